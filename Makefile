@@ -1,0 +1,38 @@
+# Everything runs from .venv, which `setup` makes from the locked requirements.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo local test check format lock clean
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml ops/bootstrap.py
+	$(PYTHON) ops/bootstrap.py
+
+demo: setup
+	$(BIN)/aigc demo
+
+local: setup
+	$(BIN)/aigc local
+
+test: setup
+	$(BIN)/pytest -n 2 --dist loadfile
+
+check: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/aigc rules
+
+format: setup
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+# Needs uv; writes hashes of every file of every platform, and no index.
+lock:
+	uv pip compile pyproject.toml --group infra --group local --group test --group check \
+		--group build --universal --python-version 3.10 --generate-hashes \
+		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
+
+clean:
+	rm -rf .venv dist demo-results .mypy_cache .pytest_cache .ruff_cache .hypothesis

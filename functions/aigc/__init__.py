@@ -1,0 +1,1 @@
+"""Pictures generated on Tencent Cloud: the package behind the three handlers."""

@@ -1,0 +1,292 @@
+"""The models that we know, as data, and what their limits demand of a task.
+
+The vendor's models change monthly (`models.json` says as of when it holds, and from what source),
+so a model that is not there passes with a warning; whoever asks a known model for what it is
+documented not to do is told so before anything is sent.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationInfo, model_validator
+
+from aigc.tasks.fields import additional, fault, shown
+from aigc.tasks.kind import RECORDED, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic_core import PydanticCustomError
+    from typing_extensions import Self
+
+MODELS = Path(__file__).with_name("models.json")
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+
+# Limits
+
+
+class Limit(Protocol):
+    """What a model allows of one parameter; its text says it to a caller."""
+
+    def allows(self, came: Any) -> bool:  # noqa: ANN401  each limit knows its parameter
+        """Tell whether the model takes this value."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """A greatest number, of things, of characters, or as it is."""
+
+    number: int
+
+    def allows(self, came: int | Sequence[object]) -> bool:
+        """Compare the number, or how many there are."""
+        return (came if isinstance(came, int) else len(came)) <= self.number
+
+    def __str__(self) -> str:
+        return f"at most {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The documented words, in any case; none where the model lacks the parameter."""
+
+    words: tuple[str, ...]
+
+    def allows(self, came: str) -> bool:
+        """Look the word up."""
+        return self.spelling(came) is not None
+
+    def spelling(self, came: str) -> str | None:
+        """Return the word as the vendor writes it: 1K for one model, 1k for another."""
+        return next((word for word in self.words if word.casefold() == came.casefold()), None)
+
+    def __str__(self) -> str:
+        return ", ".join(self.words) or "nothing, the model has no such parameter"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """The pixels of a free `size`, which travels inside the JSON of additional parameters."""
+
+    area: tuple[int, int]
+    side: tuple[int, int] = (1, sys.maxsize)
+    multiple: int = 1
+
+    def allows(self, came: str) -> bool:
+        """Check the width and height, if the JSON names them."""
+        size = additional(came).get("size")
+        if size is None:
+            return True
+        match = re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", str(size))
+        return match is not None and self._fits(int(match[1]), int(match[2]))
+
+    def _fits(self, width: int, height: int) -> bool:
+        sides_fit = all(
+            self.side[0] <= side <= self.side[1] and side % self.multiple == 0
+            for side in (width, height)
+        )
+        return sides_fit and self.area[0] <= width * height <= self.area[1]
+
+    def __str__(self) -> str:
+        parts = [f"size <width>x<height> with {self.area[0]} to {self.area[1]} pixels in all"]
+        if self.side != (1, sys.maxsize):
+            parts.append(f"each side {self.side[0]} to {self.side[1]}")
+        if self.multiple > 1:
+            parts.append(f"each side a multiple of {self.multiple}")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """How far a picture may grow to each side, as ratios inside the additional parameters."""
+
+    ratio: tuple[float, float]
+    growth: float
+    """Of the area, at most."""
+
+    def allows(self, came: str) -> bool:
+        """Check each ratio that the JSON names, and the area that comes of them."""
+        parameters = additional(came)
+        ratios = [parameters.get(f"{side}_expansion_ratio", 0) for side in _SIDES]
+        if not all(isinstance(ratio, int | float) for ratio in ratios):
+            return False
+        up, down, left, right = ratios
+        is_in_range = all(self.ratio[0] <= ratio <= self.ratio[1] for ratio in ratios)
+        return is_in_range and (1 + up + down) * (1 + left + right) <= self.growth
+
+    def __str__(self) -> str:
+        low, high = self.ratio
+        return f"each expansion ratio {low} to {high}, the area at most {self.growth} times the old"
+
+
+_SIDES = ("up", "down", "left", "right")
+
+
+# The data
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version of a model and its documented limits."""
+
+    name: str
+    version: str
+    source: str
+    limits: Mapping[str, Limit]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All models, by kind of task."""
+
+    as_of: str
+    models: Mapping[str, Sequence[Model]]
+
+    def find(self, kind: str, name: str, version: str | None = None) -> tuple[Model, ...]:
+        """Return the models that may be meant: all versions where none is named."""
+        return tuple(
+            model
+            for model in self.models[kind]
+            if model.name.casefold() == name.casefold()
+            and (version is None or model.version.casefold() == version.casefold())
+        )
+
+
+@functools.cache
+def catalogue() -> Catalogue:
+    """Read the data on first use, so that a status call need not."""
+    data = json.loads(MODELS.read_text(encoding="utf-8"))
+    return Catalogue(
+        as_of=data["as_of"],
+        models={kind: [*_models(entries)] for kind, entries in data["kinds"].items()},
+    )
+
+
+def _models(entries: list[dict[str, Any]]) -> Iterator[Model]:
+    for entry in entries:
+        limits = {name: _limit(raw) for name, raw in entry.get("limits", {}).items()}
+        for version in entry["versions"]:
+            yield Model(entry["name"], version, entry["source"], limits)
+
+
+def _limit(raw: Any) -> Limit:  # noqa: ANN401  JSON
+    if isinstance(raw, int):
+        return AtMost(raw)
+    if isinstance(raw, list):
+        return OneOf(tuple(raw))
+    limit: dict[str, Any] = {name: _frozen(value) for name, value in raw.items()}
+    return Expansion(**limit) if "growth" in limit else Size(**limit)
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+# Tasks
+
+
+class ByModel(Task):
+    """A task for a model that the caller names, and whose limits hold for it."""
+
+    model_name: str | None = None
+    model_version: str | None = None
+    scene_type: str | None = None
+    prompt: str | None = None
+    negative_prompt: str | None = None
+
+    kind: ClassVar[str]
+    """The part of the catalogue that holds the models."""
+    limited: ClassVar[Mapping[str, str]]
+    """Name of a limit → path of the parameter that it limits."""
+
+    @model_validator(mode="after")
+    def _says_what_to_draw(self) -> Self:
+        if not self.prompt and not self.inputs():
+            raise fault("prompt", f"is required without {self.limited['inputs']}")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_the_limits(self, info: ValidationInfo) -> Self:
+        models = () if info.context is RECORDED else self._models()
+        if models and self._suited() is None:
+            raise self._refusal(models)
+        return self
+
+    def _models(self) -> tuple[Model, ...]:
+        return catalogue().find(self.kind, self.model_name or "", self.model_version)
+
+    def _suited(self) -> Model | None:
+        """Return the model asked for; where no version is named, the first that can do it."""
+        return next((model for model in self._models() if not any(self._broken(model))), None)
+
+    def _broken(self, model: Model) -> Iterator[tuple[str, Limit]]:
+        """Yield the limits that the task does not keep, each with the parameter's path."""
+        for name, limit in model.limits.items():
+            path = self.limited[name]
+            came = _value(self, path)
+            if came is not None and not limit.allows(came):
+                yield path, limit
+
+    def _refusal(self, models: Sequence[Model]) -> PydanticCustomError:
+        path, _ = next(self._broken(models[0]))
+        limits = (
+            f"{limit} ({model})"
+            for model in models
+            for broken, limit in self._broken(model)
+            if broken == path
+        )
+        problem = f"{shown(_value(self, path))} is not allowed"
+        return fault(path, problem, allowed="; ".join(limits))
+
+    def as_documented(self) -> Self:
+        """Return the task with its words in the spelling of the model's documentation."""
+        model = self._suited()
+        if model is None:
+            return self
+        version = self.model_version and model.version
+        task = self.model_copy(update={"model_name": model.name, "model_version": version})
+        for name, limit in model.limits.items():
+            came = _value(task, self.limited[name])
+            if isinstance(limit, OneOf) and came is not None:
+                task = _replaced(task, self.limited[name], limit.spelling(came))
+        return task
+
+    def model_label(self) -> str:
+        """Name model and version as asked for; MPS chooses where the caller does not."""
+        return " ".join(filter(None, (self.model_name, self.model_version))) or "default"
+
+    def prompt_text(self) -> str:
+        """Return the prompt; empty where a picture alone says what to draw."""
+        return self.prompt or ""
+
+    def warnings(self) -> tuple[str, ...]:
+        """Name the model or the version that the data lacks."""
+        if self.model_name is None or self._models():
+            return ()
+        known = catalogue().find(self.kind, self.model_name)
+        unknown = f"version {self.model_version} of {self.model_name}" if known else self.model_name
+        as_of = catalogue().as_of
+        return (f"{unknown} is not in the catalogue of {as_of}: its limits were not checked",)
+
+
+def _value(parameters: object, path: str) -> Any:  # noqa: ANN401  whatever the field holds
+    for name in path.split("."):
+        parameters = getattr(parameters, name, None)
+    return parameters
+
+
+def _replaced(parameters: AnyModel, path: str, value: object) -> AnyModel:
+    name, _, rest = path.partition(".")
+    inner = _replaced(getattr(parameters, name), rest, value) if rest else value
+    return parameters.model_copy(update={name: inner})

@@ -1,0 +1,268 @@
+"""How parameters of every kind are read from a caller, sent to the vendor, and refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    SerializationInfo,
+    model_validator,
+)
+from pydantic.alias_generators import to_pascal
+from pydantic_core import PydanticCustomError
+
+from aigc.errors import InvalidRequestError
+from aigc.wire import Wire
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+    from aigc.tasks.kind import Submission
+
+SHOWN = 60  # characters of a refused value in an error: enough to recognise it
+FAULTS = 5  # named in one error: a caller mends a few at a time
+
+
+class Parameters(Wire):
+    """One object of parameters: keys in snake_case or PascalCase, sent in PascalCase.
+
+    Null and the empty string mean absent, as in the examples of the vendor's documents.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(serialization_alias=to_pascal),
+        defer_build=True,  # a third of the import, and an instance mostly sees one kind
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:  # noqa: ANN401  whatever the caller sent
+        if not isinstance(given, dict):
+            return given
+        fields = snake(given)
+        _refuse_unknown(fields, known=list(cls.model_fields))
+        return cls.complete({name: value for name, value in fields.items() if not _absent(value)})
+
+    @classmethod
+    def complete(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Fill in what a caller may leave out because the rest tells it."""
+        return fields
+
+    def sent(self, submission: Submission) -> dict[str, Any]:
+        """Write the parameters as API 3.0 takes them; what is absent stays absent."""
+        return self.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, context=submission
+        )
+
+
+def snake(body: dict[str, Any]) -> dict[str, Any]:
+    """Rename the PascalCase keys of one object; a name that comes in both spellings stays.
+
+    Nested parameters rename their own keys; those of a JSON object in `ext_info` are the model's
+    and stay as they are.
+    """
+    renamed = {name: snake_case(name) for name in body if name[:1].isupper()}
+    return {
+        name if renamed.get(name) in body else renamed.get(name, name): value
+        for name, value in body.items()
+    }
+
+
+def snake_case(name: str) -> str:
+    """Spell a PascalCase name in snake_case: `AiTryOnConfig` → `ai_try_on_config`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _absent(value: object) -> bool:
+    return value is None or value == ""
+
+
+def _refuse_unknown(given: dict[str, Any], *, known: list[str]) -> None:
+    unknown = [name for name in given if name not in known]
+    if not unknown:
+        return
+    near = difflib.get_close_matches(snake_case(unknown[0]), known, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    problem = f"there is no such field{meant}"
+    raise fault(unknown[0][:SHOWN], problem, allowed=", ".join(known))
+
+
+# Refusals
+
+
+def fault(field: str, problem: str, *, allowed: str = "") -> PydanticCustomError:
+    """Make the error of a rule that pydantic does not know; `field` counts from where it is."""
+    context = {"field": field, "problem": problem, "allowed": allowed}
+    return PydanticCustomError("fault", "{problem}", context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    field: str
+    problem: str
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        allowed = self.allowed and f"; allowed: {self.allowed}"
+        return f"{self.field or 'the request'}: {self.problem}{allowed}"
+
+
+def explain(error: ValidationError) -> InvalidRequestError:
+    """Say for a caller which fields are at fault, what came, and what is allowed."""
+    lines = error.errors(include_url=False)
+    faults = [_explained(line) for line in lines[:FAULTS]]
+    more = [f"and {len(lines) - FAULTS} more"] if len(lines) > FAULTS else []
+    return InvalidRequestError(
+        "; ".join([*map(str, faults), *more]), field=faults[0].field, allowed=faults[0].allowed
+    )
+
+
+def _explained(line: ErrorDetails) -> _Fault:
+    path = ".".join(str(part) for part in line["loc"])
+    if line["type"] == "fault":
+        context = line["ctx"]
+        field = ".".join(part for part in (path, context["field"]) if part)
+        return _Fault(field, context["problem"], context["allowed"])
+    if line["type"] == "missing":
+        return _Fault(path, "is required")
+    return _Fault(path, f"{shown(line['input'])} is not allowed", _expected(line))
+
+
+def _expected(line: ErrorDetails) -> str:
+    if line["type"] == "model_type":
+        return "an object"
+    words = re.sub(r"^.*?\bshould (be |have )?", "", line["msg"])
+    return re.sub(r" after validation.*|, (unable|got) .*", "", words)
+
+
+def shown(value: object) -> str:
+    """Show a refused value short enough for an error: never a whole picture."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, str) and len(value) > SHOWN:
+        return f"{value[:SHOWN]!r}… ({len(value)} characters)"
+    return repr(value)
+
+
+# Types of fields
+
+
+def spelled(words: object) -> BeforeValidator:
+    """Take the words of a Literal in any case and keep the documented spelling."""
+    documented = {word.casefold(): word for word in get_args(words)}
+    return BeforeValidator(
+        lambda value: documented.get(value.casefold(), value) if isinstance(value, str) else value
+    )
+
+
+_TRUTHS = {"enabled": True, "true": True, "1": True, "disabled": False, "false": False, "0": False}
+
+
+def _truth(value: object) -> object:
+    return _TRUTHS.get(str(value).casefold(), value)
+
+
+def _switch(value: object) -> object:
+    truth = _truth(value)
+    return ("Enabled" if truth else "Disabled") if isinstance(truth, bool) else value
+
+
+def _bit(value: object) -> object:
+    truth = _truth(value)
+    return int(truth) if isinstance(truth, bool) else value
+
+
+Switch = Annotated[Literal["Enabled", "Disabled"], BeforeValidator(_switch)]
+"""How VOD says yes and no."""
+Truth = Annotated[bool, BeforeValidator(_truth)]
+"""How MPS says yes and no, except for `LogoAdd`."""
+Bit = Annotated[Literal[0, 1], BeforeValidator(_bit)]
+"""How MPS says yes and no for `LogoAdd`."""
+
+
+def _json_text(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    inner = "AdditionalParameters"
+    outer = {inner if name == snake_case(inner) else name: part for name, part in value.items()}
+    if isinstance(outer.get(inner), dict):
+        outer[inner] = _json(outer[inner])
+    return _json(outer)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+JsonText = Annotated[str, BeforeValidator(_json_text)]
+"""JSON in a string, with AdditionalParameters in one more string; an object is encoded so."""
+
+
+def additional(text: str) -> dict[str, Any]:
+    """Read what a JsonText tells the model; nothing where it holds no JSON object."""
+    outer = parsed_json(text)
+    return parsed_json(outer.get("AdditionalParameters", outer))
+
+
+def parsed_json(value: object) -> dict[str, Any]:
+    """Read a JSON object, encoded or not; an empty one where there is none."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _url(value: str) -> str:
+    if not re.match(r"(https?|cos)://[^/]", value):
+        allowed = "a URL that the vendor can fetch: https://…, http://… or cos://<bucket>/<key>"
+        raise fault("", f"{shown(value)} is not allowed", allowed=allowed)
+    return value
+
+
+def _fetchable(url: str, info: SerializationInfo) -> str:
+    submission: Submission | None = info.context
+    return submission.input_url(url) if submission else url
+
+
+InputUrl = Annotated[str, AfterValidator(_url), PlainSerializer(_fetchable)]
+"""Where the vendor fetches an input; `cos://…` is presigned when it is sent."""
+
+
+def _base64(value: str) -> str:
+    bare = re.sub(r"^data:[^,]*;base64,", "", value)
+    try:
+        base64.b64decode(bare, validate=True)
+    except binascii.Error:
+        allowed = "a picture in Base64, without a data: prefix"
+        raise fault("", f"{len(value)} characters are not Base64", allowed=allowed) from None
+    return bare
+
+
+Base64 = Annotated[str, AfterValidator(_base64)]
+"""A picture in the request itself; a `data:` prefix, which the vendor refuses, is taken off."""
+
+
+def _time(value: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value):
+        raise fault("", f"{shown(value)} is not allowed", allowed="ISO 8601: 2027-01-31T12:00:00Z")
+    return value
+
+
+Time = Annotated[str, AfterValidator(_time)]
+"""A moment in ISO 8601, with its zone."""

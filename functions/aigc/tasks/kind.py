@@ -1,0 +1,131 @@
+"""What every kind of task offers to the life of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import Field
+
+from aigc.tasks.fields import Parameters
+from aigc.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+RECORDED = object()
+"""Validation context of a task that was accepted before: the limits of today are not its own."""
+
+UpstreamState = Literal["waiting", "running", "succeeded", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCall:
+    """One call of Tencent Cloud API 3.0, not yet sent."""
+
+    service: str
+    version: str
+    action: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a job adds to its task when it is sent."""
+
+    sub_app_id: int
+    session_id: str
+    """Unique to the job's attempt; VOD refuses to run it twice."""
+    session_context: str
+    """The job's id: what VOD hands back in its callback."""
+    input_url: Callable[[str], str]
+    """Turns an input's URL into one that the vendor can fetch (`cos://…` is presigned)."""
+    store_bucket: str
+    store_region: str
+    store_path: str
+    """Where MPS is to leave its pictures, ending in a slash."""
+
+
+class UpstreamFault(Wire):
+    """Why the vendor's task failed, in the vendor's words."""
+
+    code: str
+    message: str
+    outcome: Literal["rejected", "moderated", "throttled", "failed"]
+    """rejected: the input is at fault; throttled: there was no room, try again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamTask:
+    """What the vendor says of a task, in our vocabulary."""
+
+    task_id: str
+    state: UpstreamState
+    vendor_status: str
+    """The vendor's own word for the state."""
+    image_urls: tuple[str, ...] = ()
+    fault: UpstreamFault | None = None
+
+
+class Task(Parameters):
+    """The parameters of one task, checked against every limit that we know."""
+
+    session_id: str | None = Field(default=None, max_length=50)
+    """The caller's name for the task: asked for twice, it runs once. Upstream sees ours."""
+    session_context: str | None = Field(default=None, max_length=1000)
+    """Handed back to the caller; upstream sees the job's id."""
+    tasks_priority: int | None = Field(default=None, ge=-10, le=10)
+    """Where the job waits; VOD is told as well, MPS has no priorities."""
+
+    def parameters(self, submission: Submission) -> dict[str, Any]:
+        """Write the parameters of the vendor's Create action."""
+        raise NotImplementedError
+
+    def as_documented(self) -> Self:
+        """Return the task in the spelling of the vendor's documents, where that can differ."""
+        return self
+
+    def warnings(self) -> tuple[str, ...]:
+        """Say what passed although we do not know it: a model newer than our data."""
+        raise NotImplementedError
+
+    def model_label(self) -> str:
+        """Name model and version, or the scene, in one line."""
+        raise NotImplementedError
+
+    def prompt_text(self) -> str:
+        """Return the prompt, wherever this kind keeps it; empty where there is none."""
+        raise NotImplementedError
+
+    def inputs(self) -> tuple[str, ...]:
+        """Name the pictures that the task starts from, as URLs or VOD file ids."""
+        raise NotImplementedError
+
+
+class TaskKind(Protocol):
+    """One of the three kinds of task."""
+
+    name: str
+    """`vod.image` for instance: also the lane's name."""
+    model: type[Task]
+    deduplicates: bool
+    """Whether the vendor refuses a second request with the same session id."""
+    stores_itself: bool
+    """Whether the vendor writes the pictures to our bucket."""
+
+    def create(self, task: Task, submission: Submission) -> ApiCall:
+        """Build the call that starts, and bills, the task."""
+
+    def describe(self, task_id: str, sub_app_id: int) -> ApiCall:
+        """Build the call that asks how the task is."""
+
+    def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
+        """Read the answer to `describe` (the object below `Response`)."""
+
+    def find(self, sub_app_id: int, since: int) -> ApiCall:
+        """Build the call that lists tasks since a Unix time; only of kinds that deduplicate."""
+
+    def found(self, response: dict[str, Any], session_id: str) -> str | None:
+        """Read the answer to `find`: the id of the task with this session id."""

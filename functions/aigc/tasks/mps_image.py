@@ -1,0 +1,164 @@
+"""`mps.image`: the image models of MPS (CreateAigcImageTask), which writes to the bucket itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from aigc.tasks.catalogue import ByModel
+from aigc.tasks.fields import (
+    Bit,
+    InputUrl,
+    JsonText,
+    Parameters,
+    Truth,
+    fault,
+    parsed_json,
+    shown,
+    spelled,
+)
+from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamState, UpstreamTask
+from aigc.tasks.outcome import fault_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OutputFormat = Literal["jpeg", "png"]
+
+
+def _json_object(text: str) -> str:
+    if not parsed_json(text):
+        problem = f"{shown(text)} is not allowed"
+        raise fault("", problem, allowed='a JSON object: {"size":"1024x1024"}')
+    return text
+
+
+class ImageInput(Parameters):
+    """A reference picture: MPS takes nothing but URLs."""
+
+    image_url: InputUrl
+    reference_type: str | None = None
+
+
+class ExtraParameters(Parameters):
+    """What the pictures are to be like."""
+
+    aspect_ratio: str | None = None
+    resolution: str | None = None
+    logo_add: Bit | None = None
+    output_format: Annotated[_OutputFormat, spelled(_OutputFormat)] | None = None
+
+
+class StoreCosParam(Parameters):
+    """A bucket for the results."""
+
+    cos_bucket_name: str | None = None
+    cos_bucket_region: str | None = None
+    cos_bucket_path: str | None = None
+
+
+class MpsImageTask(ByModel):
+    """Pictures from a prompt, from reference pictures, or from both; the model may be left out."""
+
+    enhance_prompt: Truth | None = None
+    image_infos: tuple[ImageInput, ...] = ()
+    output_image_count: int | None = Field(default=None, ge=1)
+    extra_parameters: ExtraParameters | None = None
+    additional_parameters: Annotated[JsonText, AfterValidator(_json_object)] | None = None
+    store_cos_param: StoreCosParam | None = None
+    """Accepted and not sent: results lie where the job's other results do."""
+    operator: str | None = None
+
+    kind: ClassVar[str] = "mps.image"
+    limited: ClassVar[Mapping[str, str]] = {
+        "inputs": "image_infos",
+        "prompt": "prompt",
+        "scene_type": "scene_type",
+        "resolution": "extra_parameters.resolution",
+        "aspect_ratio": "extra_parameters.aspect_ratio",
+        "output_image_count": "output_image_count",
+        "size": "additional_parameters",
+    }
+
+    def inputs(self) -> tuple[str, ...]:
+        """Name the reference pictures."""
+        return tuple(image.image_url for image in self.image_infos)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Add that a bucket of the caller's own was not used."""
+        if self.store_cos_param is None:
+            return super().warnings()
+        return (
+            *super().warnings(),
+            "store_cos_param was not sent: the results lie in the results bucket",
+        )
+
+    def parameters(self, submission: Submission) -> dict[str, Any]:
+        """Write the parameters; MPS has no place for a session or a priority."""
+        sent = self.as_documented().sent(submission)
+        for ours in ("SessionId", "SessionContext", "TasksPriority"):
+            sent.pop(ours, None)
+        return sent | {"StoreCosParam": _store(submission)}
+
+
+def _store(submission: Submission) -> dict[str, str]:
+    return {
+        "CosBucketName": submission.store_bucket,
+        "CosBucketRegion": submission.store_region,
+        "CosBucketPath": submission.store_path,
+    }
+
+
+_STATES: dict[str, UpstreamState] = {
+    "WAIT": "waiting",
+    "RUN": "running",
+    "DONE": "succeeded",
+    "FAIL": "failed",
+}
+
+
+class MpsImage:
+    """`mps.image` for the life of a job."""
+
+    name = "mps.image"
+    model: type[Task] = MpsImageTask
+    deduplicates = False
+    stores_itself = True
+
+    def create(self, task: Task, submission: Submission) -> ApiCall:
+        """Build the call that starts, and bills, the task."""
+        return _call("CreateAigcImageTask", task.parameters(submission))
+
+    def describe(self, task_id: str, sub_app_id: int) -> ApiCall:  # noqa: ARG002  VOD's alone
+        """Build the call that asks how the task is; MPS remembers it for seven days."""
+        return _call("DescribeAigcImageTask", {"TaskId": task_id})
+
+    def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
+        """Read the answer; a failure has no code, only a message.
+
+        Done without URLs is no failure: the pictures lie in the bucket that the task named, and
+        what the vendor reports of them then is not documented.
+        """
+        status = response.get("Status") or ""
+        state = _STATES.get(status, "running")
+        message = response.get("Message") or ""
+        return UpstreamTask(
+            task_id=task_id,
+            state=state,
+            vendor_status=status,
+            image_urls=tuple(response.get("ImageUrls") or ()) if state == "succeeded" else (),
+            fault=fault_of("", message) if state == "failed" else None,
+        )
+
+    def find(self, sub_app_id: int, since: int) -> ApiCall:
+        """Refuse: MPS lists no image tasks and knows no sessions."""
+        raise NotImplementedError
+
+    def found(self, response: dict[str, Any], session_id: str) -> str | None:
+        """Refuse: MPS lists no image tasks and knows no sessions."""
+        raise NotImplementedError
+
+
+def _call(action: str, params: dict[str, Any]) -> ApiCall:
+    return ApiCall(service="mps", version="2019-06-12", action=action, params=params)

@@ -1,0 +1,174 @@
+"""What the two kinds of VOD task share: inputs, outputs, sessions, and the way of asking."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from aigc.tasks.fields import InputUrl, JsonText, Parameters, Time, fault, spelled
+from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamFault, UpstreamState, UpstreamTask
+from aigc.tasks.outcome import fault_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_SOURCES = {"File": "file_id", "Url": "url", "Base64": "base64"}
+"""Type of an input → the field that holds it."""
+
+_StorageMode = Literal["Temporary", "Permanent"]
+StorageMode = Annotated[_StorageMode, spelled(_StorageMode)]
+
+
+class InputFile(Parameters):
+    """A picture that a task starts from; its type is told by the field that holds it."""
+
+    type: str
+    file_id: str | None = None
+    url: InputUrl | None = None
+
+    @classmethod
+    def complete(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Infer the type where only one field can be meant."""
+        if "type" in fields:
+            return fields
+        given = [kind for kind, field in _SOURCES.items() if field in fields]
+        if len(given) != 1:
+            sources = ", ".join(field for field in _SOURCES.values() if field in cls.model_fields)
+            raise fault("type", f"is required unless exactly one of {sources} tells it")
+        return {"type": given[0], **fields}
+
+    @model_validator(mode="after")
+    def _holds_its_type(self) -> Self:
+        field = _SOURCES[self.type]
+        if getattr(self, field) is None:
+            raise fault(field, f"is required when the type is {self.type}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the picture is called in a record."""
+        return str(getattr(self, _SOURCES[self.type]))
+
+
+class OutputConfig(Parameters):
+    """How VOD keeps the finished pictures."""
+
+    storage_mode: StorageMode | None = None
+    media_name: str | None = Field(default=None, max_length=64)
+    class_id: int | None = Field(default=None, ge=0)
+    expire_time: Time | None = None
+
+
+class VodTask(Task):
+    """A task of VOD's."""
+
+    sub_app_id: int | None = Field(default=None, gt=0)
+    """A caller may name the application, but it is ours that is sent."""
+    ext_info: JsonText | None = None
+
+    def parameters(self, submission: Submission) -> dict[str, Any]:
+        """Write the parameters of the Create action, with the job's own session."""
+        ours = {
+            "SubAppId": submission.sub_app_id,
+            "SessionId": submission.session_id,
+            "SessionContext": submission.session_context,
+        }
+        return self.as_documented().sent(submission) | ours
+
+
+class VodKind:
+    """A kind of task that VOD runs: it refuses a session id twice and never stores in COS."""
+
+    name: str
+    model: type[Task]
+    action: ClassVar[str]
+    """The action that creates a task."""
+    detail: ClassVar[str]
+    """The key under which a task's detail holds what the kind has to say."""
+    deduplicates = True
+    stores_itself = False
+
+    def create(self, task: Task, submission: Submission) -> ApiCall:
+        """Build the call that starts, and bills, the task."""
+        return _call(self.action, task.parameters(submission))
+
+    def describe(self, task_id: str, sub_app_id: int) -> ApiCall:
+        """Build the call that asks how the task is; VOD remembers it for three days."""
+        return _call("DescribeTaskDetail", {"TaskId": task_id, "SubAppId": sub_app_id})
+
+    def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
+        """Read a task's detail; all kinds of task have a key there, most of them null."""
+        return _observed(task_id, response.get("Status") or "", response.get(self.detail) or {})
+
+    def find(self, sub_app_id: int, since: int) -> ApiCall:
+        """Build the call that lists the tasks since a Unix time.
+
+        Oldest first: what was submitted at that time is among the first hundred.
+        """
+        after = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        params = {
+            "SubAppId": sub_app_id,
+            "CreateTime": {"After": after},
+            "Sort": {"Field": "CreateTime", "Order": "Asc"},
+            "Limit": 100,
+        }
+        return _call("DescribeTasks", params)
+
+    def found(self, response: dict[str, Any], session_id: str) -> str | None:
+        """Read the list: the id of the task with this session id."""
+        for task in response.get("TaskSet") or ():
+            if task.get("SessionId") == session_id:
+                return str(task["TaskId"])
+        return None
+
+
+def _call(action: str, params: dict[str, Any]) -> ApiCall:
+    return ApiCall(service="vod", version="2018-07-17", action=action, params=params)
+
+
+_STATES: dict[str, UpstreamState] = {
+    "WAITING": "waiting",
+    "PROCESSING": "running",
+    "FINISH": "succeeded",  # or failed: the error code tells
+    "ABORTED": "cancelled",
+    "SUCCESS": "succeeded",  # undocumented, seen by others inside a detail
+    "FAIL": "failed",
+}
+
+
+def _observed(task_id: str, status: str, detail: dict[str, Any]) -> UpstreamTask:
+    if status not in ("WAITING", "ABORTED"):  # a detail knows only PROCESSING and FINISH
+        status = detail.get("Status") or status
+    state = _STATES.get(status, "running")
+    urls = _urls(detail)
+    fault = _fault(state, detail, urls)
+    if fault and fault.code == "OperationCanceled":
+        state = "cancelled"
+    elif fault:
+        state = "failed"
+    return UpstreamTask(
+        task_id=task_id,
+        state=state,
+        vendor_status=status,
+        image_urls=urls if state == "succeeded" else (),
+        fault=fault,
+    )
+
+
+def _urls(detail: dict[str, Any]) -> tuple[str, ...]:
+    files = (detail.get("Output") or {}).get("FileInfos") or ()
+    return tuple(file["FileUrl"] for file in files if file.get("FileUrl"))
+
+
+def _fault(
+    state: UpstreamState, detail: dict[str, Any], urls: tuple[str, ...]
+) -> UpstreamFault | None:
+    if state not in ("succeeded", "failed"):
+        return None
+    code = detail.get("ErrCodeExt") or str(detail.get("ErrCode") or "")
+    message = detail.get("Message") or ""
+    if code or state == "failed":
+        return fault_of(code, message)
+    return None if urls else fault_of("", message or "the task finished without a picture")

@@ -1,0 +1,234 @@
+"""`vod.scene_image`: clothes tried on, product pictures, outpainting (CreateSceneAigcImageTask)."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from aigc.tasks.fields import Parameters, fault, shown, spelled
+from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic_core import PydanticCustomError
+    from typing_extensions import Self
+
+    from aigc.tasks.kind import Task
+
+_FileType = Literal["File", "Url"]
+_TryOnModel = Literal["WAND-tryon-1.0-lite", "WAND-tryon-1.0-flash", "WAND-tryon-1.0-pro"]
+_SceneType = Literal[
+    "ai_try_on",
+    "product_image",
+    "outpainting",
+    "change_clothes",
+    "change_clothes_under",
+    "change_clothes_top_wear",
+    "change_clothes_bottom_wear",
+    "change_clothes_full_wear",
+]
+_AspectRatio = Literal["1:1", "3:2", "2:3", "3:4", "4:3", "4:5", "5:4", "16:9", "9:16", "21:9"]
+_Resolution = Literal["1K", "2K", "4K"]
+_Format = Literal["JPEG", "PNG"]
+
+
+class SceneInput(InputFile):
+    """A picture that a scene starts from: a VOD file or a URL."""
+
+    type: Annotated[_FileType, spelled(_FileType)]
+
+
+Clothes = Annotated[tuple[SceneInput, ...], Field(min_length=1, max_length=4)]
+
+
+class AiTryOnConfig(Parameters):
+    """What the person on the picture is to wear."""
+
+    model: Annotated[_TryOnModel, spelled(_TryOnModel)]
+    clothes_file_infos: Clothes
+    prompt: str | None = None
+
+
+class ChangeClothesConfig(Parameters):
+    """The same, of the scenes that the vendor does not develop any further."""
+
+    clothes_file_infos: Clothes
+    prompt: str | None = None
+
+
+class ProductImageConfig(Parameters):
+    """Where the product is to be shown; all of it may be left to the vendor."""
+
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    product_desc: str | None = None
+    more_requirement: str | None = None
+    output_image_count: int | None = Field(default=None, ge=1, le=10)
+
+
+class SceneInfo(Parameters):
+    """A scene, and the configuration that belongs to it."""
+
+    type: Annotated[_SceneType, spelled(_SceneType)]
+    ai_try_on_config: AiTryOnConfig | None = None
+    change_clothes_config: ChangeClothesConfig | None = None
+    product_image_config: ProductImageConfig | None = None
+
+    @property
+    def config(self) -> AiTryOnConfig | ChangeClothesConfig | ProductImageConfig | None:
+        """Return the only configuration there is."""
+        return self.ai_try_on_config or self.change_clothes_config or self.product_image_config
+
+    @property
+    def clothes(self) -> tuple[SceneInput, ...]:
+        """Return what is to be worn, in scenes that dress somebody."""
+        dressing = self.ai_try_on_config or self.change_clothes_config
+        return dressing.clothes_file_infos if dressing else ()
+
+
+class EncodeConfig(Parameters):
+    """How the finished pictures are encoded."""
+
+    format: Annotated[_Format, spelled(_Format)] | None = None
+    quality: int | None = Field(default=None, ge=1, le=100)
+
+
+class SceneOutput(OutputConfig):
+    """What the pictures are to be like; the scene decides what may be chosen."""
+
+    aspect_ratio: _AspectRatio | None = None
+    encode_config: EncodeConfig | None = None
+    image_width: int | None = Field(default=None, ge=1)
+    image_height: int | None = Field(default=None, ge=1)
+    resolution: Annotated[_Resolution, spelled(_Resolution)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What the documents demand of a task of one scene."""
+
+    config: str | None
+    """The only configuration that the scene takes."""
+    needs_config: bool = True
+    pictures: range = range(1, 2)
+    """How many pictures of the person or the product."""
+    clothes: int = 4
+    has_prompt: bool = True
+    output: frozenset[str] = frozenset()
+    """Those of `_CHOICES` that the scene knows."""
+    is_deprecated: bool = False
+
+
+_CONFIGS = ("ai_try_on_config", "change_clothes_config", "product_image_config")
+_CHOICES = ("aspect_ratio", "image_width", "image_height", "resolution")
+_ONE_PIECE = Scene(
+    config="change_clothes_config",
+    needs_config=False,
+    clothes=1,
+    has_prompt=False,
+    is_deprecated=True,
+)
+SCENES: Mapping[str, Scene] = {
+    "ai_try_on": Scene(config="ai_try_on_config", output=frozenset({"resolution"})),
+    "product_image": Scene(
+        config="product_image_config", pictures=range(1, 11), output=frozenset({"aspect_ratio"})
+    ),
+    "outpainting": Scene(
+        config=None,
+        pictures=range(1, sys.maxsize),
+        output=frozenset({"aspect_ratio", "image_width", "image_height"}),
+    ),
+    "change_clothes": Scene(config="change_clothes_config", is_deprecated=True),
+    "change_clothes_under": Scene(
+        config="change_clothes_config", clothes=1, has_prompt=False, is_deprecated=True
+    ),
+    "change_clothes_top_wear": _ONE_PIECE,
+    "change_clothes_bottom_wear": _ONE_PIECE,
+    "change_clothes_full_wear": _ONE_PIECE,
+}
+
+
+class VodSceneImageTask(VodTask):
+    """Pictures for one purpose, without a model to choose."""
+
+    scene_info: SceneInfo
+    file_infos: tuple[SceneInput, ...] = ()
+    output_config: SceneOutput | None = None
+
+    @model_validator(mode="after")
+    def _suits_the_scene(self) -> Self:
+        scene = SCENES[self.scene_info.type]
+        for faults in (self._config_faults, self._input_faults, self._output_faults):
+            for error in faults(scene):
+                raise error
+        return self
+
+    def _config_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
+        name = self.scene_info.type
+        for config in _CONFIGS:
+            is_given = getattr(self.scene_info, config) is not None
+            path = f"scene_info.{config}"
+            if is_given and config != scene.config:
+                yield fault(path, f"is not allowed for {name}", allowed=scene.config or "no config")
+            if not is_given and config == scene.config and scene.needs_config:
+                yield fault(path, f"is required for {name}")
+
+    def _input_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
+        name = self.scene_info.type
+        given, clothes = len(self.file_infos), len(self.scene_info.clothes)
+        if given not in scene.pictures:
+            allowed = f"{_text(scene.pictures)} for {name}"
+            yield fault("file_infos", f"{given} pictures are not allowed", allowed=allowed)
+        if clothes > scene.clothes:
+            path = f"scene_info.{scene.config}.clothes_file_infos"
+            allowed = f"at most {scene.clothes} for {name}"
+            yield fault(path, f"{clothes} pictures are not allowed", allowed=allowed)
+        if self.prompt_text() and not scene.has_prompt:
+            yield fault(f"scene_info.{scene.config}.prompt", f"is not allowed for {name}")
+
+    def _output_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
+        for choice in _CHOICES:
+            came = getattr(self.output_config, choice, None)
+            if came is not None and choice not in scene.output:
+                problem = f"{shown(came)} is not allowed for {self.scene_info.type}"
+                scenes = ", ".join(name for name, known in SCENES.items() if choice in known.output)
+                yield fault(f"output_config.{choice}", problem, allowed=f"only for {scenes}")
+
+    def model_label(self) -> str:
+        """Name the scene, and the model where the scene has a choice of them."""
+        try_on = self.scene_info.ai_try_on_config
+        return f"{self.scene_info.type} {try_on.model}" if try_on else self.scene_info.type
+
+    def prompt_text(self) -> str:
+        """Return what the scene's configuration says in words."""
+        return (self.scene_info.config and self.scene_info.config.prompt) or ""
+
+    def inputs(self) -> tuple[str, ...]:
+        """Name the pictures, the clothes last."""
+        return tuple(file.name for file in (*self.file_infos, *self.scene_info.clothes))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Name a scene that the vendor has deprecated."""
+        if not SCENES[self.scene_info.type].is_deprecated:
+            return ()
+        return (f"the vendor has deprecated {self.scene_info.type}: use ai_try_on",)
+
+
+def _text(numbers: range) -> str:
+    first, last = numbers.start, numbers.stop - 1
+    if last >= sys.maxsize - 1:
+        return f"at least {first}"
+    return f"exactly {first}" if first == last else f"{first} to {last}"
+
+
+class VodSceneImage(VodKind):
+    """`vod.scene_image` for the life of a job."""
+
+    name = "vod.scene_image"
+    model: type[Task] = VodSceneImageTask
+    action = "CreateSceneAigcImageTask"
+    detail = "SceneAigcImageTask"

@@ -1,0 +1,265 @@
+"""What the vendor says of a task becomes one vocabulary for the three kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aigc.tasks.kinds import KINDS
+
+Body = dict[str, Any]
+
+TASK_ID = "1500044236-AigcImageTask-1602bdb6293ad48ff216744f3ee60232t"
+PICTURE = "http://251000800.vod2.myqcloud.com/1a168d62vodcq251000800/aigcImageGenFile.png"
+DETAILS = {"vod.image": "AigcImageTask", "vod.scene_image": "SceneAigcImageTask"}
+VOD = pytest.mark.parametrize("kind", DETAILS)
+
+
+def detail(kind: str, status: str = "FINISH", **task: object) -> Body:
+    """Answer as DescribeTaskDetail does: with every other kind's key, null."""
+    others = dict.fromkeys(["AigcVideoTask", "ProcedureTask", *DETAILS.values()])
+    picture = {"StorageMode": "Temporary", "FileUrl": PICTURE, "FileId": "", "MetaData": None}
+    finished = {
+        "TaskId": TASK_ID,
+        "Status": "FINISH",
+        "ErrCode": 0,
+        "Message": "",
+        "Output": {"FileInfos": [picture]},
+    }
+    return {**others, "TaskType": "x", "Status": status, DETAILS[kind]: {**finished, **task}}
+
+
+@VOD
+def test_a_finished_task_has_its_pictures(kind: str) -> None:
+    observed = KINDS[kind].observe(TASK_ID, detail(kind))
+
+    assert observed.state == "succeeded"
+    assert observed.vendor_status == "FINISH"
+    assert observed.image_urls == (PICTURE,)
+    assert observed.fault is None
+
+
+@VOD
+@pytest.mark.parametrize(
+    ("status", "task", "state"),
+    [
+        ("WAITING", {"Status": "PROCESSING", "Output": None}, "waiting"),
+        ("WAITING", {"Status": "", "Output": None}, "waiting"),
+        ("PROCESSING", {"Status": "PROCESSING", "Output": None}, "running"),
+        ("PROCESSING", {"Status": "", "Output": None}, "running"),
+        ("FINISH", {"Status": "PROCESSING", "Output": None}, "running"),
+        ("FINISH", {"Status": "SUCCESS"}, "succeeded"),
+        ("FINISH", {"Status": "FAIL"}, "failed"),
+        ("FINISH", {"ErrCode": 70000}, "failed"),
+        ("FINISH", {"Output": None}, "failed"),
+        ("FINISH", {"Output": {"FileInfos": []}}, "failed"),
+        ("FINISH", {"Output": {"FileInfos": [{"FileUrl": ""}]}}, "failed"),
+        ("ABORTED", {"Status": "FINISH"}, "cancelled"),
+        ("SOMETHING_NEW", {"Status": "", "Output": None}, "running"),
+    ],
+)
+def test_the_states_of_vod_are_one_vocabulary(
+    kind: str, status: str, task: Body, state: str
+) -> None:
+    observed = KINDS[kind].observe(TASK_ID, detail(kind, status, **task))
+
+    assert observed.state == state
+    assert (observed.fault is not None) == (state == "failed")
+    assert bool(observed.image_urls) == (state == "succeeded")
+
+
+@VOD
+def test_a_task_that_waits_has_no_detail_yet(kind: str) -> None:
+    observed = KINDS[kind].observe(TASK_ID, {"Status": "WAITING", DETAILS[kind]: None})
+
+    assert observed.state == "waiting"
+
+
+def test_an_answer_without_any_detail_is_no_success() -> None:
+    observed = KINDS["vod.image"].observe(TASK_ID, {"Status": "FINISH", "AigcImageTask": None})
+
+    assert observed.state == "failed"
+    assert observed.fault is not None
+    assert observed.fault.message == "the task finished without a picture"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [
+        ("RequestLimitExceeded", "throttled"),
+        ("FailedOperation", "throttled"),
+        ("ResourceInsufficient", "throttled"),
+        ("TaskTimeout", "throttled"),
+        ("InvalidParameter.VoilationContent", "moderated"),
+        ("InvalidParameter.ViolationContent", "moderated"),
+        ("ContentModerationFailed", "moderated"),
+        ("InvalidParameter", "rejected"),
+        ("InvalidParameterValue", "rejected"),
+        ("InvalidParameterValue.Size", "rejected"),
+        ("InvalidParameter.MediaFormat", "rejected"),
+        ("InternalError", "failed"),
+        ("ModelGenerateFailed", "failed"),
+        ("ResourceNotFound", "failed"),
+        ("SomethingNew", "failed"),
+    ],
+)
+def test_the_extended_code_tells_the_outcome(code: str, outcome: str) -> None:
+    response = detail("vod.image", ErrCode=70000, ErrCodeExt=code, Message="it did not work")
+
+    fault = KINDS["vod.image"].observe(TASK_ID, response).fault
+
+    assert fault is not None
+    assert (fault.code, fault.outcome, fault.message) == (code, outcome, "it did not work")
+
+
+def test_an_extended_code_alone_is_a_failure() -> None:
+    response = detail("vod.image", ErrCode=0, ErrCodeExt="ModelGenerateFailed")
+
+    observed = KINDS["vod.image"].observe(TASK_ID, response)
+
+    assert observed.state == "failed"
+    assert observed.image_urls == ()
+
+
+@pytest.mark.parametrize("kind", DETAILS)
+def test_a_cancelled_operation_is_a_cancelled_task(kind: str) -> None:
+    response = detail(kind, ErrCode=70000, ErrCodeExt="OperationCanceled")
+
+    assert KINDS[kind].observe(TASK_ID, response).state == "cancelled"
+
+
+MESSAGES = [
+    (
+        (
+            "CreateAigcImageTask process return rsp err:{RequestLimitExceeded GenerateImage task "
+            "reached the maximum concurrency"
+        ),
+        "RequestLimitExceeded",
+        "throttled",
+    ),
+    (
+        (
+            "CreateAigcImageTask process return rsp err:{InvalidParameter.VoilationContent Input "
+            "Prompt violates policy}"
+        ),
+        "InvalidParameter.VoilationContent",
+        "moderated",
+    ),
+    (
+        "task failed with status: FAIL, message: Your request was blocked by our moderation system",
+        "",
+        "moderated",
+    ),
+    (
+        "err:{InvalidParameterValue.Size the size is wrong}",
+        "InvalidParameterValue.Size",
+        "rejected",
+    ),
+    ("GenerateImage task reached the maximum concurrency", "", "throttled"),
+    (
+        "err:{FailedOperation.CreateAIGCTaskFailed x}",
+        "FailedOperation.CreateAIGCTaskFailed",
+        "failed",
+    ),
+    ("the model broke down", "", "failed"),
+]
+
+
+@pytest.mark.parametrize(("message", "code", "outcome"), MESSAGES)
+def test_a_scenes_message_tells_what_it_has_no_code_for(
+    message: str, code: str, outcome: str
+) -> None:
+    response = detail("vod.scene_image", ErrCode=70000, Message=message)
+
+    fault = KINDS["vod.scene_image"].observe(TASK_ID, response).fault
+
+    assert fault is not None
+    assert (fault.code, fault.outcome) == (code or "70000", outcome)
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(40000, "rejected"), (60000, "rejected")])
+def test_a_number_tells_whose_fault_it_was(code: int, outcome: str) -> None:
+    response = detail("vod.scene_image", ErrCode=code, Message="the file is no picture")
+
+    fault = KINDS["vod.scene_image"].observe(TASK_ID, response).fault
+
+    assert fault is not None
+    assert (fault.code, fault.outcome) == (str(code), outcome)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [("WAIT", "waiting"), ("RUN", "running"), ("DONE", "succeeded"), ("FAIL", "failed")],
+)
+def test_the_states_of_mps_are_the_same_vocabulary(status: str, state: str) -> None:
+    response = {"Status": status, "Message": "ok", "ImageUrls": ["https://b.example/1.png"]}
+
+    observed = KINDS["mps.image"].observe("4-AigcImage-1", response)
+
+    assert (observed.state, observed.vendor_status) == (state, status)
+    assert observed.image_urls == (("https://b.example/1.png",) if status == "DONE" else ())
+
+
+def test_what_mps_left_in_the_bucket_needs_no_url() -> None:
+    response = {"Status": "DONE", "Message": "ok", "ImageUrls": None}
+
+    observed = KINDS["mps.image"].observe("4-AigcImage-1", response)
+
+    assert (observed.state, observed.fault) == ("succeeded", None)
+
+
+@pytest.mark.parametrize(("message", "code", "outcome"), MESSAGES)
+def test_mps_has_nothing_but_its_message(message: str, code: str, outcome: str) -> None:
+    response = {"Status": "FAIL", "Message": message, "ImageUrls": None}
+
+    fault = KINDS["mps.image"].observe("4-AigcImage-1", response).fault
+
+    assert fault is not None
+    assert (fault.code, fault.outcome, fault.message) == (code, outcome, message)
+
+
+@VOD
+def test_a_task_is_found_by_its_session(kind: str) -> None:
+    listed: Body = {
+        "TaskSet": [
+            {"TaskId": "another", "SessionId": ""},
+            {"TaskId": TASK_ID, "SessionId": "job-1"},
+        ]
+    }
+
+    assert KINDS[kind].found(listed, "job-1") == TASK_ID
+    assert KINDS[kind].found(listed, "job-2") is None
+    assert KINDS[kind].found({"TaskSet": None}, "job-1") is None
+
+
+@VOD
+def test_tasks_are_listed_since_a_moment_oldest_first(kind: str) -> None:
+    call = KINDS[kind].find(1500000000, 1_763_640_000)
+
+    assert (call.service, call.version, call.action) == ("vod", "2018-07-17", "DescribeTasks")
+    assert call.params == {
+        "SubAppId": 1500000000,
+        "CreateTime": {"After": "2025-11-20T12:00:00Z"},
+        "Sort": {"Field": "CreateTime", "Order": "Asc"},
+        "Limit": 100,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [
+        ("vod.image", "CreateAigcImageTask"),
+        ("vod.scene_image", "CreateSceneAigcImageTask"),
+    ],
+)
+def test_only_vod_deduplicates_and_only_mps_stores(kind: str, action: str) -> None:
+    vod, mps = KINDS[kind], KINDS["mps.image"]
+
+    call = vod.describe(TASK_ID, 1500000000)
+
+    assert call.action == "DescribeTaskDetail"
+    assert call.params == {"TaskId": TASK_ID, "SubAppId": 1500000000}
+    assert getattr(vod, "action", "") == action
+    assert (vod.deduplicates, vod.stores_itself) == (True, False)
+    assert (mps.deduplicates, mps.stores_itself) == (False, True)

@@ -1,0 +1,97 @@
+"""Accepting: what was asked for becomes a job, once, whatever is repeated or breaks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc.errors import CloudError
+from aigc.jobs.job import Attempt, Job, Place, Source, session_id
+from aigc.jobs.ledger import marker_key
+from aigc.jobs.start import pump
+
+if TYPE_CHECKING:
+    from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import Task
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A task that somebody wants done, with the id that a repeat of the wish also has."""
+
+    id: str
+    kind: str
+    task: Task
+    source: Source
+    place: Place
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job of an order; not new when an earlier order had the same id."""
+
+    job: Job
+    is_new: bool
+
+
+def accept(order: Order, runtime: Runtime) -> Accepted:
+    """Write the job down, then start what its lane has room for.
+
+    Once this returns, or the record is written, the job will end, whatever happens next. An
+    earlier job with the same id is returned as it is, even where the task differs: compare
+    `fingerprint`s where that matters.
+
+    A fault in starting it is not raised: the job is accepted, the sweep will start it, and who
+    was told otherwise would ask, and pay, again.
+
+    Raises:
+        CloudError: The job could not be written down.
+    """
+    new = _new_job(order, runtime)
+    job = runtime.ledger.create(new)
+    is_new = job is new
+    if is_new:
+        _start(job, runtime)
+    return Accepted(job, is_new)
+
+
+def _start(job: Job, runtime: Runtime) -> None:
+    try:
+        pump(job.lane, runtime, fresh=job)
+    except CloudError as error:
+        logger.warning("start_left_to_sweep", extra={"job": job.id, "code": error.code})
+
+
+def fingerprint(task: Task) -> str:
+    """Digest a task so that a repeat can be told from another task under the same id."""
+    return hashlib.sha256(json.dumps(_record(task), sort_keys=True).encode()).hexdigest()
+
+
+def _record(task: Task) -> dict[str, object]:
+    return task.model_dump(mode="json", exclude_none=True)
+
+
+def _new_job(order: Order, runtime: Runtime) -> Job:
+    now = runtime.now()
+    return Job(
+        id=order.id,
+        kind=order.kind,
+        lane=order.kind,
+        state="queued",
+        marker=marker_key(order.kind, order.priority, now, order.id),
+        priority=order.priority,
+        created_at=now,
+        updated_at=now,
+        source=order.source,
+        task=_record(order.task),
+        fingerprint=fingerprint(order.task),
+        warnings=order.task.warnings(),
+        place=order.place,
+        attempts=(Attempt(number=1, session_id=session_id(order.id, 1)),),
+    )

@@ -1,0 +1,81 @@
+"""What the life of a job needs from the outside; `aigc.cloud` implements it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from aigc.tasks.kind import ApiCall
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One object in a listing."""
+
+    key: str
+    modified: datetime
+
+
+class ObjectStore(Protocol):
+    """A bucket: read-after-write, listed in order of keys, with create-if-absent."""
+
+    def create(self, key: str, body: bytes) -> bool:
+        """Write an object unless its key exists; say whether it is ours.
+
+        A body that is unique to the caller makes the answer right even when a reply was lost.
+        """
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        """Write an object, over an older one if there is one."""
+
+    def get(self, key: str) -> bytes | None:
+        """Read an object; None where there is none."""
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        """List objects in order of keys, those behind `after` only, at most 1000."""
+
+    def delete(self, *keys: str) -> None:
+        """Remove objects; those that are not there do not matter."""
+
+    def presigned_url(self, key: str, expires_s: int) -> str:
+        """Make a URL under which anyone may read the object for a time."""
+
+
+class Inbox(Protocol):
+    """The bucket that uploads arrive in; it is only read."""
+
+    def head(self, key: str, size: int) -> bytes | None:
+        """Read an object's first bytes; None where there is none."""
+
+    def metadata(self, key: str) -> dict[str, str] | None:
+        """Read an object's headers, names in lower case; None where there is none."""
+
+    def presigned_url(self, key: str, expires_s: int) -> str:
+        """Make a URL under which anyone may read the object for a time."""
+
+
+class TaskService(Protocol):
+    """Tencent Cloud API 3.0, for VOD and MPS."""
+
+    def call(self, call: ApiCall) -> dict[str, Any]:
+        """Send one call, once, and return the object below `Response`.
+
+        Raises:
+            CloudError: One of its leaves, by what the answer proves.
+        """
+
+
+class Downloads(Protocol):
+    """What fetches finished pictures from the vendor."""
+
+    def fetch(self, url: str) -> bytes:
+        """Download one picture.
+
+        Raises:
+            AmbiguousError: It could not be fetched now.
+            RefusedError: It is not there, or not where the vendor keeps pictures.
+        """

@@ -1,0 +1,135 @@
+"""Recovering: what crashed, was lost or was not reported is found by the sweep."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc.errors import CloudError
+from aigc.jobs.job import JobError, Slot
+from aigc.jobs.settle import settle, take_staged
+from aigc.jobs.start import START_S, fail, is_past, pump, send
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What one sweep saw."""
+
+    slots: int = 0
+    """Places that were taken."""
+    moved: int = 0
+    """Jobs that the sweep moved on."""
+    failed: int = 0
+    """Slots that could not be looked after now; the next sweep tries again."""
+    forgotten: int = 0
+    """Jobs that ended a while ago and whose claims are gone now."""
+
+
+def sweep(runtime: Runtime) -> SweepReport:
+    """Look after each taken place of each lane, then start what waits.
+
+    A job that was sent holds a slot until it ends, so the slots name every job that a crash may
+    have left behind; and a job that waits is found by the pump.
+    """
+    report = SweepReport()
+    for lane in runtime.settings.lanes:
+        for number, taken_at in runtime.ledger.taken_slots(lane).items():
+            if not runtime.has_time(START_S):
+                return report
+            report.slots += 1
+            _guarded_look(lane, number, taken_at, runtime, report)
+        pump(lane, runtime)
+    _forget_claims(runtime, report)
+    return report
+
+
+def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
+    for job_id in runtime.ledger.claimed_jobs():
+        if not runtime.has_time(START_S):
+            return
+        job = runtime.ledger.read(job_id)
+        report.forgotten += job is not None and runtime.ledger.forget_claims(job)
+
+
+def _guarded_look(
+    lane: str, number: int, taken_at: datetime, runtime: Runtime, report: SweepReport
+) -> None:
+    """Look after one slot so that a fault with one job does not keep the others waiting."""
+    try:
+        report.moved += _look_after(lane, number, taken_at, runtime)
+    except CloudError as error:
+        report.failed += 1
+        logger.warning("sweep_stumbled", extra={"lane": lane, "slot": number, "code": error.code})
+
+
+def _look_after(lane: str, number: int, taken_at: datetime, runtime: Runtime) -> bool:
+    taken = runtime.ledger.read_slot(lane, number)
+    if taken is None:
+        return False
+    slot = Slot(number=number, token=taken.token)
+    job = runtime.ledger.read(taken.job_id)
+    if job is None or job.attempt.slot != slot or job.has_ended:
+        return _release_orphan(lane, slot, taken_at, job, runtime)
+    if job.is_owned(runtime.now()):
+        return False
+    moved = _recover(job, runtime) if job.state == "submitting" else settle(job, runtime)
+    return moved.revision != job.revision
+
+
+def _release_orphan(
+    lane: str, slot: Slot, taken_at: datetime, job: Job | None, runtime: Runtime
+) -> bool:
+    """Free a place that no job holds, once nobody alive can be about to use or to free it."""
+    ledger = runtime.ledger
+    is_settled = job is None or ledger.is_old(job.updated_at)
+    if not is_settled or not ledger.is_old(taken_at):
+        return False
+    ledger.release_slot_of_the_dead(lane, slot)
+    return True
+
+
+def _recover(job: Job, runtime: Runtime) -> Job:
+    """Move a job on whose sender died, or gave up, before it knew what came of the call."""
+    if not runtime.kind_of(job).deduplicates:
+        taken = take_staged(job, runtime)
+        if taken.revision != job.revision:
+            return taken
+    if is_past(job.attempt.submitted_at, runtime.settings.unknown_after_s, runtime):
+        return _give_up(job, runtime)
+    if not runtime.kind_of(job).deduplicates:
+        return job
+    return _send_again(job, runtime)
+
+
+def _send_again(job: Job, runtime: Runtime) -> Job:
+    """Repeat the call under the same session id: it arrives now, or is told that it had."""
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    again = claimed.with_attempt(is_ambiguous=True).model_copy(
+        update={"owned_until": runtime.ledger.owned_until()}
+    )
+    return send(runtime.ledger.write(again), runtime)
+
+
+def _give_up(job: Job, runtime: Runtime) -> Job:
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    error = JobError(
+        type="submission_unknown",
+        message=(
+            f"attempt {job.attempt.number} was sent at {job.attempt.submitted_at} and no answer"
+            " told whether it arrived; it may have been billed, so it is not sent again"
+        ),
+    )
+    return fail(claimed, error, runtime)

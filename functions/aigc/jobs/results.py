@@ -1,0 +1,98 @@
+"""Results: the finished pictures, and beside them how they were made."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aigc.errors import AmbiguousError, BadPictureError, RefusedError
+from aigc.jobs.job import Picture
+from aigc.jobs.runtime import staging_path
+from aigc.pictures import inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+
+def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
+    """Fetch, check and store the pictures of a finished task, with a JSON file beside them.
+
+    Raises:
+        BadPictureError: What the vendor made is no picture, or there is none.
+        CloudError: A picture could not be fetched or stored.
+    """
+    pictures = tuple(
+        _store_one(job, number, data, runtime)
+        for number, data in enumerate(_fetched(job, runtime), start=1)
+    )
+    if not pictures:
+        raise BadPictureError(f"job {job.id} finished upstream without a picture")
+    path = f"{job.place.prefix}{job.place.name}.json"
+    runtime.results.put(path, _description(job, pictures, runtime))
+    return pictures
+
+
+def tidy_staging(job: Job, runtime: Runtime) -> None:
+    """Remove the vendor's own copies once ours are recorded."""
+    if runtime.kind_of(job).stores_itself:
+        keys = [listed.key for listed in runtime.results.list(staging_path(job))]
+        if keys:
+            runtime.results.delete(*keys)
+
+
+def _fetched(job: Job, runtime: Runtime) -> Iterator[bytes]:
+    if runtime.kind_of(job).stores_itself:
+        yield from _staged(job, runtime)
+    else:
+        yield from (runtime.downloads.fetch(url) for url in job.attempt.image_urls)
+
+
+def _staged(job: Job, runtime: Runtime) -> Iterator[bytes]:
+    """Yield what the vendor left in our bucket, else what its URLs lead to.
+
+    Whether it may say that it is done before the bucket shows the pictures is not documented:
+    nothing to be found means not yet.
+    """
+    found = [runtime.results.get(one.key) for one in runtime.results.list(staging_path(job))]
+    pictures = [data for data in found if data is not None]
+    try:
+        yield from pictures or [runtime.downloads.fetch(url) for url in job.attempt.image_urls]
+    except RefusedError as error:
+        doing = f"find the pictures of task {job.attempt.task_id}"
+        raise AmbiguousError(doing, vendor_message=str(error)) from error
+
+
+def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
+    seen = inspect(data)
+    key = f"{job.place.prefix}{job.place.name}-{number}.{seen.extension}"
+    runtime.results.put(key, data, seen.content_type)
+    return Picture(
+        key=key,
+        content_type=seen.content_type,
+        width=seen.width,
+        height=seen.height,
+        size=len(data),
+    )
+
+
+def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> bytes:
+    attempt = job.attempt
+    task = runtime.task_of(job)
+    description = {
+        "job": job.id,
+        "kind": job.kind,
+        "source": job.source.model_dump(mode="json", exclude_defaults=True),
+        "model": task.model_label(),
+        "prompt": task.prompt_text(),
+        "inputs": task.inputs(),
+        "vendor_task_id": attempt.task_id,
+        "created_at": job.created_at.isoformat(),
+        "submitted_at": attempt.submitted_at.isoformat() if attempt.submitted_at else None,
+        "finished_at": attempt.finished_at.isoformat() if attempt.finished_at else None,
+        "stored_at": runtime.now().isoformat(),
+        "pictures": [picture.model_dump() for picture in pictures],
+    }
+    return json.dumps(description, ensure_ascii=False, indent=2).encode()

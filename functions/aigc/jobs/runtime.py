@@ -1,0 +1,96 @@
+"""What one invocation has at hand to move jobs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aigc.tasks.kind import RECORDED, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.ledger import Ledger
+    from aigc.jobs.ports import Downloads, Inbox, ObjectStore, TaskService
+    from aigc.settings import Settings
+    from aigc.tasks.kind import Task, TaskKind
+
+STAGING = ".aigc/mps/"
+"""Where in the results bucket MPS leaves its pictures; nothing else may be put there."""
+
+INPUT_URL_S = 6 * 3600
+"""How long the vendor may fetch an input; a role's temporary key may end it earlier."""
+
+
+class QueryPacer:
+    """Keeps one instance from asking the vendor about the same job too often."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval = timedelta(seconds=interval_s)
+        self._asked: dict[str, datetime] = {}
+
+    def may_ask(self, job_id: str, now: datetime) -> bool:
+        """Say whether enough time has passed, and if so note that it is asked now."""
+        self._asked = {
+            known: asked for known, asked in self._asked.items() if now - asked < self._interval
+        }
+        if job_id in self._asked:
+            return False
+        self._asked[job_id] = now
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The collaborators of one invocation, and the time that it has."""
+
+    settings: Settings
+    ledger: Ledger
+    kinds: Mapping[str, TaskKind]
+    upstream: TaskService
+    results: ObjectStore
+    inbox: Inbox
+    downloads: Downloads
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    deadline: datetime
+    """When the platform kills this invocation."""
+    pacer: QueryPacer = field(default_factory=lambda: QueryPacer(0))
+
+    def has_time(self, seconds: float) -> bool:
+        """Whether something that takes this long ends before the deadline."""
+        return self.now() + timedelta(seconds=seconds) < self.deadline
+
+    def kind_of(self, job: Job) -> TaskKind:
+        """Find the kind of a job's task."""
+        return self.kinds[job.kind]
+
+    def task_of(self, job: Job) -> Task:
+        """Restore a job's task from its record."""
+        return self.kind_of(job).model.model_validate(job.task, context=RECORDED)
+
+    def submission_of(self, job: Job) -> Submission:
+        """Say what a job adds to its task when it is sent."""
+        return Submission(
+            sub_app_id=self.settings.sub_app_id,
+            session_id=job.attempt.session_id,
+            session_context=job.id,
+            input_url=self._input_url,
+            store_bucket=self.settings.results_bucket,
+            store_region=self.settings.region,
+            store_path=staging_path(job),
+        )
+
+    def _input_url(self, url: str) -> str:
+        ours = f"cos://{self.settings.inbox_bucket}/"
+        if url.startswith(ours):
+            return self.inbox.presigned_url(url[len(ours) :], INPUT_URL_S)
+        return url
+
+
+def staging_path(job: Job) -> str:
+    """Name where MPS leaves the pictures of a job's present attempt."""
+    return f"{STAGING}{job.id}/{job.attempt.number}/"

@@ -1,0 +1,210 @@
+"""Settling: a task that is done upstream becomes pictures in the bucket and a job that ended."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aigc.errors import AmbiguousError, BadPictureError, CloudError, RefusedError
+from aigc.jobs.job import Job, JobError
+from aigc.jobs.results import store_pictures, tidy_staging
+from aigc.jobs.runtime import staging_path
+from aigc.jobs.start import end, fail, is_past, pump, queue_again, started
+
+if TYPE_CHECKING:
+    from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import UpstreamTask
+
+logger = logging.getLogger(__name__)
+
+RESULT_PATIENCE_S = 6 * 3600
+"""How long a finished task's pictures are tried for; MPS keeps them 12 hours, VOD 7 days."""
+
+OWNER_PATIENCE = 6
+"""Looks, half a second apart, at a job whose sender has yet to write down that it sent it."""
+
+DONE_PATIENCE = 4
+"""Queries, half a second apart, for a task whose picture came before its state changed."""
+
+
+def look(job_id: str, runtime: Runtime) -> Job | None:
+    """Read a job and bring it up to date, at the price of at most one query upstream.
+
+    Errors of the query are logged and not raised: what is known of the job still is the answer.
+    """
+    job = runtime.ledger.read(job_id)
+    if job is None or not _may_be_done(job, runtime):
+        return job
+    if not runtime.pacer.may_ask(job.id, runtime.now()):
+        return job
+    try:
+        return settle(job, runtime)
+    except CloudError as error:
+        logger.warning("query_failed", extra={"job": job.id, "code": error.code})
+        return job
+
+
+def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) -> None:
+    """Settle the job whose task VOD says is done; what it says is checked by a query."""
+    job = _once_sent(job_id, runtime)
+    if job is None or job.attempt.session_id != session_id:
+        logger.info("callback_of_no_attempt", extra={"job": job_id, "task_id": task_id})
+        return
+    if job.state == "submitting":
+        job = _adopt(job, task_id, runtime)
+    if job is not None and job.attempt.task_id == task_id:
+        settle(job, runtime)
+
+
+def on_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
+    """Settle the job whose pictures MPS has left in the bucket."""
+    job = _once_sent(job_id, runtime)
+    if job is None or job.attempt.number != attempt:
+        logger.info("pictures_of_no_attempt", extra={"job": job_id, "attempt": attempt})
+        return
+    if job.state == "submitting":
+        take_staged(job, runtime)
+        return
+    for _ in range(DONE_PATIENCE):
+        if settle(job, runtime).state != "running" or not runtime.has_time(1):
+            return
+        runtime.sleep(0.5)
+
+
+def settle(job: Job, runtime: Runtime) -> Job:
+    """Ask upstream about a running job, or go on with one whose storing was cut off.
+
+    The query is made before the claim: it changes nothing, and a claim that was taken for a task
+    that still runs would lock the job for a lease.
+
+    Raises:
+        CloudError: The vendor could not be asked; nothing has changed.
+    """
+    if job.state == "storing":
+        return _claimed_store(job, runtime)
+    if job.state != "running":
+        return job
+    observed = _observe(job, runtime)
+    if observed.state in {"waiting", "running"}:
+        return job
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    settled = _conclude(claimed, observed, runtime)
+    pump(settled.lane, runtime)
+    return settled
+
+
+def take_staged(job: Job, runtime: Runtime) -> Job:
+    """Finish a job whose submission nobody heard of by the pictures that it left."""
+    if not runtime.results.list(staging_path(job), limit=1):
+        return job
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    settled = _store(claimed.with_attempt(finished_at=runtime.now()), runtime)
+    pump(settled.lane, runtime)
+    return settled
+
+
+def _may_be_done(job: Job, runtime: Runtime) -> bool:
+    return job.state == "running" or (job.state == "storing" and not job.is_owned(runtime.now()))
+
+
+def _once_sent(job_id: str, runtime: Runtime) -> Job | None:
+    """Read a job, waiting a little while its sender is still about to write that it was sent."""
+    job = runtime.ledger.read(job_id)
+    for _ in range(OWNER_PATIENCE):
+        if job is None or job.state != "submitting" or not job.is_owned(runtime.now()):
+            break
+        runtime.sleep(0.5)
+        job = runtime.ledger.read(job_id)
+    return job
+
+
+def _adopt(job: Job, task_id: str, runtime: Runtime) -> Job | None:
+    """Learn from a callback that a submission without an answer had arrived."""
+    claimed = runtime.ledger.claim(job)
+    return None if claimed is None else started(claimed, task_id, runtime)
+
+
+def _observe(job: Job, runtime: Runtime) -> UpstreamTask:
+    kind = runtime.kind_of(job)
+    call = kind.describe(job.attempt.task_id, runtime.settings.sub_app_id)
+    return kind.observe(job.attempt.task_id, runtime.upstream.call(call))
+
+
+def _conclude(job: Job, observed: UpstreamTask, runtime: Runtime) -> Job:
+    known = job.with_attempt(
+        vendor_status=observed.vendor_status,
+        image_urls=observed.image_urls,
+        finished_at=runtime.now(),
+    )
+    if observed.state == "succeeded":
+        return _store(known, runtime)
+    if observed.state == "cancelled":
+        return end(known.model_copy(update={"state": "cancelled"}), runtime)
+    error = _error_of(observed)
+    if error.type == "throttled":
+        return queue_again(known, error, runtime)
+    return fail(known, error, runtime)
+
+
+def _error_of(observed: UpstreamTask) -> JobError:
+    fault = observed.fault
+    if fault is None:
+        return JobError(type="task_failed", message="the vendor's task failed without a reason")
+    types = {
+        "rejected": "refused",
+        "moderated": "moderated",
+        "throttled": "throttled",
+        "failed": "task_failed",
+    }
+    return JobError.model_validate(
+        {
+            "type": types[fault.outcome],
+            "message": f"task {observed.task_id} failed: {fault.message or fault.code}",
+            "code": fault.code,
+            "retryable": fault.outcome in {"throttled", "failed"},
+        }
+    )
+
+
+def _claimed_store(job: Job, runtime: Runtime) -> Job:
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    settled = _store(claimed, runtime)
+    pump(settled.lane, runtime)
+    return settled
+
+
+def _store(job: Job, runtime: Runtime) -> Job:
+    """Store the pictures of a claimed job, then end it.
+
+    Done twice it writes the same objects again: their keys follow from the job.
+    """
+    storing = runtime.ledger.write(
+        job.model_copy(update={"state": "storing", "owned_until": runtime.ledger.owned_until()})
+    )
+    try:
+        pictures = store_pictures(storing, runtime)
+    except (BadPictureError, RefusedError) as error:
+        return fail(storing, _unusable(error), runtime)
+    except AmbiguousError as error:
+        return _store_later(storing, error, runtime)
+    succeeded = storing.model_copy(update={"state": "succeeded", "pictures": pictures})
+    ended = end(succeeded, runtime)
+    tidy_staging(ended, runtime)
+    return ended
+
+
+def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:
+    if is_past(job.attempt.finished_at, RESULT_PATIENCE_S, runtime):
+        return fail(job, _unusable(error), runtime)
+    logger.warning("result_not_stored_yet", extra={"job": job.id, "code": error.code})
+    return runtime.ledger.write(job.model_copy(update={"owned_until": None}))
+
+
+def _unusable(error: Exception) -> JobError:
+    return JobError(type="result_unusable", message=str(error), code=getattr(error, "code", ""))

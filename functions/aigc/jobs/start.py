@@ -1,0 +1,281 @@
+"""Starting: a job that waits gets a place in its lane and is sent upstream, once.
+
+The order of the writes is what makes it safe:
+
+1. the slot is taken, so that no more tasks run than the lane allows;
+2. the job is claimed, so that nobody else sends it;
+3. the record says `submitting` *before* the call, so that `queued` proves that nothing was sent;
+4. the call is made with a session id that belongs to this attempt alone;
+5. the record says what came of it, and only then marker and slot are removed.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aigc.errors import (
+    AmbiguousError,
+    BackloggedError,
+    CloudError,
+    DuplicateError,
+    RefusedError,
+    ThrottledError,
+)
+from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
+from aigc.jobs.ledger import marker_key
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aigc.jobs.job import Slot
+    from aigc.jobs.ledger import Marker
+    from aigc.jobs.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 8
+"""Attempts that found no room upstream before a job is given up; about half an hour of waiting."""
+
+LONGEST_WAIT = 2**6
+"""Cap on the growth of the wait between attempts, in multiples of `retry_base_s`."""
+
+QUICK_RETRIES = 3
+"""Repeats of one call within one invocation: throttled, or with the same session id."""
+
+START_S = 3.0
+"""Time that starting a job needs; with less left, it is left to the next invocation."""
+
+
+def pump(lane: str, runtime: Runtime, *, fresh: Job | None = None) -> None:
+    """Start jobs until the lane is full, nothing waits, or this invocation's time is up.
+
+    Each round begins with a new look at slots and queue. So a job that was queued while we held
+    a slot for another that we then could not have is seen by us, if its own pump found no place.
+    """
+    passed_over: set[tuple[str, int]] = set()
+    while runtime.has_time(START_S):
+        number = _free_place(lane, runtime)
+        if number is None or not _start_one(lane, number, runtime, fresh, passed_over):
+            return
+
+
+def send(job: Job, runtime: Runtime) -> Job:
+    """Make the call of a job whose record says `submitting`, and write down what came of it.
+
+    After one ambiguous reply only the vendor's word on this very session ends the ambiguity: a
+    refusal or a throttle that follows does not prove that the first call did not arrive.
+    """
+    task_id, request_id, error = "", "", None
+    is_ambiguous = job.attempt.is_ambiguous
+    for retry in range(QUICK_RETRIES + 1):
+        try:
+            task_id, request_id = _create(job, runtime)
+            return started(job, task_id, runtime, request_id=request_id)
+        except DuplicateError:
+            return _find(job, runtime)
+        except CloudError as caught:
+            error = caught
+            is_ambiguous = is_ambiguous or isinstance(error, AmbiguousError)
+            if not _worth_repeating(error, job, runtime) or retry == QUICK_RETRIES:
+                break
+            runtime.sleep(_jitter(0.4 * 2**retry))
+    if is_ambiguous:
+        return leave_unexplained(job, runtime)
+    return _not_accepted(job, error, runtime)
+
+
+def started(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
+    """Write down that the vendor has the task."""
+    changed = job.with_attempt(task_id=task_id, request_id=request_id)
+    running = runtime.ledger.write(
+        changed.model_copy(update={"state": "running", "owned_until": None})
+    )
+    runtime.ledger.remove_marker(job.marker)
+    logger.info("task_started", extra={"job": job.id, "kind": job.kind, "task_id": task_id})
+    return running
+
+
+def leave_unexplained(job: Job, runtime: Runtime) -> Job:
+    """Write down that nobody knows whether the call arrived; callback or sweep will tell."""
+    changed = job.with_attempt(is_ambiguous=True)
+    logger.warning("submission_unexplained", extra={"job": job.id, "kind": job.kind})
+    return runtime.ledger.write(changed.model_copy(update={"owned_until": None}))
+
+
+def end(job: Job, runtime: Runtime) -> Job:
+    """Write a job's last revision, then give back its place."""
+    ended = runtime.ledger.write(job.model_copy(update={"owned_until": None}))
+    if ended.attempt.slot is not None:
+        runtime.ledger.release_slot(ended.lane, ended.attempt.slot)
+    runtime.ledger.remove_marker(ended.marker)
+    logger.info("job_ended", extra={"job": job.id, "kind": job.kind, "state": job.state})
+    return ended
+
+
+def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
+    """End a job that cannot succeed."""
+    changed = job.with_attempt(error=error, finished_at=runtime.now())
+    return end(changed.model_copy(update={"state": "failed", "error": error}), runtime)
+
+
+def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
+    """Put a job that found no room upstream back in its queue, with a wait and a new session.
+
+    The vendor never ran this attempt, or ended it for want of room: a new one costs nothing
+    twice. The new marker is written before the record that names it.
+    """
+    number = job.attempt.number
+    if number >= MAX_ATTEMPTS:
+        return fail(job, error, runtime)
+    not_before = runtime.now() + _wait(number, runtime)
+    waiting = job.with_attempt(error=error, finished_at=runtime.now()).model_copy(
+        update={
+            "state": "queued",
+            "owned_until": None,
+            "marker": marker_key(job.lane, job.priority, not_before, job.id),
+        }
+    )
+    following = Attempt(number=number + 1, session_id=session_id(job.id, number + 1))
+    waiting = waiting.model_copy(update={"attempts": (*waiting.attempts, following)})
+    runtime.ledger.queue_again(waiting)
+    queued = runtime.ledger.write(waiting)
+    runtime.ledger.remove_marker(job.marker)
+    if job.attempt.slot is not None:
+        runtime.ledger.release_slot(job.lane, job.attempt.slot)
+    logger.warning("job_queued_again", extra={"job": job.id, "attempt": number, "code": error.code})
+    return queued
+
+
+def _free_place(lane: str, runtime: Runtime) -> int | None:
+    taken = runtime.ledger.taken_slots(lane)
+    places = range(runtime.settings.lanes.get(lane, 1))
+    return next((number for number in places if number not in taken), None)
+
+
+def _start_one(
+    lane: str,
+    number: int,
+    runtime: Runtime,
+    fresh: Job | None,
+    passed_over: set[tuple[str, int]],
+) -> bool:
+    """Start the first job that can be; say whether another look is due.
+
+    None is due when none waits, nor when the fresh job got its place: we took one and gave back
+    none, so nobody else can have missed a place because of us.
+    """
+    job = _first_waiting(lane, runtime, fresh, passed_over)
+    if job is None:
+        return False
+    slot = runtime.ledger.take_slot(lane, number, job.id)
+    if slot is None:
+        return True
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        passed_over.add((job.id, job.revision))
+        runtime.ledger.release_slot(lane, slot)
+        return True
+    sent = _submit(claimed, slot, runtime)
+    return sent.state not in {"submitting", "running"} or fresh is None or sent.id != fresh.id
+
+
+def _first_waiting(
+    lane: str, runtime: Runtime, fresh: Job | None, passed_over: set[tuple[str, int]]
+) -> Job | None:
+    for marker in runtime.ledger.waiting(lane):
+        if marker.not_before > runtime.now():
+            continue
+        is_fresh = fresh is not None and fresh.marker == marker.key
+        job = fresh if is_fresh and fresh else runtime.ledger.read(marker.job_id)
+        if job is None or job.state != "queued" or job.marker != marker.key:
+            _remove_rubbish(marker, job, runtime)
+        elif (job.id, job.revision) not in passed_over:
+            return job
+    return None
+
+
+def _remove_rubbish(marker: Marker, job: Job | None, runtime: Runtime) -> None:
+    """Remove a marker that no queued record names, once nobody alive can be about to.
+
+    A call that writes a marker writes the record next, within its lease; and each call's marker
+    has a key of its own, so an old one that no record names will never be named.
+    """
+    is_settled = job is None or runtime.ledger.is_old(job.updated_at)
+    if is_settled and runtime.ledger.is_old(marker.modified):
+        runtime.ledger.remove_marker(marker.key)
+
+
+def _submit(job: Job, slot: Slot, runtime: Runtime) -> Job:
+    now = runtime.now()
+    submitting = job.with_attempt(slot=slot, submitted_at=now).model_copy(
+        update={"state": "submitting", "owned_until": runtime.ledger.owned_until()}
+    )
+    return send(runtime.ledger.write(submitting), runtime)
+
+
+def _create(job: Job, runtime: Runtime) -> tuple[str, str]:
+    call = runtime.kind_of(job).create(runtime.task_of(job), runtime.submission_of(job))
+    response = runtime.upstream.call(call)
+    task_id = response.get("TaskId")
+    if not isinstance(task_id, str) or not task_id:
+        raise AmbiguousError(f"{call.action} of job {job.id} answered without a TaskId")
+    return task_id, str(response.get("RequestId", ""))
+
+
+def _worth_repeating(error: CloudError, job: Job, runtime: Runtime) -> bool:
+    """Whether the same call may be made again at once without paying twice."""
+    if not runtime.has_time(START_S):
+        return False
+    if isinstance(error, AmbiguousError):
+        return runtime.kind_of(job).deduplicates
+    return isinstance(error, ThrottledError)
+
+
+def _find(job: Job, runtime: Runtime) -> Job:
+    """Look for the task of a session that the vendor says it has."""
+    kind = runtime.kind_of(job)
+    since = milliseconds(job.attempt.submitted_at or job.created_at) // 1000 - 60
+    try:
+        response = runtime.upstream.call(kind.find(runtime.settings.sub_app_id, since))
+    except CloudError:
+        return leave_unexplained(job, runtime)
+    task_id = kind.found(response, job.attempt.session_id)
+    if task_id is None:
+        return leave_unexplained(job, runtime)
+    return started(job, task_id, runtime)
+
+
+def _not_accepted(job: Job, error: CloudError | None, runtime: Runtime) -> Job:
+    if isinstance(error, (ThrottledError, BackloggedError)):
+        return queue_again(job, _job_error(error), runtime)
+    if isinstance(error, RefusedError):
+        return fail(job, _job_error(error), runtime)
+    return leave_unexplained(job, runtime)
+
+
+def _job_error(error: CloudError) -> JobError:
+    return JobError(
+        type="throttled" if error.retryable else "refused",
+        message=str(error),
+        code=error.code,
+        request_id=error.request_id,
+        retryable=error.retryable,
+    )
+
+
+def _wait(number: int, runtime: Runtime) -> timedelta:
+    multiple = min(2 ** (number - 1), LONGEST_WAIT)
+    return timedelta(seconds=_jitter(runtime.settings.retry_base_s * multiple))
+
+
+def _jitter(seconds: float) -> float:
+    """Spread waits over ±50 %, so that what failed together does not return together."""
+    return seconds * random.uniform(0.5, 1.5)  # noqa: S311  no secret
+
+
+def is_past(moment: datetime | None, seconds: float, runtime: Runtime) -> bool:
+    """Whether so many seconds have passed since a moment."""
+    return moment is not None and runtime.now() - moment > timedelta(seconds=seconds)

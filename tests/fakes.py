@@ -1,0 +1,298 @@
+"""Hand-written stand-ins for the outside, kept in memory, that record what was done to them."""
+
+from __future__ import annotations
+
+import bisect
+import io
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from aigc.errors import (
+    AmbiguousError,
+    DuplicateError,
+    RefusedError,
+    ThrottledError,
+)
+from aigc.jobs.job import Place, Source, fresh_id
+from aigc.jobs.ledger import Ledger
+from aigc.jobs.ports import Listed
+from aigc.jobs.runtime import Runtime
+from aigc.settings import Settings
+from aigc.tasks.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aigc.tasks.kind import ApiCall
+
+LEASE_S = 75
+START = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
+
+
+class ManualClock:
+    """A clock that moves when told to, or when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.moment = START
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def sleep(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+    pass_time = sleep
+
+
+class InMemoryStore:
+    """An `ObjectStore` and `Inbox` with COS's semantics."""
+
+    def __init__(self, clock: ManualClock, bucket: str = "bucket-1250000000") -> None:
+        self._clock = clock
+        self._bucket = bucket
+        self._keys: list[str] = []
+        self.objects: dict[str, tuple[bytes, datetime]] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.requests: list[str] = []
+
+    def create(self, key: str, body: bytes) -> bool:
+        self.requests.append(f"create {key}")
+        if key in self.objects:
+            return False
+        self._write(key, body)
+        return True
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        self.requests.append(f"put {key}")
+        self.headers[key] = {"content-type": content_type, "content-length": str(len(body))}
+        self._write(key, body)
+
+    def get(self, key: str) -> bytes | None:
+        self.requests.append(f"get {key}")
+        return self.objects[key][0] if key in self.objects else None
+
+    def head(self, key: str, size: int) -> bytes | None:
+        return self.objects[key][0][:size] if key in self.objects else None
+
+    def metadata(self, key: str) -> dict[str, str] | None:
+        return self.headers.get(key)
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        self.requests.append(f"list {prefix}")
+        first = bisect.bisect_right(self._keys, after) if after else 0
+        found = [key for key in self._keys[first:] if key.startswith(prefix)]
+        return [Listed(key, self.objects[key][1]) for key in found[:limit]]
+
+    def delete(self, *keys: str) -> None:
+        self.requests.append(f"delete {' '.join(keys)}")
+        for key in keys:
+            if self.objects.pop(key, None) is not None:
+                self._keys.remove(key)
+
+    def presigned_url(self, key: str, expires_s: int) -> str:
+        return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}"
+
+    def _write(self, key: str, body: bytes) -> None:
+        if key not in self.objects:
+            bisect.insort(self._keys, key)
+        self.objects[key] = (body, self._clock.now())
+
+
+@dataclass
+class VendorTask:
+    """A task that the fake vendor accepted, and would bill."""
+
+    id: str
+    action: str
+    session_id: str
+    params: dict[str, Any]
+    state: str = "running"
+    err_code_ext: str = ""
+
+
+@dataclass
+class FakeVendor:
+    """VOD and MPS as a `TaskService`: accepts, deduplicates, counts; ends tasks when told to."""
+
+    results: InMemoryStore
+    tasks: list[VendorTask] = field(default_factory=list)
+    next_creates: list[str] = field(default_factory=list)
+    """What happens to the next creates: ok, throttle, refuse, lost_reply, lost_request."""
+    lists_tasks: bool = True
+    most_at_once: int = 0
+    calls: list[str] = field(default_factory=list)
+
+    def call(self, call: ApiCall) -> dict[str, Any]:
+        self.calls.append(call.action)
+        if call.action.startswith("Create"):
+            return self._create(call)
+        if call.action == "DescribeTasks":
+            return self._list()
+        if call.action == "DescribeAigcImageTask":
+            return self._describe_mps(self.task(call.params["TaskId"]))
+        return self._describe_vod(self.task(call.params["TaskId"]))
+
+    def task(self, task_id: str) -> VendorTask:
+        return next(task for task in self.tasks if task.id == task_id)
+
+    def finish(self, task: VendorTask) -> None:
+        task.state = "done"
+        store = task.params.get("StoreCosParam")
+        if store:
+            self.results.put(f"{store['CosBucketPath'].lstrip('/')}{task.id}.png", picture())
+
+    def fail(self, task: VendorTask, err_code_ext: str) -> None:
+        task.state = "failed"
+        task.err_code_ext = err_code_ext
+
+    def _create(self, call: ApiCall) -> dict[str, Any]:
+        fate = self.next_creates.pop(0) if self.next_creates else "ok"
+        if fate == "throttle":
+            raise ThrottledError("create", code="RequestLimitExceeded")
+        if fate == "refuse":
+            raise RefusedError("create", code="InvalidParameter", request_id="r-1")
+        if fate == "lost_request":
+            raise AmbiguousError("create", code="ClientNetworkError")
+        session_id = call.params.get("SessionId", "")
+        if session_id and any(task.session_id == session_id for task in self.tasks):
+            raise DuplicateError("create", code="InvalidParameterValue.SessionId")
+        task = VendorTask(f"task-{len(self.tasks) + 1}", call.action, session_id, call.params)
+        self.tasks.append(task)
+        at_once = sum(1 for one in self.tasks if one.state == "running")
+        self.most_at_once = max(self.most_at_once, at_once)
+        if fate == "lost_reply":
+            raise AmbiguousError("create", code="ClientNetworkError")
+        return {"TaskId": task.id, "RequestId": f"request-of-{task.id}"}
+
+    def _list(self) -> dict[str, Any]:
+        listed = self.tasks if self.lists_tasks else []
+        return {
+            "TaskSet": [{"TaskId": task.id, "SessionId": task.session_id} for task in listed],
+            "ScrollToken": "",
+        }
+
+    def _describe_mps(self, task: VendorTask) -> dict[str, Any]:
+        words = {"running": "RUN", "done": "DONE", "failed": "FAIL"}
+        message = task.err_code_ext if task.state == "failed" else "ok"
+        return {"Status": words[task.state], "Message": message, "ImageUrls": None}
+
+    def _describe_vod(self, task: VendorTask) -> dict[str, Any]:
+        name = "AigcImageTask" if task.action == "CreateAigcImageTask" else "SceneAigcImageTask"
+        ended = task.state != "running"
+        files = [{"StorageMode": "Temporary", "FileUrl": f"http://vendor/{task.id}.png"}]
+        return {
+            "TaskType": name,
+            "Status": "FINISH" if ended else "PROCESSING",
+            name: {
+                "TaskId": task.id,
+                "Status": "FINISH" if ended else "PROCESSING",
+                "ErrCode": 70000 if task.state == "failed" else 0,
+                "ErrCodeExt": task.err_code_ext,
+                "Message": task.err_code_ext,
+                "Output": {"FileInfos": files if task.state == "done" else []},
+                "SessionId": task.session_id,
+            },
+        }
+
+
+class FakeDownloads:
+    """Hands out a picture for each URL, or raises what it was told to."""
+
+    def __init__(self) -> None:
+        self.fetched: list[str] = []
+        self.errors: list[Exception] = []
+        self.data = picture()
+
+    def fetch(self, url: str) -> bytes:
+        self.fetched.append(url)
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.data
+
+
+@dataclass
+class World:
+    """A runtime and direct access to what it is made of."""
+
+    clock: ManualClock
+    store: InMemoryStore
+    results: InMemoryStore
+    inbox: InMemoryStore
+    vendor: FakeVendor
+    downloads: FakeDownloads
+    settings: Settings
+
+    def runtime(self, seconds: float = 60) -> Runtime:
+        """Make the runtime of one invocation that has this long."""
+        return Runtime(
+            settings=self.settings,
+            ledger=Ledger(self.store, lease=timedelta(seconds=LEASE_S), now=self.clock.now),
+            kinds=KINDS,
+            upstream=self.vendor,
+            results=self.results,
+            inbox=self.inbox,
+            downloads=self.downloads,
+            now=self.clock.now,
+            sleep=self.clock.sleep,
+            deadline=self.clock.now() + timedelta(seconds=seconds),
+        )
+
+    def ledger_keys(self, prefix: str = "") -> list[str]:
+        """List what the ledger holds."""
+        return [listed.key for listed in self.store.list(prefix)]
+
+
+def build_world(**changes: Any) -> World:
+    """Make an empty world; keyword arguments change settings."""
+    clock = ManualClock()
+    results = InMemoryStore(clock, "results-1250000000")
+    return World(
+        clock=clock,
+        store=InMemoryStore(clock),
+        results=results,
+        inbox=InMemoryStore(clock, "inbox-1250000000"),
+        vendor=FakeVendor(results),
+        downloads=FakeDownloads(),
+        settings=build_settings(**changes),
+    )
+
+
+def build_settings(**changes: Any) -> Settings:
+    """Make settings as the default stack has them."""
+    values: dict[str, Any] = {
+        "region": "ap-guangzhou",
+        "sub_app_id": 1500000001,
+        "inbox_bucket": "inbox-1250000000",
+        "results_bucket": "results-1250000000",
+        "ledger_bucket": "ledger-1250000000",
+        "api_keys": {},
+        "callback_key": "callbackkey",
+        "lanes": {"vod.image": 1, "vod.scene_image": 1, "mps.image": 4},
+        "lease_s": LEASE_S,
+    }
+    return Settings.model_validate(values | changes)
+
+
+def picture(width: int = 32, height: int = 24) -> bytes:
+    """Draw a small PNG."""
+    drawn = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 80, 40)).save(drawn, "PNG")
+    return drawn.getvalue()
+
+
+def a_call(name: str = "default") -> Source:
+    """Say that a caller's key caused a job."""
+    return Source(type="call", name=name)
+
+
+def a_place(name: str = "picture") -> Place:
+    """Say where results go."""
+    return Place(prefix="calls/", name=name)
+
+
+def an_id() -> str:
+    """Make a job id."""
+    return fresh_id(START)

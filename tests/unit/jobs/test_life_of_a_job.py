@@ -1,0 +1,456 @@
+"""The life of a job against a vendor and a bucket in memory."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aigc.errors import AmbiguousError
+from aigc.jobs.accept import Order, accept
+from aigc.jobs.job import Job, id_from
+from aigc.jobs.recover import sweep
+from aigc.jobs.settle import look, on_callback, on_stored, settle
+from aigc.jobs.start import MAX_ATTEMPTS, pump
+from aigc.tasks.catalogue import Catalogue, Model, OneOf
+from aigc.tasks.kinds import KINDS
+from tests.fakes import LEASE_S, World, a_call, a_place, an_id, build_world
+
+if TYPE_CHECKING:
+    from aigc.jobs.accept import Accepted
+
+TASKS: dict[str, dict[str, Any]] = {
+    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
+    "vod.scene_image": {
+        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
+        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
+    },
+    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
+}
+
+
+def order(kind: str = "vod.image", job_id: str = "", *, priority: int = 0, **task: Any) -> Order:
+    return Order(
+        id=job_id or an_id(),
+        kind=kind,
+        task=KINDS[kind].model.model_validate(TASKS[kind] | task),
+        source=a_call(),
+        place=a_place(),
+        priority=priority,
+    )
+
+
+def accepted(world: World, kind: str = "vod.image", **changes: Any) -> Job:
+    return accept(order(kind, **changes), world.runtime()).job
+
+
+def read(world: World, job: Job) -> Job:
+    found = world.runtime().ledger.read(job.id)
+    assert found is not None
+    return found
+
+
+def only_records_are_left(world: World) -> bool:
+    world.clock.pass_time(LEASE_S + 1)
+    sweep(world.runtime())
+    return all(key.startswith("jobs/") for key in world.ledger_keys())
+
+
+@pytest.fixture
+def world() -> World:
+    return build_world()
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_an_accepted_job_is_sent_and_its_pictures_are_stored(world: World, kind: str) -> None:
+    job = accepted(world, kind)
+    assert read(world, job).state == "running"
+
+    world.vendor.finish(world.vendor.tasks[0])
+    ended = look(job.id, world.runtime())
+
+    assert ended is not None
+    assert ended.state == "succeeded"
+    assert [one.key for one in ended.pictures] == ["calls/picture-1.png"]
+    description = json.loads(world.results.objects["calls/picture.json"][0])
+    assert description["vendor_task_id"] == "task-1"
+    assert only_records_are_left(world)
+    assert sorted(world.results.objects) == ["calls/picture-1.png", "calls/picture.json"]
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_no_more_tasks_run_than_the_lane_allows_and_all_end(world: World, kind: str) -> None:
+    jobs = [accepted(world, kind) for _ in range(7)]
+
+    while any(task.state == "running" for task in world.vendor.tasks):
+        for task in world.vendor.tasks:
+            if task.state == "running":
+                world.vendor.finish(task)
+        for job in jobs:
+            look(job.id, world.runtime())
+
+    assert world.vendor.most_at_once == world.settings.lanes[kind]
+    assert {read(world, job).state for job in jobs} == {"succeeded"}
+    assert len(world.vendor.tasks) == 7
+    assert only_records_are_left(world)
+
+
+def test_waiting_jobs_start_in_order_of_priority_and_age(world: World) -> None:
+    accepted(world)
+    names = {"late": 0, "low": -5, "high": 9}
+    for name, priority in names.items():
+        accepted(world, prompt=name, priority=priority)
+        world.clock.pass_time(1)
+
+    for _ in range(4):
+        world.vendor.finish(world.vendor.tasks[-1])
+        sweep(world.runtime())
+
+    prompts = [task.params["Prompt"] for task in world.vendor.tasks]
+    assert prompts == ["a cat", "high", "late", "low"]
+
+
+def test_the_same_order_twice_is_one_job_and_one_task(world: World) -> None:
+    job_id = id_from("upload", "bucket", "key")
+
+    first: Accepted = accept(order(job_id=job_id), world.runtime())
+    again: Accepted = accept(order(job_id=job_id), world.runtime())
+
+    assert (first.is_new, again.is_new) == (True, False)
+    assert again.job.id == job_id
+    assert len(world.vendor.tasks) == 1
+    assert not world.ledger_keys("queue/")
+
+
+@pytest.mark.parametrize("kind", ["vod.image", "vod.scene_image"])
+def test_a_lost_reply_is_repeated_and_the_task_found_again(world: World, kind: str) -> None:
+    world.vendor.next_creates = ["lost_reply"]
+
+    job = accepted(world, kind)
+
+    assert len(world.vendor.tasks) == 1
+    assert read(world, job).state == "running"
+    assert read(world, job).attempt.task_id == "task-1"
+
+
+def test_a_lost_request_is_repeated_under_the_same_session(world: World) -> None:
+    world.vendor.next_creates = ["lost_request", "lost_request"]
+
+    job = accepted(world)
+
+    assert read(world, job).state == "running"
+    assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1"]
+
+
+def test_a_task_that_cannot_be_listed_is_adopted_from_its_callback(world: World) -> None:
+    world.vendor.next_creates = ["lost_reply"]
+    world.vendor.lists_tasks = False
+    job = accepted(world)
+    assert read(world, job).state == "submitting"
+
+    world.vendor.finish(world.vendor.tasks[0])
+    on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+
+    assert read(world, job).state == "succeeded"
+    assert len(world.vendor.tasks) == 1
+
+
+def test_a_throttle_after_a_lost_reply_proves_nothing(world: World) -> None:
+    world.vendor.next_creates = ["lost_reply", "throttle", "throttle", "throttle"]
+    world.vendor.lists_tasks = False
+
+    job = accepted(world)
+
+    found = read(world, job)
+    assert found.state == "submitting"
+    assert found.attempt.is_ambiguous
+    assert len(found.attempts) == 1
+
+
+def test_an_mps_task_with_a_lost_reply_is_never_sent_again(world: World) -> None:
+    world.vendor.next_creates = ["lost_reply"]
+    job = accepted(world, "mps.image")
+    for _ in range(3):
+        world.clock.pass_time(LEASE_S + 1)
+        sweep(world.runtime())
+    assert len(world.vendor.tasks) == 1
+
+    world.vendor.finish(world.vendor.tasks[0])
+    on_stored(job.id, 1, world.runtime())
+
+    assert read(world, job).state == "succeeded"
+    assert only_records_are_left(world)
+
+
+def test_an_mps_submission_that_nobody_hears_of_ends_after_a_bounded_time(world: World) -> None:
+    world.vendor.next_creates = ["lost_request"]
+    job = accepted(world, "mps.image")
+
+    world.clock.pass_time(world.settings.unknown_after_s + 1)
+    sweep(world.runtime())
+
+    found = read(world, job)
+    assert found.state == "failed"
+    assert found.error is not None
+    assert found.error.type == "submission_unknown"
+    assert not world.vendor.tasks
+    assert only_records_are_left(world)
+
+
+def test_throttled_jobs_wait_longer_each_time_and_are_given_up_in_the_end(world: World) -> None:
+    world.vendor.next_creates = ["throttle"] * 100
+    job = accepted(world)
+    assert read(world, job).state == "queued"
+
+    for _ in range(200):
+        world.clock.pass_time(20)
+        sweep(world.runtime())
+
+    found = read(world, job)
+    assert found.state == "failed"
+    assert found.error is not None
+    assert (found.error.type, found.error.retryable) == ("throttled", True)
+    assert len(found.attempts) == MAX_ATTEMPTS
+    assert only_records_are_left(world)
+
+
+def test_a_job_that_waits_for_its_time_does_not_hold_up_the_others(world: World) -> None:
+    world.vendor.next_creates = ["throttle"] * 4
+    waiting = accepted(world)
+    following = accepted(world)
+
+    assert read(world, waiting).state == "queued"
+    assert read(world, following).state == "running"
+
+
+def test_backlog_that_shows_as_a_failed_task_starts_a_new_attempt(world: World) -> None:
+    job = accepted(world)
+
+    world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
+    look(job.id, world.runtime())
+    world.clock.pass_time(60)
+    sweep(world.runtime())
+
+    assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1", f"{job.id}-2"]
+    assert read(world, job).state == "running"
+
+
+@pytest.mark.parametrize(
+    ("err_code_ext", "error_type"),
+    [
+        ("InvalidParameter.VoilationContent", "moderated"),
+        ("ContentModerationFailed", "moderated"),
+        ("InvalidParameter.MediaFormat", "refused"),
+        ("ModelGenerateFailed", "task_failed"),
+    ],
+)
+def test_a_failed_task_fails_its_job_in_the_vendors_words(
+    world: World, err_code_ext: str, error_type: str
+) -> None:
+    job = accepted(world)
+
+    world.vendor.fail(world.vendor.tasks[0], err_code_ext)
+    look(job.id, world.runtime())
+
+    found = read(world, job)
+    assert found.state == "failed"
+    assert found.error is not None
+    assert (found.error.type, found.error.code) == (error_type, err_code_ext)
+    assert only_records_are_left(world)
+
+
+def test_a_refused_task_fails_its_job_and_the_next_one_starts(world: World) -> None:
+    world.vendor.next_creates = ["refuse"]
+
+    refused = accepted(world)
+    following = accepted(world)
+
+    error = read(world, refused).error
+    assert error is not None
+    assert (error.type, error.code, error.request_id) == ("refused", "InvalidParameter", "r-1")
+    assert read(world, following).state == "running"
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
+    world: World, kind: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    world.vendor.next_creates = ["lost_reply"]
+    runtime = world.runtime()
+    ordered = order(kind)
+    original = runtime.upstream.call
+
+    def call_and_die(call: Any) -> dict[str, Any]:
+        try:
+            return original(call)
+        except AmbiguousError:
+            raise Killed from None
+
+    world.vendor.call = call_and_die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        accept(ordered, runtime)
+    world.vendor.call = original  # type: ignore[method-assign]
+
+    sweep(world.runtime())
+    still = world.runtime().ledger.read(ordered.id)
+    assert still is not None
+    assert still.state == "submitting"
+
+    world.vendor.finish(world.vendor.tasks[0])
+    world.clock.pass_time(LEASE_S + 1)
+    for _ in range(2):
+        sweep(world.runtime())
+
+    found = world.runtime().ledger.read(ordered.id)
+    assert found is not None
+    assert found.state == "succeeded"
+    assert len(world.vendor.tasks) == 1
+    assert only_records_are_left(world)
+
+
+def test_storing_that_was_cut_off_is_gone_on_with(world: World) -> None:
+    job = accepted(world)
+    world.vendor.finish(world.vendor.tasks[0])
+    world.downloads.errors = [AmbiguousError("download")]
+    assert settle(read(world, job), world.runtime()).state == "storing"
+
+    sweep(world.runtime())
+
+    assert read(world, job).state == "succeeded"
+    assert only_records_are_left(world)
+
+
+def test_a_result_that_is_no_picture_fails_the_job(world: World) -> None:
+    job = accepted(world)
+    world.vendor.finish(world.vendor.tasks[0])
+    world.downloads.data = b"<html>sorry</html>"
+
+    look(job.id, world.runtime())
+
+    error = read(world, job).error
+    assert error is not None
+    assert error.type == "result_unusable"
+
+
+def test_who_read_a_job_before_it_ended_cannot_change_it_any_more(world: World) -> None:
+    job = accepted(world, "mps.image")
+    world.vendor.finish(world.vendor.tasks[0])
+    stale = read(world, job)
+    settle(read(world, job), world.runtime())
+
+    settle(stale, world.runtime())
+    pump("mps.image", world.runtime(), fresh=job)
+    sweep(world.runtime())
+
+    assert read(world, job).state == "succeeded"
+    assert len(world.vendor.tasks) == 1
+
+
+def test_a_callback_repeated_changes_nothing(world: World) -> None:
+    job = accepted(world)
+    world.vendor.finish(world.vendor.tasks[0])
+
+    for _ in range(3):
+        on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+
+    assert world.downloads.fetched == ["http://vendor/task-1.png"]
+
+
+def test_a_callback_of_an_earlier_attempt_is_not_adopted(world: World) -> None:
+    job = accepted(world)
+    world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
+    look(job.id, world.runtime())
+    world.vendor.next_creates = ["lost_request"] * 4
+    world.clock.pass_time(60)
+    sweep(world.runtime())
+    assert read(world, job).state == "submitting"
+
+    on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+
+    assert read(world, job).attempt.task_id == ""
+
+
+def test_a_status_call_costs_one_ledger_request_and_one_query(world: World) -> None:
+    job = accepted(world)
+    world.store.requests.clear()
+    world.vendor.calls.clear()
+
+    look(job.id, world.runtime())
+
+    assert world.store.requests == [f"get jobs/{job.id}.json"]
+    assert world.vendor.calls == ["DescribeTaskDetail"]
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_submit_costs_nine_ledger_requests_or_three_when_the_lane_is_full(
+    world: World, kind: str
+) -> None:
+    accepted(world, kind)
+    free = len(world.store.requests)
+    for _ in range(world.settings.lanes[kind] - 1):
+        accepted(world, kind)
+    world.store.requests.clear()
+    accepted(world, kind)
+
+    assert free == 9
+    assert len(world.store.requests) == 3
+
+
+def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world: World) -> None:
+    ledger = world.runtime().ledger
+    world.store.put("queue/vod.image/10-1763640000000-lost-abcd", b"{}")
+
+    pump("vod.image", world.runtime())
+    assert world.ledger_keys("queue/")
+    world.clock.pass_time(ledger.lease.total_seconds() + 1)
+    pump("vod.image", world.runtime())
+
+    assert not world.ledger_keys("queue/")
+
+
+def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
+    ledger = world.runtime().ledger
+    ledger.take_slot("vod.image", 0, "no-such-job")
+    job = accepted(world)
+    assert read(world, job).state == "queued"
+
+    world.clock.pass_time(timedelta(seconds=LEASE_S + 1).total_seconds())
+    sweep(world.runtime())
+
+    assert read(world, job).state == "running"
+
+
+def test_a_claim_whose_holder_died_is_inherited_by_one(world: World) -> None:
+    world.vendor.next_creates = ["throttle"] * 4
+    job = accepted(world)
+    waiting = read(world, job)
+    ledger = world.runtime().ledger
+    assert ledger.claim(waiting) is not None
+
+    assert ledger.claim(waiting) is None
+    world.clock.pass_time(LEASE_S + 1)
+    heirs = [ledger.claim(waiting), ledger.claim(waiting)]
+
+    assert [heir is not None for heir in heirs] == [True, False]
+
+
+def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = accepted(world, output_config={"resolution": "4K"})
+    accepted(world)
+    narrower = Catalogue(
+        as_of="2027-01-01",
+        models={"vod.image": [Model("GG", "3.0", "a test", {"resolution": OneOf(("1K",))})]},
+    )
+    monkeypatch.setattr("aigc.tasks.catalogue.catalogue", lambda: narrower)
+
+    world.vendor.finish(world.vendor.tasks[0])
+    look(job.id, world.runtime())
+
+    assert read(world, job).state == "succeeded"

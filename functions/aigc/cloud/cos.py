@@ -1,0 +1,180 @@
+"""A COS bucket as an `ObjectStore`, through the official SDK."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
+
+from aigc.cloud.credentials import role_credentials
+from aigc.errors import AmbiguousError, CloudError, RefusedError, ThrottledError
+from aigc.jobs.ports import Listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+REQUEST_TIMEOUT_S = 10
+RETRIES = 2
+"""By the SDK, for answers of 5xx and none: safe, since each write here may be done twice."""
+
+# The SDK logs each 404 and 409, which are answers here and no errors, with its whole body.
+logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL)
+
+
+class CosBucket:
+    """One bucket, signed with the execution role's key of the moment."""
+
+    def __init__(self, bucket: str, *, region: str, protocol: str, public_url: str = "") -> None:
+        self._bucket = bucket
+        self._region = region
+        self._protocol = protocol
+        self._public = urlsplit(public_url)
+
+    def create(self, key: str, body: bytes) -> bool:
+        """Write an object unless its key exists; say whether it is ours.
+
+        The first try's reply may be lost and the SDK's second then meets the first's object:
+        hence the comparison.
+        """
+        try:
+            with cos_errors(f"create {key}"):
+                self._client().put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType="application/json",
+                    Metadata={"x-cos-forbid-overwrite": "true"},
+                )
+        except RefusedError as error:
+            if error.code != "FileAlreadyExists":
+                raise
+            return self.get(key) == body
+        return True
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        """Write an object, over an older one if there is one."""
+        with cos_errors(f"put {key}"):
+            self._client().put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type
+            )
+
+    def get(self, key: str) -> bytes | None:
+        """Read an object; None where there is none."""
+        return self._read(key)
+
+    def head(self, key: str, size: int) -> bytes | None:
+        """Read an object's first bytes; None where there is none."""
+        return self._read(key, Range=f"bytes=0-{size - 1}")
+
+    def metadata(self, key: str) -> dict[str, str] | None:
+        """Read an object's headers, lower-cased; None where there is none."""
+        with _none_if_absent(), cos_errors(f"head {key}"):
+            answer = self._client().head_object(Bucket=self._bucket, Key=key)
+            return {name.lower(): value for name, value in answer.items()}
+        return None
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        """List objects in order of keys, those behind `after` only, at most 1000."""
+        with cos_errors(f"list {prefix}"):
+            answer = self._client().list_objects(
+                Bucket=self._bucket, Prefix=prefix, Marker=after, MaxKeys=limit
+            )
+        return [
+            Listed(found["Key"], _moment(found["LastModified"]))
+            for found in answer.get("Contents", [])
+        ]
+
+    def delete(self, *keys: str) -> None:
+        """Remove objects; those that are not there do not matter."""
+        if not keys:
+            return
+        with cos_errors(f"delete {len(keys)} objects"):
+            if len(keys) == 1:
+                self._client().delete_object(Bucket=self._bucket, Key=keys[0])
+                return
+            objects = [{"Key": key} for key in keys]
+            answer = self._client().delete_objects(
+                Bucket=self._bucket, Delete={"Quiet": "true", "Object": objects}
+            )
+        if answer.get("Error"):
+            raise AmbiguousError("delete objects", vendor_message=str(answer["Error"])[:500])
+
+    def presigned_url(self, key: str, expires_s: int) -> str:
+        """Make a URL under which anyone may read the object for a time.
+
+        It lives no longer than the role's key that signs it, whatever `expires_s` says.
+        """
+        _, _, token = role_credentials()
+        url: str = self._client(domain=self._public.netloc + self._public.path).get_presigned_url(
+            Bucket=self._bucket,
+            Key=key,
+            Method="GET",
+            Expired=expires_s,
+            Params={"x-cos-security-token": token},
+        )
+        return url
+
+    def _read(self, key: str, **headers: str) -> bytes | None:
+        with _none_if_absent(), cos_errors(f"get {key}"):
+            answer = self._client().get_object(Bucket=self._bucket, Key=key, **headers)
+            data: bytes = answer["Body"].get_raw_stream().read()
+            return data
+        return None
+
+    def _client(self, domain: str = "") -> CosS3Client:
+        secret_id, secret_key, token = role_credentials()
+        config = CosConfig(
+            Region=self._region,
+            SecretId=secret_id,
+            SecretKey=secret_key,
+            Token=token,
+            Scheme=(self._public.scheme if domain else "") or self._protocol,
+            Domain=domain or None,
+            Timeout=REQUEST_TIMEOUT_S,
+            EnableOldDomain=True,
+        )
+        return CosS3Client(config, retry=RETRIES)
+
+
+@contextlib.contextmanager
+def cos_errors(doing: str) -> Iterator[None]:
+    """Turn the COS SDK's exceptions raised inside the block into our own."""
+    try:
+        yield
+    except CosServiceError as error:
+        raise _translated(doing, error) from error
+    except CosClientError as error:
+        raise AmbiguousError(f"cos {doing}", vendor_message=str(error)[:500]) from error
+
+
+@contextlib.contextmanager
+def _none_if_absent() -> Iterator[None]:
+    try:
+        yield
+    except RefusedError as error:
+        if error.code not in {"NoSuchKey", "NoSuchResource"}:
+            raise
+
+
+def _translated(doing: str, error: CosServiceError) -> CloudError:
+    status = error.get_status_code()
+    kind: type[CloudError] = RefusedError
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        kind = ThrottledError
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        kind = AmbiguousError
+    return kind(
+        f"cos {doing}",
+        code=str(error.get_error_code()),
+        vendor_message=str(error.get_error_msg()),
+        request_id=str(error.get_request_id()),
+    )
+
+
+def _moment(text: Any) -> datetime:  # noqa: ANN401  out of XML
+    return datetime.fromisoformat(str(text).replace("Z", "+00:00"))

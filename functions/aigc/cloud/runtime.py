@@ -1,0 +1,64 @@
+"""Where the pieces meet: the collaborators of an invocation, built from the environment."""
+
+from __future__ import annotations
+
+import functools
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aigc.cloud.api3 import CloudApi
+from aigc.cloud.cos import CosBucket
+from aigc.cloud.downloads import VendorDownloads
+from aigc.jobs.job import utc_now
+from aigc.jobs.ledger import Ledger
+from aigc.jobs.runtime import QueryPacer, Runtime
+from aigc.settings import Settings
+from aigc.tasks.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEADLINE_MARGIN_S = 1.0
+"""Kept free before the platform kills the process, to answer and to log."""
+
+DEFAULT_LIMIT_MS = 3000
+"""SCF's own default timeout."""
+
+
+def build_runtime(context: Mapping[str, Any]) -> Runtime:
+    """Build what this invocation works with; what may live longer is kept for the next.
+
+    The context has no remaining-time call: the deadline is counted from now.
+    """
+    settings, upstream, downloads, pacer = _kept()
+    limit = timedelta(milliseconds=context.get("time_limit_in_ms", DEFAULT_LIMIT_MS))
+    buckets = {"region": settings.region, "protocol": settings.protocol}
+    return Runtime(
+        settings=settings,
+        ledger=Ledger(
+            CosBucket(settings.ledger_bucket, **buckets),
+            lease=timedelta(seconds=settings.lease_s),
+            now=utc_now,
+        ),
+        kinds=KINDS,
+        upstream=upstream,
+        results=CosBucket(settings.results_bucket, **buckets, public_url=settings.results_url),
+        inbox=CosBucket(settings.inbox_bucket, **buckets),
+        downloads=downloads,
+        now=utc_now,
+        sleep=time.sleep,
+        deadline=utc_now() + limit - timedelta(seconds=DEADLINE_MARGIN_S),
+        pacer=pacer,
+    )
+
+
+@functools.cache
+def _kept() -> tuple[Settings, CloudApi, VendorDownloads, QueryPacer]:
+    settings = Settings.from_environment()
+    return (
+        settings,
+        CloudApi(site=settings.site, protocol=settings.protocol),
+        VendorDownloads(),
+        QueryPacer(settings.poll_interval_s),
+    )

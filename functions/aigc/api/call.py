@@ -1,0 +1,64 @@
+"""A call of the API on its way to what answers it, and the URLs that answers name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aigc.api.errors import HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+    from aigc.triggers.http import HttpRequest
+
+ENDPOINTS: Mapping[str, str] = {
+    "tencent-vod/v1/aigc-image": "vod.image",
+    "tencent-vod/v1/aigc-scene-image": "vod.scene_image",
+    "tencent-mps/v1/aigc-image": "mps.image",
+}
+"""The path under which each kind of task is submitted."""
+
+_PATHS = {kind: path for path, kind in ENDPOINTS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request that found its route."""
+
+    request: HttpRequest
+    runtime: Runtime
+    caller: str = ""
+    """Name of the key that it came with."""
+    path: Mapping[str, str] = field(default_factory=dict)
+    """The variable parts of the path."""
+
+    @property
+    def base_url(self) -> str:
+        """Where the caller reached us, so that what we name works for him too."""
+        return self.runtime.settings.public_url.rstrip("/") or self.request.base_url
+
+    def links(self, job: Job) -> dict[str, Any]:
+        """Name a job and the three URLs that belong to it."""
+        url = f"{self.base_url}/{_PATHS[job.kind]}/requests/{job.id}"
+        return {
+            "request_id": job.id,
+            "response_url": url,
+            "status_url": f"{url}/status",
+            "cancel_url": f"{url}/cancel",
+        }
+
+    def check_owner(self, job: Job | None) -> Job:
+        """Return the job if it is one of those that the path speaks of.
+
+        Clients cut the last part off the endpoint or leave it, hence `/tencent-vod/v1` alone.
+
+        Raises:
+            HttpError: It is not, or there is none.
+        """
+        endpoint = self.path["endpoint"]
+        if job is None or not f"{_PATHS[job.kind]}/".startswith(f"{endpoint}/"):
+            raise HttpError(404, "not_found", f"/{endpoint} has no request {self.path['id'][:80]}")
+        return job

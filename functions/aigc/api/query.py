@@ -1,0 +1,131 @@
+"""The vendor's own query, answered from the ledger: also after the vendor forgot the task.
+
+VOD forgets a task after three days, MPS after seven; clients of the relay poll these paths and
+read Tencent's body, where the task's id is our request id.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aigc.api.progress import RESULT_URL_S
+from aigc.jobs.settle import look
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aigc.api.call import Call
+    from aigc.jobs.job import ErrorType, Job, Picture, State
+
+_VOD_STATUS: dict[State, str] = {
+    "queued": "WAITING",
+    "submitting": "PROCESSING",
+    "running": "PROCESSING",
+    "storing": "PROCESSING",
+    "succeeded": "FINISH",
+    "failed": "FINISH",
+    "cancelled": "ABORTED",
+}
+_MPS_STATUS: dict[State, str] = {
+    "queued": "WAIT",
+    "submitting": "RUN",
+    "running": "RUN",
+    "storing": "RUN",
+    "succeeded": "DONE",
+    "failed": "FAIL",
+    "cancelled": "FAIL",
+}
+_VOD_TYPE = {"vod.image": "AigcImageTask", "vod.scene_image": "SceneAigcImageTask"}
+_ERR_CODE: dict[ErrorType, int] = {"invalid_request": 40000, "input_missing": 60000}
+_TASK_FAILED = 70000
+_ERR_CODE_EXT: dict[ErrorType, str] = {
+    "invalid_request": "InvalidParameter",
+    "moderated": "ContentModerationFailed",
+    "throttled": "RequestLimitExceeded",
+    "input_missing": "ResourceNotFound",
+}
+_NEVER = "0000-00-00T00:00:00Z"  # the vendor's way to leave a time empty
+
+
+def query(call: Call) -> HttpResponse:
+    """Answer as DescribeTaskDetail of VOD, or DescribeAigcImageTask of MPS."""
+    job = call.check_owner(look(call.path["id"], call.runtime))
+    body = _mps_task(job, call) if job.kind == "mps.image" else _vod_task_detail(job, call)
+    response = {**body, "RequestId": call.request.request_id}
+    return HttpResponse(status=200, body={"Response": response})
+
+
+def _vod_task_detail(job: Job, call: Call) -> dict[str, Any]:
+    task_type = _VOD_TYPE[job.kind]
+    return {
+        "TaskType": task_type,
+        "Status": _VOD_STATUS[job.state],
+        "CreateTime": _time(job.created_at),
+        "BeginProcessTime": _time(job.attempt.submitted_at),
+        "FinishTime": _time(job.updated_at if job.has_ended else None),
+        **dict.fromkeys(_VOD_TYPE.values()),
+        task_type: _vod_task(job, call),
+    }
+
+
+def _vod_task(job: Job, call: Call) -> dict[str, Any]:
+    pictures = [_file_info(picture, call) for picture in job.pictures]
+    return {
+        "TaskId": job.id,
+        "Status": "FINISH" if job.has_ended else "PROCESSING",
+        "ErrCode": _ERR_CODE.get(job.error.type, _TASK_FAILED) if job.error else 0,
+        "ErrCodeExt": _err_code_ext(job),
+        "Message": job.error.message if job.error else "",
+        "Progress": 100 if job.has_ended else 0,
+        "Input": _pascal(job.task),
+        "Output": {"FileInfos": pictures} if pictures else None,
+        "SessionId": job.task.get("session_id") or "",
+        "SessionContext": job.task.get("session_context") or "",
+    }
+
+
+def _err_code_ext(job: Job) -> str:
+    if job.error is None:
+        return "OperationCanceled" if job.state == "cancelled" else ""
+    return job.error.code or _ERR_CODE_EXT.get(job.error.type, "InternalError")
+
+
+def _file_info(picture: Picture, call: Call) -> dict[str, Any]:
+    return {
+        "StorageMode": "Temporary",
+        "MediaName": picture.key.rpartition("/")[2],
+        "ClassId": 0,
+        "ExpireTime": _time(call.runtime.now() + timedelta(seconds=RESULT_URL_S)),
+        "FileType": picture.key.rpartition(".")[2],
+        "FileUrl": call.runtime.results.presigned_url(picture.key, RESULT_URL_S),
+        "FileId": "",
+        "MetaData": {"Size": picture.size, "Width": picture.width, "Height": picture.height},
+    }
+
+
+def _mps_task(job: Job, call: Call) -> dict[str, Any]:
+    results = call.runtime.results
+    return {
+        "Status": _MPS_STATUS[job.state],
+        "Message": job.error.message if job.error else "ok",
+        "ImageUrls": [results.presigned_url(one.key, RESULT_URL_S) for one in job.pictures],
+    }
+
+
+def _time(moment: datetime | None) -> str:
+    return _NEVER if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _pascal(value: object) -> object:
+    """Spell parameters as the vendor does, without the pictures that are given as Base64."""
+    if isinstance(value, dict):
+        return {
+            "".join(part.capitalize() for part in name.split("_")): _pascal(inner)
+            for name, inner in value.items()
+            if name != "base64"
+        }
+    if isinstance(value, (list, tuple)):
+        return [_pascal(inner) for inner in value]
+    return value

@@ -1,0 +1,208 @@
+"""Submitting: a body becomes a task, the task a job, and the caller gets its URLs at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError, field_validator
+
+from aigc.api.call import ENDPOINTS, Call
+from aigc.api.errors import HttpError
+from aigc.errors import InvalidRequestError
+from aigc.jobs.accept import Order, accept, fingerprint
+from aigc.jobs.job import Place, Source, fresh_id, id_from
+from aigc.places import checked_name, checked_prefix
+from aigc.tasks.fields import explain, snake
+from aigc.triggers.http import HttpResponse
+from aigc.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.jobs.job import Job
+    from aigc.settings import Settings
+    from aigc.tasks.kind import Task
+    from aigc.triggers.http import HttpRequest
+
+MAX_BODY = 6 * 2**20
+"""What a Function URL lets through (https://cloud.tencent.com/document/product/583/11637)."""
+
+MAX_REPEAT_KEY = 255
+
+# curl's default is a form's type, whatever the body is: only what cannot be JSON is refused.
+_NO_JSON = re.compile(r"(multipart|image|video|audio)/")
+
+
+class ResultPlace(Wire):
+    """Where the caller wants the pictures: our own parameter, never sent upstream."""
+
+    prefix: str | None = None
+    name: str | None = None
+
+    @field_validator("prefix")
+    @classmethod
+    def _is_a_prefix(cls, prefix: str | None) -> str | None:
+        return prefix and checked_prefix(prefix)
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        return name and checked_name(name)
+
+
+def submit(call: Call) -> HttpResponse:
+    """Accept a task and answer with its request id, before it has run."""
+    kind = ENDPOINTS[call.path["endpoint"]]
+    body = snake(_json(call.request))
+    place = _result_place(body.pop("result", None))
+    task = _task(call, kind, body)
+    job = _accepted(call, _order(call, kind, task, place))
+    answer = {
+        "status": "IN_QUEUE",
+        **call.links(job),
+        "queue_position": 0,
+        "logs": None,
+        "metrics": {},
+        "Response": {"TaskId": job.id, "RequestId": call.request.request_id},
+    }
+    if job.warnings:
+        answer["warnings"] = job.warnings
+    return HttpResponse(status=200, body=answer)
+
+
+def _json(request: HttpRequest) -> dict[str, Any]:
+    if _NO_JSON.match(request.header("content-type").lower()):
+        raise HttpError(415, "unsupported_media_type", "the body must be application/json")
+    if len(request.body) > MAX_BODY:
+        raise HttpError(
+            413,
+            "body_too_large",
+            f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken;"
+            " give a picture by its URL",
+        )
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise HttpError(400, "malformed_json", f"the body is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise HttpError(400, "malformed_json", "the body must be a JSON object")
+    return body
+
+
+def _result_place(given: object) -> ResultPlace:
+    try:
+        return ResultPlace.model_validate({} if given is None else given)
+    except ValidationError as error:
+        fault = error.errors(include_input=False)[0]
+        raise InvalidRequestError(
+            str(fault["msg"]).removeprefix("Value error, "),
+            field=".".join(map(str, ("result", *fault["loc"]))),
+            allowed="prefix and name: a path in the results bucket",
+        ) from None
+
+
+def _task(call: Call, kind: str, body: dict[str, Any]) -> Task:
+    try:
+        task = call.runtime.kinds[kind].model.model_validate(body)
+    except ValidationError as error:
+        raise explain(error) from None
+    _check_inputs(task)
+    _check_account(task, call.runtime.settings)
+    return task
+
+
+def _check_inputs(task: Task) -> None:
+    """Keep callers from having us sign URLs of whatever lies in our buckets."""
+    for field, url in _urls(task.model_dump(mode="json", exclude_none=True)):
+        if url.lower().startswith("cos:"):
+            raise InvalidRequestError(
+                f"{field}: cos:// URLs are not taken from callers",
+                field=field,
+                allowed="http:// and https:// URLs",
+            )
+
+
+def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Walk all parameters that are URLs, wherever they are nested."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _urls(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _urls(inner, f"{path}.{number}")
+    elif path.endswith("url"):
+        yield path, str(value)
+
+
+def _check_account(task: Task, settings: Settings) -> None:
+    sub_app_id = getattr(task, "sub_app_id", None)
+    if sub_app_id not in {None, settings.sub_app_id}:
+        raise InvalidRequestError(
+            f"sub_app_id {sub_app_id} is not the one that this service works in",
+            field="sub_app_id",
+            allowed=f"{settings.sub_app_id}, or none",
+        )
+    store = getattr(task, "store_cos_param", None)
+    bucket = store and store.cos_bucket_name
+    if bucket and bucket != settings.results_bucket:
+        raise InvalidRequestError(
+            f"results cannot go to the bucket {bucket}",
+            field="store_cos_param.cos_bucket_name",
+            allowed=f"{settings.results_bucket}, or none",
+        )
+
+
+def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
+    runtime = call.runtime
+    repeat_key = _repeat_key(call.request) or getattr(task, "session_id", None)
+    job_id = (
+        id_from("call", call.caller, kind, repeat_key) if repeat_key else fresh_id(runtime.now())
+    )
+    prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
+    return Order(
+        id=job_id,
+        kind=kind,
+        task=task,
+        source=Source(type="call", name=call.caller, request_id=call.request.request_id),
+        place=Place(
+            prefix=f"calls/{runtime.now():%Y-%m-%d}/" if prefix is None else prefix,
+            name=asked.name or job_id,
+        ),
+        priority=getattr(task, "tasks_priority", None) or 0,
+    )
+
+
+def _repeat_key(request: HttpRequest) -> str:
+    key = request.header("idempotency-key").strip()
+    if len(key) > MAX_REPEAT_KEY:
+        raise InvalidRequestError(
+            f"the Idempotency-Key has {len(key)} characters",
+            field="Idempotency-Key",
+            allowed=f"at most {MAX_REPEAT_KEY} characters",
+        )
+    return key
+
+
+def _path_in_store(task: Task) -> str | None:
+    """Take MPS's own parameter for where results go as what it says: a prefix in the bucket."""
+    store = getattr(task, "store_cos_param", None)
+    if store is None or not store.cos_bucket_path:
+        return None
+    try:
+        return checked_prefix(store.cos_bucket_path.lstrip("/"))
+    except ValueError as error:
+        raise InvalidRequestError(str(error), field="store_cos_param.cos_bucket_path") from None
+
+
+def _accepted(call: Call, order: Order) -> Job:
+    accepted = accept(order, call.runtime)
+    if not accepted.is_new and accepted.job.fingerprint != fingerprint(order.task):
+        raise InvalidRequestError(
+            f"request {accepted.job.id} was made with the same Idempotency-Key or session_id, but"
+            " with another body",
+            field="Idempotency-Key",
+            allowed="the same body, or a key that was not used before",
+        )
+    return accepted.job

@@ -1,0 +1,46 @@
+"""VOD's callbacks: they say that a task has ended, and what is true is then asked for."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import TYPE_CHECKING
+
+from aigc.api.errors import HttpError
+from aigc.jobs.settle import on_callback
+from aigc.logs import note
+from aigc.triggers.http import HttpResponse
+from aigc.triggers.vod_callback import VodCallback
+
+if TYPE_CHECKING:
+    from aigc.api.call import Call
+
+_JOB_ID = re.compile("[0-9a-f]{32}")  # other tasks of the sub-application have other contexts
+
+
+def receive(call: Call) -> HttpResponse:
+    """Settle the job of a task that has ended; other events are none of ours.
+
+    The proof is the key in the path, or VOD's own signature with it.
+
+    Raises:
+        HttpError: Neither is there.
+    """
+    if not _has_key(call):
+        raise HttpError(401, "unauthorized", "unauthorized")
+    ended = VodCallback.parse(call.request.body).task
+    if ended is None or not _JOB_ID.fullmatch(ended.session_context):
+        note(callback="ignored")
+    else:
+        note(job=ended.session_context)
+        on_callback(ended.session_context, ended.session_id, ended.task_id, call.runtime)
+    return HttpResponse(status=200, body={"code": 0})
+
+
+def _has_key(call: Call) -> bool:
+    key = call.runtime.settings.callback_key.get_secret_value()
+    given = call.path["key"]
+    if given:
+        return hmac.compare_digest(given.encode(), key.encode())
+    signature = VodCallback.parse(call.request.body, call.request.query).signature
+    return signature is not None and signature.is_valid(key, now=call.runtime.now().timestamp())

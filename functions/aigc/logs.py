@@ -1,0 +1,99 @@
+"""Logs: one JSON object a line, bound to the invocation, and one line that sums it up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+import time
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+logger = logging.getLogger(__name__)
+
+_NOBODY: Mapping[str, str] = {}
+_bound: ContextVar[Mapping[str, str]] = ContextVar("bound", default=_NOBODY)
+_summary: ContextVar[dict[str, Any] | None] = ContextVar("summary", default=None)
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one JSON object: its event's name, then what `extra` says."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render one line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "logger": record.name,
+            **_bound.get(),
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class _Stdout(logging.StreamHandler):  # type: ignore[type-arg]  # 3.10 cannot subscript it
+    """Writes to the process's stdout of the moment, which is what SCF collects."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
+_HANDLER = _Stdout()
+_HANDLER.setFormatter(JsonFormatter())
+
+
+@contextlib.contextmanager
+def invocation(context: Mapping[str, Any]) -> Iterator[None]:
+    """Bind the platform's request id to every line, and close with the canonical one.
+
+    Whatever is raised inside is logged here, once, and raised on: the platform retries on it.
+    """
+    _take_over()
+    bound = _bound.set(
+        {
+            "function": str(context.get("function_name", "")),
+            "request_id": str(context.get("request_id", "")),
+        }
+    )
+    summary = _summary.set({})
+    started = time.monotonic()
+    try:
+        yield
+    except Exception:
+        logger.exception("invocation_ended", extra=_canonical("raised", started))
+        raise
+    else:
+        logger.info("invocation_ended", extra=_canonical("returned", started))
+    finally:
+        _summary.reset(summary)
+        _bound.reset(bound)
+
+
+def note(**fields: object) -> None:
+    """Add fields to the canonical line of the invocation under way."""
+    summary = _summary.get()
+    if summary is not None:
+        summary.update(fields)
+
+
+def _canonical(outcome: str, started: float) -> dict[str, Any]:
+    duration_ms = round((time.monotonic() - started) * 1000)
+    return {"outcome": outcome, "duration_ms": duration_ms, **(_summary.get() or {})}
+
+
+def _take_over() -> None:
+    """Be the only handler: the platform's own would write each line a second time, as text."""
+    root = logging.getLogger()
+    if root.handlers != [_HANDLER]:
+        root.handlers[:] = [_HANDLER]
+    logging.getLogger("aigc").setLevel(logging.INFO)

@@ -1,0 +1,249 @@
+"""Rules: what is made of an upload, by where it is dropped."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from aigc.errors import AigcError, InvalidRequestError
+from aigc.jobs.job import Place
+from aigc.places import RESERVED, checked_prefix
+from aigc.tasks.fields import explain
+from aigc.tasks.kinds import KINDS
+from aigc.wire import Wire
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from aigc.tasks.kind import Task
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDERS = ("folder", "rule", "date", "job")
+_PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
+"""The list that an uploaded picture is put in front of, by kind."""
+
+
+class RulesError(AigcError):
+    """The rules cannot be used as they are: it names the rule, the field and what is allowed."""
+
+
+class Rule(Wire):
+    """What to make of the uploads under one prefix."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    prefix: str = ""
+    """Of the object's key; empty: the whole bucket."""
+    suffix: tuple[str, ...] = ()
+    """One of these must end the key, in whatever case; none: any end will do."""
+    kind: str
+    results: str | None = None
+    """Prefix of the results' keys: `{folder}` of the upload, `{rule}`, `{date}`, `{job}`.
+
+    None is `{folder}`, and then a second upload of the same name replaces the first's results.
+    """
+    task: dict[str, Any] = Field(default_factory=dict)
+    """The task's parameters, but for the picture itself."""
+
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError(f"allowed: {', '.join(KINDS)}")
+        return kind
+
+    @field_validator("prefix")
+    @classmethod
+    def _is_a_key_prefix(cls, prefix: str) -> str:
+        if prefix.startswith(("/", RESERVED)):
+            raise ValueError(f"keys begin neither with a slash nor, here, with {RESERVED}")
+        return prefix
+
+    @field_validator("suffix")
+    @classmethod
+    def _are_not_empty(cls, suffixes: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in suffixes:
+            raise ValueError("an empty suffix fits everything: leave `suffix` out to say that")
+        return tuple(suffix.lower() for suffix in suffixes)
+
+    @field_validator("results")
+    @classmethod
+    def _is_a_place(cls, results: str | None) -> str | None:
+        if results is None:
+            return None
+        unknown = set(_PLACEHOLDER.findall(results)) - set(_PLACEHOLDERS)
+        if unknown:
+            raise ValueError(f"allowed placeholders: {', '.join(_PLACEHOLDERS)}")
+        return checked_prefix(results)
+
+    def fits(self, key: str) -> bool:
+        """Whether an object with this key is this rule's."""
+        if not key.startswith(self.prefix):
+            return False
+        return not self.suffix or key.lower().endswith(self.suffix)
+
+    def task_for(self, picture_url: str, prompt: str = "") -> Task:
+        """Build the task for one picture, with its own prompt where it has one.
+
+        Raises:
+            InvalidRequestError: The kind's model does not take it.
+        """
+        parameters = _with_prompt(self.task, prompt) if prompt else dict(self.task)
+        field = _PICTURES[self.kind]
+        parameters[field] = [_picture(self.kind, picture_url), *parameters.get(field, ())]
+        try:
+            return KINDS[self.kind].model.model_validate(parameters)
+        except ValidationError as error:
+            raise explain(error) from None
+
+    def place(self, key: str, *, job_id: str, today: datetime) -> Place:
+        """Say where the results of an upload go."""
+        folder, _, file_name = key.rpartition("/")
+        values = {
+            "folder": f"{folder}/" if folder else "",
+            "rule": self.name,
+            "date": f"{today:%Y-%m-%d}",
+            "job": job_id,
+        }
+        template = "{folder}" if self.results is None else self.results
+        prefix = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
+        return Place(
+            prefix=prefix.replace("//", "/").lstrip("/"),
+            name=file_name.rpartition(".")[0] or file_name,
+        )
+
+    def hides(self, prefix: str, suffix: str) -> bool:
+        """Whether nothing with this prefix and suffix gets past this rule."""
+        return prefix.startswith(self.prefix) and (not self.suffix or suffix.endswith(self.suffix))
+
+
+class Rules(Wire):
+    """All rules, in order: the first that fits an upload wins."""
+
+    rule: tuple[Rule, ...] = ()
+    """As in TOML, where each is a `[[rule]]`."""
+
+    @classmethod
+    def parse(cls, raw: object) -> Rules:
+        """Check rules as far as it can be done before an upload comes.
+
+        Raises:
+            RulesError: One is wrong, impossible for its kind, or never reached.
+        """
+        try:
+            rules = cls.model_validate(raw)
+        except ValidationError as error:
+            raise RulesError(_explain(error, raw)) from None
+        for position, rule in enumerate(rules.rule):
+            _check_task(rule)
+            _check_reachable(rule, rules.rule[:position])
+        return rules
+
+    def first_for(self, key: str) -> Rule | None:
+        """Find the rule of an object; None where none wants it."""
+        return next((rule for rule in self.rule if rule.fits(key)), None)
+
+    def check_buckets(self, inbox: str, results: str) -> None:
+        """Refuse results that would be uploads again, and so on for ever.
+
+        Raises:
+            RulesError: Inbox and results are one bucket, and a rule's results may meet a rule.
+        """
+        if inbox != results:
+            return
+        for rule in self.rule:
+            fixed = (rule.results or "").partition("{")[0]
+            listener = next((one for one in self.rule if _may_meet(fixed, one.prefix)), None)
+            if listener is not None:
+                raise RulesError(
+                    f"rule {rule.name}: results: {rule.results!r} in the bucket {inbox}, where rule"
+                    f" {listener.name} listens on {listener.prefix!r}, would be made into results"
+                    " again; allowed: another bucket, or a prefix that no rule listens on"
+                )
+
+
+def load_rules(path: Path) -> Rules:
+    """Read and check a TOML file of rules, on the developer's machine.
+
+    Raises:
+        RulesError: It is no TOML, or its rules are wrong.
+    """
+    # A function's Python 3.10 has no tomllib, and needs none: the package carries JSON.
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        raw = toml.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RulesError(f"{path.name} is no TOML: {error}") from None
+    return Rules.parse(raw)
+
+
+def packaged_rules(path: Path) -> Rules:
+    """Read the rules that lie beside the handlers, checked when they were packed."""
+    if not path.exists():
+        return Rules()
+    return Rules.model_validate_json(path.read_bytes())
+
+
+def _picture(kind: str, url: str) -> dict[str, str]:
+    return {"image_url": url} if kind == "mps.image" else {"type": "Url", "url": url}
+
+
+def _with_prompt(task: dict[str, Any], prompt: str) -> dict[str, Any]:
+    scene = task.get("scene_info")
+    if scene is None:
+        return {**task, "prompt": prompt}
+    config = next((field for field in scene if field.endswith("_config")), None)
+    if config is None:
+        raise InvalidRequestError(
+            f"the scene {scene.get('type')} takes no prompt, but the upload brings one",
+            field="scene_info",
+        )
+    return {**task, "scene_info": {**scene, config: {**scene[config], "prompt": prompt}}}
+
+
+def _check_task(rule: Rule) -> None:
+    try:
+        rule.task_for("cos://inbox/picture.png")
+    except InvalidRequestError as error:
+        raise RulesError(f"rule {rule.name}: task: {error}") from None
+
+
+def _check_reachable(rule: Rule, earlier: tuple[Rule, ...]) -> None:
+    if any(one.name == rule.name for one in earlier):
+        raise RulesError(f"rule {rule.name}: name: given twice; allowed: a name of its own")
+    hiding = [
+        next((one.name for one in earlier if one.hides(rule.prefix, suffix)), None)
+        for suffix in rule.suffix or ("",)
+    ]
+    names = list(dict.fromkeys(name for name in hiding if name is not None))
+    if None not in hiding:
+        raise RulesError(
+            f"rule {rule.name}: prefix: {rule.prefix!r} is never reached behind rule"
+            f" {' and '.join(names)}; allowed: put it first, or make the other narrower"
+        )
+
+
+def _may_meet(written: str, listened: str) -> bool:
+    return written.startswith(listened) or listened.startswith(written)
+
+
+def _explain(error: ValidationError, raw: object) -> str:
+    fault = error.errors(include_url=False)[0]
+    match fault["loc"]:
+        case ("rule", int(number), *rest):
+            where = f"rule {_name(raw, number)}: {'.'.join(map(str, rest))}"
+        case _:
+            where = ".".join(map(str, fault["loc"]))
+    reason = str(fault["msg"]).removeprefix("Value error, ")
+    allowed = f"; allowed: {', '.join(Rule.model_fields)}" if "extra" in fault["type"] else ""
+    return f"{where}: got {str(fault['input'])[:80]!r}: {reason}{allowed}"
+
+
+def _name(raw: Any, number: int) -> str:  # noqa: ANN401  out of TOML
+    entry = raw["rule"][number]
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return str(name or f"number {number + 1}")

@@ -1,0 +1,1 @@
+"""What invokes the functions, parsed once at the edge."""

@@ -1,0 +1,163 @@
+"""HTTP requests, as a Function URL or API Gateway hands them over, and their answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, ValidationError
+
+from aigc.errors import BadEventError
+from aigc.wire import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?", re.IGNORECASE)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """One HTTP request, whichever trigger brought it."""
+
+    method: str
+    """In upper case."""
+    path: str
+    """Without the stage that API Gateway puts before it."""
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By name in lower case."""
+    body: bytes = b""
+    source_ip: str = ""
+    request_id: str = ""
+    """The invocation's, or else the gateway's."""
+    base_url: str = ""
+    """What stood before the path where the caller sent it; empty when nothing tells."""
+
+    @classmethod
+    def parse(cls, event: object, *, request_id: str = "") -> HttpRequest:
+        """Read either trigger's event, requiring nothing that one of them leaves out.
+
+        A Function URL drops `requestContext`, `isBase64Encoded` and `queryStringParameters`
+        (https://cloud.tencent.com/document/product/583/96099).
+
+        Raises:
+            BadEventError: It is no HTTP request, or its body is not the Base64 that it claims.
+        """
+        try:
+            read = _HttpEvent.model_validate(event)
+        except ValidationError as error:
+            raise BadEventError(f"this is no HTTP event: {_where(error)}") from None
+        headers = {name.lower(): _joined(value) for name, value in read.headers.items()}
+        return cls(
+            method=read.method.upper(),
+            path=read.path,
+            query={name: _values(value) for name, value in read.query.items()},
+            headers=headers,
+            body=read.body_bytes(),
+            source_ip=read.context.source_ip or headers.get("x-scf-remote-addr", ""),
+            request_id=request_id or read.context.request_id,
+            base_url=_base_url(headers, read.context.stage),
+        )
+
+    def header(self, name: str) -> str:
+        """Return a header's value; empty where it was not sent."""
+        return self.headers.get(name.lower(), "")
+
+    def parameter(self, name: str) -> str:
+        """Return the first value of a query parameter; empty where it was not sent."""
+        return next(iter(self.query.get(name, ())), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """One answer, whose body is JSON or nothing."""
+
+    status: int
+    body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def without_body(self) -> HttpResponse:
+        """Return what HEAD is answered with."""
+        return HttpResponse(status=self.status, headers=self.headers)
+
+    def to_event(self) -> dict[str, Any]:
+        """Say it in the form that both triggers take."""
+        content = {} if self.body is None else {"Content-Type": "application/json; charset=utf-8"}
+        return {
+            "isBase64Encoded": False,
+            "statusCode": self.status,
+            "headers": {**content, "Cache-Control": "no-store", **self.headers},
+            "body": "" if self.body is None else _json(self.body),
+        }
+
+
+class _Context(Event):
+    source_ip: str = Field(default="", alias="sourceIp")
+    request_id: str = Field(default="", alias="requestId")
+    stage: str = ""
+
+
+class _HttpEvent(Event):
+    method: str = Field(alias="httpMethod", min_length=1)
+    path: str = Field(pattern="^/")
+    headers: dict[str, Any] = Field(default_factory=dict)
+    actual_query: dict[str, Any] | None = Field(default=None, alias="queryString")
+    declared_query: dict[str, Any] | None = Field(default=None, alias="queryStringParameters")
+    body: str | None = None
+    is_base64: bool = Field(default=False, alias="isBase64Encoded")
+    context: _Context = Field(default=_Context(), alias="requestContext")
+
+    @property
+    def query(self) -> dict[str, Any]:
+        return self.actual_query or self.declared_query or {}
+
+    def body_bytes(self) -> bytes:
+        text = self.body or ""
+        if not self.is_base64:
+            return text.encode()
+        try:
+            return base64.b64decode(text, validate=True)
+        except binascii.Error:
+            raise BadEventError("the body is not the Base64 that isBase64Encoded claims") from None
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    # A refused value that we quote may hold half a surrogate pair, which no encoder takes.
+    return json.dumps(body, ensure_ascii=False).encode(errors="replace").decode()
+
+
+def _values(value: object) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(_text(one) for one in value)
+    return (_text(value),)
+
+
+def _text(value: object) -> str:
+    return "" if value is True or value is None else str(value)  # `?logs` arrives as true
+
+
+def _joined(value: object) -> str:
+    return ", ".join(_values(value))
+
+
+def _base_url(headers: Mapping[str, str], stage: str) -> str:
+    host = headers.get("host", "")
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return ""
+    is_plain = match["name"].lower() in _LOOPBACK
+    scheme = headers.get("x-forwarded-proto") or ("http" if is_plain else "https")
+    if scheme not in {"http", "https"}:
+        return ""
+    return f"{scheme}://{host}" + (f"/{stage}" if stage else "")
+
+
+def _where(error: ValidationError) -> str:
+    faults = error.errors(include_input=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults)

@@ -1,0 +1,42 @@
+"""The function behind the Function URL: the API, and VOD's callbacks."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aigc.api.routes import answer
+from aigc.logs import invocation
+from aigc.triggers.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from aigc.jobs.runtime import Runtime
+
+logger = logging.getLogger("aigc.gateway")
+
+
+def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    """Answer one HTTP request."""
+    with invocation(context):
+        request = HttpRequest.parse(event, request_id=context.get("request_id", ""))
+        return handle(request, runtime=_runtime(context)).to_event()
+
+
+def handle(request: HttpRequest, *, runtime: Runtime) -> HttpResponse:
+    """Answer, also where this program is at fault: SCF would show the caller our stack."""
+    try:
+        return answer(request, runtime)
+    except Exception:
+        logger.exception("call_crashed")
+        body = {
+            "detail": "this service failed; its log says why under this request id",
+            "error_type": "internal_error",
+            "request_id": request.request_id,
+        }
+        return HttpResponse(status=500, body=body)
+
+
+def _runtime(context: dict[str, Any]) -> Runtime:
+    from aigc.cloud.runtime import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
+
+    return build_runtime(context)

@@ -1,0 +1,32 @@
+"""The function behind the timer: finds what nobody reported, and moves it on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from aigc.jobs import recover
+from aigc.logs import invocation, note
+from aigc.triggers.timer import TimerEvent
+
+if TYPE_CHECKING:
+    from aigc.jobs.runtime import Runtime
+
+
+def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, int]:
+    """Sweep once."""
+    with invocation(context):
+        return handle(TimerEvent.parse(event), runtime=_runtime(context))
+
+
+def handle(tick: TimerEvent, *, runtime: Runtime) -> dict[str, int]:
+    """Move on every job that is stuck, and say what was seen."""
+    report: dict[str, int] = dataclasses.asdict(recover.sweep(runtime))
+    note(trigger=tick.trigger, **report)
+    return report
+
+
+def _runtime(context: dict[str, Any]) -> Runtime:
+    from aigc.cloud.runtime import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
+
+    return build_runtime(context)

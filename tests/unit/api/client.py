@@ -1,0 +1,72 @@
+"""A caller of the API that speaks through either trigger's event."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import gateway
+from aigc.triggers.http import HttpRequest
+from tests.captured import captured
+
+if TYPE_CHECKING:
+    from tests.fakes import World
+
+KEY = "example-key"
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+@dataclass
+class Client:
+    """Calls `gateway.handle` as the trigger does."""
+
+    world: World
+    source: str
+    """api_gateway or function_url."""
+    headers: dict[str, str] = field(default_factory=lambda: {"Authorization": f"Bearer {KEY}"})
+
+    @property
+    def base_url(self) -> str:
+        """Where this trigger's captured requests were sent."""
+        return HttpRequest.parse(captured(f"{self.source}/status")).base_url
+
+    def get(self, path: str, **more: Any) -> Answer:
+        return self.send("GET", path, **more)
+
+    def post(self, path: str, body: object, **headers: str) -> Answer:
+        text = body if isinstance(body, str) else json.dumps(body)
+        return self.send("POST", path, body=text, headers=headers)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+        query: dict[str, Any] | None = None,
+    ) -> Answer:
+        event = copy.deepcopy(captured(f"{self.source}/status"))
+        event |= {"httpMethod": method, "path": path, "queryString": query or {}}
+        event["headers"] = {
+            **{name: text for name, text in event["headers"].items() if name != "authorization"},
+            "Authorization": "",
+            **self.headers,
+            **{name.replace("_", "-"): text for name, text in (headers or {}).items()},
+        }
+        if body is not None:
+            event["body"] = body
+        request = HttpRequest.parse(event, request_id="invocation-1")
+        answered = gateway.handle(request, runtime=self.world.runtime()).to_event()
+        content = json.loads(answered["body"]) if answered["body"] else None
+        return Answer(answered["statusCode"], content, answered["headers"])

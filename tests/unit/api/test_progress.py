@@ -1,0 +1,333 @@
+"""Status, result and the vendor's query tell how a request is, in three vocabularies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from aigc.api.errors import ENDED
+from aigc.jobs.job import ErrorType, JobError
+from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
+
+if TYPE_CHECKING:
+    from tests.unit.api.client import Answer, Client
+
+
+def submitted(client: Client, path: str = IMAGE, **more: Any) -> str:
+    request_id: str = client.post(path, BODIES[path] | more).body["request_id"]
+    return request_id
+
+
+def finished(client: Client, path: str = IMAGE) -> str:
+    request_id = submitted(client, path)
+    client.world.vendor.finish(client.world.vendor.tasks[-1])
+    return request_id
+
+
+def failed(client: Client, err_code_ext: str) -> str:
+    request_id = submitted(client)
+    client.world.vendor.fail(client.world.vendor.tasks[-1], err_code_ext)
+    return request_id
+
+
+def status_of(client: Client, request_id: str, **more: Any) -> Answer:
+    return client.get(f"{IMAGE}/requests/{request_id}/status", **more)
+
+
+# Status
+
+
+def test_running_request_is_in_progress(client: Client) -> None:
+    request_id = submitted(client)
+
+    answer = status_of(client, request_id)
+
+    assert answer.status == 202
+    assert answer.body["status"] == "IN_PROGRESS"
+    assert answer.body["response_url"] == f"{client.base_url}{IMAGE}/requests/{request_id}"
+
+
+def test_waiting_request_is_told_its_place(client: Client) -> None:
+    submitted(client)
+    submitted(client)
+    client.world.clock.pass_time(1)
+    last = submitted(client)
+
+    answer = status_of(client, last)
+
+    assert answer.status == 202
+    assert answer.body["status"] == "IN_QUEUE"
+    assert answer.body["queue_position"] == 1
+
+
+def test_finished_request_is_completed(client: Client) -> None:
+    request_id = finished(client)
+
+    answer = status_of(client, request_id)
+
+    assert answer.status == 200
+    assert answer.body["status"] == "COMPLETED"
+    assert answer.body["logs"] is None
+    assert "error" not in answer.body
+    assert answer.body["metrics"]["inference_time"] >= 0
+
+
+def test_failed_request_is_completed_with_its_error(client: Client) -> None:
+    request_id = failed(client, "InvalidParameter.VoilationContent")
+
+    answer = status_of(client, request_id)
+
+    assert answer.status == 200
+    assert answer.body["status"] == "COMPLETED"
+    assert answer.body["error_type"] == "content_policy_violation"
+    assert "VoilationContent" in answer.body["error"]
+
+
+@pytest.mark.parametrize("logs", ["1", True])
+def test_logs_tell_what_happened(client: Client, logs: object) -> None:
+    request_id = finished(client)
+
+    answer = status_of(client, request_id, query={"logs": logs})
+
+    messages = [entry["message"] for entry in answer.body["logs"]]
+    assert messages == ["accepted as vod.image", "attempt 1 sent: task-1", "succeeded"]
+    assert set(answer.body["logs"][0]) == {"timestamp", "level", "message", "source"}
+
+
+def test_status_asks_the_ledger_once_for_a_running_request(client: Client) -> None:
+    request_id = submitted(client)
+    client.world.store.requests.clear()
+
+    status_of(client, request_id)
+
+    assert client.world.store.requests == [f"get jobs/{request_id}.json"]
+
+
+# Result
+
+
+def test_result_before_the_end_is_asked_too_early(client: Client) -> None:
+    request_id = submitted(client)
+
+    answer = client.get(f"{IMAGE}/requests/{request_id}")
+
+    assert answer.status == 400
+    assert answer.body["detail"] == "Request is still in progress"
+
+
+@pytest.mark.parametrize("path", [IMAGE, SCENE, MPS])
+def test_result_hands_out_the_pictures(client: Client, path: str) -> None:
+    request_id = finished(client, path)
+
+    answer = client.get(f"{path}/requests/{request_id}")
+
+    [image] = answer.body["images"]
+    key = f"calls/2026-11-20/{request_id}-1.png"
+    assert answer.status == 200
+    assert image["url"] == f"https://results-1250000000.cos.example/{key}?expires=3600"
+    assert image["file_name"] == f"{request_id}-1.png"
+    assert (image["content_type"], image["width"], image["height"]) == ("image/png", 32, 24)
+    assert image["file_size"] == len(client.world.downloads.data)
+
+
+def test_result_repeats_the_prompt(client: Client) -> None:
+    request_id = finished(client)
+
+    answer = client.get(f"{IMAGE}/requests/{request_id}")
+
+    assert answer.body["prompt"] == "a lighthouse"
+
+
+@pytest.mark.parametrize(
+    ("err_code_ext", "status", "error_type"),
+    [
+        ("InvalidParameter.VoilationContent", 422, "content_policy_violation"),
+        ("InvalidParameterValue", 424, "refused"),
+        ("ModelGenerateFailed", 502, "task_failed"),
+    ],
+)
+def test_failure_has_its_own_status_and_the_vendors_words(
+    client: Client, err_code_ext: str, status: int, error_type: str
+) -> None:
+    request_id = failed(client, err_code_ext)
+
+    answer = client.get(f"{IMAGE}/requests/{request_id}")
+
+    assert answer.status == status
+    assert answer.body["error_type"] == error_type
+    assert answer.body["request_id"] == request_id
+    assert answer.body["upstream"] == {
+        "code": err_code_ext,
+        "task_id": "task-1",
+        "request_id": "request-of-task-1",
+    }
+
+
+def test_refusal_at_submission_ends_the_request(client: Client) -> None:
+    client.world.vendor.next_creates = ["refuse"]
+    request_id = submitted(client)
+
+    answer = client.get(f"{IMAGE}/requests/{request_id}")
+
+    assert answer.status == 424
+    assert answer.body["upstream"]["code"] == "InvalidParameter"
+    assert answer.body["upstream"]["request_id"] == "r-1"
+
+
+@pytest.mark.parametrize("error_type", get_args(ErrorType))
+def test_every_way_to_fail_has_an_answer(client: Client, error_type: ErrorType) -> None:
+    request_id = submitted(client)
+    ledger = client.world.runtime().ledger
+    job = ledger.read(request_id)
+    assert job is not None
+    error = JobError(type=error_type, message="so it is")
+    ledger.write(job.model_copy(update={"state": "failed", "error": error}))
+
+    answer = client.get(f"{IMAGE}/requests/{request_id}")
+
+    assert answer.status == ENDED[error_type].status
+    assert answer.status >= 400
+    assert answer.body["detail"] == "so it is"
+
+
+def test_cancelled_request_has_no_result(client: Client) -> None:
+    request_id = failed(client, "OperationCanceled")
+
+    answer = client.get(f"{IMAGE}/requests/{request_id}")
+
+    assert answer.status == 410
+    assert answer.body["error_type"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("is_done", "status", "word"), [(True, 400, "ALREADY_COMPLETED"), (False, 501, None)]
+)
+def test_cancelling_says_that_it_cannot_be_done(
+    client: Client, status: int, word: str | None, *, is_done: bool
+) -> None:
+    request_id = finished(client) if is_done else submitted(client)
+    status_of(client, request_id)
+
+    answer = client.send("PUT", f"{IMAGE}/requests/{request_id}/cancel")
+
+    assert answer.status == status
+    assert answer.body.get("status") == word
+
+
+# Which paths lead to a request
+
+
+@pytest.mark.parametrize("owner", [IMAGE, "/tencent-vod/v1"])
+@pytest.mark.parametrize("what", ["", "/status"])
+def test_clients_build_either_path(client: Client, owner: str, what: str) -> None:
+    request_id = finished(client)
+    status_of(client, request_id)
+
+    answer = client.get(f"{owner}/requests/{request_id}{what}")
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("owner", [SCENE, MPS, "/tencent-mps/v1"])
+def test_paths_of_another_kind_do_not_lead_to_it(client: Client, owner: str) -> None:
+    request_id = finished(client)
+
+    answer = client.get(f"{owner}/requests/{request_id}")
+
+    assert answer.status == 404
+    assert answer.body["error_type"] == "not_found"
+
+
+@pytest.mark.parametrize("what", ["requests/nobody", "requests/nobody/status", "query/nobody"])
+def test_request_that_does_not_exist_is_not_found(client: Client, what: str) -> None:
+    answer = client.get(f"/tencent-vod/v1/{what}")
+
+    assert answer.status == 404
+    assert "nobody" in answer.body["detail"]
+
+
+# The vendor's query
+
+
+def test_query_is_the_vendors_task_detail(client: Client) -> None:
+    request_id = finished(client)
+
+    answer = client.get(f"/tencent-vod/v1/query/{request_id}")
+
+    detail = answer.body["Response"]
+    task = detail["AigcImageTask"]
+    [picture] = task["Output"]["FileInfos"]
+    assert answer.status == 200
+    assert (detail["TaskType"], detail["Status"]) == ("AigcImageTask", "FINISH")
+    assert detail["SceneAigcImageTask"] is None
+    assert detail["RequestId"] == "invocation-1"
+    assert detail["CreateTime"] == "2026-11-20T12:00:00Z"
+    assert (task["TaskId"], task["Status"], task["Progress"]) == (request_id, "FINISH", 100)
+    assert (task["ErrCode"], task["ErrCodeExt"]) == (0, "")
+    assert task["Input"]["ModelName"] == "GG"
+    assert picture["FileUrl"].startswith("https://results-1250000000.cos.example/calls/")
+
+
+def test_query_of_a_running_request_is_processing(client: Client) -> None:
+    request_id = submitted(client)
+
+    detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
+
+    assert detail["Status"] == "PROCESSING"
+    assert detail["FinishTime"] == "0000-00-00T00:00:00Z"
+    assert detail["AigcImageTask"]["Output"] is None
+
+
+def test_query_of_a_waiting_request_is_waiting(client: Client) -> None:
+    submitted(client)
+    request_id = submitted(client)
+
+    detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
+
+    assert detail["Status"] == "WAITING"
+
+
+@pytest.mark.parametrize(
+    ("err_code_ext", "code"),
+    [("ModelGenerateFailed", 70000), ("InvalidParameter.VoilationContent", 70000)],
+)
+def test_query_of_a_failed_request_has_the_vendors_code(
+    client: Client, err_code_ext: str, code: int
+) -> None:
+    request_id = failed(client, err_code_ext)
+
+    detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
+
+    assert detail["Status"] == "FINISH"
+    assert detail["AigcImageTask"]["ErrCode"] == code
+    assert detail["AigcImageTask"]["ErrCodeExt"] == err_code_ext
+
+
+def test_query_of_a_scene_speaks_of_the_scene(client: Client) -> None:
+    request_id = finished(client, SCENE)
+
+    detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
+
+    assert detail["TaskType"] == "SceneAigcImageTask"
+    assert detail["AigcImageTask"] is None
+    assert detail["SceneAigcImageTask"]["Input"]["SceneInfo"]["Type"] == "product_image"
+
+
+def test_query_leaves_out_pictures_that_came_with_the_request(client: Client) -> None:
+    picture = {"type": "Base64", "base64": "aGVsbG8="}
+    request_id = submitted(client, file_infos=[picture])
+
+    detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
+
+    assert detail["AigcImageTask"]["Input"]["FileInfos"] == [{"Type": "Base64"}]
+
+
+def test_query_of_mps_is_its_own(client: Client) -> None:
+    request_id = finished(client, MPS)
+
+    answer = client.get(f"/tencent-mps/v1/query/{request_id}")
+
+    response = answer.body["Response"]
+    assert (response["Status"], response["Message"]) == ("DONE", "ok")
+    assert response["ImageUrls"][0].startswith("https://results-1250000000.cos.example/calls/")

@@ -1,0 +1,212 @@
+"""Who may call what, and how VOD's callbacks prove themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aigc.api.errors import ENDED, RAISED
+from aigc.errors import AigcError
+from tests.captured import captured
+from tests.unit.api.test_progress import submitted
+from tests.unit.api.test_submit import BODIES, IMAGE, MPS
+
+if TYPE_CHECKING:
+    from tests.unit.api.client import Client
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", "Bearer wrong", "Basic example-key", "example-key", "Bearer 猫"],
+)
+def test_call_without_a_good_key_is_told_nothing_else(client: Client, authorization: str) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Authorization=authorization)
+
+    assert answer.status == 401
+    assert answer.body["detail"] == "unauthorized"
+    assert client.world.vendor.tasks == []
+
+
+def test_call_without_a_key_does_not_learn_which_paths_there_are(client: Client) -> None:
+    there = client.send("DELETE", IMAGE, headers={"Authorization": ""})
+    nowhere = client.get("/nowhere", headers={"Authorization": ""})
+
+    assert there.status == nowhere.status == 401
+    assert there.body == nowhere.body
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Bearer example-key", "Key example-key", "key other-key", "BEARER other-key"]
+)
+def test_either_scheme_and_any_of_the_keys_will_do(client: Client, authorization: str) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Authorization=authorization)
+
+    assert answer.status == 200
+
+
+def test_health_needs_no_key_and_asks_nothing(client: Client) -> None:
+    answer = client.get("/health", headers={"Authorization": ""})
+
+    assert (answer.status, answer.body) == (200, {"status": "ok"})
+    assert client.world.store.requests == []
+
+
+def test_path_that_is_nowhere_is_not_found(client: Client) -> None:
+    answer = client.get("/tencent-vod/v1/aigc-music")
+
+    assert answer.status == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", IMAGE, "OPTIONS, POST"),
+        ("POST", "/health", "GET, HEAD, OPTIONS"),
+        ("GET", f"{IMAGE}/requests/x/cancel", "OPTIONS, PUT"),
+        ("GET", "/vod/events/callbackkey", "OPTIONS, POST"),
+    ],
+)
+def test_wrong_method_is_told_the_right_ones(
+    client: Client, method: str, path: str, allow: str
+) -> None:
+    answer = client.send(method, path)
+
+    assert answer.status == 405
+    assert answer.headers["Allow"] == allow
+
+
+def test_options_name_the_methods(client: Client) -> None:
+    answer = client.send("OPTIONS", IMAGE, headers={"Authorization": ""})
+
+    assert (answer.status, answer.body) == (204, None)
+    assert answer.headers["Allow"] == "OPTIONS, POST"
+
+
+def test_head_is_get_without_a_body(client: Client) -> None:
+    request_id = submitted(client)
+
+    answer = client.send("HEAD", f"{IMAGE}/requests/{request_id}/status")
+
+    assert (answer.status, answer.body) == (202, None)
+
+
+def test_slash_at_the_end_does_not_matter(client: Client) -> None:
+    assert client.post(f"{MPS}/", BODIES[MPS]).status == 200
+
+
+# VOD's callbacks
+
+
+def event_of(client: Client, request_id: str, **more: Any) -> str:
+    [task] = client.world.vendor.tasks
+    event = captured("vod_callback/image_finished")
+    event["AigcImageCompleteEvent"] |= {
+        "TaskId": task.id,
+        "SessionId": task.session_id,
+        "SessionContext": request_id,
+    }
+    return json.dumps({**event, "Sign": "", "T": 0, **more})
+
+
+def signature(key: str, expires_at: int) -> dict[str, Any]:
+    sign = hashlib.md5(f"{key}{expires_at}".encode()).hexdigest()  # noqa: S324  VOD's own
+    return {"Sign": sign, "T": expires_at}
+
+
+def state_of(client: Client, request_id: str) -> str:
+    job = client.world.runtime().ledger.read(request_id)
+    assert job is not None
+    return job.state
+
+
+def test_callback_with_the_key_in_its_path_settles_the_job(client: Client) -> None:
+    request_id = submitted(client)
+    client.world.vendor.finish(client.world.vendor.tasks[0])
+
+    answer = client.post("/vod/events/callbackkey", event_of(client, request_id), Authorization="")
+
+    assert answer.status == 200
+    assert state_of(client, request_id) == "succeeded"
+
+
+@pytest.mark.parametrize("where", ["body", "query"])
+def test_callback_with_a_good_signature_settles_the_job(client: Client, where: str) -> None:
+    request_id = submitted(client)
+    client.world.vendor.finish(client.world.vendor.tasks[0])
+    signed = signature("callbackkey", int(client.world.clock.now().timestamp()) + 600)
+    in_body = signed if where == "body" else {}
+    in_query = {name: str(value) for name, value in signed.items()} if where == "query" else {}
+
+    answer = client.send(
+        "POST", "/vod/events", body=event_of(client, request_id, **in_body), query=in_query
+    )
+
+    assert answer.status == 200
+    assert state_of(client, request_id) == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "valid_for_s"),
+    [
+        ("/vod/events/wrong", "callbackkey", 600),
+        ("/vod/events", "wrong", 600),
+        ("/vod/events", "callbackkey", -1),
+    ],
+)
+def test_callback_that_proves_nothing_changes_nothing(
+    client: Client, path: str, key: str, valid_for_s: int
+) -> None:
+    request_id = submitted(client)
+    client.world.vendor.finish(client.world.vendor.tasks[0])
+    signed = signature(key, int(client.world.clock.now().timestamp()) + valid_for_s)
+
+    answer = client.post(path, event_of(client, request_id, **signed))
+
+    assert answer.status == 401
+    assert state_of(client, request_id) == "running"
+
+
+def test_callback_is_no_proof_of_how_a_task_ended(client: Client) -> None:
+    request_id = submitted(client)
+
+    answer = client.post("/vod/events/callbackkey", event_of(client, request_id))
+
+    assert answer.status == 200
+    assert state_of(client, request_id) == "running"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"EventType": "NewFileUpload", "FileUploadEvent": {"FileId": "1"}},
+        {"AigcImageCompleteEvent": {"TaskId": "1", "SessionContext": "../somebody else's"}},
+        {"AigcImageCompleteEvent": {"TaskId": "1"}},
+    ],
+)
+def test_event_that_is_none_of_ours_is_taken_and_forgotten(
+    client: Client, event: dict[str, Any]
+) -> None:
+    answer = client.post("/vod/events/callbackkey", event)
+
+    assert answer.status == 200
+    assert client.world.store.requests == []
+
+
+def test_callback_that_is_no_event_is_refused(client: Client) -> None:
+    assert client.post("/vod/events/callbackkey", "no json").status == 400
+
+
+# The table
+
+
+def test_every_error_of_the_tree_has_an_answer() -> None:
+    assert AigcError in RAISED
+
+
+def test_refused_throttled_moderated_and_failed_are_told_apart_by_status() -> None:
+    told = {ENDED[way].status for way in ("refused", "throttled", "moderated", "task_failed")}
+
+    assert len(told) == 4

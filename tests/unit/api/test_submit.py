@@ -1,0 +1,347 @@
+"""What is posted becomes a job, once, or is refused before anything is paid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aigc.errors import AmbiguousError, ThrottledError
+from tests.fakes import InMemoryStore, ManualClock
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+    from tests.unit.api.client import Answer, Client
+
+IMAGE = "/tencent-vod/v1/aigc-image"
+SCENE = "/tencent-vod/v1/aigc-scene-image"
+MPS = "/tencent-mps/v1/aigc-image"
+BODIES: dict[str, dict[str, Any]] = {
+    IMAGE: {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse"},
+    SCENE: {
+        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
+        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
+    },
+    MPS: {"model_name": "Hunyuan", "model_version": "3.0", "prompt": "a lighthouse"},
+}
+PICTURE = {"type": "Url", "url": "cos://inbox-1250000000/private.png"}
+
+
+def job_of(client: Client, answer: Answer) -> Job:
+    job = client.world.runtime().ledger.read(answer.body["request_id"])
+    assert job is not None
+    return job
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [(IMAGE, "vod.image"), (SCENE, "vod.scene_image"), (MPS, "mps.image")]
+)
+def test_each_endpoint_accepts_its_kind(client: Client, path: str, kind: str) -> None:
+    answer = client.post(path, BODIES[path])
+
+    assert answer.status == 200
+    assert job_of(client, answer).kind == kind
+    assert len(client.world.vendor.tasks) == 1
+
+
+def test_answer_is_the_documented_schema_and_the_documented_example(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE])
+
+    request_id = answer.body["request_id"]
+    url = f"{client.base_url}{IMAGE}/requests/{request_id}"
+    assert answer.body == {
+        "status": "IN_QUEUE",
+        "request_id": request_id,
+        "response_url": url,
+        "status_url": f"{url}/status",
+        "cancel_url": f"{url}/cancel",
+        "queue_position": 0,
+        "logs": None,
+        "metrics": {},
+        "Response": {"TaskId": request_id, "RequestId": "invocation-1"},
+    }
+
+
+def test_urls_follow_the_configured_one_where_there_is_one(client: Client) -> None:
+    settings = client.world.settings.model_copy(update={"public_url": "https://api.example.com/"})
+    client.world.settings = settings
+
+    answer = client.post(IMAGE, BODIES[IMAGE])
+
+    assert answer.body["status_url"].startswith(f"https://api.example.com{IMAGE}/requests/")
+
+
+def test_body_in_the_vendors_spelling_is_taken(client: Client) -> None:
+    body = {"ModelName": "GG", "ModelVersion": "3.0", "Prompt": "a lighthouse"}
+
+    answer = client.post(IMAGE, body)
+
+    assert answer.status == 200
+    assert job_of(client, answer).task["prompt"] == "a lighthouse"
+
+
+def test_job_remembers_which_key_called(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Authorization="Key other-key")
+
+    source = job_of(client, answer).source
+    assert (source.type, source.name, source.request_id) == ("call", "other", "invocation-1")
+
+
+def test_model_that_we_do_not_know_passes_with_a_warning(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"model_name": "Newest"})
+
+    assert answer.status == 200
+    assert "Newest" in answer.body["warnings"][0]
+
+
+def test_priority_of_the_task_is_the_jobs(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"tasks_priority": "7"})
+
+    assert job_of(client, answer).priority == 7
+
+
+# Repeats
+
+
+@pytest.mark.parametrize(
+    ("headers", "more"),
+    [({"Idempotency_Key": "order-1"}, {}), ({}, {"session_id": "order-1"})],
+    ids=["Idempotency-Key", "session_id"],
+)
+def test_repeat_finds_the_first_job(
+    client: Client, headers: dict[str, str], more: dict[str, Any]
+) -> None:
+    answers = [client.post(IMAGE, BODIES[IMAGE] | more, **headers) for _ in range(3)]
+
+    assert len({answer.body["request_id"] for answer in answers}) == 1
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert len(client.world.vendor.tasks) == 1
+
+
+def test_same_key_with_another_body_is_refused(client: Client) -> None:
+    first = client.post(IMAGE, BODIES[IMAGE], Idempotency_Key="order-1")
+
+    second = client.post(IMAGE, BODIES[IMAGE] | {"prompt": "a boat"}, Idempotency_Key="order-1")
+
+    assert second.status == 422
+    assert second.body["field"] == "Idempotency-Key"
+    assert first.body["request_id"] in second.body["detail"]
+    assert len(client.world.vendor.tasks) == 1
+
+
+def test_repeat_keys_of_two_callers_do_not_meet(client: Client) -> None:
+    first = client.post(IMAGE, BODIES[IMAGE], Idempotency_Key="order-1")
+
+    second = client.post(
+        IMAGE, BODIES[IMAGE], Idempotency_Key="order-1", Authorization="Bearer other-key"
+    )
+
+    assert first.body["request_id"] != second.body["request_id"]
+
+
+def test_calls_without_a_repeat_key_are_two_jobs(client: Client) -> None:
+    first = client.post(MPS, BODIES[MPS])
+
+    second = client.post(MPS, BODIES[MPS])
+
+    assert first.body["request_id"] != second.body["request_id"]
+    assert len(client.world.vendor.tasks) == 2
+
+
+def test_repeat_key_of_absurd_length_is_refused(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Idempotency_Key="x" * 256)
+
+    assert answer.status == 422
+    assert answer.body["field"] == "Idempotency-Key"
+
+
+# Where results go
+
+
+def test_results_of_a_call_lie_under_its_day(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE])
+
+    place = job_of(client, answer).place
+    assert (place.prefix, place.name) == ("calls/2026-11-20/", answer.body["request_id"])
+
+
+def test_caller_may_choose_where_results_go(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"result": {"prefix": "shop/猫", "name": "hero"}})
+
+    place = job_of(client, answer).place
+    assert (place.prefix, place.name) == ("shop/猫/", "hero")
+
+
+@pytest.mark.parametrize(
+    ("result", "field"),
+    [
+        ({"prefix": "../up"}, "result.prefix"),
+        ({"prefix": "/abs"}, "result.prefix"),
+        ({"prefix": "a//b"}, "result.prefix"),
+        ({"prefix": ".aigc/mps"}, "result.prefix"),
+        ({"prefix": "x" * 201}, "result.prefix"),
+        ({"prefix": "a\nb"}, "result.prefix"),
+        ({"name": "a/b"}, "result.name"),
+        ({"name": ".."}, "result.name"),
+        ({"folder": "a"}, "result.folder"),
+        ("shop/", "result"),
+    ],
+)
+def test_place_that_results_may_not_have_is_refused(
+    client: Client, result: object, field: str
+) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"result": result})
+
+    assert answer.status == 422
+    assert answer.body["field"] == field
+    assert client.world.vendor.tasks == []
+
+
+def test_path_of_mps_counts_as_prefix(client: Client) -> None:
+    store = {"cos_bucket_name": "results-1250000000", "cos_bucket_path": "/drawn/"}
+
+    answer = client.post(MPS, BODIES[MPS] | {"store_cos_param": store})
+
+    assert job_of(client, answer).place.prefix == "drawn/"
+
+
+@pytest.mark.parametrize(
+    ("store", "field"),
+    [
+        ({"cos_bucket_name": "elsewhere-1250000000"}, "store_cos_param.cos_bucket_name"),
+        ({"cos_bucket_path": "/../x"}, "store_cos_param.cos_bucket_path"),
+    ],
+)
+def test_mps_may_not_be_sent_elsewhere(client: Client, store: dict[str, str], field: str) -> None:
+    answer = client.post(MPS, BODIES[MPS] | {"store_cos_param": store})
+
+    assert answer.status == 422
+    assert answer.body["field"] == field
+
+
+# Refusals
+
+
+def test_unknown_field_is_named(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"promt": "a boat"})
+
+    assert answer.status == 422
+    assert answer.body["error_type"] == "invalid_request"
+    assert answer.body["field"] == "promt"
+    assert "prompt" in answer.body["allowed"]
+    assert answer.body["request_id"] == "invocation-1"
+    assert answer.body["retryable"] is False
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        (IMAGE, {"file_infos": [PICTURE]}),
+        (IMAGE, {"file_infos": [{"type": "File", "file_id": "1", "url": PICTURE["url"]}]}),
+        (SCENE, {"file_infos": [PICTURE]}),
+        (MPS, {"image_infos": [{"image_url": PICTURE["url"]}]}),
+    ],
+)
+def test_caller_cannot_have_us_sign_what_lies_in_the_inbox(
+    client: Client, path: str, more: dict[str, Any]
+) -> None:
+    answer = client.post(path, BODIES[path] | more)
+
+    assert answer.status == 422
+    assert answer.body["field"].endswith("url")
+    assert client.world.vendor.tasks == []
+
+
+def test_clothes_are_no_way_into_the_inbox_either(client: Client) -> None:
+    config = {"model": "WAND-tryon-1.0-pro", "clothes_file_infos": [PICTURE]}
+    body = {
+        "scene_info": {"type": "ai_try_on", "ai_try_on_config": config},
+        "file_infos": [{"type": "Url", "url": "https://example.com/model.png"}],
+    }
+
+    answer = client.post(SCENE, body)
+
+    assert answer.status == 422
+    assert "cos://" in answer.body["detail"]
+
+
+@pytest.mark.parametrize(("sub_app_id", "status"), [(1500000001, 200), (1500000002, 422)])
+def test_only_our_sub_application_may_be_named(
+    client: Client, sub_app_id: int, status: int
+) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"sub_app_id": sub_app_id})
+
+    assert answer.status == status
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '"text"', "null", "[" * 100_000])
+def test_body_that_is_no_json_object_is_malformed(client: Client, body: str) -> None:
+    answer = client.post(IMAGE, body)
+
+    assert answer.status == 400
+    assert answer.body["error_type"] == "malformed_json"
+
+
+def test_body_over_the_limit_is_too_large(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"prompt": "x" * (6 * 2**20)})
+
+    assert answer.status == 413
+    assert "URL" in answer.body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("multipart/form-data; boundary=x", 415),
+        ("image/png", 415),
+        ("application/x-www-form-urlencoded", 200),
+        ("application/json; charset=utf-8", 200),
+    ],
+)
+def test_only_content_that_cannot_be_json_is_refused_by_its_type(
+    client: Client, content_type: str, status: int
+) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Content_Type=content_type)
+
+    assert answer.status == status
+
+
+class BrokenStore(InMemoryStore):
+    """A bucket that cannot be written."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(ManualClock())
+        self._error = error
+
+    def put(self, *_: object, **__: object) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "error_type"),
+    [
+        (ThrottledError("put a", code="SlowDown"), 429, "throttled"),
+        (AmbiguousError("put a"), 503, "cloud_unavailable"),
+    ],
+)
+def test_ledger_that_fails_is_told_with_when_to_come_again(
+    client: Client, error: Exception, status: int, error_type: str
+) -> None:
+    client.world.store = BrokenStore(error)
+
+    answer = client.post(IMAGE, BODIES[IMAGE])
+
+    assert answer.status == status
+    assert answer.body["error_type"] == error_type
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.body["retryable"] is True
+
+
+def test_fault_of_ours_shows_no_stack(client: Client) -> None:
+    client.world.store = BrokenStore(ZeroDivisionError("secret detail"))
+
+    answer = client.post(IMAGE, BODIES[IMAGE])
+
+    assert answer.status == 500
+    assert answer.body["error_type"] == "internal_error"
+    assert "secret" not in str(answer.body)

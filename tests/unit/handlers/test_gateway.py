@@ -1,0 +1,83 @@
+"""The gateway's log tells who called what, and no secret."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import gateway
+from aigc.errors import AmbiguousError
+from tests.captured import captured
+from tests.fakes import InMemoryStore, World, build_settings, build_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTEXT = {"function_name": "gateway", "request_id": "invocation-1"}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    root = logging.getLogger()
+    before = list(root.handlers)
+    world = build_world()
+    monkeypatch.setattr(gateway, "_runtime", lambda _context: world.runtime())
+    yield world
+    root.handlers[:] = before
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    return captured("function_url/submit_vod_image") | changes
+
+
+@pytest.mark.usefixtures("world")
+def test_handler_answers_in_the_form_of_the_trigger() -> None:
+    answer = gateway.main_handler(event(httpMethod="GET", path="/health"), CONTEXT)
+
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"]) == {"status": "ok"}
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("path", ["/vod/events/callbackkey", "/tencent-vod/v1/aigc-image"])
+def test_log_holds_no_key(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.main_handler(event(path=path), CONTEXT)
+
+    logged = capsys.readouterr().out
+    assert "invocation_ended" in logged
+    assert "example-key" not in logged
+    assert "callbackkey" not in logged
+
+
+@pytest.mark.usefixtures("world")
+def test_log_names_route_status_and_refusal(capsys: pytest.CaptureFixture[str]) -> None:
+    gateway.main_handler(event(), CONTEXT)
+
+    line = json.loads(capsys.readouterr().out)
+    assert (line["method"], line["status"], line["error"]) == ("POST", 401, "HttpError")
+
+
+class BrokenStore(InMemoryStore):
+    """A bucket that does not answer."""
+
+    def get(self, *_: object) -> bytes | None:
+        raise AmbiguousError("get", code="ClientNetworkError")
+
+
+def test_cloud_that_fails_is_worth_a_warning(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = hashlib.sha256(b"example-key").hexdigest()
+    world.settings = build_settings(api_keys={"default": digest})
+    world.store = BrokenStore(world.clock)
+
+    answer = gateway.main_handler(captured("function_url/status"), CONTEXT)
+
+    warning, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert answer["statusCode"] == 503
+    assert (warning["event"], warning["level"]) == ("call_failed", "warning")
+    assert (last["route"], last["status"]) == ("status", 503)

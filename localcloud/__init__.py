@@ -1,0 +1,1 @@
+"""A stand-in for the parts of Tencent Cloud that this project uses, on loopback."""

@@ -1,0 +1,173 @@
+"""The front door of API 3.0: who calls, how often, with which parameters, and what goes wrong."""
+
+from __future__ import annotations
+
+import collections
+import json
+import re
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from localcloud import schema, tc3
+from localcloud.core import ApiError
+from localcloud.faults import REQUEST_FAULTS, argument
+from localcloud.server import LostReplyError, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from localcloud.core import Caller, Clock, Keys, Service
+    from localcloud.faults import Faults
+    from localcloud.server import Request
+
+RATE_LIMIT = (
+    20  # requests a second, for each action; https://cloud.tencent.com/document/product/266/126240
+)
+MAX_BODY = 10 * 1024 * 1024  # https://cloud.tencent.com/document/product/1130/46710
+
+_HOST = re.compile(r"(?P<service>[a-z]+)(\.[a-z0-9-]+)*\.[a-z]+")
+
+
+class ServerFaultError(Exception):
+    """The server breaks down before it has done anything: HTTP 500."""
+
+
+class ApiFront:
+    """Answers `POST /` for every service that is registered."""
+
+    def __init__(
+        self,
+        services: Mapping[str, Service],
+        *,
+        keys: Keys,
+        clock: Clock,
+        faults: Faults,
+        authorize: Callable[[Caller, str, str], None],
+    ) -> None:
+        self._services = services
+        self._keys = keys
+        self._clock = clock
+        self._faults = faults
+        self._authorize = authorize
+        self._rate = RateLimit(RATE_LIMIT)
+
+    def is_for(self, request: Request) -> bool:
+        """Whether a request is an API call: by its signature, or by its host."""
+        signed = request.headers.get("authorization", "").startswith(tc3.ALGORITHM)
+        return signed or request.hostname.partition(".")[0] in self._services
+
+    def answer(self, request: Request) -> Response:
+        """Carry a call out; a refusal too is HTTP 200, as in the cloud."""
+        request_id = str(uuid.uuid4())
+        try:
+            content = self._call(request)
+        except ApiError as error:
+            content = {"Error": {"Code": error.code, "Message": error.message}}
+        except ServerFaultError:
+            return Response(500, b"Internal Server Error", {"Content-Type": "text/plain"})
+        return Response.of_json({"Response": {**content, "RequestId": request_id}})
+
+    def _call(self, request: Request) -> dict[str, Any]:
+        credential = tc3.parse(request)
+        _check_host(request, credential.service)
+        action = _required_header(request, "X-TC-Action")
+        version = _required_header(request, "X-TC-Version")
+        _required_header(request, "X-TC-Timestamp")
+        caller = tc3.verify(request, credential, self._keys, self._clock.now())
+        service = self._service(credential.service, version)
+        where = f"{service.name}.{action}"
+        if not self._rate.admits(where):
+            raise _throttled(action)
+        params = _params(request, service.name)
+        schema.check(service.name, version, action, params)
+        self._authorize(caller, f"{service.name}:{action}", "*")
+        fault = self._break(where, action)
+        content = service.call(action, params, caller)
+        if fault == "lost_reply":
+            raise LostReplyError
+        return content
+
+    def _service(self, name: str, version: str) -> Service:
+        service = self._services.get(name)
+        if service is None:
+            raise ApiError("UnsupportedOperation", f"The local cloud has no service {name}.")
+        if version != service.version:
+            raise ApiError(
+                "NoSuchVersion", f"{name} has no version {version}; it has {service.version}."
+            )
+        return service
+
+    def _break(self, where: str, action: str) -> str | None:
+        """Do what a fault says before the call; what comes after it is handed back."""
+        fault = self._faults.take(where, *REQUEST_FAULTS)
+        if fault == "throttle":
+            raise _throttled(action)
+        if fault == "http_500":
+            raise ServerFaultError
+        if fault is not None and fault.startswith("delay:"):
+            time.sleep(float(argument(fault)) / self._clock.speed)
+        return fault
+
+
+class RateLimit:
+    """At most so many in any second, counted apart for each name."""
+
+    def __init__(self, limit: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._now = now
+        self._admitted: dict[str, collections.deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def admits(self, name: str) -> bool:
+        """Whether one more may pass now; if so, it counts."""
+        with self._lock:
+            now = self._now()
+            admitted = self._admitted.setdefault(name, collections.deque())
+            while admitted and now - admitted[0] >= 1:
+                admitted.popleft()
+            if len(admitted) >= self._limit:
+                return False
+            admitted.append(now)
+            return True
+
+
+def _check_host(request: Request, service: str) -> None:
+    """Refuse a signature for another service than the host's; an address names none."""
+    host = _HOST.fullmatch(request.hostname)
+    if host is not None and host["service"] != service:
+        raise ApiError(
+            "AuthFailure.SignatureFailure",
+            f"The credential scope says {service}, the host {request.hostname}.",
+        )
+
+
+def _required_header(request: Request, name: str) -> str:
+    value = request.headers.get(name.lower(), "")
+    if not value:
+        raise ApiError("MissingParameter", f"The request is missing a required header `{name}`.")
+    return value
+
+
+def _params(request: Request, service: str) -> dict[str, Any]:
+    if request.method != "POST" or request.headers.get("content-type") != "application/json":
+        raise ApiError(
+            "UnsupportedOperation", "The local cloud takes POST with Content-Type application/json."
+        )
+    if service != "scf" and len(request.body) > MAX_BODY:
+        raise ApiError("RequestSizeLimitExceeded", f"The body is larger than {MAX_BODY} bytes.")
+    try:
+        params = json.loads(request.body or b"{}")
+    except ValueError:
+        params = None
+    if not isinstance(params, dict):
+        raise ApiError("InvalidParameter", "The body is not a JSON object.")
+    return params
+
+
+def _throttled(action: str) -> ApiError:
+    return ApiError(
+        "RequestLimitExceeded",
+        f"{action} was called more than {RATE_LIMIT} times within a second; try again later.",
+    )

@@ -1,0 +1,350 @@
+"""Access management (CAM): roles, policies and which role has which; and the tags of resources."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from localcloud import schema
+from localcloud.core import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloud import LocalCloud
+    from localcloud.core import Account, Caller
+
+CUSTOM, PRESET = 1, 2
+
+# The preset policies that a project like this one meets.
+PRESETS = (
+    "QcloudAccessForMPSRole",
+    "QcloudAccessForMPSRoleInDeliverToSCF",
+    "QcloudAccessForScfRole",
+    "QcloudCLSReadOnlyAccess",
+    "QcloudCOSFullAccess",
+    "QcloudMPSFullAccess",
+    "QcloudVODFullAccess",
+    "QcloudVODReadonlyAccess",
+)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@dataclass(slots=True, kw_only=True)
+class Policy:
+    """What may be done to what: custom, or one of the cloud's own."""
+
+    id: int
+    name: str
+    document: str
+    description: str = ""
+    type: int = CUSTOM
+    created: str = field(default_factory=_now)
+    updated: str = field(default_factory=_now)
+
+    def describe(self) -> dict[str, Any]:
+        """Write it in the fields of GetPolicy."""
+        return {
+            "PolicyName": self.name,
+            "PolicyDocument": self.document,
+            "Description": self.description,
+            "Type": self.type,
+            "AddTime": self.created,
+            "UpdateTime": self.updated,
+        }
+
+    def describe_attached(self) -> dict[str, Any]:
+        """Write it in the fields of ListAttachedRolePolicies."""
+        return {
+            "PolicyId": self.id,
+            "PolicyName": self.name,
+            "Description": self.description,
+            "AddTime": self.created,
+            "PolicyType": "QCS" if self.type == PRESET else "User",
+            "CreateMode": 2,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Role:
+    """Whom a service may become, and what it may do then."""
+
+    id: str
+    name: str
+    document: str
+    description: str = ""
+    console_login: int = 0
+    session_duration: int = 7200
+    created: str = field(default_factory=_now)
+    updated: str = field(default_factory=_now)
+    policies: dict[int, Policy] = field(default_factory=dict)
+
+    def describe(self, account: Account) -> dict[str, Any]:
+        """Write it as a RoleInfo."""
+        return {
+            "RoleId": self.id,
+            "RoleName": self.name,
+            "PolicyDocument": self.document,
+            "Description": self.description,
+            "AddTime": self.created,
+            "UpdateTime": self.updated,
+            "ConsoleLogin": self.console_login,
+            "RoleType": "user",
+            "SessionDuration": self.session_duration,
+            "RoleArn": f"qcs::cam::uin/{account.uin}:roleName/{self.name}",
+        }
+
+
+class Cam:
+    """CAM 2019-01-16, as far as roles go. It keeps policies, it does not enforce them."""
+
+    name = "cam"
+    version = "2019-01-16"
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self._account = cloud.account
+        self._roles: dict[str, Role] = {}
+        self._role_ids = itertools.count(4611686018427900001)
+        self._policy_ids = itertools.count(427900001)
+        self._policies = {
+            policy.id: policy
+            for number, name in enumerate(PRESETS, 1)
+            for policy in [Policy(id=number, name=name, document="{}", type=PRESET)]
+        }
+        self._lock = threading.Lock()
+        self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "GetUserAppId": self._get_user_app_id,
+            "DescribeSubAccounts": self._describe_sub_accounts,
+            "CreateRole": self._create_role,
+            "DescribeRoleList": self._describe_role_list,
+            "GetRole": self._get_role,
+            "DeleteRole": self._delete_role,
+            "UpdateRoleDescription": self._update_role_description,
+            "UpdateAssumeRolePolicy": self._update_assume_role_policy,
+            "CreatePolicy": self._create_policy,
+            "GetPolicy": self._get_policy,
+            "UpdatePolicy": self._update_policy,
+            "DeletePolicy": self._delete_policy,
+            "AttachRolePolicy": self._attach,
+            "DetachRolePolicy": self._detach,
+            "ListAttachedRolePolicies": self._list_attached,
+        }
+        cloud.role_exists = self.role_exists
+
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  the same for everybody who may call
+        """Carry an action out.
+
+        Raises:
+            ApiError: The service refuses.
+        """
+        if action not in self._actions:
+            raise ApiError("UnsupportedOperation", f"the local cloud's CAM has no {action}")
+        with self._lock:
+            return self._actions[action](params)
+
+    def role_exists(self, name: str) -> bool:
+        """Whether there is a role of this name."""
+        return name in self._roles
+
+    def policies_of(self, role: str) -> list[dict[str, Any]]:
+        """Give the documents of a role's policies, for whoever enforces them."""
+        found = self._roles.get(role)
+        return [json.loads(policy.document) for policy in found.policies.values()] if found else []
+
+    # The account
+
+    def _get_user_app_id(self, _params: dict[str, Any]) -> dict[str, Any]:
+        uin = self._account.uin
+        return {"Uin": uin, "OwnerUin": uin, "AppId": self._account.app_id}
+
+    def _describe_sub_accounts(self, params: dict[str, Any]) -> dict[str, Any]:
+        own = {"Uin": int(self._account.uin), "Name": "local", "UserType": 2}
+        found = [own] if own["Uin"] in params.get("FilterSubAccountUin", [own["Uin"]]) else []
+        filled = [schema.filled(self.name, self.version, "SubAccountUser", one) for one in found]
+        return {"SubAccounts": filled}
+
+    # Roles
+
+    def _create_role(self, params: dict[str, Any]) -> dict[str, Any]:
+        name = params["RoleName"]
+        if name in self._roles:
+            raise ApiError("InvalidParameter.RoleNameInUse", f"role {name} exists already")
+        role = Role(
+            id=str(next(self._role_ids)),
+            name=name,
+            document=_checked(params["PolicyDocument"], "principal"),
+            description=params.get("Description", ""),
+            console_login=params.get("ConsoleLogin", 0),
+            session_duration=params.get("SessionDuration", 7200),
+        )
+        self._roles[name] = role
+        return {"RoleId": role.id}
+
+    def _describe_role_list(self, params: dict[str, Any]) -> dict[str, Any]:
+        page = _page(list(self._roles.values()), params)
+        return {
+            "List": [role.describe(self._account) for role in page],
+            "TotalNum": len(self._roles),
+        }
+
+    def _get_role(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"RoleInfo": self._role(params).describe(self._account)}
+
+    def _delete_role(self, params: dict[str, Any]) -> dict[str, Any]:
+        del self._roles[self._role(params).name]
+        return {}
+
+    def _update_role_description(self, params: dict[str, Any]) -> dict[str, Any]:
+        role = self._role(params)
+        role.description, role.updated = params["Description"], _now()
+        return {}
+
+    def _update_assume_role_policy(self, params: dict[str, Any]) -> dict[str, Any]:
+        role = self._role(params)
+        role.document, role.updated = _checked(params["PolicyDocument"], "principal"), _now()
+        return {}
+
+    # Policies
+
+    def _create_policy(self, params: dict[str, Any]) -> dict[str, Any]:
+        if self._policy_named(params["PolicyName"]) is not None:
+            raise ApiError(
+                "FailedOperation.PolicyNameInUse", f"policy {params['PolicyName']} exists already"
+            )
+        policy = Policy(
+            id=next(self._policy_ids),
+            name=params["PolicyName"],
+            document=_checked(params["PolicyDocument"], "action", "resource"),
+            description=params.get("Description", ""),
+        )
+        self._policies[policy.id] = policy
+        return {"PolicyId": policy.id}
+
+    def _get_policy(self, params: dict[str, Any]) -> dict[str, Any]:
+        described = self._policy(params).describe()
+        return schema.filled(self.name, self.version, "GetPolicyResponse", described)
+
+    def _update_policy(self, params: dict[str, Any]) -> dict[str, Any]:
+        policy = self._policy(params)
+        if "PolicyDocument" in params:
+            policy.document = _checked(params["PolicyDocument"], "action", "resource")
+        policy.description = params.get("Description", policy.description)
+        policy.updated = _now()
+        return {"PolicyId": policy.id}
+
+    def _delete_policy(self, params: dict[str, Any]) -> dict[str, Any]:
+        for policy_id in params["PolicyId"]:
+            policy = self._policy({"PolicyId": policy_id})
+            del self._policies[policy.id]
+            for role in self._roles.values():
+                role.policies.pop(policy.id, None)
+        return {}
+
+    # Which role has which policy
+
+    def _attach(self, params: dict[str, Any]) -> dict[str, Any]:
+        role, policy = self._role(params, "AttachRole"), self._policy(params)
+        role.policies[policy.id] = policy
+        return {}
+
+    def _detach(self, params: dict[str, Any]) -> dict[str, Any]:
+        role, policy = self._role(params, "DetachRole"), self._policy(params)
+        role.policies.pop(policy.id, None)
+        return {}
+
+    def _list_attached(self, params: dict[str, Any]) -> dict[str, Any]:
+        policies = list(self._role(params).policies.values())
+        attached = [policy.describe_attached() for policy in _page(policies, params)]
+        filled = [
+            schema.filled(self.name, self.version, "AttachedPolicyOfRole", one) for one in attached
+        ]
+        return {"List": filled, "TotalNum": len(policies)}
+
+    # What they share
+
+    def _role(self, params: dict[str, Any], prefix: str = "Role") -> Role:
+        role_id, name = params.get(f"{prefix}Id"), params.get(f"{prefix}Name")
+        for role in self._roles.values():
+            if role_id == role.id or (not role_id and name == role.name):
+                return role
+        raise ApiError("InvalidParameter.RoleNotExist", f"there is no role {role_id or name}")
+
+    def _policy(self, params: dict[str, Any]) -> Policy:
+        policy_id, name = params.get("PolicyId"), params.get("PolicyName")
+        found = self._policies.get(policy_id) if policy_id else self._policy_named(name)
+        if found is None:
+            raise ApiError(
+                "ResourceNotFound.PolicyIdNotFound", f"there is no policy {policy_id or name}"
+            )
+        return found
+
+    def _policy_named(self, name: str | None) -> Policy | None:
+        named = (policy for policy in self._policies.values() if policy.name == name)
+        return next(named, None)
+
+
+class Tags:
+    """The tag service 2018-08-13: the provider reads a role's tags with every role."""
+
+    name = "tag"
+    version = "2018-08-13"
+
+    def __init__(self) -> None:
+        self._tags: dict[str, dict[str, str]] = {}
+
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  the same for everybody who may call
+        """Carry an action out.
+
+        Raises:
+            ApiError: The service refuses.
+        """
+        if action == "ModifyResourceTags":
+            return self._modify(params)
+        if action == "DescribeResourceTagsByResourceIds":
+            return self._describe(params)
+        raise ApiError("UnsupportedOperation", f"the local cloud's tag service has no {action}")
+
+    def _modify(self, params: dict[str, Any]) -> dict[str, Any]:
+        tags = self._tags.setdefault(params["Resource"].rpartition("/")[2], {})
+        tags.update({tag["TagKey"]: tag["TagValue"] for tag in params.get("ReplaceTags", [])})
+        for tag in params.get("DeleteTags", []):
+            tags.pop(tag["TagKey"], None)
+        return {}
+
+    def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
+        tags = [
+            {"TagKey": key, "TagValue": value, "ResourceId": resource}
+            for resource in params["ResourceIds"]
+            for key, value in self._tags.get(resource, {}).items()
+        ]
+        return {"TotalCount": len(tags), "Offset": 0, "Limit": 20, "Tags": tags}
+
+
+def _checked(text: str, *required: str) -> str:
+    """Refuse what is no policy document: each statement needs an effect and these keys."""
+    try:
+        document = json.loads(text)
+        statements = document["statement"]
+        whole = document["version"] == "2.0" and isinstance(statements, list) and bool(statements)
+        whole = whole and all({"effect", *required} <= one.keys() for one in statements)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ApiError(
+            "InvalidParameter.PolicyDocumentError",
+            f"the document must be JSON of version 2.0 whose statements have effect, {required}",
+        )
+    return text
+
+
+def _page(items: list[Any], params: dict[str, Any]) -> list[Any]:
+    size = params.get("Rp", 20)
+    start = (params.get("Page", 1) - 1) * size
+    return items[start : start + size]

@@ -1,0 +1,267 @@
+"""The whole local cloud: its parts put together, and which of them a request is for."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from localcloud import control
+from localcloud.api import ApiFront
+from localcloud.applications import Applications
+from localcloud.core import Account, Clock, Key, Keys
+from localcloud.cos.calls import Target
+from localcloud.cos.service import Cos
+from localcloud.faults import Faults
+from localcloud.journal import Journal
+from localcloud.mps import Mps
+from localcloud.notifications import LOOPBACK, Notifications
+from localcloud.pictures import placeholder
+from localcloud.results import Results
+from localcloud.server import Request, Response, Server
+from localcloud.tasks import SOURCE_FAILED, Failure, TaskBook, TaskFailedError
+from localcloud.vod import Vod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typing_extensions import Self
+
+    from localcloud.core import Caller, Service
+
+_CONTROL = "/_localcloud/"
+_BY_PATH = re.compile(r"/_localcloud/cos/(?P<bucket>[^/]+)(?P<path>/.*|)")
+# `<bucket>.cos.<region>.myqcloud.com`, or another domain that a client was given as COS's own;
+# without a bucket it is the service itself.
+_COS_HOST = re.compile(
+    r"((?P<bucket>[a-z0-9-]+)\.)?cos(-internal)?\.(?P<region>[a-z]+(-[a-z0-9]+)+)(\.[a-z0-9-]+)+"
+)
+_COS_SERVICE = "service.cos.myqcloud.com"
+_FETCH_TIMEOUT_S = 10
+
+
+class LocalCloud:
+    """A stand-in for Tencent Cloud on one loopback port.
+
+    Args:
+        port: Where to listen; 0 finds a free port.
+        speed: How many times faster than in the cloud durations pass.
+        data: Where objects, tasks and the owner's key are kept; None forgets them at the end.
+        account: Whose cloud it is.
+        limits: Tasks at once, by `vod.CreateAigcImageTask` and so on, where not as in the cloud.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        speed: float = 1.0,
+        data: Path | None = None,
+        account: Account | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        self._open = ExitStack()
+        folder = data or Path(
+            self._open.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        )
+        self.account = account or Account()
+        self.clock = Clock(speed)
+        self.keys = Keys(_owner(folder / "owner.json"))
+        self.faults = Faults()
+        self.role_exists: Callable[[str], bool] = lambda _name: False
+        """Whether the account has a role by this name that trusts the service; CAM fills it."""
+        self.authorize: Callable[[Caller, str, str], None] = lambda _caller, _action, _on: None
+        """Whether a caller may do `vod:CreateAigcImageTask` on a resource; raises ApiError if not.
+
+        COS is asked for `name/cos:PutObject` on `qcs::cos:<region>:uid/<appid>:<bucket>/<key>`.
+        """
+        self.cos = Cos(
+            folder / "cos",
+            account=self.account,
+            keys=self.keys,
+            clock=self.clock,
+            faults=self.faults,
+            authorize=self._may,
+        )
+        self.results = Results(folder / "results", self.clock)
+        tasks = self._journal(folder / "tasks.jsonl")
+        self.tasks = TaskBook(tasks, self.clock, self.faults, limits or {})
+        self.vod = self._vod(folder)
+        self.mps = self._mps()
+        self.services: dict[str, Service] = {"vod": self.vod, "mps": self.mps}
+        self.control_routes = control.routes(self.tasks, self.faults, self.vod)
+        """What answers below `/_localcloud/`, by path; other parts may add to it."""
+        self._api = ApiFront(
+            self.services,
+            keys=self.keys,
+            clock=self.clock,
+            faults=self.faults,
+            authorize=self._may,
+        )
+        self._server = Server(port, self.answer)
+        self._open.callback(self.cos.close)
+        self._open.callback(self.results.close)
+
+    def register(self, service: Service) -> None:
+        """Add an API 3.0 service, or replace one."""
+        self.services[service.name] = service
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Answer no more; what was not to be kept is removed."""
+        self._server.stop()
+        self.clock.stop()
+        self._open.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address to use as a proxy, or as an endpoint."""
+        return f"http://{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        return f"127.0.0.1:{self._server.port}"
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request for any host of this cloud; no other is ever forwarded."""
+        if request.method == "CONNECT":
+            message = "the local cloud speaks http only: use http:// URLs, or protocol http"
+            return Response.of_json({"error": message}, 405)
+        return self._find(request)
+
+    def _find(self, request: Request) -> Response:
+        if self._is_own(request) and request.path.startswith(_CONTROL):
+            return self._control(request)
+        if self.results.has_host(request.hostname):
+            return self.results.answer(request)
+        if (target := _cos_target(request)) is not None:
+            return self.cos.answer(request, target)
+        if self._api.is_for(request):
+            return self._api.answer(request)
+        return Response.of_json({"error": f"nothing here answers for {request.host}"}, 404)
+
+    def _is_own(self, request: Request) -> bool:
+        return request.hostname in LOOPBACK
+
+    def _control(self, request: Request) -> Response:
+        by_path = _BY_PATH.fullmatch(request.path)
+        if by_path is not None:
+            return self._cos_by_path(request, by_path["bucket"], by_path["path"])
+        route = self.control_routes.get(request.path)
+        if route is None:
+            known = sorted(self.control_routes)
+            return Response.of_json({"error": "no such path", "allowed": known}, 404)
+        return route(request)
+
+    def _cos_by_path(self, request: Request, bucket: str, path: str) -> Response:
+        key = unquote(path.removeprefix("/"))
+        target = Target(bucket=bucket, region=self.account.region, key=key)
+        return self.cos.answer(request, target)
+
+    def fetch(self, url: str) -> bytes:
+        """Fetch a task's input: from this cloud, or from loopback; elsewhere it is made up.
+
+        Raises:
+            TaskFailedError: It is not there, or may not be read.
+        """
+        host = urlsplit(url).hostname or ""
+        request = Request.get(url)
+        if host not in LOOPBACK and not self._serves(request):
+            return placeholder(url)
+        if host in LOOPBACK and request.host != self._authority:
+            return _fetch_over_http(url)
+        response = self.answer(request)
+        if response.status != 200:  # noqa: PLR2004
+            raise _unreadable(f"HTTP {response.status} from {request.host}")
+        return response.body
+
+    def _serves(self, request: Request) -> bool:
+        return self.results.has_host(request.hostname) or _cos_target(request) is not None
+
+    def _may(self, caller: Caller, action: str, resource: str) -> None:
+        self.authorize(caller, action, resource)
+
+    def _has_role(self, name: str) -> bool:
+        return self.role_exists(name)
+
+    def _journal(self, path: Path) -> Journal:
+        journal = Journal(path)
+        self._open.callback(journal.close)
+        return journal
+
+    def _vod(self, folder: Path) -> Vod:
+        applications = self._journal(folder / "applications.jsonl")
+        events = self._journal(folder / "events.jsonl")
+        return Vod(
+            clock=self.clock,
+            applications=Applications(applications, self.account, self.clock),
+            book=self.tasks,
+            notifications=Notifications(events, self.clock, self.faults),
+            results=self.results,
+            fetch=self.fetch,
+        )
+
+    def _mps(self) -> Mps:
+        return Mps(
+            account=self.account,
+            clock=self.clock,
+            book=self.tasks,
+            cos=self.cos,
+            results=self.results,
+            fetch=self.fetch,
+            role_exists=self._has_role,
+        )
+
+
+def _cos_target(request: Request) -> Target | None:
+    """Tell which bucket and key a virtual-host request is for; None where it is not COS's host."""
+    if request.hostname == _COS_SERVICE:
+        return Target(bucket="", region="")
+    found = _COS_HOST.fullmatch(request.hostname)
+    if found is None:
+        return None
+    key = unquote(request.path.removeprefix("/"))
+    return Target(bucket=found["bucket"] or "", region=found["region"], key=key)
+
+
+def _owner(path: Path) -> Key | None:
+    """Read the owner's key, so that clients need not be told a new one after a restart."""
+    if path.exists():
+        return Key(**json.loads(path.read_text()))
+    owner = Keys().owner
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(asdict(owner)))
+    return owner
+
+
+def _fetch_over_http(url: str) -> bytes:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=_FETCH_TIMEOUT_S) as response:
+            content: bytes = response.read()
+            return content
+    except (urllib.error.URLError, OSError) as error:
+        raise _unreadable(str(error)) from error
+
+
+def _unreadable(why: str) -> TaskFailedError:
+    message = f"source file error: the input could not be downloaded: {why}"
+    return TaskFailedError(Failure(SOURCE_FAILED, "ResourceNotFound", message))

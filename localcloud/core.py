@@ -1,0 +1,142 @@
+"""What every part of the local cloud shares: the account, the clock, callers and refusals."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class ApiError(Exception):
+    """An API 3.0 refusal: becomes `{"Response": {"Error": {"Code", "Message"}}}`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The one account that this cloud has."""
+
+    app_id: int = 1250000000
+    uin: str = "100000000001"
+    region: str = "ap-guangzhou"
+    site: str = "cn"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request: the account's own key, or a role by its temporary key."""
+
+    secret_id: str
+    role: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret key, with what a temporary one adds."""
+
+    secret_id: str
+    secret_key: str
+    token: str = ""
+    role: str | None = None
+    expires_at: float | None = None
+
+
+class Keys:
+    """All keys that this cloud honours."""
+
+    def __init__(self, owner: Key | None = None) -> None:
+        self.owner = owner or Key("AKID" + secrets.token_hex(16), secrets.token_hex(16))
+        self._keys = {self.owner.secret_id: self.owner}
+
+    def issue(self, role: str, *, expires_at: float) -> Key:
+        """Make a temporary key for a role, as STS does."""
+        key = Key(
+            "AKID" + secrets.token_hex(24),
+            secrets.token_hex(16),
+            token=secrets.token_urlsafe(48),
+            role=role,
+            expires_at=expires_at,
+        )
+        self._keys[key.secret_id] = key
+        return key
+
+    def find(self, secret_id: str) -> Key | None:
+        """Look a key up by its public half."""
+        return self._keys.get(secret_id)
+
+
+@dataclass(order=True)
+class _Timer:
+    due: float
+    order: int
+    action: Callable[[], None] = field(compare=False)
+
+
+class Clock:
+    """Wall-clock time, and durations that pass `speed` times faster than in the cloud."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._timers: list[_Timer] = []
+        self._count = itertools.count()
+        self._changed = threading.Condition()
+        self._stopped = False
+        threading.Thread(target=self._run, name="clock", daemon=True).start()
+
+    def now(self) -> float:
+        """Tell Unix time; it is not scaled, since signatures and clients live by it."""
+        return time.time()
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run something once, in a thread of its own, when that much cloud time has passed."""
+        with self._changed:
+            due = time.monotonic() + seconds / self.speed
+            heapq.heappush(self._timers, _Timer(due, next(self._count), action))
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Let nothing more happen."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while (timer := self._next()) is not None:
+            threading.Thread(target=timer.action, daemon=True).start()
+
+    def _next(self) -> _Timer | None:
+        with self._changed:
+            while not self._stopped:
+                if not self._timers:
+                    self._changed.wait()
+                    continue
+                wait = self._timers[0].due - time.monotonic()
+                if wait <= 0:
+                    return heapq.heappop(self._timers)
+                self._changed.wait(wait)
+            return None
+
+
+class Service(Protocol):
+    """One API 3.0 service; parameters reach it checked against the SDK's own models."""
+
+    name: str
+    version: str
+
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Carry an action out and return what goes below `Response`.
+
+        Raises:
+            ApiError: The service refuses.
+        """

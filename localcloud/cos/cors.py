@@ -1,0 +1,49 @@
+"""Cross-origin answers, by the rules that the bucket was given."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from localcloud.cos import xml
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from localcloud.server import Request
+
+
+def headers(rules: str, origin: str, request: Request) -> dict[str, str]:
+    """Say what a page from this origin may do: the first rule that fits counts."""
+    if not rules:
+        return {}
+    method = request.headers.get("access-control-request-method", request.method)
+    for rule in xml.parse(rules.encode()).iterfind("CORSRule"):
+        if _fits(rule, origin, method):
+            return _allowed(rule, origin, request)
+    return {}
+
+
+def _fits(rule: Element, origin: str, method: str) -> bool:
+    origins = (re.escape(text).replace(r"\*", ".*") for text in _texts(rule, "AllowedOrigin"))
+    return method in _texts(rule, "AllowedMethod") and any(
+        re.fullmatch(pattern, origin) for pattern in origins
+    )
+
+
+def _allowed(rule: Element, origin: str, request: Request) -> dict[str, str]:
+    wanted = request.headers.get("access-control-request-headers", "")
+    allowed = _texts(rule, "AllowedHeader")
+    answer = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": ", ".join(_texts(rule, "AllowedMethod")),
+        "Access-Control-Allow-Headers": wanted if "*" in allowed else ", ".join(allowed),
+        "Access-Control-Expose-Headers": ", ".join(_texts(rule, "ExposeHeader")),
+        "Access-Control-Max-Age": rule.findtext("MaxAgeSeconds", ""),
+        "Vary": "Origin",
+    }
+    return {name: value for name, value in answer.items() if value}
+
+
+def _texts(rule: Element, name: str) -> list[str]:
+    return [element.text or "" for element in rule.iterfind(name)]

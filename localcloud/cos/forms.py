@@ -1,0 +1,124 @@
+"""Uploads from an HTML form: `POST /` with multipart/form-data and a signed policy."""
+
+from __future__ import annotations
+
+import base64
+import email.parser
+import email.policy
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core import Caller
+from localcloud.cos import signing
+from localcloud.cos.errors import CosError
+
+if TYPE_CHECKING:
+    from localcloud.core import Keys
+    from localcloud.server import Request
+
+_TRIPLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of a form, by lower-case names, and its file."""
+
+    fields: dict[str, str]
+    content: bytes
+
+    @property
+    def key(self) -> str:
+        """The key that the object shall have."""
+        return self.fields.get("key", "")
+
+
+def parse(request: Request) -> Form:
+    """Read a form.
+
+    Raises:
+        CosError: It is none, or has no key or no file.
+    """
+    kind = request.headers.get("content-type", "")
+    head = f"Content-Type: {kind}\r\n\r\n".encode("latin-1")
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body)
+    fields: dict[str, str] = {}
+    content: bytes | None = None
+    for part in message.iter_parts():
+        name = str(part.get_param("name", "", header="content-disposition")).lower()
+        payload = part.get_payload(decode=True)
+        if name == "file" and isinstance(payload, bytes):
+            content = payload
+            fields.setdefault("filename", part.get_filename() or "")
+        elif isinstance(payload, bytes):
+            fields[name] = payload.decode()
+    if content is None or not fields.get("key"):
+        raise CosError("MalformedPOSTRequest", "The form has no field `key` or no field `file`.")
+    fields["key"] = fields["key"].replace("${filename}", fields.get("filename", ""))
+    return Form(fields, content)
+
+
+def verify(form: Form, bucket: str, keys: Keys, now: float) -> Caller | None:
+    """Tell who signed a form; None if nobody did.
+
+    https://cloud.tencent.com/document/product/436/14690
+
+    Raises:
+        CosError: It is signed, but not as it should be, or its policy forbids what it holds.
+    """
+    fields = form.fields
+    if "q-signature" not in fields:
+        return None
+    key = signing.known_key(keys, fields.get("q-ak", ""))
+    key_time = fields.get("q-key-time", "")
+    signing.check_time(key_time, now)
+    signing.check_token(key, fields.get("x-cos-security-token", ""), now)
+    policy = _decoded(fields.get("policy", ""))
+    digest = hashlib.sha1(policy, usedforsecurity=False).hexdigest()
+    sign_key = signing.sign_key(key.secret_key, key_time)
+    expected = hmac.digest(sign_key.encode(), digest.encode(), "sha1").hex()
+    if not hmac.compare_digest(expected, fields["q-signature"]):
+        raise CosError("SignatureDoesNotMatch", "The form's signature is not its policy's.")
+    _check_policy(policy, Form({**fields, "bucket": bucket}, form.content), now)
+    return Caller(key.secret_id, key.role)
+
+
+def _decoded(policy: str) -> bytes:
+    try:
+        return base64.b64decode(policy, validate=True)
+    except ValueError:
+        raise CosError("InvalidPolicyDocument", "The policy is not Base64.") from None
+
+
+def _check_policy(policy: bytes, form: Form, now: float) -> None:
+    try:
+        document = json.loads(policy)
+        until = re.sub("Z$", "+00:00", document["expiration"])
+        expiration = datetime.fromisoformat(until)
+        conditions = list(document["conditions"])
+    except (ValueError, KeyError, TypeError):
+        raise CosError(
+            "InvalidPolicyDocument", "The policy has no `expiration` or `conditions`."
+        ) from None
+    if now > expiration.timestamp():
+        raise CosError("AccessDenied", "Request has expired")
+    for condition in conditions:
+        if not _is_met(condition, form):
+            raise CosError("AccessDenied", f"The form breaks its policy: {json.dumps(condition)}")
+
+
+def _is_met(condition: Any, form: Form) -> bool:  # noqa: ANN401  JSON
+    fields = form.fields
+    if isinstance(condition, dict):
+        return all(fields.get(name.lower()) == str(value) for name, value in condition.items())
+    if not isinstance(condition, list) or len(condition) != _TRIPLE:
+        return False
+    how, name, wanted = condition
+    if how == "content-length-range":
+        return int(name) <= len(form.content) <= int(wanted)
+    value = fields.get(str(name).removeprefix("$").lower(), "")
+    return value.startswith(wanted) if how == "starts-with" else value == wanted

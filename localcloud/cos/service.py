@@ -1,0 +1,219 @@
+"""COS: who asks, whether he may, what goes wrong, and which operation carries it out."""
+
+from __future__ import annotations
+
+import base64
+import time
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from localcloud.core import ApiError
+from localcloud.cos import cors, forms, signing, xml
+from localcloud.cos.buckets import BucketOperations
+from localcloud.cos.calls import Call, Operation, Target, http_time, object_headers
+from localcloud.cos.errors import CosError
+from localcloud.cos.events import Events, ObjectCreated
+from localcloud.cos.multipart import Uploads
+from localcloud.cos.objects import ObjectOperations
+from localcloud.cos.store import Store
+from localcloud.cos.writer import Writer
+from localcloud.faults import REQUEST_FAULTS, argument
+from localcloud.server import LostReplyError, Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from localcloud.core import Account, Caller, Clock, Keys
+    from localcloud.cos.store import Bucket, StoredObject
+    from localcloud.faults import Faults
+
+# What anybody may do, by the access list of the bucket or of the object itself.
+_PUBLIC = {
+    "public-read": {"GetObject", "HeadObject"},
+    "public-read-write": {"GetObject", "HeadObject", "PutObject", "PostObject", "GetBucket"},
+}
+
+
+class Cos:
+    """The object storage of the account."""
+
+    def __init__(  # noqa: PLR0913  its collaborators
+        self,
+        folder: Path,
+        *,
+        account: Account,
+        keys: Keys,
+        clock: Clock,
+        faults: Faults,
+        authorize: Callable[[Caller, str, str], None],
+    ) -> None:
+        self._account = account
+        self._keys = keys
+        self._clock = clock
+        self._faults = faults
+        self._authorize = authorize
+        self._store = Store(folder)
+        self._events = Events(clock, faults)
+        self._writer = Writer(self._store, self._events, account, clock)
+        self._buckets = BucketOperations(self._store, account, clock)
+        self._objects = ObjectOperations(self._store, self._writer, Uploads(), account)
+        self._post = Operation("PostObject", self._post_form)
+        self._service = Operation("GetService", self._buckets.service)
+
+    def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
+        """Call a listener at each object that is created; it must return at once."""
+        self._events.subscribe(listener)
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self._store.close()
+
+    # For the other services of this cloud, which need no signature
+
+    def bucket(self, name: str) -> Bucket:
+        """Find a bucket.
+
+        Raises:
+            CosError: There is none of this name.
+        """
+        return self._store.bucket(name)
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """Read an object.
+
+        Raises:
+            CosError: There is no such bucket or object.
+        """
+        return self._store.read(self._store.bucket(bucket), key)[1]
+
+    def write(self, bucket: str, key: str, content: bytes, content_type: str) -> StoredObject:
+        """Write an object as a service of the cloud does: with the bucket's events.
+
+        Raises:
+            CosError: There is no such bucket.
+        """
+        region = self._store.bucket(bucket).region
+        request = Request("PUT", "", f"/{key}", "", {"content-type": content_type}, content)
+        target = Target(bucket=bucket, region=region, key=key)
+        call = Call(request=request, target=target, caller=None, request_id=_request_id())
+        return self._writer.write(call, content, call.object_headers(), event="Put")
+
+    # For everybody
+
+    def answer(self, request: Request, target: Target) -> Response:
+        """Carry a request out, or refuse it with an XML body."""
+        request_id = _request_id()
+        try:
+            response = self._carry_out(request, target, request_id)
+        except CosError as error:
+            response = _refusal(error, request, request_id)
+        except ApiError as error:
+            response = _refusal(CosError("AccessDenied", error.message), request, request_id)
+        common = {
+            "Date": http_time(self._clock.now()),
+            "Server": "tencent-cos",
+            "x-cos-request-id": request_id,
+            **self._cors(request, target),
+        }
+        return replace(response, headers={**common, **response.headers})
+
+    def _carry_out(self, request: Request, target: Target, request_id: str) -> Response:
+        if request.method == "OPTIONS":
+            return Response()
+        operation = self._operation(request, target)
+        caller = self._caller(request, target, operation)
+        self._check_access(caller, operation.name, target)
+        fault = self._break(f"cos.{operation.name}")
+        call = Call(request=request, target=target, caller=caller, request_id=request_id)
+        response = operation.run(call)
+        if fault == "lost_reply":
+            raise LostReplyError
+        return response
+
+    def _operation(self, request: Request, target: Target) -> Operation:
+        if not target.bucket:
+            return self._service
+        if target.key:
+            operations = self._objects.operations
+        elif request.method == "POST" and "delete" not in request.params:
+            return self._post
+        else:
+            operations = self._buckets.operations
+        resources = [name for _, name in operations if name and name in request.params]
+        found = operations.get((request.method, resources[0] if resources else ""))
+        if found is None:
+            raise CosError("MethodNotAllowed", "The local cloud has no such operation.")
+        return found
+
+    def _caller(self, request: Request, target: Target, operation: Operation) -> Caller | None:
+        now = self._clock.now()
+        if operation is self._post:
+            return forms.verify(forms.parse(request), target.bucket, self._keys, now)
+        return signing.verify(request, "/" + target.key, self._keys, now)
+
+    def _check_access(self, caller: Caller | None, operation: str, target: Target) -> None:
+        if caller is not None:
+            app_id = self._account.app_id
+            owner = f"qcs::cos:{target.region}:uid/{app_id}:{target.bucket}/{target.key}"
+            self._authorize(caller, f"name/cos:{operation}", owner)
+        elif not self._is_public(operation, target):
+            raise CosError("AccessDenied", "Access Denied.")
+
+    def _is_public(self, operation: str, target: Target) -> bool:
+        bucket = self._store.bucket(target.bucket) if target.bucket else None
+        if bucket is None:
+            return False
+        stored = bucket.objects.get(target.key.encode())
+        own = stored.acl if stored is not None and stored.acl != "default" else bucket.acl
+        return operation in _PUBLIC.get(own, ())
+
+    def _break(self, where: str) -> str | None:
+        """Do what a fault says before the operation; what comes after it is handed back."""
+        fault = self._faults.take(where, *REQUEST_FAULTS)
+        if fault == "throttle":
+            raise CosError("SlowDown", "Please reduce your request rate.")
+        if fault == "http_500":
+            raise CosError("InternalError", "We encountered an internal error. Please try again.")
+        if fault is not None and fault.startswith("delay:"):
+            time.sleep(float(argument(fault)) / self._clock.speed)
+        return fault
+
+    def _post_form(self, call: Call) -> Response:
+        form = forms.parse(call.request)
+        request = replace(call.request, headers={**call.request.headers, **form.fields})
+        form_call = replace(call, request=request, target=replace(call.target, key=form.key))
+        headers = object_headers(form.fields)
+        stored = self._writer.write(form_call, form.content, headers, event="Post")
+        status = form.fields.get("success_action_status", "")
+        return Response(
+            int(status) if status in {"200", "201"} else 204, headers={"ETag": f'"{stored.etag}"'}
+        )
+
+    def _cors(self, request: Request, target: Target) -> dict[str, str]:
+        origin = request.headers.get("origin")
+        if origin is None or not target.bucket:
+            return {}
+        try:
+            rules = self._store.bucket(target.bucket).settings.get("cors", "")
+        except CosError:
+            return {}
+        return cors.headers(rules, origin, request)
+
+
+def _refusal(error: CosError, request: Request, request_id: str) -> Response:
+    content = {
+        "Code": error.code,
+        "Message": error.message,
+        "Resource": f"{request.host}{unquote(request.path)}",
+        "RequestId": request_id,
+        "TraceId": base64.b64encode(uuid.uuid4().bytes * 4).decode(),
+    }
+    body = xml.document("Error", content)
+    return Response(error.status, body, {"Content-Type": "application/xml"})
+
+
+def _request_id() -> str:
+    return base64.b64encode(uuid.uuid4().hex.encode()).decode()

@@ -1,0 +1,237 @@
+"""Verifies who signed a COS request: COS's own signature, or AWS's in its Authorization header."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from localcloud.core import Caller
+from localcloud.cos.errors import CosError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from localcloud.core import Key, Keys
+    from localcloud.server import Request
+
+_SAFE = "-_.~"
+_MAX_SKEW_S = 900
+_FIELDS = (
+    "q-sign-algorithm",
+    "q-ak",
+    "q-sign-time",
+    "q-key-time",
+    "q-header-list",
+    "q-url-param-list",
+    "q-signature",
+)
+_AWS = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<id>[^/]+)/(?P<scope>(?P<date>\d{8})/[^,]+),"
+    r"\s*SignedHeaders=(?P<names>[^,]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+def verify(request: Request, path: str, keys: Keys, now: float) -> Caller | None:
+    """Tell who signed a request; None if nobody did.
+
+    Args:
+        request: The request.
+        path: Its decoded path below the bucket, `/folder/key`.
+        keys: The keys that count.
+        now: Unix time.
+
+    Raises:
+        CosError: It is signed, but not as it should be, or not now.
+    """
+    authorization = request.headers.get("authorization", "")
+    if authorization.startswith("AWS4-HMAC-SHA256"):
+        return _verify_aws(request, path, authorization, keys, now)
+    fields = _in_header(authorization) or _in_query(request)
+    if not fields:
+        return None
+    return _verify_own(request, path, fields, keys, now)
+
+
+def _verify_own(
+    request: Request, path: str, fields: Mapping[str, str], keys: Keys, now: float
+) -> Caller:
+    if fields.get("q-sign-algorithm") != "sha1" or not set(_FIELDS) <= fields.keys():
+        raise CosError("InvalidArgument", f"A signature needs {', '.join(_FIELDS)}; sha1 is known.")
+    key = known_key(keys, fields["q-ak"])
+    check_time(fields["q-sign-time"], now)
+    check_time(fields["q-key-time"], now)
+    _check_token(request, key, now)
+    expected = [
+        text.signature(key.secret_key, fields) for text in _signed_texts(request, path, fields)
+    ]
+    if not any(hmac.compare_digest(one, fields["q-signature"]) for one in expected):
+        raise _mismatch()
+    return Caller(key.secret_id, key.role)
+
+
+@dataclass(frozen=True, slots=True)
+class _SignedText:
+    method: str
+    path: str
+    params: str
+    headers: str
+
+    def signature(self, secret_key: str, fields: Mapping[str, str]) -> str:
+        text = f"{self.method}\n{self.path}\n{self.params}\n{self.headers}\n"
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        to_sign = f"sha1\n{fields['q-sign-time']}\n{digest}\n"
+        return _hmac_sha1(sign_key(secret_key, fields["q-key-time"]), to_sign)
+
+
+def sign_key(secret_key: str, key_time: str) -> str:
+    """Derive the key that signs within a time."""
+    return _hmac_sha1(secret_key, key_time)
+
+
+def known_key(keys: Keys, secret_id: str) -> Key:
+    """Look a key up.
+
+    Raises:
+        CosError: It does not exist.
+    """
+    key = keys.find(secret_id)
+    if key is None:
+        raise CosError("InvalidAccessKeyId", "The access key Id you provided does not exist.")
+    return key
+
+
+def check_time(span: str, now: float) -> None:
+    """Check that a signature's time, `from;until`, is now.
+
+    Raises:
+        CosError: It is over, or has not come.
+    """
+    begin, _, end = span.partition(";")
+    if not (begin.isdecimal() and end.isdecimal()):
+        raise CosError("InvalidArgument", f"The time {span!r} is not `from;until` in Unix seconds.")
+    if now > int(end):
+        raise CosError("AccessDenied", "Request has expired")
+    if now < int(begin) - 1:
+        raise CosError("RequestTimeTooSkewed", "The signature's time has not begun.")
+
+
+def check_token(key: Key, token: str, now: float) -> None:
+    """Check what a temporary key needs besides.
+
+    Raises:
+        CosError: The token is not the key's, or the key has expired.
+    """
+    if key.token and not hmac.compare_digest(token.encode(), key.token.encode()):
+        raise CosError("InvalidToken", "The security token does not belong to the key.")
+    if key.expires_at is not None and now > key.expires_at:
+        raise CosError("ExpiredToken", "The provided token has expired.")
+
+
+def _check_token(request: Request, key: Key, now: float) -> None:
+    headers = request.headers
+    token = headers.get("x-cos-security-token") or headers.get("x-amz-security-token")
+    check_token(key, token or request.params.get("x-cos-security-token", ""), now)
+
+
+def _in_header(authorization: str) -> dict[str, str]:
+    pairs = (field.partition("=") for field in authorization.split("&"))
+    return {name: value for name, equals, value in pairs if equals}
+
+
+def _in_query(request: Request) -> dict[str, str]:
+    return {name: request.params[name] for name in _FIELDS if name in request.params}
+
+
+def _signed_texts(request: Request, path: str, fields: Mapping[str, str]) -> list[_SignedText]:
+    """Build what was signed; clients sign the host with its port or, the SDK, without."""
+    params = {_encode(name).lower(): value for name, value in request.params.items()}
+    headers = {_encode(name).lower(): value for name, value in request.headers.items()}
+    without_port = {**headers, "host": request.hostname}
+    return [
+        _SignedText(
+            request.method.lower(),
+            path,
+            _list(params, fields["q-url-param-list"]),
+            _list(candidate, fields["q-header-list"], "latin-1"),
+        )
+        for candidate in (headers, without_port)
+    ]
+
+
+def _list(given: Mapping[str, str], names: str, encoding: str = "utf-8") -> str:
+    """Join what is signed; the server's own reading of a header is Latin-1."""
+    wanted = [name for name in names.split(";") if name]
+    if missing := [name for name in wanted if name not in given]:
+        raise CosError("SignatureDoesNotMatch", f"{missing[0]} is signed but was not sent.")
+    return "&".join(f"{name}={_encode(given[name], encoding)}" for name in sorted(wanted))
+
+
+def _verify_aws(request: Request, path: str, authorization: str, keys: Keys, now: float) -> Caller:
+    found = _AWS.fullmatch(authorization)
+    if found is None:
+        raise CosError("InvalidArgument", "The Authorization header is not AWS4-HMAC-SHA256's.")
+    key = known_key(keys, found["id"])
+    _check_aws_time(request.headers.get("x-amz-date", ""), now)
+    _check_token(request, key, now)
+    _check_aws_payload(request)
+    if not hmac.compare_digest(_aws_signature(request, path, found, key), found["signature"]):
+        raise _mismatch()
+    return Caller(key.secret_id, key.role)
+
+
+def _check_aws_time(stamp: str, now: float) -> None:
+    try:
+        sent = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        raise CosError("InvalidArgument", f"x-amz-date is {stamp!r}, not a time.") from None
+    if abs(now - sent.timestamp()) > _MAX_SKEW_S:
+        raise CosError("RequestTimeTooSkewed", "x-amz-date is more than 15 minutes off.")
+
+
+def _check_aws_payload(request: Request) -> None:
+    sent = request.headers.get("x-amz-content-sha256", "")
+    if sent != "UNSIGNED-PAYLOAD" and sent != hashlib.sha256(request.body).hexdigest():
+        raise CosError("SignatureDoesNotMatch", "x-amz-content-sha256 is not the body's.")
+
+
+def _aws_signature(request: Request, path: str, found: re.Match[str], key: Key) -> str:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html."""
+    pairs = sorted((_encode(k), _encode(v)) for k, v in request.params.items())
+    names = found["names"].split(";")
+    canonical = "\n".join(
+        (
+            request.method,
+            quote(path, safe="/" + _SAFE),
+            "&".join(f"{name}={value}" for name, value in pairs),
+            "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in names),
+            found["names"],
+            request.headers.get("x-amz-content-sha256", ""),
+        )
+    )
+    digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
+    stamp = request.headers["x-amz-date"]
+    secret = f"AWS4{key.secret_key}".encode()
+    for part in found["scope"].split("/"):
+        secret = hmac.digest(secret, part.encode(), "sha256")
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{found['scope']}\n{digest}"
+    return hmac.digest(secret, text.encode(), "sha256").hex()
+
+
+def _mismatch() -> CosError:
+    return CosError(
+        "SignatureDoesNotMatch",
+        "The Signature you specified is invalid: it is not what the request and the key give.",
+    )
+
+
+def _encode(text: str, encoding: str = "utf-8") -> str:
+    return quote(text.encode(encoding, "surrogateescape"), safe=_SAFE)
+
+
+def _hmac_sha1(key: str, text: str) -> str:
+    return hmac.digest(key.encode(), text.encode(), "sha1").hex()

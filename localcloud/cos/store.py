@@ -1,0 +1,281 @@
+"""Buckets and objects: contents in files, what is known of them in memory and in a journal."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import hashlib
+import threading
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from localcloud.cos.errors import CosError
+from localcloud.journal import Journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PRIVATE = "private"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """What is known of an object; its content lies in the file of this name."""
+
+    key: str
+    size: int
+    etag: str
+    modified: float
+    headers: dict[str, str]
+    """What a GET gives back: Content-Type, Cache-Control…, x-cos-meta-*."""
+    file: str
+    acl: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of a bucket: objects and, with a delimiter, the groups between them."""
+
+    objects: list[StoredObject]
+    groups: list[str]
+    is_truncated: bool
+    next_marker: str
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A bucket: its settings, and its objects by key with the keys in order."""
+
+    name: str
+    region: str
+    created: float
+    acl: str = PRIVATE
+    settings: dict[str, str] = field(default_factory=dict)
+    """Documents of its sub-resources (`cors`, `lifecycle`…), as they were put."""
+    objects: dict[bytes, StoredObject] = field(default_factory=dict)
+    keys: list[bytes] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def is_versioned(self) -> bool:
+        """Whether versioning was ever enabled and is not suspended now."""
+        return "<Status>Enabled</Status>" in self.settings.get("versioning", "")
+
+    def add(self, stored: StoredObject) -> StoredObject | None:
+        """Index an object and return the one that it replaces; the lock is held."""
+        key = stored.key.encode()
+        replaced = self.objects.get(key)
+        if replaced is None:
+            bisect.insort(self.keys, key)
+        self.objects[key] = stored
+        return replaced
+
+    def remove(self, key: str) -> StoredObject | None:
+        """Take an object out of the index; the lock is held."""
+        removed = self.objects.pop(key.encode(), None)
+        if removed is not None:
+            del self.keys[bisect.bisect_left(self.keys, key.encode())]
+        return removed
+
+    def listing(self, prefix: str, marker: str, delimiter: str, limit: int) -> Listing:
+        """List in the order of the keys' UTF-8 bytes, what sorts behind the marker only."""
+        with self.lock:
+            entries = _Walk(self.keys, prefix.encode(), marker.encode(), delimiter.encode())
+            page: list[tuple[bytes, bool]] = []
+            for entry in entries:
+                if len(page) == limit:
+                    return self._page(page, is_truncated=True)
+                page.append(entry)
+            return self._page(page, is_truncated=False)
+
+    def _page(self, page: list[tuple[bytes, bool]], *, is_truncated: bool) -> Listing:
+        objects = [self.objects[key] for key, is_group in page if not is_group]
+        groups = [key.decode() for key, is_group in page if is_group]
+        last = page[-1][0].decode() if page and is_truncated else ""
+        return Listing(objects, groups, is_truncated, last)
+
+
+class _Walk:
+    """Walks sorted keys; those that share a group are skipped at once, not one by one."""
+
+    def __init__(self, keys: list[bytes], prefix: bytes, marker: bytes, delimiter: bytes) -> None:
+        self._keys = keys
+        self._prefix = prefix
+        self._marker = marker
+        self._delimiter = delimiter
+
+    def __iter__(self) -> Iterator[tuple[bytes, bool]]:
+        keys = self._keys
+        at = max(bisect.bisect_left(keys, self._prefix), bisect.bisect_right(keys, self._marker))
+        while at < len(keys) and keys[at].startswith(self._prefix):
+            group = self._group(keys[at])
+            if group is None:
+                yield keys[at], False
+                at += 1
+                continue
+            if group > self._marker:
+                yield group, True
+            at = bisect.bisect_left(keys, group + b"\xff", at)  # 0xff occurs nowhere in UTF-8
+
+    def _group(self, key: bytes) -> bytes | None:
+        if not self._delimiter:
+            return None
+        end = key.find(self._delimiter, len(self._prefix))
+        return None if end < 0 else key[: end + len(self._delimiter)]
+
+
+class Store:
+    """All buckets; made of a folder, which it can be made of again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = folder / "objects"
+        self._files.mkdir(parents=True, exist_ok=True)
+        self._journal = Journal(folder / "index.jsonl")
+        self._buckets: dict[str, Bucket] = {}
+        self._lock = threading.Lock()
+        for name, value in self._journal.found.items():
+            self._restore(name, value)
+        for bucket in self._buckets.values():
+            bucket.keys = sorted(bucket.objects)
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self._journal.close()
+
+    # Buckets
+
+    def create_bucket(self, bucket: Bucket) -> None:
+        """Add a bucket.
+
+        Raises:
+            CosError: It exists already.
+        """
+        with self._lock:
+            if bucket.name in self._buckets:
+                raise CosError("BucketAlreadyOwnedByYou", "You already own this bucket.")
+            self._buckets[bucket.name] = bucket
+            self.note_bucket(bucket)
+
+    def bucket(self, name: str) -> Bucket:
+        """Find a bucket.
+
+        Raises:
+            CosError: There is none of this name.
+        """
+        bucket = self._buckets.get(name)
+        if bucket is None:
+            raise CosError("NoSuchBucket", f"The specified bucket {name} does not exist.")
+        return bucket
+
+    def buckets(self) -> list[Bucket]:
+        """List all buckets."""
+        return list(self._buckets.values())
+
+    def delete_bucket(self, bucket: Bucket) -> None:
+        """Remove an empty bucket.
+
+        Raises:
+            CosError: It is not empty.
+        """
+        with self._lock, bucket.lock:
+            if bucket.keys:
+                raise CosError("BucketNotEmpty", "The bucket you tried to delete is not empty.")
+            self._buckets.pop(bucket.name, None)
+            self._journal.write(_bucket_name(bucket.name), None)
+
+    def note_bucket(self, bucket: Bucket) -> None:
+        """Keep a bucket's settings."""
+        settings = {
+            name: getattr(bucket, name) for name in ("region", "created", "acl", "settings")
+        }
+        self._journal.write(_bucket_name(bucket.name), settings)
+
+    # Objects
+
+    def put(
+        self, bucket: Bucket, stored: StoredObject, content: bytes, *, unless_exists: bool
+    ) -> None:
+        """Write an object; readers see the old one or the new one, whole.
+
+        Raises:
+            CosError: The key exists, and was to be written only if not.
+        """
+        if unless_exists and stored.key.encode() in bucket.objects:
+            raise _exists()
+        (self._files / stored.file).write_bytes(content)
+        with bucket.lock:
+            is_refused = unless_exists and stored.key.encode() in bucket.objects
+            forgotten = stored if is_refused else bucket.add(stored)
+            if not is_refused:
+                self._journal.write(_object_name(bucket.name, stored.key), asdict(stored))
+        self._forget(forgotten)
+        if is_refused:
+            raise _exists()
+
+    def find(self, bucket: Bucket, key: str) -> StoredObject:
+        """Look an object up.
+
+        Raises:
+            CosError: There is none.
+        """
+        stored = bucket.objects.get(key.encode())
+        if stored is None:
+            raise CosError("NoSuchKey", "The specified key does not exist.")
+        return stored
+
+    def read(self, bucket: Bucket, key: str) -> tuple[StoredObject, bytes]:
+        """Read an object with its content.
+
+        Raises:
+            CosError: There is none.
+        """
+        with bucket.lock:
+            stored = self.find(bucket, key)
+            return stored, (self._files / stored.file).read_bytes()
+
+    def delete(self, bucket: Bucket, key: str) -> None:
+        """Remove an object; one that is not there does not matter."""
+        with bucket.lock:
+            removed = bucket.remove(key)
+            if removed is not None:
+                self._journal.write(_object_name(bucket.name, key), None)
+        self._forget(removed)
+
+    def _forget(self, stored: StoredObject | None) -> None:
+        if stored is not None:
+            with contextlib.suppress(FileNotFoundError):
+                (self._files / stored.file).unlink()
+
+    def _restore(self, name: str, value: dict[str, Any]) -> None:
+        kind, _, rest = name.partition(":")
+        if kind == "bucket":
+            self._buckets[rest] = Bucket(name=rest, **value)
+        else:
+            bucket = self._buckets[rest.partition("/")[0]]
+            bucket.objects[value["key"].encode()] = StoredObject(**value)
+
+
+def describe(key: str, content: bytes, modified: float, headers: dict[str, str]) -> StoredObject:
+    """Say what is to be known of an object that will have this content."""
+    return StoredObject(
+        key=key,
+        size=len(content),
+        etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        modified=modified,
+        headers=headers,
+        file=uuid.uuid4().hex,
+    )
+
+
+def _exists() -> CosError:
+    return CosError("FileAlreadyExists", "The file already exists.")
+
+
+def _bucket_name(bucket: str) -> str:
+    return f"bucket:{bucket}"
+
+
+def _object_name(bucket: str, key: str) -> str:
+    return f"object:{bucket}/{key}"

@@ -1,0 +1,74 @@
+"""The one way in which objects come to be: written, indexed and announced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from localcloud.cos.errors import CosError
+from localcloud.cos.events import ObjectCreated
+from localcloud.cos.store import describe
+
+if TYPE_CHECKING:
+    from localcloud.core import Account, Clock
+    from localcloud.cos.calls import Call
+    from localcloud.cos.events import Events
+    from localcloud.cos.store import Store, StoredObject
+
+MAX_KEY = 850  # bytes; https://cloud.tencent.com/document/product/436/13324
+
+
+class Writer:
+    """Writes objects for every operation that creates one."""
+
+    def __init__(self, store: Store, events: Events, account: Account, clock: Clock) -> None:
+        self._store = store
+        self._events = events
+        self._account = account
+        self._clock = clock
+
+    def write(
+        self, call: Call, content: bytes, headers: dict[str, str], *, event: str, etag: str = ""
+    ) -> StoredObject:
+        """Write the object that a call is about, and tell the bucket's listeners.
+
+        Args:
+            call: The call; its bucket must exist.
+            content: The object's bytes.
+            headers: What a GET will give back.
+            event: `Put`, `Post`, `Copy` or `CompleteMultipartUpload`.
+            etag: Of an object put together from parts; else it is the content's MD5.
+
+        Raises:
+            CosError: There is no such bucket, or the key is taken and must not be overwritten.
+        """
+        bucket, key = self._store.bucket(call.target.bucket), call.target.key
+        if len(key.encode()) > MAX_KEY:
+            raise CosError("InvalidURI", f"The key is longer than {MAX_KEY} bytes.")
+        stored = describe(key, content, self._clock.now(), headers)
+        stored = replace(stored, etag=etag or stored.etag, acl=call.header("acl") or "default")
+        unless_exists = call.forbids_overwrite and not bucket.is_versioned
+        self._store.put(bucket, stored, content, unless_exists=unless_exists)
+        self._announce(call, stored, bucket.region, event)
+        return stored
+
+    def _announce(self, call: Call, stored: StoredObject, region: str, event: str) -> None:
+        meta = {
+            name: value
+            for name, value in stored.headers.items()
+            if name == "Content-Type" or name.startswith("x-cos-meta-")
+        }
+        self._events.publish(
+            ObjectCreated(
+                bucket=call.target.bucket,
+                region=region,
+                app_id=self._account.app_id,
+                key=stored.key,
+                size=stored.size,
+                event=f"cos:ObjectCreated:{event}",
+                request_id=call.request_id,
+                meta=meta,
+                time=stored.modified,
+                source_ip=call.request.source_ip,
+            )
+        )

@@ -1,0 +1,148 @@
+"""What the local cloud is told to do wrong, and how often."""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from dataclasses import dataclass, replace
+from typing import Any
+
+REQUEST_FAULTS = frozenset({"throttle", "lost_reply", "http_500", "delay"})
+DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
+
+# What can go wrong where; an entry that could never come true is refused.
+_PLACES = (
+    (r"(vod|mps)\.Create(Scene)?AigcImageTask", REQUEST_FAULTS | {"task_failure"}),
+    (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
+    (r"(vod|mps|cos|cam|tag)\.[A-Z]\w*", REQUEST_FAULTS),
+    (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
+)
+_NEEDS_ARGUMENT = frozenset({"task_failure", "delay"})
+_FIELDS = frozenset({"where", "what", "times", "rate"})
+
+
+class FaultError(ValueError):
+    """An entry of a list of faults is not one; the message names its field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to do wrong: a number of times, or with a probability each time."""
+
+    where: str
+    what: str
+    times: int | None = None
+    rate: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """What to do wrong, without its argument."""
+        return self.what.partition(":")[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it as it was given."""
+        fields = {"where": self.where, "what": self.what, "times": self.times, "rate": self.rate}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class Faults:
+    """The faults still to come."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+        self._random = random.Random(0)  # noqa: S311  the same faults in each run
+
+    def replace(self, entries: object) -> None:
+        """Forget what was to come and take these instead.
+
+        Raises:
+            FaultError: An entry is not a fault; none was taken.
+        """
+        if not isinstance(entries, list):
+            raise FaultError("the body must be a JSON list of faults")
+        faults = [_parse(index, entry) for index, entry in enumerate(entries)]
+        with self._lock:
+            self._faults = faults
+
+    def left(self) -> list[dict[str, Any]]:
+        """List what is still to come."""
+        with self._lock:
+            return [fault.to_json() for fault in self._faults]
+
+    def take(self, where: str, *kinds: str) -> str | None:
+        """Use the first fault that is due here up: `delay:3` for instance, None if all goes well.
+
+        Args:
+            where: `vod.CreateAigcImageTask`, `cos.event`, `scf.upload`…
+            kinds: What the caller can do wrong; faults of other kinds stay. Empty: any.
+        """
+        with self._lock:
+            for index, fault in enumerate(self._faults):
+                fits = fault.where == where and (not kinds or fault.kind in kinds)
+                if fits and self._is_due(fault):
+                    self._use(index)
+                    return fault.what
+        return None
+
+    def _is_due(self, fault: Fault) -> bool:
+        return fault.rate is None or self._random.random() < fault.rate
+
+    def _use(self, index: int) -> None:
+        fault = self._faults[index]
+        if fault.times is None:
+            return
+        if fault.times == 1:
+            del self._faults[index]
+        else:
+            self._faults[index] = replace(fault, times=fault.times - 1)
+
+
+def argument(what: str) -> str:
+    """Tell what follows the colon: the seconds of `delay:3`, the code of `task_failure:…`."""
+    return what.partition(":")[2]
+
+
+def _parse(index: int, entry: object) -> Fault:
+    at = f"fault {index}"
+    if not isinstance(entry, dict):
+        raise FaultError(f"{at} is not an object")
+    unknown = sorted(entry.keys() - _FIELDS)
+    if unknown:
+        raise FaultError(f"{at}: unknown field {unknown[0]!r}; allowed: {sorted(_FIELDS)}")
+    where, what = entry.get("where"), entry.get("what")
+    kinds = _kinds_at(where)
+    if not isinstance(where, str) or kinds is None:
+        raise FaultError(f"{at}: where is {where!r}; allowed: `vod.<Action>`, `scf.<function>`, …")
+    if not isinstance(what, str) or not _is_kind(what, kinds):
+        raise FaultError(f"{at}: what is {what!r}; allowed at {where}: {sorted(kinds)}")
+    return Fault(where, what, *_how_often(at, entry))
+
+
+def _kinds_at(where: object) -> frozenset[str] | None:
+    for pattern, kinds in _PLACES:
+        if isinstance(where, str) and re.fullmatch(pattern, where):
+            return kinds
+    return None
+
+
+def _is_kind(what: str, kinds: frozenset[str]) -> bool:
+    kind, _, after = what.partition(":")
+    if kind in {"delay", "kill"} and after and not re.fullmatch(r"\d+(\.\d+)?", after):
+        return False
+    return kind in kinds and (bool(after) or kind not in _NEEDS_ARGUMENT)
+
+
+def _how_often(at: str, entry: dict[str, Any]) -> tuple[int | None, float | None]:
+    times, rate = entry.get("times"), entry.get("rate")
+    if times is not None and rate is not None:
+        raise FaultError(f"{at}: give times or rate, not both")
+    if rate is not None:
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise FaultError(f"{at}: rate is {rate!r}; allowed: a number from 0 to 1")
+        return None, float(rate)
+    times = 1 if times is None else times
+    if isinstance(times, bool) or not isinstance(times, int) or times < 1:
+        raise FaultError(f"{at}: times is {times!r}; allowed: a number from 1")
+    return times, None

@@ -1,0 +1,174 @@
+"""MPS, as far as pictures need it: AIGC image tasks that may write to the caller's bucket."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core import ApiError
+from localcloud.cos.calls import url_of
+from localcloud.cos.errors import CosError
+from localcloud.pictures import NotAPictureError, Order, draw
+from localcloud.tasks import (
+    ABORTED,
+    DAY_S,
+    FINISH,
+    PROCESSING,
+    SOURCE_FAILED,
+    TASK_FAILED,
+    WAITING,
+    Failure,
+    Task,
+    TaskFailedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.core import Account, Caller, Clock
+    from localcloud.cos.service import Cos
+    from localcloud.results import Results
+    from localcloud.tasks import TaskBook
+
+VERSION = "2019-06-12"
+QUERY_S = 7 * DAY_S
+RESULT_S = DAY_S / 2
+ROLE = "MPS_QcsRole"
+
+_STATUSES = {WAITING: "WAIT", PROCESSING: "RUN", FINISH: "DONE", ABORTED: "FAIL"}
+
+
+class Mps:
+    """The service. Its role is asked for at Create, where the codes of its refusal are known."""
+
+    name = "mps"
+    version = VERSION
+
+    def __init__(  # noqa: PLR0913  its collaborators
+        self,
+        *,
+        account: Account,
+        clock: Clock,
+        book: TaskBook,
+        cos: Cos,
+        results: Results,
+        fetch: Callable[[str], bytes],
+        role_exists: Callable[[str], bool],
+    ) -> None:
+        self._account = account
+        self._clock = clock
+        self._book = book
+        self._cos = cos
+        self._results = results
+        self._fetch = fetch
+        self._role_exists = role_exists
+        book.register(self.name, self)
+
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Carry an action out.
+
+        Raises:
+            ApiError: MPS refuses.
+        """
+        del caller  # the whole account sees the same
+        if action == "CreateAigcImageTask":
+            return self._create_task(params)
+        if action == "DescribeAigcImageTask":
+            return self._describe_task(params)
+        raise ApiError("UnsupportedOperation", f"The local cloud has no mps.{action}.")
+
+    def _create_task(self, params: dict[str, Any]) -> dict[str, Any]:
+        images = params.get("ImageInfos") or []
+        if not params.get("Prompt") and not images:
+            raise ApiError("InvalidParameter", "Prompt is required when ImageInfos is empty.")
+        if any(not image.get("ImageUrl") for image in images):
+            raise ApiError("InvalidParameter", "ImageInfos: ImageUrl is required.")
+        if params.get("StoreCosParam") is not None:
+            self._check_store(params["StoreCosParam"])
+        task = Task(
+            service=self.name,
+            action="CreateAigcImageTask",
+            task_id=f"4-AigcImage-{uuid.uuid4().hex}",
+            params=params,
+            prompt=params.get("Prompt") or "",
+        )
+        self._book.accept(task)
+        return {"TaskId": task.task_id}
+
+    def _check_store(self, store: dict[str, Any]) -> None:
+        for name in ("CosBucketName", "CosBucketRegion"):
+            if not store.get(name):
+                raise ApiError("InvalidParameter", f"StoreCosParam.{name} is required.")
+        if not self._role_exists(ROLE):
+            raise ApiError(
+                "FailedOperation.CosStatusInavlid",
+                f"MPS may not write to COS: the account has no role {ROLE} that trusts it.",
+            )
+        try:
+            bucket = self._cos.bucket(store["CosBucketName"])
+        except CosError as error:
+            raise ApiError("ResourceNotFound.CosBucketNotExist", error.message) from error
+        if bucket.region != store["CosBucketRegion"]:
+            raise ApiError(
+                "ResourceNotFound.CosBucketNotExist", f"The bucket is in {bucket.region}."
+            )
+
+    def _describe_task(self, params: dict[str, Any]) -> dict[str, Any]:
+        task = self._book.find(self.name, params["TaskId"])
+        if task is None or self._clock.now() - task.created_at > QUERY_S:
+            raise ApiError("ResourceNotFound.TaskNotFound", "The task does not exist.")
+        if task.error is not None:
+            return {"Status": "FAIL", "Message": task.error.message, "ImageUrls": []}
+        urls = [result["url"] for result in task.results]
+        message = "ok" if task.state == FINISH else ""
+        return {"Status": _STATUSES[task.state], "Message": message, "ImageUrls": urls}
+
+    def produce(self, task: Task) -> list[dict[str, Any]]:
+        """Draw a task's picture and put it into the caller's bucket, or into MPS's own."""
+        try:
+            content = draw(self._order(task))
+        except NotAPictureError as error:
+            failure = Failure(SOURCE_FAILED, "InvalidParameter", f"source file error: {error}")
+            raise TaskFailedError(failure) from error
+        name = f"4_{task.task_id.rpartition('-')[2]}.{_suffix(content)}"
+        store = task.params.get("StoreCosParam")
+        url = self._keep(name, content) if store is None else self._store(store, name, content)
+        return [{"url": url}]
+
+    def has_finished(self, task: Task) -> None:
+        """MPS tells nobody."""
+
+    def _order(self, task: Task) -> Order:
+        params = task.params
+        extra = params.get("ExtraParameters") or {}
+        model = f"{params.get('ModelName') or 'MPS'} {params.get('ModelVersion') or ''}"
+        return Order(
+            prompt=task.prompt,
+            model=model.strip(),
+            seed="",
+            inputs=[self._fetch(image["ImageUrl"]) for image in params.get("ImageInfos") or []],
+            aspect_ratio=extra.get("AspectRatio") or "",
+            resolution=extra.get("Resolution") or "",
+            format=extra.get("OutputFormat") or "png",
+        )
+
+    def _keep(self, name: str, content: bytes) -> str:
+        region = self._account.region
+        host = f"test-aigc-image-{self._account.app_id}.cos.{region}.myqcloud.com"
+        expires_at = self._clock.now() + RESULT_S
+        return self._results.add(f"{host}/{name}", content, expires_at=expires_at)
+
+    def _store(self, store: dict[str, Any], name: str, content: bytes) -> str:
+        folder = (store.get("CosBucketPath") or "").strip("/")
+        key = f"{folder}/{name}" if folder else name
+        kind = "image/jpeg" if _suffix(content) == "jpg" else "image/png"
+        try:
+            bucket = self._cos.bucket(store["CosBucketName"])
+            return url_of(bucket, self._cos.write(bucket.name, key, content, kind))
+        except CosError as error:
+            failure = Failure(TASK_FAILED, "FailedOperation", f"cannot write to COS: {error}")
+            raise TaskFailedError(failure) from error
+
+
+def _suffix(content: bytes) -> str:
+    return "jpg" if content.startswith(b"\xff\xd8") else "png"

@@ -1,0 +1,171 @@
+"""Draws the pictures that the local cloud's tasks produce: recognisable, quick, marked as local."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_Colour = tuple[int, int, int]
+
+# Longest side drawn for each resolution that can be ordered: much smaller, to be quick.
+_SIDES = {"720P": 480, "1K": 512, "1080P": 512, "2K": 768, "4K": 1024}
+_PALETTES: tuple[tuple[_Colour, _Colour, _Colour], ...] = (
+    ((24, 18, 43), (214, 69, 80), (255, 209, 102)),
+    ((8, 36, 54), (17, 138, 178), (144, 224, 239)),
+    ((20, 44, 34), (56, 142, 89), (230, 238, 156)),
+    ((38, 20, 60), (142, 68, 173), (245, 183, 177)),
+    ((43, 29, 14), (191, 102, 41), (250, 229, 189)),
+)
+
+
+class NotAPictureError(Exception):
+    """These bytes are no picture that can be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to draw."""
+
+    prompt: str
+    model: str
+    seed: str
+    inputs: Sequence[bytes] = ()
+    aspect_ratio: str = ""
+    resolution: str = ""
+    format: str = "png"
+
+
+def draw(order: Order) -> bytes:
+    """Draw a picture: a restyled version of the first input, or an abstract composition.
+
+    Raises:
+        NotAPictureError: An input cannot be read.
+    """
+    pictures = [_open(content) for content in order.inputs]
+    chance = _chance(order.prompt, order.model, order.seed)
+    size = _size(order, pictures[0].size if pictures else (1, 1))
+    if pictures:
+        canvas = _restyle(ImageOps.fit(pictures[0], size), chance)
+        _inset(canvas, pictures[1:])
+    else:
+        canvas = _compose(size, chance)
+    _caption(canvas, f"local cloud · {order.model}", order.prompt)
+    return _encode(canvas, order.format)
+
+
+def placeholder(name: str) -> bytes:
+    """Draw what stands for a picture that cannot be had here: a remote URL, a VOD file."""
+    canvas = _compose((384, 384), _chance(name))
+    _caption(canvas, "local cloud · stands for", name)
+    return _encode(canvas, "png")
+
+
+def _open(content: bytes) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise NotAPictureError(str(error)) from error
+
+
+def _chance(*parts: str) -> random.Random:
+    """Make the same choices for the same words."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return random.Random(digest)  # noqa: S311  art, not secrets
+
+
+def _size(order: Order, natural: tuple[int, int]) -> tuple[int, int]:
+    side = _SIDES.get(order.resolution.upper(), 512)
+    width, height = _ratio(order.aspect_ratio) or natural
+    scale = side / max(width, height)
+    return max(64, round(width * scale)), max(64, round(height * scale))
+
+
+def _ratio(text: str) -> tuple[int, int] | None:
+    width, _, height = text.partition(":")
+    if width.isdecimal() and height.isdecimal() and int(width) and int(height):
+        return int(width), int(height)
+    return None
+
+
+def _restyle(picture: Image.Image, chance: random.Random) -> Image.Image:
+    treatments: tuple[Callable[[Image.Image, random.Random], Image.Image], ...] = (
+        _poster,
+        _duotone,
+        _ink,
+        _mosaic,
+    )
+    return chance.choice(treatments)(picture, chance)
+
+
+def _poster(picture: Image.Image, chance: random.Random) -> Image.Image:
+    smooth = ImageOps.autocontrast(picture).filter(ImageFilter.ModeFilter(7))
+    return ImageOps.posterize(smooth, chance.choice((2, 3)))
+
+
+def _duotone(picture: Image.Image, chance: random.Random) -> Image.Image:
+    dark, middle, light = chance.choice(_PALETTES)
+    grey = ImageOps.autocontrast(ImageOps.grayscale(picture))
+    return ImageOps.colorize(grey, black=dark, mid=middle, white=light)
+
+
+def _ink(picture: Image.Image, chance: random.Random) -> Image.Image:
+    dark, _, light = chance.choice(_PALETTES)
+    lines = ImageOps.grayscale(picture).filter(ImageFilter.SMOOTH_MORE).filter(ImageFilter.CONTOUR)
+    return ImageOps.colorize(ImageOps.autocontrast(lines, cutoff=2), black=dark, white=light)
+
+
+def _mosaic(picture: Image.Image, chance: random.Random) -> Image.Image:
+    step = chance.choice((6, 9))
+    width, height = picture.size
+    small = picture.resize((max(1, width // step), max(1, height // step)), Image.Resampling.BOX)
+    return ImageOps.posterize(small, 4).resize((width, height), Image.Resampling.NEAREST)
+
+
+def _inset(canvas: Image.Image, pictures: Sequence[Image.Image]) -> None:
+    """Show the further inputs as a row of thumbnails along the top."""
+    side = max(24, canvas.width // 8)
+    for index, picture in enumerate(pictures):
+        canvas.paste(ImageOps.fit(picture, (side, side)), (8 + index * (side + 8), 8))
+
+
+def _compose(size: tuple[int, int], chance: random.Random) -> Image.Image:
+    dark, middle, light = chance.choice(_PALETTES)
+    shade = ImageOps.fit(Image.linear_gradient("L"), size)
+    canvas = ImageOps.colorize(shade, black=middle, white=dark)
+    pen = ImageDraw.Draw(canvas, "RGBA")
+    for _ in range(14):
+        x, y = chance.randrange(size[0]), chance.randrange(size[1])
+        radius = chance.randrange(min(size) // 20, min(size) // 3)
+        colour = (*chance.choice((middle, light)), chance.randrange(50, 150))
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    return canvas
+
+
+def _caption(canvas: Image.Image, title: str, text: str) -> None:
+    size = max(10, canvas.width // 36)
+    font = ImageFont.load_default(size)
+    pen = ImageDraw.Draw(canvas, "RGBA")
+    top = canvas.height - round(size * 3.4)
+    pen.rectangle((0, top, canvas.width, canvas.height), fill=(0, 0, 0, 215))
+    longest = round(canvas.width / size * 1.7)
+    shown = " ".join(text.split())
+    shown = shown if len(shown) <= longest else shown[: longest - 1] + "…"
+    pen.text((size, top + size * 0.4), title, font=font, fill=(255, 255, 255, 190))
+    pen.text((size, top + size * 1.8), shown, font=font, fill=(255, 255, 255, 255))
+
+
+def _encode(canvas: Image.Image, format_: str) -> bytes:
+    buffer = io.BytesIO()
+    if format_.lower() in {"jpeg", "jpg"}:
+        canvas.save(buffer, "JPEG", quality=88)
+    else:
+        canvas.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

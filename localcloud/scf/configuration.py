@@ -1,0 +1,173 @@
+"""A function's configuration: what may be set, with the API's rules and defaults."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from localcloud.core import ApiError
+
+NAME = re.compile(r"[A-Za-z][\w:-]{0,58}[A-Za-z0-9]", re.ASCII)
+HANDLER = re.compile(r"[\w-]{2,60}\.[\w-]{2,60}", re.ASCII)
+RUNTIMES = ("Python3.9", "Python3.10")
+RESERVED = ("SCF_", "QCLOUD_", "TENCENTCLOUD_")
+MAX_ENVIRONMENT = 4096
+MAX_TIMEOUT = 900
+MEMORY_SIZES = (64, *range(128, 3073, 128))
+
+_FIELDS = {
+    "Handler": "handler",
+    "Description": "description",
+    "MemorySize": "memory_mb",
+    "Timeout": "timeout_s",
+    "InitTimeout": "init_timeout_s",
+    "Runtime": "runtime",
+    "Role": "role",
+    "ClsLogsetId": "cls_logset_id",
+    "ClsTopicId": "cls_topic_id",
+    "Tags": "tags",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """The settings of one function, as the API's defaults leave them."""
+
+    name: str
+    namespace: str = "default"
+    handler: str
+    runtime: str
+    description: str = ""
+    memory_mb: int = 128
+    timeout_s: int = 3
+    init_timeout_s: int = 65
+    role: str = ""
+    cls_logset_id: str = ""
+    cls_topic_id: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    public_net: dict[str, Any] = field(default_factory=dict)
+    tags: list[dict[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, params: dict[str, Any]) -> Configuration:
+        """Read it from the parameters of CreateFunction.
+
+        Raises:
+            ApiError: A parameter is missing or against the rules.
+        """
+        if params.get("Type", "Event") != "Event":
+            raise ApiError(
+                "UnsupportedOperation", f"Type is {params['Type']}: the local cloud runs Event only"
+            )
+        if "Runtime" not in params:
+            raise ApiError("MissingParameter.Runtime", "Runtime is required")
+        if "Handler" not in params:
+            raise ApiError("InvalidParameterValue.Handler", "Handler is required")
+        initial = cls(
+            name=params["FunctionName"],
+            namespace=params.get("Namespace", "default"),
+            handler=params["Handler"],
+            runtime=params["Runtime"],
+        )
+        return initial.update(params)
+
+    def update(self, params: dict[str, Any]) -> Configuration:
+        """Apply the parameters that are there; what is not mentioned stays.
+
+        Raises:
+            ApiError: A parameter is against the rules.
+        """
+        changes = {ours: params[theirs] for theirs, ours in _FIELDS.items() if theirs in params}
+        if "Environment" in params:
+            changes["environment"] = _environment(params["Environment"])
+        if "PublicNetConfig" in params:
+            changes["public_net"] = params["PublicNetConfig"]
+        updated = replace(self, **changes)
+        updated.check()
+        return updated
+
+    def check(self) -> None:
+        """Hold it against the service's rules.
+
+        Raises:
+            ApiError: A value is not allowed; the code and the message name it.
+        """
+        _require(
+            NAME.fullmatch(self.name),
+            *("InvalidParameterValue.FunctionName", "FunctionName", self.name),
+            "2 to 60 letters, digits, '-', '_', ':', from a letter to a letter or digit",
+        )
+        _require(
+            HANDLER.fullmatch(self.handler),
+            *("InvalidParameterValue.Handler", "Handler", self.handler),
+            "file.function, each of 2 to 60 letters, digits, '-', '_'",
+        )
+        _require(
+            self.runtime in RUNTIMES,
+            *("InvalidParameterValue.Runtime", "Runtime", self.runtime),
+            ", ".join(RUNTIMES) + " on the local cloud",
+        )
+        _require(
+            self.memory_mb in MEMORY_SIZES,
+            *("InvalidParameterValue.MemorySize", "MemorySize", self.memory_mb),
+            "64, or 128 to 3072 in steps of 128",
+        )
+        _require(
+            1 <= self.timeout_s <= MAX_TIMEOUT,
+            *("LimitExceeded.Timeout", "Timeout", self.timeout_s),
+            f"1 to {MAX_TIMEOUT} seconds",
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Tell it in the fields of GetFunction, every one that the provider reads."""
+        variables = [{"Key": key, "Value": value} for key, value in self.environment.items()]
+        status = self.public_net.get("PublicNetStatus", "ENABLE")
+        eip = self.public_net.get("EipConfig", {}).get("EipStatus", "DISABLE")
+        return {
+            **{theirs: getattr(self, ours) for theirs, ours in _FIELDS.items()},
+            "FunctionName": self.name,
+            "Namespace": self.namespace,
+            "Environment": {"Variables": variables},
+            "PublicNetConfig": {
+                "PublicNetStatus": status,
+                "EipConfig": {"EipStatus": eip, "EipAddress": []},
+            },
+            "Type": "Event",
+            "VpcConfig": {"VpcId": "", "SubnetId": ""},
+            "L5Enable": "FALSE",
+            "InstallDependency": "FALSE",
+            "AsyncRunEnable": "FALSE",
+            "TraceEnable": "FALSE",
+            "DnsCache": "FALSE",
+            "EipConfig": {"EipFixed": "FALSE", "Eips": []},
+            "AccessInfo": {"Host": "", "Vip": ""},
+            "Layers": [],
+        }
+
+
+def _environment(environment: dict[str, Any]) -> dict[str, str]:
+    # The provider clears all variables by sending a single one without a name.
+    variables = {
+        variable["Key"]: variable.get("Value", "")
+        for variable in environment.get("Variables") or []
+        if variable.get("Key")
+    }
+    for key in variables:
+        _require(
+            not key.startswith(RESERVED),
+            *("InvalidParameterValue.EnvironmentSystemProtect", "Environment", key),
+            f"any name that does not start with {', '.join(RESERVED)}",
+        )
+    size = sum(len(key.encode()) + len(value.encode()) for key, value in variables.items())
+    _require(
+        size <= MAX_ENVIRONMENT,
+        *("InvalidParameterValue.EnvironmentExceededLimit", "Environment", f"{size} bytes"),
+        f"at most {MAX_ENVIRONMENT} bytes of names and values",
+    )
+    return variables
+
+
+def _require(condition: object, code: str, name: str, came: object, allowed: str) -> None:
+    if not condition:
+        raise ApiError(code, f"{name} is {came}; allowed: {allowed}")

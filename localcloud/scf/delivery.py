@@ -1,0 +1,87 @@
+"""Asynchronous events: accepted at once, delivered when there is room, tried again, given up."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localcloud.faults import argument
+
+if TYPE_CHECKING:
+    from localcloud.core import Clock
+    from localcloud.faults import Faults
+    from localcloud.scf.function import Function
+
+RETRY_INTERVAL_S = (
+    60  # between two tries of an event: fixed, https://cloud.tencent.com/document/product/583/41138
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """One event, and how often it failed."""
+
+    event: Any
+    failures: int = 0
+
+
+class EventQueue:
+    """The queue of a function's asynchronous events."""
+
+    def __init__(self, function: Function, clock: Clock, faults: Faults, workers: int) -> None:
+        self._function = function
+        self._clock = clock
+        self._faults = faults
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix=f"scf-{function.name}")
+        self._stopped = False
+
+    def accept(self, event: Any) -> None:  # noqa: ANN401  any JSON
+        """Take an event; what becomes of it shows in the function's counters."""
+        fault = self._faults.take(f"scf.{self._function.name}", "drop", "repeat", "delay") or ""
+        if fault == "drop":
+            self._drop("told to")
+        elif fault.startswith("delay"):
+            self._later(float(argument(fault)), _Delivery(event))
+        else:
+            for _ in range(2 if fault == "repeat" else 1):
+                self._submit(_Delivery(event))
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        self._stopped = True
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, delivery: _Delivery) -> None:
+        if not self._stopped:
+            self._workers.submit(self._deliver, delivery).add_done_callback(_report)
+
+    def _later(self, seconds: float, delivery: _Delivery) -> None:
+        self._clock.after(seconds, lambda: self._submit(delivery))
+
+    def _deliver(self, delivery: _Delivery) -> None:
+        outcome = self._function.invoke(delivery.event)
+        if outcome.failure is None or self._stopped:
+            return
+        failures = delivery.failures + 1
+        if self._may_retry(failures):
+            self._function.count(retries=1)
+            self._later(RETRY_INTERVAL_S, _Delivery(delivery.event, failures))
+        else:
+            self._drop(f"failed {failures} times")
+
+    def _may_retry(self, failures: int) -> bool:
+        policy = self._function.retry_policy
+        return failures <= policy.retries and failures * RETRY_INTERVAL_S <= policy.ttl_s
+
+    def _drop(self, reason: str) -> None:
+        self._function.count(dropped=1)
+        logger.warning("event of function %s dropped: %s", self._function.name, reason)
+
+
+def _report(future: Future[None]) -> None:
+    if not future.cancelled() and (error := future.exception()):
+        logger.error("delivering an event failed", exc_info=error)

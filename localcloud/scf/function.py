@@ -1,0 +1,249 @@
+"""A function: its configuration, its code, its instances, and what it has done."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core import ApiError
+from localcloud.faults import argument
+from localcloud.scf.instance import Invocation, Launch, Outcome
+from localcloud.scf.pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from localcloud.core import Account, Key, Keys
+    from localcloud.faults import Faults
+    from localcloud.scf.configuration import Configuration
+    from localcloud.scf.package import Package
+
+KEY_LIFETIME_S = 7200
+MAX_RETRIES = 2
+MIN_TTL_S, MAX_TTL_S = 60, 6 * 3600
+KEY_REFRESH_S = 1800  # well before the end, so that no invocation outlives its key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What all functions of one cloud share."""
+
+    account: Account
+    keys: Keys
+    now: Callable[[], float]
+    faults: Faults
+    proxy_url: str
+    """Where requests to the cloud's real host names go."""
+    home: Path
+    max_instances: int
+    log: Callable[[str, str], None]
+    """Takes a function's name and a line of its output."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What becomes of an asynchronous event whose function fails."""
+
+    retries: int = MAX_RETRIES
+    ttl_s: int = MAX_TTL_S
+
+    @classmethod
+    def parse(cls, given: dict[str, Any]) -> RetryPolicy:
+        """Read an AsyncTriggerConfig.
+
+        Raises:
+            ApiError: It is not allowed.
+        """
+        retry = given.get("RetryConfig") or [{"RetryNum": MAX_RETRIES}]
+        policy = cls(retry[0]["RetryNum"], given.get("MsgTTL", MAX_TTL_S))
+        if not (0 <= policy.retries <= MAX_RETRIES and MIN_TTL_S <= policy.ttl_s <= MAX_TTL_S):
+            raise ApiError(
+                "InvalidParameterValue.AsyncTriggerConfig",
+                f"RetryNum is {policy.retries}, MsgTTL is {policy.ttl_s}; "
+                f"allowed: 0 to {MAX_RETRIES}, {MIN_TTL_S} to {MAX_TTL_S}",
+            )
+        return policy
+
+    def describe(self) -> dict[str, Any]:
+        """Write it as an AsyncTriggerConfig."""
+        return {"RetryConfig": [{"RetryNum": self.retries}], "MsgTTL": self.ttl_s}
+
+
+@dataclass(slots=True)
+class Counters:
+    """How a function has fared."""
+
+    invocations: int = 0
+    errors: int = 0
+    retries: int = 0
+    dropped: int = 0
+
+
+class Function:
+    """One function of the default namespace; configuration and code may be replaced."""
+
+    def __init__(
+        self, configuration: Configuration, package: Package, surroundings: Surroundings
+    ) -> None:
+        self.id = f"lam-{uuid.uuid4().hex[:8]}"
+        self.counters = Counters()
+        self.retry_policy = RetryPolicy()
+        self._surroundings = surroundings
+        self._lock = threading.Lock()
+        self._key: Key | None = None
+        self._created = self._modified = _now()
+        self.configuration = configuration
+        self.package = package
+        self._pool = self._new_pool()
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.configuration.name
+
+    @property
+    def instances(self) -> int:
+        """How many processes it has now."""
+        return self._pool.size
+
+    def describe(self) -> dict[str, Any]:
+        """Tell it in the fields of GetFunction, but for its triggers."""
+        return {
+            **self.configuration.describe(),
+            "FunctionId": self.id,
+            "FunctionVersion": "$LATEST",
+            "Qualifier": "$LATEST",
+            "CodeSize": self.package.size,
+            "CodeResult": "success",
+            "Status": "Active",
+            "AvailableStatus": "Available",
+            "AddTime": self._created,
+            "ModTime": self._modified,
+        }
+
+    def replace(self, configuration: Configuration, package: Package) -> None:
+        """Take another configuration or code; events under way end on the old."""
+        old = self._pool
+        self.configuration, self.package, self._key = configuration, package, None
+        self._modified = _now()
+        self._pool = self._new_pool()
+        old.retire()
+
+    def invoke(self, event: Any) -> Outcome:  # noqa: ANN401  any JSON
+        """Handle one event, on an instance of its own, and wait for what comes of it."""
+        request_id = str(uuid.uuid4())
+        outcome = self._pool.handle(
+            Invocation(
+                request_id=request_id,
+                event=event,
+                context=self._context(request_id),
+                environment=self._credentials(),
+                timeout_s=self.configuration.timeout_s,
+                kill_after_s=self._kill_fault(),
+            )
+        )
+        self.count(invocations=1, errors=int(outcome.failure is not None))
+        self._log_failure(outcome)
+        return outcome
+
+    def count(self, **more: int) -> None:
+        """Add to the counters."""
+        with self._lock:
+            for name, number in more.items():
+                setattr(self.counters, name, getattr(self.counters, name) + number)
+
+    def stop(self) -> None:
+        """End all its processes."""
+        self._pool.stop()
+
+    def _new_pool(self) -> Pool:
+        launch = Launch(
+            package=self.package,
+            handler=self.configuration.handler,
+            environment=self._environment(),
+            init_timeout_s=self.configuration.init_timeout_s,
+            log=lambda line: self._surroundings.log(self.name, line),
+        )
+        return Pool(launch, self._surroundings.max_instances)
+
+    def _kill_fault(self) -> float | None:
+        fault = self._surroundings.faults.take(f"scf.{self.name}", "kill")
+        return None if fault is None else float(argument(fault) or 0)
+
+    def _log_failure(self, outcome: Outcome) -> None:
+        if failure := outcome.failure:
+            text = failure.stack.rstrip() or f"{failure.status} {failure.message}"
+            self._surroundings.log(self.name, text)
+
+    def _environment(self) -> dict[str, str]:
+        """Build what SCF sets (https://cloud.tencent.com/document/product/583/30228).
+
+        The proxy is the one addition: it leads the cloud's real host names to the local cloud.
+        """
+        account, folder = self._surroundings.account, str(self.package.folder)
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            "HOME": str(self._surroundings.home),
+            "PWD": folder,
+            "PYTHONPATH": folder,
+            "PYTHONDONTWRITEBYTECODE": "x",
+            "USER_CODE_ROOT": f"{folder}/",
+            "TENCENTCLOUD_RUNENV": "SCF",
+            "TENCENTCLOUD_REGION": account.region,
+            "TENCENTCLOUD_APPID": str(account.app_id),
+            "TENCENTCLOUD_UIN": account.uin,
+            "SCF_FUNCTIONNAME": self.name,
+            "SCF_FUNCTIONVERSION": "$LATEST",
+            "SCF_NAMESPACE": self.configuration.namespace,
+            "SCF_RUNTIME": self.configuration.runtime,
+            "HTTP_PROXY": self._surroundings.proxy_url,
+            "NO_PROXY": "127.0.0.1,localhost",
+            **self.configuration.environment,
+        }
+
+    def _credentials(self) -> dict[str, str]:
+        if not self.configuration.role:
+            return {}
+        key = self._fresh_key()
+        return {
+            "TENCENTCLOUD_SECRETID": key.secret_id,
+            "TENCENTCLOUD_SECRETKEY": key.secret_key,
+            "TENCENTCLOUD_SESSIONTOKEN": key.token,
+        }
+
+    def _fresh_key(self) -> Key:
+        now = self._surroundings.now()
+        with self._lock:
+            if self._key is None or (self._key.expires_at or 0) - now < KEY_REFRESH_S:
+                self._key = self._surroundings.keys.issue(
+                    self.configuration.role, expires_at=now + KEY_LIFETIME_S
+                )
+            return self._key
+
+    def _context(self, request_id: str) -> dict[str, Any]:
+        configuration, account = self.configuration, self._surroundings.account
+        environment = {"SCF_NAMESPACE": configuration.namespace, **configuration.environment}
+        return {
+            "memory_limit_in_mb": configuration.memory_mb,
+            "time_limit_in_ms": configuration.timeout_s * 1000,
+            "request_id": request_id,
+            "environment": json.dumps(environment),
+            "environ": ";".join(f"{key}={value}" for key, value in environment.items()),
+            "function_version": "$LATEST",
+            "function_name": configuration.name,
+            "namespace": configuration.namespace,
+            "tencentcloud_region": account.region,
+            "tencentcloud_appid": str(account.app_id),
+            "tencentcloud_uin": account.uin,
+        }
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

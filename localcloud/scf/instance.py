@@ -1,0 +1,257 @@
+"""One instance of a function: a process that handles one event at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from localcloud.scf.package import Package
+
+RUNNER = Path(__file__).with_name("runner.py")
+EXIT_TIMEOUT_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an invocation has no value, with SCF's status code.
+
+    430: the handler raised; 433: it took too long; 439: its process ended; 443: its module could
+    not be imported; 450: importing took too long.
+    https://cloud.tencent.com/document/product/583/42611
+    """
+
+    status: int
+    type: str
+    message: str
+    stack: str = ""
+
+    def as_json(self, request_id: str) -> dict[str, Any]:
+        """Tell it in the shape in which SCF does."""
+        return {
+            "errorCode": 1 if self.stack else -1,
+            "errorMessage": f"{self.type}: {self.message}" if self.stack else self.message,
+            "requestId": request_id,
+            "stackTrace": self.stack,
+            "statusCode": self.status,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one invocation: a value as JSON text, or a failure."""
+
+    request_id: str
+    value: str = "null"
+    failure: Failure | None = None
+    seconds: float = 0.0
+    memory: int = 0
+
+    def as_result(self) -> dict[str, Any]:
+        """Tell it in the fields of Invoke's Result."""
+        failure = self.failure
+        return {
+            "RetMsg": json.dumps(failure.as_json(self.request_id)) if failure else self.value,
+            "ErrMsg": failure.message if failure else "",
+            "InvokeResult": failure.status if failure else 0,
+            "FunctionRequestId": self.request_id,
+            "Duration": round(self.seconds * 1000, 2),
+            "BillDuration": round(self.seconds * 1000),
+            "MemUsage": self.memory,
+            "Log": "",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How to start instances of one version of a function."""
+
+    package: Package
+    handler: str
+    environment: Mapping[str, str]
+    init_timeout_s: float
+    log: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One event for one instance."""
+
+    request_id: str
+    event: Any
+    context: dict[str, Any]
+    environment: dict[str, str]
+    """Changes to the process's environment: credentials that are fresh."""
+    timeout_s: float
+    kill_after_s: float | None = None
+    """A fault: kill the process so long after it got the event."""
+
+
+class _Gone(Exception):  # noqa: N818  not an error: the process ended
+    """The process closed the channel."""
+
+
+class Instance:
+    """A process with the function's code, its output going to the function's log."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._channel, theirs = socket.socketpair()
+        # -S hides this machine's packages: SCF has none either for Python 3.10, so what the zip
+        # forgot is missing here too. A session of its own keeps a terminal's Ctrl-C from it.
+        self._process = subprocess.Popen(
+            [
+                *(launch.package.interpreter, "-S", str(RUNNER)),
+                *(launch.handler, str(theirs.fileno())),
+            ],
+            cwd=launch.package.folder,
+            env=dict(launch.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+        )
+        theirs.close()
+        self._output = threading.Thread(target=self._copy_output, daemon=True)
+        self._output.start()
+        self._failure: Failure | None = None
+        self._ready = False
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can take another event."""
+        return self._ready and self._failure is None
+
+    def handle(self, invocation: Invocation) -> Outcome:
+        """Hand one event over and wait for what comes of it."""
+        self._initialise()
+        started = time.monotonic()
+        answer = {} if self._failure else self._ask(invocation)
+        return Outcome(
+            invocation.request_id,
+            answer.get("value", "null"),
+            self._failure or _failure_of(answer),
+            time.monotonic() - started,
+            answer.get("memory", 0),
+        )
+
+    def kill(self) -> None:
+        """End the process and whatever it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process and wait until it is gone."""
+        self.kill()
+        self._process.wait()
+        self._channel.close()
+        self._output.join(timeout=1)
+
+    def _initialise(self) -> None:
+        if self._ready:
+            return
+        seconds = self._launch.init_timeout_s
+        try:
+            fault = self._receive(seconds).get("failure")
+        except _Gone:
+            self._failure = self._ended()
+        except TimeoutError:
+            self.kill()
+            self._failure = Failure(
+                450, "InitTimeout", f"Function init timed out after {seconds:g} seconds"
+            )
+        else:
+            self._ready = fault is None
+            self._failure = fault and Failure(443, **fault)
+
+    def _ask(self, invocation: Invocation) -> dict[str, Any]:
+        seconds = invocation.timeout_s
+        try:
+            self._send(invocation)
+            with self._killed_after(invocation.kill_after_s):
+                return self._receive(seconds)
+        except _Gone:
+            self._failure = self._ended()
+        except TimeoutError:
+            self.kill()
+            self._failure = Failure(
+                433, "Timeout", f"Invoking task timed out after {seconds:g} seconds"
+            )
+        return {}
+
+    @contextlib.contextmanager
+    def _killed_after(self, seconds: float | None) -> Iterator[None]:
+        timer = threading.Timer(seconds or 0, self.kill)
+        if seconds is not None:
+            timer.start()
+        yield
+        timer.cancel()
+
+    def _ended(self) -> Failure:
+        return Failure(
+            439, "ProcessExited", f"User process exit with code {self._exit_code()} when running"
+        )
+
+    def _exit_code(self) -> int:
+        try:
+            return self._process.wait(EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:  # it closed the channel and lives on
+            self.kill()
+            return self._process.wait()
+
+    def _send(self, invocation: Invocation) -> None:
+        message = {
+            "event": invocation.event,
+            "context": invocation.context,
+            "environment": invocation.environment,
+        }
+        body = json.dumps(message).encode()
+        self._channel.settimeout(None)
+        try:
+            self._channel.sendall(struct.pack(">I", len(body)) + body)
+        except OSError:
+            raise _Gone from None
+
+    def _receive(self, timeout_s: float) -> dict[str, Any]:
+        self._channel.settimeout(timeout_s)
+        (size,) = struct.unpack(">I", self._read(4))
+        return cast("dict[str, Any]", json.loads(self._read(size)))
+
+    def _read(self, size: int) -> bytes:
+        received = bytearray()
+        while len(received) < size:
+            try:
+                part = self._channel.recv(size - len(received))
+            except ConnectionError:
+                part = b""
+            if not part:
+                raise _Gone
+            received += part
+        return bytes(received)
+
+    def _copy_output(self) -> None:
+        with cast("IO[bytes]", self._process.stdout) as output:
+            for line in output:
+                self._launch.log(line.decode(errors="replace").rstrip("\n"))
+
+
+def _failure_of(answer: dict[str, Any]) -> Failure | None:
+    return Failure(430, **answer["failure"]) if "failure" in answer else None

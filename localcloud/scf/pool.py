@@ -1,0 +1,108 @@
+"""The instances of one version of a function: started on demand, kept, reused."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from localcloud.scf.instance import Failure, Instance, Invocation, Launch, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Pool:
+    """At most `limit` instances; whoever comes when all are busy waits.
+
+    The cloud scales into the hundreds and answers 432 above its quota. A laptop has a few cores.
+    """
+
+    def __init__(
+        self, launch: Launch, limit: int, start: Callable[[Launch], Instance] = Instance
+    ) -> None:
+        self._launch = launch
+        self._limit = limit
+        self._start = start
+        self._idle: list[Instance] = []
+        self._busy: set[Instance] = set()
+        self._count = 0
+        self._retired = False
+        self._stopped = False
+        self._changed = threading.Condition()
+
+    @property
+    def size(self) -> int:
+        """How many instances there are now."""
+        return self._count
+
+    def handle(self, invocation: Invocation) -> Outcome:
+        """Handle one event on an idle instance, or on a new one."""
+        instance = self._take()
+        if instance is None:
+            stopped = Failure(500, "Stopped", "the local cloud is stopping")
+            return Outcome(invocation.request_id, failure=stopped)
+        try:
+            return instance.handle(invocation)
+        finally:
+            self._give_back(instance)
+
+    def retire(self) -> None:
+        """Reuse nothing any more: end idle instances now and busy ones after their event."""
+        with self._changed:
+            self._retired = True
+            idle, self._idle = self._idle, []
+            self._count -= len(idle)
+            self._changed.notify_all()
+        for instance in idle:
+            instance.close()
+
+    def stop(self) -> None:
+        """End all instances now, in the middle of their work too."""
+        self._stopped = True
+        self.retire()
+        with self._changed:
+            for instance in self._busy:
+                instance.kill()
+            self._changed.wait_for(lambda: self._count == 0, timeout=10)
+
+    def _take(self) -> Instance | None:
+        with self._changed:
+            self._changed.wait_for(self._may_take)
+            if self._stopped:
+                return None
+            if self._idle:
+                instance = self._idle.pop()
+                self._busy.add(instance)
+                return instance
+            self._count += 1
+        return self._start_one()
+
+    def _may_take(self) -> bool:
+        return self._stopped or bool(self._idle) or self._count < self._limit
+
+    def _start_one(self) -> Instance:
+        try:
+            instance = self._start(self._launch)
+        except OSError:
+            self._forget_one()
+            raise
+        with self._changed:
+            self._busy.add(instance)
+            if self._stopped:
+                instance.kill()
+        return instance
+
+    def _give_back(self, instance: Instance) -> None:
+        with self._changed:
+            self._busy.discard(instance)
+            if instance.is_usable and not self._retired:
+                self._idle.append(instance)
+                self._changed.notify()
+                return
+        instance.close()
+        self._forget_one()
+
+    def _forget_one(self) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()

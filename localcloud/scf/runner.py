@@ -1,0 +1,77 @@
+"""The inside of an instance: import the handler once, then answer one event at a time.
+
+Runs in the function's process, with nothing but the standard library:
+`python -S runner.py <file.function> <file descriptor of the channel>`.
+Messages are JSON behind a length of four bytes; stdout and stderr stay the function's own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import queue
+import resource
+import struct
+import sys
+import threading
+import traceback
+from typing import IO, Any
+
+
+def main() -> None:
+    """Serve events until the other end of the channel closes."""
+    handler, descriptor = sys.argv[1], int(sys.argv[2])
+    del sys.path[0]  # the folder of this file is no business of the function's
+    with os.fdopen(os.dup(descriptor), "rb") as incoming, os.fdopen(descriptor, "wb") as outgoing:
+        events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        threading.Thread(target=_receive, args=(incoming, events), daemon=True).start()
+        try:
+            handle = _load(handler)
+        except Exception as error:  # noqa: BLE001  whatever the function's code raises is its result
+            _send(outgoing, {"failure": _describe(error)})
+            return
+        _send(outgoing, {"ready": True})
+        while True:
+            message = events.get()
+            os.environ.update(message["environment"])
+            _send(outgoing, _answer(handle, message))
+
+
+def _receive(incoming: IO[bytes], events: queue.SimpleQueue[dict[str, Any]]) -> None:
+    while header := incoming.read(4):
+        events.put(json.loads(incoming.read(*struct.unpack(">I", header))))
+    # The parent is gone, be it by SIGKILL: nobody else would end this process.
+    os._exit(0)
+
+
+def _load(handler: str) -> Any:  # noqa: ANN401  a handler is any callable
+    file, _, function = handler.partition(".")
+    return getattr(importlib.import_module(file), function)
+
+
+def _answer(handle: Any, message: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+    try:
+        # Serialised here, so that a value which JSON cannot hold is the function's fault.
+        value = json.dumps(handle(message["event"], message["context"]))
+    except Exception as error:  # noqa: BLE001
+        return {"failure": _describe(error)}
+    return {"value": value, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+def _describe(error: BaseException) -> dict[str, str]:
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "stack": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+    }
+
+
+def _send(outgoing: IO[bytes], message: dict[str, Any]) -> None:
+    body = json.dumps(message).encode()
+    outgoing.write(struct.pack(">I", len(body)) + body)
+    outgoing.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,293 @@
+"""The API of SCF: functions, their code, their triggers, and invocations."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from localcloud import schema
+from localcloud.core import ApiError
+from localcloud.scf.configuration import Configuration
+from localcloud.scf.delivery import EventQueue
+from localcloud.scf.function import Function, RetryPolicy, Surroundings
+from localcloud.scf.package import PackageStore
+from localcloud.scf.triggers import Triggers
+from localcloud.server import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.core import Account, Caller, Clock, Keys
+    from localcloud.cos.events import ObjectCreated
+    from localcloud.faults import Faults
+    from localcloud.scf.package import Package
+    from localcloud.server import Request
+
+
+class Storage(Protocol):
+    """What SCF needs of COS."""
+
+    def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
+        """Call a listener at each new object."""
+
+
+class Host(Protocol):
+    """What SCF needs of the cloud around it."""
+
+    account: Account
+    clock: Clock
+    keys: Keys
+    faults: Faults
+
+    control_routes: dict[str, Callable[[Request], Response]]
+
+    def role_exists(self, name: str, /) -> bool:
+        """Whether a function may run as this role."""
+
+    @property
+    def cos(self) -> Storage:
+        """Where objects are created."""
+
+    @property
+    def url(self) -> str:
+        """Where the cloud listens, as a proxy too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A function with what feeds it."""
+
+    function: Function
+    queue: EventQueue
+    triggers: Triggers
+
+    def stop(self) -> None:
+        """Let nothing invoke it any more and end its processes."""
+        self.triggers.close()
+        self.queue.stop()
+        self.function.stop()
+
+
+class Scf:
+    """SCF 2018-04-16, for event functions in the default namespace."""
+
+    name = "scf"
+    version = "2018-04-16"
+
+    def __init__(
+        self, cloud: Host, *, max_instances: int = 8, log_folder: Path | None = None
+    ) -> None:
+        self._cloud = cloud
+        self._max_instances = max_instances
+        self._folder = tempfile.TemporaryDirectory(prefix="localcloud-scf-")
+        root = Path(self._folder.name)
+        self._packages = PackageStore(root / "code")
+        self._home = root / "home"
+        self._log_folder = log_folder or root / "logs"
+        for folder in (self._home, self._log_folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._deployed: dict[str, Deployed] = {}
+        self._lock = threading.RLock()
+        self._log_lock = threading.Lock()
+        self.log_listeners: list[Callable[[str], None]] = []
+        """Each is called with every line that a function writes, behind `[<function>] `."""
+        self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "CreateFunction": self._create_function,
+            "GetFunction": self._get_function,
+            "UpdateFunctionCode": self._update_function_code,
+            "UpdateFunctionConfiguration": self._update_function_configuration,
+            "DeleteFunction": self._delete_function,
+            "Invoke": self._invoke,
+            "CreateTrigger": self._create_trigger,
+            "DeleteTrigger": self._delete_trigger,
+            "ListTriggers": self._list_triggers,
+            "UpdateFunctionEventInvokeConfig": self._update_event_invoke_config,
+            "GetFunctionEventInvokeConfig": self._get_event_invoke_config,
+        }
+        cloud.cos.subscribe(self._object_created)
+        cloud.control_routes["/_localcloud/scf"] = lambda _: Response.of_json(self.status())
+
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  the same for everybody who may call
+        """Carry an action out.
+
+        Raises:
+            ApiError: The service refuses.
+        """
+        if action not in self._actions:
+            raise ApiError("UnsupportedOperation", f"the local cloud's SCF has no {action}")
+        return self._actions[action](params)
+
+    def status(self) -> dict[str, Any]:
+        """Tell how each function fares: instances, invocations, errors, retries, dropped."""
+        return {
+            name: {
+                "instances": deployed.function.instances,
+                "python": deployed.function.package.interpreter,
+                **asdict(deployed.function.counters),
+            }
+            for name, deployed in sorted(self._deployed.items())
+        }
+
+    def stop(self) -> None:
+        """End every process and remove every file of the functions."""
+        with self._lock:
+            deployed, self._deployed = self._deployed, {}
+        for one in deployed.values():
+            one.stop()
+        self._packages.clear()
+        self._folder.cleanup()
+
+    # Functions
+
+    def _create_function(self, params: dict[str, Any]) -> dict[str, Any]:
+        configuration = Configuration.create(params)
+        self._check_surroundings(configuration)
+        package = self._package(params["Code"])
+        with self._lock:
+            if configuration.name in self._deployed:
+                raise ApiError("ResourceInUse.Function", f"{configuration.name} exists already")
+            function = Function(configuration, package, self._surroundings())
+            self._deployed[function.name] = self._deploy(function)
+        return {}
+
+    def _deploy(self, function: Function) -> Deployed:
+        clock, faults = self._cloud.clock, self._cloud.faults
+        queue = EventQueue(function, clock, faults, self._max_instances)
+        triggers = Triggers(
+            function, queue, account=self._cloud.account, clock=clock, faults=faults
+        )
+        return Deployed(function, queue, triggers)
+
+    def _get_function(self, params: dict[str, Any]) -> dict[str, Any]:
+        deployed = self._find(params)
+        given = {
+            **deployed.function.describe(),
+            "Triggers": [trigger.describe() for trigger in deployed.triggers],
+        }
+        return schema.filled(self.name, self.version, "GetFunctionResponse", given)
+
+    def _update_function_code(self, params: dict[str, Any]) -> dict[str, Any]:
+        function = self._find(params).function
+        code = params.get("Code") or {"ZipFile": params.get("ZipFile", "")}
+        handler = params.get("Handler", function.configuration.handler)
+        configuration = function.configuration.update({"Handler": handler})
+        function.replace(configuration, self._package(code))
+        return {}
+
+    def _update_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
+        function = self._find(params).function
+        if params.get("Runtime", function.configuration.runtime) != function.configuration.runtime:
+            raise ApiError("InvalidParameterValue.Runtime", "Runtime cannot be changed")
+        configuration = function.configuration.update(params)
+        self._check_surroundings(configuration)
+        function.replace(configuration, function.package)
+        return {}
+
+    def _delete_function(self, params: dict[str, Any]) -> dict[str, Any]:
+        deployed = self._find(params)
+        with self._lock:
+            del self._deployed[deployed.function.name]
+        deployed.stop()
+        return {}
+
+    def _invoke(self, params: dict[str, Any]) -> dict[str, Any]:
+        deployed = self._find(params)
+        event = _parse_event(params.get("ClientContext", "{}"))
+        if params.get("InvocationType", "RequestResponse") == "Event":
+            deployed.queue.accept(event)
+            return {"Result": {"InvokeResult": 0}}
+        return {"Result": deployed.function.invoke(event).as_result()}
+
+    # Triggers
+
+    def _create_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
+        chosen = self._find(params)
+        with self._lock:
+            others = [one for one in self._deployed.values() if one is not chosen]
+            elsewhere = [rule for one in others for rule in one.triggers.rules()]
+            return {"TriggerInfo": chosen.triggers.create(params, elsewhere).describe()}
+
+    def _delete_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            self._find(params).triggers.delete(params)
+        return {}
+
+    def _list_triggers(self, params: dict[str, Any]) -> dict[str, Any]:
+        filters = params.get("Filters") or []
+        names = [name for one in filters if one["Name"] == "TriggerName" for name in one["Values"]]
+        found = [
+            trigger.describe()
+            for trigger in self._find(params).triggers
+            if not names or trigger.name in names
+        ]
+        start = params.get("Offset", 0)
+        page = found[start : start + params.get("Limit", 20)]
+        return {"TotalCount": len(found), "Triggers": page}
+
+    def _object_created(self, created: ObjectCreated) -> None:
+        for deployed in list(self._deployed.values()):
+            deployed.triggers.object_created(created)
+
+    # Asynchronous retries
+
+    def _update_event_invoke_config(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._find(params).function.retry_policy = RetryPolicy.parse(params["AsyncTriggerConfig"])
+        return {}
+
+    def _get_event_invoke_config(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"AsyncTriggerConfig": self._find(params).function.retry_policy.describe()}
+
+    # What they share
+
+    def _find(self, params: dict[str, Any]) -> Deployed:
+        _check_namespace(params.get("Namespace", "default"))
+        name = params["FunctionName"]
+        if name not in self._deployed:
+            raise ApiError("ResourceNotFound.FunctionName", f"there is no function {name}")
+        return self._deployed[name]
+
+    def _package(self, code: dict[str, Any]) -> Package:
+        if not code.get("ZipFile"):
+            raise ApiError(
+                "InvalidParameterValue.Code", "the local cloud takes code as Code.ZipFile only"
+            )
+        return self._packages.unpack(code["ZipFile"])
+
+    def _check_surroundings(self, configuration: Configuration) -> None:
+        _check_namespace(configuration.namespace)
+        if configuration.role and not self._cloud.role_exists(configuration.role):
+            raise ApiError("ResourceNotFound.Role", f"there is no role {configuration.role}")
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            account=self._cloud.account,
+            keys=self._cloud.keys,
+            now=self._cloud.clock.now,
+            faults=self._cloud.faults,
+            proxy_url=self._cloud.url,
+            home=self._home,
+            max_instances=self._max_instances,
+            log=self._log,
+        )
+
+    def _log(self, function: str, line: str) -> None:
+        with self._log_lock, (self._log_folder / f"{function}.log").open("a") as file:
+            file.write(f"{line}\n")
+        for listener in self.log_listeners:
+            listener(f"[{function}] {line}")
+
+
+def _check_namespace(namespace: str) -> None:
+    if namespace != "default":
+        raise ApiError("ResourceNotFound.Namespace", f"there is no namespace {namespace}")
+
+
+def _parse_event(text: str) -> Any:  # noqa: ANN401  any JSON
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ApiError("InvalidParameterValue.Param", f"ClientContext: {error}") from None

@@ -1,0 +1,68 @@
+"""The timer trigger: an asynchronous event at each moment of a cron expression."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from localcloud.core import ApiError
+from localcloud.scf.cron import Cron
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.core import Clock
+
+
+class TimerTrigger:
+    """Fires until it is closed; `speed` makes its periods that much shorter."""
+
+    def __init__(self, cron: Cron, clock: Clock, fire: Callable[[datetime], None]) -> None:
+        self._cron = cron
+        self._clock = clock
+        self._fire = fire
+        self._closed = threading.Event()
+        self._schedule(datetime.fromtimestamp(clock.now(), timezone.utc))
+
+    def close(self) -> None:
+        """Fire no more."""
+        self._closed.set()
+
+    def _schedule(self, since: datetime) -> None:
+        # From one planned moment to the next, not from now: at a high speed the wall clock never
+        # reaches the planned moment, and would plan it again and again.
+        planned = self._cron.next_after(since)
+        if planned is not None:
+            wait = (planned - since).total_seconds()
+            self._clock.after(wait, lambda: self._due(planned))
+
+    def _due(self, planned: datetime) -> None:
+        if not self._closed.is_set():
+            self._schedule(planned)
+            self._fire(planned)
+
+
+def parse_cron(desc: str) -> Cron:
+    """Read a TriggerDesc: a bare cron expression, or `{"cron": …}`.
+
+    Raises:
+        ApiError: It is neither.
+    """
+    try:
+        expression = json.loads(desc)["cron"] if desc.startswith("{") else desc
+        return Cron.parse(expression)
+    except (ValueError, KeyError) as error:
+        raise ApiError("InvalidParameterValue.TriggerDesc", f"TriggerDesc: {error}") from None
+
+
+def timer_event(name: str, message: str, planned: datetime) -> dict[str, Any]:
+    """Build the event that the function gets."""
+    at = planned.astimezone(timezone.utc)
+    return {
+        "Type": "Timer",
+        "TriggerName": name,
+        "Time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Message": message,
+    }

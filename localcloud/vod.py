@@ -1,0 +1,355 @@
+"""VOD, as far as pictures need it: applications, AIGC image tasks, their events."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from localcloud import vod_answers
+from localcloud.core import ApiError
+from localcloud.pictures import NotAPictureError, Order, draw, placeholder
+from localcloud.tasks import DAY_S, SOURCE_FAILED, Failure, Task, TaskFailedError
+from localcloud.vod_answers import TASK_TYPES, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.applications import Applications
+    from localcloud.core import Caller, Clock
+    from localcloud.notifications import Notifications
+    from localcloud.results import Results
+    from localcloud.tasks import TaskBook
+
+QUERY_S = 3 * DAY_S
+RESULT_S = 7 * DAY_S
+MAX_SESSION_ID = 50
+MAX_SESSION_CONTEXT = 1000
+MAX_TASKS_LISTED = 100
+
+# EventType and the event's field. Of the scene the documents name no other type.
+_EVENTS = {
+    "CreateAigcImageTask": ("AigcImageTaskComplete", "AigcImageCompleteEvent"),
+    "CreateSceneAigcImageTask": ("SceneAigcImageCompleteEvent", "SceneAigcImageCompleteEvent"),
+}
+# Values that are documented as the only ones; model names change too often to be among them.
+_VALUES = {
+    "EnhancePrompt": ("Enabled", "Disabled"),
+    "InputRegion": ("Mainland", "Oversea", "OverseaUSWest"),
+    "OutputConfig.StorageMode": ("Temporary", "Permanent"),
+    "OutputConfig.PersonGeneration": ("AllowAdult", "Disallowed"),
+    "OutputConfig.InputComplianceCheck": ("Enabled", "Disabled"),
+    "OutputConfig.OutputComplianceCheck": ("Enabled", "Disabled"),
+    "OutputConfig.LogoAdd": ("Enabled", "Disabled"),
+    "SceneInfo.Type": (
+        "ai_try_on",
+        "product_image",
+        "outpainting",
+        "change_clothes",
+        "change_clothes_under",
+        "change_clothes_top_wear",
+        "change_clothes_bottom_wear",
+        "change_clothes_full_wear",
+    ),
+}
+_SCENE_CONFIGS = {"ai_try_on": "AiTryOnConfig", "product_image": "ProductImageConfig"}
+
+
+class Vod:
+    """The service; tests may reach into `activated` and `missing_files`."""
+
+    name = "vod"
+    version = VERSION
+
+    def __init__(  # noqa: PLR0913  its collaborators
+        self,
+        *,
+        clock: Clock,
+        applications: Applications,
+        book: TaskBook,
+        notifications: Notifications,
+        results: Results,
+        fetch: Callable[[str], bytes],
+    ) -> None:
+        self.activated = True
+        """Whether the account has opened VOD; if not, every call is refused."""
+        self.missing_files: set[str] = set()
+        """FileIds that do not exist; every other one does."""
+        self._clock = clock
+        self._app = applications.meant
+        self._book = book
+        self._notifications = notifications
+        self._results = results
+        self._fetch = fetch
+        self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "CreateAigcImageTask": self._create_image_task,
+            "CreateSceneAigcImageTask": self._create_scene_image_task,
+            "DescribeTaskDetail": self._describe_task,
+            "DescribeTasks": self._describe_tasks,
+            "ManageTask": self._manage_task,
+            "ModifyEventConfig": self._modify_event_config,
+            "DescribeEventConfig": self._describe_event_config,
+            "PullEvents": self._pull_events,
+            "ConfirmEvents": self._confirm_events,
+            "CreateSubAppId": applications.create,
+            "DescribeSubAppIds": applications.describe,
+            "ModifySubAppIdInfo": applications.modify,
+            "ModifySubAppIdStatus": applications.modify_status,
+        }
+        book.register(self.name, self)
+
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
+        """Carry an action out.
+
+        Raises:
+            ApiError: VOD refuses.
+        """
+        del caller  # the whole account sees the same
+        if not self.activated:
+            raise ApiError("FailedOperation.InvalidVodUser", "The VOD service is not activated.")
+        if action not in self._actions:
+            raise ApiError("UnsupportedOperation", f"The local cloud has no vod.{action}.")
+        return self._actions[action](params)
+
+    # Tasks
+
+    def _create_image_task(self, params: dict[str, Any]) -> dict[str, Any]:
+        if not params.get("Prompt") and not params.get("FileInfos"):
+            raise ApiError("InvalidParameter", "Prompt is required when FileInfos is empty.")
+        return self._create_task("CreateAigcImageTask", params, params.get("Prompt") or "")
+
+    def _create_scene_image_task(self, params: dict[str, Any]) -> dict[str, Any]:
+        scene = params["SceneInfo"]
+        config = _SCENE_CONFIGS.get(scene["Type"])
+        if config is not None and scene.get(config) is None:
+            raise ApiError("InvalidParameter", f"SceneInfo.{config} is required.")
+        if not params.get("FileInfos"):
+            raise ApiError("InvalidParameter", "FileInfos is required.")
+        configs = [value for value in scene.values() if isinstance(value, dict)]
+        prompts = [str(one["Prompt"]) for one in configs if one.get("Prompt")]
+        prompt = prompts[0] if prompts else scene["Type"]
+        return self._create_task("CreateSceneAigcImageTask", params, prompt)
+
+    def _create_task(self, action: str, params: dict[str, Any], prompt: str) -> dict[str, Any]:
+        app = self._app(params)
+        self._check_task(params)
+        task = Task(
+            service=self.name,
+            action=action,
+            task_id=f"{app}-{TASK_TYPES[action]}-{uuid.uuid4().hex}t",
+            params=params,
+            prompt=prompt,
+            sub_app_id=app,
+            session_id=params.get("SessionId") or "",
+            session_context=params.get("SessionContext") or "",
+        )
+        self._book.accept(task)
+        return {"TaskId": task.task_id}
+
+    def _check_task(self, params: dict[str, Any]) -> None:
+        if len(params.get("SessionId") or "") > MAX_SESSION_ID:
+            raise ApiError("InvalidParameterValue.SessionIdTooLong", "SessionId is too long.")
+        if len(params.get("SessionContext") or "") > MAX_SESSION_CONTEXT:
+            raise ApiError(
+                "InvalidParameterValue.SessionContextTooLong", "SessionContext is too long."
+            )
+        _check_values(params)
+        for file in _files(params):
+            self._check_file(file)
+
+    def _check_file(self, file: dict[str, Any]) -> None:
+        kind = _kind(file)
+        if not file.get(kind):
+            raise ApiError("InvalidParameter", f"FileInfos: a {kind} is required.")
+        if kind == "FileId" and file["FileId"] in self.missing_files:
+            raise ApiError("InvalidParameterValue.FileId", "The FileId does not exist.")
+
+    def produce(self, task: Task) -> list[dict[str, Any]]:
+        """Draw a task's pictures and put them where VOD keeps them."""
+        inputs = [self._input(file) for file in _files(task.params)]
+        output = task.params.get("OutputConfig") or {}
+        try:
+            pictures = [draw(_order(task, inputs, n)) for n in range(_count(task.params))]
+        except NotAPictureError as error:
+            message = f"source file error: {error}"
+            failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", message)
+            raise TaskFailedError(failure) from error
+        return [self._keep(task, output, content) for content in pictures]
+
+    def _keep(self, task: Task, output: dict[str, Any], content: bytes) -> dict[str, Any]:
+        is_permanent = output.get("StorageMode") == "Permanent"
+        file_id = f"{secrets.randbelow(10**18):018d}" if is_permanent else ""
+        suffix = "jpg" if content.startswith(b"\xff\xd8") else "png"
+        app, folder = task.sub_app_id, f"{secrets.randbelow(10**23):023d}"
+        place = f"{app}.vod2.myqcloud.com/{uuid.uuid4().hex[:8]}vodcq{app}/{folder}"
+        expires_at = None if is_permanent else self._clock.now() + RESULT_S
+        url = self._results.add(
+            f"{place}/aigcImageGenFile.{suffix}", content, expires_at=expires_at, file_id=file_id
+        )
+        return {"url": url, "expires_at": expires_at, "file_id": file_id}
+
+    def _input(self, file: dict[str, Any]) -> bytes:
+        kind = _kind(file)
+        if kind == "Url":
+            return self._fetch(file["Url"])
+        if kind == "FileId":
+            return self._results.by_file_id(file["FileId"]) or placeholder(file["FileId"])
+        try:
+            return base64.b64decode(file["Base64"], validate=True)
+        except binascii.Error as error:
+            failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", "Base64 is broken")
+            raise TaskFailedError(failure) from error
+
+    def has_finished(self, task: Task) -> None:
+        """Tell the application."""
+        event_type, field = _EVENTS[task.action]
+        content = {"EventType": event_type, field: vod_answers.detail(task)}
+        self._notifications.notify(task.sub_app_id, content)
+
+    def _find(self, params: dict[str, Any]) -> Task:
+        app = self._app(params)
+        task = self._book.find(self.name, params["TaskId"])
+        if task is None or task.sub_app_id != app or self._is_old(task):
+            raise ApiError("InvalidParameterValue.TaskId", "The task does not exist.")
+        return task
+
+    def _is_old(self, task: Task) -> bool:
+        return self._clock.now() - task.created_at > QUERY_S
+
+    def _describe_task(self, params: dict[str, Any]) -> dict[str, Any]:
+        return vod_answers.whole(self._find(params))
+
+    def _describe_tasks(self, params: dict[str, Any]) -> dict[str, Any]:
+        app = self._app(params)
+        limit = params.get("Limit") or 10
+        if not 1 <= limit <= MAX_TASKS_LISTED:
+            raise ApiError("InvalidParameterValue.Limit", f"Limit: 1 to {MAX_TASKS_LISTED}.")
+        tasks = [
+            task
+            for task in self._book.of(self.name)
+            if task.sub_app_id == app and not self._is_old(task) and _is_wanted(task, params)
+        ]
+        sort = params.get("Sort") or {}
+        moment = "finished_at" if sort.get("Field") == "FinishTime" else "created_at"
+        tasks.sort(key=lambda t: getattr(t, moment) or 0, reverse=sort.get("Order") != "Asc")
+        start = _scrolled(params.get("ScrollToken") or "0")
+        more = str(start + limit) if len(tasks) > start + limit else ""
+        return {
+            "TaskSet": [vod_answers.summary(task) for task in tasks[start : start + limit]],
+            "ScrollToken": more,
+        }
+
+    def _manage_task(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params["OperationType"] != "Abort":
+            raise ApiError("InvalidParameterValue", "OperationType: Abort.")
+        if not self._book.abort(self._find(params)):
+            raise ApiError("FailedOperation", "Only a task that is WAITING can be aborted.")
+        return {}
+
+    # Events
+
+    def _modify_event_config(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._notifications.configure(self._app(params), params)
+        return {}
+
+    def _describe_event_config(self, params: dict[str, Any]) -> dict[str, Any]:
+        return dict(self._notifications.describe(self._app(params)))
+
+    def _pull_events(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"EventSet": self._notifications.pull(self._app(params))}
+
+    def _confirm_events(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._notifications.confirm(self._app(params), params["EventHandles"])
+        return {}
+
+
+def _files(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """List a task's input files, those of its scene behind those of the task itself."""
+    scene = params.get("SceneInfo") or {}
+    configs = [value for value in scene.values() if isinstance(value, dict)]
+    clothes = [file for one in configs for file in one.get("ClothesFileInfos") or []]
+    return [*(params.get("FileInfos") or []), *clothes]
+
+
+def _kind(file: dict[str, Any]) -> str:
+    """Name the field that holds a file; the official example leaves Type out."""
+    kind = file.get("Type")
+    if kind not in {None, "", "File", "Url", "Base64"}:
+        raise ApiError("InvalidParameterValue", f"FileInfos.Type: {kind} is not File, Url, Base64.")
+    if not kind:
+        kind = next((name for name in ("FileId", "Url", "Base64") if file.get(name)), "FileId")
+    return {"File": "FileId"}.get(kind, kind)
+
+
+def _check_values(params: dict[str, Any]) -> None:
+    for path, allowed in _VALUES.items():
+        value = _at(params, path)
+        if value and value not in allowed:
+            raise ApiError("InvalidParameterValue", f"{path}: allowed is {', '.join(allowed)}.")
+    if not -10 <= int(params.get("TasksPriority") or 0) <= 10:  # noqa: PLR2004  documented
+        raise ApiError("InvalidParameterValue", "TasksPriority: -10 to 10.")
+
+
+def _at(params: dict[str, Any], path: str) -> Any:  # noqa: ANN401  JSON
+    value: Any = params
+    for name in path.split("."):
+        value = (value or {}).get(name)
+    return value
+
+
+def _order(task: Task, inputs: list[bytes], number: int) -> Order:
+    output = task.params.get("OutputConfig") or {}
+    encode = output.get("EncodeConfig") or {}
+    scene = (task.params.get("SceneInfo") or {}).get("Type", "")
+    model = f"{task.params.get('ModelName', scene)} {task.params.get('ModelVersion', '')}"
+    return Order(
+        prompt=task.prompt,
+        model=model.strip(),
+        seed=f"{task.params.get('Seed', '')}/{number}",
+        inputs=inputs,
+        aspect_ratio=output.get("AspectRatio") or "",
+        resolution=output.get("Resolution") or "",
+        format=output.get("OutputFormat") or encode.get("Format") or "png",
+    )
+
+
+def _count(params: dict[str, Any]) -> int:
+    scene = params.get("SceneInfo") or {}
+    product = scene.get("ProductImageConfig") or {}
+    output = params.get("OutputConfig") or {}
+    return max(1, min(product.get("OutputImageCount") or output.get("OutputImageCount") or 1, 10))
+
+
+def _is_wanted(task: Task, params: dict[str, Any]) -> bool:
+    if params.get("Status") not in {None, "", task.state}:
+        return False
+    created, finished = params.get("CreateTime"), params.get("FinishTime")
+    return _is_within(task.created_at, created) and _is_within(task.finished_at, finished)
+
+
+def _is_within(moment: float | None, span: dict[str, str] | None) -> bool:
+    if not span:
+        return True
+    after, before = _moment(span.get("After")), _moment(span.get("Before"))
+    if moment is None:
+        return False
+    return (after is None or int(moment) >= after) and (before is None or int(moment) <= before)
+
+
+def _moment(text: str | None) -> float | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(re.sub("Z$", "+00:00", text)).timestamp()
+    except ValueError:
+        raise ApiError("InvalidParameterValue", f"{text!r} is not an ISO 8601 time.") from None
+
+
+def _scrolled(token: str) -> int:
+    if not token.isdecimal():
+        raise ApiError("InvalidParameterValue.ScrollToken", "This is no ScrollToken of ours.")
+    return int(token)

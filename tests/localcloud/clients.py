@@ -1,0 +1,146 @@
+"""The official SDKs, unmodified, pointed at a local cloud."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import requests
+from PIL import Image
+from qcloud_cos import CosConfig, CosS3Client
+from tencentcloud.common.common_client import CommonClient
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.cloud import LocalCloud
+    from localcloud.core import Key
+
+REGION = "ap-guangzhou"
+BUCKET = "pictures-1250000000"
+HOST = f"{BUCKET}.cos.{REGION}.myqcloud.com"
+VERSIONS = {"vod": "2018-07-17", "mps": "2019-06-12", "cam": "2019-01-16"}
+
+
+def profile(cloud: LocalCloud) -> ClientProfile:
+    return ClientProfile(httpProfile=HttpProfile(protocol="http", endpoint=authority(cloud)))
+
+
+def credential(key: Key) -> Credential:
+    return Credential(key.secret_id, key.secret_key, key.token)
+
+
+def authority(cloud: LocalCloud) -> str:
+    return cloud.url.removeprefix("http://")
+
+
+class Api:
+    """Calls of API 3.0, untyped, so that mistakes reach the cloud."""
+
+    def __init__(self, cloud: LocalCloud, key: Key | None = None) -> None:
+        self._cloud = cloud
+        self._key = key or cloud.keys.owner
+
+    def call(self, service: str, action: str, **params: Any) -> dict[str, Any]:
+        client = CommonClient(
+            service, VERSIONS[service], credential(self._key), "", profile(self._cloud)
+        )
+        answer: dict[str, Any] = client.call_json(action, params)["Response"]
+        return answer
+
+    def vod(self, action: str, **params: Any) -> dict[str, Any]:
+        return self.call("vod", action, **params)
+
+    def mps(self, action: str, **params: Any) -> dict[str, Any]:
+        return self.call("mps", action, **params)
+
+    def refusal(self, service: str, action: str, **params: Any) -> str:
+        """The code with which a call is refused; empty if it is not."""
+        try:
+            self.call(service, action, **params)
+        except TencentCloudSDKException as error:
+            return str(error.code)
+        return ""
+
+    def image_task(self, app: int, prompt: str = "a red car", **params: Any) -> str:
+        wanted = {"SubAppId": app, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": prompt}
+        return str(self.vod("CreateAigcImageTask", **{**wanted, **params})["TaskId"])
+
+    def ended_task(self, app: int, task_id: str) -> dict[str, Any]:
+        def ended() -> dict[str, Any] | None:
+            detail = self.vod("DescribeTaskDetail", SubAppId=app, TaskId=task_id)
+            return detail if detail["Status"] in {"FINISH", "ABORTED"} else None
+
+        return wait_for(ended)
+
+    def ended_mps_task(self, task_id: str) -> dict[str, Any]:
+        def ended() -> dict[str, Any] | None:
+            answer = self.mps("DescribeAigcImageTask", TaskId=task_id)
+            return answer if answer["Status"] in {"DONE", "FAIL"} else None
+
+        return wait_for(ended)
+
+
+def cos(cloud: LocalCloud, key: Key | None = None, **config: Any) -> CosS3Client:
+    key = key or cloud.keys.owner
+    reached = {"Proxies": {"http": cloud.url}, "Region": REGION, **config}
+    return CosS3Client(
+        CosConfig(
+            SecretId=key.secret_id,
+            SecretKey=key.secret_key,
+            Token=key.token or None,
+            Scheme="http",
+            **reached,
+        ),
+        retry=0,
+    )
+
+
+def get(cloud: LocalCloud, url: str, **options: Any) -> requests.Response:
+    """Fetch a URL of the cloud's real host names."""
+    return requests.get(url, proxies={"http": cloud.url}, timeout=10, **options)
+
+
+def control(cloud: LocalCloud, path: str, content: object = None) -> Any:
+    url = f"{cloud.url}/_localcloud/{path}"
+    if content is None:
+        return requests.get(url, timeout=10).json()
+    return requests.put(url, json=content, timeout=10).json()
+
+
+def example(name: str) -> dict[str, Any]:
+    """The request of an official document's example."""
+    text = (Path(__file__).parent / "examples" / f"{name}.json").read_text()
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+def picture(size: tuple[int, int] = (64, 48), colour: str = "teal") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def size_of(content: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+        return width, height
+
+
+def wait_for(question: Callable[[], T | None], seconds: float = 15) -> T:
+    """Ask until the answer is something; fewer than 20 times a second, as the API demands."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := question():
+            return answer
+        time.sleep(0.06)
+    raise TimeoutError(f"no answer within {seconds} s")

@@ -1,0 +1,249 @@
+"""API 3.0: who may call, what a call may hold, and how it is refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from tencentcloud.common.common_client import CommonClient
+from tencentcloud.common.exception import TencentCloudSDKException
+from tencentcloud.mps.v20190612.models import CreateAigcImageTaskRequest as MpsImageRequest
+from tencentcloud.mps.v20190612.mps_client import MpsClient
+from tencentcloud.vod.v20180717 import models
+from tencentcloud.vod.v20180717.vod_client import VodClient
+
+from localcloud.api import RateLimit
+from tests.localcloud.clients import Api, credential, example, get, profile
+
+if TYPE_CHECKING:
+    from localcloud.cloud import LocalCloud
+
+IMAGE = {"ModelName": "GG", "ModelVersion": "3.0", "Prompt": "a red car"}
+
+
+def test_the_documented_image_request_is_accepted_from_the_typed_client(
+    cloud: LocalCloud, app: int
+) -> None:
+    client = VodClient(credential(cloud.keys.owner), "", profile(cloud))
+    request = models.CreateAigcImageTaskRequest()
+    request.from_json_string(json.dumps({**example("vod_image"), "SubAppId": app}))
+
+    answer = client.CreateAigcImageTask(request)
+
+    assert answer.TaskId.startswith(f"{app}-AigcImageTask-")
+
+
+def test_the_documented_scene_request_is_accepted_from_the_typed_client(
+    cloud: LocalCloud, app: int
+) -> None:
+    client = VodClient(credential(cloud.keys.owner), "", profile(cloud))
+    request = models.CreateSceneAigcImageTaskRequest()
+    request.from_json_string(json.dumps({**example("vod_scene_image"), "SubAppId": app}))
+
+    answer = client.CreateSceneAigcImageTask(request)
+
+    assert answer.TaskId.startswith(f"{app}-SceneAigcImageTask-")
+
+
+def test_the_documented_mps_request_is_accepted_from_the_typed_client(cloud: LocalCloud) -> None:
+    client = MpsClient(credential(cloud.keys.owner), "", profile(cloud))
+    request = MpsImageRequest()
+    request.from_json_string(json.dumps(example("mps_image")))
+
+    answer = client.CreateAigcImageTask(request)
+
+    assert answer.TaskId.startswith("4-AigcImage-")
+
+
+def test_the_real_host_names_are_reached_through_the_proxy(cloud: LocalCloud) -> None:
+    real = profile(cloud)
+    real.httpProfile.endpoint = "vod.intl.tencentcloudapi.com"
+    real.httpProfile.proxy = cloud.url
+    client = VodClient(credential(cloud.keys.owner), "", real)
+
+    answer = client.DescribeSubAppIds(models.DescribeSubAppIdsRequest())
+
+    assert answer.TotalCount == 1
+
+
+def test_an_unknown_key_is_refused(cloud: LocalCloud) -> None:
+    stranger = replace(cloud.keys.owner, secret_id="AKIDstranger")  # noqa: S106
+
+    code = Api(cloud, stranger).refusal("vod", "DescribeSubAppIds")
+
+    assert code == "AuthFailure.SecretIdNotFound"
+
+
+def test_a_wrong_secret_is_refused(cloud: LocalCloud) -> None:
+    wrong = replace(cloud.keys.owner, secret_key="wrong")  # noqa: S106
+
+    code = Api(cloud, wrong).refusal("vod", "DescribeSubAppIds")
+
+    assert code == "AuthFailure.SignatureFailure"
+
+
+@pytest.mark.parametrize("skew", [-600, 600])
+def test_a_clock_that_is_ten_minutes_off_is_refused(
+    cloud: LocalCloud, api: Api, monkeypatch: pytest.MonkeyPatch, skew: int
+) -> None:
+    true_time = time.time()
+    monkeypatch.setattr(cloud.clock, "now", lambda: true_time + skew)
+
+    code = api.refusal("vod", "DescribeSubAppIds")
+
+    assert code == "AuthFailure.SignatureExpire"
+
+
+def test_a_temporary_key_needs_its_token(cloud: LocalCloud) -> None:
+    key = cloud.keys.issue("worker", expires_at=time.time() + 60)
+
+    with_token = Api(cloud, key).refusal("vod", "DescribeSubAppIds")
+    without = Api(cloud, replace(key, token="")).refusal("vod", "DescribeSubAppIds")
+
+    assert with_token == ""
+    assert without == "AuthFailure.TokenFailure"
+
+
+def test_an_expired_temporary_key_is_refused(cloud: LocalCloud) -> None:
+    key = cloud.keys.issue("worker", expires_at=time.time() - 1)
+
+    code = Api(cloud, key).refusal("vod", "DescribeSubAppIds")
+
+    assert code == "AuthFailure.TokenFailure"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"Promt": "typo"}, "UnknownParameter"),
+        ({"OutputConfig": {"Aspect": "1:1"}}, "UnknownParameter"),
+        ({"FileInfos": [{"Typ": "Url"}]}, "UnknownParameter"),
+        ({"ModelName": None}, "MissingParameter"),
+        ({"ModelVersion": None}, "MissingParameter"),
+        ({"SubAppId": None}, "MissingParameter"),
+        ({"EnhancePrompt": True}, "InvalidParameter"),
+        ({"SubAppId": "1500000001"}, "InvalidParameter"),
+        ({"FileInfos": {"FileId": "1"}}, "InvalidParameter"),
+        ({"FileInfos": ["1"]}, "InvalidParameter"),
+        ({"Seed": 1.5}, "InvalidParameter"),
+        ({"TasksPriority": "high"}, "InvalidParameter"),
+        ({"TasksPriority": 11}, "InvalidParameterValue"),
+        ({"OutputConfig": {"StorageMode": "Forever"}}, "InvalidParameterValue"),
+        ({"Prompt": ""}, "InvalidParameter"),
+    ],
+)
+def test_a_faulty_field_is_refused(api: Api, app: int, change: dict[str, Any], code: str) -> None:
+    params = {**IMAGE, "SubAppId": app, **change}
+
+    refusal = api.refusal("vod", "CreateAigcImageTask", **params)
+
+    assert refusal == code
+    assert api.vod("DescribeTasks", SubAppId=app)["TaskSet"] == []
+
+
+def test_a_refusal_names_the_field_by_its_path(api: Api, app: int) -> None:
+    params = {**IMAGE, "SubAppId": app, "FileInfos": [{"FileId": "1"}, {"FileId": 2}]}
+
+    with pytest.raises(TencentCloudSDKException, match=r"FileInfos\.1\.FileId"):
+        api.vod("CreateAigcImageTask", **params)
+
+
+def test_a_nested_required_field_is_missed(api: Api, app: int) -> None:
+    scene = {"Type": "ai_try_on", "AiTryOnConfig": {}}
+
+    code = api.refusal("vod", "CreateSceneAigcImageTask", SubAppId=app, SceneInfo=scene)
+
+    assert code == "MissingParameter"
+
+
+def test_an_action_that_does_not_exist_is_refused(api: Api) -> None:
+    assert api.refusal("vod", "CreateAigcImageTaks") == "InvalidAction"
+
+
+def test_an_action_that_this_cloud_lacks_says_so(api: Api) -> None:
+    assert api.refusal("vod", "DescribeStorageData") == "UnsupportedOperation"
+
+
+def test_more_than_twenty_calls_a_second_are_throttled(api: Api, app: int) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(
+            pool.map(lambda _: api.refusal("vod", "DescribeTasks", SubAppId=app), range(30))
+        )
+
+    assert 20 <= codes.count("") < 30  # a slow machine may need more than a second for all
+    assert set(codes) == {"", "RequestLimitExceeded"}
+
+
+def test_the_rate_limit_counts_any_second_and_not_the_clock_s() -> None:
+    now = 0.75
+    limit = RateLimit(2, now=lambda: now)
+    first = [limit.admits("a"), limit.admits("a"), limit.admits("a"), limit.admits("b")]
+
+    now = 1.5
+    within = limit.admits("a")
+    now = 1.75
+    later = limit.admits("a")
+
+    assert first == [True, True, False, True]
+    assert (within, later) == (False, True)
+
+
+def test_a_refusal_is_http_200_with_the_content_type_that_the_sdk_demands(
+    cloud: LocalCloud,
+) -> None:
+    answer = requests.post(
+        cloud.url, json={}, headers={"Authorization": "TC3-HMAC-SHA256 x"}, timeout=10
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    error = answer.json()["Response"]["Error"]
+    assert error["Code"] == "AuthFailure.InvalidAuthorization"
+
+
+def test_a_signature_for_one_service_is_no_good_at_the_host_of_another(cloud: LocalCloud) -> None:
+    wrong = profile(cloud)
+    wrong.httpProfile.endpoint = "live.tencentcloudapi.com"
+    wrong.httpProfile.proxy = cloud.url
+    client = VodClient(credential(cloud.keys.owner), "", wrong)
+
+    with pytest.raises(TencentCloudSDKException) as refused:
+        client.DescribeSubAppIds(models.DescribeSubAppIdsRequest())
+
+    assert refused.value.code == "AuthFailure.SignatureFailure"
+
+
+def test_an_unknown_version_is_refused(cloud: LocalCloud) -> None:
+    client = CommonClient("vod", "2024-07-18", credential(cloud.keys.owner), "", profile(cloud))
+
+    with pytest.raises(TencentCloudSDKException) as refused:
+        client.call_json("DescribeSubAppIds", {})
+
+    assert refused.value.code == "NoSuchVersion"
+
+
+def test_an_unknown_host_is_answered_here_and_never_forwarded(cloud: LocalCloud) -> None:
+    answer = get(cloud, "http://example.com/")
+
+    assert answer.status_code == 404
+    assert "example.com" in answer.json()["error"]
+
+
+def test_a_tunnel_is_refused_with_advice(cloud: LocalCloud) -> None:
+    with pytest.raises(requests.exceptions.ProxyError):
+        requests.get("https://vod.tencentcloudapi.com/", proxies={"https": cloud.url}, timeout=10)
+
+
+def test_who_calls_is_told_to_the_authorizer(cloud: LocalCloud, app: int) -> None:
+    asked = []
+    cloud.authorize = lambda caller, action, on: asked.append((caller.role, action, on))
+    key = cloud.keys.issue("worker", expires_at=time.time() + 60)
+
+    Api(cloud, key).vod("DescribeTasks", SubAppId=app)
+
+    assert asked == [("worker", "vod:DescribeTasks", "*")]

@@ -1,0 +1,63 @@
+"""What survives a restart, and what a crash leaves behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from localcloud.cloud import LocalCloud
+from localcloud.journal import Journal
+from tests.localcloud.clients import BUCKET, Api, cos, get
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_objects_tasks_applications_and_the_key_survive_a_restart(tmp_path: Path) -> None:
+    with LocalCloud(speed=50, data=tmp_path) as cloud:
+        api, store = Api(cloud), cos(cloud)
+        store.create_bucket(BUCKET)
+        store.put_object(BUCKET, b"hello", "a b/猫", Metadata={"x-cos-meta-x": "1"})
+        store.put_bucket_acl(BUCKET, ACL="public-read")
+        app = api.vod("CreateSubAppId", Name="pictures")["SubAppId"]
+        api.vod("ModifyEventConfig", SubAppId=app, Mode="PULL")
+        done = api.image_task(app, "done", SessionId="once")
+        [file] = api.ended_task(app, done)["AigcImageTask"]["Output"]["FileInfos"]
+        cloud.clock.speed = 0.001
+        waiting = api.image_task(app, "waiting")
+
+    with LocalCloud(speed=50, data=tmp_path) as cloud:
+        api, store = Api(cloud), cos(cloud)
+        again = api.refusal(
+            "vod",
+            "CreateAigcImageTask",
+            SubAppId=app,
+            ModelName="GG",
+            ModelVersion="3.0",
+            Prompt="x",
+            SessionId="once",
+        )
+
+        assert store.get_object(BUCKET, "a b/猫")["x-cos-meta-x"] == "1"
+        assert store.get_bucket_acl(BUCKET)["CannedACL"] == "public-read"
+        assert api.vod("DescribeEventConfig", SubAppId=app)["Mode"] == "PULL"
+        assert again == "InvalidParameterValue.SessionId"
+        assert get(cloud, file["FileUrl"]).content.startswith(b"\x89PNG")
+        assert api.ended_task(app, waiting)["AigcImageTask"]["ErrCode"] == 0
+
+
+def test_a_journal_forgets_a_line_that_a_crash_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "book.jsonl"
+    journal = Journal(path)
+    journal.write("a", 1)
+    journal.write("b", 2)
+    journal.write("a", 3)
+    journal.write("b", None)
+    journal.close()
+    with path.open("a") as file:
+        file.write('["c", {"half":')
+
+    reopened = Journal(path)
+    reopened.close()
+
+    assert reopened.found == {"a": 3}
+    assert path.read_text() == '["a", 3]\n'

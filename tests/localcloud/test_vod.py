@@ -1,0 +1,404 @@
+"""VOD: the life of a task from the call to its picture, its refusals and its events."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.server import Request, Response, Server
+from tests.localcloud.clients import (
+    BUCKET,
+    Api,
+    control,
+    example,
+    get,
+    picture,
+    size_of,
+    wait_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qcloud_cos import CosS3Client
+
+    from localcloud.cloud import LocalCloud
+
+
+def test_a_prompt_becomes_a_picture_behind_a_url(cloud: LocalCloud, api: Api, app: int) -> None:
+    task = api.image_task(app, OutputConfig={"AspectRatio": "16:9"}, SessionContext="mine")
+
+    detail = api.ended_task(app, task)
+
+    own = detail["AigcImageTask"]
+    assert (detail["TaskType"], detail["Status"]) == ("AigcImageTask", "FINISH")
+    assert (own["ErrCode"], own["ErrCodeExt"], own["Progress"]) == (0, "", 100)
+    assert own["SessionContext"] == "mine"
+    assert detail["SceneAigcImageTask"] is None
+    [file] = own["Output"]["FileInfos"]
+    assert file["FileUrl"].startswith(f"http://{app}.vod2.myqcloud.com/")
+    assert (file["FileType"], file["FileId"], file["StorageMode"]) == ("", "", "Temporary")
+    assert size_of(get(cloud, file["FileUrl"]).content) == (512, 288)
+
+
+def test_a_task_waits_then_works_then_ends(api: Api, cloud: LocalCloud, app: int) -> None:
+    cloud.clock.speed = 1
+    task = api.image_task(app)
+
+    seen = [api.vod("DescribeTaskDetail", SubAppId=app, TaskId=task)["Status"]]
+    cloud.clock.speed = 20
+    while seen[-1] != "FINISH":
+        time.sleep(0.06)
+        seen.append(api.vod("DescribeTaskDetail", SubAppId=app, TaskId=task)["Status"])
+
+    assert list(dict.fromkeys(seen)) == ["WAITING", "PROCESSING", "FINISH"]
+
+
+def test_the_input_of_a_presigned_url_shapes_the_picture(
+    cloud: LocalCloud, api: Api, app: int, store: CosS3Client
+) -> None:
+    store.put_object(BUCKET, picture((60, 30)), "in/a b+%你.png")
+    url = store.get_presigned_url(BUCKET, "in/a b+%你.png", "GET")
+
+    detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
+
+    own = detail["AigcImageTask"]
+    assert own["ErrCode"] == 0
+    assert own["Input"]["FileInfos"][0]["Url"] == url
+    [file] = own["Output"]["FileInfos"]
+    assert size_of(get(cloud, file["FileUrl"]).content) == (512, 256)
+
+
+@pytest.mark.parametrize("key", ["in/missing.png", "in/text.txt"])
+def test_an_input_that_cannot_be_read_fails_the_task(
+    api: Api, app: int, store: CosS3Client, key: str
+) -> None:
+    store.put_object(BUCKET, b"no picture", "in/text.txt")
+    url = store.get_presigned_url(BUCKET, key, "GET")
+
+    detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
+
+    own = detail["AigcImageTask"]
+    assert (detail["Status"], own["Status"], own["ErrCode"]) == ("FINISH", "FINISH", 60000)
+    assert own["Output"]["FileInfos"] == []
+
+
+def test_an_input_whose_url_has_expired_fails_the_task(
+    api: Api, app: int, store: CosS3Client
+) -> None:
+    store.put_object(BUCKET, picture(), "in/a.png")
+    url = store.get_presigned_url(BUCKET, "in/a.png", "GET", Expired=-1)
+
+    detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
+
+    assert detail["AigcImageTask"]["ErrCode"] == 60000
+    assert "403" in detail["AigcImageTask"]["Message"]
+
+
+def test_base64_and_file_ids_and_far_urls_are_inputs_too(api: Api, app: int) -> None:
+    files = [
+        {"Type": "Base64", "Base64": base64.b64encode(picture()).decode()},
+        {"Type": "File", "FileId": "3704211"},
+        {"Type": "Url", "Url": "https://example.com/cat.png"},
+    ]
+
+    detail = api.ended_task(app, api.image_task(app, FileInfos=files))
+
+    assert detail["AigcImageTask"]["ErrCode"] == 0
+
+
+def test_a_permanent_result_has_a_file_id_that_is_an_input(api: Api, app: int) -> None:
+    first = api.image_task(app, OutputConfig={"StorageMode": "Permanent"})
+    [kept] = api.ended_task(app, first)["AigcImageTask"]["Output"]["FileInfos"]
+    files = [{"Type": "File", "FileId": kept["FileId"]}]
+
+    second = api.ended_task(app, api.image_task(app, FileInfos=files))
+
+    assert kept["FileId"].isdecimal()
+    assert kept["ExpireTime"] == "0000-00-00T00:00:00Z"
+    assert second["AigcImageTask"]["ErrCode"] == 0
+
+
+def test_a_scene_task_has_no_extended_error_code(cloud: LocalCloud, api: Api, app: int) -> None:
+    params = {**example("vod_scene_image"), "SubAppId": app}
+    task = api.vod("CreateSceneAigcImageTask", **params)["TaskId"]
+
+    own = api.ended_task(app, task)["SceneAigcImageTask"]
+
+    assert own["Status"] == "FINISH"
+    assert "ErrCodeExt" not in own
+    [file] = own["Output"]["FileInfos"]
+    assert file["MediaName"] == "myfile"
+    assert get(cloud, file["FileUrl"]).content.startswith(b"\x89PNG")
+
+
+def test_several_pictures_can_be_ordered(api: Api, app: int) -> None:
+    task = api.image_task(app, OutputConfig={"OutputImageCount": 3, "OutputFormat": "jpeg"})
+
+    files = api.ended_task(app, task)["AigcImageTask"]["Output"]["FileInfos"]
+
+    assert len({file["FileUrl"] for file in files}) == 3
+    assert all(file["FileUrl"].endswith(".jpg") for file in files)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"SubAppId": 42}, "InvalidParameterValue.SubAppId"),
+        ({"SessionId": "s" * 51}, "InvalidParameterValue.SessionIdTooLong"),
+        ({"SessionContext": "c" * 1001}, "InvalidParameterValue.SessionContextTooLong"),
+        ({"FileInfos": [{"FileId": "gone"}]}, "InvalidParameterValue.FileId"),
+        ({"FileInfos": [{"Type": "Url"}]}, "InvalidParameter"),
+        ({"FileInfos": [{"Type": "Ftp", "Url": "x"}]}, "InvalidParameterValue"),
+    ],
+)
+def test_a_documented_refusal(
+    cloud: LocalCloud, api: Api, app: int, change: dict[str, Any], code: str
+) -> None:
+    control(cloud, "vod", {"missing_files": ["gone"]})
+    params = {"SubAppId": app, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": "x", **change}
+
+    refusal = api.refusal("vod", "CreateAigcImageTask", **params)
+
+    assert refusal == code
+    assert control(cloud, "tasks")["tasks"] == []
+
+
+def test_an_account_without_vod_is_refused(cloud: LocalCloud, api: Api) -> None:
+    control(cloud, "vod", {"activated": False})
+
+    assert api.refusal("vod", "DescribeSubAppIds") == "FailedOperation.InvalidVodUser"
+
+
+def test_a_session_is_accepted_once_however_often_it_is_sent_at_once(
+    cloud: LocalCloud, api: Api, app: int
+) -> None:
+    params = {"SubAppId": app, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": "x"}
+
+    def send(_: int) -> str:
+        return api.refusal("vod", "CreateAigcImageTask", **params, SessionId="once")
+
+    with ThreadPoolExecutor(8) as pool:
+        codes = list(pool.map(send, range(8)))
+
+    assert codes.count("") == 1
+    assert codes.count("InvalidParameterValue.SessionId") == 7
+    [task] = control(cloud, "tasks")["tasks"]
+    assert task["session_id"] == "once"
+
+
+def test_a_refused_request_does_not_use_its_session_up(api: Api, app: int) -> None:
+    refused = api.refusal(
+        "vod",
+        "CreateAigcImageTask",
+        SubAppId=app,
+        ModelName="GG",
+        ModelVersion="3.0",
+        SessionId="again",
+    )
+
+    task = api.image_task(app, SessionId="again")
+
+    assert refused == "InvalidParameter"
+    assert task
+
+
+def test_more_tasks_at_once_than_allowed_are_accepted_and_fail_late(
+    cloud: LocalCloud, api: Api, app: int
+) -> None:
+    tasks = [api.image_task(app, f"car {n}") for n in range(3)]
+
+    details = [api.ended_task(app, task)["AigcImageTask"] for task in tasks]
+
+    assert [own["ErrCode"] for own in details] == [0, 70000, 70000]
+    assert [own["ErrCodeExt"] for own in details[1:]] == ["RequestLimitExceeded"] * 2
+    report = control(cloud, "tasks")
+    assert report["most_at_once"] == {"vod.CreateAigcImageTask": 3}
+    assert [task["state"] for task in report["tasks"]] == ["FINISH"] * 3
+    assert report["tasks"][1]["error"]["ext"] == "RequestLimitExceeded"
+
+
+def test_the_place_of_an_ended_task_is_free_at_once(cloud: LocalCloud, api: Api, app: int) -> None:
+    api.ended_task(app, api.image_task(app, "first"))
+    second = api.ended_task(app, api.image_task(app, "second"))
+
+    assert second["AigcImageTask"]["ErrCode"] == 0
+    assert control(cloud, "tasks")["most_at_once"]["vod.CreateAigcImageTask"] == 1
+
+
+def test_a_waiting_task_can_be_aborted_and_a_running_one_cannot(
+    cloud: LocalCloud, api: Api, app: int
+) -> None:
+    cloud.clock.speed = 1
+    abort = {"SubAppId": app, "OperationType": "Abort"}
+    waiting = api.image_task(app, "waiting")
+    api.vod("ManageTask", **abort, TaskId=waiting)
+    cloud.clock.speed = 5
+    running = api.image_task(app, "running")
+    wait_for(lambda: api.vod("DescribeTasks", SubAppId=app, Status="PROCESSING")["TaskSet"])
+
+    refused = api.refusal("vod", "ManageTask", **abort, TaskId=running)
+
+    detail = api.vod("DescribeTaskDetail", SubAppId=app, TaskId=waiting)
+    assert detail["Status"] == "ABORTED"
+    assert detail["AigcImageTask"]["ErrCodeExt"] == "OperationCanceled"
+    assert refused == "FailedOperation"
+
+
+def test_tasks_are_found_by_time_and_page(api: Api, app: int) -> None:
+    tasks = [api.image_task(app, f"car {n}", SessionId=f"s{n}") for n in range(3)]
+    after = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60))
+    future = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    wanted = {"SubAppId": app, "CreateTime": {"After": after}, "Sort": {"Order": "Asc"}}
+
+    first = api.vod("DescribeTasks", **wanted, Limit=2)
+    rest = api.vod("DescribeTasks", **wanted, Limit=2, ScrollToken=first["ScrollToken"])
+    none = api.vod("DescribeTasks", SubAppId=app, CreateTime={"After": future})
+
+    assert [task["TaskId"] for task in first["TaskSet"] + rest["TaskSet"]] == tasks
+    assert rest["TaskSet"][0]["SessionId"] == "s2"
+    assert (rest["ScrollToken"], none["TaskSet"]) == ("", [])
+
+
+def test_a_task_is_not_found_in_another_application_or_after_three_days(
+    cloud: LocalCloud, api: Api, app: int
+) -> None:
+    other = api.vod("CreateSubAppId", Name="other")["SubAppId"]
+    task = api.image_task(app)
+    elsewhere = api.refusal("vod", "DescribeTaskDetail", SubAppId=other, TaskId=task)
+
+    cloud.tasks.find("vod", task).created_at -= 3 * 86_400 + 1  # type: ignore[union-attr]
+    later = api.refusal("vod", "DescribeTaskDetail", SubAppId=app, TaskId=task)
+
+    assert (elsewhere, later) == ("InvalidParameterValue.TaskId",) * 2
+
+
+def test_a_result_is_gone_after_seven_days(
+    cloud: LocalCloud, api: Api, app: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [file] = api.ended_task(app, api.image_task(app))["AigcImageTask"]["Output"]["FileInfos"]
+    before = get(cloud, file["FileUrl"]).status_code
+
+    week_later = time.time() + 7 * 86_400 + 1
+    monkeypatch.setattr(cloud.clock, "now", lambda: week_later)
+
+    assert (before, get(cloud, file["FileUrl"]).status_code) == (200, 404)
+
+
+def test_applications_are_made_renamed_switched_off_and_destroyed(api: Api) -> None:
+    app = api.vod("CreateSubAppId", Name="one", Description="first")["SubAppId"]
+    api.vod("ModifySubAppIdInfo", SubAppId=app, Name="two")
+    [found] = api.vod("DescribeSubAppIds", Name="two")["SubAppIdInfoSet"]
+    api.vod("ModifySubAppIdStatus", SubAppId=app, Status="Off")
+    off = api.refusal("vod", "DescribeTasks", SubAppId=app)
+
+    api.vod("ModifySubAppIdStatus", SubAppId=app, Status="Destroyed")
+
+    assert (found["SubAppId"], found["Description"]) == (app, "first")
+    assert off == "InvalidParameterValue.SubAppId"
+    assert api.vod("DescribeSubAppIds", Name="two")["SubAppIdInfoSet"] == []
+
+
+@contextmanager
+def listener(statuses: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A web server that keeps what it is sent and answers with these statuses, then 200."""
+    received: list[dict[str, Any]] = []
+
+    def answer(request: Request) -> Response:
+        received.append(json.loads(request.body))
+        return Response(statuses.pop(0) if statuses else 200)
+
+    server = Server(0, answer)
+    server.start()
+    yield f"http://127.0.0.1:{server.port}/events?key=1", received
+    server.stop()
+
+
+def push_to(api: Api, app: int, url: str, **params: Any) -> None:
+    api.vod("ModifyEventConfig", SubAppId=app, Mode="PUSH", NotificationUrl=url, **params)
+
+
+def test_the_end_of_a_task_is_pushed_with_a_signature(api: Api, app: int) -> None:
+    with listener([]) as (url, received):
+        push_to(api, app, url, SignKey="abc123")
+        task = api.image_task(app, SessionContext="job-1")
+        [event] = wait_for(lambda: received)
+
+    own = event["AigcImageCompleteEvent"]
+    assert event["EventType"] == "AigcImageTaskComplete"
+    assert (own["TaskId"], own["SessionContext"]) == (task, "job-1")
+    assert own["Output"]["FileInfos"][0]["FileUrl"]
+    assert event["Sign"] == hashlib.md5(f"abc123{event['T']}".encode()).hexdigest()  # noqa: S324
+    assert 500 < event["T"] - time.time() <= 600
+    assert "EventHandle" not in event
+
+
+def test_the_end_of_a_scene_task_is_pushed_in_its_own_field(api: Api, app: int) -> None:
+    with listener([]) as (url, received):
+        push_to(api, app, url)
+        api.vod("CreateSceneAigcImageTask", **{**example("vod_scene_image"), "SubAppId": app})
+        [event] = wait_for(lambda: received)
+
+    assert event["SceneAigcImageCompleteEvent"]["SessionId"] == "mysession"
+    assert "Sign" not in event
+
+
+def test_a_push_that_was_not_answered_200_is_sent_again(api: Api, app: int) -> None:
+    with listener([500, 404]) as (url, received):
+        push_to(api, app, url)
+        api.image_task(app)
+        wait_for(lambda: len(received) == 3)
+
+    assert received[0] == received[1] == received[2]
+
+
+@pytest.mark.parametrize(("fault", "times"), [("repeat", 2), ("delay:5", 1), ("drop", 0)])
+def test_a_push_can_be_told_to_go_wrong(
+    cloud: LocalCloud, api: Api, app: int, fault: str, times: int
+) -> None:
+    control(cloud, "faults", [{"where": "vod.callback", "what": fault}])
+    with listener([]) as (url, received):
+        push_to(api, app, url)
+        api.ended_task(app, api.image_task(app, "faulty"))
+        api.ended_task(app, api.image_task(app, "sound"))
+        wait_for(lambda: len(received) == times + 1)
+
+    prompts = sorted(event["AigcImageCompleteEvent"]["Input"]["Prompt"] for event in received)
+    assert prompts == ["faulty"] * times + ["sound"]
+    assert control(cloud, "faults") == []
+
+
+def test_events_are_pulled_until_they_are_confirmed(api: Api, app: int) -> None:
+    api.vod("ModifyEventConfig", SubAppId=app, Mode="PULL")
+    task = api.image_task(app)
+    api.ended_task(app, task)
+    [first] = api.vod("PullEvents", SubAppId=app)["EventSet"]
+    hidden = api.vod("PullEvents", SubAppId=app)["EventSet"]
+    [again] = wait_for(lambda: api.vod("PullEvents", SubAppId=app)["EventSet"])
+
+    api.vod("ConfirmEvents", SubAppId=app, EventHandles=[again["EventHandle"]])
+
+    assert first["AigcImageCompleteEvent"]["TaskId"] == task
+    assert (hidden, again["EventHandle"]) == ([], first["EventHandle"])
+    late = api.refusal("vod", "ConfirmEvents", SubAppId=app, EventHandles=[first["EventHandle"]])
+    assert late == "InvalidParameter"
+
+
+def test_the_event_configuration_is_told_without_its_key(api: Api, app: int) -> None:
+    push_to(api, app, "http://127.0.0.1:1/x", SignKey="secret1")
+    api.vod("ModifyEventConfig", SubAppId=app, UploadMediaCompleteEventSwitch="ON")
+
+    config = api.vod("DescribeEventConfig", SubAppId=app)
+
+    assert (config["Mode"], config["NotificationUrl"]) == ("PUSH", "http://127.0.0.1:1/x")
+    assert config["UploadMediaCompleteEventSwitch"] == "ON"
+    assert "secret1" not in json.dumps(config)
+    wrong = api.refusal("vod", "ModifyEventConfig", SubAppId=app, SignKey="not-alphanumeric")
+    assert wrong == "InvalidParameterValue"

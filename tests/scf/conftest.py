@@ -1,0 +1,105 @@
+"""SCF on a stand-in for the cloud around it, and functions made on the spot."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import textwrap
+import time
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.core import Account, Caller, Clock, Keys
+from localcloud.cos.events import Events
+from localcloud.faults import Faults
+from localcloud.scf.service import Scf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localcloud.server import Request, Response
+
+SPEED = 200.0  # the minute between two tries of an event takes 0.3 s
+
+
+@dataclass
+class FakeCloud:
+    """The part of the cloud that SCF needs, without a server."""
+
+    account: Account = field(default_factory=Account)
+    clock: Clock = field(default_factory=lambda: Clock(SPEED))
+    keys: Keys = field(default_factory=Keys)
+    faults: Faults = field(default_factory=Faults)
+    role_exists: Callable[[str], bool] = field(default=lambda name: name == "worker")
+    control_routes: dict[str, Callable[[Request], Response]] = field(default_factory=dict)
+    url: str = "http://127.0.0.1:9"
+
+    def __post_init__(self) -> None:
+        self.cos = Events(self.clock, self.faults)
+
+
+class FunctionTool:
+    """Calls the API as a client would, and fails with its errors."""
+
+    def __init__(self, scf: Scf, cloud: FakeCloud) -> None:
+        self.scf = scf
+        self.cloud = cloud
+
+    def call(self, action: str, **params: Any) -> dict[str, Any]:
+        return self.scf.call(action, params, Caller("owner"))
+
+    def create(self, name: str, source: str, **params: Any) -> None:
+        settings = {"Handler": "index.main_handler", "Runtime": "Python3.10", "Timeout": 5}
+        code = {"ZipFile": zipped({"index.py": textwrap.dedent(source)})}
+        self.call("CreateFunction", FunctionName=name, Code=code, **{**settings, **params})
+
+    def invoke(self, name: str, event: Any = None) -> Any:
+        result = self.call("Invoke", FunctionName=name, ClientContext=json.dumps(event))["Result"]
+        return json.loads(result["RetMsg"])
+
+    def trigger(self, name: str, trigger: str, type_: str, desc: object) -> dict[str, Any]:
+        text = desc if isinstance(desc, str) else json.dumps(desc)
+        names = {"FunctionName": name, "TriggerName": trigger, "Type": type_}
+        told: dict[str, Any] = self.call("CreateTrigger", TriggerDesc=text, **names)["TriggerInfo"]
+        return told
+
+    def url(self, name: str, **net: Any) -> str:
+        desc = {"AuthType": "NONE", "NetConfig": {"EnableExtranet": True}, **net}
+        told = json.loads(self.trigger(name, "url", "http", desc)["TriggerDesc"])
+        return str(told["NetConfig"]["ExtranetUrl"])
+
+    def counters(self, name: str) -> dict[str, Any]:
+        counters: dict[str, Any] = self.scf.status()[name]
+        return counters
+
+    def wait(self, name: str, **wanted: int) -> dict[str, Any]:
+        """Wait until a function's counters have come that far."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            counters = self.counters(name)
+            if all(counters[key] >= value for key, value in wanted.items()):
+                return counters
+            time.sleep(0.01)
+        pytest.fail(f"{name} has {self.counters(name)}, not {wanted}")
+
+
+def zipped(files: dict[str, str]) -> str:
+    """Make a package as CreateFunction wants it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.fixture
+def functions() -> Iterator[FunctionTool]:
+    cloud = FakeCloud()
+    scf = Scf(cloud, max_instances=4)
+    yield FunctionTool(scf, cloud)
+    scf.stop()
+    cloud.clock.stop()

@@ -1,0 +1,168 @@
+"""CAM's roles and policies, as the provider uses them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.cam import Cam, Tags
+from localcloud.cloud import LocalCloud
+from localcloud.core import ApiError, Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Call = Callable[..., dict[str, Any]]
+
+TRUST = json.dumps(
+    {
+        "version": "2.0",
+        "statement": [
+            {
+                "action": ["name/sts:AssumeRole"],
+                "effect": "allow",
+                "principal": {"service": ["scf.qcloud.com"]},
+            }
+        ],
+    }
+)
+READ = json.dumps(
+    {
+        "version": "2.0",
+        "statement": [
+            {"effect": "allow", "action": ["name/cos:GetObject"], "resource": ["qcs::cos:::x/*"]}
+        ],
+    }
+)
+
+
+@pytest.fixture
+def cloud() -> Iterator[LocalCloud]:
+    with LocalCloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cam(cloud: LocalCloud) -> Cam:
+    return Cam(cloud)
+
+
+@pytest.fixture
+def call(cam: Cam) -> Call:
+    return lambda action, **params: cam.call(action, params, Caller("owner"))
+
+
+def refusal(call: Call, action: str, **params: Any) -> str:
+    with pytest.raises(ApiError) as caught:
+        call(action, **params)
+    return caught.value.code
+
+
+def test_created_role_is_listed_and_known_to_the_cloud(cloud: LocalCloud, call: Call) -> None:
+    role_id = call("CreateRole", RoleName="worker", PolicyDocument=TRUST)["RoleId"]
+
+    [listed] = call("DescribeRoleList", Page=1, Rp=200)["List"]
+    assert (listed["RoleId"], listed["RoleName"], listed["ConsoleLogin"]) == (role_id, "worker", 0)
+    assert call("GetRole", RoleName="worker")["RoleInfo"] == listed
+    assert cloud.role_exists("worker")
+    assert not cloud.role_exists("nobody")
+
+
+def test_role_can_be_changed_and_deleted(cloud: LocalCloud, call: Call) -> None:
+    role_id = call("CreateRole", RoleName="worker", PolicyDocument=TRUST)["RoleId"]
+
+    call("UpdateRoleDescription", RoleId=role_id, Description="new")
+    changed = TRUST.replace("scf.qcloud.com", "mps.cloud.tencent.com")
+    call("UpdateAssumeRolePolicy", RoleId=role_id, PolicyDocument=changed)
+    told = call("GetRole", RoleId=role_id)["RoleInfo"]
+    call("DeleteRole", RoleId=role_id)
+
+    assert (told["Description"], told["PolicyDocument"]) == ("new", changed)
+    assert refusal(call, "GetRole", RoleName="worker") == "InvalidParameter.RoleNotExist"
+    assert not cloud.role_exists("worker")
+
+
+def test_policy_is_attached_by_number_and_by_name(cam: Cam, call: Call) -> None:
+    role_id = call("CreateRole", RoleName="worker", PolicyDocument=TRUST)["RoleId"]
+    policy_id = call("CreatePolicy", PolicyName="read", PolicyDocument=READ)["PolicyId"]
+
+    call("AttachRolePolicy", AttachRoleId=role_id, PolicyId=policy_id)
+    call("AttachRolePolicy", AttachRoleName="worker", PolicyName="QcloudVODFullAccess")
+
+    listed = call("ListAttachedRolePolicies", RoleName="worker", Page=1, Rp=200)["List"]
+    assert {one["PolicyName"]: one["PolicyType"] for one in listed} == {
+        "read": "User",
+        "QcloudVODFullAccess": "QCS",
+    }
+    assert json.loads(READ) in cam.policies_of("worker")
+
+
+def test_detached_and_deleted_policies_are_gone(cam: Cam, call: Call) -> None:
+    call("CreateRole", RoleName="worker", PolicyDocument=TRUST)
+    kept, deleted = (
+        call("CreatePolicy", PolicyName=name, PolicyDocument=READ)["PolicyId"]
+        for name in ("kept", "deleted")
+    )
+    for policy_id in (kept, deleted):
+        call("AttachRolePolicy", AttachRoleName="worker", PolicyId=policy_id)
+
+    call("DetachRolePolicy", DetachRoleName="worker", PolicyId=kept)
+    call("DeletePolicy", PolicyId=[deleted])
+
+    assert cam.policies_of("worker") == []
+    assert call("GetPolicy", PolicyId=kept)["PolicyName"] == "kept"
+    assert refusal(call, "GetPolicy", PolicyId=deleted) == "ResourceNotFound.PolicyIdNotFound"
+
+
+def test_policy_can_be_changed(call: Call) -> None:
+    policy_id = call("CreatePolicy", PolicyName="read", PolicyDocument=READ)["PolicyId"]
+    changed = READ.replace("GetObject", "HeadObject")
+
+    call("UpdatePolicy", PolicyId=policy_id, PolicyDocument=changed)
+
+    told = call("GetPolicy", PolicyId=policy_id)
+    assert (told["PolicyDocument"], told["Type"]) == (changed, 1)
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["no json", "[]", '{"version": "1.0", "statement": []}', TRUST.replace("effect", "efect")],
+)
+def test_document_that_is_none_is_refused(call: Call, document: str) -> None:
+    code = refusal(call, "CreateRole", RoleName="worker", PolicyDocument=document)
+
+    assert code == "InvalidParameter.PolicyDocumentError"
+
+
+def test_names_are_unique(call: Call) -> None:
+    call("CreateRole", RoleName="worker", PolicyDocument=TRUST)
+    call("CreatePolicy", PolicyName="read", PolicyDocument=READ)
+
+    role = refusal(call, "CreateRole", RoleName="worker", PolicyDocument=TRUST)
+    policy = refusal(call, "CreatePolicy", PolicyName="read", PolicyDocument=READ)
+
+    assert role == "InvalidParameter.RoleNameInUse"
+    assert policy == "FailedOperation.PolicyNameInUse"
+
+
+def test_account_tells_who_it_is(call: Call) -> None:
+    told = call("GetUserAppId")
+
+    assert told == {"Uin": "100000000001", "OwnerUin": "100000000001", "AppId": 1250000000}
+    [own] = call("DescribeSubAccounts", FilterSubAccountUin=[100000000001])["SubAccounts"]
+    assert own["Uin"] == 100000000001
+
+
+def test_tags_are_kept_by_resource() -> None:
+    tags = Tags()
+    caller = Caller("owner")
+    tag = {"TagKey": "team", "TagValue": "pictures"}
+
+    tags.call(
+        "ModifyResourceTags", {"Resource": "qcs::cam::uin/:role/46", "ReplaceTags": [tag]}, caller
+    )
+
+    told = tags.call("DescribeResourceTagsByResourceIds", {"ResourceIds": ["46", "47"]}, caller)
+    assert told["Tags"] == [{**tag, "ResourceId": "46"}]

@@ -1,0 +1,151 @@
+"""The API of functions, held against the service's rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.core import ApiError
+from tests.scf.conftest import zipped
+
+if TYPE_CHECKING:
+    from tests.scf.conftest import FunctionTool
+
+SOURCE = "def main_handler(event, context): return None\n"
+
+
+def refusal(functions: FunctionTool, action: str, **params: Any) -> str:
+    with pytest.raises(ApiError) as caught:
+        functions.call(action, **params)
+    return caught.value.code
+
+
+def test_created_function_is_active_with_every_field_that_the_provider_reads(
+    functions: FunctionTool,
+) -> None:
+    functions.create("plain", SOURCE, Role="worker", MemorySize=256, Timeout=60)
+
+    told = functions.call("GetFunction", FunctionName="plain", Namespace="default")
+
+    assert told["Status"] == "Active"
+    assert (told["MemorySize"], told["Timeout"], told["Role"]) == (256, 60, "worker")
+    assert told["L5Enable"] == told["InstallDependency"] == "FALSE"
+    assert told["AccessInfo"] == {"Host": "", "Vip": ""}
+    assert told["EipConfig"] == {"EipFixed": "FALSE", "Eips": []}
+    assert told["VpcConfig"] == {"VpcId": "", "SubnetId": ""}
+    assert told["PublicNetConfig"]["EipConfig"]["EipStatus"] == "DISABLE"
+    assert told["Environment"] == {"Variables": []}
+    assert told["FunctionId"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"FunctionName": "1st"}, "InvalidParameterValue.FunctionName"),
+        ({"FunctionName": "ends-"}, "InvalidParameterValue.FunctionName"),
+        ({"FunctionName": "x" * 61}, "InvalidParameterValue.FunctionName"),
+        ({"Handler": "index"}, "InvalidParameterValue.Handler"),
+        ({"Handler": "a.b.c"}, "InvalidParameterValue.Handler"),
+        ({"Runtime": "Python2.7"}, "InvalidParameterValue.Runtime"),
+        ({"MemorySize": 200}, "InvalidParameterValue.MemorySize"),
+        ({"Timeout": 901}, "LimitExceeded.Timeout"),
+        ({"Role": "nobody"}, "ResourceNotFound.Role"),
+        ({"Namespace": "other"}, "ResourceNotFound.Namespace"),
+        ({"Code": {"CosBucketName": "code"}}, "InvalidParameterValue.Code"),
+        ({"Code": {"ZipFile": "?"}}, "InvalidParameterValue.ZipFileBase64BinasciiError"),
+        (
+            {"Environment": {"Variables": [{"Key": "TENCENTCLOUD_X", "Value": "1"}]}},
+            "InvalidParameterValue.EnvironmentSystemProtect",
+        ),
+        (
+            {"Environment": {"Variables": [{"Key": "LONG", "Value": "x" * 4096}]}},
+            "InvalidParameterValue.EnvironmentExceededLimit",
+        ),
+    ],
+)
+def test_function_against_the_rules_is_refused(
+    functions: FunctionTool, change: dict[str, Any], code: str
+) -> None:
+    params = {
+        "FunctionName": "plain",
+        "Handler": "index.main_handler",
+        "Runtime": "Python3.10",
+        "Code": {"ZipFile": zipped({"index.py": SOURCE})},
+    }
+
+    assert refusal(functions, "CreateFunction", **{**params, **change}) == code
+
+
+def test_second_function_of_a_name_is_refused(functions: FunctionTool) -> None:
+    functions.create("plain", SOURCE)
+
+    with pytest.raises(ApiError) as caught:
+        functions.create("plain", SOURCE)
+
+    assert caught.value.code == "ResourceInUse.Function"
+
+
+def test_deleted_function_is_not_found(functions: FunctionTool) -> None:
+    functions.create("plain", SOURCE)
+
+    functions.call("DeleteFunction", FunctionName="plain")
+
+    assert refusal(functions, "GetFunction", FunctionName="plain") == (
+        "ResourceNotFound.FunctionName"
+    )
+
+
+def test_configuration_changes_what_is_mentioned(functions: FunctionTool) -> None:
+    functions.create("plain", SOURCE, Timeout=7, Description="kept")
+    variables = [{"Key": "A", "Value": "2"}]
+
+    functions.call(
+        "UpdateFunctionConfiguration",
+        FunctionName="plain",
+        MemorySize=512,
+        Environment={"Variables": variables},
+    )
+
+    told = functions.call("GetFunction", FunctionName="plain")
+    assert (told["MemorySize"], told["Timeout"], told["Description"]) == (512, 7, "kept")
+    assert told["Environment"]["Variables"] == variables
+
+
+def test_variable_without_a_name_clears_the_environment(functions: FunctionTool) -> None:
+    functions.create("plain", SOURCE, Environment={"Variables": [{"Key": "A", "Value": "1"}]})
+
+    functions.call(
+        "UpdateFunctionConfiguration",
+        FunctionName="plain",
+        Environment={"Variables": [{"Key": "", "Value": ""}]},
+    )
+
+    assert functions.call("GetFunction", FunctionName="plain")["Environment"]["Variables"] == []
+
+
+def test_runtime_cannot_change(functions: FunctionTool) -> None:
+    functions.create("plain", SOURCE)
+
+    code = refusal(
+        functions, "UpdateFunctionConfiguration", FunctionName="plain", Runtime="Python3.9"
+    )
+
+    assert code == "InvalidParameterValue.Runtime"
+
+
+def test_url_is_told_by_get_function_and_there_is_one_only(functions: FunctionTool) -> None:
+    functions.create("web", SOURCE)
+
+    url = functions.url("web")
+
+    [trigger] = functions.call("GetFunction", FunctionName="web")["Triggers"]
+    assert url in trigger["TriggerDesc"]
+    assert trigger["Enable"] == 1
+    with pytest.raises(ApiError) as caught:
+        functions.url("web")
+    assert caught.value.code == "ResourceInUse.TriggerName"
+
+
+def test_unknown_action_is_refused(functions: FunctionTool) -> None:
+    assert refusal(functions, "PublishLayerVersion") == "UnsupportedOperation"

@@ -1,0 +1,464 @@
+"""What invokes a function: objects, the clock, HTTP; and what becomes of failing events."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from localcloud.core import ApiError
+from localcloud.cos.events import ObjectCreated
+from localcloud.scf.cron import BEIJING, Cron
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.scf.conftest import FunctionTool
+
+INBOX = "inbox-1250000000.cos.ap-guangzhou.myqcloud.com"
+NO_PROXY = {"http": ""}
+
+# Appends each event to the file that its environment names.
+RECORDER = """
+    import json, os
+
+    def main_handler(event, context):
+        with open(os.environ["RECORDS"], "a") as file:
+            file.write(json.dumps(event) + "\\n")
+        if os.environ.get("FAIL") and sum(1 for _ in open(os.environ["RECORDS"])) <= int(
+            os.environ["FAIL"]
+        ):
+            raise RuntimeError("not yet")
+"""
+
+HTTP_ECHO = """
+    import base64
+
+    def main_handler(event, context):
+        if event["path"] == "/plain":
+            return {"pictures": 3}
+        if event["path"] == "/binary":
+            body = base64.b64encode(b"\\x89PNG").decode()
+            return {"statusCode": 201, "isBase64Encoded": True, "body": body,
+                    "headers": {"Content-Type": "image/png", "X-Many": ["a", "b"]}}
+        if event["path"] == "/wrong":
+            return {"statusCode": "many"}
+        if event["path"] == "/large":
+            return "x" * 6291456
+        if event["path"] == "/raise":
+            raise ValueError("no")
+        return {"statusCode": 202, "body": __import__("json").dumps(event)}
+"""
+
+
+def created(key: str, **changes: Any) -> ObjectCreated:
+    fields = {
+        "bucket": "inbox-1250000000",
+        "region": "ap-guangzhou",
+        "app_id": 1250000000,
+        "key": key,
+        "size": 12,
+        "event": "cos:ObjectCreated:Put",
+        "request_id": "NWMx",
+        "meta": {"Content-Type": "image/png", "x-cos-meta-aigc-prompt": "a cat"},
+        "time": 1700000000.9,
+        "source_ip": "127.0.0.1",
+    }
+    return ObjectCreated(**{**fields, **changes})
+
+
+def recorder(functions: FunctionTool, file: Path, *, fail: int = 0, **params: Any) -> None:
+    variables = [{"Key": "RECORDS", "Value": str(file)}, {"Key": "FAIL", "Value": str(fail or "")}]
+    functions.create("recorder", RECORDER, Environment={"Variables": variables}, **params)
+
+
+def records(file: Path) -> list[Any]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def inbox_trigger(functions: FunctionTool, event: str = "*", **filters: str) -> None:
+    desc = {"event": f"cos:ObjectCreated:{event}", "filter": filters}
+    functions.trigger("recorder", INBOX, "cos", desc)
+
+
+def test_new_object_becomes_the_documented_event(functions: FunctionTool, tmp_path: Path) -> None:
+    recorder(functions, tmp_path / "events")
+    inbox_trigger(functions)
+
+    functions.cloud.cos.publish(created("in/a b+c%猫.png"))
+    functions.wait("recorder", invocations=1)
+
+    [event] = records(tmp_path / "events")
+    [record] = event["Records"]
+    assert record["cos"]["cosObject"] == {
+        "url": f"http://{INBOX}/in/a%20b%2Bc%25%E7%8C%AB.png",
+        "meta": {
+            "x-cos-request-id": "NWMx",
+            "Content-Type": "image/png",
+            "x-cos-meta-aigc-prompt": "a cat",
+        },
+        "vid": "",
+        "key": "/1250000000/inbox/in/a b+c%猫.png",
+        "size": 12,
+    }
+    assert record["cos"]["cosBucket"]["name"] == "inbox"
+    assert record["cos"]["cosBucket"]["region"] == "gz"
+    assert record["event"]["eventName"] == "cos:ObjectCreated:Put"
+    assert record["event"]["eventTime"] == 1700000000
+    assert record["event"]["eventQueue"].endswith("default.recorder.$DEFAULT")
+
+
+def test_only_objects_that_the_rule_wants_invoke(functions: FunctionTool, tmp_path: Path) -> None:
+    recorder(functions, tmp_path / "events")
+    inbox_trigger(functions, "Put", Prefix="in/", Suffix=".png")
+
+    for unwanted in (
+        created("out/a.png"),
+        created("in/a.txt"),
+        created("in/a.png", event="cos:ObjectCreated:Copy"),
+        created("in/a.png", bucket="other-1250000000"),
+    ):
+        functions.cloud.cos.publish(unwanted)
+    functions.cloud.cos.publish(created("in/wanted.png"))
+    functions.wait("recorder", invocations=1)
+    time.sleep(0.2)
+
+    [event] = records(tmp_path / "events")
+    assert event["Records"][0]["cos"]["cosObject"]["key"].endswith("in/wanted.png")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [({}, {"Prefix": "in/"}), ({"Prefix": "in/"}, {"Prefix": "in/deep/", "Suffix": ".png"})],
+)
+def test_overlapping_rules_of_one_bucket_are_refused(
+    functions: FunctionTool, first: dict[str, str], second: dict[str, str]
+) -> None:
+    functions.create("recorder", RECORDER)
+    inbox_trigger(functions, **first)
+
+    with pytest.raises(ApiError) as caught:
+        inbox_trigger(functions, "Put", **second)
+
+    assert caught.value.code == "ResourceInUse.Cos"
+
+
+def test_triggers_of_one_bucket_differ_by_rule_and_are_deleted_by_it(
+    functions: FunctionTool,
+) -> None:
+    functions.create("recorder", RECORDER)
+    inbox_trigger(functions, Prefix="a/")
+    inbox_trigger(functions, Prefix="b/")
+
+    functions.call(
+        "DeleteTrigger",
+        FunctionName="recorder",
+        TriggerName=INBOX,
+        Type="cos",
+        TriggerDesc='{"filter":{"Prefix":"a/"},"event":"cos:ObjectCreated:*"}',
+    )
+
+    listed = functions.call("ListTriggers", FunctionName="recorder")
+    assert listed["TotalCount"] == 1
+    assert json.loads(listed["Triggers"][0]["TriggerDesc"])["filter"] == {"Prefix": "b/"}
+
+
+def test_failing_event_is_tried_again_twice_then_dropped(
+    functions: FunctionTool, tmp_path: Path
+) -> None:
+    recorder(functions, tmp_path / "events", fail=9)
+    inbox_trigger(functions)
+
+    functions.cloud.cos.publish(created("a.png"))
+    counters = functions.wait("recorder", dropped=1)
+
+    assert len(records(tmp_path / "events")) == 3
+    assert (counters["invocations"], counters["errors"], counters["retries"]) == (3, 3, 2)
+
+
+def test_event_that_succeeds_at_the_second_try_is_not_dropped(
+    functions: FunctionTool, tmp_path: Path
+) -> None:
+    recorder(functions, tmp_path / "events", fail=1)
+    inbox_trigger(functions)
+
+    functions.cloud.cos.publish(created("a.png"))
+    counters = functions.wait("recorder", invocations=2)
+
+    assert (counters["errors"], counters["retries"], counters["dropped"]) == (1, 1, 0)
+
+
+def test_retries_are_configured_and_read_back(functions: FunctionTool, tmp_path: Path) -> None:
+    recorder(functions, tmp_path / "events", fail=9)
+    inbox_trigger(functions)
+    config = {"RetryConfig": [{"RetryNum": 0}], "MsgTTL": 3600}
+
+    functions.call(
+        "UpdateFunctionEventInvokeConfig", FunctionName="recorder", AsyncTriggerConfig=config
+    )
+    functions.cloud.cos.publish(created("a.png"))
+    counters = functions.wait("recorder", dropped=1)
+
+    told = functions.call("GetFunctionEventInvokeConfig", FunctionName="recorder")
+    assert told == {"AsyncTriggerConfig": config}
+    assert counters["invocations"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "invocations"), [("drop", 0), ("repeat", 2), ("delay:40", 1), ("kill", 2)]
+)
+def test_events_go_astray_as_told(
+    functions: FunctionTool, tmp_path: Path, fault: str, invocations: int
+) -> None:
+    recorder(functions, tmp_path / "events")
+    inbox_trigger(functions)
+    functions.cloud.faults.replace([{"where": "scf.recorder", "what": fault, "times": 1}])
+
+    functions.cloud.cos.publish(created("a.png"))
+    counters = functions.wait("recorder", invocations=invocations, dropped=int(fault == "drop"))
+
+    assert counters["invocations"] == invocations
+    assert not functions.cloud.faults.left()
+
+
+def test_many_events_at_once_are_all_delivered(functions: FunctionTool, tmp_path: Path) -> None:
+    recorder(functions, tmp_path / "events")
+    inbox_trigger(functions)
+
+    for number in range(100):
+        functions.cloud.cos.publish(created(f"{number}.png"))
+    functions.wait("recorder", invocations=100)
+
+    keys = {
+        event["Records"][0]["cos"]["cosObject"]["key"] for event in records(tmp_path / "events")
+    }
+    assert len(keys) == 100
+
+
+def test_timer_fires_faster_on_a_fast_cloud(functions: FunctionTool, tmp_path: Path) -> None:
+    recorder(functions, tmp_path / "events")
+
+    functions.trigger("recorder", "minutely", "timer", "0 */1 * * * * *")
+    functions.wait("recorder", invocations=2)
+
+    first, second = (
+        datetime.strptime(event["Time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        for event in records(tmp_path / "events")[:2]
+    )
+    assert records(tmp_path / "events")[0]["Type"] == "Timer"
+    assert records(tmp_path / "events")[0]["TriggerName"] == "minutely"
+    assert (second - first).total_seconds() == 60
+
+
+def test_deleted_timer_is_silent(functions: FunctionTool, tmp_path: Path) -> None:
+    recorder(functions, tmp_path / "events")
+    functions.trigger("recorder", "minutely", "timer", "0 */1 * * * * *")
+    functions.wait("recorder", invocations=1)
+
+    functions.call("DeleteTrigger", FunctionName="recorder", TriggerName="minutely", Type="timer")
+    time.sleep(0.1)
+    before = functions.counters("recorder")["invocations"]
+    time.sleep(0.8)
+
+    assert functions.counters("recorder")["invocations"] == before
+
+
+@pytest.mark.parametrize(
+    ("expression", "after", "fires"),
+    [
+        ("*/5 * * * * * *", "2026-11-20 12:00:03", "2026-11-20 12:00:05"),
+        ("0 */1 * * * * *", "2026-11-20 12:00:00", "2026-11-20 12:01:00"),
+        ("0 30 9-17/4 * * MON-FRI *", "2026-11-20 18:00:00", "2026-11-23 09:30:00"),
+        ("0 0 0 1 1 * 2028", "2026-11-20 12:00:00", "2028-01-01 00:00:00"),
+        ("0 0 12 15 * 0 *", "2026-11-20 12:00:00", "2026-11-22 12:00:00"),
+        ("*/10 * * * *", "2026-11-20 12:01:00", "2026-11-20 12:10:00"),
+    ],
+)
+def test_cron_fires_next(expression: str, after: str, fires: str) -> None:
+    moment = datetime.fromisoformat(after).replace(tzinfo=BEIJING)
+
+    found = Cron.parse(expression).next_after(moment)
+
+    assert found == datetime.fromisoformat(fires).replace(tzinfo=BEIJING)
+
+
+@pytest.mark.parametrize(
+    "expression", ["* * *", "60 * * * * * *", "a * * * * * *", "5-1 * * * * * *"]
+)
+def test_wrong_cron_is_refused(functions: FunctionTool, expression: str) -> None:
+    functions.create("recorder", RECORDER)
+
+    with pytest.raises(ApiError) as caught:
+        functions.trigger("recorder", "odd", "timer", expression)
+
+    assert caught.value.code == "InvalidParameterValue.TriggerDesc"
+
+
+def test_request_becomes_a_function_url_event(functions: FunctionTool) -> None:
+    functions.create("web", HTTP_ECHO)
+    url = functions.url("web")
+
+    answer = requests.post(
+        f"{url}/a%20b/c?x=1&y=2&y=3&z=",
+        data="päyload".encode(),
+        headers={"X-Custom": "Value"},
+        proxies=NO_PROXY,
+        timeout=5,
+    )
+
+    event = answer.json()
+    assert answer.status_code == 202
+    assert (event["httpMethod"], event["path"]) == ("POST", "/a%20b/c")
+    assert event["queryString"] == {"x": "1", "y": ["2", "3"], "z": ""}
+    assert event["body"] == "päyload"
+    assert event["headers"]["x-custom"] == "Value"
+    assert event["headers"]["x-scf-remote-addr"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "content_type", "body"),
+    [
+        ("/plain", 200, "application/json", b'{"pictures": 3}'),
+        ("/binary", 201, "image/png", b"\x89PNG"),
+        ("/wrong", 403, "application/json", b"Invalid scf response format"),
+        ("/large", 407, "application/json", b"at most 6 MB"),
+        ("/raise", 430, "application/json", b"ValueError: no"),
+    ],
+)
+def test_value_becomes_an_http_answer(
+    functions: FunctionTool, path: str, status: int, content_type: str, body: bytes
+) -> None:
+    functions.create("web", HTTP_ECHO)
+    url = functions.url("web")
+
+    answer = requests.get(url + path, proxies=NO_PROXY, timeout=5)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
+    assert body in answer.content
+
+
+def test_request_of_more_than_six_megabytes_is_refused(functions: FunctionTool) -> None:
+    functions.create("web", HTTP_ECHO)
+    url = functions.url("web")
+
+    answer = requests.post(url, data=b"x" * (6 * 1024 * 1024 + 1), proxies=NO_PROXY, timeout=5)
+
+    assert answer.status_code == 406
+    assert functions.counters("web")["invocations"] == 0
+
+
+def test_timeout_is_told_to_the_caller(functions: FunctionTool) -> None:
+    functions.create(
+        "slow", "import time\ndef main_handler(event, context): time.sleep(9)\n", Timeout=1
+    )
+    url = functions.url("slow")
+
+    answer = requests.get(url, proxies=NO_PROXY, timeout=5)
+
+    assert answer.status_code == 433
+    assert answer.json()["errorMessage"] == "Invoking task timed out after 1 seconds"
+
+
+def test_platform_answers_browsers_of_other_origins(functions: FunctionTool) -> None:
+    functions.create("web", HTTP_ECHO)
+    cors = {"Enable": True, "Origins": ["https://app.example"], "Methods": ["POST"], "MaxAge": 60}
+    url = functions.url("web", CorsConfig=cors)
+
+    preflight = requests.options(
+        url,
+        headers={"Origin": "https://app.example", "Access-Control-Request-Method": "POST"},
+        proxies=NO_PROXY,
+        timeout=5,
+    )
+    foreign = requests.post(
+        url, headers={"Origin": "https://evil.example"}, proxies=NO_PROXY, timeout=5
+    )
+
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert preflight.headers["Access-Control-Max-Age"] == "60"
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+    assert functions.counters("web")["invocations"] == 1
+
+
+@pytest.mark.parametrize(("fault", "status"), [("throttle", 429), ("http_500", 500)])
+def test_requests_fail_as_told(functions: FunctionTool, fault: str, status: int) -> None:
+    functions.create("web", HTTP_ECHO)
+    url = functions.url("web")
+    functions.cloud.faults.replace([{"where": "scf.web", "what": fault, "times": 1}])
+
+    answers = [requests.get(url, proxies=NO_PROXY, timeout=5).status_code for _ in range(2)]
+
+    assert answers == [status, 202]
+
+
+def test_lost_reply_leaves_the_work_done(functions: FunctionTool) -> None:
+    functions.create("web", HTTP_ECHO)
+    url = functions.url("web")
+    functions.cloud.faults.replace([{"where": "scf.web", "what": "lost_reply", "times": 1}])
+
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, proxies=NO_PROXY, timeout=5)
+
+    assert functions.counters("web")["invocations"] == 1
+
+
+def test_callers_at_once_are_all_answered(functions: FunctionTool) -> None:
+    functions.create("web", HTTP_ECHO)
+    url = functions.url("web")
+
+    with ThreadPoolExecutor(20) as callers:
+        statuses = list(
+            callers.map(
+                lambda _: requests.get(url, proxies=NO_PROXY, timeout=20).status_code, range(60)
+            )
+        )
+
+    assert statuses == [202] * 60
+
+
+@pytest.mark.parametrize(
+    ("type_", "desc", "code"),
+    [
+        ("http", {"NetConfig": {}}, "InvalidParameterValue.TriggerDesc"),
+        (
+            "http",
+            {"AuthType": "NONE", "NetConfig": {"Odd": 1}},
+            "InvalidParameterValue.TriggerDesc",
+        ),
+        ("http", {"AuthType": "CAM", "NetConfig": {}}, "UnsupportedOperation.Trigger"),
+        ("cos", {"event": "cos:ObjectCreated:*"}, "InvalidParameterValue.TriggerName"),
+        ("apigw", {}, "InvalidParameterValue.Type"),
+    ],
+)
+def test_wrong_trigger_is_refused(
+    functions: FunctionTool, type_: str, desc: dict[str, Any], code: str
+) -> None:
+    functions.create("recorder", RECORDER)
+
+    with pytest.raises(ApiError) as caught:
+        functions.trigger("recorder", "odd", type_, desc)
+
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "desc",
+    [
+        "not json",
+        {"event": "cos:ObjectRemove:*"},
+        {"event": "cos:ObjectCreated:*", "filter": {"prefix": "in/"}},
+    ],
+)
+def test_wrong_cos_rule_is_refused(functions: FunctionTool, desc: object) -> None:
+    functions.create("recorder", RECORDER)
+
+    with pytest.raises(ApiError) as caught:
+        functions.trigger("recorder", INBOX, "cos", desc)
+
+    assert caught.value.code == "InvalidParameterValue.TriggerDesc"

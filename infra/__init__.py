@@ -1,0 +1,1 @@
+"""The Pulumi program: what has to exist in the account."""

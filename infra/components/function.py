@@ -1,0 +1,100 @@
+"""One event function with its triggers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+from tencentcloud_iac_pulumi import scf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from infra.components.roles import ExecutionRole
+
+RUNTIME = "Python3.10"
+EVENT_LIFETIME_S = 6 * 3600  # the longest that SCF keeps an event it cannot deliver
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventFunctionArgs:
+    """What to run, as whom, when."""
+
+    function_name: str
+    handler: str
+    description: str
+    package: Path
+    """A zip whose name carries the hash of its content: the provider compares the path only."""
+    role: ExecutionRole
+    environment: Mapping[str, pulumi.Input[str]]
+    memory_mb: int
+    timeout_s: int
+    triggers: Sequence[scf.FunctionTriggerArgs]
+    retries: int = 2
+    """How often SCF repeats an asynchronous event whose invocation failed."""
+
+
+class EventFunction(pulumi.ComponentResource):
+    """A function, reachable over the public net, with inline triggers only."""
+
+    function_name: pulumi.Output[str]
+    url: pulumi.Output[str | None]
+    """Its Function URL; None without an `http` trigger, or where the cloud tells it later."""
+
+    def __init__(
+        self, name: str, args: EventFunctionArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aigc:function:EventFunction", name, None, opts)
+        function = self._function(name, args)
+        # `namespace` has no default here and would be sent empty.
+        scf.FunctionEventInvokeConfig(
+            f"{name}-retries",
+            function_name=function.name,
+            namespace="default",
+            async_trigger_config=scf.FunctionEventInvokeConfigAsyncTriggerConfigArgs(
+                retry_configs=[
+                    scf.FunctionEventInvokeConfigAsyncTriggerConfigRetryConfigArgs(
+                        retry_num=args.retries
+                    )
+                ],
+                msg_ttl=EVENT_LIFETIME_S,
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.function_name = function.name
+        self.url = function.trigger_infos.apply(function_url)
+        self.register_outputs({"function_name": self.function_name, "url": self.url})
+
+    def _function(self, name: str, args: EventFunctionArgs) -> scf.Function:
+        return scf.Function(
+            f"{name}-function",
+            name=args.function_name,
+            description=args.description,
+            handler=args.handler,
+            runtime=RUNTIME,
+            func_type="Event",
+            mem_size=args.memory_mb,
+            timeout=args.timeout_s,
+            role=args.role.role_name,
+            zip_file=str(args.package),
+            environment=args.environment,
+            # Without it SCF cuts the function off from VOD, MPS and the vendor's downloads.
+            enable_public_net=True,
+            triggers=args.triggers,
+            # The name is fixed and SCF has it once; and a function must not run before it may.
+            opts=pulumi.ResourceOptions(
+                parent=self, delete_before_replace=True, depends_on=[args.role]
+            ),
+        )
+
+
+def function_url(triggers: Sequence[scf.outputs.FunctionTriggerInfo] | None) -> str | None:
+    """Find the public address among the triggers that SCF reports."""
+    for trigger in triggers or []:
+        if trigger.type == "http" and trigger.trigger_desc:
+            net = json.loads(trigger.trigger_desc).get("NetConfig", {})
+            return str(net["ExtranetUrl"]) if net.get("ExtranetUrl") else None
+    return None

@@ -1,0 +1,54 @@
+"""The role that a function runs as."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from tencentcloud_iac_pulumi import cam
+
+from infra.permissions import trust
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionRoleArgs:
+    """A role's name and what it may do."""
+
+    role_name: str
+    policy: pulumi.Input[str]
+
+
+class ExecutionRole(pulumi.ComponentResource):
+    """A role that SCF may take, with one policy of its own.
+
+    Who deploys a function with it needs `cam:PassRole` on it
+    (https://cloud.tencent.com/document/product/583/32389).
+    """
+
+    role_name: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: ExecutionRoleArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aigc:roles:ExecutionRole", name, None, opts)
+        # Both names are fixed and cannot change in place: the new must not meet the old.
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
+        role = cam.Role(
+            f"{name}-role",
+            name=args.role_name,
+            document=trust("scf.qcloud.com"),
+            description="What an AIGC function runs as",
+            opts=child,
+        )
+        policy = cam.Policy(
+            f"{name}-policy",
+            name=args.role_name,
+            document=args.policy,
+            description="What an AIGC function may do",
+            opts=child,
+        )
+        cam.RolePolicyAttachment(
+            f"{name}-attachment", role_id=role.id, policy_id=policy.id, opts=child
+        )
+        self.role_name = role.name
+        self.register_outputs({"role_name": self.role_name})

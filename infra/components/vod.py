@@ -1,0 +1,56 @@
+"""The VOD application that tasks run in, and where it reports them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from tencentcloud_iac_pulumi import vod
+
+
+@dataclass(frozen=True, kw_only=True)
+class VodApplicationArgs:
+    """A new application's name, or the number of one that exists."""
+
+    application_name: str
+    existing: int | None
+
+
+class VodApplication(pulumi.ComponentResource):
+    """An application of our own, or an existing one, which is used and never changed."""
+
+    sub_app_id: pulumi.Output[int]
+
+    def __init__(
+        self, name: str, args: VodApplicationArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aigc:vod:VodApplication", name, None, opts)
+        self._name = name
+        self._is_ours = args.existing is None
+        if args.existing is None:
+            self.sub_app_id = self._create(args.application_name)
+        else:
+            self.sub_app_id = pulumi.Output.from_input(args.existing)
+        self.register_outputs({"sub_app_id": self.sub_app_id})
+
+    def report_to(self, url: pulumi.Input[str]) -> None:
+        """Have finished tasks pushed to a URL; an existing application keeps its own settings."""
+        if self._is_ours:
+            vod.EventConfig(
+                f"{self._name}-events",
+                sub_app_id=self.sub_app_id,
+                mode="PUSH",
+                notification_url=url,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+
+    def _create(self, application_name: str) -> pulumi.Output[int]:
+        # The provider loses an application that it renames: it then looks for the old name.
+        application = vod.SubApplication(
+            f"{self._name}-application",
+            name=application_name,
+            status="On",
+            description="AIGC Functions",
+            opts=pulumi.ResourceOptions(parent=self, protect=True, ignore_changes=["name"]),
+        )
+        return application.id.apply(lambda id_: int(id_.rpartition("#")[2]))

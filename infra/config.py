@@ -1,0 +1,178 @@
+"""The stack's configuration, read and checked once, before anything is created."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import pulumi
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic.alias_generators import to_camel
+
+ROOT = Path(__file__).parents[1]
+SECRETS = frozenset({"apiKeys", "callbackKey"})
+KINDS = ("vod.image", "vod.scene_image", "mps.image")
+
+_BUCKET = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]{10}$"
+
+
+class StackConfigError(pulumi.RunError):
+    """A value of the configuration cannot be used; the message names it and what is allowed."""
+
+
+class StackConfig(BaseModel):
+    """All keys of `pulumi config`; each description says what is allowed."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+    region: str = Field(pattern=r"^[a-z]{2,}-[a-z0-9-]+$", description="a region: ap-guangzhou")
+    protocol: Literal["https", "http"] = Field("https", description="https or http")
+    stack: str = Field(description="the stack's name")
+    api_keys: dict[str, str] = Field(
+        min_length=1, description="an object of names and SHA-256 digests in lower-case hex"
+    )
+    callback_key: SecretStr = Field(description="16 to 32 letters and digits")
+    app_id: str | None = Field(None, pattern=r"^[0-9]{10}$", description="10 digits")
+    site: Literal["cn", "intl"] = Field("cn", description="cn or intl")
+    name_prefix: str | None = Field(
+        None,
+        pattern=r"^([a-z]([a-z0-9-]{0,28}-)?)?$",
+        description="empty, or lower-case letters, digits and '-', ending in '-', at most 30",
+    )
+    inbox_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
+    results_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
+    sub_app_id: int | None = Field(None, gt=0, description="a VOD application's number")
+    lanes: dict[str, int] = Field(
+        {"vod.image": 1, "vod.scene_image": 1, "mps.image": 4},
+        description=f"an object of {', '.join(KINDS)} and numbers from 1",
+    )
+    memory: int = Field(256, description="64, or 128 to 3072 in steps of 128")
+    timeout: int = Field(60, ge=10, le=900, description="10 to 900 seconds")
+    retry_base: float = Field(15, gt=0, description="seconds, more than 0")
+    unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
+    poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
+    results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
+    public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
+    mps_role: Literal["existing", "create", "import", "skip"] = Field(
+        "existing", description="existing, create, import or skip"
+    )
+    sweep_schedule: str = Field(
+        "0 */1 * * * * *",
+        pattern=r"^\S+( \S+){6}$",
+        description="a cron expression of 7 fields, seconds first",
+    )
+    package_path: str | None = Field(None, description="the path of a zip that exists")
+
+    @classmethod
+    def load(cls) -> StackConfig:
+        """Read the configuration of the stack that is being deployed.
+
+        Raises:
+            StackConfigError: A key is missing or its value is not allowed.
+        """
+        own, provider = pulumi.Config(), pulumi.Config("tencentcloud")
+        given: dict[str, Any] = {
+            "region": provider.require("region"),
+            "protocol": (provider.get("protocol") or "https").lower(),
+            "stack": pulumi.get_stack(),
+        }
+        for field in cls.model_fields.values():
+            key = str(field.alias)
+            if key not in given and (value := own.get(key)) is not None:
+                given[key] = value
+        return cls.parse(given)
+
+    @classmethod
+    def parse(cls, given: dict[str, Any]) -> StackConfig:
+        """Check values, numbers and objects as the strings that Pulumi keeps.
+
+        Raises:
+            StackConfigError: A key is missing or its value is not allowed.
+        """
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise StackConfigError("; ".join(map(_explain, error.errors()))) from None
+
+    @field_validator("api_keys", "lanes", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_digests(cls, keys: dict[str, str]) -> dict[str, str]:
+        if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in keys.values()):
+            raise ValueError("not a digest")
+        return keys
+
+    @field_validator("callback_key")
+    @classmethod
+    def _is_a_sign_key(cls, key: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[A-Za-z0-9]{16,32}", key.get_secret_value()):
+            raise ValueError("not such a key")
+        return key
+
+    @field_validator("lanes")
+    @classmethod
+    def _are_limits(cls, lanes: dict[str, int]) -> dict[str, int]:
+        if lanes.keys() - set(KINDS) or any(limit < 1 for limit in lanes.values()):
+            raise ValueError("not such lanes")
+        return {**cls.model_fields["lanes"].default, **lanes}
+
+    @field_validator("memory")
+    @classmethod
+    def _is_a_size(cls, memory: int) -> int:
+        if memory not in (64, *range(128, 3073, 128)):
+            raise ValueError("not such a size")
+        return memory
+
+    @field_validator("results_bucket")
+    @classmethod
+    def _is_not_the_inbox(cls, bucket: str | None, info: Any) -> str | None:  # noqa: ANN401  pydantic's ValidationInfo
+        if bucket is not None and bucket == info.data.get("inbox_bucket"):
+            raise ValueError("the inbox itself: results would be uploads again")
+        return bucket
+
+    @property
+    def prefix(self) -> str:
+        """What stands in front of every physical name."""
+        return f"aigc-{self.stack}-" if self.name_prefix is None else self.name_prefix
+
+    @property
+    def lease_s(self) -> int:
+        """Longer than any function runs, with a margin for clocks that differ."""
+        return self.timeout + 15
+
+    @property
+    def package(self) -> Path:
+        """The functions' zip.
+
+        Raises:
+            StackConfigError: There is none, or more than one.
+        """
+        if self.package_path is not None:
+            path = ROOT / self.package_path
+            found = [path] if path.is_file() else []
+        else:
+            found = sorted((ROOT / "dist").glob("aigc-functions-*.zip"))
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "nothing"
+            raise StackConfigError(
+                f"packagePath: found {names}; allowed: the path of one zip, as `make package` makes"
+            )
+        return found[0]
+
+
+def _explain(fault: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
+    key = str(fault["loc"][0])
+    description = next(
+        (str(one.description) for one in StackConfig.model_fields.values() if one.alias == key),
+        "another key: there is no such",
+    )
+    if fault["type"] == "missing":
+        return f"{key} is missing; allowed: {description}"
+    came = "not as it must be" if key in SECRETS else repr(fault["input"])
+    return f"{key} is {came}; allowed: {description}"

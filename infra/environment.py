@@ -1,0 +1,39 @@
+"""The functions' environment: exactly the fields of `aigc.settings.Settings`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from aigc.settings import PREFIX
+
+if TYPE_CHECKING:
+    from infra.components.storage import Storage
+    from infra.config import StackConfig
+
+
+def environment(
+    config: StackConfig, storage: Storage, sub_app_id: pulumi.Input[int]
+) -> dict[str, pulumi.Input[str]]:
+    """Give every setting its variable; what proves who somebody is stays a secret."""
+    settings: dict[str, pulumi.Input[str]] = {
+        "region": config.region,
+        "site": config.site,
+        "protocol": config.protocol,
+        "sub_app_id": pulumi.Output.from_input(sub_app_id).apply(str),
+        "inbox_bucket": storage.inbox,
+        "results_bucket": storage.results,
+        "ledger_bucket": storage.ledger,
+        "results_url": config.results_url,
+        "public_url": config.public_url,
+        "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),
+        "callback_key": pulumi.Output.secret(config.callback_key.get_secret_value()),
+        "lanes": json.dumps(config.lanes),
+        "lease_s": f"{config.lease_s:g}",
+        "retry_base_s": f"{config.retry_base:g}",
+        "unknown_after_s": f"{config.unknown_after:g}",
+        "poll_interval_s": f"{config.poll_interval:g}",
+    }
+    return {PREFIX + name.upper(): value for name, value in settings.items()}

@@ -1,0 +1,76 @@
+"""The triggers of functions, described as the provider and SCF want them.
+
+Always inline in the function: the provider's TriggerConfig creates nothing
+(tencentcloud_iac_pulumi 0.2.3). Whoever edits one trigger of a function has all of them deleted
+and created anew, events in between are lost and a Function URL changes: hence one function for
+HTTP, and COS rules that seldom change.
+"""
+
+from __future__ import annotations
+
+import json
+import os.path
+from typing import TYPE_CHECKING
+
+from tencentcloud_iac_pulumi import scf
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pulumi
+
+    from aigc.rules import Rules
+
+
+def http_trigger() -> scf.FunctionTriggerArgs:
+    """Open a Function URL to everybody: the API checks its keys itself, and VOD has none."""
+    desc = {
+        "AuthType": "NONE",
+        "NetConfig": {"EnableIntranet": False, "EnableExtranet": True},
+        "CorsConfig": {
+            "Enable": True,
+            "Origins": ["*"],
+            "Methods": ["GET", "POST", "PUT"],
+            "Headers": ["authorization", "content-type", "idempotency-key"],
+            "ExposeHeaders": ["*"],
+            "MaxAge": 600,
+            "Credentials": False,
+        },
+    }
+    return scf.FunctionTriggerArgs(name="url", type="http", trigger_desc=json.dumps(desc))
+
+
+def cos_trigger(
+    bucket: pulumi.Input[str], region: str, prefix: str = ""
+) -> scf.FunctionTriggerArgs:
+    """Tell a function of every object created in a bucket, under a prefix.
+
+    The name is the bucket's, bare: the provider makes a domain of it.
+    """
+    desc: dict[str, object] = {"event": "cos:ObjectCreated:*"}
+    if prefix:
+        desc["filter"] = {"Prefix": prefix}
+    return scf.FunctionTriggerArgs(
+        name=bucket, type="cos", trigger_desc=json.dumps(desc), cos_region=region
+    )
+
+
+def timer_trigger(name: str, cron: str) -> scf.FunctionTriggerArgs:
+    """Invoke a function at each moment of a cron expression."""
+    return scf.FunctionTriggerArgs(name=name, type="timer", trigger_desc=cron)
+
+
+def inbox_triggers(
+    rules: Rules, bucket: pulumi.Input[str], region: str
+) -> Sequence[scf.FunctionTriggerArgs]:
+    """Listen on the inbox, once, for whatever any rule may want.
+
+    One trigger and not one a rule. SCF refuses rules of a bucket that overlap, while ours may:
+    the first that fits wins. It compares suffixes by case, ours do not. It allows ten triggers.
+    And one trigger stays as it is when a rule is edited under the same prefix.
+    """
+    if not rules.rule:
+        return []
+    # Prefixes of keys are strings and no paths: character by character is right.
+    common = os.path.commonprefix([rule.prefix for rule in rules.rule])  # noqa: RUF071
+    return [cos_trigger(bucket, region, common)]

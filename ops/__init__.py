@@ -1,0 +1,1 @@
+"""What a developer runs: the `aigc` command and what builds the package."""

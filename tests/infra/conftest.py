@@ -1,0 +1,157 @@
+"""The program under mocks that record, and the one package that the tests share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pytest
+from pulumi.runtime.mocks import MockMonitor
+
+from infra.config import StackConfig
+from infra.stack import deploy
+from localcloud.provider import unwrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pulumi.runtime.proto import resource_pb2
+
+RULES = {
+    "rule": [
+        {"name": name, "prefix": f"in/{name}/", "kind": "vod.image", "task": task}
+        for name in ("anime", "art")
+        for task in [{"model_name": "GG", "model_version": "3.0", "prompt": "Redraw it"}]
+    ]
+}
+ENDPOINT = "https://1250000000-abc.ap-guangzhou.tencentscf.com"
+MPS_ROLE_ID = "4611686018427900001"
+MPS_ROLE = {
+    "roleId": MPS_ROLE_ID,
+    "name": "MPS_QcsRole",
+    "description": "",
+    "document": "{}",
+    "consoleLogin": False,
+    "createTime": "",
+    "updateTime": "",
+}
+
+
+@dataclass
+class Declared:
+    """One resource as the program declared it."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    options: resource_pb2.RegisterResourceRequest
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """Answers like the provider and keeps nothing but what was asked."""
+
+    has_mps_role: bool = True
+    raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.raw_inputs[args.name] = args.inputs
+        inputs = unwrapped(args.inputs)
+        ids = {"SubApplication": f"{inputs.get('name')}#1500000001", "Policy": "427900001"}
+        return ids.get(args.typ.rpartition(":")[2], args.name), {**inputs, **_outputs(inputs)}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
+        if args.token.endswith(":getInfo"):
+            return {"id": "1", "appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"}, []
+        return {"id": "roles", "roleLists": [MPS_ROLE] if self.has_mps_role else []}, []
+
+
+class Monitor(MockMonitor):
+    """Keeps the options of resources too, which mocks never see."""
+
+    def __init__(self, mocks: Recorder) -> None:
+        super().__init__(mocks)
+        self.declared: dict[str, Declared] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  Pulumi's name
+        answer = super().RegisterResource(request)
+        inputs = unwrapped(self.mocks.raw_inputs.get(request.name, {}))  # type: ignore[attr-defined]
+        self.declared[request.name] = Declared(request.type, request.name, inputs, request)
+        return answer
+
+
+@dataclass
+class Deployment:
+    """What one run of the program declared and exported."""
+
+    declared: dict[str, Declared]
+    raw_inputs: dict[str, dict[str, Any]]
+    exports: dict[str, Any]
+
+    def of_type(self, suffix: str) -> dict[str, Declared]:
+        return {name: one for name, one in self.declared.items() if one.type.endswith(suffix)}
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip with nothing but rules: all that the program looks into."""
+    path: Path = tmp_path_factory.mktemp("dist") / "aigc-functions-0123456789ab.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rules.json", json.dumps(RULES))
+    return path
+
+
+@pytest.fixture
+def given(package: Path) -> dict[str, str]:
+    """A configuration that is right, as strings, as Pulumi keeps it."""
+    return {
+        "packagePath": str(package),
+        "apiKeys": json.dumps({"me": hashlib.sha256(b"key").hexdigest()}),
+        "callbackKey": "c" * 20,
+    }
+
+
+@pytest.fixture
+def run(given: dict[str, str]) -> Callable[..., Deployment]:
+    """Run the program with changes to the right configuration."""
+
+    def run(*, has_mps_role: bool = True, preview: bool = False, **changes: str) -> Deployment:
+        recorder = Recorder(has_mps_role=has_mps_role)
+        monitor = Monitor(recorder)
+        config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
+        pulumi.runtime.set_all_config({**config, "tencentcloud:region": "ap-guangzhou"})
+        pulumi.runtime.set_mocks(
+            recorder, project="aigc-functions", stack="dev", preview=preview, monitor=monitor
+        )
+        exports: dict[str, Any] = {}
+
+        def program() -> pulumi.Output[None]:
+            deploy(StackConfig.load())
+            stack: Any = pulumi.runtime.get_root_resource()
+            return pulumi.Output.all(**stack.outputs).apply(exports.update)
+
+        pulumi.runtime.test(program)()
+        return Deployment(monitor.declared, recorder.raw_inputs, exports)
+
+    return run
+
+
+def _outputs(inputs: dict[str, Any]) -> dict[str, Any]:
+    infos = [
+        {"name": one["name"], "type": one["type"], "triggerDesc": _reported(one)}
+        for one in inputs.get("triggers", [])
+    ]
+    return {"triggerInfos": infos} if infos else {}
+
+
+def _reported(trigger: dict[str, Any]) -> str:
+    if trigger["type"] != "http":
+        return str(trigger["triggerDesc"])
+    desc = json.loads(trigger["triggerDesc"])
+    desc["NetConfig"]["ExtranetUrl"] = ENDPOINT
+    return json.dumps(desc)

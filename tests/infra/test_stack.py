@@ -1,0 +1,302 @@
+"""What the program declares, resource by resource."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pytest
+
+from aigc.jobs.runtime import STAGING as CODES_STAGING
+from aigc.rules import RulesError
+from aigc.settings import PREFIX, Settings
+from infra.components.function import function_url
+from infra.permissions import STAGING
+from infra.stack import packaged_rules
+from localcloud.scf.cos_trigger import CosRule
+from localcloud.scf.http_trigger import UrlDesc
+from localcloud.scf.timer_trigger import parse_cron
+from tests.infra.conftest import ENDPOINT, MPS_ROLE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.infra.conftest import Declared, Deployment
+
+    Run = Callable[..., Deployment]
+
+FUNCTIONS = ("gateway", "upload", "sweep")
+
+
+def functions(deployment: Deployment) -> dict[str, Declared]:
+    return deployment.of_type("scf/function:Function") or deployment.of_type(":Function")
+
+
+def triggers(deployment: Deployment, function: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = functions(deployment)[f"{function}-function"].inputs["triggers"]
+    return found
+
+
+def statements(deployment: Deployment, function: str) -> list[dict[str, Any]]:
+    document = deployment.declared[f"{function}-policy"].inputs["document"]
+    found: list[dict[str, Any]] = json.loads(document)["statement"]
+    return found
+
+
+def test_program_declares_exactly_these_resources(run: Run) -> None:
+    deployment = run()
+
+    custom = {name for name, one in deployment.declared.items() if one.options.custom}
+    per_function = ("function", "retries", "role", "policy", "attachment")
+    assert custom == {
+        *("aigc-inbox", "aigc-results", "aigc-ledger", "vod-application", "vod-events"),
+        *(f"{name}-{part}" for name in FUNCTIONS for part in per_function),
+    }
+
+
+def test_functions_are_event_functions_with_everything_explicit(run: Run) -> None:
+    deployment = run(memory="512", timeout="90")
+
+    for name in FUNCTIONS:
+        inputs = functions(deployment)[f"{name}-function"].inputs
+        assert inputs["name"] == f"aigc-dev-{name}"
+        assert inputs["handler"] == f"{name}.main_handler"
+        assert inputs["runtime"] == "Python3.10"
+        assert inputs["funcType"] == "Event"
+        assert inputs["enablePublicNet"] is True
+        assert (inputs["memSize"], inputs["timeout"]) == (512, 90)
+        assert inputs["role"] == f"aigc-dev-{name}"
+        assert inputs["zipFile"].endswith("aigc-functions-0123456789ab.zip")
+
+
+def test_what_bears_a_fixed_name_is_deleted_before_it_is_replaced(run: Run) -> None:
+    deployment = run()
+
+    for name in FUNCTIONS:
+        for part in ("function", "role", "policy"):
+            assert deployment.declared[f"{name}-{part}"].options.deleteBeforeReplace
+
+
+def test_what_holds_data_is_protected(run: Run) -> None:
+    deployment = run(has_mps_role=False, mpsRole="create")
+
+    protected = {name for name, one in deployment.declared.items() if one.options.protect}
+    assert protected == {
+        *("aigc-inbox", "aigc-results", "aigc-ledger", "vod-application", "mps-role"),
+    }
+
+
+def test_buckets_are_private_and_the_ledger_is_never_versioned(run: Run) -> None:
+    buckets = run().of_type(":Bucket")
+
+    assert {one.inputs["bucket"] for one in buckets.values()} == {
+        f"aigc-dev-{role}-1250000000" for role in ("inbox", "results", "ledger")
+    }
+    assert all(one.inputs["acl"] == "private" for one in buckets.values())
+    ledger = buckets["aigc-ledger"].inputs
+    assert "versioningEnable" not in ledger
+    [rule] = ledger["lifecycleRules"]
+    assert (rule["filterPrefix"], rule["expiration"]) == ("claims/", {"days": 7})
+
+
+def test_existing_buckets_and_application_are_used_and_not_declared(run: Run) -> None:
+    deployment = run(
+        inboxBucket="mine-1250000000", resultsBucket="yours-1250000000", subAppId="1500000009"
+    )
+
+    assert set(deployment.of_type(":Bucket")) == {"aigc-ledger"}
+    assert not deployment.of_type(":SubApplication")
+    assert not deployment.of_type(":EventConfig")
+    assert deployment.exports["inboxBucket"] == "mine-1250000000"
+    assert deployment.exports["resultsBucket"] == "yours-1250000000"
+    assert deployment.exports["subAppId"] == 1500000009
+
+
+def test_gateway_has_an_open_function_url_and_nothing_else(run: Run) -> None:
+    [trigger] = triggers(run(), "gateway")
+
+    assert trigger["type"] == "http"
+    desc = UrlDesc.parse(trigger["triggerDesc"])
+    assert desc.auth_type == "NONE"
+    assert desc.net_config.enable_extranet
+    assert desc.cors_config is not None
+    assert "authorization" in desc.cors_config.headers
+
+
+def test_upload_listens_once_on_the_inbox_and_where_mps_leaves_pictures(run: Run) -> None:
+    inbox, results = triggers(run(), "upload")
+
+    assert (inbox["name"], inbox["cosRegion"]) == ("aigc-dev-inbox-1250000000", "ap-guangzhou")
+    assert results["name"] == "aigc-dev-results-1250000000"
+    domain = ".cos.ap-guangzhou.myqcloud.com"
+    assert CosRule.parse(inbox["name"] + domain, inbox["triggerDesc"]).prefix == "in/a"
+    assert CosRule.parse(results["name"] + domain, results["triggerDesc"]).prefix == STAGING
+
+
+def test_place_where_mps_leaves_pictures_is_the_one_that_the_code_means() -> None:
+    assert STAGING == CODES_STAGING
+
+
+def test_sweep_runs_by_the_schedule_and_is_not_repeated(run: Run) -> None:
+    deployment = run(sweepSchedule="0 */2 * * * * *")
+
+    [trigger] = triggers(deployment, "sweep")
+    parse_cron(trigger["triggerDesc"])
+    assert trigger["triggerDesc"] == "0 */2 * * * * *"
+    retries = {
+        name: deployment.declared[f"{name}-retries"].inputs["asyncTriggerConfig"]["retryConfigs"]
+        for name in FUNCTIONS
+    }
+    assert retries == {
+        "gateway": [{"retryNum": 2}],
+        "upload": [{"retryNum": 2}],
+        "sweep": [{"retryNum": 0}],
+    }
+
+
+def test_environment_is_exactly_what_the_settings_read(run: Run) -> None:
+    deployment = run(timeout="90", lanes='{"vod.image": 5}', resultsUrl="https://cdn.example")
+
+    environment = functions(deployment)["gateway-function"].inputs["environment"]
+    settings = Settings.from_environment(environment)
+    assert set(environment) == {PREFIX + name.upper() for name in Settings.model_fields}
+    assert settings.sub_app_id == 1500000001
+    assert settings.lease_s == 105
+    assert settings.lanes == {"vod.image": 5, "vod.scene_image": 1, "mps.image": 4}
+    assert settings.ledger_bucket == "aigc-dev-ledger-1250000000"
+    assert settings.callback_key.get_secret_value() == "c" * 20
+    assert (settings.protocol, settings.results_url) == ("https", "https://cdn.example")
+
+
+def test_secrets_stay_secret_on_their_way(run: Run) -> None:
+    deployment = run()
+
+    raw = json.dumps(deployment.raw_inputs["gateway-function"]["environment"])
+    events = json.dumps(deployment.raw_inputs["vod-events"]["notificationUrl"])
+    assert pulumi.runtime.rpc._special_secret_sig in raw  # noqa: SLF001
+    assert pulumi.runtime.rpc._special_secret_sig in events  # noqa: SLF001
+
+
+def test_vod_reports_to_the_gateway_under_the_callback_key(run: Run) -> None:
+    events = run().declared["vod-events"].inputs
+
+    assert events == {
+        "subAppId": 1500000001,
+        "mode": "PUSH",
+        "notificationUrl": f"{ENDPOINT}/vod/events/{'c' * 20}",
+    }
+
+
+def test_policies_allow_exact_actions_on_exact_resources(run: Run) -> None:
+    deployment = run()
+
+    for name in FUNCTIONS:
+        for statement in statements(deployment, name):
+            assert statement["effect"] == "allow"
+            assert all("*" not in action for action in statement["action"])
+            only_mps = all(action.startswith("mps:") for action in statement["action"])
+            assert ("*" in statement["resource"]) == only_mps
+
+
+def test_nothing_but_staged_pictures_may_be_deleted_outside_the_ledger(run: Run) -> None:
+    may_delete = {
+        resource
+        for statement in statements(run(), "gateway")
+        for resource in statement["resource"]
+        if "name/cos:DeleteObject" in statement["action"]
+    }
+
+    cos = "qcs::cos:ap-guangzhou:uid/1250000000:aigc-dev"
+    assert may_delete == {
+        f"{cos}-results-1250000000/.aigc/mps/*",
+        f"{cos}-ledger-1250000000/*",
+    }
+
+
+def test_each_function_has_a_role_that_only_scf_may_take(run: Run) -> None:
+    roles = run().of_type(":Role")
+
+    assert set(roles) == {f"{name}-role" for name in FUNCTIONS}
+    for role in roles.values():
+        [statement] = json.loads(role.inputs["document"])["statement"]
+        assert statement["principal"] == {"service": ["scf.qcloud.com"]}
+
+
+@pytest.mark.parametrize("mode", ["existing", "skip"])
+def test_existing_mps_role_is_left_alone(run: Run, mode: str) -> None:
+    deployment = run(mpsRole=mode)
+
+    assert "mps-role" not in deployment.declared
+
+
+@pytest.mark.parametrize("mode", ["existing", "import"])
+def test_missing_mps_role_is_told_with_the_remedy(run: Run, mode: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"mpsRole is {mode}.*set mpsRole to create"):
+        run(mpsRole=mode, has_mps_role=False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "has_role", "imported"),
+    [
+        ("create", False, ""),
+        ("create", True, MPS_ROLE_ID),
+        ("import", True, MPS_ROLE_ID),
+    ],
+)
+def test_own_mps_role_is_never_deleted_and_taken_over_where_it_is(
+    run: Run,
+    mode: str,
+    has_role: bool,  # noqa: FBT001  a column of the table
+    imported: str,
+) -> None:
+    deployment = run(mpsRole=mode, has_mps_role=has_role)
+
+    role = deployment.declared["mps-role"]
+    assert role.inputs["name"] == "MPS_QcsRole"
+    assert role.options.importId == imported
+    assert role.options.retainOnDelete
+    assert {one.inputs["policyName"] for one in deployment.of_type("ByName").values()} == {
+        "QcloudAccessForMPSRole",
+        "QcloudAccessForMPSRoleInDeliverToSCF",
+    }
+
+
+def test_function_url_that_scf_has_not_told_yet_is_no_address() -> None:
+    untold = {"type": "http", "trigger_desc": '{"NetConfig": {"EnableExtranet": true}}'}
+    other = {"type": "timer", "trigger_desc": "0 * * * * * *"}
+
+    assert function_url([SimpleNamespace(**other), SimpleNamespace(**untold)]) is None  # type: ignore[list-item]
+
+
+def test_exports_tell_how_to_reach_everything(run: Run) -> None:
+    assert run().exports == {
+        "endpoint": ENDPOINT,
+        "appId": "1250000000",
+        "region": "ap-guangzhou",
+        "subAppId": 1500000001,
+        "inboxBucket": "aigc-dev-inbox-1250000000",
+        "resultsBucket": "aigc-dev-results-1250000000",
+        "ledgerBucket": "aigc-dev-ledger-1250000000",
+        "gatewayFunction": "aigc-dev-gateway",
+        "uploadFunction": "aigc-dev-upload",
+        "sweepFunction": "aigc-dev-sweep",
+    }
+
+
+def test_program_also_runs_as_a_preview(run: Run) -> None:
+    deployment = run(preview=True)
+
+    assert len(functions(deployment)) == 3
+
+
+def test_wrong_rule_ends_the_deployment(tmp_path: Path) -> None:
+    path = tmp_path / "aigc-functions-0.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rules.json", '{"rule": [{"name": "odd", "kind": "vod.movie"}]}')
+
+    with pytest.raises(RulesError, match="rule odd: kind"):
+        packaged_rules(path)

@@ -1,0 +1,43 @@
+"""The `aigc` command line.
+
+Each command is a module of this package with a `main` of its own, imported when it is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from aigc.errors import AigcError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "local": "run the whole system on this machine, until Ctrl-C",
+    "demo": "run the main job on the local cloud and show its results",
+    "upload": "put a picture into the local cloud's inbox",
+    "rules": "check rules.toml",
+    "models": "compare the model catalogue with the installed SDK",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status is the process's."""
+    parser = argparse.ArgumentParser(prog="aigc", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=COMMANDS, help="; ".join(_described()))
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see aigc <command> --help")
+    given = parser.parse_args(arguments)
+    command = importlib.import_module(f"ops.{given.command}")
+    try:
+        status: int = command.main(given.arguments)
+    except AigcError as error:
+        print(f"aigc {given.command}: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _described() -> list[str]:
+    return [f"{name}: {purpose}" for name, purpose in COMMANDS.items()]

@@ -1,0 +1,84 @@
+"""`aigc local`: the whole system on this machine, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.local_stack import local_stack
+from ops.upload import CONNECTION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ops.local_stack import LocalStack
+
+HINTS = """
+The local cloud is up. Tasks run {speed:g} times faster than in the cloud; pictures are drawn here.
+
+call     curl -s {gateway}/tencent-vod/v1/aigc-image \\
+           -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
+           -d '{{"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}}'
+         and open the answer's status_url and response_url with the same key
+
+upload   .venv/bin/aigc upload ops/samples/cat.jpg anime/cat.jpg
+         .venv/bin/aigc upload --results
+         the results appear in the bucket {results}; this lists them with links for a browser
+
+paid     curl -s {cloud}/_localcloud/tasks
+
+SDKs     endpoint {endpoint} over http, or the real hosts through the proxy {cloud},
+         with secret id {secret_id} and the key in {connection}
+
+Ctrl-C stops everything.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run until told to stop."""
+    given = _parser().parse_args(arguments)
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with local_stack(
+        port=given.port,
+        speed=given.speed,
+        data=given.data,
+        timeout_s=given.timeout,
+        on_log=lambda line: print(line, file=sys.stderr, flush=True),
+    ) as stack:
+        CONNECTION.parent.mkdir(exist_ok=True)
+        CONNECTION.write_text(json.dumps(stack.connection))
+        CONNECTION.chmod(0o600)
+        print(_ready(stack, speed=given.speed, as_json=given.json), flush=True)
+        stopped.wait()
+    CONNECTION.unlink(missing_ok=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aigc local", description=__doc__)
+    parser.add_argument("--port", type=int, default=8790, help="of the cloud; 0: any (8790)")
+    parser.add_argument("--speed", type=float, default=1.0, help="tasks and waits, N times faster")
+    parser.add_argument("--data", type=Path, help="folder that keeps the cloud's state")
+    parser.add_argument("--timeout", type=int, default=30, help="of a function, in seconds (30)")
+    parser.add_argument("--json", action="store_true", help="one line for programs, when ready")
+    return parser
+
+
+def _ready(stack: LocalStack, *, speed: float, as_json: bool) -> str:
+    connection = stack.connection
+    if as_json:
+        return json.dumps(connection)
+    return HINTS.format(
+        **connection,
+        speed=speed,
+        results=connection["buckets"]["results"],
+        endpoint=connection["cloud"].removeprefix("http://"),
+        connection=CONNECTION.relative_to(CONNECTION.parent.parent),
+    )

@@ -1,0 +1,165 @@
+"""The whole system in a process of its own, driven as a user would: by HTTP and by uploads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+from qcloud_cos import CosConfig, CosS3Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "ops" / "samples"
+PATIENCE_S = 120
+
+
+@dataclass
+class Stack:
+    """A client of a running `aigc local`."""
+
+    connection: dict[str, Any]
+    process: subprocess.Popen[str]
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def gateway(self) -> str:
+        return str(self.connection["gateway"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.connection['api_key']}"}
+
+    def cos(self) -> CosS3Client:
+        """Make the official COS client of the account's owner."""
+        config = CosConfig(
+            Region=self.connection["region"],
+            SecretId=self.connection["secret_id"],
+            SecretKey=self.connection["secret_key"],
+            Scheme="http",
+            EnableOldDomain=True,
+            Proxies={"http": self.connection["cloud"]},
+        )
+        return CosS3Client(config)
+
+    def upload(self, key: str, data: bytes, **metadata: str) -> None:
+        self.cos().put_object(
+            Bucket=self.connection["buckets"]["inbox"], Key=key, Body=data, Metadata=metadata
+        )
+
+    def call(self, endpoint: str, body: object, **headers: str) -> requests.Response:
+        url = f"{self.gateway}/{endpoint}"
+        return requests.post(url, json=body, headers=self.headers | headers, timeout=60)
+
+    def get(self, url: str) -> requests.Response:
+        url = url if url.startswith("http") else f"{self.gateway}{url}"
+        return requests.get(url, headers=self.headers, timeout=60)
+
+    def ended(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Wait until a submitted request has ended; return its last status."""
+        last: dict[str, Any] = wait_for(lambda: self._ended(answer["status_url"]))
+        return last
+
+    def _ended(self, url: str) -> dict[str, Any] | None:
+        response = self.get(url)
+        assert response.status_code in {200, 202}, response.text
+        return dict(response.json()) if response.status_code == 200 else None
+
+    def results(self, prefix: str = "") -> dict[str, int]:
+        """List the results bucket: key → bytes."""
+        return self._list("results", prefix)
+
+    def result(self, key: str) -> bytes:
+        """Read one object of the results bucket."""
+        answer = self.cos().get_object(Bucket=self.connection["buckets"]["results"], Key=key)
+        data: bytes = answer["Body"].get_raw_stream().read()
+        return data
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Read all records of the ledger."""
+        bucket = self.connection["buckets"]["ledger"]
+        cos, keys = self.cos(), self._list("ledger", "jobs/")
+        bodies = (cos.get_object(Bucket=bucket, Key=key)["Body"] for key in keys)
+        return [json.loads(body.get_raw_stream().read()) for body in bodies]
+
+    def leftovers(self) -> list[str]:
+        """List what the ledger holds beside records."""
+        return [key for key in self._list("ledger", "") if not key.startswith("jobs/")]
+
+    def _list(self, bucket: str, prefix: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        marker = ""
+        while True:
+            page = self.cos().list_objects(
+                Bucket=self.connection["buckets"][bucket], Prefix=prefix, Marker=marker
+            )
+            found |= {one["Key"]: int(one["Size"]) for one in page.get("Contents", [])}
+            if page["IsTruncated"] != "true":
+                return found
+            marker = page["NextMarker"]
+
+    def books(self) -> dict[str, Any]:
+        """Read the local cloud's own books: every task that was paid."""
+        url = f"{self.connection['cloud']}/_localcloud/tasks"
+        return dict(requests.get(url, timeout=30).json())
+
+    def tasks(self) -> list[dict[str, Any]]:
+        return list(self.books()["tasks"])
+
+    def fault(self, where: str, what: str, times: int = 1) -> None:
+        self.faults({"where": where, "what": what, "times": times})
+
+    def faults(self, *entries: dict[str, Any]) -> None:
+        """Replace what is to go wrong."""
+        url = f"{self.connection['cloud']}/_localcloud/faults"
+        response = requests.put(url, json=entries, timeout=30)
+        assert response.status_code == 200, response.text
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+def wait_for(found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Look again and again until there is something."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        result = found()
+        if result:
+            return result
+        time.sleep(0.2)
+    raise AssertionError(f"nothing after {patience_s} s")
+
+
+@contextlib.contextmanager
+def running(*options: str) -> Iterator[Stack]:
+    """Run `aigc local --json` and wait until it says that it is ready."""
+    command = [sys.executable, "-m", "ops", "local", "--json", "--port", "0", *options]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        log: list[str] = []
+        reader = threading.Thread(target=_collect, args=(process, log), daemon=True)
+        reader.start()
+        try:
+            line = process.stdout.readline()
+            assert line, "aigc local ended before it was ready:\n" + "".join(log[-40:])
+            yield Stack(json.loads(line), process, log)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _collect(process: subprocess.Popen[str], log: list[str]) -> None:
+    assert process.stderr is not None
+    log.extend(process.stderr)

@@ -1,0 +1,80 @@
+"""A function dies in the middle of its work, and the job ends all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.e2e.stack import SAMPLES, Stack, running, wait_for
+from tests.e2e.test_main_job import ENDPOINTS, IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SPEED = 30
+DELAY = f"delay:{3 * SPEED}"
+"""Three seconds: a delay is cloud time, the wait before a kill is not."""
+
+PHOTO = (SAMPLES / "coffee.jpg").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running("--speed", str(SPEED), "--timeout", "10") as stack:
+        requests.get(f"{stack.gateway}/health", timeout=30)
+        yield stack
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_gateway_killed_in_the_middle_of_a_submit(stack: Stack, endpoint: str) -> None:
+    actions = {
+        "tencent-vod/v1/aigc-image": "vod.CreateAigcImageTask",
+        "tencent-vod/v1/aigc-scene-image": "vod.CreateSceneAigcImageTask",
+        "tencent-mps/v1/aigc-image": "mps.CreateAigcImageTask",
+    }
+    known, paid = {job["id"] for job in stack.jobs()}, len(stack.tasks())
+    stack.faults(
+        {"where": actions[endpoint], "what": DELAY}, {"where": "scf.gateway", "what": "kill:1"}
+    )
+
+    answer = stack.call(endpoint, ENDPOINTS[endpoint])
+    [job] = [job for job in stack.jobs() if job["id"] not in known]
+    ended = wait_for(lambda: _ended(stack, job["id"]))
+
+    assert not answer.ok
+    assert job["state"] == "submitting"
+    assert ended["state"] == "succeeded"
+    assert len(stack.tasks()) == paid + 1
+
+
+def test_an_upload_function_killed_is_retried_by_the_platform(stack: Stack) -> None:
+    stack.fault("scf.upload", "kill:0")
+
+    stack.upload("anime/killed.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "killed"})
+    wait_for(lambda: "anime/killed.json" in stack.results("anime/"))
+
+    assert len([task for task in stack.tasks() if task["prompt"] == "killed"]) == 1
+
+
+def test_a_callback_whose_function_is_killed_while_settling(stack: Stack) -> None:
+    answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
+    stack.faults(
+        # The claim, the record and the picture take a third of a second each; then it dies.
+        {"where": "cos.PutObject", "what": f"delay:{0.35 * SPEED}", "times": 3},
+        {"where": "scf.gateway", "what": "kill:1"},
+    )
+    wait_for(lambda: [line for line in stack.log if "439" in line and "gateway" in line])
+    [killed] = [job for job in stack.jobs() if job["id"] == answer["request_id"]]
+
+    ended = wait_for(lambda: _ended(stack, answer["request_id"]))
+
+    assert killed["state"] in {"running", "storing"}
+    assert ended["state"] == "succeeded"
+    assert stack.get(answer["response_url"]).json()["images"]
+
+
+def _ended(stack: Stack, job_id: str) -> dict[str, str] | None:
+    found = next(job for job in stack.jobs() if job["id"] == job_id)
+    return found if found["state"] in {"succeeded", "failed", "cancelled"} else None

@@ -20,7 +20,8 @@ def main() -> None:
     _need_ensurepip()
     venv.create(TARGET, with_pip=True, clear=True)
     print("installing the locked requirements into .venv …", flush=True)
-    _pip_install("--require-hashes", "-r", "requirements.lock")
+    # Without PEP 517, pip before 23.1 leaves no record of the files of what it builds.
+    _pip_install("--use-pep517", "--require-hashes", "-r", "requirements.lock")
     _pip_install("--no-deps", "--no-build-isolation", "--editable", ".")
     (TARGET / "ready").touch()
 

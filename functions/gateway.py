@@ -10,6 +10,8 @@ from aigc.logs import invocation
 from aigc.triggers.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger("aigc.gateway")
@@ -19,13 +21,13 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
     """Answer one HTTP request."""
     with invocation(context):
         request = HttpRequest.parse(event, request_id=context.get("request_id", ""))
-        return handle(request, runtime=_runtime(context)).to_event()
+        return handle(request, lambda: _runtime(context)).to_event()
 
 
-def handle(request: HttpRequest, *, runtime: Runtime) -> HttpResponse:
-    """Answer, also where this program is at fault: SCF would show the caller our stack."""
+def handle(request: HttpRequest, build: Callable[[], Runtime]) -> HttpResponse:
+    """Answer, also where this deployment is at fault: SCF would show the caller our stack."""
     try:
-        return answer(request, runtime)
+        return answer(request, build())
     except Exception:
         logger.exception("call_crashed")
         body = {

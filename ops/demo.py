@@ -42,6 +42,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "model_version": "3.0",
         "prompt": "a lighthouse in the fog, watercolour",
         "output_config": {"aspect_ratio": "16:9"},
+        "result": {"prefix": "calls/", "name": "lighthouse"},
     },
     "tencent-vod/v1/aigc-scene-image": {
         "scene_info": {
@@ -49,11 +50,13 @@ CALLS: dict[str, dict[str, Any]] = {
             "product_image_config": {"prompt": "on a wooden table in morning light"},
         },
         "file_infos": [{"type": "Url", "url": "https://example.com/bottle.png"}],
+        "result": {"prefix": "calls/", "name": "bottle"},
     },
     "tencent-mps/v1/aigc-image": {
         "model_name": "Hunyuan",
         "model_version": "3.0",
         "prompt": "a paper boat on a river of stars",
+        "result": {"prefix": "calls/", "name": "boat"},
     },
 }
 
@@ -152,7 +155,7 @@ def _table(jobs: Sequence[Job]) -> Table:
 
 
 def _row(job: Job) -> Iterator[str]:
-    yield job.id[:12]
+    yield job.id[:8]
     yield job.kind
     yield job.source.key or f"call by key {job.source.name}"
     yield job.state

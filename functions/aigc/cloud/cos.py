@@ -119,6 +119,12 @@ class CosBucket:
         )
         return url
 
+    def is_versioned(self) -> bool:
+        """Whether versioning is on, or was once: COS then ignores create-if-absent."""
+        with cos_errors("read the versioning"):
+            answer = self._client().get_bucket_versioning(Bucket=self._bucket)
+        return answer.get("Status") is not None
+
     def _read(self, key: str, **headers: str) -> bytes | None:
         with _none_if_absent(), cos_errors(f"get {key}"):
             answer = self._client().get_object(Bucket=self._bucket, Key=key, **headers)

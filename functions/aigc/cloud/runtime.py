@@ -13,7 +13,7 @@ from aigc.cloud.downloads import VendorDownloads
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger import Ledger
 from aigc.jobs.runtime import QueryPacer, Runtime
-from aigc.settings import Settings
+from aigc.settings import Settings, SettingsError
 from aigc.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -30,17 +30,17 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
     """Build what this invocation works with; what may live longer is kept for the next.
 
     The context has no remaining-time call: the deadline is counted from now.
+
+    Raises:
+        SettingsError: The deployment is faulty.
+        CloudError: The ledger bucket could not be looked at.
     """
-    settings, upstream, downloads, pacer = _kept()
+    settings, ledger, upstream, downloads, pacer = _kept()
     limit = timedelta(milliseconds=context.get("time_limit_in_ms", DEFAULT_LIMIT_MS))
     buckets = {"region": settings.region, "protocol": settings.protocol}
     return Runtime(
         settings=settings,
-        ledger=Ledger(
-            CosBucket(settings.ledger_bucket, **buckets),
-            lease=timedelta(seconds=settings.lease_s),
-            now=utc_now,
-        ),
+        ledger=ledger,
         kinds=KINDS,
         upstream=upstream,
         results=CosBucket(settings.results_bucket, **buckets, public_url=settings.results_url),
@@ -54,11 +54,23 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
 
 
 @functools.cache
-def _kept() -> tuple[Settings, CloudApi, VendorDownloads, QueryPacer]:
+def _kept() -> tuple[Settings, Ledger, CloudApi, VendorDownloads, QueryPacer]:
     settings = Settings.from_environment()
     return (
         settings,
+        _ledger(settings),
         CloudApi(site=settings.site, protocol=settings.protocol),
         VendorDownloads(),
         QueryPacer(settings.poll_interval_s),
     )
+
+
+def _ledger(settings: Settings) -> Ledger:
+    """Open the ledger, once an instance, and only where its promises hold."""
+    bucket = CosBucket(settings.ledger_bucket, region=settings.region, protocol=settings.protocol)
+    if bucket.is_versioned():
+        raise SettingsError(
+            f"versioning is on in {settings.ledger_bucket}: COS then ignores"
+            " x-cos-forbid-overwrite, and jobs would be paid twice; use a bucket that never had it"
+        )
+    return Ledger(bucket, lease=timedelta(seconds=settings.lease_s), now=utc_now)

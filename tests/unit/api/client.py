@@ -67,6 +67,6 @@ class Client:
         if body is not None:
             event["body"] = body
         request = HttpRequest.parse(event, request_id="invocation-1")
-        answered = gateway.handle(request, runtime=self.world.runtime()).to_event()
+        answered = gateway.handle(request, self.world.runtime).to_event()
         content = json.loads(answered["body"]) if answered["body"] else None
         return Answer(answered["statusCode"], content, answered["headers"])

@@ -1,0 +1,232 @@
+"""The adapters of `aigc.cloud` against the local cloud; and the fakes keep the same contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from aigc.cloud.api3 import CODES, CloudApi
+from aigc.cloud.cos import CosBucket
+from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.runtime import build_runtime
+from aigc.errors import (
+    AmbiguousError,
+    BackloggedError,
+    DuplicateError,
+    RefusedError,
+    ThrottledError,
+)
+from aigc.settings import SettingsError
+from aigc.tasks.kind import ApiCall
+from localcloud.cloud import LocalCloud
+from tests.fakes import InMemoryStore, ManualClock, build_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.errors import CloudError
+
+BUCKET = "ledger-1250000000"
+REGION = "ap-guangzhou"
+
+
+@pytest.fixture(scope="module")
+def running_cloud() -> Iterator[LocalCloud]:
+    with LocalCloud(speed=20) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running_cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> LocalCloud:
+    """The cloud as an instance sees it: a role's key and a proxy in the environment."""
+    key = running_cloud.keys.issue("a-role", expires_at=running_cloud.clock.now() + 3600)
+    monkeypatch.setenv("TENCENTCLOUD_SECRETID", key.secret_id)
+    monkeypatch.setenv("TENCENTCLOUD_SECRETKEY", key.secret_key)
+    monkeypatch.setenv("TENCENTCLOUD_SESSIONTOKEN", key.token)
+    monkeypatch.setenv("HTTP_PROXY", running_cloud.url)
+    running_cloud.faults.replace([])
+    _empty_bucket(running_cloud)
+    return running_cloud
+
+
+def _empty_bucket(cloud: LocalCloud) -> None:
+    client = CosBucket(BUCKET, region=REGION, protocol="http")._client()  # noqa: SLF001
+    if BUCKET not in [bucket["Name"] for bucket in _buckets(client)]:
+        client.create_bucket(Bucket=BUCKET)
+    client.put_bucket_versioning(Bucket=BUCKET, Status="Suspended")
+    cloud.cos.bucket(BUCKET).settings.pop("versioning", None)
+    found = client.list_objects(Bucket=BUCKET).get("Contents", [])
+    for one in found:
+        client.delete_object(Bucket=BUCKET, Key=one["Key"])
+
+
+def _buckets(client: object) -> list[dict[str, str]]:
+    listed = client.list_buckets()["Buckets"] or {}  # type: ignore[attr-defined]
+    found: list[dict[str, str]] = listed.get("Bucket", [])
+    return found
+
+
+@pytest.fixture(params=["in memory", "COS"])
+def store(request: pytest.FixtureRequest) -> InMemoryStore | CosBucket:
+    if request.param == "in memory":
+        return InMemoryStore(ManualClock(), BUCKET)
+    request.getfixturevalue("cloud")
+    return CosBucket(BUCKET, region=REGION, protocol="http")
+
+
+def test_only_the_first_creates_a_key(store: InMemoryStore | CosBucket) -> None:
+    made = [store.create("slots/a/0", b"first"), store.create("slots/a/0", b"second")]
+
+    assert made == [True, False]
+    assert store.get("slots/a/0") == b"first"
+
+
+def test_what_was_put_is_read_listed_and_deleted(store: InMemoryStore | CosBucket) -> None:
+    keys = ["queue/b", "queue/a", "queue/水 +%", "slots/0"]
+    for key in keys:
+        store.put(key, key.encode())
+
+    assert [one.key for one in store.list("queue/")] == sorted(keys[:3])
+    assert [one.key for one in store.list("queue/", after="queue/a", limit=1)] == ["queue/b"]
+    assert store.get("queue/水 +%") == "queue/水 +%".encode()
+    store.delete("queue/a", "queue/b", "queue/never-there")
+    store.delete("slots/0")
+    store.delete()
+    assert [one.key for one in store.list("")] == ["queue/水 +%"]
+    assert store.get("queue/a") is None
+
+
+def test_an_objects_beginning_and_headers_are_read(store: InMemoryStore | CosBucket) -> None:
+    store.put("photo.png", b"0123456789", "image/png")
+
+    assert store.head("photo.png", 4) == b"0123"
+    assert (store.metadata("photo.png") or {})["content-type"] == "image/png"
+    assert store.head("none.png", 4) is None
+    assert store.metadata("none.png") is None
+
+
+def test_a_create_whose_reply_was_lost_is_known_as_ours(cloud: LocalCloud) -> None:
+    store = CosBucket(BUCKET, region=REGION, protocol="http")
+    cloud.faults.replace([{"where": "cos.PutObject", "what": "lost_reply"}])
+
+    assert store.create("claims/a", b"ours alone")
+
+
+def test_a_presigned_url_opens_without_a_proxy(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{cloud.url}/_localcloud/cos/{BUCKET}"
+    store = CosBucket(BUCKET, region=REGION, protocol="http", public_url=url)
+    store.put("a b/猫.png", b"picture")
+    signed = store.presigned_url("a b/猫.png", 60)
+    monkeypatch.delenv("HTTP_PROXY")
+
+    assert requests.get(signed, timeout=10).content == b"picture"
+    assert requests.get(signed.partition("?")[0], timeout=10).status_code == 403
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_ledger_with_versioning_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = build_settings(ledger_bucket=BUCKET, protocol="http")
+    monkeypatch.setattr("aigc.settings.Settings.from_environment", lambda: settings)
+    build_runtime({})
+    client = CosBucket(BUCKET, region=REGION, protocol="http")._client()  # noqa: SLF001
+    client.put_bucket_versioning(Bucket=BUCKET, Status="Enabled")
+
+    from aigc.cloud import runtime  # noqa: PLC0415  its cache is an instance's
+
+    runtime._kept.cache_clear()  # noqa: SLF001
+    with pytest.raises(SettingsError, match="versioning is on in ledger-1250000000"):
+        build_runtime({})
+
+
+CREATE = ApiCall(
+    service="vod",
+    version="2018-07-17",
+    action="CreateAigcImageTask",
+    params={"SubAppId": 1250000000, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": "a cat"},
+)
+
+
+def create(cloud_api: CloudApi, **params: object) -> dict[str, object]:
+    call = ApiCall(
+        service=CREATE.service,
+        version=CREATE.version,
+        action=CREATE.action,
+        params={**CREATE.params, **params},
+    )
+    return cloud_api.call(call)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        ("throttle", ThrottledError),
+        ("lost_reply", AmbiguousError),
+        ("http_500", AmbiguousError),
+    ],
+)
+def test_an_answer_is_told_apart_by_what_it_proves(
+    cloud: LocalCloud, what: str, kind: type[CloudError]
+) -> None:
+    cloud.faults.replace([{"where": "vod.CreateAigcImageTask", "what": what}])
+
+    with pytest.raises(kind) as caught:
+        create(CloudApi(site="cn", protocol="http"))
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_refusal_carries_the_vendors_code_and_request_id() -> None:
+    with pytest.raises(RefusedError) as caught:
+        create(CloudApi(site="cn", protocol="http"), SubAppId=1)
+
+    assert caught.value.code == "InvalidParameterValue.SubAppId"
+    assert caught.value.request_id
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_session_id_seen_before_is_a_duplicate() -> None:
+    api = CloudApi(site="cn", protocol="http")
+    create(api, SessionId="once")
+
+    with pytest.raises(DuplicateError):
+        create(api, SessionId="once")
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_cloud_that_nobody_reaches_was_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+
+    with pytest.raises(ThrottledError):
+        create(CloudApi(site="cn", protocol="http"))
+
+
+@pytest.mark.usefixtures("cloud")
+def test_an_international_account_is_served_by_its_own_hosts() -> None:
+    answer = create(CloudApi(site="intl", protocol="http"))
+
+    assert answer["TaskId"]
+
+
+def test_every_class_of_code_is_one_that_start_knows() -> None:
+    kinds = {DuplicateError, ThrottledError, BackloggedError, AmbiguousError}
+
+    assert set(CODES.values()) == kinds
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/a.png",
+        "http://myqcloud.com.example.com/a.png",
+        "http://127.0.0.1/a.png",
+        "file:///etc/passwd",
+    ],
+)
+def test_nothing_is_fetched_from_where_the_vendor_keeps_no_pictures(url: str) -> None:
+    with pytest.raises(RefusedError, match="not one of the vendor's hosts"):
+        VendorDownloads().fetch(url)

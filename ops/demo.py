@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -135,18 +136,29 @@ def main(arguments: Sequence[str]) -> int:
 def _watched(demo: Demo, console: Console, expected: int) -> list[Job]:
     """Show the jobs until all have ended, or patience has."""
     deadline = time.monotonic() + PATIENCE_S
+    seen: dict[str, str] = {}
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
             jobs = demo.jobs()
             live.update(_table(jobs))
+            if not console.is_terminal:
+                _tell_changes(console, jobs, seen)
             has_ended = len(jobs) == expected and all(job.has_ended for job in jobs)
             if has_ended or time.monotonic() > deadline:
                 return jobs
             time.sleep(0.5)
 
 
+def _tell_changes(console: Console, jobs: Sequence[Job], seen: dict[str, str]) -> None:
+    """Write a line for each job that moved on, where no table can be drawn anew."""
+    for job in jobs:
+        if seen.get(job.id) != job.state:
+            seen[job.id] = job.state
+            console.print(f"{job.id[:14]} {job.kind}: {job.state}", highlight=False)
+
+
 def _table(jobs: Sequence[Job]) -> Table:
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     for name in ("job", "kind", "source", "state", "seconds", "result"):
         table.add_column(name, overflow="fold", justify="right" if name == "seconds" else "left")
     for job in jobs:
@@ -155,9 +167,9 @@ def _table(jobs: Sequence[Job]) -> Table:
 
 
 def _row(job: Job) -> Iterator[str]:
-    yield job.id[:8]
+    yield job.id[:14]
     yield job.kind
-    yield job.source.key or f"call by key {job.source.name}"
+    yield job.source.key or f"call, key {job.source.name}"
     yield job.state
     yield f"{(job.updated_at - job.created_at).total_seconds():.1f}"
     yield job.error.message if job.error else "\n".join(picture.key for picture in job.pictures)

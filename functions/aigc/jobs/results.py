@@ -38,9 +38,9 @@ def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
 def tidy_staging(job: Job, runtime: Runtime) -> None:
     """Remove the vendor's own copies once ours are recorded."""
     if runtime.kind_of(job).stores_itself:
-        keys = [listed.key for listed in runtime.results.list(staging_path(job))]
-        if keys:
-            runtime.results.delete(*keys)
+        # One by one: a request for several names no key, so no policy could keep it to this folder.
+        for listed in runtime.results.list(staging_path(job)):
+            runtime.results.delete(listed.key)
 
 
 def _fetched(job: Job, runtime: Runtime) -> Iterator[bytes]:

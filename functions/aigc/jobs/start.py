@@ -111,7 +111,16 @@ def end(job: Job, runtime: Runtime) -> Job:
     if ended.attempt.slot is not None:
         runtime.ledger.release_slot(ended.lane, ended.attempt.slot)
     runtime.ledger.remove_marker(ended.marker)
-    logger.info("job_ended", extra={"job": job.id, "kind": job.kind, "state": job.state})
+    logger.info(
+        "job_ended",
+        extra={
+            "job": job.id,
+            "kind": job.kind,
+            "state": job.state,
+            "error": job.error.type if job.error else "",
+            "code": job.error.code if job.error else "",
+        },
+    )
     return ended
 
 

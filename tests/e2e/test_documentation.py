@@ -1,0 +1,140 @@
+"""What the pages show is done as a reader would do it, and the answers look as shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from tests.e2e.stack import ROOT, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENDPOINT = "tencent-vod/v1/aigc-image"
+IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
+Answer = dict[str, Any]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Find the code blocks whose opening line says this after the fence."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def run(stack: Stack, command: list[str], folder: Path) -> str:
+    """Run what a reader would, and return what it printed; it must succeed."""
+    environment = {
+        **os.environ,
+        "GATEWAY": stack.gateway,
+        "API_KEY": stack.connection["api_key"],
+    }
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def shape(value: object) -> object:
+    """Reduce JSON to its keys and types; of a list only the first item counts."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(inner) for inner in value[:1]]
+    return type(value).__name__
+
+
+@pytest.mark.parametrize("block", blocks(API, "sh run"))
+def test_the_shell_examples_work(stack: Stack, tmp_path: Path, block: str) -> None:
+    printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
+
+    last = json.loads(printed.splitlines()[-1])
+    assert last.keys() & {"images", "request_id"}
+
+
+def test_the_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
+    [block] = blocks(API, "python run")
+
+    run(stack, [sys.executable, "-c", block], tmp_path)
+
+    [picture] = tmp_path.iterdir()
+    Image.open(picture).verify()
+
+
+def test_the_readmes_calls_work(stack: Stack, tmp_path: Path) -> None:
+    calls = README.partition("\n## Calls\n")[2].partition("\n## ")[0]
+
+    [block] = blocks(calls, "sh")
+    printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
+
+    assert block.count("curl") == 1
+    assert json.loads(printed)["status"] == "IN_QUEUE"
+
+
+def submitted(stack: Stack) -> Answer:
+    return dict(stack.call(ENDPOINT, IMAGE).json())
+
+
+def ended(stack: Stack) -> Answer:
+    answer = submitted(stack)
+    stack.ended(answer)
+    return answer
+
+
+def status(stack: Stack) -> Answer:
+    return dict(stack.get(ended(stack)["status_url"] + "?logs=1").json())
+
+
+def result(stack: Stack) -> Answer:
+    return dict(stack.get(ended(stack)["response_url"]).json())
+
+
+def query(stack: Stack) -> Answer:
+    request_id = ended(stack)["request_id"]
+    return dict(stack.get(f"/tencent-vod/v1/query/{request_id}").json())
+
+
+def refused(stack: Stack) -> Answer:
+    body = IMAGE | {"output_config": {"aspect_ratio": "7:3"}}
+    return dict(stack.call(ENDPOINT, body).json())
+
+
+def failed(stack: Stack) -> Answer:
+    stack.fault("vod.CreateAigcImageTask", "task_failure:ContentModerationFailed")
+    return result(stack)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [submitted, status, result, query, refused, failed],
+    ids=lambda ask: str(ask.__name__),
+)
+def test_the_answers_look_as_shown(stack: Stack, ask: Callable[[Stack], Answer]) -> None:
+    [block] = blocks(API, f"json {ask.__name__}")
+
+    answer = ask(stack)
+
+    assert shape(answer) == shape(json.loads(block))
+
+
+def test_no_example_is_left_out() -> None:
+    fences = re.findall(r"^```(\S.*)$", API, re.MULTILINE)
+
+    unchecked = [fence for fence in fences if " " not in fence]
+
+    assert unchecked == ["sh"]  # making a key, which is `pulumi`'s

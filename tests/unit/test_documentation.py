@@ -1,0 +1,258 @@
+"""The pages name what there is, all of it and nothing else."""
+
+from __future__ import annotations
+
+import re
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+
+from aigc.api.errors import CANCELLED, ENDED, RAISED
+from aigc.api.routes import ROUTES
+from aigc.api.submit import ResultPlace
+from aigc.rules import Rule
+from aigc.tasks.catalogue import OneOf, catalogue
+from aigc.tasks.kind import Task
+from aigc.tasks.kinds import KINDS
+from aigc.tasks.vod_scene_image import SCENES, SceneInfo
+from ops.cli import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from aigc.tasks.catalogue import Limit
+    from aigc.tasks.vod_scene_image import Scene
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+SHOWN = ("inputs", "output_image_count", "resolution", "aspect_ratio", "scene_type")
+SWITCHES = ({"Enabled", "Disabled"}, {"0", "1"})
+
+
+# Reading pages and models
+
+
+def section(page: str, heading: str) -> str:
+    """Cut out what stands below a heading, up to the next of its level."""
+    level = heading.index(" ")
+    below = page.partition(f"\n{heading}\n")[2]
+    return re.split(rf"^#{{2,{level}}} ", below, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(page: str) -> dict[str, str]:
+    """Find the rows of tables whose first cell is code: that code → the row."""
+    return dict(re.findall(r"^\| `([^`]+)` (\|.*\|)$", page, re.MULTILINE))
+
+
+def cells(*texts: str) -> str:
+    """Write a table's row."""
+    return "|".join(["", *(f" {text} " if text else " " for text in texts), ""])
+
+
+def parameters(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Walk all fields, nested ones too, as paths: `file_infos[].url`."""
+    for name, field in model.model_fields.items():
+        yield f"{prefix}{name}", field
+        for mark, inner in _models_in(field.annotation):
+            yield from parameters(inner, f"{prefix}{name}{mark}.")
+
+
+def _models_in(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield "", annotation
+    own = "[]" if get_origin(annotation) is tuple else ""
+    for argument in get_args(annotation):
+        yield from ((own + mark, model) for mark, model in _models_in(argument))
+
+
+def words(annotation: Any) -> Iterator[str]:
+    """Find the words that a field allows."""
+    if get_origin(annotation) is Literal:
+        yield from map(str, get_args(annotation))
+    else:
+        for argument in get_args(annotation):
+            yield from words(argument)
+
+
+def demands(field: FieldInfo) -> Iterator[str]:
+    """Say what a field's row must hold: its words, its limits, and that it is required."""
+    allowed = set(words(field.annotation))
+    yield from ("switch",) if allowed in SWITCHES else (f"`{word}`" for word in allowed)
+    for limit in field.metadata:
+        bounds = (getattr(limit, name, None) for name in ("gt", "ge", "le", "max_length"))
+        yield from (str(bound) for bound in bounds if bound is not None)
+    if field.is_required():
+        yield "required"
+
+
+# docs/tasks.md
+
+
+def test_what_every_kind_takes_is_told_once() -> None:
+    assert rows(section(TASKS, "## Every kind")).keys() == Task.model_fields.keys()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_names_every_parameter_of_a_kind_and_no_other(kind: str) -> None:
+    known = {path for path, _ in parameters(KINDS[kind].model)} - Task.model_fields.keys()
+
+    named = rows(section(TASKS, f"## {kind}")).keys() - SCENES.keys()
+
+    assert named == known
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "field"),
+    [(kind, *found) for kind in KINDS for found in parameters(KINDS[kind].model)],
+)
+def test_the_row_of_a_parameter_says_what_it_allows(kind: str, path: str, field: FieldInfo) -> None:
+    row = (rows(section(TASKS, "## Every kind")) | rows(section(TASKS, f"## {kind}")))[path]
+
+    missing = [demand for demand in demands(field) if demand not in row]
+
+    assert not missing
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_the_row_of_a_scene_says_what_it_takes(name: str) -> None:
+    row = rows(section(TASKS, "## vod.scene_image"))[name]
+
+    assert row == cells(*scene_cells(SCENES[name]))
+
+
+def scene_cells(scene: Scene) -> Iterator[str]:
+    optional = "" if scene.needs_config else ", optional"
+    yield f"`{scene.config}`{optional}" if scene.config else "none"
+    yield count(scene.pictures)
+    yield count(range(1, scene.clothes + 1)) if "clothes" in clothed(scene) else ""
+    yield ", ".join(f"`{choice}`" for choice in sorted(scene.output))
+
+
+def clothed(scene: Scene) -> str:
+    """Name what a scene's configuration holds."""
+    model = SceneInfo.model_fields[scene.config].annotation if scene.config else None
+    return " ".join(name for _, inner in _models_in(model) for name in inner.model_fields)
+
+
+def count(numbers: range) -> str:
+    if numbers.stop >= sys.maxsize:
+        return f"{numbers.start} or more"
+    return str(numbers.start) if len(numbers) == 1 else f"{numbers.start} to {numbers.stop - 1}"
+
+
+@pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
+def test_the_table_of_models_is_the_catalogue(kind: str) -> None:
+    table = section(TASKS, "## Models").partition(f"\n`{kind}`:\n\n")[2].partition("\n\n")[0]
+
+    assert table.splitlines()[2:] == list(model_rows(kind))
+
+
+def model_rows(kind: str) -> Iterator[str]:
+    """Write the catalogue as the page shows it: versions with the same limits share a row."""
+    models = catalogue().models[kind]
+    for (name, limits), versions in groupby(models, key=lambda one: (one.name, one.limits)):
+        shown = (limit_text(limits.get(limit)) for limit in SHOWN)
+        yield cells(name, ", ".join(one.version for one in versions), *shown)
+
+
+def limit_text(limit: Limit | None) -> str:
+    if isinstance(limit, OneOf):
+        return " ".join(limit.words) or "–"  # noqa: RUF001  the page's sign for "not there"
+    return "" if limit is None else str(limit).removeprefix("at most ")
+
+
+def test_the_limits_of_sizes_are_told() -> None:
+    told = section(TASKS, "## Models")
+
+    numbers = {
+        number
+        for models in catalogue().models.values()
+        for model in models
+        for name in ("size", "expansion", "prompt")
+        for number in re.findall(r"\d+", str(model.limits.get(name, "")))
+    }
+
+    assert numbers <= set(re.findall(r"\d+", told))
+    assert f"As of {catalogue().as_of}," in told
+
+
+def test_the_page_names_every_field_of_a_rule() -> None:
+    assert rows(section(TASKS, "## Uploads")).keys() >= Rule.model_fields.keys()
+
+
+# docs/api.md
+
+
+def test_every_route_is_on_the_page_and_the_page_names_no_other() -> None:
+    named = re.findall(r"^\| `([A-Z]+) (\S+)` \|", API, re.MULTILINE)
+
+    routes = {
+        (method, path): [
+            route.name
+            for route in ROUTES
+            if route.method == method and route.path.fullmatch(re.sub(r"[{}]", "", path))
+        ]
+        for method, path in named
+    }
+
+    assert all(len(found) == 1 for found in routes.values()), routes
+    assert {found[0] for found in routes.values()} == {route.name for route in ROUTES}
+
+
+def test_refused_calls_are_all_in_the_table() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "functions/aigc/api").glob("*.py"))
+    http = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
+
+    known = {(verdict.status, verdict.error_type) for verdict in RAISED.values()}
+
+    told = error_rows("### When a call is refused")
+    assert told == known | {(int(status), error_type) for status, error_type in http}
+
+
+def test_ways_to_fail_are_all_in_the_table() -> None:
+    known = {(verdict.status, verdict.error_type) for verdict in (*ENDED.values(), CANCELLED)}
+
+    assert error_rows("### When a request has failed") == known
+
+
+def error_rows(heading: str) -> set[tuple[int, str]]:
+    found = re.findall(r"^\| (\d+) \| `(\w+)` \|", section(API, heading), re.MULTILINE)
+    return {(int(status), error_type) for status, error_type in found}
+
+
+def test_our_own_parameter_is_told() -> None:
+    told = rows(section(API, "## Submit")).keys()
+
+    assert told == {f"result.{name}" for name in ResultPlace.model_fields}
+
+
+# All pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+
+    missing = [link for link in links if not (page.parent / link).exists()]
+
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    made = set(" ".join(re.findall(r"(?:^|`)make ([a-z ]+)", text, re.MULTILINE)).split())
+    called = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?aigc ([a-z]+)", text, re.MULTILINE))
+
+    assert made <= set(targets)
+    assert called <= COMMANDS.keys()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from aigc.api.errors import refusal
 from aigc.api.routes import answer
+from aigc.errors import BadEventError
 from aigc.logs import invocation
 from aigc.triggers.http import HttpRequest, HttpResponse
 
@@ -20,7 +22,11 @@ logger = logging.getLogger("aigc.gateway")
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     """Answer one HTTP request."""
     with invocation(context):
-        request = HttpRequest.parse(event, request_id=context.get("request_id", ""))
+        request_id = context.get("request_id", "")
+        try:
+            request = HttpRequest.parse(event, request_id=request_id)
+        except BadEventError as error:
+            return refusal(error, request_id).to_event()
         return handle(request, lambda: _runtime(context)).to_event()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from aigc.errors import AigcError, CloudError, InvalidRequestError
+from aigc.errors import AigcError, InvalidRequestError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source, id_from
 from aigc.jobs.runtime import STAGING
@@ -79,11 +79,6 @@ def _take(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
     except (UnwantedError, InvalidRequestError) as reason:
         logger.info("upload_not_wanted", extra={**_named(created), "reason": str(reason)})
         return "not_wanted"
-    except CloudError as error:
-        if error.retryable:
-            raise
-        logger.exception("upload_lost", extra=_named(created))
-        return "lost"
 
 
 def _settle(created: ObjectCreated, runtime: Runtime) -> str:

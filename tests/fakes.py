@@ -47,6 +47,17 @@ class ManualClock:
     pass_time = sleep
 
 
+@dataclass(frozen=True)
+class StoreFault:
+    """One request that goes wrong: the first that begins so."""
+
+    request: str
+    """`put jobs/` for instance."""
+    error: Exception
+    takes_effect: bool = False
+    """Whether it is only the reply that is lost."""
+
+
 class InMemoryStore:
     """An `ObjectStore` and `Inbox` with COS's semantics."""
 
@@ -57,6 +68,7 @@ class InMemoryStore:
         self.objects: dict[str, tuple[bytes, datetime]] = {}
         self.headers: dict[str, dict[str, str]] = {}
         self.requests: list[str] = []
+        self.faults: list[StoreFault] = []
 
     def create(self, key: str, body: bytes) -> bool:
         self.requests.append(f"create {key}")
@@ -67,8 +79,13 @@ class InMemoryStore:
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
         self.requests.append(f"put {key}")
+        fault = self._fault(f"put {key}")
+        if fault is not None and not fault.takes_effect:
+            raise fault.error
         self.headers[key] = {"content-type": content_type, "content-length": str(len(body))}
         self._write(key, body)
+        if fault is not None:
+            raise fault.error
 
     def get(self, key: str) -> bytes | None:
         self.requests.append(f"get {key}")
@@ -92,8 +109,21 @@ class InMemoryStore:
             if self.objects.pop(key, None) is not None:
                 self._keys.remove(key)
 
+    def delete_once(self, key: str) -> None:
+        fault = self._fault(f"delete {key}")
+        if fault is None or fault.takes_effect:
+            self.delete(key)
+        if fault is not None:
+            raise fault.error
+
     def presigned_url(self, key: str, expires_s: int) -> str:
         return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}"
+
+    def _fault(self, request: str) -> StoreFault | None:
+        fault = next((one for one in self.faults if request.startswith(one.request)), None)
+        if fault is not None:
+            self.faults.remove(fault)
+        return fault
 
     def _write(self, key: str, body: bytes) -> None:
         if key not in self.objects:

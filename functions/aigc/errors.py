@@ -4,7 +4,7 @@ AigcError
 ├── InvalidRequestError     what was asked for cannot be done as asked; nothing was sent or paid
 ├── BadEventError           a trigger sent something that we cannot read; a repeat changes nothing
 ├── BadPictureError         these bytes are no picture that we may store
-├── BusyError               other work must end first; a repeat later succeeds
+├── BadRecordError          a record of the ledger cannot be read
 └── CloudError              Tencent Cloud refused, or did not answer as it should
     ├── RefusedError        it said no; the same request gets the same answer
     ├── DuplicateError      it already had a request with this session id
@@ -45,10 +45,8 @@ class BadPictureError(AigcError):
     """These bytes are no picture of a kind and size that we may store."""
 
 
-class BusyError(AigcError):
-    """Other work on the same thing must end first."""
-
-    retryable = True
+class BadRecordError(AigcError):
+    """A record of the ledger cannot be read: damaged, or of a version that we do not know."""
 
 
 class CloudError(AigcError):

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
     from aigc.tasks.kind import Task
 
+_SLASHES = re.compile("//+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PLACEHOLDERS = ("folder", "rule", "date", "job")
+LONGEST_KEY = 820
+"""Bytes of a result's key without number and ending; COS allows 850 in all."""
+
 _PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
 """The list that an uploaded picture is put in front of, by kind."""
 
@@ -101,7 +105,11 @@ class Rule(Wire):
             raise explain(error) from None
 
     def place(self, key: str, *, job_id: str, today: datetime) -> Place:
-        """Say where the results of an upload go."""
+        """Say where the results of an upload go.
+
+        Raises:
+            InvalidRequestError: They may not go there, or COS allows no key as long.
+        """
         folder, _, file_name = key.rpartition("/")
         values = {
             "folder": f"{folder}/" if folder else "",
@@ -111,10 +119,15 @@ class Rule(Wire):
         }
         template = "{folder}" if self.results is None else self.results
         prefix = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
-        return Place(
-            prefix=prefix.replace("//", "/").lstrip("/"),
-            name=file_name.rpartition(".")[0] or file_name,
-        )
+        prefix = _SLASHES.sub("/", prefix).lstrip("/")
+        name = file_name.rpartition(".")[0] or file_name
+        if prefix.startswith(RESERVED) or len(f"{prefix}{name}".encode()) > LONGEST_KEY:
+            raise InvalidRequestError(
+                f"the results of {key[:80]!r} would go to {prefix[:80]!r}",
+                field="key",
+                allowed=f"keys of at most {LONGEST_KEY} bytes, not below {RESERVED}",
+            )
+        return Place(prefix=prefix, name=name)
 
     def hides(self, prefix: str, suffix: str) -> bool:
         """Whether nothing with this prefix and suffix gets past this rule."""

@@ -1,4 +1,4 @@
-"""The two bases of everything that crosses the edge of this program."""
+"""The bases of everything that crosses the edge of this program."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ class Wire(BaseModel):
     """Something that we define ourselves: unknown fields are mistakes, values never change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Record(BaseModel):
+    """Something that we wrote down, perhaps by a newer version: what it adds is passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Event(BaseModel):

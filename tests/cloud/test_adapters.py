@@ -14,6 +14,7 @@ from aigc.cloud.runtime import build_runtime
 from aigc.errors import (
     AmbiguousError,
     BackloggedError,
+    BadPictureError,
     DuplicateError,
     RefusedError,
     ThrottledError,
@@ -228,5 +229,5 @@ def test_every_class_of_code_is_one_that_start_knows() -> None:
     ],
 )
 def test_nothing_is_fetched_from_where_the_vendor_keeps_no_pictures(url: str) -> None:
-    with pytest.raises(RefusedError, match="not one of the vendor's hosts"):
+    with pytest.raises(BadPictureError, match="not one of the vendor's hosts"):
         VendorDownloads().fetch(url)

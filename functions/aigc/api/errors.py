@@ -9,7 +9,6 @@ from aigc.errors import (
     AigcError,
     BackloggedError,
     BadEventError,
-    BusyError,
     CloudError,
     InvalidRequestError,
     ThrottledError,
@@ -41,7 +40,6 @@ RAISED: Mapping[type[AigcError], Verdict] = {
     BadEventError: Verdict(400, "bad_request"),
     ThrottledError: Verdict(429, "throttled", retry_after_s=2),
     BackloggedError: Verdict(503, "throttled", retry_after_s=15),
-    BusyError: Verdict(503, "busy", retry_after_s=2),
     # The ledger or the vendor did not do its part; with an Idempotency-Key a repeat is safe.
     CloudError: Verdict(503, "cloud_unavailable", retry_after_s=5),
     AigcError: Verdict(500, "internal_error"),
@@ -49,8 +47,6 @@ RAISED: Mapping[type[AigcError], Verdict] = {
 
 ENDED: Mapping[ErrorType, Verdict] = {
     # The caller's doing: another request may succeed.
-    "invalid_request": Verdict(422, "invalid_request"),
-    "input_missing": Verdict(422, "input_missing"),
     "moderated": Verdict(422, "content_policy_violation"),
     # The vendor said no to the request itself: the same request gets the same answer.
     "refused": Verdict(424, "refused"),

@@ -38,13 +38,11 @@ _MPS_STATUS: dict[State, str] = {
     "cancelled": "FAIL",
 }
 _VOD_TYPE = {"vod.image": "AigcImageTask", "vod.scene_image": "SceneAigcImageTask"}
-_ERR_CODE: dict[ErrorType, int] = {"invalid_request": 40000, "input_missing": 60000}
+_ERR_CODE: dict[ErrorType, int] = {"refused": 40000}
 _TASK_FAILED = 70000
 _ERR_CODE_EXT: dict[ErrorType, str] = {
-    "invalid_request": "InvalidParameter",
     "moderated": "ContentModerationFailed",
     "throttled": "RequestLimitExceeded",
-    "input_missing": "ResourceNotFound",
 }
 _NEVER = "0000-00-00T00:00:00Z"  # the vendor's way to leave a time empty
 

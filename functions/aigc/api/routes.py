@@ -41,7 +41,7 @@ class Route:
 
 
 def health(_call: Call) -> HttpResponse:
-    """Say that the function runs; asks nothing of the cloud, so that it can be called often."""
+    """Say that the function runs; only a new instance asks anything of the cloud for it."""
     return HttpResponse(status=200, body={"status": "ok"})
 
 

@@ -14,12 +14,11 @@ from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import Place, Source, fresh_id, id_from
 from aigc.places import checked_name, checked_prefix
-from aigc.tasks.fields import explain, snake
+from aigc.tasks.fields import Parameters, explain, fault, shown, snake
 from aigc.triggers.http import HttpResponse
-from aigc.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aigc.jobs.job import Job
     from aigc.settings import Settings
@@ -35,7 +34,7 @@ MAX_REPEAT_KEY = 255
 _NO_JSON = re.compile(r"(multipart|image|video|audio)/")
 
 
-class ResultPlace(Wire):
+class ResultPlace(Parameters):
     """Where the caller wants the pictures: our own parameter, never sent upstream."""
 
     prefix: str | None = None
@@ -44,12 +43,25 @@ class ResultPlace(Wire):
     @field_validator("prefix")
     @classmethod
     def _is_a_prefix(cls, prefix: str | None) -> str | None:
-        return prefix and checked_prefix(prefix)
+        return prefix and _checked(prefix, checked_prefix)
 
     @field_validator("name")
     @classmethod
     def _is_a_name(cls, name: str | None) -> str | None:
-        return name and checked_name(name)
+        return name and _checked(name, checked_name)
+
+
+class _Ours(Parameters):
+    """What a body may hold beside the task's own parameters."""
+
+    result: ResultPlace = ResultPlace()
+
+
+def _checked(came: str, check: Callable[[str], str]) -> str:
+    try:
+        return check(came)
+    except ValueError as error:
+        raise fault("", f"{shown(came)} is not allowed", allowed=f"it {error}") from None
 
 
 def submit(call: Call) -> HttpResponse:
@@ -84,6 +96,7 @@ def _json(request: HttpRequest) -> dict[str, Any]:
         )
     try:
         body = json.loads(request.body)
+        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise HttpError(400, "malformed_json", f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
@@ -93,14 +106,9 @@ def _json(request: HttpRequest) -> dict[str, Any]:
 
 def _result_place(given: object) -> ResultPlace:
     try:
-        return ResultPlace.model_validate({} if given is None else given)
+        return _Ours.model_validate({} if given is None else {"result": given}).result
     except ValidationError as error:
-        fault = error.errors(include_input=False)[0]
-        raise InvalidRequestError(
-            str(fault["msg"]).removeprefix("Value error, "),
-            field=".".join(map(str, ("result", *fault["loc"]))),
-            allowed="prefix and name: a path in the results bucket",
-        ) from None
+        raise explain(error) from None
 
 
 def _task(call: Call, kind: str, body: dict[str, Any]) -> Task:
@@ -193,7 +201,11 @@ def _path_in_store(task: Task) -> str | None:
     try:
         return checked_prefix(store.cos_bucket_path.lstrip("/"))
     except ValueError as error:
-        raise InvalidRequestError(str(error), field="store_cos_param.cos_bucket_path") from None
+        raise InvalidRequestError(
+            f"{shown(store.cos_bucket_path)} is not allowed",
+            field="store_cos_param.cos_bucket_path",
+            allowed=f"it {error}",
+        ) from None
 
 
 def _accepted(call: Call, order: Order) -> Job:
@@ -202,7 +214,7 @@ def _accepted(call: Call, order: Order) -> Job:
         raise InvalidRequestError(
             f"request {accepted.job.id} was made with the same Idempotency-Key or session_id, but"
             " with another body",
-            field="Idempotency-Key",
+            field="Idempotency-Key" if _repeat_key(call.request) else "session_id",
             allowed="the same body, or a key that was not used before",
         )
     return accepted.job

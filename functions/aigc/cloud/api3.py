@@ -31,6 +31,7 @@ REQUEST_TIMEOUT_S = 10
 
 CODES: dict[str, type[CloudError]] = {
     "InvalidParameterValue.SessionId": DuplicateError,
+    "FailedOperation.TaskDuplicate": DuplicateError,
     "RequestLimitExceeded": ThrottledError,
     "LimitExceeded": BackloggedError,
     "ResourceInsufficient": BackloggedError,

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
+import time
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import requests
 from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
+from urllib3.exceptions import HTTPError
 
 from aigc.cloud.credentials import role_credentials
 from aigc.errors import AmbiguousError, CloudError, RefusedError, ThrottledError
 from aigc.jobs.ports import Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 REQUEST_TIMEOUT_S = 10
 RETRIES = 2
-"""By the SDK, for answers of 5xx and none: safe, since each write here may be done twice."""
+"""By the SDK, after answers of 5xx and none, of what may be done twice."""
+
+SLOW_DOWNS = 3
+"""Repeats of a write that COS refused for want of capacity: it did nothing."""
+
+_DID_NOTHING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 # The SDK logs each 404 and 409, which are answers here and no errors, with its whole body.
 logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL)
@@ -57,10 +66,13 @@ class CosBucket:
         return True
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
-        """Write an object, over an older one if there is one."""
+        """Write an object, over an older one if there is one; never sent twice."""
+        client = self._client(retries=0)
         with cos_errors(f"put {key}"):
-            self._client().put_object(
-                Bucket=self._bucket, Key=key, Body=body, ContentType=content_type
+            _unless_slowed_down(
+                lambda: client.put_object(
+                    Bucket=self._bucket, Key=key, Body=body, ContentType=content_type
+                )
             )
 
     def get(self, key: str) -> bytes | None:
@@ -104,6 +116,12 @@ class CosBucket:
         if answer.get("Error"):
             raise AmbiguousError("delete objects", vendor_message=str(answer["Error"])[:500])
 
+    def delete_once(self, key: str) -> None:
+        """Remove an object whose key others may take at once; never sent twice."""
+        client = self._client(retries=0)
+        with cos_errors(f"delete {key}"):
+            _unless_slowed_down(lambda: client.delete_object(Bucket=self._bucket, Key=key))
+
     def presigned_url(self, key: str, expires_s: int) -> str:
         """Make a URL under which anyone may read the object for a time.
 
@@ -132,7 +150,7 @@ class CosBucket:
             return data
         return None
 
-    def _client(self, domain: str = "") -> CosS3Client:
+    def _client(self, domain: str = "", retries: int = RETRIES) -> CosS3Client:
         secret_id, secret_key, token = role_credentials()
         config = CosConfig(
             Region=self._region,
@@ -144,7 +162,21 @@ class CosBucket:
             Timeout=REQUEST_TIMEOUT_S,
             EnableOldDomain=True,
         )
-        return CosS3Client(config, retry=RETRIES)
+        return CosS3Client(config, retry=retries)
+
+
+def _unless_slowed_down(send: Callable[[], object]) -> None:
+    """Send, and again only after COS said that it did nothing."""
+    for repeat in range(SLOW_DOWNS):
+        try:
+            send()
+        except CosServiceError as error:
+            if error.get_status_code() not in _DID_NOTHING:
+                raise
+            time.sleep(random.uniform(0.1, 0.4) * 2**repeat)  # noqa: S311  no secret
+        else:
+            return
+    send()
 
 
 @contextlib.contextmanager
@@ -154,7 +186,8 @@ def cos_errors(doing: str) -> Iterator[None]:
         yield
     except CosServiceError as error:
         raise _translated(doing, error) from error
-    except CosClientError as error:
+    except (CosClientError, HTTPError, requests.RequestException) as error:
+        # The last two come out of reading a body: the SDK hands urllib3's stream through.
         raise AmbiguousError(f"cos {doing}", vendor_message=str(error)[:500]) from error
 
 
@@ -170,7 +203,7 @@ def _none_if_absent() -> Iterator[None]:
 def _translated(doing: str, error: CosServiceError) -> CloudError:
     status = error.get_status_code()
     kind: type[CloudError] = RefusedError
-    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+    if status in _DID_NOTHING:
         kind = ThrottledError
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         kind = AmbiguousError

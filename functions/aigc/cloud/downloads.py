@@ -27,21 +27,22 @@ class VendorDownloads:
         """Download one picture.
 
         Raises:
-            RefusedError: It is not there, or not where the vendor keeps pictures.
-            BadPictureError: It is larger than any picture.
+            RefusedError: It is not there.
+            BadPictureError: It is larger than any picture, or not where the vendor keeps them.
             AmbiguousError: It could not be fetched now.
         """
         host = urlsplit(url).hostname or ""
         doing = f"download a result from {host}"
         if not host.endswith(HOSTS):
-            raise RefusedError(doing, vendor_message=f"not one of the vendor's hosts {HOSTS}")
+            raise BadPictureError(f"{doing}: not one of the vendor's hosts {', '.join(HOSTS)}")
         try:
             with self._session.get(
                 url, stream=True, timeout=TIMEOUT_S, allow_redirects=False
             ) as answer:
                 return _body(answer, doing)
         except requests.RequestException as error:
-            raise AmbiguousError(doing, vendor_message=type(error).__name__) from error
+            # Not `from error`: its text holds the URL, which may carry a signature.
+            raise AmbiguousError(doing, vendor_message=type(error).__name__) from None
 
 
 def _body(answer: requests.Response, doing: str) -> bytes:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc.errors import CloudError
 from aigc.jobs.job import Attempt, Job, Place, Source, session_id
 from aigc.jobs.ledger import marker_key
 from aigc.jobs.start import pump
@@ -16,8 +14,6 @@ from aigc.jobs.start import pump
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import Task
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +43,6 @@ def accept(order: Order, runtime: Runtime) -> Accepted:
     earlier job with the same id is returned as it is, even where the task differs: compare
     `fingerprint`s where that matters.
 
-    A fault in starting it is not raised: the job is accepted, the sweep will start it, and who
-    was told otherwise would ask, and pay, again.
-
     Raises:
         CloudError: The job could not be written down.
     """
@@ -57,15 +50,8 @@ def accept(order: Order, runtime: Runtime) -> Accepted:
     job = runtime.ledger.create(new)
     is_new = job is new
     if is_new:
-        _start(job, runtime)
-    return Accepted(job, is_new)
-
-
-def _start(job: Job, runtime: Runtime) -> None:
-    try:
         pump(job.lane, runtime, fresh=job)
-    except CloudError as error:
-        logger.warning("start_left_to_sweep", extra={"job": job.id, "code": error.code})
+    return Accepted(job, is_new)
 
 
 def fingerprint(task: Task) -> str:

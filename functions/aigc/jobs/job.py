@@ -9,24 +9,22 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aigc.wire import Wire
+from aigc.wire import Record
 
 State = Literal["queued", "submitting", "running", "storing", "succeeded", "failed", "cancelled"]
 ErrorType = Literal[
-    "invalid_request",
     "moderated",
     "refused",
     "task_failed",
     "throttled",
     "submission_unknown",
     "result_unusable",
-    "input_missing",
 ]
 
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
 
-class JobError(Wire):
+class JobError(Record):
     """Why a job, or one attempt of it, failed."""
 
     type: ErrorType
@@ -38,7 +36,7 @@ class JobError(Wire):
     """Whether the same request, made anew, may succeed."""
 
 
-class Source(Wire):
+class Source(Record):
     """What caused the job."""
 
     type: Literal["call", "upload"]
@@ -49,7 +47,7 @@ class Source(Wire):
     request_id: str = ""
 
 
-class Place(Wire):
+class Place(Record):
     """Where the results go: `<prefix><name>-<n>.<ext>` in the results bucket."""
 
     prefix: str
@@ -57,7 +55,7 @@ class Place(Wire):
     name: str
 
 
-class Slot(Wire):
+class Slot(Record):
     """The place in the lane that an attempt holds."""
 
     number: int
@@ -65,7 +63,7 @@ class Slot(Wire):
     """Unique to this taking of the place: no two attempts ever share one."""
 
 
-class Attempt(Wire):
+class Attempt(Record):
     """One try to have the vendor run the task."""
 
     number: int
@@ -83,7 +81,7 @@ class Attempt(Wire):
     error: JobError | None = None
 
 
-class Picture(Wire):
+class Picture(Record):
     """One finished picture in the results bucket."""
 
     key: str
@@ -94,7 +92,7 @@ class Picture(Wire):
     """Bytes."""
 
 
-class Job(Wire):
+class Job(Record):
     """One task from the moment it was accepted; only written by who holds its claim."""
 
     id: str

@@ -6,6 +6,8 @@
 | `queue/<lane>/<order>-<id>-<nonce>` | the job waits; sorted by priority, then time |
 | `slots/<lane>/<n>` | a place in the lane is taken; created if absent: a semaphore |
 | `claims/<id>/<revision>/<k>` | one caller only may move the job on from this revision |
+| `claims/<id>/told/<session>` | the task that VOD named while the job could not be written |
+| `unstored/<id>` | a job that gave its slot back before its pictures could be stored |
 
 COS has no compare-and-swap but it has create-if-absent (`x-cos-forbid-overwrite`), and a claim
 turns the one into the other: whoever creates `claims/<id>/<revision>/0` is alone in writing the
@@ -18,18 +20,24 @@ it would claim a revision that was claimed, used and left behind long ago.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from aigc.errors import AmbiguousError, BadRecordError, CloudError
 from aigc.jobs.job import Job, Slot, milliseconds
-from aigc.wire import Wire
+from aigc.wire import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from aigc.jobs.ports import Listed, ObjectStore
+
+logger = logging.getLogger(__name__)
 
 PAGE = 1000  # the most that COS lists at once
 _OF_A_SLOT = "slot-"
@@ -45,7 +53,7 @@ class Marker:
     modified: datetime
 
 
-class TakenSlot(Wire):
+class TakenSlot(Record):
     """The body of a slot: who took it, and for which job."""
 
     job_id: str
@@ -62,11 +70,6 @@ class Ledger:
         self._lease = lease
         self._now = now
 
-    @property
-    def lease(self) -> timedelta:
-        """How long whoever holds something may still be alive."""
-        return self._lease
-
     # Jobs
 
     def create(self, job: Job) -> Job:
@@ -75,7 +78,7 @@ class Ledger:
         The marker comes first, so that a job that exists always has one. Its key is unique to
         this call: when the record turns out to exist, removing it takes nobody else's away.
         """
-        self._store.put(job.marker, b"{}")
+        self._store.create(job.marker, b"{}")
         if self._store.create(_job_key(job.id), _dump(job)):
             return job
         self._store.delete(job.marker)
@@ -83,15 +86,36 @@ class Ledger:
         return existing if existing is not None else job
 
     def read(self, job_id: str) -> Job | None:
-        """Read a record; None where there is none."""
+        """Read a record; None where there is none.
+
+        Raises:
+            BadRecordError: There is one, but it is not a job's.
+        """
         body = self._store.get(_job_key(job_id))
-        return None if body is None else Job.model_validate_json(body)
+        if body is None:
+            return None
+        try:
+            return Job.model_validate_json(body)
+        except ValidationError as error:
+            raise BadRecordError(f"the record of job {job_id} cannot be read: {error}") from None
 
     def write(self, job: Job) -> Job:
         """Write the next revision; only the holder of the claim on the last may."""
         written = job.model_copy(update={"revision": job.revision + 1, "updated_at": self._now()})
-        self._store.put(_job_key(job.id), _dump(written))
+        try:
+            self._store.put(_job_key(job.id), _dump(written))
+        except AmbiguousError:
+            self._write_unless_written(written)
         return written
+
+    def _write_unless_written(self, job: Job) -> None:
+        """Find out whether a write arrived whose reply was lost; if not, write again.
+
+        Nobody else may write this revision; but once it is there, others may have gone on from it.
+        """
+        found = self.read(job.id)
+        if found is None or found.revision < job.revision:
+            self._store.put(_job_key(job.id), _dump(job))
 
     def claim(self, job: Job) -> Job | None:
         """Become the only one who may move the job on; None where somebody else is.
@@ -118,9 +142,15 @@ class Ledger:
         return self._store.create(f"{prefix}{len(held):03d}", _unique())
 
     def claimed_jobs(self) -> list[str]:
-        """List jobs that claims are left of, a page's worth of claims at most."""
-        ids = (listed.key.split("/")[1] for listed in self._store.list("claims/"))
-        return [job_id for job_id in dict.fromkeys(ids) if not job_id.startswith(_OF_A_SLOT)]
+        """List jobs that claims are left of, a page's worth of claims at most.
+
+        Claims on slots are left only by who died over them; they are removed on the way.
+        """
+        claims = self._store.list("claims/")
+        of_slots = [one for one in claims if one.key.startswith(f"claims/{_OF_A_SLOT}")]
+        self._store.delete(*(one.key for one in of_slots if self.is_old(one.modified)))
+        ids = (one.key.split("/")[1] for one in claims if one not in of_slots)
+        return list(dict.fromkeys(ids))
 
     def forget_claims(self, job: Job) -> bool:
         """Remove the claims of a job that ended a lease ago; say whether it was done."""
@@ -137,11 +167,34 @@ class Ledger:
         """Until when the present holder of a claim may be at work."""
         return self._now() + self._lease
 
+    # What is known of a job before it may be written into its record
+
+    def note_task(self, job_id: str, session_id: str, task_id: str) -> None:
+        """Keep the vendor's word on a session whose sender may still be at work."""
+        self._store.create(_told_key(job_id, session_id), task_id.encode())
+
+    def noted_task(self, job: Job) -> str:
+        """Read what was kept of the present attempt's session; empty where nothing was."""
+        told = self._store.get(_told_key(job.id, job.attempt.session_id))
+        return told.decode() if told else ""
+
+    def note_unstored(self, job: Job) -> None:
+        """Remember a job without a slot whose pictures are still to be stored."""
+        self._store.create(_unstored_key(job.id), b"{}")
+
+    def unstored_jobs(self) -> list[str]:
+        """List the jobs whose pictures are still to be stored."""
+        return [one.key.rsplit("/", 1)[1] for one in self._store.list("unstored/")]
+
+    def forget_unstored(self, job_id: str) -> None:
+        """Forget that a job's pictures were still to be stored."""
+        self._store.delete(_unstored_key(job_id))
+
     # The queue
 
     def queue_again(self, job: Job) -> None:
         """Write the marker that the job's next revision will name."""
-        self._store.put(job.marker, b"{}")
+        self._store.create(job.marker, b"{}")
 
     def remove_marker(self, key: str) -> None:
         """Remove a marker whose job does not wait any more."""
@@ -177,11 +230,20 @@ class Ledger:
         body = self._store.get(_slot_key(lane, number))
         return None if body is None else TakenSlot.model_validate_json(body)
 
-    def release_slot(self, lane: str, slot: Slot) -> None:
-        """Give a place back, if it still is the one that was taken."""
-        taken = self.read_slot(lane, slot.number)
-        if taken is not None and taken.token == slot.token:
-            self._store.delete(_slot_key(lane, slot.number))
+    def release_slot(self, lane: str, slot: Slot) -> bool:
+        """Give a place back, if it still is the one that was taken; False where that failed.
+
+        The sweep gives it back later then: a place that is taken a while too long costs time, and
+        one that is given back twice would be another's.
+        """
+        try:
+            taken = self.read_slot(lane, slot.number)
+            if taken is not None and taken.token == slot.token:
+                self._store.delete_once(_slot_key(lane, slot.number))
+        except CloudError as error:
+            logger.warning("slot_left_to_sweep", extra={"lane": lane, "code": error.code})
+            return False
+        return True
 
     def release_slot_of_the_dead(self, lane: str, slot: Slot) -> None:
         """Give back a place whose taker is dead; of several that try, one does.
@@ -190,7 +252,8 @@ class Ledger:
         """
         prefix = f"claims/{_OF_A_SLOT}{slot.token}/"
         if self._store.create(prefix + "000", _unique()) or self._inherit(prefix):
-            self.release_slot(lane, slot)
+            if not self.release_slot(lane, slot):
+                return
             self._store.delete(*(listed.key for listed in self._store.list(prefix)))
 
 
@@ -208,6 +271,14 @@ def _marker(listed: Listed) -> Marker:
 
 def _job_key(job_id: str) -> str:
     return f"jobs/{job_id}.json"
+
+
+def _told_key(job_id: str, session_id: str) -> str:
+    return f"claims/{job_id}/told/{session_id}"
+
+
+def _unstored_key(job_id: str) -> str:
+    return f"unstored/{job_id}"
 
 
 def _slot_key(lane: str, number: int) -> str:

@@ -30,7 +30,10 @@ class ObjectStore(Protocol):
         """
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
-        """Write an object, over an older one if there is one."""
+        """Write an object, over an older one if there is one; never sent twice.
+
+        A second sending, seconds after a reply was lost, could write over what others wrote since.
+        """
 
     def get(self, key: str) -> bytes | None:
         """Read an object; None where there is none."""
@@ -39,7 +42,10 @@ class ObjectStore(Protocol):
         """List objects in order of keys, those behind `after` only, at most 1000."""
 
     def delete(self, *keys: str) -> None:
-        """Remove objects; those that are not there do not matter."""
+        """Remove objects; those that are not there do not matter. May be sent twice."""
+
+    def delete_once(self, key: str) -> None:
+        """Remove an object whose key others may take at once; never sent twice."""
 
     def presigned_url(self, key: str, expires_s: int) -> str:
         """Make a URL under which anyone may read the object for a time."""
@@ -76,6 +82,6 @@ class Downloads(Protocol):
         """Download one picture.
 
         Raises:
-            AmbiguousError: It could not be fetched now.
-            RefusedError: It is not there, or not where the vendor keeps pictures.
+            CloudError: It could not be fetched now.
+            BadPictureError: It is not where the vendor keeps pictures.
         """

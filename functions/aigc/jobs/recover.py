@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from aigc.errors import CloudError
 from aigc.jobs.job import JobError, Slot
+from aigc.jobs.results import tidy_staging
 from aigc.jobs.settle import settle, take_staged
-from aigc.jobs.start import START_S, fail, is_past, pump, send
+from aigc.jobs.start import START_S, fail, is_past, pump, send, started
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+Thing = TypeVar("Thing")
 
 
 @dataclass(slots=True)
@@ -41,15 +46,51 @@ def sweep(runtime: Runtime) -> SweepReport:
     have left behind; and a job that waits is found by the pump.
     """
     report = SweepReport()
-    for lane in runtime.settings.lanes:
-        for number, taken_at in runtime.ledger.taken_slots(lane).items():
-            if not runtime.has_time(START_S):
-                return report
-            report.slots += 1
-            _guarded_look(lane, number, taken_at, runtime, report)
-        pump(lane, runtime)
-    _forget_claims(runtime, report)
+    for step in _steps(runtime, report):
+        if not runtime.has_time(START_S):
+            break
+        try:
+            step()
+        except Exception:
+            report.failed += 1
+            logger.exception("sweep_stumbled")
     return report
+
+
+def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]]:
+    """Yield what a sweep does, each thing by itself: a fault in one must not stop the others.
+
+    Lanes and slots come in another order each time. When a sweep's time does not suffice, or one
+    job ends it each time, the next begins elsewhere.
+    """
+    for lane in _shuffled(runtime.settings.lanes):
+        yield functools.partial(_look_after_lane, lane, runtime, report)
+        yield functools.partial(pump, lane, runtime)
+    yield functools.partial(_store_unstored, runtime, report)
+    yield functools.partial(_forget_claims, runtime, report)
+
+
+def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
+    for number, taken_at in _shuffled(runtime.ledger.taken_slots(lane).items()):
+        if not runtime.has_time(START_S):
+            return
+        report.slots += 1
+        try:
+            report.moved += _look_after(lane, number, taken_at, runtime)
+        except Exception:
+            report.failed += 1
+            logger.exception("slot_look_failed", extra={"lane": lane, "slot": number})
+
+
+def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
+    for job_id in _shuffled(runtime.ledger.unstored_jobs()):
+        if not runtime.has_time(START_S):
+            return
+        job = runtime.ledger.read(job_id)
+        if job is None or job.has_ended:
+            runtime.ledger.forget_unstored(job_id)
+        elif not job.is_owned(runtime.now()):
+            report.moved += settle(job, runtime).revision != job.revision
 
 
 def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
@@ -57,18 +98,9 @@ def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
         if not runtime.has_time(START_S):
             return
         job = runtime.ledger.read(job_id)
-        report.forgotten += job is not None and runtime.ledger.forget_claims(job)
-
-
-def _guarded_look(
-    lane: str, number: int, taken_at: datetime, runtime: Runtime, report: SweepReport
-) -> None:
-    """Look after one slot so that a fault with one job does not keep the others waiting."""
-    try:
-        report.moved += _look_after(lane, number, taken_at, runtime)
-    except CloudError as error:
-        report.failed += 1
-        logger.warning("sweep_stumbled", extra={"lane": lane, "slot": number, "code": error.code})
+        if job is not None and runtime.ledger.forget_claims(job):
+            tidy_staging(job, runtime)
+            report.forgotten += 1
 
 
 def _look_after(lane: str, number: int, taken_at: datetime, runtime: Runtime) -> bool:
@@ -115,6 +147,9 @@ def _send_again(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
+    noted = runtime.ledger.noted_task(claimed)
+    if noted:
+        return started(claimed, noted, runtime)
     again = claimed.with_attempt(is_ambiguous=True).model_copy(
         update={"owned_until": runtime.ledger.owned_until()}
     )
@@ -133,3 +168,9 @@ def _give_up(job: Job, runtime: Runtime) -> Job:
         ),
     )
     return fail(claimed, error, runtime)
+
+
+def _shuffled(things: Iterable[Thing]) -> list[Thing]:
+    found = list(things)
+    random.shuffle(found)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aigc.errors import AmbiguousError, BadPictureError, RefusedError
+from aigc.errors import AmbiguousError
 from aigc.jobs.job import Picture
 from aigc.jobs.runtime import staging_path
 from aigc.pictures import inspect
@@ -21,15 +21,15 @@ def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
     """Fetch, check and store the pictures of a finished task, with a JSON file beside them.
 
     Raises:
-        BadPictureError: What the vendor made is no picture, or there is none.
-        CloudError: A picture could not be fetched or stored.
+        BadPictureError: What the vendor made is no picture.
+        CloudError: A picture could not be found, fetched or stored; later it may.
     """
     pictures = tuple(
         _store_one(job, number, data, runtime)
         for number, data in enumerate(_fetched(job, runtime), start=1)
     )
-    if not pictures:
-        raise BadPictureError(f"job {job.id} finished upstream without a picture")
+    if not pictures:  # whether MPS may say DONE before the bucket shows them is not documented
+        raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
     path = f"{job.place.prefix}{job.place.name}.json"
     runtime.results.put(path, _description(job, pictures, runtime))
     return pictures
@@ -50,19 +50,11 @@ def _fetched(job: Job, runtime: Runtime) -> Iterator[bytes]:
         yield from (runtime.downloads.fetch(url) for url in job.attempt.image_urls)
 
 
-def _staged(job: Job, runtime: Runtime) -> Iterator[bytes]:
-    """Yield what the vendor left in our bucket, else what its URLs lead to.
-
-    Whether it may say that it is done before the bucket shows the pictures is not documented:
-    nothing to be found means not yet.
-    """
+def _staged(job: Job, runtime: Runtime) -> list[bytes]:
+    """Return what the vendor left in our bucket, else what its URLs lead to."""
     found = [runtime.results.get(one.key) for one in runtime.results.list(staging_path(job))]
-    pictures = [data for data in found if data is not None]
-    try:
-        yield from pictures or [runtime.downloads.fetch(url) for url in job.attempt.image_urls]
-    except RefusedError as error:
-        doing = f"find the pictures of task {job.attempt.task_id}"
-        raise AmbiguousError(doing, vendor_message=str(error)) from error
+    staged = [data for data in found if data is not None]
+    return staged or [runtime.downloads.fetch(url) for url in job.attempt.image_urls]
 
 
 def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
@@ -87,7 +79,8 @@ def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> b
         "source": job.source.model_dump(mode="json", exclude_defaults=True),
         "model": task.model_label(),
         "prompt": task.prompt_text(),
-        "inputs": task.inputs(),
+        # A presigned URL's query is a secret, and who reads results need not be who called.
+        "inputs": [name.partition("?")[0] for name in task.inputs()],
         "vendor_task_id": attempt.task_id,
         "created_at": job.created_at.isoformat(),
         "submitted_at": attempt.submitted_at.isoformat() if attempt.submitted_at else None,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from aigc.errors import AmbiguousError, BadPictureError, CloudError, RefusedError
+from aigc.errors import BadPictureError, CloudError, RefusedError
 from aigc.jobs.job import Job, JobError
 from aigc.jobs.results import store_pictures, tidy_staging
 from aigc.jobs.runtime import staging_path
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import UpstreamTask
 
 logger = logging.getLogger(__name__)
+
+LONGEST_RUN_S = 3 * 86400
+"""How long a task may run: VOD forgets it after three days, MPS after seven."""
 
 RESULT_PATIENCE_S = 6 * 3600
 """How long a finished task's pictures are tried for; MPS keeps them 12 hours, VOD 7 days."""
@@ -45,12 +49,16 @@ def look(job_id: str, runtime: Runtime) -> Job | None:
 
 
 def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) -> None:
-    """Settle the job whose task VOD says is done; what it says is checked by a query."""
+    """Settle the job whose task VOD says is done; what it says is checked by a query.
+
+    While the job's sender may be at work, and may be dead, the task's id is kept for who goes on.
+    """
     job = _once_sent(job_id, runtime)
     if job is None or job.attempt.session_id != session_id:
         logger.info("callback_of_no_attempt", extra={"job": job_id, "task_id": task_id})
         return
     if job.state == "submitting":
+        runtime.ledger.note_task(job_id, session_id, task_id)
         job = _adopt(job, task_id, runtime)
     if job is not None and job.attempt.task_id == task_id:
         settle(job, runtime)
@@ -85,14 +93,12 @@ def settle(job: Job, runtime: Runtime) -> Job:
     if job.state != "running":
         return job
     observed = _observe(job, runtime)
-    if observed.state in {"waiting", "running"}:
-        return job
+    if observed is None or observed.state in {"waiting", "running"}:
+        return _give_up_if_late(job, runtime)
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    settled = _conclude(claimed, observed, runtime)
-    pump(settled.lane, runtime)
-    return settled
+    return _followed(_conclude(claimed, observed, runtime), runtime)
 
 
 def take_staged(job: Job, runtime: Runtime) -> Job:
@@ -102,8 +108,15 @@ def take_staged(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    settled = _store(claimed.with_attempt(finished_at=runtime.now()), runtime)
+    return _followed(_store(claimed.with_attempt(finished_at=runtime.now()), runtime), runtime)
+
+
+def _followed(settled: Job, runtime: Runtime) -> Job:
+    """Give the place to the next job; tidy up after this one, which the sweep does too."""
     pump(settled.lane, runtime)
+    if settled.state == "succeeded":
+        with contextlib.suppress(CloudError):
+            tidy_staging(settled, runtime)
     return settled
 
 
@@ -128,10 +141,26 @@ def _adopt(job: Job, task_id: str, runtime: Runtime) -> Job | None:
     return None if claimed is None else started(claimed, task_id, runtime)
 
 
-def _observe(job: Job, runtime: Runtime) -> UpstreamTask:
+def _observe(job: Job, runtime: Runtime) -> UpstreamTask | None:
+    """Ask how the task is; None where the vendor refuses to tell, having forgotten it perhaps."""
     kind = runtime.kind_of(job)
     call = kind.describe(job.attempt.task_id, runtime.settings.sub_app_id)
-    return kind.observe(job.attempt.task_id, runtime.upstream.call(call))
+    try:
+        return kind.observe(job.attempt.task_id, runtime.upstream.call(call))
+    except RefusedError as error:
+        logger.warning("query_refused", extra={"job": job.id, "code": error.code})
+        return None
+
+
+def _give_up_if_late(job: Job, runtime: Runtime) -> Job:
+    """End a job whose task did not end while the vendor knew of it: its lane must go on."""
+    if not is_past(job.attempt.submitted_at, LONGEST_RUN_S, runtime):
+        return job
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    message = f"task {job.attempt.task_id} had not ended after {LONGEST_RUN_S // 86400} days"
+    return _followed(fail(claimed, JobError(type="task_failed", message=message), runtime), runtime)
 
 
 def _conclude(job: Job, observed: UpstreamTask, runtime: Runtime) -> Job:
@@ -174,9 +203,7 @@ def _claimed_store(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    settled = _store(claimed, runtime)
-    pump(settled.lane, runtime)
-    return settled
+    return _followed(_store(claimed, runtime), runtime)
 
 
 def _store(job: Job, runtime: Runtime) -> Job:
@@ -184,27 +211,27 @@ def _store(job: Job, runtime: Runtime) -> Job:
 
     Done twice it writes the same objects again: their keys follow from the job.
     """
+    if is_past(job.attempt.finished_at, RESULT_PATIENCE_S, runtime):
+        message = f"the pictures could not be stored within {RESULT_PATIENCE_S // 3600} hours"
+        return fail(job, JobError(type="result_unusable", message=message), runtime)
     storing = runtime.ledger.write(
         job.model_copy(update={"state": "storing", "owned_until": runtime.ledger.owned_until()})
     )
     try:
         pictures = store_pictures(storing, runtime)
-    except (BadPictureError, RefusedError) as error:
-        return fail(storing, _unusable(error), runtime)
-    except AmbiguousError as error:
+    except BadPictureError as error:
+        return fail(storing, JobError(type="result_unusable", message=str(error)), runtime)
+    except CloudError as error:
         return _store_later(storing, error, runtime)
     succeeded = storing.model_copy(update={"state": "succeeded", "pictures": pictures})
-    ended = end(succeeded, runtime)
-    tidy_staging(ended, runtime)
-    return ended
+    return end(succeeded, runtime)
 
 
 def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:
-    if is_past(job.attempt.finished_at, RESULT_PATIENCE_S, runtime):
-        return fail(job, _unusable(error), runtime)
-    logger.warning("result_not_stored_yet", extra={"job": job.id, "code": error.code})
-    return runtime.ledger.write(job.model_copy(update={"owned_until": None}))
-
-
-def _unusable(error: Exception) -> JobError:
-    return JobError(type="result_unusable", message=str(error), code=getattr(error, "code", ""))
+    """Leave the pictures to the sweep; the task is done, so its place is another's already."""
+    logger.warning("result_not_stored_yet", extra={"job": job.id, "detail": str(error)})
+    runtime.ledger.note_unstored(job)
+    left = runtime.ledger.write(job.model_copy(update={"owned_until": None}))
+    if job.attempt.slot is not None:
+        runtime.ledger.release_slot(job.lane, job.attempt.slot)
+    return left

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import logging
 import random
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import (
     AmbiguousError,
     BackloggedError,
+    BadRecordError,
     CloudError,
     DuplicateError,
-    RefusedError,
     ThrottledError,
 )
 from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
@@ -39,17 +40,39 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
 """Attempts that found no room upstream before a job is given up; about half an hour of waiting."""
 
-LONGEST_WAIT = 2**6
-"""Cap on the growth of the wait between attempts, in multiples of `retry_base_s`."""
-
 QUICK_RETRIES = 3
 """Repeats of one call within one invocation: throttled, or with the same session id."""
+
+FIND_PAGES = 10
+"""Pages of a hundred tasks that are searched for one of ours."""
 
 START_S = 3.0
 """Time that starting a job needs; with less left, it is left to the next invocation."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The vendor took the task."""
+
+    task_id: str
+    request_id: str
+
+
 def pump(lane: str, runtime: Runtime, *, fresh: Job | None = None) -> None:
+    """Start what a lane has room for; whatever goes wrong in it is logged and not raised.
+
+    Who pumps has done his own work and told nobody yet. An error would take that back: a caller
+    would ask, and pay, again. What was not started is the sweep's.
+    """
+    try:
+        _pump(lane, runtime, fresh)
+    except CloudError as error:
+        logger.warning("pump_stopped", extra={"lane": lane, "code": error.code})
+    except Exception:
+        logger.exception("pump_failed", extra={"lane": lane})
+
+
+def _pump(lane: str, runtime: Runtime, fresh: Job | None) -> None:
     """Start jobs until the lane is full, nothing waits, or this invocation's time is up.
 
     Each round begins with a new look at slots and queue. So a job that was queued while we held
@@ -68,23 +91,20 @@ def send(job: Job, runtime: Runtime) -> Job:
     After one ambiguous reply only the vendor's word on this very session ends the ambiguity: a
     refusal or a throttle that follows does not prove that the first call did not arrive.
     """
-    task_id, request_id, error = "", "", None
     is_ambiguous = job.attempt.is_ambiguous
     for retry in range(QUICK_RETRIES + 1):
-        try:
-            task_id, request_id = _create(job, runtime)
-            return started(job, task_id, runtime, request_id=request_id)
-        except DuplicateError:
-            return _find(job, runtime)
-        except CloudError as caught:
-            error = caught
-            is_ambiguous = is_ambiguous or isinstance(error, AmbiguousError)
-            if not _worth_repeating(error, job, runtime) or retry == QUICK_RETRIES:
-                break
-            runtime.sleep(_jitter(0.4 * 2**retry))
+        outcome = _create(job, runtime)
+        is_ambiguous = is_ambiguous or isinstance(outcome, AmbiguousError)
+        if not _worth_repeating(outcome, job, runtime) or retry == QUICK_RETRIES:
+            break
+        runtime.sleep(_jitter(0.4 * 2**retry))
+    if isinstance(outcome, Sent):
+        return started(job, outcome.task_id, runtime, request_id=outcome.request_id)
+    if isinstance(outcome, DuplicateError):
+        return _find(job, runtime)
     if is_ambiguous:
         return leave_unexplained(job, runtime)
-    return _not_accepted(job, error, runtime)
+    return _not_accepted(job, outcome, runtime)
 
 
 def started(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
@@ -198,7 +218,11 @@ def _first_waiting(
         if marker.not_before > runtime.now():
             continue
         is_fresh = fresh is not None and fresh.marker == marker.key
-        job = fresh if is_fresh and fresh else runtime.ledger.read(marker.job_id)
+        try:
+            job = fresh if is_fresh else runtime.ledger.read(marker.job_id)
+        except BadRecordError:
+            logger.exception("job_unreadable", extra={"job": marker.job_id, "lane": lane})
+            continue
         if job is None or job.state != "queued" or job.marker != marker.key:
             _remove_rubbish(marker, job, runtime)
         elif (job.id, job.revision) not in passed_over:
@@ -225,44 +249,56 @@ def _submit(job: Job, slot: Slot, runtime: Runtime) -> Job:
     return send(runtime.ledger.write(submitting), runtime)
 
 
-def _create(job: Job, runtime: Runtime) -> tuple[str, str]:
+def _create(job: Job, runtime: Runtime) -> Sent | CloudError:
+    """Make the call; what it comes to is a value, so that no fault of ours is taken for it."""
     call = runtime.kind_of(job).create(runtime.task_of(job), runtime.submission_of(job))
-    response = runtime.upstream.call(call)
+    try:
+        response = runtime.upstream.call(call)
+    except CloudError as error:
+        return error
     task_id = response.get("TaskId")
     if not isinstance(task_id, str) or not task_id:
-        raise AmbiguousError(f"{call.action} of job {job.id} answered without a TaskId")
-    return task_id, str(response.get("RequestId", ""))
+        return AmbiguousError(f"{call.action} of job {job.id} answered without a TaskId")
+    return Sent(task_id, str(response.get("RequestId", "")))
 
 
-def _worth_repeating(error: CloudError, job: Job, runtime: Runtime) -> bool:
+def _worth_repeating(outcome: Sent | CloudError, job: Job, runtime: Runtime) -> bool:
     """Whether the same call may be made again at once without paying twice."""
     if not runtime.has_time(START_S):
         return False
-    if isinstance(error, AmbiguousError):
+    if isinstance(outcome, AmbiguousError):
         return runtime.kind_of(job).deduplicates
-    return isinstance(error, ThrottledError)
+    return isinstance(outcome, ThrottledError)
 
 
 def _find(job: Job, runtime: Runtime) -> Job:
     """Look for the task of a session that the vendor says it has."""
+    task_id = runtime.ledger.noted_task(job) or _listed_task(job, runtime)
+    return started(job, task_id, runtime) if task_id else leave_unexplained(job, runtime)
+
+
+def _listed_task(job: Job, runtime: Runtime) -> str:
+    """Find the task among those that the vendor lists; empty where it is not there (yet)."""
     kind = runtime.kind_of(job)
     since = milliseconds(job.attempt.submitted_at or job.created_at) // 1000 - 60
-    try:
-        response = runtime.upstream.call(kind.find(runtime.settings.sub_app_id, since))
-    except CloudError:
-        return leave_unexplained(job, runtime)
-    task_id = kind.found(response, job.attempt.session_id)
-    if task_id is None:
-        return leave_unexplained(job, runtime)
-    return started(job, task_id, runtime)
+    scroll_token = ""
+    for _ in range(FIND_PAGES):
+        call = kind.find(runtime.settings.sub_app_id, since, scroll_token)
+        try:
+            response = runtime.upstream.call(call)
+        except CloudError:
+            return ""
+        task_id = kind.found(response, job.attempt.session_id)
+        scroll_token = str(response.get("ScrollToken") or "")
+        if task_id is not None or not scroll_token:
+            return task_id or ""
+    return ""
 
 
-def _not_accepted(job: Job, error: CloudError | None, runtime: Runtime) -> Job:
+def _not_accepted(job: Job, error: CloudError, runtime: Runtime) -> Job:
     if isinstance(error, (ThrottledError, BackloggedError)):
         return queue_again(job, _job_error(error), runtime)
-    if isinstance(error, RefusedError):
-        return fail(job, _job_error(error), runtime)
-    return leave_unexplained(job, runtime)
+    return fail(job, _job_error(error), runtime)
 
 
 def _job_error(error: CloudError) -> JobError:
@@ -276,8 +312,7 @@ def _job_error(error: CloudError) -> JobError:
 
 
 def _wait(number: int, runtime: Runtime) -> timedelta:
-    multiple = min(2 ** (number - 1), LONGEST_WAIT)
-    return timedelta(seconds=_jitter(runtime.settings.retry_base_s * multiple))
+    return timedelta(seconds=_jitter(runtime.settings.retry_base_s * 2 ** (number - 1)))
 
 
 def _jitter(seconds: float) -> float:

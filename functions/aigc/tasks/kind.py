@@ -124,8 +124,11 @@ class TaskKind(Protocol):
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
         """Read the answer to `describe` (the object below `Response`)."""
 
-    def find(self, sub_app_id: int, since: int) -> ApiCall:
-        """Build the call that lists tasks since a Unix time; only of kinds that deduplicate."""
+    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
+        """Build the call that lists tasks since a Unix time, or goes on with a listing.
+
+        Only of kinds that deduplicate.
+        """
 
     def found(self, response: dict[str, Any], session_id: str) -> str | None:
         """Read the answer to `find`: the id of the task with this session id."""

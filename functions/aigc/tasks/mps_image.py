@@ -151,7 +151,7 @@ class MpsImage:
             fault=fault_of("", message) if state == "failed" else None,
         )
 
-    def find(self, sub_app_id: int, since: int) -> ApiCall:
+    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
         """Refuse: MPS lists no image tasks and knows no sessions."""
         raise NotImplementedError
 

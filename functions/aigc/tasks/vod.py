@@ -102,17 +102,15 @@ class VodKind:
         """Read a task's detail; all kinds of task have a key there, most of them null."""
         return _observed(task_id, response.get("Status") or "", response.get(self.detail) or {})
 
-    def find(self, sub_app_id: int, since: int) -> ApiCall:
-        """Build the call that lists the tasks since a Unix time.
-
-        Oldest first: what was submitted at that time is among the first hundred.
-        """
+    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
+        """Build the call that lists a hundred tasks since a Unix time, oldest first."""
         after = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         params = {
             "SubAppId": sub_app_id,
             "CreateTime": {"After": after},
             "Sort": {"Field": "CreateTime", "Order": "Asc"},
             "Limit": 100,
+            **({"ScrollToken": scroll_token} if scroll_token else {}),
         }
         return _call("DescribeTasks", params)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from dataclasses import dataclass, field
@@ -119,12 +118,11 @@ class _HttpEvent(Event):
 
     def body_bytes(self) -> bytes:
         text = self.body or ""
-        if not self.is_base64:
-            return text.encode()
         try:
-            return base64.b64decode(text, validate=True)
-        except binascii.Error:
-            raise BadEventError("the body is not the Base64 that isBase64Encoded claims") from None
+            return base64.b64decode(text, validate=True) if self.is_base64 else text.encode()
+        except ValueError:
+            expected = "the Base64 that isBase64Encoded claims" if self.is_base64 else "text"
+            raise BadEventError(f"the body is not {expected}") from None
 
 
 def _json(body: Mapping[str, Any]) -> str:

@@ -313,7 +313,7 @@ class BrokenStore(InMemoryStore):
         super().__init__(ManualClock())
         self._error = error
 
-    def put(self, *_: object, **__: object) -> None:
+    def create(self, *_: object) -> bool:
         raise self._error
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sweep
-from aigc.errors import BusyError
+from aigc.errors import BadRecordError
 from aigc.logs import invocation, note
 from aigc.triggers.timer import TimerEvent
 from tests.captured import captured
@@ -67,8 +67,8 @@ def test_every_line_names_its_invocation(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_what_is_raised_is_logged_once_and_raised_on(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(BusyError), invocation(CONTEXT):
-        raise BusyError("somebody else is at it")
+    with pytest.raises(BadRecordError), invocation(CONTEXT):
+        raise BadRecordError("somebody else is at it")
 
     [line] = lines(capsys)
     assert (line["outcome"], line["level"]) == ("raised", "error")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.errors import AmbiguousError
+from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Job, id_from
 from aigc.jobs.recover import sweep
@@ -16,7 +16,7 @@ from aigc.jobs.settle import look, on_callback, on_stored, settle
 from aigc.jobs.start import MAX_ATTEMPTS, pump
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
 from aigc.tasks.kinds import KINDS
-from tests.fakes import LEASE_S, World, a_call, a_place, an_id, build_world
+from tests.fakes import LEASE_S, StoreFault, World, a_call, a_place, an_id, build_world
 
 if TYPE_CHECKING:
     from aigc.jobs.accept import Accepted
@@ -402,12 +402,11 @@ def test_a_submit_costs_nine_ledger_requests_or_three_when_the_lane_is_full(
 
 
 def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world: World) -> None:
-    ledger = world.runtime().ledger
     world.store.put("queue/vod.image/10-1763640000000-lost-abcd", b"{}")
 
     pump("vod.image", world.runtime())
     assert world.ledger_keys("queue/")
-    world.clock.pass_time(ledger.lease.total_seconds() + 1)
+    world.clock.pass_time(LEASE_S + 1)
     pump("vod.image", world.runtime())
 
     assert not world.ledger_keys("queue/")
@@ -454,3 +453,131 @@ def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
     look(job.id, world.runtime())
 
     assert read(world, job).state == "succeeded"
+
+
+@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("error", [ThrottledError("put"), AmbiguousError("put")])
+def test_a_fault_of_the_ledger_is_not_taken_for_the_vendors_answer(
+    world: World, kind: str, error: Exception
+) -> None:
+    # The second write of the record, `running`, comes when the vendor has the task.
+    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)]
+    world.store.faults += [StoreFault("put jobs/", error)] * 2
+
+    job = accepted(world, kind)
+    world.vendor.finish(world.vendor.tasks[0])
+    for _ in range(4):
+        world.clock.pass_time(LEASE_S + 1)
+        sweep(world.runtime())
+
+    assert len(world.vendor.tasks) == 1
+    assert read(world, job).state == "succeeded"
+    assert only_records_are_left(world)
+
+
+def test_a_write_whose_reply_was_lost_is_not_made_twice(world: World) -> None:
+    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)] * 2
+
+    job = accepted(world)
+
+    writes = [one for one in world.store.requests if one.startswith("put jobs/")]
+    assert read(world, job).state == "running"
+    assert len(writes) == 2
+
+
+def test_a_slot_whose_release_was_not_answered_is_freed_by_the_sweep(world: World) -> None:
+    job = accepted(world)
+    following = accepted(world)
+    world.store.faults = [StoreFault("delete slots/", AmbiguousError("delete"))]
+    world.vendor.finish(world.vendor.tasks[0])
+
+    look(job.id, world.runtime())
+    assert read(world, following).state == "queued"
+    world.clock.pass_time(LEASE_S + 1)
+    sweep(world.runtime())
+
+    assert read(world, following).state == "running"
+
+
+def test_a_task_that_the_vendor_forgot_does_not_hold_its_lane_for_ever(world: World) -> None:
+    stuck = accepted(world)
+    following = accepted(world)
+
+    world.clock.pass_time(timedelta(days=3, seconds=1).total_seconds())
+    sweep(world.runtime())
+
+    error = read(world, stuck).error
+    assert error is not None
+    assert error.type == "task_failed"
+    assert read(world, following).state == "running"
+
+
+def test_a_record_that_nobody_can_read_stops_nothing_else(world: World) -> None:
+    running = accepted(world)
+    damaged = accepted(world, priority=9)
+    following = accepted(world)
+    world.store.put(f"jobs/{damaged.id}.json", b"{}")
+    world.vendor.finish(world.vendor.tasks[0])
+
+    report = sweep(world.runtime())
+
+    assert read(world, running).state == "succeeded"
+    assert read(world, following).state == "running"
+    assert report.failed == 0
+
+
+def test_a_field_that_a_newer_version_wrote_is_passed_over(world: World) -> None:
+    job = accepted(world)
+    newer = json.loads(world.store.objects[f"jobs/{job.id}.json"][0]) | {"mood": "calm"}
+    world.store.put(f"jobs/{job.id}.json", json.dumps(newer).encode())
+
+    assert read(world, job).state == "running"
+
+
+def test_a_callback_while_its_dead_sender_may_live_is_not_forgotten(world: World) -> None:
+    world.vendor.lists_tasks = False
+    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)]
+    world.store.faults += [StoreFault("put jobs/", AmbiguousError("put"))] * 2
+    job = accepted(world)
+    assert read(world, job).state == "submitting"
+    world.vendor.finish(world.vendor.tasks[0])
+
+    on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+    world.clock.pass_time(LEASE_S + 1)
+    for _ in range(2):
+        sweep(world.runtime())
+
+    assert read(world, job).state == "succeeded"
+    assert len(world.vendor.tasks) == 1
+    assert only_records_are_left(world)
+
+
+def test_pictures_that_cannot_be_fetched_now_do_not_hold_the_lane(world: World) -> None:
+    job = accepted(world)
+    following = accepted(world)
+    world.vendor.finish(world.vendor.tasks[0])
+    world.downloads.errors = [AmbiguousError("download")] * 3
+
+    look(job.id, world.runtime())
+    assert read(world, job).state == "storing"
+    assert read(world, following).state == "running"
+    for _ in range(3):
+        world.clock.pass_time(60)
+        sweep(world.runtime())
+
+    assert read(world, job).state == "succeeded"
+
+
+def test_pictures_that_can_never_be_fetched_fail_the_job_in_the_end(world: World) -> None:
+    job = accepted(world)
+    world.vendor.finish(world.vendor.tasks[0])
+    world.downloads.errors = [AmbiguousError("download")] * 1000
+
+    look(job.id, world.runtime())
+    world.clock.pass_time(6 * 3600 + 1)
+    sweep(world.runtime())
+
+    error = read(world, job).error
+    assert error is not None
+    assert error.type == "result_unusable"
+    assert only_records_are_left(world)

@@ -93,7 +93,11 @@ def test_a_parameter_that_the_sdk_lacks_is_noticed() -> None:
 
 @pytest.mark.parametrize("kind", ["vod.image", "vod.scene_image"])
 def test_the_calls_that_ask_are_known_too(kind: str) -> None:
-    calls = [KINDS[kind].describe("1-AigcImageTask-1t", 1), KINDS[kind].find(1, 1_700_000_000)]
+    calls = [
+        KINDS[kind].describe("1-AigcImageTask-1t", 1),
+        KINDS[kind].find(1, 1_700_000_000, ""),
+        KINDS[kind].find(1, 1_700_000_000, "next-page"),
+    ]
 
     assert [typed(call) for call in calls] == [call.params for call in calls]
 

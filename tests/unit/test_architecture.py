@@ -1,0 +1,104 @@
+"""Who may import whom: the layers of the design, held by reading the imports."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+FUNCTIONS = ROOT / "functions"
+VENDOR = ("tencentcloud", "qcloud_cos", "tencentcloud_iac_pulumi")
+
+BASE = {"aigc.errors", "aigc.wire"}
+LAYERS = {
+    "functions/aigc/tasks": BASE | {"aigc.tasks"},
+    "functions/aigc/triggers": BASE | {"aigc.triggers"},
+    "functions/aigc/jobs": BASE | {"aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"},
+    "functions/aigc/api": BASE
+    | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
+    | {"aigc.logs", "aigc.places", "aigc.settings"},
+    "functions/aigc/cloud": BASE
+    | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"},
+    "infra": BASE | {"infra", "aigc.rules", "aigc.settings", "aigc.jobs.runtime", "aigc.tasks"},
+    "localcloud": {"localcloud"},
+}
+"""Folder → which of our modules its modules may import."""
+
+OURS = ("aigc", "gateway", "infra", "localcloud", "ops", "sweep", "tests", "upload")
+
+
+def imported(path: Path, *, at_top: bool = False) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if at_top else ast.walk(tree)
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def is_below(module: str, packages: set[str]) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_a_layer_imports_only_what_lies_below_it(folder: str) -> None:
+    paths = list((ROOT / folder).rglob("*.py"))
+
+    wrong = [
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in paths
+        for module in imported(path)
+        if module.split(".")[0] in OURS and not is_below(module, LAYERS[folder])
+    ]
+
+    assert paths
+    assert not wrong
+
+
+def test_only_the_cloud_layer_imports_the_vendors_sdks() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in FUNCTIONS.rglob("*.py")
+        for module in imported(path)
+        if module.split(".")[0] in VENDOR and path.parent.name != "cloud"
+    ]
+
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ["gateway", "upload", "sweep"])
+def test_a_handler_names_the_cloud_layer_only_in_its_builder(name: str) -> None:
+    path = FUNCTIONS / f"{name}.py"
+
+    assert "aigc.cloud.runtime" in set(imported(path))
+    assert not any(module.startswith("aigc.cloud") for module in imported(path, at_top=True))
+
+
+def test_the_functions_import_no_tool() -> None:
+    tools = {"infra", "localcloud", "ops", "tests"}
+
+    wrong = [
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in FUNCTIONS.rglob("*.py")
+        for module in imported(path)
+        if is_below(module, tools)
+    ]
+
+    assert not wrong
+
+
+def test_only_the_settings_and_the_credentials_read_the_environment() -> None:
+    readers = [
+        str(path.relative_to(FUNCTIONS))
+        for path in FUNCTIONS.rglob("*.py")
+        if "os" in imported(path) and "environ" in path.read_text(encoding="utf-8")
+    ]
+
+    assert sorted(readers) == ["aigc/cloud/credentials.py", "aigc/settings.py"]

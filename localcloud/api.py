@@ -18,7 +18,7 @@ from localcloud.server import LostReplyError, Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from localcloud.core import Caller, Clock, Keys, Service
+    from localcloud.core import Account, Caller, Clock, Keys, Service
     from localcloud.faults import Faults
     from localcloud.server import Request
 
@@ -37,16 +37,18 @@ class ServerFaultError(Exception):
 class ApiFront:
     """Answers `POST /` for every service that is registered."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators
         self,
         services: Mapping[str, Service],
         *,
+        account: Account,
         keys: Keys,
         clock: Clock,
         faults: Faults,
         authorize: Callable[[Caller, str, str], None],
     ) -> None:
         self._services = services
+        self._account = account
         self._keys = keys
         self._clock = clock
         self._faults = faults
@@ -82,7 +84,7 @@ class ApiFront:
             raise _throttled(action)
         params = _params(request, service.name)
         schema.check(service.name, version, action, params)
-        self._authorize(caller, f"{service.name}:{action}", "*")
+        self._authorize(caller, f"{service.name}:{action}", self._resource(service.name, params))
         fault = self._break(where, action)
         content = service.call(action, params, caller)
         if fault == "lost_reply":
@@ -98,6 +100,13 @@ class ApiFront:
                 "NoSuchVersion", f"{name} has no version {version}; it has {service.version}."
             )
         return service
+
+    def _resource(self, service: str, params: dict[str, Any]) -> str:
+        """Name what a call is about, as policies do; only VOD's applications have names."""
+        if service != "vod":
+            return "*"
+        number = params.get("SubAppId", self._account.app_id)
+        return f"qcs::vod::uin/{self._account.uin}:subAppId/{number}"
 
     def _break(self, where: str, action: str) -> str | None:
         """Do what a fault says before the call; what comes after it is handed back."""

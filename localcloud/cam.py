@@ -1,16 +1,20 @@
-"""Access management (CAM): roles, policies and which role has which; and the tags of resources."""
+"""Access management (CAM): roles, policies, which role has which, and that they are kept to."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import threading
+import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from localcloud import schema
 from localcloud.core import ApiError
+from localcloud.policies import Guard, trusts
+from localcloud.server import Response
+from localcloud.tags import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,7 @@ CUSTOM, PRESET = 1, 2
 PRESETS = (
     "QcloudAccessForMPSRole",
     "QcloudAccessForMPSRoleInDeliverToSCF",
+    "QcloudAccessForMPSRoleInVOD",
     "QcloudAccessForScfRole",
     "QcloudCLSReadOnlyAccess",
     "QcloudCOSFullAccess",
@@ -31,6 +36,13 @@ PRESETS = (
     "QcloudVODFullAccess",
     "QcloudVODReadonlyAccess",
 )
+
+
+# What a service-linked role is called, and which preset it has, by whom it is made for.
+# https://www.tencentcloud.com/document/product/598/72114
+LINKED = {
+    "getvod.mps.cloud.tencent.com": ("MPS_QCSLinkedRoleInVOD", "QcloudAccessForMPSRoleInVOD"),
+}
 
 
 def _now() -> str:
@@ -84,6 +96,7 @@ class Role:
     session_duration: int = 7200
     created: str = field(default_factory=_now)
     updated: str = field(default_factory=_now)
+    type: str = "user"
     policies: dict[int, Policy] = field(default_factory=dict)
 
     def describe(self, account: Account) -> dict[str, Any]:
@@ -96,20 +109,21 @@ class Role:
             "AddTime": self.created,
             "UpdateTime": self.updated,
             "ConsoleLogin": self.console_login,
-            "RoleType": "user",
+            "RoleType": self.type,
             "SessionDuration": self.session_duration,
             "RoleArn": f"qcs::cam::uin/{account.uin}:roleName/{self.name}",
         }
 
 
 class Cam:
-    """CAM 2019-01-16, as far as roles go. It keeps policies, it does not enforce them."""
+    """CAM 2019-01-16, as far as roles go; a cloud that has it holds every role to its policies."""
 
     name = "cam"
     version = "2019-01-16"
 
-    def __init__(self, cloud: LocalCloud) -> None:
+    def __init__(self, cloud: LocalCloud, tags: Tags | None = None) -> None:
         self._account = cloud.account
+        self._tags = tags or Tags()
         self._roles: dict[str, Role] = {}
         self._role_ids = itertools.count(4611686018427900001)
         self._policy_ids = itertools.count(427900001)
@@ -128,6 +142,11 @@ class Cam:
             "DeleteRole": self._delete_role,
             "UpdateRoleDescription": self._update_role_description,
             "UpdateAssumeRolePolicy": self._update_assume_role_policy,
+            "UpdateRoleConsoleLogin": self._update_role_console_login,
+            "UpdateRoleSessionDuration": self._update_role_session_duration,
+            "CreateServiceLinkedRole": self._create_linked_role,
+            "DeleteServiceLinkedRole": self._delete_linked_role,
+            "GetServiceLinkedRoleDeletionStatus": lambda _: {"Status": "SUCCEEDED"},
             "CreatePolicy": self._create_policy,
             "GetPolicy": self._get_policy,
             "UpdatePolicy": self._update_policy,
@@ -136,7 +155,10 @@ class Cam:
             "DetachRolePolicy": self._detach,
             "ListAttachedRolePolicies": self._list_attached,
         }
-        cloud.role_exists = self.role_exists
+        guard = Guard(self.policies_of)
+        cloud.authorize = guard.authorize
+        cloud.role_trusts = self.role_trusts
+        cloud.control_routes["/_localcloud/permissions"] = lambda _: Response.of_json(guard.seen())
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  the same for everybody who may call
         """Carry an action out.
@@ -149,12 +171,13 @@ class Cam:
         with self._lock:
             return self._actions[action](params)
 
-    def role_exists(self, name: str) -> bool:
-        """Whether there is a role of this name."""
-        return name in self._roles
+    def role_trusts(self, role: str, service: str) -> bool:
+        """Whether there is a role of this name, and a service may become it."""
+        found = self._roles.get(role)
+        return found is not None and trusts(found.document, service)
 
     def policies_of(self, role: str) -> list[dict[str, Any]]:
-        """Give the documents of a role's policies, for whoever enforces them."""
+        """Give the documents of a role's policies."""
         found = self._roles.get(role)
         return [json.loads(policy.document) for policy in found.policies.values()] if found else []
 
@@ -185,6 +208,7 @@ class Cam:
             session_duration=params.get("SessionDuration", 7200),
         )
         self._roles[name] = role
+        self._tags.put("cam", f"role/{role.id}", params.get("Tags"))
         return {"RoleId": role.id}
 
     def _describe_role_list(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +222,9 @@ class Cam:
         return {"RoleInfo": self._role(params).describe(self._account)}
 
     def _delete_role(self, params: dict[str, Any]) -> dict[str, Any]:
-        del self._roles[self._role(params).name]
+        role = self._role(params)
+        del self._roles[role.name]
+        self._tags.forget("cam", f"role/{role.id}")
         return {}
 
     def _update_role_description(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -210,6 +236,49 @@ class Cam:
         role = self._role(params)
         role.document, role.updated = _checked(params["PolicyDocument"], "principal"), _now()
         return {}
+
+    def _update_role_console_login(self, params: dict[str, Any]) -> dict[str, Any]:
+        role = self._role(params)
+        role.console_login, role.updated = params["ConsoleLogin"], _now()
+        return {}
+
+    def _update_role_session_duration(self, params: dict[str, Any]) -> dict[str, Any]:
+        role = self._role(params)
+        role.session_duration, role.updated = params["SessionDuration"], _now()
+        return {}
+
+    # Roles that a service makes for itself
+
+    def _create_linked_role(self, params: dict[str, Any]) -> dict[str, Any]:
+        services = params["QCSServiceName"]
+        if services[1:] or services[0] not in LINKED:
+            raise ApiError(
+                "InvalidParameter.PrincipalServiceNotExist",
+                f"QCSServiceName is {services}; the local cloud has one of {', '.join(LINKED)}",
+            )
+        name, preset = LINKED[services[0]]
+        suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
+        trust = {
+            "action": ["name/sts:AssumeRole"],
+            "effect": "allow",
+            "principal": {"service": services},
+        }
+        created = self._create_role(
+            {
+                **params,
+                "RoleName": name + suffix,
+                "PolicyDocument": json.dumps({"version": "2.0", "statement": [trust]}),
+            }
+        )
+        self._roles[name + suffix].type = "service_linked"
+        self._attach({"AttachRoleName": name + suffix, "PolicyName": preset})
+        return created
+
+    def _delete_linked_role(self, params: dict[str, Any]) -> dict[str, Any]:
+        if self._role(params).type != "service_linked":
+            raise ApiError("InvalidParameter.RoleNotExist", "this role is no service's own")
+        self._delete_role(params)
+        return {"DeletionTaskId": str(uuid.uuid4())}
 
     # Policies
 
@@ -288,43 +357,6 @@ class Cam:
     def _policy_named(self, name: str | None) -> Policy | None:
         named = (policy for policy in self._policies.values() if policy.name == name)
         return next(named, None)
-
-
-class Tags:
-    """The tag service 2018-08-13: the provider reads a role's tags with every role."""
-
-    name = "tag"
-    version = "2018-08-13"
-
-    def __init__(self) -> None:
-        self._tags: dict[str, dict[str, str]] = {}
-
-    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  the same for everybody who may call
-        """Carry an action out.
-
-        Raises:
-            ApiError: The service refuses.
-        """
-        if action == "ModifyResourceTags":
-            return self._modify(params)
-        if action == "DescribeResourceTagsByResourceIds":
-            return self._describe(params)
-        raise ApiError("UnsupportedOperation", f"the local cloud's tag service has no {action}")
-
-    def _modify(self, params: dict[str, Any]) -> dict[str, Any]:
-        tags = self._tags.setdefault(params["Resource"].rpartition("/")[2], {})
-        tags.update({tag["TagKey"]: tag["TagValue"] for tag in params.get("ReplaceTags", [])})
-        for tag in params.get("DeleteTags", []):
-            tags.pop(tag["TagKey"], None)
-        return {}
-
-    def _describe(self, params: dict[str, Any]) -> dict[str, Any]:
-        tags = [
-            {"TagKey": key, "TagValue": value, "ResourceId": resource}
-            for resource in params["ResourceIds"]
-            for key, value in self._tags.get(resource, {}).items()
-        ]
-        return {"TotalCount": len(tags), "Offset": 0, "Limit": 20, "Tags": tags}
 
 
 def _checked(text: str, *required: str) -> str:

@@ -75,12 +75,13 @@ class LocalCloud:
         self.clock = Clock(speed)
         self.keys = Keys(_owner(folder / "owner.json"))
         self.faults = Faults()
-        self.role_exists: Callable[[str], bool] = lambda _name: False
-        """Whether the account has a role by this name that trusts the service; CAM fills it."""
+        self.role_trusts: Callable[[str, str], bool] = lambda _role, _service: False
+        """Whether the account has a role by this name that a service may become; CAM fills it."""
         self.authorize: Callable[[Caller, str, str], None] = lambda _caller, _action, _on: None
         """Whether a caller may do `vod:CreateAigcImageTask` on a resource; raises ApiError if not.
 
-        COS is asked for `name/cos:PutObject` on `qcs::cos:<region>:uid/<appid>:<bucket>/<key>`.
+        COS asks for `name/cos:PutObject` on `qcs::cos:<region>:uid/<appid>:<bucket>/<key>`, VOD
+        on `qcs::vod::uin/<uin>:subAppId/<id>`, every other service on `*`. CAM fills it.
         """
         self.cos = Cos(
             folder / "cos",
@@ -100,6 +101,7 @@ class LocalCloud:
         """What answers below `/_localcloud/`, by path; other parts may add to it."""
         self._api = ApiFront(
             self.services,
+            account=self.account,
             keys=self.keys,
             clock=self.clock,
             faults=self.faults,
@@ -198,8 +200,8 @@ class LocalCloud:
     def _may(self, caller: Caller, action: str, resource: str) -> None:
         self.authorize(caller, action, resource)
 
-    def _has_role(self, name: str) -> bool:
-        return self.role_exists(name)
+    def _trusts(self, role: str, service: str) -> bool:
+        return self.role_trusts(role, service)
 
     def _journal(self, path: Path) -> Journal:
         journal = Journal(path)
@@ -226,7 +228,7 @@ class LocalCloud:
             cos=self.cos,
             results=self.results,
             fetch=self.fetch,
-            role_exists=self._has_role,
+            role_trusts=self._trusts,
         )
 
 

@@ -15,7 +15,7 @@ DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
 _PLACES = (
     (r"(vod|mps)\.Create(Scene)?AigcImageTask", REQUEST_FAULTS | {"task_failure"}),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
-    (r"(vod|mps|cos|cam|tag)\.[A-Z]\w*", REQUEST_FAULTS),
+    (r"(vod|mps|cos|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", REQUEST_FAULTS),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
 _NEEDS_ARGUMENT = frozenset({"task_failure", "delay"})

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 VERSION = "2019-06-12"
 QUERY_S = 7 * DAY_S
 RESULT_S = DAY_S / 2
+SERVICE = "mps.cloud.tencent.com"
 ROLE = "MPS_QcsRole"
 
 _STATUSES = {WAITING: "WAIT", PROCESSING: "RUN", FINISH: "DONE", ABORTED: "FAIL"}
@@ -53,7 +54,7 @@ class Mps:
         cos: Cos,
         results: Results,
         fetch: Callable[[str], bytes],
-        role_exists: Callable[[str], bool],
+        role_trusts: Callable[[str, str], bool],
     ) -> None:
         self._account = account
         self._clock = clock
@@ -61,7 +62,7 @@ class Mps:
         self._cos = cos
         self._results = results
         self._fetch = fetch
-        self._role_exists = role_exists
+        self._role_trusts = role_trusts
         book.register(self.name, self)
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
@@ -99,7 +100,7 @@ class Mps:
         for name in ("CosBucketName", "CosBucketRegion"):
             if not store.get(name):
                 raise ApiError("InvalidParameter", f"StoreCosParam.{name} is required.")
-        if not self._role_exists(ROLE):
+        if not self._role_trusts(ROLE, SERVICE):
             raise ApiError(
                 "FailedOperation.CosStatusInavlid",
                 f"MPS may not write to COS: the account has no role {ROLE} that trusts it.",

@@ -2,39 +2,46 @@
 
 For each resource it sends the calls that the real provider (terraform-provider-tencentcloud
 1.82.42, which tencentcloud_iac_pulumi 0.2.3 wraps) was seen to send when it creates one, in that
-order and with those bodies, through the official SDKs. Only its fixed sleeps are left out, and it
-keeps no state: what is there already it takes over.
+order and with those bodies, through the official SDKs. Alarms, API Gateway and reservations were
+not recorded: their calls are those of its source. Only its fixed sleeps are left out, and it keeps
+no state: what is there already it takes over.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pulumi
-from qcloud_cos import CosConfig, CosS3Client, CosServiceError
-from tencentcloud.common.common_client import CommonClient
-from tencentcloud.common.credential import Credential
+from qcloud_cos import CosServiceError
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
-from tencentcloud.common.profile.client_profile import ClientProfile
-from tencentcloud.common.profile.http_profile import HttpProfile
+
+from localcloud import provider_alarms, provider_gateway, provider_logs
+from localcloud.provider_inputs import given, key_list, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Inputs = dict[str, Any]
-State = tuple[str, dict[str, Any]]
-"""A resource's id and its outputs."""
+    from localcloud.provider_inputs import Cloud, Inputs, State
 
-VERSIONS = {
-    "cam": "2019-01-16",
-    "scf": "2018-04-16",
-    "tag": "2018-08-13",
-    "vod": "2018-07-17",
+ELSEWHERE: dict[str, Callable[[Cloud, Inputs], State]] = {
+    "tencentcloud:ApiGateway/api:Api": provider_gateway.create_api,
+    "tencentcloud:ApiGateway/service:Service": provider_gateway.create_service,
+    "tencentcloud:ApiGateway/serviceRelease:ServiceRelease": provider_gateway.release,
+    "tencentcloud:Cls/alarm:Alarm": provider_logs.create_alarm,
+    "tencentcloud:Cls/alarmNotice:AlarmNotice": provider_logs.create_alarm_notice,
+    "tencentcloud:Cls/index:Index": provider_logs.create_index,
+    "tencentcloud:Cls/logset:Logset": provider_logs.create_logset,
+    "tencentcloud:Cls/topic:Topic": provider_logs.create_topic,
+    "tencentcloud:Monitor/alarmNotice:AlarmNotice": provider_alarms.create_notice,
+    "tencentcloud:Monitor/alarmPolicy:AlarmPolicy": provider_alarms.create_policy,
+    "tencentcloud:Monitor/policyBindingObject:PolicyBindingObject": provider_alarms.bind_objects,
 }
+"""What modules of its own create: logs, alarms, API Gateway."""
+
 TAKEN = frozenset({"InvalidParameterValue.Name", "InvalidParameter.RoleNameInUse"})
 """What VOD and CAM say of a name that is in use."""
 BUCKET_DOCUMENTS = (
@@ -43,35 +50,6 @@ BUCKET_DOCUMENTS = (
 )
 """What a bucket's read asks for; `accelerate` too, which the COS SDK cannot."""
 
-_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  the key by which Pulumi marks special values
-
-
-class Cloud:
-    """The SDKs, pointed at one local cloud by its owner."""
-
-    def __init__(self, url: str, *, secret_id: str, secret_key: str, region: str) -> None:
-        self.region = region
-        self._credential = Credential(secret_id, secret_key)
-        http = HttpProfile(protocol="http", endpoint=urlsplit(url).netloc)
-        self._profile = ClientProfile(httpProfile=http, language="en-US")
-        self.buckets = CosS3Client(
-            CosConfig(
-                Region=region,
-                SecretId=secret_id,
-                SecretKey=secret_key,
-                Scheme="http",
-                Proxies={"http": url},
-            )
-        )
-
-    def call(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
-        """Call API 3.0 and return what is below `Response`."""
-        client = CommonClient(
-            service, VERSIONS[service], self._credential, self.region, self._profile
-        )
-        answer: dict[str, Any] = client.call_json(action, params)["Response"]
-        return answer
-
 
 class ProviderTwin(pulumi.runtime.Mocks):
     """Creates each resource of a program in a local cloud."""
@@ -79,6 +57,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._creates: dict[str, Callable[[Inputs], State]] = {
+            **{typ: functools.partial(create, cloud) for typ, create in ELSEWHERE.items()},
             "tencentcloud:Cam/policy:Policy": self._policy,
             "tencentcloud:Cam/role:Role": self._role,
             "tencentcloud:Cam/rolePolicyAttachment:RolePolicyAttachment": self._attachment,
@@ -89,6 +68,9 @@ class ProviderTwin(pulumi.runtime.Mocks):
             "tencentcloud:Scf/function:Function": self._function,
             "tencentcloud:Scf/functionEventInvokeConfig:FunctionEventInvokeConfig": (
                 self._event_invoke_config
+            ),
+            "tencentcloud:Scf/reservedConcurrencyConfig:ReservedConcurrencyConfig": (
+                self._reservation
             ),
             "tencentcloud:Vod/eventConfig:EventConfig": self._event_config,
             "tencentcloud:Vod/subApplication:SubApplication": self._sub_application,
@@ -152,20 +134,12 @@ class ProviderTwin(pulumi.runtime.Mocks):
             "CreateRole",
             RoleName=inputs["name"],
             PolicyDocument=inputs["document"],
-            **_given(inputs, Description="description"),
+            **given(inputs, Description="description"),
         )
         role = self._listed_role(inputs["name"])
+        self._cloud.tag("cam", "role", role["RoleId"], inputs.get("tags", {}))
         self._listed_role(inputs["name"])
-        self._cloud.call(
-            "tag",
-            "DescribeResourceTagsByResourceIds",
-            ServiceType="cam",
-            ResourcePrefix="role",
-            ResourceIds=[role["RoleId"]],
-            ResourceRegion="",
-            Offset=0,
-            Limit=20,
-        )
+        self._cloud.read_tags("cam", "role", role["RoleId"])
         return role["RoleId"], {"roleArn": role["RoleArn"]}
 
     def _listed_role(self, name: str) -> dict[str, Any]:
@@ -179,7 +153,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
             "CreatePolicy",
             PolicyName=inputs["name"],
             PolicyDocument=inputs["document"],
-            **_given(inputs, Description="description"),
+            **given(inputs, Description="description"),
         )
         policy_id = created["PolicyId"]
         for _ in range(2):
@@ -210,6 +184,8 @@ class ProviderTwin(pulumi.runtime.Mocks):
         except CosServiceError as error:
             if error.get_error_code() != "BucketAlreadyOwnedByYou":
                 raise
+        if tags := inputs.get("tags"):
+            cos.put_bucket_tagging(Bucket=name, Tagging={"TagSet": {"Tag": key_list(tags)}})
         cos.get_bucket_acl(Bucket=name)
         cos.put_bucket_acl(Bucket=name, ACL=acl)
         if rules := inputs.get("lifecycleRules"):
@@ -234,9 +210,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
     def _function(self, inputs: Inputs) -> State:
         name = {"FunctionName": inputs["name"], "Namespace": inputs.get("namespace", "default")}
         self._cloud.call("scf", "CreateFunction", **name, **_function_settings(inputs))
-        state = self._cloud.call("scf", "GetFunction", **name)
-        if state["Status"] != "Active":
-            raise RuntimeError(f"function {inputs['name']} is {state['Status']}, not Active")
+        self._wait_until_active(name)
         for trigger in inputs.get("triggers", []):
             self._cloud.call(
                 "scf",
@@ -251,6 +225,11 @@ class ProviderTwin(pulumi.runtime.Mocks):
             state = self._cloud.call("scf", "GetFunction", **name)
         return "+".join([name["Namespace"], name["FunctionName"]]), _function_outputs(state)
 
+    def _wait_until_active(self, name: dict[str, Any]) -> None:
+        while (status := self._cloud.call("scf", "GetFunction", **name)["Status"]) != "Active":
+            if status not in {"Creating", "Updating"}:
+                raise RuntimeError(f"function {name['FunctionName']} is {status}, not Active")
+
     def _event_invoke_config(self, inputs: Inputs) -> State:
         name = {"FunctionName": inputs["functionName"], "Namespace": inputs["namespace"]}
         given = inputs["asyncTriggerConfig"]
@@ -262,12 +241,21 @@ class ProviderTwin(pulumi.runtime.Mocks):
         self._cloud.call("scf", "GetFunctionEventInvokeConfig", **name)
         return f"{name['FunctionName']}#{name['Namespace']}", {}
 
+    def _reservation(self, inputs: Inputs) -> State:
+        name = {"FunctionName": inputs["functionName"], "Namespace": inputs["namespace"]}
+        megabytes = int(inputs["reservedConcurrencyMem"])
+        self._cloud.call(
+            "scf", "PutReservedConcurrencyConfig", **name, ReservedConcurrencyMem=megabytes
+        )
+        self._cloud.call("scf", "GetReservedConcurrencyConfig", **name)
+        return f"{name['Namespace']}#{name['FunctionName']}", {}
+
     # VOD
 
     def _sub_application(self, inputs: Inputs) -> State:
         name = inputs["name"]
         created = self._create_or_find(
-            "vod", "CreateSubAppId", Name=name, **_given(inputs, Description="description")
+            "vod", "CreateSubAppId", Name=name, **given(inputs, Description="description")
         )
         number = (created or self._application(name))["SubAppId"]
         self._cloud.call("vod", "ModifySubAppIdStatus", SubAppId=number, Status=inputs["status"])
@@ -280,7 +268,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def _event_config(self, inputs: Inputs) -> State:
         number = int(inputs["subAppId"])
-        settings = _given(inputs, Mode="mode", NotificationUrl="notificationUrl")
+        settings = given(inputs, Mode="mode", NotificationUrl="notificationUrl")
         self._cloud.call("vod", "ModifyEventConfig", **settings, SubAppId=number)
         self._cloud.call("vod", "DescribeEventConfig", SubAppId=number)
         return str(number), {}
@@ -293,19 +281,6 @@ class ProviderTwin(pulumi.runtime.Mocks):
             if error.code not in TAKEN:
                 raise
         return None
-
-
-def unwrapped(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Take values out of the wrapping by which Pulumi marks secrets."""
-    if isinstance(value, dict):
-        if _SECRET in value:
-            return unwrapped(value["value"])
-        return {key: unwrapped(item) for key, item in value.items()}
-    return [unwrapped(item) for item in value] if isinstance(value, list) else value
-
-
-def _given(inputs: Inputs, **names: str) -> dict[str, Any]:
-    return {theirs: inputs[ours] for theirs, ours in names.items() if inputs.get(ours)}
 
 
 def _lifecycle(rule: dict[str, Any]) -> dict[str, Any]:
@@ -331,7 +306,8 @@ def _function_settings(inputs: Inputs) -> dict[str, Any]:
         "Timeout": int(inputs.get("timeout", 3)),
         **({"Environment": {"Variables": variables}} if variables else {}),
         "Runtime": inputs["runtime"],
-        **_given(inputs, Role="role"),
+        **given(inputs, Role="role", ClsLogsetId="clsLogsetId", ClsTopicId="clsTopicId"),
+        **({"Tags": key_list(tags)} if (tags := inputs.get("tags")) else {}),
         "Type": inputs.get("funcType", "Event"),
         "PublicNetConfig": {"PublicNetStatus": public, "EipConfig": {"EipStatus": "DISABLE"}},
     }

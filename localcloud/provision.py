@@ -110,7 +110,8 @@ def run_program(request: Request) -> dict[str, Any]:
     """Run the program in this process, which must not run another."""
     import pulumi  # noqa: PLC0415  slow, and of no use to who only calls `provision`
 
-    from localcloud.provider import Cloud, ProviderTwin  # noqa: PLC0415
+    from localcloud.provider import ProviderTwin  # noqa: PLC0415
+    from localcloud.provider_inputs import Cloud  # noqa: PLC0415
 
     cloud = Cloud(
         request.url,

@@ -9,41 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import ApiError
+from localcloud.required import REQUIRED
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-# The Python SDK does not say what is required. The official command line tool does, in its
-# `services/<service>/<version>/api.json`: https://github.com/TencentCloud/tencentcloud-cli
-_REQUIRED: dict[tuple[str, str], tuple[str, ...]] = {
-    ("vod", "CreateAigcImageTaskRequest"): ("SubAppId", "ModelName", "ModelVersion"),
-    ("vod", "CreateSceneAigcImageTaskRequest"): ("SubAppId", "SceneInfo"),
-    ("vod", "AigcImageSceneInfo"): ("Type",),
-    ("vod", "AiTryOnConfig"): ("Model",),
-    ("vod", "DescribeTaskDetailRequest"): ("TaskId",),
-    ("vod", "ManageTaskRequest"): ("TaskId", "OperationType"),
-    ("vod", "ConfirmEventsRequest"): ("EventHandles",),
-    ("vod", "CreateSubAppIdRequest"): ("Name",),
-    ("vod", "ModifySubAppIdInfoRequest"): ("SubAppId",),
-    ("vod", "ModifySubAppIdStatusRequest"): ("SubAppId", "Status"),
-    ("mps", "DescribeAigcImageTaskRequest"): ("TaskId",),
-    ("scf", "CreateFunctionRequest"): ("FunctionName", "Code"),
-    ("scf", "GetFunctionRequest"): ("FunctionName",),
-    ("scf", "UpdateFunctionCodeRequest"): ("FunctionName",),
-    ("scf", "UpdateFunctionConfigurationRequest"): ("FunctionName",),
-    ("scf", "DeleteFunctionRequest"): ("FunctionName",),
-    ("scf", "InvokeRequest"): ("FunctionName",),
-    ("scf", "ListTriggersRequest"): ("FunctionName",),
-    ("scf", "CreateTriggerRequest"): ("FunctionName", "TriggerName", "Type"),
-    ("scf", "DeleteTriggerRequest"): ("FunctionName", "TriggerName", "Type"),
-    ("scf", "UpdateFunctionEventInvokeConfigRequest"): ("AsyncTriggerConfig", "FunctionName"),
-    ("scf", "GetFunctionEventInvokeConfigRequest"): ("FunctionName",),
-    ("cam", "CreateRoleRequest"): ("RoleName", "PolicyDocument"),
-    ("cam", "CreatePolicyRequest"): ("PolicyName", "PolicyDocument"),
-    ("cam", "GetPolicyRequest"): ("PolicyId",),
-    ("cam", "DeletePolicyRequest"): ("PolicyId",),
-    ("cam", "DescribeRoleListRequest"): ("Page", "Rp"),
-}
 
 # Documented as an integer, and sent as "10" by the official example of CreateAigcImageTask.
 _NUMERIC_STRINGS = frozenset({"TasksPriority"})
@@ -115,7 +84,7 @@ def _check_object(service: str, version: str, model: str, value: object, path: s
     for name in value:
         if name not in types:
             raise ApiError("UnknownParameter", f"The parameter `{path}{name}` is not recognized.")
-    for name in _REQUIRED.get((service, model), ()):
+    for name in REQUIRED.get((service, model), ()):
         if value.get(name) in (None, ""):
             raise ApiError(
                 "MissingParameter", f"The request is missing a required parameter `{path}{name}`."

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.local_stack import local_stack
+from ops.local_pulumi import STACK, commands, environment
+from ops.local_stack import empty_cloud, local_stack, stack_config
 from ops.upload import CONNECTION
 
 if TYPE_CHECKING:
@@ -39,18 +42,35 @@ Ctrl-C stops everything.
 """
 
 
+EMPTY_HINTS = """
+The local cloud is up and empty. In another terminal, in the project's folder:
+
+{commands}
+
+api key  {api_key}
+
+Ctrl-C stops everything, and forgets Pulumi's state with the cloud that it describes.
+"""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run until told to stop."""
     given = _parser().parse_args(arguments)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    run = _run_empty if given.no_provision else _run_stack
+    run(given, stopped)
+    return 0
+
+
+def _run_stack(given: argparse.Namespace, stopped: threading.Event) -> None:
     with local_stack(
         port=given.port,
         speed=given.speed,
         data=given.data,
         timeout_s=given.timeout,
-        on_log=lambda line: print(line, file=sys.stderr, flush=True),
+        on_log=_log,
     ) as stack:
         CONNECTION.parent.mkdir(exist_ok=True)
         CONNECTION.write_text(json.dumps(stack.connection))
@@ -58,7 +78,29 @@ def main(arguments: Sequence[str]) -> int:
         print(_ready(stack, speed=given.speed, as_json=given.json), flush=True)
         stopped.wait()
     CONNECTION.unlink(missing_ok=True)
-    return 0
+
+
+def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
+    with (
+        empty_cloud(port=given.port, speed=given.speed, data=given.data, on_log=_log) as cloud,
+        tempfile.TemporaryDirectory(prefix="aigc-pulumi-") as state,
+    ):
+        api_key = secrets.token_urlsafe(24)
+        variables = environment(cloud, Path(state))
+        results = f"aigc-{STACK}-results-{cloud.account.app_id}"
+        config = {
+            "tencentcloud:protocol": "HTTP",
+            "resultsUrl": f"{cloud.url}/_localcloud/cos/{results}",
+            **stack_config(cloud, api_key, timeout_s=given.timeout),
+        }
+        told = {"cloud": cloud.url, "api_key": api_key, "environment": variables, "config": config}
+        text = EMPTY_HINTS.format(commands=commands(variables, config), api_key=api_key)
+        print(json.dumps(told) if given.json else text, flush=True)
+        stopped.wait()
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0, help="tasks and waits, N times faster")
     parser.add_argument("--data", type=Path, help="folder that keeps the cloud's state")
     parser.add_argument("--timeout", type=int, default=30, help="of a function, in seconds (30)")
+    parser.add_argument(
+        "--no-provision", action="store_true", help="deploy nothing: `pulumi up` will"
+    )
     parser.add_argument("--json", action="store_true", help="one line for programs, when ready")
     return parser
 

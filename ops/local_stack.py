@@ -6,19 +6,17 @@ import contextlib
 import hashlib
 import json
 import secrets
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from localcloud.cam import Cam, Tags
 from localcloud.cloud import LocalCloud
+from localcloud.control_plane import control_plane
 from localcloud.provision import Outputs, provision
-from localcloud.scf.service import Scf
-from ops.package import build_package
+from ops.package import local_package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,44 +46,54 @@ class LocalStack:
 
 
 @contextlib.contextmanager
-def local_stack(
+def empty_cloud(
+    *,
+    port: int = 0,
+    speed: float = 1.0,
+    data: Path | None = None,
+    on_log: Callable[[str], None] | None = None,
+) -> Iterator[LocalCloud]:
+    """Start a cloud with nothing deployed in it, and stop every process at the end."""
+    cloud = LocalCloud(port=port, speed=speed, data=data)
+    with contextlib.ExitStack() as stack:
+        stack.callback(cloud.stop)
+        cloud.start()
+        scf = stack.enter_context(control_plane(cloud))
+        if on_log is not None:
+            scf.log_listeners.append(on_log)
+        yield cloud
+
+
+@contextlib.contextmanager
+def local_stack(  # noqa: PLR0913  each with a default
     *,
     port: int = 0,
     speed: float = 1.0,
     data: Path | None = None,
     timeout_s: int = 30,
     on_log: Callable[[str], None] | None = None,
+    changes: Mapping[str, str] | None = None,
 ) -> Iterator[LocalStack]:
     """Start the cloud, deploy into it, and stop every process at the end.
 
     Tasks, timers and the waits between retries pass `speed` times faster; a function's timeout
     does not, since processes run no faster, and so neither does the lease that outlives it.
+    The stack's configuration may be changed by key.
     """
-    cloud = LocalCloud(port=port, speed=speed, data=data)
-    with contextlib.ExitStack() as stack:
-        stack.callback(cloud.stop)
-        cloud.start()
-        scf = Scf(cloud)
-        stack.callback(scf.stop)
-        for service in (scf, Cam(cloud), Tags()):
-            cloud.register(service)
-        if on_log is not None:
-            scf.log_listeners.append(on_log)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aigc-package-")))
+    with empty_cloud(port=port, speed=speed, data=data, on_log=on_log) as cloud:
         api_key = secrets.token_urlsafe(24)
-        config = {
-            **_config(api_key, speed, timeout_s),
-            "packagePath": str(build_package(folder)),
-            "resultsUrl": f"{cloud.url}/_localcloud/cos/results-{cloud.account.app_id}",
-        }
+        config = stack_config(cloud, api_key, timeout_s=timeout_s) | dict(changes or {})
         yield LocalStack(cloud=cloud, api_key=api_key, outputs=provision(cloud, config))
 
 
-def _config(api_key: str, speed: float, timeout_s: int) -> dict[str, str]:
+def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str, str]:
+    """Configure the stack for a local cloud, whose waits are as short as its tasks are."""
+    speed = cloud.clock.speed
     return {
         "apiKeys": json.dumps({"local": hashlib.sha256(api_key.encode()).hexdigest()}),
         "callbackKey": secrets.token_hex(16),
         "mpsRole": "create",
+        "packagePath": str(local_package()),
         "timeout": str(timeout_s),
         "retryBase": str(15 / speed),
         "pollInterval": str(min(2.0, 2 / speed)),

@@ -26,7 +26,7 @@ _FIELDS = {
     "Role": "role",
     "ClsLogsetId": "cls_logset_id",
     "ClsTopicId": "cls_topic_id",
-    "Tags": "tags",
+    "L5Enable": "l5_enable",
 }
 
 
@@ -46,8 +46,8 @@ class Configuration:
     cls_logset_id: str = ""
     cls_topic_id: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    l5_enable: str = "FALSE"
     public_net: dict[str, Any] = field(default_factory=dict)
-    tags: list[dict[str, str]] = field(default_factory=list)
 
     @classmethod
     def create(cls, params: dict[str, Any]) -> Configuration:
@@ -135,7 +135,6 @@ class Configuration:
             },
             "Type": "Event",
             "VpcConfig": {"VpcId": "", "SubnetId": ""},
-            "L5Enable": "FALSE",
             "InstallDependency": "FALSE",
             "AsyncRunEnable": "FALSE",
             "TraceEnable": "FALSE",

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from localcloud.core import Clock
     from localcloud.faults import Faults
     from localcloud.scf.function import Function
+    from localcloud.scf.instance import Failure
 
 RETRY_INTERVAL_S = (
     60  # between two tries of an event: fixed, https://cloud.tencent.com/document/product/583/41138
 )
+
+# Not the function's fault: tried again until the event is too old, however often.
+PLATFORM_FAILURES = frozenset({429, 432, 449, 500})
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +71,18 @@ class EventQueue:
         if outcome.failure is None or self._stopped:
             return
         failures = delivery.failures + 1
-        if self._may_retry(failures):
+        if self._may_retry(failures, outcome.failure):
             self._function.count(retries=1)
             self._later(RETRY_INTERVAL_S, _Delivery(delivery.event, failures))
         else:
             self._drop(f"failed {failures} times")
 
-    def _may_retry(self, failures: int) -> bool:
+    def _may_retry(self, failures: int, last: Failure) -> bool:
         policy = self._function.retry_policy
-        return failures <= policy.retries and failures * RETRY_INTERVAL_S <= policy.ttl_s
+        is_counted = last.status not in PLATFORM_FAILURES
+        if is_counted and failures > policy.retries:
+            return False
+        return failures * RETRY_INTERVAL_S <= policy.ttl_s
 
     def _drop(self, reason: str) -> None:
         self._function.count(dropped=1)

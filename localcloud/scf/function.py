@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import ApiError
 from localcloud.faults import argument
-from localcloud.scf.instance import Invocation, Launch, Outcome
+from localcloud.scf.instance import Failure, Invocation, Launch, Outcome
 from localcloud.scf.pool import Pool
 
 if TYPE_CHECKING:
@@ -83,10 +83,17 @@ class Counters:
     errors: int = 0
     retries: int = 0
     dropped: int = 0
+    cpu_s: float = 0.0
+    """CPU time of its invocations, without the start of an instance."""
 
 
 class Function:
-    """One function of the default namespace; configuration and code may be replaced."""
+    """One function of the default namespace; configuration and code may be replaced.
+
+    In the cloud it takes seconds until a new or changed function can be changed again. Here it
+    takes until somebody has looked, so that a client that does not wait fails each time and not
+    by chance.
+    """
 
     def __init__(
         self, configuration: Configuration, package: Package, surroundings: Surroundings
@@ -94,6 +101,9 @@ class Function:
         self.id = f"lam-{uuid.uuid4().hex[:8]}"
         self.counters = Counters()
         self.retry_policy = RetryPolicy()
+        self.reserved_mb: int | None = None
+        """The most memory that all its instances may take; none: no such limit."""
+        self._status = "Creating"
         self._surroundings = surroundings
         self._lock = threading.Lock()
         self._key: Key | None = None
@@ -121,14 +131,36 @@ class Function:
             "Qualifier": "$LATEST",
             "CodeSize": self.package.size,
             "CodeResult": "success",
-            "Status": "Active",
+            "Status": self._status,
             "AvailableStatus": "Available",
             "AddTime": self._created,
             "ModTime": self._modified,
         }
 
+    def settle(self) -> None:
+        """Let a change that was under way be complete."""
+        self._status = "Active"
+
+    def check_settled(self) -> None:
+        """Refuse to change what is still changing.
+
+        Raises:
+            ApiError: Nobody has waited until the function was active.
+        """
+        if self._status != "Active":
+            raise ApiError(
+                "FailedOperation.FunctionStatusError",
+                f"function {self.name} is {self._status}: wait until GetFunction says Active",
+            )
+
+    def reserve(self, megabytes: int | None) -> None:
+        """Limit its instances by their memory together; 0 stops it, None is no limit."""
+        self.reserved_mb = megabytes
+        self._pool.resize(self._limit())
+
     def replace(self, configuration: Configuration, package: Package) -> None:
         """Take another configuration or code; events under way end on the old."""
+        self._status = "Updating"
         old = self._pool
         self.configuration, self.package, self._key = configuration, package, None
         self._modified = _now()
@@ -138,21 +170,13 @@ class Function:
     def invoke(self, event: Any) -> Outcome:  # noqa: ANN401  any JSON
         """Handle one event, on an instance of its own, and wait for what comes of it."""
         request_id = str(uuid.uuid4())
-        outcome = self._pool.handle(
-            Invocation(
-                request_id=request_id,
-                event=event,
-                context=self._context(request_id),
-                environment=self._credentials(),
-                timeout_s=self.configuration.timeout_s,
-                kill_after_s=self._kill_fault(),
-            )
-        )
-        self.count(invocations=1, errors=int(outcome.failure is not None))
+        outcome = self._handle(request_id, event) if self._limit() else _over_quota(request_id)
+        failed = int(outcome.failure is not None)
+        self.count(invocations=1, errors=failed, cpu_s=outcome.cpu_s)
         self._log_failure(outcome)
         return outcome
 
-    def count(self, **more: int) -> None:
+    def count(self, **more: float) -> None:
         """Add to the counters."""
         with self._lock:
             for name, number in more.items():
@@ -162,6 +186,25 @@ class Function:
         """End all its processes."""
         self._pool.stop()
 
+    def _handle(self, request_id: str, event: Any) -> Outcome:  # noqa: ANN401  any JSON
+        return self._pool.handle(
+            Invocation(
+                request_id=request_id,
+                event=event,
+                context=self._context(request_id),
+                environment=self._credentials(),
+                timeout_s=self.configuration.timeout_s,
+                kill_after_s=self._kill_fault(),
+            )
+        )
+
+    def _limit(self) -> int:
+        """Tell how many instances there may be."""
+        most = self._surroundings.max_instances
+        if self.reserved_mb is None:
+            return most
+        return min(most, self.reserved_mb // self.configuration.memory_mb)
+
     def _new_pool(self) -> Pool:
         launch = Launch(
             package=self.package,
@@ -170,7 +213,7 @@ class Function:
             init_timeout_s=self.configuration.init_timeout_s,
             log=lambda line: self._surroundings.log(self.name, line),
         )
-        return Pool(launch, self._surroundings.max_instances)
+        return Pool(launch, self._limit())
 
     def _kill_fault(self) -> float | None:
         fault = self._surroundings.faults.take(f"scf.{self.name}", "kill")
@@ -243,6 +286,11 @@ class Function:
             "tencentcloud_appid": str(account.app_id),
             "tencentcloud_uin": account.uin,
         }
+
+
+def _over_quota(request_id: str) -> Outcome:
+    failure = Failure(432, "ResourceLimitReached", "the function's reserved quota has no room")
+    return Outcome(request_id, failure=failure)
 
 
 def _now() -> str:

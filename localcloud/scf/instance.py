@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from localcloud.scf.package import Package
 
@@ -58,6 +58,7 @@ class Outcome:
     failure: Failure | None = None
     seconds: float = 0.0
     memory: int = 0
+    cpu_s: float = 0.0
 
     def as_result(self) -> dict[str, Any]:
         """Tell it in the fields of Invoke's Result."""
@@ -96,7 +97,7 @@ class Invocation:
     """Changes to the process's environment: credentials that are fresh."""
     timeout_s: float
     kill_after_s: float | None = None
-    """A fault: kill the process so long after it got the event."""
+    """A fault: kill the process so long after it got the event, in real seconds."""
 
 
 class _Gone(Exception):  # noqa: N818  not an error: the process ended
@@ -151,6 +152,7 @@ class Instance:
             self._failure or _failure_of(answer),
             time.monotonic() - started,
             answer.get("memory", 0),
+            answer.get("cpu_s", 0.0),
         )
 
     def kill(self) -> None:
@@ -186,8 +188,9 @@ class Instance:
         seconds = invocation.timeout_s
         try:
             self._send(invocation)
-            with self._killed_after(invocation.kill_after_s):
-                return self._receive(seconds)
+            if invocation.kill_after_s is not None:
+                self._work_and_die(invocation.kill_after_s)
+            return self._receive(seconds)
         except _Gone:
             self._failure = self._ended()
         except TimeoutError:
@@ -197,13 +200,15 @@ class Instance:
             )
         return {}
 
-    @contextlib.contextmanager
-    def _killed_after(self, seconds: float | None) -> Iterator[None]:
-        timer = threading.Timer(seconds or 0, self.kill)
-        if seconds is not None:
-            timer.start()
-        yield
-        timer.cancel()
+    def _work_and_die(self, seconds: float) -> None:
+        """Let the process work for so long, or to its end if that comes first; then kill it.
+
+        Whatever it answers is lost, so that the fault comes true however quick the handler is.
+        """
+        with contextlib.suppress(TimeoutError, BlockingIOError):
+            self._receive(seconds)
+        self.kill()
+        raise _Gone
 
     def _ended(self) -> Failure:
         return Failure(

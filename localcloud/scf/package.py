@@ -68,24 +68,29 @@ def choose_interpreter(names: list[str]) -> str:
     """
     built_for = {match.groups() for name in names if (match := _BUILT_FOR.search(name))}
     version = ".".join(built_for.pop()) if len(built_for) == 1 else "3.10"
-    return _find(version) or sys.executable
+    return find_python(version) or sys.executable
 
 
 @functools.cache
-def _find(version: str) -> str | None:
+def find_python(version: str) -> str | None:
+    """Find a Python of this version that really starts, such as "3.10"; None where there is none.
+
+    A name on the path may be a version manager's stub that refuses to run, so its homes are
+    searched too.
+    """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    found = shutil.which(f"python{version}")
-    if found is None:
-        return None
-    # A name on the path may be a version manager's stub that refuses to run.
-    asked = subprocess.run(
-        [found, "-c", "import sys; print(sys.executable)"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout.strip() if asked.returncode == 0 else None
+    homes = (Path.home() / ".pyenv" / "versions", Path.home() / ".local/share/uv/python")
+    installed = (path for home in homes for path in home.glob(f"*{version}.*/bin/python3"))
+    candidates = [shutil.which(f"python{version}"), *sorted(map(str, installed))]
+    return next((found for one in candidates if one and (found := _started(one, version))), None)
+
+
+def _started(python: str, version: str) -> str | None:
+    ask = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
+    asked = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
+    executable, *numbers = asked.stdout.split("\n") if asked.returncode == 0 else [""]
+    return executable if ".".join(numbers).strip(".") == version else None
 
 
 def _decode(zip_base64: str) -> bytes:

@@ -46,6 +46,12 @@ class Pool:
         finally:
             self._give_back(instance)
 
+    def resize(self, limit: int) -> None:
+        """Change how many instances there may be; those that are there stay."""
+        with self._changed:
+            self._limit = limit
+            self._changed.notify_all()
+
     def retire(self) -> None:
         """Reuse nothing any more: end idle instances now and busy ones after their event."""
         with self._changed:

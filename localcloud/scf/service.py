@@ -17,6 +17,11 @@ from localcloud.scf.function import Function, RetryPolicy, Surroundings
 from localcloud.scf.package import PackageStore
 from localcloud.scf.triggers import Triggers
 from localcloud.server import Response
+from localcloud.tags import Tags
+
+MEMORY_STEP_MB = 128
+# https://cloud.tencent.com/document/product/583/11637: the region's quota, and what stays free
+ACCOUNT_MEMORY_MB, UNRESERVED_MB = 128_000, 12_800
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +50,8 @@ class Host(Protocol):
 
     control_routes: dict[str, Callable[[Request], Response]]
 
-    def role_exists(self, name: str, /) -> bool:
-        """Whether a function may run as this role."""
+    def role_trusts(self, role: str, service: str, /) -> bool:
+        """Whether there is a role of this name, and a service may become it."""
 
     @property
     def cos(self) -> Storage:
@@ -55,6 +60,10 @@ class Host(Protocol):
     @property
     def url(self) -> str:
         """Where the cloud listens, as a proxy too."""
+
+
+PRINCIPAL = "scf.qcloud.com"
+"""Whom an execution role must trust."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +88,17 @@ class Scf:
     version = "2018-04-16"
 
     def __init__(
-        self, cloud: Host, *, max_instances: int = 8, log_folder: Path | None = None
+        self,
+        cloud: Host,
+        *,
+        tags: Tags | None = None,
+        has_topic: Callable[[str, str], bool] = lambda _logset, _topic: True,
+        max_instances: int = 8,
+        log_folder: Path | None = None,
     ) -> None:
         self._cloud = cloud
+        self._tags = tags or Tags()
+        self._has_topic = has_topic
         self._max_instances = max_instances
         self._folder = tempfile.TemporaryDirectory(prefix="localcloud-scf-")
         root = Path(self._folder.name)
@@ -103,10 +120,14 @@ class Scf:
             "DeleteFunction": self._delete_function,
             "Invoke": self._invoke,
             "CreateTrigger": self._create_trigger,
+            "UpdateTrigger": self._update_trigger,
             "DeleteTrigger": self._delete_trigger,
             "ListTriggers": self._list_triggers,
             "UpdateFunctionEventInvokeConfig": self._update_event_invoke_config,
             "GetFunctionEventInvokeConfig": self._get_event_invoke_config,
+            "PutReservedConcurrencyConfig": self._put_reserved,
+            "GetReservedConcurrencyConfig": self._get_reserved,
+            "DeleteReservedConcurrencyConfig": self._delete_reserved,
         }
         cloud.cos.subscribe(self._object_created)
         cloud.control_routes["/_localcloud/scf"] = lambda _: Response.of_json(self.status())
@@ -120,6 +141,24 @@ class Scf:
         if action not in self._actions:
             raise ApiError("UnsupportedOperation", f"the local cloud's SCF has no {action}")
         return self._actions[action](params)
+
+    @property
+    def clock(self) -> Clock:
+        """The time of the cloud that it is part of."""
+        return self._cloud.clock
+
+    @property
+    def faults(self) -> Faults:
+        """What is to go wrong in that cloud."""
+        return self._cloud.faults
+
+    def function(self, name: str) -> Function:
+        """Find a function, for another service that invokes it.
+
+        Raises:
+            ApiError: There is none of this name.
+        """
+        return self._find({"FunctionName": name}).function
 
     def status(self) -> dict[str, Any]:
         """Tell how each function fares: instances, invocations, errors, retries, dropped."""
@@ -152,6 +191,7 @@ class Scf:
                 raise ApiError("ResourceInUse.Function", f"{configuration.name} exists already")
             function = Function(configuration, package, self._surroundings())
             self._deployed[function.name] = self._deploy(function)
+        self._tags.put("scf", _path(function.name), params.get("Tags"))
         return {}
 
     def _deploy(self, function: Function) -> Deployed:
@@ -167,11 +207,13 @@ class Scf:
         given = {
             **deployed.function.describe(),
             "Triggers": [trigger.describe() for trigger in deployed.triggers],
+            "Tags": self._tags.of("scf", _path(deployed.function.name)),
         }
+        deployed.function.settle()
         return schema.filled(self.name, self.version, "GetFunctionResponse", given)
 
     def _update_function_code(self, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._find(params).function
+        function = self._settled(params).function
         code = params.get("Code") or {"ZipFile": params.get("ZipFile", "")}
         handler = params.get("Handler", function.configuration.handler)
         configuration = function.configuration.update({"Handler": handler})
@@ -179,7 +221,7 @@ class Scf:
         return {}
 
     def _update_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._find(params).function
+        function = self._settled(params).function
         if params.get("Runtime", function.configuration.runtime) != function.configuration.runtime:
             raise ApiError("InvalidParameterValue.Runtime", "Runtime cannot be changed")
         configuration = function.configuration.update(params)
@@ -191,6 +233,7 @@ class Scf:
         deployed = self._find(params)
         with self._lock:
             del self._deployed[deployed.function.name]
+        self._tags.forget("scf", _path(deployed.function.name))
         deployed.stop()
         return {}
 
@@ -205,15 +248,20 @@ class Scf:
     # Triggers
 
     def _create_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
-        chosen = self._find(params)
+        chosen = self._settled(params)
         with self._lock:
             others = [one for one in self._deployed.values() if one is not chosen]
             elsewhere = [rule for one in others for rule in one.triggers.rules()]
             return {"TriggerInfo": chosen.triggers.create(params, elsewhere).describe()}
 
+    def _update_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            self._settled(params).triggers.update(params)
+        return {}
+
     def _delete_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            self._find(params).triggers.delete(params)
+            self._settled(params).triggers.delete(params)
         return {}
 
     def _list_triggers(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -241,13 +289,46 @@ class Scf:
     def _get_event_invoke_config(self, params: dict[str, Any]) -> dict[str, Any]:
         return {"AsyncTriggerConfig": self._find(params).function.retry_policy.describe()}
 
+    # The memory that all instances of a function may take
+
+    def _put_reserved(self, params: dict[str, Any]) -> dict[str, Any]:
+        function, wanted = self._find(params).function, params["ReservedConcurrencyMem"]
+        if wanted % MEMORY_STEP_MB:
+            raise ApiError(
+                "InvalidParameterValue",
+                f"ReservedConcurrencyMem is {wanted}; allowed: steps of {MEMORY_STEP_MB}",
+            )
+        others = [one.function for one in self._deployed.values() if one.function is not function]
+        taken = sum(other.reserved_mb or 0 for other in others)
+        left = ACCOUNT_MEMORY_MB - UNRESERVED_MB - taken
+        if wanted > left:
+            raise ApiError(
+                "LimitExceeded.FunctionReservedConcurrencyMemory",
+                f"ReservedConcurrencyMem is {wanted}; allowed: at most {left}, which are left",
+            )
+        function.reserve(wanted)
+        return {}
+
+    def _get_reserved(self, params: dict[str, Any]) -> dict[str, Any]:
+        reserved = self._find(params).function.reserved_mb
+        return {} if reserved is None else {"ReservedMem": reserved}
+
+    def _delete_reserved(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._find(params).function.reserve(None)
+        return {}
+
     # What they share
+
+    def _settled(self, params: dict[str, Any]) -> Deployed:
+        deployed = self._find(params)
+        deployed.function.check_settled()
+        return deployed
 
     def _find(self, params: dict[str, Any]) -> Deployed:
         _check_namespace(params.get("Namespace", "default"))
         name = params["FunctionName"]
         if name not in self._deployed:
-            raise ApiError("ResourceNotFound.FunctionName", f"there is no function {name}")
+            raise ApiError("ResourceNotFound.Function", f"there is no function {name}")
         return self._deployed[name]
 
     def _package(self, code: dict[str, Any]) -> Package:
@@ -259,8 +340,16 @@ class Scf:
 
     def _check_surroundings(self, configuration: Configuration) -> None:
         _check_namespace(configuration.namespace)
-        if configuration.role and not self._cloud.role_exists(configuration.role):
-            raise ApiError("ResourceNotFound.Role", f"there is no role {configuration.role}")
+        role = configuration.role
+        if role and not self._cloud.role_trusts(role, PRINCIPAL):
+            raise ApiError(
+                "ResourceNotFound.Role", f"there is no role {role} that trusts {PRINCIPAL}"
+            )
+        logset, topic = configuration.cls_logset_id, configuration.cls_topic_id
+        if (logset or topic) and not self._has_topic(logset, topic):
+            raise ApiError(
+                "InvalidParameterValue.Cls", f"there is no topic {topic!r} in logset {logset!r}"
+            )
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
@@ -279,6 +368,10 @@ class Scf:
             file.write(f"{line}\n")
         for listener in self.log_listeners:
             listener(f"[{function}] {line}")
+
+
+def _path(function: str) -> str:
+    return f"namespace/default/function/{function}"
 
 
 def _check_namespace(namespace: str) -> None:

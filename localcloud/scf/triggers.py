@@ -34,6 +34,8 @@ class Trigger:
     message: str
     is_open: bool
     created: str
+    modified: str = ""
+    description: str = ""
     source: CosRule | TimerTrigger | FunctionUrl | None = None
 
     def describe(self) -> dict[str, Any]:
@@ -45,7 +47,8 @@ class Trigger:
             "CustomArgument": self.message,
             "Enable": int(self.is_open),
             "AddTime": self.created,
-            "ModTime": self.created,
+            "ModTime": self.modified or self.created,
+            "Description": self.description,
             "AvailableStatus": "Available",
             "BindStatus": "on",
             "TriggerAttribute": "all",
@@ -104,11 +107,35 @@ class Triggers:
             message=params.get("CustomArgument", ""),
             is_open=params.get("Enable", "OPEN") == "OPEN",
             created=_now(),
+            description=params.get("Description", ""),
         )
         self._check_room(trigger)
         self._open(trigger, elsewhere)
         self._triggers.append(trigger)
         return trigger
+
+    def update(self, params: dict[str, Any]) -> None:
+        """Change one; its address, if it has one, stays.
+
+        Raises:
+            ApiError: There is no such trigger, or it cannot be changed like this.
+        """
+        trigger = self._find(params)
+        if "TriggerDesc" in params:
+            self._describe_anew(trigger, params["TriggerDesc"])
+        trigger.message = params.get("CustomArgument", trigger.message)
+        trigger.description = params.get("Description", trigger.description)
+        trigger.is_open = params.get("Enable", "OPEN" if trigger.is_open else "CLOSE") == "OPEN"
+        trigger.modified = _now()
+
+    def _describe_anew(self, trigger: Trigger, desc: str) -> None:
+        if isinstance(trigger.source, FunctionUrl):
+            trigger.source.change(UrlDesc.parse(desc))
+            trigger.desc = trigger.source.desc
+        elif isinstance(trigger.source, TimerTrigger):
+            old, trigger.desc = trigger.source, desc
+            trigger.source = self._timer(trigger)
+            old.close()
 
     def delete(self, params: dict[str, Any]) -> None:
         """Remove one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import time
@@ -28,7 +29,16 @@ if TYPE_CHECKING:
 REGION = "ap-guangzhou"
 BUCKET = "pictures-1250000000"
 HOST = f"{BUCKET}.cos.{REGION}.myqcloud.com"
-VERSIONS = {"vod": "2018-07-17", "mps": "2019-06-12", "cam": "2019-01-16"}
+VERSIONS = {
+    "apigateway": "2018-08-08",
+    "cam": "2019-01-16",
+    "cls": "2020-10-16",
+    "monitor": "2018-07-24",
+    "mps": "2019-06-12",
+    "scf": "2018-04-16",
+    "tag": "2018-08-13",
+    "vod": "2018-07-17",
+}
 
 
 def profile(cloud: LocalCloud) -> ClientProfile:
@@ -88,6 +98,15 @@ class Api:
             return answer if answer["Status"] in {"DONE", "FAIL"} else None
 
         return wait_for(ended)
+
+
+def as_the_sdk_reads_it(service: str, action: str, answer: dict[str, Any]) -> Any:
+    """Read an answer into the SDK's own model, which warns of every field that it does not know."""
+    version = VERSIONS[service].replace("-", "")
+    models = importlib.import_module(f"tencentcloud.{service}.v{version}.models")
+    read = getattr(models, f"{action}Response")()
+    read._deserialize(answer)  # noqa: SLF001  nothing public reads a dict
+    return read
 
 
 def cos(cloud: LocalCloud, key: Key | None = None, **config: Any) -> CosS3Client:

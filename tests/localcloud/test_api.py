@@ -246,4 +246,5 @@ def test_who_calls_is_told_to_the_authorizer(cloud: LocalCloud, app: int) -> Non
 
     Api(cloud, key).vod("DescribeTasks", SubAppId=app)
 
-    assert asked == [("worker", "vod:DescribeTasks", "*")]
+    application = f"qcs::vod::uin/{cloud.account.uin}:subAppId/{app}"
+    assert asked == [("worker", "vod:DescribeTasks", application)]

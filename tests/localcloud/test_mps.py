@@ -39,7 +39,7 @@ def test_a_picture_is_stored_in_the_bucket_with_the_bucket_s_events(
 ) -> None:
     events: list[ObjectCreated] = []
     cloud.cos.subscribe(events.append)
-    cloud.role_exists = lambda name: name == "MPS_QcsRole"
+    cloud.role_trusts = lambda role, _service: role == "MPS_QcsRole"
     task = api.mps("CreateAigcImageTask", Prompt="a cat", StoreCosParam=STORE)["TaskId"]
 
     answer = api.ended_mps_task(task)
@@ -75,7 +75,7 @@ def test_a_bucket_that_cannot_be_written_to_is_refused(
     cloud: LocalCloud, api: Api, store: CosS3Client, change: dict[str, Any], code: str
 ) -> None:
     del store
-    cloud.role_exists = lambda _name: True
+    cloud.role_trusts = lambda _role, _service: True
 
     refusal = api.refusal(
         "mps", "CreateAigcImageTask", Prompt="a cat", StoreCosParam={**STORE, **change}

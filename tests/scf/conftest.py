@@ -34,7 +34,7 @@ class FakeCloud:
     clock: Clock = field(default_factory=lambda: Clock(SPEED))
     keys: Keys = field(default_factory=Keys)
     faults: Faults = field(default_factory=Faults)
-    role_exists: Callable[[str], bool] = field(default=lambda name: name == "worker")
+    role_trusts: Callable[[str, str], bool] = field(default=lambda role, _: role == "worker")
     control_routes: dict[str, Callable[[Request], Response]] = field(default_factory=dict)
     url: str = "http://127.0.0.1:9"
 
@@ -56,6 +56,12 @@ class FunctionTool:
         settings = {"Handler": "index.main_handler", "Runtime": "Python3.10", "Timeout": 5}
         code = {"ZipFile": zipped({"index.py": textwrap.dedent(source)})}
         self.call("CreateFunction", FunctionName=name, Code=code, **{**settings, **params})
+        self.settle(name)
+
+    def settle(self, name: str) -> None:
+        """Wait, as every client must, until a function can be changed again."""
+        while self.call("GetFunction", FunctionName=name)["Status"] != "Active":
+            pass
 
     def invoke(self, name: str, event: Any = None) -> Any:
         result = self.call("Invoke", FunctionName=name, ClientContext=json.dumps(event))["Result"]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.cam import Cam, Tags
+from localcloud.cam import Cam
 from localcloud.cloud import LocalCloud
 from localcloud.core import ApiError, Caller
+from localcloud.tags import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,8 +67,9 @@ def test_created_role_is_listed_and_known_to_the_cloud(cloud: LocalCloud, call: 
     [listed] = call("DescribeRoleList", Page=1, Rp=200)["List"]
     assert (listed["RoleId"], listed["RoleName"], listed["ConsoleLogin"]) == (role_id, "worker", 0)
     assert call("GetRole", RoleName="worker")["RoleInfo"] == listed
-    assert cloud.role_exists("worker")
-    assert not cloud.role_exists("nobody")
+    assert cloud.role_trusts("worker", "scf.qcloud.com")
+    assert not cloud.role_trusts("worker", "mps.cloud.tencent.com")
+    assert not cloud.role_trusts("nobody", "scf.qcloud.com")
 
 
 def test_role_can_be_changed_and_deleted(cloud: LocalCloud, call: Call) -> None:
@@ -81,7 +83,7 @@ def test_role_can_be_changed_and_deleted(cloud: LocalCloud, call: Call) -> None:
 
     assert (told["Description"], told["PolicyDocument"]) == ("new", changed)
     assert refusal(call, "GetRole", RoleName="worker") == "InvalidParameter.RoleNotExist"
-    assert not cloud.role_exists("worker")
+    assert not cloud.role_trusts("worker", "mps.cloud.tencent.com")
 
 
 def test_policy_is_attached_by_number_and_by_name(cam: Cam, call: Call) -> None:
@@ -159,10 +161,52 @@ def test_tags_are_kept_by_resource() -> None:
     tags = Tags()
     caller = Caller("owner")
     tag = {"TagKey": "team", "TagValue": "pictures"}
+    asked = {"ServiceType": "cam", "ResourcePrefix": "role", "ResourceIds": ["46", "47"]}
 
     tags.call(
         "ModifyResourceTags", {"Resource": "qcs::cam::uin/:role/46", "ReplaceTags": [tag]}, caller
     )
 
-    told = tags.call("DescribeResourceTagsByResourceIds", {"ResourceIds": ["46", "47"]}, caller)
-    assert told["Tags"] == [{**tag, "ResourceId": "46"}]
+    told = tags.call("DescribeResourceTagsByResourceIds", asked, caller)
+    assert told["Tags"] == [{**tag, "ResourceId": "46", "ServiceType": "cam"}]
+
+
+def test_deleted_role_leaves_no_tags_behind(cloud: LocalCloud) -> None:
+    tags = Tags()
+    cam = Cam(cloud, tags)
+    given = {"RoleName": "worker", "PolicyDocument": TRUST, "Tags": [{"Key": "a", "Value": "b"}]}
+    role = cam.call("CreateRole", given, Caller("owner"))["RoleId"]
+    before = tags.of("cam", f"role/{role}")
+
+    cam.call("DeleteRole", {"RoleId": role}, Caller("owner"))
+
+    assert before == [{"Key": "a", "Value": "b"}]
+    assert tags.of("cam", f"role/{role}") == []
+
+
+def test_service_linked_role_comes_with_its_trust_and_its_policy(call: Call) -> None:
+    service = "getvod.mps.cloud.tencent.com"
+
+    role_id = call("CreateServiceLinkedRole", QCSServiceName=[service])["RoleId"]
+
+    told = call("GetRole", RoleId=role_id)["RoleInfo"]
+    assert (told["RoleName"], told["RoleType"]) == ("MPS_QCSLinkedRoleInVOD", "service_linked")
+    assert json.loads(told["PolicyDocument"])["statement"][0]["principal"]["service"] == [service]
+    [attached] = call("ListAttachedRolePolicies", RoleId=role_id, Page=1, Rp=200)["List"]
+    assert attached["PolicyName"] == "QcloudAccessForMPSRoleInVOD"
+
+
+def test_service_linked_role_is_deleted_by_its_own_action_only(call: Call) -> None:
+    call("CreateRole", RoleName="worker", PolicyDocument=TRUST)
+    call("CreateServiceLinkedRole", QCSServiceName=["getvod.mps.cloud.tencent.com"])
+
+    task = call("DeleteServiceLinkedRole", RoleName="MPS_QCSLinkedRoleInVOD")["DeletionTaskId"]
+
+    told = call("GetServiceLinkedRoleDeletionStatus", DeletionTaskId=task)
+    assert told["Status"] == "SUCCEEDED"
+    assert refusal(call, "GetRole", RoleName="MPS_QCSLinkedRoleInVOD") == (
+        "InvalidParameter.RoleNotExist"
+    )
+    assert refusal(call, "DeleteServiceLinkedRole", RoleName="worker") == (
+        "InvalidParameter.RoleNotExist"
+    )

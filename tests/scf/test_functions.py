@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,9 +92,7 @@ def test_deleted_function_is_not_found(functions: FunctionTool) -> None:
 
     functions.call("DeleteFunction", FunctionName="plain")
 
-    assert refusal(functions, "GetFunction", FunctionName="plain") == (
-        "ResourceNotFound.FunctionName"
-    )
+    assert refusal(functions, "GetFunction", FunctionName="plain") == "ResourceNotFound.Function"
 
 
 def test_configuration_changes_what_is_mentioned(functions: FunctionTool) -> None:
@@ -145,6 +144,91 @@ def test_url_is_told_by_get_function_and_there_is_one_only(functions: FunctionTo
     with pytest.raises(ApiError) as caught:
         functions.url("web")
     assert caught.value.code == "ResourceInUse.TriggerName"
+
+
+def test_function_must_be_waited_for_before_it_is_changed(functions: FunctionTool) -> None:
+    functions.create("plain", SOURCE)
+    functions.call("UpdateFunctionConfiguration", FunctionName="plain", MemorySize=512)
+
+    early = refusal(functions, "UpdateFunctionConfiguration", FunctionName="plain", Timeout=9)
+    seen = [functions.call("GetFunction", FunctionName="plain")["Status"] for _ in range(2)]
+    functions.call("UpdateFunctionConfiguration", FunctionName="plain", Timeout=9)
+
+    assert early == "FailedOperation.FunctionStatusError"
+    assert seen == ["Updating", "Active"]
+
+
+def test_trigger_is_refused_until_the_function_is_active(functions: FunctionTool) -> None:
+    code = {"ZipFile": zipped({"index.py": SOURCE})}
+    settings = {"Handler": "index.main_handler", "Runtime": "Python3.10"}
+    functions.call("CreateFunction", FunctionName="plain", Code=code, **settings)
+
+    with pytest.raises(ApiError) as caught:
+        functions.url("plain")
+
+    assert caught.value.code == "FailedOperation.FunctionStatusError"
+
+
+def test_function_tells_the_tags_of_the_tag_service(functions: FunctionTool) -> None:
+    given = [{"Key": "team", "Value": "pictures"}]
+    functions.create("plain", SOURCE, Tags=given)
+    told = functions.call("GetFunction", FunctionName="plain")["Tags"]
+
+    functions.call("DeleteFunction", FunctionName="plain")
+    functions.create("plain", SOURCE)
+
+    assert told == given
+    assert functions.call("GetFunction", FunctionName="plain")["Tags"] == []
+
+
+def test_reserved_memory_limits_the_instances(functions: FunctionTool) -> None:
+    functions.create("plain", SOURCE, MemorySize=128)
+
+    functions.call("PutReservedConcurrencyConfig", FunctionName="plain", ReservedConcurrencyMem=128)
+    told = functions.call("GetReservedConcurrencyConfig", FunctionName="plain")
+    with ThreadPoolExecutor(8) as callers:
+        list(callers.map(lambda _: functions.invoke("plain"), range(20)))
+
+    assert told == {"ReservedMem": 128}
+    assert functions.counters("plain")["instances"] == 1
+
+
+def test_function_without_room_is_stopped_until_the_reservation_is_gone(
+    functions: FunctionTool,
+) -> None:
+    functions.create("plain", SOURCE)
+    functions.call("PutReservedConcurrencyConfig", FunctionName="plain", ReservedConcurrencyMem=0)
+
+    stopped = functions.invoke("plain")["statusCode"]
+    functions.call("DeleteReservedConcurrencyConfig", FunctionName="plain")
+
+    assert stopped == 432
+    assert functions.invoke("plain") is None
+    assert functions.call("GetReservedConcurrencyConfig", FunctionName="plain") == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        (100, "InvalidParameterValue"),
+        (115_200, "LimitExceeded.FunctionReservedConcurrencyMemory"),
+    ],
+)
+def test_reservation_that_the_account_cannot_give_is_refused(
+    functions: FunctionTool, wanted: int, code: str
+) -> None:
+    for name in ("plain", "other"):
+        functions.create(name, SOURCE)
+    functions.call("PutReservedConcurrencyConfig", FunctionName="other", ReservedConcurrencyMem=128)
+
+    refused = refusal(
+        functions,
+        "PutReservedConcurrencyConfig",
+        FunctionName="plain",
+        ReservedConcurrencyMem=wanted,
+    )
+
+    assert refused == code
 
 
 def test_unknown_action_is_refused(functions: FunctionTool) -> None:

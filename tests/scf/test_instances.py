@@ -337,7 +337,7 @@ def test_interpreter_is_the_one_that_the_package_was_built_for(
     names: list[str], version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("localcloud.scf.package._find", asked.append)
+    monkeypatch.setattr("localcloud.scf.package.find_python", asked.append)
 
     chosen = choose_interpreter(names)
 

@@ -226,6 +226,38 @@ def test_events_go_astray_as_told(
     assert not functions.cloud.faults.left()
 
 
+def test_kill_comes_true_however_quick_the_handler_is(
+    functions: FunctionTool, tmp_path: Path
+) -> None:
+    recorder(functions, tmp_path / "events")
+    functions.cloud.faults.replace([{"where": "scf.recorder", "what": "kill:5", "times": 1}])
+
+    killed = functions.invoke("recorder", {"event": "first"})
+    survived = functions.invoke("recorder", {"event": "second"})
+
+    assert (killed["statusCode"], survived) == (439, None)
+    assert records(tmp_path / "events") == [{"event": "first"}, {"event": "second"}]
+
+
+def test_event_without_room_waits_longer_than_a_failing_one(
+    functions: FunctionTool, tmp_path: Path
+) -> None:
+    recorder(functions, tmp_path / "events")
+    inbox_trigger(functions)
+    functions.call(
+        "PutReservedConcurrencyConfig", FunctionName="recorder", ReservedConcurrencyMem=0
+    )
+
+    functions.cloud.cos.publish(created("a.png"))
+    functions.wait("recorder", retries=4)
+    functions.call("DeleteReservedConcurrencyConfig", FunctionName="recorder")
+    refused = functions.counters("recorder")["errors"]
+    functions.wait("recorder", invocations=refused + 1)
+
+    assert functions.counters("recorder")["dropped"] == 0
+    assert len(records(tmp_path / "events")) == 1
+
+
 def test_many_events_at_once_are_all_delivered(functions: FunctionTool, tmp_path: Path) -> None:
     recorder(functions, tmp_path / "events")
     inbox_trigger(functions)
@@ -266,6 +298,47 @@ def test_deleted_timer_is_silent(functions: FunctionTool, tmp_path: Path) -> Non
     time.sleep(0.8)
 
     assert functions.counters("recorder")["invocations"] == before
+
+
+def test_timer_is_switched_off_and_told_another_time(
+    functions: FunctionTool, tmp_path: Path
+) -> None:
+    recorder(functions, tmp_path / "events")
+    functions.trigger("recorder", "yearly", "timer", "0 0 0 1 1 * 2090")
+    timer = {"FunctionName": "recorder", "TriggerName": "yearly", "Type": "timer"}
+
+    functions.call("UpdateTrigger", **timer, TriggerDesc="0 */1 * * * * *", CustomArgument="hello")
+    functions.wait("recorder", invocations=1)
+    functions.call("UpdateTrigger", **timer, Enable="CLOSE")
+
+    [listed] = functions.call("ListTriggers", FunctionName="recorder")["Triggers"]
+    assert (listed["Enable"], listed["TriggerDesc"]) == (0, '{"cron": "0 */1 * * * * *"}')
+    assert records(tmp_path / "events")[0]["Message"] == "hello"
+
+
+def test_function_url_keeps_its_address_when_it_is_changed(functions: FunctionTool) -> None:
+    functions.create("web", HTTP_ECHO)
+    url = functions.url("web")
+    desc = json.dumps({"AuthType": "CAM", "NetConfig": {"EnableExtranet": True}})
+
+    functions.call(
+        "UpdateTrigger", FunctionName="web", TriggerName="url", Type="http", TriggerDesc=desc
+    )
+
+    [listed] = functions.call("ListTriggers", FunctionName="web")["Triggers"]
+    told = json.loads(listed["TriggerDesc"])
+    assert (told["AuthType"], told["NetConfig"]["ExtranetUrl"]) == ("CAM", url)
+    assert requests.get(url, proxies=NO_PROXY, timeout=5).status_code == 401
+    assert functions.counters("web")["invocations"] == 0
+
+
+def test_trigger_that_is_not_there_cannot_be_changed(functions: FunctionTool) -> None:
+    functions.create("web", HTTP_ECHO)
+
+    with pytest.raises(ApiError) as caught:
+        functions.call("UpdateTrigger", FunctionName="web", TriggerName="url", Type="http")
+
+    assert caught.value.code == "ResourceNotFound.Trigger"
 
 
 @pytest.mark.parametrize(
@@ -431,7 +504,7 @@ def test_callers_at_once_are_all_answered(functions: FunctionTool) -> None:
             {"AuthType": "NONE", "NetConfig": {"Odd": 1}},
             "InvalidParameterValue.TriggerDesc",
         ),
-        ("http", {"AuthType": "CAM", "NetConfig": {}}, "UnsupportedOperation.Trigger"),
+        ("http", {"AuthType": "BASIC", "NetConfig": {}}, "InvalidParameterValue.TriggerDesc"),
         ("cos", {"event": "cos:ObjectCreated:*"}, "InvalidParameterValue.TriggerName"),
         ("apigw", {}, "InvalidParameterValue.Type"),
     ],

@@ -1,0 +1,298 @@
+"""Cloud Log Service (CLS): logsets, topics, indexes, and alarms on what is logged."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcloud import schema
+from localcloud.actions import ActionService, Json, Resources, check_one_of, now_text
+from localcloud.core import ApiError
+
+if TYPE_CHECKING:
+    from localcloud.tags import Tags
+
+VERSION = "2020-10-16"
+MAX_PERIOD, FOREVER = 3600, 3640  # days; https://cloud.tencent.com/document/product/614/56456
+FIELD_TYPES = ("text", "long", "double", "json")
+SCHEDULES = ("Period", "Fixed", "Cron")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """The words of the API for one kind of resource."""
+
+    noun: str
+    model: str
+    id: str
+    name: str
+    plural: str
+    conflict: str
+    missing: str
+
+
+LOGSET = Kind(
+    noun="logset",
+    model="LogsetInfo",
+    id="LogsetId",
+    name="LogsetName",
+    plural="Logsets",
+    conflict="InvalidParameter.LogsetConflict",
+    missing="ResourceNotFound.LogsetNotExist",
+)
+TOPIC = Kind(
+    noun="topic",
+    model="TopicInfo",
+    id="TopicId",
+    name="TopicName",
+    plural="Topics",
+    conflict="InvalidParameter.TopicConflict",
+    missing="ResourceNotFound.TopicNotExist",
+)
+ALARM = Kind(
+    noun="alarm",
+    model="AlarmInfo",
+    id="AlarmId",
+    name="Name",
+    plural="Alarms",
+    conflict="InvalidParameter.AlarmConflict",
+    missing="ResourceNotFound.AlarmNotExist",
+)
+NOTICE = Kind(
+    noun="alarmNotice",
+    model="AlarmNotice",
+    id="AlarmNoticeId",
+    name="Name",
+    plural="AlarmNotices",
+    conflict="InvalidParameter.AlarmNoticeConflict",
+    missing="ResourceNotFound.AlarmNoticeNotExist",
+)
+
+
+class Collection:
+    """The resources of one kind, with the four actions that every kind has."""
+
+    def __init__(self, kind: Kind, tags: Tags) -> None:
+        self._kind = kind
+        self._tags = tags
+        self.found = Resources(kind.noun, kind.missing)
+
+    def create(self, params: Json) -> Json:
+        """Carry Create… out.
+
+        Raises:
+            ApiError: The name is taken.
+        """
+        kind = self._kind
+        self._check_name(params, None)
+        id_ = str(uuid.uuid4())
+        now = now_text()
+        fields = {name: value for name, value in params.items() if name != "Tags"}
+        self.found.add(id_, {**fields, kind.id: id_, "CreateTime": now, "UpdateTime": now})
+        self._tags.put("cls", f"{kind.noun}/{id_}", params.get("Tags"))
+        return {kind.id: id_}
+
+    def describe(self, params: Json) -> Json:
+        """Carry Describe… out; what is not there is left out."""
+        found = [one for one in self.found if _fits(one, params.get("Filters") or [])]
+        offset = params.get("Offset", 0)
+        page = found[offset : offset + params.get("Limit", 20)]
+        return {self._kind.plural: [self._told(one) for one in page], "TotalCount": len(found)}
+
+    def modify(self, params: Json) -> Json:
+        """Carry Modify… out: what is not mentioned stays.
+
+        Raises:
+            ApiError: There is no such resource, or its new name is taken.
+        """
+        kind = self._kind
+        resource = self.found[params[kind.id]]
+        self._check_name({**resource, **params}, resource)
+        changes = {name: value for name, value in params.items() if name != "Tags"}
+        resource.update(changes, UpdateTime=now_text())
+        if "Tags" in params:
+            self._tags.put("cls", f"{kind.noun}/{params[kind.id]}", params["Tags"])
+        return {}
+
+    def delete(self, params: Json) -> Json:
+        """Carry Delete… out.
+
+        Raises:
+            ApiError: There is no such resource.
+        """
+        id_ = params[self._kind.id]
+        self.found.remove(id_)
+        self._tags.forget("cls", f"{self._kind.noun}/{id_}")
+        return {}
+
+    def _check_name(self, wanted: Json, itself: Json | None) -> None:
+        """Refuse a name that another one has; topics of different logsets may share theirs."""
+        kind = self._kind
+        for other in self.found:
+            same = all(other.get(key) == wanted.get(key) for key in (kind.name, _scope(kind)))
+            if other is not itself and same:
+                raise ApiError(kind.conflict, f"{kind.noun} {wanted[kind.name]} exists already")
+
+    def _told(self, resource: Json) -> Json:
+        """Write it in the fields of its model; what else it was given is not told."""
+        kind = self._kind
+        tags = self._tags.of("cls", f"{kind.noun}/{resource[kind.id]}")
+        told = {name: resource.get(name) for name in schema.fields("cls", VERSION, kind.model)}
+        return {**told, "Tags": tags}
+
+
+class Cls(ActionService):
+    """CLS 2020-10-16: what is declared is kept and checked, no log is ever collected."""
+
+    name = "cls"
+    version = VERSION
+
+    def __init__(self, tags: Tags) -> None:
+        self._logsets = Collection(LOGSET, tags)
+        self._topics = Collection(TOPIC, tags)
+        self._alarms = Collection(ALARM, tags)
+        self._notices = Collection(NOTICE, tags)
+        self._indexes = Resources("index of topic", "ResourceNotFound.IndexNotExist")
+        super().__init__(
+            {
+                "CreateLogset": self._logsets.create,
+                "DescribeLogsets": self._logsets.describe,
+                "ModifyLogset": self._logsets.modify,
+                "DeleteLogset": self._delete_logset,
+                "CreateTopic": self._create_topic,
+                "DescribeTopics": self._topics.describe,
+                "ModifyTopic": self._modify_topic,
+                "DeleteTopic": self._delete_topic,
+                "CreateIndex": self._create_index,
+                "DescribeIndex": self._describe_index,
+                "ModifyIndex": self._modify_index,
+                "DeleteIndex": self._delete_index,
+                "CreateAlarm": self._create_alarm,
+                "DescribeAlarms": self._alarms.describe,
+                "ModifyAlarm": self._modify_alarm,
+                "DeleteAlarm": self._alarms.delete,
+                "CreateAlarmNotice": self._notices.create,
+                "DescribeAlarmNotices": self._notices.describe,
+                "ModifyAlarmNotice": self._notices.modify,
+                "DeleteAlarmNotice": self._delete_notice,
+            }
+        )
+
+    def has_topic(self, logset: str, topic: str) -> bool:
+        """Whether there is this topic, and in this logset."""
+        topics = self._topics.found
+        return topic in topics and topics[topic]["LogsetId"] == logset
+
+    # Logsets and topics
+
+    def _delete_logset(self, params: Json) -> Json:
+        if any(topic["LogsetId"] == params["LogsetId"] for topic in self._topics.found):
+            raise ApiError("FailedOperation.LogsetNotEmpty", "the logset has topics")
+        return self._logsets.delete(params)
+
+    def _create_topic(self, params: Json) -> Json:
+        self._logsets.found.check(params["LogsetId"])
+        _check_period(params)
+        defaults = {
+            "PartitionCount": 1,
+            "AutoSplit": True,
+            "MaxSplitPartitions": 50,
+            "StorageType": "hot",
+            "Period": 30,
+            "Describes": "",
+            "HotPeriod": 0,
+            "Status": True,
+            "Index": False,
+            "IsWebTracking": False,
+        }
+        return self._topics.create({**defaults, **params})
+
+    def _modify_topic(self, params: Json) -> Json:
+        _check_period(params)
+        return self._topics.modify(params)
+
+    def _delete_topic(self, params: Json) -> Json:
+        if params["TopicId"] in self._indexes:
+            self._indexes.remove(params["TopicId"])
+        return self._topics.delete(params)
+
+    # The index of a topic
+
+    def _create_index(self, params: Json) -> Json:
+        topic = self._topics.found[params["TopicId"]]
+        if params["TopicId"] in self._indexes:
+            raise ApiError("InvalidParameter.IndexConflict", "the topic has an index already")
+        _check_rule(params)
+        defaults = {"Status": True, "IncludeInternalFields": False, "MetadataFlag": 0}
+        self._indexes.add(params["TopicId"], {**defaults, **params, "ModifyTime": now_text()})
+        topic["Index"] = True
+        return {}
+
+    def _describe_index(self, params: Json) -> Json:
+        self._topics.found.check(params["TopicId"])
+        return dict(self._indexes[params["TopicId"]])
+
+    def _modify_index(self, params: Json) -> Json:
+        _check_rule(params)
+        self._indexes[params["TopicId"]].update(params, ModifyTime=now_text())
+        return {}
+
+    def _delete_index(self, params: Json) -> Json:
+        self._indexes.remove(params["TopicId"])
+        self._topics.found[params["TopicId"]]["Index"] = False
+        return {}
+
+    # Alarms
+
+    def _create_alarm(self, params: Json) -> Json:
+        self._check_alarm(params)
+        return self._alarms.create({"Status": True, **params})
+
+    def _modify_alarm(self, params: Json) -> Json:
+        self._check_alarm(params)
+        return self._alarms.modify(params)
+
+    def _check_alarm(self, params: Json) -> None:
+        """Refuse what names something that is not there."""
+        for target in params.get("AlarmTargets", []):
+            self._topics.found.check(target["TopicId"])
+        for notice in params.get("AlarmNoticeIds", []):
+            self._notices.found.check(notice)
+        if "MonitorTime" in params:
+            check_one_of(params["MonitorTime"]["Type"], "MonitorTime.Type", SCHEDULES)
+
+    def _delete_notice(self, params: Json) -> Json:
+        id_ = params["AlarmNoticeId"]
+        if any(id_ in alarm.get("AlarmNoticeIds", []) for alarm in self._alarms.found):
+            raise ApiError("OperationDenied.NoticeHasAlarm", "an alarm uses the notice")
+        return self._notices.delete(params)
+
+
+def _scope(kind: Kind) -> str:
+    return "LogsetId" if kind is TOPIC else kind.name
+
+
+def _fits(resource: Json, filters: list[Json]) -> bool:
+    """Filters name fields in camel case: `logsetId`, `topicName`."""
+    wanted = {one["Key"][0].upper() + one["Key"][1:]: one["Values"] for one in filters}
+    if unknown := [field for field in wanted if field not in resource]:
+        raise ApiError("InvalidParameterValue", f"Filters.Key {unknown[0]} is not known here")
+    return all(resource[field] in values for field, values in wanted.items())
+
+
+def _check_period(params: Json) -> None:
+    period = params.get("Period", 1)
+    if not 1 <= period <= MAX_PERIOD and period != FOREVER:
+        raise ApiError(
+            "InvalidParameterValue",
+            f"Period is {period}; allowed: 1 to {MAX_PERIOD} days, or {FOREVER} for ever",
+        )
+
+
+def _check_rule(params: Json) -> None:
+    rule = params.get("Rule") or {}
+    for part in ("KeyValue", "Tag"):
+        for field in (rule.get(part) or {}).get("KeyValues") or []:
+            where = f"Rule.{part}.KeyValues: Type of {field['Key']}"
+            check_one_of(field["Value"]["Type"], where, FIELD_TYPES)

@@ -1,0 +1,34 @@
+"""The services by which a Pulumi program builds something in a local cloud."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from localcloud.apigateway import ApiGateway
+from localcloud.cam import Cam
+from localcloud.cls import Cls
+from localcloud.monitor import Monitor
+from localcloud.scf.service import Scf
+from localcloud.tags import Tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.cloud import LocalCloud
+
+
+@contextlib.contextmanager
+def control_plane(cloud: LocalCloud) -> Iterator[Scf]:
+    """Give a cloud everything besides storage, VOD and MPS, and end its processes at the end."""
+    tags = Tags()
+    logs = Cls(tags)
+    scf = Scf(cloud, tags=tags, has_topic=logs.has_topic)
+    gateway = ApiGateway(scf, tags)
+    for service in (tags, logs, scf, gateway, Cam(cloud, tags), Monitor(cloud.account)):
+        cloud.register(service)
+    try:
+        yield scf
+    finally:
+        gateway.stop()
+        scf.stop()

@@ -1,0 +1,112 @@
+"""Cloud Monitor as the provider's twin creates it: a notice, a policy, and what it watches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localcloud.provider_inputs import Cloud, Inputs, State
+
+MODULE = "monitor"
+SHORT_REGIONS = {
+    "ap-beijing": "bj",
+    "ap-chengdu": "cd",
+    "ap-guangzhou": "gz",
+    "ap-hongkong": "hk",
+    "ap-shanghai": "sh",
+    "ap-singapore": "sg",
+    "ap-tokyo": "jp",
+}
+"""Cloud Monitor's own names, those of regions in which the provider's table agrees with SCF's."""
+
+
+def create_notice(cloud: Cloud, inputs: Inputs) -> State:
+    """Say who hears of alarms on metrics."""
+    users = [
+        {
+            "ReceiverType": one["receiverType"],
+            "UserIds": [int(id_) for id_ in one["userIds"]],
+            "GroupIds": [],
+            "NoticeWay": one["noticeWays"],
+            "StartTime": int(one["startTime"]),
+            "EndTime": int(one["endTime"]),
+            "Weekday": [int(day) for day in one["weekdays"]],
+        }
+        for one in inputs["userNotices"]
+    ]
+    id_ = cloud.call(
+        "monitor",
+        "CreateAlarmNotice",
+        Module=MODULE,
+        Name=inputs["name"],
+        NoticeType=inputs["noticeType"],
+        NoticeLanguage=inputs["noticeLanguage"],
+        UserNotices=users,
+    )["NoticeId"]
+    cloud.call(
+        "monitor",
+        "DescribeAlarmNotices",
+        Module=MODULE,
+        PageNumber=1,
+        PageSize=20,
+        Order="ASC",
+        NoticeIds=[id_],
+    )
+    return id_, {}
+
+
+def create_policy(cloud: Cloud, inputs: Inputs) -> State:
+    """Say which metrics are too high; what has them is bound afterwards."""
+    conditions = inputs["conditions"]
+    id_ = cloud.call(
+        "monitor",
+        "CreateAlarmPolicy",
+        Module=MODULE,
+        PolicyName=inputs["policyName"],
+        MonitorType=inputs["monitorType"],
+        Namespace=inputs["namespace"],
+        Enable=int(inputs["enable"]),
+        Condition={
+            "IsUnionRule": int(conditions["isUnionRule"]),
+            "Rules": [_rule(one) for one in conditions["rules"]],
+        },
+        NoticeIds=inputs["noticeIds"],
+    )["PolicyId"]
+    _describe(cloud, id_)
+    return id_, {}
+
+
+def bind_objects(cloud: Cloud, inputs: Inputs) -> State:
+    """Say which functions a policy watches."""
+    id_, region = inputs["policyId"], SHORT_REGIONS[cloud.region]
+    _describe(cloud, id_)
+    dimensions = [
+        {"Region": region, "Dimensions": one["dimensionsJson"]} for one in inputs["dimensions"]
+    ]
+    cloud.call(
+        "monitor",
+        "BindingPolicyObject",
+        Module=MODULE,
+        GroupId=0,
+        PolicyId=id_,
+        Dimensions=dimensions,
+    )
+    _describe(cloud, id_)
+    return id_, {}
+
+
+def _describe(cloud: Cloud, policy: str) -> None:
+    cloud.call("monitor", "DescribeAlarmPolicy", Module=MODULE, PolicyId=policy)
+
+
+def _rule(rule: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "MetricName": rule["metricName"],
+        "Period": int(rule["period"]),
+        "Operator": rule["operator"],
+        "Value": rule["value"],
+        "ContinuePeriod": int(rule["continuePeriod"]),
+        "NoticeFrequency": int(rule["noticeFrequency"]),
+        "IsPowerNotice": int(rule["isPowerNotice"]),
+        "RuleType": rule["ruleType"],
+    }

@@ -1,0 +1,88 @@
+"""API Gateway as the provider's twin creates it: a service, its API, and the release of both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from localcloud.provider_inputs import Cloud, Inputs, State
+
+
+def create_service(cloud: Cloud, inputs: Inputs) -> State:
+    """Make a service, which gets a domain of its own."""
+    id_ = cloud.call(
+        "apigateway",
+        "CreateService",
+        ServiceName=inputs["serviceName"],
+        ServiceDesc=inputs.get("serviceDesc", ""),
+        Protocol=inputs["protocol"],
+        IpVersion=inputs.get("ipVersion", "IPv4"),
+        NetTypes=inputs["netTypes"],
+    )["ServiceId"]
+    _describe_service(cloud, id_)
+    cloud.tag("apigw", "service", id_, inputs.get("tags", {}))
+    told = _describe_service(cloud, id_)
+    for action in (
+        *("DescribeServiceUsagePlan", "DescribeApiUsagePlan"),
+        "DescribeServiceEnvironmentStrategy",
+    ):
+        cloud.call("apigateway", action, ServiceId=id_)
+    cloud.read_tags("apigw", "service", id_)
+    return id_, {"outerSubDomain": told["OuterSubDomain"]}
+
+
+def create_api(cloud: Cloud, inputs: Inputs) -> State:
+    """Send the service's requests to a function."""
+    service = inputs["serviceId"]
+    created = cloud.call(
+        "apigateway",
+        "CreateApi",
+        ServiceId=service,
+        ApiName=inputs["apiName"],
+        ApiType=inputs["apiType"],
+        AuthType=inputs["authType"],
+        Protocol=inputs["protocol"],
+        EnableCORS=inputs["enableCors"],
+        RequestConfig={
+            "Path": inputs["requestConfigPath"],
+            "Method": inputs["requestConfigMethod"],
+        },
+        ServiceType=inputs["serviceConfigType"],
+        ServiceTimeout=int(inputs["serviceConfigTimeout"]),
+        ServiceScfFunctionName=inputs["serviceConfigScfFunctionName"],
+        ServiceScfFunctionNamespace=inputs["serviceConfigScfFunctionNamespace"],
+        ServiceScfFunctionQualifier=inputs["serviceConfigScfFunctionQualifier"],
+        ServiceScfFunctionType=inputs["serviceConfigScfFunctionType"],
+        ServiceScfIsIntegratedResponse=inputs["serviceConfigScfIsIntegratedResponse"],
+        ResponseType=inputs["responseType"],
+    )
+    id_ = created["Result"]["ApiId"]
+    cloud.call("apigateway", "DescribeApi", ServiceId=service, ApiId=id_)
+    cloud.call("apigateway", "DescribeApiEnvironmentStrategy", ServiceId=service, ApiId=id_)
+    return id_, {}
+
+
+def release(cloud: Cloud, inputs: Inputs) -> State:
+    """Serve what the service has now."""
+    service, environment = inputs["serviceId"], inputs["environmentName"]
+    _describe_service(cloud, service)
+    released = cloud.call(
+        "apigateway",
+        "ReleaseService",
+        ServiceId=service,
+        EnvironmentName=environment,
+        ReleaseDesc=inputs["releaseDesc"],
+    )
+    _describe_service(cloud, service)
+    cloud.call(
+        "apigateway",
+        "DescribeServiceEnvironmentReleaseHistory",
+        ServiceId=service,
+        EnvironmentName=environment,
+    )
+    version = released["Result"]["ReleaseVersion"]
+    return f"{service}#{environment}#{version}", {"releaseVersion": version}
+
+
+def _describe_service(cloud: Cloud, id_: str) -> dict[str, str]:
+    return cloud.call("apigateway", "DescribeService", ServiceId=id_)

@@ -1,0 +1,99 @@
+"""What the provider's twin reads from a resource, and how it calls the cloud for it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from qcloud_cos import CosConfig, CosS3Client
+from tencentcloud.common.common_client import CommonClient
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+
+Inputs = dict[str, Any]
+State = tuple[str, dict[str, Any]]
+"""A resource's id and its outputs."""
+
+VERSIONS = {
+    "apigateway": "2018-08-08",
+    "cam": "2019-01-16",
+    "cls": "2020-10-16",
+    "monitor": "2018-07-24",
+    "scf": "2018-04-16",
+    "tag": "2018-08-13",
+    "vod": "2018-07-17",
+}
+
+_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  the key by which Pulumi marks special values
+
+
+class Cloud:
+    """The SDKs, pointed at one local cloud by its owner."""
+
+    def __init__(self, url: str, *, secret_id: str, secret_key: str, region: str) -> None:
+        self.region = region
+        self._credential = Credential(secret_id, secret_key)
+        http = HttpProfile(protocol="http", endpoint=urlsplit(url).netloc)
+        self._profile = ClientProfile(httpProfile=http, language="en-US")
+        self.buckets = CosS3Client(
+            CosConfig(
+                Region=region,
+                SecretId=secret_id,
+                SecretKey=secret_key,
+                Scheme="http",
+                Proxies={"http": url},
+            )
+        )
+
+    def call(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+        """Call API 3.0 and return what is below `Response`."""
+        client = CommonClient(
+            service, VERSIONS[service], self._credential, self.region, self._profile
+        )
+        answer: dict[str, Any] = client.call_json(action, params)["Response"]
+        return answer
+
+    def tag(self, service: str, prefix: str, id_: str, tags: dict[str, str]) -> None:
+        """Set the tags of a resource that was created without; CAM's has no region."""
+        region = "" if service == "cam" else self.region
+        if tags:
+            resource = f"qcs::{service}:{region}:uin/:{prefix}/{id_}"
+            self.call("tag", "ModifyResourceTags", Resource=resource, ReplaceTags=tag_list(tags))
+
+    def read_tags(self, service: str, prefix: str, id_: str) -> None:
+        """Ask for the tags of a resource, as its read does."""
+        self.call(
+            "tag",
+            "DescribeResourceTagsByResourceIds",
+            ServiceType=service,
+            ResourcePrefix=prefix,
+            ResourceIds=[id_],
+            ResourceRegion="" if service == "cam" else self.region,
+            Offset=0,
+            Limit=20,
+        )
+
+
+def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Write tags in the fields of the tag service."""
+    return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
+
+
+def key_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Write tags in the fields of the services that take them when they create."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def given(inputs: Inputs, **names: str) -> dict[str, Any]:
+    """Take over the inputs that are set, under the API's names."""
+    return {theirs: inputs[ours] for theirs, ours in names.items() if inputs.get(ours)}
+
+
+def unwrapped(value: Any) -> Any:  # noqa: ANN401  JSON
+    """Take values out of the wrapping by which Pulumi marks secrets."""
+    if isinstance(value, dict):
+        if _SECRET in value:
+            return unwrapped(value["value"])
+        return {key: unwrapped(item) for key, item in value.items()}
+    return [unwrapped(item) for item in value] if isinstance(value, list) else value

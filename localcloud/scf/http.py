@@ -1,0 +1,118 @@
+"""A function behind HTTP: one request, one synchronous invocation, one answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from localcloud.faults import argument
+from localcloud.server import LostReplyError, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcloud.core import Clock
+    from localcloud.faults import Faults
+    from localcloud.scf.function import Function
+    from localcloud.scf.instance import Outcome
+    from localcloud.server import Request
+
+MAX_BODY = 6 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFunction:
+    """A function, and what goes wrong on the way to it."""
+
+    function: Function
+    clock: Clock
+    faults: Faults
+    shape: Callable[[Outcome], Response]
+    """Turns what came of an invocation into an answer."""
+
+    def answer(self, request: Request, event: dict[str, Any]) -> Response:
+        """Invoke the function with the event that a request has become."""
+        if len(request.body) > MAX_BODY:
+            return failure(406, f"the request body has {len(request.body)} bytes, at most 6 MB")
+        fault = self.faults.take(
+            f"scf.{self.function.name}", "throttle", "http_500", "lost_reply", "delay"
+        )
+        if fault in {"throttle", "http_500"}:
+            return failure(429 if fault == "throttle" else 500, "told to fail")
+        if fault and fault.startswith("delay"):
+            time.sleep(float(argument(fault)) / self.clock.speed)
+        outcome = self.function.invoke(event)
+        if fault == "lost_reply":
+            raise LostReplyError
+        return self.shape(outcome)
+
+
+def response_of(outcome: Outcome) -> Response:
+    """Answer as a Function URL does: `statusCode` makes a value the answer, else it is JSON."""
+    if outcome.failure:
+        return _json(_told(outcome), outcome.failure.status)
+    if len(outcome.value) > MAX_BODY:
+        return failure(407, f"the answer has {len(outcome.value)} bytes, at most 6 MB")
+    value = json.loads(outcome.value)
+    if not isinstance(value, dict) or "statusCode" not in value:
+        return _json(outcome.value, 200)
+    return _spelled_out(value)
+
+
+def integrated(outcome: Outcome) -> Response:
+    """Answer as API Gateway does where it was told to: a value must be a whole answer.
+
+    That a function failed is told with HTTP 200.
+    https://cloud.tencent.com/document/product/583/12513
+    """
+    if outcome.failure:
+        return _json(_told(outcome), 200)
+    value = json.loads(outcome.value)
+    if not isinstance(value, dict) or "statusCode" not in value:
+        return _invalid_format("statusCode is missing")
+    return response_of(outcome)
+
+
+def passed_through(outcome: Outcome) -> Response:
+    """Answer as API Gateway does otherwise: any value is the JSON body of a 200."""
+    return _json(_told(outcome) if outcome.failure else outcome.value, 200)
+
+
+def failure(status: int, message: str) -> Response:
+    """Answer that the platform itself refuses."""
+    return Response.of_json(
+        {"errorCode": -1, "errorMessage": message, "statusCode": status}, status
+    )
+
+
+def _told(outcome: Outcome) -> str:
+    return json.dumps(outcome.failure.as_json(outcome.request_id)) if outcome.failure else "null"
+
+
+def _json(text: str, status: int) -> Response:
+    return Response(status, text.encode(), {"Content-Type": "application/json"})
+
+
+def _spelled_out(value: dict[str, Any]) -> Response:
+    headers = {
+        name: ", ".join(map(str, content)) if isinstance(content, list) else str(content)
+        for name, content in (value.get("headers") or {}).items()
+    }
+    try:
+        return Response(int(value["statusCode"]), _body(value), headers)
+    except (TypeError, ValueError, binascii.Error) as error:
+        return _invalid_format(str(error))
+
+
+def _invalid_format(why: str) -> Response:
+    return failure(403, f"Invalid scf response format: {why}")
+
+
+def _body(value: dict[str, Any]) -> bytes:
+    body = value.get("body", "")
+    text = body if isinstance(body, str) else json.dumps(body)
+    return base64.b64decode(text) if value.get("isBase64Encoded") else text.encode()

@@ -1,0 +1,49 @@
+"""What the Pulumi command line needs to deploy into a local cloud, with the real provider."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from localcloud.cloud import LocalCloud
+
+
+STACK = "local"
+SECRET = frozenset({"apiKeys", "callbackKey"})
+
+
+def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
+    """Lead the provider to a cloud, and Pulumi's state to a folder.
+
+    Hosts below `.test` are nobody's: without the proxy nothing is reached, never the real cloud.
+    The proxy is named in capitals only, since Pulumi's own gRPC obeys the small letters too.
+    """
+    owner, region = cloud.keys.owner, cloud.account.region
+    return {
+        "TENCENTCLOUD_SECRET_ID": owner.secret_id,
+        "TENCENTCLOUD_SECRET_KEY": owner.secret_key,
+        "TENCENTCLOUD_REGION": region,
+        "TENCENTCLOUD_PROTOCOL": "HTTP",
+        "TENCENTCLOUD_DOMAIN": "tencentcloudapi.test",
+        "TENCENTCLOUD_COS_DOMAIN": f"http://cos.{region}.test",
+        "HTTP_PROXY": cloud.url,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "PULUMI_BACKEND_URL": state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+    }
+
+
+def commands(variables: Mapping[str, str], config: Mapping[str, str]) -> str:
+    """Write what to type in another terminal until the stack stands."""
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    settings = [
+        f"pulumi config set {'--secret ' if key in SECRET else ''}{key} {shlex.quote(value)}"
+        for key, value in config.items()
+    ]
+    return "\n".join([*exports, "", f"pulumi stack init {STACK}", *settings, "pulumi up --yes"])

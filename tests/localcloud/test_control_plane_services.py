@@ -1,0 +1,637 @@
+"""Logs, alarms and API Gateway: create to destroy, with every refusal that a program can meet."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from localcloud.cloud import LocalCloud
+from localcloud.control_plane import control_plane
+from tests.localcloud.clients import Api, as_the_sdk_reads_it
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Call = Callable[..., dict[str, Any]]
+
+NO_PROXY = {"http": ""}
+ECHO = """
+import json
+
+def main_handler(event, context):
+    if event["path"] == "/bare":
+        return {"pictures": 3}
+    if event["path"] == "/raise":
+        raise ValueError("no")
+    return {"statusCode": 202, "headers": {"X-Path": event["path"]}, "body": json.dumps(event)}
+"""
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with LocalCloud() as cloud, control_plane(cloud):
+        yield Api(cloud)
+
+
+def caller(api: Api, service: str) -> Call:
+    """Call one service, and hold every answer against the SDK's models."""
+
+    def call(action: str, **params: Any) -> dict[str, Any]:
+        answer = api.call(service, action, **params)
+        as_the_sdk_reads_it(service, action, answer)
+        return answer
+
+    return call
+
+
+@pytest.fixture
+def cls(api: Api) -> Call:
+    return caller(api, "cls")
+
+
+@pytest.fixture
+def monitor(api: Api) -> Call:
+    call = caller(api, "monitor")
+    return lambda action, **params: call(action, Module="monitor", **params)
+
+
+@pytest.fixture
+def gateway(api: Api) -> Call:
+    return caller(api, "apigateway")
+
+
+@pytest.fixture
+def scf(api: Api) -> Call:
+    return caller(api, "scf")
+
+
+# Logs
+
+
+def topic(cls: Call) -> tuple[str, str]:
+    logset = cls("CreateLogset", LogsetName="functions")["LogsetId"]
+    return logset, cls("CreateTopic", LogsetId=logset, TopicName="all", Period=30)["TopicId"]
+
+
+def found(cls: Call, action: str, key: str, value: str) -> list[Any]:
+    answer = cls(action, Filters=[{"Key": key, "Values": [value]}])
+    return list(answer[action.removeprefix("Describe")])
+
+
+def test_topic_is_created_read_changed_and_deleted(cls: Call) -> None:
+    logset, id_ = topic(cls)
+
+    cls("ModifyTopic", TopicId=id_, Period=7, Tags=[{"Key": "team", "Value": "pictures"}])
+    [told] = found(cls, "DescribeTopics", "topicId", id_)
+    cls("DeleteTopic", TopicId=id_)
+    cls("DeleteLogset", LogsetId=logset)
+
+    assert (told["Period"], told["StorageType"], told["IsWebTracking"]) == (7, "hot", False)
+    assert told["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    assert found(cls, "DescribeTopics", "topicId", id_) == []
+    assert found(cls, "DescribeLogsets", "logsetId", logset) == []
+
+
+def test_tags_of_the_tag_service_and_of_logs_are_the_same(api: Api, cls: Call) -> None:
+    logset, _ = topic(cls)
+    tags = [{"TagKey": "team", "TagValue": "pictures"}]
+
+    resource = f"qcs::cls:ap-guangzhou:uin/:logset/{logset}"
+    api.call("tag", "ModifyResourceTags", Resource=resource, ReplaceTags=tags)
+
+    [told] = found(cls, "DescribeLogsets", "logsetId", logset)
+    assert told["Tags"] == [{"Key": "team", "Value": "pictures"}]
+
+
+def test_index_says_by_which_fields_logs_are_found(cls: Call) -> None:
+    _, id_ = topic(cls)
+    value = {"Type": "text", "Tokenizer": " ", "SqlFlag": True}
+    rule = {"KeyValue": {"CaseSensitive": False, "KeyValues": [{"Key": "job", "Value": value}]}}
+
+    cls("CreateIndex", TopicId=id_, Rule=rule)
+    cls("ModifyIndex", TopicId=id_, Status=False)
+    told = cls("DescribeIndex", TopicId=id_)
+    [indexed] = found(cls, "DescribeTopics", "topicId", id_)
+    cls("DeleteIndex", TopicId=id_)
+
+    assert (told["Rule"], told["Status"]) == (rule, False)
+    assert indexed["Index"] is True
+
+
+def test_alarm_watches_a_topic_and_tells_a_notice(cls: Call) -> None:
+    alarm = watch(cls)
+
+    cls("ModifyAlarm", AlarmId=alarm, Status=False)
+    [told] = found(cls, "DescribeAlarms", "alarmId", alarm)
+
+    assert (told["Name"], told["Status"], told["TriggerCount"]) == ("errors", False, 1)
+    [notice] = told["AlarmNoticeIds"]
+    assert found(cls, "DescribeAlarmNotices", "alarmNoticeId", notice)[0]["Type"] == "All"
+
+
+def watch(cls: Call, **changes: Any) -> str:
+    logset, id_ = topic(cls)
+    notice = cls("CreateAlarmNotice", Name="team", Type="All")["AlarmNoticeId"]
+    target = {
+        "LogsetId": logset,
+        "TopicId": id_,
+        "Query": "level:error",
+        "Number": 1,
+        "StartTimeOffset": -5,
+        "EndTimeOffset": 0,
+    }
+    given = {
+        "Name": "errors",
+        "AlarmTargets": [target],
+        "AlarmNoticeIds": [notice],
+        "MonitorTime": {"Type": "Period", "Time": 5},
+        "TriggerCount": 1,
+        "AlarmPeriod": 15,
+        **changes,
+    }
+    return str(cls("CreateAlarm", **given)["AlarmId"])
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "code"),
+    [
+        ("CreateLogset", {"LogsetName": "functions"}, "InvalidParameter.LogsetConflict"),
+        ("CreateLogset", {}, "MissingParameter"),
+        ("CreateLogset", {"LogsetName": "a", "Colour": "red"}, "UnknownParameter"),
+        (
+            "CreateTopic",
+            {"LogsetId": "none", "TopicName": "a"},
+            "ResourceNotFound.LogsetNotExist",
+        ),
+        ("DescribeIndex", {"TopicId": "none"}, "ResourceNotFound.TopicNotExist"),
+        ("DeleteTopic", {"TopicId": "none"}, "ResourceNotFound.TopicNotExist"),
+        ("DeleteAlarm", {"AlarmId": "none"}, "ResourceNotFound.AlarmNotExist"),
+        (
+            "DescribeTopics",
+            {"Filters": [{"Key": "colour", "Values": ["a"]}]},
+            "InvalidParameterValue",
+        ),
+    ],
+)
+def test_wrong_call_about_logs_is_refused(
+    api: Api, cls: Call, action: str, params: dict[str, Any], code: str
+) -> None:
+    topic(cls)
+
+    assert api.refusal("cls", action, **params) == code
+
+
+def test_what_is_in_use_or_taken_is_refused(api: Api, cls: Call) -> None:
+    logset, id_ = topic(cls)
+    cls("CreateIndex", TopicId=id_, Rule={})
+
+    again = api.refusal("cls", "CreateTopic", LogsetId=logset, TopicName="all")
+    second = api.refusal("cls", "CreateIndex", TopicId=id_, Rule={})
+    full = api.refusal("cls", "DeleteLogset", LogsetId=logset)
+    period = api.refusal("cls", "ModifyTopic", TopicId=id_, Period=3601)
+
+    assert again == "InvalidParameter.TopicConflict"
+    assert second == "InvalidParameter.IndexConflict"
+    assert full == "FailedOperation.LogsetNotEmpty"
+    assert period == "InvalidParameterValue"
+
+
+def test_notice_that_an_alarm_uses_stays(api: Api, cls: Call) -> None:
+    alarm = watch(cls)
+    [notice] = found(cls, "DescribeAlarms", "alarmId", alarm)[0]["AlarmNoticeIds"]
+
+    refused = api.refusal("cls", "DeleteAlarmNotice", AlarmNoticeId=notice)
+    cls("DeleteAlarm", AlarmId=alarm)
+    cls("DeleteAlarmNotice", AlarmNoticeId=notice)
+
+    assert refused == "OperationDenied.NoticeHasAlarm"
+    assert found(cls, "DescribeAlarmNotices", "alarmNoticeId", notice) == []
+
+
+def test_function_may_log_to_a_topic_of_its_logset_only(api: Api, cls: Call) -> None:
+    logset, id_ = topic(cls)
+
+    wrong = api.refusal("scf", "CreateFunction", **function(ClsLogsetId=logset, ClsTopicId="x"))
+    right = api.refusal("scf", "CreateFunction", **function(ClsLogsetId=logset, ClsTopicId=id_))
+
+    assert (wrong, right) == ("InvalidParameterValue.Cls", "")
+
+
+def function(**changes: Any) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("index.py", ECHO)
+    return {
+        "FunctionName": "echo",
+        "Handler": "index.main_handler",
+        "Runtime": "Python3.10",
+        "Code": {"ZipFile": base64.b64encode(buffer.getvalue()).decode()},
+        **changes,
+    }
+
+
+# Alarms
+
+
+RULE = {"MetricName": "Error", "Period": 300, "Operator": "gt", "Value": "0", "ContinuePeriod": 1}
+
+
+def notice(monitor: Call) -> str:
+    user = {
+        "ReceiverType": "USER",
+        "StartTime": 0,
+        "EndTime": 86399,
+        "NoticeWay": ["EMAIL"],
+        "UserIds": [1],
+    }
+    created = monitor(
+        "CreateAlarmNotice",
+        Name="team",
+        NoticeType="ALL",
+        NoticeLanguage="en-US",
+        UserNotices=[user],
+    )
+    return str(created["NoticeId"])
+
+
+def policy(monitor: Call, **changes: Any) -> str:
+    given = {
+        "PolicyName": "functions",
+        "MonitorType": "MT_QCE",
+        "Namespace": "SCF",
+        "Condition": {"IsUnionRule": 0, "Rules": [RULE]},
+        **changes,
+    }
+    return str(monitor("CreateAlarmPolicy", **given)["PolicyId"])
+
+
+def test_alarm_policy_is_told_with_all_that_the_provider_reads(monitor: Call) -> None:
+    told_to = notice(monitor)
+    id_ = policy(monitor, NoticeIds=[told_to], GroupBy=["functionName"])
+
+    told = monitor("DescribeAlarmPolicy", PolicyId=id_)["Policy"]
+
+    assert (told["Enable"], told["ProjectId"], told["NoticeIds"]) == (1, -1, [told_to])
+    assert told["Condition"]["Rules"] == [RULE]
+    assert told["EventCondition"] == {"Rules": []}
+    assert told["GroupBy"] == [{"Id": "functionName", "Name": "functionName"}]
+    assert told["OriginId"].isdecimal()
+
+
+def test_alarm_policy_can_be_changed_in_every_part(monitor: Call) -> None:
+    id_ = policy(monitor)
+
+    monitor("ModifyAlarmPolicyInfo", PolicyId=id_, Key="REMARK", Value="why")
+    monitor("ModifyAlarmPolicyStatus", PolicyId=id_, Enable=0)
+    changed = {"IsUnionRule": 1, "Rules": [{**RULE, "Value": "5"}]}
+    monitor("ModifyAlarmPolicyCondition", PolicyId=id_, Condition=changed)
+    monitor("ModifyAlarmPolicyNotice", PolicyId=id_, NoticeIds=[notice(monitor)])
+    monitor("ModifyAlarmPolicyTasks", PolicyId=id_, TriggerTasks=[])
+
+    [told] = monitor("DescribeAlarmPolicies", PolicyName="functions")["Policies"]
+    assert (told["Remark"], told["Enable"], told["Condition"]) == ("why", 0, changed)
+    assert len(told["NoticeIds"]) == 1
+
+
+def test_policy_watches_objects_until_they_are_unbound(monitor: Call) -> None:
+    id_ = policy(monitor)
+    number = int(monitor("DescribeAlarmPolicy", PolicyId=id_)["Policy"]["OriginId"])
+    one = {"Region": "gz", "Dimensions": '{"functionName":"gateway"}'}
+
+    monitor("BindingPolicyObject", GroupId=0, PolicyId=id_, Dimensions=[one, one])
+    counted = monitor("DescribePolicyObjectCount", GroupId=number)["RegionList"]
+    [listed] = monitor("DescribeBindingPolicyObjectList", GroupId=0, PolicyId=id_)["List"]
+    monitor("UnBindingAllPolicyObject", GroupId=0, PolicyId=id_)
+
+    assert counted == [{"Region": "gz", "Count": 1}]
+    assert (listed["Dimensions"], listed["Region"]) == (one["Dimensions"], "gz")
+    assert monitor("DescribePolicyObjectCount", GroupId=number)["RegionList"] == []
+
+
+def test_deleted_alarm_policy_is_told_as_none(monitor: Call) -> None:
+    id_ = policy(monitor)
+
+    monitor("DeleteAlarmPolicy", PolicyIds=[id_])
+
+    assert monitor("DescribeAlarmPolicy", PolicyId=id_)["Policy"] is None
+
+
+def test_notice_in_use_stays_until_its_policy_is_gone(api: Api, monitor: Call) -> None:
+    told_to = notice(monitor)
+    id_ = policy(monitor, NoticeIds=[told_to])
+
+    refused = api.refusal("monitor", "DeleteAlarmNotices", Module="monitor", NoticeIds=[told_to])
+    [used] = monitor(
+        "DescribeAlarmNotices", PageNumber=1, PageSize=200, Order="ASC", NoticeIds=[told_to]
+    )["Notices"]
+    monitor("DeleteAlarmPolicy", PolicyIds=[id_])
+    monitor("DeleteAlarmNotices", NoticeIds=[told_to])
+
+    assert (refused, used["PolicyIds"]) == ("ResourceInUse", [id_])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"Module": "moniter"}, "InvalidParameterValue"),
+        ({"MonitorType": "MT_ALL"}, "InvalidParameterValue"),
+        ({"PolicyName": "x" * 61}, "InvalidParameterValue"),
+        ({"NoticeIds": ["notice-none"]}, "ResourceNotFound"),
+        ({"Condition": {"IsUnionRule": 0, "Rules": [{"Operator": ">"}]}}, "InvalidParameterValue"),
+        ({"Condition": {"Rules": []}}, "MissingParameter"),
+    ],
+)
+def test_wrong_alarm_policy_is_refused(api: Api, change: dict[str, Any], code: str) -> None:
+    given = {
+        "Module": "monitor",
+        "PolicyName": "functions",
+        "MonitorType": "MT_QCE",
+        "Namespace": "SCF",
+    }
+
+    assert api.refusal("monitor", "CreateAlarmPolicy", **{**given, **change}) == code
+
+
+# API Gateway
+
+
+def service(gateway: Call, **changes: Any) -> str:
+    given = {"ServiceName": "pictures", "Protocol": "http", "NetTypes": ["OUTER"], **changes}
+    return str(gateway("CreateService", **given)["ServiceId"])
+
+
+def backend(scf: Call) -> None:
+    scf("CreateFunction", **function())
+
+
+def in_front(gateway: Call, id_: str, **changes: Any) -> str:
+    given = {
+        "ServiceId": id_,
+        "ServiceType": "SCF",
+        "ServiceTimeout": 30,
+        "Protocol": "HTTP",
+        "AuthType": "NONE",
+        "RequestConfig": {"Path": "/", "Method": "ANY"},
+        "ServiceScfFunctionName": "echo",
+        "ServiceScfFunctionNamespace": "default",
+        "ServiceScfFunctionQualifier": "$DEFAULT",
+        "ServiceScfFunctionType": "EVENT",
+        "ServiceScfIsIntegratedResponse": True,
+        **changes,
+    }
+    return str(gateway("CreateApi", **given)["Result"]["ApiId"])
+
+
+def release(gateway: Call, id_: str) -> str:
+    released = gateway(
+        "ReleaseService", ServiceId=id_, EnvironmentName="release", ReleaseDesc="first"
+    )
+    domain = gateway("DescribeService", ServiceId=id_)["OuterSubDomain"]
+    assert released["Result"]["ReleaseVersion"]
+    return f"http://{domain}/release"
+
+
+def get(url: str, **options: Any) -> requests.Response:
+    return requests.request(
+        options.pop("method", "GET"), url, proxies=NO_PROXY, timeout=10, **options
+    )
+
+
+def test_request_becomes_an_api_gateway_event(gateway: Call, scf: Call) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    declared = [
+        {"Name": "size", "Position": "QUERY", "Type": "string"},
+        {"Name": "X-Team", "Position": "HEADER", "Type": "string"},
+    ]
+    route = {"Path": "/jobs/{job}", "Method": "POST"}
+    in_front(gateway, id_, RequestConfig=route, RequestParameters=declared)
+    url = release(gateway, id_)
+
+    answer = get(
+        f"{url}/jobs/7/cancel?size=2&size=3&bare&empty=",
+        method="POST",
+        data="päyload".encode(),
+        headers={"X-Team": "pictures"},
+    )
+
+    event = answer.json()
+    assert (answer.status_code, answer.headers["X-Path"]) == (202, "/jobs/7/cancel")
+    assert (event["path"], event["httpMethod"], event["body"]) == (
+        *("/jobs/7/cancel", "POST"),
+        "päyload",
+    )
+    assert event["requestContext"]["serviceId"] == id_
+    assert event["requestContext"]["stage"] == "release"
+    assert event["requestContext"]["path"] == "/jobs/{job}"
+    assert event["pathParameters"] == {"job": "7"}
+    assert event["queryString"] == {"size": ["2", "3"], "bare": True, "empty": ""}
+    assert event["queryStringParameters"] == {"size": ["2", "3"]}
+    assert event["headerParameters"] == {"X-Team": "pictures"}
+
+
+INTEGRATED = {
+    "/bare": (403, b"Invalid scf response format"),
+    "/raise": (200, b"ValueError: no"),
+    "/any": (202, b'"httpMethod": "GET"'),
+}
+PASSED_THROUGH = {
+    "/bare": (200, b'{"pictures": 3}'),
+    "/raise": (200, b"ValueError: no"),
+    "/any": (200, b'"statusCode": 202'),
+}
+
+
+@pytest.mark.parametrize(("api_says", "wanted"), [(True, INTEGRATED), (False, PASSED_THROUGH)])
+def test_value_becomes_an_answer(
+    gateway: Call, scf: Call, api_says: object, wanted: dict[str, tuple[int, bytes]]
+) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    in_front(gateway, id_, ServiceScfIsIntegratedResponse=api_says)
+    url = release(gateway, id_)
+
+    answers = {path: get(url + path) for path in wanted}
+
+    for path, (status, body) in wanted.items():
+        assert answers[path].status_code == status
+        assert body in answers[path].content
+
+
+def test_only_what_is_released_answers(gateway: Call, scf: Call) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    api_id = in_front(gateway, id_, RequestConfig={"Path": "=/exact", "Method": "GET"})
+    url = release(gateway, id_)
+    route = {"Path": "/", "Method": "GET"}
+    gateway("ModifyApi", ServiceId=id_, ApiId=api_id, ServiceType="SCF", RequestConfig=route)
+
+    before = [get(url + path).status_code for path in ("/exact", "/exact/more", "/other")]
+    release(gateway, id_)
+    after = [get(url + path).status_code for path in ("/exact", "/other")]
+    posted = get(url + "/other", method="POST").status_code
+    gateway("UnReleaseService", ServiceId=id_, EnvironmentName="release")
+    ended = get(url + "/other").status_code
+
+    assert (before, after, posted, ended) == ([202, 404, 404], [202, 202], 404, 404)
+
+
+def test_longest_path_is_chosen(gateway: Call, scf: Call) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    in_front(gateway, id_)
+    in_front(gateway, id_, RequestConfig={"Path": "/jobs", "Method": "ANY"})
+    url = release(gateway, id_)
+
+    chosen = [get(url + path).json()["requestContext"]["path"] for path in ("/jobs/1", "/jobsite")]
+
+    assert chosen == ["/jobs", "/"]
+
+
+def test_gateway_answers_browsers_if_it_is_told_to(gateway: Call, scf: Call) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    in_front(gateway, id_, EnableCORS=True)
+    url = release(gateway, id_)
+    origin = {"Origin": "https://app.example"}
+
+    preflight = get(url + "/a", method="OPTIONS", headers=origin)
+    answer = get(url + "/a", headers=origin)
+
+    assert (preflight.status_code, preflight.content) == (200, b"")
+    assert answer.status_code == 202
+    for one in (preflight, answer):
+        assert one.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_service_is_told_with_all_that_the_provider_reads(gateway: Call, scf: Call) -> None:
+    backend(scf)
+    id_ = service(gateway, Tags=[{"Key": "team", "Value": "pictures"}])
+    api_id = in_front(gateway, id_)
+    release(gateway, id_)
+
+    told = gateway("DescribeService", ServiceId=id_)
+    [history] = gateway("DescribeServiceEnvironmentReleaseHistory", ServiceId=id_)["Result"][
+        "VersionList"
+    ]
+    limits = gateway("DescribeServiceEnvironmentStrategy", ServiceId=id_)["Result"]
+    of_api = gateway("DescribeApiEnvironmentStrategy", ServiceId=id_, ApiId=api_id)["Result"]
+    described = gateway("DescribeApi", ServiceId=id_, ApiId=api_id)["Result"]
+
+    assert (told["AvailableEnvironments"], told["ApiTotalCount"]) == (["release"], 1)
+    assert told["ApiIdStatusSet"][0]["Path"] == "/"
+    assert told["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    assert history["VersionDesc"] == "first"
+    assert {one["Strategy"] for one in limits["EnvironmentList"]} == {-1}
+    assert of_api["ApiEnvironmentStrategySet"][0]["ApiId"] == api_id
+    assert described["RequestConfig"] == {"Path": "/", "Method": "ANY"}
+    assert described["ServiceScfFunctionName"] == "echo"
+    for plans in ("DescribeServiceUsagePlan", "DescribeApiUsagePlan"):
+        assert gateway(plans, ServiceId=id_)["Result"]["TotalCount"] == 0
+
+
+def test_service_is_changed_and_destroyed_as_the_provider_does(
+    api: Api, gateway: Call, scf: Call
+) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    api_id = in_front(gateway, id_)
+    release(gateway, id_)
+
+    gateway("ModifyService", ServiceId=id_, ServiceName="other", Protocol="https")
+    renamed = gateway("DescribeService", ServiceId=id_)["ServiceName"]
+    early = [
+        api.refusal("apigateway", "DeleteApi", ServiceId=id_, ApiId=api_id),
+        api.refusal("apigateway", "DeleteService", ServiceId=id_),
+    ]
+    for stage in ("test", "release", "prepub"):
+        gateway("UnReleaseService", ServiceId=id_, EnvironmentName=stage)
+        gateway(
+            "ModifyApiEnvironmentStrategy",
+            ServiceId=id_,
+            Strategy=-1,
+            EnvironmentName=stage,
+            ApiIds=[api_id],
+        )
+    gateway("DeleteApi", ServiceId=id_, ApiId=api_id)
+    gateway("DeleteService", ServiceId=id_)
+
+    assert renamed == "other"
+    assert early == [
+        "UnsupportedOperation.UnsupportedDeleteApi",
+        "UnsupportedOperation.UnsupportedDeleteService",
+    ]
+    gone = api.refusal("apigateway", "DescribeService", ServiceId=id_)
+    assert gone == "ResourceNotFound.InvalidService"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"ServiceType": "HTTP"}, "UnsupportedOperation"),
+        ({"AuthType": "SECRET"}, "UnsupportedOperation"),
+        ({"ServiceScfFunctionName": "none"}, "InvalidParameterValue.InvalidScfConfig"),
+        ({"ServiceId": "service-none"}, "ResourceNotFound.InvalidService"),
+        (
+            {"RequestConfig": {"Path": "jobs", "Method": "GET"}},
+            "InvalidParameterValue.InvalidApiRequestConfig",
+        ),
+        (
+            {"RequestConfig": {"Path": "/", "Method": "ANY"}},
+            "InvalidParameterValue.InvalidApiRequestConfig",
+        ),
+        (
+            {"RequestConfig": {"Path": "/", "Method": "FETCH"}},
+            "InvalidParameterValue.InvalidMethod",
+        ),
+    ],
+)
+def test_wrong_api_is_refused(
+    api: Api, gateway: Call, scf: Call, change: dict[str, Any], code: str
+) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    in_front(gateway, id_)
+    given = {
+        "ServiceId": id_,
+        "ServiceType": "SCF",
+        "ServiceTimeout": 30,
+        "Protocol": "HTTP",
+        "RequestConfig": {"Path": "/other", "Method": "GET"},
+        "ServiceScfFunctionName": "echo",
+        **change,
+    }
+
+    assert api.refusal("apigateway", "CreateApi", **given) == code
+
+
+def test_service_without_apis_cannot_be_released(api: Api, gateway: Call) -> None:
+    id_ = service(gateway)
+
+    stage = {"ServiceId": id_, "EnvironmentName": "release", "ReleaseDesc": "first"}
+    empty = api.refusal("apigateway", "ReleaseService", **stage)
+    unknown = api.refusal("apigateway", "ReleaseService", **{**stage, "EnvironmentName": "live"})
+
+    assert empty == "FailedOperation.ServiceError"
+    assert unknown == "InvalidParameterValue.InvalidEnv"
+
+
+def test_function_that_is_gone_is_told_to_the_caller(gateway: Call, scf: Call) -> None:
+    backend(scf)
+    id_ = service(gateway)
+    in_front(gateway, id_)
+    url = release(gateway, id_)
+
+    scf("DeleteFunction", FunctionName="echo")
+
+    answer = get(url)
+    assert (answer.status_code, json.loads(answer.content)) == (
+        500,
+        {"message": "there is no function echo"},
+    )

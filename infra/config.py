@@ -14,8 +14,13 @@ from pydantic.alias_generators import to_camel
 ROOT = Path(__file__).parents[1]
 SECRETS = frozenset({"apiKeys", "callbackKey"})
 KINDS = ("vod.image", "vod.scene_image", "mps.image")
+ANYBODY = "*"
+"""The origin that stands for all."""
 
 _BUCKET = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]{10}$"
+_PREFIX = r"^([a-z]([a-z0-9-]{0,28}-)?)?$"
+_ORIGIN = r"^(\*|https?://[^/\s]+)$"
+_PREFIX_ALLOWED = "empty, or lower-case letters, digits and '-', ending in '-', at most 30"
 
 
 class StackConfigError(pulumi.RunError):
@@ -30,17 +35,19 @@ class StackConfig(BaseModel):
     region: str = Field(pattern=r"^[a-z]{2,}-[a-z0-9-]+$", description="a region: ap-guangzhou")
     protocol: Literal["https", "http"] = Field("https", description="https or http")
     stack: str = Field(description="the stack's name")
+    # SCF takes 4 KB of environment, and each key is 64 characters and its name.
     api_keys: dict[str, str] = Field(
-        min_length=1, description="an object of names and SHA-256 digests in lower-case hex"
+        min_length=1,
+        max_length=20,
+        description="an object of 1 to 20 names and SHA-256 digests in lower-case hex",
     )
     callback_key: SecretStr = Field(description="16 to 32 letters and digits")
     app_id: str | None = Field(None, pattern=r"^[0-9]{10}$", description="10 digits")
     site: Literal["cn", "intl"] = Field("cn", description="cn or intl")
     name_prefix: str | None = Field(
-        None,
-        pattern=r"^([a-z]([a-z0-9-]{0,28}-)?)?$",
-        description="empty, or lower-case letters, digits and '-', ending in '-', at most 30",
+        None, pattern=_PREFIX, validate_default=True, description=_PREFIX_ALLOWED
     )
+    tags: dict[str, str] = Field({}, max_length=10, description="an object of at most 10 tags")
     inbox_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
     results_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
     sub_app_id: int | None = Field(None, gt=0, description="a VOD application's number")
@@ -50,6 +57,22 @@ class StackConfig(BaseModel):
     )
     memory: int = Field(256, description="64, or 128 to 3072 in steps of 128")
     timeout: int = Field(60, ge=10, le=900, description="10 to 900 seconds")
+    reserved_concurrency: int | None = Field(
+        None, description="megabytes, a multiple of 128, not less than memory"
+    )
+    async_retries: int = Field(2, ge=0, le=2, description="0 to 2")
+    event_age: int = Field(21600, ge=60, le=21600, description="60 to 21600 seconds")
+    endpoint: Literal["function-url", "api-gateway"] = Field(
+        "function-url", description="function-url or api-gateway"
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (ANYBODY,),
+        description="a list of origins like https://example.com; for api-gateway empty or ['*']",
+    )
+    callback_mode: Literal["push", "none"] = Field("push", description="push or none")
+    logs: bool = Field(True, description="true or false")  # noqa: FBT003  its default
+    log_retention: int = Field(30, ge=1, le=3600, description="1 to 3600 days")
+    alarm_receivers: tuple[int, ...] = Field((), description="a list of UIDs of CAM users")
     retry_base: float = Field(15, gt=0, description="seconds, more than 0")
     unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
     poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
@@ -96,7 +119,9 @@ class StackConfig(BaseModel):
         except ValidationError as error:
             raise StackConfigError("; ".join(map(_explain, error.errors()))) from None
 
-    @field_validator("api_keys", "lanes", mode="before")
+    @field_validator(
+        *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers"), mode="before"
+    )
     @classmethod
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
@@ -129,6 +154,33 @@ class StackConfig(BaseModel):
             raise ValueError("not such a size")
         return memory
 
+    @field_validator("name_prefix")
+    @classmethod
+    def _has_one(cls, prefix: str | None, info: Any) -> str | None:  # noqa: ANN401  pydantic's ValidationInfo
+        own = f"aigc-{info.data.get('stack')}-"
+        if prefix is None and not re.match(_PREFIX, own):
+            raise StackConfigError(
+                f"namePrefix is missing, and the stack's name makes {own!r};"
+                f" allowed: {_PREFIX_ALLOWED}"
+            )
+        return prefix
+
+    @field_validator("reserved_concurrency")
+    @classmethod
+    def _holds_an_instance(cls, reserved: int | None, info: Any) -> int | None:  # noqa: ANN401  pydantic's ValidationInfo
+        if reserved is not None and (reserved % 128 or reserved < info.data.get("memory", 0)):
+            raise ValueError("no instance fits")
+        return reserved
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...], info: Any) -> tuple[str, ...]:  # noqa: ANN401  pydantic's ValidationInfo
+        # API Gateway opens CORS to everybody or to nobody.
+        is_choosy = info.data.get("endpoint") == "api-gateway" and origins not in {(), (ANYBODY,)}
+        if is_choosy or not all(re.fullmatch(_ORIGIN, origin) for origin in origins):
+            raise ValueError("not such origins")
+        return origins
+
     @field_validator("results_bucket")
     @classmethod
     def _is_not_the_inbox(cls, bucket: str | None, info: Any) -> str | None:  # noqa: ANN401  pydantic's ValidationInfo
@@ -140,6 +192,24 @@ class StackConfig(BaseModel):
     def prefix(self) -> str:
         """What stands in front of every physical name."""
         return f"aigc-{self.stack}-" if self.name_prefix is None else self.name_prefix
+
+    def bucket(self, role: str, app_id: str) -> str:
+        """Name a bucket of this stack's own."""
+        return f"{self.prefix}{role}-{app_id}"
+
+    def check_buckets(self, app_id: str) -> None:
+        """Hold the existing buckets against the account, once it is known.
+
+        Raises:
+            StackConfigError: One is another account's, or the ledger.
+        """
+        ledger = self.bucket("ledger", app_id)
+        for key, bucket in (("inbox", self.inbox_bucket), ("results", self.results_bucket)):
+            if bucket is not None and (bucket == ledger or not bucket.endswith(f"-{app_id}")):
+                raise StackConfigError(
+                    f"{key}Bucket is {bucket!r}; allowed: a bucket of the account {app_id}"
+                    f" that is not its ledger, {ledger}"
+                )
 
     @property
     def lease_s(self) -> int:

@@ -1,7 +1,7 @@
-"""What the functions may do: exact actions on exact resources.
+"""What the functions may do: exact actions on exact resources, a policy for each function.
 
-The three functions need the same. Each accepts or finds jobs, submits them, asks for them and
-stores their pictures, because whoever frees a place upstream takes the next job from the queue.
+Most of it they share. Whoever frees a place upstream takes the next job from the queue, whatever
+brought it there: so each of them submits tasks, hands out links to uploads and keeps the ledger.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 
 STAGING = ".aigc/mps/"
 """Where MPS leaves its pictures in the results bucket, and where we take them from."""
+
+Statement = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,49 +35,57 @@ def trust(*services: str) -> str:
     return _document([statement])
 
 
-def pipeline_policy(reach: Reach) -> str:
-    """Write the policy of an execution role."""
-    return _document([*_vod(reach), *_mps(), *_cos(reach)])
+def gateway_policy(reach: Reach) -> str:
+    """Let the gateway settle VOD's tasks too, and hand out links to results."""
+    links = _cos(reach, reach.results, "GetObject")
+    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail"), links])
 
 
-def _vod(reach: Reach) -> list[dict[str, Any]]:
-    actions = (
-        "CreateAigcImageTask",
-        "CreateSceneAigcImageTask",
-        "DescribeTaskDetail",
-        "DescribeTasks",
-        "ManageTask",
-    )
+def upload_policy(reach: Reach) -> str:
+    """Let upload look at an upload's headers too, for a prompt of its own."""
+    return _document([*_work(reach), _cos(reach, reach.inbox, "HeadObject")])
+
+
+def sweep_policy(reach: Reach) -> str:
+    """Let the sweep settle VOD's tasks too, and clear the claims of jobs that have ended."""
+    claims = _cos(reach, reach.ledger, "DeleteMultipleObjects")
+    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail"), claims])
+
+
+def _work(reach: Reach) -> list[Statement]:
+    """Let a function start tasks, settle those of MPS, and write the ledger and the results."""
+    return [
+        _vod(reach, "CreateAigcImageTask", "CreateSceneAigcImageTask", "DescribeTasks"),
+        _mps("CreateAigcImageTask", "DescribeAigcImageTask"),
+        _cos(reach, reach.inbox, "GetObject"),
+        _cos(reach, reach.results, "GetBucket", "PutObject"),
+        _cos(reach, reach.results, "GetObject", "DeleteObject", prefix=STAGING),
+        # COS ignores create-if-absent on a versioned bucket, so they look before they begin.
+        _cos(reach, reach.ledger, "GetBucketVersioning"),
+        _cos(reach, reach.ledger, "GetBucket", "GetObject", "PutObject", "DeleteObject"),
+    ]
+
+
+def _vod(reach: Reach, *actions: str) -> Statement:
     # Without a number behind uin/ it is the account that the policy belongs to.
     resource = f"qcs::vod::uin/:subAppId/{reach.sub_app_id}"
-    return [_allow([f"vod:{action}" for action in actions], resource)]
+    return _allow([f"vod:{action}" for action in actions], resource)
 
 
-def _mps() -> list[dict[str, Any]]:
+def _mps(*actions: str) -> Statement:
     # MPS knows no resources: naming one denies (https://cloud.tencent.com/document/product/598/104118).
     # RequestFromSdk is asked of whoever calls by the SDK (https://cloud.tencent.com/document/faq/862/117336).
-    actions = ("CreateAigcImageTask", "DescribeAigcImageTask", "RequestFromSdk")
-    return [_allow([f"mps:{action}" for action in actions], "*")]
+    return _allow([f"mps:{action}" for action in (*actions, "RequestFromSdk")], "*")
 
 
-def _cos(reach: Reach) -> list[dict[str, Any]]:
-    def objects(bucket: str, prefix: str = "") -> str:
-        return f"qcs::cos:{reach.region}:uid/{reach.app_id}:{bucket}/{prefix}*"
-
-    read = ["GetObject", "HeadObject"]
-    remove = ["DeleteObject", "DeleteMultipleObjects"]
-    may = [
-        (read, objects(reach.inbox)),
-        ([*read, "PutObject", "GetBucket"], objects(reach.results)),
-        (remove, objects(reach.results, STAGING)),
-        ([*read, *remove, "PutObject", "GetBucket"], objects(reach.ledger)),
-    ]
-    return [_allow([f"name/cos:{action}" for action in actions], on) for actions, on in may]
+def _cos(reach: Reach, bucket: str, *actions: str, prefix: str = "") -> Statement:
+    resource = f"qcs::cos:{reach.region}:uid/{reach.app_id}:{bucket}/{prefix}*"
+    return _allow([f"name/cos:{action}" for action in actions], resource)
 
 
-def _allow(actions: list[str], resource: str) -> dict[str, Any]:
+def _allow(actions: list[str], resource: str) -> Statement:
     return {"effect": "allow", "action": actions, "resource": [resource]}
 
 
-def _document(statements: list[dict[str, Any]]) -> str:
+def _document(statements: list[Statement]) -> str:
     return json.dumps({"version": "2.0", "statement": statements})

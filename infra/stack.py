@@ -10,17 +10,21 @@ import pulumi
 from tencentcloud_iac_pulumi import user
 
 from aigc.rules import Rules
+from infra.components.alarms import Alarms, AlarmsArgs
+from infra.components.api_gateway import ApiGateway, ApiGatewayArgs
 from infra.components.function import EventFunction, EventFunctionArgs
+from infra.components.logs import FunctionLogs, FunctionLogsArgs
 from infra.components.mps_role import MpsRole, MpsRoleArgs
 from infra.components.roles import ExecutionRole, ExecutionRoleArgs
 from infra.components.storage import Storage, StorageArgs
 from infra.components.vod import VodApplication, VodApplicationArgs
 from infra.environment import environment
-from infra.permissions import STAGING, Reach, pipeline_policy
+from infra.outputs import console_links, upload_command
+from infra.permissions import STAGING, Reach, gateway_policy, sweep_policy, upload_policy
 from infra.triggers import cos_trigger, http_trigger, inbox_triggers, timer_trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tencentcloud_iac_pulumi import scf
@@ -31,23 +35,23 @@ if TYPE_CHECKING:
 def deploy(config: StackConfig) -> None:
     """Declare everything, and export what a caller needs to know."""
     app_id = config.app_id or user.get_info().app_id
-    storage = Storage(
-        "storage",
-        StorageArgs(
-            prefix=config.prefix,
-            app_id=app_id,
-            inbox=config.inbox_bucket,
-            results=config.results_bucket,
-        ),
-    )
-    MpsRole("mps", MpsRoleArgs(mode=config.mps_role))
+    config.check_buckets(app_id)
+    rules = packaged_rules(config.package)
+    storage = _storage(config, app_id)
+    maker = f"{pulumi.get_project()}/{config.stack}"
+    MpsRole("mps", MpsRoleArgs(mode=config.mps_role, maker=maker))
     vod = VodApplication(
         "vod",
         VodApplicationArgs(application_name=f"{config.prefix}images", existing=config.sub_app_id),
     )
-    functions = _deploy_functions(config, storage, vod, app_id)
-    endpoint = functions["gateway"].url
-    vod.report_to(callback_url(endpoint, config.callback_key.get_secret_value()))
+    logs = _logs(config)
+    functions = _Functions(config, storage, vod, app_id, logs)
+    endpoint = _serve(config, functions)
+    _listen(config, functions, storage, rules)
+    if config.callback_mode == "push":
+        vod.report_to(callback_url(endpoint, config.callback_key.get_secret_value()))
+    if config.alarm_receivers:
+        _alarms(config, functions, logs)
     exports = {
         "endpoint": endpoint,
         "appId": app_id,
@@ -56,56 +60,118 @@ def deploy(config: StackConfig) -> None:
         "inboxBucket": storage.inbox,
         "resultsBucket": storage.results,
         "ledgerBucket": storage.ledger,
-        **{f"{name}Function": function.function_name for name, function in functions.items()},
+        **{f"{name}Function": physical for name, physical in functions.names.items()},
+        "console": console_links(config, storage, logs),
+        "upload": upload_command(rules, storage.inbox, config.region),
     }
     for name, value in exports.items():
         pulumi.export(name, value)
 
 
-def _deploy_functions(
-    config: StackConfig, storage: Storage, vod: VodApplication, app_id: str
-) -> dict[str, EventFunction]:
-    functions = _Functions(config, storage, vod, app_id)
-    inbox = inbox_triggers(packaged_rules(config.package), storage.inbox, config.region)
+def _storage(config: StackConfig, app_id: str) -> Storage:
+    args = StorageArgs(
+        name_of=lambda role: config.bucket(role, app_id),
+        tags=config.tags,
+        inbox=config.inbox_bucket,
+        results=config.results_bucket,
+    )
+    return Storage("storage", args)
+
+
+def _logs(config: StackConfig) -> FunctionLogs | None:
+    if not config.logs:
+        return None
+    args = FunctionLogsArgs(
+        name=f"{config.prefix}functions", retention_days=config.log_retention, tags=config.tags
+    )
+    return FunctionLogs("logs", args)
+
+
+def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | None]:
+    """Deploy the gateway behind the endpoint that was asked for, and tell its address."""
+    about = "HTTP API and VOD's callbacks"
+    if config.endpoint == "function-url":
+        trigger = http_trigger(config.cors_origins)
+        return functions.add("gateway", about, gateway_policy, [trigger]).url
+    service = ApiGateway(
+        "api",
+        ApiGatewayArgs(
+            service_name=f"{config.prefix}gateway", protocol=config.protocol, tags=config.tags
+        ),
+    )
+    gateway = functions.add("gateway", about, gateway_policy, [])
+    service.expose(gateway.function_name, timeout_s=config.timeout, cors=bool(config.cors_origins))
+    return service.url
+
+
+def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules: Rules) -> None:
+    """Deploy what works without being called."""
+    about = "Uploads become jobs; pictures that MPS stored settle theirs"
+    inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, STAGING)
+    functions.add("upload", about, upload_policy, [*inbox, staging])
+    # Not repeated when it fails: the next run is a minute away.
     timer = timer_trigger("sweep", config.sweep_schedule)
-    upload = "Uploads become jobs; pictures that MPS stored settle theirs"
-    return {
-        "gateway": functions.add("gateway", "HTTP API and VOD's callbacks", [http_trigger()]),
-        "upload": functions.add("upload", upload, [*inbox, staging]),
-        # Not repeated when it fails: the next run is a minute away.
-        "sweep": functions.add("sweep", "Finds what nobody reported", [timer], retries=0),
-    }
+    functions.add("sweep", "Finds what nobody reported", sweep_policy, [timer], retries=0)
+
+
+def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | None) -> None:
+    Alarms(
+        "alarms",
+        AlarmsArgs(
+            prefix=config.prefix,
+            receivers=config.alarm_receivers,
+            functions=list(functions.names.values()),
+            timeout_s=config.timeout,
+            logs=logs,
+            language="zh-CN" if config.site == "cn" else "en-US",
+            tags=config.tags,
+        ),
+    )
 
 
 class _Functions:
-    """The functions of one stack: the same code, settings and permissions, other triggers."""
+    """The functions of one stack: the same code and settings, other triggers and permissions."""
 
     def __init__(
-        self, config: StackConfig, storage: Storage, vod: VodApplication, app_id: str
+        self,
+        config: StackConfig,
+        storage: Storage,
+        vod: VodApplication,
+        app_id: str,
+        logs: FunctionLogs | None,
     ) -> None:
+        self.names: dict[str, pulumi.Output[str]] = {}
         self._config = config
+        self._logs = logs
         self._environment = environment(config, storage, vod.sub_app_id)
-        self._policy = pulumi.Output.all(
+        self._reach = pulumi.Output.all(
             region=config.region,
             app_id=app_id,
             sub_app_id=vod.sub_app_id,
             inbox=storage.inbox,
             results=storage.results,
             ledger=storage.ledger,
-        ).apply(lambda known: pipeline_policy(Reach(**known)))
+        ).apply(lambda known: Reach(**known))
 
     def add(
         self,
         name: str,
         description: str,
+        policy: Callable[[Reach], str],
         triggers: Sequence[scf.FunctionTriggerArgs],
-        retries: int = 2,
+        *,
+        retries: int | None = None,
     ) -> EventFunction:
         config = self._config
         physical = f"{config.prefix}{name}"
-        role = ExecutionRole(name, ExecutionRoleArgs(role_name=physical, policy=self._policy))
-        return EventFunction(
+        role = ExecutionRole(
+            name,
+            ExecutionRoleArgs(
+                role_name=physical, policy=self._reach.apply(policy), tags=config.tags
+            ),
+        )
+        function = EventFunction(
             name,
             EventFunctionArgs(
                 function_name=physical,
@@ -117,9 +183,15 @@ class _Functions:
                 memory_mb=config.memory,
                 timeout_s=config.timeout,
                 triggers=triggers,
-                retries=retries,
+                retries=config.async_retries if retries is None else retries,
+                event_age_s=config.event_age,
+                reserved_mb=config.reserved_concurrency,
+                logs=self._logs,
+                tags=config.tags,
             ),
         )
+        self.names[name] = function.function_name
+        return function
 
 
 def packaged_rules(package: Path) -> Rules:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from infra.components.logs import FunctionLogs
     from infra.components.roles import ExecutionRole
 
 RUNTIME = "Python3.10"
-EVENT_LIFETIME_S = 6 * 3600  # the longest that SCF keeps an event it cannot deliver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,14 @@ class EventFunctionArgs:
     memory_mb: int
     timeout_s: int
     triggers: Sequence[scf.FunctionTriggerArgs]
-    retries: int = 2
+    retries: int
     """How often SCF repeats an asynchronous event whose invocation failed."""
+    event_age_s: int
+    """How long SCF keeps an event that it cannot deliver."""
+    reserved_mb: int | None
+    """Memory of all instances at once, no less and no more; None shares the account's."""
+    logs: FunctionLogs | None
+    tags: Mapping[str, str]
 
 
 class EventFunction(pulumi.ComponentResource):
@@ -49,6 +55,14 @@ class EventFunction(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aigc:function:EventFunction", name, None, opts)
         function = self._function(name, args)
+        self._repeat(name, args, function)
+        if args.reserved_mb is not None:
+            self._reserve(name, args.reserved_mb, function)
+        self.function_name = function.name
+        self.url = function.trigger_infos.apply(function_url)
+        self.register_outputs({"function_name": self.function_name, "url": self.url})
+
+    def _repeat(self, name: str, args: EventFunctionArgs, function: scf.Function) -> None:
         # `namespace` has no default here and would be sent empty.
         scf.FunctionEventInvokeConfig(
             f"{name}-retries",
@@ -60,13 +74,20 @@ class EventFunction(pulumi.ComponentResource):
                         retry_num=args.retries
                     )
                 ],
-                msg_ttl=EVENT_LIFETIME_S,
+                msg_ttl=args.event_age_s,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.function_name = function.name
-        self.url = function.trigger_infos.apply(function_url)
-        self.register_outputs({"function_name": self.function_name, "url": self.url})
+
+    def _reserve(self, name: str, reserved_mb: int, function: scf.Function) -> None:
+        # A function has one reservation, which cannot be changed in place.
+        scf.ReservedConcurrencyConfig(
+            f"{name}-reservation",
+            function_name=function.name,
+            namespace="default",
+            reserved_concurrency_mem=reserved_mb,
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
 
     def _function(self, name: str, args: EventFunctionArgs) -> scf.Function:
         return scf.Function(
@@ -84,6 +105,9 @@ class EventFunction(pulumi.ComponentResource):
             # Without it SCF cuts the function off from VOD, MPS and the vendor's downloads.
             enable_public_net=True,
             triggers=args.triggers,
+            cls_logset_id=args.logs.logset_id if args.logs else None,
+            cls_topic_id=args.logs.topic_id if args.logs else None,
+            tags=args.tags,
             # The name is fixed and SCF has it once; and a function must not run before it may.
             opts=pulumi.ResourceOptions(
                 parent=self, delete_before_replace=True, depends_on=[args.role]

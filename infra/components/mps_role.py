@@ -18,40 +18,40 @@ PRESETS = ("QcloudAccessForMPSRole", "QcloudAccessForMPSRoleInDeliverToSCF")
 class MpsRoleArgs:
     """Whose business the role is.
 
-    `existing` only checks that it is there; `create` makes it, or takes it over where it is;
-    `import` takes it over; `skip` does not look.
+    `existing` only checks that it is there; `create` makes it, and refuses one that somebody
+    else has made; `import` takes that one over; `skip` does not look.
     """
 
     mode: Literal["existing", "create", "import", "skip"]
+    maker: str
+    """What tells the role of this stack from another's."""
 
 
 class MpsRole(pulumi.ComponentResource):
     """`MPS_QcsRole`, of which an account has one, whoever made it.
 
-    It is never deleted: all of MPS in the account works through it. It is imported where it is
-    there, because a program that leaves out what it finds would have Pulumi delete what it made.
+    It is never deleted: all of MPS in the account works through it. Once it is ours it is imported
+    again at each run, which changes nothing: a program that left out what it finds would have
+    Pulumi delete what it made (https://github.com/pulumi/pulumi/issues/17908).
     """
 
     def __init__(
         self, name: str, args: MpsRoleArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("aigc:mps:MpsRole", name, None, opts)
-        found = None if args.mode == "skip" else _existing_id()
-        if args.mode in {"existing", "import"} and found is None:
-            raise pulumi.RunError(
-                f"mpsRole is {args.mode}, but the account has no role {NAME}; allowed: authorise"
-                " COS in the MPS console first, or set mpsRole to create"
-            )
+        description = f"What MPS may do in COS on this account's behalf; made by {args.maker}"
+        found = None if args.mode == "skip" else _existing()
+        _check(args.mode, found, description)
         if args.mode in {"create", "import"}:
-            self._own(name, found)
+            self._own(name, description, found.role_id if found else None)
         self.register_outputs({})
 
-    def _own(self, name: str, found: str | None) -> None:
+    def _own(self, name: str, description: str, found: str | None) -> None:
         role = cam.Role(
             f"{name}-role",
             name=NAME,
             document=trust("mps.cloud.tencent.com"),
-            description="What MPS may do in COS on this account's behalf",
+            description=description,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=True,
@@ -71,6 +71,20 @@ class MpsRole(pulumi.ComponentResource):
             )
 
 
-def _existing_id() -> str | None:
+def _existing() -> cam.outputs.GetRolesRoleListResult | None:
     roles = cam.get_roles(name=NAME).role_lists
-    return roles[0].role_id if roles else None
+    return roles[0] if roles else None
+
+
+def _check(mode: str, found: cam.outputs.GetRolesRoleListResult | None, description: str) -> None:
+    """Refuse to work without the role, and to take somebody else's over without being told to."""
+    if mode in {"existing", "import"} and found is None:
+        raise pulumi.RunError(
+            f"mpsRole is {mode}, but the account has no role {NAME}; allowed: authorise"
+            " COS in the MPS console first, or set mpsRole to create"
+        )
+    if mode == "create" and found is not None and found.description != description:
+        raise pulumi.RunError(
+            f"mpsRole is create, but the account has a role {NAME} that this stack did not make;"
+            " allowed: existing, which uses it, or import, which takes it over"
+        )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 from tencentcloud_iac_pulumi import cam
 
 from infra.permissions import trust
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +20,7 @@ class ExecutionRoleArgs:
 
     role_name: str
     policy: pulumi.Input[str]
+    tags: Mapping[str, str]
 
 
 class ExecutionRole(pulumi.ComponentResource):
@@ -38,6 +43,7 @@ class ExecutionRole(pulumi.ComponentResource):
             name=args.role_name,
             document=trust("scf.qcloud.com"),
             description="What an AIGC function runs as",
+            tags=args.tags,
             opts=child,
         )
         policy = cam.Policy(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 from tencentcloud_iac_pulumi import cos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 CLAIM_DAYS = 7  # claims outlive their jobs only where an invocation died at the very end
 
@@ -14,8 +18,9 @@ CLAIM_DAYS = 7  # claims outlive their jobs only where an invocation died at the
 class StorageArgs:
     """Which buckets there are to be."""
 
-    prefix: str
-    app_id: str
+    name_of: Callable[[str], str]
+    """What a bucket of our own is called: `inbox`, `results`, `ledger` → its full name."""
+    tags: Mapping[str, str]
     inbox: str | None
     """An existing bucket to take uploads from; None makes one."""
     results: str | None
@@ -43,7 +48,11 @@ class Storage(pulumi.ComponentResource):
         if existing is not None:
             return pulumi.Output.from_input(existing)
         return cos.Bucket(
-            f"aigc-{role}", bucket=self._physical(role), acl="private", opts=self._protected()
+            f"aigc-{role}",
+            bucket=self._args.name_of(role),
+            acl="private",
+            tags=self._args.tags,
+            opts=self._protected(),
         ).bucket
 
     def _ledger(self) -> pulumi.Output[str]:
@@ -55,14 +64,12 @@ class Storage(pulumi.ComponentResource):
         )
         return cos.Bucket(
             "aigc-ledger",
-            bucket=self._physical("ledger"),
+            bucket=self._args.name_of("ledger"),
             acl="private",
+            tags=self._args.tags,
             lifecycle_rules=[expiry],
             opts=self._protected(),
         ).bucket
-
-    def _physical(self, role: str) -> str:
-        return f"{self._args.prefix}{role}-{self._args.app_id}"
 
     def _protected(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, protect=True)

@@ -14,7 +14,7 @@ from pulumi.runtime.mocks import MockMonitor
 
 from infra.config import StackConfig
 from infra.stack import deploy
-from localcloud.provider import unwrapped
+from localcloud.provider_inputs import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ MPS_ROLE_ID = "4611686018427900001"
 MPS_ROLE = {
     "roleId": MPS_ROLE_ID,
     "name": "MPS_QcsRole",
-    "description": "",
+    "description": "made in the console",
     "document": "{}",
     "consoleLogin": False,
     "createTime": "",
@@ -56,7 +56,7 @@ class Declared:
 class Recorder(pulumi.runtime.Mocks):
     """Answers like the provider and keeps nothing but what was asked."""
 
-    has_mps_role: bool = True
+    mps_role: dict[str, Any] | None = field(default_factory=lambda: MPS_ROLE)
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -68,7 +68,7 @@ class Recorder(pulumi.runtime.Mocks):
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
         if args.token.endswith(":getInfo"):
             return {"id": "1", "appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"}, []
-        return {"id": "roles", "roleLists": [MPS_ROLE] if self.has_mps_role else []}, []
+        return {"id": "roles", "roleLists": [self.mps_role] if self.mps_role else []}, []
 
 
 class Monitor(MockMonitor):
@@ -120,8 +120,10 @@ def given(package: Path) -> dict[str, str]:
 def run(given: dict[str, str]) -> Callable[..., Deployment]:
     """Run the program with changes to the right configuration."""
 
-    def run(*, has_mps_role: bool = True, preview: bool = False, **changes: str) -> Deployment:
-        recorder = Recorder(has_mps_role=has_mps_role)
+    def run(
+        *, mps_role: dict[str, Any] | None = MPS_ROLE, preview: bool = False, **changes: str
+    ) -> Deployment:
+        recorder = Recorder(mps_role=mps_role)
         monitor = Monitor(recorder)
         config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
         pulumi.runtime.set_all_config({**config, "tencentcloud:region": "ap-guangzhou"})
@@ -142,6 +144,8 @@ def run(given: dict[str, str]) -> Callable[..., Deployment]:
 
 
 def _outputs(inputs: dict[str, Any]) -> dict[str, Any]:
+    if "serviceName" in inputs:
+        return {"outerSubDomain": "service-1.gz.apigw.tencentcs.com"}
     infos = [
         {"name": one["name"], "type": one["type"], "triggerDesc": _reported(one)}
         for one in inputs.get("triggers", [])

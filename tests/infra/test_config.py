@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,24 @@ def declared() -> dict[str, Any]:
         ("namePrefix", "Big-", "namePrefix is 'Big-'; allowed: empty, or lower-case"),
         ("publicUrl", "example.com", "publicUrl is 'example.com'; allowed: empty, or a URL"),
         ("site", "eu", "site is 'eu'; allowed: cn or intl"),
+        ("tags", '["a"]', "tags is .*; allowed: an object of at most 10 tags"),
+        ("asyncRetries", "3", "asyncRetries is '3'; allowed: 0 to 2"),
+        ("eventAge", "59", "eventAge is '59'; allowed: 60 to 21600 seconds"),
+        ("reservedConcurrency", "128", "reservedConcurrency is .*128.*; allowed: megabytes, a"),
+        ("endpoint", "web", "endpoint is 'web'; allowed: function-url or api-gateway"),
+        ("corsOrigins", '["example.com"]', "corsOrigins is .*; allowed: a list of origins like"),
+        ("corsOrigins", "*", "corsOrigins is .*; allowed: a list of origins like"),
+        ("callbackMode", "pull", "callbackMode is 'pull'; allowed: push or none"),
+        ("logs", "maybe", "logs is 'maybe'; allowed: true or false"),
+        ("logRetention", "0", "logRetention is '0'; allowed: 1 to 3600 days"),
+        ("alarmReceivers", '["me@example.com"]', "alarmReceivers is .*; allowed: a list of UIDs"),
+        ("subAppId", "0", "subAppId is '0'; allowed: a VOD application's number"),
+        ("resultsBucket", "results", "resultsBucket is 'results'; allowed: a bucket with"),
+        ("retryBase", "0", "retryBase is '0'; allowed: seconds, more than 0"),
+        ("unknownAfter", "-1", "unknownAfter is '-1'; allowed: seconds, more than 0"),
+        ("pollInterval", "-1", "pollInterval is '-1'; allowed: seconds, 0 or more"),
+        ("resultsUrl", "example.com", "resultsUrl is 'example.com'; allowed: empty, or a URL"),
+        ("tencentcloud:region", "Guangzhou", "region is 'Guangzhou'; allowed: a region"),
         ("packagePath", "dist/missing.zip", "packagePath: found nothing; allowed: "),
         ("tencentcloud:protocol", "ftp", "protocol is 'ftp'; allowed: https or http"),
     ],
@@ -82,18 +101,57 @@ def test_results_never_go_into_the_inbox(given: dict[str, str]) -> None:
         StackConfig.parse({**given, **same, "region": "ap-guangzhou", "stack": "dev"})
 
 
+def test_api_gateway_lets_in_browsers_from_everywhere_or_nowhere(given: dict[str, str]) -> None:
+    config = {**given, "region": "ap-guangzhou", "stack": "dev", "endpoint": "api-gateway"}
+
+    assert StackConfig.parse({**config, "corsOrigins": "[]"}).cors_origins == ()
+    with pytest.raises(StackConfigError, match=r"corsOrigins is .*; allowed: a list"):
+        StackConfig.parse({**config, "corsOrigins": '["https://example.com"]'})
+
+
+@pytest.mark.parametrize("stack", ["Prod_EU", "a-name-that-is-far-too-long-for-it"])
+def test_stack_whose_name_makes_no_prefix_needs_one(given: dict[str, str], stack: str) -> None:
+    config = {**given, "region": "ap-guangzhou", "stack": stack}
+
+    with pytest.raises(StackConfigError, match=f"namePrefix is missing, .*aigc-{stack}-"):
+        StackConfig.parse(config)
+    assert StackConfig.parse({**config, "namePrefix": "aigc-"}).prefix == "aigc-"
+
+
+@pytest.mark.parametrize("bucket", ["mine-1259999999", "aigc-dev-ledger-1250000000"])
+def test_existing_bucket_is_the_accounts_own_and_not_the_ledger(
+    given: dict[str, str], bucket: str
+) -> None:
+    config = {**given, "region": "ap-guangzhou", "stack": "dev", "inboxBucket": bucket}
+
+    with pytest.raises(StackConfigError, match=f"inboxBucket is '{bucket}'; allowed: a bucket of"):
+        StackConfig.parse(config).check_buckets("1250000000")
+
+
 def test_project_file_declares_every_key_with_its_default() -> None:
     fields = {str(field.alias): field for field in StackConfig.model_fields.values()}
 
     assert set(declared()) == set(fields) - NOT_CONFIGURED
     for key, told in declared().items():
         default = None if fields[key].is_required() else fields[key].default
-        # Pulumi knows no fractions: they are declared as strings.
         told_default = told.get("default")
-        is_fraction = fields[key].annotation is float
-        assert (float(told_default) if is_fraction else told_default) == default, key
+        if isinstance(default, float) or fields[key].annotation is float:
+            # Pulumi knows no fractions: they are declared as strings.
+            told_default = float(told_default)
+        if isinstance(default, tuple):
+            told_default = tuple(told_default)
+        assert told_default == default, key
         assert told["type"] in {"string", "integer", "boolean", "array", "object"}, key
         assert told["description"].endswith("."), key
+
+
+def test_deployment_guide_explains_every_key_and_no_other() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    table = guide.partition("## Configuration")[2].partition("### Endpoint")[0]
+
+    explained = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert {key for key in explained if ":" not in key} == set(declared())
+    assert len(explained) == len(set(explained))
 
 
 def test_secret_keys_are_declared_as_secrets() -> None:

@@ -3,41 +3,179 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-import sys
+import threading
 import zipfile
+from dataclasses import replace
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aigc.rules import RulesError
-from ops.package import build_package
+from localcloud.scf.package import find_python
+from ops.package import LEFT_OUT, build_package
+from ops.wheels import LOCK, Target, local_target, scf_target
+from tests.captured import captured
 
 ROOT = Path(__file__).parents[2]
 UNCHECKED_HASH = 0b01  # https://peps.python.org/pep-0552/
 
+ENVIRONMENT = {
+    "AIGC_REGION": "ap-guangzhou",
+    "AIGC_SUB_APP_ID": "1500000001",
+    "AIGC_INBOX_BUCKET": "inbox-1250000000",
+    "AIGC_RESULTS_BUCKET": "results-1250000000",
+    "AIGC_LEDGER_BUCKET": "ledger-1250000000",
+    "AIGC_API_KEYS": "{}",
+    "AIGC_CALLBACK_KEY": "c" * 20,
+    "AIGC_LANES": '{"vod.image": 1}',
+    "AIGC_LEASE_S": "45",
+    **dict.fromkeys(
+        ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SESSIONTOKEN"), "made-up"
+    ),
+}
+ANSWER = """
+import json, socket, sys
+
+look_up = socket.getaddrinfo
+
+def only_loopback(host, *rest):
+    if host != "127.0.0.1":
+        raise OSError(f"{host}: there is no internet")
+    return look_up(host, *rest)
+
+socket.getaddrinfo = only_loopback
+import gateway, sweep, upload
+answer = gateway.main_handler(json.load(sys.stdin), {"request_id": "r"})
+loaded = {name.partition(".")[0] for name in sys.modules}
+print(json.dumps({"status": answer["statusCode"], "loaded": sorted(loaded)}))
+"""
+IMPORT_EVERYTHING = """
+import importlib, pathlib
+for path in sorted(pathlib.Path().rglob("*.py")):
+    if path.name != "__main__.py":
+        importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+"""
+
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_package(tmp_path_factory.mktemp("dist"), ROOT / "rules.toml")
+def target() -> Target:
+    return local_target()
 
 
-def test_same_sources_make_the_same_zip_in_place_of_an_older(built: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def built(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_package(tmp_path_factory.mktemp("dist"), target)
+
+
+@pytest.fixture(scope="module")
+def names(built: Path) -> set[str]:
+    with zipfile.ZipFile(built) as archive:
+        return set(archive.namelist())
+
+
+@pytest.fixture(scope="module")
+def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack it where nothing can be written."""
+    folder: Path = tmp_path_factory.mktemp("code")
+    with zipfile.ZipFile(built) as archive:
+        archive.extractall(folder)
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return folder
+
+
+class UnversionedBuckets(BaseHTTPRequestHandler):
+    """All that an instance asks before its first answer: whether the ledger has versioning."""
+
+    def do_GET(self) -> None:
+        body = b"<VersioningConfiguration/>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def health(target: Target, unpacked: Path) -> dict[str, Any]:
+    """Let the gateway answer once, with no other host than a bucket's stand-in."""
+    event = {**captured("function_url/status"), "path": "/health"}
+    with HTTPServer(("127.0.0.1", 0), UnversionedBuckets) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        proxy = f"http://127.0.0.1:{server.server_port}"
+        lines = run(target.python, ANSWER, unpacked, event, AIGC_PROTOCOL="http", HTTP_PROXY=proxy)
+        server.shutdown()
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer
+
+
+def run(
+    python: str | None, code: str, folder: Path, event: object = None, **environment: str
+) -> list[str]:
+    assert python is not None
+    own = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "x", **ENVIRONMENT, **environment}
+    done = subprocess.run(
+        [python, "-S", "-c", code],
+        cwd=folder,
+        env=own,
+        input=json.dumps(event),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_same_sources_make_the_same_zip_in_place_of_an_older(
+    built: Path, target: Target, tmp_path: Path
+) -> None:
     (tmp_path / "aigc-functions-000000000000.zip").write_bytes(b"old")
+    (tmp_path / "aigc-functions-111111111111.zip").write_bytes(b"older")
 
-    again = build_package(tmp_path, ROOT / "rules.toml")
+    again = build_package(tmp_path, target)
 
     assert [path.name for path in tmp_path.iterdir()] == [built.name]
     assert again.read_bytes() == built.read_bytes()
 
 
-def test_zip_fits_and_has_the_entry_files_at_its_root(built: Path) -> None:
-    with zipfile.ZipFile(built) as archive:
-        names = set(archive.namelist())
+def test_zip_that_would_be_the_same_is_not_built_again(built: Path, target: Target) -> None:
+    before = built.stat()
+
+    again = build_package(built.parent, target)
+
+    assert (again, again.stat().st_mtime_ns) == (built, before.st_mtime_ns)
+
+
+def test_other_rules_make_another_zip(built: Path, target: Target, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))
+
+    other = build_package(tmp_path / "dist", target, rules)
+
+    assert other.name != built.name
+
+
+def test_zip_fits_and_holds_code_rules_and_models(built: Path, names: set[str]) -> None:
+    entries = {"gateway.py", "upload.py", "sweep.py"}
+    data = {"rules.json", "aigc/tasks/models.json", "certifi/cacert.pem"}
 
     assert built.stat().st_size <= 10 * 1024 * 1024
-    assert {"gateway.py", "upload.py", "sweep.py", "rules.json", "certifi/cacert.pem"} <= names
-    assert not {name for name in names if "SelfTest" in name or ".dist-info" in name}
+    assert entries | data <= names
+
+
+def test_zip_holds_nothing_that_is_left_out(names: set[str]) -> None:
+    left_out = {name for name in names for pattern in LEFT_OUT if fnmatch(name, pattern)}
+
+    assert left_out == set()
+    assert not {name for name in names if name.startswith(("Crypto/", "pip/", "tests/"))}
 
 
 def test_rules_travel_as_json(built: Path) -> None:
@@ -47,35 +185,107 @@ def test_rules_travel_as_json(built: Path) -> None:
     assert [rule["name"] for rule in rules["rule"]] == ["anime", "product", "sketch"]
 
 
-def test_bytecode_is_there_and_never_checked(built: Path) -> None:
-    tag = sys.implementation.cache_tag
+def test_every_module_has_bytecode_that_is_never_checked(built: Path, names: set[str]) -> None:
     with zipfile.ZipFile(built) as archive:
-        flags = archive.read(f"__pycache__/gateway.{tag}.pyc")[4:8]
+        flags = {archive.read(name)[4] for name in names if name.endswith(".pyc")}
+    sources = {name for name in names if name.endswith(".py")}
+    compiled = {re.sub(r"__pycache__/(\w+)\..*", r"\1.py", name) for name in names - sources}
 
-    assert int.from_bytes(flags, "little") == UNCHECKED_HASH
-
-
-def test_handlers_run_with_nothing_but_the_zip(built: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(built) as archive:
-        archive.extractall(tmp_path)
-
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", "import gateway, upload, sweep, aigc.cloud.runtime, _socket"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "x"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert (done.returncode, done.stderr) == (0, "")
+    assert flags == {UNCHECKED_HASH}
+    assert sources <= compiled
 
 
-def test_wrong_rules_make_no_zip(tmp_path: Path) -> None:
+def test_zip_for_the_cloud_is_for_python_3_10_on_linux_wherever_it_is_built(tmp_path: Path) -> None:
+    package = build_package(tmp_path, scf_target())
+
+    with zipfile.ZipFile(package) as archive:
+        native = {name for name in archive.namelist() if name.endswith(".so")}
+        tags = {name.split(".")[-2] for name in archive.namelist() if name.endswith(".pyc")}
+
+    assert {name.rpartition("/")[0] for name in native} >= {"pydantic_core"}
+    assert {name.split(".")[1] for name in native} == {"cpython-310-x86_64-linux-gnu"}
+    assert tags <= {"cpython-310"}
+
+
+def test_zip_without_a_python_to_compile_it_has_another_name_and_no_bytecode(
+    built: Path, target: Target, tmp_path: Path
+) -> None:
+    package = build_package(tmp_path, replace(target, python=None))
+
+    with zipfile.ZipFile(package) as archive:
+        names = archive.namelist()
+    assert package.name != built.name
+    assert "gateway.py" in names
+    assert not [name for name in names if name.endswith(".pyc")]
+
+
+def test_gateway_answers_from_a_read_only_folder_without_the_internet(
+    health: dict[str, Any],
+) -> None:
+    status = health["status"]
+
+    assert status == 200
+
+
+def test_zip_holds_no_package_that_the_handlers_do_not_import(
+    health: dict[str, Any], names: set[str]
+) -> None:
+    shipped = {name.partition("/")[0].removesuffix(".py") for name in names} - {"__pycache__"}
+
+    unused = shipped - {*health["loaded"], "rules.json"}
+
+    assert unused == set()
+
+
+def test_every_module_in_the_zip_finds_what_it_imports(target: Target, unpacked: Path) -> None:
+    lines = run(target.python, IMPORT_EVERYTHING, unpacked)
+
+    assert lines == []
+
+
+def test_wrong_rules_make_no_zip(target: Target, tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text('[[rule]]\nname = "odd"\nkind = "vod.movie"\n')
 
     with pytest.raises(RulesError, match="rule odd"):
-        build_package(tmp_path / "dist", rules)
+        build_package(tmp_path / "dist", target, rules)
 
     assert not (tmp_path / "dist").exists()
+
+
+def test_zip_is_made_of_what_the_project_locks() -> None:
+    whole = _pins(ROOT / "requirements.lock")
+
+    ours = _pins(LOCK)
+
+    assert {name for name, hashes in ours.items() if whole.get(name) != hashes} == set()
+    assert {"pydantic", "cos-python-sdk-v5", "tencentcloud-sdk-python-common"} <= {
+        name.partition("==")[0] for name in ours
+    }
+
+
+def test_python_that_refuses_to_start_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = _script(tmp_path / "bin" / "python3.99", "exit 127")
+    real = tmp_path / ".pyenv" / "versions" / "3.99.1" / "bin" / "python3"
+    _script(real, f'printf "{real}\\n3\\n99\\n"')
+    monkeypatch.setenv("PATH", str(stub.parent), prepend=":")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    found = find_python("3.99")
+
+    assert found == str(real)
+
+
+def _pins(lock: Path) -> dict[str, frozenset[str]]:
+    """Read `name==version` → its hashes."""
+    blocks = re.split(r"\n(?=\S)", lock.read_text())
+    return {re.split(r"[ \\]", one)[0]: frozenset(re.findall(r"sha256:\w+", one)) for one in blocks}
+
+
+def _script(path: Path, line: str) -> Path:
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+    return path

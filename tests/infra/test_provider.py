@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pulumi.runtime import MockCallArgs, MockResourceArgs
 
-from localcloud.provider import Cloud, ProviderTwin, unwrapped
+from localcloud.provider import ProviderTwin
+from localcloud.provider_inputs import Cloud, unwrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "DescribeSubAccounts": {"SubAccounts": [{"Name": "local"}]},
     "DescribeRoleList": {"List": [{"RoleName": "worker", "RoleId": "46", "RoleArn": "qcs::"}]},
     "CreatePolicy": {"PolicyId": 427},
+    "CreateLogset": {"LogsetId": "e2b4"},
+    "CreateTopic": {"TopicId": "b968"},
     "GetPolicy": {"Type": 1, "AddTime": "now"},
     "CreateSubAppId": {"SubAppId": 15},
     "DescribeSubAppIds": {
@@ -230,8 +233,8 @@ def test_resource_takes_the_calls_that_the_provider_was_seen_to_make(
 def test_unknown_resource_and_data_source_are_refused() -> None:
     twin = ProviderTwin(RecordingCloud())
 
-    with pytest.raises(NotImplementedError, match="tencentcloud:Cls/topic:Topic"):
-        twin.new_resource(MockResourceArgs("tencentcloud:Cls/topic:Topic", "x", {}, custom=True))
+    with pytest.raises(NotImplementedError, match="tencentcloud:Cvm/image:Image"):
+        twin.new_resource(MockResourceArgs("tencentcloud:Cvm/image:Image", "x", {}, custom=True))
     with pytest.raises(NotImplementedError, match="getZones"):
         twin.call(MockCallArgs("tencentcloud:Cvm/getZones:getZones", {}, ""))
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from localcloud.cam import Cam, Tags
 from localcloud.cloud import LocalCloud
+from localcloud.control_plane import control_plane
 from localcloud.core import Caller
-from localcloud.provider import Cloud
+from localcloud.provider_inputs import Cloud
 from localcloud.provision import Outputs, ProvisioningError, provision
-from localcloud.scf.service import Scf
-from ops.package import build_package
+from ops.package import local_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEY = "a key for the tests"
+PAGE = {"Module": "monitor", "PageNumber": 1, "PageSize": 20, "Order": "ASC"}
 
 
 @dataclass
@@ -38,21 +38,15 @@ class Provisioned:
 
 
 @pytest.fixture(scope="module")
-def provisioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provisioned]:
-    with LocalCloud(speed=50) as cloud:
-        scf = Scf(cloud)
-        for service in (Cam(cloud), Tags(), scf):
-            cloud.register(service)
+def provisioned() -> Iterator[Provisioned]:
+    with LocalCloud(speed=50) as cloud, control_plane(cloud):
         config = {
-            "packagePath": str(build_package(tmp_path_factory.mktemp("dist"))),
+            "packagePath": str(local_package()),
             "apiKeys": json.dumps({"test": hashlib.sha256(KEY.encode()).hexdigest()}),
             "callbackKey": "c" * 20,
             "mpsRole": "create",
         }
-        try:
-            yield Provisioned(cloud, config, provision(cloud, config))
-        finally:
-            scf.stop()
+        yield Provisioned(cloud, config, provision(cloud, config))
 
 
 def test_functions_are_active_and_the_gateway_has_a_url(provisioned: Provisioned) -> None:
@@ -102,3 +96,74 @@ def test_each_role_has_its_policy(provisioned: Provisioned) -> None:
 def test_failing_program_tells_why(provisioned: Provisioned) -> None:
     with pytest.raises(ProvisioningError, match="memory is '200'; allowed"):
         provision(provisioned.cloud, {**provisioned.config, "memory": "200"})
+
+
+def test_functions_log_to_an_indexed_topic(provisioned: Provisioned) -> None:
+    [topic] = provisioned.call("cls", "DescribeTopics")["Topics"]
+
+    told = provisioned.call("scf", "GetFunction", FunctionName="gateway")
+    assert (told["ClsLogsetId"], told["ClsTopicId"]) == (topic["LogsetId"], topic["TopicId"])
+    assert topic["Index"]
+
+
+@pytest.fixture(scope="module")
+def equipped() -> Iterator[Provisioned]:
+    """Deploy with everything that the default leaves out."""
+    with LocalCloud(speed=50) as cloud, control_plane(cloud):
+        config = {
+            "packagePath": str(local_package()),
+            "apiKeys": json.dumps({"test": hashlib.sha256(KEY.encode()).hexdigest()}),
+            "callbackKey": "c" * 20,
+            "mpsRole": "create",
+            "endpoint": "api-gateway",
+            "alarmReceivers": "[10001]",
+            "reservedConcurrency": "1280",
+            "tags": json.dumps({"team": "art"}),
+            "asyncRetries": "1",
+            "eventAge": "600",
+        }
+        yield Provisioned(cloud, config, provision(cloud, config))
+
+
+def test_api_gateway_answers_for_the_function(equipped: Provisioned) -> None:
+    endpoint = equipped.outputs.endpoint
+
+    assert endpoint.endswith("/release")
+    assert requests.get(f"{endpoint}/health", timeout=20).json() == {"status": "ok"}
+    events = equipped.call("vod", "DescribeEventConfig", SubAppId=equipped.outputs.sub_app_id)
+    assert events["NotificationUrl"].startswith(f"{endpoint}/vod/events/")
+
+
+def test_alarms_are_bound_to_the_functions(equipped: Provisioned) -> None:
+    notices = equipped.call("monitor", "DescribeAlarmNotices", **PAGE)["Notices"]
+    [policy] = equipped.call("monitor", "DescribeAlarmPolicies", **PAGE)["Policies"]
+    bound = equipped.call(
+        "monitor", "DescribeBindingPolicyObjectList", Module="monitor", PolicyId=policy["PolicyId"]
+    )
+
+    assert policy["NoticeIds"] == [notices[0]["Id"]]
+    assert bound["Total"] == 3
+    assert equipped.call("cls", "DescribeAlarms")["TotalCount"] == 6
+
+
+def test_fuse_and_retries_are_set(equipped: Provisioned) -> None:
+    for name in ("gateway", "upload", "sweep"):
+        told = equipped.call("scf", "GetReservedConcurrencyConfig", FunctionName=name)
+        assert told["ReservedMem"] == 1280
+    told = equipped.call("scf", "GetFunctionEventInvokeConfig", FunctionName="upload")
+    assert told["AsyncTriggerConfig"] == {"RetryConfig": [{"RetryNum": 1}], "MsgTTL": 600}
+
+
+def test_tags_are_the_functions_and_the_buckets(equipped: Provisioned) -> None:
+    told = equipped.call("scf", "GetFunction", FunctionName="gateway")
+
+    owner = equipped.cloud.keys.owner
+    cos = Cloud(
+        equipped.cloud.url,
+        secret_id=owner.secret_id,
+        secret_key=owner.secret_key,
+        region="ap-guangzhou",
+    ).buckets
+    tags = cos.get_bucket_tagging(Bucket=equipped.outputs.buckets["ledger"])
+    assert told["Tags"] == [{"Key": "team", "Value": "art"}]
+    assert tags["TagSet"]["Tag"] == [{"Key": "team", "Value": "art"}]

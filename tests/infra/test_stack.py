@@ -19,7 +19,7 @@ from infra.stack import packaged_rules
 from localcloud.scf.cos_trigger import CosRule
 from localcloud.scf.http_trigger import UrlDesc
 from localcloud.scf.timer_trigger import parse_cron
-from tests.infra.conftest import ENDPOINT, MPS_ROLE_ID
+from tests.infra.conftest import ENDPOINT, MPS_ROLE, MPS_ROLE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,7 @@ def test_program_declares_exactly_these_resources(run: Run) -> None:
     per_function = ("function", "retries", "role", "policy", "attachment")
     assert custom == {
         *("aigc-inbox", "aigc-results", "aigc-ledger", "vod-application", "vod-events"),
+        *("logs-logset", "logs-topic", "logs-index"),
         *(f"{name}-{part}" for name in FUNCTIONS for part in per_function),
     }
 
@@ -82,7 +83,7 @@ def test_what_bears_a_fixed_name_is_deleted_before_it_is_replaced(run: Run) -> N
 
 
 def test_what_holds_data_is_protected(run: Run) -> None:
-    deployment = run(has_mps_role=False, mpsRole="create")
+    deployment = run(mps_role=None, mpsRole="create")
 
     protected = {name for name, one in deployment.declared.items() if one.options.protect}
     assert protected == {
@@ -202,12 +203,29 @@ def test_policies_allow_exact_actions_on_exact_resources(run: Run) -> None:
             assert ("*" in statement["resource"]) == only_mps
 
 
-def test_nothing_but_staged_pictures_may_be_deleted_outside_the_ledger(run: Run) -> None:
+def grants(deployment: Deployment, function: str) -> set[str]:
+    return {action for one in statements(deployment, function) for action in one["action"]}
+
+
+def test_each_function_may_do_what_it_alone_does(run: Run) -> None:
+    deployment = run()
+
+    gateway, upload, sweep = (grants(deployment, name) for name in FUNCTIONS)
+    assert upload - gateway == {"name/cos:HeadObject"}
+    assert sweep - gateway == {"name/cos:DeleteMultipleObjects"}
+    assert gateway - upload == sweep - upload - {"name/cos:DeleteMultipleObjects"}
+    assert gateway - upload == {"vod:DescribeTaskDetail"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_but_staged_pictures_may_be_deleted_outside_the_ledger(
+    run: Run, function: str
+) -> None:
     may_delete = {
         resource
-        for statement in statements(run(), "gateway")
+        for statement in statements(run(), function)
         for resource in statement["resource"]
-        if "name/cos:DeleteObject" in statement["action"]
+        if any("Delete" in action for action in statement["action"])
     }
 
     cos = "qcs::cos:ap-guangzhou:uid/1250000000:aigc-dev"
@@ -236,24 +254,28 @@ def test_existing_mps_role_is_left_alone(run: Run, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["existing", "import"])
 def test_missing_mps_role_is_told_with_the_remedy(run: Run, mode: str) -> None:
     with pytest.raises(pulumi.RunError, match=f"mpsRole is {mode}.*set mpsRole to create"):
-        run(mpsRole=mode, has_mps_role=False)
+        run(mpsRole=mode, mps_role=None)
+
+
+OWN_MPS_ROLE = {
+    **MPS_ROLE,
+    "description": "What MPS may do in COS on this account's behalf; made by aigc-functions/dev",
+}
 
 
 @pytest.mark.parametrize(
-    ("mode", "has_role", "imported"),
+    ("mode", "found", "imported"),
     [
-        ("create", False, ""),
-        ("create", True, MPS_ROLE_ID),
-        ("import", True, MPS_ROLE_ID),
+        ("create", None, ""),
+        ("create", OWN_MPS_ROLE, MPS_ROLE_ID),
+        ("import", MPS_ROLE, MPS_ROLE_ID),
     ],
+    ids=["first run", "every later run", "taken over"],
 )
-def test_own_mps_role_is_never_deleted_and_taken_over_where_it_is(
-    run: Run,
-    mode: str,
-    has_role: bool,  # noqa: FBT001  a column of the table
-    imported: str,
+def test_own_mps_role_stays_in_the_program_and_is_never_deleted(
+    run: Run, mode: str, found: dict[str, Any] | None, imported: str
 ) -> None:
-    deployment = run(mpsRole=mode, has_mps_role=has_role)
+    deployment = run(mpsRole=mode, mps_role=found)
 
     role = deployment.declared["mps-role"]
     assert role.inputs["name"] == "MPS_QcsRole"
@@ -265,6 +287,11 @@ def test_own_mps_role_is_never_deleted_and_taken_over_where_it_is(
     }
 
 
+def test_mps_role_that_somebody_else_made_is_not_taken_over_silently(run: Run) -> None:
+    with pytest.raises(pulumi.RunError, match="this stack did not make; allowed: existing"):
+        run(mpsRole="create", mps_role=MPS_ROLE)
+
+
 def test_function_url_that_scf_has_not_told_yet_is_no_address() -> None:
     untold = {"type": "http", "trigger_desc": '{"NetConfig": {"EnableExtranet": true}}'}
     other = {"type": "timer", "trigger_desc": "0 * * * * * *"}
@@ -273,6 +300,9 @@ def test_function_url_that_scf_has_not_told_yet_is_no_address() -> None:
 
 
 def test_exports_tell_how_to_reach_everything(run: Run) -> None:
+    console = "https://console.cloud.tencent.com"
+    bucket = f"{console}/cos/bucket?bucket=aigc-dev-{{}}-1250000000&region=ap-guangzhou"
+
     assert run().exports == {
         "endpoint": ENDPOINT,
         "appId": "1250000000",
@@ -284,6 +314,17 @@ def test_exports_tell_how_to_reach_everything(run: Run) -> None:
         "gatewayFunction": "aigc-dev-gateway",
         "uploadFunction": "aigc-dev-upload",
         "sweepFunction": "aigc-dev-sweep",
+        "console": {
+            "functions": f"{console}/scf/list?ns=default",
+            "inbox": bucket.format("inbox"),
+            "results": bucket.format("results"),
+            "vod": f"{console}/vod/overview",
+            "logs": f"{console}/cls/search?region=ap-guangzhou&topic_id=logs-topic",
+        },
+        "upload": (
+            "coscli cp cat.jpg cos://aigc-dev-inbox-1250000000/in/anime/cat.jpg"
+            " -e cos.ap-guangzhou.myqcloud.com"
+        ),
     }
 
 

@@ -1,0 +1,184 @@
+"""Who is told when something goes wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+from tencentcloud_iac_pulumi import cls, monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from infra.components.logs import FunctionLogs
+
+POLICY_TYPE = "SCF"
+"""What Cloud Monitor calls functions where policies are made; their metrics are `QCE/SCF_V2`."""
+
+REPEAT_MINUTES = 60
+NEAR_TIMEOUT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class LogAlarm:
+    """What is looked for in the logs, and how often it takes to tell somebody."""
+
+    query: str
+    minutes: int = 5
+    more_than: int = 0
+
+
+LOG_ALARMS = {
+    "errors": LogAlarm("level:error"),
+    "throttled": LogAlarm("event:job_queued_again", minutes=15, more_than=10),
+    "waiting-too-long": LogAlarm("event:job_queued_again AND attempt:>=4", minutes=15),
+    "failing": LogAlarm("event:job_ended AND state:failed", minutes=15, more_than=5),
+    # It may have been billed, and there is no picture.
+    "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
+    # SCF drops an event when its retries are used up; nothing else tells of it.
+    "dropped": LogAlarm("event:record_failed", minutes=15),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmsArgs:
+    """Whom to tell, and about what."""
+
+    prefix: str
+    receivers: Sequence[int]
+    functions: Sequence[pulumi.Input[str]]
+    timeout_s: int
+    logs: FunctionLogs | None
+    language: str
+    tags: Mapping[str, str]
+
+
+class Alarms(pulumi.ComponentResource):
+    """Alarms by e-mail and SMS, from the platform's metrics and from the functions' logs."""
+
+    def __init__(
+        self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("aigc:alarms:Alarms", name, None, opts)
+        self._name = name
+        self._args = args
+        self._watch_metrics()
+        if args.logs is not None:
+            self._watch_logs(args.logs)
+        self.register_outputs({})
+
+    def _watch_metrics(self) -> None:
+        args = self._args
+        near_timeout_ms = args.timeout_s * 1000 * NEAR_TIMEOUT
+        rules = [_above("Error", 0), _above("Throttle", 0), _above("Duration", near_timeout_ms)]
+        policy = monitor.AlarmPolicy(
+            f"{self._name}-policy",
+            policy_name=f"{args.prefix}functions",
+            monitor_type="MT_QCE",
+            namespace=POLICY_TYPE,
+            enable=1,
+            conditions=monitor.AlarmPolicyConditionsArgs(is_union_rule=0, rules=rules),
+            notice_ids=[self._notice().id],
+            opts=self._child(),
+        )
+        dimensions = [
+            monitor.PolicyBindingObjectDimensionArgs(dimensions_json=_dimensions(function))
+            for function in args.functions
+        ]
+        monitor.PolicyBindingObject(
+            f"{self._name}-objects",
+            policy_id=policy.id,
+            dimensions=dimensions,
+            opts=self._child(),
+        )
+
+    def _notice(self) -> monitor.AlarmNotice:
+        always = monitor.AlarmNoticeUserNoticeArgs(
+            receiver_type="USER",
+            user_ids=self._args.receivers,
+            notice_ways=["EMAIL", "SMS"],
+            start_time=0,
+            end_time=86399,
+            weekdays=[*range(1, 8)],
+        )
+        return monitor.AlarmNotice(
+            f"{self._name}-notice",
+            name=f"{self._args.prefix}alarms",
+            notice_type="ALL",
+            notice_language=self._args.language,
+            user_notices=[always],
+            opts=self._child(),
+        )
+
+    def _watch_logs(self, logs: FunctionLogs) -> None:
+        notice = self._log_notice()
+        for alarm, wanted in LOG_ALARMS.items():
+            cls.Alarm(
+                f"{self._name}-{alarm}",
+                name=f"{self._args.prefix}{alarm}",
+                alarm_notice_ids=[notice.id],
+                alarm_period=REPEAT_MINUTES,
+                alarm_targets=[_target(wanted, logs)],
+                condition=f"$1.lines > {wanted.more_than}",
+                alarm_level=0,
+                monitor_time=cls.AlarmMonitorTimeArgs(type="Period", time=wanted.minutes),
+                trigger_count=1,
+                status=True,
+                tags=self._args.tags,
+                opts=self._child(),
+            )
+
+    def _log_notice(self) -> cls.AlarmNotice:
+        always = cls.AlarmNoticeNoticeReceiverArgs(
+            receiver_type="Uin",
+            receiver_ids=self._args.receivers,
+            receiver_channels=["Email", "Sms"],
+            start_time="00:00:00",
+            end_time="23:59:59",
+        )
+        return cls.AlarmNotice(
+            f"{self._name}-log-notice",
+            name=f"{self._args.prefix}alarms",
+            type="All",
+            notice_receivers=[always],
+            tags=self._args.tags,
+            opts=self._child(),
+        )
+
+    def _child(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self)
+
+
+def _above(metric: str, value: float) -> monitor.AlarmPolicyConditionsRuleArgs:
+    return monitor.AlarmPolicyConditionsRuleArgs(
+        metric_name=metric,
+        period=300,
+        operator="gt",
+        value=f"{value:g}",
+        continue_period=1,
+        notice_frequency=REPEAT_MINUTES * 60,
+        is_power_notice=0,
+        rule_type="STATIC",
+    )
+
+
+def _dimensions(function: pulumi.Input[str]) -> pulumi.Output[str]:
+    # https://cloud.tencent.com/document/product/248/37207
+    def build(name: str) -> str:
+        return json.dumps({"functionName": name, "version": "$LATEST", "namespace": "default"})
+
+    return pulumi.Output.from_input(function).apply(build)
+
+
+def _target(wanted: LogAlarm, logs: FunctionLogs) -> cls.AlarmAlarmTargetArgs:
+    return cls.AlarmAlarmTargetArgs(
+        logset_id=logs.logset_id,
+        topic_id=logs.topic_id,
+        query=f"{wanted.query} | select count(*) as lines",
+        number=1,
+        start_time_offset=-wanted.minutes,
+        end_time_offset=0,
+        syntax_rule=1,
+    )

@@ -1,0 +1,42 @@
+"""What the stack tells whoever has deployed it, beside names: where to look, what to try."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi
+
+if TYPE_CHECKING:
+    from aigc.rules import Rules
+    from infra.components.logs import FunctionLogs
+    from infra.components.storage import Storage
+    from infra.config import StackConfig
+
+CONSOLES = {"cn": "https://console.cloud.tencent.com", "intl": "https://console.tencentcloud.com"}
+
+
+def console_links(
+    config: StackConfig, storage: Storage, logs: FunctionLogs | None
+) -> dict[str, pulumi.Output[str]]:
+    """Point into the console of the account's site."""
+    console, region = CONSOLES[config.site], config.region
+    bucket = console + "/cos/bucket?bucket={0}&region=" + region
+    links = {
+        "functions": pulumi.Output.format("{0}/scf/list?ns=default", console),
+        "inbox": pulumi.Output.format(bucket, storage.inbox),
+        "results": pulumi.Output.format(bucket, storage.results),
+        "vod": pulumi.Output.format("{0}/vod/overview", console),
+    }
+    if logs is not None:
+        links["logs"] = pulumi.Output.format(
+            "{0}/cls/search?region={1}&topic_id={2}", console, region, logs.topic_id
+        )
+    return links
+
+
+def upload_command(rules: Rules, inbox: pulumi.Output[str], region: str) -> pulumi.Output[str]:
+    """Say how to upload a picture that the first rule wants, with COS's own command line tool."""
+    prefix = rules.rule[0].prefix if rules.rule else ""
+    return pulumi.Output.format(
+        "coscli cp cat.jpg cos://{0}/{1}cat.jpg -e cos.{2}.myqcloud.com", inbox, prefix, region
+    )

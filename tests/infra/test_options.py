@@ -1,0 +1,216 @@
+"""What the program declares beside the default: logs, alarms, fuse, API Gateway, another site."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.components.alarms import LOG_ALARMS
+from infra.components.logs import NUMBERS, TEXTS
+from localcloud.scf.http_trigger import UrlDesc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.infra.conftest import Deployment
+
+    Run = Callable[..., Deployment]
+
+FUNCTIONS = ("gateway", "upload", "sweep")
+SOURCES = Path(__file__).parents[2] / "functions"
+
+
+def logged_fields() -> Iterator[str]:
+    """Walk the names that the functions give to their log lines."""
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                yield from _fields(node)
+
+
+def _fields(call: ast.Call) -> Iterator[str]:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name == "note":
+        yield from (keyword.arg for keyword in call.keywords if keyword.arg)
+    for keyword in call.keywords:
+        if keyword.arg == "extra" and isinstance(keyword.value, ast.Dict):
+            keys = (key.value for key in keyword.value.keys if isinstance(key, ast.Constant))
+            yield from map(str, keys)
+
+
+def test_functions_log_to_a_topic_that_keeps_as_long_as_configured(run: Run) -> None:
+    deployment = run(logRetention="7")
+
+    topic = deployment.declared["logs-topic"].inputs
+    assert (topic["topicName"], topic["logsetId"], topic["period"]) == (
+        *("aigc-dev-functions", "logs-logset"),
+        7,
+    )
+    for name in FUNCTIONS:
+        inputs = deployment.declared[f"{name}-function"].inputs
+        assert (inputs["clsLogsetId"], inputs["clsTopicId"]) == ("logs-logset", "logs-topic")
+
+
+def test_what_cannot_be_changed_of_a_topic_is_left_to_cls(run: Run) -> None:
+    topic = run().declared["logs-topic"].inputs
+
+    assert not {"partitionCount", "storageType"} & set(topic)
+
+
+def test_every_field_that_the_functions_log_is_indexed(run: Run) -> None:
+    rule = run().declared["logs-index"].inputs["rule"]
+
+    indexed = {one["key"]: one["value"] for one in rule["keyValue"]["keyValues"]}
+    assert set(logged_fields()) <= set(indexed)
+    assert set(indexed) == {*TEXTS, *NUMBERS}
+    assert indexed["duration_ms"]["type"] == "long"
+    assert indexed["duration_ms"]["tokenizer"] == ""
+    assert indexed["event"]["tokenizer"]
+    assert rule["fullText"]["tokenizer"]
+
+
+def test_logs_can_be_switched_off(run: Run) -> None:
+    deployment = run(logs="false")
+
+    assert not [name for name in deployment.declared if name.startswith("logs")]
+    assert "clsTopicId" not in deployment.declared["gateway-function"].inputs
+    assert "logs" not in deployment.exports["console"]
+
+
+def test_nobody_to_tell_means_no_alarms(run: Run) -> None:
+    assert not [name for name in run().declared if name.startswith("alarms")]
+
+
+def test_alarms_watch_metrics_of_all_functions(run: Run) -> None:
+    deployment = run(alarmReceivers="[10001, 10002]", timeout="50")
+
+    policy = deployment.declared["alarms-policy"].inputs
+    bound = deployment.declared["alarms-objects"].inputs["dimensions"]
+    assert policy["namespace"] == "SCF"
+    assert {one["metricName"]: one["value"] for one in policy["conditions"]["rules"]} == {
+        "Error": "0",
+        "Throttle": "0",
+        "Duration": "40000",
+    }
+    assert policy["noticeIds"] == ["alarms-notice"]
+    assert {json.loads(one["dimensionsJson"])["functionName"] for one in bound} == {
+        f"aigc-dev-{name}" for name in FUNCTIONS
+    }
+    [told] = deployment.declared["alarms-notice"].inputs["userNotices"]
+    assert told["userIds"] == [10001, 10002]
+
+
+def test_alarms_watch_the_logs_for_fields_that_are_there(run: Run) -> None:
+    deployment = run(alarmReceivers="[10001]")
+
+    alarms = deployment.of_type("cls/alarm:Alarm") or deployment.of_type("/alarm:Alarm")
+    assert set(alarms) == {f"alarms-{name}" for name in LOG_ALARMS}
+    for alarm in alarms.values():
+        [target] = alarm.inputs["alarmTargets"]
+        fields = {word.partition(":")[0] for word in target["query"].split() if ":" in word}
+        assert fields <= {*TEXTS, *NUMBERS}
+        assert target["topicId"] == "logs-topic"
+        assert alarm.inputs["alarmNoticeIds"] == ["alarms-log-notice"]
+
+
+def test_events_that_alarms_look_for_are_logged_under_these_names() -> None:
+    words = " ".join(alarm.query for alarm in LOG_ALARMS.values()).split()
+    events = {word.partition(":")[2] for word in words if word.startswith("event:")}
+    sources = "".join(path.read_text() for path in SOURCES.rglob("*.py"))
+
+    assert events
+    assert all(f'"{event}"' in sources for event in events)
+
+
+def test_alarms_without_logs_watch_metrics_only(run: Run) -> None:
+    deployment = run(alarmReceivers="[10001]", logs="false")
+
+    assert "alarms-policy" in deployment.declared
+    assert "alarms-errors" not in deployment.declared
+
+
+def test_fuse_is_set_for_each_function_only_when_configured(run: Run) -> None:
+    fused = run(reservedConcurrency="1280").of_type(":ReservedConcurrencyConfig")
+
+    assert not run().of_type(":ReservedConcurrencyConfig")
+    assert {one.inputs["functionName"] for one in fused.values()} == {
+        f"aigc-dev-{name}" for name in FUNCTIONS
+    }
+    for one in fused.values():
+        assert one.inputs["reservedConcurrencyMem"] == 1280
+        assert one.options.deleteBeforeReplace
+
+
+def test_asynchronous_events_are_kept_and_repeated_as_configured(run: Run) -> None:
+    deployment = run(asyncRetries="1", eventAge="600")
+
+    config = deployment.declared["upload-retries"].inputs["asyncTriggerConfig"]
+    assert config == {"retryConfigs": [{"retryNum": 1}], "msgTtl": 600}
+    sweep = deployment.declared["sweep-retries"].inputs["asyncTriggerConfig"]
+    assert sweep["retryConfigs"] == [{"retryNum": 0}]
+
+
+def test_api_gateway_takes_the_place_of_the_function_url(run: Run) -> None:
+    deployment = run(endpoint="api-gateway")
+
+    api = deployment.declared["api-api"].inputs
+    url = "https://service-1.gz.apigw.tencentcs.com/release"
+    assert deployment.declared["gateway-function"].inputs["triggers"] == []
+    assert (api["requestConfigPath"], api["requestConfigMethod"]) == ("/", "ANY")
+    assert api["serviceConfigScfFunctionName"] == "aigc-dev-gateway"
+    assert api["serviceConfigScfIsIntegratedResponse"] is True
+    assert api["serviceConfigTimeout"] > deployment.declared["gateway-function"].inputs["timeout"]
+    assert deployment.declared["api-release"].options.deleteBeforeReplace
+    assert deployment.exports["endpoint"] == url
+    events = deployment.declared["vod-events"].inputs
+    assert events["notificationUrl"] == f"{url}/vod/events/{'c' * 20}"
+
+
+def test_changed_api_is_released_again(run: Run) -> None:
+    before, after = (
+        run(endpoint="api-gateway", **changes).declared["api-release"].inputs
+        for changes in ({}, {"timeout": "61"})
+    )
+
+    assert before["releaseDesc"] != after["releaseDesc"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "opened"),
+    [('["https://example.com"]', ["https://example.com"]), ("[]", None)],
+)
+def test_browsers_are_let_in_from_the_configured_origins(
+    run: Run, origins: str, opened: list[str] | None
+) -> None:
+    [trigger] = run(corsOrigins=origins).declared["gateway-function"].inputs["triggers"]
+
+    cors: Any = UrlDesc.parse(trigger["triggerDesc"]).cors_config
+    assert (list(cors.origins) if cors else None) == opened
+
+
+def test_without_callbacks_the_application_keeps_its_events_to_itself(run: Run) -> None:
+    assert "vod-events" not in run(callbackMode="none").declared
+
+
+def test_international_site_changes_settings_console_and_language(run: Run) -> None:
+    deployment = run(site="intl", alarmReceivers="[10001]")
+
+    assert deployment.declared["gateway-function"].inputs["environment"]["AIGC_SITE"] == "intl"
+    links = deployment.exports["console"].values()
+    assert all(link.startswith("https://console.tencentcloud.com/") for link in links)
+    assert deployment.declared["alarms-notice"].inputs["noticeLanguage"] == "en-US"
+
+
+def test_tags_reach_everything_that_can_have_them(run: Run) -> None:
+    deployment = run(tags='{"team": "art"}', alarmReceivers="[10001]", endpoint="api-gateway")
+
+    tagged = {name for name, one in deployment.declared.items() if one.inputs.get("tags")}
+    assert tagged == {
+        *("aigc-inbox", "aigc-results", "aigc-ledger", "logs-logset", "logs-topic"),
+        *("api-service", "alarms-log-notice", *(f"alarms-{name}" for name in LOG_ALARMS)),
+        *(f"{name}-{part}" for name in FUNCTIONS for part in ("function", "role")),
+    }

@@ -1,0 +1,133 @@
+"""Each trap of the provider (terraform-provider-tencentcloud 1.82.42), and how it is avoided."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.infra.conftest import Declared, Deployment
+
+    Run = Callable[..., Deployment]
+    Check = Callable[[Deployment], bool]
+
+EVERYTHING = {
+    "alarmReceivers": "[10001]",
+    "reservedConcurrency": "1280",
+    "tags": '{"team": "art"}',
+    "mpsRole": "create",
+}
+
+
+def of(deployment: Deployment, *types: str) -> Iterator[Declared]:
+    """Walk the resources of some types; at least one of each, so that no check is empty."""
+    for typ in types:
+        found = deployment.of_type(f":{typ}")
+        assert found, typ
+        yield from found.values()
+
+
+def triggers(deployment: Deployment, typ: str) -> Iterator[dict[str, str]]:
+    for function in of(deployment, "Function"):
+        yield from (one for one in function.inputs["triggers"] if one["type"] == typ)
+
+
+def has_no(*types: str) -> Check:
+    return lambda deployment: not any(deployment.of_type(f":{typ}") for typ in types)
+
+
+def sets(typ: str, **inputs: object) -> Check:
+    return lambda deployment: all(
+        one.inputs.get(name) == value
+        for one in of(deployment, typ)
+        for name, value in inputs.items()
+    )
+
+
+def leaves_out(typ: str, *inputs: str) -> Check:
+    return lambda deployment: all(not set(inputs) & set(one.inputs) for one in of(deployment, typ))
+
+
+def names_everything(deployment: Deployment) -> bool:
+    named = ("Function", "Role", "Policy", "SubApplication", "Alarm")
+    own = all(one.inputs.get("name") for one in of(deployment, *named))
+    others = {"Bucket": "bucket", "Logset": "logsetName", "Topic": "topicName"}
+    return own and all(
+        one.inputs.get(key) for typ, key in others.items() for one in of(deployment, typ)
+    )
+
+
+def replaces_by_deleting_first(deployment: Deployment) -> bool:
+    fixed = ("Function", "Policy", "ReservedConcurrencyConfig")
+    own_roles = (one for one in of(deployment, "Role") if one.name != "mps-role")
+    return all(one.options.deleteBeforeReplace for one in (*of(deployment, *fixed), *own_roles))
+
+
+def names_cos_triggers_by_bucket_alone(deployment: Deployment) -> bool:
+    found = list(triggers(deployment, "cos"))
+    return bool(found) and all("myqcloud" not in one["name"] for one in found)
+
+
+def keeps_url_and_events_in_separate_functions(deployment: Deployment) -> bool:
+    kinds = [{one["type"] for one in f.inputs["triggers"]} for f in of(deployment, "Function")]
+    return all(len(one) == 1 for one in kinds)
+
+
+def ignores_what_mps_or_vod_may_have_changed(deployment: Deployment) -> bool:
+    role = deployment.declared["mps-role"].options.ignoreChanges
+    application = deployment.declared["vod-application"].options.ignoreChanges
+    return "document" in role and "description" in role and list(application) == ["name"]
+
+
+def gives_every_indexed_field_a_value(deployment: Deployment) -> bool:
+    [index] = of(deployment, "Index")
+    fields = index.inputs["rule"]["keyValue"]["keyValues"]
+    return bool(fields) and all(one["value"]["type"] for one in fields)
+
+
+def attaches_policies_by_number(deployment: Deployment) -> bool:
+    return all(one.inputs["policyId"].isdecimal() for one in of(deployment, "RolePolicyAttachment"))
+
+
+TRAPS: dict[str, Check] = {
+    "TriggerConfig never creates a trigger": has_no("TriggerConfig"),
+    "an alias whose version alone changes is not updated": has_no("FunctionAlias"),
+    "changed layers are ignored": leaves_out("Function", "layers"),
+    "L5 wipes the environment": leaves_out("Function", "l5Enable"),
+    "asynchronous running replaces the function": leaves_out("Function", "asyncRunEnable"),
+    "the default cuts a function off the public net": sets("Function", enablePublicNet=True),
+    "the type of a function cannot be changed": sets("Function", funcType="Event"),
+    "a namespace left out is sent empty": sets("FunctionEventInvokeConfig", namespace="default"),
+    "what has no name gets a random one, too long for some": names_everything,
+    "a fixed name meets its predecessor": replaces_by_deleting_first,
+    "the domain is appended to a COS trigger's name": names_cos_triggers_by_bucket_alone,
+    "editing one trigger recreates all of a function": keeps_url_and_events_in_separate_functions,
+    "a renamed VOD application is lost": ignores_what_mps_or_vod_may_have_changed,
+    "MPS's own role differs from ours": ignores_what_mps_or_vod_may_have_changed,
+    "an indexed field without a value crashes the provider": gives_every_indexed_field_a_value,
+    "partitions and storage class cannot be changed": leaves_out(
+        "Topic", "partitionCount", "storageType"
+    ),
+    "only some event switches exist, and none can be cleared": leaves_out(
+        "EventConfig", "uploadMediaCompleteEventSwitch", "deleteMediaCompleteEventSwitch"
+    ),
+    "a bucket policy with a Sid differs for ever": has_no("BucketPolicy"),
+    "an uploaded object is compared by its tag only": has_no("BucketObject"),
+    "an attachment wants the policy's number": attaches_policies_by_number,
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_trap_is_avoided(run: Run, trap: str) -> None:
+    deployment = run(mps_role=None, **EVERYTHING)
+
+    assert TRAPS[trap](deployment)
+
+
+def test_new_code_is_a_new_path_since_the_provider_compares_nothing_else(run: Run) -> None:
+    [path] = {one.inputs["zipFile"] for one in of(run(), "Function")}
+
+    assert path.endswith("aigc-functions-0123456789ab.zip")

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local test check format lock clean
+.PHONY: setup demo local package bench test check format lock clean
 
 setup: .venv/ready
 
@@ -15,8 +15,14 @@ demo: setup
 local: setup
 	$(BIN)/aigc local
 
+package: setup
+	$(BIN)/aigc package
+
+bench: setup
+	$(BIN)/aigc bench
+
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -rs
 
 check: setup
 	$(BIN)/ruff format --check
@@ -33,6 +39,10 @@ lock:
 	uv pip compile pyproject.toml --group infra --group local --group test --group check \
 		--group build --universal --python-version 3.10 --generate-hashes \
 		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
+	uv pip compile pyproject.toml --constraint requirements.lock --generate-hashes \
+		--python-version 3.10 --python-platform x86_64-manylinux2014 \
+		--no-emit-package crcmod --no-emit-package pycryptodome \
+		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements-functions.lock
 
 clean:
 	rm -rf .venv dist demo-results .mypy_cache .pytest_cache .ruff_cache .hypothesis

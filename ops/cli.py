@@ -19,6 +19,8 @@ COMMANDS = {
     "local": "run the whole system on this machine, until Ctrl-C",
     "demo": "run the main job on the local cloud and show its results",
     "upload": "put a picture into the local cloud's inbox",
+    "package": "build the zip that is deployed",
+    "bench": "measure cold starts and calls beside a straightforward handler",
     "rules": "check rules.toml",
     "models": "compare the model catalogue with the installed SDK",
 }

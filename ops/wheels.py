@@ -1,0 +1,113 @@
+"""The locked wheels that the functions' zip is made of, fetched once and kept in `.venv`.
+
+For SCF they are those of Python 3.10 on Linux x86-64, whatever machine this is. Where that cannot
+run here, the local cloud gets a zip of its own, made of wheels for the Python that runs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from aigc.errors import AigcError
+from localcloud.scf.package import find_python
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "requirements-functions.lock"
+CACHE = ROOT / ".venv" / "wheels"
+
+SCF_PYTHON = "3.10"
+"""The newest that SCF has (https://cloud.tencent.com/document/product/583/55592)."""
+
+SCF_PLATFORM = "manylinux2014_x86_64"
+
+_SCF_PIP = ("--platform", SCF_PLATFORM, "--python-version", SCF_PYTHON, "--implementation", "cp")
+
+
+class PackageError(AigcError):
+    """The functions' zip cannot be built on this machine as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The Python that a zip is for."""
+
+    name: str
+    pip_options: tuple[str, ...] = ()
+    python: str | None
+    """An interpreter of that version, to compile with; None where this machine has none."""
+
+
+def scf_target() -> Target:
+    """Describe the Python of the cloud."""
+    return Target(
+        name=f"cp310-{SCF_PLATFORM}", pip_options=_SCF_PIP, python=find_python(SCF_PYTHON)
+    )
+
+
+def local_target() -> Target:
+    """Describe what the local cloud runs: the cloud's Python where it runs here, else our own."""
+    scf = scf_target()
+    if scf.python is not None and runs_manylinux():
+        return scf
+    return Target(name=f"{sys.implementation.cache_tag}-here", python=sys.executable)
+
+
+def runs_manylinux() -> bool:
+    """Whether this machine runs wheels that were made for the cloud's."""
+    return sysconfig.get_platform() == "linux-x86_64" and platform.libc_ver()[0] == "glibc"
+
+
+def fetch(target: Target) -> Path:
+    """Return the folder of a target's wheels, downloaded if it is not there yet.
+
+    Raises:
+        PackageError: They could not be downloaded.
+    """
+    folder = CACHE / f"{target.name}-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    if not folder.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as parent:
+            _download(target, Path(parent, "wheels")).rename(folder)
+    return folder
+
+
+def _download(target: Target, folder: Path) -> Path:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    exactly = [
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--requirement",
+        str(LOCK),
+    ]
+    try:
+        subprocess.run([*pip, *target.pip_options, *exactly, "--dest", str(folder)], check=True)
+    except subprocess.CalledProcessError as error:
+        raise PackageError(
+            f"pip download ended with {error.returncode}: the wheels of {LOCK.name} for"
+            f" {target.name} are needed once, and then no network"
+        ) from None
+    return folder
+
+
+def main() -> int:
+    """Fetch what `make package` and the local cloud will need, so that they work offline."""
+    try:
+        for target in {scf_target(), local_target()}:
+            fetch(target)
+    except PackageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,9 +18,10 @@ ANYBODY = "*"
 """The origin that stands for all."""
 
 _BUCKET = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]{10}$"
-_PREFIX = r"^([a-z]([a-z0-9-]{0,28}-)?)?$"
+_PREFIX = r"^([a-z][a-z0-9-]{0,28}-)?$"
 _ORIGIN = r"^(\*|https?://[^/\s]+)$"
-_PREFIX_ALLOWED = "empty, or lower-case letters, digits and '-', ending in '-', at most 30"
+STACK_NAME = "{stack}"
+"""What stands for the stack's name in `namePrefix`."""
 
 
 class StackConfigError(pulumi.RunError):
@@ -44,8 +45,10 @@ class StackConfig(BaseModel):
     callback_key: SecretStr = Field(description="16 to 32 letters and digits")
     app_id: str | None = Field(None, pattern=r"^[0-9]{10}$", description="10 digits")
     site: Literal["cn", "intl"] = Field("cn", description="cn or intl")
-    name_prefix: str | None = Field(
-        None, pattern=_PREFIX, validate_default=True, description=_PREFIX_ALLOWED
+    name_prefix: str = Field(
+        f"aigc-{STACK_NAME}-",
+        validate_default=True,
+        description="empty, or lower-case letters, digits and '-', ending in '-', at most 30",
     )
     tags: dict[str, str] = Field({}, max_length=10, description="an object of at most 10 tags")
     inbox_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
@@ -120,6 +123,16 @@ class StackConfig(BaseModel):
             raise StackConfigError("; ".join(map(_explain, error.errors()))) from None
 
     @field_validator(
+        *("app_id", "inbox_bucket", "results_bucket", "sub_app_id", "reserved_concurrency"),
+        "package_path",
+        mode="before",
+    )
+    @classmethod
+    def _or_absent(cls, value: object) -> object:
+        # Pulumi demands a default of each declared key that may be left out: there it is empty.
+        return None if value == "" else value
+
+    @field_validator(
         *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers"), mode="before"
     )
     @classmethod
@@ -156,14 +169,13 @@ class StackConfig(BaseModel):
 
     @field_validator("name_prefix")
     @classmethod
-    def _has_one(cls, prefix: str | None, info: Any) -> str | None:  # noqa: ANN401  pydantic's ValidationInfo
-        own = f"aigc-{info.data.get('stack')}-"
-        if prefix is None and not re.match(_PREFIX, own):
-            raise StackConfigError(
-                f"namePrefix is missing, and the stack's name makes {own!r};"
-                f" allowed: {_PREFIX_ALLOWED}"
-            )
-        return prefix
+    def _makes_names(cls, prefix: str, info: Any) -> str:  # noqa: ANN401  pydantic's ValidationInfo
+        made = prefix.replace(STACK_NAME, info.data["stack"])
+        if not re.match(_PREFIX, made):
+            allowed = cls.model_fields["name_prefix"].description
+            came = repr(prefix) if made == prefix else f"{prefix!r}, which makes {made!r}"
+            raise StackConfigError(f"namePrefix is {came}; allowed: {allowed}")
+        return made
 
     @field_validator("reserved_concurrency")
     @classmethod
@@ -188,27 +200,23 @@ class StackConfig(BaseModel):
             raise ValueError("the inbox itself: results would be uploads again")
         return bucket
 
-    @property
-    def prefix(self) -> str:
-        """What stands in front of every physical name."""
-        return f"aigc-{self.stack}-" if self.name_prefix is None else self.name_prefix
-
     def bucket(self, role: str, app_id: str) -> str:
         """Name a bucket of this stack's own."""
-        return f"{self.prefix}{role}-{app_id}"
+        return f"{self.name_prefix}{role}-{app_id}"
 
     def check_buckets(self, app_id: str) -> None:
         """Hold the existing buckets against the account, once it is known.
 
         Raises:
-            StackConfigError: One is another account's, or the ledger.
+            StackConfigError: One is another account's, or has another part to play in this stack.
         """
-        ledger = self.bucket("ledger", app_id)
-        for key, bucket in (("inbox", self.inbox_bucket), ("results", self.results_bucket)):
-            if bucket is not None and (bucket == ledger or not bucket.endswith(f"-{app_id}")):
+        own = {role: self.bucket(role, app_id) for role in ("inbox", "results", "ledger")}
+        for role, bucket in (("inbox", self.inbox_bucket), ("results", self.results_bucket)):
+            others = [name for other, name in own.items() if other != role]
+            if bucket is not None and (bucket in others or not bucket.endswith(f"-{app_id}")):
                 raise StackConfigError(
-                    f"{key}Bucket is {bucket!r}; allowed: a bucket of the account {app_id}"
-                    f" that is not its ledger, {ledger}"
+                    f"{role}Bucket is {bucket!r}; allowed: a bucket of the account {app_id}"
+                    f" that is neither {' nor '.join(others)}"
                 )
 
     @property

@@ -42,7 +42,9 @@ def deploy(config: StackConfig) -> None:
     MpsRole("mps", MpsRoleArgs(mode=config.mps_role, maker=maker))
     vod = VodApplication(
         "vod",
-        VodApplicationArgs(application_name=f"{config.prefix}images", existing=config.sub_app_id),
+        VodApplicationArgs(
+            application_name=f"{config.name_prefix}images", existing=config.sub_app_id
+        ),
     )
     logs = _logs(config)
     functions = _Functions(config, storage, vod, app_id, logs)
@@ -82,7 +84,7 @@ def _logs(config: StackConfig) -> FunctionLogs | None:
     if not config.logs:
         return None
     args = FunctionLogsArgs(
-        name=f"{config.prefix}functions", retention_days=config.log_retention, tags=config.tags
+        name=f"{config.name_prefix}functions", retention_days=config.log_retention, tags=config.tags
     )
     return FunctionLogs("logs", args)
 
@@ -96,7 +98,7 @@ def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | No
     service = ApiGateway(
         "api",
         ApiGatewayArgs(
-            service_name=f"{config.prefix}gateway", protocol=config.protocol, tags=config.tags
+            service_name=f"{config.name_prefix}gateway", protocol=config.protocol, tags=config.tags
         ),
     )
     gateway = functions.add("gateway", about, gateway_policy, [])
@@ -119,7 +121,8 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
     Alarms(
         "alarms",
         AlarmsArgs(
-            prefix=config.prefix,
+            prefix=config.name_prefix,
+            region=config.region,
             receivers=config.alarm_receivers,
             functions=list(functions.names.values()),
             timeout_s=config.timeout,
@@ -164,7 +167,7 @@ class _Functions:
         retries: int | None = None,
     ) -> EventFunction:
         config = self._config
-        physical = f"{config.prefix}{name}"
+        physical = f"{config.name_prefix}{name}"
         role = ExecutionRole(
             name,
             ExecutionRoleArgs(

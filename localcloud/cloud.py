@@ -67,6 +67,7 @@ class LocalCloud:
         account: Account | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
+        self._server = Server(port, self.answer)  # first: a taken port must leave nothing behind
         self._open = ExitStack()
         folder = data or Path(
             self._open.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -107,7 +108,6 @@ class LocalCloud:
             faults=self.faults,
             authorize=self._may,
         )
-        self._server = Server(port, self.answer)
         self._open.callback(self.cos.close)
         self._open.callback(self.results.close)
 

@@ -78,10 +78,14 @@ def create_policy(cloud: Cloud, inputs: Inputs) -> State:
 
 def bind_objects(cloud: Cloud, inputs: Inputs) -> State:
     """Say which functions a policy watches."""
-    id_, region = inputs["policyId"], SHORT_REGIONS[cloud.region]
+    id_ = inputs["policyId"]
     _describe(cloud, id_)
     dimensions = [
-        {"Region": region, "Dimensions": one["dimensionsJson"]} for one in inputs["dimensions"]
+        {
+            "Region": SHORT_REGIONS[one.get("region") or cloud.region],
+            "Dimensions": one["dimensionsJson"],
+        }
+        for one in inputs["dimensions"]
     ]
     cloud.call(
         "monitor",

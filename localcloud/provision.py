@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
 ROOT = Path(__file__).parents[1]
+PROGRAM = ROOT / "infra"
+"""Where Pulumi starts programs and providers: paths are relative to it."""
 PROJECT, STACK = "aigc-functions", "local"
 
 
@@ -83,7 +85,7 @@ def provision(cloud: LocalCloud, config: Mapping[str, str]) -> Outputs:
     )
     done = subprocess.run(
         [sys.executable, "-m", __name__],
-        cwd=ROOT,
+        cwd=PROGRAM,
         env=_environment(),
         input=json.dumps(asdict(request)),
         capture_output=True,
@@ -126,7 +128,7 @@ def run_program(request: Request) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
 
     def program() -> pulumi.Output[None]:
-        runpy.run_path(str(ROOT / "infra" / "__main__.py"), run_name="__main__")
+        runpy.run_path(str(PROGRAM / "__main__.py"), run_name="__main__")
         stack = cast("Stack", pulumi.runtime.get_root_resource())
         return pulumi.Output.all(**stack.outputs).apply(outputs.update)
 

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops import options
 from ops.contest import WARM_UP, Gateway, HttpCall, contest
 from ops.wheels import SCF_PYTHON, local_target, scf_target
 
@@ -236,7 +237,9 @@ def _where() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="aigc bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="cold starts of each kind (15)")
-    parser.add_argument("--calls", type=int, default=30, help="of each kind (30)")
+    parser.add_argument(
+        "--rounds", type=options.count, default=15, help="cold starts of each kind (15)"
+    )
+    parser.add_argument("--calls", type=options.count, default=30, help="of each kind (30)")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the table goes")
     return parser

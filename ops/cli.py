@@ -28,9 +28,14 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status is the process's."""
-    parser = argparse.ArgumentParser(prog="aigc", description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=COMMANDS, help="; ".join(_described()))
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="see aigc <command> --help")
+    parser = argparse.ArgumentParser(
+        prog="aigc",
+        usage="aigc <command> [--help] …",
+        epilog="commands:\n" + "\n".join(_described()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below")
+    parser.add_argument("arguments", nargs="...", help="the command's own")
     given = parser.parse_args(arguments)
     command = importlib.import_module(f"ops.{given.command}")
     try:
@@ -42,4 +47,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _described() -> list[str]:
-    return [f"{name}: {purpose}" for name, purpose in COMMANDS.items()]
+    return [f"  {name:9} {purpose}" for name, purpose in COMMANDS.items()]

@@ -7,7 +7,6 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -17,11 +16,13 @@ from rich.live import Live
 from rich.table import Table
 
 from aigc.jobs.job import Job
+from ops import options
 from ops.local_stack import ROOT, local_stack
 from ops.upload import cos_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from qcloud_cos import CosS3Client
 
@@ -98,7 +99,8 @@ class Demo:
 
     def save(self, jobs: Sequence[Job], folder: Path) -> None:
         """Copy the pictures, with the JSON beside each, to this machine."""
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder == RESULTS:  # another one may hold what is not ours to delete
+            shutil.rmtree(folder, ignore_errors=True)
         for job in jobs:
             for key in [picture.key for picture in job.pictures]:
                 target = folder / key
@@ -112,7 +114,9 @@ class Demo:
 def main(arguments: Sequence[str]) -> int:
     """Run the main job once; 0 only if every job succeeded."""
     parser = argparse.ArgumentParser(prog="aigc demo", description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the pictures go")
+    parser.add_argument(
+        "--results", type=options.folder, default=RESULTS, help="where the pictures go"
+    )
     given = parser.parse_args(arguments)
     console = Console()
     started = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import secrets
 import signal
@@ -12,9 +13,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops import options
 from ops.local_pulumi import STACK, commands, environment
 from ops.local_stack import empty_cloud, local_stack, stack_config
-from ops.upload import CONNECTION
+from ops.upload import CONNECTION, announced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,19 +67,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run_stack(given: argparse.Namespace, stopped: threading.Event) -> None:
-    with local_stack(
-        port=given.port,
-        speed=given.speed,
-        data=given.data,
-        timeout_s=given.timeout,
-        on_log=_log,
-    ) as stack:
-        CONNECTION.parent.mkdir(exist_ok=True)
-        CONNECTION.write_text(json.dumps(stack.connection))
-        CONNECTION.chmod(0o600)
+    with (
+        local_stack(
+            port=given.port,
+            speed=given.speed,
+            data=given.data,
+            timeout_s=given.timeout,
+            on_log=_log,
+        ) as stack,
+        # Who asked for JSON has it, and may be a test beside somebody's own cloud.
+        contextlib.nullcontext() if given.json else announced(stack.connection),
+    ):
         print(_ready(stack, speed=given.speed, as_json=given.json), flush=True)
         stopped.wait()
-    CONNECTION.unlink(missing_ok=True)
 
 
 def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
@@ -105,10 +107,16 @@ def _log(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="aigc local", description=__doc__)
-    parser.add_argument("--port", type=int, default=8790, help="of the cloud; 0: any (8790)")
-    parser.add_argument("--speed", type=float, default=1.0, help="tasks and waits, N times faster")
-    parser.add_argument("--data", type=Path, help="folder that keeps the cloud's state")
-    parser.add_argument("--timeout", type=int, default=30, help="of a function, in seconds (30)")
+    parser.add_argument(
+        "--port", type=options.port, default=8790, help="of the cloud; 0: any (8790)"
+    )
+    parser.add_argument(
+        "--speed", type=options.speed, default=1.0, help="tasks and waits, N times faster"
+    )
+    parser.add_argument("--data", type=options.folder, help="folder that keeps the cloud's state")
+    parser.add_argument(
+        "--timeout", type=options.timeout, default=30, help="of a function, in seconds (30)"
+    )
     parser.add_argument(
         "--no-provision", action="store_true", help="deploy nothing: `pulumi up` will"
     )

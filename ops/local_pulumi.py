@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from localcloud.cloud import LocalCloud
@@ -39,11 +40,22 @@ def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
     }
 
 
+def settings(config: Mapping[str, str]) -> Iterator[list[str]]:
+    """Write the arguments of `pulumi config set` for each value.
+
+    An object is set entry by entry: Pulumi takes its JSON for a string, and refuses that.
+    """
+    for key, value in config.items():
+        kind = "--secret" if key in SECRET else "--plaintext"
+        if value.startswith("{"):
+            for name, entry in json.loads(value).items():
+                yield [kind, "--path", f'{key}["{name}"]', str(entry)]
+        else:
+            yield [kind, key, value]
+
+
 def commands(variables: Mapping[str, str], config: Mapping[str, str]) -> str:
     """Write what to type in another terminal until the stack stands."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    settings = [
-        f"pulumi config set {'--secret ' if key in SECRET else ''}{key} {shlex.quote(value)}"
-        for key, value in config.items()
-    ]
-    return "\n".join([*exports, "", f"pulumi stack init {STACK}", *settings, "pulumi up --yes"])
+    sets = [f"pulumi config set {shlex.join(arguments)}" for arguments in settings(config)]
+    return "\n".join([*exports, "", f"pulumi stack init {STACK}", *sets, "pulumi up --yes"])

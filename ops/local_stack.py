@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aigc.errors import AigcError
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
 from localcloud.provision import Outputs, provision
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class LocalCloudError(AigcError):
+    """The local cloud cannot start as it was asked to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +58,16 @@ def empty_cloud(
     data: Path | None = None,
     on_log: Callable[[str], None] | None = None,
 ) -> Iterator[LocalCloud]:
-    """Start a cloud with nothing deployed in it, and stop every process at the end."""
-    cloud = LocalCloud(port=port, speed=speed, data=data)
+    """Start a cloud with nothing deployed in it, and stop every process at the end.
+
+    Raises:
+        LocalCloudError: Its port is taken.
+    """
+    try:
+        cloud = LocalCloud(port=port, speed=speed, data=data)
+    except OSError as error:
+        why = f"the local cloud cannot start on port {port}: {error}; --port 0 finds a free one"
+        raise LocalCloudError(why) from None
     with contextlib.ExitStack() as stack:
         stack.callback(cloud.stop)
         cloud.start()

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aigc.rules import load_rules
+from ops import options
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ class Weight:
 def main(arguments: Sequence[str]) -> int:
     """Build the zip for the cloud, and say what it weighs."""
     parser = argparse.ArgumentParser(prog="aigc package", description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where it goes (dist/)")
+    parser.add_argument(
+        "--out", type=options.folder, default=ROOT / "dist", help="where it goes (dist/)"
+    )
     given = parser.parse_args(arguments)
     target = scf_target()
     path = build_package(given.out, target)
@@ -135,7 +138,11 @@ def describe(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         count = len(archive.infolist())
-    return f"{path.stat().st_size / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB in {count} files"
+    return f"{_mb(path.stat().st_size)}, unpacked {_mb(unpacked)} in {count} files"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"
 
 
 def weigh(path: Path, python: str) -> Weight:

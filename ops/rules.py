@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aigc.rules import load_rules
+from ops import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         RulesError: The rules cannot be used.
     """
     parser = argparse.ArgumentParser(prog="aigc rules", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=ROOT / "rules.toml")
+    parser.add_argument("file", nargs="?", type=options.existing_file, default=ROOT / "rules.toml")
     given = parser.parse_args(arguments)
     for rule in load_rules(given.file).rule:
         print(f"{rule.name}: {rule.prefix}*{'|'.join(rule.suffix)} → {rule.kind}")

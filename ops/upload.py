@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import requests
 from qcloud_cos import CosConfig, CosS3Client
 
 from aigc.errors import InvalidRequestError
+from ops import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECTION = ROOT / ".local" / "connection.json"
@@ -26,17 +29,32 @@ def main(arguments: Sequence[str]) -> int:
     """Upload one file, or list what has come of the uploads.
 
     Raises:
-        InvalidRequestError: No local cloud is running, or there is no such file.
+        InvalidRequestError: No local cloud is running.
     """
-    given = _parser().parse_args(arguments)
-    if not CONNECTION.exists():
-        raise InvalidRequestError("no local cloud is running; start one with `make local`")
-    connection = json.loads(CONNECTION.read_text())
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.file is None and not given.results:
+        parser.error("nothing to do; allowed: a file, --results, or both")
+    connection = _running()
     if given.file is not None:
         _upload(connection, given.file, given.key or given.file.name, given.prompt)
     if given.results:
         _list_results(connection)
     return 0
+
+
+@contextlib.contextmanager
+def announced(connection: dict[str, Any]) -> Iterator[None]:
+    """Let this command find a cloud while it runs; of several, the one that came last."""
+    word = json.dumps(connection)
+    CONNECTION.parent.mkdir(exist_ok=True)
+    CONNECTION.touch(mode=0o600)
+    CONNECTION.write_text(word)
+    try:
+        yield
+    finally:
+        if CONNECTION.exists() and CONNECTION.read_text() == word:
+            CONNECTION.unlink()
 
 
 def cos_client(connection: dict[str, Any]) -> CosS3Client:
@@ -53,9 +71,18 @@ def cos_client(connection: dict[str, Any]) -> CosS3Client:
     )
 
 
+def _running() -> dict[str, Any]:
+    """Read what the running cloud announced; one that was killed has left that behind."""
+    with contextlib.suppress(FileNotFoundError, requests.ConnectionError):
+        connection: dict[str, Any] = json.loads(CONNECTION.read_text())
+        requests.get(f"{connection['cloud']}/_localcloud/faults", timeout=10)
+        return connection
+    raise InvalidRequestError("no local cloud is running; start one with `make local`")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="aigc upload", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("file", nargs="?", type=options.existing_file)
     parser.add_argument("key", nargs="?", help="where in the inbox: anime/cat.jpg, say")
     parser.add_argument("--prompt", help="instead of the rule's")
     parser.add_argument("--results", action="store_true", help="list the results bucket")
@@ -63,8 +90,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _upload(connection: dict[str, Any], file: Path, key: str, prompt: str | None) -> None:
-    if not file.is_file():
-        raise InvalidRequestError(f"{file} is no file", field="file")
     bucket = connection["buckets"]["inbox"]
     metadata = {"x-cos-meta-aigc-prompt": quote(prompt)} if prompt else {}
     cos_client(connection).put_object(

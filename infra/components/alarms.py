@@ -47,6 +47,7 @@ class AlarmsArgs:
     """Whom to tell, and about what."""
 
     prefix: str
+    region: str
     receivers: Sequence[int]
     functions: Sequence[pulumi.Input[str]]
     timeout_s: int
@@ -84,7 +85,10 @@ class Alarms(pulumi.ComponentResource):
             opts=self._child(),
         )
         dimensions = [
-            monitor.PolicyBindingObjectDimensionArgs(dimensions_json=_dimensions(function))
+            # Left out, the region comes back from the cloud and makes the set another one.
+            monitor.PolicyBindingObjectDimensionArgs(
+                dimensions_json=_dimensions(function), region=args.region
+            )
             for function in args.functions
         ]
         monitor.PolicyBindingObject(

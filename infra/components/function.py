@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -11,12 +13,13 @@ from tencentcloud_iac_pulumi import scf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from infra.components.logs import FunctionLogs
     from infra.components.roles import ExecutionRole
 
 RUNTIME = "Python3.10"
+PROGRAM = Path(__file__).parents[1]
+"""`main` of Pulumi.yaml, the folder in which Pulumi starts the program and the provider."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,8 @@ class EventFunction(pulumi.ComponentResource):
             mem_size=args.memory_mb,
             timeout=args.timeout_s,
             role=args.role.role_name,
-            zip_file=str(args.package),
+            # Absolute, it would be a change on each other machine.
+            zip_file=os.path.relpath(args.package, PROGRAM),
             environment=args.environment,
             # Without it SCF cuts the function off from VOD, MPS and the vendor's downloads.
             enable_public_net=True,

@@ -14,6 +14,7 @@ RUNTIMES = ("Python3.9", "Python3.10")
 RESERVED = ("SCF_", "QCLOUD_", "TENCENTCLOUD_")
 MAX_ENVIRONMENT = 4096
 MAX_TIMEOUT = 900
+MIN_INIT_TIMEOUT, MAX_INIT_TIMEOUT = 3, 300
 MEMORY_SIZES = (64, *range(128, 3073, 128))
 
 _FIELDS = {
@@ -108,6 +109,9 @@ class Configuration:
             *("InvalidParameterValue.Runtime", "Runtime", self.runtime),
             ", ".join(RUNTIMES) + " on the local cloud",
         )
+        self._check_limits()
+
+    def _check_limits(self) -> None:
         _require(
             self.memory_mb in MEMORY_SIZES,
             *("InvalidParameterValue.MemorySize", "MemorySize", self.memory_mb),
@@ -117,6 +121,11 @@ class Configuration:
             1 <= self.timeout_s <= MAX_TIMEOUT,
             *("LimitExceeded.Timeout", "Timeout", self.timeout_s),
             f"1 to {MAX_TIMEOUT} seconds",
+        )
+        _require(
+            MIN_INIT_TIMEOUT <= self.init_timeout_s <= MAX_INIT_TIMEOUT,
+            *("LimitExceeded.InitTimeout", "InitTimeout", self.init_timeout_s),
+            f"{MIN_INIT_TIMEOUT} to {MAX_INIT_TIMEOUT} seconds",
         )
 
     def describe(self) -> dict[str, Any]:

@@ -1,10 +1,12 @@
-"""`aigc local` and `aigc demo` as programs: what they print, what they leave, how they end."""
+"""The `aigc` command: what it prints, what it leaves, how it ends, and what it refuses."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import requests
 from PIL import Image
 
+from ops import cli, upload
 from tests.e2e.stack import ROOT, SAMPLES, running, wait_for
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ KEYS = {
 
 
 def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
+    kept = tmp_path / "results" / "of-mine.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
     command = [sys.executable, "-m", "ops", "demo", "--results", str(tmp_path / "results")]
 
     done = subprocess.run(
@@ -43,6 +49,7 @@ def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
     assert "6 of 6 jobs succeeded" in done.stdout
     pictures = [path for path in (tmp_path / "results").rglob("*") if path.suffix == ".png"]
     assert len(pictures) == 6
+    assert kept.read_text() == "mine"
     for picture in pictures:
         Image.open(picture).verify()
         beside = json.loads(
@@ -84,6 +91,103 @@ def test_local_keeps_its_state_in_a_folder(tmp_path: Path) -> None:
         assert stack.tasks() == paid
         stack.upload("anime/more.jpg", photo)
         wait_for(lambda: "anime/more.json" in stack.results("anime/"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("local --speed 0", "--speed: '0'; allowed: a number above 0"),
+        ("local --speed -2", "--speed: '-2'; allowed: a number above 0"),
+        ("local --speed nan", "--speed: 'nan'; allowed: a number above 0"),
+        ("local --speed inf", "--speed: 'inf'; allowed: a number above 0"),
+        ("local --speed fast", "--speed: 'fast'; allowed: a number above 0"),
+        ("local --port -1", "--port: '-1'; allowed: 0 to 65535"),
+        ("local --port 65536", "--port: '65536'; allowed: 0 to 65535"),
+        ("local --timeout 9", "--timeout: '9'; allowed: 10 to 900"),
+        ("local --timeout 901", "--timeout: '901'; allowed: 10 to 900"),
+        ("local --data README.md", "--data: 'README.md'; allowed: a folder that may be"),
+        ("local --data README.md/x", "--data: 'README.md/x'; allowed: a folder that may be"),
+        ("demo --results README.md", "--results: 'README.md'; allowed: a folder"),
+        ("package --out README.md", "--out: 'README.md'; allowed: a folder"),
+        ("bench --rounds 0", "--rounds: '0'; allowed: 1 or more"),
+        ("bench --calls 0", "--calls: '0'; allowed: 1 or more"),
+        ("rules nowhere.toml", "file: 'nowhere.toml' is no file"),
+        ("rules docs", "file: 'docs' is no file"),
+        ("upload nowhere.jpg", "file: 'nowhere.jpg' is no file"),
+        ("upload", "nothing to do; allowed: a file, --results, or both"),
+        ("nonsense", "invalid choice: 'nonsense'"),
+    ],
+)
+def test_a_useless_argument_is_refused_in_one_line(
+    arguments: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments.split())
+
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2
+    assert told in error
+
+
+def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        status = cli.main(["local", "--no-provision", "--port", str(port)])
+
+    assert status == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"cannot start on port {port}: " in line
+    assert line.endswith("--port 0 finds a free one")
+
+
+def test_broken_rules_are_explained_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("rule = [")
+
+    status = cli.main(["rules", str(file)])
+
+    assert status == 1
+    assert capsys.readouterr().err.startswith("aigc rules: rules.toml is no TOML: ")
+
+
+@pytest.mark.parametrize("word", [None, {"cloud": "http://127.0.0.1:9"}])
+def test_an_upload_without_a_running_cloud_says_so(
+    word: dict[str, str] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    left = tmp_path / "connection.json"
+    if word is not None:
+        left.write_text(json.dumps(word))
+    monkeypatch.setattr(upload, "CONNECTION", left)
+
+    status = cli.main(["upload", "--results"])
+
+    assert status == 1
+    told = "aigc upload: no local cloud is running; start one with `make local`\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_cloud_that_ends_does_not_take_back_what_a_newer_one_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "CONNECTION", tmp_path / "connection.json")
+
+    with contextlib.ExitStack() as newer:
+        with upload.announced({"cloud": "older"}):
+            newer.enter_context(upload.announced({"cloud": "newer"}))
+        mode = upload.CONNECTION.stat().st_mode & 0o777
+        found = json.loads(upload.CONNECTION.read_text())
+
+    assert found == {"cloud": "newer"}
+    assert mode == 0o600
+    assert not upload.CONNECTION.exists()
 
 
 def descendants(pid: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ def declared() -> dict[str, Any]:
         ("lanes", "many", "lanes is 'many'; allowed: an object"),
         ("inboxBucket", "inbox", "inboxBucket is 'inbox'; allowed: a bucket with its APPID"),
         ("sweepSchedule", "* * *", "sweepSchedule is .*; allowed: a cron expression of 7"),
+        ("namePrefix", "a", "namePrefix is 'a'; allowed: empty, or .* ending in '-'"),
         ("namePrefix", "Big-", "namePrefix is 'Big-'; allowed: empty, or lower-case"),
         ("publicUrl", "example.com", "publicUrl is 'example.com'; allowed: empty, or a URL"),
         ("site", "eu", "site is 'eu'; allowed: cn or intl"),
@@ -113,36 +115,67 @@ def test_api_gateway_lets_in_browsers_from_everywhere_or_nowhere(given: dict[str
 def test_stack_whose_name_makes_no_prefix_needs_one(given: dict[str, str], stack: str) -> None:
     config = {**given, "region": "ap-guangzhou", "stack": stack}
 
-    with pytest.raises(StackConfigError, match=f"namePrefix is missing, .*aigc-{stack}-"):
+    with pytest.raises(StackConfigError, match=f"namePrefix is .*, which makes 'aigc-{stack}-'"):
         StackConfig.parse(config)
-    assert StackConfig.parse({**config, "namePrefix": "aigc-"}).prefix == "aigc-"
+    assert StackConfig.parse({**config, "namePrefix": "aigc-"}).name_prefix == "aigc-"
 
 
-@pytest.mark.parametrize("bucket", ["mine-1259999999", "aigc-dev-ledger-1250000000"])
-def test_existing_bucket_is_the_accounts_own_and_not_the_ledger(
-    given: dict[str, str], bucket: str
+@pytest.mark.parametrize(
+    ("key", "bucket"),
+    [
+        ("inboxBucket", "mine-1259999999"),
+        ("inboxBucket", "aigc-dev-ledger-1250000000"),
+        ("inboxBucket", "aigc-dev-results-1250000000"),
+        ("resultsBucket", "aigc-dev-inbox-1250000000"),
+    ],
+    ids=["another account's", "the ledger", "the results", "the inbox"],
+)
+def test_existing_bucket_is_the_accounts_own_and_has_no_other_part(
+    given: dict[str, str], key: str, bucket: str
 ) -> None:
-    config = {**given, "region": "ap-guangzhou", "stack": "dev", "inboxBucket": bucket}
+    config = {**given, "region": "ap-guangzhou", "stack": "dev", key: bucket}
 
-    with pytest.raises(StackConfigError, match=f"inboxBucket is '{bucket}'; allowed: a bucket of"):
+    with pytest.raises(StackConfigError, match=f"{key} is '{bucket}'; allowed: a bucket of"):
         StackConfig.parse(config).check_buckets("1250000000")
 
 
-def test_project_file_declares_every_key_with_its_default() -> None:
-    fields = {str(field.alias): field for field in StackConfig.model_fields.values()}
+def as_pulumi_gives(default: object) -> str:
+    """Write a default of Pulumi.yaml as the program finds it: what is no text, as JSON."""
+    return default if isinstance(default, str) else json.dumps(default)
 
-    assert set(declared()) == set(fields) - NOT_CONFIGURED
+
+def test_project_file_declares_every_key_with_a_type_and_a_description() -> None:
+    fields = {str(field.alias) for field in StackConfig.model_fields.values()}
+
+    assert set(declared()) == fields - NOT_CONFIGURED
     for key, told in declared().items():
-        default = None if fields[key].is_required() else fields[key].default
-        told_default = told.get("default")
-        if isinstance(default, float) or fields[key].annotation is float:
-            # Pulumi knows no fractions: they are declared as strings.
-            told_default = float(told_default)
-        if isinstance(default, tuple):
-            told_default = tuple(told_default)
-        assert told_default == default, key
         assert told["type"] in {"string", "integer", "boolean", "array", "object"}, key
         assert told["description"].endswith("."), key
+
+
+def test_project_file_has_a_default_for_all_that_may_be_left_out() -> None:
+    """Pulumi refuses to run, whatever the program thinks, while a key without one has no value."""
+    required = {str(one.alias) for one in StackConfig.model_fields.values() if one.is_required()}
+
+    assert {key for key, told in declared().items() if "default" not in told} == (
+        required - NOT_CONFIGURED
+    )
+
+
+def test_defaults_of_the_project_file_are_those_of_the_program() -> None:
+    needed = {
+        "region": "ap-guangzhou",
+        "stack": "dev",
+        "apiKeys": json.dumps({"me": "0" * 64}),
+        "callbackKey": "c" * 20,
+    }
+    defaults = {
+        key: as_pulumi_gives(told["default"])
+        for key, told in declared().items()
+        if "default" in told
+    }
+
+    assert StackConfig.parse({**defaults, **needed}) == StackConfig.parse(needed)
 
 
 def test_deployment_guide_explains_every_key_and_no_other() -> None:

@@ -100,6 +100,7 @@ def test_alarms_watch_metrics_of_all_functions(run: Run) -> None:
     assert {json.loads(one["dimensionsJson"])["functionName"] for one in bound} == {
         f"aigc-dev-{name}" for name in FUNCTIONS
     }
+    assert {one["region"] for one in bound} == {"ap-guangzhou"}
     [told] = deployment.declared["alarms-notice"].inputs["userNotices"]
     assert told["userIds"] == [10001, 10002]
 

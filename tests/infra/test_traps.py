@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -131,3 +132,13 @@ def test_new_code_is_a_new_path_since_the_provider_compares_nothing_else(run: Ru
     [path] = {one.inputs["zipFile"] for one in of(run(), "Function")}
 
     assert path.endswith("aigc-functions-0123456789ab.zip")
+
+
+def test_path_of_the_code_is_the_same_wherever_the_project_lies(run: Run, package: Path) -> None:
+    """Pulumi starts the provider in the folder that Pulumi.yaml calls `main`."""
+    main = Path(__file__).parents[2] / "infra"
+
+    [path] = {one.inputs["zipFile"] for one in of(run(), "Function")}
+
+    assert not Path(path).is_absolute()
+    assert (main / path).resolve() == package.resolve()

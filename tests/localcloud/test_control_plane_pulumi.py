@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from ops.local_pulumi import SECRET, STACK
+from ops.local_pulumi import STACK, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,12 +61,12 @@ class Pulumi:
         return done.stdout
 
     def configure(self, config: dict[str, str]) -> None:
-        for key, value in config.items():
-            self("config", "set", "--secret" if key in SECRET else "--plaintext", key, value)
+        for arguments in settings(config):
+            self("config", "set", *arguments)
 
 
 @pytest.fixture
-def settings() -> Iterator[Path]:
+def settings_file() -> Iterator[Path]:
     """The file into which Pulumi writes the stack's settings, gone again after the test."""
     file = ROOT / f"Pulumi.{STACK}.yaml"
     if file.exists():
@@ -93,8 +93,18 @@ def test_state_is_forgotten_with_the_cloud() -> None:
     assert not state.exists()
 
 
+def test_object_is_set_entry_by_entry_since_pulumi_takes_its_json_for_a_string() -> None:
+    arguments = settings({"apiKeys": '{"me": "0a"}', "callbackKey": "c" * 16, "timeout": "90"})
+
+    assert list(arguments) == [
+        ["--secret", "--path", 'apiKeys["me"]', "0a"],
+        ["--secret", "callbackKey", "c" * 16],
+        ["--plaintext", "timeout", "90"],
+    ]
+
+
 @needs_pulumi
-@pytest.mark.usefixtures("settings")
+@pytest.mark.usefixtures("settings_file")
 def test_stack_is_created_found_unchanged_updated_and_destroyed() -> None:
     with empty_cloud() as told:
         pulumi = Pulumi(told["environment"])

@@ -51,6 +51,8 @@ def test_created_function_is_active_with_every_field_that_the_provider_reads(
         ({"Runtime": "Python2.7"}, "InvalidParameterValue.Runtime"),
         ({"MemorySize": 200}, "InvalidParameterValue.MemorySize"),
         ({"Timeout": 901}, "LimitExceeded.Timeout"),
+        ({"InitTimeout": 2}, "LimitExceeded.InitTimeout"),
+        ({"InitTimeout": 301}, "LimitExceeded.InitTimeout"),
         ({"Role": "nobody"}, "ResourceNotFound.Role"),
         ({"Namespace": "other"}, "ResourceNotFound.Namespace"),
         ({"Code": {"CosBucketName": "code"}}, "InvalidParameterValue.Code"),

@@ -104,17 +104,16 @@ class InMemoryStore:
         return [Listed(key, self.objects[key][1]) for key in found[:limit]]
 
     def delete(self, *keys: str) -> None:
-        self.requests.append(f"delete {' '.join(keys)}")
-        for key in keys:
-            if self.objects.pop(key, None) is not None:
-                self._keys.remove(key)
-
-    def delete_once(self, key: str) -> None:
-        fault = self._fault(f"delete {key}")
+        request = f"delete {' '.join(keys)}"
+        self.requests.append(request)
+        fault = self._fault(request)
         if fault is None or fault.takes_effect:
-            self.delete(key)
+            self._remove(keys)
         if fault is not None:
             raise fault.error
+
+    def delete_once(self, key: str) -> None:
+        self.delete(key)
 
     def presigned_url(self, key: str, expires_s: int) -> str:
         return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}"
@@ -129,6 +128,11 @@ class InMemoryStore:
         if key not in self.objects:
             bisect.insort(self._keys, key)
         self.objects[key] = (body, self._clock.now())
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            if self.objects.pop(key, None) is not None:
+                self._keys.remove(key)
 
 
 @dataclass

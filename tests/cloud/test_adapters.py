@@ -115,6 +115,53 @@ def test_a_create_whose_reply_was_lost_is_known_as_ours(cloud: LocalCloud) -> No
     assert store.create("claims/a", b"ours alone")
 
 
+def test_a_put_whose_reply_was_lost_is_not_sent_again(cloud: LocalCloud) -> None:
+    store = CosBucket(BUCKET, region=REGION, protocol="http")
+    cloud.faults.replace([{"where": "cos.PutObject", "what": "lost_reply"}])
+
+    with pytest.raises(AmbiguousError):
+        store.put("jobs/a", b"written")
+
+    assert store.get("jobs/a") == b"written"
+
+
+def test_a_place_whose_release_was_not_answered_is_not_released_again(cloud: LocalCloud) -> None:
+    store = CosBucket(BUCKET, region=REGION, protocol="http")
+    store.put("slots/a/0", b"taken")
+    cloud.faults.replace([{"where": "cos.DeleteObject", "what": "lost_reply"}])
+
+    with pytest.raises(AmbiguousError):
+        store.delete_once("slots/a/0")
+
+    assert store.get("slots/a/0") is None
+
+
+def test_a_delete_that_may_be_done_twice_is_sent_again(cloud: LocalCloud) -> None:
+    store = CosBucket(BUCKET, region=REGION, protocol="http")
+    store.put("queue/a", b"waits")
+    cloud.faults.replace([{"where": "cos.DeleteObject", "what": "lost_reply"}])
+
+    store.delete("queue/a")
+
+    assert store.get("queue/a") is None
+
+
+@pytest.mark.parametrize(("operation", "left"), [("PutObject", b"new"), ("DeleteObject", None)])
+def test_what_cos_refused_for_want_of_capacity_is_sent_again(
+    cloud: LocalCloud, operation: str, left: bytes | None
+) -> None:
+    store = CosBucket(BUCKET, region=REGION, protocol="http")
+    store.put("jobs/a", b"old")
+    cloud.faults.replace([{"where": f"cos.{operation}", "what": "throttle"}])
+
+    if operation == "PutObject":
+        store.put("jobs/a", b"new")
+    else:
+        store.delete_once("jobs/a")
+
+    assert store.get("jobs/a") == left
+
+
 def test_a_presigned_url_opens_without_a_proxy(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,12 +152,13 @@ class Ledger:
         ids = (one.key.split("/")[1] for one in claims if one not in of_slots)
         return list(dict.fromkeys(ids))
 
-    def forget_claims(self, job: Job) -> bool:
-        """Remove the claims of a job that ended a lease ago; say whether it was done."""
-        if not job.has_ended or not self.is_old(job.updated_at):
-            return False
+    def is_over(self, job: Job) -> bool:
+        """Whether a job ended a lease ago: nobody alive has read it before."""
+        return job.has_ended and self.is_old(job.updated_at)
+
+    def forget_claims(self, job: Job) -> None:
+        """Remove the claims of a job that is over."""
         self._store.delete(*(one.key for one in self._store.list(f"claims/{job.id}/")))
-        return True
 
     def is_old(self, modified: datetime) -> bool:
         """Whether who wrote something then cannot be alive any more."""

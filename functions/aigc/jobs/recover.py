@@ -94,12 +94,13 @@ def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
 
 
 def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in runtime.ledger.claimed_jobs():
+    for job_id in _shuffled(runtime.ledger.claimed_jobs()):
         if not runtime.has_time(START_S):
             return
         job = runtime.ledger.read(job_id)
-        if job is not None and runtime.ledger.forget_claims(job):
-            tidy_staging(job, runtime)
+        if job is not None and runtime.ledger.is_over(job):
+            tidy_staging(job, runtime)  # before the claims, which are what leads here
+            runtime.ledger.forget_claims(job)
             report.forgotten += 1
 
 

@@ -228,10 +228,14 @@ def _store(job: Job, runtime: Runtime) -> Job:
 
 
 def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:
-    """Leave the pictures to the sweep; the task is done, so its place is another's already."""
+    """Leave the pictures to the sweep; the task is done, so its place is another's already.
+
+    The place is given back while the job still is ours: who went on with it meanwhile would give
+    the place back too, and one of us the next taker's. The note leads to the job from then on.
+    """
     logger.warning("result_not_stored_yet", extra={"job": job.id, "detail": str(error)})
     runtime.ledger.note_unstored(job)
-    left = runtime.ledger.write(job.model_copy(update={"owned_until": None}))
-    if job.attempt.slot is not None:
-        runtime.ledger.release_slot(job.lane, job.attempt.slot)
-    return left
+    slot = job.attempt.slot
+    if slot is not None and runtime.ledger.release_slot(job.lane, slot):
+        job = job.with_attempt(slot=None)
+    return runtime.ledger.write(job.model_copy(update={"owned_until": None}))

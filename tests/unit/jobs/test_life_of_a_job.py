@@ -16,9 +16,20 @@ from aigc.jobs.settle import look, on_callback, on_stored, settle
 from aigc.jobs.start import MAX_ATTEMPTS, pump
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
 from aigc.tasks.kinds import KINDS
-from tests.fakes import LEASE_S, StoreFault, World, a_call, a_place, an_id, build_world
+from tests.fakes import (
+    LEASE_S,
+    InMemoryStore,
+    StoreFault,
+    World,
+    a_call,
+    a_place,
+    an_id,
+    build_world,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aigc.jobs.accept import Accepted
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -581,3 +592,78 @@ def test_pictures_that_can_never_be_fetched_fail_the_job_in_the_end(world: World
     assert error is not None
     assert error.type == "result_unusable"
     assert only_records_are_left(world)
+
+
+class InterruptedStore(InMemoryStore):
+    """Lets something else happen while a slot is about to be given back."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def delete_once(self, key: str) -> None:
+        happening, self.meanwhile = self.meanwhile, None
+        if happening:
+            happening()
+        super().delete_once(key)
+
+
+def test_who_goes_on_with_unstored_pictures_does_not_give_their_place_back_again(
+    world: World,
+) -> None:
+    world.store = InterruptedStore(world.clock)
+    job, *_ = [accepted(world) for _ in range(3)]
+    world.vendor.finish(world.vendor.tasks[0])
+    world.downloads.errors = [AmbiguousError("download")]
+    world.store.meanwhile = lambda: look(job.id, world.runtime())
+
+    look(job.id, world.runtime())
+    look(job.id, world.runtime())
+
+    assert read(world, job).state == "succeeded"
+    assert world.vendor.most_at_once == 1
+
+
+def test_a_place_that_could_not_be_given_back_is_tried_again_with_the_pictures(
+    world: World,
+) -> None:
+    job, following = accepted(world), accepted(world)
+    world.vendor.finish(world.vendor.tasks[0])
+    world.downloads.errors = [AmbiguousError("download")] * 2
+    world.store.faults = [StoreFault("delete slots/", AmbiguousError("delete"))]
+
+    look(job.id, world.runtime())
+    assert read(world, following).state == "queued"
+    sweep(world.runtime())
+
+    assert read(world, following).state == "running"
+
+
+def test_the_vendors_own_pictures_are_removed_in_the_end_though_it_failed_before(
+    world: World,
+) -> None:
+    job = accepted(world, "mps.image")
+    world.vendor.finish(world.vendor.tasks[0])
+    world.results.faults = [StoreFault("delete .aigc/", AmbiguousError("delete"))] * 2
+    look(job.id, world.runtime())
+
+    for _ in range(2):
+        world.clock.pass_time(LEASE_S + 1)
+        sweep(world.runtime())
+
+    assert sorted(world.results.objects) == ["calls/picture-1.png", "calls/picture.json"]
+    assert only_records_are_left(world)
+
+
+def test_claims_behind_a_record_that_nobody_can_read_are_removed_all_the_same(
+    world: World,
+) -> None:
+    damaged = accepted(world, "mps.image", job_id="0" * 32)
+    ended = accepted(world)
+    world.store.put(f"jobs/{damaged.id}.json", b"{}")
+    world.vendor.finish(world.vendor.tasks[1])
+    look(ended.id, world.runtime())
+
+    for _ in range(40):
+        world.clock.pass_time(LEASE_S + 1)
+        sweep(world.runtime())
+
+    assert not world.ledger_keys(f"claims/{ended.id}/")

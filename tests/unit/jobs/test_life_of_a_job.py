@@ -180,6 +180,19 @@ def test_a_throttle_after_a_lost_reply_proves_nothing(world: World) -> None:
     assert len(found.attempts) == 1
 
 
+def test_a_throttle_proves_nothing_even_a_lease_after_the_lost_reply(world: World) -> None:
+    world.vendor.next_creates = ["lost_reply"]
+    world.vendor.lists_tasks = False
+    job = accepted(world)
+    world.vendor.next_creates = ["throttle"] * 4
+
+    world.clock.pass_time(LEASE_S + 1)
+    sweep(world.runtime())
+
+    assert read(world, job).state == "submitting"
+    assert len(read(world, job).attempts) == 1
+
+
 def test_an_mps_task_with_a_lost_reply_is_never_sent_again(world: World) -> None:
     world.vendor.next_creates = ["lost_reply"]
     job = accepted(world, "mps.image")

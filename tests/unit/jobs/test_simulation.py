@@ -9,7 +9,7 @@ import pytest
 from aigc.errors import CloudError
 from tests.unit.jobs.simulation import Chances, Simulation
 
-SEEDS = range(10)
+SEEDS = range(12)
 """Of each mix; a longer range looks further, at a tenth of a second a run."""
 
 MIXES = {

@@ -37,15 +37,20 @@ class Provisioned:
         return requests.get(f"{self.cloud.url}/_localcloud/{path}", timeout=5).json()
 
 
+def required() -> dict[str, str]:
+    """Configure what has no default."""
+    return {
+        "packagePath": str(local_package()),
+        "apiKeys": json.dumps({"test": hashlib.sha256(KEY.encode()).hexdigest()}),
+        "callbackKey": "c" * 20,
+        "mpsRole": "create",
+    }
+
+
 @pytest.fixture(scope="module")
 def provisioned() -> Iterator[Provisioned]:
     with LocalCloud(speed=50) as cloud, control_plane(cloud):
-        config = {
-            "packagePath": str(local_package()),
-            "apiKeys": json.dumps({"test": hashlib.sha256(KEY.encode()).hexdigest()}),
-            "callbackKey": "c" * 20,
-            "mpsRole": "create",
-        }
+        config = required()
         yield Provisioned(cloud, config, provision(cloud, config))
 
 
@@ -111,10 +116,7 @@ def equipped() -> Iterator[Provisioned]:
     """Deploy with everything that the default leaves out."""
     with LocalCloud(speed=50) as cloud, control_plane(cloud):
         config = {
-            "packagePath": str(local_package()),
-            "apiKeys": json.dumps({"test": hashlib.sha256(KEY.encode()).hexdigest()}),
-            "callbackKey": "c" * 20,
-            "mpsRole": "create",
+            **required(),
             "endpoint": "api-gateway",
             "alarmReceivers": "[10001]",
             "reservedConcurrency": "1280",

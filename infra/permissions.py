@@ -36,9 +36,9 @@ def trust(*services: str) -> str:
 
 
 def gateway_policy(reach: Reach) -> str:
-    """Let the gateway settle VOD's tasks too, and hand out links to results."""
+    """Let the gateway settle and abort VOD's tasks too, and hand out links to results."""
     links = _cos(reach, reach.results, "GetObject")
-    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail"), links])
+    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask"), links])
 
 
 def upload_policy(reach: Reach) -> str:

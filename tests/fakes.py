@@ -72,9 +72,14 @@ class InMemoryStore:
 
     def create(self, key: str, body: bytes) -> bool:
         self.requests.append(f"create {key}")
+        fault = self._fault(f"create {key}")
+        if fault is not None and not fault.takes_effect:
+            raise fault.error
         if key in self.objects:
             return False
         self._write(key, body)
+        if fault is not None:
+            raise fault.error
         return True
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
@@ -155,6 +160,8 @@ class FakeVendor:
     tasks: list[VendorTask] = field(default_factory=list)
     next_creates: list[str] = field(default_factory=list)
     """What happens to the next creates: ok, throttle, refuse, lost_reply, lost_request."""
+    next_aborts: list[str] = field(default_factory=list)
+    """What happens to the next aborts: ok, throttle."""
     lists_tasks: bool = True
     most_at_once: int = 0
     calls: list[str] = field(default_factory=list)
@@ -165,6 +172,8 @@ class FakeVendor:
             return self._create(call)
         if call.action == "DescribeTasks":
             return self._list()
+        if call.action == "ManageTask":
+            return self._abort(self.task(call.params["TaskId"]))
         if call.action == "DescribeAigcImageTask":
             return self._describe_mps(self.task(call.params["TaskId"]))
         return self._describe_vod(self.task(call.params["TaskId"]))
@@ -208,6 +217,14 @@ class FakeVendor:
             "ScrollToken": "",
         }
 
+    def _abort(self, task: VendorTask) -> dict[str, Any]:
+        if self.next_aborts and self.next_aborts.pop(0) == "throttle":
+            raise ThrottledError("abort", code="RequestLimitExceeded")
+        if task.state != "waiting":
+            raise RefusedError("abort", code="FailedOperation", request_id="r-2")
+        task.state = "aborted"
+        return {"RequestId": f"request-of-{task.id}"}
+
     def _describe_mps(self, task: VendorTask) -> dict[str, Any]:
         words = {"running": "RUN", "done": "DONE", "failed": "FAIL"}
         message = task.err_code_ext if task.state == "failed" else "ok"
@@ -215,14 +232,15 @@ class FakeVendor:
 
     def _describe_vod(self, task: VendorTask) -> dict[str, Any]:
         name = "AigcImageTask" if task.action == "CreateAigcImageTask" else "SceneAigcImageTask"
-        ended = task.state != "running"
+        words = {"waiting": "WAITING", "running": "PROCESSING", "aborted": "ABORTED"}
+        status = words.get(task.state, "FINISH")
         files = [{"StorageMode": "Temporary", "FileUrl": f"http://vendor/{task.id}.png"}]
         return {
             "TaskType": name,
-            "Status": "FINISH" if ended else "PROCESSING",
+            "Status": status,
             name: {
                 "TaskId": task.id,
-                "Status": "FINISH" if ended else "PROCESSING",
+                "Status": "PROCESSING" if status == "WAITING" else status,
                 "ErrCode": 70000 if task.state == "failed" else 0,
                 "ErrCodeExt": task.err_code_ext,
                 "Message": task.err_code_ext,
@@ -264,6 +282,7 @@ class World:
         return Runtime(
             settings=self.settings,
             ledger=Ledger(self.store, lease=timedelta(seconds=LEASE_S), now=self.clock.now),
+            bucket=self.store,
             kinds=KINDS,
             upstream=self.vendor,
             results=self.results,

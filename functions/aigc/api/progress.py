@@ -81,7 +81,7 @@ def _wants_logs(call: Call) -> bool:
 
 def _position(job: Job, call: Call) -> int:
     """Count the jobs before this one, a listing's page at most."""
-    markers = itertools.islice(call.runtime.ledger.waiting(job.lane), PAGE)
+    markers = itertools.islice(call.runtime.ledger.lane(job.lane).waiting(), PAGE)
     return sum(1 for _ in itertools.takewhile(lambda marker: marker.key != job.marker, markers))
 
 

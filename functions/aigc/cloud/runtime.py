@@ -35,12 +35,13 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
         SettingsError: The deployment is faulty.
         CloudError: The ledger bucket could not be looked at.
     """
-    settings, ledger, upstream, downloads, pacer = _kept()
+    settings, bucket, upstream, downloads, pacer = _kept()
     limit = timedelta(milliseconds=context.get("time_limit_in_ms", DEFAULT_LIMIT_MS))
     buckets = {"region": settings.region, "protocol": settings.protocol}
     return Runtime(
         settings=settings,
-        ledger=ledger,
+        ledger=Ledger(bucket, lease=timedelta(seconds=settings.lease_s), now=utc_now),
+        bucket=bucket,
         kinds=KINDS,
         upstream=upstream,
         results=CosBucket(settings.results_bucket, **buckets, public_url=settings.results_url),
@@ -54,23 +55,23 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
 
 
 @functools.cache
-def _kept() -> tuple[Settings, Ledger, CloudApi, VendorDownloads, QueryPacer]:
+def _kept() -> tuple[Settings, CosBucket, CloudApi, VendorDownloads, QueryPacer]:
     settings = Settings.from_environment()
     return (
         settings,
-        _ledger(settings),
+        _ledger_bucket(settings),
         CloudApi(site=settings.site, protocol=settings.protocol),
         VendorDownloads(),
         QueryPacer(settings.poll_interval_s),
     )
 
 
-def _ledger(settings: Settings) -> Ledger:
-    """Open the ledger, once an instance, and only where its promises hold."""
+def _ledger_bucket(settings: Settings) -> CosBucket:
+    """Open the ledger's bucket, once an instance, and only where its promises hold."""
     bucket = CosBucket(settings.ledger_bucket, region=settings.region, protocol=settings.protocol)
     if bucket.is_versioned():
         raise SettingsError(
             f"versioning is on in {settings.ledger_bucket}: COS then ignores"
             " x-cos-forbid-overwrite, and jobs would be paid twice; use a bucket that never had it"
         )
-    return Ledger(bucket, lease=timedelta(seconds=settings.lease_s), now=utc_now)
+    return bucket

@@ -12,6 +12,8 @@ from aigc.jobs.ledger import marker_key
 from aigc.jobs.start import pump
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import Task
 
@@ -26,6 +28,8 @@ class Order:
     source: Source
     place: Place
     priority: int = 0
+    start_by: datetime | None = None
+    webhook_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         kind=order.kind,
         lane=order.kind,
         state="queued",
-        marker=marker_key(order.kind, order.priority, now, order.id),
+        marker=marker_key(order.id, order.kind, order.priority, after=now, by=order.start_by),
         priority=order.priority,
         created_at=now,
         updated_at=now,
@@ -79,5 +83,7 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         fingerprint=fingerprint(order.task),
         warnings=order.task.warnings(),
         place=order.place,
+        start_by=order.start_by,
+        webhook_url=order.webhook_url,
         attempts=(Attempt(number=1, session_id=session_id(order.id, 1)),),
     )

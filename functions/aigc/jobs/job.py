@@ -19,6 +19,7 @@ ErrorType = Literal[
     "throttled",
     "submission_unknown",
     "result_unusable",
+    "not_started",
 ]
 
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
@@ -103,6 +104,8 @@ class Job(Record):
     """Grows by one with each write: what a claim is for."""
     owned_until: datetime | None = None
     """Until then whoever wrote this revision is at work on it and nobody else may be."""
+    deaths: int = 0
+    """Owners that died over it: a job that kills who works on it must end too."""
     marker: str
     """Key of the queue marker that waits for this job."""
     priority: int = 0
@@ -114,7 +117,13 @@ class Job(Record):
     """SHA-256 of the task as it was asked for: tells a repeat from another request."""
     warnings: tuple[str, ...] = ()
     place: Place
+    start_by: datetime | None = None
+    """When the job is cancelled if it was not sent until then."""
+    webhook_url: str = ""
+    """Where its end is reported; it may hold a secret and is never logged."""
     attempts: tuple[Attempt, ...] = Field(min_length=1)
+    spent_attempts: int = 0
+    """Attempts that were made before somebody had the job replayed."""
     pictures: tuple[Picture, ...] = ()
     error: JobError | None = None
 
@@ -127,6 +136,11 @@ class Job(Record):
     def has_ended(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in ENDED
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether its owner died, where nobody owns it any more."""
+        return self.owned_until is not None
 
     def is_owned(self, now: datetime) -> bool:
         """Whether somebody may still be at work on this revision."""

@@ -3,11 +3,17 @@
 | key | what it is |
 |---|---|
 | `jobs/<id>.json` | the record; created if absent, which makes a repeat find the first |
-| `queue/<lane>/<order>-<id>-<nonce>` | the job waits; sorted by priority, then time |
-| `slots/<lane>/<n>` | a place in the lane is taken; created if absent: a semaphore |
+| `index/<newest first>-<id>-<kind>-<source>` | the job, where jobs are listed |
+| `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer places for a while |
+| `lanes/<lane>/slots/<n>` | a place in the lane is taken; created if absent: a semaphore |
+| `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits; sorted by priority, then time |
 | `claims/<id>/<revision>/<k>` | one caller only may move the job on from this revision |
 | `claims/<id>/told/<session>` | the task that VOD named while the job could not be written |
 | `unstored/<id>` | a job that gave its slot back before its pictures could be stored |
+| `dead/jobs/<id>.json` | the record of a job that failed through no fault of its caller |
+
+All that a lane is lies under one prefix, so that one request shows its cuts, its slots and the
+head of its queue.
 
 COS has no compare-and-swap but it has create-if-absent (`x-cos-forbid-overwrite`), and a claim
 turns the one into the other: whoever creates `claims/<id>/<revision>/0` is alone in writing the
@@ -25,6 +31,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
@@ -33,7 +40,7 @@ from aigc.jobs.job import Job, Slot, milliseconds
 from aigc.wire import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from aigc.jobs.ports import Listed, ObjectStore
 
@@ -41,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 PAGE = 1000  # the most that COS lists at once
 _OF_A_SLOT = "slot-"
+_LAST_MS = 10**13
+"""Beyond the milliseconds of any date to come: what is taken from it sorts the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,61 @@ class Marker:
     key: str
     job_id: str
     not_before: datetime
+    start_by: datetime | None
+    """When the job is to be cancelled if it was not sent."""
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A job, as its entry in the index tells it."""
+
+    key: str
+    job_id: str
+    kind: str
+    source_type: str
+    source_name: str
+    created_at: datetime
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The moment at which a lane was given fewer places."""
+
+    key: str
+    at: datetime
+    limit: int
+
+
+class LaneView:
+    """A lane as one look at it showed it: what it may run, what runs, what waits."""
+
+    def __init__(self, lane: str, page: Sequence[Listed], store: ObjectStore) -> None:
+        self._prefix = f"lanes/{lane}/"
+        self._page = page
+        self._store = store
+
+    @property
+    def cuts(self) -> list[Cut]:
+        """The cuts that were not taken back, the latest last."""
+        return [_cut(one) for one in self._of("cuts/")]
+
+    @property
+    def slots(self) -> dict[int, datetime]:
+        """The places that are taken, with the time each was."""
+        return {_slot_number(one.key): one.modified for one in self._of("slots/")}
+
+    def waiting(self) -> Iterator[Marker]:
+        """Walk the queue in order, those included whose time has not come."""
+        yield from map(_marker, self._of("waiting/"))
+        page = self._page
+        while len(page) == PAGE:
+            page = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE)
+            yield from map(_marker, page)
+
+    def _of(self, part: str) -> list[Listed]:
+        return [one for one in self._page if one.key.startswith(self._prefix + part)]
 
 
 class TakenSlot(Record):
@@ -73,17 +136,35 @@ class Ledger:
     # Jobs
 
     def create(self, job: Job) -> Job:
-        """Write a new job's marker, then its record; return the job that has the id.
+        """Write a new job's marker and its entry in the index, then its record.
 
-        The marker comes first, so that a job that exists always has one. Its key is unique to
-        this call: when the record turns out to exist, removing it takes nobody else's away.
+        Returns the job that has the id. Marker and entry come first, so that a job that exists
+        always has them. Their keys are unique to this call: when the record turns out to exist,
+        removing them takes nobody else's away.
         """
         self._store.create(job.marker, b"{}")
+        self._store.create(_index_key(job), b"{}")
         if self._store.create(_job_key(job.id), _dump(job)):
             return job
         self._store.delete(job.marker)
         existing = self.read(job.id)
-        return existing if existing is not None else job
+        if existing is None:
+            return job
+        if _index_key(existing) != _index_key(job):
+            self._store.delete(_index_key(job))
+        return existing
+
+    def newest(self, after: str = "", limit: int = PAGE) -> list[Indexed]:
+        """List jobs, the newest first, those behind the entry `after` only.
+
+        An entry whose job there is not belongs to a call that is under way, or died.
+        """
+        return [_indexed(one) for one in self._store.list("index/", after, limit)]
+
+    def forget_indexed(self, entry: Indexed) -> None:
+        """Remove an entry of the index whose job was never written, once nobody will."""
+        if self.is_old(entry.modified):
+            self._store.delete(entry.key)
 
     def read(self, job_id: str) -> Job | None:
         """Read a record; None where there is none.
@@ -191,7 +272,25 @@ class Ledger:
         """Forget that a job's pictures were still to be stored."""
         self._store.delete(_unstored_key(job_id))
 
-    # The queue
+    # The dead
+
+    def bury(self, job: Job) -> None:
+        """Keep what is known of a job that is about to end as failed, for who replays it."""
+        self._store.put(_dead_key(job.id), _dump(job))
+
+    def dead_jobs(self, after: str = "") -> list[str]:
+        """List jobs that failed through no fault of their callers, a page of them at most."""
+        return [_dead_id(one.key) for one in self._store.list("dead/jobs/", _dead_key(after))]
+
+    def exhume(self, job_id: str) -> None:
+        """Forget that a job was dead."""
+        self._store.delete(_dead_key(job_id))
+
+    # Lanes
+
+    def lane(self, lane: str) -> LaneView:
+        """Look at a lane: one request for its cuts, its slots and the head of its queue."""
+        return LaneView(lane, self._store.list(f"lanes/{lane}/", "", PAGE), self._store)
 
     def queue_again(self, job: Job) -> None:
         """Write the marker that the job's next revision will name."""
@@ -201,24 +300,16 @@ class Ledger:
         """Remove a marker whose job does not wait any more."""
         self._store.delete(key)
 
-    def waiting(self, lane: str) -> Iterator[Marker]:
-        """Walk the lane's queue in order, those included whose time has not come."""
-        prefix = f"queue/{lane}/"
-        after = ""
-        while True:
-            page = self._store.list(prefix, after, PAGE)
-            for listed in page:
-                yield _marker(listed)
-            if len(page) < PAGE:
-                return
-            after = page[-1].key
+    def cut(self, lane: str, limit: int) -> None:
+        """Note that a lane has fewer places from now on."""
+        self._store.create(f"lanes/{lane}/cuts/{milliseconds(self._now()):013d}-{limit}", _unique())
+
+    def forget_cuts(self, cuts: Sequence[Cut]) -> None:
+        """Remove cuts that a later one, or time, has made void."""
+        for cut in cuts:
+            self._store.delete(cut.key)
 
     # Slots
-
-    def taken_slots(self, lane: str) -> dict[int, datetime]:
-        """List the lane's slots that are taken, with the time each was."""
-        listed = self._store.list(f"slots/{lane}/")
-        return {int(one.key.rsplit("/", 1)[1]): one.modified for one in listed}
 
     def take_slot(self, lane: str, number: int, job_id: str) -> Slot | None:
         """Take a place in the lane for a job; None where somebody was faster."""
@@ -258,20 +349,54 @@ class Ledger:
             self._store.delete(*(listed.key for listed in self._store.list(prefix)))
 
 
-def marker_key(lane: str, priority: int, not_before: datetime, job_id: str) -> str:
+def marker_key(
+    job_id: str, lane: str, priority: int, *, after: datetime, by: datetime | None
+) -> str:
     """Name a queue marker so that markers sort by priority (10 first), then by time."""
-    order = f"{10 - priority:02d}-{milliseconds(not_before):013d}"
-    return f"queue/{lane}/{order}-{job_id}-{secrets.token_hex(4)}"
+    order = f"{10 - priority:02d}-{milliseconds(after):013d}"
+    deadline = f"-{milliseconds(by)}" if by else ""
+    return f"lanes/{lane}/waiting/{order}-{job_id}-{secrets.token_hex(4)}{deadline}"
 
 
 def _marker(listed: Listed) -> Marker:
-    _, time, job_id, _ = listed.key.rsplit("/", 1)[1].split("-")
-    not_before = datetime.fromtimestamp(int(time) / 1000, timezone.utc)
-    return Marker(listed.key, job_id, not_before, listed.modified)
+    _, time, job_id, _, *deadline = listed.key.rsplit("/", 1)[1].split("-")
+    start_by = _moment(deadline[0]) if deadline else None
+    return Marker(listed.key, job_id, _moment(time), start_by, listed.modified)
+
+
+def _cut(listed: Listed) -> Cut:
+    time, limit = listed.key.rsplit("/", 1)[1].split("-")
+    return Cut(listed.key, _moment(time), int(limit))
+
+
+def _index_key(job: Job) -> str:
+    time = _LAST_MS - milliseconds(job.created_at)
+    name = quote(job.source.name, safe="")
+    return f"index/{time:013d}-{job.id}-{job.kind}-{job.source.type}-{name}"
+
+
+def _indexed(listed: Listed) -> Indexed:
+    time, job_id, kind, source_type, name = listed.key.removeprefix("index/").split("-", 4)
+    created_at = _moment(_LAST_MS - int(time))
+    return Indexed(
+        listed.key, job_id, kind, source_type, unquote(name), created_at, listed.modified
+    )
+
+
+def _moment(unix_ms: str | int) -> datetime:
+    return datetime.fromtimestamp(int(unix_ms) / 1000, timezone.utc)
 
 
 def _job_key(job_id: str) -> str:
     return f"jobs/{job_id}.json"
+
+
+def _dead_key(job_id: str) -> str:
+    return f"dead/jobs/{job_id}.json"
+
+
+def _dead_id(key: str) -> str:
+    return key.removeprefix("dead/jobs/").removesuffix(".json")
 
 
 def _told_key(job_id: str, session_id: str) -> str:
@@ -283,7 +408,11 @@ def _unstored_key(job_id: str) -> str:
 
 
 def _slot_key(lane: str, number: int) -> str:
-    return f"slots/{lane}/{number:04d}"
+    return f"lanes/{lane}/slots/{number:04d}"
+
+
+def _slot_number(key: str) -> int:
+    return int(key.rsplit("/", 1)[1])
 
 
 def _dump(job: Job) -> bytes:

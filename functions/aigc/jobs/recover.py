@@ -9,9 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.jobs.job import JobError, Slot
+from aigc.jobs.lanes import recover
 from aigc.jobs.results import tidy_staging
 from aigc.jobs.settle import settle, take_staged
-from aigc.jobs.start import START_S, fail, is_past, pump, send, started
+from aigc.jobs.start import (
+    MAX_DEATHS,
+    START_S,
+    expire,
+    fail,
+    is_past,
+    pump,
+    send,
+    started,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +41,10 @@ class SweepReport:
 
     slots: int = 0
     """Places that were taken."""
+    waiting: int = 0
+    """Jobs that wait for a place."""
+    oldest_waiting_s: int = 0
+    """How long the oldest of them has waited since it was queued, last time."""
     moved: int = 0
     """Jobs that the sweep moved on."""
     failed: int = 0
@@ -65,13 +79,16 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
     """
     for lane in _shuffled(runtime.settings.lanes):
         yield functools.partial(_look_after_lane, lane, runtime, report)
+        yield functools.partial(_look_after_queue, lane, runtime, report)
         yield functools.partial(pump, lane, runtime)
     yield functools.partial(_store_unstored, runtime, report)
     yield functools.partial(_forget_claims, runtime, report)
 
 
 def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
-    for number, taken_at in _shuffled(runtime.ledger.taken_slots(lane).items()):
+    view = runtime.ledger.lane(lane)
+    recover(lane, view, runtime)
+    for number, taken_at in _shuffled(view.slots.items()):
         if not runtime.has_time(START_S):
             return
         report.slots += 1
@@ -80,6 +97,21 @@ def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
         except Exception:
             report.failed += 1
             logger.exception("slot_look_failed", extra={"lane": lane, "slot": number})
+
+
+def _look_after_queue(lane: str, runtime: Runtime, report: SweepReport) -> None:
+    """Count what waits, and cancel what should have been sent by now."""
+    oldest = runtime.now()
+    for marker in runtime.ledger.lane(lane).waiting():
+        report.waiting += 1
+        oldest = min(oldest, marker.modified)
+        if marker.start_by is not None and marker.start_by <= runtime.now():
+            job = runtime.ledger.read(marker.job_id)
+            report.moved += job is not None and expire(job, runtime) is not job
+        if not runtime.has_time(START_S):
+            break
+    waited_s = (runtime.now() - oldest).total_seconds()
+    report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
 
 
 def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
@@ -136,7 +168,7 @@ def _recover(job: Job, runtime: Runtime) -> Job:
         taken = take_staged(job, runtime)
         if taken.revision != job.revision:
             return taken
-    if is_past(job.attempt.submitted_at, runtime.settings.unknown_after_s, runtime):
+    if _is_hopeless(job, runtime):
         return _give_up(job, runtime)
     if not runtime.kind_of(job).deduplicates:
         return job
@@ -152,15 +184,26 @@ def _send_again(job: Job, runtime: Runtime) -> Job:
     if noted:
         return started(claimed, noted, runtime)
     again = claimed.with_attempt(is_ambiguous=True).model_copy(
-        update={"owned_until": runtime.ledger.owned_until()}
+        update={
+            "owned_until": runtime.ledger.owned_until(),
+            "deaths": claimed.deaths + claimed.is_orphaned,
+        }
     )
     return send(runtime.ledger.write(again), runtime)
+
+
+def _is_hopeless(job: Job, runtime: Runtime) -> bool:
+    unknown_after_s = runtime.settings.unknown_after_s
+    return job.deaths >= MAX_DEATHS or is_past(job.attempt.submitted_at, unknown_after_s, runtime)
 
 
 def _give_up(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
+    noted = runtime.ledger.noted_task(claimed)
+    if noted:
+        return started(claimed, noted, runtime)
     error = JobError(
         type="submission_unknown",
         message=(

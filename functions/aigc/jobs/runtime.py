@@ -49,6 +49,8 @@ class Runtime:
 
     settings: Settings
     ledger: Ledger
+    bucket: ObjectStore
+    """The ledger's bucket itself, for what is not the life of a job."""
     kinds: Mapping[str, TaskKind]
     upstream: TaskService
     results: ObjectStore

@@ -10,7 +10,7 @@ from aigc.errors import BadPictureError, CloudError, RefusedError
 from aigc.jobs.job import Job, JobError
 from aigc.jobs.results import store_pictures, tidy_staging
 from aigc.jobs.runtime import staging_path
-from aigc.jobs.start import end, fail, is_past, pump, queue_again, started
+from aigc.jobs.start import MAX_DEATHS, end, expire, fail, is_past, pump, queue_again, started
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
@@ -34,11 +34,13 @@ DONE_PATIENCE = 4
 def look(job_id: str, runtime: Runtime) -> Job | None:
     """Read a job and bring it up to date, at the price of at most one query upstream.
 
+    A job that its caller wants sent by now, and that was not, is cancelled.
+
     Errors of the query are logged and not raised: what is known of the job still is the answer.
     """
     job = runtime.ledger.read(job_id)
     if job is None or not _may_be_done(job, runtime):
-        return job
+        return job and expire(job, runtime)
     if not runtime.pacer.may_ask(job.id, runtime.now()):
         return job
     try:
@@ -53,7 +55,7 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
 
     While the job's sender may be at work, and may be dead, the task's id is kept for who goes on.
     """
-    job = _once_sent(job_id, runtime)
+    job = once_sent(job_id, runtime)
     if job is None or job.attempt.session_id != session_id:
         logger.info("callback_of_no_attempt", extra={"job": job_id, "task_id": task_id})
         return
@@ -66,7 +68,7 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
 
 def on_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
     """Settle the job whose pictures MPS has left in the bucket."""
-    job = _once_sent(job_id, runtime)
+    job = once_sent(job_id, runtime)
     if job is None or job.attempt.number != attempt:
         logger.info("pictures_of_no_attempt", extra={"job": job_id, "attempt": attempt})
         return
@@ -124,7 +126,7 @@ def _may_be_done(job: Job, runtime: Runtime) -> bool:
     return job.state == "running" or (job.state == "storing" and not job.is_owned(runtime.now()))
 
 
-def _once_sent(job_id: str, runtime: Runtime) -> Job | None:
+def once_sent(job_id: str, runtime: Runtime) -> Job | None:
     """Read a job, waiting a little while its sender is still about to write that it was sent."""
     job = runtime.ledger.read(job_id)
     for _ in range(OWNER_PATIENCE):
@@ -211,11 +213,18 @@ def _store(job: Job, runtime: Runtime) -> Job:
 
     Done twice it writes the same objects again: their keys follow from the job.
     """
-    if is_past(job.attempt.finished_at, RESULT_PATIENCE_S, runtime):
-        message = f"the pictures could not be stored within {RESULT_PATIENCE_S // 3600} hours"
+    reason = _cannot_be_stored(job, runtime)
+    if reason:
+        message = f"the pictures could not be stored: {reason}"
         return fail(job, JobError(type="result_unusable", message=message), runtime)
     storing = runtime.ledger.write(
-        job.model_copy(update={"state": "storing", "owned_until": runtime.ledger.owned_until()})
+        job.model_copy(
+            update={
+                "state": "storing",
+                "owned_until": runtime.ledger.owned_until(),
+                "deaths": job.deaths + job.is_orphaned,
+            }
+        )
     )
     try:
         pictures = store_pictures(storing, runtime)
@@ -225,6 +234,15 @@ def _store(job: Job, runtime: Runtime) -> Job:
         return _store_later(storing, error, runtime)
     succeeded = storing.model_copy(update={"state": "succeeded", "pictures": pictures})
     return end(succeeded, runtime)
+
+
+def _cannot_be_stored(job: Job, runtime: Runtime) -> str:
+    """Say why there is no use in another try; empty where there may be."""
+    if is_past(job.attempt.finished_at, RESULT_PATIENCE_S, runtime):
+        return f"not within {RESULT_PATIENCE_S // 3600} hours"
+    if job.deaths >= MAX_DEATHS:
+        return f"{job.deaths} invocations died over them"
+    return ""
 
 
 def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:

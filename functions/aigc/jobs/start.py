@@ -26,13 +26,14 @@ from aigc.errors import (
     ThrottledError,
 )
 from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
+from aigc.jobs.lanes import free_place, slow_down
 from aigc.jobs.ledger import marker_key
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aigc.jobs.job import Slot
-    from aigc.jobs.ledger import Marker
+    from aigc.jobs.job import ErrorType, Slot
+    from aigc.jobs.ledger import LaneView, Marker
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,17 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
 """Attempts that found no room upstream before a job is given up; about half an hour of waiting."""
 
+MAX_DEATHS = 8
+"""Invocations that may die over one job before it is given up: it may be what kills them."""
+
 QUICK_RETRIES = 3
 """Repeats of one call within one invocation: throttled, or with the same session id."""
 
 FIND_PAGES = 10
 """Pages of a hundred tasks that are searched for one of ours."""
+
+CALLERS_DOING: frozenset[ErrorType] = frozenset({"refused", "moderated"})
+"""Errors that the same task would meet again."""
 
 START_S = 3.0
 """Time that starting a job needs; with less left, it is left to the next invocation."""
@@ -80,8 +87,12 @@ def _pump(lane: str, runtime: Runtime, fresh: Job | None) -> None:
     """
     passed_over: set[tuple[str, int]] = set()
     while runtime.has_time(START_S):
-        number = _free_place(lane, runtime)
-        if number is None or not _start_one(lane, number, runtime, fresh, passed_over):
+        view = runtime.ledger.lane(lane)
+        number = free_place(lane, view, runtime)
+        if number is None:
+            return
+        job = _first_waiting(view, runtime, fresh, passed_over)
+        if job is None or not _start_one(job, number, runtime, fresh, passed_over):
             return
 
 
@@ -145,9 +156,24 @@ def end(job: Job, runtime: Runtime) -> Job:
 
 
 def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
-    """End a job that cannot succeed."""
+    """End a job that cannot succeed; where that is not the caller's doing, it may be replayed."""
     changed = job.with_attempt(error=error, finished_at=runtime.now())
-    return end(changed.model_copy(update={"state": "failed", "error": error}), runtime)
+    failed = changed.model_copy(update={"state": "failed", "error": error})
+    if error.type not in CALLERS_DOING:
+        runtime.ledger.bury(failed)
+    return end(failed, runtime)
+
+
+def expire(job: Job, runtime: Runtime) -> Job:
+    """Cancel a job that was not sent by when its caller wants it; otherwise return it as it is."""
+    if job.state != "queued" or job.start_by is None or runtime.now() < job.start_by:
+        return job
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    message = f"not started by {job.start_by:%Y-%m-%dT%H:%M:%SZ}, as asked: nothing was sent"
+    error = JobError(type="not_started", message=message, retryable=True)
+    return end(claimed.model_copy(update={"state": "cancelled", "error": error}), runtime)
 
 
 def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
@@ -156,15 +182,16 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     The vendor never ran this attempt, or ended it for want of room: a new one costs nothing
     twice. The new marker is written before the record that names it.
     """
+    slow_down(job.lane, runtime)
     number = job.attempt.number
-    if number >= MAX_ATTEMPTS:
+    if number - job.spent_attempts >= MAX_ATTEMPTS:
         return fail(job, error, runtime)
     not_before = runtime.now() + _wait(number, runtime)
     waiting = job.with_attempt(error=error, finished_at=runtime.now()).model_copy(
         update={
             "state": "queued",
             "owned_until": None,
-            "marker": marker_key(job.lane, job.priority, not_before, job.id),
+            "marker": marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by),
         }
     )
     following = Attempt(number=number + 1, session_id=session_id(job.id, number + 1))
@@ -178,54 +205,45 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     return queued
 
 
-def _free_place(lane: str, runtime: Runtime) -> int | None:
-    taken = runtime.ledger.taken_slots(lane)
-    places = range(runtime.settings.lanes.get(lane, 1))
-    return next((number for number in places if number not in taken), None)
-
-
 def _start_one(
-    lane: str,
+    job: Job,
     number: int,
     runtime: Runtime,
     fresh: Job | None,
     passed_over: set[tuple[str, int]],
 ) -> bool:
-    """Start the first job that can be; say whether another look is due.
+    """Start a job if its place and it can be had; say whether another look is due.
 
-    None is due when none waits, nor when the fresh job got its place: we took one and gave back
-    none, so nobody else can have missed a place because of us.
+    None is due when the fresh job got its place: we took one and gave back none, so nobody else
+    can have missed a place because of us.
     """
-    job = _first_waiting(lane, runtime, fresh, passed_over)
-    if job is None:
-        return False
-    slot = runtime.ledger.take_slot(lane, number, job.id)
+    slot = runtime.ledger.take_slot(job.lane, number, job.id)
     if slot is None:
         return True
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         passed_over.add((job.id, job.revision))
-        runtime.ledger.release_slot(lane, slot)
+        runtime.ledger.release_slot(job.lane, slot)
         return True
     sent = _submit(claimed, slot, runtime)
     return sent.state not in {"submitting", "running"} or fresh is None or sent.id != fresh.id
 
 
 def _first_waiting(
-    lane: str, runtime: Runtime, fresh: Job | None, passed_over: set[tuple[str, int]]
+    view: LaneView, runtime: Runtime, fresh: Job | None, passed_over: set[tuple[str, int]]
 ) -> Job | None:
-    for marker in runtime.ledger.waiting(lane):
+    for marker in view.waiting():
         if marker.not_before > runtime.now():
             continue
         is_fresh = fresh is not None and fresh.marker == marker.key
         try:
             job = fresh if is_fresh else runtime.ledger.read(marker.job_id)
         except BadRecordError:
-            logger.exception("job_unreadable", extra={"job": marker.job_id, "lane": lane})
+            logger.exception("job_unreadable", extra={"job": marker.job_id})
             continue
         if job is None or job.state != "queued" or job.marker != marker.key:
             _remove_rubbish(marker, job, runtime)
-        elif (job.id, job.revision) not in passed_over:
+        elif (job.id, job.revision) not in passed_over and expire(job, runtime) is job:
             return job
     return None
 

@@ -124,6 +124,9 @@ class TaskKind(Protocol):
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
         """Read the answer to `describe` (the object below `Response`)."""
 
+    def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:
+        """Build the call that ends a task that has not begun; None where there is no such call."""
+
     def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
         """Build the call that lists tasks since a Unix time, or goes on with a listing.
 

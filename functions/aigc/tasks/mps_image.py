@@ -134,6 +134,10 @@ class MpsImage:
         """Build the call that asks how the task is; MPS remembers it for seven days."""
         return _call("DescribeAigcImageTask", {"TaskId": task_id})
 
+    def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:  # noqa: ARG002  VOD's alone
+        """Say that there is none: MPS's ManageTask names no image tasks among those it ends."""
+        return None
+
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
         """Read the answer; a failure has no code, only a message.
 

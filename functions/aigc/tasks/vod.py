@@ -102,6 +102,11 @@ class VodKind:
         """Read a task's detail; all kinds of task have a key there, most of them null."""
         return _observed(task_id, response.get("Status") or "", response.get(self.detail) or {})
 
+    def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:
+        """Build the call that ends a task which is WAITING; VOD refuses it of any other."""
+        params = {"TaskId": task_id, "SubAppId": sub_app_id, "OperationType": "Abort"}
+        return _call("ManageTask", params)
+
     def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
         """Build the call that lists a hundred tasks since a Unix time, oldest first."""
         after = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

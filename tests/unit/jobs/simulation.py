@@ -70,6 +70,8 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 MODELS = {kind: KINDS[kind].model.model_validate(task) for kind, task in TASKS.items()}
 PICTURE = picture()
+KEPT = ("jobs/", "index/", "dead/")
+"""What stays in the ledger when all jobs have ended."""
 _RANDOM_PARTS = re.compile(r"-[0-9a-f]{8}\b|(?<=slot-)[0-9a-f]{32}")
 
 T = TypeVar("T")
@@ -445,13 +447,11 @@ class Simulation:
 
     def _runtime(self, invocation: Invocation) -> Runtime:
         world = self.world
+        bucket = FaultyStore(self, invocation, self._store)
         return Runtime(
             settings=world.settings,
-            ledger=Ledger(
-                FaultyStore(self, invocation, self._store),
-                lease=timedelta(seconds=LEASE_S),
-                now=world.clock.now,
-            ),
+            ledger=Ledger(bucket, lease=timedelta(seconds=LEASE_S), now=world.clock.now),
+            bucket=bucket,
             kinds=KINDS,
             upstream=FaultyVendor(self, invocation),
             results=FaultyStore(self, invocation, world.results),
@@ -534,7 +534,7 @@ class Simulation:
         return not task.session_id or self.world.vendor.lists_tasks or task.id in self._heard
 
     def _unfinished(self) -> list[str]:
-        ledger = [key for key in self._store.objects if not key.startswith("jobs/")]
+        ledger = [key for key in self._store.objects if not key.startswith(KEPT)]
         staged = [key for key in self.world.results.objects if key.startswith(STAGING)]
         endless = [f"{_told(job)} never ends" for job in self.jobs() if not job.has_ended]
         return [*endless, *(f"{key} is left" for key in (*ledger, *staged))]

@@ -66,7 +66,8 @@ def read(world: World, job: Job) -> Job:
 def only_records_are_left(world: World) -> bool:
     world.clock.pass_time(LEASE_S + 1)
     sweep(world.runtime())
-    return all(key.startswith("jobs/") for key in world.ledger_keys())
+    kept = ("jobs/", "index/", "usage/", "dead/")
+    return all(key.startswith(kept) for key in world.ledger_keys())
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_the_same_order_twice_is_one_job_and_one_task(world: World) -> None:
     assert (first.is_new, again.is_new) == (True, False)
     assert again.job.id == job_id
     assert len(world.vendor.tasks) == 1
-    assert not world.ledger_keys("queue/")
+    assert not world.ledger_keys("lanes/vod.image/waiting/")
 
 
 @pytest.mark.parametrize("kind", ["vod.image", "vod.scene_image"])
@@ -242,8 +243,8 @@ def test_throttled_jobs_wait_longer_each_time_and_are_given_up_in_the_end(world:
 
 def test_a_job_that_waits_for_its_time_does_not_hold_up_the_others(world: World) -> None:
     world.vendor.next_creates = ["throttle"] * 4
-    waiting = accepted(world)
-    following = accepted(world)
+    waiting = accepted(world, "mps.image")
+    following = accepted(world, "mps.image")
 
     assert read(world, waiting).state == "queued"
     assert read(world, following).state == "running"
@@ -411,7 +412,7 @@ def test_a_status_call_costs_one_ledger_request_and_one_query(world: World) -> N
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_a_submit_costs_nine_ledger_requests_or_three_when_the_lane_is_full(
+def test_a_submit_costs_nine_ledger_requests_or_four_when_the_lane_is_full(
     world: World, kind: str
 ) -> None:
     accepted(world, kind)
@@ -422,18 +423,18 @@ def test_a_submit_costs_nine_ledger_requests_or_three_when_the_lane_is_full(
     accepted(world, kind)
 
     assert free == 9
-    assert len(world.store.requests) == 3
+    assert len(world.store.requests) == 4
 
 
 def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world: World) -> None:
-    world.store.put("queue/vod.image/10-1763640000000-lost-abcd", b"{}")
+    world.store.put("lanes/vod.image/waiting/10-1763640000000-lost-abcd", b"{}")
 
     pump("vod.image", world.runtime())
-    assert world.ledger_keys("queue/")
+    assert world.ledger_keys("lanes/vod.image/waiting/")
     world.clock.pass_time(LEASE_S + 1)
     pump("vod.image", world.runtime())
 
-    assert not world.ledger_keys("queue/")
+    assert not world.ledger_keys("lanes/vod.image/waiting/")
 
 
 def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
@@ -512,7 +513,7 @@ def test_a_write_whose_reply_was_lost_is_not_made_twice(world: World) -> None:
 def test_a_slot_whose_release_was_not_answered_is_freed_by_the_sweep(world: World) -> None:
     job = accepted(world)
     following = accepted(world)
-    world.store.faults = [StoreFault("delete slots/", AmbiguousError("delete"))]
+    world.store.faults = [StoreFault("delete lanes/vod.image/slots/", AmbiguousError("delete"))]
     world.vendor.finish(world.vendor.tasks[0])
 
     look(job.id, world.runtime())
@@ -641,7 +642,7 @@ def test_a_place_that_could_not_be_given_back_is_tried_again_with_the_pictures(
     job, following = accepted(world), accepted(world)
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [AmbiguousError("download")] * 2
-    world.store.faults = [StoreFault("delete slots/", AmbiguousError("delete"))]
+    world.store.faults = [StoreFault("delete lanes/vod.image/slots/", AmbiguousError("delete"))]
 
     look(job.id, world.runtime())
     assert read(world, following).state == "queued"

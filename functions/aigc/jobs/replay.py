@@ -1,0 +1,77 @@
+"""Replaying: a job that failed through no fault of its caller runs again, because somebody says so.
+
+It is the one way out of a state that is final otherwise, and nothing but a person takes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from aigc.jobs.job import Attempt, session_id
+from aigc.jobs.ledger import marker_key
+from aigc.jobs.start import CALLERS_DOING, pump
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+Refusal = Literal["not_failed", "callers_doing", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A job that is to run again, or why it is not."""
+
+    job: Job
+    refusal: Refusal | None = None
+    may_be_paid: bool = False
+    """Whether the attempt that failed may have been billed: the next one is billed again."""
+
+
+def replay(job_id: str, runtime: Runtime) -> Replay | None:
+    """Queue a dead job again, as a new attempt; None where there is no such job.
+
+    Done twice, or by two at once, it makes one attempt: the second finds the job queued.
+    """
+    job = runtime.ledger.read(job_id)
+    if job is None:
+        return None
+    if job.state != "failed" or job.error is None:
+        runtime.ledger.exhume(job_id)
+        return Replay(job, "not_failed")
+    if job.error.type in CALLERS_DOING:
+        return Replay(job, "callers_doing")
+    if not _is_ours(job, runtime):
+        return Replay(job, "busy")
+    queued = _queued(job, runtime)
+    runtime.ledger.exhume(job_id)
+    pump(queued.lane, runtime)
+    return Replay(queued, may_be_paid=bool(job.attempt.task_id) or job.attempt.is_ambiguous)
+
+
+def _is_ours(job: Job, runtime: Runtime) -> bool:
+    """Claim an ended job, whose claims the sweep removes: hence a second look behind the claim."""
+    if runtime.ledger.claim(job) is None:
+        return False
+    again = runtime.ledger.read(job.id)
+    return again is not None and again.revision == job.revision
+
+
+def _queued(job: Job, runtime: Runtime) -> Job:
+    """Write the marker, then the record that names it."""
+    number = job.attempt.number
+    following = Attempt(number=number + 1, session_id=session_id(job.id, number + 1))
+    queued = job.model_copy(
+        update={
+            "state": "queued",
+            "marker": marker_key(job.id, job.lane, job.priority, after=runtime.now(), by=None),
+            "start_by": None,
+            "deaths": 0,
+            "error": None,
+            "attempts": (*job.attempts, following),
+            "spent_attempts": number,
+        }
+    )
+    runtime.ledger.queue_again(queued)
+    return runtime.ledger.write(queued)

@@ -1,0 +1,128 @@
+"""A lane runs fewer tasks after the vendor had no room, and wins its places back by itself."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aigc.errors import AmbiguousError
+from aigc.jobs.lanes import most_at_once
+from aigc.jobs.recover import sweep
+from aigc.jobs.settle import look
+from tests.fakes import StoreFault, World, build_world
+from tests.unit.jobs.test_life_of_a_job import accepted, read
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+
+LANE = "mps.image"
+
+
+@pytest.fixture
+def world() -> World:
+    return build_world(lanes={"vod.image": 1, "mps.image": 8}, retry_base_s=15)
+
+
+def allowed(world: World, lane: str = LANE) -> int:
+    runtime = world.runtime()
+    return most_at_once(lane, runtime.ledger.lane(lane), runtime)
+
+
+def congest(world: World, lane: str = LANE) -> Job:
+    world.vendor.next_creates = ["throttle"] * 4
+    return accepted(world, lane)
+
+
+def test_a_lane_loses_half_of_its_places_when_the_vendor_has_no_room(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = allowed(world)
+
+    with caplog.at_level(logging.WARNING):
+        congest(world)
+
+    assert (before, allowed(world)) == (8, 4)
+    told = [record for record in caplog.records if record.message == "lane_slowed_down"]
+    assert [vars(record)["at_once"] for record in told] == [4]
+
+
+def test_what_fails_of_one_congestion_cuts_the_lane_once(world: World) -> None:
+    congest(world)
+    congest(world)
+
+    assert allowed(world) == 4
+
+
+def test_a_congestion_that_lasts_cuts_it_again(world: World) -> None:
+    congest(world)
+    world.clock.pass_time(15)
+    congest(world)
+
+    assert allowed(world) == 2
+    assert len(world.ledger_keys(f"lanes/{LANE}/cuts/")) == 1
+
+
+def test_places_are_won_back_one_by_one_and_never_more_than_configured(world: World) -> None:
+    congest(world)
+
+    seen = []
+    for _ in range(7):
+        seen.append(allowed(world))
+        world.clock.pass_time(15)
+
+    assert seen == [4, 5, 6, 7, 8, 8, 8]
+
+
+def test_a_lane_that_is_slowed_down_starts_no_more_than_it_may(world: World) -> None:
+    congest(world)
+    world.clock.pass_time(1)
+
+    for _ in range(6):
+        accepted(world, LANE)
+
+    assert len(world.vendor.tasks) == allowed(world) == 4
+
+
+def test_a_lane_with_one_place_pauses(world: World) -> None:
+    congest(world, "vod.image")
+
+    following = accepted(world)
+    assert read(world, following).state == "queued"
+
+    world.clock.pass_time(16)
+    sweep(world.runtime())
+    assert read(world, following).state == "running"
+
+
+def test_the_sweep_forgets_a_cut_that_has_worn_off(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = congest(world)
+    world.clock.pass_time(200)
+
+    with caplog.at_level(logging.INFO):
+        sweep(world.runtime())
+
+    assert not world.ledger_keys(f"lanes/{LANE}/cuts/")
+    assert "lane_recovered" in caplog.messages
+    assert read(world, job).state == "running"
+
+
+def test_a_task_that_fails_for_want_of_room_cuts_the_lane_too(world: World) -> None:
+    job = accepted(world)
+    world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
+
+    look(job.id, world.runtime())
+
+    assert allowed(world, "vod.image") == 0
+    assert read(world, job).state == "queued"
+
+
+def test_a_lane_that_cannot_be_cut_keeps_no_job_from_its_queue(world: World) -> None:
+    world.store.faults = [StoreFault(f"create lanes/{LANE}/cuts/", AmbiguousError("create"))]
+
+    job = congest(world)
+
+    assert read(world, job).state == "queued"

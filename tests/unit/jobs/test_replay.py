@@ -1,0 +1,115 @@
+"""A dead job runs again when somebody says so, and never by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aigc.errors import BadPictureError
+from aigc.jobs.recover import sweep
+from aigc.jobs.replay import replay
+from aigc.jobs.settle import look
+from aigc.jobs.start import MAX_ATTEMPTS, MAX_DEATHS
+from tests.fakes import LEASE_S, World, build_world
+from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+
+
+@pytest.fixture
+def world() -> World:
+    return build_world()
+
+
+def dead(world: World) -> Job:
+    job = accepted(world)
+    world.vendor.finish(world.vendor.tasks[-1])
+    world.downloads.errors = [BadPictureError("no picture")]
+    look(job.id, world.runtime())
+    assert read(world, job).state == "failed"
+    return job
+
+
+def test_what_is_known_of_a_dead_job_is_kept(world: World) -> None:
+    job = dead(world)
+
+    assert world.runtime().ledger.dead_jobs() == [job.id]
+
+
+def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -> None:
+    world.vendor.next_creates = ["refuse"]
+    job = accepted(world)
+
+    refused = replay(job.id, world.runtime())
+
+    assert world.runtime().ledger.dead_jobs() == []
+    assert refused is not None
+    assert refused.refusal == "callers_doing"
+
+
+def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> None:
+    job = dead(world)
+
+    replayed = replay(job.id, world.runtime())
+    world.vendor.finish(world.vendor.tasks[-1])
+    look(job.id, world.runtime())
+
+    assert replayed is not None
+    assert replayed.may_be_paid
+    ended = read(world, job)
+    assert ended.state == "succeeded"
+    assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1", f"{job.id}-2"]
+    assert world.runtime().ledger.dead_jobs() == []
+    assert only_records_are_left(world)
+
+
+def test_replayed_twice_it_makes_one_attempt(world: World) -> None:
+    job = dead(world)
+    replay(job.id, world.runtime())
+
+    again = replay(job.id, world.runtime())
+
+    assert again is not None
+    assert again.refusal == "not_failed"
+    assert len(world.vendor.tasks) == 2
+
+
+def test_it_has_all_its_attempts_once_more(world: World) -> None:
+    world.vendor.next_creates = ["throttle"] * 4 * (MAX_ATTEMPTS + 1)
+    job = accepted(world)
+    for _ in range(100):
+        world.clock.pass_time(60)
+        sweep(world.runtime())
+    assert read(world, job).state == "failed"
+
+    replay(job.id, world.runtime())
+
+    assert read(world, job).state == "queued"
+    assert len(read(world, job).attempts) == MAX_ATTEMPTS + 2
+
+
+def test_a_job_that_kills_whoever_stores_it_ends_and_frees_its_lane(world: World) -> None:
+    class DiedError(BaseException):
+        pass
+
+    job = accepted(world)
+    following = accepted(world)
+    world.vendor.finish(world.vendor.tasks[0])
+    world.downloads.errors = [DiedError()] * (MAX_DEATHS + 1)  # type: ignore[list-item]  # a kill
+    with pytest.raises(DiedError):
+        look(job.id, world.runtime())
+
+    for _ in range(2 * MAX_DEATHS):
+        world.clock.pass_time(LEASE_S + 1)
+        try:
+            sweep(world.runtime())
+        except DiedError:
+            continue
+
+    ended = read(world, job)
+    assert ended.error is not None
+    assert ended.error.type == "result_unusable"
+    assert "died" in ended.error.message
+    assert read(world, following).state == "running"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud import schema, tc3
 from localcloud.core import ApiError
-from localcloud.faults import REQUEST_FAULTS, argument
+from localcloud.faults import API_FAULTS, argument
 from localcloud.server import LostReplyError, Response
 
 if TYPE_CHECKING:
@@ -110,11 +110,13 @@ class ApiFront:
 
     def _break(self, where: str, action: str) -> str | None:
         """Do what a fault says before the call; what comes after it is handed back."""
-        fault = self._faults.take(where, *REQUEST_FAULTS)
+        fault = self._faults.take(where, *API_FAULTS)
         if fault == "throttle":
             raise _throttled(action)
         if fault == "http_500":
             raise ServerFaultError
+        if fault is not None and fault.startswith("refuse:"):
+            raise ApiError(argument(fault), "The local cloud was told to refuse this.")
         if fault is not None and fault.startswith("delay:"):
             time.sleep(float(argument(fault)) / self._clock.speed)
         return fault

@@ -9,16 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 REQUEST_FAULTS = frozenset({"throttle", "lost_reply", "http_500", "delay"})
+API_FAULTS = REQUEST_FAULTS | {"refuse"}
 DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
 
 # What can go wrong where; an entry that could never come true is refused.
 _PLACES = (
-    (r"(vod|mps)\.Create(Scene)?AigcImageTask", REQUEST_FAULTS | {"task_failure"}),
+    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure"}),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
-    (r"(vod|mps|cos|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", REQUEST_FAULTS),
+    (r"(vod|mps|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", API_FAULTS),
+    (r"cos\.[A-Z]\w*", REQUEST_FAULTS),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
-_NEEDS_ARGUMENT = frozenset({"task_failure", "delay"})
+_NEEDS_ARGUMENT = frozenset({"task_failure", "delay", "refuse"})
 _FIELDS = frozenset({"where", "what", "times", "rate"})
 
 
@@ -100,7 +102,7 @@ class Faults:
 
 
 def argument(what: str) -> str:
-    """Tell what follows the colon: the seconds of `delay:3`, the code of `task_failure:…`."""
+    """Tell what follows the colon: the seconds of `delay:3`, the code of `refuse:…`."""
     return what.partition(":")[2]
 
 

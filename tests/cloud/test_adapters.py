@@ -21,52 +21,12 @@ from aigc.errors import (
 )
 from aigc.settings import SettingsError
 from aigc.tasks.kind import ApiCall
-from localcloud.cloud import LocalCloud
+from tests.cloud.conftest import BUCKET, REGION
 from tests.fakes import InMemoryStore, ManualClock, build_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aigc.errors import CloudError
-
-BUCKET = "ledger-1250000000"
-REGION = "ap-guangzhou"
-
-
-@pytest.fixture(scope="module")
-def running_cloud() -> Iterator[LocalCloud]:
-    with LocalCloud(speed=20) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(running_cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> LocalCloud:
-    """The cloud as an instance sees it: a role's key and a proxy in the environment."""
-    key = running_cloud.keys.issue("a-role", expires_at=running_cloud.clock.now() + 3600)
-    monkeypatch.setenv("TENCENTCLOUD_SECRETID", key.secret_id)
-    monkeypatch.setenv("TENCENTCLOUD_SECRETKEY", key.secret_key)
-    monkeypatch.setenv("TENCENTCLOUD_SESSIONTOKEN", key.token)
-    monkeypatch.setenv("HTTP_PROXY", running_cloud.url)
-    running_cloud.faults.replace([])
-    _empty_bucket(running_cloud)
-    return running_cloud
-
-
-def _empty_bucket(cloud: LocalCloud) -> None:
-    client = CosBucket(BUCKET, region=REGION, protocol="http")._client()  # noqa: SLF001
-    if BUCKET not in [bucket["Name"] for bucket in _buckets(client)]:
-        client.create_bucket(Bucket=BUCKET)
-    client.put_bucket_versioning(Bucket=BUCKET, Status="Suspended")
-    cloud.cos.bucket(BUCKET).settings.pop("versioning", None)
-    found = client.list_objects(Bucket=BUCKET).get("Contents", [])
-    for one in found:
-        client.delete_object(Bucket=BUCKET, Key=one["Key"])
-
-
-def _buckets(client: object) -> list[dict[str, str]]:
-    listed = client.list_buckets()["Buckets"] or {}  # type: ignore[attr-defined]
-    found: list[dict[str, str]] = listed.get("Bucket", [])
-    return found
+    from localcloud.cloud import LocalCloud
 
 
 @pytest.fixture(params=["in memory", "COS"])

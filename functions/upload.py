@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from aigc.errors import AigcError, InvalidRequestError
+from aigc.errors import AigcError, BadPictureError, InvalidRequestError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source, id_from
 from aigc.jobs.runtime import STAGING
 from aigc.jobs.settle import on_stored
 from aigc.logs import invocation, note
-from aigc.pictures import HEAD, content_type_of
-from aigc.places import RESERVED
+from aigc.pictures import HEAD, check_head
+from aigc.places import RESERVED, checked_key
 from aigc.rules import Rules, packaged_rules
 from aigc.triggers.cos import CosEvent
 
@@ -31,6 +32,9 @@ MAX_BYTES = 20 * 2**20
 """The most that any model takes for one input (MPS's wand-vega-image); most advise 7 MB."""
 
 PROMPT_HEADER = "x-cos-meta-aigc-prompt"
+
+_JOB_ID = re.compile("[0-9a-f]{32}")
+_ATTEMPT = re.compile("[0-9]{1,4}")
 
 
 class UnwantedError(AigcError):
@@ -76,7 +80,7 @@ def _take(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
         if created.bucket == settings.inbox_bucket:
             return _accept(created, rules, runtime)
         raise UnwantedError(f"{created.bucket} is not a bucket that uploads are taken from")
-    except (UnwantedError, InvalidRequestError) as reason:
+    except (UnwantedError, BadPictureError, InvalidRequestError) as reason:
         logger.info("upload_not_wanted", extra={**_named(created), "reason": str(reason)})
         return "not_wanted"
 
@@ -84,7 +88,7 @@ def _take(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
 def _settle(created: ObjectCreated, runtime: Runtime) -> str:
     job_id, _, rest = created.key.removeprefix(STAGING).partition("/")
     attempt, _, name = rest.partition("/")
-    if not name or not attempt.isdecimal():
+    if not name or not _JOB_ID.fullmatch(job_id) or not _ATTEMPT.fullmatch(attempt):
         raise UnwantedError("MPS leaves pictures under the id and attempt of a job")
     on_stored(job_id, int(attempt), runtime)
     return "stored"
@@ -138,13 +142,19 @@ def _check_size(created: ObjectCreated) -> None:
 def _picture_key(created: ObjectCreated, runtime: Runtime) -> str:
     """Return the key under which the picture lies: the event may be read in two ways."""
     for key in filter(None, (created.key, created.other_key)):
-        head = runtime.inbox.head(key, HEAD)
+        head = runtime.inbox.head(_checked(key), HEAD)
         if head is None:
             continue
-        if content_type_of(head) is None:
-            raise UnwantedError(f"it begins with {head[:8].hex(' ')}: not a JPEG, PNG or WebP")
+        check_head(head)
         return key
     raise UnwantedError("it is not there any more")
+
+
+def _checked(key: str) -> str:
+    try:
+        return checked_key(key)
+    except ValueError as reason:
+        raise UnwantedError(f"its key {reason}") from None
 
 
 def _prompt(created: ObjectCreated, key: str, runtime: Runtime) -> str:

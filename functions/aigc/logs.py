@@ -37,7 +37,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        return text.encode(errors="backslashreplace").decode()  # half a character cannot be printed
 
 
 class _Stdout(logging.StreamHandler):  # type: ignore[type-arg]  # 3.10 cannot subscript it

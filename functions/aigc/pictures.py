@@ -6,8 +6,12 @@ No imaging library: Pillow adds 20 MB to a function for what takes three short r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aigc.errors import BadPictureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_BYTES = 64 * 2**20
 """More than any model makes (a 4K PNG is about 30 MB), and what a function's memory bears."""
@@ -15,7 +19,14 @@ MAX_BYTES = 64 * 2**20
 HEAD = 32
 """Bytes that tell the format."""
 
+MOST_PIXELS = 2**28
+"""16384 x 16384: a few bytes may claim more, and cost who unpacks them gigabytes."""
+
 _JPEG_MARK = 0xFF
+_JPEG_END = b"\xff\xd9"
+_JPEG_SEGMENTS = 10_000  # before the frame; metadata of 600 MB
+_PNG_BEGIN = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+_PNG_END = b"IEND\xaeB`\x82"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -31,7 +42,7 @@ class Seen:
 
 def content_type_of(head: bytes) -> str | None:
     """Tell JPEG, PNG and WebP by their first bytes; None for anything else."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+    if head.startswith(_PNG_BEGIN):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
@@ -40,27 +51,52 @@ def content_type_of(head: bytes) -> str | None:
     return None
 
 
+def check_head(head: bytes) -> None:
+    """Check a picture of which only the first bytes are here.
+
+    Raises:
+        BadPictureError: It is none, or says already that it is absurdly large.
+    """
+    content_type = _known_type(head, f"it begins with {head[:8].hex(' ')}")
+    if content_type != "image/jpeg":  # which tells later
+        _size(content_type, head)
+
+
 def inspect(data: bytes) -> Seen:
-    """Check that bytes are a whole picture's beginning and read its size.
+    """Check that bytes are a picture from beginning to end, and read its size.
 
     Raises:
         BadPictureError: They are not, or they are too many.
     """
     if len(data) > MAX_BYTES:
         raise BadPictureError(f"a picture of {len(data)} bytes; at most {MAX_BYTES} are stored")
-    content_type = content_type_of(data[:HEAD])
+    came = f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
+    content_type = _known_type(data[:HEAD], came)
+    extension, _, is_whole = _FORMATS[content_type]
+    width, height = _size(content_type, data)
+    if not is_whole(data):
+        raise BadPictureError(f"a {extension} cut off after {len(data)} bytes")
+    return Seen(content_type, extension, width, height)
+
+
+def _known_type(head: bytes, came: str) -> str:
+    content_type = content_type_of(head)
     if content_type is None:
-        raise BadPictureError(
-            f"{len(data)} bytes that begin with {data[:8].hex(' ')}: not a JPEG, PNG or WebP"
-        )
-    extension, read = _READERS[content_type]
+        raise BadPictureError(f"{came}: not a JPEG, PNG or WebP")
+    return content_type
+
+
+def _size(content_type: str, data: bytes) -> tuple[int, int]:
+    extension, read, _ = _FORMATS[content_type]
     try:
         width, height = read(data)
     except IndexError:
         raise BadPictureError(f"a {extension} cut off after {len(data)} bytes") from None
-    if not width or not height:
-        raise BadPictureError(f"a {extension} of {width}x{height} pixels")
-    return Seen(content_type, extension, width, height)
+    if not 0 < width * height <= MOST_PIXELS:
+        raise BadPictureError(
+            f"a {extension} of {width}x{height} pixels; allowed: 1 to {MOST_PIXELS} in all"
+        )
+    return width, height
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
@@ -68,11 +104,19 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
+    frame = _jpeg_frame(data)
+    return _number(data, frame + 7, 2), _number(data, frame + 5, 2)
+
+
+def _jpeg_frame(data: bytes) -> int:
+    """Find where the frame begins: behind all metadata, which may hold a picture of its own."""
     position = 2
-    while data[position] == _JPEG_MARK:
+    for _ in range(_JPEG_SEGMENTS):
+        if data[position] != _JPEG_MARK:
+            break
         marker = data[position + 1]
         if marker in _JPEG_FRAMES:
-            return _number(data, position + 7, 2), _number(data, position + 5, 2)
+            return position
         if marker == _JPEG_MARK:
             position += 1
         else:
@@ -87,6 +131,8 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     if form == b"VP8L":
         bits = _little(data, 21, 4)
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if form != b"VP8 ":
+        raise BadPictureError(f"a webp whose first chunk is {form!r}; allowed: VP8X, VP8L, VP8")
     return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
 
 
@@ -102,8 +148,9 @@ def _little(data: bytes, start: int, size: int) -> int:
     return int.from_bytes(data[start : start + size], "little")
 
 
-_READERS = {
-    "image/png": ("png", _png_size),
-    "image/jpeg": ("jpg", _jpeg_size),
-    "image/webp": ("webp", _webp_size),
+# What follows the end is left alone: readers pass over it, and some writers add to it.
+_FORMATS: dict[str, tuple[str, Callable[[bytes], tuple[int, int]], Callable[[bytes], bool]]] = {
+    "image/png": ("png", _png_size, lambda data: _PNG_END in data),
+    "image/jpeg": ("jpg", _jpeg_size, lambda data: data.find(_JPEG_END, _jpeg_frame(data)) > 0),
+    "image/webp": ("webp", _webp_size, lambda data: len(data) >= 8 + _little(data, 4, 4)),
 }

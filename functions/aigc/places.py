@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import re
+
 LONGEST = 200
-"""Characters of a prefix or a name; a key may have 850 bytes, and Chinese takes three each."""
+"""Characters of a prefix or a name."""
 
 RESERVED = ".aigc/"
 """What lies here is ours, MPS's staging for instance."""
+
+
+LONGEST_KEY = 850
+"""Bytes of a key, as COS has it."""
+
+LONGEST_BEGIN = 820
+"""Bytes of a result's key without number and ending."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
+
+
+def checked_key(key: str) -> str:
+    """Return the key of an upload, unless it is one that cannot be asked for by HTTP.
+
+    Much is allowed, since people name files: spaces of all kinds, backslashes, two slashes.
+
+    Raises:
+        ValueError: It may not be; it says why.
+    """
+    if _CONTROL.search(key):
+        raise ValueError("must not contain a control character")
+    if _DOTS.search(key):  # every HTTP library resolves them, and asks for another object
+        raise ValueError("must not contain a part `.` or `..`")
+    if not key or key.endswith("/"):
+        raise ValueError("must name a file: a folder is no picture")
+    if len(key.encode()) > LONGEST_KEY:
+        raise ValueError(f"must have at most {LONGEST_KEY} bytes")
+    return key
 
 
 def checked_prefix(prefix: str) -> str:
@@ -36,6 +67,11 @@ def checked_name(name: str) -> str:
     if not name or "/" in name or name.startswith("."):
         raise ValueError("must be a file's name: no slash, no dot in front")
     return _checked(name)
+
+
+def fits_in_a_key(prefix: str, name: str) -> bool:
+    """Whether COS would take the keys of results that lie there."""
+    return len(f"{prefix}{name}".encode()) <= LONGEST_BEGIN
 
 
 def _checked(text: str) -> str:

@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError, field_validator
 
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.jobs.job import Place
-from aigc.places import RESERVED, checked_prefix
-from aigc.tasks.fields import explain
+from aigc.places import LONGEST_BEGIN, RESERVED, checked_key, checked_prefix, fits_in_a_key
+from aigc.tasks.fields import explain, snake
 from aigc.tasks.kinds import KINDS
 from aigc.wire import Wire
 
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 _SLASHES = re.compile("//+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_BRACES = re.compile("[{}]")
 _PLACEHOLDERS = ("folder", "rule", "date", "job")
-LONGEST_KEY = 820
-"""Bytes of a result's key without number and ending; COS allows 850 in all."""
 
 _PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
 """The list that an uploaded picture is put in front of, by kind."""
@@ -65,6 +64,8 @@ class Rule(Wire):
     def _is_a_key_prefix(cls, prefix: str) -> str:
         if prefix.startswith(("/", RESERVED)):
             raise ValueError(f"keys begin neither with a slash nor, here, with {RESERVED}")
+        if prefix:
+            checked_key(f"{prefix}picture")
         return prefix
 
     @field_validator("suffix")
@@ -82,7 +83,17 @@ class Rule(Wire):
         unknown = set(_PLACEHOLDER.findall(results)) - set(_PLACEHOLDERS)
         if unknown:
             raise ValueError(f"allowed placeholders: {', '.join(_PLACEHOLDERS)}")
+        if _BRACES.search(_PLACEHOLDER.sub("", results)):
+            raise ValueError("a brace without its other half")
         return checked_prefix(results)
+
+    @field_validator("task")
+    @classmethod
+    def _is_in_our_spelling(cls, task: dict[str, Any]) -> dict[str, Any]:
+        """Rename what an upload may add to: the vendor's spelling of it must not stand beside."""
+        spelled = snake(task)
+        scene = spelled.get("scene_info")
+        return {**spelled, "scene_info": snake(scene)} if isinstance(scene, dict) else spelled
 
     def fits(self, key: str) -> bool:
         """Whether an object with this key is this rule's."""
@@ -98,7 +109,9 @@ class Rule(Wire):
         """
         parameters = _with_prompt(self.task, prompt) if prompt else dict(self.task)
         field = _PICTURES[self.kind]
-        parameters[field] = [_picture(self.kind, picture_url), *parameters.get(field, ())]
+        given = parameters.get(field, [])
+        if isinstance(given, list | tuple):  # else the model says what is wrong with it
+            parameters[field] = [_picture(self.kind, picture_url), *given]
         try:
             return KINDS[self.kind].model.model_validate(parameters)
         except ValidationError as error:
@@ -121,11 +134,12 @@ class Rule(Wire):
         prefix = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
         prefix = _SLASHES.sub("/", prefix).lstrip("/")
         name = file_name.rpartition(".")[0] or file_name
-        if prefix.startswith(RESERVED) or len(f"{prefix}{name}".encode()) > LONGEST_KEY:
+        if prefix.startswith(RESERVED) or not fits_in_a_key(prefix, name):
+            allowed = f"keys of at most {LONGEST_BEGIN} bytes, not below {RESERVED}"
             raise InvalidRequestError(
-                f"the results of {key[:80]!r} would go to {prefix[:80]!r}",
+                f"the results of {key[:80]!r} would go to {prefix[:80]!r}; allowed: {allowed}",
                 field="key",
-                allowed=f"keys of at most {LONGEST_KEY} bytes, not below {RESERVED}",
+                allowed=allowed,
             )
         return Place(prefix=prefix, name=name)
 
@@ -188,8 +202,8 @@ def load_rules(path: Path) -> Rules:
     # A function's Python 3.10 has no tomllib, and needs none: the package carries JSON.
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        raw = toml.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        raw = toml.loads(path.read_text(encoding="utf-8-sig"))  # Notepad puts a mark before it
+    except (ValueError, RecursionError) as error:
         raise RulesError(f"{path.name} is no TOML: {error}") from None
     return Rules.parse(raw)
 
@@ -248,7 +262,8 @@ def _explain(error: ValidationError, raw: object) -> str:
     fault = error.errors(include_url=False)[0]
     match fault["loc"]:
         case ("rule", int(number), *rest):
-            where = f"rule {_name(raw, number)}: {'.'.join(map(str, rest))}"
+            field = ".".join(map(str, rest))
+            where = f"rule {_name(raw, number)}" + (field and f": {field}")
         case _:
             where = ".".join(map(str, fault["loc"]))
     reason = str(fault["msg"]).removeprefix("Value error, ")

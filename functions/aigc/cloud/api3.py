@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import requests
 from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -69,8 +71,11 @@ class CloudApi:
             answer = self._client(call.service, call.version).call_json(call.action, call.params)
         except TencentCloudSDKException as error:
             raise translated(doing, error) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            # The SDK takes the answer's form for granted.
             raise AmbiguousError(doing, vendor_message="the answer is not API 3.0") from error
+        except requests.RequestException as error:  # the SDK lets through what a body's end raises
+            raise AmbiguousError(doing, vendor_message=type(error).__name__) from error
         return _response(doing, answer)
 
     def _client(self, service: str, version: str) -> CommonClient:
@@ -87,16 +92,19 @@ class CloudApi:
             keepAlive=True,
         )
         profile = ClientProfile(httpProfile=http, language="en-US")
-        return CommonClient(service, version, RoleCredential(), "", profile)
+        client = CommonClient(service, version, RoleCredential(), "", profile)
+        # A redirect would send the call, and the role's token, a second time and elsewhere.
+        client.request.conn._session.max_redirects = 0  # noqa: SLF001  the SDK offers no switch
+        return client
 
 
 def translated(doing: str, error: TencentCloudSDKException) -> CloudError:
     """Turn the SDK's exception into ours; codes are dotted families."""
-    code, message = error.code or "", _text(error.message)
+    code, message = _text(error.code), _text(error.message)
     kind = CODES.get(code) or CODES.get(code.partition(".")[0], RefusedError)
     if code == "ClientNetworkError" and any(sign in message for sign in _NEVER_SENT):
         kind = ThrottledError
-    return kind(doing, code=code, vendor_message=message, request_id=error.requestId or "")
+    return kind(doing, code=code, vendor_message=message, request_id=_text(error.requestId))
 
 
 def _response(doing: str, answer: Any) -> dict[str, Any]:  # noqa: ANN401  whatever came
@@ -104,17 +112,25 @@ def _response(doing: str, answer: Any) -> dict[str, Any]:  # noqa: ANN401  whate
     response = answer.get("Response") if isinstance(answer, dict) else None
     if not isinstance(response, dict):
         raise AmbiguousError(doing, vendor_message="the answer has no Response")
-    if "Error" in response:
-        fault = response["Error"]
-        raise translated(
-            doing,
-            TencentCloudSDKException(
-                fault.get("Code"), fault.get("Message"), response.get("RequestId")
-            ),
-        )
-    return response
+    if "Error" not in response:
+        return _writable(response)
+    fault = response["Error"]
+    if not isinstance(fault, dict) or not fault.get("Code"):
+        raise AmbiguousError(doing, vendor_message="the answer has an Error without a Code")
+    raise translated(
+        doing,
+        TencentCloudSDKException(fault["Code"], fault.get("Message"), response.get("RequestId")),
+    )
+
+
+def _writable(response: dict[str, Any]) -> dict[str, Any]:
+    """Mend half characters: no record could be written with one, and its job would never end."""
+    written: dict[str, Any] = json.loads(
+        json.dumps(response, ensure_ascii=False).encode(errors="replace")
+    )
+    return written
 
 
 def _text(message: object) -> str:
     text = message.decode(errors="replace") if isinstance(message, bytes) else str(message or "")
-    return text[:500]
+    return text[:500].encode(errors="replace").decode()

@@ -17,6 +17,8 @@ from pydantic import (
     ConfigDict,
     PlainSerializer,
     SerializationInfo,
+    ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_pascal
@@ -48,11 +50,13 @@ class Parameters(Wire):
 
     @model_validator(mode="before")
     @classmethod
-    def _read(cls, given: Any) -> Any:  # noqa: ANN401  whatever the caller sent
+    def _read(cls, given: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  whatever was sent
         if not isinstance(given, dict):
             return given
         fields = snake(given)
         _refuse_unknown(fields, known=list(cls.model_fields))
+        if info.context is None:
+            _refuse_control(fields)
         return cls.complete({name: value for name, value in fields.items() if not _absent(value)})
 
     @classmethod
@@ -97,6 +101,18 @@ def _refuse_unknown(given: dict[str, Any], *, known: list[str]) -> None:
     meant = f"; did you mean {near[0]}?" if near else ""
     problem = f"there is no such field{meant}"
     raise fault(unknown[0][:SHOWN], problem, allowed=", ".join(known))
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _refuse_control(given: dict[str, Any]) -> None:
+    """Refuse what no keyboard types: it is a broken encoding, and nobody wants to pay for that."""
+    for name, value in given.items():
+        found = _CONTROL.search(value) if isinstance(value, str) else None
+        if found:
+            problem = f"has {found[0]!r} at position {found.start()}"
+            raise fault(name, problem, allowed="text without control characters")
 
 
 # Refusals
@@ -186,11 +202,23 @@ def _bit(value: object) -> object:
     return int(truth) if isinstance(truth, bool) else value
 
 
-Switch = Annotated[Literal["Enabled", "Disabled"], BeforeValidator(_switch)]
+Switch = Annotated[
+    Literal["Enabled", "Disabled"],
+    BeforeValidator(_switch),
+    WithJsonSchema({"enum": ["Enabled", "Disabled", True, False]}),
+]
 """How VOD says yes and no."""
-Truth = Annotated[bool, BeforeValidator(_truth)]
+Truth = Annotated[
+    bool,
+    BeforeValidator(_truth),
+    WithJsonSchema({"enum": [True, False, "Enabled", "Disabled"]}),
+]
 """How MPS says yes and no, except for `LogoAdd`."""
-Bit = Annotated[Literal[0, 1], BeforeValidator(_bit)]
+Bit = Annotated[
+    Literal[0, 1],
+    BeforeValidator(_bit),
+    WithJsonSchema({"enum": [0, 1, True, False, "Enabled", "Disabled"]}),
+]
 """How MPS says yes and no for `LogoAdd`."""
 
 
@@ -205,10 +233,15 @@ def _json_text(value: object) -> object:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:  # TOML has dates and NaN
+        raise fault("", f"is no JSON: {error}", allowed="a JSON object") from None
 
 
-JsonText = Annotated[str, BeforeValidator(_json_text)]
+JsonText = Annotated[
+    str, BeforeValidator(_json_text), WithJsonSchema({"type": ["string", "object"]})
+]
 """JSON in a string, with AdditionalParameters in one more string; an object is encoded so."""
 
 
@@ -229,7 +262,7 @@ def parsed_json(value: object) -> dict[str, Any]:
 
 
 def _url(value: str) -> str:
-    if not re.match(r"(https?|cos)://[^/]", value):
+    if not re.fullmatch(r"https?://[^/\\\s]\S*|cos://[^/].*", value):
         allowed = "a URL that the vendor can fetch: https://…, http://… or cos://<bucket>/<key>"
         raise fault("", f"{shown(value)} is not allowed", allowed=allowed)
     return value
@@ -240,7 +273,12 @@ def _fetchable(url: str, info: SerializationInfo) -> str:
     return submission.input_url(url) if submission else url
 
 
-InputUrl = Annotated[str, AfterValidator(_url), PlainSerializer(_fetchable)]
+InputUrl = Annotated[
+    str,
+    AfterValidator(_url),
+    PlainSerializer(_fetchable),
+    WithJsonSchema({"type": "string", "pattern": "^(https?|cos)://[^/]"}),
+]
 """Where the vendor fetches an input; `cos://…` is presigned when it is sent."""
 
 
@@ -254,7 +292,16 @@ def _base64(value: str) -> str:
     return bare
 
 
-Base64 = Annotated[str, AfterValidator(_base64)]
+def size_of(encoded: str) -> int:
+    """Tell how many bytes a Base64 text holds."""
+    return len(encoded) * 3 // 4 - encoded[-2:].count("=")
+
+
+Base64 = Annotated[
+    str,
+    AfterValidator(_base64),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+]
 """A picture in the request itself; a `data:` prefix, which the vendor refuses, is taken off."""
 
 
@@ -264,5 +311,7 @@ def _time(value: str) -> str:
     return value
 
 
-Time = Annotated[str, AfterValidator(_time)]
+Time = Annotated[
+    str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 """A moment in ISO 8601, with its zone."""

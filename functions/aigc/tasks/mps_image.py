@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from aigc.tasks.answers import items, text
 from aigc.tasks.catalogue import ByModel
 from aigc.tasks.fields import (
+    Base64,
     Bit,
     InputUrl,
     JsonText,
@@ -16,6 +18,7 @@ from aigc.tasks.fields import (
     fault,
     parsed_json,
     shown,
+    size_of,
     spelled,
 )
 from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamState, UpstreamTask
@@ -23,6 +26,8 @@ from aigc.tasks.outcome import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from typing_extensions import Self
 
 _OutputFormat = Literal["jpeg", "png"]
 
@@ -35,10 +40,22 @@ def _json_object(text: str) -> str:
 
 
 class ImageInput(Parameters):
-    """A reference picture: MPS takes nothing but URLs."""
+    """A reference picture. MPS takes only URLs: the API makes one of what comes in Base64."""
 
-    image_url: InputUrl
+    image_url: InputUrl | None = None
+    base64: Base64 | None = None
     reference_type: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one_picture(self) -> Self:
+        if (self.image_url is None) == (self.base64 is None):
+            raise fault("image_url", "is required, or else base64", allowed="exactly one of them")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What the picture is called in a record, which need not hold it."""
+        return self.image_url or f"{size_of(self.base64 or '')} bytes of Base64"
 
 
 class ExtraParameters(Parameters):
@@ -83,7 +100,7 @@ class MpsImageTask(ByModel):
 
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""
-        return tuple(image.image_url for image in self.image_infos)
+        return tuple(image.name for image in self.image_infos)
 
     def warnings(self) -> tuple[str, ...]:
         """Add that a bucket of the caller's own was not used."""
@@ -144,14 +161,14 @@ class MpsImage:
         Done without URLs is no failure: the pictures lie in the bucket that the task named, and
         what the vendor reports of them then is not documented.
         """
-        status = response.get("Status") or ""
+        status = text(response, "Status")
         state = _STATES.get(status, "running")
-        message = response.get("Message") or ""
+        message = text(response, "Message")
         return UpstreamTask(
             task_id=task_id,
             state=state,
             vendor_status=status,
-            image_urls=tuple(response.get("ImageUrls") or ()) if state == "succeeded" else (),
+            image_urls=_urls(response) if state == "succeeded" else (),
             fault=fault_of("", message) if state == "failed" else None,
         )
 
@@ -162,6 +179,10 @@ class MpsImage:
     def found(self, response: dict[str, Any], session_id: str) -> str | None:
         """Refuse: MPS lists no image tasks and knows no sessions."""
         raise NotImplementedError
+
+
+def _urls(response: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(url for url in items(response, "ImageUrls") if url and isinstance(url, str))
 
 
 def _call(action: str, params: dict[str, Any]) -> ApiCall:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from aigc.tasks.fields import InputUrl, JsonText, Parameters, Time, fault, spelled
+from aigc.tasks.answers import code, inner, items, text
+from aigc.tasks.fields import Base64, InputUrl, JsonText, Parameters, Time, fault, size_of, spelled
 from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamFault, UpstreamState, UpstreamTask
 from aigc.tasks.outcome import fault_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _SOURCES = {"File": "file_id", "Url": "url", "Base64": "base64"}
 """Type of an input → the field that holds it."""
 
+_FileType = Literal["File", "Url", "Base64"]
 _StorageMode = Literal["Temporary", "Permanent"]
 StorageMode = Annotated[_StorageMode, spelled(_StorageMode)]
 
@@ -24,9 +26,10 @@ StorageMode = Annotated[_StorageMode, spelled(_StorageMode)]
 class InputFile(Parameters):
     """A picture that a task starts from; its type is told by the field that holds it."""
 
-    type: str
+    type: Annotated[_FileType, spelled(_FileType)]
     file_id: str | None = None
     url: InputUrl | None = None
+    base64: Base64 | None = None
 
     @classmethod
     def complete(cls, fields: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +38,7 @@ class InputFile(Parameters):
             return fields
         given = [kind for kind, field in _SOURCES.items() if field in fields]
         if len(given) != 1:
-            sources = ", ".join(field for field in _SOURCES.values() if field in cls.model_fields)
+            sources = ", ".join(_SOURCES.values())
             raise fault("type", f"is required unless exactly one of {sources} tells it")
         return {"type": given[0], **fields}
 
@@ -47,8 +50,15 @@ class InputFile(Parameters):
         return self
 
     @property
+    def size(self) -> int:
+        """How many bytes travel with the request."""
+        return size_of(self.base64 or "")
+
+    @property
     def name(self) -> str:
-        """What the picture is called in a record."""
+        """What the picture is called in a record, which need not hold it."""
+        if self.type == "Base64":
+            return f"{self.size} bytes of Base64"
         return str(getattr(self, _SOURCES[self.type]))
 
 
@@ -100,7 +110,7 @@ class VodKind:
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
         """Read a task's detail; all kinds of task have a key there, most of them null."""
-        return _observed(task_id, response.get("Status") or "", response.get(self.detail) or {})
+        return _observed(task_id, text(response, "Status"), inner(response, self.detail))
 
     def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:
         """Build the call that ends a task which is WAITING; VOD refuses it of any other."""
@@ -121,9 +131,9 @@ class VodKind:
 
     def found(self, response: dict[str, Any], session_id: str) -> str | None:
         """Read the list: the id of the task with this session id."""
-        for task in response.get("TaskSet") or ():
-            if task.get("SessionId") == session_id:
-                return str(task["TaskId"])
+        for task in items(response, "TaskSet"):
+            if text(task, "SessionId") == session_id:
+                return text(task, "TaskId") or None
         return None
 
 
@@ -143,7 +153,7 @@ _STATES: dict[str, UpstreamState] = {
 
 def _observed(task_id: str, status: str, detail: dict[str, Any]) -> UpstreamTask:
     if status not in ("WAITING", "ABORTED"):  # a detail knows only PROCESSING and FINISH
-        status = detail.get("Status") or status
+        status = text(detail, "Status") or status
     state = _STATES.get(status, "running")
     urls = _urls(detail)
     fault = _fault(state, detail, urls)
@@ -161,8 +171,8 @@ def _observed(task_id: str, status: str, detail: dict[str, Any]) -> UpstreamTask
 
 
 def _urls(detail: dict[str, Any]) -> tuple[str, ...]:
-    files = (detail.get("Output") or {}).get("FileInfos") or ()
-    return tuple(file["FileUrl"] for file in files if file.get("FileUrl"))
+    files = items(inner(detail, "Output"), "FileInfos")
+    return tuple(filter(None, (text(file, "FileUrl") for file in files)))
 
 
 def _fault(
@@ -170,8 +180,8 @@ def _fault(
 ) -> UpstreamFault | None:
     if state not in ("succeeded", "failed"):
         return None
-    code = detail.get("ErrCodeExt") or str(detail.get("ErrCode") or "")
-    message = detail.get("Message") or ""
-    if code or state == "failed":
-        return fault_of(code, message)
+    reason = code(detail, "ErrCodeExt") or code(detail, "ErrCode")
+    message = text(detail, "Message")
+    if reason or state == "failed":
+        return fault_of(reason, message)
     return None if urls else fault_of("", message or "the task finished without a picture")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aigc.tasks.catalogue import ByModel
-from aigc.tasks.fields import Base64, Switch, fault, spelled
+from aigc.tasks.fields import Switch, fault, spelled
 from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BASE64_LIMIT = 7 * 1024 * 1024  # bytes of all pictures: a request may have 10 MB, in Base64
 
-_FileType = Literal["File", "Url", "Base64"]
 _ReferenceType = Literal["mask"]
 _PersonGeneration = Literal["AllowAdult", "Disallowed"]
 _OutputFormat = Literal["jpeg", "png"]
@@ -29,21 +28,8 @@ _Region = Literal["Mainland", "Oversea", "OverseaUSWest"]
 class ImageInput(InputFile):
     """A reference picture: a VOD file, a URL, or the picture itself."""
 
-    type: Annotated[_FileType, spelled(_FileType)]
-    base64: Base64 | None = None
     text: str | None = None
     reference_type: Annotated[_ReferenceType, spelled(_ReferenceType)] | None = None
-
-    @property
-    def size(self) -> int:
-        """How many bytes travel with the request."""
-        encoded = self.base64 or ""
-        return len(encoded) * 3 // 4 - encoded[-2:].count("=")
-
-    @property
-    def name(self) -> str:
-        """What the picture is called in a record, which need not hold it."""
-        return f"{self.size} bytes of Base64" if self.type == "Base64" else super().name
 
 
 class ImageOutput(OutputConfig):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from aigc.tasks.kind import Task
 
-_FileType = Literal["File", "Url"]
 _TryOnModel = Literal["WAND-tryon-1.0-lite", "WAND-tryon-1.0-flash", "WAND-tryon-1.0-pro"]
 _SceneType = Literal[
     "ai_try_on",
@@ -36,13 +35,7 @@ _Resolution = Literal["1K", "2K", "4K"]
 _Format = Literal["JPEG", "PNG"]
 
 
-class SceneInput(InputFile):
-    """A picture that a scene starts from: a VOD file or a URL."""
-
-    type: Annotated[_FileType, spelled(_FileType)]
-
-
-Clothes = Annotated[tuple[SceneInput, ...], Field(min_length=1, max_length=4)]
+Clothes = Annotated[tuple[InputFile, ...], Field(min_length=1, max_length=4)]
 
 
 class AiTryOnConfig(Parameters):
@@ -84,7 +77,7 @@ class SceneInfo(Parameters):
         return self.ai_try_on_config or self.change_clothes_config or self.product_image_config
 
     @property
-    def clothes(self) -> tuple[SceneInput, ...]:
+    def clothes(self) -> tuple[InputFile, ...]:
         """Return what is to be worn, in scenes that dress somebody."""
         dressing = self.ai_try_on_config or self.change_clothes_config
         return dressing.clothes_file_infos if dressing else ()
@@ -156,7 +149,7 @@ class VodSceneImageTask(VodTask):
     """Pictures for one purpose, without a model to choose."""
 
     scene_info: SceneInfo
-    file_infos: tuple[SceneInput, ...] = ()
+    file_infos: tuple[InputFile, ...] = ()
     output_config: SceneOutput | None = None
 
     @model_validator(mode="after")

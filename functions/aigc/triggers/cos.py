@@ -14,6 +14,9 @@ from aigc.wire import Event
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LONGEST = 2000
+"""Characters of a key with all that COS puts before it, and of any other word."""
+
 CREATED = "cos:ObjectCreated:"  # what follows differs: `Put`, or `*` in the vendor's own sample
 
 
@@ -78,8 +81,8 @@ class _Bucket(Event):
 
 class _Object(Event):
     url: str = ""
-    key: str
-    size: int
+    key: str = Field(min_length=1, max_length=LONGEST)
+    size: int = Field(ge=0)
     meta: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -89,7 +92,7 @@ class _Cos(Event):
 
 
 class _Happening(Event):
-    name: str = Field(alias="eventName")
+    name: str = Field(alias="eventName", max_length=LONGEST)
     time: int = Field(alias="eventTime")
 
 
@@ -111,7 +114,12 @@ def _read(record: object) -> ObjectCreated | str:
 
 def _created(stored: _Object, bucket: _Bucket, happening: _Happening) -> ObjectCreated:
     key, other_key = _keys(stored, bucket)
-    meta = {name.lower(): str(value) for name, value in stored.meta.items()}
+    # A header is text; whatever else stands there is none, and no reason to lose the upload.
+    meta = {
+        name.lower(): text.encode(errors="replace").decode()  # half a character cannot be hashed
+        for name, text in stored.meta.items()
+        if isinstance(text, str)
+    }
     return ObjectCreated(
         bucket=f"{bucket.name}-{bucket.appid}",
         key=key,
@@ -132,10 +140,17 @@ def _keys(stored: _Object, bucket: _Bucket) -> tuple[str, str]:
     `url` is encoded, so it settles the matter wherever both say the same.
     """
     key = stored.key.removeprefix(f"/{bucket.appid}/{bucket.name}/")
-    told_by_url = unquote(urlsplit(stored.url).path[1:])
+    told_by_url = _path(stored.url)
     if told_by_url != key and unquote(key) == told_by_url:
         return told_by_url, key
     return key, ""
+
+
+def _path(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).path[1:])
+    except ValueError:  # `http://[`
+        return ""
 
 
 def _region(bucket: _Bucket) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?", re.IGNORECASE)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_ALWAYS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class HttpRequest:
             read = _HttpEvent.model_validate(event)
         except ValidationError as error:
             raise BadEventError(f"this is no HTTP event: {_where(error)}") from None
+        _check_text(read)
         headers = {name.lower(): _joined(value) for name, value in read.headers.items()}
         return cls(
             method=read.method.upper(),
@@ -75,24 +81,29 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """One answer, whose body is JSON or nothing."""
+    """One answer, whose body is JSON, a text, or nothing."""
 
     status: int
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
 
     def without_body(self) -> HttpResponse:
         """Return what HEAD is answered with."""
         return HttpResponse(status=self.status, headers=self.headers)
 
+    def with_headers(self, headers: Mapping[str, str]) -> HttpResponse:
+        """Return the answer with these headers where it has none of the name."""
+        return replace(self, headers={**headers, **self.headers})
+
     def to_event(self) -> dict[str, Any]:
         """Say it in the form that both triggers take."""
-        content = {} if self.body is None else {"Content-Type": "application/json; charset=utf-8"}
+        content = {} if self.body is None else {"Content-Type": self.content_type}
         return {
             "isBase64Encoded": False,
             "statusCode": self.status,
-            "headers": {**content, "Cache-Control": "no-store", **self.headers},
-            "body": "" if self.body is None else _json(self.body),
+            "headers": {**content, **_ALWAYS, **self.headers},
+            "body": _text_of(self.body),
         }
 
 
@@ -103,7 +114,7 @@ class _Context(Event):
 
 
 class _HttpEvent(Event):
-    method: str = Field(alias="httpMethod", min_length=1)
+    method: str = Field(alias="httpMethod", pattern="^[A-Za-z]{1,20}$")
     path: str = Field(pattern="^/")
     headers: dict[str, Any] = Field(default_factory=dict)
     actual_query: dict[str, Any] | None = Field(default=None, alias="queryString")
@@ -125,9 +136,18 @@ class _HttpEvent(Event):
             raise BadEventError(f"the body is not {expected}") from None
 
 
-def _json(body: Mapping[str, Any]) -> str:
+def _check_text(read: _HttpEvent) -> None:
+    """Refuse half characters, which can be neither hashed nor compared nor logged."""
+    try:
+        json.dumps([read.method, read.path, read.headers, read.query], ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BadEventError(f"this is no HTTP event: {error}") from None
+
+
+def _text_of(body: Mapping[str, Any] | str | None) -> str:
+    text = body or "" if isinstance(body, str | None) else json.dumps(body, ensure_ascii=False)
     # A refused value that we quote may hold half a surrogate pair, which no encoder takes.
-    return json.dumps(body, ensure_ascii=False).encode(errors="replace").decode()
+    return text.encode(errors="replace").decode()
 
 
 def _values(value: object) -> tuple[str, ...]:
@@ -137,7 +157,9 @@ def _values(value: object) -> tuple[str, ...]:
 
 
 def _text(value: object) -> str:
-    return "" if value is True or value is None else str(value)  # `?logs` arrives as true
+    if value is True:  # `?logs` arrives so
+        return ""
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _joined(value: object) -> str:

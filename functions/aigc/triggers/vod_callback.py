@@ -28,7 +28,7 @@ class Signature:
         """Check `Sign = MD5(SignKey + T)` and that T has not passed."""
         expected = hashlib.md5(f"{key}{self.expires_at}".encode()).hexdigest()  # noqa: S324  VOD's
         return now <= self.expires_at and hmac.compare_digest(
-            expected.encode(), self.sign.lower().encode()
+            expected.encode(), self.sign.lower().encode(errors="replace")
         )
 
 
@@ -67,14 +67,14 @@ class VodCallback:
 
 
 class _CompleteEvent(Event):
-    task_id: str = Field(alias="TaskId")
+    task_id: str = Field(alias="TaskId", min_length=1, max_length=300)
     session_id: str = Field(default="", alias="SessionId")
     session_context: str = Field(default="", alias="SessionContext")
 
 
 class _Signed(Event):
-    sign: str = Field(default="", alias="Sign")
-    expires_at: int = Field(default=0, alias="T")
+    sign: str = Field(default="", alias="Sign", max_length=300)
+    expires_at: int = Field(default=0, alias="T", lt=2**63)
 
     def signature(self) -> Signature | None:
         return Signature(self.sign, self.expires_at) if self.sign else None

@@ -324,20 +324,14 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     (
         "vod.scene_image",
         scene("outpainting", file_infos=[{"type": "Base64"}]),
-        "file_infos.0.type",
-        "'File' or 'Url'",
-    ),
-    (
-        "vod.scene_image",
-        scene("outpainting", file_infos=[{"base64": "iVBORw0KGgo="}]),
         "file_infos.0.base64",
-        "type, file_id, url",
+        "",
     ),
     (
         "vod.scene_image",
         scene("outpainting", file_infos=[{"file_id": "1", "text": "a house"}]),
         "file_infos.0.text",
-        "type, file_id, url",
+        "type, file_id, url, base64",
     ),
 ]
 

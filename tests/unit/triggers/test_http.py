@@ -114,6 +114,30 @@ def test_response_is_what_both_triggers_take() -> None:
     assert event["body"] == '{"detail": "猫"}'
 
 
+def test_text_is_answered_as_it_stands() -> None:
+    response = HttpResponse(status=200, body="retry: 1000\n\n", content_type="text/event-stream")
+
+    event = response.to_event()
+
+    assert event["body"] == "retry: 1000\n\n"
+    assert event["headers"]["Content-Type"] == "text/event-stream"
+
+
+def test_answer_without_a_body_has_no_type() -> None:
+    event = HttpResponse(status=204).to_event()
+
+    assert event["body"] == ""
+    assert "Content-Type" not in event["headers"]
+
+
+def test_headers_that_an_answer_has_are_not_replaced() -> None:
+    response = HttpResponse(status=200, headers={"Retry-After": "2"})
+
+    headers = response.with_headers({"Retry-After": "9", "X-Request-Id": "1"}).headers
+
+    assert headers == {"Retry-After": "2", "X-Request-Id": "1"}
+
+
 def test_half_a_surrogate_pair_does_not_break_the_answer() -> None:
     response = HttpResponse(status=422, body={"detail": "no field \ud800"})
 

@@ -1,0 +1,36 @@
+"""Reading the vendor's answers: what is not what it should be counts as absent.
+
+An answer that made us stumble would be asked for again at each sweep, and its job would never end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def text(answer: object, name: str) -> str:
+    """Return a text; empty where there is none."""
+    found = _found(answer, name)
+    return found if isinstance(found, str) else ""
+
+
+def code(answer: object, name: str) -> str:
+    """Return a code, which may be a number; empty where there is none, and for 0."""
+    found = _found(answer, name)
+    return str(found or "") if isinstance(found, str | int) else ""
+
+
+def inner(answer: object, name: str) -> dict[str, Any]:
+    """Return an object; an empty one where there is none."""
+    found = _found(answer, name)
+    return found if isinstance(found, dict) else {}
+
+
+def items(answer: object, name: str) -> list[Any]:
+    """Return a list; an empty one where there is none."""
+    found = _found(answer, name)
+    return found if isinstance(found, list) else []
+
+
+def _found(answer: object, name: str) -> object:
+    return answer.get(name) if isinstance(answer, dict) else None

@@ -1,0 +1,62 @@
+"""A server on loopback that answers every request with the same bytes, whatever they are."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class RawServer(socketserver.ThreadingTCPServer):
+    """Reads one request a connection, sends its reply, and hangs up."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, reply: bytes | Callable[[socket.socket], None]) -> None:
+        super().__init__(("127.0.0.1", 0), _Connection)
+        self.reply = reply
+        self.requests: list[bytes] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    server: RawServer
+
+    def handle(self) -> None:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self.request.recv(65536)
+        self.server.requests.append(received)
+        with contextlib.suppress(OSError):  # the client has seen enough
+            if callable(self.server.reply):
+                self.server.reply(self.request)
+            else:
+                self.request.sendall(self.server.reply)
+            self.request.shutdown(socket.SHUT_WR)
+
+
+@contextlib.contextmanager
+def answering(reply: bytes | Callable[[socket.socket], None]) -> Iterator[RawServer]:
+    with RawServer(reply) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def http(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
+    """Write an answer; `Content-Length` is true unless it is given."""
+    named = {"Content-Length": len(body), "Connection": "close"}
+    named |= {name.replace("_", "-"): text for name, text in headers.items()}
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {text}" for name, text in named.items())]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

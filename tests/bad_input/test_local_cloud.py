@@ -1,0 +1,161 @@
+"""The same through a running system: what no client library would send, and no browser upload."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.bad_input.corpus import corpus, data
+from tests.e2e.stack import Stack, running, wait_for
+from tests.fakes import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUBMIT = "/tencent-vod/v1/aigc-image"
+BODY = json.dumps({"model_name": "GG", "model_version": "3.0", "prompt": "one only"}).encode()
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running("--speed", "30", "--timeout", "10") as stack:
+        yield stack
+
+
+def sent(stack: Stack, request: bytes, *, hang_up: bool = False) -> bytes:
+    """Send bytes to the Function URL's port and return whatever comes until it closes."""
+    where = urlsplit(stack.gateway)
+    with socket.create_connection((str(where.hostname), int(where.port or 80)), 10) as connection:
+        answer = b""
+        with contextlib.suppress(OSError):  # the server may hang up first
+            connection.sendall(request)
+            if hang_up:
+                connection.shutdown(socket.SHUT_WR)
+            while more := connection.recv(65536):
+                answer += more
+        return answer
+
+
+def request(stack: Stack, *lines: str, body: bytes = b"", length: object = None) -> bytes:
+    """Write a submit by hand."""
+    key = stack.connection["api_key"]
+    head = [
+        f"POST {SUBMIT} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {key}",
+        f"Content-Length: {len(body) if length is None else length}",
+        "Connection: close",
+        *lines,
+    ]
+    return "\r\n".join(head).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(None, 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
+
+
+def test_the_request_that_the_others_are_made_of_is_good(stack: Stack) -> None:
+    assert status_of(sent(stack, request(stack, body=BODY))) == 200
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing", "NaN", "the same key twice", "lists without end", "a PNG"]
+)
+def test_a_bad_body_comes_back_with_its_reason(stack: Stack, name: str) -> None:
+    before = len(stack.tasks())
+
+    answer = sent(stack, request(stack, body=data(corpus("bodies")["malformed_json"][name])))
+
+    assert status_of(answer) == 400
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error_type"] == "malformed_json"
+    assert len(stack.tasks()) == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "length"),
+    [
+        (["X-Odd: caf\xe9 \xff"], None),
+        ([f"X-{number}: y" for number in range(50)], None),
+        (["Cookie: " + "c" * 8000], None),
+        (["Idempotency-Key: " + "k" * 300], None),
+        (["Content-Type: multipart/form-data"], None),
+    ],
+)
+def test_odd_headers_are_taken_or_refused(stack: Stack, lines: list[str], length: object) -> None:
+    answer = sent(stack, request(stack, *lines, body=b"{}", length=length))
+
+    assert 400 <= status_of(answer) < 500
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x00" * 200 + b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        b"GET /%00 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\nConnection: close\r\n\r\n",
+        b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\nConnection: close\r\n\r\n",
+    ],
+)
+def test_what_is_hardly_http_brings_nothing_down(stack: Stack, raw: bytes) -> None:
+    before = len(stack.tasks())
+
+    answer = sent(stack, raw, hang_up=True)
+
+    assert status_of(answer) not in {200, 500, 502}
+    assert b"Traceback" not in answer
+    assert stack.get("/health").status_code == 200
+    assert len(stack.tasks()) == before
+
+
+def test_a_body_shorter_than_it_says_is_no_request(stack: Stack) -> None:
+    before = len(stack.tasks())
+
+    answer = sent(stack, request(stack, body=BODY, length=len(BODY) + 1), hang_up=True)
+
+    assert status_of(answer) != 200
+    assert len(stack.tasks()) == before
+
+
+def test_bad_uploads_cost_nothing_and_a_good_one_among_them_is_made(stack: Stack) -> None:
+    before = len(stack.tasks())
+    bad = {name: data(case) for name, case in corpus("no_pictures").items()}
+    already = len(refused(stack))
+
+    for number, content in enumerate(bad.values()):
+        stack.upload(f"anime/bad {number}.jpg", content)
+    stack.upload("anime/good among bad.png", picture())
+
+    wait_for(lambda: "anime/good among bad.json" in stack.results("anime/"))
+    wait_for(lambda: len(refused(stack)) >= already + len(bad))
+    assert len(stack.tasks()) == before + 1
+
+
+@pytest.mark.parametrize("name", ["markup", "what a query is made of", "quotes", "three dots"])
+def test_a_key_that_only_looks_odd_is_made(stack: Stack, name: str) -> None:
+    key = corpus("good_keys")[name]
+
+    stack.upload(key, picture())
+
+    wait_for(lambda: f"{key.removesuffix('.png')}.json" in stack.results("anime/"))
+
+
+def test_no_line_of_the_log_holds_a_key_or_a_stack(stack: Stack) -> None:
+    log = "".join(stack.log)
+
+    assert stack.connection["api_key"] not in log
+    assert "Traceback" not in log
+
+
+def refused(stack: Stack) -> list[str]:
+    return [line for line in stack.log if "upload_not_wanted" in line]

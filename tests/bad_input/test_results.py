@@ -1,0 +1,264 @@
+"""Results that lie: about where they are, what they are, how large they are."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from requests.adapters import BaseAdapter
+from urllib3.util import parse_url
+
+from aigc.cloud.downloads import HOSTS, VendorDownloads
+from aigc.errors import AmbiguousError, BadPictureError, CloudError, RefusedError
+from aigc.pictures import HEAD, MAX_BYTES, check_head, inspect
+from tests.bad_input.corpus import corpus, data
+from tests.bad_input.raw_server import answering, http
+from tests.fakes import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = "http://1500000001.vod2.myqcloud.com/a/b.png?q=signature=secret"
+bounded = settings(derandomize=True, max_examples=150, deadline=None)
+
+
+def fetch(
+    monkeypatch: pytest.MonkeyPatch,
+    reply: bytes | Callable[[socket.socket], None],
+    *,
+    transfer_s: float = 10,
+) -> bytes:
+    """Download a result from a vendor that answers so; the proxy is all there is of a network."""
+    with answering(reply) as vendor:
+        through(monkeypatch, vendor.url)
+        try:
+            return VendorDownloads(timeout_s=2, transfer_s=transfer_s).fetch(URL)
+        finally:
+            assert len(vendor.requests) == 1
+
+
+def through(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# Where
+
+
+@pytest.mark.parametrize("name", corpus("result_urls"))
+def test_nothing_is_fetched_from_a_host_that_is_not_the_vendors(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(http(picture())) as anybody:
+        through(monkeypatch, anybody.url)
+
+        with pytest.raises(BadPictureError, match="not one of the vendor's hosts"):
+            VendorDownloads().fetch(corpus("result_urls")[name])
+
+    assert anybody.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://251000800.vod2.myqcloud.com/1a168d62/aigcImageGenFile.png",
+        "HTTP://STORE.VOD-QCLOUD.COM/a%20b.png?sign=a%2Fb&x=1#top",
+        "http://a-1250000000.cos.ap-guangzhou.myqcloud.com:80/a//b/猫.png",
+        "http://a.cos.ap-guangzhou.tencentcos.cn?key=a.png",
+    ],
+)
+def test_the_vendors_own_urls_are_fetched(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(http(picture())) as vendor:
+        through(monkeypatch, vendor.url)
+
+        assert VendorDownloads().fetch(url) == picture()
+
+
+class Watching(BaseAdapter):
+    """Sends nothing: notes to which host a request that is ready to go would go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hosts: list[str] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        self.hosts.append(parse_url(request.url or "").host or "")
+        raise requests.ConnectionError
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+URL_PARTS = ("http://", "//", "/", "\\", "@", ":", "#", "?", ".", "%2f", "\t", "\n", ":80", "a")
+
+
+@bounded
+@given(
+    url=st.lists(
+        st.sampled_from(
+            [*URL_PARTS, "evil.example", "127.0.0.1", "[::1]", "a.myqcloud.com", ".myqcloud.com"]
+        ),
+        min_size=1,
+        max_size=7,
+    ).map(lambda parts: f"http://{''.join(parts)}")
+)
+def test_whoever_reads_a_url_that_is_fetched_finds_a_host_of_the_vendors(url: str) -> None:
+    network = Watching()
+    session = requests.Session()
+    session.mount("http://", network)
+
+    with pytest.raises((BadPictureError, AmbiguousError)):
+        VendorDownloads(session=session).fetch(url)
+
+    assert all(host.endswith(HOSTS) for host in network.hosts)
+
+
+# What
+
+
+def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(http(picture())) as elsewhere:
+        reply = http(b"", "302 Found", Location=f"{elsewhere.url}/a.png")
+
+        with pytest.raises(RefusedError, match="302"):
+            fetch(monkeypatch, reply)
+
+    assert elsewhere.requests == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (http(b"", "404 Not Found"), RefusedError),
+        (http(b"", "403 Forbidden"), RefusedError),
+        (http(b"", "204 No Content"), RefusedError),
+        (http(picture(), "206 Partial Content"), RefusedError),
+        (http(b"", "500 Internal Server Error"), AmbiguousError),
+        (http(b"", "503 Slow Down"), AmbiguousError),
+        (b"", AmbiguousError),
+        (b"\x00" * 1000, AmbiguousError),
+        (b"HTTP/1.1 200 OK\r\n", AmbiguousError),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n", AmbiguousError),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", AmbiguousError),
+        (http(picture(), Content_Length=len(picture()) + 1), AmbiguousError),
+        (http(picture()[:40], Content_Length=len(picture())), AmbiguousError),
+        (http(b"zz\r\nnot a size", Transfer_Encoding="chunked"), AmbiguousError),
+        (http(b"ffffffff\r\nshort", Transfer_Encoding="chunked"), AmbiguousError),
+        (http(gzip.compress(bytes(10**7)), Content_Encoding="gzip"), BadPictureError),
+    ],
+)
+def test_an_answer_that_brings_no_whole_picture_is_told_by_its_kind(
+    reply: bytes, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(error) as raised:
+        fetch(monkeypatch, reply)
+
+    assert "1500000001.vod2.myqcloud.com" in str(raised.value)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_length_that_is_smaller_than_the_picture_leaves_one_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cut_off = fetch(monkeypatch, http(picture(), Content_Length=40))
+
+    with pytest.raises(BadPictureError, match="cut off after 40 bytes"):
+        inspect(cut_off)
+
+
+def test_a_body_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pour(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while True:
+            connection.sendall(bytes(2**20))
+
+    with pytest.raises(BadPictureError, match=f"more than {MAX_BYTES} bytes"):
+        fetch(monkeypatch, pour, transfer_s=60)
+
+
+def test_a_body_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.02)
+
+    with pytest.raises(AmbiguousError, match="not done after"):
+        fetch(monkeypatch, drip, transfer_s=0.2)
+
+
+def test_nobody_at_home_is_told_from_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    through(monkeypatch, f"http://127.0.0.1:{port}")
+
+    with pytest.raises(AmbiguousError):
+        VendorDownloads().fetch(URL)
+
+
+# Which bytes
+
+
+@pytest.mark.parametrize("name", corpus("no_pictures") | corpus("unfinished_pictures"))
+def test_what_is_no_picture_is_not_stored(name: str) -> None:
+    bytes_ = data((corpus("no_pictures") | corpus("unfinished_pictures"))[name])
+
+    with pytest.raises(BadPictureError) as raised:
+        inspect(bytes_)
+
+    assert 0 < len(str(raised.value)) < 200
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_cut_off_anywhere_is_not_stored(form: str) -> None:
+    whole = drawn(form)
+
+    for length in range(len(whole)):
+        with pytest.raises(BadPictureError):
+            inspect(whole[:length])
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_what_follows_a_picture_does_no_harm(form: str) -> None:
+    whole = drawn(form)
+
+    seen = inspect(whole + b"<script>PK\x03\x04\xff\xda")
+
+    assert (seen.width, seen.height) == (inspect(whole).width, inspect(whole).height)
+
+
+def drawn(form: str) -> bytes:
+    into = io.BytesIO()
+    Image.effect_noise((17, 9), 50).convert("RGB").save(into, form)
+    return into.getvalue()
+
+
+@bounded
+@given(
+    bytes_=st.binary(max_size=200)
+    | st.tuples(
+        st.sampled_from([picture()[:33], b"\xff\xd8\xff", b"RIFF\x20\0\0\0WEBPVP8 "]), st.binary()
+    ).map(b"".join)
+)
+def test_any_bytes_are_a_picture_or_refused(bytes_: bytes) -> None:
+    for check in (inspect, lambda read: check_head(read[:HEAD])):
+        with contextlib.suppress(BadPictureError):
+            check(bytes_)
+
+
+@settings(derandomize=True, max_examples=25, deadline=None)
+@given(reply=st.binary(max_size=300))
+def test_any_answer_is_told_by_its_kind(reply: bytes) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises((CloudError, BadPictureError)):
+        fetch(monkeypatch, reply)

@@ -1,0 +1,210 @@
+"""Answers of the vendor that make no sense end a job or leave it be; none crashes, none pays."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aigc.cloud.api3 import CloudApi
+from aigc.errors import AmbiguousError, CloudError, RefusedError
+from aigc.jobs import recover
+from aigc.jobs.settle import LONGEST_RUN_S
+from aigc.tasks.kind import ApiCall
+from aigc.tasks.kinds import KINDS
+from tests.bad_input.corpus import corpus, data, grown
+from tests.bad_input.invoked import SUBMIT, TASK, call, new_world, post
+from tests.bad_input.raw_server import answering, http
+from tests.bad_input.test_calls import anything
+from tests.bad_input.test_results import through
+from tests.fakes import FakeVendor, World
+from tests.unit.tasks.test_observe import detail
+
+MPS = "/tencent-mps/v1/aigc-image"
+PATHS = {"vod.image": SUBMIT, "mps.image": MPS}
+CASES = [(kind, name) for kind, cases in corpus("descriptions").items() for name in cases]
+CREATE = ApiCall(service="vod", version="2018-07-17", action="CreateAigcImageTask", params={})
+bounded = settings(derandomize=True, max_examples=50, deadline=None)
+
+
+class MuddledVendor(FakeVendor):
+    """Takes tasks as it should, and then says of them whatever it was told to."""
+
+    says: dict[str, Any]
+
+    def call(self, call: ApiCall) -> dict[str, Any]:
+        if call.action.startswith("Create"):
+            return super().call(call)
+        return copy.deepcopy(self.says)
+
+
+def submitted(kind: str, says: dict[str, Any]) -> tuple[World, str]:
+    world = new_world()
+    world.vendor = MuddledVendor(world.results)
+    world.vendor.says = says
+    task = TASK if kind == "vod.image" else {"prompt": "a boat"}
+    answer = call(post("function_url", json.dumps(task), PATHS[kind]), world)
+    return world, str(answer.body["status_url"])
+
+
+def looked(world: World, url: str) -> dict[str, Any]:
+    event = post("function_url", "", "/" + url.split("/", 3)[3]) | {"httpMethod": "GET"}
+    world.clock.pass_time(5)
+    seen = call(event, world)
+    assert seen.status in {200, 202}, seen.crash
+    return seen.body
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_a_job_whose_vendor_talks_nonsense_ends_all_the_same(kind: str, name: str) -> None:
+    world, url = submitted(kind, grown(corpus("descriptions")[kind][name]))
+
+    looked(world, url)
+    recover.sweep(world.runtime())
+    world.clock.pass_time(LONGEST_RUN_S + 60)
+    for _ in range(20):  # a task without room is tried again with a wait that doubles
+        recover.sweep(world.runtime())
+        world.clock.pass_time(3600)
+
+    assert looked(world, url)["status"] == "COMPLETED"
+    assert len(world.vendor.tasks) <= 1 or "throttled" in looked(world, url)["error_type"]
+    assert not [fetched for fetched in world.downloads.fetched if "evil" in fetched]
+
+
+@bounded
+@given(
+    status=anything,
+    answer=st.dictionaries(
+        st.sampled_from(["Status", "ErrCode", "ErrCodeExt", "Message", "Output", "Progress"]),
+        anything,
+    ),
+)
+@pytest.mark.parametrize("kind", ["vod.image", "vod.scene_image"])
+def test_any_detail_of_vod_is_read(kind: str, status: object, answer: dict[str, Any]) -> None:
+    observed = KINDS[kind].observe("task-1", detail(kind, **answer) | {"Status": status})
+
+    assert all(isinstance(url, str) for url in observed.image_urls)
+
+
+@bounded
+@given(answer=st.dictionaries(st.sampled_from(["Status", "Message", "ImageUrls"]), anything))
+def test_any_answer_of_mps_is_read(answer: dict[str, Any]) -> None:
+    observed = KINDS["mps.image"].observe("task-1", answer)
+
+    assert all(observed.image_urls)
+    assert {type(url) for url in observed.image_urls} <= {str}
+
+
+@bounded
+@given(listed=anything)
+def test_any_list_of_tasks_is_searched(listed: Any) -> None:
+    assert KINDS["vod.image"].found({"TaskSet": listed}, "session-1") is None
+
+
+@pytest.mark.parametrize("task_id", [None, "", 7, ["task-1"], {"id": "task-1"}])
+def test_a_create_that_names_no_task_is_no_success_and_paid_once(task_id: object) -> None:
+    class Forgetful(FakeVendor):
+        def call(self, call: ApiCall) -> dict[str, Any]:
+            answer = super().call(call)
+            return answer | {"TaskId": task_id} if call.action.startswith("Create") else answer
+
+    world = new_world()
+    world.vendor = Forgetful(world.results)
+
+    call(post("function_url", json.dumps(TASK)), world)
+
+    assert len(world.vendor.tasks) == 1
+
+
+# API 3.0
+
+
+@pytest.fixture(autouse=True)
+def _role(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRETID", "SECRETKEY", "SESSIONTOKEN"):
+        monkeypatch.setenv(f"TENCENTCLOUD_{name}", "signature=secret")
+
+
+def created(monkeypatch: pytest.MonkeyPatch, reply: bytes) -> dict[str, Any]:
+    with answering(reply) as vendor:
+        through(monkeypatch, vendor.url)
+        try:
+            return CloudApi(site="cn", protocol="http").call(CREATE)
+        finally:
+            assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/html", ""])
+@pytest.mark.parametrize("name", corpus("api3_answers"))
+def test_an_answer_that_is_none_may_mean_that_it_was_done(
+    name: str, content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = http(data(corpus("api3_answers")[name]), Content_Type=content_type)
+
+    with pytest.raises(AmbiguousError) as raised:
+        created(monkeypatch, reply)
+
+    assert len(str(raised.value)) < 1000
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"\x00" * 100,
+        b"HTTP/1.1 200 OK\r\n",
+        http(b'{"Response":{"TaskId":"1"}}', Content_Length=1000),
+        http(b"zz\r\n", Transfer_Encoding="chunked"),
+        http(b"not packed", Content_Encoding="gzip", Content_Type="application/json"),
+        http(b"", "500 Internal Server Error"),
+        http(b"", "302 Found", Location="http://evil.example/"),
+        http(b"", "307 Temporary Redirect", Location="/"),
+        http(b"x" * 2_000_000, "502 Bad Gateway"),
+    ],
+)
+def test_a_connection_that_breaks_may_mean_that_it_was_done(
+    reply: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(AmbiguousError) as raised:
+        created(monkeypatch, reply)
+
+    assert len(str(raised.value)) < 1000
+
+
+def test_half_a_character_in_an_answer_is_mended_since_no_record_could_hold_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reply = http(
+        b'{"Response":{"TaskId":"1","Message":"\\ud83d"}}', Content_Type="application/json"
+    )
+
+    assert created(monkeypatch, reply) == {"TaskId": "1", "Message": "?"}
+
+
+@pytest.mark.parametrize("code", ["Evil", "", 7, ["x"], {"x": 1}, "A" * 10_000])
+@pytest.mark.parametrize("message", ["no", None, 7, ["no"], "m" * 100_000])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_an_error_of_an_odd_form_still_is_one(
+    code: object, message: object, content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"Response": {"Error": {"Code": code, "Message": message}, "RequestId": 7}}
+    reply = http(json.dumps(answer).encode(), Content_Type=content_type)
+
+    with pytest.raises((RefusedError, AmbiguousError)) as raised:
+        created(monkeypatch, reply)
+
+    assert isinstance(raised.value, CloudError)
+    assert isinstance(raised.value.code, str)
+    assert len(str(raised.value)) < 2000
+
+
+@settings(derandomize=True, max_examples=25, deadline=None)
+@given(body=st.binary(max_size=100) | anything.map(lambda body: json.dumps(body).encode()))
+def test_any_answer_of_the_vendor_is_told_by_its_kind(body: bytes) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(AmbiguousError):
+        created(monkeypatch, http(body, Content_Type="application/json"))

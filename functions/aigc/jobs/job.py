@@ -121,6 +121,8 @@ class Job(Record):
     """When the job is cancelled if it was not sent until then."""
     webhook_url: str = ""
     """Where its end is reported; it may hold a secret and is never logged."""
+    webhook_marker: str = ""
+    """Key of the marker for the first try to report it; of its last end, if it was replayed."""
     attempts: tuple[Attempt, ...] = Field(min_length=1)
     spent_attempts: int = 0
     """Attempts that were made before somebody had the job replayed."""

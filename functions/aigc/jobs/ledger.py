@@ -11,6 +11,7 @@
 | `claims/<id>/told/<session>` | the task that VOD named while the job could not be written |
 | `unstored/<id>` | a job that gave its slot back before its pictures could be stored |
 | `dead/jobs/<id>.json` | the record of a job that failed through no fault of its caller |
+| `webhooks/…`, `deliveries/…` | see `aigc.jobs.webhooks` |
 
 All that a lane is lies under one prefix, so that one request shows its cuts, its slots and the
 head of its queue.
@@ -48,6 +49,7 @@ logger = logging.getLogger(__name__)
 
 PAGE = 1000  # the most that COS lists at once
 _OF_A_SLOT = "slot-"
+OF_A_WEBHOOK = "webhook-"
 _LAST_MS = 10**13
 """Beyond the milliseconds of any date to come: what is taken from it sorts the newest first."""
 
@@ -225,25 +227,58 @@ class Ledger:
     def claimed_jobs(self) -> list[str]:
         """List jobs that claims are left of, a page's worth of claims at most.
 
-        Claims on slots are left only by who died over them; they are removed on the way.
+        Claims on slots and webhooks are left only by who died over them; they are removed on the
+        way, once the last holder's is old: before, a claim anew would meet that holder at work.
         """
-        claims = self._store.list("claims/")
-        of_slots = [one for one in claims if one.key.startswith(f"claims/{_OF_A_SLOT}")]
-        self._store.delete(*(one.key for one in of_slots if self.is_old(one.modified)))
-        ids = (one.key.split("/")[1] for one in claims if one not in of_slots)
-        return list(dict.fromkeys(ids))
+        claims: dict[str, list[Listed]] = {}
+        for one in self._store.list("claims/"):
+            claims.setdefault(one.key.split("/")[1], []).append(one)
+        others = [on for on in claims if on.startswith((_OF_A_SLOT, OF_A_WEBHOOK))]
+        for on in others:
+            held = claims.pop(on)
+            if self.is_old(held[-1].modified) and not self._holds_on(on):
+                self._store.delete(*(one.key for one in held))
+        return list(claims)
+
+    def _holds_on(self, on: str) -> bool:
+        """Whether the slot that a claim is on is still the one that its holder wanted to free.
+
+        While it is, somebody may inherit the claim this moment, and a claim anew would meet him.
+        """
+        if not on.startswith(_OF_A_SLOT):
+            return False
+        token, lane, number = on.removeprefix(_OF_A_SLOT).split("~")
+        taken = self.read_slot(lane, int(number))
+        return taken is not None and taken.token == token
 
     def is_over(self, job: Job) -> bool:
         """Whether a job ended a lease ago: nobody alive has read it before."""
         return job.has_ended and self.is_old(job.updated_at)
 
     def forget_claims(self, job: Job) -> None:
-        """Remove the claims of a job that is over."""
-        self._store.delete(*(one.key for one in self._store.list(f"claims/{job.id}/")))
+        """Remove the claims of a job that is over, but for those on its last revision.
+
+        Whoever replays it holds such a one; if he dies over it, the next inherits it.
+        """
+        prefix = f"claims/{job.id}/"
+        last = f"{prefix}{job.revision:06d}/"
+        told = {_told_key(job.id, attempt.session_id) for attempt in job.attempts}
+        held = [one.key for one in self._store.list(prefix)]
+        self._store.delete(*(key for key in held if key < last or key in told))
 
     def is_old(self, modified: datetime) -> bool:
         """Whether who wrote something then cannot be alive any more."""
         return self._now() - modified > self._lease
+
+    def hold(self, thing: str) -> bool:
+        """Become the only one who is at work on something, for a lease at most."""
+        prefix = f"claims/{thing}/"
+        return self._store.create(prefix + "000", _unique()) or self._inherit(prefix)
+
+    def let_go(self, thing: str) -> None:
+        """Let others hold it; who does must look again at what he holds it for."""
+        for held in self._store.list(f"claims/{thing}/"):
+            self._store.delete(held.key)
 
     def owned_until(self) -> datetime:
         """Until when the present holder of a claim may be at work."""
@@ -342,7 +377,7 @@ class Ledger:
 
         Without the claim a slow caller could remove the slot of the next taker.
         """
-        prefix = f"claims/{_OF_A_SLOT}{slot.token}/"
+        prefix = f"claims/{_OF_A_SLOT}{slot.token}~{lane}~{slot.number}/"
         if self._store.create(prefix + "000", _unique()) or self._inherit(prefix):
             if not self.release_slot(lane, slot):
                 return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from aigc.tasks.kind import ApiCall
@@ -18,6 +18,14 @@ class Listed:
 
     key: str
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """The beginning of an object, and how many bytes it has in all."""
+
+    head: bytes
+    size: int
 
 
 class ObjectStore(Protocol):
@@ -50,12 +58,18 @@ class ObjectStore(Protocol):
     def presigned_url(self, key: str, expires_s: int) -> str:
         """Make a URL under which anyone may read the object for a time."""
 
+    def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
+        """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
+
 
 class Inbox(Protocol):
-    """The bucket that uploads arrive in; it is only read."""
+    """A bucket that inputs lie in; it is only read."""
 
     def head(self, key: str, size: int) -> bytes | None:
         """Read an object's first bytes; None where there is none."""
+
+    def peek(self, key: str, size: int) -> Peek | None:
+        """Read an object's first bytes and its size, in one request; None where there is none."""
 
     def metadata(self, key: str) -> dict[str, str] | None:
         """Read an object's headers, names in lower case; None where there is none."""
@@ -85,3 +99,18 @@ class Downloads(Protocol):
             CloudError: It could not be fetched now.
             BadPictureError: It is not where the vendor keeps pictures.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of sending something: a status, or why there is none."""
+
+    status: int | None = None
+    error: str = ""
+
+
+class Sender(Protocol):
+    """What sends webhooks."""
+
+    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
+        """POST once, without following redirects, in no more time than that; raises nothing."""

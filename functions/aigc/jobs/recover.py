@@ -22,6 +22,8 @@ from aigc.jobs.start import (
     send,
     started,
 )
+from aigc.jobs.usage import tally
+from aigc.jobs.webhooks import deliver_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +53,8 @@ class SweepReport:
     """Slots that could not be looked after now; the next sweep tries again."""
     forgotten: int = 0
     """Jobs that ended a while ago and whose claims are gone now."""
+    webhooks: int = 0
+    """Tries to deliver one."""
 
 
 def sweep(runtime: Runtime) -> SweepReport:
@@ -81,8 +85,10 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
         yield functools.partial(_look_after_lane, lane, runtime, report)
         yield functools.partial(_look_after_queue, lane, runtime, report)
         yield functools.partial(pump, lane, runtime)
-    yield functools.partial(_store_unstored, runtime, report)
-    yield functools.partial(_forget_claims, runtime, report)
+    yield from _shuffled(
+        functools.partial(step, runtime, report)
+        for step in (_store_unstored, _deliver, _forget_claims)
+    )
 
 
 def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
@@ -125,12 +131,17 @@ def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
             report.moved += settle(job, runtime).revision != job.revision
 
 
+def _deliver(runtime: Runtime, report: SweepReport) -> None:
+    report.webhooks += deliver_due(runtime)
+
+
 def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
     for job_id in _shuffled(runtime.ledger.claimed_jobs()):
         if not runtime.has_time(START_S):
             return
         job = runtime.ledger.read(job_id)
         if job is not None and runtime.ledger.is_over(job):
+            tally(job, runtime)
             tidy_staging(job, runtime)  # before the claims, which are what leads here
             runtime.ledger.forget_claims(job)
             report.forgotten += 1

@@ -42,20 +42,13 @@ def replay(job_id: str, runtime: Runtime) -> Replay | None:
         return Replay(job, "not_failed")
     if job.error.type in CALLERS_DOING:
         return Replay(job, "callers_doing")
-    if not _is_ours(job, runtime):
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
         return Replay(job, "busy")
-    queued = _queued(job, runtime)
+    queued = _queued(claimed, runtime)
     runtime.ledger.exhume(job_id)
     pump(queued.lane, runtime)
     return Replay(queued, may_be_paid=bool(job.attempt.task_id) or job.attempt.is_ambiguous)
-
-
-def _is_ours(job: Job, runtime: Runtime) -> bool:
-    """Claim an ended job, whose claims the sweep removes: hence a second look behind the claim."""
-    if runtime.ledger.claim(job) is None:
-        return False
-    again = runtime.ledger.read(job.id)
-    return again is not None and again.revision == job.revision
 
 
 def _queued(job: Job, runtime: Runtime) -> Job:

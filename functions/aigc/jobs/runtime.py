@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aigc.tasks.kind import RECORDED, Submission
 
@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
-    from aigc.jobs.ports import Downloads, Inbox, ObjectStore, TaskService
+    from aigc.jobs.ports import Downloads, Inbox, ObjectStore, Sender, TaskService
+    from aigc.prices import Prices
     from aigc.settings import Settings
     from aigc.tasks.kind import Task, TaskKind
 
+Remembered = TypeVar("Remembered")
+
 STAGING = ".aigc/mps/"
 """Where in the results bucket MPS leaves its pictures; nothing else may be put there."""
+
+INPUTS = ".aigc/inputs/"
+"""Where in the results bucket pictures lie that callers sent us; a lifecycle rule clears it."""
 
 INPUT_URL_S = 6 * 3600
 """How long the vendor may fetch an input; a role's temporary key may end it earlier."""
@@ -43,6 +49,26 @@ class QueryPacer:
         return True
 
 
+class Memory:
+    """What an instance remembers from one invocation to the next: one object of each class."""
+
+    def __init__(self) -> None:
+        self._kept: dict[type, Any] = {}
+
+    def of(self, kept: type[Remembered]) -> Remembered:
+        """Return the object of a class, made when it is asked for first."""
+        if kept not in self._kept:
+            self._kept[kept] = kept()
+        found: Remembered = self._kept[kept]
+        return found
+
+
+def _packaged_prices() -> Prices:
+    from aigc.prices import packaged_prices  # noqa: PLC0415  few invocations need it
+
+    return packaged_prices()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """The collaborators of one invocation, and the time that it has."""
@@ -56,11 +82,19 @@ class Runtime:
     results: ObjectStore
     inbox: Inbox
     downloads: Downloads
+    sender: Sender
+    report_of: Callable[[Job, Runtime], Mapping[str, Any]]
+    """Tells how a job ended, in the words of the API."""
+    inputs: Mapping[str, Inbox] = field(default_factory=dict)
+    """The buckets that callers may name inputs in; the results bucket is one, below INPUTS."""
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     deadline: datetime
     """When the platform kills this invocation."""
     pacer: QueryPacer = field(default_factory=lambda: QueryPacer(0))
+    memory: Memory = field(default_factory=Memory)
+    prices: Callable[[], Prices] = _packaged_prices
+    """Reads the table of prices, which few invocations need."""
 
     def has_time(self, seconds: float) -> bool:
         """Whether something that takes this long ends before the deadline."""
@@ -87,10 +121,16 @@ class Runtime:
         )
 
     def _input_url(self, url: str) -> str:
-        ours = f"cos://{self.settings.inbox_bucket}/"
-        if url.startswith(ours):
-            return self.inbox.presigned_url(url[len(ours) :], INPUT_URL_S)
-        return url
+        bucket, key = cos_object(url)
+        inputs = {**self.inputs, self.settings.inbox_bucket: self.inbox}
+        return inputs[bucket].presigned_url(key, INPUT_URL_S) if bucket in inputs else url
+
+
+def cos_object(url: str) -> tuple[str, str]:
+    """Take `cos://<bucket>/<key>` apart; the bucket of another URL is empty."""
+    scheme, _, path = url.partition("://")
+    bucket, _, key = path.partition("/")
+    return (bucket, key) if scheme == "cos" else ("", "")
 
 
 def staging_path(job: Job) -> str:

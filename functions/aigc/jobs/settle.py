@@ -11,6 +11,7 @@ from aigc.jobs.job import Job, JobError
 from aigc.jobs.results import store_pictures, tidy_staging
 from aigc.jobs.runtime import staging_path
 from aigc.jobs.start import MAX_DEATHS, end, expire, fail, is_past, pump, queue_again, started
+from aigc.jobs.webhooks import tell
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
@@ -114,11 +115,12 @@ def take_staged(job: Job, runtime: Runtime) -> Job:
 
 
 def _followed(settled: Job, runtime: Runtime) -> Job:
-    """Give the place to the next job; tidy up after this one, which the sweep does too."""
+    """Give the place to the next job; then finish what the sweep could do too."""
     pump(settled.lane, runtime)
     if settled.state == "succeeded":
         with contextlib.suppress(CloudError):
             tidy_staging(settled, runtime)
+    tell(settled, runtime)
     return settled
 
 

@@ -28,6 +28,7 @@ from aigc.errors import (
 from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
 from aigc.jobs.lanes import free_place, slow_down
 from aigc.jobs.ledger import marker_key
+from aigc.jobs.webhooks import owe
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -138,7 +139,8 @@ def leave_unexplained(job: Job, runtime: Runtime) -> Job:
 
 def end(job: Job, runtime: Runtime) -> Job:
     """Write a job's last revision, then give back its place."""
-    ended = runtime.ledger.write(job.model_copy(update={"owned_until": None}))
+    owing = owe(job.model_copy(update={"owned_until": None}), runtime)
+    ended = runtime.ledger.write(owing)
     if ended.attempt.slot is not None:
         runtime.ledger.release_slot(ended.lane, ended.attempt.slot)
     runtime.ledger.remove_marker(ended.marker)

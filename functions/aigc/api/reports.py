@@ -1,0 +1,26 @@
+"""Reports: how a job ended, as webhooks tell it in the form of fal.ai's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aigc.api.errors import failure_of
+from aigc.api.progress import result_of
+
+if TYPE_CHECKING:
+    from aigc.api.answers import Report
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+
+def report_of(job: Job, runtime: Runtime) -> Report:
+    """Wrap what GET of the result answers, be it pictures or an error."""
+    has_succeeded = job.state == "succeeded"
+    failure = failure_of(job)
+    return {
+        "request_id": job.id,
+        "gateway_request_id": job.id,
+        "status": "OK" if has_succeeded else "ERROR",
+        "payload": result_of(job, runtime) if has_succeeded else failure,
+        "error": None if has_succeeded else failure["detail"],
+    }

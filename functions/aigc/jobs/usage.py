@@ -1,0 +1,109 @@
+"""Usage: each end of a job is counted once, as an object whose name alone says all.
+
+`usage/<day>/<job>-<revision>~<kind>~<model>~<version>~<call|upload>~<name>~<state>~<pictures>~<cost>`,
+the day that of the end, the cost empty where nobody knows it. To list a day is to read it. Job and
+revision come first: should one end be written twice, with another cost since prices changed in
+between, the two are neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import quote, unquote
+
+from aigc.jobs.job import Source
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import ErrorType, Job
+    from aigc.jobs.runtime import Runtime
+
+PREFIX = "usage/"
+
+_LONGEST_NAME = 30  # of a model: callers may name any, and a key has 850 bytes
+_MAYBE_BILLED: frozenset[ErrorType] = frozenset({"submission_unknown", "result_unusable"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """One end of a job, as usage counts it."""
+
+    day: str
+    end: str
+    """Job and revision: what is counted once."""
+    kind: str
+    model: str
+    version: str
+    source: Source
+    state: str
+    pictures: int
+    cost: Decimal | None
+
+    @classmethod
+    def of(cls, key: str) -> Ended:
+        """Read the name of an object."""
+        _, day, entry = key.split("/", 2)
+        end, kind, model, version, source_type, name, state, pictures, cost = (
+            unquote(part) for part in entry.split("~")
+        )
+        source = Source(type=cast("Literal['call', 'upload']", source_type), name=name)
+        return cls(
+            day=day,
+            end=end,
+            kind=kind,
+            model=model,
+            version=version,
+            source=source,
+            state=state,
+            pictures=int(pictures),
+            cost=Decimal(cost) if cost else None,
+        )
+
+    @property
+    def key(self) -> str:
+        """Name the object."""
+        parts = (
+            self.end,
+            self.kind,
+            self.model[:_LONGEST_NAME],
+            self.version[:_LONGEST_NAME],
+            self.source.type,
+            self.source.name,
+            self.state,
+            str(self.pictures),
+            "" if self.cost is None else f"{self.cost:f}",
+        )
+        return f"{PREFIX}{self.day}/{'~'.join(_quoted(part) for part in parts)}"
+
+
+def tally(job: Job, runtime: Runtime) -> None:
+    """Count a job that is over; done twice, it counts once."""
+    from aigc.prices import model_of  # noqa: PLC0415  only the sweep counts
+
+    model, version = model_of(runtime.task_of(job))
+    ended = Ended(
+        day=f"{job.updated_at:%Y-%m-%d}",
+        end=f"{job.id}-{job.revision:06d}",
+        kind=job.kind,
+        model=model,
+        version=version,
+        source=job.source,
+        state=job.state,
+        pictures=len(job.pictures),
+        cost=_cost(job, runtime),
+    )
+    runtime.bucket.create(ended.key, b"{}")
+
+
+def _cost(job: Job, runtime: Runtime) -> Decimal | None:
+    """Estimate what a job cost: what failed is not billed, but sometimes nobody knows."""
+    if job.error is not None and job.error.type in _MAYBE_BILLED:
+        return None
+    if not job.pictures:
+        return Decimal(0)
+    return runtime.prices().estimate(job.kind, runtime.task_of(job), len(job.pictures))
+
+
+def _quoted(part: str) -> str:
+    return quote(part, safe="").replace("~", "%7E")  # which `quote` never touches

@@ -1,0 +1,51 @@
+"""Signatures of webhooks, after Standard Webhooks (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+MARK = "whsec_"
+SHORTEST, LONGEST = 24, 64
+"""Bytes of a secret."""
+
+
+def secret_bytes(secret: str) -> bytes:
+    """Read the form in which secrets are handed around.
+
+    Raises:
+        ValueError: It is none; the secret itself is not named.
+    """
+    allowed = f"{MARK} and then {SHORTEST} to {LONGEST} bytes in Base64"
+    try:
+        read = base64.b64decode(secret.removeprefix(MARK), validate=True)
+    except binascii.Error:
+        raise ValueError(f"must be {allowed}") from None
+    if not secret.startswith(MARK) or not SHORTEST <= len(read) <= LONGEST:
+        raise ValueError(f"must be {allowed}")
+    return read
+
+
+def signed_headers(
+    body: bytes, *, message_id: str, at: datetime, secrets: Iterable[str]
+) -> dict[str, str]:
+    """Sign a message with every secret: while one replaces another, receivers may hold either."""
+    timestamp = str(int(at.timestamp()))
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": " ".join(_signature(signed, secret) for secret in secrets),
+    }
+
+
+def _signature(signed: bytes, secret: str) -> str:
+    digest = hmac.digest(secret_bytes(secret), signed, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode()}"

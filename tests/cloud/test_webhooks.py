@@ -1,0 +1,272 @@
+"""The sender against receivers on loopback: what it reaches, what it refuses, how long it waits."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from aigc.cloud.webhooks import PublicSender
+from aigc.destinations import checked_url, is_reachable
+from tests.receiver import Receiver, receiving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from http.server import BaseHTTPRequestHandler
+
+    from aigc.jobs.ports import Reply
+
+    Answer = Callable[[BaseHTTPRequestHandler], None]
+
+LOOPBACK = ("127.0.0.0/8",)
+PATIENCE_S = 0.3
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def local_sender() -> PublicSender:
+    return PublicSender(plain_http=True, networks=LOOPBACK)
+
+
+def send(sender: PublicSender, url: str, timeout_s: float = 5) -> Reply:
+    return sender.send(url, {"webhook-id": "msg_1"}, b'{"status":"OK"}', timeout_s)
+
+
+# What arrives
+
+
+def test_headers_and_body_arrive_under_the_whole_path(receiver: Receiver) -> None:
+    reply = send(local_sender(), f"{receiver.url}?a=1&b=%20#never-sent")
+
+    [got] = receiver.got
+    assert (reply.status, reply.error) == (200, "")
+    assert got.path == "/hook?a=1&b=%20"
+    assert got.headers["host"] == f"127.0.0.1:{receiver.port}"
+    assert got.headers["webhook-id"] == "msg_1"
+    assert got.body == b'{"status":"OK"}'
+
+
+@pytest.mark.parametrize("status", [204, 301, 307, 410, 500])
+def test_a_status_is_told_as_it_came_and_redirects_are_not_followed(
+    receiver: Receiver, status: int
+) -> None:
+    receiver.plan = [status]
+
+    assert send(local_sender(), receiver.url).status == status
+    assert len(receiver.got) == 1
+
+
+def test_a_receiver_over_https_is_known_by_its_name() -> None:
+    authority = trustme.CA()
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("hooks.example").configure_cert(served)
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    with receiving(served) as receiver:
+
+        def sender(trusted: ssl.SSLContext | None) -> PublicSender:
+            return PublicSender(
+                plain_http=False,
+                networks=LOOPBACK,
+                look_up=lambda *_: ["127.0.0.1"],
+                trusted=trusted,
+            )
+
+        right = send(sender(trusted), f"https://hooks.example:{receiver.port}/")
+        another = send(sender(trusted), f"https://other.example:{receiver.port}/")
+        stranger = send(sender(None), f"https://hooks.example:{receiver.port}/")
+
+    assert right.status == 200
+    assert receiver.got[0].headers["host"] == f"hooks.example:{receiver.port}"
+    assert "SSLCertVerificationError" in another.error
+    assert "SSLCertVerificationError" in stranger.error
+    assert len(receiver.got) == 1
+
+
+def test_the_next_address_is_tried_where_one_takes_no_connection(receiver: Receiver) -> None:
+    sender = PublicSender(
+        plain_http=True, networks=LOOPBACK, look_up=lambda *_: ["127.0.0.77", "127.0.0.1"]
+    )
+
+    assert send(sender, f"http://hooks.example:{receiver.port}/").status == 200
+
+
+# What is refused
+
+
+def test_a_name_that_leads_inside_is_refused(receiver: Receiver) -> None:
+    sender = PublicSender(plain_http=True, networks=(), look_up=lambda *_: ["127.0.0.1"])
+
+    reply = send(sender, f"http://hooks.example:{receiver.port}/")
+
+    assert reply.error == "hooks.example is not on the public internet: 127.0.0.1"
+    assert receiver.got == []
+
+
+def test_a_name_with_one_address_inside_is_refused(receiver: Receiver) -> None:
+    sender = PublicSender(
+        plain_http=True, networks=LOOPBACK, look_up=lambda *_: ["127.0.0.1", "169.254.0.23"]
+    )
+
+    assert "169.254.0.23" in send(sender, f"http://hooks.example:{receiver.port}/").error
+    assert receiver.got == []
+
+
+def test_a_name_that_leads_elsewhere_a_moment_later_is_looked_up_once(receiver: Receiver) -> None:
+    answers = [["127.0.0.1"], ["10.0.0.1"]]
+    sender = PublicSender(plain_http=True, networks=LOOPBACK, look_up=lambda *_: answers.pop(0))
+
+    reply = send(sender, f"http://hooks.example:{receiver.port}/")
+
+    assert reply.status == 200
+    assert answers == [["10.0.0.1"]]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.0.23", "100.64.0.1"),
+        *("0.0.0.7", "224.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.2.1"),
+        *("::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fec0::1", "ff0e::1", "2001:db8::1"),
+        *("::ffff:10.0.0.1", "::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1"),
+        *("2002:a00:1::", "2001:0:4136:e378:8000:63bf:3fff:fdd2"),
+    ],
+)
+def test_an_address_that_is_not_public_is_not_reachable(address: str) -> None:
+    assert not is_reachable(address, ())
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::1.1.1.1", "2002:101:101::"],
+)
+def test_a_public_address_is_reachable(address: str) -> None:
+    assert is_reachable(address, ())
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "::ffff:10.1.2.3", "fd00::7"])
+def test_an_address_in_a_network_that_is_allowed_is_reachable(address: str) -> None:
+    assert is_reachable(address, ("10.1.0.0/16", "fd00::/8"))
+
+
+@pytest.mark.parametrize(
+    ("url", "must"),
+    [
+        ("http://example.com/", "must be https://"),
+        ("ftp://example.com/", "must be https://"),
+        ("https:///path", "must be https://"),
+        ("//example.com/", "must be https://"),
+        ("https://user@example.com/", "user or a password"),
+        ("https://user:word@example.com/", "user or a password"),
+        ("https://example.com:0/", "port"),
+        ("https://example.com:70000/", "port"),
+        ("https://example.com\\@127.0.0.1/", "ASCII"),
+        ("https://example.com/a b", "ASCII"),
+        ("https://example.com/\r\nHost: evil", "ASCII"),
+        ("https://例子.example/", "ASCII"),
+        ("https://example.com/" + "a" * 2048, "at most 2048"),
+        ("https://[::1/", "as URLs do"),
+        ("https://127.0.0.1/", "public internet"),
+        ("https://127.1/", "public internet"),
+        ("https://0x7f000001/", "public internet"),
+        ("https://2130706433/", "public internet"),
+        ("https://[::ffff:10.0.0.1]/", "public internet"),
+    ],
+)
+def test_a_url_that_leads_nowhere_public_is_refused(url: str, must: str) -> None:
+    with pytest.raises(ValueError, match=must):
+        checked_url(url, plain_http=False, networks=())
+
+    assert send(PublicSender(plain_http=False, networks=()), url).error.startswith("the URL is not")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com", "HTTPS://Example.com:8443/a?b#c", "https://[2606:4700::1111]/"]
+)
+def test_a_public_url_is_taken(url: str) -> None:
+    assert checked_url(url, plain_http=False, networks=()).hostname
+
+
+# How long it waits
+
+
+def silence(handler: BaseHTTPRequestHandler) -> None:
+    handler.rfile.read(1)  # until the other side hangs up
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Answer one byte at a time, each soon enough for a timeout of its own."""
+    for byte in b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000:
+        handler.wfile.write(bytes([byte]))
+        time.sleep(PATIENCE_S / 10)
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"x" * 2**16)
+
+
+def garbage(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"\x00" * 100 + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("answer", [silence, drip])
+def test_a_receiver_that_takes_too_long_is_cut_off(receiver: Receiver, answer: Answer) -> None:
+    receiver.plan = [answer]
+
+    reply = send(local_sender(), receiver.url, PATIENCE_S)
+
+    assert reply.status is None
+    assert reply.error == "no answer within 0.3 s"
+
+
+def test_a_look_up_that_takes_too_long_is_not_waited_for(receiver: Receiver) -> None:
+    def slow(_host: str, _port: int) -> list[str]:
+        time.sleep(2 * PATIENCE_S)
+        return ["127.0.0.1"]
+
+    sender = PublicSender(plain_http=True, networks=LOOPBACK, look_up=slow)
+
+    reply = send(sender, f"http://hooks.example:{receiver.port}/", PATIENCE_S)
+    time.sleep(2 * PATIENCE_S)
+
+    assert reply.error == "no answer within 0.3 s"
+    assert receiver.got == []
+
+
+def test_an_answer_without_end_is_not_read(receiver: Receiver) -> None:
+    receiver.plan = [endless]
+
+    assert send(local_sender(), receiver.url).status == 200
+
+
+def test_an_answer_that_is_no_http_is_an_error(receiver: Receiver) -> None:
+    receiver.plan = [garbage]
+
+    assert send(local_sender(), receiver.url).error.startswith("BadStatusLine")
+
+
+def test_a_port_that_nobody_listens_on_is_an_error() -> None:
+    with receiving() as receiver:
+        url = receiver.url
+
+    assert send(local_sender(), url).error.startswith("ConnectionRefusedError")
+
+
+def test_a_host_that_there_is_not_is_an_error() -> None:
+    def unknown(_host: str, _port: int) -> list[str]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    sender = PublicSender(plain_http=True, networks=(), look_up=unknown)
+
+    assert send(sender, "http://no.example/").error.startswith("gaierror")

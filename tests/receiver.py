@@ -1,0 +1,85 @@
+"""A receiver of webhooks on loopback, that keeps what it got and answers as it is told."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+
+
+@dataclass
+class Got:
+    """One POST as it arrived."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Receiver:
+    """What the server got, and what it says to the next requests: 200 when nothing is planned."""
+
+    got: list[Got] = field(default_factory=list)
+    plan: list[int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where plain http reaches it."""
+        return f"http://127.0.0.1:{self.port}/hook"
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Keep what came, and answer."""
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        self.got.append(Got(handler.path, headers, body))
+        planned = self.plan.pop(0) if self.plan else 200
+        if callable(planned):
+            planned(handler)
+            return
+        handler.send_response(planned)
+        handler.send_header("Location", "/elsewhere")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+
+class _Server(ThreadingHTTPServer):
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Pass over who hung up: that is what some tests are about."""
+
+
+@contextlib.contextmanager
+def receiving(encrypted: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+    """Run a receiver."""
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            receiver.answer(self)
+
+        def log_message(self, *_: object) -> None:
+            """Keep still."""
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    if encrypted is not None:
+        server.socket = encrypted.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    receiver.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,495 @@
+"""Who asked to be told of a job's end is told at least once, wherever somebody dies over it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aigc.errors import AmbiguousError, BadPictureError
+from aigc.jobs.accept import accept
+from aigc.jobs.cancel import cancel
+from aigc.jobs.ledger import Ledger
+from aigc.jobs.ports import Reply
+from aigc.jobs.recover import sweep
+from aigc.jobs.replay import replay
+from aigc.jobs.settle import look
+from aigc.jobs.start import end
+from aigc.jobs.webhooks import TIMEOUT_S, WAITS_S, dead_webhooks, deliver_due, delivery, redeliver
+from tests.fakes import LEASE_S, FakeSender, StoreFault, World, build_world
+from tests.unit.jobs.test_life_of_a_job import order, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+    from tests.fakes import InMemoryStore
+
+URL = "https://example.com/hooks/1?token=secret"
+SECRET = "whsec_" + "c2VjcmV0" * 4
+HOUR_S = 3600
+KEPT = ("jobs/", "index/", "usage/", "deliveries/")
+
+FAILED = Reply(status=503)
+SILENT = Reply(error="no answer within 10 s")
+
+
+class KilledError(BaseException):
+    """The platform ends the process."""
+
+
+@pytest.fixture
+def world() -> World:
+    return build_world(webhook_secrets=[SECRET])
+
+
+def accepted(world: World, url: str = URL) -> Job:
+    return accept(dataclasses.replace(order(), webhook_url=url), world.runtime()).job
+
+
+def ended(world: World, *replies: Reply | BaseException, url: str = URL) -> Job:
+    """Let a job succeed whose receiver answers so, first of all at once."""
+    world.sender.replies = list(replies)
+    job = accepted(world, url)
+    world.vendor.finish(world.vendor.tasks[-1])
+    look(job.id, world.runtime())
+    return read(world, job)
+
+
+def sweep_for(world: World, seconds: float) -> None:
+    for _ in range(int(seconds // 60)):
+        world.clock.pass_time(60)
+        sweep(world.runtime())
+
+
+def state(world: World, job: Job) -> dict[str, Any]:
+    told = delivery(job.id, world.runtime())
+    assert told is not None
+    return told
+
+
+def only_records_are_left(world: World) -> bool:
+    sweep_for(world, 2 * LEASE_S + 60)
+    return all(key.startswith(KEPT) for key in world.ledger_keys())
+
+
+# What is sent
+
+
+def test_a_success_is_told_at_once_with_the_result(world: World) -> None:
+    job = ended(world)
+
+    [sent] = world.sender.sent
+    told = json.loads(sent.body)
+    assert sent.url == URL
+    assert sent.headers["webhook-id"] == f"msg_{job.id}"
+    assert told["status"] == "OK"
+    assert told["request_id"] == told["gateway_request_id"] == job.id
+    assert told["payload"]["images"][0]["file_name"] == "picture-1.png"
+    assert told["error"] is None
+    assert only_records_are_left(world)
+
+
+def test_a_failure_is_told_with_the_error(world: World) -> None:
+    job = accepted(world)
+    world.vendor.fail(world.vendor.tasks[-1], "ContentModerationFailed")
+
+    look(job.id, world.runtime())
+
+    [sent] = world.sender.sent
+    told = json.loads(sent.body)
+    assert told["status"] == "ERROR"
+    assert told["payload"]["error_type"] == "content_policy_violation"
+    assert told["error"] == told["payload"]["detail"]
+
+
+def test_a_job_that_was_cancelled_while_it_waited_is_told_by_the_sweep(world: World) -> None:
+    accepted(world)
+    waiting = accepted(world)
+    cancel(waiting.id, world.runtime())
+
+    sweep(world.runtime())
+
+    [sent] = world.sender.sent
+    assert json.loads(sent.body)["payload"]["error_type"] == "cancelled"
+
+
+def test_nobody_is_told_who_did_not_ask(world: World) -> None:
+    job = ended(world, url="")
+
+    assert world.sender.sent == []
+    assert delivery(job.id, world.runtime()) is None
+
+
+def test_the_next_job_has_the_place_before_a_receiver_is_waited_for(world: World) -> None:
+    job = accepted(world)
+    following = accepted(world)
+    world.sender.replies = [KilledError()]
+    world.vendor.finish(world.vendor.tasks[0])
+
+    with pytest.raises(KilledError):
+        look(job.id, world.runtime())
+
+    assert read(world, following).state == "running"
+
+
+def test_nothing_is_sent_unsigned(world: World) -> None:
+    world.settings = build_world().settings
+
+    job = ended(world)
+
+    assert world.sender.sent == []
+    assert "webhookSecrets is empty" in state(world, job)["tries"][0]["error"]
+
+
+# When it is sent again
+
+
+def test_a_failed_try_is_made_again_when_it_is_due_under_the_same_id(world: World) -> None:
+    ended(world, FAILED, FAILED)
+    sweep(world.runtime())
+    assert len(world.sender.sent) == 1
+
+    world.clock.pass_time(WAITS_S[0] * 1.2)
+    sweep(world.runtime())
+    world.clock.pass_time(WAITS_S[1] * 0.79)
+    sweep(world.runtime())
+    assert len(world.sender.sent) == 2
+    world.clock.pass_time(WAITS_S[1])
+    sweep(world.runtime())
+
+    assert len(world.sender.sent) == 3
+    assert len({sent.headers["webhook-id"] for sent in world.sender.sent}) == 1
+    assert len({sent.headers["webhook-timestamp"] for sent in world.sender.sent}) == 3
+
+
+@pytest.mark.parametrize("reply", [Reply(status=302), Reply(status=404), SILENT])
+def test_only_an_answer_of_2xx_is_a_delivery(world: World, reply: Reply) -> None:
+    job = ended(world, reply)
+
+    assert state(world, job)["state"] == "pending"
+
+
+def test_after_ten_tries_in_two_hours_a_webhook_is_dead(world: World) -> None:
+    job = ended(world, *[FAILED] * 11)
+
+    sweep_for(world, 3 * HOUR_S)
+
+    assert len(world.sender.sent) == len(WAITS_S) + 1 == 10
+    assert timedelta(hours=1.9) < timedelta(seconds=sum(WAITS_S)) < timedelta(hours=2)
+    assert state(world, job)["state"] == "dead"
+    assert dead_webhooks(world.runtime()) == [job.id]
+    assert world.ledger_keys("webhooks/") == []
+
+
+def test_a_receiver_that_is_gone_is_never_asked_again(world: World) -> None:
+    job = ended(world, Reply(status=410))
+
+    sweep_for(world, 3 * HOUR_S)
+
+    assert len(world.sender.sent) == 1
+    assert dead_webhooks(world.runtime()) == [job.id]
+
+
+def test_a_host_that_does_not_answer_keeps_no_other_waiting(world: World) -> None:
+    hanging = [ended(world, SILENT, url="https://hangs.example/") for _ in range(3)]
+    world.clock.pass_time(10)
+    ended(world, FAILED, url="https://example.com/")
+    world.sender.sent.clear()
+    world.sender.replies = [SILENT, Reply(status=200)]
+
+    world.clock.pass_time(60)
+    made = deliver_due(world.runtime())
+
+    assert made == 2
+    hosts = [sent.url for sent in world.sender.sent]
+    assert hosts == ["https://hangs.example/", "https://example.com/"]
+    assert all(state(world, job)["state"] == "pending" for job in hanging)
+
+
+def test_a_receiver_has_no_more_time_than_the_invocation(world: World) -> None:
+    ended(world, FAILED, FAILED)
+    world.clock.pass_time(60)
+
+    deliver_due(world.runtime(seconds=4))
+    deliver_due(world.runtime(seconds=9))
+
+    assert [sent.timeout_s for sent in world.sender.sent] == [TIMEOUT_S, 6]
+
+
+# Whoever dies
+
+
+def test_a_marker_whose_job_never_ended_is_removed_once_its_writer_must_be_dead(
+    world: World,
+) -> None:
+    job = accepted(world)
+    world.store.faults = [StoreFault(f"put jobs/{job.id}", KilledError())]
+    with pytest.raises(KilledError):
+        cancel_by_force(world, job)
+    [marker] = world.ledger_keys("webhooks/")
+
+    sweep(world.runtime())
+    assert world.ledger_keys("webhooks/") == [marker]
+    world.clock.pass_time(LEASE_S + 1)
+    deliver_due(world.runtime())
+
+    assert world.ledger_keys("webhooks/") == []
+    assert world.sender.sent == []
+
+
+def cancel_by_force(world: World, job: Job) -> None:
+    end(read(world, job).model_copy(update={"state": "cancelled"}), world.runtime())
+
+
+@pytest.mark.parametrize("first", [Reply(status=200), FAILED])
+def test_a_try_that_was_not_written_down_is_made_again_after_a_lease(
+    world: World, first: Reply
+) -> None:
+    world.store.faults = [StoreFault("put deliveries/", KilledError())]
+    with pytest.raises(KilledError):
+        ended(world, first)
+
+    world.clock.pass_time(LEASE_S - 1)
+    sweep(world.runtime())
+    assert len(world.sender.sent) == 1
+    world.clock.pass_time(2)
+    sweep(world.runtime())
+
+    assert len(world.sender.sent) == 2
+    assert only_records_are_left(world)
+    assert len(world.sender.sent) == 2
+
+
+def test_a_marker_of_a_try_that_was_made_leads_to_none(world: World) -> None:
+    world.store.faults = [StoreFault("put deliveries/", KilledError())]
+    with pytest.raises(KilledError):
+        ended(world, *[FAILED] * 5)
+    world.clock.pass_time(LEASE_S + 1)
+    sweep(world.runtime())
+    assert len(world.sender.sent) == 3  # the first again, and the second by the marker of the dead
+
+    world.clock.pass_time(WAITS_S[0] * 1.2)
+    sweep(world.runtime())
+
+    assert len(world.sender.sent) == 3
+
+
+def test_a_delivery_whose_record_was_written_without_an_answer_is_not_made_again(
+    world: World,
+) -> None:
+    world.store.faults = [StoreFault("put deliveries/", AmbiguousError("put"), takes_effect=True)]
+
+    job = ended(world)
+
+    assert only_records_are_left(world)
+    assert len(world.sender.sent) == 1
+    assert state(world, job)["state"] == "delivered"
+
+
+def test_of_two_that_deliver_at_once_one_does(world: World) -> None:
+    class Overtaken(FakeSender):
+        def send(
+            self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+        ) -> Reply:
+            reply = super().send(url, headers, body, timeout_s)
+            sweep(world.runtime())
+            deliver_due(world.runtime())
+            return reply
+
+    world.sender = Overtaken()
+
+    ended(world)
+
+    assert len(world.sender.sent) == 1
+
+
+def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
+    """Make a runtime that somebody overtakes, once, just before such a request."""
+    waiting = [by]
+
+    def overtake(request: str) -> None:
+        if waiting and request.startswith(before):
+            waiting.pop()()
+
+    return through(world, Watched(world.store, overtake))
+
+
+def test_who_is_overtaken_before_his_claim_does_not_send_it_again(world: World) -> None:
+    ended(world, FAILED)
+    world.clock.pass_time(60)
+
+    slow = overtaken(world, "create claims/webhook-", lambda: deliver_due(world.runtime()))
+    deliver_due(slow)
+
+    assert len(world.sender.sent) == 2
+    assert only_records_are_left(world)
+
+
+def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
+    world: World,
+) -> None:
+    job = ended(world, FAILED, FAILED)
+    world.clock.pass_time(60)
+
+    def a_sweep_meanwhile() -> None:
+        world.clock.pass_time(60)
+        deliver_due(world.runtime())
+
+    deliver_due(overtaken(world, "put deliveries/", a_sweep_meanwhile))
+    sweep_for(world, 10 * 60)
+
+    assert state(world, job)["state"] == "delivered"
+    assert len(world.sender.sent) == 3
+
+
+class Watched:
+    """A bucket whose requests are told before they are made."""
+
+    def __init__(self, store: InMemoryStore, on_request: Callable[[str], None]) -> None:
+        self._store = store
+        self._on_request = on_request
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def told(*given: Any) -> Any:
+            self._on_request(f"{name} {given[0] if given else ''}")
+            return getattr(self._store, name)(*given)
+
+        return told
+
+
+def through(world: World, bucket: Any) -> Runtime:
+    """Make a runtime whose ledger is reached through another bucket."""
+    ledger = Ledger(bucket, lease=timedelta(seconds=LEASE_S), now=world.clock.now)
+    return dataclasses.replace(world.runtime(), bucket=bucket, ledger=ledger)
+
+
+class Mortal:
+    """A bucket at whose n-th request the process dies, before or after it took effect."""
+
+    def __init__(self, store: InMemoryStore, lives: int, *, takes_effect: bool) -> None:
+        self._store = store
+        self._takes_effect = takes_effect
+        self.lives = lives
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        request = getattr(self._store, name)
+
+        def counted(*given: Any) -> Any:
+            self.lives -= 1
+            if self.lives == 0 and not self._takes_effect:
+                raise KilledError
+            answer = request(*given)
+            if self.lives == 0:
+                raise KilledError
+            return answer
+
+        return counted
+
+
+@pytest.mark.parametrize("replies", [[], [FAILED], [SILENT, FAILED]], ids=str)
+@pytest.mark.parametrize("takes_effect", [False, True])
+def test_wherever_the_process_dies_its_end_is_told_under_one_id(
+    replies: list[Reply], *, takes_effect: bool
+) -> None:
+    for lives in itertools.count(1):
+        world = build_world(webhook_secrets=[SECRET])
+        world.sender.replies = list(replies)
+        job = accepted(world)
+        world.vendor.finish(world.vendor.tasks[-1])
+        mortal = Mortal(world.store, lives, takes_effect=takes_effect)
+
+        with contextlib.suppress(KilledError):
+            look(job.id, through(world, mortal))
+            world.clock.pass_time(60)
+            sweep(through(world, mortal))
+        sweep_for(world, 10 * 60)
+
+        assert state(world, job)["state"] == "delivered"
+        assert {sent.headers["webhook-id"] for sent in world.sender.sent} == {f"msg_{job.id}"}
+        assert len(replies) < len(world.sender.sent) <= len(replies) + 2
+        assert only_records_are_left(world)
+        if mortal.lives > 0:
+            assert lives > 20
+            return
+
+
+# Once more, because somebody says so
+
+
+def test_a_dead_webhook_is_delivered_when_it_is_replayed(world: World) -> None:
+    job = ended(world, Reply(status=410))
+
+    first = redeliver(job.id, world.runtime())
+    world.clock.pass_time(1)
+    again = redeliver(job.id, world.runtime())
+    assert len(world.ledger_keys("webhooks/")) == 1
+    sweep(world.runtime())
+
+    assert (first, again) == ("owed", "not_dead")
+    assert len(world.sender.sent) == 2
+    assert state(world, job)["state"] == "delivered"
+    assert [one["status"] for one in state(world, job)["tries"]] == [410, 200]
+    assert state(world, job)["tries"][0].keys() == {"at", "status"}
+    assert dead_webhooks(world.runtime()) == []
+    assert only_records_are_left(world)
+
+
+def test_a_replayed_webhook_has_all_its_tries_once_more(world: World) -> None:
+    job = ended(world, Reply(status=410), *[FAILED] * 20)
+
+    redeliver(job.id, world.runtime())
+    sweep_for(world, 3 * HOUR_S)
+
+    assert len(world.sender.sent) == 1 + 10
+    assert dead_webhooks(world.runtime()) == [job.id]
+
+
+def test_the_second_end_of_a_replayed_job_is_a_message_of_its_own(world: World) -> None:
+    job = accepted(world)
+    world.downloads.errors = [BadPictureError("no picture")]
+    world.vendor.finish(world.vendor.tasks[-1])
+    world.sender.replies = [FAILED]
+    look(job.id, world.runtime())
+
+    replay(job.id, world.runtime())
+    sweep_for(world, 5 * 60)
+    world.vendor.finish(world.vendor.tasks[-1])
+    look(job.id, world.runtime())
+
+    assert [sent.headers["webhook-id"] for sent in world.sender.sent] == [
+        f"msg_{job.id}",
+        f"msg_{job.id}-1",
+    ]
+    assert json.loads(world.sender.sent[-1].body)["status"] == "OK"
+    assert only_records_are_left(world)
+
+
+# What others see
+
+
+def test_what_is_shown_and_logged_of_a_url_is_no_secret(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    job = ended(world, FAILED, Reply(status=410))
+    sweep_for(world, 120)
+
+    assert state(world, job)["url"] == "https://example.com/hooks/1"
+    events = {one.getMessage(): vars(one) for one in caplog.records}
+    assert events["webhook_failed"]["host"] == "example.com"
+    assert events["webhook_dead"]["attempt"] == 2
+    assert not any("token" in str(vars(one)) for one in caplog.records)
+    assert not any("token" in str(body) for body, _ in stored(world, "de"))
+
+
+def stored(world: World, prefix: str) -> list[Any]:
+    return [world.store.objects[key] for key in world.ledger_keys(prefix)]

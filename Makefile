@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench test check format lock clean
+.PHONY: setup demo local package bench load simulate mutations chaos test check format lock clean
 
 setup: .venv/ready
 
@@ -21,6 +21,20 @@ package: setup
 bench: setup
 	$(BIN)/aigc bench
 
+load: setup
+	$(BIN)/aigc load
+
+# For a time, or for SEEDS storms of each weather; ARGS="--help" says what else.
+simulate: setup
+	$(BIN)/python -m tests.simulation --seconds $(or $(SECONDS),300) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+mutations: setup
+	$(BIN)/python -m tests.simulation --mutations --write $(ARGS)
+
+# SEED=2 draws other calls, uploads and faults; JOBS=200 takes less long.
+chaos: setup
+	$(BIN)/aigc chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile -rs
 
@@ -29,6 +43,7 @@ check: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/aigc rules
+	$(BIN)/aigc prices
 
 format: setup
 	$(BIN)/ruff format

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.api.errors import refusal
 from aigc.api.routes import answer
-from aigc.errors import BadEventError
+from aigc.errors import AigcError, BadEventError
 from aigc.logs import invocation
-from aigc.triggers.http import HttpRequest, HttpResponse
+from aigc.triggers.http import HttpRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aigc.jobs.runtime import Runtime
+    from aigc.triggers.http import HttpResponse
 
 logger = logging.getLogger("aigc.gateway")
 
@@ -26,22 +27,27 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
         try:
             request = HttpRequest.parse(event, request_id=request_id)
         except BadEventError as error:
-            return refusal(error, request_id).to_event()
+            return dressed(refusal(error, request_id), request_id).to_event()
         return handle(request, lambda: _runtime(context)).to_event()
 
 
 def handle(request: HttpRequest, build: Callable[[], Runtime]) -> HttpResponse:
     """Answer, also where this deployment is at fault: SCF would show the caller our stack."""
     try:
-        return answer(request, build())
+        response = answer(request, build())
     except Exception:
         logger.exception("call_crashed")
-        body = {
-            "detail": "this service failed; its log says why under this request id",
-            "error_type": "internal_error",
-            "request_id": request.request_id,
-        }
-        return HttpResponse(status=500, body=body)
+        fault = AigcError("this service failed; its log says why under this request id")
+        response = refusal(fault, request.request_id)
+    return dressed(response, request.request_id, request.base_url)
+
+
+def dressed(response: HttpResponse, request_id: str, base_url: str = "") -> HttpResponse:
+    """Add what every answer carries: the invocation's id, and over https that it stays so."""
+    headers = {"X-Request-Id": request_id} if request_id else {}
+    if base_url.startswith("https:"):
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response.with_headers(headers)
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
+from aigc.signing import secret_bytes
+
 ROOT = Path(__file__).parents[1]
-SECRETS = frozenset({"apiKeys", "callbackKey"})
+SECRETS = frozenset({"apiKeys", "callbackKey", "webhookSecrets"})
 KINDS = ("vod.image", "vod.scene_image", "mps.image")
 ANYBODY = "*"
 """The origin that stands for all."""
@@ -38,9 +41,9 @@ class StackConfig(BaseModel):
     stack: str = Field(description="the stack's name")
     # SCF takes 4 KB of environment, and each key is 64 characters and its name.
     api_keys: dict[str, str] = Field(
-        min_length=1,
+        {},
         max_length=20,
-        description="an object of 1 to 20 names and SHA-256 digests in lower-case hex",
+        description="an object of at most 20 names and SHA-256 digests in lower-case hex",
     )
     callback_key: SecretStr = Field(description="16 to 32 letters and digits")
     app_id: str | None = Field(None, pattern=r"^[0-9]{10}$", description="10 digits")
@@ -53,6 +56,9 @@ class StackConfig(BaseModel):
     tags: dict[str, str] = Field({}, max_length=10, description="an object of at most 10 tags")
     inbox_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
     results_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
+    input_buckets: tuple[Annotated[str, Field(pattern=_BUCKET)], ...] = Field(
+        (), max_length=5, description="a list of at most 5 buckets with their APPID"
+    )
     sub_app_id: int | None = Field(None, gt=0, description="a VOD application's number")
     lanes: dict[str, int] = Field(
         {"vod.image": 1, "vod.scene_image": 1, "mps.image": 4},
@@ -79,6 +85,15 @@ class StackConfig(BaseModel):
     retry_base: float = Field(15, gt=0, description="seconds, more than 0")
     unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
     poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
+    webhook_secrets: tuple[str, ...] = Field(
+        (),
+        max_length=3,
+        description="a list of at most 3, whsec_ and then 24 to 64 bytes in Base64",
+    )
+    webhook_http: bool = Field(False, description="true or false")  # noqa: FBT003  its default
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), max_length=10, description="a list of at most 10 networks like 10.1.0.0/16"
+    )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     mps_role: Literal["existing", "create", "import", "skip"] = Field(
@@ -133,7 +148,9 @@ class StackConfig(BaseModel):
         return None if value == "" else value
 
     @field_validator(
-        *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers"), mode="before"
+        *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers", "input_buckets"),
+        *("webhook_secrets", "webhook_networks"),
+        mode="before",
     )
     @classmethod
     def _from_json(cls, value: object) -> object:
@@ -152,6 +169,13 @@ class StackConfig(BaseModel):
         if not re.fullmatch(r"[A-Za-z0-9]{16,32}", key.get_secret_value()):
             raise ValueError("not such a key")
         return key
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _can_sign(cls, secrets: tuple[str, ...]) -> tuple[str, ...]:
+        for secret in secrets:
+            secret_bytes(secret)
+        return secrets
 
     @field_validator("lanes")
     @classmethod
@@ -217,6 +241,12 @@ class StackConfig(BaseModel):
                 raise StackConfigError(
                     f"{role}Bucket is {bucket!r}; allowed: a bucket of the account {app_id}"
                     f" that is neither {' nor '.join(others)}"
+                )
+        for bucket in self.input_buckets:
+            if bucket == own["ledger"] or not bucket.endswith(f"-{app_id}"):
+                raise StackConfigError(
+                    f"inputBuckets names {bucket!r}; allowed: buckets of the account {app_id},"
+                    " but never the ledger"
                 )
 
     @property

@@ -26,6 +26,7 @@ def environment(
         "inbox_bucket": storage.inbox,
         "results_bucket": storage.results,
         "ledger_bucket": storage.ledger,
+        "input_buckets": json.dumps(config.input_buckets),
         "results_url": config.results_url,
         "public_url": config.public_url,
         "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),
@@ -35,5 +36,8 @@ def environment(
         "retry_base_s": f"{config.retry_base:g}",
         "unknown_after_s": f"{config.unknown_after:g}",
         "poll_interval_s": f"{config.poll_interval:g}",
+        "webhook_secrets": pulumi.Output.secret(json.dumps(config.webhook_secrets)),
+        "webhook_http": json.dumps(config.webhook_http),
+        "webhook_networks": json.dumps([str(network) for network in config.webhook_networks]),
     }
     return {PREFIX + name.upper(): value for name, value in settings.items()}

@@ -26,6 +26,7 @@ class Reach:
     inbox: str
     results: str
     ledger: str
+    input_buckets: tuple[str, ...] = ()
 
 
 def trust(*services: str) -> str:
@@ -36,9 +37,8 @@ def trust(*services: str) -> str:
 
 
 def gateway_policy(reach: Reach) -> str:
-    """Let the gateway settle and abort VOD's tasks too, and hand out links to results."""
-    links = _cos(reach, reach.results, "GetObject")
-    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask"), links])
+    """Let the gateway settle and abort VOD's tasks too."""
+    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask")])
 
 
 def upload_policy(reach: Reach) -> str:
@@ -58,8 +58,10 @@ def _work(reach: Reach) -> list[Statement]:
         _vod(reach, "CreateAigcImageTask", "CreateSceneAigcImageTask", "DescribeTasks"),
         _mps("CreateAigcImageTask", "DescribeAigcImageTask"),
         _cos(reach, reach.inbox, "GetObject"),
-        _cos(reach, reach.results, "GetBucket", "PutObject"),
-        _cos(reach, reach.results, "GetObject", "DeleteObject", prefix=STAGING),
+        # Whoever settles a job sends its webhook, which holds links to its pictures.
+        _cos(reach, reach.results, "GetBucket", "GetObject", "PutObject"),
+        _cos(reach, reach.results, "DeleteObject", prefix=STAGING),
+        *(_cos(reach, bucket, "GetObject") for bucket in reach.input_buckets),
         # COS ignores create-if-absent on a versioned bucket, so they look before they begin.
         _cos(reach, reach.ledger, "GetBucketVersioning"),
         _cos(reach, reach.ledger, "GetBucket", "GetObject", "PutObject", "DeleteObject"),

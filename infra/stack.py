@@ -62,6 +62,7 @@ def deploy(config: StackConfig) -> None:
         "inboxBucket": storage.inbox,
         "resultsBucket": storage.results,
         "ledgerBucket": storage.ledger,
+        "keyNames": sorted(config.api_keys),
         **{f"{name}Function": physical for name, physical in functions.names.items()},
         "console": console_links(config, storage, logs),
         "upload": upload_command(rules, storage.inbox, config.region),
@@ -76,6 +77,7 @@ def _storage(config: StackConfig, app_id: str) -> Storage:
         tags=config.tags,
         inbox=config.inbox_bucket,
         results=config.results_bucket,
+        origins=config.cors_origins,
     )
     return Storage("storage", args)
 
@@ -155,7 +157,7 @@ class _Functions:
             inbox=storage.inbox,
             results=storage.results,
             ledger=storage.ledger,
-        ).apply(lambda known: Reach(**known))
+        ).apply(lambda known: Reach(**known, input_buckets=config.input_buckets))
 
     def add(
         self,

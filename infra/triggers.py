@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
     from aigc.rules import Rules
 
+CORS_HEADERS = (
+    *("authorization", "content-type", "idempotency-key", "last-event-id", "prefer"),
+    *("x-fal-queue-priority", "x-fal-request-timeout", "x-fal-runner-hint"),
+)
+"""What browsers may send; for Authorization `*` would not do."""
+
 
 def http_trigger(origins: Sequence[str]) -> scf.FunctionTriggerArgs:
     """Open a Function URL to everybody: the API checks its keys itself, and VOD has none.
@@ -36,7 +42,7 @@ def http_trigger(origins: Sequence[str]) -> scf.FunctionTriggerArgs:
             "Enable": True,
             "Origins": list(origins),
             "Methods": ["GET", "POST", "PUT"],
-            "Headers": ["authorization", "content-type", "idempotency-key"],
+            "Headers": list(CORS_HEADERS),
             "ExposeHeaders": ["*"],
             "MaxAge": 600,
             "Credentials": False,

@@ -188,6 +188,8 @@ class ProviderTwin(pulumi.runtime.Mocks):
             cos.put_bucket_tagging(Bucket=name, Tagging={"TagSet": {"Tag": key_list(tags)}})
         cos.get_bucket_acl(Bucket=name)
         cos.put_bucket_acl(Bucket=name, ACL=acl)
+        if rules := inputs.get("corsRules"):
+            cos.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRule": [*map(_cors, rules)]})
         if rules := inputs.get("lifecycleRules"):
             configuration = {"Rule": [_lifecycle(rule) for rule in rules]}
             cos.put_bucket_lifecycle(Bucket=name, LifecycleConfiguration=configuration)
@@ -281,6 +283,15 @@ class ProviderTwin(pulumi.runtime.Mocks):
             if error.code not in TAKEN:
                 raise
         return None
+
+
+def _cors(rule: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "AllowedOrigin": rule["allowedOrigins"],
+        "AllowedMethod": rule["allowedMethods"],
+        "AllowedHeader": rule["allowedHeaders"],
+        "MaxAgeSeconds": str(int(rule["maxAgeSeconds"])),
+    }
 
 
 def _lifecycle(rule: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Outputs:
     """`inbox`, `results`, `ledger` → the bucket's full name."""
     functions: dict[str, str]
     """`gateway`, `upload`, `sweep` → the function's name."""
+    key_names: list[str]
+    """Names of the keys that are configured."""
 
     @classmethod
     def of_stack(cls, outputs: dict[str, Any]) -> Outputs:
@@ -53,6 +55,7 @@ class Outputs:
             sub_app_id=int(outputs["subAppId"]),
             buckets={role: outputs[f"{role}Bucket"] for role in buckets},
             functions={name: outputs[f"{name}Function"] for name in functions},
+            key_names=outputs["keyNames"],
         )
 
 

@@ -19,9 +19,15 @@ COMMANDS = {
     "local": "run the whole system on this machine, until Ctrl-C",
     "demo": "run the main job on the local cloud and show its results",
     "upload": "put a picture into the local cloud's inbox",
+    "keys": "make, list and revoke API keys with limits",
+    "replay": "try once more what was given up",
+    "jobs": "list jobs, show one, and name those that are dead",
     "package": "build the zip that is deployed",
     "bench": "measure cold starts and calls beside a straightforward handler",
+    "load": "bring many calls a second on the local cloud, and count what comes of them",
+    "chaos": "break whatever can break under many jobs, and hold every promise against the books",
     "rules": "check rules.toml",
+    "prices": "check prices.toml",
     "models": "compare the model catalogue with the installed SDK",
 }
 

@@ -19,7 +19,7 @@ from ops.local_stack import empty_cloud, local_stack, stack_config
 from ops.upload import CONNECTION, announced
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ops.local_stack import LocalStack
 
@@ -39,8 +39,13 @@ paid     curl -s {cloud}/_localcloud/tasks
 
 SDKs     endpoint {endpoint} over http, or the real hosts through the proxy {cloud},
          with secret id {secret_id} and the key in {connection}
-
+{fal}
 Ctrl-C stops everything.
+"""
+
+FAL_HINTS = """
+fal      export {variables}
+         for fal-client, which speaks nothing but https
 """
 
 
@@ -57,7 +62,10 @@ Ctrl-C stops everything, and forgets Pulumi's state with the cloud that it descr
 
 def main(arguments: Sequence[str]) -> int:
     """Run until told to stop."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.tls and given.no_provision:
+        parser.error("--tls needs the gateway that --no-provision leaves to `pulumi up`")
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
@@ -75,11 +83,32 @@ def _run_stack(given: argparse.Namespace, stopped: threading.Event) -> None:
             timeout_s=given.timeout,
             on_log=_log,
         ) as stack,
+        _fal(stack, is_wanted=given.tls) as fal,
         # Who asked for JSON has it, and may be a test beside somebody's own cloud.
         contextlib.nullcontext() if given.json else announced(stack.connection),
     ):
-        print(_ready(stack, speed=given.speed, as_json=given.json), flush=True)
+        print(_ready(stack, fal, speed=given.speed, as_json=given.json), flush=True)
         stopped.wait()
+
+
+@contextlib.contextmanager
+def _fal(stack: LocalStack, *, is_wanted: bool) -> Iterator[dict[str, str]]:
+    """Open an https port, which is all that fal-client speaks, and name what tells it of that."""
+    if not is_wanted:
+        yield {}
+        return
+    from localcloud.tls import https_before  # noqa: PLC0415  cryptography, for who asks for it
+
+    with tempfile.TemporaryDirectory(prefix="aigc-tls-") as folder:
+        authority = Path(folder) / "ca.pem"
+        with https_before(stack.outputs.endpoint, authority) as url:
+            host = url.removeprefix("https://")
+            yield {
+                "FAL_KEY": stack.api_key,
+                "FAL_QUEUE_RUN_HOST": host,
+                "FAL_RUN_HOST": host,
+                "SSL_CERT_FILE": str(authority),
+            }
 
 
 def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
@@ -120,15 +149,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-provision", action="store_true", help="deploy nothing: `pulumi up` will"
     )
+    parser.add_argument("--tls", action="store_true", help="also serve https, for fal-client")
     parser.add_argument("--json", action="store_true", help="one line for programs, when ready")
     return parser
 
 
-def _ready(stack: LocalStack, *, speed: float, as_json: bool) -> str:
+def _ready(stack: LocalStack, fal: dict[str, str], *, speed: float, as_json: bool) -> str:
     connection = stack.connection
     if as_json:
-        return json.dumps(connection)
+        return json.dumps(connection | {"fal": fal})
+    variables = " ".join(f"{name}={value}" for name, value in fal.items())
     return HINTS.format(
+        fal=FAL_HINTS.format(variables=variables) if fal else "",
         **connection,
         speed=speed,
         results=connection["buckets"]["results"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -33,6 +34,8 @@ class LocalStack:
     cloud: LocalCloud
     api_key: str
     outputs: Outputs
+    webhook_secret: str
+    """What receivers of webhooks check signatures with."""
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -46,7 +49,9 @@ class LocalStack:
             "region": self.cloud.account.region,
             "app_id": self.cloud.account.app_id,
             "sub_app_id": self.outputs.sub_app_id,
+            "webhook_secret": self.webhook_secret,
             "buckets": self.outputs.buckets,
+            "key_names": self.outputs.key_names,
         }
 
 
@@ -56,6 +61,7 @@ def empty_cloud(
     port: int = 0,
     speed: float = 1.0,
     data: Path | None = None,
+    limits: Mapping[str, int] | None = None,
     on_log: Callable[[str], None] | None = None,
 ) -> Iterator[LocalCloud]:
     """Start a cloud with nothing deployed in it, and stop every process at the end.
@@ -64,7 +70,7 @@ def empty_cloud(
         LocalCloudError: Its port is taken.
     """
     try:
-        cloud = LocalCloud(port=port, speed=speed, data=data)
+        cloud = LocalCloud(port=port, speed=speed, data=data, limits=limits)
     except OSError as error:
         why = f"the local cloud cannot start on port {port}: {error}; --port 0 finds a free one"
         raise LocalCloudError(why) from None
@@ -84,6 +90,7 @@ def local_stack(  # noqa: PLR0913  each with a default
     speed: float = 1.0,
     data: Path | None = None,
     timeout_s: int = 30,
+    limits: Mapping[str, int] | None = None,
     on_log: Callable[[str], None] | None = None,
     changes: Mapping[str, str] | None = None,
 ) -> Iterator[LocalStack]:
@@ -93,10 +100,15 @@ def local_stack(  # noqa: PLR0913  each with a default
     does not, since processes run no faster, and so neither does the lease that outlives it.
     The stack's configuration may be changed by key.
     """
-    with empty_cloud(port=port, speed=speed, data=data, on_log=on_log) as cloud:
+    with empty_cloud(port=port, speed=speed, data=data, limits=limits, on_log=on_log) as cloud:
         api_key = secrets.token_urlsafe(24)
         config = stack_config(cloud, api_key, timeout_s=timeout_s) | dict(changes or {})
-        yield LocalStack(cloud=cloud, api_key=api_key, outputs=provision(cloud, config))
+        yield LocalStack(
+            cloud=cloud,
+            api_key=api_key,
+            outputs=provision(cloud, config),
+            webhook_secret=next(iter(json.loads(config["webhookSecrets"])), ""),
+        )
 
 
 def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str, str]:
@@ -111,4 +123,10 @@ def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str
         "retryBase": str(15 / speed),
         "pollInterval": str(min(2.0, 2 / speed)),
         "unknownAfter": str(1800 / speed),
+        # Receivers run on this machine too, without certificates.
+        "webhookSecrets": json.dumps(
+            [f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"]
+        ),
+        "webhookHttp": "true",
+        "webhookNetworks": json.dumps(["127.0.0.0/8"]),
     }

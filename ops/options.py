@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from argparse import ArgumentTypeError
+from decimal import Decimal
 from pathlib import Path
+
+from aigc.tasks.kinds import KINDS
 
 MAX_PORT = 65535
 
@@ -51,6 +55,30 @@ def existing_file(text: str) -> Path:
     if not path.is_file():
         raise ArgumentTypeError(f"{text!r} is no file")
     return path
+
+
+def kinds(text: str) -> tuple[str, ...]:
+    """Read kinds of task, with commas between them."""
+    named = tuple(text.split(","))
+    if not set(named) <= KINDS.keys():
+        raise ArgumentTypeError(f"{text!r}; allowed: some of {','.join(KINDS)}")
+    return named
+
+
+def money(text: str) -> Decimal:
+    """Read a sum of money, in whatever currency the prices are."""
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,4})?", text) or not Decimal(text):
+        raise ArgumentTypeError(f"{text!r}; allowed: an amount above 0, like 250 or 0.5")
+    return Decimal(text)
+
+
+def key_name(text: str) -> str:
+    """Read the name of an API key."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", text):
+        raise ArgumentTypeError(
+            f"{text!r}; allowed: at most 40 of a-z, 0-9, '-' and '_', with a letter or digit first"
+        )
+    return text
 
 
 def _whole(text: str, least: int, most: int | None = None) -> int:

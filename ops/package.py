@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from aigc.rules import load_rules
 from ops import options
+from ops.prices import load_prices
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
@@ -105,17 +106,24 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def build_package(out: Path, target: Target, rules: Path = ROOT / "rules.toml") -> Path:
+def build_package(
+    out: Path,
+    target: Target,
+    rules: Path = ROOT / "rules.toml",
+    prices: Path = ROOT / "prices.toml",
+) -> Path:
     """Build the zip for a target, in place of those that lie there; an equal one is kept.
 
     Raises:
         RulesError: The rules cannot be used.
+        PricesError: The prices cannot be used.
         PackageError: The wheels are missing and cannot be downloaded.
     """
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         _copy_functions(stage)
         (stage / "rules.json").write_text(load_rules(rules).model_dump_json(indent=1))
+        (stage / "prices.json").write_text(load_prices(prices).model_dump_json(indent=1))
         _unpack_wheels(fetch(target), stage)
         _copy_crcmod(stage)
         made_of = _fingerprint(stage, target)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     if given.file is None and not given.results:
         parser.error("nothing to do; allowed: a file, --results, or both")
-    connection = _running()
+    connection = running_cloud()
     if given.file is not None:
         _upload(connection, given.file, given.key or given.file.name, given.prompt)
     if given.results:
@@ -71,8 +71,12 @@ def cos_client(connection: dict[str, Any]) -> CosS3Client:
     )
 
 
-def _running() -> dict[str, Any]:
-    """Read what the running cloud announced; one that was killed has left that behind."""
+def running_cloud() -> dict[str, Any]:
+    """Read what the running cloud announced; one that was killed has left that behind.
+
+    Raises:
+        InvalidRequestError: None is running.
+    """
     with contextlib.suppress(FileNotFoundError, requests.ConnectionError):
         connection: dict[str, Any] = json.loads(CONNECTION.read_text())
         requests.get(f"{connection['cloud']}/_localcloud/faults", timeout=10)

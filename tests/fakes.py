@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from aigc.api.reports import report_of
 from aigc.errors import (
     AmbiguousError,
     DuplicateError,
@@ -18,13 +19,14 @@ from aigc.errors import (
 )
 from aigc.jobs.job import Place, Source, fresh_id
 from aigc.jobs.ledger import Ledger
-from aigc.jobs.ports import Listed
-from aigc.jobs.runtime import Runtime
+from aigc.jobs.ports import Listed, Peek, Reply
+from aigc.jobs.runtime import Memory, Runtime
+from aigc.prices import Prices
 from aigc.settings import Settings
 from aigc.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aigc.tasks.kind import ApiCall
 
@@ -53,7 +55,7 @@ class StoreFault:
 
     request: str
     """`put jobs/` for instance."""
-    error: Exception
+    error: BaseException
     takes_effect: bool = False
     """Whether it is only the reply that is lost."""
 
@@ -99,6 +101,13 @@ class InMemoryStore:
     def head(self, key: str, size: int) -> bytes | None:
         return self.objects[key][0][:size] if key in self.objects else None
 
+    def peek(self, key: str, size: int) -> Peek | None:
+        self.requests.append(f"peek {key}")
+        if key not in self.objects:
+            return None
+        data = self.objects[key][0]
+        return Peek(data[:size], len(data))
+
     def metadata(self, key: str) -> dict[str, str] | None:
         return self.headers.get(key)
 
@@ -122,6 +131,10 @@ class InMemoryStore:
 
     def presigned_url(self, key: str, expires_s: int) -> str:
         return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}"
+
+    def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
+        signed = ",".join(f"{name}={value}" for name, value in headers.items())
+        return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}&signed={signed}"
 
     def _fault(self, request: str) -> StoreFault | None:
         fault = next((one for one in self.faults if request.startswith(one.request)), None)
@@ -266,6 +279,31 @@ class FakeDownloads:
 
 
 @dataclass
+class Sent:
+    """A webhook that went out."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    timeout_s: float
+
+
+class FakeSender:
+    """Receives webhooks: answers 200, or what it was told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+        self.replies: list[Reply | BaseException] = []
+
+    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
+        self.sent.append(Sent(url, headers, body, timeout_s))
+        reply = self.replies.pop(0) if self.replies else Reply(status=200)
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+
+@dataclass
 class World:
     """A runtime and direct access to what it is made of."""
 
@@ -273,9 +311,15 @@ class World:
     store: InMemoryStore
     results: InMemoryStore
     inbox: InMemoryStore
+    inputs: InMemoryStore
+    """Whatever bucket the settings name for inputs."""
     vendor: FakeVendor
     downloads: FakeDownloads
+    sender: FakeSender
     settings: Settings
+    memory: Memory = field(default_factory=Memory)
+    """What this instance remembers; another instance has the same ledger and its own memory."""
+    prices: Prices = field(default_factory=Prices)
 
     def runtime(self, seconds: float = 60) -> Runtime:
         """Make the runtime of one invocation that has this long."""
@@ -287,10 +331,18 @@ class World:
             upstream=self.vendor,
             results=self.results,
             inbox=self.inbox,
+            inputs={
+                self.settings.results_bucket: self.results,
+                **dict.fromkeys(self.settings.input_buckets, self.inputs),
+            },
             downloads=self.downloads,
+            sender=self.sender,
+            report_of=report_of,
             now=self.clock.now,
             sleep=self.clock.sleep,
             deadline=self.clock.now() + timedelta(seconds=seconds),
+            memory=self.memory,
+            prices=lambda: self.prices,
         )
 
     def ledger_keys(self, prefix: str = "") -> list[str]:
@@ -307,8 +359,10 @@ def build_world(**changes: Any) -> World:
         store=InMemoryStore(clock),
         results=results,
         inbox=InMemoryStore(clock, "inbox-1250000000"),
+        inputs=InMemoryStore(clock, "inputs-1250000000"),
         vendor=FakeVendor(results),
         downloads=FakeDownloads(),
+        sender=FakeSender(),
         settings=build_settings(**changes),
     )
 

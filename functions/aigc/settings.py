@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from aigc.errors import AigcError
+from aigc.signing import secret_bytes
 from aigc.wire import Wire
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Settings(Wire):
     inbox_bucket: str
     results_bucket: str
     ledger_bucket: str
+    input_buckets: tuple[str, ...] = ()
+    """Buckets whose objects callers may name as inputs, `cos://<bucket>/<key>`."""
     results_url: str = ""
     """Base URL under which callers read the results bucket (a custom domain); empty: COS's own."""
     public_url: str = ""
@@ -50,13 +53,29 @@ class Settings(Wire):
     """First wait before a job that found no room upstream is tried again; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
     """How long a submission without any answer may stay unexplained before it is given up."""
+    webhook_secrets: tuple[SecretStr, ...] = ()
+    """What webhooks are signed with, `whsec_…`; none, no webhooks."""
+    webhook_http: bool = False
+    """Whether webhooks may go over plain http."""
+    webhook_networks: tuple[str, ...] = ()
+    """Networks beside the public internet that webhooks may go to, `10.0.0.0/8` for instance."""
     poll_interval_s: float = Field(default=2, ge=0)
     """Least time between two upstream queries about one job by one instance."""
 
-    @field_validator("api_keys", "lanes", mode="before")
+    @field_validator(
+        *("api_keys", "lanes", "input_buckets", "webhook_secrets", "webhook_networks"),
+        mode="before",
+    )
     @classmethod
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _can_sign(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in secrets:
+            secret_bytes(secret.get_secret_value())
+        return secrets
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

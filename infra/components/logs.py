@@ -15,13 +15,22 @@ TEXTS = (
     # Of each line, of invocations and of jobs: what our own log lines carry.
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
-    *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key"),
+    *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/52637).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
 NUMBERS = (
     *("duration_ms", "status", "attempt", "slot", "size", "faults"),
-    *("slots", "moved", "failed", "forgotten"),
+    *(
+        "slots",
+        "moved",
+        "failed",
+        "forgotten",
+        "waiting",
+        "oldest_waiting_s",
+        "at_once",
+        "webhooks",
+    ),
     *("accepted", "known", "stored", "not_wanted", "ignored"),
     *("SCF_StatusCode", "SCF_Duration", "SCF_MemUsage"),
 )

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 import pulumi
 from tencentcloud_iac_pulumi import cos
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from aigc.jobs.runtime import INPUTS
 
-CLAIM_DAYS = 7  # claims outlive their jobs only where an invocation died at the very end
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs at once
+LEDGER_DAYS = {
+    "claims/": 7,  # they outlive their jobs only where an invocation died at the very end
+    "quota/minute/": 1,
+    "quota/day/": 3,
+    "quota/month/": 40,
+    "usage/": 400,
+}
+"""Prefix in the ledger → days after which what lies there is of no use to anybody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +35,8 @@ class StorageArgs:
     """An existing bucket to take uploads from; None makes one."""
     results: str | None
     """An existing bucket to put results into; None makes one."""
+    origins: Sequence[str]
+    """From where browsers may send pictures to results, and read them."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -40,11 +52,22 @@ class Storage(pulumi.ComponentResource):
         super().__init__("aigc:storage:Storage", name, None, opts)
         self._args = args
         self.inbox = self._bucket("inbox", args.inbox)
-        self.results = self._bucket("results", args.results)
+        self.results = self._bucket(
+            "results",
+            args.results,
+            lifecycle_rules=[_expiry(INPUTS, INPUT_DAYS)],
+            cors_rules=self._cors(),
+        )
         self.ledger = self._ledger()
         self.register_outputs({"inbox": self.inbox, "results": self.results, "ledger": self.ledger})
 
-    def _bucket(self, role: str, existing: str | None) -> pulumi.Output[str]:
+    def _bucket(
+        self,
+        role: str,
+        existing: str | None,
+        lifecycle_rules: Sequence[cos.BucketLifecycleRuleArgs] | None = None,
+        cors_rules: Sequence[cos.BucketCorsRuleArgs] | None = None,
+    ) -> pulumi.Output[str]:
         if existing is not None:
             return pulumi.Output.from_input(existing)
         return cos.Bucket(
@@ -52,24 +75,41 @@ class Storage(pulumi.ComponentResource):
             bucket=self._args.name_of(role),
             acl="private",
             tags=self._args.tags,
+            lifecycle_rules=lifecycle_rules,
+            cors_rules=cors_rules,
             opts=self._protected(),
         ).bucket
 
     def _ledger(self) -> pulumi.Output[str]:
         # Never versioned: COS then ignores x-cos-forbid-overwrite, on which the ledger rests.
-        expiry = cos.BucketLifecycleRuleArgs(
-            id="old-claims",
-            filter_prefix="claims/",
-            expiration=cos.BucketLifecycleRuleExpirationArgs(days=CLAIM_DAYS),
-        )
         return cos.Bucket(
             "aigc-ledger",
             bucket=self._args.name_of("ledger"),
             acl="private",
             tags=self._args.tags,
-            lifecycle_rules=[expiry],
+            lifecycle_rules=[_expiry(prefix, days) for prefix, days in LEDGER_DAYS.items()],
             opts=self._protected(),
         ).bucket
 
+    def _cors(self) -> Sequence[cos.BucketCorsRuleArgs] | None:
+        """Let browsers use the links that the API hands out; the links alone say what they may."""
+        if not self._args.origins:
+            return None
+        rule = cos.BucketCorsRuleArgs(
+            allowed_origins=list(self._args.origins),
+            allowed_methods=["GET", "HEAD", "PUT"],
+            allowed_headers=["*"],
+            max_age_seconds=600,
+        )
+        return [rule]
+
     def _protected(self) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, protect=True)
+
+
+def _expiry(prefix: str, days: int) -> cos.BucketLifecycleRuleArgs:
+    return cos.BucketLifecycleRuleArgs(
+        id=f"old-{prefix.strip('./').replace('/', '-')}",
+        filter_prefix=prefix,
+        expiration=cos.BucketLifecycleRuleExpirationArgs(days=days),
+    )

@@ -19,6 +19,7 @@ from aigc.errors import (
     RefusedError,
     ThrottledError,
 )
+from aigc.jobs.ports import Peek
 from aigc.settings import SettingsError
 from aigc.tasks.kind import ApiCall
 from tests.cloud.conftest import BUCKET, REGION
@@ -66,6 +67,43 @@ def test_an_objects_beginning_and_headers_are_read(store: InMemoryStore | CosBuc
     assert (store.metadata("photo.png") or {})["content-type"] == "image/png"
     assert store.head("none.png", 4) is None
     assert store.metadata("none.png") is None
+
+
+def test_an_objects_beginning_and_size_are_told_at_once(store: InMemoryStore | CosBucket) -> None:
+    store.put("photo.png", b"0123456789", "image/png")
+    store.put("small.png", b"01", "image/png")
+    store.put("empty.png", b"", "image/png")
+
+    assert store.peek("photo.png", 4) == Peek(b"0123", 10)
+    assert store.peek("small.png", 4) == Peek(b"01", 2)
+    assert store.peek("empty.png", 4) == Peek(b"", 0)
+    assert store.peek("none.png", 4) is None
+
+
+def put(url: str, data: bytes, content_type: str) -> int:
+    headers = {"Content-Type": content_type}
+    return requests.put(url, data=data, headers=headers, timeout=30).status_code
+
+
+def test_a_link_to_upload_takes_just_what_it_was_made_for(
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public_url = f"{cloud.url}/_localcloud/cos/{BUCKET}"
+    store = CosBucket(BUCKET, region=REGION, protocol="http", public_url=public_url)
+    headers = {"Content-Type": "image/png", "Content-Length": "4"}
+    url = store.presigned_upload("a/cat 猫+.png", headers, 60)
+    with monkeypatch.context() as outside:
+        outside.delenv("HTTP_PROXY")
+        _check_link(url)
+
+    assert store.get("a/cat 猫+.png") == b"0123"
+
+
+def _check_link(url: str) -> None:
+    assert put(url, b"01234", "image/png") == 403
+    assert put(url, b"0123", "text/html") == 403
+    assert put(url.replace("cat", "dog"), b"0123", "image/png") == 403
+    assert put(url, b"0123", "image/png") == 200
 
 
 def test_a_create_whose_reply_was_lost_is_known_as_ours(cloud: LocalCloud) -> None:

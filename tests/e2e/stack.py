@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "ops" / "samples"
 PATIENCE_S = 120
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/")
+"""What stays in the ledger of jobs that have ended, and of keys."""
 
 
 @dataclass
@@ -92,8 +94,8 @@ class Stack:
         return [json.loads(body.get_raw_stream().read()) for body in bodies]
 
     def leftovers(self) -> list[str]:
-        """List what the ledger holds beside records."""
-        return [key for key in self._list("ledger", "") if not key.startswith("jobs/")]
+        """List what the ledger holds beside what it keeps."""
+        return [key for key in self._list("ledger", "") if not key.startswith(KEPT)]
 
     def _list(self, bucket: str, prefix: str) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from tests.e2e.stack import ROOT, Stack
+from tests.e2e.stack import ROOT, SAMPLES, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PHOTO = (SAMPLES / "cat.jpg").read_bytes()
 ENDPOINT = "tencent-vod/v1/aigc-image"
 IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
 Answer = dict[str, Any]
@@ -61,10 +62,12 @@ def shape(value: object) -> object:
 
 @pytest.mark.parametrize("block", blocks(API, "sh run"))
 def test_the_shell_examples_work(stack: Stack, tmp_path: Path, block: str) -> None:
+    (tmp_path / "cat.jpg").write_bytes(PHOTO)
+
     printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
 
     last = json.loads(printed.splitlines()[-1])
-    assert last.keys() & {"images", "request_id"}
+    assert last.keys() & {"images", "request_id", "jobs"}
 
 
 def test_the_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
@@ -119,9 +122,27 @@ def failed(stack: Stack) -> Answer:
     return result(stack)
 
 
+def upload(stack: Stack) -> Answer:
+    body = {"file_name": "cat.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
+    return dict(stack.call("v1/uploads", body).json())
+
+
+def jobs(stack: Stack) -> Answer:
+    ended(stack)
+    return dict(stack.get("/v1/jobs?limit=1").json()) | {"cursor": None}
+
+
+def job(stack: Stack) -> Answer:
+    return dict(stack.get(f"/v1/jobs/{ended(stack)['request_id']}").json())
+
+
+def lanes(stack: Stack) -> Answer:
+    return dict(stack.get("/v1/lanes").json())
+
+
 @pytest.mark.parametrize(
     "ask",
-    [submitted, status, result, query, refused, failed],
+    [submitted, status, result, query, upload, jobs, job, lanes, refused, failed],
     ids=lambda ask: str(ask.__name__),
 )
 def test_the_answers_look_as_shown(stack: Stack, ask: Callable[[Stack], Answer]) -> None:

@@ -84,6 +84,12 @@ def calls_and_their_links(stack: Stack) -> None:
         stack.ended(answer)
         [image] = stack.get(answer["response_url"]).json()["images"]
         assert requests.get(image["url"], timeout=30).ok
+    cancellation = requests.put(
+        stack.call("tencent-vod/v1/aigc-image", IMAGE).json()["cancel_url"],
+        headers=stack.headers,
+        timeout=30,
+    )
+    assert cancellation.status_code in {202, 400}
     # Without the bucket's event it is the status call that finds the pictures of MPS.
     stack.fault("cos.event", "drop", times=10)
     stack.ended(stack.call("tencent-mps/v1/aigc-image", MPS).json())
@@ -128,7 +134,7 @@ def leave_work_to_the_sweep(stack: Stack, name: str) -> None:
     )
     for _ in range(6):
         stack.call("tencent-mps/v1/aigc-image", MPS)
-    wait_for(lambda: all(job["state"] == "succeeded" for job in stack.jobs()))
+    wait_for(lambda: {job["state"] for job in stack.jobs()} <= {"succeeded", "cancelled"})
     # A lease after a job has ended, its claims go.
     wait_for(lambda: any("DeleteMultiple" in action for action, _ in used(stack, "sweep")))
     stack.faults()
@@ -145,4 +151,7 @@ def test_function_may_do_nothing_that_it_was_not_seen_to_do(worked: Stack, funct
 
 
 def test_every_job_of_the_run_succeeded(worked: Stack) -> None:
-    assert {job["state"] for job in worked.jobs()} == {"succeeded"}
+    states = [job["state"] for job in worked.jobs()]
+
+    assert states.count("cancelled") <= 1  # what was cancelled may have run already
+    assert set(states) <= {"succeeded", "cancelled"}

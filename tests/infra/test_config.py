@@ -56,10 +56,13 @@ def declared() -> dict[str, Any]:
         ("logRetention", "0", "logRetention is '0'; allowed: 1 to 3600 days"),
         ("alarmReceivers", '["me@example.com"]', "alarmReceivers is .*; allowed: a list of UIDs"),
         ("subAppId", "0", "subAppId is '0'; allowed: a VOD application's number"),
+        ("inputBuckets", '["photos"]', "inputBuckets is .*; allowed: a list of at most 5 buckets"),
         ("resultsBucket", "results", "resultsBucket is 'results'; allowed: a bucket with"),
         ("retryBase", "0", "retryBase is '0'; allowed: seconds, more than 0"),
         ("unknownAfter", "-1", "unknownAfter is '-1'; allowed: seconds, more than 0"),
         ("pollInterval", "-1", "pollInterval is '-1'; allowed: seconds, 0 or more"),
+        ("webhookHttp", "perhaps", "webhookHttp is 'perhaps'; allowed: true or false"),
+        ("webhookNetworks", '["10.1.2.3/16"]', "webhookNetworks is '10.1.2.3/16'; allowed: a list"),
         ("resultsUrl", "example.com", "resultsUrl is 'example.com'; allowed: empty, or a URL"),
         ("tencentcloud:region", "Guangzhou", "region is 'Guangzhou'; allowed: a region"),
         ("packagePath", "dist/missing.zip", "packagePath: found nothing; allowed: "),
@@ -76,7 +79,12 @@ def test_wrong_value_is_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("apiKeys", '{"me": "plain-text-key"}'), ("callbackKey", "short")]
+    ("key", "value"),
+    [
+        ("apiKeys", '{"me": "plain-text-key"}'),
+        ("callbackKey", "short"),
+        ("webhookSecrets", '["plain-text-key"]'),
+    ],
 )
 def test_wrong_secret_is_refused_without_being_shown(
     given: dict[str, str], key: str, value: str
@@ -88,12 +96,19 @@ def test_wrong_secret_is_refused_without_being_shown(
     assert "plain-text-key" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["apiKeys", "callbackKey"])
-def test_missing_secret_is_named(given: dict[str, str], key: str) -> None:
-    del given[key]
+def test_missing_secret_is_named(given: dict[str, str]) -> None:
+    del given["callbackKey"]
 
-    with pytest.raises(StackConfigError, match=f"{key} is missing"):
+    with pytest.raises(StackConfigError, match="callbackKey is missing"):
         StackConfig.parse({**given, "region": "ap-guangzhou", "stack": "dev"})
+
+
+def test_keys_may_all_be_in_the_ledger(given: dict[str, str]) -> None:
+    del given["apiKeys"]
+
+    config = StackConfig.parse({**given, "region": "ap-guangzhou", "stack": "dev"})
+
+    assert config.api_keys == {}
 
 
 def test_results_never_go_into_the_inbox(given: dict[str, str]) -> None:
@@ -118,6 +133,16 @@ def test_stack_whose_name_makes_no_prefix_needs_one(given: dict[str, str], stack
     with pytest.raises(StackConfigError, match=f"namePrefix is .*, which makes 'aigc-{stack}-'"):
         StackConfig.parse(config)
     assert StackConfig.parse({**config, "namePrefix": "aigc-"}).name_prefix == "aigc-"
+
+
+@pytest.mark.parametrize("bucket", ["aigc-dev-ledger-1250000000", "photos-1259999999"])
+def test_inputs_are_never_taken_from_the_ledger_or_another_account(
+    given: dict[str, str], bucket: str
+) -> None:
+    config = {**given, "region": "ap-guangzhou", "stack": "dev", "inputBuckets": f'["{bucket}"]'}
+
+    with pytest.raises(StackConfigError, match=f"inputBuckets names '{bucket}'"):
+        StackConfig.parse(config).check_buckets("1250000000")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +191,6 @@ def test_defaults_of_the_project_file_are_those_of_the_program() -> None:
     needed = {
         "region": "ap-guangzhou",
         "stack": "dev",
-        "apiKeys": json.dumps({"me": "0" * 64}),
         "callbackKey": "c" * 20,
     }
     defaults = {
@@ -191,4 +215,5 @@ def test_secret_keys_are_declared_as_secrets() -> None:
     assert {key for key, told in declared().items() if told.get("secret")} == {
         "apiKeys",
         "callbackKey",
+        "webhookSecrets",
     }

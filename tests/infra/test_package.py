@@ -165,7 +165,7 @@ def test_other_rules_make_another_zip(built: Path, target: Target, tmp_path: Pat
 
 def test_zip_fits_and_holds_code_rules_and_models(built: Path, names: set[str]) -> None:
     entries = {"gateway.py", "upload.py", "sweep.py"}
-    data = {"rules.json", "aigc/tasks/models.json", "certifi/cacert.pem"}
+    data = {"prices.json", "rules.json", "aigc/tasks/models.json", "certifi/cacert.pem"}
 
     assert built.stat().st_size <= 10 * 1024 * 1024
     assert entries | data <= names
@@ -232,7 +232,7 @@ def test_zip_holds_no_package_that_the_handlers_do_not_import(
 ) -> None:
     shipped = {name.partition("/")[0].removesuffix(".py") for name in names} - {"__pycache__"}
 
-    unused = shipped - {*health["loaded"], "rules.json"}
+    unused = shipped - {*health["loaded"], "prices.json", "rules.json"}
 
     assert unused == set()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from infra.components.storage import LEDGER_DAYS
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
 from localcloud.core import Caller
@@ -81,8 +82,8 @@ def test_buckets_exist_and_old_claims_expire(provisioned: Provisioned) -> None:
     for bucket in provisioned.outputs.buckets.values():
         client.head_bucket(Bucket=bucket)
     told = client.get_bucket_lifecycle(Bucket=provisioned.outputs.buckets["ledger"])
-    [rule] = told["Rule"]
-    assert (rule["Filter"]["Prefix"], rule["Expiration"]["Days"]) == ("claims/", "7")
+    days = {rule["Filter"]["Prefix"]: int(rule["Expiration"]["Days"]) for rule in told["Rule"]}
+    assert days == LEDGER_DAYS
 
 
 def test_vod_reports_to_the_gateway(provisioned: Provisioned) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
+from aigc.jobs.runtime import INPUTS
 from aigc.jobs.runtime import STAGING as CODES_STAGING
 from aigc.rules import RulesError
 from aigc.settings import PREFIX, Settings
 from infra.components.function import function_url
+from infra.components.storage import LEDGER_DAYS
 from infra.permissions import STAGING
 from infra.stack import packaged_rules
 from localcloud.scf.cos_trigger import CosRule
@@ -100,8 +102,34 @@ def test_buckets_are_private_and_the_ledger_is_never_versioned(run: Run) -> None
     assert all(one.inputs["acl"] == "private" for one in buckets.values())
     ledger = buckets["aigc-ledger"].inputs
     assert "versioningEnable" not in ledger
-    [rule] = ledger["lifecycleRules"]
-    assert (rule["filterPrefix"], rule["expiration"]) == ("claims/", {"days": 7})
+    rules = ledger["lifecycleRules"]
+    assert {rule["filterPrefix"]: rule["expiration"]["days"] for rule in rules} == LEDGER_DAYS
+    assert len({rule["id"] for rule in rules}) == len(rules)
+
+
+def test_what_jobs_and_keys_are_known_by_never_expires() -> None:
+    kept = ("jobs/", "index/", "keys/", "lanes/", "unstored/", "dead/", "webhooks/")
+
+    assert not [prefix for prefix in LEDGER_DAYS if prefix.startswith(kept)]
+
+
+def test_pictures_that_callers_sent_expire_in_a_results_bucket_of_our_own(run: Run) -> None:
+    [rule] = run().of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
+
+    assert (rule["filterPrefix"], rule["expiration"]) == (INPUTS, {"days": 7})
+
+
+def test_browsers_may_use_links_to_results_from_where_they_may_call(run: Run) -> None:
+    buckets = run(corsOrigins='["https://example.com"]').of_type(":Bucket")
+
+    [rule] = buckets["aigc-results"].inputs["corsRules"]
+    assert rule["allowedOrigins"] == ["https://example.com"]
+    assert rule["allowedMethods"] == ["GET", "HEAD", "PUT"]
+    assert not any("corsRules" in buckets[f"aigc-{name}"].inputs for name in ("inbox", "ledger"))
+
+
+def test_no_browser_may_use_links_where_none_may_call(run: Run) -> None:
+    assert "corsRules" not in run(corsOrigins="[]").of_type(":Bucket")["aigc-results"].inputs
 
 
 def test_existing_buckets_and_application_are_used_and_not_declared(run: Run) -> None:
@@ -213,8 +241,22 @@ def test_each_function_may_do_what_it_alone_does(run: Run) -> None:
     gateway, upload, sweep = (grants(deployment, name) for name in FUNCTIONS)
     assert upload - gateway == {"name/cos:HeadObject"}
     assert sweep - gateway == {"name/cos:DeleteMultipleObjects"}
-    assert gateway - upload == sweep - upload - {"name/cos:DeleteMultipleObjects"}
-    assert gateway - upload == {"vod:DescribeTaskDetail"}
+    assert sweep - upload - {"name/cos:DeleteMultipleObjects"} == {"vod:DescribeTaskDetail"}
+    assert gateway - upload == {"vod:DescribeTaskDetail", "vod:ManageTask"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_buckets_for_inputs_may_only_be_read(run: Run, function: str) -> None:
+    bucket = "photos-1250000000"
+
+    about = [
+        (statement["action"], statement["resource"])
+        for statement in statements(run(inputBuckets=f'["{bucket}"]'), function)
+        if bucket in str(statement["resource"])
+    ]
+
+    resource = f"qcs::cos:ap-guangzhou:uid/1250000000:{bucket}/*"
+    assert about == [(["name/cos:GetObject"], [resource])]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -311,6 +353,7 @@ def test_exports_tell_how_to_reach_everything(run: Run) -> None:
         "inboxBucket": "aigc-dev-inbox-1250000000",
         "resultsBucket": "aigc-dev-results-1250000000",
         "ledgerBucket": "aigc-dev-ledger-1250000000",
+        "keyNames": ["me"],
         "gatewayFunction": "aigc-dev-gateway",
         "uploadFunction": "aigc-dev-upload",
         "sweepFunction": "aigc-dev-sweep",

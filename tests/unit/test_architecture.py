@@ -19,13 +19,19 @@ BASE = {"aigc.errors", "aigc.wire"}
 LAYERS = {
     "functions/aigc/tasks": BASE | {"aigc.tasks"},
     "functions/aigc/triggers": BASE | {"aigc.triggers"},
-    "functions/aigc/jobs": BASE | {"aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"},
+    "functions/aigc/jobs": BASE
+    | {"aigc.jobs", "aigc.tasks"}
+    | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
-    | {"aigc.logs", "aigc.places", "aigc.settings"},
+    | {"aigc.destinations", "aigc.logs", "aigc.pictures", "aigc.places", "aigc.settings"}
+    | {"aigc.prices"},
     "functions/aigc/cloud": BASE
-    | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"},
-    "infra": BASE | {"infra", "aigc.rules", "aigc.settings", "aigc.jobs.runtime", "aigc.tasks"},
+    | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"}
+    # It puts the pieces together; what webhooks carry is told in the API's words.
+    | {"aigc.destinations", "aigc.api.reports"},
+    "infra": BASE
+    | {"infra", "aigc.rules", "aigc.settings", "aigc.jobs.runtime", "aigc.signing", "aigc.tasks"},
     "localcloud": {"localcloud"},
 }
 """Folder → which of our modules its modules may import."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aigc.api.errors import HttpError
+from aigc.api.keys import NOBODY, Caller
+from aigc.logs import note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aigc.api.answers import Links
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest
@@ -30,8 +33,8 @@ class Call:
 
     request: HttpRequest
     runtime: Runtime
-    caller: str = ""
-    """Name of the key that it came with."""
+    caller: Caller = NOBODY
+    """Whose key it came with."""
     path: Mapping[str, str] = field(default_factory=dict)
     """The variable parts of the path."""
 
@@ -40,7 +43,7 @@ class Call:
         """Where the caller reached us, so that what we name works for him too."""
         return self.runtime.settings.public_url.rstrip("/") or self.request.base_url
 
-    def links(self, job: Job) -> dict[str, Any]:
+    def links(self, job: Job) -> Links:
         """Name a job and the three URLs that belong to it."""
         url = f"{self.base_url}/{_PATHS[job.kind]}/requests/{job.id}"
         return {
@@ -51,7 +54,7 @@ class Call:
         }
 
     def check_owner(self, job: Job | None) -> Job:
-        """Return the job if it is one of those that the path speaks of.
+        """Return the job if it is one of those that the path speaks of, and the caller may see it.
 
         Clients cut the last part off the endpoint or leave it, hence `/tencent-vod/v1` alone.
 
@@ -59,6 +62,8 @@ class Call:
             HttpError: It is not, or there is none.
         """
         endpoint = self.path["endpoint"]
-        if job is None or not f"{_PATHS[job.kind]}/".startswith(f"{endpoint}/"):
+        is_there = job is not None and f"{_PATHS[job.kind]}/".startswith(f"{endpoint}/")
+        if job is None or not is_there or not self.caller.may_see(job.source):
             raise HttpError(404, "not_found", f"/{endpoint} has no request {self.path['id'][:80]}")
+        note(job=job.id)
         return job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from aigc.errors import (
     AigcError,
@@ -18,7 +18,11 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aigc.api.answers import Failure, Refusal, VendorRefusal
     from aigc.jobs.job import ErrorType, Job
+
+Manner = Literal["ours", "both", "vendors"]
+"""Whose words an error is told in: clients of the relay read Tencent Cloud's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,17 @@ class Verdict:
     status: int
     error_type: str
     retry_after_s: int | None = None
+    timed_out: str = ""
+    """Whose patience ended, in the word of fal's clients."""
 
     @property
     def headers(self) -> dict[str, str]:
         """What goes beside the body."""
-        return {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        headers = {
+            "Retry-After": str(self.retry_after_s or ""),
+            "X-Fal-Request-Timeout-Type": self.timed_out,
+        }
+        return {name: value for name, value in headers.items() if value}
 
 
 RAISED: Mapping[type[AigcError], Verdict] = {
@@ -56,7 +66,27 @@ ENDED: Mapping[ErrorType, Verdict] = {
     "submission_unknown": Verdict(504, "submission_unknown"),
     # It found no room through all its attempts; a new request starts anew.
     "throttled": Verdict(503, "throttled", retry_after_s=60),
+    # Its caller wanted it sent by a time, and it was not; nothing is billed.
+    "not_started": Verdict(504, "request_timeout", timed_out="user"),
 }
+
+VENDOR_CODES: Mapping[str, str] = {
+    "unauthorized": "AuthFailure",
+    "forbidden": "UnauthorizedOperation",
+    "not_found": "ResourceNotFound",
+    "method_not_allowed": "UnsupportedOperation",
+    "malformed_json": "InvalidParameter",
+    "unsupported_media_type": "InvalidParameter",
+    "body_too_large": "RequestSizeLimitExceeded",
+    "invalid_request": "InvalidParameterValue",
+    "throttled": "RequestLimitExceeded",
+    "rate_limited": "RequestLimitExceeded",
+    "quota_exceeded": "LimitExceeded",
+    "budget_exceeded": "LimitExceeded",
+    "price_unknown": "UnauthorizedOperation",
+    "internal_error": "InternalError",
+}
+"""Our words for a refusal → the common codes of API 3.0; others are FailedOperation."""
 
 CANCELLED = Verdict(410, "cancelled")
 """Of a job that ended without a result and without an error."""
@@ -72,16 +102,17 @@ class HttpError(AigcError):
         self.status = status
         self.error_type = error_type
         self.headers = headers or {}
+        self.retryable = "Retry-After" in self.headers
 
 
-def refusal(error: AigcError, request_id: str) -> HttpResponse:
-    """Answer a call that could not be served."""
+def refusal(error: AigcError, request_id: str, manner: Manner = "ours") -> HttpResponse:
+    """Answer a call that could not be served, in the manner that its path's clients read."""
     if isinstance(error, HttpError):
         verdict, headers = Verdict(error.status, error.error_type), error.headers
     else:
         verdict = next(RAISED[base] for base in type(error).__mro__ if base in RAISED)
         headers = verdict.headers
-    body = {
+    body: Refusal = {
         "detail": str(error),
         "error_type": verdict.error_type,
         "field": getattr(error, "field", "") or None,
@@ -89,16 +120,31 @@ def refusal(error: AigcError, request_id: str) -> HttpResponse:
         "retryable": error.retryable,
         "request_id": request_id,
     }
-    return HttpResponse(status=verdict.status, body=body, headers=headers)
+    vendors: VendorRefusal = {
+        "Response": {
+            "Error": {
+                "Code": VENDOR_CODES.get(verdict.error_type, "FailedOperation"),
+                "Message": str(error),
+            },
+            "RequestId": request_id,
+        }
+    }
+    spoken = {"ours": body, "both": {**body, **vendors}, "vendors": vendors}
+    return HttpResponse(status=verdict.status, body=spoken[manner], headers=headers)
 
 
 def failure(job: Job) -> HttpResponse:
     """Answer who asks for the result of a job that ended without one."""
+    verdict = _verdict(job)
+    return HttpResponse(status=verdict.status, body=failure_of(job), headers=verdict.headers)
+
+
+def failure_of(job: Job) -> Failure:
+    """Say why a job ended without a result."""
     error = job.error
-    verdict = ENDED[error.type] if error else CANCELLED
-    body = {
+    return {
         "detail": error.message if error else "the request was cancelled",
-        "error_type": verdict.error_type,
+        "error_type": _verdict(job).error_type,
         "retryable": bool(error and error.retryable),
         "request_id": job.id,
         "upstream": {
@@ -107,4 +153,7 @@ def failure(job: Job) -> HttpResponse:
             "request_id": (error.request_id if error else "") or job.attempt.request_id,
         },
     }
-    return HttpResponse(status=verdict.status, body=body, headers=verdict.headers)
+
+
+def _verdict(job: Job) -> Verdict:
+    return ENDED[job.error.type] if job.error else CANCELLED

@@ -1,34 +1,183 @@
-"""Keys: who may call."""
+"""Keys: who may call, and what each of them may do.
+
+Some are configured: the stack is told their digests, and they have no limits. The others lie in
+the ledger, where `aigc keys` puts them, as `keys/<sha256>.json`. A key's name is part of the ids
+of its requests, and stands in their records: so a name is given once, and never again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
+import re
+import secrets
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from pydantic import Field, ValidationError
+
 from aigc.api.errors import HttpError
+from aigc.wire import Record, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aigc.jobs.job import Source
+    from aigc.jobs.ports import ObjectStore
+    from aigc.jobs.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_S = 30
+"""How long an instance goes by what it read of a key: so long a revoked key may still work."""
+
+MOST_REMEMBERED = 1000
+"""Keys, wrong ones too: whoever tries many must not fill an instance's memory."""
+
 _SCHEMES = frozenset({"bearer", "key"})
+_SHAPE = re.compile(r"aigc_([A-Za-z0-9_-]{43})([0-9a-f]{8})")
 
 
-def authenticate(authorization: str, digests: Mapping[str, str]) -> str:
-    """Return the name of the key in an Authorization header.
+class Limits(Wire):
+    """What a key may do; None is without a limit. One that we do not know is not passed over."""
 
-    Every digest is compared, each in constant time: how long it takes tells nothing.
+    kinds: tuple[str, ...] | None = None
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    jobs_per_day: int | None = Field(default=None, gt=0)
+    budget_per_month: Decimal | None = Field(default=None, gt=0)
+    """In the currency of the table of prices."""
+    own_only: bool = False
+    """Whether it sees only what was asked for with it."""
+
+
+UNLIMITED = Limits()
+
+
+class KeyRecord(Record):
+    """A key of the ledger, as it is written there; the key itself is nowhere."""
+
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+    limits: Limits = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose key a call came with."""
+
+    name: str = ""
+    limits: Limits = UNLIMITED
+
+    def may_see(self, source: Source) -> bool:
+        """Whether what came from this source may be shown to him."""
+        is_own = source.type == "call" and source.name == self.name
+        return is_own or not self.limits.own_only
+
+
+NOBODY = Caller()
+"""Who calls what needs no key."""
+
+
+@dataclass(slots=True)
+class KnownKeys:
+    """What an instance has read of keys, and when: None of those that may not call."""
+
+    seen: dict[str, tuple[datetime, Caller | None]] = field(default_factory=dict)
+
+    def note(self, digest: str, caller: Caller | None, now: datetime) -> None:
+        """Remember a key; too many are forgotten all at once."""
+        if len(self.seen) >= MOST_REMEMBERED:
+            self.seen.clear()
+        self.seen[digest] = (now, caller)
+
+    def fresh(self, digest: str, now: datetime) -> bool:
+        """Whether what is remembered of a key still counts."""
+        remembered = timedelta(seconds=REMEMBERED_S)
+        return digest in self.seen and now - self.seen[digest][0] < remembered
+
+
+def authenticate(authorization: str, runtime: Runtime) -> Caller:
+    """Tell whose key stands in an Authorization header.
+
+    Every configured digest is compared, each in constant time: how long it takes tells nothing.
+    The ledger is asked only for what has the form of its keys, so that garbage costs no request.
 
     Raises:
         HttpError: There is none, or it is not one of ours; which of the two is not said.
     """
     scheme, _, key = authorization.strip().partition(" ")
-    digest = hashlib.sha256(key.strip().encode()).hexdigest()
+    digest = digest_of(key.strip())
+    caller = _configured(digest, runtime.settings.api_keys)
+    if caller is None and is_well_formed(key.strip()):
+        caller = _remembered(digest, runtime)
+    if caller is None or scheme.lower() not in _SCHEMES:
+        raise HttpError(401, "unauthorized", "unauthorized", {"WWW-Authenticate": "Bearer"})
+    return caller
+
+
+def new_key() -> str:
+    """Make a key that nobody can guess, and that a slip of the pen does not turn into another."""
+    body = secrets.token_urlsafe(32)
+    return f"aigc_{body}{_checksum(body)}"
+
+
+def is_well_formed(key: str) -> bool:
+    """Whether a key could be one of the ledger's."""
+    match = _SHAPE.fullmatch(key)
+    return match is not None and match[2] == _checksum(match[1])
+
+
+def digest_of(key: str) -> str:
+    """Digest a key: all that is ever kept of it."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def record_key(digest: str) -> str:
+    """Name the object that a key's record is."""
+    return f"keys/{digest}.json"
+
+
+def read_key(digest: str, bucket: ObjectStore) -> KeyRecord | None:
+    """Read a key's record; None where there is none that can be read."""
+    body = bucket.get(record_key(digest))
+    try:
+        return None if body is None else KeyRecord.model_validate_json(body)
+    except ValidationError:
+        logger.exception("key_unreadable", extra={"key": record_key(digest)})
+        return None
+
+
+def _configured(digest: str, digests: Mapping[str, str]) -> Caller | None:
     names = [
         name
         for name, expected in digests.items()
         if hmac.compare_digest(digest.encode(), expected.lower().encode())
     ]
-    if not names or scheme.lower() not in _SCHEMES:
-        raise HttpError(401, "unauthorized", "unauthorized", {"WWW-Authenticate": "Bearer"})
-    return names[0]
+    return Caller(names[0]) if names else None
+
+
+def _remembered(digest: str, runtime: Runtime) -> Caller | None:
+    known, now = runtime.memory.of(KnownKeys), runtime.now()
+    if not known.fresh(digest, now):
+        known.note(digest, _in_ledger(digest, runtime), now)
+    return known.seen[digest][1]
+
+
+def _in_ledger(digest: str, runtime: Runtime) -> Caller | None:
+    record = read_key(digest, runtime.bucket)
+    if record is None or record.revoked_at is not None:
+        return None
+    if record.name in runtime.settings.api_keys:
+        # Two keys of one name would see, and repeat, each other's requests.
+        logger.error("key_name_taken", extra={"key": record.name})
+        return None
+    return Caller(record.name, record.limits)
+
+
+def _checksum(body: str) -> str:
+    return f"{zlib.crc32(body.encode()):08x}"

@@ -1,69 +1,151 @@
-"""Progress: status and result of a request, as the queue protocol of fal.ai's clients has them."""
+"""Progress: status, result and cancelling, as the queue protocol of fal.ai's clients has them."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from aigc.api.errors import ENDED, HttpError, failure
+from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.ledger import PAGE
 from aigc.jobs.settle import look
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from typing import Literal
 
+    from aigc.api import answers
     from aigc.api.call import Call
-    from aigc.jobs.job import Attempt, Job, Picture
+    from aigc.jobs.job import Attempt, Job, Picture, State
+    from aigc.jobs.runtime import Runtime
 
 RESULT_URL_S = 3600
 """Life of a picture's URL: the role's key that signs it may not live much longer. Ask again."""
 
+LOOK_EACH_S = 1.0
+"""Between two looks at a job that a caller waits for; the vendor is asked less often than that."""
+
+ANSWER_S = 5.0
+"""Time that is kept for a last look, which may store pictures, and for the answer."""
+
 
 def status(call: Call) -> HttpResponse:
     """Say how far a request is: 202 until it has ended, then 200."""
-    job = _job(call)
-    answer: dict[str, Any] = {
-        "status": _STATUS.get(job.state, "COMPLETED"),
-        **call.links(job),
-        "logs": list(_log(job)) if _wants_logs(call) else None,
-        "metrics": _metrics(job),
-    }
-    if job.state == "queued":
-        answer["queue_position"] = _position(job, call)
-    if job.error is not None:
-        answer |= {"error": job.error.message, "error_type": ENDED[job.error.type].error_type}
-    return HttpResponse(status=200 if job.has_ended else 202, body=answer)
+    job = looked_up(call)
+    return HttpResponse(
+        status=200 if job.has_ended else 202, body=status_of(job, call), headers=named(job)
+    )
 
 
 def result(call: Call) -> HttpResponse:
     """Hand out the pictures' URLs, or say why there are none."""
-    job = _job(call)
+    return outcome(looked_up(call), call.runtime)
+
+
+def cancel(call: Call) -> HttpResponse:
+    """Cancel a request that was not sent, or whose task the vendor still can end.
+
+    Never 408, 409 or 429: fal's clients repeat those ten times.
+    """
+    job = call.check_owner(call.runtime.ledger.read(call.path["id"]))
+    cancellation = cancel_job(job.id, call.runtime)
+    if cancellation is None or cancellation.outcome == "already_ended":
+        over: answers.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
+        return HttpResponse(status=400, body=over, headers=named(job))
+    if cancellation.outcome == "not_cancellable":
+        raise HttpError(
+            400,
+            "not_cancellable",
+            f"request {job.id} was sent, and the vendor does not stop a task that runs;"
+            " it goes on to its end and may be billed",
+        )
+    requested: answers.CancellationRequested = {
+        "status": "CANCELLATION_REQUESTED",
+        "request_id": job.id,
+        "state": cancellation.job.state,
+    }
+    return HttpResponse(status=202, body=requested, headers=named(job))
+
+
+def looked_up(call: Call) -> Job:
+    """Find the job that a path names, up to date.
+
+    Raises:
+        HttpError: There is none of that endpoint.
+    """
+    return call.check_owner(look(call.path["id"], call.runtime))
+
+
+def outcome(job: Job, runtime: Runtime) -> HttpResponse:
+    """Answer who asks for the result of a job.
+
+    Raises:
+        HttpError: There is none yet.
+    """
     if not job.has_ended:
         raise HttpError(400, "request_in_progress", "Request is still in progress")
     if job.state != "succeeded":
-        return failure(job)
-    answer = {
-        "images": [_image(picture, call) for picture in job.pictures],
-        "prompt": call.runtime.task_of(job).prompt_text(),
+        return failure(job).with_headers(named(job))
+    return HttpResponse(status=200, body=result_of(job, runtime), headers=named(job))
+
+
+def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job], bool]) -> Job:
+    """Look at a job until there is news of it, or until patience or time is over."""
+    until = runtime.now() + timedelta(seconds=patience_s)
+    while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
+        runtime.sleep(LOOK_EACH_S)
+        job = look(job.id, runtime) or job
+    return job
+
+
+def status_of(job: Job, call: Call) -> answers.Status:
+    """Say how far a job is, in the words of the queue protocol."""
+    answer: answers.Status = {
+        "status": QUEUE_STATUS.get(job.state, "COMPLETED"),
+        **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
+        "logs": list(_log(job)) if _wants_logs(call) else None,
+        "metrics": _metrics(job),
+    }
+    if job.state == "queued":
+        answer["queue_position"] = _position(job, call.runtime)
+    if job.error is not None:
+        answer["error"] = job.error.message
+        answer["error_type"] = ENDED[job.error.type].error_type
+    return answer
+
+
+def result_of(job: Job, runtime: Runtime) -> answers.Result:
+    """Name the pictures of a job that succeeded, with URLs that live for a while."""
+    return {
+        "images": [image_of(picture, runtime) for picture in job.pictures],
+        "prompt": runtime.task_of(job).prompt_text(),
         "request_id": job.id,
         "task_id": job.attempt.task_id,
         "warnings": job.warnings,
     }
-    return HttpResponse(status=200, body=answer)
 
 
-def cancel(call: Call) -> HttpResponse:
-    """Say that a request has ended, or that it cannot be kept from ending."""
-    job = _job(call)
-    if job.has_ended:
-        answer = {"status": "ALREADY_COMPLETED", "request_id": job.id}
-        return HttpResponse(status=400, body=answer)
-    raise HttpError(501, "not_implemented", "a request cannot be cancelled: it runs to its end")
+def image_of(picture: Picture, runtime: Runtime) -> answers.Image:
+    """Name one picture, with a URL that lives for a while."""
+    return {
+        "url": runtime.results.presigned_url(picture.key, RESULT_URL_S),
+        "content_type": picture.content_type,
+        "width": picture.width,
+        "height": picture.height,
+        "file_name": picture.key.rpartition("/")[2],
+        "file_size": picture.size,
+    }
 
 
-_STATUS = {
+def named(job: Job) -> dict[str, str]:
+    """Name a request in the header that fal's clients read."""
+    return {"X-Fal-Request-Id": job.id}
+
+
+QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
     "queued": "IN_QUEUE",
     "submitting": "IN_PROGRESS",
     "running": "IN_PROGRESS",
@@ -71,28 +153,24 @@ _STATUS = {
 }
 
 
-def _job(call: Call) -> Job:
-    return call.check_owner(look(call.path["id"], call.runtime))
-
-
 def _wants_logs(call: Call) -> bool:
     return "logs" in call.request.query and call.request.parameter("logs") not in {"0", "false"}
 
 
-def _position(job: Job, call: Call) -> int:
+def _position(job: Job, runtime: Runtime) -> int:
     """Count the jobs before this one, a listing's page at most."""
-    markers = itertools.islice(call.runtime.ledger.lane(job.lane).waiting(), PAGE)
+    markers = itertools.islice(runtime.ledger.lane(job.lane).waiting(), PAGE)
     return sum(1 for _ in itertools.takewhile(lambda marker: marker.key != job.marker, markers))
 
 
-def _metrics(job: Job) -> dict[str, float]:
+def _metrics(job: Job) -> answers.Metrics:
     started, finished = job.attempt.submitted_at, job.attempt.finished_at
     if started is None or finished is None:
         return {}
     return {"inference_time": (finished - started).total_seconds()}
 
 
-def _log(job: Job) -> Iterator[dict[str, str]]:
+def _log(job: Job) -> Iterator[answers.LogEntry]:
     yield _entry(job.created_at, f"accepted as {job.kind}")
     for warning in job.warnings:
         yield _entry(job.created_at, warning, "WARN")
@@ -102,7 +180,7 @@ def _log(job: Job) -> Iterator[dict[str, str]]:
         yield _entry(job.updated_at, job.state)
 
 
-def _attempt_log(attempt: Attempt) -> Iterator[dict[str, str]]:
+def _attempt_log(attempt: Attempt) -> Iterator[answers.LogEntry]:
     if attempt.submitted_at is not None:
         task = attempt.task_id or "no task id yet"
         yield _entry(attempt.submitted_at, f"attempt {attempt.number} sent: {task}")
@@ -110,21 +188,12 @@ def _attempt_log(attempt: Attempt) -> Iterator[dict[str, str]]:
         yield _entry(attempt.finished_at, attempt.error.message, "ERROR")
 
 
-def _entry(moment: datetime, message: str, level: str = "INFO") -> dict[str, str]:
+def _entry(
+    moment: datetime, message: str, level: Literal["INFO", "WARN", "ERROR"] = "INFO"
+) -> answers.LogEntry:
     return {
         "timestamp": moment.isoformat(),
         "level": level,
         "message": message,
         "source": "aigc-functions",
-    }
-
-
-def _image(picture: Picture, call: Call) -> dict[str, Any]:
-    return {
-        "url": call.runtime.results.presigned_url(picture.key, RESULT_URL_S),
-        "content_type": picture.content_type,
-        "width": picture.width,
-        "height": picture.height,
-        "file_name": picture.key.rpartition("/")[2],
-        "file_size": picture.size,
     }

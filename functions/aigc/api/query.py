@@ -14,12 +14,15 @@ from aigc.jobs.settle import look
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from aigc.api import answers
+    from aigc.api.answers import MpsStatus, VodStatus
     from aigc.api.call import Call
     from aigc.jobs.job import ErrorType, Job, Picture, State
 
-_VOD_STATUS: dict[State, str] = {
+_VOD_STATUS: Mapping[State, VodStatus] = {
     "queued": "WAITING",
     "submitting": "PROCESSING",
     "running": "PROCESSING",
@@ -28,7 +31,7 @@ _VOD_STATUS: dict[State, str] = {
     "failed": "FINISH",
     "cancelled": "ABORTED",
 }
-_MPS_STATUS: dict[State, str] = {
+_MPS_STATUS: Mapping[State, MpsStatus] = {
     "queued": "WAIT",
     "submitting": "RUN",
     "running": "RUN",
@@ -37,12 +40,12 @@ _MPS_STATUS: dict[State, str] = {
     "failed": "FAIL",
     "cancelled": "FAIL",
 }
-_VOD_TYPE = {"vod.image": "AigcImageTask", "vod.scene_image": "SceneAigcImageTask"}
 _ERR_CODE: dict[ErrorType, int] = {"refused": 40000}
 _TASK_FAILED = 70000
 _ERR_CODE_EXT: dict[ErrorType, str] = {
     "moderated": "ContentModerationFailed",
     "throttled": "RequestLimitExceeded",
+    "not_started": "OperationCanceled",
 }
 _NEVER = "0000-00-00T00:00:00Z"  # the vendor's way to leave a time empty
 
@@ -50,25 +53,27 @@ _NEVER = "0000-00-00T00:00:00Z"  # the vendor's way to leave a time empty
 def query(call: Call) -> HttpResponse:
     """Answer as DescribeTaskDetail of VOD, or DescribeAigcImageTask of MPS."""
     job = call.check_owner(look(call.path["id"], call.runtime))
-    body = _mps_task(job, call) if job.kind == "mps.image" else _vod_task_detail(job, call)
-    response = {**body, "RequestId": call.request.request_id}
-    return HttpResponse(status=200, body={"Response": response})
+    body = _mps_query(job, call) if job.kind == "mps.image" else _vod_query(job, call)
+    return HttpResponse(status=200, body=body)
 
 
-def _vod_task_detail(job: Job, call: Call) -> dict[str, Any]:
-    task_type = _VOD_TYPE[job.kind]
-    return {
-        "TaskType": task_type,
+def _vod_query(job: Job, call: Call) -> answers.VodQuery:
+    task = _vod_task(job, call)
+    is_scene = job.kind == "vod.scene_image"
+    detail: answers.VodTaskDetail = {
+        "TaskType": "SceneAigcImageTask" if is_scene else "AigcImageTask",
         "Status": _VOD_STATUS[job.state],
         "CreateTime": _time(job.created_at),
         "BeginProcessTime": _time(job.attempt.submitted_at),
         "FinishTime": _time(job.updated_at if job.has_ended else None),
-        **dict.fromkeys(_VOD_TYPE.values()),
-        task_type: _vod_task(job, call),
+        "AigcImageTask": None if is_scene else task,
+        "SceneAigcImageTask": task if is_scene else None,
+        "RequestId": call.request.request_id,
     }
+    return {"Response": detail}
 
 
-def _vod_task(job: Job, call: Call) -> dict[str, Any]:
+def _vod_task(job: Job, call: Call) -> answers.VodTask:
     pictures = [_file_info(picture, call) for picture in job.pictures]
     return {
         "TaskId": job.id,
@@ -90,7 +95,7 @@ def _err_code_ext(job: Job) -> str:
     return job.error.code or _ERR_CODE_EXT.get(job.error.type, "InternalError")
 
 
-def _file_info(picture: Picture, call: Call) -> dict[str, Any]:
+def _file_info(picture: Picture, call: Call) -> answers.FileInfo:
     return {
         "StorageMode": "Temporary",
         "MediaName": picture.key.rpartition("/")[2],
@@ -103,20 +108,22 @@ def _file_info(picture: Picture, call: Call) -> dict[str, Any]:
     }
 
 
-def _mps_task(job: Job, call: Call) -> dict[str, Any]:
+def _mps_query(job: Job, call: Call) -> answers.MpsQuery:
     results = call.runtime.results
-    return {
+    task: answers.MpsTask = {
         "Status": _MPS_STATUS[job.state],
         "Message": job.error.message if job.error else "ok",
         "ImageUrls": [results.presigned_url(one.key, RESULT_URL_S) for one in job.pictures],
+        "RequestId": call.request.request_id,
     }
+    return {"Response": task}
 
 
 def _time(moment: datetime | None) -> str:
     return _NEVER if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _pascal(value: object) -> object:
+def _pascal(value: Any) -> Any:  # noqa: ANN401  JSON
     """Spell parameters as the vendor does, without the pictures that are given as Base64."""
     if isinstance(value, dict):
         return {

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 
 from aigc.api.call import ENDPOINTS, Call
 from aigc.api.errors import HttpError, refusal
-from aigc.api.keys import authenticate
+from aigc.api.jobs import job, jobs
+from aigc.api.keys import NOBODY, Caller, authenticate
+from aigc.api.lanes import lanes
+from aigc.api.models import models
 from aigc.api.progress import cancel, result, status
 from aigc.api.query import query
+from aigc.api.quotas import count_request
+from aigc.api.stream import stream
 from aigc.api.submit import submit
+from aigc.api.uploads import upload
 from aigc.api.vod_events import receive
 from aigc.errors import AigcError
 from aigc.logs import note
@@ -22,6 +28,7 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aigc.api.errors import Manner
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest
 
@@ -38,6 +45,8 @@ class Route:
     respond: Callable[[Call], HttpResponse]
     is_open: bool = False
     """Whether it needs no API key."""
+    manner: Manner = "ours"
+    """Whose words a refusal is told in."""
 
 
 def health(_call: Call) -> HttpResponse:
@@ -45,13 +54,35 @@ def health(_call: Call) -> HttpResponse:
     return HttpResponse(status=200, body={"status": "ok"})
 
 
+def usage(call: Call) -> HttpResponse:
+    """Sum up what was made."""
+    from aigc.api.usage import respond  # noqa: PLC0415  rarely asked for
+
+    return respond(call)
+
+
+def openapi(call: Call) -> HttpResponse:
+    """Describe the API for programs."""
+    from aigc.api.openapi import respond  # noqa: PLC0415  dear, and rarely asked for
+
+    return respond(call)
+
+
+def docs(call: Call) -> HttpResponse:
+    """Describe the API for people."""
+    from aigc.api.docs_page import respond  # noqa: PLC0415  dear, and rarely asked for
+
+    return respond(call)
+
+
 _ENDPOINT = f"/(?P<endpoint>{'|'.join(ENDPOINTS)})"
 _OWNER = f"/(?P<endpoint>{'|'.join(ENDPOINTS)}|tencent-vod/v1|tencent-mps/v1)"
 _REQUEST = rf"{_OWNER}/requests/(?P<id>[0-9a-zA-Z_-]+)"
 
 ROUTES = (
-    Route("submit", "POST", re.compile(_ENDPOINT), submit),
+    Route("submit", "POST", re.compile(_ENDPOINT), submit, manner="both"),
     Route("status", "GET", re.compile(f"{_REQUEST}/status"), status),
+    Route("stream", "GET", re.compile(f"{_REQUEST}/status/stream"), stream),
     Route("result", "GET", re.compile(_REQUEST), result),
     Route("cancel", "PUT", re.compile(f"{_REQUEST}/cancel"), cancel),
     Route(
@@ -59,8 +90,17 @@ ROUTES = (
         "GET",
         re.compile(r"/(?P<endpoint>tencent-(?:vod|mps)/v1)/query/(?P<id>[0-9a-zA-Z_-]+)"),
         query,
+        manner="vendors",
     ),
+    Route("jobs", "GET", re.compile("/v1/jobs"), jobs),
+    Route("job", "GET", re.compile("/v1/jobs/(?P<id>[0-9a-zA-Z_-]+)"), job),
+    Route("lanes", "GET", re.compile("/v1/lanes"), lanes),
+    Route("models", "GET", re.compile("/v1/models"), models),
+    Route("upload", "POST", re.compile("/v1/uploads"), upload),
+    Route("usage", "GET", re.compile("/v1/usage"), usage),
     Route("health", "GET", re.compile("/health"), health, is_open=True),
+    Route("openapi", "GET", re.compile(r"/openapi\.json"), openapi, is_open=True),
+    Route("docs", "GET", re.compile("/docs"), docs, is_open=True),
     Route(
         "vod_event", "POST", re.compile("/vod/events(?:/(?P<key>[^/]+))?"), receive, is_open=True
     ),
@@ -72,7 +112,7 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     try:
         response = _respond(request, runtime)
     except AigcError as error:
-        response = refusal(error, request.request_id)
+        response = refusal(error, request.request_id, _manner(error, request))
         fault = {"error": type(error).__name__, "detail": str(error)}
         note(**fault)
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -83,22 +123,37 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
 
 def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     path = request.path.rstrip("/")
-    routes = [route for route in ROUTES if route.path.fullmatch(path)]
+    routes = _found(path)
     if routes and request.method == "OPTIONS":
         return HttpResponse(status=204, headers=_allow(routes))
     caller = _caller(request, runtime, routes)
+    count_request(caller, runtime)
     route = _chosen(request.method, routes)
-    note(route=route.name, caller=caller)
+    note(route=route.name, caller=caller.name)
     match = route.path.fullmatch(path)
     parts = match.groupdict(default="") if match else {}
     return route.respond(Call(request=request, runtime=runtime, caller=caller, path=parts))
 
 
-def _caller(request: HttpRequest, runtime: Runtime, routes: list[Route]) -> str:
+def _found(path: str) -> list[Route]:
+    return [route for route in ROUTES if route.path.fullmatch(path)]
+
+
+def _manner(error: AigcError, request: HttpRequest) -> Manner:
+    """Tell how to refuse: nothing that is said without a key depends on the path.
+
+    Where there is nothing, anybody's client may have lost its way.
+    """
+    if isinstance(error, HttpError) and error.status == HTTPStatus.UNAUTHORIZED:
+        return "both"
+    return next((route.manner for route in _found(request.path.rstrip("/"))), "both")
+
+
+def _caller(request: HttpRequest, runtime: Runtime, routes: list[Route]) -> Caller:
     """Name the caller's key, before a word is said of the path."""
     if any(route.is_open for route in routes):
-        return ""
-    return authenticate(request.header("authorization"), runtime.settings.api_keys)
+        return NOBODY
+    return authenticate(request.header("authorization"), runtime)
 
 
 def _chosen(method: str, routes: list[Route]) -> Route:

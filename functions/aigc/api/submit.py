@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError, field_validator
 
 from aigc.api.call import ENDPOINTS, Call
 from aigc.api.errors import HttpError
+from aigc.api.inputs import taken_in
+from aigc.api.progress import named, outcome, watch
+from aigc.api.quotas import charged, check_kind
+from aigc.api.webhooks import webhook_url
+from aigc.api.wishes import patience, priority, start_by
 from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import Place, Source, fresh_id, id_from
-from aigc.places import checked_name, checked_prefix
+from aigc.logs import note
+from aigc.places import LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import Parameters, explain, fault, shown, snake
 from aigc.triggers.http import HttpResponse
+from aigc.wire import strict_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from aigc.api.answers import Submitted
+    from aigc.api.quotas import Charge
     from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
     from aigc.settings import Settings
     from aigc.tasks.kind import Task
     from aigc.triggers.http import HttpRequest
@@ -51,10 +61,11 @@ class ResultPlace(Parameters):
         return name and _checked(name, checked_name)
 
 
-class _Ours(Parameters):
+class Ours(Parameters):
     """What a body may hold beside the task's own parameters."""
 
     result: ResultPlace = ResultPlace()
+    webhook_url: str | None = None
 
 
 def _checked(came: str, check: Callable[[str], str]) -> str:
@@ -65,15 +76,38 @@ def _checked(came: str, check: Callable[[str], str]) -> str:
 
 
 def submit(call: Call) -> HttpResponse:
-    """Accept a task and answer with its request id, before it has run."""
+    """Accept a task, and answer at once, or with its result where the caller waits for it."""
     kind = ENDPOINTS[call.path["endpoint"]]
-    body = snake(_json(call.request))
+    check_kind(call.caller, kind)
+    body = snake(json_body(call.request))
     place = _result_place(body.pop("result", None))
+    told_at = webhook_url(call, body.pop("webhook_url", None))
     task = _task(call, kind, body)
-    job = _accepted(call, _order(call, kind, task, place))
-    answer = {
+    order = _order(call, kind, task, place)
+    with charged(call, order) as charge:
+        order = replace(order, task=taken_in(task, call.runtime), webhook_url=told_at)
+        job = _accepted(call, order, charge)
+    note(job=job.id)
+    return _outcome_in_time(job, call) or HttpResponse(
+        status=200, body=_submitted(job, call), headers=named(job)
+    )
+
+
+def _outcome_in_time(job: Job, call: Call) -> HttpResponse | None:
+    """Wait for the result as long as the caller would; None if it did not come."""
+    asked = patience(call.request)
+    if asked is None:
+        return None
+    seen = watch(job, call.runtime, asked.seconds, lambda one: one.has_ended)
+    if not seen.has_ended:
+        return None
+    return outcome(seen, call.runtime).with_headers({"Preference-Applied": asked.preference})
+
+
+def _submitted(job: Job, call: Call) -> Submitted:
+    answer: Submitted = {
         "status": "IN_QUEUE",
-        **call.links(job),
+        **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
         "queue_position": 0,
         "logs": None,
         "metrics": {},
@@ -81,10 +115,15 @@ def submit(call: Call) -> HttpResponse:
     }
     if job.warnings:
         answer["warnings"] = job.warnings
-    return HttpResponse(status=200, body=answer)
+    return answer
 
 
-def _json(request: HttpRequest) -> dict[str, Any]:
+def json_body(request: HttpRequest) -> dict[str, Any]:
+    """Read a body that must be a JSON object.
+
+    Raises:
+        HttpError: It is none.
+    """
     if _NO_JSON.match(request.header("content-type").lower()):
         raise HttpError(415, "unsupported_media_type", "the body must be application/json")
     if len(request.body) > MAX_BODY:
@@ -95,9 +134,8 @@ def _json(request: HttpRequest) -> dict[str, Any]:
             " give a picture by its URL",
         )
     try:
-        body = json.loads(request.body)
-        json.dumps(body, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except (ValueError, RecursionError) as error:
+        body = strict_json(request.body)
+    except ValueError as error:
         raise HttpError(400, "malformed_json", f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
         raise HttpError(400, "malformed_json", "the body must be a JSON object")
@@ -106,7 +144,7 @@ def _json(request: HttpRequest) -> dict[str, Any]:
 
 def _result_place(given: object) -> ResultPlace:
     try:
-        return _Ours.model_validate({} if given is None else {"result": given}).result
+        return Ours.model_validate({} if given is None else {"result": given}).result
     except ValidationError as error:
         raise explain(error) from None
 
@@ -116,32 +154,8 @@ def _task(call: Call, kind: str, body: dict[str, Any]) -> Task:
         task = call.runtime.kinds[kind].model.model_validate(body)
     except ValidationError as error:
         raise explain(error) from None
-    _check_inputs(task)
     _check_account(task, call.runtime.settings)
     return task
-
-
-def _check_inputs(task: Task) -> None:
-    """Keep callers from having us sign URLs of whatever lies in our buckets."""
-    for field, url in _urls(task.model_dump(mode="json", exclude_none=True)):
-        if url.lower().startswith("cos:"):
-            raise InvalidRequestError(
-                f"{field}: cos:// URLs are not taken from callers",
-                field=field,
-                allowed="http:// and https:// URLs",
-            )
-
-
-def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Walk all parameters that are URLs, wherever they are nested."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _urls(inner, f"{path}.{name}" if path else name)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _urls(inner, f"{path}.{number}")
-    elif path.endswith("url"):
-        yield path, str(value)
 
 
 def _check_account(task: Task, settings: Settings) -> None:
@@ -166,20 +180,34 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
     runtime = call.runtime
     repeat_key = _repeat_key(call.request) or getattr(task, "session_id", None)
     job_id = (
-        id_from("call", call.caller, kind, repeat_key) if repeat_key else fresh_id(runtime.now())
+        id_from("call", call.caller.name, kind, repeat_key)
+        if repeat_key
+        else fresh_id(runtime.now())
     )
-    prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
+    place = _place(asked, task, job_id, runtime)
+    urgency = getattr(task, "tasks_priority", None)
     return Order(
         id=job_id,
         kind=kind,
         task=task,
-        source=Source(type="call", name=call.caller, request_id=call.request.request_id),
-        place=Place(
-            prefix=f"calls/{runtime.now():%Y-%m-%d}/" if prefix is None else prefix,
-            name=asked.name or job_id,
-        ),
-        priority=getattr(task, "tasks_priority", None) or 0,
+        source=Source(type="call", name=call.caller.name, request_id=call.request.request_id),
+        place=place,
+        priority=priority(call.request) if urgency is None else urgency,
+        start_by=start_by(call.request, runtime.now()),
     )
+
+
+def _place(asked: ResultPlace, task: Task, job_id: str, runtime: Runtime) -> Place:
+    prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
+    prefix = f"calls/{runtime.now():%Y-%m-%d}/" if prefix is None else prefix
+    name = asked.name or job_id
+    if not fits_in_a_key(prefix, name):
+        raise InvalidRequestError(
+            f"the results would have keys of {len((prefix + name).encode())} bytes and more",
+            field="result",
+            allowed=f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8",
+        )
+    return Place(prefix=prefix, name=name)
 
 
 def _repeat_key(request: HttpRequest) -> str:
@@ -189,6 +217,12 @@ def _repeat_key(request: HttpRequest) -> str:
             f"the Idempotency-Key has {len(key)} characters",
             field="Idempotency-Key",
             allowed=f"at most {MAX_REPEAT_KEY} characters",
+        )
+    if not key.isprintable():
+        raise InvalidRequestError(
+            "the Idempotency-Key holds a character that cannot be printed",
+            field="Idempotency-Key",
+            allowed="printable text",
         )
     return key
 
@@ -208,8 +242,10 @@ def _path_in_store(task: Task) -> str | None:
         ) from None
 
 
-def _accepted(call: Call, order: Order) -> Job:
+def _accepted(call: Call, order: Order, charge: Charge) -> Job:
     accepted = accept(order, call.runtime)
+    if not accepted.is_new:
+        charge.give_back()
     if not accepted.is_new and accepted.job.fingerprint != fingerprint(order.task):
         raise InvalidRequestError(
             f"request {accepted.job.id} was made with the same Idempotency-Key or session_id, but"

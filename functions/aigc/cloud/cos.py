@@ -17,10 +17,10 @@ from urllib3.exceptions import HTTPError
 
 from aigc.cloud.credentials import role_credentials
 from aigc.errors import AmbiguousError, CloudError, RefusedError, ThrottledError
-from aigc.jobs.ports import Listed
+from aigc.jobs.ports import Listed, Peek
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 REQUEST_TIMEOUT_S = 10
 RETRIES = 2
@@ -36,10 +36,21 @@ logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL)
 
 
 class CosBucket:
-    """One bucket, signed with the execution role's key of the moment."""
+    """One bucket, signed with the execution role's key of the moment where no other is named."""
 
-    def __init__(self, bucket: str, *, region: str, protocol: str, public_url: str = "") -> None:
+    def __init__(  # noqa: PLR0913  each with a name
+        self,
+        bucket: str,
+        *,
+        region: str,
+        protocol: str,
+        public_url: str = "",
+        credentials: Callable[[], tuple[str, str, str | None]] = role_credentials,
+        proxies: Mapping[str, str] | None = None,
+    ) -> None:
         self._bucket = bucket
+        self._credentials = credentials
+        self._proxies = proxies
         self._region = region
         self._protocol = protocol
         self._public = urlsplit(public_url)
@@ -82,6 +93,21 @@ class CosBucket:
     def head(self, key: str, size: int) -> bytes | None:
         """Read an object's first bytes; None where there is none."""
         return self._read(key, Range=f"bytes=0-{size - 1}")
+
+    def peek(self, key: str, size: int) -> Peek | None:
+        """Read an object's first bytes and its size, in one request; None where there is none."""
+        try:
+            with _none_if_absent(), cos_errors(f"get {key}"):
+                answer = self._client().get_object(
+                    Bucket=self._bucket, Key=key, Range=f"bytes=0-{size - 1}"
+                )
+                total = answer["Content-Range"].rpartition("/")[2]
+                return Peek(answer["Body"].get_raw_stream().read(), int(total))
+        except RefusedError as error:
+            if error.code != "InvalidRange":  # what COS says of an object without a byte
+                raise
+            return Peek(b"", 0)
+        return None
 
     def metadata(self, key: str) -> dict[str, str] | None:
         """Read an object's headers, lower-cased; None where there is none."""
@@ -127,15 +153,11 @@ class CosBucket:
 
         It lives no longer than the role's key that signs it, whatever `expires_s` says.
         """
-        _, _, token = role_credentials()
-        url: str = self._client(domain=self._public.netloc + self._public.path).get_presigned_url(
-            Bucket=self._bucket,
-            Key=key,
-            Method="GET",
-            Expired=expires_s,
-            Params={"x-cos-security-token": token},
-        )
-        return url
+        return self._presigned("GET", key, expires_s, {})
+
+    def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
+        """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
+        return self._presigned("PUT", key, expires_s, headers)
 
     def is_versioned(self) -> bool:
         """Whether versioning is on, or was once: COS then ignores create-if-absent."""
@@ -150,8 +172,20 @@ class CosBucket:
             return data
         return None
 
+    def _presigned(self, method: str, key: str, expires_s: int, headers: Mapping[str, str]) -> str:
+        _, _, token = role_credentials()
+        url: str = self._client(domain=self._public.netloc + self._public.path).get_presigned_url(
+            Bucket=self._bucket,
+            Key=key,
+            Method=method,
+            Expired=expires_s,
+            Headers=dict(headers),
+            Params={"x-cos-security-token": token},
+        )
+        return url
+
     def _client(self, domain: str = "", retries: int = RETRIES) -> CosS3Client:
-        secret_id, secret_key, token = role_credentials()
+        secret_id, secret_key, token = self._credentials()
         config = CosConfig(
             Region=self._region,
             SecretId=secret_id,
@@ -161,6 +195,7 @@ class CosBucket:
             Domain=domain or None,
             Timeout=REQUEST_TIMEOUT_S,
             EnableOldDomain=True,
+            Proxies=self._proxies,
         )
         return CosS3Client(config, retry=retries)
 

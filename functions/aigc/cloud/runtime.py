@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.webhooks import PublicSender
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger import Ledger
-from aigc.jobs.runtime import QueryPacer, Runtime
+from aigc.jobs.runtime import Memory, QueryPacer, Runtime
 from aigc.settings import Settings, SettingsError
 from aigc.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aigc.jobs.job import Job
 
 DEADLINE_MARGIN_S = 1.0
 """Kept free before the platform kills the process, to answer and to log."""
@@ -35,35 +38,49 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
         SettingsError: The deployment is faulty.
         CloudError: The ledger bucket could not be looked at.
     """
-    settings, bucket, upstream, downloads, pacer = _kept()
+    settings, bucket, upstream, downloads, sender, pacer, memory = _kept()
     limit = timedelta(milliseconds=context.get("time_limit_in_ms", DEFAULT_LIMIT_MS))
-    buckets = {"region": settings.region, "protocol": settings.protocol}
+    opened = functools.partial(CosBucket, region=settings.region, protocol=settings.protocol)
     return Runtime(
         settings=settings,
         ledger=Ledger(bucket, lease=timedelta(seconds=settings.lease_s), now=utc_now),
         bucket=bucket,
         kinds=KINDS,
         upstream=upstream,
-        results=CosBucket(settings.results_bucket, **buckets, public_url=settings.results_url),
-        inbox=CosBucket(settings.inbox_bucket, **buckets),
+        results=opened(settings.results_bucket, public_url=settings.results_url),
+        inbox=opened(settings.inbox_bucket),
+        inputs={name: opened(name) for name in (settings.results_bucket, *settings.input_buckets)},
         downloads=downloads,
+        sender=sender,
+        report_of=_report_of,
         now=utc_now,
         sleep=time.sleep,
         deadline=utc_now() + limit - timedelta(seconds=DEADLINE_MARGIN_S),
         pacer=pacer,
+        memory=memory,
     )
 
 
 @functools.cache
-def _kept() -> tuple[Settings, CosBucket, CloudApi, VendorDownloads, QueryPacer]:
+def _kept() -> tuple[
+    Settings, CosBucket, CloudApi, VendorDownloads, PublicSender, QueryPacer, Memory
+]:
     settings = Settings.from_environment()
     return (
         settings,
         _ledger_bucket(settings),
         CloudApi(site=settings.site, protocol=settings.protocol),
         VendorDownloads(),
+        PublicSender(plain_http=settings.webhook_http, networks=settings.webhook_networks),
         QueryPacer(settings.poll_interval_s),
+        Memory(),
     )
+
+
+def _report_of(job: Job, runtime: Runtime) -> Mapping[str, Any]:
+    from aigc.api.reports import report_of  # noqa: PLC0415  only a webhook needs the API's words
+
+    return report_of(job, runtime)
 
 
 def _ledger_bucket(settings: Settings) -> CosBucket:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gateway
 from aigc.triggers.http import HttpRequest
 from tests.captured import captured
+from tests.unit.api.contract import check
 
 if TYPE_CHECKING:
     from tests.fakes import World
@@ -28,7 +29,7 @@ class Answer:
 
 @dataclass
 class Client:
-    """Calls `gateway.handle` as the trigger does."""
+    """Calls `gateway.handle` as the trigger does, and holds each answer to the OpenAPI document."""
 
     world: World
     source: str
@@ -68,5 +69,13 @@ class Client:
             event["body"] = body
         request = HttpRequest.parse(event, request_id="invocation-1")
         answered = gateway.handle(request, self.world.runtime).to_event()
-        content = json.loads(answered["body"]) if answered["body"] else None
-        return Answer(answered["statusCode"], content, answered["headers"])
+        answer = Answer(answered["statusCode"], _content(answered), answered["headers"])
+        check(method, path, answer)
+        return answer
+
+
+def _content(answered: dict[str, Any]) -> Any:
+    if not answered["body"]:
+        return None
+    is_json = answered["headers"]["Content-Type"].startswith("application/json")
+    return json.loads(answered["body"]) if is_json else answered["body"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from aigc.api.errors import ENDED
 from aigc.jobs.job import ErrorType, JobError
+from tests.fakes import picture
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
 
 if TYPE_CHECKING:
@@ -200,19 +202,102 @@ def test_cancelled_request_has_no_result(client: Client) -> None:
     assert answer.body["error_type"] == "cancelled"
 
 
-@pytest.mark.parametrize(
-    ("is_done", "status", "word"), [(True, 400, "ALREADY_COMPLETED"), (False, 501, None)]
-)
-def test_cancelling_says_that_it_cannot_be_done(
-    client: Client, status: int, word: str | None, *, is_done: bool
-) -> None:
-    request_id = finished(client) if is_done else submitted(client)
+# Cancelling
+
+
+def cancelled(client: Client, request_id: str, path: str = IMAGE) -> Answer:
+    return client.send("PUT", f"{path}/requests/{request_id}/cancel")
+
+
+def test_waiting_request_is_cancelled_and_never_sent(client: Client) -> None:
+    submitted(client)
+    request_id = submitted(client)
+
+    answer = cancelled(client, request_id)
+
+    assert answer.status == 202
+    assert answer.body["status"] == "CANCELLATION_REQUESTED"
+    assert answer.body["state"] == "cancelled"
+    assert client.get(f"{IMAGE}/requests/{request_id}").status == 410
+    assert len(client.world.vendor.tasks) == 1
+
+
+def test_task_that_waits_at_the_vendor_is_ended_there(client: Client) -> None:
+    request_id = submitted(client)
+    client.world.vendor.tasks[0].state = "waiting"
+
+    answer = cancelled(client, request_id)
+
+    assert (answer.status, answer.body["status"]) == (202, "CANCELLATION_REQUESTED")
+    assert client.world.vendor.tasks[0].state == "aborted"
+
+
+@pytest.mark.parametrize("path", [IMAGE, MPS])
+def test_running_request_cannot_be_cancelled_and_is_told_why(client: Client, path: str) -> None:
+    request_id = submitted(client, path)
+
+    answer = cancelled(client, request_id, path)
+
+    assert answer.status == 400
+    assert answer.body["error_type"] == "not_cancellable"
+    assert "may be billed" in answer.body["detail"]
+
+
+def test_ended_request_is_already_completed(client: Client) -> None:
+    request_id = finished(client)
     status_of(client, request_id)
 
-    answer = client.send("PUT", f"{IMAGE}/requests/{request_id}/cancel")
+    answer = cancelled(client, request_id)
 
-    assert answer.status == status
-    assert answer.body.get("status") == word
+    assert answer.status == 400
+    assert answer.body == {"status": "ALREADY_COMPLETED", "request_id": request_id}
+
+
+def test_request_of_another_kind_is_not_cancelled(client: Client) -> None:
+    submitted(client)
+    request_id = submitted(client)
+
+    answer = cancelled(client, request_id, SCENE)
+
+    assert answer.status == 404
+    assert status_of(client, request_id).body["status"] == "IN_QUEUE"
+
+
+@pytest.mark.parametrize("what", ["", "/status", "/status/stream"])
+def test_answers_about_a_request_name_it_in_a_header(client: Client, what: str) -> None:
+    request_id = finished(client)
+
+    answer = client.get(f"{IMAGE}/requests/{request_id}{what}")
+
+    assert answer.headers["X-Fal-Request-Id"] == request_id
+
+
+# A start in time
+
+
+def test_request_that_was_not_sent_in_time_is_a_timeout_of_its_caller(client: Client) -> None:
+    submitted(client)
+    late = client.post(IMAGE, BODIES[IMAGE], X_Fal_Request_Timeout="30").body["request_id"]
+    client.world.clock.pass_time(31)
+
+    answer = client.get(f"{IMAGE}/requests/{late}")
+
+    assert answer.status == 504
+    assert answer.body["error_type"] == "request_timeout"
+    assert answer.headers["X-Fal-Request-Timeout-Type"] == "user"
+    assert status_of(client, late).body["error_type"] == "request_timeout"
+    assert len(client.world.vendor.tasks) == 1
+
+
+def test_query_of_a_request_that_was_not_sent_in_time_is_aborted(client: Client) -> None:
+    submitted(client)
+    late = client.post(IMAGE, BODIES[IMAGE], X_Fal_Request_Timeout="1.5").body["request_id"]
+    client.world.clock.pass_time(2)
+
+    detail = client.get(f"/tencent-vod/v1/query/{late}").body["Response"]
+
+    assert detail["Status"] == "ABORTED"
+    assert detail["AigcImageTask"]["ErrCodeExt"] == "OperationCanceled"
 
 
 # Which paths lead to a request
@@ -244,7 +329,21 @@ def test_request_that_does_not_exist_is_not_found(client: Client, what: str) -> 
     answer = client.get(f"/tencent-vod/v1/{what}")
 
     assert answer.status == 404
-    assert "nobody" in answer.body["detail"]
+    assert "nobody" in str(answer.body)
+
+
+def test_query_refuses_in_the_vendors_words(client: Client) -> None:
+    answer = client.get("/tencent-vod/v1/query/nobody")
+
+    assert answer.body == {
+        "Response": {
+            "Error": {
+                "Code": "ResourceNotFound",
+                "Message": "/tencent-vod/v1 has no request nobody",
+            },
+            "RequestId": "invocation-1",
+        }
+    }
 
 
 # The vendor's query
@@ -314,13 +413,15 @@ def test_query_of_a_scene_speaks_of_the_scene(client: Client) -> None:
     assert detail["SceneAigcImageTask"]["Input"]["SceneInfo"]["Type"] == "product_image"
 
 
-def test_query_leaves_out_pictures_that_came_with_the_request(client: Client) -> None:
-    picture = {"type": "Base64", "base64": "aGVsbG8="}
-    request_id = submitted(client, file_infos=[picture])
+def test_query_names_a_picture_that_came_with_the_request(client: Client) -> None:
+    encoded = base64.b64encode(picture()).decode()
+    request_id = submitted(client, file_infos=[{"type": "Base64", "base64": encoded}])
 
     detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
 
-    assert detail["AigcImageTask"]["Input"]["FileInfos"] == [{"Type": "Base64"}]
+    [given] = detail["AigcImageTask"]["Input"]["FileInfos"]
+    assert given["Type"] == "Url"
+    assert given["Url"].startswith("cos://results-1250000000/.aigc/inputs/")
 
 
 def test_query_of_mps_is_its_own(client: Client) -> None:

@@ -93,6 +93,45 @@ def test_head_is_get_without_a_body(client: Client) -> None:
     assert (answer.status, answer.body) == (202, None)
 
 
+@pytest.mark.parametrize("path", ["/health", "/nowhere", f"{IMAGE}/requests/x", "/v1/jobs"])
+def test_every_answer_names_its_invocation_and_is_kept_by_nobody(client: Client, path: str) -> None:
+    answer = client.get(path)
+
+    assert answer.headers["X-Request-Id"] == "invocation-1"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_loopback_is_not_told_to_speak_https_for_ever(client: Client) -> None:
+    told = {"host": "127.0.0.1:8401", "X-Forwarded-Proto": "http"}
+
+    answer = client.get("/health", headers=told)
+
+    assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_function_leaves_browsers_to_the_platform(client: Client) -> None:
+    answer = client.get("/health", headers={"Origin": "https://example.com"})
+
+    assert not [name for name in answer.headers if name.startswith("Access-Control-")]
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH", "TRACE", "BREW"])
+def test_method_that_nothing_takes_is_refused(client: Client, method: str) -> None:
+    assert client.send(method, "/v1/jobs").status == 405
+
+
+def test_crash_is_told_with_the_invocation_that_logged_it(client: Client) -> None:
+    client.world.settings = None  # type: ignore[assignment]
+
+    answer = client.get("/health")
+
+    assert answer.status == 500
+    assert answer.headers["X-Request-Id"] == "invocation-1"
+
+
 def test_slash_at_the_end_does_not_matter(client: Client) -> None:
     assert client.post(f"{MPS}/", BODIES[MPS]).status == 200
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
-from tests.fakes import InMemoryStore, ManualClock
+from tests.fakes import START, InMemoryStore, ManualClock
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -92,6 +94,116 @@ def test_model_that_we_do_not_know_passes_with_a_warning(client: Client) -> None
 
     assert answer.status == 200
     assert "Newest" in answer.body["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("header", "more", "priority"),
+    [
+        ("low", {}, -10),
+        ("LOW", {}, -10),
+        ("normal", {}, 0),
+        ("low", {"tasks_priority": 3}, 3),
+        ("low", {"tasks_priority": 0}, 0),
+    ],
+)
+def test_priority_may_come_in_a_header(
+    client: Client, header: str, more: dict[str, Any], priority: int
+) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | more, X_Fal_Queue_Priority=header)
+
+    assert job_of(client, answer).priority == priority
+
+
+@pytest.mark.parametrize("seconds", ["1", "1.5", "604800"])
+def test_time_to_start_may_be_limited(client: Client, seconds: str) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], X_Fal_Request_Timeout=seconds)
+
+    job = job_of(client, answer)
+    assert job.start_by == job.created_at + timedelta(seconds=float(seconds))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Fal-Request-Timeout", "0.5"),
+        ("X-Fal-Request-Timeout", "604801"),
+        ("X-Fal-Request-Timeout", "soon"),
+        ("X-Fal-Request-Timeout", "nan"),
+        ("X-Fal-Request-Timeout", "1e3"),
+        ("X-Fal-Queue-Priority", "high"),
+    ],
+)
+def test_header_with_a_wrong_value_is_named(client: Client, name: str, value: str) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], **{name.replace("-", "_"): value})
+
+    assert answer.status == 422
+    assert answer.body["field"] == name
+    assert answer.body["allowed"]
+    assert client.world.vendor.tasks == []
+
+
+def test_headers_of_fal_that_we_do_not_know_are_passed_over(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], X_Fal_Runner_Hint="a-b", X_Fal_Newest="1")
+
+    assert answer.status == 200
+
+
+# Waiting for the result
+
+
+@dataclass
+class ClockThatWorks(ManualClock):
+    """While somebody sleeps, the vendor finishes its task."""
+
+    client: Client
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        for task in self.client.world.vendor.tasks:
+            if task.state == "running":
+                self.client.world.vendor.finish(task)
+
+
+@pytest.mark.parametrize("path", [IMAGE, SCENE, MPS])
+@pytest.mark.parametrize("preference", ["wait=30", "wait", 'respond-async, Wait = "30"; a=b'])
+def test_caller_that_waits_gets_the_result(client: Client, path: str, preference: str) -> None:
+    client.world.clock = ClockThatWorks(client)
+
+    answer = client.post(path, BODIES[path], Prefer=preference)
+
+    assert answer.status == 200
+    assert len(answer.body["images"]) == 1
+    assert answer.headers["Preference-Applied"] == ("wait" if preference == "wait" else "wait=30")
+    assert answer.headers["X-Fal-Request-Id"] == answer.body["request_id"]
+
+
+def test_caller_that_waits_gets_the_failure(client: Client) -> None:
+    client.world.vendor.next_creates = ["refuse"]
+
+    answer = client.post(IMAGE, BODIES[IMAGE], Prefer="wait=30")
+
+    assert answer.status == 424
+    assert answer.headers["Preference-Applied"] == "wait=30"
+
+
+@pytest.mark.parametrize(("preference", "waited_s"), [("wait=3", 3), ("wait", 55)])
+def test_caller_waits_no_longer_than_he_may(client: Client, preference: str, waited_s: int) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Prefer=preference)
+
+    assert answer.body["status"] == "IN_QUEUE"
+    assert "Preference-Applied" not in answer.headers
+    assert client.world.clock.now() == START + timedelta(seconds=waited_s)
+
+
+@pytest.mark.parametrize("preference", ["respond-async", "wait=soon", "wait=-1", "waiting=3"])
+def test_preference_that_we_cannot_read_is_none(client: Client, preference: str) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Prefer=preference)
+
+    assert answer.body["status"] == "IN_QUEUE"
+    assert client.world.clock.now() == START
 
 
 def test_priority_of_the_task_is_the_jobs(client: Client) -> None:
@@ -231,6 +343,15 @@ def test_unknown_field_is_named(client: Client) -> None:
     assert "prompt" in answer.body["allowed"]
     assert answer.body["request_id"] == "invocation-1"
     assert answer.body["retryable"] is False
+
+
+def test_refused_submit_speaks_the_vendors_words_too(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"promt": "a boat"})
+
+    assert answer.body["Response"] == {
+        "Error": {"Code": "InvalidParameterValue", "Message": answer.body["detail"]},
+        "RequestId": "invocation-1",
+    }
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_sweep_says_what_it_saw() -> None:
 
     report = sweep.handle(tick, runtime=build_world().runtime())
 
-    assert report == {"slots": 0, "moved": 0, "failed": 0, "forgotten": 0}
+    assert set(report.values()) == {0}
 
 
 def test_invocation_ends_with_one_line_that_sums_it_up(

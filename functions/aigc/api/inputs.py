@@ -1,0 +1,148 @@
+"""Inputs: the pictures that a task starts from, checked and put where the vendor can fetch them.
+
+A picture that came in Base64 is stored and then named as `cos://…`, like one that lies in a bucket
+already: records stay small, and all kinds of task take it. The link is made when a task is sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import BadPictureError, InvalidRequestError, RefusedError
+from aigc.jobs.runtime import INPUTS, cos_object
+from aigc.pictures import HEAD, check_head, inspect
+from aigc.places import checked_key
+from aigc.tasks.kind import RECORDED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.jobs.ports import Peek
+    from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import Task
+
+MAX_BYTES = 20 * 2**20
+"""The most that any model takes for one input (MPS's wand-vega-image); most advise 7 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A picture that came with the call."""
+
+    key: str
+    data: bytes
+    content_type: str
+
+
+def taken_in(task: Task, runtime: Runtime) -> Task:
+    """Return the task with inputs that the vendor can fetch; nothing is stored of a bad one.
+
+    Raises:
+        InvalidRequestError: An input is no picture, or lies where callers may not have it from.
+        CloudError: It could not be looked at or stored; a repeat may mend that.
+    """
+    given = task.model_dump(mode="json", exclude_none=True)
+    sent: list[_Sent] = []
+    rewritten = _with_links(given, "", runtime.settings.results_bucket, sent)
+    for field, url in _urls(given):
+        _check_place(field, url, runtime)
+    for picture in sent:
+        # Again if it is there: it then lives as long as one that is new.
+        runtime.results.put(picture.key, picture.data, picture.content_type)
+    return type(task).model_validate(rewritten, context=RECORDED) if sent else task
+
+
+def _with_links(value: Any, path: str, bucket: str, sent: list[_Sent]) -> Any:  # noqa: ANN401  JSON
+    """Rebuild parameters with a URL for each picture in Base64, and collect the pictures."""
+    if isinstance(value, list):
+        return [_with_links(one, f"{path}.{n}", bucket, sent) for n, one in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    inner = {
+        name: _with_links(one, f"{path}.{name}" if path else name, bucket, sent)
+        for name, one in value.items()
+    }
+    encoded = inner.pop("base64", None)
+    if encoded is not None:
+        picture = _decoded(encoded, f"{path}.base64")
+        sent.append(picture)
+        inner |= _link(inner, f"cos://{bucket}/{picture.key}")
+    return inner
+
+
+def _link(given: dict[str, Any], url: str) -> dict[str, str]:
+    """Name a URL as the kind does: VOD's inputs have a type, those of MPS are URLs."""
+    return {"type": "Url", "url": url} if "type" in given else {"image_url": url}
+
+
+def _decoded(encoded: str, field: str) -> _Sent:
+    data = base64.b64decode(encoded)
+    try:
+        seen = inspect(data)
+    except BadPictureError as error:
+        raise _no_picture(field, str(error)) from None
+    name = f"{hashlib.sha256(data).hexdigest()[:40]}.{seen.extension}"
+    return _Sent(f"{INPUTS}{name}", data, seen.content_type)
+
+
+def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Walk all parameters that are URLs, wherever they are nested."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _urls(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _urls(inner, f"{path}.{number}")
+    elif path.endswith("url"):
+        yield path, str(value)
+
+
+def _check_place(field: str, url: str, runtime: Runtime) -> None:
+    """Keep callers from having us sign URLs of whatever lies in our buckets."""
+    if not url.lower().startswith("cos:"):
+        return
+    bucket, key = cos_object(url)
+    settings = runtime.settings
+    is_upload = bucket == settings.results_bucket and key.startswith(INPUTS)
+    if not key or not (is_upload or bucket in settings.input_buckets):
+        buckets = "".join(f", cos://{name}/…" for name in settings.input_buckets)
+        raise InvalidRequestError(
+            f"{field}: {url[:200]!r} is not a place that callers may name",
+            field=field,
+            allowed=f"https://…, http://…, what POST /v1/uploads named{buckets}",
+        )
+    try:
+        checked_key(key)
+    except ValueError as error:
+        raise InvalidRequestError(f"{field}: the key {error}", field=field) from None
+    _check_object(field, _peeked(field, bucket, key, runtime))
+
+
+def _peeked(field: str, bucket: str, key: str, runtime: Runtime) -> Peek:
+    try:
+        peek = runtime.inputs[bucket].peek(key, HEAD)
+    except RefusedError as error:
+        raise InvalidRequestError(
+            f"{field}: cos://{bucket}/{key} cannot be read: {error.code}", field=field
+        ) from error
+    if peek is None:
+        raise InvalidRequestError(f"{field}: cos://{bucket}/{key} is not there", field=field)
+    return peek
+
+
+def _check_object(field: str, peek: Peek) -> None:
+    if peek.size > MAX_BYTES:
+        raise _no_picture(field, f"it has {peek.size} bytes")
+    try:
+        check_head(peek.head)
+    except BadPictureError as error:
+        raise _no_picture(field, str(error)) from None
+
+
+def _no_picture(field: str, why: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{field}: {why}", field=field, allowed=f"a JPEG, PNG or WebP of at most {MAX_BYTES} bytes"
+    )

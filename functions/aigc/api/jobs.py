@@ -1,0 +1,285 @@
+"""Jobs as the ledger has them: a list, and each with all that is known of it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from aigc.api.errors import HttpError
+from aigc.api.progress import ANSWER_S, image_of
+from aigc.errors import BadRecordError, InvalidRequestError
+from aigc.jobs.job import Source, State, milliseconds
+from aigc.jobs.settle import look
+from aigc.jobs.webhooks import delivery
+from aigc.logs import note
+from aigc.tasks.fields import shown
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.api import answers
+    from aigc.api.call import Call
+    from aigc.api.keys import Caller
+    from aigc.jobs.job import Attempt, Job
+    from aigc.jobs.job import JobError as RecordedError
+    from aigc.jobs.ledger import Indexed
+    from aigc.jobs.runtime import Runtime
+    from aigc.triggers.http import HttpRequest
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 100
+USUAL = 20
+MOST_READ = 200
+"""Records that one call reads: those that a filter passes over count too."""
+
+INDEX_PAGE = 200
+_INDEX = "index/"
+_ENTRY = re.compile(r"[0-9]{13}-[!-~]{1,800}")
+
+
+def jobs(call: Call) -> HttpResponse:
+    """List jobs, the newest first, a page at a time."""
+    return HttpResponse(status=200, body=_page(_Wanted.read(call), call))
+
+
+def job(call: Call) -> HttpResponse:
+    """Tell all that the ledger knows of one job, without what is secret."""
+    found = look(call.path["id"], call.runtime)
+    if found is None or not call.caller.may_see(found.source):
+        raise HttpError(404, "not_found", f"there is no job {call.path['id'][:80]}")
+    note(job=found.id)
+    return HttpResponse(status=200, body=_detail(found, call))
+
+
+# Which jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What a list was asked for."""
+
+    kind: str
+    state: str
+    source_type: str
+    source_name: str
+    limit: int
+    after: str
+    """Key of the entry that the last page ended with."""
+    caller: Caller
+
+    @classmethod
+    def read(cls, call: Call) -> _Wanted:
+        request = call.request
+        source_type, _, source_name = request.parameter("source").partition(":")
+        return cls(
+            kind=_one_of("kind", request.parameter("kind"), tuple(call.runtime.kinds)),
+            state=_one_of("state", request.parameter("state"), get_args(State)),
+            source_type=_one_of("source", source_type, ("call", "upload")),
+            source_name=source_name,
+            limit=_limit(request),
+            after=_decoded(request.parameter("cursor")),
+            caller=call.caller,
+        )
+
+    def may_be(self, entry: Indexed) -> bool:
+        """Tell of an entry, before its job is read, whether it can be wanted."""
+        source = Source.model_validate({"type": entry.source_type, "name": entry.source_name})
+        return (
+            self.kind in {"", entry.kind}
+            and self.source_type in {"", source.type}
+            and self.source_name in {"", source.name}
+            and self.caller.may_see(source)
+        )
+
+
+def _one_of(name: str, came: str, allowed: tuple[str, ...]) -> str:
+    if came and came not in allowed:
+        raise _refused(name, came, ", ".join(allowed))
+    return came
+
+
+def _limit(request: HttpRequest) -> int:
+    came = request.parameter("limit")
+    if not came:
+        return USUAL
+    if not re.fullmatch("[0-9]{1,3}", came) or not 1 <= int(came) <= MOST_AT_ONCE:
+        raise _refused("limit", came, f"1 to {MOST_AT_ONCE}")
+    return int(came)
+
+
+def _decoded(cursor: str) -> str:
+    if not cursor:
+        return ""
+    try:
+        entry = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        entry = ""
+    if not _ENTRY.fullmatch(entry):
+        raise _refused("cursor", cursor, "the cursor of an earlier page")
+    return _INDEX + entry
+
+
+def _encoded(key: str) -> str:
+    return base64.urlsafe_b64encode(key.removeprefix(_INDEX).encode()).decode()
+
+
+def _refused(name: str, came: str, allowed: str) -> InvalidRequestError:
+    message = f"{name}: {shown(came)} is not allowed"
+    return InvalidRequestError(message, field=name, allowed=allowed)
+
+
+# The list
+
+
+def _page(wanted: _Wanted, call: Call) -> answers.Jobs:
+    runtime = call.runtime
+    found: list[answers.JobSummary] = []
+    read, last = 0, wanted.after
+    for entry in _entries(wanted.after, runtime):
+        if len(found) == wanted.limit or read == MOST_READ or not runtime.has_time(ANSWER_S):
+            return {"jobs": found, "cursor": _encoded(last) if last else None}
+        last = entry.key
+        if not wanted.may_be(entry):
+            continue
+        read += 1
+        listed = _read(entry, runtime)
+        if listed is not None and wanted.state in {"", listed.state}:
+            found.append(_summary(listed, call))
+    return {"jobs": found, "cursor": None}
+
+
+def _entries(after: str, runtime: Runtime) -> Iterator[Indexed]:
+    while True:
+        page = runtime.ledger.newest(after, INDEX_PAGE)
+        yield from page
+        if len(page) < INDEX_PAGE:
+            return
+        after = page[-1].key
+
+
+def _read(entry: Indexed, runtime: Runtime) -> Job | None:
+    try:
+        listed = runtime.ledger.read(entry.job_id)
+    except BadRecordError:
+        logger.exception("job_unreadable", extra={"job": entry.job_id})
+        return None
+    if listed is None or milliseconds(listed.created_at) != milliseconds(entry.created_at):
+        runtime.ledger.forget_indexed(entry)  # of a call that died before it wrote or tidied up
+        return None
+    return listed
+
+
+def _summary(job: Job, call: Call) -> answers.JobSummary:
+    task = call.runtime.task_of(job)
+    return {
+        "request_id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "source": _source(job),
+        "created_at": job.created_at.isoformat(),
+        "updated_at": job.updated_at.isoformat(),
+        "model": task.model_label(),
+        "prompt": task.prompt_text(),
+        "pictures": len(job.pictures),
+        "error": _error(job.error),
+        "job_url": f"{call.base_url}/v1/jobs/{job.id}",
+        "response_url": call.links(job)["response_url"],
+    }
+
+
+# One job
+
+
+def _detail(job: Job, call: Call) -> answers.JobDetail:
+    runtime = call.runtime
+    task = runtime.task_of(job)
+    return {
+        **call.links(job),
+        "kind": job.kind,
+        "lane": job.lane,
+        "state": job.state,
+        "priority": job.priority,
+        "source": _source(job),
+        "created_at": job.created_at.isoformat(),
+        "updated_at": job.updated_at.isoformat(),
+        "start_by": job.start_by.isoformat() if job.start_by else None,
+        "task": _without_secrets(job.task),
+        "model": task.model_label(),
+        "prompt": task.prompt_text(),
+        "place": {
+            "bucket": runtime.settings.results_bucket,
+            "prefix": job.place.prefix,
+            "name": job.place.name,
+        },
+        "attempts": [_attempt(attempt) for attempt in job.attempts],
+        "images": [image_of(picture, runtime) for picture in job.pictures],
+        "warnings": job.warnings,
+        "error": _error(job.error),
+        "webhook": _webhook(job, runtime),
+    }
+
+
+def _source(job: Job) -> answers.JobSource:
+    source = job.source
+    return {
+        "type": source.type,
+        "name": source.name,
+        "bucket": source.bucket,
+        "key": source.key,
+        "request_id": source.request_id,
+    }
+
+
+def _attempt(attempt: Attempt) -> answers.Attempt:
+    return {
+        "number": attempt.number,
+        "session_id": attempt.session_id,
+        "task_id": attempt.task_id,
+        "request_id": attempt.request_id,
+        "submitted_at": attempt.submitted_at.isoformat() if attempt.submitted_at else None,
+        "finished_at": attempt.finished_at.isoformat() if attempt.finished_at else None,
+        "vendor_status": attempt.vendor_status,
+        "error": _error(attempt.error),
+    }
+
+
+def _error(error: RecordedError | None) -> answers.JobError | None:
+    if error is None:
+        return None
+    return {
+        "type": error.type,
+        "message": error.message,
+        "code": error.code,
+        "request_id": error.request_id,
+        "retryable": error.retryable,
+    }
+
+
+def _webhook(job: Job, runtime: Runtime) -> answers.Delivery | None:
+    if not job.webhook_url:
+        return None
+    told: Any = delivery(job.id, runtime)
+    if told is None:
+        return {"url": _without_query(job.webhook_url), "state": "pending", "tries": []}
+    return {"url": told["url"], "state": told["state"], "tries": told["tries"]}
+
+
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
+    """Leave out pictures in Base64, and the queries of URLs: they may be signatures."""
+    if isinstance(value, dict):
+        return {
+            name: _without_query(inner) if name.endswith("url") else _without_secrets(inner)
+            for name, inner in value.items()
+            if name != "base64"
+        }
+    return [_without_secrets(one) for one in value] if isinstance(value, list) else value
+
+
+def _without_query(url: str) -> str:
+    return url.partition("?")[0]

@@ -1,0 +1,38 @@
+"""Lanes: what runs and what waits, of each kind of task."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from aigc.jobs.lanes import most_at_once
+from aigc.jobs.ledger import PAGE
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from aigc.api import answers
+    from aigc.api.call import Call
+    from aigc.jobs.runtime import Runtime
+
+
+def lanes(call: Call) -> HttpResponse:
+    """Tell of each lane how full it is: one request to the ledger for each."""
+    told = [_lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()]
+    body: answers.Lanes = {"lanes": told}
+    return HttpResponse(status=200, body=body)
+
+
+def _lane(name: str, limit: int, runtime: Runtime) -> answers.Lane:
+    view = runtime.ledger.lane(name)
+    limit_now = most_at_once(name, view, runtime)
+    waiting = sum(1 for _ in itertools.islice(view.waiting(), PAGE + 1))
+    is_slow = limit_now < limit and bool(view.cuts)
+    return {
+        "name": name,
+        "limit": limit,
+        "limit_now": limit_now,
+        "in_use": len(view.slots),
+        "waiting": min(waiting, PAGE),
+        "waiting_is_exact": waiting <= PAGE,
+        "slowed_down_at": view.cuts[-1].at.isoformat() if is_slow else None,
+    }

@@ -1,0 +1,65 @@
+"""Models: the catalogue, and the scenes, for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aigc.api.call import ENDPOINTS
+from aigc.tasks.catalogue import AtMost, ByModel, OneOf, catalogue
+from aigc.tasks.kinds import KINDS
+from aigc.tasks.vod_scene_image import SCENES
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aigc.api import answers
+    from aigc.api.call import Call
+    from aigc.tasks.catalogue import Limit, Model
+
+
+def models(_call: Call) -> HttpResponse:
+    """Hand out what we know of the vendor's models, and as of when."""
+    body: answers.Models = {
+        "as_of": catalogue().as_of,
+        "kinds": [_kind(path, kind) for path, kind in ENDPOINTS.items()],
+        "scenes": [
+            {
+                "name": name,
+                "config": scene.config,
+                "output": sorted(scene.output),
+                "is_deprecated": scene.is_deprecated,
+            }
+            for name, scene in SCENES.items()
+        ],
+    }
+    return HttpResponse(status=200, body=body)
+
+
+def _kind(path: str, kind: str) -> answers.ModelsOfKind:
+    model = KINDS[kind].model
+    limited = model.limited if issubclass(model, ByModel) else {}
+    known = catalogue().models.get(kind, ())
+    return {
+        "kind": kind,
+        "endpoint": f"/{path}",
+        "models": [_model(one, limited) for one in known],
+    }
+
+
+def _model(model: Model, limited: Mapping[str, str]) -> answers.Model:
+    return {
+        "name": model.name,
+        "version": model.version,
+        "source": model.source,
+        "limits": [_limit(limited[name], limit) for name, limit in model.limits.items()],
+    }
+
+
+def _limit(parameter: str, limit: Limit) -> answers.ModelLimit:
+    told: answers.ModelLimit = {"parameter": parameter, "allowed": str(limit)}
+    if isinstance(limit, AtMost):
+        told["at_most"] = limit.number
+    if isinstance(limit, OneOf):
+        told["one_of"] = list(limit.words)
+    return told

@@ -1,0 +1,249 @@
+"""Quotas: no key does more than its limits, whichever instances its calls meet.
+
+The ledger cannot count, but it can hand out each thing once. So a limit is cut into blocks, and an
+instance that needs more takes a block that nobody has (`quota/<period>/<key>/<when>/<block>`,
+created if absent), and spends it from memory. All blocks together are the limit: it is never
+exceeded. What an instance has taken and not spent is lost to the others until the period is over:
+each may hold back a block less one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import random
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from aigc.api.errors import HttpError
+from aigc.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from decimal import Decimal
+
+    from aigc.api.call import Call
+    from aigc.api.keys import Caller
+    from aigc.jobs.accept import Order
+    from aigc.jobs.ports import ObjectStore
+    from aigc.jobs.runtime import Runtime
+
+UNITS = 10_000
+"""What a budget is counted in: this many to the unit of the currency, a job's rounded up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What a limit holds for, in UTC."""
+
+    name: str
+    stamp: str
+    """What tells one from the next, as `strftime` writes it."""
+    blocks: int
+    """About how many blocks a limit is cut into: more of them hold back less, and cost more."""
+
+    def end(self, now: datetime) -> datetime:
+        """Tell when the next one begins."""
+        if self is MINUTE:
+            return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self is DAY:
+            return midnight + timedelta(days=1)
+        return (midnight.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+MINUTE = Period("minute", "%Y%m%d%H%M", 10)
+DAY = Period("day", "%Y%m%d", 50)
+MONTH = Period("month", "%Y%m", 100)
+
+
+@dataclass(slots=True, kw_only=True)
+class Allowance:
+    """What an instance knows and holds of one limit in one period."""
+
+    prefix: str
+    limit: int
+    block: int
+    left: int
+    """What the ledger had to give when it was looked at last; it never has more again."""
+    held: int = 0
+
+    def take(self, amount: int, bucket: ObjectStore) -> bool:
+        """Spend so much, and reserve more where that is needed; False where there is not enough."""
+        if self.held < amount <= self.held + self.left:
+            self._reserve(amount, bucket)
+        if self.held < amount:
+            return False
+        self.held -= amount
+        return True
+
+    def _reserve(self, amount: int, bucket: ObjectStore) -> None:
+        """Take blocks until there is enough, in any order: who takes some at once rarely meets."""
+        taken = {listed.key for listed in bucket.list(self.prefix)}
+        keys = {self._key(number): number for number in range(-(-self.limit // self.block))}
+        free = [key for key in keys if key not in taken]
+        random.shuffle(free)
+        self.left = sum(self._size(keys[key]) for key in free)
+        while free and self.held < amount <= self.held + self.left:
+            key = free.pop()
+            size = self._size(keys[key])
+            self.left -= size
+            if bucket.create(key, json.dumps({"taken_by": secrets.token_hex(16)}).encode()):
+                self.held += size
+
+    def _size(self, number: int) -> int:
+        """Measure a block: the last one is what is left of the limit."""
+        return min(self.block, self.limit - number * self.block)
+
+    def _key(self, number: int) -> str:
+        return f"{self.prefix}{number:04d}"
+
+
+@dataclass(slots=True)
+class Allowances:
+    """Those of an instance, by key and period; only of periods that are not over."""
+
+    known: dict[tuple[str, str], Allowance] = field(default_factory=dict)
+
+    def of(self, caller: Caller, period: Period, limit: int, now: datetime) -> Allowance:
+        """Find or begin what is known of a caller's limit now."""
+        prefix = f"quota/{period.name}/{quote(caller.name, safe='')}/{now:{period.stamp}}/"
+        found = self.known.get((caller.name, period.name))
+        if found is None or found.prefix != prefix:
+            block = max(1, limit // period.blocks)
+            found = Allowance(prefix=prefix, limit=limit, block=block, left=limit)
+            self.known[caller.name, period.name] = found
+        return found
+
+
+@dataclass(slots=True)
+class Charge:
+    """What was spent on one order."""
+
+    spent: list[tuple[Allowance, int]] = field(default_factory=list)
+
+    def take(self, amount: int, allowance: Allowance, bucket: ObjectStore) -> bool:
+        """Spend so much of a limit; False where there is not enough."""
+        if not allowance.take(amount, bucket):
+            return False
+        self.spent.append((allowance, amount))
+        return True
+
+    def give_back(self) -> None:
+        """Take it back: no job came of the order."""
+        while self.spent:
+            allowance, amount = self.spent.pop()
+            allowance.held += amount
+
+
+def count_request(caller: Caller, runtime: Runtime) -> None:
+    """Count a call against its key's limit.
+
+    Raises:
+        HttpError: The limit of this minute is reached.
+    """
+    limit = caller.limits.requests_per_minute
+    if limit is None:
+        return
+    if not _allowance(caller, MINUTE, limit, runtime).take(1, runtime.bucket):
+        detail = f"the key {caller.name} may make {limit} requests a minute"
+        raise HttpError(429, "rate_limited", detail, _retry(MINUTE, runtime))
+
+
+def check_kind(caller: Caller, kind: str) -> None:
+    """Refuse a kind of task that a key is not for.
+
+    Raises:
+        HttpError: It is not for this one.
+    """
+    kinds = caller.limits.kinds
+    if kinds is not None and kind not in kinds:
+        detail = f"the key {caller.name} is not for {kind} tasks; allowed: {', '.join(kinds)}"
+        raise HttpError(403, "forbidden", detail)
+
+
+@contextlib.contextmanager
+def charged(call: Call, order: Order) -> Iterator[Charge]:
+    """Spend a job, and what it costs, while it is accepted; what is refused inside costs nothing.
+
+    A repeat of an accepted request must find its job even where nothing is left to spend.
+
+    Raises:
+        HttpError: The day's jobs or the month's budget are used up, or nobody knows the price.
+    """
+    charge = Charge()
+    try:
+        try:
+            _charge(order, call.caller, call.runtime, charge)
+        except HttpError as error:
+            if error.status != HTTPStatus.TOO_MANY_REQUESTS or not _is_repeat(call, order):
+                raise
+            charge.give_back()
+        yield charge
+    except (HttpError, InvalidRequestError):
+        charge.give_back()
+        raise
+
+
+def _charge(order: Order, caller: Caller, runtime: Runtime, charge: Charge) -> None:
+    budget = caller.limits.budget_per_month
+    cost = 0 if budget is None else _cost(order, caller, runtime)
+    _charge_job(caller, runtime, charge)
+    if budget is not None:
+        _charge_cost(cost, budget, caller, runtime, charge)
+
+
+def _charge_job(caller: Caller, runtime: Runtime, charge: Charge) -> None:
+    limit = caller.limits.jobs_per_day
+    if limit is None:
+        return
+    if not charge.take(1, _allowance(caller, DAY, limit, runtime), runtime.bucket):
+        detail = f"the key {caller.name} may have {limit} jobs a day"
+        raise HttpError(429, "quota_exceeded", detail, _retry(DAY, runtime))
+
+
+def _charge_cost(
+    cost: int, budget: Decimal, caller: Caller, runtime: Runtime, charge: Charge
+) -> None:
+    allowance = _allowance(caller, MONTH, int(budget * UNITS), runtime)
+    if not charge.take(cost, allowance, runtime.bucket):
+        currency = runtime.prices().currency
+        detail = (
+            f"this would cost about {cost / UNITS:g} {currency}, and less than that is left of the"
+            f" {budget} {currency} that the key {caller.name} may spend in a month"
+        )
+        raise HttpError(429, "budget_exceeded", detail, _retry(MONTH, runtime))
+
+
+def _cost(order: Order, caller: Caller, runtime: Runtime) -> int:
+    from aigc.prices import asked_pictures, suggestion  # noqa: PLC0415  only keys with a budget
+
+    cost = runtime.prices().estimate(order.kind, order.task, asked_pictures(order.task))
+    if cost is None:
+        detail = (
+            f"the key {caller.name} has a budget, and nobody knows what this costs; prices.toml"
+            f" lacks {suggestion(order.kind, order.task)}"
+        )
+        raise HttpError(403, "price_unknown", detail)
+    return math.ceil(cost * UNITS)
+
+
+def _allowance(caller: Caller, period: Period, limit: int, runtime: Runtime) -> Allowance:
+    return runtime.memory.of(Allowances).of(caller, period, limit, runtime.now())
+
+
+def _is_repeat(call: Call, order: Order) -> bool:
+    """Whether the order was accepted before; only an order with a name of its own can have been."""
+    is_named = call.request.header("idempotency-key").strip() or order.task.session_id
+    return bool(is_named) and call.runtime.ledger.read(order.id) is not None
+
+
+def _retry(period: Period, runtime: Runtime) -> dict[str, str]:
+    left = period.end(runtime.now()) - runtime.now()
+    return {"Retry-After": str(math.ceil(left.total_seconds()))}

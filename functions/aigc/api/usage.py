@@ -1,0 +1,153 @@
+"""Usage: what was made, for whom, and what it is thought to have cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from aigc.errors import InvalidRequestError
+from aigc.jobs.usage import PREFIX, Ended
+from aigc.tasks.fields import shown
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.api import answers
+    from aigc.api.call import Call
+
+USUAL_DAYS = 7
+MOST_DAYS = 31
+PAGE = 1000
+LIST_S = 2.0
+"""Time that one more page may need, and the answer."""
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Jobs that are counted together."""
+
+    jobs: int = 0
+    succeeded: int = 0
+    pictures: int = 0
+    cost: Decimal | None = None
+    """Of those whose cost is known; None where it is of none."""
+    jobs_without_price: int = 0
+
+    def add(self, ended: Ended) -> None:
+        self.jobs += 1
+        self.succeeded += ended.state == "succeeded"
+        self.pictures += ended.pictures
+        if ended.cost is None:
+            self.jobs_without_price += 1
+        else:
+            self.cost = (self.cost or Decimal(0)) + ended.cost
+
+    def shown(self) -> answers.UsageSum:
+        return {
+            "jobs": self.jobs,
+            "succeeded": self.succeeded,
+            "pictures": self.pictures,
+            "cost": None if self.cost is None else f"{self.cost.normalize():f}",
+            "jobs_without_price": self.jobs_without_price,
+        }
+
+
+def respond(call: Call) -> HttpResponse:
+    """Sum up the jobs that ended in some days, by day, kind, model and source."""
+    first, last = _days(call)
+    total, rows = _Sum(), dict[tuple[str, ...], _Sum]()
+    count = _Count(call, first, last)
+    for ended in count.walk():
+        source = f"{ended.source.type}:{ended.source.name}"
+        row = (ended.day, ended.kind, ended.model, ended.version, source)
+        rows.setdefault(row, _Sum()).add(ended)
+        total.add(ended)
+    body: answers.Usage = {
+        "from": first,
+        "to": last,
+        "currency": call.runtime.prices().currency or None,
+        "complete": count.is_complete,
+        "total": total.shown(),
+        "usage": [_row(named, rows[named]) for named in sorted(rows)],
+    }
+    return HttpResponse(status=200, body=body)
+
+
+def _row(named: tuple[str, ...], counted: _Sum) -> answers.UsageRow:
+    day, kind, model, version, source = named
+    return {
+        "day": day,
+        "kind": kind,
+        "model": model,
+        "version": version,
+        "source": source,
+        **counted.shown(),
+    }
+
+
+class _Count:
+    """A walk through the days that stops when the time is up, and then says so."""
+
+    def __init__(self, call: Call, first: str, last: str) -> None:
+        self._call = call
+        self._after = f"{PREFIX}{first}"  # sorts just before whatever lies below it
+        self._last = last
+        self.is_complete = False
+
+    def walk(self) -> Iterator[Ended]:
+        """Yield each end once, of jobs that the caller may see."""
+        previous = ""
+        for key in self._keys():
+            ended = Ended.of(key)
+            if ended.end != previous and self._call.caller.may_see(ended.source):
+                yield ended
+            previous = ended.end
+
+    def _keys(self) -> Iterator[str]:
+        runtime = self._call.runtime
+        while runtime.has_time(LIST_S):
+            page = [one.key for one in runtime.bucket.list(PREFIX, self._after, PAGE)]
+            wanted = [key for key in page if key.split("/")[1] <= self._last]
+            yield from wanted
+            if len(wanted) < PAGE:
+                self.is_complete = True
+                return
+            self._after = page[-1]
+
+
+def _days(call: Call) -> tuple[str, str]:
+    """Read from when to when: the last week where nothing is said.
+
+    Raises:
+        InvalidRequestError: It is no day, or there are none or too many between the two.
+    """
+    last = _day(call, "to") or call.runtime.now().date()
+    first = _day(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    days = (last - first).days + 1
+    if not 1 <= days <= MOST_DAYS:
+        raise InvalidRequestError(
+            f"from {first} to {last} are {max(days, 0)} days",
+            field="from",
+            allowed=f"1 to {MOST_DAYS} days",
+        )
+    return str(first), str(last)
+
+
+def _day(call: Call, name: str) -> date | None:
+    came = call.request.parameter(name)
+    if not came:
+        return None
+    try:
+        if not _DAY.fullmatch(came):
+            raise ValueError(came)
+        return date.fromisoformat(came)
+    except ValueError:
+        raise InvalidRequestError(
+            f"{name}: {shown(came)} is not allowed", field=name, allowed="a day, like 2026-11-20"
+        ) from None

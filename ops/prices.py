@@ -1,0 +1,64 @@
+"""`aigc prices`: check `prices.toml` before it is deployed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc.prices import Prices, PricesError
+from aigc.tasks.catalogue import catalogue
+from ops import options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from aigc.prices import Price
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the prices, in order, and the models among them that we do not know.
+
+    Raises:
+        PricesError: The prices cannot be used.
+    """
+    parser = argparse.ArgumentParser(prog="aigc prices", description=__doc__)
+    parser.add_argument("file", nargs="?", type=options.existing_file, default=ROOT / "prices.toml")
+    given = parser.parse_args(arguments)
+    prices = load_prices(given.file)
+    for price in prices.price:
+        print(f"{price} in {prices.currency}")
+    print(*_doubts(prices.price), sep="\n", end="", file=sys.stderr)
+    if not prices.price:
+        print("no prices: what tasks cost is unknown")
+    return 0
+
+
+def load_prices(path: Path) -> Prices:
+    """Read and check a TOML file of prices.
+
+    Raises:
+        PricesError: It is no TOML, or its prices are wrong.
+    """
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        raw = toml.loads(path.read_text(encoding="utf-8-sig"), parse_float=str)  # 0.1 is not 0.1
+    except (ValueError, RecursionError) as error:
+        raise PricesError(f"{path.name} is no TOML: {error}") from None
+    return Prices.parse(raw)
+
+
+def _doubts(prices: Sequence[Price]) -> Iterator[str]:
+    """Name models that are new, or misspelled: no task may ever fit their prices."""
+    from aigc.tasks.vod_scene_image import SCENES  # noqa: PLC0415
+
+    known = {model.name for models in catalogue().models.values() for model in models}
+    for price in prices:
+        if price.model and price.model.casefold() not in {
+            name.casefold() for name in (*known, *SCENES, "default")
+        }:
+            yield f"aigc prices: {price.model} is in no catalogue of {catalogue().as_of}\n"

@@ -1,0 +1,256 @@
+"""fal.ai's own client, as it is published, in front of the local cloud's https port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.e2e.stack import Stack, running
+from tests.e2e.test_documentation import API, blocks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    import fal_client
+
+IMAGE = "tencent-vod/v1/aigc-image"
+MPS = "tencent-mps/v1/aigc-image"
+ARGUMENTS = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
+INTERVAL_S = 0.2
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running("--speed", "30", "--timeout", "10", "--tls") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def fal(stack: Stack) -> Iterator[Any]:
+    """Import the client under the variables that `aigc local --tls` prints: it reads them then."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in stack.connection["fal"].items():
+            patch.setenv(name, value)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "fal_client"]:
+            patch.delitem(sys.modules, name)
+        yield importlib.import_module("fal_client")
+
+
+@contextlib.contextmanager
+def made(fal: Any, key: str | None = None) -> Iterator[fal_client.SyncClient]:
+    client: fal_client.SyncClient = fal.SyncClient(key=key)
+    yield client
+    client._client.close()  # noqa: SLF001  it has no other way to give its connections back
+
+
+@pytest.fixture
+def client(fal: Any) -> Iterator[fal_client.SyncClient]:
+    with made(fal) as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def made_async(fal: Any) -> AsyncIterator[fal_client.AsyncClient]:
+    client: fal_client.AsyncClient = fal.AsyncClient()
+    yield client
+    await (await client._client).aclose()  # noqa: SLF001  as above
+
+
+def submitted(client: fal_client.SyncClient, **more: Any) -> fal_client.SyncRequestHandle:
+    return client.submit(IMAGE, ARGUMENTS, **more)
+
+
+def picture(result: dict[str, Any]) -> bytes:
+    [image] = result["images"]
+    assert image["file_size"] > 0
+    return requests.get(image["url"], timeout=30).content
+
+
+def test_subscribe_comes_back_with_a_picture(client: fal_client.SyncClient) -> None:
+    seen: list[Any] = []
+
+    result = client.subscribe(
+        IMAGE, ARGUMENTS, with_logs=True, interval=INTERVAL_S, on_queue_update=seen.append
+    )
+
+    assert picture(result).startswith(b"\x89PNG")
+    assert seen[-1].logs[-1]["message"] == "succeeded"
+    assert seen[-1].metrics["inference_time"] > 0
+    assert seen[-1].error is None
+
+
+def test_urls_of_an_answer_are_those_of_the_https_port(
+    stack: Stack, client: fal_client.SyncClient
+) -> None:
+    handle = submitted(client)
+
+    base = f"https://{stack.connection['fal']['FAL_QUEUE_RUN_HOST']}/{IMAGE}/requests/"
+    assert handle.response_url == base + handle.request_id
+
+
+def test_a_request_is_found_again_by_its_id(client: fal_client.SyncClient) -> None:
+    handle = submitted(client)
+    handle.get(interval=INTERVAL_S)
+
+    status = client.status(IMAGE, handle.request_id, with_logs=True)
+    result = client.result(IMAGE, handle.request_id)
+
+    assert type(status).__name__ == "Completed"
+    assert result == handle.get()
+
+
+def test_events_go_from_the_queue_to_the_end(fal: Any, client: fal_client.SyncClient) -> None:
+    first, second = submitted(client), submitted(client)
+
+    events = list(second.iter_events(with_logs=True, interval=INTERVAL_S))
+
+    first.get(interval=INTERVAL_S)
+    assert isinstance(events[0], fal.Queued | fal.InProgress)
+    assert isinstance(events[-1], fal.Completed)
+
+
+def test_a_request_that_failed_raises_what_the_vendor_said(
+    stack: Stack, fal: Any, client: fal_client.SyncClient
+) -> None:
+    stack.fault("vod.CreateAigcImageTask", "task_failure:ContentModerationFailed")
+
+    with pytest.raises(fal.FalClientHTTPError, match="failed") as raised:
+        client.subscribe(IMAGE, ARGUMENTS, interval=INTERVAL_S)
+
+    assert raised.value.status_code == 422
+    assert raised.value.error_type == "content_policy_violation"
+
+
+def test_arguments_that_are_refused_raise_with_the_field(
+    fal: Any, client: fal_client.SyncClient
+) -> None:
+    with pytest.raises(fal.FalClientHTTPError, match="prompt") as raised:
+        client.submit(IMAGE, ARGUMENTS | {"prompt": ""})
+
+    assert (raised.value.status_code, raised.value.error_type) == (422, "invalid_request")
+
+
+def test_a_wrong_key_is_refused_without_a_second_try(fal: Any) -> None:
+    with made(fal, "wrong") as client, pytest.raises(fal.FalClientHTTPError) as raised:
+        client.submit(IMAGE, ARGUMENTS)
+
+    assert raised.value.status_code == 401
+
+
+def test_another_kind_has_the_same_ways(client: fal_client.SyncClient) -> None:
+    result = client.subscribe(MPS, {"prompt": "a paper boat"}, interval=INTERVAL_S)
+
+    assert picture(result)
+
+
+def test_the_client_for_asyncio_has_the_same_ways(fal: Any) -> None:
+    async def subscribed() -> tuple[dict[str, Any], Any]:
+        async with made_async(fal) as client:
+            result = await client.subscribe(IMAGE, ARGUMENTS, interval=INTERVAL_S)
+            status = await client.status(IMAGE, result["request_id"], with_logs=True)
+            return result, status
+
+    result, status = asyncio.run(subscribed())
+
+    assert picture(result).startswith(b"\x89PNG")
+    assert isinstance(status, fal.Completed)
+    assert status.logs[-1]["message"] == "succeeded"
+
+
+# What a submit may ask for
+
+
+def job(stack: Stack, request_id: str) -> dict[str, Any]:
+    return dict(stack.get(f"/v1/jobs/{request_id}").json())
+
+
+def test_a_request_that_waits_can_be_cancelled(fal: Any, client: fal_client.SyncClient) -> None:
+    first, second = submitted(client), submitted(client)
+
+    second.cancel()
+
+    with pytest.raises(fal.FalClientHTTPError) as raised:
+        second.get(interval=INTERVAL_S)
+    assert (raised.value.status_code, raised.value.error_type) == (410, "cancelled")
+    assert first.get(interval=INTERVAL_S)["images"]
+
+
+def test_a_request_that_has_ended_is_not_cancelled(fal: Any, client: fal_client.SyncClient) -> None:
+    handle = submitted(client)
+    handle.get(interval=INTERVAL_S)
+
+    with pytest.raises(fal.FalClientHTTPError, match="ALREADY_COMPLETED") as raised:
+        handle.cancel()
+
+    assert raised.value.status_code == 400
+
+
+def test_low_priority_waits_behind_all_others(stack: Stack, client: fal_client.SyncClient) -> None:
+    low = submitted(client, priority="low")
+    normal = submitted(client, priority="normal")
+
+    priorities = [job(stack, one.request_id)["priority"] for one in (low, normal)]
+
+    assert priorities == [-10, 0]
+
+
+def test_a_request_that_did_not_start_in_time_is_given_up(
+    stack: Stack, fal: Any, client: fal_client.SyncClient
+) -> None:
+    stack.fault("mps.CreateAigcImageTask", "throttle", times=20)
+
+    with pytest.raises(fal.FalClientHTTPError, match="not started") as raised:
+        client.subscribe(MPS, {"prompt": "a boat"}, start_timeout=1.1, interval=INTERVAL_S)
+
+    stack.faults()
+    assert (raised.value.status_code, raised.value.error_type) == (504, "request_timeout")
+    assert raised.value.response_headers["x-fal-request-timeout-type"] == "user"
+
+
+def test_webhook_url_is_taken(stack: Stack, client: fal_client.SyncClient) -> None:
+    nobody = "http://127.0.0.1:9/hook?token=secret"
+
+    handle = submitted(client, webhook_url=nobody)
+
+    assert job(stack, handle.request_id)["webhook"]["url"] == "http://127.0.0.1:9/hook"
+
+
+def test_run_waits_for_the_result_where_it_prefers_to(client: fal_client.SyncClient) -> None:
+    result = client.run(IMAGE, ARGUMENTS, headers={"Prefer": "wait"})
+
+    assert picture(result).startswith(b"\x89PNG")
+
+
+def test_the_pages_example_works(stack: Stack, tmp_path: Path) -> None:
+    [variables], [program] = blocks(API, "sh fal"), blocks(API, "python fal")
+    environment = {
+        **os.environ,
+        "GATEWAY": f"https://{stack.connection['fal']['FAL_QUEUE_RUN_HOST']}",
+        "API_KEY": stack.connection["api_key"],
+        "SSL_CERT_FILE": stack.connection["fal"]["SSL_CERT_FILE"],
+        "PYTHON": sys.executable,
+        "PROGRAM": program,
+    }
+    command = ["bash", "-euo", "pipefail", "-c", f'{variables}\n"$PYTHON" -c "$PROGRAM"']
+
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert requests.get(done.stdout.strip(), timeout=30).content.startswith(b"\x89PNG")

@@ -1,0 +1,75 @@
+"""Pictures that callers send reach the vendor, whatever they came as."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.e2e.stack import SAMPLES
+from tests.e2e.test_main_job import IMAGE, MPS
+
+if TYPE_CHECKING:
+    from tests.e2e.stack import Stack
+
+PHOTO = (SAMPLES / "cat.jpg").read_bytes()
+ENCODED = base64.b64encode(PHOTO).decode()
+SCENE = {"scene_info": {"type": "product_image", "product_image_config": {"prompt": "a table"}}}
+
+
+def made(stack: Stack, endpoint: str, body: dict[str, Any]) -> list[Any]:
+    """Have a picture made, waiting for it within the call; return it."""
+    answer = stack.call(endpoint, body, Prefer="wait")
+    assert answer.status_code == 200, answer.text
+    job = stack.get(f"/v1/jobs/{answer.json()['request_id']}").json()
+    stack.ended(job)
+    result = stack.get(job["response_url"])
+    assert result.status_code == 200, result.text
+    images: list[Any] = result.json()["images"]
+    return images
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("tencent-vod/v1/aigc-image", IMAGE | {"file_infos": [{"base64": ENCODED}]}),
+        ("tencent-vod/v1/aigc-scene-image", SCENE | {"file_infos": [{"base64": ENCODED}]}),
+        ("tencent-mps/v1/aigc-image", MPS | {"image_infos": [{"base64": ENCODED}]}),
+    ],
+    ids=["vod.image", "vod.scene_image", "mps.image"],
+)
+def test_every_kind_makes_a_picture_of_base64(
+    stack: Stack, endpoint: str, body: dict[str, Any]
+) -> None:
+    assert made(stack, endpoint, body)
+
+
+def test_what_was_uploaded_by_a_link_is_made_a_picture_of(stack: Stack) -> None:
+    wanted = {"file_name": "a cat 猫.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
+    upload = stack.call("v1/uploads", wanted).json()
+
+    put = requests.put(
+        upload["upload_url"],
+        data=PHOTO,
+        headers={"Content-Type": upload["headers"]["Content-Type"]},
+        timeout=30,
+    )
+    images = made(
+        stack, "tencent-vod/v1/aigc-image", IMAGE | {"file_infos": [{"url": upload["url"]}]}
+    )
+
+    assert put.status_code == 200
+    assert images
+
+
+def test_input_that_was_never_uploaded_is_refused(stack: Stack) -> None:
+    wanted = {"file_name": "cat.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
+    upload = stack.call("v1/uploads", wanted).json()
+    body = IMAGE | {"file_infos": [{"url": upload["url"]}]}
+
+    answer = stack.call("tencent-vod/v1/aigc-image", body)
+
+    assert answer.status_code == 422
+    assert "is not there" in answer.json()["detail"]

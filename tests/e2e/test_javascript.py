@@ -1,0 +1,28 @@
+"""The page's JavaScript does what it says, as a reader would run it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from tests.e2e.test_documentation import API, blocks, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.stack import Stack
+
+NODE = shutil.which("node")
+
+
+@pytest.mark.skipif(NODE is None, reason="needs Node.js; .ci/run installs it")
+def test_the_javascript_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
+    [block] = blocks(API, "js run")
+
+    run(stack, ["node", "--input-type=module", "--eval", block], tmp_path)
+
+    [picture] = tmp_path.iterdir()
+    Image.open(picture).verify()

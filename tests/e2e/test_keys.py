@@ -1,0 +1,287 @@
+"""`aigc keys` and `aigc prices`, and what a key that they made may do in a running system."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from aigc.api.keys import Limits, is_well_formed
+from aigc.jobs.replay import replay
+from ops import cli, deployment, keys, upload
+from tests.e2e.stack import ROOT, Stack, running, wait_for
+from tests.fakes import START, InMemoryStore, ManualClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENDPOINT = "tencent-vod/v1/aigc-image"
+IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"}
+[BLOCK] = re.findall(
+    r"^```json usage\n(.*?)^```$",
+    (ROOT / "docs" / "api.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+SHOWN: dict[str, Any] = json.loads(BLOCK)
+OWNER = {"TENCENTCLOUD_SECRET_ID": "id", "TENCENTCLOUD_SECRET_KEY": "key"}
+
+
+@pytest.fixture
+def here(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Let commands find the running system as they find `make local`."""
+    monkeypatch.setattr(upload, "CONNECTION", tmp_path / "connection.json")
+    upload.CONNECTION.write_text(json.dumps(stack.connection))
+    return stack
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload, "CONNECTION", tmp_path / "connection.json")
+    for name in (*OWNER, "TENCENTCLOUD_SECURITY_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run a command; return its status and what it printed."""
+    status = cli.main(line.split())
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def call(stack: Stack, key: str, body: dict[str, Any] | None = None) -> requests.Response:
+    return requests.post(
+        f"{stack.gateway}/{ENDPOINT}",
+        json=body or IMAGE,
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=60,
+    )
+
+
+# Against a running system
+
+
+def test_a_key_is_made_used_up_listed_and_revoked(
+    here: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, printed, _ = command("keys new shop --jobs-per-day 2 --kinds vod.image", capsys)
+    key = printed.strip()
+
+    statuses = [call(here, key).status_code for _ in range(3)]
+    _, listed, _ = command("keys list", capsys)
+    revoked, told, _ = command("keys revoke shop", capsys)
+    again, repeated, _ = command("keys revoke shop", capsys)
+
+    assert (made, revoked, again) == (0, 0, 0)
+    assert is_well_formed(key)
+    assert statuses == [200, 200, 429]
+    assert ["shop", "vod.image; 2 jobs a day"] in [
+        [line.split()[0], line.split("  ")[-1].strip()] for line in listed.splitlines()
+    ]
+    assert "local  in the configuration" in listed
+    assert key not in listed
+    assert "within 30 seconds" in told
+    assert "was revoked on" in repeated
+    wait_for(lambda: call(here, key).status_code == 401)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_name_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+    command("keys new once", capsys)
+    command("keys revoke once", capsys)
+
+    taken = command("keys new once", capsys)
+    configured = command("keys new local", capsys)
+    unknown = command("keys revoke nobody", capsys)
+    not_here = command("keys revoke local", capsys)
+
+    assert [status for status, _, _ in (taken, configured, unknown, not_here)] == [1] * 4
+    assert taken[2].startswith("aigc keys: there is, or was, a key once; allowed: ")
+    assert "configuration has a key local" in configured[2]
+    assert "there is no key nobody" in unknown[2]
+    assert "take it out of apiKeys" in not_here[2]
+
+
+def test_a_budget_without_prices_refuses_and_says_what_to_add(
+    here: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, printed, warning = command("keys new thrifty --budget 2.50", capsys)
+
+    refused = call(here, printed.strip())
+
+    assert "what has no price there is refused" in warning
+    assert (refused.status_code, refused.json()["error_type"]) == (403, "price_unknown")
+
+
+def test_what_ended_is_in_the_usage(stack: Stack) -> None:
+    known = stack.get("/v1/usage").json()["total"]["jobs"]
+
+    stack.ended(stack.call(ENDPOINT, IMAGE).json())
+
+    wait_for(lambda: stack.get("/v1/usage").json()["total"]["jobs"] > known)
+    body = stack.get("/v1/usage").json()
+    assert body["complete"] is True
+    assert {row["model"] for row in body["usage"]} == {"GG"}
+    assert list(body) == list(SHOWN)
+    assert list(body["usage"][0]) == list(SHOWN["usage"][0])
+
+
+def test_the_owner_can_move_a_job_on_but_sends_nothing_himself(here: Stack) -> None:
+    here.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
+    failed = here.call(ENDPOINT, IMAGE).json()["request_id"]
+    wait_for(lambda: here.get(f"/v1/jobs/{failed}").json()["state"] == "failed")
+    runtime = deployment.of_connection(here.connection).runtime()
+
+    replayed = wait_for(lambda: replay(failed, runtime))
+
+    assert (replayed.refusal, replayed.job.state) == (None, "queued")
+    wait_for(lambda: here.get(f"/v1/jobs/{failed}").json()["state"] == "succeeded")
+
+
+# Which deployment
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("", "which deployment? allowed: --stack, or --bucket with --region"),
+        ("--bucket ledger-1250000000", "--bucket and --region go together"),
+        ("--region ap-guangzhou", "--bucket and --region go together"),
+        ("--bucket ledger-1250000000 --region ap-guangzhou", "TENCENTCLOUD_SECRET_ID is not set"),
+    ],
+)
+def test_a_deployment_that_is_not_named_completely_is_refused(
+    options: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, error = command(f"keys list {options}", capsys)
+
+    assert status == 1
+    assert error.startswith(f"aigc keys: {told}")
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a program of this name before others, that prints what a file holds."""
+    told = tmp_path / "told"
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n[ "$5" = dev ] && cat {told} || {{ echo no stack >&2; exit 1; }}'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    for name, value in OWNER.items():
+        monkeypatch.setenv(name, value)
+    return told
+
+
+def test_a_stack_is_asked_for_its_ledger(pulumi: Path) -> None:
+    names = {f"{role}Bucket": f"{role}-1250000000" for role in ("inbox", "results", "ledger")}
+    outputs = {**names, "region": "ap-beijing", "subAppId": 1500000001, "keyNames": ["me"]}
+    pulumi.write_text(json.dumps(outputs))
+
+    found = deployment.of_stack("dev")
+
+    assert (found.region, found.ledger) == ("ap-beijing", "ledger-1250000000")
+    assert (found.key_names, found.knows_key_names) == (("me",), True)
+    assert found.credentials == ("id", "key", None)
+    assert "key" not in repr(found).replace("key_names", "")
+
+
+@pytest.mark.parametrize(
+    ("stack_name", "printed", "told"),
+    [
+        ("other", "", "pulumi does not tell of the stack other: no stack"),
+        ("dev", "{}", "no ledger"),
+    ],
+)
+def test_a_stack_without_a_ledger_is_named(
+    pulumi: Path, stack_name: str, printed: str, told: str
+) -> None:
+    pulumi.write_text(printed)
+
+    with pytest.raises(deployment.DeploymentError, match=told):
+        deployment.of_stack(stack_name)
+
+
+def test_a_machine_without_pulumi_is_told_of_the_other_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(deployment.DeploymentError, match="allowed: --bucket and --region"):
+        deployment.of_stack("dev")
+
+
+def test_a_versioned_bucket_is_no_ledger() -> None:
+    with running() as stack:
+        ledger = stack.connection["buckets"]["ledger"]
+        stack.cos().put_bucket_versioning(ledger, "Enabled")
+
+        with pytest.raises(deployment.DeploymentError, match="is versioned"):
+            deployment.of_connection(stack.connection).open_ledger()
+
+
+# Alone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("keys", "the following arguments are required: command"),
+        ("keys new", "the following arguments are required: name"),
+        ("keys new Shop", "name: 'Shop'; allowed: at most 40 of a-z"),
+        ("keys new a/b", "name: 'a/b'; allowed: at most 40 of a-z"),
+        ("keys new shop --kinds video", "--kinds: 'video'; allowed: some of vod.image,"),
+        ("keys new shop --jobs-per-day 0", "--jobs-per-day: '0'; allowed: 1 or more"),
+        ("keys new shop --requests-per-minute x", "--requests-per-minute: 'x'; allowed: 1 or"),
+        ("keys new shop --budget 0", "--budget: '0'; allowed: an amount above 0"),
+        ("keys new shop --budget -1", "--budget: '-1'; allowed: an amount above 0"),
+        ("keys new shop --budget 1e3", "--budget: '1e3'; allowed: an amount above 0"),
+        ("prices nowhere.toml", "file: 'nowhere.toml' is no file"),
+    ],
+)
+def test_a_useless_argument_is_refused_in_one_line(
+    arguments: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments.split())
+
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_projects_own_prices_are_good() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "prices"], cwd=ROOT, capture_output=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_name_whose_key_was_never_written_stays_taken_and_is_not_listed() -> None:
+    bucket = InMemoryStore(ManualClock())
+    bucket.create(f"{keys.NAMES}half", b"0" * 64)
+
+    keys.create("whole", Limits(), bucket, START)
+
+    assert [record.name for record in keys.records(bucket)] == ["whole"]
+    with pytest.raises(keys.KeyNameError):
+        keys.create("half", Limits(), bucket, START)
+    with pytest.raises(keys.KeyNameError):
+        keys.revoke("half", bucket, START)
+
+
+def test_the_key_itself_is_written_nowhere() -> None:
+    bucket = InMemoryStore(ManualClock())
+
+    key = keys.create("shop", Limits(jobs_per_day=3), bucket, START)
+
+    written = [name.encode() + body for name, (body, _) in bucket.objects.items()]
+    assert len(written) == 2
+    assert not any(key.encode() in one or key[5:].encode() in one for one in written)

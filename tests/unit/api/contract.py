@@ -1,0 +1,87 @@
+"""Holds answers to the OpenAPI document, more strictly than a client should: all is told there."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+
+from aigc.api.openapi import document, templates
+from aigc.api.routes import ROUTES
+
+if TYPE_CHECKING:
+    from tests.unit.api.client import Answer
+
+Json = dict[str, Any]
+
+
+def check(method: str, path: str, answer: Answer) -> None:
+    """Fail unless the document tells of this answer to this call."""
+    if method == "OPTIONS" and answer.status == 204:
+        return
+    responses = _told("GET" if method == "HEAD" else method, path.rstrip("/"))
+    if responses is None:
+        assert answer.status in {401, 404, 405}, f"{answer.status} for {method} {path}"
+        _hold(answer.body, {"$ref": "#/components/schemas/Refusal"})
+        return
+    response = responses.get(str(answer.status))
+    assert response, f"{method} {path} may not answer {answer.status}: {answer.body}"
+    told = _resolved(response)
+    if method != "HEAD" and "content" in told:
+        _hold_content(answer, told["content"])
+    elif method != "HEAD":
+        assert answer.body is None, f"{method} {path} has a body where none is told of"
+
+
+def _hold_content(answer: Answer, content: Json) -> None:
+    content_type = answer.headers["Content-Type"].partition(";")[0]
+    assert content_type in content, f"{content_type} is not told of, only {list(content)}"
+    if content_type == "application/json":
+        _hold(answer.body, content[content_type]["schema"])
+
+
+def _hold(body: object, schema: Json) -> None:
+    errors = [
+        f"{'.'.join(map(str, error.instance_path))}: {error.message}"
+        for error in _validator(json.dumps(schema)).iter_errors(body)
+    ]
+    assert not errors, f"{body} does not keep to {schema}: {errors}"
+
+
+def _told(method: str, path: str) -> Json | None:
+    """Find the responses of the operation that a call reaches."""
+    for route in ROUTES:
+        if route.method == method and route.path.fullmatch(path):
+            [template] = [
+                one
+                for one in templates(route.path.pattern)
+                if re.fullmatch(re.sub(r"{\w+}", "[^/]+", one), path)
+            ]
+            responses: Json = _document()["paths"][template][method.lower()]["responses"]
+            return responses
+    return None
+
+
+def _resolved(response: Json) -> Json:
+    name = response.get("$ref", "").rpartition("/")[2]
+    found: Json = _document()["components"]["responses"][name] if name else response
+    return found
+
+
+@functools.cache
+def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        {**json.loads(schema), "components": _document()["components"]}
+    )
+
+
+@functools.cache
+def _document() -> Json:
+    told = document("")
+    for schema in told["components"]["schemas"].values():
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+    return told

@@ -1,0 +1,293 @@
+"""Jobs are listed, the newest first, and told in full, without what is secret."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+
+from aigc.api import jobs
+from aigc.errors import ThrottledError
+from aigc.jobs.accept import Order, accept
+from aigc.jobs.job import Source
+from tests.fakes import a_place, an_id, picture
+from tests.unit.api.test_progress import failed, finished, submitted
+from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
+
+if TYPE_CHECKING:
+    from tests.unit.api.client import Answer, Client
+
+
+def listed(client: Client, **query: str) -> list[str]:
+    answer = client.get("/v1/jobs", query=query)
+    assert answer.status == 200
+    return [job["request_id"] for job in answer.body["jobs"]]
+
+
+def a_second_later(client: Client, path: str = IMAGE, **more: Any) -> str:
+    client.world.clock.pass_time(1)
+    return submitted(client, path, **more)
+
+
+def uploaded(client: Client, rule: str) -> str:
+    client.world.clock.pass_time(1)
+    runtime = client.world.runtime()
+    task = runtime.kinds["vod.image"].model.model_validate(BODIES[IMAGE])
+    source = Source(type="upload", name=rule, bucket="inbox-1250000000", key="anime/cat.jpg")
+    order = Order(id=an_id(), kind="vod.image", task=task, source=source, place=a_place())
+    return accept(order, runtime).job.id
+
+
+# The list
+
+
+def test_newest_comes_first(client: Client) -> None:
+    ids = [a_second_later(client, path) for path in (IMAGE, SCENE, MPS)]
+
+    assert listed(client) == ids[::-1]
+
+
+def test_job_in_the_list_says_what_it_is(client: Client) -> None:
+    request_id = finished(client)
+    client.get(f"{IMAGE}/requests/{request_id}")
+
+    [job] = client.get("/v1/jobs").body["jobs"]
+
+    assert job["kind"] == "vod.image"
+    assert job["state"] == "succeeded"
+    assert job["pictures"] == 1
+    assert (job["model"], job["prompt"]) == ("GG 3.0", "a lighthouse")
+    assert job["source"]["name"] == "default"
+    assert job["error"] is None
+    assert job["job_url"] == f"{client.base_url}/v1/jobs/{request_id}"
+
+
+def test_list_of_nothing_is_empty(client: Client) -> None:
+    assert client.get("/v1/jobs").body == {"jobs": [], "cursor": None}
+
+
+def test_list_is_filtered_by_kind(client: Client) -> None:
+    a_second_later(client)
+    scene = a_second_later(client, SCENE)
+
+    assert listed(client, kind="vod.scene_image") == [scene]
+
+
+def test_list_is_filtered_by_state(client: Client) -> None:
+    running = a_second_later(client)
+    waiting = a_second_later(client)
+
+    assert listed(client, state="queued") == [waiting]
+    assert listed(client, state="running") == [running]
+    assert listed(client, state="failed") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("call", ["mine", "other"]),
+        ("upload", ["anime", "sketch"]),
+        ("call:default", ["mine"]),
+        ("upload:sketch", ["sketch"]),
+        ("upload:default", []),
+    ],
+)
+def test_list_is_filtered_by_source(client: Client, source: str, found: list[str]) -> None:
+    other = client.post(MPS, BODIES[MPS], Authorization="Key other-key").body["request_id"]
+    ids = {
+        "other": other,
+        "mine": a_second_later(client, MPS),
+        "sketch": uploaded(client, "sketch"),
+        "anime": uploaded(client, "anime"),
+    }
+
+    assert listed(client, source=source) == [ids[name] for name in found]
+
+
+def pages(client: Client, **query: str) -> list[list[str]]:
+    """Follow the cursors to the end."""
+    found: list[list[str]] = []
+    cursor = ""
+    while cursor is not None:
+        more = {"cursor": cursor} if cursor else {}
+        page = client.get("/v1/jobs", query=query | more).body
+        found.append([job["request_id"] for job in page["jobs"]])
+        cursor = page["cursor"]
+    return found
+
+
+def test_pages_hold_every_job_once(client: Client) -> None:
+    ids = [a_second_later(client) for _ in range(7)]
+
+    found = pages(client, limit="3")
+
+    assert [len(page) for page in found] == [3, 3, 1]
+    assert [one for page in found for one in page] == ids[::-1]
+
+
+def test_jobs_made_meanwhile_do_not_move_a_page(client: Client) -> None:
+    ids = [a_second_later(client) for _ in range(4)]
+    first = client.get("/v1/jobs", query={"limit": "2"}).body
+    a_second_later(client)
+
+    second = listed(client, limit="2", cursor=first["cursor"])
+
+    assert second == ids[1::-1]
+
+
+def test_page_is_short_rather_than_dear(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MOST_READ", 2)
+    oldest = a_second_later(client)
+    client.world.vendor.finish(client.world.vendor.tasks[0])
+    client.get(f"{IMAGE}/requests/{oldest}")
+    for _ in range(4):
+        a_second_later(client)
+
+    found = pages(client, state="succeeded")
+
+    assert found == [[], [], [oldest]]
+
+
+def test_index_of_many_pages_is_read_to_its_end(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "INDEX_PAGE", 2)
+    ids = [a_second_later(client) for _ in range(5)]
+
+    assert listed(client) == ids[::-1]
+
+
+def test_entry_without_a_job_is_passed_over_and_in_time_removed(client: Client) -> None:
+    request_id = submitted(client)
+    client.world.store.delete(f"jobs/{request_id}.json")
+
+    assert listed(client) == []
+    assert client.world.ledger_keys("index/")
+
+    client.world.clock.pass_time(76)
+    assert listed(client) == []
+    assert client.world.ledger_keys("index/") == []
+
+
+def test_record_that_cannot_be_read_does_not_hide_the_others(client: Client) -> None:
+    broken = submitted(client)
+    client.world.store.put(f"jobs/{broken}.json", b"{}")
+    request_id = a_second_later(client)
+
+    assert listed(client) == [request_id]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("state", "done"),
+        ("kind", "vod.movie"),
+        ("source", "elsewhere"),
+        ("limit", "0"),
+        ("limit", "101"),
+        ("limit", "many"),
+        ("cursor", "x"),
+        ("cursor", base64.urlsafe_b64encode(b"../jobs/").decode()),
+    ],
+)
+def test_wrong_filter_is_named(client: Client, name: str, value: str) -> None:
+    answer = client.get("/v1/jobs", query={name: value})
+
+    assert answer.status == 422
+    assert answer.body["field"] == name
+    assert answer.body["allowed"]
+
+
+def test_ledger_that_is_throttled_is_told(client: Client) -> None:
+    class Busy(type(client.world.store)):  # type: ignore[misc]
+        def list(self, *_: object) -> None:
+            raise ThrottledError("list index/", code="SlowDown")
+
+    client.world.store = Busy(client.world.clock)
+
+    assert client.get("/v1/jobs").status == 429
+
+
+# One job
+
+
+def job_of(client: Client, request_id: str) -> Answer:
+    return client.get(f"/v1/jobs/{request_id}")
+
+
+def test_job_is_told_with_its_attempts_and_its_pictures(client: Client) -> None:
+    request_id = finished(client)
+
+    answer = job_of(client, request_id)
+
+    assert answer.status == 200
+    assert answer.body["state"] == "succeeded"
+    [attempt] = answer.body["attempts"]
+    assert (attempt["task_id"], attempt["request_id"]) == ("task-1", "request-of-task-1")
+    assert attempt["vendor_status"] == "FINISH"
+    [image] = answer.body["images"]
+    assert image["file_name"] == f"{request_id}-1.png"
+    place = {"bucket": "results-1250000000", "prefix": "calls/2026-11-20/", "name": request_id}
+    assert answer.body["place"] == place
+    assert answer.body["source"]["request_id"] == "invocation-1"
+
+
+def test_job_that_failed_says_why(client: Client) -> None:
+    request_id = failed(client, "ModelGenerateFailed")
+
+    body = job_of(client, request_id).body
+
+    assert body["error"]["type"] == "task_failed"
+    assert body["attempts"][0]["error"]["code"] == "ModelGenerateFailed"
+
+
+def test_job_of_an_upload_names_the_object(client: Client) -> None:
+    request_id = uploaded(client, "anime")
+
+    source = job_of(client, request_id).body["source"]
+
+    assert (source["type"], source["name"]) == ("upload", "anime")
+    assert (source["bucket"], source["key"]) == ("inbox-1250000000", "anime/cat.jpg")
+
+
+def test_nothing_secret_of_an_input_is_told(client: Client) -> None:
+    encoded = base64.b64encode(picture()).decode()
+    inputs = [{"url": "https://example.com/a.png?q-signature=secret"}, {"base64": encoded}]
+    request_id = submitted(client, file_infos=inputs)
+
+    answer = job_of(client, request_id)
+
+    assert answer.body["task"]["file_infos"][0]["url"] == "https://example.com/a.png"
+    assert "secret" not in str(answer.body)
+    assert encoded not in str(answer.body)
+
+
+def told_by_webhook(client: Client) -> str:
+    client.world.settings = client.world.settings.model_copy(
+        update={"webhook_secrets": (SecretStr(f"whsec_{base64.b64encode(bytes(32)).decode()}"),)}
+    )
+    return submitted(client, webhook_url="https://example.com/hook?token=secret")
+
+
+def test_webhook_that_is_owed_is_told_without_its_secrets(client: Client) -> None:
+    request_id = told_by_webhook(client)
+
+    webhook = job_of(client, request_id).body["webhook"]
+
+    assert webhook == {"url": "https://example.com/hook", "state": "pending", "tries": []}
+
+
+def test_webhook_that_was_delivered_is_told_with_its_tries(client: Client) -> None:
+    request_id = told_by_webhook(client)
+    client.world.vendor.finish(client.world.vendor.tasks[0])
+
+    webhook = job_of(client, request_id).body["webhook"]
+
+    assert (webhook["url"], webhook["state"]) == ("https://example.com/hook", "delivered")
+    assert [one["status"] for one in webhook["tries"]] == [200]
+
+
+def test_job_that_does_not_exist_is_not_found(client: Client) -> None:
+    assert job_of(client, "nobody").status == 404

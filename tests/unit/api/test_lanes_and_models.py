@@ -1,0 +1,81 @@
+"""What runs, what waits, and which models there are, as data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.unit.api.test_progress import submitted
+from tests.unit.api.test_submit import MPS
+
+if TYPE_CHECKING:
+    from tests.unit.api.client import Client
+
+
+def lane(client: Client, name: str) -> dict[str, Any]:
+    answer = client.get("/v1/lanes")
+    assert answer.status == 200
+    [found] = [one for one in answer.body["lanes"] if one["name"] == name]
+    return dict(found)
+
+
+def test_lane_says_what_runs_and_what_waits(client: Client) -> None:
+    for _ in range(3):
+        submitted(client)
+
+    assert lane(client, "vod.image") == {
+        "name": "vod.image",
+        "limit": 1,
+        "limit_now": 1,
+        "in_use": 1,
+        "waiting": 2,
+        "waiting_is_exact": True,
+        "slowed_down_at": None,
+    }
+
+
+def test_lanes_do_not_count_each_other(client: Client) -> None:
+    submitted(client, MPS)
+
+    assert lane(client, "vod.image")["in_use"] == 0
+    assert lane(client, "mps.image")["in_use"] == 1
+
+
+def test_lane_that_slowed_down_says_since_when(client: Client) -> None:
+    client.world.vendor.next_creates = ["throttle"] * 4
+    submitted(client, MPS)
+
+    told = lane(client, "mps.image")
+
+    assert told["limit_now"] < told["limit"]
+    assert told["slowed_down_at"].startswith("2026-11-20T12:00:0")
+
+
+def test_each_lane_costs_one_request(client: Client) -> None:
+    client.world.store.requests.clear()
+
+    client.get("/v1/lanes")
+
+    assert len(client.world.store.requests) == 3
+
+
+def test_models_are_told_with_their_date_and_limits(client: Client) -> None:
+    body = client.get("/v1/models").body
+
+    kinds = {one["kind"]: one for one in body["kinds"]}
+    [model] = [
+        one
+        for one in kinds["vod.image"]["models"]
+        if (one["name"], one["version"]) == ("GG", "3.0")
+    ]
+    limits = {one["parameter"]: one for one in model["limits"]}
+    assert body["as_of"] == "2026-11-20"
+    assert kinds["mps.image"]["endpoint"] == MPS
+    assert limits["file_infos"]["at_most"] == 14
+    assert "16:9" in limits["output_config.aspect_ratio"]["one_of"]
+
+
+def test_models_tell_the_scenes(client: Client) -> None:
+    scenes = {one["name"]: one for one in client.get("/v1/models").body["scenes"]}
+
+    assert scenes["ai_try_on"]["config"] == "ai_try_on_config"
+    assert scenes["change_clothes"]["is_deprecated"] is True

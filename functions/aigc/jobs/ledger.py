@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAGE = 1000  # the most that COS lists at once
+INDEX = "index/"
 _OF_A_SLOT = "slot-"
 OF_A_WEBHOOK = "webhook-"
 _LAST_MS = 10**13
@@ -102,9 +103,9 @@ class LaneView:
         return [_cut(one) for one in self._of("cuts/")]
 
     @property
-    def slots(self) -> dict[int, datetime]:
-        """The places that are taken, with the time each was."""
-        return {_slot_number(one.key): one.modified for one in self._of("slots/")}
+    def slots(self) -> frozenset[int]:
+        """The numbers of the places that are taken."""
+        return frozenset(_slot_number(one.key) for one in self._of("slots/"))
 
     def waiting(self) -> Iterator[Marker]:
         """Walk the queue in order, those included whose time has not come."""
@@ -119,10 +120,11 @@ class LaneView:
 
 
 class TakenSlot(Record):
-    """The body of a slot: who took it, and for which job."""
+    """The body of a slot: who took it, when, and for which job."""
 
     job_id: str
     token: str
+    taken_at: datetime
 
 
 class Ledger:
@@ -161,7 +163,7 @@ class Ledger:
 
         An entry whose job there is not belongs to a call that is under way, or died.
         """
-        return [_indexed(one) for one in self._store.list("index/", after, limit)]
+        return [_indexed(one) for one in self._store.list(INDEX, after, limit)]
 
     def forget_indexed(self, entry: Indexed) -> None:
         """Remove an entry of the index whose job was never written, once nobody will."""
@@ -349,7 +351,8 @@ class Ledger:
     def take_slot(self, lane: str, number: int, job_id: str) -> Slot | None:
         """Take a place in the lane for a job; None where somebody was faster."""
         slot = Slot(number=number, token=secrets.token_hex(16))
-        body = TakenSlot(job_id=job_id, token=slot.token).model_dump_json().encode()
+        taken = TakenSlot(job_id=job_id, token=slot.token, taken_at=self._now())
+        body = taken.model_dump_json().encode()
         return slot if self._store.create(_slot_key(lane, number), body) else None
 
     def read_slot(self, lane: str, number: int) -> TakenSlot | None:
@@ -407,11 +410,11 @@ def _cut(listed: Listed) -> Cut:
 def _index_key(job: Job) -> str:
     time = _LAST_MS - milliseconds(job.created_at)
     name = quote(job.source.name, safe="")
-    return f"index/{time:013d}-{job.id}-{job.kind}-{job.source.type}-{name}"
+    return f"{INDEX}{time:013d}-{job.id}-{job.kind}-{job.source.type}-{name}"
 
 
 def _indexed(listed: Listed) -> Indexed:
-    time, job_id, kind, source_type, name = listed.key.removeprefix("index/").split("-", 4)
+    time, job_id, kind, source_type, name = listed.key.removeprefix(INDEX).split("-", 4)
     created_at = _moment(_LAST_MS - int(time))
     return Indexed(
         listed.key, job_id, kind, source_type, unquote(name), created_at, listed.modified
@@ -451,7 +454,7 @@ def _slot_number(key: str) -> int:
 
 
 def _dump(job: Job) -> bytes:
-    return job.model_dump_json(exclude_none=True, exclude_defaults=False).encode()
+    return job.model_dump_json(exclude_none=True).encode()
 
 
 def _unique() -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.jobs.job import JobError, Slot
-from aigc.jobs.lanes import recover
+from aigc.jobs.lanes import forget_old_cuts
 from aigc.jobs.results import tidy_staging
 from aigc.jobs.settle import settle, take_staged
 from aigc.jobs.start import (
@@ -93,13 +93,13 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
 
 def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
     view = runtime.ledger.lane(lane)
-    recover(lane, view, runtime)
-    for number, taken_at in _shuffled(view.slots.items()):
+    forget_old_cuts(lane, view, runtime)
+    for number in _shuffled(view.slots):
         if not runtime.has_time(START_S):
             return
         report.slots += 1
         try:
-            report.moved += _look_after(lane, number, taken_at, runtime)
+            report.moved += _look_after(lane, number, runtime)
         except Exception:
             report.failed += 1
             logger.exception("slot_look_failed", extra={"lane": lane, "slot": number})
@@ -147,14 +147,18 @@ def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
             report.forgotten += 1
 
 
-def _look_after(lane: str, number: int, taken_at: datetime, runtime: Runtime) -> bool:
+def _look_after(lane: str, number: int, runtime: Runtime) -> bool:
+    """Move on the job that a slot names; its age is the slot's own, not an older listing's.
+
+    Between the two the place may have been freed and taken anew.
+    """
     taken = runtime.ledger.read_slot(lane, number)
     if taken is None:
         return False
     slot = Slot(number=number, token=taken.token)
     job = runtime.ledger.read(taken.job_id)
     if job is None or job.attempt.slot != slot or job.has_ended:
-        return _release_orphan(lane, slot, taken_at, job, runtime)
+        return _release_orphan(lane, slot, taken.taken_at, job, runtime)
     if job.is_owned(runtime.now()):
         return False
     moved = _recover(job, runtime) if job.state == "submitting" else settle(job, runtime)

@@ -22,7 +22,7 @@ bench: setup
 	$(BIN)/aigc bench
 
 load: setup
-	$(BIN)/aigc load
+	$(BIN)/aigc load --page docs/benchmarks.md
 
 # For a time, or for SEEDS storms of each weather; ARGS="--help" says what else.
 simulate: setup

@@ -16,7 +16,7 @@ from aigc.jobs.job import Source, id_from
 from aigc.jobs.runtime import STAGING
 from aigc.jobs.settle import on_stored
 from aigc.logs import invocation, note
-from aigc.pictures import HEAD, check_head
+from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head
 from aigc.places import RESERVED, checked_key
 from aigc.rules import Rules, packaged_rules
 from aigc.triggers.cos import CosEvent
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from aigc.triggers.cos import ObjectCreated
 
 logger = logging.getLogger("aigc.upload")
-
-MAX_BYTES = 20 * 2**20
-"""The most that any model takes for one input (MPS's wand-vega-image); most advise 7 MB."""
 
 PROMPT_HEADER = "x-cos-meta-aigc-prompt"
 
@@ -135,8 +132,8 @@ def _rule(created: ObjectCreated, rules: Rules) -> Rule:
 def _check_size(created: ObjectCreated) -> None:
     if created.size == 0:
         raise UnwantedError("it is empty")
-    if created.size > MAX_BYTES:
-        raise UnwantedError(f"it has {created.size} bytes, more than {MAX_BYTES}")
+    if created.size > MAX_INPUT_BYTES:
+        raise UnwantedError(f"it has {created.size} bytes, more than {MAX_INPUT_BYTES}")
 
 
 def _picture_key(created: ObjectCreated, runtime: Runtime) -> str:

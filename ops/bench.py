@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ops import options
 from ops.contest import WARM_UP, Gateway, HttpCall, contest
+from ops.load import section
 from ops.wheels import SCF_PYTHON, local_target, scf_target
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def main(arguments: Sequence[str]) -> int:
         table=table(rows),
         verdict=verdict(rows),
     )
-    given.page.write_text(page)
+    load = section(given.page.read_text()) if given.page.exists() else ""
+    given.page.write_text(f"{page}\n{load}" if load else page)
     print(f"{table(rows)}\n\n{verdict(rows)}")
     return 0
 

@@ -28,7 +28,7 @@ from aigc.jobs.ledger import Ledger
 from aigc.jobs.runtime import Runtime
 from aigc.settings import Settings
 from aigc.tasks.kinds import KINDS
-from ops.upload import running_cloud
+from ops.connection import running_cloud
 
 if TYPE_CHECKING:
     import argparse

@@ -70,7 +70,7 @@ def dead(ledger: Ledger) -> Iterator[Job]:
 
 def may_be_billed(job: Job) -> bool:
     """Whether an attempt of a job may have been billed although it failed."""
-    return any(attempt.task_id or attempt.is_ambiguous for attempt in job.attempts)
+    return any(attempt.may_be_billed for attempt in job.attempts)
 
 
 def _list(given: argparse.Namespace, ledger: Ledger) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import options
+from ops.connection import CONNECTION, announced
 from ops.local_pulumi import STACK, commands, environment
 from ops.local_stack import empty_cloud, local_stack, stack_config
-from ops.upload import CONNECTION, announced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

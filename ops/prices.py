@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aigc.prices import Prices, PricesError
 from aigc.tasks.catalogue import catalogue
+from aigc.tasks.vod_scene_image import SCENES
 from ops import options
 
 if TYPE_CHECKING:
@@ -54,11 +55,8 @@ def load_prices(path: Path) -> Prices:
 
 def _doubts(prices: Sequence[Price]) -> Iterator[str]:
     """Name models that are new, or misspelled: no task may ever fit their prices."""
-    from aigc.tasks.vod_scene_image import SCENES  # noqa: PLC0415
-
-    known = {model.name for models in catalogue().models.values() for model in models}
+    models = {model.name for models in catalogue().models.values() for model in models}
+    known = {name.casefold() for name in (*models, *SCENES, "default")}
     for price in prices:
-        if price.model and price.model.casefold() not in {
-            name.casefold() for name in (*known, *SCENES, "default")
-        }:
+        if price.model and price.model.casefold() not in known:
             yield f"aigc prices: {price.model} is in no catalogue of {catalogue().as_of}\n"

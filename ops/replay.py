@@ -68,7 +68,7 @@ def _told(outcome: Replay | None) -> str:
         return REFUSALS[outcome.refusal]
     queued = f"waits for its attempt {outcome.job.attempt.number}"
     paid = "; the last one may have been billed, and this one is billed too"
-    return queued + (paid if outcome.may_be_paid else "")
+    return queued + (paid if outcome.may_be_billed else "")
 
 
 def _redeliver(ids: Iterable[str], runtime: Runtime) -> int:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import requests
 from qcloud_cos import CosConfig, CosS3Client
 
-from aigc.errors import InvalidRequestError
 from ops import options
+from ops.connection import running_cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-ROOT = Path(__file__).resolve().parent.parent
-CONNECTION = ROOT / ".local" / "connection.json"
-"""Written by `aigc local` while it runs."""
+    from collections.abc import Sequence
+    from pathlib import Path
 
 SIGNED_S = 3600
 
@@ -43,20 +36,6 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def announced(connection: dict[str, Any]) -> Iterator[None]:
-    """Let this command find a cloud while it runs; of several, the one that came last."""
-    word = json.dumps(connection)
-    CONNECTION.parent.mkdir(exist_ok=True)
-    CONNECTION.touch(mode=0o600)
-    CONNECTION.write_text(word)
-    try:
-        yield
-    finally:
-        if CONNECTION.exists() and CONNECTION.read_text() == word:
-            CONNECTION.unlink()
-
-
 def cos_client(connection: dict[str, Any]) -> CosS3Client:
     """Make the official client for the local cloud, reached as a proxy."""
     return CosS3Client(
@@ -69,19 +48,6 @@ def cos_client(connection: dict[str, Any]) -> CosS3Client:
             Proxies={"http": connection["cloud"]},
         )
     )
-
-
-def running_cloud() -> dict[str, Any]:
-    """Read what the running cloud announced; one that was killed has left that behind.
-
-    Raises:
-        InvalidRequestError: None is running.
-    """
-    with contextlib.suppress(FileNotFoundError, requests.ConnectionError):
-        connection: dict[str, Any] = json.loads(CONNECTION.read_text())
-        requests.get(f"{connection['cloud']}/_localcloud/faults", timeout=10)
-        return connection
-    raise InvalidRequestError("no local cloud is running; start one with `make local`")
 
 
 def _parser() -> argparse.ArgumentParser:

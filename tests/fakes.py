@@ -174,7 +174,7 @@ class FakeVendor:
     next_creates: list[str] = field(default_factory=list)
     """What happens to the next creates: ok, throttle, refuse, lost_reply, lost_request."""
     next_aborts: list[str] = field(default_factory=list)
-    """What happens to the next aborts: ok, throttle."""
+    """What happens to the next aborts: ok, throttle, forbid."""
     lists_tasks: bool = True
     most_at_once: int = 0
     calls: list[str] = field(default_factory=list)
@@ -231,8 +231,11 @@ class FakeVendor:
         }
 
     def _abort(self, task: VendorTask) -> dict[str, Any]:
-        if self.next_aborts and self.next_aborts.pop(0) == "throttle":
+        fate = self.next_aborts.pop(0) if self.next_aborts else "ok"
+        if fate == "throttle":
             raise ThrottledError("abort", code="RequestLimitExceeded")
+        if fate == "forbid":
+            raise RefusedError("abort", code="UnauthorizedOperation")
         if task.state != "waiting":
             raise RefusedError("abort", code="FailedOperation", request_id="r-2")
         task.state = "aborted"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 2**20
 """More than any model makes (a 4K PNG is about 30 MB), and what a function's memory bears."""
 
+MAX_INPUT_BYTES = 20 * 2**20
+"""The most that any model takes for one input (MPS's wand-vega-image); most advise 7 MB."""
+
 HEAD = 32
 """Bytes that tell the format."""
 

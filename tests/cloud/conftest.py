@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aigc.cloud import cos
 from aigc.cloud.cos import CosBucket
 from localcloud.cloud import LocalCloud
 
@@ -38,6 +39,7 @@ def enter(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TENCENTCLOUD_SECRETKEY", key.secret_key)
     monkeypatch.setenv("TENCENTCLOUD_SESSIONTOKEN", key.token)
     monkeypatch.setenv("HTTP_PROXY", cloud.url)
+    cos._session.cache_clear()  # noqa: SLF001  it is an instance's
 
 
 def empty_bucket(cloud: LocalCloud) -> None:

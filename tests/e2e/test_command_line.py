@@ -16,7 +16,7 @@ import pytest
 import requests
 from PIL import Image
 
-from ops import cli, upload
+from ops import cli, connection
 from tests.e2e.stack import ROOT, SAMPLES, running, wait_for
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_an_upload_without_a_running_cloud_says_so(
     left = tmp_path / "connection.json"
     if word is not None:
         left.write_text(json.dumps(word))
-    monkeypatch.setattr(upload, "CONNECTION", left)
+    monkeypatch.setattr(connection, "CONNECTION", left)
 
     status = cli.main(["upload", "--results"])
 
@@ -177,17 +177,17 @@ def test_an_upload_without_a_running_cloud_says_so(
 def test_a_cloud_that_ends_does_not_take_back_what_a_newer_one_announced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upload, "CONNECTION", tmp_path / "connection.json")
+    monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
 
     with contextlib.ExitStack() as newer:
-        with upload.announced({"cloud": "older"}):
-            newer.enter_context(upload.announced({"cloud": "newer"}))
-        mode = upload.CONNECTION.stat().st_mode & 0o777
-        found = json.loads(upload.CONNECTION.read_text())
+        with connection.announced({"cloud": "older"}):
+            newer.enter_context(connection.announced({"cloud": "newer"}))
+        mode = connection.CONNECTION.stat().st_mode & 0o777
+        found = json.loads(connection.CONNECTION.read_text())
 
     assert found == {"cloud": "newer"}
     assert mode == 0o600
-    assert not upload.CONNECTION.exists()
+    assert not connection.CONNECTION.exists()
 
 
 def descendants(pid: int) -> list[int]:

@@ -31,12 +31,13 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
-def run(stack: Stack, command: list[str], folder: Path) -> str:
+def run(stack: Stack, command: list[str], folder: Path, **variables: str) -> str:
     """Run what a reader would, and return what it printed; it must succeed."""
     environment = {
         **os.environ,
         "GATEWAY": stack.gateway,
         "API_KEY": stack.connection["api_key"],
+        **variables,
     }
     done = subprocess.run(
         command,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ import pytest
 import requests
 
 from tests.e2e.stack import Stack, running
-from tests.e2e.test_documentation import API, blocks
+from tests.e2e.test_documentation import API, blocks, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -232,25 +230,16 @@ def test_run_waits_for_the_result_where_it_prefers_to(client: fal_client.SyncCli
 
 def test_the_pages_example_works(stack: Stack, tmp_path: Path) -> None:
     [variables], [program] = blocks(API, "sh fal"), blocks(API, "python fal")
-    environment = {
-        **os.environ,
-        "GATEWAY": f"https://{stack.connection['fal']['FAL_QUEUE_RUN_HOST']}",
-        "API_KEY": stack.connection["api_key"],
-        "SSL_CERT_FILE": stack.connection["fal"]["SSL_CERT_FILE"],
-        "PYTHON": sys.executable,
-        "PROGRAM": program,
-    }
-    command = ["bash", "-euo", "pipefail", "-c", f'{variables}\n"$PYTHON" -c "$PROGRAM"']
+    fal = stack.connection["fal"]
 
-    done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    printed = run(
+        stack,
+        ["bash", "-euo", "pipefail", "-c", f'{variables}\n"$PYTHON" -c "$PROGRAM"'],
+        tmp_path,
+        GATEWAY=f"https://{fal['FAL_QUEUE_RUN_HOST']}",
+        SSL_CERT_FILE=fal["SSL_CERT_FILE"],
+        PYTHON=sys.executable,
+        PROGRAM=program,
     )
 
-    assert done.returncode == 0, done.stderr
-    assert requests.get(done.stdout.strip(), timeout=30).content.startswith(b"\x89PNG")
+    assert requests.get(printed.strip(), timeout=30).content.startswith(b"\x89PNG")

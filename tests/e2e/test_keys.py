@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ import requests
 
 from aigc.api.keys import Limits, is_well_formed
 from aigc.jobs.replay import replay
-from ops import cli, deployment, keys, upload
+from ops import cli, connection, deployment, keys
 from tests.e2e.stack import ROOT, Stack, running, wait_for
+from tests.e2e.test_documentation import API, blocks
 from tests.fakes import START, InMemoryStore, ManualClock
 
 if TYPE_CHECKING:
@@ -22,26 +22,14 @@ if TYPE_CHECKING:
 
 ENDPOINT = "tencent-vod/v1/aigc-image"
 IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"}
-[BLOCK] = re.findall(
-    r"^```json usage\n(.*?)^```$",
-    (ROOT / "docs" / "api.md").read_text(encoding="utf-8"),
-    re.MULTILINE | re.DOTALL,
-)
+[BLOCK] = blocks(API, "json usage")
 SHOWN: dict[str, Any] = json.loads(BLOCK)
 OWNER = {"TENCENTCLOUD_SECRET_ID": "id", "TENCENTCLOUD_SECRET_KEY": "key"}
 
 
 @pytest.fixture
-def here(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """Let commands find the running system as they find `make local`."""
-    monkeypatch.setattr(upload, "CONNECTION", tmp_path / "connection.json")
-    upload.CONNECTION.write_text(json.dumps(stack.connection))
-    return stack
-
-
-@pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "CONNECTION", tmp_path / "connection.json")
+    monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
     for name in (*OWNER, "TENCENTCLOUD_SECURITY_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 

@@ -14,7 +14,7 @@ import pytest
 import requests
 from standardwebhooks import Webhook
 
-from ops import cli, upload
+from ops import cli
 from ops.local_stack import local_stack
 from tests.e2e.stack import Stack, wait_for
 from tests.e2e.test_documentation import API, blocks, shape
@@ -23,7 +23,6 @@ from tests.receiver import Receiver, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -83,18 +82,12 @@ def test_what_a_receiver_did_not_take_comes_again_by_the_sweep_under_the_same_id
 
 
 def test_a_webhook_that_was_given_up_is_replayed_by_a_command(
-    stack: Stack,
-    receiver: Receiver,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    here: Stack, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(upload, "CONNECTION", tmp_path / "connection.json")
-    upload.CONNECTION.write_text(json.dumps(stack.connection))
     receiver.plan = [410]
     body = IMAGE | {"webhook_url": receiver.url}
-    job_id = stack.call("tencent-vod/v1/aigc-image", body).json()["request_id"]
-    wait_for(lambda: any("webhook_dead" in line and job_id in line for line in stack.log))
+    job_id = here.call("tencent-vod/v1/aigc-image", body).json()["request_id"]
+    wait_for(lambda: any("webhook_dead" in line and job_id in line for line in here.log))
 
     statuses = [cli.main(["replay", "--webhooks", "--all"]) for _ in range(2)]
 
@@ -102,7 +95,7 @@ def test_a_webhook_that_was_given_up_is_replayed_by_a_command(
     told = capsys.readouterr().out.splitlines()
     assert job_id in told[0]
     assert told[1:] == ["no webhook was given up"]
-    assert verified(stack, receiver, number=1)["request_id"] == job_id
+    assert verified(here, receiver, number=1)["request_id"] == job_id
 
 
 def test_a_webhook_looks_as_shown(stack: Stack, receiver: Receiver) -> None:

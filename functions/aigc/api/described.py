@@ -261,7 +261,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "id": {
         "in": "path",
         "description": "The `request_id` of a submit's answer.",
-        "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]+$"},
+        "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]{1,64}$"},
     },
     "key": {
         "in": "path",

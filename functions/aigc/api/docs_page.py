@@ -128,9 +128,8 @@ def _answer(status: str, answer: Json) -> tuple[str, str]:
 def _body(title: str, holder: Json) -> str:
     parts = []
     for content_type, content in holder.get("content", {}).items():
-        shown = f"{title}: " if title else ""
         shape = _type(content["schema"]) if content_type == "application/json" else content_type
-        parts.append(f"<p>{shown}{shape}</p>" if title else f" → {shape}")
+        parts.append(f"<p>{title}: {shape}</p>" if title else f" → {shape}")
         parts += (_example(name, one["value"]) for name, one in content.get("examples", {}).items())
     return "".join(parts)
 

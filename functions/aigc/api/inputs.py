@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.errors import BadPictureError, InvalidRequestError, RefusedError
 from aigc.jobs.runtime import INPUTS, cos_object
-from aigc.pictures import HEAD, check_head, inspect
+from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head, inspect
 from aigc.places import checked_key
+from aigc.tasks.fields import refused
 from aigc.tasks.kind import RECORDED
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Peek
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import Task
-
-MAX_BYTES = 20 * 2**20
-"""The most that any model takes for one input (MPS's wand-vega-image); most advise 7 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,19 @@ def taken_in(task: Task, runtime: Runtime) -> Task:
         # Again if it is there: it then lives as long as one that is new.
         runtime.results.put(picture.key, picture.data, picture.content_type)
     return type(task).model_validate(rewritten, context=RECORDED) if sent else task
+
+
+def without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
+    """Return parameters without pictures in Base64, and without the signatures of links."""
+    if isinstance(value, dict):
+        return {
+            name: inner.partition("?")[0]
+            if name.endswith("url") and isinstance(inner, str)
+            else without_secrets(inner)
+            for name, inner in value.items()
+            if name != "base64"
+        }
+    return [without_secrets(one) for one in value] if isinstance(value, list) else value
 
 
 def _with_links(value: Any, path: str, bucket: str, sent: list[_Sent]) -> Any:  # noqa: ANN401  JSON
@@ -109,11 +120,9 @@ def _check_place(field: str, url: str, runtime: Runtime) -> None:
     is_upload = bucket == settings.results_bucket and key.startswith(INPUTS)
     if not key or not (is_upload or bucket in settings.input_buckets):
         buckets = "".join(f", cos://{name}/…" for name in settings.input_buckets)
-        raise InvalidRequestError(
-            f"{field}: {url[:200]!r} is not a place that callers may name",
-            field=field,
-            allowed=f"https://…, http://…, what POST /v1/uploads named{buckets}",
-        )
+        problem = f"{url[:200]!r} is not a place that callers may name"
+        allowed = f"https://…, http://…, what POST /v1/uploads named{buckets}"
+        raise refused(field, problem, allowed=allowed)
     try:
         checked_key(key)
     except ValueError as error:
@@ -134,7 +143,7 @@ def _peeked(field: str, bucket: str, key: str, runtime: Runtime) -> Peek:
 
 
 def _check_object(field: str, peek: Peek) -> None:
-    if peek.size > MAX_BYTES:
+    if peek.size > MAX_INPUT_BYTES:
         raise _no_picture(field, f"it has {peek.size} bytes")
     try:
         check_head(peek.head)
@@ -143,6 +152,5 @@ def _check_object(field: str, peek: Peek) -> None:
 
 
 def _no_picture(field: str, why: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"{field}: {why}", field=field, allowed=f"a JPEG, PNG or WebP of at most {MAX_BYTES} bytes"
-    )
+    allowed = f"a JPEG, PNG or WebP of at most {MAX_INPUT_BYTES} bytes"
+    return refused(field, why, allowed=allowed)

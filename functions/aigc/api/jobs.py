@@ -7,16 +7,18 @@ import binascii
 import logging
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from aigc.api.errors import HttpError
+from aigc.api.inputs import without_secrets
 from aigc.api.progress import ANSWER_S, image_of
-from aigc.errors import BadRecordError, InvalidRequestError
+from aigc.errors import BadRecordError
 from aigc.jobs.job import Source, State, milliseconds
+from aigc.jobs.ledger import INDEX
 from aigc.jobs.settle import look
 from aigc.jobs.webhooks import delivery
 from aigc.logs import note
-from aigc.tasks.fields import shown
+from aigc.tasks.fields import refused, shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import JobError as RecordedError
     from aigc.jobs.ledger import Indexed
     from aigc.jobs.runtime import Runtime
+    from aigc.jobs.webhooks import Try
     from aigc.triggers.http import HttpRequest
 
 logger = logging.getLogger(__name__)
@@ -39,7 +42,6 @@ MOST_READ = 200
 """Records that one call reads: those that a filter passes over count too."""
 
 INDEX_PAGE = 200
-_INDEX = "index/"
 _ENTRY = re.compile(r"[0-9]{13}-[!-~]{1,800}")
 
 
@@ -100,7 +102,7 @@ class _Wanted:
 
 def _one_of(name: str, came: str, allowed: tuple[str, ...]) -> str:
     if came and came not in allowed:
-        raise _refused(name, came, ", ".join(allowed))
+        raise refused(name, f"{shown(came)} is not allowed", allowed=", ".join(allowed))
     return came
 
 
@@ -109,7 +111,8 @@ def _limit(request: HttpRequest) -> int:
     if not came:
         return USUAL
     if not re.fullmatch("[0-9]{1,3}", came) or not 1 <= int(came) <= MOST_AT_ONCE:
-        raise _refused("limit", came, f"1 to {MOST_AT_ONCE}")
+        problem = f"{shown(came)} is not allowed"
+        raise refused("limit", problem, allowed=f"1 to {MOST_AT_ONCE}")
     return int(came)
 
 
@@ -121,17 +124,13 @@ def _decoded(cursor: str) -> str:
     except (binascii.Error, ValueError):
         entry = ""
     if not _ENTRY.fullmatch(entry):
-        raise _refused("cursor", cursor, "the cursor of an earlier page")
-    return _INDEX + entry
+        problem = f"{shown(cursor)} is not allowed"
+        raise refused("cursor", problem, allowed="the cursor of an earlier page")
+    return INDEX + entry
 
 
 def _encoded(key: str) -> str:
-    return base64.urlsafe_b64encode(key.removeprefix(_INDEX).encode()).decode()
-
-
-def _refused(name: str, came: str, allowed: str) -> InvalidRequestError:
-    message = f"{name}: {shown(came)} is not allowed"
-    return InvalidRequestError(message, field=name, allowed=allowed)
+    return base64.urlsafe_b64encode(key.removeprefix(INDEX).encode()).decode()
 
 
 # The list
@@ -142,8 +141,9 @@ def _page(wanted: _Wanted, call: Call) -> answers.Jobs:
     found: list[answers.JobSummary] = []
     read, last = 0, wanted.after
     for entry in _entries(wanted.after, runtime):
-        if len(found) == wanted.limit or read == MOST_READ or not runtime.has_time(ANSWER_S):
-            return {"jobs": found, "cursor": _encoded(last) if last else None}
+        is_enough = len(found) == wanted.limit or read == MOST_READ
+        if last != wanted.after and (is_enough or not runtime.has_time(ANSWER_S)):
+            return {"jobs": found, "cursor": _encoded(last)}
         last = entry.key
         if not wanted.may_be(entry):
             continue
@@ -209,7 +209,7 @@ def _detail(job: Job, call: Call) -> answers.JobDetail:
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
         "start_by": job.start_by.isoformat() if job.start_by else None,
-        "task": _without_secrets(job.task),
+        "task": without_secrets(job.task),
         "model": task.model_label(),
         "prompt": task.prompt_text(),
         "place": {
@@ -264,22 +264,14 @@ def _error(error: RecordedError | None) -> answers.JobError | None:
 def _webhook(job: Job, runtime: Runtime) -> answers.Delivery | None:
     if not job.webhook_url:
         return None
-    told: Any = delivery(job.id, runtime)
-    if told is None:
-        return {"url": _without_query(job.webhook_url), "state": "pending", "tries": []}
-    return {"url": told["url"], "state": told["state"], "tries": told["tries"]}
+    told = delivery(job, runtime)
+    return {"url": told.url, "state": told.state, "tries": [_try(one) for one in told.tries]}
 
 
-def _without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Leave out pictures in Base64, and the queries of URLs: they may be signatures."""
-    if isinstance(value, dict):
-        return {
-            name: _without_query(inner) if name.endswith("url") else _without_secrets(inner)
-            for name, inner in value.items()
-            if name != "base64"
-        }
-    return [_without_secrets(one) for one in value] if isinstance(value, list) else value
-
-
-def _without_query(url: str) -> str:
-    return url.partition("?")[0]
+def _try(made: Try) -> answers.DeliveryTry:
+    told: answers.DeliveryTry = {"at": made.at.isoformat()}
+    if made.status is not None:
+        told["status"] = made.status
+    if made.error:
+        told["error"] = made.error
+    return told

@@ -95,7 +95,7 @@ class KnownKeys:
             self.seen.clear()
         self.seen[digest] = (now, caller)
 
-    def fresh(self, digest: str, now: datetime) -> bool:
+    def is_fresh(self, digest: str, now: datetime) -> bool:
         """Whether what is remembered of a key still counts."""
         remembered = timedelta(seconds=REMEMBERED_S)
         return digest in self.seen and now - self.seen[digest][0] < remembered
@@ -163,7 +163,7 @@ def _configured(digest: str, digests: Mapping[str, str]) -> Caller | None:
 
 def _remembered(digest: str, runtime: Runtime) -> Caller | None:
     known, now = runtime.memory.of(KnownKeys), runtime.now()
-    if not known.fresh(digest, now):
+    if not known.is_fresh(digest, now):
         known.note(digest, _in_ledger(digest, runtime), now)
     return known.seen[digest][1]
 

@@ -29,7 +29,17 @@ LOOK_EACH_S = 1.0
 """Between two looks at a job that a caller waits for; the vendor is asked less often than that."""
 
 ANSWER_S = 5.0
-"""Time that is kept for a last look, which may store pictures, and for the answer."""
+"""Time that is kept for the answer."""
+
+SETTLE_S = 20.0
+"""Time that is kept for a look that may find the pictures and store them."""
+
+_QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
+    "queued": "IN_QUEUE",
+    "submitting": "IN_PROGRESS",
+    "running": "IN_PROGRESS",
+    "storing": "IN_PROGRESS",
+}
 
 
 def status(call: Call) -> HttpResponse:
@@ -97,14 +107,20 @@ def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job]
     until = runtime.now() + timedelta(seconds=patience_s)
     while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
         runtime.sleep(LOOK_EACH_S)
-        job = look(job.id, runtime) or job
+        see = look if runtime.has_time(SETTLE_S) else _read
+        job = see(job.id, runtime) or job
     return job
+
+
+def _read(job_id: str, runtime: Runtime) -> Job | None:
+    """Read a job as it is: others may settle it, and this invocation has no time left to."""
+    return runtime.ledger.read(job_id)
 
 
 def status_of(job: Job, call: Call) -> answers.Status:
     """Say how far a job is, in the words of the queue protocol."""
     answer: answers.Status = {
-        "status": QUEUE_STATUS.get(job.state, "COMPLETED"),
+        "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
         **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
         "logs": list(_log(job)) if _wants_logs(call) else None,
         "metrics": _metrics(job),
@@ -145,22 +161,17 @@ def named(job: Job) -> dict[str, str]:
     return {"X-Fal-Request-Id": job.id}
 
 
-QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
-    "queued": "IN_QUEUE",
-    "submitting": "IN_PROGRESS",
-    "running": "IN_PROGRESS",
-    "storing": "IN_PROGRESS",
-}
-
-
 def _wants_logs(call: Call) -> bool:
     return "logs" in call.request.query and call.request.parameter("logs") not in {"0", "false"}
 
 
 def _position(job: Job, runtime: Runtime) -> int:
-    """Count the jobs before this one, a listing's page at most."""
-    markers = itertools.islice(runtime.ledger.lane(job.lane).waiting(), PAGE)
-    return sum(1 for _ in itertools.takewhile(lambda marker: marker.key != job.marker, markers))
+    """Count the jobs before this one, a listing's page at most; none if it just left the queue."""
+    waiting = itertools.islice(runtime.ledger.lane(job.lane).waiting(), PAGE)
+    markers = [marker.key for marker in waiting]
+    if job.marker in markers:
+        return markers.index(job.marker)
+    return PAGE if len(markers) == PAGE else 0
 
 
 def _metrics(job: Job) -> answers.Metrics:

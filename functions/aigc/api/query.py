@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from aigc.api.progress import RESULT_URL_S
-from aigc.jobs.settle import look
+from aigc.api.inputs import without_secrets
+from aigc.api.progress import RESULT_URL_S, looked_up
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _NEVER = "0000-00-00T00:00:00Z"  # the vendor's way to leave a time empty
 
 def query(call: Call) -> HttpResponse:
     """Answer as DescribeTaskDetail of VOD, or DescribeAigcImageTask of MPS."""
-    job = call.check_owner(look(call.path["id"], call.runtime))
+    job = looked_up(call)
     body = _mps_query(job, call) if job.kind == "mps.image" else _vod_query(job, call)
     return HttpResponse(status=200, body=body)
 
@@ -82,7 +82,7 @@ def _vod_task(job: Job, call: Call) -> answers.VodTask:
         "ErrCodeExt": _err_code_ext(job),
         "Message": job.error.message if job.error else "",
         "Progress": 100 if job.has_ended else 0,
-        "Input": _pascal(job.task),
+        "Input": _pascal(without_secrets(job.task)),
         "Output": {"FileInfos": pictures} if pictures else None,
         "SessionId": job.task.get("session_id") or "",
         "SessionContext": job.task.get("session_context") or "",
@@ -124,12 +124,11 @@ def _time(moment: datetime | None) -> str:
 
 
 def _pascal(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Spell parameters as the vendor does, without the pictures that are given as Base64."""
+    """Spell parameters as the vendor does."""
     if isinstance(value, dict):
         return {
             "".join(part.capitalize() for part in name.split("_")): _pascal(inner)
             for name, inner in value.items()
-            if name != "base64"
         }
     if isinstance(value, (list, tuple)):
         return [_pascal(inner) for inner in value]

@@ -16,7 +16,6 @@ import random
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -179,16 +178,20 @@ def charged(call: Call, order: Order) -> Iterator[Charge]:
     """
     charge = Charge()
     try:
-        try:
-            _charge(order, call.caller, call.runtime, charge)
-        except HttpError as error:
-            if error.status != HTTPStatus.TOO_MANY_REQUESTS or not _is_repeat(call, order):
-                raise
-            charge.give_back()
+        _charge_unless_repeat(call, order, charge)
         yield charge
     except (HttpError, InvalidRequestError):
         charge.give_back()
         raise
+
+
+def _charge_unless_repeat(call: Call, order: Order, charge: Charge) -> None:
+    try:
+        _charge(order, call.caller, call.runtime, charge)
+    except HttpError:
+        if not is_repeat(call, order):
+            raise
+        charge.give_back()
 
 
 def _charge(order: Order, caller: Caller, runtime: Runtime, charge: Charge) -> None:
@@ -238,7 +241,7 @@ def _allowance(caller: Caller, period: Period, limit: int, runtime: Runtime) -> 
     return runtime.memory.of(Allowances).of(caller, period, limit, runtime.now())
 
 
-def _is_repeat(call: Call, order: Order) -> bool:
+def is_repeat(call: Call, order: Order) -> bool:
     """Whether the order was accepted before; only an order with a name of its own can have been."""
     is_named = call.request.header("idempotency-key").strip() or order.task.session_id
     return bool(is_named) and call.runtime.ledger.read(order.id) is not None

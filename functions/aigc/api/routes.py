@@ -21,7 +21,7 @@ from aigc.api.stream import stream
 from aigc.api.submit import submit
 from aigc.api.uploads import upload
 from aigc.api.vod_events import receive
-from aigc.errors import AigcError
+from aigc.errors import AigcError, InvalidRequestError
 from aigc.logs import note
 from aigc.triggers.http import HttpResponse
 
@@ -77,7 +77,8 @@ def docs(call: Call) -> HttpResponse:
 
 _ENDPOINT = f"/(?P<endpoint>{'|'.join(ENDPOINTS)})"
 _OWNER = f"/(?P<endpoint>{'|'.join(ENDPOINTS)}|tencent-vod/v1|tencent-mps/v1)"
-_REQUEST = rf"{_OWNER}/requests/(?P<id>[0-9a-zA-Z_-]+)"
+_ID = "(?P<id>[0-9a-zA-Z_-]{1,64})"  # ours have 32; a longer one makes a key that COS refuses
+_REQUEST = f"{_OWNER}/requests/{_ID}"
 
 ROUTES = (
     Route("submit", "POST", re.compile(_ENDPOINT), submit, manner="both"),
@@ -88,12 +89,12 @@ ROUTES = (
     Route(
         "query",
         "GET",
-        re.compile(r"/(?P<endpoint>tencent-(?:vod|mps)/v1)/query/(?P<id>[0-9a-zA-Z_-]+)"),
+        re.compile(f"/(?P<endpoint>tencent-(?:vod|mps)/v1)/query/{_ID}"),
         query,
         manner="vendors",
     ),
     Route("jobs", "GET", re.compile("/v1/jobs"), jobs),
-    Route("job", "GET", re.compile("/v1/jobs/(?P<id>[0-9a-zA-Z_-]+)"), job),
+    Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), job),
     Route("lanes", "GET", re.compile("/v1/lanes"), lanes),
     Route("models", "GET", re.compile("/v1/models"), models),
     Route("upload", "POST", re.compile("/v1/uploads"), upload),
@@ -113,12 +114,17 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
         response = _respond(request, runtime)
     except AigcError as error:
         response = refusal(error, request.request_id, _manner(error, request))
-        fault = {"error": type(error).__name__, "detail": str(error)}
+        fault = {"error": type(error).__name__, "detail": _for_the_log(error)}
         note(**fault)
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.warning("call_failed", extra=fault)
     note(method=request.method, status=response.status)
     return response.without_body() if request.method == "HEAD" else response
+
+
+def _for_the_log(error: AigcError) -> str:
+    """Say what went wrong without what a body held: URLs in it may be secrets."""
+    return f"at {error.field}" if isinstance(error, InvalidRequestError) else str(error)
 
 
 def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,15 @@ from aigc.api.call import ENDPOINTS, Call
 from aigc.api.errors import HttpError
 from aigc.api.inputs import taken_in
 from aigc.api.progress import named, outcome, watch
-from aigc.api.quotas import charged, check_kind
+from aigc.api.quotas import charged, check_kind, is_repeat
 from aigc.api.webhooks import webhook_url
 from aigc.api.wishes import patience, priority, start_by
-from aigc.errors import InvalidRequestError
+from aigc.errors import CloudError, InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import Place, Source, fresh_id, id_from
 from aigc.logs import note
 from aigc.places import LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
-from aigc.tasks.fields import Parameters, explain, fault, shown, snake
+from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
 from aigc.triggers.http import HttpResponse
 from aigc.wire import strict_json
 
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from aigc.api.answers import Submitted
     from aigc.api.quotas import Charge
     from aigc.jobs.job import Job
-    from aigc.jobs.runtime import Runtime
     from aigc.settings import Settings
     from aigc.tasks.kind import Task
     from aigc.triggers.http import HttpRequest
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY = 6 * 2**20
 """What a Function URL lets through (https://cloud.tencent.com/document/product/583/11637)."""
@@ -85,7 +87,7 @@ def submit(call: Call) -> HttpResponse:
     task = _task(call, kind, body)
     order = _order(call, kind, task, place)
     with charged(call, order) as charge:
-        order = replace(order, task=taken_in(task, call.runtime), webhook_url=told_at)
+        order = replace(order, task=_taken_in(order, call), webhook_url=told_at)
         job = _accepted(call, order, charge)
     note(job=job.id)
     return _outcome_in_time(job, call) or HttpResponse(
@@ -93,12 +95,29 @@ def submit(call: Call) -> HttpResponse:
     )
 
 
+def _taken_in(order: Order, call: Call) -> Task:
+    """Make links of the inputs; those of a repeat need not be there any more."""
+    try:
+        return taken_in(order.task, call.runtime)
+    except InvalidRequestError:
+        if not is_repeat(call, order):
+            raise
+        return order.task
+
+
 def _outcome_in_time(job: Job, call: Call) -> HttpResponse | None:
-    """Wait for the result as long as the caller would; None if it did not come."""
+    """Wait for the result as long as the caller would; None if it did not come.
+
+    Nor if it could not be looked at: an error would have the caller submit, and pay, again.
+    """
     asked = patience(call.request)
     if asked is None:
         return None
-    seen = watch(job, call.runtime, asked.seconds, lambda one: one.has_ended)
+    try:
+        seen = watch(job, call.runtime, asked.seconds, lambda one: one.has_ended)
+    except CloudError as error:
+        logger.warning("wait_ended", extra={"job": job.id, "code": error.code})
+        return None
     if not seen.has_ended:
         return None
     return outcome(seen, call.runtime).with_headers({"Preference-Applied": asked.preference})
@@ -161,19 +180,14 @@ def _task(call: Call, kind: str, body: dict[str, Any]) -> Task:
 def _check_account(task: Task, settings: Settings) -> None:
     sub_app_id = getattr(task, "sub_app_id", None)
     if sub_app_id not in {None, settings.sub_app_id}:
-        raise InvalidRequestError(
-            f"sub_app_id {sub_app_id} is not the one that this service works in",
-            field="sub_app_id",
-            allowed=f"{settings.sub_app_id}, or none",
-        )
+        problem = f"{sub_app_id} is not the one that this service works in"
+        raise refused("sub_app_id", problem, allowed=f"{settings.sub_app_id}, or none")
     store = getattr(task, "store_cos_param", None)
     bucket = store and store.cos_bucket_name
     if bucket and bucket != settings.results_bucket:
-        raise InvalidRequestError(
-            f"results cannot go to the bucket {bucket}",
-            field="store_cos_param.cos_bucket_name",
-            allowed=f"{settings.results_bucket}, or none",
-        )
+        field = "store_cos_param.cos_bucket_name"
+        problem = f"results cannot go to the bucket {bucket}"
+        raise refused(field, problem, allowed=f"{settings.results_bucket}, or none")
 
 
 def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
@@ -184,7 +198,7 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
         if repeat_key
         else fresh_id(runtime.now())
     )
-    place = _place(asked, task, job_id, runtime)
+    place = _place(asked, task, job_id, call)
     urgency = getattr(task, "tasks_priority", None)
     return Order(
         id=job_id,
@@ -197,33 +211,30 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
     )
 
 
-def _place(asked: ResultPlace, task: Task, job_id: str, runtime: Runtime) -> Place:
+def _place(asked: ResultPlace, task: Task, job_id: str, call: Call) -> Place:
     prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
-    prefix = f"calls/{runtime.now():%Y-%m-%d}/" if prefix is None else prefix
+    prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
+    if asked.name and call.caller.limits.own_only:
+        # Whoever names a file may name another caller's: to replace it, and to be shown it.
+        raise refused(
+            "result.name", "is not for a key that sees only its own", allowed="result.prefix"
+        )
     name = asked.name or job_id
     if not fits_in_a_key(prefix, name):
-        raise InvalidRequestError(
-            f"the results would have keys of {len((prefix + name).encode())} bytes and more",
-            field="result",
-            allowed=f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8",
-        )
+        problem = f"the results would have keys of {len((prefix + name).encode())} bytes and more"
+        allowed = f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8"
+        raise refused("result", problem, allowed=allowed)
     return Place(prefix=prefix, name=name)
 
 
 def _repeat_key(request: HttpRequest) -> str:
     key = request.header("idempotency-key").strip()
     if len(key) > MAX_REPEAT_KEY:
-        raise InvalidRequestError(
-            f"the Idempotency-Key has {len(key)} characters",
-            field="Idempotency-Key",
-            allowed=f"at most {MAX_REPEAT_KEY} characters",
-        )
+        problem = f"has {len(key)} characters"
+        raise refused("Idempotency-Key", problem, allowed=f"at most {MAX_REPEAT_KEY} characters")
     if not key.isprintable():
-        raise InvalidRequestError(
-            "the Idempotency-Key holds a character that cannot be printed",
-            field="Idempotency-Key",
-            allowed="printable text",
-        )
+        problem = "holds a character that cannot be printed"
+        raise refused("Idempotency-Key", problem, allowed="printable text")
     return key
 
 
@@ -235,11 +246,9 @@ def _path_in_store(task: Task) -> str | None:
     try:
         return checked_prefix(store.cos_bucket_path.lstrip("/"))
     except ValueError as error:
-        raise InvalidRequestError(
-            f"{shown(store.cos_bucket_path)} is not allowed",
-            field="store_cos_param.cos_bucket_path",
-            allowed=f"it {error}",
-        ) from None
+        field = "store_cos_param.cos_bucket_path"
+        problem = f"{shown(store.cos_bucket_path)} is not allowed"
+        raise refused(field, problem, allowed=f"it {error}") from None
 
 
 def _accepted(call: Call, order: Order, charge: Charge) -> Job:
@@ -247,10 +256,7 @@ def _accepted(call: Call, order: Order, charge: Charge) -> Job:
     if not accepted.is_new:
         charge.give_back()
     if not accepted.is_new and accepted.job.fingerprint != fingerprint(order.task):
-        raise InvalidRequestError(
-            f"request {accepted.job.id} was made with the same Idempotency-Key or session_id, but"
-            " with another body",
-            field="Idempotency-Key" if _repeat_key(call.request) else "session_id",
-            allowed="the same body, or a key that was not used before",
-        )
+        field = "Idempotency-Key" if _repeat_key(call.request) else "session_id"
+        problem = f"request {accepted.job.id} was made with the same {field} and another body"
+        raise refused(field, problem, allowed=f"the same body, or another {field}")
     return accepted.job

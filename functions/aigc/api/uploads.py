@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from aigc.api.inputs import MAX_BYTES
 from aigc.api.submit import json_body
 from aigc.jobs.runtime import INPUTS
+from aigc.pictures import MAX_INPUT_BYTES
 from aigc.places import checked_name
 from aigc.tasks.fields import Parameters, explain, fault, shown, spelled
 from aigc.triggers.http import HttpResponse
@@ -33,7 +33,7 @@ class UploadRequest(Parameters):
 
     file_name: str = Field(min_length=1)
     content_type: Annotated[_ContentType, spelled(_ContentType)]
-    size: int = Field(ge=1, le=MAX_BYTES)
+    size: int = Field(ge=1, le=MAX_INPUT_BYTES)
     """Bytes, exactly."""
 
     @field_validator("file_name")

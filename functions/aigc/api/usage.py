@@ -8,9 +8,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from aigc.errors import InvalidRequestError
 from aigc.jobs.usage import PREFIX, Ended
-from aigc.tasks.fields import shown
+from aigc.tasks.fields import refused, shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -131,11 +130,8 @@ def _days(call: Call) -> tuple[str, str]:
     first = _day(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
     days = (last - first).days + 1
     if not 1 <= days <= MOST_DAYS:
-        raise InvalidRequestError(
-            f"from {first} to {last} are {max(days, 0)} days",
-            field="from",
-            allowed=f"1 to {MOST_DAYS} days",
-        )
+        problem = f"{first} to {last} are {max(days, 0)} days"
+        raise refused("from", problem, allowed=f"1 to {MOST_DAYS} days")
     return str(first), str(last)
 
 
@@ -148,6 +144,5 @@ def _day(call: Call, name: str) -> date | None:
             raise ValueError(came)
         return date.fromisoformat(came)
     except ValueError:
-        raise InvalidRequestError(
-            f"{name}: {shown(came)} is not allowed", field=name, allowed="a day, like 2026-11-20"
-        ) from None
+        problem = f"{shown(came)} is not allowed"
+        raise refused(name, problem, allowed="a day, like 2026-11-20") from None

@@ -6,8 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from aigc.errors import InvalidRequestError
-from aigc.tasks.fields import shown
+from aigc.tasks.fields import refused, shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +27,8 @@ def start_by(request: HttpRequest, now: datetime) -> datetime | None:
     if not given:
         return None
     if not _SECONDS.fullmatch(given) or not 1 <= float(given) <= LONGEST_PATIENCE_S:
-        raise _refused(name, given, f"seconds, 1 to {LONGEST_PATIENCE_S}")
+        allowed = f"seconds, 1 to {LONGEST_PATIENCE_S}"
+        raise refused(name, f"{shown(given)} is not allowed", allowed=allowed)
     return now + timedelta(seconds=float(given))
 
 
@@ -37,7 +37,7 @@ def priority(request: HttpRequest) -> int:
     name = "X-Fal-Queue-Priority"
     given = request.header(name).strip()
     if given.lower() not in {"", "normal", "low"}:
-        raise _refused(name, given, "normal, low")
+        raise refused(name, f"{shown(given)} is not allowed", allowed="normal, low")
     return LOW_PRIORITY if given.lower() == "low" else 0
 
 
@@ -46,6 +46,9 @@ class Patience(NamedTuple):
 
     seconds: int
     preference: str
+
+
+_AS_LONG_AS_CAN_BE = Patience(LONGEST_PATIENCE_S, "wait")
 
 
 def patience(request: HttpRequest) -> Patience | None:
@@ -57,14 +60,5 @@ def patience(request: HttpRequest) -> Patience | None:
         match = _WAIT.fullmatch(preference.strip())
         if match:
             seconds = match["seconds"]
-            return Patience(int(seconds), f"wait={seconds}") if seconds else AS_LONG_AS_CAN_BE
+            return Patience(int(seconds), f"wait={seconds}") if seconds else _AS_LONG_AS_CAN_BE
     return None
-
-
-AS_LONG_AS_CAN_BE = Patience(LONGEST_PATIENCE_S, "wait")
-
-
-def _refused(name: str, given: str, allowed: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"{name}: {shown(given)} is not allowed", field=name, allowed=allowed
-    )

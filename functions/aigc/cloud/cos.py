@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import random
 import time
@@ -10,6 +11,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
 from qcloud_cos import CosClientError, CosConfig, CosS3Client, CosServiceError
@@ -197,7 +199,22 @@ class CosBucket:
             EnableOldDomain=True,
             Proxies=self._proxies,
         )
-        return CosS3Client(config, retry=retries)
+        return CosS3Client(config, retry=retries, session=_session())
+
+
+@functools.cache
+def _session() -> requests.Session:
+    """Keep connections open, and what the environment says of proxies and certificates read.
+
+    Left to itself `requests` reads that anew for each request, which is 0.25 of the 0.85 ms of
+    CPU that a small object takes.
+    """
+    session = requests.Session()
+    told = session.merge_environment_settings("https://myqcloud.com", {}, None, None, None)
+    session.trust_env = False
+    session.proxies = getproxies()
+    session.verify = told["verify"]
+    return session
 
 
 def _unless_slowed_down(send: Callable[[], object]) -> None:

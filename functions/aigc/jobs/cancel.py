@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aigc.errors import RefusedError
+from aigc.errors import AmbiguousError, RefusedError
 from aigc.jobs.settle import once_sent, settle
 from aigc.jobs.start import end
 
@@ -17,6 +17,9 @@ Outcome = Literal["cancelled", "requested", "already_ended", "not_cancellable"]
 
 TRIES = 3
 """Looks at a job that others keep moving on."""
+
+TRY_EACH_S = 0.5
+"""Between them: who holds a job that waits writes very soon that it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,18 @@ def cancel(job_id: str, runtime: Runtime) -> Cancellation | None:
     """Cancel a job, or say truly why not; None where there is none.
 
     Raises:
-        CloudError: The ledger or the vendor could not be asked; asking again is safe.
+        CloudError: The ledger or the vendor could not be asked, or somebody else holds the job;
+            asking again is safe.
     """
-    job = once_sent(job_id, runtime)
     for _ in range(TRIES):
+        job = once_sent(job_id, runtime)
         if job is None:
             return None
         cancellation = _cancelled(job, runtime)
         if cancellation is not None:
             return cancellation
-        job = once_sent(job_id, runtime)
-    return None if job is None else Cancellation(job, "not_cancellable")
+        runtime.sleep(TRY_EACH_S)
+    raise AmbiguousError(f"cancel job {job_id}: it waits, but who holds it may be about to send it")
 
 
 def _cancelled(job: Job, runtime: Runtime) -> Cancellation | None:
@@ -79,7 +83,9 @@ def _aborted(job: Job, runtime: Runtime) -> Cancellation:
         return Cancellation(job, "not_cancellable")
     try:
         runtime.upstream.call(call)
-    except RefusedError:
+    except RefusedError as error:
+        if error.code.startswith(("UnauthorizedOperation", "AuthFailure")):
+            raise  # this says nothing of the task
         settled = settle(job, runtime)  # it runs, or has ended, perhaps by an earlier wish
         return Cancellation(settled, "already_ended" if settled.has_ended else "not_cancellable")
     return Cancellation(settle(job, runtime), "requested")

@@ -81,6 +81,11 @@ class Attempt(Record):
     """What the vendor reported when it was done; they expire (VOD: 7 days, MPS: 12 hours)."""
     error: JobError | None = None
 
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the vendor has a task of it, or may have one."""
+        return bool(self.task_id) or self.is_ambiguous
+
 
 class Picture(Record):
     """One finished picture in the results bucket."""

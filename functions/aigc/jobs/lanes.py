@@ -58,7 +58,7 @@ def slow_down(lane: str, runtime: Runtime) -> None:
         logger.warning("lane_not_slowed_down", extra={"lane": lane, "code": error.code})
 
 
-def recover(lane: str, view: LaneView, runtime: Runtime) -> None:
+def forget_old_cuts(lane: str, view: LaneView, runtime: Runtime) -> None:
     """Forget a lane's cuts once they have worn off."""
     if view.cuts and most_at_once(lane, view, runtime) == runtime.settings.lanes.get(lane, 1):
         runtime.ledger.forget_cuts(view.cuts)

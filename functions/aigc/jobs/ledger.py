@@ -182,7 +182,8 @@ class Ledger:
         try:
             return Job.model_validate_json(body)
         except ValidationError as error:
-            raise BadRecordError(f"the record of job {job_id} cannot be read: {error}") from None
+            faults = error.errors(include_url=False, include_input=False, include_context=False)
+            raise BadRecordError(f"the record of job {job_id} cannot be read: {faults}") from None
 
     def write(self, job: Job) -> Job:
         """Write the next revision; only the holder of the claim on the last may."""

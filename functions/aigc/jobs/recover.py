@@ -139,12 +139,21 @@ def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
     for job_id in _shuffled(runtime.ledger.claimed_jobs()):
         if not runtime.has_time(START_S):
             return
-        job = runtime.ledger.read(job_id)
-        if job is not None and runtime.ledger.is_over(job):
-            tally(job, runtime)
-            tidy_staging(job, runtime)  # before the claims, which are what leads here
-            runtime.ledger.forget_claims(job)
-            report.forgotten += 1
+        try:
+            report.forgotten += _forget(job_id, runtime)
+        except Exception:  # the claims of others must go all the same
+            report.failed += 1
+            logger.exception("claims_not_forgotten", extra={"job": job_id})
+
+
+def _forget(job_id: str, runtime: Runtime) -> bool:
+    job = runtime.ledger.read(job_id)
+    if job is None or not runtime.ledger.is_over(job):
+        return False
+    tally(job, runtime)
+    tidy_staging(job, runtime)  # before the claims, which are what leads here
+    runtime.ledger.forget_claims(job)
+    return True
 
 
 def _look_after(lane: str, number: int, runtime: Runtime) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from aigc.jobs.job import Attempt, session_id
 from aigc.jobs.ledger import marker_key
 from aigc.jobs.start import CALLERS_DOING, pump
+from aigc.jobs.usage import tally
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -25,7 +26,7 @@ class Replay:
 
     job: Job
     refusal: Refusal | None = None
-    may_be_paid: bool = False
+    may_be_billed: bool = False
     """Whether the attempt that failed may have been billed: the next one is billed again."""
 
 
@@ -45,10 +46,11 @@ def replay(job_id: str, runtime: Runtime) -> Replay | None:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return Replay(job, "busy")
+    tally(claimed, runtime)  # the sweep may not have come to this end yet, and then never would
     queued = _queued(claimed, runtime)
     runtime.ledger.exhume(job_id)
     pump(queued.lane, runtime)
-    return Replay(queued, may_be_paid=bool(job.attempt.task_id) or job.attempt.is_ambiguous)
+    return Replay(queued, may_be_billed=job.attempt.may_be_billed)
 
 
 def _queued(job: Job, runtime: Runtime) -> Job:

@@ -173,7 +173,7 @@ def expire(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    message = f"not started by {job.start_by:%Y-%m-%dT%H:%M:%SZ}, as asked: nothing was sent"
+    message = f"not started by {job.start_by:%Y-%m-%dT%H:%M:%SZ}, as asked: nothing is billed"
     error = JobError(type="not_started", message=message, retryable=True)
     return end(claimed.model_copy(update={"state": "cancelled", "error": error}), runtime)
 

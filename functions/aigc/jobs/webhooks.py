@@ -25,7 +25,7 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from aigc.errors import CloudError
@@ -151,14 +151,13 @@ def deliver_due(runtime: Runtime) -> int:
     return made
 
 
-def delivery(job_id: str, runtime: Runtime) -> dict[str, Any] | None:
-    """Say for people what became of a job's webhook; None before the first try."""
-    body = runtime.bucket.get(_delivery_key(job_id))
-    if body is None:
-        return None
-    told = Delivery.model_validate_json(body)
-    tries = [one.model_dump(mode="json", exclude_defaults=True) for one in told.tries]
-    return {"url": told.url, "state": told.state, "tries": tries}
+def delivery(job: Job, runtime: Runtime) -> Delivery:
+    """Read what came of the tries so far; none were made where nothing tells of this end."""
+    body = runtime.bucket.get(_delivery_key(job.id))
+    url = urlsplit(job.webhook_url)._replace(query="", fragment="").geturl()
+    new = Delivery(message_id=message_id(job), url=url)
+    read = new if body is None else Delivery.model_validate_json(body)
+    return read if read.message_id == new.message_id else new
 
 
 def dead_webhooks(runtime: Runtime, after: str = "") -> list[str]:
@@ -205,7 +204,7 @@ def _due(runtime: Runtime) -> Iterator[Owed]:
 
 def _revive(job: Job, runtime: Runtime) -> bool:
     """Owe another try of a dead delivery; False where it is not dead."""
-    known = _known(job, runtime)
+    known = delivery(job, runtime)
     if known.state != "dead":
         return False
     _mark(job, len(known.tries), runtime.now(), runtime)
@@ -241,7 +240,7 @@ def _made(owed: Owed, runtime: Runtime) -> Reply | None:
         if runtime.ledger.is_old(owed.modified):
             runtime.bucket.delete(owed.key)
         return None
-    known = _known(job, runtime)
+    known = delivery(job, runtime)
     if known.next_try != owed.number:
         runtime.bucket.delete(owed.key)
         return None
@@ -292,15 +291,6 @@ def _conclude(owed: Owed, job: Job, known: Delivery, reply: Reply, runtime: Runt
             "error": reply.error,
         },
     )
-
-
-def _known(job: Job, runtime: Runtime) -> Delivery:
-    """Read what came of the tries so far; none were made where nothing tells of this end."""
-    body = runtime.bucket.get(_delivery_key(job.id))
-    url = urlsplit(job.webhook_url)._replace(query="", fragment="").geturl()
-    new = Delivery(message_id=message_id(job), url=url)
-    read = new if body is None else Delivery.model_validate_json(body)
-    return read if read.message_id == new.message_id else new
 
 
 def _write(job: Job, told: Delivery, runtime: Runtime) -> None:

@@ -145,6 +145,12 @@ def explain(error: ValidationError) -> InvalidRequestError:
     )
 
 
+def refused(field: str, problem: str, *, allowed: str) -> InvalidRequestError:
+    """Make the error of a parameter that no model reads, in the words of one that a model does."""
+    fault = _Fault(field, problem, allowed)
+    return InvalidRequestError(str(fault), field=field, allowed=allowed)
+
+
 def _explained(line: ErrorDetails) -> _Fault:
     path = ".".join(str(part) for part in line["loc"])
     if line["type"] == "fault":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.api.inputs import MAX_BYTES
 from aigc.errors import RefusedError
+from aigc.pictures import MAX_INPUT_BYTES
 from tests.fakes import InMemoryStore, picture
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE, job_of
 
@@ -209,7 +209,7 @@ def test_key_that_http_would_read_as_another_is_refused(client: Client, url: str
         (None, "is not there"),
         (b"", "begins with"),
         (b"<html>", "begins with"),
-        (picture() + bytes(MAX_BYTES), "bytes"),
+        (picture() + bytes(MAX_INPUT_BYTES), "bytes"),
     ],
     ids=["absent", "empty", "html", "too large"],
 )
@@ -281,7 +281,7 @@ def test_what_was_uploaded_is_an_input(client: Client) -> None:
         ({"file_name": ""}, "file_name"),
         ({"content_type": "image/svg+xml"}, "content_type"),
         ({"size": 0}, "size"),
-        ({"size": MAX_BYTES + 1}, "size"),
+        ({"size": MAX_INPUT_BYTES + 1}, "size"),
         ({"sise": 1}, "sise"),
     ],
 )
@@ -292,3 +292,30 @@ def test_upload_of_anything_else_is_refused(
 
     assert answer.status == 422
     assert answer.body["field"] == field
+
+
+# Once they are gone
+
+
+def test_a_repeat_finds_its_request_though_its_input_is_gone(client: Client) -> None:
+    allow(client, BUCKET)
+    client.world.inputs.put("cat.png", picture())
+    body = with_input(IMAGE, {"url": f"cos://{BUCKET}/cat.png"})
+    first = client.post(IMAGE, body, Idempotency_Key="once")
+    client.world.inputs.delete("cat.png")
+
+    again = client.post(IMAGE, body, Idempotency_Key="once")
+    another = client.post(IMAGE, body, Idempotency_Key="twice")
+
+    assert again.body["request_id"] == first.body["request_id"]
+    assert another.status == 422
+
+
+def test_the_vendors_query_shows_no_signature_of_an_input(client: Client) -> None:
+    body = with_input(IMAGE, {"url": "https://example.com/a.png?sign=secret"})
+    job_id = client.post(IMAGE, body).body["request_id"]
+
+    shown = client.get(f"/tencent-vod/v1/query/{job_id}").body
+
+    assert "https://example.com/a.png" in str(shown)
+    assert "secret" not in str(shown)

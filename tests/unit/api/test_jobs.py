@@ -9,10 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from aigc.api import jobs
+from aigc.api.routes import answer
 from aigc.errors import ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source
+from aigc.triggers.http import HttpRequest
 from tests.fakes import a_place, an_id, picture
+from tests.unit.api.client import KEY
 from tests.unit.api.test_progress import failed, finished, submitted
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
 
@@ -291,3 +294,16 @@ def test_webhook_that_was_delivered_is_told_with_its_tries(client: Client) -> No
 
 def test_job_that_does_not_exist_is_not_found(client: Client) -> None:
     assert job_of(client, "nobody").status == 404
+
+
+def test_a_page_gets_on_however_little_time_there_is(client: Client) -> None:
+    for _ in range(2):
+        client.post(IMAGE, BODIES[IMAGE])
+        client.world.clock.pass_time(1)
+    hurried = HttpRequest(method="GET", path="/v1/jobs", headers={"authorization": f"Bearer {KEY}"})
+
+    page = answer(hurried, client.world.runtime(seconds=1)).body
+
+    assert isinstance(page, dict)
+    assert len(page["jobs"]) == 1
+    assert page["cursor"]

@@ -178,6 +178,16 @@ def test_a_key_for_its_own_only_sees_and_lists_its_own(client: Client) -> None:
     assert len(client.get("/v1/jobs").body["jobs"]) == 2
 
 
+def test_a_key_for_its_own_only_cannot_name_the_file_of_another(client: Client) -> None:
+    narrow = with_key(client, put_key(client.world, "narrow", own_only=True))
+
+    named = narrow.post(SUBMIT, IMAGE | {"result": {"prefix": "shop/", "name": "hero"}})
+    placed = narrow.post(SUBMIT, IMAGE | {"result": {"prefix": "shop/"}})
+
+    assert (named.status, named.body["field"]) == (422, "result.name")
+    assert placed.status == 200
+
+
 def test_a_key_is_refused_the_kinds_that_it_is_not_for(client: Client) -> None:
     caller = with_key(client, put_key(client.world, kinds=("mps.image",)))
 

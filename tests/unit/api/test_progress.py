@@ -63,6 +63,18 @@ def test_waiting_request_is_told_its_place(client: Client) -> None:
     assert answer.body["queue_position"] == 1
 
 
+def test_request_that_just_left_the_queue_has_nobody_before_it(client: Client) -> None:
+    submitted(client)
+    submitted(client)
+    client.world.clock.pass_time(1)
+    last = submitted(client)
+    client.world.store.delete(*(key for key in client.world.ledger_keys("lanes/") if last in key))
+
+    answer = status_of(client, last)
+
+    assert answer.body["queue_position"] == 0
+
+
 def test_finished_request_is_completed(client: Client) -> None:
     request_id = finished(client)
 
@@ -243,6 +255,20 @@ def test_running_request_cannot_be_cancelled_and_is_told_why(client: Client, pat
     assert "may be billed" in answer.body["detail"]
 
 
+def test_request_that_somebody_is_about_to_send_may_be_cancelled_later(client: Client) -> None:
+    submitted(client)
+    held = submitted(client)
+    ledger = client.world.runtime().ledger
+    job = ledger.read(held)
+    assert job is not None
+    ledger.claim(job)
+
+    answer = client.send("PUT", f"{IMAGE}/requests/{held}/cancel")
+
+    assert answer.status == 503
+    assert answer.body["retryable"] is True
+
+
 def test_ended_request_is_already_completed(client: Client) -> None:
     request_id = finished(client)
     status_of(client, request_id)
@@ -287,6 +313,18 @@ def test_request_that_was_not_sent_in_time_is_a_timeout_of_its_caller(client: Cl
     assert answer.headers["X-Fal-Request-Timeout-Type"] == "user"
     assert status_of(client, late).body["error_type"] == "request_timeout"
     assert len(client.world.vendor.tasks) == 1
+
+
+def test_request_that_was_sent_in_vain_is_not_said_to_be_unsent(client: Client) -> None:
+    late = client.post(IMAGE, BODIES[IMAGE], X_Fal_Request_Timeout="30").body["request_id"]
+    client.world.vendor.fail(client.world.vendor.tasks[0], "RequestLimitExceeded")
+    status_of(client, late)
+    client.world.clock.pass_time(31)
+
+    answer = client.get(f"{IMAGE}/requests/{late}")
+
+    assert answer.status == 504
+    assert answer.body["detail"].endswith("as asked: nothing is billed")
 
 
 def test_query_of_a_request_that_was_not_sent_in_time_is_aborted(client: Client) -> None:

@@ -196,12 +196,12 @@ def test_a_month_has_its_budget_and_no_more(client: Client) -> None:
 
 def test_several_pictures_cost_several_times_as_much(client: Client) -> None:
     caller = limited(client, budget_per_month=Decimal(1))
-    four = UNPRICED | {"output_config": {"output_image_count": 3}}
+    three = UNPRICED | {"output_config": {"output_image_count": 3}}
     caller.world.prices = Prices.parse(
         {"currency": "CNY", "price": [{"model": "Hunyuan", "per_image": "0.25"}]}
     )
 
-    answers = [submit(caller, four), submit(caller, four), submit(caller, UNPRICED)]
+    answers = [submit(caller, three), submit(caller, three), submit(caller, UNPRICED)]
 
     assert [answer.status for answer in answers] == [200, 429, 200]
 
@@ -215,6 +215,16 @@ def test_a_job_without_a_price_is_refused_to_a_key_with_a_budget(client: Client)
     assert refused.body["retryable"] is False
     assert 'model = "Hunyuan", version = "3.0"' in refused.body["detail"]
     assert submit(caller).status == 200
+
+
+def test_a_repeat_finds_its_request_though_its_price_is_gone(client: Client) -> None:
+    caller = limited(client, budget_per_month=Decimal(1))
+    first = submit(caller, repeat_key="order-1")
+    caller.world.prices = Prices()
+
+    repeat = submit(caller, repeat_key="order-1")
+
+    assert repeat.body["request_id"] == first.body["request_id"]
 
 
 def test_what_a_budget_refuses_spends_no_job(client: Client) -> None:

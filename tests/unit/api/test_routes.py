@@ -54,6 +54,13 @@ def test_health_needs_no_key_and_asks_nothing(client: Client) -> None:
     assert client.world.store.requests == []
 
 
+def test_id_that_is_too_long_for_any_bucket_is_not_looked_up(client: Client) -> None:
+    answer = client.get(f"/v1/jobs/{'a' * 900}")
+
+    assert answer.status == 404
+    assert client.world.store.requests == []
+
+
 def test_path_that_is_nowhere_is_not_found(client: Client) -> None:
     answer = client.get("/tencent-vod/v1/aigc-music")
 

@@ -198,6 +198,24 @@ def test_caller_waits_no_longer_than_he_may(client: Client, preference: str, wai
     assert client.world.clock.now() == START + timedelta(seconds=waited_s)
 
 
+class ForgetfulStore(InMemoryStore):
+    """A bucket that takes a job and then does not answer."""
+
+    def get(self, key: str) -> bytes | None:
+        if key.startswith("jobs/"):
+            raise AmbiguousError("get", code="ClientNetworkError")
+        return super().get(key)
+
+
+def test_caller_whose_wait_is_cut_off_is_still_told_his_request(client: Client) -> None:
+    client.world.store = ForgetfulStore(client.world.clock)
+
+    answer = client.post(IMAGE, BODIES[IMAGE], Prefer="wait=30")
+
+    assert answer.status == 200
+    assert client.world.ledger_keys("jobs/") == [f"jobs/{answer.body['request_id']}.json"]
+
+
 @pytest.mark.parametrize("preference", ["respond-async", "wait=soon", "wait=-1", "waiting=3"])
 def test_preference_that_we_cannot_read_is_none(client: Client, preference: str) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], Prefer=preference)

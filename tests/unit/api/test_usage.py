@@ -9,9 +9,10 @@ import pytest
 
 from aigc.api.routes import answer
 from aigc.api.usage import PAGE
-from aigc.errors import AmbiguousError
+from aigc.errors import AmbiguousError, BadPictureError
 from aigc.jobs.job import Source
 from aigc.jobs.recover import sweep
+from aigc.jobs.replay import replay
 from aigc.jobs.usage import Ended
 from aigc.prices import Prices
 from aigc.triggers.http import HttpRequest
@@ -120,6 +121,17 @@ def test_a_sweep_that_dies_over_it_counts_a_job_once_in_the_end(priced: Client) 
     assert priced.world.store.faults == []
     assert priced.world.ledger_keys("claims/") == []
     assert usage(priced).body["total"]["jobs"] == 1
+
+
+def test_an_end_that_is_replayed_before_the_sweep_counted_it_is_counted(priced: Client) -> None:
+    made = priced.post(SUBMIT, IMAGE)
+    priced.world.downloads.errors = [BadPictureError("no picture")]
+    priced.world.vendor.finish(priced.world.vendor.tasks[-1])
+    priced.get(f"{SUBMIT}/requests/{made.body['request_id']}/status")
+
+    replay(made.body["request_id"], priced.world.runtime())
+
+    assert usage(priced).body["total"]["jobs_without_price"] == 1
 
 
 def test_what_failed_costs_nothing(priced: Client) -> None:

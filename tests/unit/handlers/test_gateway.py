@@ -61,6 +61,28 @@ def test_log_names_route_status_and_refusal(capsys: pytest.CaptureFixture[str]) 
     assert (line["method"], line["status"], line["error"]) == ("POST", 401, "HttpError")
 
 
+@pytest.mark.parametrize("url", ["ftp://a.example/?sign=hunter2", "https://me:hunter2@a.example"])
+def test_log_names_the_field_of_a_refusal_and_not_what_it_held(
+    world: World, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    digest = hashlib.sha256(b"example-key").hexdigest()
+    world.settings = build_settings(
+        api_keys={"default": digest}, webhook_secrets=["whsec_" + "A" * 32]
+    )
+    asked = captured("function_url/status") | {
+        "httpMethod": "POST",
+        "path": "/tencent-mps/v1/aigc-image",
+        "body": json.dumps({"prompt": "a cat", "webhook_url": url}),
+    }
+
+    answer = gateway.main_handler(asked, CONTEXT)
+
+    logged = capsys.readouterr().out
+    assert answer["statusCode"] == 422
+    assert json.loads(logged)["detail"] == "at webhook_url"
+    assert "hunter2" not in logged
+
+
 class BrokenStore(InMemoryStore):
     """A bucket that does not answer."""
 

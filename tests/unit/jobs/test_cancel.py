@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aigc.errors import AmbiguousError, ThrottledError
+from aigc.errors import AmbiguousError, RefusedError, ThrottledError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.recover import sweep
@@ -109,6 +110,17 @@ def test_a_caller_who_died_over_it_does_not_keep_the_job_from_running(world: Wor
     assert read(world, waiting).state == "running"
 
 
+def test_a_job_that_somebody_is_about_to_send_is_not_called_sent(world: World) -> None:
+    accepted(world)
+    waiting = accepted(world)
+    world.runtime().ledger.claim(waiting)
+
+    with pytest.raises(AmbiguousError, match="about to send it"):
+        cancel(waiting.id, world.runtime())
+
+    assert read(world, waiting).state == "queued"
+
+
 def test_a_vendor_that_does_not_answer_leaves_the_job_as_it_was(world: World) -> None:
     job = accepted(world)
     world.vendor.next_aborts = ["throttle"]
@@ -119,14 +131,22 @@ def test_a_vendor_that_does_not_answer_leaves_the_job_as_it_was(world: World) ->
     assert read(world, job).state == "running"
 
 
+def test_a_right_that_is_missing_is_not_taken_for_the_vendors_word_on_the_task(
+    world: World,
+) -> None:
+    job = accepted(world)
+    world.vendor.next_aborts = ["forbid"]
+
+    with pytest.raises(RefusedError, match="UnauthorizedOperation"):
+        cancel(job.id, world.runtime())
+
+
 # Not sent in time
 
 
 def in_a_minute(world: World) -> Job:
-    late = order()
     wanted = world.clock.now() + timedelta(seconds=60)
-    fields = {name: getattr(late, name) for name in late.__slots__}
-    return accept(type(late)(**{**fields, "start_by": wanted}), world.runtime()).job
+    return accept(replace(order(), start_by=wanted), world.runtime()).job
 
 
 @pytest.mark.parametrize("seen_by", ["look", "sweep", "pump"])

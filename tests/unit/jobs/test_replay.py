@@ -57,7 +57,7 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
     look(job.id, world.runtime())
 
     assert replayed is not None
-    assert replayed.may_be_paid
+    assert replayed.may_be_billed
     ended = read(world, job)
     assert ended.state == "succeeded"
     assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1", f"{job.id}-2"]

@@ -176,10 +176,10 @@ class Cam:
         found = self._roles.get(role)
         return found is not None and trusts(found.document, service)
 
-    def policies_of(self, role: str) -> list[dict[str, Any]]:
+    def policies_of(self, role: str) -> list[str]:
         """Give the documents of a role's policies."""
         found = self._roles.get(role)
-        return [json.loads(policy.document) for policy in found.policies.values()] if found else []
+        return [policy.document for policy in found.policies.values()] if found else []
 
     # The account
 

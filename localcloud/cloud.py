@@ -25,7 +25,7 @@ from localcloud.mps import Mps
 from localcloud.notifications import LOOPBACK, Notifications
 from localcloud.pictures import placeholder
 from localcloud.results import Results
-from localcloud.server import Request, Response, Server
+from localcloud.server import LostReplyError, Request, Response, Server
 from localcloud.tasks import SOURCE_FAILED, Failure, TaskBook, TaskFailedError
 from localcloud.vod import Vod
 
@@ -189,7 +189,10 @@ class LocalCloud:
             return placeholder(url)
         if host in LOOPBACK and request.host != self._authority:
             return _fetch_over_http(url)
-        response = self.answer(request)
+        try:
+            response = self.answer(request)
+        except LostReplyError:
+            raise _unreadable(f"no answer from {request.host}") from None
         if response.status != 200:  # noqa: PLR2004
             raise _unreadable(f"HTTP {response.status} from {request.host}")
         return response.body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import threading
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +56,13 @@ class Faults:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._random = random.Random(0)  # noqa: S311  the same faults in each run
+        self.came_true: Counter[str] = Counter()
+        """How often what went wrong where: `cos.PutObject lost_reply`."""
+
+    def seed(self, number: int) -> None:
+        """Draw otherwise from here on, the same for the same number."""
+        with self._lock:
+            self._random.seed(number)
 
     def replace(self, entries: object) -> None:
         """Forget what was to come and take these instead.
@@ -93,6 +101,7 @@ class Faults:
 
     def _use(self, index: int) -> None:
         fault = self._faults[index]
+        self.came_true[f"{fault.where} {fault.kind}"] += 1
         if fault.times is None:
             return
         if fault.times == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import random
@@ -151,7 +152,7 @@ def _compose(size: tuple[int, int], chance: random.Random) -> Image.Image:
 
 def _caption(canvas: Image.Image, title: str, text: str) -> None:
     size = max(10, canvas.width // 36)
-    font = ImageFont.load_default(size)
+    font = _font(size)
     pen = ImageDraw.Draw(canvas, "RGBA")
     top = canvas.height - round(size * 3.4)
     pen.rectangle((0, top, canvas.width, canvas.height), fill=(0, 0, 0, 215))
@@ -160,6 +161,12 @@ def _caption(canvas: Image.Image, title: str, text: str) -> None:
     shown = shown if len(shown) <= longest else shown[: longest - 1] + "…"
     pen.text((size, top + size * 0.4), title, font=font, fill=(255, 255, 255, 190))
     pen.text((size, top + size * 1.8), shown, font=font, fill=(255, 255, 255, 255))
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Read Pillow's font once for each size: it lies in its module as text."""
+    return ImageFont.load_default(size)
 
 
 def _encode(canvas: Image.Image, format_: str) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import ApiError
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
     from localcloud.core import Caller
 
-Document = dict[str, Any]
-Statement = dict[str, Any]
 Grant = tuple[str, str]
 """An action, and the resource as the statement that covers it names it."""
 
@@ -27,10 +27,18 @@ OWN = frozenset({"", "uin/", "uid/"})
 """Region or account left out: any region, and the account that the policy belongs to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a statement says of one resource, of an action that it is about."""
+
+    effect: str
+    resource: str
+
+
 class Guard:
     """Lets roles do what their policies allow; the account's own key may do everything."""
 
-    def __init__(self, policies_of: Callable[[str], list[Document]]) -> None:
+    def __init__(self, policies_of: Callable[[str], list[str]]) -> None:
         self._policies_of = policies_of
         self._used: dict[str, set[Grant]] = collections.defaultdict(set)
         self._denied: dict[str, set[Grant]] = collections.defaultdict(set)
@@ -56,13 +64,13 @@ class Guard:
 
     def _authorize(self, role: str, action: str, resource: str) -> None:
         covering = list(_covering(self._policies_of(role), action, resource))
-        if not covering or any(statement["effect"] == "deny" for statement, _ in covering):
+        if not covering or any(rule.effect == "deny" for rule in covering):
             self._denied[role].add((action, resource))
             raise ApiError(
                 "AuthFailure.UnauthorizedOperation",
                 f"the role {role} is not authorized to {action} on {resource}",
             )
-        self._used[role].update((action, pattern) for _, pattern in covering)
+        self._used[role].update((action, rule.resource) for rule in covering)
 
 
 def trusts(document: str, service: str) -> bool:
@@ -82,16 +90,22 @@ def _needed(action: str) -> tuple[str, ...]:
     return (action, "mps:RequestFromSdk") if action.startswith("mps:") else (action,)
 
 
-def _covering(
-    documents: list[Document], action: str, resource: str
-) -> Iterator[tuple[Statement, str]]:
-    statements = (one for document in documents for one in document.get("statement", ()))
-    for statement in statements:
-        if not any(_fits(pattern, action) for pattern in _listed(statement["action"])):
-            continue
-        for pattern in _listed(statement["resource"]):
-            if _covers(pattern, resource):
-                yield statement, pattern
+def _covering(documents: list[str], action: str, resource: str) -> Iterator[Rule]:
+    for document in documents:
+        for rule in _rules(document, action):
+            if _covers(rule.resource, resource):
+                yield rule
+
+
+@functools.lru_cache(maxsize=4096)
+def _rules(document: str, action: str) -> tuple[Rule, ...]:
+    """Find what a document says of an action, once: each request of a role asks that."""
+    return tuple(
+        Rule(statement["effect"], resource)
+        for statement in json.loads(document).get("statement", ())
+        if any(_fits(pattern, action) for pattern in _listed(statement["action"]))
+        for resource in _listed(statement["resource"])
+    )
 
 
 def _covers(pattern: str, resource: str) -> bool:
@@ -109,8 +123,14 @@ def _segment_fits(wanted: str, named: str) -> bool:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    parts = map(re.escape, pattern.split("*"))
-    return re.fullmatch(".*".join(parts), text, re.DOTALL) is not None
+    if "*" not in pattern:
+        return pattern == text
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
 
 def _listed(value: Any) -> list[str]:  # noqa: ANN401  CAM takes one or several

@@ -45,7 +45,7 @@ class Request:
     body: bytes
     source_ip: str = "127.0.0.1"
 
-    @property
+    @cached_property
     def hostname(self) -> str:
         """The host without its port, in lower case."""
         return self.host.rpartition(":")[0].lower() if ":" in self.host else self.host.lower()
@@ -170,7 +170,8 @@ class _Connection(socketserver.StreamRequestHandler):
         headers = _read_headers(self.rfile)
         if headers.get("expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._acknowledge()
+        if {"content-length", "transfer-encoding"} & headers.keys():
+            self._acknowledge()
         body = _read_body(self.rfile, headers)
         host, path, query = _split_target(method, target, headers)
         return Request(method, host, path, query, headers, body, str(self.client_address[0]))

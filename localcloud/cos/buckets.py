@@ -62,6 +62,7 @@ class BucketOperations:
         self._store = store
         self._account = account
         self._clock = clock
+        self._listed_owner = xml.elements(self._owner())
         self.operations = {
             ("PUT", ""): Operation("PutBucket", self._create),
             ("HEAD", ""): Operation("HeadBucket", self._head),
@@ -190,7 +191,7 @@ class BucketOperations:
             "LastModified": xml_time(stored.modified),
             "ETag": f'"{stored.etag}"',
             "Size": stored.size,
-            "Owner": self._owner(),
+            "Owner": self._listed_owner,
             "StorageClass": "STANDARD",
         }
 

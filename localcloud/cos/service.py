@@ -142,8 +142,9 @@ class Cos:
             return self._post
         else:
             operations = self._buckets.operations
-        resources = [name for _, name in operations if name and name in request.params]
-        found = operations.get((request.method, resources[0] if resources else ""))
+        params = request.params
+        named = (name for _, name in operations if name and name in params) if params else ()
+        found = operations.get((request.method, next(iter(named), "")))
         if found is None:
             raise CosError("MethodNotAllowed", "The local cloud has no such operation.")
         return found

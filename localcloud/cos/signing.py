@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import re
@@ -14,12 +15,13 @@ from localcloud.core import Caller
 from localcloud.cos.errors import CosError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from localcloud.core import Key, Keys
     from localcloud.server import Request
 
 _SAFE = "-_.~"
+_SPECIAL = re.compile(r"[^\w.~-]", re.ASCII)
 _MAX_SKEW_S = 900
 _FIELDS = (
     "q-sign-algorithm",
@@ -66,9 +68,9 @@ def _verify_own(
     check_time(fields["q-sign-time"], now)
     check_time(fields["q-key-time"], now)
     _check_token(request, key, now)
-    expected = [
+    expected = (
         text.signature(key.secret_key, fields) for text in _signed_texts(request, path, fields)
-    ]
+    )
     if not any(hmac.compare_digest(one, fields["q-signature"]) for one in expected):
         raise _mismatch()
     return Caller(key.secret_id, key.role)
@@ -88,8 +90,9 @@ class _SignedText:
         return _hmac_sha1(sign_key(secret_key, fields["q-key-time"]), to_sign)
 
 
+@functools.lru_cache(maxsize=64)
 def sign_key(secret_key: str, key_time: str) -> str:
-    """Derive the key that signs within a time."""
+    """Derive the key that signs within a time; a client uses one for all requests of a second."""
     return _hmac_sha1(secret_key, key_time)
 
 
@@ -147,20 +150,20 @@ def _in_query(request: Request) -> dict[str, str]:
     return {name: request.params[name] for name in _FIELDS if name in request.params}
 
 
-def _signed_texts(request: Request, path: str, fields: Mapping[str, str]) -> list[_SignedText]:
-    """Build what was signed; clients sign the host with its port or, the SDK, without."""
-    params = {_encode(name).lower(): value for name, value in request.params.items()}
-    headers = {_encode(name).lower(): value for name, value in request.headers.items()}
-    without_port = {**headers, "host": request.hostname}
-    return [
-        _SignedText(
-            request.method.lower(),
-            path,
-            _list(params, fields["q-url-param-list"]),
-            _list(candidate, fields["q-header-list"], "latin-1"),
-        )
-        for candidate in (headers, without_port)
-    ]
+def _signed_texts(request: Request, path: str, fields: Mapping[str, str]) -> Iterator[_SignedText]:
+    """Build what was signed; clients sign the host without its port, as the SDK does, or with."""
+    params = {_signed_name(name): value for name, value in request.params.items()}
+    headers = {_signed_name(name): value for name, value in request.headers.items()}
+    signed_params = _list(params, fields["q-url-param-list"])
+    for host in dict.fromkeys((request.hostname, request.headers.get("host", ""))):
+        candidate = {**headers, "host": host} if "host" in headers else headers
+        signed_headers = _list(candidate, fields["q-header-list"], "latin-1")
+        yield _SignedText(request.method.lower(), path, signed_params, signed_headers)
+
+
+@functools.lru_cache(maxsize=1024)
+def _signed_name(name: str) -> str:
+    return _encode(name).lower()
 
 
 def _list(given: Mapping[str, str], names: str, encoding: str = "utf-8") -> str:
@@ -230,6 +233,8 @@ def _mismatch() -> CosError:
 
 
 def _encode(text: str, encoding: str = "utf-8") -> str:
+    if text.isascii() and not _SPECIAL.search(text):
+        return text
     return quote(text.encode(encoding, "surrogateescape"), safe=_SAFE)
 
 

@@ -1,4 +1,4 @@
-"""Buckets and objects: contents in files, what is known of them in memory and in a journal."""
+"""Buckets and objects: large contents in files, all else in memory and in a journal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import threading
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cos.errors import CosError
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRIVATE = "private"
+SMALL = 16 * 1024
+"""Contents up to this size are kept in memory: a file for each would cost more than all the rest
+of a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """What is known of an object; its content lies in the file of this name."""
+    """What is known of an object, and its content where that is small."""
 
     key: str
     size: int
@@ -31,6 +34,9 @@ class StoredObject:
     headers: dict[str, str]
     """What a GET gives back: Content-Type, Cache-Control…, x-cos-meta-*."""
     file: str
+    """The name of the file that holds its content; empty where that is small."""
+    small: str | None = None
+    """Its content as Latin-1, which any bytes are; None where there is a file."""
     acl: str = "default"
 
 
@@ -204,12 +210,13 @@ class Store:
         """
         if unless_exists and stored.key.encode() in bucket.objects:
             raise _exists()
-        (self._files / stored.file).write_bytes(content)
+        if stored.small is None:
+            (self._files / stored.file).write_bytes(content)
         with bucket.lock:
             is_refused = unless_exists and stored.key.encode() in bucket.objects
             forgotten = stored if is_refused else bucket.add(stored)
             if not is_refused:
-                self._journal.write(_object_name(bucket.name, stored.key), asdict(stored))
+                self._journal.write(_object_name(bucket.name, stored.key), _noted(stored))
         self._forget(forgotten)
         if is_refused:
             raise _exists()
@@ -233,7 +240,7 @@ class Store:
         """
         with bucket.lock:
             stored = self.find(bucket, key)
-            return stored, (self._files / stored.file).read_bytes()
+            return stored, self._content(stored)
 
     def delete(self, bucket: Bucket, key: str) -> None:
         """Remove an object; one that is not there does not matter."""
@@ -243,8 +250,13 @@ class Store:
                 self._journal.write(_object_name(bucket.name, key), None)
         self._forget(removed)
 
+    def _content(self, stored: StoredObject) -> bytes:
+        if stored.small is not None:
+            return stored.small.encode("latin-1")
+        return (self._files / stored.file).read_bytes()
+
     def _forget(self, stored: StoredObject | None) -> None:
-        if stored is not None:
+        if stored is not None and stored.small is None:
             with contextlib.suppress(FileNotFoundError):
                 (self._files / stored.file).unlink()
 
@@ -259,14 +271,21 @@ class Store:
 
 def describe(key: str, content: bytes, modified: float, headers: dict[str, str]) -> StoredObject:
     """Say what is to be known of an object that will have this content."""
+    is_small = len(content) <= SMALL
     return StoredObject(
         key=key,
         size=len(content),
         etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
         modified=modified,
         headers=headers,
-        file=uuid.uuid4().hex,
+        file="" if is_small else uuid.uuid4().hex,
+        small=content.decode("latin-1") if is_small else None,
     )
+
+
+def _noted(stored: StoredObject) -> dict[str, Any]:
+    """Write an object down as it is; `asdict` would copy it through and through."""
+    return {one.name: getattr(stored, one.name) for one in fields(stored)}
 
 
 def _exists() -> CosError:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from localcloud.cos.errors import CosError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _HEADER = '<?xml version="1.0" encoding="UTF-8"?>\n'
 # What XML 1.0 cannot hold at all; a client that has such keys asks for encoding-type=url.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_SPECIAL = re.compile(f"[&<>]|{_FORBIDDEN.pattern}")
+
+
+class Markup(str):
+    """Elements that were written before, to be put in as they are."""
+
+    __slots__ = ()
 
 
 def document(root: str, content: object) -> bytes:
@@ -21,16 +32,28 @@ def document(root: str, content: object) -> bytes:
     return (_HEADER + _element(root, content)).encode()
 
 
+def elements(content: Mapping[str, object]) -> Markup:
+    """Write what many elements of a document have in common, once for all of them."""
+    return Markup("".join(_element(name, value) for name, value in content.items()))
+
+
 def _element(name: str, value: object) -> str:
     if isinstance(value, list):
-        return "".join(_element(name, item) for item in value)
-    if isinstance(value, dict):
-        inner = "".join(_element(child, item) for child, item in value.items())
+        return "".join([_element(name, item) for item in value])
+    if isinstance(value, Markup):
+        inner: str = value
+    elif isinstance(value, dict):
+        inner = "".join([_element(child, item) for child, item in value.items()])
     elif isinstance(value, bool):
         inner = str(value).lower()
     else:
-        inner = _FORBIDDEN.sub("\ufffd", escape(str(value)))
+        text = str(value)
+        inner = _escaped(text) if _SPECIAL.search(text) else text
     return f"<{name}>{inner}</{name.partition(' ')[0]}>"
+
+
+def _escaped(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", escape(text))
 
 
 def parse(body: bytes) -> ET.Element:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core import ApiError
 from localcloud.faults import argument
-from localcloud.scf.instance import Failure, Invocation, Launch, Outcome
+from localcloud.scf.instance import Invocation, Launch
 from localcloud.scf.pool import Pool
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from localcloud.core import Account, Key, Keys
     from localcloud.faults import Faults
     from localcloud.scf.configuration import Configuration
+    from localcloud.scf.instance import Outcome
     from localcloud.scf.package import Package
 
 KEY_LIFETIME_S = 7200
@@ -110,6 +111,7 @@ class Function:
         self._created = self._modified = _now()
         self.configuration = configuration
         self.package = package
+        self._constants = self._context()
         self._pool = self._new_pool()
 
     @property
@@ -156,7 +158,7 @@ class Function:
     def reserve(self, megabytes: int | None) -> None:
         """Limit its instances by their memory together; 0 stops it, None is no limit."""
         self.reserved_mb = megabytes
-        self._pool.resize(self._limit())
+        self._pool.reserve(self._quota())
 
     def replace(self, configuration: Configuration, package: Package) -> None:
         """Take another configuration or code; events under way end on the old."""
@@ -164,13 +166,14 @@ class Function:
         old = self._pool
         self.configuration, self.package, self._key = configuration, package, None
         self._modified = _now()
+        self._constants = self._context()
         self._pool = self._new_pool()
         old.retire()
 
     def invoke(self, event: Any) -> Outcome:  # noqa: ANN401  any JSON
         """Handle one event, on an instance of its own, and wait for what comes of it."""
         request_id = str(uuid.uuid4())
-        outcome = self._handle(request_id, event) if self._limit() else _over_quota(request_id)
+        outcome = self._handle(request_id, event)
         failed = int(outcome.failure is not None)
         self.count(invocations=1, errors=failed, cpu_s=outcome.cpu_s)
         self._log_failure(outcome)
@@ -191,19 +194,18 @@ class Function:
             Invocation(
                 request_id=request_id,
                 event=event,
-                context=self._context(request_id),
+                context={**self._constants, "request_id": request_id},
                 environment=self._credentials(),
                 timeout_s=self.configuration.timeout_s,
                 kill_after_s=self._kill_fault(),
             )
         )
 
-    def _limit(self) -> int:
-        """Tell how many instances there may be."""
-        most = self._surroundings.max_instances
+    def _quota(self) -> int | None:
+        """Tell how many events it may handle at once."""
         if self.reserved_mb is None:
-            return most
-        return min(most, self.reserved_mb // self.configuration.memory_mb)
+            return None
+        return self.reserved_mb // self.configuration.memory_mb
 
     def _new_pool(self) -> Pool:
         launch = Launch(
@@ -213,7 +215,7 @@ class Function:
             init_timeout_s=self.configuration.init_timeout_s,
             log=lambda line: self._surroundings.log(self.name, line),
         )
-        return Pool(launch, self._limit())
+        return Pool(launch, self._surroundings.max_instances, self._quota())
 
     def _kill_fault(self) -> float | None:
         fault = self._surroundings.faults.take(f"scf.{self.name}", "kill")
@@ -270,13 +272,13 @@ class Function:
                 )
             return self._key
 
-    def _context(self, request_id: str) -> dict[str, Any]:
+    def _context(self) -> dict[str, Any]:
+        """Build what every context of this configuration holds, but for the `request_id`."""
         configuration, account = self.configuration, self._surroundings.account
         environment = {"SCF_NAMESPACE": configuration.namespace, **configuration.environment}
         return {
             "memory_limit_in_mb": configuration.memory_mb,
             "time_limit_in_ms": configuration.timeout_s * 1000,
-            "request_id": request_id,
             "environment": json.dumps(environment),
             "environ": ";".join(f"{key}={value}" for key, value in environment.items()),
             "function_version": "$LATEST",
@@ -286,11 +288,6 @@ class Function:
             "tencentcloud_appid": str(account.app_id),
             "tencentcloud_uin": account.uin,
         }
-
-
-def _over_quota(request_id: str) -> Outcome:
-    failure = Failure(432, "ResourceLimitReached", "the function's reserved quota has no room")
-    return Outcome(request_id, failure=failure)
 
 
 def _now() -> str:

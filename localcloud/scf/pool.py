@@ -14,15 +14,22 @@ if TYPE_CHECKING:
 class Pool:
     """At most `limit` instances; whoever comes when all are busy waits.
 
-    The cloud scales into the hundreds and answers 432 above its quota. A laptop has a few cores.
+    The cloud scales into the hundreds, and a laptop has a few cores. Above the function's own
+    quota nobody waits: that is 432, as in the cloud.
     """
 
     def __init__(
-        self, launch: Launch, limit: int, start: Callable[[Launch], Instance] = Instance
+        self,
+        launch: Launch,
+        limit: int,
+        quota: int | None = None,
+        start: Callable[[Launch], Instance] = Instance,
     ) -> None:
         self._launch = launch
         self._limit = limit
+        self._quota = quota
         self._start = start
+        self._events = 0
         self._idle: list[Instance] = []
         self._busy: set[Instance] = set()
         self._count = 0
@@ -37,6 +44,24 @@ class Pool:
 
     def handle(self, invocation: Invocation) -> Outcome:
         """Handle one event on an idle instance, or on a new one."""
+        if not self._admits():
+            over = Failure(432, "ResourceLimitReached", "the function's reserved quota is used up")
+            return Outcome(invocation.request_id, failure=over)
+        try:
+            return self._handle(invocation)
+        finally:
+            with self._changed:
+                self._events -= 1
+
+    def _admits(self) -> bool:
+        """Count an event; one that waits here would have an instance in the cloud."""
+        with self._changed:
+            if self._quota is not None and self._events >= self._quota:
+                return False
+            self._events += 1
+            return True
+
+    def _handle(self, invocation: Invocation) -> Outcome:
         instance = self._take()
         if instance is None:
             stopped = Failure(500, "Stopped", "the local cloud is stopping")
@@ -46,11 +71,10 @@ class Pool:
         finally:
             self._give_back(instance)
 
-    def resize(self, limit: int) -> None:
-        """Change how many instances there may be; those that are there stay."""
+    def reserve(self, quota: int | None) -> None:
+        """Change how many events it may handle at once; None is no limit."""
         with self._changed:
-            self._limit = limit
-            self._changed.notify_all()
+            self._quota = quota
 
     def retire(self) -> None:
         """Reuse nothing any more: end idle instances now and busy ones after their event."""

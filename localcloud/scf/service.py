@@ -7,7 +7,7 @@ import tempfile
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from localcloud import schema
 from localcloud.core import ApiError
@@ -110,6 +110,7 @@ class Scf:
         self._deployed: dict[str, Deployed] = {}
         self._lock = threading.RLock()
         self._log_lock = threading.Lock()
+        self._logs: dict[str, IO[str]] = {}
         self.log_listeners: list[Callable[[str], None]] = []
         """Each is called with every line that a function writes, behind `[<function>] `."""
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -178,7 +179,14 @@ class Scf:
         for one in deployed.values():
             one.stop()
         self._packages.clear()
+        self._close_logs()
         self._folder.cleanup()
+
+    def _close_logs(self) -> None:
+        with self._log_lock:
+            for file in self._logs.values():
+                file.close()
+            self._logs.clear()
 
     # Functions
 
@@ -364,10 +372,16 @@ class Scf:
         )
 
     def _log(self, function: str, line: str) -> None:
-        with self._log_lock, (self._log_folder / f"{function}.log").open("a") as file:
+        with self._log_lock:
+            file = self._logs.get(function) or self._open_log(function)
             file.write(f"{line}\n")
         for listener in self.log_listeners:
             listener(f"[{function}] {line}")
+
+    def _open_log(self, function: str) -> IO[str]:
+        """Open a log once; each line is there for others as soon as it is written."""
+        self._logs[function] = (self._log_folder / f"{function}.log").open("a", buffering=1)
+        return self._logs[function]
 
 
 def _path(function: str) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from localcloud.cloud import LocalCloud
+from localcloud.cos.store import SMALL
 from localcloud.journal import Journal
 from tests.localcloud.clients import BUCKET, Api, cos, get
 
@@ -43,6 +46,23 @@ def test_objects_tasks_applications_and_the_key_survive_a_restart(tmp_path: Path
         assert again == "InvalidParameterValue.SessionId"
         assert get(cloud, file["FileUrl"]).content.startswith(b"\x89PNG")
         assert api.ended_task(app, waiting)["AigcImageTask"]["ErrCode"] == 0
+
+
+@pytest.mark.parametrize("size", [0, SMALL, SMALL + 1])
+def test_contents_of_any_size_and_bytes_survive_a_restart(tmp_path: Path, size: int) -> None:
+    content = bytes(number % 256 for number in range(size))
+    with LocalCloud(data=tmp_path) as cloud:
+        cos(cloud).create_bucket(BUCKET)
+        cos(cloud).put_object(BUCKET, content, "a")
+        cos(cloud).put_object(BUCKET, b"gone", "b")
+        cos(cloud).delete_object(BUCKET, "b")
+
+    with LocalCloud(data=tmp_path) as cloud:
+        kept = cos(cloud).get_object(BUCKET, "a")["Body"].get_raw_stream().read()
+        listed = cos(cloud).list_objects(BUCKET)["Contents"]
+
+    assert kept == content
+    assert [one["Key"] for one in listed] == ["a"]
 
 
 def test_a_journal_forgets_a_line_that_a_crash_cut_short(tmp_path: Path) -> None:

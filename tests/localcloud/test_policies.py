@@ -15,14 +15,12 @@ OBJECT = "qcs::cos:ap-guangzhou:uid/1250000000:inbox-1250000000/in/a:b.jpg"
 APPLICATION = "qcs::vod::uin/100000000001:subAppId/15"
 
 
-def document(*statements: tuple[str, Any, Any]) -> dict[str, Any]:
-    return {
-        "version": "2.0",
-        "statement": [
-            {"effect": effect, "action": action, "resource": resource}
-            for effect, action, resource in statements
-        ],
-    }
+def document(*statements: tuple[str, Any, Any]) -> str:
+    listed = [
+        {"effect": effect, "action": action, "resource": resource}
+        for effect, action, resource in statements
+    ]
+    return json.dumps({"version": "2.0", "statement": listed})
 
 
 def guard(*statements: tuple[str, Any, Any]) -> Guard:

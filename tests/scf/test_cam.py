@@ -98,7 +98,7 @@ def test_policy_is_attached_by_number_and_by_name(cam: Cam, call: Call) -> None:
         "read": "User",
         "QcloudVODFullAccess": "QCS",
     }
-    assert json.loads(READ) in cam.policies_of("worker")
+    assert READ in cam.policies_of("worker")
 
 
 def test_detached_and_deleted_policies_are_gone(cam: Cam, call: Call) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from localcloud.core import ApiError
 from tests.scf.conftest import zipped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.scf.conftest import FunctionTool
 
 SOURCE = "def main_handler(event, context): return None\n"
@@ -183,16 +186,33 @@ def test_function_tells_the_tags_of_the_tag_service(functions: FunctionTool) -> 
     assert functions.call("GetFunction", FunctionName="plain")["Tags"] == []
 
 
-def test_reserved_memory_limits_the_instances(functions: FunctionTool) -> None:
-    functions.create("plain", SOURCE, MemorySize=128)
+def test_event_above_the_reserved_memory_is_refused_at_once(
+    functions: FunctionTool, tmp_path: Path
+) -> None:
+    source = f"""
+        import pathlib, time
 
-    functions.call("PutReservedConcurrencyConfig", FunctionName="plain", ReservedConcurrencyMem=128)
-    told = functions.call("GetReservedConcurrencyConfig", FunctionName="plain")
-    with ThreadPoolExecutor(8) as callers:
-        list(callers.map(lambda _: functions.invoke("plain"), range(20)))
+        def main_handler(event, context):
+            pathlib.Path({str(tmp_path)!r}, str(event)).touch()
+            while not pathlib.Path({str(tmp_path)!r}, "go on").exists():
+                time.sleep(0.01)
+            return event
+    """
+    functions.create("held", source, MemorySize=128)
+    functions.call("PutReservedConcurrencyConfig", FunctionName="held", ReservedConcurrencyMem=256)
+    told = functions.call("GetReservedConcurrencyConfig", FunctionName="held")
 
-    assert told == {"ReservedMem": 128}
-    assert functions.counters("plain")["instances"] == 1
+    with ThreadPoolExecutor(2) as callers:
+        handled = [callers.submit(functions.invoke, "held", event) for event in (1, 2)]
+        while not {"1", "2"} <= {path.name for path in tmp_path.iterdir()}:
+            time.sleep(0.01)
+        refused = functions.invoke("held", 3)["statusCode"]
+        (tmp_path / "go on").touch()
+
+    assert told == {"ReservedMem": 256}
+    assert refused == 432
+    assert [one.result() for one in handled] == [1, 2]
+    assert functions.invoke("held", 4) == 4
 
 
 def test_function_without_room_is_stopped_until_the_reservation_is_gone(

@@ -31,13 +31,12 @@ def most_at_once(lane: str, view: LaneView, runtime: Runtime) -> int:
     return min(configured, last.limit + max(0, won_back))
 
 
-def free_place(lane: str, view: LaneView, runtime: Runtime) -> int | None:
-    """Find a place that may be taken; None where the lane is full."""
+def free_places(lane: str, view: LaneView, runtime: Runtime) -> list[int]:
+    """Find the places that may be taken, as many as the lane may still run."""
     taken = view.slots
-    if len(taken) >= most_at_once(lane, view, runtime):
-        return None
+    free = most_at_once(lane, view, runtime) - len(taken)
     places = range(runtime.settings.lanes.get(lane, 1))
-    return next((number for number in places if number not in taken), None)
+    return [number for number in places if number not in taken][: max(0, free)]
 
 
 def slow_down(lane: str, runtime: Runtime) -> None:

@@ -11,6 +11,7 @@ The order of the writes is what makes it safe:
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from dataclasses import dataclass
@@ -26,15 +27,16 @@ from aigc.errors import (
     ThrottledError,
 )
 from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
-from aigc.jobs.lanes import free_place, slow_down
+from aigc.jobs.lanes import free_places, slow_down
 from aigc.jobs.ledger import marker_key
 from aigc.jobs.webhooks import owe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from aigc.jobs.job import ErrorType, Slot
-    from aigc.jobs.ledger import LaneView, Marker
+    from aigc.jobs.ledger import Marker
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -89,12 +91,30 @@ def _pump(lane: str, runtime: Runtime, fresh: Job | None) -> None:
     passed_over: set[tuple[str, int]] = set()
     while runtime.has_time(START_S):
         view = runtime.ledger.lane(lane)
-        number = free_place(lane, view, runtime)
-        if number is None:
+        free = free_places(lane, view, runtime)
+        if not free:
             return
-        job = _first_waiting(view, runtime, fresh, passed_over)
-        if job is None or not _start_one(job, number, runtime, fresh, passed_over):
+        due = (one for one in view.waiting() if one.not_before <= runtime.now())
+        front = list(itertools.islice(due, len(free)))
+        job = _next(itertools.chain(_scattered(front, fresh), due), runtime, fresh, passed_over)
+        if job is None:
             return
+        sent = _start_one(job, random.choice(free), runtime, passed_over)  # noqa: S311  no secret
+        if fresh is not None and _has_place(sent, fresh) and len(front) == 1:
+            return  # no other can have missed a place because of us: we gave back none
+
+
+def _scattered(front: list[Marker], fresh: Job | None) -> list[Marker]:
+    """Order those for whom there are places: they all start now, so in any order, our own first.
+
+    Who pumps beside us must not want the very same one, in the very same place.
+    """
+    scattered = random.sample(front, len(front))
+    return sorted(scattered, key=lambda marker: fresh is None or marker.key != fresh.marker)
+
+
+def _has_place(sent: Job | None, fresh: Job) -> bool:
+    return sent is not None and sent.id == fresh.id and sent.state in {"submitting", "running"}
 
 
 def send(job: Job, runtime: Runtime) -> Job:
@@ -208,35 +228,24 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
 
 
 def _start_one(
-    job: Job,
-    number: int,
-    runtime: Runtime,
-    fresh: Job | None,
-    passed_over: set[tuple[str, int]],
-) -> bool:
-    """Start a job if its place and it can be had; say whether another look is due.
-
-    None is due when the fresh job got its place: we took one and gave back none, so nobody else
-    can have missed a place because of us.
-    """
+    job: Job, number: int, runtime: Runtime, passed_over: set[tuple[str, int]]
+) -> Job | None:
+    """Start a job if its place and it can be had; None where somebody was faster."""
     slot = runtime.ledger.take_slot(job.lane, number, job.id)
     if slot is None:
-        return True
+        return None
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         passed_over.add((job.id, job.revision))
         runtime.ledger.release_slot(job.lane, slot)
-        return True
-    sent = _submit(claimed, slot, runtime)
-    return sent.state not in {"submitting", "running"} or fresh is None or sent.id != fresh.id
+        return None
+    return _submit(claimed, slot, runtime)
 
 
-def _first_waiting(
-    view: LaneView, runtime: Runtime, fresh: Job | None, passed_over: set[tuple[str, int]]
+def _next(
+    due: Iterator[Marker], runtime: Runtime, fresh: Job | None, passed_over: set[tuple[str, int]]
 ) -> Job | None:
-    for marker in view.waiting():
-        if marker.not_before > runtime.now():
-            continue
+    for marker in due:
         is_fresh = fresh is not None and fresh.marker == marker.key
         try:
             job = fresh if is_fresh else runtime.ledger.read(marker.job_id)

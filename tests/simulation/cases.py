@@ -1,0 +1,317 @@
+"""The small cases that are played in every order."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aigc.jobs.accept import Order, accept
+from aigc.jobs.cancel import cancel
+from aigc.jobs.recover import sweep
+from aigc.jobs.replay import replay
+from aigc.jobs.settle import look
+from aigc.tasks.kinds import KINDS
+from tests.fakes import LEASE_S, START, a_call, a_place
+from tests.simulation.play import Case, Move, Phase
+
+if TYPE_CHECKING:
+    from aigc.jobs.runtime import Runtime
+    from tests.simulation.play import Work
+
+TASKS: dict[str, dict[str, Any]] = {
+    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
+    "vod.scene_image": {
+        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
+        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
+    },
+    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
+}
+MODELS = {kind: KINDS[kind].model.model_validate(task) for kind, task in TASKS.items()}
+HOOK = "https://example.com/hook"
+LATER_S = LEASE_S + 5
+UNKNOWN_S = 1900
+"""After which a submission that nothing explains is given up."""
+
+
+def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
+    """Order a picture."""
+    return Order(
+        id=job_id,
+        kind=kind,
+        task=MODELS[kind],
+        source=a_call(),
+        place=a_place(job_id),
+        **more,
+    )
+
+
+def accepts(job_id: str, kind: str = "vod.image", **more: Any) -> Work:
+    """A function that accepts an order."""
+    return functools.partial(accept, order(job_id, kind, **more))
+
+
+def was_left(job_id: str, *, with_place: bool = False) -> Work:
+    """A function that died over an order: before it took a place for it, or after."""
+
+    def work(runtime: Runtime) -> None:
+        died = dataclasses.replace(runtime, deadline=runtime.now())  # no time for the pump
+        job = accept(order(job_id), died).job
+        if with_place:
+            runtime.ledger.take_slot(job.lane, 0, job.id)
+
+    return work
+
+
+def looks(job_id: str) -> Work:
+    return functools.partial(look, job_id)
+
+
+def cancels(job_id: str) -> Work:
+    return functools.partial(cancel, job_id)
+
+
+def replays(job_id: str) -> Work:
+    return functools.partial(replay, job_id)
+
+
+def bounded(case: Case, switches: int | None) -> Case:
+    """The same case, with so many interruptions at most."""
+    return dataclasses.replace(case, switches=switches)
+
+
+MPS = {"mps.image": 1}
+
+CASES = [
+    Case(
+        title="two calls want one place",
+        quick=1,
+        phases=(Phase(works={"accept a": accepts("a"), "accept b": accepts("b")}),),
+        deaths=1,
+        faults=1,
+    ),
+    Case(
+        title="three calls want two places",
+        quick=1,
+        phases=(Phase(works={f"accept {one}": accepts(one) for one in "abc"}),),
+        lanes={"vod.image": 2},
+    ),
+    Case(
+        title="one call comes twice",
+        quick=1,
+        phases=(Phase(works={"accept 1": accepts("a"), "accept 2": accepts("a")}),),
+        deaths=1,
+        faults=1,
+    ),
+    Case(
+        title="one call comes twice while the sweep runs",
+        quick=1,
+        phases=(Phase(works={"accept 1": accepts("a"), "accept 2": accepts("a"), "sweep": sweep}),),
+        deaths=1,
+    ),
+    Case(
+        title="a task ends while its sender is at work",
+        phases=(Phase(works={"accept a": accepts("a"), "sweep": sweep}),),
+        ends=("done",),
+        deaths=1,
+        faults=1,
+    ),
+    Case(
+        title="callbacks, a status call and the sweep settle one job",
+        given=(accepts("a"),),
+        phases=(Phase(works={"look": looks("a"), "sweep": sweep}),),
+        ends=("done",),
+        callbacks=2,
+        deaths=1,
+    ),
+    Case(
+        title="a place is passed on while another call wants it",
+        quick=1,
+        given=(accepts("a"), accepts("b")),
+        phases=(Phase(works={"accept c": accepts("c")}),),
+        ends=("done",),
+        deaths=1,
+    ),
+    Case(
+        title="two sweeps go on after a death",
+        phases=(
+            Phase(works={"accept a": accepts("a")}),
+            Phase(works={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),
+        ),
+        ends=("done",),
+        deaths=2,
+    ),
+    Case(
+        title="the vendor's replies are lost",
+        phases=(
+            Phase(works={"accept a": accepts("a")}),
+            Phase(works={"sweep": sweep, "look": looks("a")}, after_s=LATER_S),
+        ),
+        ends=("done",),
+        faults=2,
+        faulty=("Create", "Describe", "put"),
+    ),
+    Case(
+        title="a task fails for want of room",
+        given=(accepts("a"), accepts("b")),
+        phases=(
+            Phase(works={"look": looks("a")}),
+            Phase(works={"sweep": sweep, "accept c": accepts("c")}, after_s=LATER_S),
+        ),
+        ends=("RequestLimitExceeded",),
+        deaths=1,
+    ),
+    Case(
+        title="slow functions meet those that think them dead",
+        phases=(
+            Phase(works={"accept a": accepts("a")}),
+            Phase(works={"sweep 1": sweep}, after_s=LATER_S),
+        ),
+        pauses=3,
+        deaths=1,
+    ),
+    Case(
+        title="a slow status call meets the sweep that goes on after it",
+        given=(accepts("a"), Move("task-a-1.0", "done")),
+        phases=(Phase(works={"look": looks("a")}, late={"sweep": sweep}),),
+        callbacks=0,
+        pauses=2,
+        quick=2,
+    ),
+    Case(
+        title="a callback comes while its sender dies, and nothing is listed",
+        phases=(
+            Phase(works={"accept a": accepts("a")}),
+            Phase(works={"sweep": sweep}, after_s=LATER_S),
+        ),
+        ends=("done",),
+        lists_tasks=False,
+        deaths=1,
+        faults=1,
+        fates=frozenset({"no answer"}),
+    ),
+    Case(
+        title="a call finds another that was left behind",
+        given=(was_left("a"),),
+        phases=(Phase(works={"accept b": accepts("b")}),),
+        lanes={"vod.image": 2},
+        quick=1,
+    ),
+    Case(
+        title="two sweeps free the place of a dead function",
+        given=(was_left("a", with_place=True),),
+        phases=(Phase(works={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),
+        quick=2,
+    ),
+    Case(
+        title="a call's time runs out while it is sent",
+        phases=(
+            Phase(
+                works={"accept a": accepts("a", start_by=START + timedelta(seconds=20))},
+                late={"look": looks("a")},
+            ),
+        ),
+        pauses=1,
+        deaths=1,
+        quick=1,
+    ),
+    Case(
+        title="a place is given back while pictures are left for later",
+        given=(accepts("a"), accepts("b")),
+        phases=(Phase(works={"look": looks("a")}),),
+        ends=("done",),
+        faults=1,
+        faulty=("download",),
+        fates=frozenset({"not sent"}),
+        quick=2,
+    ),
+    Case(
+        title="a callback comes when its job is given up",
+        phases=(
+            Phase(works={"accept a": accepts("a")}),
+            Phase(works={"sweep": sweep}, after_s=UNKNOWN_S),
+        ),
+        ends=("done",),
+        lists_tasks=False,
+        deaths=1,
+        quick=1,
+    ),
+    Case(
+        title="no reply tells that a place was given back",
+        given=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
+        phases=(Phase(works={"look": looks("a"), "accept c": accepts("c")}),),
+        callbacks=0,
+        faults=1,
+        faulty=("delete",),
+        fates=frozenset({"no answer", "sent again"}),
+        quick=1,
+    ),
+    Case(
+        title="the sweep sees what is owed before the job has ended",
+        given=(accepts("a", webhook_url=HOOK), Move("task-a-1.0", "done")),
+        phases=(Phase(works={"look": looks("a"), "sweep": sweep}),),
+        callbacks=0,
+        deaths=1,
+        quick=1,
+    ),
+    Case(
+        title="an MPS task ends while its sender is at work",
+        phases=(
+            Phase(works={"accept a": accepts("a", "mps.image")}),
+            Phase(works={"sweep": sweep}, after_s=LATER_S),
+        ),
+        lanes=MPS,
+        ends=("done",),
+        deaths=1,
+        faults=1,
+    ),
+    Case(
+        title="a call is cancelled while it is sent",
+        phases=(Phase(works={"accept a": accepts("a"), "cancel": cancels("a"), "sweep": sweep}),),
+        ends=("done",),
+        deaths=1,
+    ),
+    Case(
+        title="a waiting call is cancelled while its place falls free",
+        given=(accepts("a"), accepts("b")),
+        phases=(Phase(works={"cancel b": cancels("b"), "cancel b again": cancels("b")}),),
+        ends=("done",),
+        deaths=1,
+    ),
+    Case(
+        title="pictures cannot be fetched at once",
+        given=(accepts("a"), accepts("b")),
+        phases=(
+            Phase(works={"look": looks("a")}),
+            Phase(works={"sweep": sweep}, after_s=LATER_S),
+        ),
+        ends=("done",),
+        faults=2,
+        faulty=("download", "delete once"),
+    ),
+    Case(
+        title="a failed job is replayed twice while the sweep tidies up",
+        quick=1,
+        given=(accepts("a"), Move("task-a-1.0", "InternalError")),
+        phases=(
+            Phase(
+                works={"replay 1": replays("a"), "replay 2": replays("a"), "sweep": sweep},
+                after_s=LATER_S,
+            ),
+        ),
+        deaths=1,
+    ),
+    Case(
+        title="a job's end is told by whoever ends it and by the sweep",
+        given=(accepts("a", webhook_url=HOOK),),
+        phases=(
+            Phase(works={"look": looks("a")}),
+            Phase(works={"sweep": sweep}, after_s=LATER_S),
+        ),
+        ends=("done",),
+        deaths=1,
+        faults=1,
+        fates=frozenset({"not sent", "no answer"}),
+    ),
+]

@@ -105,7 +105,7 @@ def test_one_round_counts_the_requests_of_each_call(tmp_path: Path) -> None:
     assert status == 0
     assert asked == {
         "submit, lane free": "9 + 1",
-        "submit, lane full": "3 + 0",
+        "submit, lane full": "4 + 0",
         "status, running": "1 + 1",
         "status, queued": "2 + 0",
     }

@@ -34,7 +34,7 @@ BODIES = {
 }
 HEADERS = corpus("headers")
 EVENTS = corpus("http_events")
-bounded = settings(derandomize=True, max_examples=50, deadline=None)
+bounded = settings(max_examples=50)
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 anything = st.recursive(

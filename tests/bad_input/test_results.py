@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 URL = "http://1500000001.vod2.myqcloud.com/a/b.png?q=signature=secret"
-bounded = settings(derandomize=True, max_examples=150, deadline=None)
+bounded = settings(max_examples=150)
 
 
 def fetch(
@@ -257,7 +257,7 @@ def test_any_bytes_are_a_picture_or_refused(bytes_: bytes) -> None:
             check(bytes_)
 
 
-@settings(derandomize=True, max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(reply=st.binary(max_size=300))
 def test_any_answer_is_told_by_its_kind(reply: bytes) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises((CloudError, BadPictureError)):

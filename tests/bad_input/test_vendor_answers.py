@@ -28,7 +28,7 @@ MPS = "/tencent-mps/v1/aigc-image"
 PATHS = {"vod.image": SUBMIT, "mps.image": MPS}
 CASES = [(kind, name) for kind, cases in corpus("descriptions").items() for name in cases]
 CREATE = ApiCall(service="vod", version="2018-07-17", action="CreateAigcImageTask", params={})
-bounded = settings(derandomize=True, max_examples=50, deadline=None)
+bounded = settings(max_examples=50)
 
 
 class MuddledVendor(FakeVendor):
@@ -203,7 +203,7 @@ def test_an_error_of_an_odd_form_still_is_one(
     assert len(str(raised.value)) < 2000
 
 
-@settings(derandomize=True, max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(body=st.binary(max_size=100) | anything.map(lambda body: json.dumps(body).encode()))
 def test_any_answer_of_the_vendor_is_told_by_its_kind(body: bytes) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(AmbiguousError):

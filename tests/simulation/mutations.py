@@ -189,8 +189,8 @@ MUTATIONS = (
     _one(
         "two sweeps free the place of a dead function",
         "ledger",
-        'if self._store.create(prefix + "000", _unique()) or self._inherit(prefix):',
-        "if True:",
+        "if self.hold(thing) and self.release_slot(lane, slot):",
+        "if self.release_slot(lane, slot):",
         look_in="two sweeps free",
     ),
     _one(

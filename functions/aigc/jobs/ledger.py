@@ -388,11 +388,9 @@ class Ledger:
 
         Without the claim a slow caller could remove the slot of the next taker.
         """
-        prefix = f"claims/{_OF_A_SLOT}{slot.token}~{lane}~{slot.number}/"
-        if self._store.create(prefix + "000", _unique()) or self._inherit(prefix):
-            if not self.release_slot(lane, slot):
-                return
-            self._store.delete(*(listed.key for listed in self._store.list(prefix)))
+        thing = f"{_OF_A_SLOT}{slot.token}~{lane}~{slot.number}"
+        if self.hold(thing) and self.release_slot(lane, slot):
+            self.let_go(thing)
 
 
 def marker_key(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aigc.jobs.job import Job
+    from aigc.jobs.ledger import LaneView
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,6 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
     """
     for lane in _shuffled(runtime.settings.lanes):
         yield functools.partial(_look_after_lane, lane, runtime, report)
-        yield functools.partial(_look_after_queue, lane, runtime, report)
         yield functools.partial(pump, lane, runtime)
     yield from _shuffled(
         functools.partial(step, runtime, report)
@@ -103,12 +103,13 @@ def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
         except Exception:
             report.failed += 1
             logger.exception("slot_look_failed", extra={"lane": lane, "slot": number})
+    _look_after_queue(view, runtime, report)
 
 
-def _look_after_queue(lane: str, runtime: Runtime, report: SweepReport) -> None:
+def _look_after_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
     """Count what waits, and cancel what should have been sent by now."""
     oldest = runtime.now()
-    for marker in runtime.ledger.lane(lane).waiting():
+    for marker in view.waiting():
         report.waiting += 1
         oldest = min(oldest, marker.modified)
         if marker.start_by is not None and marker.start_by <= runtime.now():

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tencentcloud.mps.v20190612 import models as mps
 from tencentcloud.vod.v20180717 import models as vod
@@ -231,7 +231,6 @@ tasks = st.one_of(
 
 
 @given(tasks)
-@settings(deadline=None)
 def test_any_task_is_sent_as_the_sdk_knows_it(kind_and_body: tuple[str, Body]) -> None:
     kind, body = kind_and_body
 
@@ -242,7 +241,6 @@ def test_any_task_is_sent_as_the_sdk_knows_it(kind_and_body: tuple[str, Body]) -
 
 
 @given(tasks)
-@settings(deadline=None)
 def test_any_task_survives_the_ledger(kind_and_body: tuple[str, Body]) -> None:
     kind, body = kind_and_body
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CORS_HEADERS = (
     *("authorization", "content-type", "idempotency-key", "last-event-id", "prefer"),
+    *("x-fal-object-lifecycle", "x-fal-object-lifecycle-preference"),
     *("x-fal-queue-priority", "x-fal-request-timeout", "x-fal-runner-hint"),
 )
 """What browsers may send; for Authorization `*` would not do."""

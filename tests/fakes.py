@@ -26,7 +26,7 @@ from aigc.settings import Settings
 from aigc.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aigc.tasks.kind import ApiCall
 
@@ -47,6 +47,24 @@ class ManualClock:
         self.moment += timedelta(seconds=seconds)
 
     pass_time = sleep
+
+
+class ClockWithEvents(ManualClock):
+    """A clock at seconds of which something happens."""
+
+    def __init__(self, second: float, happens: Callable[[], Any]) -> None:
+        super().__init__()
+        self._events = [(second, happens)]
+
+    def add(self, second: float, happens: Callable[[], Any]) -> None:
+        self._events.append((second, happens))
+
+    def sleep(self, seconds: float) -> None:
+        before = self.moment
+        super().sleep(seconds)
+        for second, happens in self._events:
+            if before < START + timedelta(seconds=second) <= self.moment:
+                happens()
 
 
 @dataclass(frozen=True)

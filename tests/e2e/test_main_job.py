@@ -151,7 +151,7 @@ def test_a_lost_reply_is_paid_once_and_the_job_succeeds(stack: Stack, endpoint: 
 @pytest.mark.parametrize(
     ("fault", "status", "error_type"),
     [
-        ("task_failure:ModelGenerateFailed", 502, "task_failed"),
+        ("task_failure:ModelGenerateFailed", 500, "task_failed"),
         ("task_failure:ContentModerationFailed", 422, "content_policy_violation"),
         ("task_failure:InvalidParameter.MediaFormat", 424, "refused"),
     ],

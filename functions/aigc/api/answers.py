@@ -447,6 +447,14 @@ class Upload(TypedDict):
     """`cos://…`, for the field of the task that takes a picture's URL."""
 
 
+class FalUpload(TypedDict):
+    """Where to PUT a picture, and how to name it as an input then, in the words of fal.ai."""
+
+    upload_url: str
+    file_url: str
+    """`cos://…`, for the field of the task that takes a picture's URL."""
+
+
 # Usage
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from aigc.api import answers
 from aigc.api.errors import CANCELLED, ENDED, RAISED
 from aigc.api.jobs import MOST_AT_ONCE, USUAL
-from aigc.api.uploads import UploadRequest
+from aigc.api.uploads import FalUploadRequest, UploadRequest
 from aigc.api.wishes import LONGEST_PATIENCE_S
 from aigc.errors import BackloggedError, CloudError, ThrottledError
 from aigc.jobs.job import State
@@ -73,12 +73,13 @@ MEANINGS: Mapping[Fault, str] = {
     (429, "rate_limited"): "The key's calls of this minute are used up.",
     (429, "throttled"): "Tencent Cloud gets too many requests: wait for `Retry-After`.",
     (500, "internal_error"): "A fault of this program; its log says which.",
-    (502, "result_unusable"): "The task finished, but its picture could not be used.",
-    (502, "task_failed"): "The vendor took the task and failed.",
+    (500, "result_unusable"): "The task finished, but its picture could not be used.",
+    (500, "submission_unknown"): "No answer told whether the vendor took the task; not sent again.",
+    (500, "task_failed"): "The vendor took the task and failed.",
     (503, "cloud_unavailable"): "The ledger's bucket or the vendor refused, or did not answer.",
     (503, "throttled"): "Tencent Cloud has no room: wait for `Retry-After`.",
     (504, "request_timeout"): "It was not sent within the time that its caller gave.",
-    (504, "submission_unknown"): "No answer told whether the vendor took the task; not sent again.",
+    (507, "throttled"): "The vendor had no room through all attempts: submit it again later.",
 }
 
 FAILED: frozenset[Fault] = frozenset(
@@ -138,6 +139,14 @@ OPERATIONS: Mapping[str, Operation] = {
         faults=_KEYED | _BODY,
         body=UploadRequest,
     ),
+    "fal_upload": Operation(
+        group="Submit",
+        summary="Get a link to upload an input to, as fal.ai's clients ask for it",
+        answers={200: Answer(means="PUT the picture there.", shapes=(answers.FalUpload,))},
+        faults=_KEYED | _BODY,
+        body=FalUploadRequest,
+        parameters=("storage_type",),
+    ),
     "status": Operation(
         group="Requests",
         summary="Ask how far a request is",
@@ -165,7 +174,14 @@ OPERATIONS: Mapping[str, Operation] = {
     "result": Operation(
         group="Requests",
         summary="Get a request's pictures",
-        answers={200: Answer(means="They are there.", shapes=(answers.Result,))},
+        answers={
+            200: Answer(means="They are there.", shapes=(answers.Result,)),
+            307: Answer(
+                means="Only below the shorter paths, which wait for the end: it has not ended in"
+                " the time of one call, ask again.",
+                content_type="",
+            ),
+        },
         faults=_NAMED | {(400, "request_in_progress")},
         can_have_failed=True,
     ),
@@ -317,6 +333,11 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "in": "query",
         "description": "Last day, today when left out.",
         "schema": _DAY,
+    },
+    "storage_type": {
+        "in": "query",
+        "description": "Sent by fal.ai's clients, and changes nothing.",
+        "schema": {"type": "string"},
     },
     "Last-Event-ID": {
         "in": "header",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -21,20 +21,20 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.jobs.runtime import Runtime
 
 LINK_S = 15 * 60
 """How long a link may be used."""
 
 _ContentType = Literal["image/jpeg", "image/png", "image/webp"]
+_Request = TypeVar("_Request", bound="FalUploadRequest")
 
 
-class UploadRequest(Parameters):
-    """What is to be uploaded."""
+class FalUploadRequest(Parameters):
+    """What is to be uploaded, as fal.ai's clients say it: without its size."""
 
     file_name: str = Field(min_length=1)
     content_type: Annotated[_ContentType, spelled(_ContentType)]
-    size: int = Field(ge=1, le=MAX_INPUT_BYTES)
-    """Bytes, exactly."""
 
     @field_validator("file_name")
     @classmethod
@@ -45,24 +45,50 @@ class UploadRequest(Parameters):
             raise fault("", f"{shown(name)} is not allowed", allowed=f"it {error}") from None
 
 
+class UploadRequest(FalUploadRequest):
+    """What is to be uploaded."""
+
+    size: int = Field(ge=1, le=MAX_INPUT_BYTES)
+    """Bytes, exactly."""
+
+
 def upload(call: Call) -> HttpResponse:
     """Hand out a link to PUT a picture to, and its name as an input."""
-    runtime = call.runtime
-    wanted = _wanted(json_body(call.request))
-    key = f"{INPUTS}{secrets.token_hex(16)}/{wanted.file_name}"
+    wanted = _read(UploadRequest, call)
     headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
+    upload_url, url = _links(wanted.file_name, headers, call.runtime)
     body: answers.Upload = {
-        "upload_url": runtime.results.presigned_upload(key, headers, LINK_S),
+        "upload_url": upload_url,
         "method": "PUT",
         "headers": headers,
-        "expires_at": (runtime.now() + timedelta(seconds=LINK_S)).isoformat(),
-        "url": f"cos://{runtime.settings.results_bucket}/{key}",
+        "expires_at": (call.runtime.now() + timedelta(seconds=LINK_S)).isoformat(),
+        "url": url,
     }
     return HttpResponse(status=200, body=body)
 
 
-def _wanted(body: dict[str, Any]) -> UploadRequest:
+def fal_upload(call: Call) -> HttpResponse:
+    """Hand out the same as fal.ai's storage does, for the `upload` of its clients.
+
+    The link is good for any size, since the clients do not say it here. A submit refuses an input
+    that is too large.
+    """
+    wanted = _read(FalUploadRequest, call)
+    headers = {"Content-Type": wanted.content_type}
+    upload_url, url = _links(wanted.file_name, headers, call.runtime)
+    body: answers.FalUpload = {"upload_url": upload_url, "file_url": url}
+    return HttpResponse(status=200, body=body)
+
+
+def _links(file_name: str, headers: dict[str, str], runtime: Runtime) -> tuple[str, str]:
+    """Make the link for the PUT of a new object, and the URL by which a task names the object."""
+    key = f"{INPUTS}{secrets.token_hex(16)}/{file_name}"
+    upload_url = runtime.results.presigned_upload(key, headers, LINK_S)
+    return upload_url, f"cos://{runtime.settings.results_bucket}/{key}"
+
+
+def _read(model: type[_Request], call: Call) -> _Request:
     try:
-        return UploadRequest.model_validate(body)
+        return model.model_validate(json_body(call.request))
     except ValidationError as error:
         raise explain(error) from None

@@ -45,7 +45,8 @@ Ctrl-C stops everything.
 
 FAL_HINTS = """
 fal      export {variables}
-         for fal-client, which speaks nothing but https
+         for fal-client, which speaks nothing but https; docs/api.md, "fal's clients", says what
+         else keeps its uploads, and with them your key, from fal.ai
 """
 
 

@@ -49,7 +49,7 @@ def connect_proxy() -> Iterator[ConnectProxy]:
 class _Tunnel(BaseHTTPRequestHandler):
     server: ConnectProxy
 
-    def do_CONNECT(self) -> None:  # noqa: N802  the base class's way to name it
+    def do_CONNECT(self) -> None:
         self.server.hosts.append(self.path)
         name, _, port = self.path.rpartition(":")
         if name != "127.0.0.1":

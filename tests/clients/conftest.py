@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import sys
 from collections import Counter, defaultdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -54,7 +55,8 @@ def _client_of(item: pytest.Item) -> str:
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Install before the first test, whose time it would take."""
     if not session.config.option.collectonly and _what_was_run:
-        print("installing the clients into .clients …", flush=True)
+        sys.stdout.write("installing the clients into .clients …\n")
+        sys.stdout.flush()
         install()
 
 

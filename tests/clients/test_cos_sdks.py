@@ -47,9 +47,7 @@ def test_the_sdk_for_go(stack: Stack, installed: Path) -> None:
     assert seen["unfinished"] == 0
     assert [(tag["Key"], tag["Value"]) for tag in seen["tags"]] == [("a", "b")]
     assert seen["owner"]
-    answer = requests.get(
-        seen["signed"], proxies={"http": stack.connection["cloud"]}, timeout=30
-    )
+    answer = requests.get(seen["signed"], proxies={"http": stack.connection["cloud"]}, timeout=30)
     assert answer.content == b"a boat"
     assert stack.results("go/large.bin") == {"go/large.bin": LARGE}
     assert_one_job(stack, "anime/go.jpg")

@@ -40,7 +40,7 @@ def test_mps_makes_a_picture(stack: Stack, node: Callable[..., Any], way: str) -
     "service", [pytest.param("vod", marks=VOD), pytest.param("mps", marks=MPS)]
 )
 def test_a_wrong_key_is_refused(node: Callable[..., Any], service: str) -> None:
-    answer = node("tasks.mjs", service, "endpoint", SECRET_KEY="wrong")
+    answer = node("tasks.mjs", service, "endpoint", SIGN_WITH="another key")
 
     assert answer["error"]["code"] == "AuthFailure.SignatureFailure", answer
     assert answer["error"]["requestId"]

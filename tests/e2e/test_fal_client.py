@@ -13,7 +13,8 @@ import requests
 
 from tests.connect_proxy import connect_proxy
 from tests.e2e.stack import Stack, running
-from tests.e2e.test_documentation import API, PHOTO, blocks, run
+from tests.e2e.test_documentation import API, PHOTO, run
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -14,8 +14,9 @@ from aigc.api.keys import Limits, is_well_formed
 from aigc.jobs.replay import replay
 from ops import cli, connection, deployment, keys
 from tests.e2e.stack import ROOT, Stack, running, wait_for
-from tests.e2e.test_documentation import API, blocks
+from tests.e2e.test_documentation import API
 from tests.fakes import START, InMemoryStore, ManualClock
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path

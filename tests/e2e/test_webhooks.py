@@ -17,8 +17,9 @@ from standardwebhooks import Webhook
 from ops import cli
 from ops.local_stack import local_stack
 from tests.e2e.stack import Stack, wait_for
-from tests.e2e.test_documentation import API, blocks, shape
+from tests.e2e.test_documentation import API, shape
 from tests.e2e.test_main_job import ENDPOINTS, IMAGE
+from tests.pages import blocks
 from tests.receiver import Receiver, receiving
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ const httpProfile =
     ? { protocol: "http://", proxy: cloud }
     : { protocol: "http://", endpoint: cloud.replace("http://", "") };
 const client = new Client({
-  credential: { secretId: secret_id, secretKey: process.env.SECRET_KEY ?? secret_key },
+  credential: { secretId: secret_id, secretKey: process.env.SIGN_WITH ?? secret_key },
   region,
   profile: { httpProfile },
 });

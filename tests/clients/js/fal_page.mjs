@@ -1,0 +1,15 @@
+// Does what a page would do, which has no key: every request goes to the proxy of docs/api.md.
+import { openAsBlob } from "node:fs";
+import { createFalClient } from "@fal-ai/client";
+
+const fal = createFalClient({ proxyUrl: { url: `${process.env.PROXY}/api/fal`, when: "always" } });
+const { data, requestId } = await fal.subscribe("tencent-vod/v1/aigc-image", {
+  input: {
+    model_name: "GG",
+    model_version: "3.0",
+    prompt: "the same cat, painted in oil",
+    file_infos: [{ url: await openAsBlob("cat.jpg", { type: "image/jpeg" }) }],
+  },
+  mode: process.argv[2],
+});
+console.log(JSON.stringify({ data, requestId }));

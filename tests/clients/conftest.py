@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcloud.tls import https_before
 from tests.clients.install import CLIENTS, ROOT, NotInstalledError, install_all, version
 from tests.clients.programs import run_client
 from tests.e2e.stack import Stack, running
@@ -79,16 +78,6 @@ def stack() -> Iterator[Stack]:
     """Run the system, thirty times faster than the cloud, for all of the suite."""
     with running("--speed", "30", "--timeout", "10", "--tls") as stack:
         yield stack
-
-
-@pytest.fixture(scope="session")
-def cloud_over_https(
-    stack: Stack, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    """Put https before the local cloud, for clients that speak nothing else."""
-    authority = tmp_path_factory.mktemp("tls") / "ca.pem"
-    with https_before(stack.connection["cloud"], authority) as url:
-        yield {"endpoint": url.removeprefix("https://"), "authority": str(authority)}
 
 
 # The table

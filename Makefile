@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench load simulate mutations chaos test check format lock clean
+.PHONY: setup demo local package bench load simulate mutations chaos test test-clients check format lock clean
 
 setup: .venv/ready
 
@@ -38,6 +38,11 @@ chaos: setup
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile -rs
 
+# Needs the internet, Node.js with npm, and Go; says what it could not install.
+# ARGS=--write-table writes the versions and what passed into docs/localcloud.md.
+test-clients: setup
+	$(BIN)/pytest tests/clients -rs $(ARGS)
+
 check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -60,4 +65,4 @@ lock:
 		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements-functions.lock
 
 clean:
-	rm -rf .venv dist demo-results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .clients dist demo-results .mypy_cache .pytest_cache .ruff_cache .hypothesis

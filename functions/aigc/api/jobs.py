@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from aigc.api.errors import HttpError
+from aigc.api.errors import HttpError, InvalidQueryError
 from aigc.api.inputs import without_secrets
 from aigc.api.progress import ANSWER_S, image_of
 from aigc.errors import BadRecordError
@@ -18,7 +18,7 @@ from aigc.jobs.ledger import INDEX
 from aigc.jobs.settle import look
 from aigc.jobs.webhooks import delivery
 from aigc.logs import note
-from aigc.tasks.fields import refused, shown
+from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ class _Wanted:
     @classmethod
     def read(cls, call: Call) -> _Wanted:
         request = call.request
-        source_type, _, source_name = request.parameter("source").partition(":")
+        source_type, source_name = _source(request.parameter("source"))
         return cls(
             kind=_one_of("kind", request.parameter("kind"), tuple(call.runtime.kinds)),
             state=_one_of("state", request.parameter("state"), get_args(State)),
-            source_type=_one_of("source", source_type, ("call", "upload")),
+            source_type=source_type,
             source_name=source_name,
             limit=_limit(request),
             after=_decoded(request.parameter("cursor")),
@@ -102,8 +102,19 @@ class _Wanted:
 
 def _one_of(name: str, came: str, allowed: tuple[str, ...]) -> str:
     if came and came not in allowed:
-        raise refused(name, f"{shown(came)} is not allowed", allowed=", ".join(allowed))
+        problem = f"{shown(came)} is not allowed"
+        raise InvalidQueryError(name, problem, allowed=", ".join(allowed))
     return came
+
+
+def _source(came: str) -> tuple[str, str]:
+    source_type, colon, name = came.partition(":")
+    if came and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
+        problem = f"{shown(came)} is not allowed"
+        raise InvalidQueryError(
+            "source", problem, allowed="call, upload, call:<key>, upload:<rule>"
+        )
+    return source_type, name
 
 
 def _limit(request: HttpRequest) -> int:
@@ -112,7 +123,7 @@ def _limit(request: HttpRequest) -> int:
         return USUAL
     if not re.fullmatch("[0-9]{1,3}", came) or not 1 <= int(came) <= MOST_AT_ONCE:
         problem = f"{shown(came)} is not allowed"
-        raise refused("limit", problem, allowed=f"1 to {MOST_AT_ONCE}")
+        raise InvalidQueryError("limit", problem, allowed=f"1 to {MOST_AT_ONCE}")
     return int(came)
 
 
@@ -125,7 +136,7 @@ def _decoded(cursor: str) -> str:
         entry = ""
     if not _ENTRY.fullmatch(entry):
         problem = f"{shown(cursor)} is not allowed"
-        raise refused("cursor", problem, allowed="the cursor of an earlier page")
+        raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
     return INDEX + entry
 
 

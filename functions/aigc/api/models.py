@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aigc.tasks.catalogue import Limit, Model
 
 
-def models(_call: Call) -> HttpResponse:
+def models(call: Call) -> HttpResponse:
     """Hand out what we know of the vendor's models, and as of when."""
     body: answers.Models = {
         "as_of": catalogue().as_of,
@@ -33,7 +33,7 @@ def models(_call: Call) -> HttpResponse:
             for name, scene in SCENES.items()
         ],
     }
-    return HttpResponse(status=200, body=body)
+    return HttpResponse(status=200, body=body).versioned(call.request, "private, max-age=300")
 
 
 def _kind(path: str, kind: str) -> answers.ModelsOfKind:

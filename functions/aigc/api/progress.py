@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.api.errors import ENDED, HttpError, failure
+from aigc.api.parameters import is_on
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.ledger import PAGE
 from aigc.jobs.settle import look
@@ -162,7 +163,7 @@ def named(job: Job) -> dict[str, str]:
 
 
 def _wants_logs(call: Call) -> bool:
-    return "logs" in call.request.query and call.request.parameter("logs") not in {"0", "false"}
+    return is_on(call.request, "logs")
 
 
 def _position(job: Job, runtime: Runtime) -> int:

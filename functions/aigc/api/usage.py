@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from aigc.jobs.usage import PREFIX, Ended
-from aigc.tasks.fields import refused, shown
+from aigc.api.errors import InvalidQueryError
+from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -124,14 +125,14 @@ def _days(call: Call) -> tuple[str, str]:
     """Read from when to when: the last week where nothing is said.
 
     Raises:
-        InvalidRequestError: It is no day, or there are none or too many between the two.
+        InvalidQueryError: It is no day, or there are none or too many between the two.
     """
     last = _day(call, "to") or call.runtime.now().date()
     first = _day(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
     days = (last - first).days + 1
     if not 1 <= days <= MOST_DAYS:
         problem = f"{first} to {last} are {max(days, 0)} days"
-        raise refused("from", problem, allowed=f"1 to {MOST_DAYS} days")
+        raise InvalidQueryError("from", problem, allowed=f"1 to {MOST_DAYS} days")
     return str(first), str(last)
 
 
@@ -145,4 +146,4 @@ def _day(call: Call, name: str) -> date | None:
         return date.fromisoformat(came)
     except ValueError:
         problem = f"{shown(came)} is not allowed"
-        raise refused(name, problem, allowed="a day, like 2026-11-20") from None
+        raise InvalidQueryError(name, problem, allowed="a day, like 2026-11-20") from None

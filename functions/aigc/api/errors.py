@@ -18,7 +18,7 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aigc.api.answers import Failure, Refusal, VendorRefusal
+    from aigc.api.openapi.schemas import Failure, Refusal, VendorRefusal
     from aigc.jobs.job import ErrorType, Job
 
 Manner = Literal["ours", "both", "vendors"]
@@ -56,14 +56,12 @@ class HttpError(AigcError):
         headers: Mapping[str, str] | None = None,
         *,
         field: str = "",
-        allowed: str = "",
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.error_type = error_type
         self.headers = headers or {}
         self.field = field
-        self.allowed = allowed
         self.retryable = "Retry-After" in self.headers
 
 

@@ -106,10 +106,9 @@ def unauthorized() -> HttpError:
     return HttpError(
         401,
         "unauthorized",
-        "no valid API key: send the header `Authorization: Bearer <key>`",
+        "the API key is missing or wrong: send the header `Authorization: Bearer <key>`",
         {"WWW-Authenticate": 'Bearer realm="AIGC Functions"'},
         field="Authorization",
-        allowed="Bearer <key>, Key <key>",
     )
 
 

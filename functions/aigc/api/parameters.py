@@ -46,4 +46,3 @@ def _check_value(name: str, value: str) -> None:
             raise InvalidQueryError(name, problem, allowed=", ".join(SWITCH))
     elif not value:
         raise InvalidQueryError(name, "is empty", allowed="a value, or no such parameter")
-

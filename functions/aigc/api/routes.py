@@ -194,10 +194,10 @@ def _check_form(request: HttpRequest, route: Route) -> None:
         raise HttpError(
             415,
             "unsupported_media_type",
-            f"Content-Encoding: {shown(coding)} is not allowed; send the body uncompressed",
+            f"Content-Encoding: {shown(coding)} is not allowed; allowed: identity, which is a body"
+            " that is not compressed",
             {"Accept-Encoding": "identity"},
             field="Content-Encoding",
-            allowed="identity",
         )
 
 

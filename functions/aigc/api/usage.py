@@ -8,16 +8,16 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from aigc.jobs.usage import PREFIX, Ended
 from aigc.api.errors import InvalidQueryError
+from aigc.jobs.usage import PREFIX, Ended
 from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
 
 USUAL_DAYS = 7
 MOST_DAYS = 31
@@ -48,7 +48,7 @@ class _Sum:
         else:
             self.cost = (self.cost or Decimal(0)) + ended.cost
 
-    def shown(self) -> answers.UsageSum:
+    def shown(self) -> schemas.UsageSum:
         return {
             "jobs": self.jobs,
             "succeeded": self.succeeded,
@@ -68,7 +68,7 @@ def respond(call: Call) -> HttpResponse:
         row = (ended.day, ended.kind, ended.model, ended.version, source)
         rows.setdefault(row, _Sum()).add(ended)
         total.add(ended)
-    body: answers.Usage = {
+    body: schemas.Usage = {
         "from": first,
         "to": last,
         "currency": call.runtime.prices().currency or None,
@@ -79,7 +79,7 @@ def respond(call: Call) -> HttpResponse:
     return HttpResponse(status=200, body=body)
 
 
-def _row(named: tuple[str, ...], counted: _Sum) -> answers.UsageRow:
+def _row(named: tuple[str, ...], counted: _Sum) -> schemas.UsageRow:
     day, kind, model, version, source = named
     return {
         "day": day,

@@ -79,7 +79,6 @@ class HttpRequest:
         """Return the first value of a query parameter; empty where it was not sent."""
         return next(iter(self.query.get(name, ())), "")
 
-
     def accepts_gzip(self) -> bool:
         """Whether the caller reads an answer that is compressed with gzip."""
         weights = _weights(self.header("accept-encoding"))

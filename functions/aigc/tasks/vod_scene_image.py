@@ -175,7 +175,7 @@ class VodSceneImageTask(VodTask):
     """Reserved by the vendor."""
     scene_info: SceneInfo
     """The scene and its configuration."""
-    file_infos: tuple[InputFile, ...] = ()
+    file_infos: tuple[InputFile, ...] = Field(default=(), json_schema_extra={"minItems": 1})
     """Images of the person, of the product, or the image to extend: JPEG, PNG or WebP. At least
     one; their number depends on the scene. A rule adds the uploaded image."""
     output_config: VodSceneImageOutput | None = None

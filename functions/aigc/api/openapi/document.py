@@ -10,6 +10,7 @@ import functools
 import inspect
 import json
 import re
+import sys
 from collections import defaultdict
 from http import HTTPStatus
 from pathlib import Path
@@ -370,20 +371,23 @@ def field_docs(cls: type) -> Mapping[str, str]:
 
 
 def _own_field_docs(cls: type) -> dict[str, str]:
-    [definition] = [
-        node
-        for node in ast.walk(ast.parse(inspect.getsource(inspect.getmodule(cls) or cls)))
-        if isinstance(node, ast.ClassDef) and node.name == cls.__name__
-    ] or [ast.ClassDef(name="", bases=[], keywords=[], body=[], decorator_list=[])]
+    definition = _definitions(cls.__module__).get(cls.__name__)
+    body = definition.body if definition else []
     return {
         field.target.id: re.sub(r"\s+", " ", text.value.value)
-        for field, text in zip(definition.body, definition.body[1:], strict=False)
+        for field, text in zip(body, body[1:], strict=False)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)
         and isinstance(text.value, ast.Constant)
         and isinstance(text.value.value, str)
     }
+
+
+@functools.cache
+def _definitions(module: str) -> Mapping[str, ast.ClassDef]:
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 class _Schemas:

@@ -12,7 +12,7 @@ from aigc.logs import note
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aigc.api.answers import Links
+    from aigc.api.openapi.schemas import Links
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest

@@ -18,7 +18,7 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aigc.api.answers import Failure, Refusal, VendorRefusal
+    from aigc.api.openapi.schemas import Failure, Refusal, VendorRefusal
     from aigc.jobs.job import ErrorType, Job
 
 Manner = Literal["ours", "both", "vendors"]
@@ -45,8 +45,36 @@ class Verdict:
         return {name: value for name, value in headers.items() if value}
 
 
+class HttpError(AigcError):
+    """The request is wrong as HTTP, before the task is read."""
+
+    def __init__(
+        self,
+        status: int,
+        error_type: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        field: str = "",
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.error_type = error_type
+        self.headers = headers or {}
+        self.field = field
+        self.retryable = "Retry-After" in self.headers
+
+
+class InvalidQueryError(InvalidRequestError):
+    """A query parameter is unknown, repeated, empty, or not in its format."""
+
+    def __init__(self, name: str, problem: str, *, allowed: str) -> None:
+        super().__init__(f"{name}: {problem}; allowed: {allowed}", field=name, allowed=allowed)
+
+
 RAISED: Mapping[type[AigcError], Verdict] = {
     InvalidRequestError: Verdict(422, "invalid_request"),
+    InvalidQueryError: Verdict(400, "invalid_request"),
     BadEventError: Verdict(400, "bad_request"),
     ThrottledError: Verdict(429, "throttled", retry_after_s=2),
     BackloggedError: Verdict(503, "throttled", retry_after_s=15),
@@ -94,19 +122,6 @@ VENDOR_CODES: Mapping[str, str] = {
 
 CANCELLED = Verdict(410, "cancelled")
 """Of a job that ended without a result and without an error."""
-
-
-class HttpError(AigcError):
-    """The request is wrong as HTTP, before anybody looks at the task."""
-
-    def __init__(
-        self, status: int, error_type: str, detail: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.error_type = error_type
-        self.headers = headers or {}
-        self.retryable = "Retry-After" in self.headers
 
 
 def refusal(error: AigcError, request_id: str, manner: Manner = "ours") -> HttpResponse:

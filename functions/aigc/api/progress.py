@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.api.errors import ENDED, HttpError, failure
+from aigc.api.parameters import is_on
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.ledger import PAGE
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job, Picture, State
     from aigc.jobs.runtime import Runtime
 
@@ -83,7 +84,7 @@ def cancel(call: Call) -> HttpResponse:
     job = call.check_owner(call.runtime.ledger.read(call.path["id"]))
     cancellation = cancel_job(job.id, call.runtime)
     if cancellation is None or cancellation.outcome == "already_ended":
-        over: answers.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
+        over: schemas.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
         return HttpResponse(status=400, body=over)
     if cancellation.outcome == "not_cancellable":
         raise HttpError(
@@ -92,7 +93,7 @@ def cancel(call: Call) -> HttpResponse:
             f"request {job.id} was sent, and the vendor does not stop a task that runs;"
             " it goes on to its end and may be billed",
         )
-    requested: answers.CancellationRequested = {
+    requested: schemas.CancellationRequested = {
         "status": "CANCELLATION_REQUESTED",
         "request_id": job.id,
         "state": cancellation.job.state,
@@ -143,12 +144,12 @@ def _read(job_id: str, runtime: Runtime) -> Job | None:
     return runtime.ledger.read(job_id)
 
 
-def status_of(job: Job, call: Call, known_log_lines: int = 0) -> answers.Status:
+def status_of(job: Job, call: Call, known_log_lines: int = 0) -> schemas.Status:
     """Say how far a job is, in the words of the queue protocol.
 
     The log leaves out the lines that the caller knows.
     """
-    answer: answers.Status = {
+    answer: schemas.Status = {
         "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
         **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
         "logs": log(job)[known_log_lines:] if _wants_logs(call) else None,
@@ -162,7 +163,7 @@ def status_of(job: Job, call: Call, known_log_lines: int = 0) -> answers.Status:
     return answer
 
 
-def result_of(job: Job, runtime: Runtime) -> answers.Result:
+def result_of(job: Job, runtime: Runtime) -> schemas.Result:
     """Name the pictures of a job that succeeded, with URLs that live for a while."""
     return {
         "images": [image_of(picture, runtime) for picture in job.pictures],
@@ -173,7 +174,7 @@ def result_of(job: Job, runtime: Runtime) -> answers.Result:
     }
 
 
-def image_of(picture: Picture, runtime: Runtime) -> answers.Image:
+def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
     """Name one picture, with a URL that lives for a while."""
     return {
         "url": runtime.results.presigned_url(picture.key, RESULT_URL_S),
@@ -186,7 +187,7 @@ def image_of(picture: Picture, runtime: Runtime) -> answers.Image:
 
 
 def _wants_logs(call: Call) -> bool:
-    return "logs" in call.request.query and call.request.parameter("logs") not in {"0", "false"}
+    return is_on(call.request, "logs")
 
 
 def _position(job: Job, runtime: Runtime) -> int:
@@ -198,19 +199,19 @@ def _position(job: Job, runtime: Runtime) -> int:
     return PAGE if len(markers) == PAGE else 0
 
 
-def _metrics(job: Job) -> answers.Metrics:
+def _metrics(job: Job) -> schemas.Metrics:
     started, finished = job.attempt.submitted_at, job.attempt.finished_at
     if started is None or finished is None:
         return {}
     return {"inference_time": (finished - started).total_seconds()}
 
 
-def log(job: Job) -> list[answers.LogEntry]:
+def log(job: Job) -> list[schemas.LogEntry]:
     """List what has happened to a job; the list only grows."""
     return list(_log(job))
 
 
-def _log(job: Job) -> Iterator[answers.LogEntry]:
+def _log(job: Job) -> Iterator[schemas.LogEntry]:
     yield _entry(job.created_at, f"accepted as {job.kind}")
     for warning in job.warnings:
         yield _entry(job.created_at, warning, "WARN")
@@ -220,7 +221,7 @@ def _log(job: Job) -> Iterator[answers.LogEntry]:
         yield _entry(job.updated_at, job.state)
 
 
-def _attempt_log(attempt: Attempt) -> Iterator[answers.LogEntry]:
+def _attempt_log(attempt: Attempt) -> Iterator[schemas.LogEntry]:
     if attempt.submitted_at is not None:
         task = attempt.task_id or "no task id yet"
         yield _entry(attempt.submitted_at, f"attempt {attempt.number} sent: {task}")
@@ -230,7 +231,7 @@ def _attempt_log(attempt: Attempt) -> Iterator[answers.LogEntry]:
 
 def _entry(
     moment: datetime, message: str, level: Literal["INFO", "WARN", "ERROR"] = "INFO"
-) -> answers.LogEntry:
+) -> schemas.LogEntry:
     return {
         "timestamp": moment.isoformat(),
         "level": level,

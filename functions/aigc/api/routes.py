@@ -14,6 +14,7 @@ from aigc.api.jobs import job, jobs
 from aigc.api.keys import NOBODY, Caller, authenticate
 from aigc.api.lanes import lanes
 from aigc.api.models import models
+from aigc.api.parameters import check_query
 from aigc.api.progress import cancel, result, status
 from aigc.api.query import query
 from aigc.api.quotas import count_request
@@ -23,6 +24,7 @@ from aigc.api.uploads import fal_upload, upload
 from aigc.api.vod_events import receive
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.logs import note
+from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ class Route:
     """Whether it needs no API key."""
     manner: Manner = "ours"
     """Whose words a refusal is told in."""
+    query: tuple[str, ...] | None = ()
+    """The query parameters that it reads; None: any may be sent."""
+    is_documented: bool = True
+    """Whether it is part of the API, and not only an answer to a browser."""
 
 
 def health(_call: Call) -> HttpResponse:
@@ -63,16 +69,27 @@ def usage(call: Call) -> HttpResponse:
 
 def openapi(call: Call) -> HttpResponse:
     """Describe the API for programs."""
-    from aigc.api.openapi import respond  # noqa: PLC0415  dear, and rarely asked for
+    from aigc.api.built import built_document  # noqa: PLC0415  rarely asked for
 
-    return respond(call)
+    return built_document("openapi.json", call.request)
 
 
 def docs(call: Call) -> HttpResponse:
     """Describe the API for people."""
-    from aigc.api.docs_page import respond  # noqa: PLC0415  dear, and rarely asked for
+    from aigc.api.built import built_document  # noqa: PLC0415  rarely asked for
 
-    return respond(call)
+    return built_document("docs.html", call.request)
+
+
+def home(call: Call) -> HttpResponse:
+    """Point to the documentation: API Gateway drops `Location`, so the body names it too."""
+    docs_url = f"{call.base_url}/docs"
+    return HttpResponse(status=302, body={"docs": docs_url}, headers={"Location": docs_url})
+
+
+def favicon(_call: Call) -> HttpResponse:
+    """Tell a browser that there is no icon, so that it does not ask again for a day."""
+    return HttpResponse(status=204, headers={"Cache-Control": "public, max-age=86400"})
 
 
 _ENDPOINT = f"/(?P<endpoint>{'|'.join(ENDPOINTS)})"
@@ -81,9 +98,9 @@ _ID = "(?P<id>[0-9a-zA-Z_-]{1,64})"  # ours have 32; a longer one makes a key th
 _REQUEST = f"{_OWNER}/requests/{_ID}"
 
 ROUTES = (
-    Route("submit", "POST", re.compile(_ENDPOINT), submit, manner="both"),
-    Route("status", "GET", re.compile(f"{_REQUEST}/status"), status),
-    Route("stream", "GET", re.compile(f"{_REQUEST}/status/stream"), stream),
+    Route("submit", "POST", re.compile(_ENDPOINT), submit, manner="both", query=("fal_webhook",)),
+    Route("status", "GET", re.compile(f"{_REQUEST}/status"), status, query=("logs",)),
+    Route("stream", "GET", re.compile(f"{_REQUEST}/status/stream"), stream, query=("logs",)),
     Route("result", "GET", re.compile(_REQUEST), result),
     Route("cancel", "PUT", re.compile(f"{_REQUEST}/cancel"), cancel),
     Route(
@@ -93,18 +110,45 @@ ROUTES = (
         query,
         manner="vendors",
     ),
-    Route("jobs", "GET", re.compile("/v1/jobs"), jobs),
+    Route(
+        "jobs",
+        "GET",
+        re.compile("/v1/jobs"),
+        jobs,
+        query=("state", "kind", "source", "limit", "cursor"),
+    ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), job),
     Route("lanes", "GET", re.compile("/v1/lanes"), lanes),
     Route("models", "GET", re.compile("/v1/models"), models),
     Route("upload", "POST", re.compile("/v1/uploads"), upload),
-    Route("fal_upload", "POST", re.compile("/storage/upload/initiate"), fal_upload),
-    Route("usage", "GET", re.compile("/v1/usage"), usage),
+    Route(
+        "fal_upload",
+        "POST",
+        re.compile("/storage/upload/initiate"),
+        fal_upload,
+        query=("storage_type",),
+    ),
+    Route("usage", "GET", re.compile("/v1/usage"), usage, query=("from", "to")),
     Route("health", "GET", re.compile("/health"), health, is_open=True),
     Route("openapi", "GET", re.compile(r"/openapi\.json"), openapi, is_open=True),
     Route("docs", "GET", re.compile("/docs"), docs, is_open=True),
     Route(
-        "vod_event", "POST", re.compile("/vod/events(?:/(?P<key>[^/]+))?"), receive, is_open=True
+        "vod_event",
+        "POST",
+        re.compile("/vod/events(?:/(?P<key>[^/]+))?"),
+        receive,
+        is_open=True,
+        query=None,  # the vendor's call: it may add parameters
+    ),
+    Route("home", "GET", re.compile("/"), home, is_open=True, query=None, is_documented=False),
+    Route(
+        "favicon",
+        "GET",
+        re.compile(r"/favicon\.ico"),
+        favicon,
+        is_open=True,
+        query=None,
+        is_documented=False,
     ),
 )
 
@@ -120,8 +164,8 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.warning("call_failed", extra=fault)
     note(method=request.method, status=response.status)
-    response = response.with_headers(_request_id(request, response.status))
-    return response.without_body() if request.method == "HEAD" else response
+    # Also to HEAD: the platform's server leaves the body out, and has its length for the header.
+    return response.with_headers(_request_id(request, response.status))
 
 
 def _request_id(request: HttpRequest, status: int) -> dict[str, str]:
@@ -140,7 +184,7 @@ def _for_the_log(error: AigcError) -> str:
 
 
 def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
-    path = request.path.rstrip("/")
+    path = _path(request)
     routes = _found(path)
     if routes and request.method == "OPTIONS":
         return HttpResponse(status=204, headers=_allow(routes))
@@ -148,9 +192,30 @@ def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     count_request(caller, runtime)
     route = _chosen(request.method, routes)
     note(route=route.name, caller=caller.name)
+    _check_form(request, route)
     match = route.path.fullmatch(path)
     parts = match.groupdict(default="") if match else {}
     return route.respond(Call(request=request, runtime=runtime, caller=caller, path=parts))
+
+
+def _path(request: HttpRequest) -> str:
+    return request.path.rstrip("/") or "/"
+
+
+def _check_form(request: HttpRequest, route: Route) -> None:
+    """Refuse what no handler could read: other query parameters, and a compressed body."""
+    if route.query is not None:
+        check_query(request, route.query)
+    coding = request.header("content-encoding").strip()
+    if request.body and coding.lower() not in {"", "identity"}:
+        raise HttpError(
+            415,
+            "unsupported_media_type",
+            f"Content-Encoding: {shown(coding)} is not allowed; allowed: identity, which is a body"
+            " that is not compressed",
+            {"Accept-Encoding": "identity"},
+            field="Content-Encoding",
+        )
 
 
 def _found(path: str) -> list[Route]:
@@ -164,7 +229,7 @@ def _manner(error: AigcError, request: HttpRequest) -> Manner:
     """
     if isinstance(error, HttpError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "both"
-    return next((route.manner for route in _found(request.path.rstrip("/"))), "both")
+    return next((route.manner for route in _found(_path(request))), "both")
 
 
 def _caller(request: HttpRequest, runtime: Runtime, routes: list[Route]) -> Caller:

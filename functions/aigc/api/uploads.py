@@ -9,18 +9,18 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 
 from aigc.api.submit import json_body
 from aigc.jobs.runtime import INPUTS
 from aigc.pictures import MAX_INPUT_BYTES
-from aigc.places import checked_name
+from aigc.places import LONGEST, checked_name
 from aigc.tasks.fields import Parameters, explain, fault, shown, spelled
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
     from aigc.jobs.runtime import Runtime
 
 LINK_S = 15 * 60
@@ -30,11 +30,18 @@ _ContentType = Literal["image/jpeg", "image/png", "image/webp"]
 _Request = TypeVar("_Request", bound="FalUploadRequest")
 
 
-class FalUploadRequest(Parameters):
-    """What is to be uploaded, as fal.ai's clients say it: without its size."""
+_FILE_NAME = WithJsonSchema(
+    {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[^./\\][^/\\]*$"}
+)
 
-    file_name: str = Field(min_length=1)
+
+class FalUploadRequest(Parameters):
+    """An image to upload as an input, as fal.ai's clients describe it: without its size."""
+
+    file_name: Annotated[str, _FILE_NAME] = Field(min_length=1)
+    """Name of the file, without a folder."""
     content_type: Annotated[_ContentType, spelled(_ContentType)]
+    """Format of the image."""
 
     @field_validator("file_name")
     @classmethod
@@ -46,10 +53,10 @@ class FalUploadRequest(Parameters):
 
 
 class UploadRequest(FalUploadRequest):
-    """What is to be uploaded."""
+    """An image to upload as an input."""
 
     size: int = Field(ge=1, le=MAX_INPUT_BYTES)
-    """Bytes, exactly."""
+    """Size of the image in bytes; it must be exact."""
 
 
 def upload(call: Call) -> HttpResponse:
@@ -57,7 +64,7 @@ def upload(call: Call) -> HttpResponse:
     wanted = _read(UploadRequest, call)
     headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
     upload_url, url = _links(wanted.file_name, headers, call.runtime)
-    body: answers.Upload = {
+    body: schemas.Upload = {
         "upload_url": upload_url,
         "method": "PUT",
         "headers": headers,
@@ -76,7 +83,7 @@ def fal_upload(call: Call) -> HttpResponse:
     wanted = _read(FalUploadRequest, call)
     headers = {"Content-Type": wanted.content_type}
     upload_url, url = _links(wanted.file_name, headers, call.runtime)
-    body: answers.FalUpload = {"upload_url": upload_url, "file_url": url}
+    body: schemas.FalUpload = {"upload_url": upload_url, "file_url": url}
     return HttpResponse(status=200, body=body)
 
 

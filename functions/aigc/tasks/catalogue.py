@@ -200,10 +200,15 @@ class ByModel(Task):
     """A task for a model that the caller names, and whose limits hold for it."""
 
     model_name: str | None = None
+    """Name of the model; MPS chooses one by default."""
     model_version: str | None = None
+    """Version of the model; its stable version by default."""
     scene_type: str | None = None
+    """Special purpose, for models that have one: `3d_panorama` of Hunyuan."""
     prompt: str | None = None
+    """What to draw. Required if the task has no input images."""
     negative_prompt: str | None = None
+    """What not to draw, for models that support it."""
 
     kind: ClassVar[str]
     """The part of the catalogue that holds the models."""

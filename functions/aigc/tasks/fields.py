@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -47,6 +47,9 @@ class Parameters(Wire):
         alias_generator=AliasGenerator(serialization_alias=to_pascal),
         defer_build=True,  # a third of the import, and an instance mostly sees one kind
     )
+
+    inferred: ClassVar[frozenset[str]] = frozenset()
+    """Required fields that `complete` fills in: a caller may omit them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -208,23 +211,15 @@ def _bit(value: object) -> object:
     return int(truth) if isinstance(truth, bool) else value
 
 
-Switch = Annotated[
-    Literal["Enabled", "Disabled"],
-    BeforeValidator(_switch),
-    WithJsonSchema({"enum": ["Enabled", "Disabled", True, False]}),
-]
+SWITCH = {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["Enabled", "Disabled"]}]}
+"""JSON schema of a switch: one for all, though the vendor's actions spell it in three ways."""
+
+_SWITCH_SCHEMA = WithJsonSchema(SWITCH)
+Switch = Annotated[Literal["Enabled", "Disabled"], BeforeValidator(_switch), _SWITCH_SCHEMA]
 """How VOD says yes and no."""
-Truth = Annotated[
-    bool,
-    BeforeValidator(_truth),
-    WithJsonSchema({"enum": [True, False, "Enabled", "Disabled"]}),
-]
+Truth = Annotated[bool, BeforeValidator(_truth), _SWITCH_SCHEMA]
 """How MPS says yes and no, except for `LogoAdd`."""
-Bit = Annotated[
-    Literal[0, 1],
-    BeforeValidator(_bit),
-    WithJsonSchema({"enum": [0, 1, True, False, "Enabled", "Disabled"]}),
-]
+Bit = Annotated[Literal[0, 1], BeforeValidator(_bit), _SWITCH_SCHEMA]
 """How MPS says yes and no for `LogoAdd`."""
 
 
@@ -246,7 +241,16 @@ def _json(value: object) -> str:
 
 
 JsonText = Annotated[
-    str, BeforeValidator(_json_text), WithJsonSchema({"type": ["string", "object"]})
+    str,
+    BeforeValidator(_json_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": True},
+                {"type": "string", "contentMediaType": "application/json"},
+            ]
+        }
+    ),
 ]
 """JSON in a string, with AdditionalParameters in one more string; an object is encoded so."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -78,19 +79,33 @@ class HttpRequest:
         """Return the first value of a query parameter; empty where it was not sent."""
         return next(iter(self.query.get(name, ())), "")
 
+    def accepts_gzip(self) -> bool:
+        """Whether the caller reads an answer that is compressed with gzip."""
+        weights = _weights(self.header("accept-encoding"))
+        return weights.get("gzip", weights.get("*", 0)) > 0
+
+    def has_version(self, etag: str) -> bool:
+        """Whether the caller already has what carries this ETag (RFC 9110, section 13.1.2)."""
+        known = [one.strip() for one in self.header("if-none-match").split(",")]
+        return "*" in known or etag.removeprefix("W/") in {one.removeprefix("W/") for one in known}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """One answer, whose body is JSON, a text, or nothing."""
+    """One answer, whose body is JSON, a text, bytes, or nothing."""
 
     status: int
-    body: Mapping[str, Any] | str | None = None
+    body: Mapping[str, Any] | str | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json; charset=utf-8"
 
-    def without_body(self) -> HttpResponse:
-        """Return what HEAD is answered with."""
-        return HttpResponse(status=self.status, headers=self.headers)
+    def versioned(self, request: HttpRequest, cache_control: str) -> HttpResponse:
+        """Return the answer with an ETag, or 304 where the caller has it already."""
+        etag = f'W/"{hashlib.sha256(_text_of(self.body).encode()).hexdigest()[:16]}"'
+        headers = {**self.headers, "ETag": etag, "Cache-Control": cache_control}
+        if request.has_version(etag):
+            return HttpResponse(status=304, headers=headers)
+        return replace(self, headers=headers)
 
     def with_headers(self, headers: Mapping[str, str]) -> HttpResponse:
         """Return the answer with these headers where it has none of the name."""
@@ -100,7 +115,7 @@ class HttpResponse:
         """Say it in the form that both triggers take."""
         content = {} if self.body is None else {"Content-Type": self.content_type}
         return {
-            "isBase64Encoded": False,
+            "isBase64Encoded": isinstance(self.body, bytes),
             "statusCode": self.status,
             "headers": {**content, **_ALWAYS, **self.headers},
             "body": _text_of(self.body),
@@ -144,10 +159,21 @@ def _check_text(read: _HttpEvent) -> None:
         raise BadEventError(f"this is no HTTP event: {error}") from None
 
 
-def _text_of(body: Mapping[str, Any] | str | None) -> str:
+def _text_of(body: Mapping[str, Any] | str | bytes | None) -> str:
+    if isinstance(body, bytes):
+        return base64.b64encode(body).decode()
     text = body or "" if isinstance(body, str | None) else json.dumps(body, ensure_ascii=False)
     # A refused value that we quote may hold half a surrogate pair, which no encoder takes.
     return text.encode(errors="replace").decode()
+
+
+def _weights(accepted: str) -> dict[str, float]:
+    """Read `gzip;q=0.8, *;q=0`: the name of each coding → its weight."""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.replace(" ", "").partition(";q=")
+        weights[coding] = float(weight) if re.fullmatch(r"[01](\.[0-9]{0,3})?", weight) else 1
+    return weights
 
 
 def _values(value: object) -> tuple[str, ...]:

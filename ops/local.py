@@ -132,7 +132,9 @@ def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
 
 
 def _log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    # One write for a line: several threads log, and print() writes a line and its end apart.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

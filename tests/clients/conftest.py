@@ -109,7 +109,7 @@ def pytest_terminal_summary(
 
 def _table() -> str:
     today = f"{datetime.now(timezone.utc):%Y-%m-%d}"
-    rows = "".join(_row(name) for name in CLIENTS if name in _outcomes)
+    rows = "".join(_row(name) for name in CLIENTS)
     return (
         f"Run on {today}:\n\n"
         "| client | version | what was run | passed |\n"
@@ -119,8 +119,9 @@ def _table() -> str:
 
 def _row(name: str) -> str:
     counts = _outcomes[name]
-    passed = f"{counts['passed']} of {counts.total()}"
-    return f"| `{name}` | {version(name)} | {_what_was_run[name]} | {passed} |\n"
+    passed = f"{counts['passed']} of {counts.total()}" if CLIENTS[name].group else "`make test`"
+    what = CLIENTS[name].what_is_run or _what_was_run.get(name, "")
+    return f"| `{name}` | {version(name)} | {what} | {passed} |\n"
 
 
 # Running programs

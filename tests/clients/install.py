@@ -157,7 +157,9 @@ class Client:
     pinned_in: str
     """File below the project's root that says which version is installed."""
     group: str = ""
-    """Empty where it is one of the project's own requirements for tests."""
+    """Empty where it is one of the project's own requirements, and `make test` runs it."""
+    what_is_run: str = ""
+    """Of a client that `make test` runs."""
 
 
 CLIENTS: Mapping[str, Client] = {
@@ -167,12 +169,17 @@ CLIENTS: Mapping[str, Client] = {
     "cos-nodejs-sdk-v5": Client("tests/clients/js/package.json", "npm"),
     "github.com/tencentyun/cos-go-sdk-v5": Client("tests/clients/go/go.mod", "go"),
     "@fal-ai/client": Client("tests/clients/js/package.json", "npm"),
-    "fal-client": Client("requirements.lock"),
+    "fal-client": Client(
+        "requirements.lock",
+        what_is_run="`tests/e2e/test_fal_client.py`: every call, sync and async",
+    ),
     "openapi-python-client": Client(
         "tests/clients/python/openapi-python-client.txt", "openapi-python-client"
     ),
     "openapi-typescript": Client("tests/clients/js/package.json", "npm"),
-    "schemathesis": Client("requirements.lock"),
+    "schemathesis": Client(
+        "requirements.lock", what_is_run="`tests/e2e/test_openapi.py`: what the document allows"
+    ),
 }
 """Name of a package → where it comes from."""
 

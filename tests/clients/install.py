@@ -44,10 +44,11 @@ class Group:
 def install_all() -> dict[str, Path | NotInstalledError]:
     """Install every group, at the same time; return its folder, or why there is none."""
     with ThreadPoolExecutor() as pool:
-        return dict(zip(GROUPS, pool.map(_outcome, GROUPS), strict=True))
+        return dict(zip(GROUPS, pool.map(install_one, GROUPS), strict=True))
 
 
-def _outcome(name: str) -> Path | NotInstalledError:
+def install_one(name: str) -> Path | NotInstalledError:
+    """Install a group; return its folder, or why there is none."""
     try:
         return _installed(name)
     except NotInstalledError as error:
@@ -137,7 +138,7 @@ def _install_python(folder: Path, pins: str, *options: str) -> None:
     run([*pip, "install", *what, *options], folder)
 
 
-GROUPS: Mapping[str, Group] = {
+GROUPS: dict[str, Group] = {
     "npm": Group(("js/package.json", "js/package-lock.json"), _install_npm),
     "go": Group(("go/go.mod", "go/go.sum", "go/main.go"), _install_go),
     "tccli": Group(("python/tccli.txt",), _install_tccli),
@@ -171,7 +172,7 @@ CLIENTS: Mapping[str, Client] = {
     "@fal-ai/client": Client("tests/clients/js/package.json", "npm"),
     "fal-client": Client(
         "requirements.lock",
-        what_is_run="`tests/e2e/test_fal_client.py`: every call, sync and async",
+        what_is_run="`tests/e2e/test_fal_client.py`: every call that it has",
     ),
     "openapi-python-client": Client(
         "tests/clients/python/openapi-python-client.txt", "openapi-python-client"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from infra.triggers import CORS_HEADERS
 from tests.clients.programs import run_client
 from tests.e2e.stack import ROOT, SAMPLES
 from tests.pages import blocks
@@ -179,6 +180,17 @@ def looked_up(folder: Path) -> Callable[[], set[str]]:
     record.write_text("")
     (folder / "record_hosts.mjs").write_bytes((JS / "record_hosts.mjs").read_bytes())
     return lambda: {*record.read_text().split()}
+
+
+# In a page
+
+
+def test_every_header_of_the_client_is_let_in(node: Callable[..., Any]) -> None:
+    sent = {*node("fal_headers.mjs")}
+
+    from_node_only = {"user-agent"}
+    assert {"authorization", "x-fal-object-lifecycle-preference"} <= sent
+    assert sent - from_node_only <= {*CORS_HEADERS, "accept"}  # which needs no permission
 
 
 # In a page: the key stays with a proxy

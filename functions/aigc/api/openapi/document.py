@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import itertools
 import json
 import re
 import sys
@@ -375,7 +376,7 @@ def _own_field_docs(cls: type) -> dict[str, str]:
     body = definition.body if definition else []
     return {
         field.target.id: re.sub(r"\s+", " ", text.value.value)
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)

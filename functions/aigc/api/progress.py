@@ -118,9 +118,9 @@ def _read(job_id: str, runtime: Runtime) -> Job | None:
     return runtime.ledger.read(job_id)
 
 
-def status_of(job: Job, call: Call) -> schemas.Status:
+def status_of(job: Job, call: Call) -> schemas.RequestStatus:
     """Say how far a job is, in the words of the queue protocol."""
-    answer: schemas.Status = {
+    answer: schemas.RequestStatus = {
         "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
         **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
         "logs": list(_log(job)) if _wants_logs(call) else None,

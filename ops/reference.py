@@ -29,6 +29,7 @@ Json = dict[str, Any]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "tasks.md"
 _HEAD = "| parameter | type | what it does |\n|---|---|---|\n"
+_TABLE = rf"\n## {{}}\n(?:(?!\n## ).)*?({re.escape(_HEAD)}(?:\|[^\n]*\n)*)"
 _ONLY_IN_CALLS = {"result", "webhook_url"}
 
 
@@ -42,10 +43,10 @@ def rewritten(page: str) -> str:
     """Return the page with its tables of parameters as the models have them."""
     tables = {"Every kind": _common_table(), **{kind: _table(kind) for kind in KINDS}}
     for heading, table in tables.items():
-        pattern = rf"(\n## {re.escape(heading)}\n(?:(?!\n## ).)*?){re.escape(_HEAD)}(?:\|[^\n]*\n)*"
-        page, found = re.subn(pattern, lambda m, t=table: f"{m[1]}{t}", page, flags=re.DOTALL)
-        if found != 1:
+        found = re.search(_TABLE.format(re.escape(heading)), page, re.DOTALL)
+        if found is None:
             sys.exit(f"docs/tasks.md has no table of parameters below {heading}")
+        page = page[: found.start(1)] + table + page[found.end(1) :]
     return page
 
 

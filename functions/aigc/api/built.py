@@ -12,7 +12,7 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from aigc.triggers.http import HttpRequest
 
-FOLDER = Path(__file__).with_name("built")
+FOLDER = Path(__file__).with_name("documents")
 """Holds `<name>.gz` for each document, and their headers in `headers.json`."""
 
 

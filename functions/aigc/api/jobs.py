@@ -147,7 +147,7 @@ def _encoded(key: str) -> str:
 # The list
 
 
-def _page(wanted: _Wanted, call: Call) -> schemas.Jobs:
+def _page(wanted: _Wanted, call: Call) -> schemas.JobPage:
     runtime = call.runtime
     found: list[schemas.JobSummary] = []
     read, last = 0, wanted.after

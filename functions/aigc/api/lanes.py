@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def lanes(call: Call) -> HttpResponse:
     """Tell of each lane how full it is: one request to the ledger for each."""
     told = [_lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()]
-    body: schemas.Lanes = {"lanes": told}
+    body: schemas.LaneList = {"lanes": told}
     return HttpResponse(status=200, body=body)
 
 

@@ -144,12 +144,12 @@ def _read(job_id: str, runtime: Runtime) -> Job | None:
     return runtime.ledger.read(job_id)
 
 
-def status_of(job: Job, call: Call, known_log_lines: int = 0) -> schemas.Status:
+def status_of(job: Job, call: Call, known_log_lines: int = 0) -> schemas.RequestStatus:
     """Say how far a job is, in the words of the queue protocol.
 
     The log leaves out the lines that the caller knows.
     """
-    answer: schemas.Status = {
+    answer: schemas.RequestStatus = {
         "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
         **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
         "logs": log(job)[known_log_lines:] if _wants_logs(call) else None,

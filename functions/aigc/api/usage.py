@@ -68,7 +68,7 @@ def respond(call: Call) -> HttpResponse:
         row = (ended.day, ended.kind, ended.model, ended.version, source)
         rows.setdefault(row, _Sum()).add(ended)
         total.add(ended)
-    body: schemas.Usage = {
+    body: schemas.UsageReport = {
         "from": first,
         "to": last,
         "currency": call.runtime.prices().currency or None,

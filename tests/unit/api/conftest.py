@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("documents") / "built"
+    folder = tmp_path_factory.mktemp("built") / "documents"
     write_documents(folder)
     return folder
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import itertools
 import json
 import re
 import sys
@@ -264,8 +265,30 @@ def _content(answer: Answer, errors: list[Json]) -> Json:
     if not answer.content_type:
         return {}
     if answer.content_type != _JSON:
-        return {"content": {answer.content_type: {"schema": {"type": "string"}}}}
+        text = {"type": "string", "description": "The text."}
+        schema = {"anyOf": [text, _event(*answer.shapes)]} if answer.shapes else text
+        return {"content": {answer.content_type: {"schema": schema}}}
     return {"content": _schemas().content(answer.shapes, *errors)}
+
+
+def _event(shape: type) -> Json:
+    """Describe one server-sent event: some tools read the schema of a stream as that of an event.
+
+    Others, such as openapi-python-client, read it as that of the whole text.
+    """
+    data = {
+        "type": "string",
+        "description": "The status, as JSON.",
+        "contentMediaType": _JSON,
+        "contentSchema": _schemas().ref(shape),
+    }
+    event_id = {"type": "string", "description": "The `Last-Event-ID` of the next call."}
+    return {
+        "type": "object",
+        "description": "One event.",
+        "properties": {"id": event_id, "data": data},
+        "required": ["id", "data"],
+    }
 
 
 def _error_schemas(route: Route, status: int) -> Iterator[Json]:
@@ -375,7 +398,7 @@ def _own_field_docs(cls: type) -> dict[str, str]:
     body = definition.body if definition else []
     return {
         field.target.id: re.sub(r"\s+", " ", text.value.value)
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
         and isinstance(text, ast.Expr)

@@ -185,9 +185,9 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Get the status of a request",
         answers={
             200: Answer(
-                means="The request has ended, successfully or not.", shapes=(schemas.Status,)
+                means="The request has ended, successfully or not.", shapes=(schemas.RequestStatus,)
             ),
-            202: Answer(means="The request has not ended.", shapes=(schemas.Status,)),
+            202: Answer(means="The request has not ended.", shapes=(schemas.RequestStatus,)),
         },
         faults=_NAMED,
     ),
@@ -196,8 +196,9 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Wait for a new status of a request",
         answers={
             200: Answer(
-                means="Server-sent events: `data` is a `Status` as JSON, `id` is the"
+                means="Server-sent events: `data` is a `RequestStatus` as JSON, `id` is the"
                 " `Last-Event-ID` of the next call.",
+                shapes=(schemas.RequestStatus,),
                 content_type="text/event-stream",
             ),
             204: Answer(
@@ -248,7 +249,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "jobs": Operation(
         group="Jobs and usage",
         summary="List jobs, newest first",
-        answers={200: Answer(means="A page of jobs.", shapes=(schemas.Jobs,))},
+        answers={200: Answer(means="A page of jobs.", shapes=(schemas.JobPage,))},
         faults=_KEYED,
     ),
     "job": Operation(
@@ -260,13 +261,15 @@ OPERATIONS: Mapping[str, Operation] = {
     "lanes": Operation(
         group="Jobs and usage",
         summary="Get the load of the lanes",
-        answers={200: Answer(means="All lanes.", shapes=(schemas.Lanes,))},
+        answers={200: Answer(means="All lanes.", shapes=(schemas.LaneList,))},
         faults=_KEYED,
     ),
     "usage": Operation(
         group="Jobs and usage",
         summary="Get the number of images and their estimated cost",
-        answers={200: Answer(means="Sums by day, source and model.", shapes=(schemas.Usage,))},
+        answers={
+            200: Answer(means="Sums by day, source and model.", shapes=(schemas.UsageReport,))
+        },
         faults=_KEYED,
     ),
     "models": Operation(

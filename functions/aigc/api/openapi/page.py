@@ -261,7 +261,7 @@ def _operation(operation: _Operation, document: Json) -> str:
         *(_path(method, path, one) for method, path, one in operation.calls),
         "" if first.get("security", True) else "<p>Needs no key.</p>",
         _list("Parameters", map(_parameter, _required_first(parameters))),
-        *_example_call(operation),
+        *_example_calls(operation),
         _list("Answers", (_answer(*one) for one in answers if one[0] < "3")),
         *_example_answers(answers),
         _errors([one for one in answers if one[0] >= "3"]),
@@ -281,9 +281,9 @@ def _path(method: str, path: str, operation: Json) -> str:
 
 def _parameter(parameter: Json) -> tuple[str, str]:
     where = {"path": "in the path", "query": "in the query", "header": "header"}[parameter["in"]]
-    described = f"{where}, {_type(parameter['schema'])}"
+    described = f"{where}, {_value(parameter['schema'])}"
     name = _field_name(parameter["name"], described, is_required=parameter["required"])
-    return name, _text(parameter["description"]) + _limits(parameter["schema"])
+    return name, _text(parameter["description"])
 
 
 def _answer(status: str, answer: Json) -> tuple[str, str]:
@@ -301,19 +301,28 @@ def _errors(answers: list[tuple[str, Json]]) -> str:
     return f"<details><summary>Other answers</summary>{listed}</details>"
 
 
-def _example_call(operation: _Operation) -> Iterator[str]:
-    method, path, first = operation.calls[0]
-    if not path.startswith("/"):
-        return
-    url = re.sub(r"{id}", "$REQUEST_ID", path).replace("{key}", "$CALLBACK_KEY")
-    lines = [f'curl "$GATEWAY{url}"' if method == "GET" else f'curl -X {method} "$GATEWAY{url}"']
-    if first["security"]:
-        lines.append('-H "Authorization: Bearer $API_KEY"')
-    content = first.get("requestBody", {}).get("content", {}).get("application/json", {})
-    for example in content.get("examples", {}).values():
-        lines.append('-H "Content-Type: application/json"')
-        lines.append(f"-d '{json.dumps(example['value'], ensure_ascii=False)}'")
-    yield _code(" \\\n  ".join(lines))
+def _example_calls(operation: _Operation) -> Iterator[str]:
+    """Write a call for each kind of body; of calls without one the first path is enough."""
+    for method, path, call in (
+        operation.calls if _examples_of(operation.first) else operation.calls[:1]
+    ):
+        if path.startswith("/"):
+            yield _code(" \\\n  ".join(_curl(method, path, call)))
+
+
+def _curl(method: str, path: str, call: Json) -> Iterator[str]:
+    url = path.replace("{id}", "$REQUEST_ID").replace("{key}", "$CALLBACK_KEY")
+    yield f'curl "$GATEWAY{url}"' if method == "GET" else f'curl -X {method} "$GATEWAY{url}"'
+    if call["security"]:
+        yield '-H "Authorization: Bearer $API_KEY"'
+    for body in _examples_of(call):
+        yield '-H "Content-Type: application/json"'
+        yield f"-d '{json.dumps(body, ensure_ascii=False)}'"
+
+
+def _examples_of(call: Json) -> list[object]:
+    content = call.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return [example["value"] for example in content.get("examples", {}).values()]
 
 
 def _example_answers(answers: list[tuple[str, Json]]) -> Iterator[str]:
@@ -375,8 +384,8 @@ def _schema(schema: Json) -> str:
 
 def _field(name: str, schema: Json, is_required: bool) -> tuple[str, str]:  # noqa: FBT001
     return (
-        _field_name(name, _type(schema), is_required=is_required),
-        _text(schema.get("description", "")) + _limits(schema) + _examples(schema),
+        _field_name(name, _value(schema), is_required=is_required),
+        _text(schema.get("description", "")) + _examples(schema),
     )
 
 
@@ -402,9 +411,9 @@ def _one_type(schema: Json) -> str:
     return escape(type_name(schema))
 
 
-def _limits(schema: Json) -> str:
-    said = limits(schema)
-    return f" ({escape(', '.join(said))})" if said else ""
+def _value(schema: Json) -> str:
+    """Say what a value may be: its type, and what limits it."""
+    return ", ".join([_type(schema), *map(escape, limits(schema))])
 
 
 def _examples(schema: Json) -> str:

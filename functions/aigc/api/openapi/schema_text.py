@@ -17,8 +17,8 @@ _NULL = {"type": "null"}
 _FORMATS = {"date-time": "time", "date": "day", "uri": "URL"}
 _RANGES = (
     ("minimum", "maximum", ""),
-    ("minLength", "maxLength", " characters"),
-    ("minItems", "maxItems", " items"),
+    ("minLength", "maxLength", " character"),
+    ("minItems", "maxItems", " item"),
 )
 
 
@@ -53,15 +53,19 @@ def limits(schema: Json) -> list[str]:
 def _limits(schema: Json) -> Iterator[str]:
     for least, most, unit in _RANGES:
         if least in schema and most in schema:
-            yield f"{schema[least]} to {schema[most]}{unit}"
+            yield f"{schema[least]} to {_counted(schema[most], unit)}"
         elif least in schema:
-            yield f"at least {schema[least]}{unit}"
+            yield f"at least {_counted(schema[least], unit)}"
         elif most in schema:
-            yield f"at most {schema[most]}{unit}"
+            yield f"at most {_counted(schema[most], unit)}"
     if "exclusiveMinimum" in schema:
         yield f"more than {schema['exclusiveMinimum']}"
     if "default" in schema:
         yield f"by default {schema['default']}"
+
+
+def _counted(number: float, unit: str) -> str:
+    return f"{number}{unit}s" if unit and number != 1 else f"{number}{unit}"
 
 
 def type_name(schema: Json) -> str:

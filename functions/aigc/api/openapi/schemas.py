@@ -153,7 +153,7 @@ class Metrics(TypedDict, total=False):
     """Seconds from the submission to the vendor to the end of the request."""
 
 
-class Status(Links):
+class RequestStatus(Links):
     """Progress of a request."""
 
     status: QueueStatus
@@ -273,7 +273,7 @@ class FileInfo(TypedDict):
     """Size of the image."""
 
 
-class FileInfos(TypedDict):
+class VodOutput(TypedDict):
     """Finished images of a task."""
 
     FileInfos: list[FileInfo]
@@ -297,7 +297,7 @@ class VodTask(TypedDict):
     """100 if the task has ended, else 0."""
     Input: dict[str, Any]
     """Parameters of the task, in the spelling of VOD, without images and secrets."""
-    Output: FileInfos | None
+    Output: VodOutput | None
     """Images of the task; null until there are any."""
     SessionId: str
     """`session_id` of the submit."""
@@ -415,7 +415,7 @@ class JobSummary(TypedDict):
     """URL of its result."""
 
 
-class Jobs(TypedDict):
+class JobPage(TypedDict):
     """A page of jobs, newest first. A page may be short: only `cursor` tells the end."""
 
     jobs: list[JobSummary]
@@ -547,7 +547,7 @@ class Lane(TypedDict):
     """When the vendor last had no room, in ISO 8601."""
 
 
-class Lanes(TypedDict):
+class LaneList(TypedDict):
     """All lanes."""
 
     lanes: list[Lane]
@@ -678,8 +678,8 @@ class UsageRow(UsageSum):
     """`call:<key>` or `upload:<rule>`."""
 
 
-Usage = TypedDict(
-    "Usage",
+UsageReport = TypedDict(
+    "UsageReport",
     {
         "from": Annotated[str, Field(description="First day, in UTC.")],
         "to": Annotated[str, Field(description="Last day, in UTC.")],
@@ -699,7 +699,7 @@ Usage = TypedDict(
         ],
     },
 )
-Usage.__doc__ = "Number of jobs and images, and their estimated cost, of some days."
+UsageReport.__doc__ = "Number of jobs and images, and their estimated cost, of some days."
 
 
 # The rest

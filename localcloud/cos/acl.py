@@ -19,6 +19,7 @@ BUCKET_ACLS = ("private", "public-read", "public-read-write")
 OBJECT_ACLS = ("default", "private", "public-read")
 
 _EVERYONE = "http://cam.qcloud.com/groups/global/AllUsers"
+_EVERYONE_AS_USER = "qcs::cam::anyone:anyone"
 _GRANTS_TO_EVERYONE: Mapping[str, frozenset[str]] = {
     "private": frozenset(),
     "default": frozenset(),
@@ -87,6 +88,6 @@ def _is_to(grant: Element, owner: str) -> bool:
         CosError: It is neither the owner's nor everyone's.
     """
     grantee = grant.findtext("Grantee/ID") or grant.findtext("Grantee/URI", "")
-    if grantee not in {owner, _EVERYONE}:
+    if grantee not in {owner, _EVERYONE, _EVERYONE_AS_USER}:
         raise CosError("InvalidArgument", f"The local cloud has no other account: {grantee!r}.")
     return grantee == owner

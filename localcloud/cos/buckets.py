@@ -14,7 +14,7 @@ from localcloud.server import Response
 if TYPE_CHECKING:
     from localcloud.core import Account, Clock
     from localcloud.cos.routing import Operations
-    from localcloud.cos.store import Store, StoredObject
+    from localcloud.cos.store import Listing, Store, StoredObject
     from localcloud.faults import Faults
 
 MAX_KEYS = 1000
@@ -68,6 +68,11 @@ class BucketOperations:
             ("HEAD", ""): operation("HeadBucket", self._head),
             ("GET", ""): operation(
                 "GetBucket", self._list, "prefix marker delimiter max-keys encoding-type"
+            ),
+            ("GET", "versions"): operation(
+                "GetBucketObjectVersions",
+                self._list_versions,
+                "prefix key-marker version-id-marker delimiter max-keys encoding-type",
             ),
             ("DELETE", ""): operation("DeleteBucket", self._delete),
             ("PUT", "acl"): operation("PutBucketACL", self._put_acl),
@@ -159,33 +164,53 @@ class BucketOperations:
     # What is in it
 
     def _list(self, call: Call) -> Response:
-        bucket = self._bucket(call)
-        wanted = call.param("encoding-type") == "url"
-        limit = min(call.number("max-keys", MAX_KEYS), MAX_KEYS)
-        prefix, marker, delimiter = (call.param(n) for n in ("prefix", "marker", "delimiter"))
-        lag = self._faults.take_seconds("cos.GetBucket", "lag") or 0
-        page = bucket.listing(prefix, marker, delimiter, limit, lag=lag)
-
-        def encoded(text: str) -> str:
-            return url_encoded(text, wanted=wanted)
-
+        marker = call.param("marker")
+        page, common = self._page(call, marker)
         content: dict[str, object] = {
-            "Name": bucket.name,
-            **({"EncodingType": "url"} if wanted else {}),
-            "Prefix": encoded(prefix),
-            "Marker": encoded(marker),
-            "MaxKeys": limit,
-            **({"Delimiter": encoded(delimiter)} if delimiter else {}),
-            "IsTruncated": page.is_truncated,
-            **({"NextMarker": encoded(page.next_marker)} if page.is_truncated else {}),
-            "Contents": [self._listed(one, encoded(one.key)) for one in page.objects],
-            "CommonPrefixes": [{"Prefix": encoded(group)} for group in page.groups],
+            **common,
+            "Marker": _encoded(call, marker),
+            **({"NextMarker": _encoded(call, page.next_marker)} if page.is_truncated else {}),
+            "Contents": [self._listed(call, stored) for stored in page.objects],
         }
         return _xml("ListBucketResult", content)
 
-    def _listed(self, stored: StoredObject, key: str) -> dict[str, object]:
+    def _list_versions(self, call: Call) -> Response:
+        """List each object as its own only version: there are no others."""
+        marker = call.param("key-marker")
+        page, common = self._page(call, marker)
+        next_marker = {"NextKeyMarker": _encoded(call, page.next_marker)}
+        content: dict[str, object] = {
+            **common,
+            "KeyMarker": _encoded(call, marker),
+            "VersionIdMarker": call.param("version-id-marker"),
+            **(next_marker if page.is_truncated else {}),
+            "Version": [
+                {**self._listed(call, stored), "VersionId": "null", "IsLatest": True}
+                for stored in page.objects
+            ],
+        }
+        return _xml("ListVersionsResult", content)
+
+    def _page(self, call: Call, marker: str) -> tuple[Listing, dict[str, object]]:
+        """Read a page of the bucket, and write what all kinds of listings have in common."""
+        bucket = self._bucket(call)
+        limit = min(call.number("max-keys", MAX_KEYS), MAX_KEYS)
+        prefix, delimiter = call.param("prefix"), call.param("delimiter")
+        lag = self._faults.take_seconds("cos.GetBucket", "lag") or 0
+        page = bucket.listing(prefix, marker, delimiter, limit, lag=lag)
+        return page, {
+            "Name": bucket.name,
+            **({"EncodingType": "url"} if call.param("encoding-type") == "url" else {}),
+            "Prefix": _encoded(call, prefix),
+            "MaxKeys": limit,
+            **({"Delimiter": _encoded(call, delimiter)} if delimiter else {}),
+            "IsTruncated": page.is_truncated,
+            "CommonPrefixes": [{"Prefix": _encoded(call, group)} for group in page.groups],
+        }
+
+    def _listed(self, call: Call, stored: StoredObject) -> dict[str, object]:
         return {
-            "Key": key,
+            "Key": _encoded(call, stored.key),
             "LastModified": xml_time(stored.modified),
             "ETag": f'"{stored.etag}"',
             "Size": stored.size,
@@ -203,6 +228,10 @@ class BucketOperations:
             self._store.delete(bucket, key)
         quiet = request.findtext("Quiet") == "true"
         return _xml("DeleteResult", {"Deleted": [] if quiet else [{"Key": key} for key in keys]})
+
+
+def _encoded(call: Call, text: str) -> str:
+    return url_encoded(text, wanted=call.param("encoding-type") == "url")
 
 
 def _setting(call: Call) -> str:

@@ -95,6 +95,10 @@ class Cos:
         """
         return self._store.bucket(name)
 
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is a bucket of this name."""
+        return any(bucket.name == name for bucket in self._store.buckets())
+
     def read(self, bucket: str, key: str) -> bytes:
         """Read an object.
 

@@ -88,7 +88,6 @@ def test_an_unknown_sub_resource_of_an_object_is_refused(
         ("PUT", {"object-lock": ""}),
         ("PUT", {"notification": ""}),
         ("POST", {"unknown": ""}),
-        ("GET", {"versions": ""}),
         ("GET", {"list-type": "2"}),
     ],
 )
@@ -123,6 +122,18 @@ def test_a_parameter_that_changes_nothing_is_let_through(
     store.put_object(BUCKET, b"read", "key")
 
     assert get(cloud, store.get_presigned_url(BUCKET, "key", "GET", Params=params)).text == "read"
+
+
+def test_each_object_is_listed_as_its_only_version(store: CosS3Client) -> None:
+    for key in ("a", "dir/1", "z"):
+        store.put_object(BUCKET, b"x", key)
+
+    first = store.list_objects_versions(BUCKET, MaxKeys=2, Delimiter="/")
+    rest = store.list_objects_versions(BUCKET, KeyMarker=first["NextKeyMarker"], Delimiter="/")
+
+    assert [(one["Key"], one["VersionId"]) for one in first["Version"]] == [("a", "null")]
+    assert first["CommonPrefixes"] == [{"Prefix": "dir/"}]
+    assert [(one["Key"], one["IsLatest"]) for one in rest["Version"]] == [("z", "true")]
 
 
 # Uploads in parts
@@ -289,6 +300,18 @@ def test_an_access_list_in_a_body_is_the_one_that_was_read(store: CosS3Client) -
     store.put_bucket_acl(BUCKET, AccessControlPolicy=policy)
 
     assert store.get_bucket_acl(BUCKET)["CannedACL"] == "public-read"
+
+
+def test_an_access_list_may_name_everyone_as_a_user(store: CosS3Client) -> None:
+    store.put_object(BUCKET, b"hello", "key")
+    owner = store.get_object_acl(BUCKET, "key")["Owner"]
+    everyone = {"Type": "CanonicalUser", "ID": "qcs::cam::anyone:anyone"}
+    grants = [{"Grantee": everyone, "Permission": "READ"}]
+    policy = {"Owner": owner, "AccessControlList": {"Grant": grants}}
+
+    store.put_object_acl(BUCKET, "key", AccessControlPolicy=policy)
+
+    assert store.get_object_acl(BUCKET, "key")["CannedACL"] == "public-read"
 
 
 def test_an_access_list_that_is_not_here_is_refused(store: CosS3Client) -> None:

@@ -15,7 +15,7 @@ const submitted = await client.POST(path, { body: minimal });
 if (!submitted.data || !("status_url" in submitted.data)) throw new Error(submitted.error?.toString());
 const id = submitted.data.request_id;
 
-let status: components["schemas"]["Status"]["status"] | undefined;
+let status: string | undefined;
 do {
   await new Promise((resolve) => setTimeout(resolve, 200));
   const asked = await client.GET(`${path}/requests/{id}/status`, { params: { path: { id } } });

@@ -111,7 +111,7 @@ def _install_npm(folder: Path) -> None:
 def _install_go(folder: Path) -> None:
     _need("go", "golang-go")
     shutil.copy(HERE / "go" / "main.go", folder)
-    run(["go", "build", "-mod=readonly", "-o", "cos", "."], folder, **go_variables(folder))
+    run(["go", "build", "-mod=readonly", "-o", "cos", "main.go"], folder, **go_variables(folder))
 
 
 def go_variables(folder: Path) -> Mapping[str, str]:

@@ -19,6 +19,8 @@ from aigc.tasks.fields import Parameters, explain, fault, shown, spelled
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
     from aigc.jobs.runtime import Runtime
@@ -87,7 +89,7 @@ def fal_upload(call: Call) -> HttpResponse:
     return HttpResponse(status=200, body=body)
 
 
-def _links(file_name: str, headers: dict[str, str], runtime: Runtime) -> tuple[str, str]:
+def _links(file_name: str, headers: Mapping[str, str], runtime: Runtime) -> tuple[str, str]:
     """Make the link for the PUT of a new object, and the URL by which a task names the object."""
     key = f"{INPUTS}{secrets.token_hex(16)}/{file_name}"
     upload_url = runtime.results.presigned_upload(key, headers, LINK_S)

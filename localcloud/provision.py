@@ -126,7 +126,8 @@ def run_program(request: Request) -> dict[str, Any]:
     )
     config = {f"{PROJECT}:{key}": value for key, value in request.config.items()}
     provider = {"tencentcloud:region": request.region, "tencentcloud:protocol": "HTTP"}
-    pulumi.runtime.set_all_config({**config, **provider})
+    # Everything counts as encrypted: these values exist in memory only.
+    pulumi.runtime.set_all_config({**config, **provider}, list(config))
     pulumi.runtime.set_mocks(ProviderTwin(cloud), project=PROJECT, stack=STACK, preview=False)
     outputs: dict[str, Any] = {}
 

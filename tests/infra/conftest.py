@@ -12,12 +12,12 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockMonitor
 
-from infra.config import StackConfig
+from infra.config import SECRETS, StackConfig
 from infra.stack import deploy
 from localcloud.provider_inputs import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pulumi.runtime.proto import resource_pb2
@@ -121,12 +121,19 @@ def run(given: dict[str, str]) -> Callable[..., Deployment]:
     """Run the program with changes to the right configuration."""
 
     def run(
-        *, mps_role: dict[str, Any] | None = MPS_ROLE, preview: bool = False, **changes: str
+        *,
+        mps_role: dict[str, Any] | None = MPS_ROLE,
+        preview: bool = False,
+        secret_keys: Sequence[str] = tuple(SECRETS),
+        **changes: str,
     ) -> Deployment:
         recorder = Recorder(mps_role=mps_role)
         monitor = Monitor(recorder)
         config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
-        pulumi.runtime.set_all_config({**config, "tencentcloud:region": "ap-guangzhou"})
+        pulumi.runtime.set_all_config(
+            {**config, "tencentcloud:region": "ap-guangzhou"},
+            [f"aigc-functions:{key}" for key in secret_keys],
+        )
         pulumi.runtime.set_mocks(
             recorder, project="aigc-functions", stack="dev", preview=preview, monitor=monitor
         )

@@ -93,7 +93,7 @@ def _logs(config: StackConfig) -> FunctionLogs | None:
 
 def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | None]:
     """Deploy the gateway behind the endpoint that was asked for, and tell its address."""
-    about = "HTTP API and VOD's callbacks"
+    about = "HTTP API and callbacks of VOD."
     if config.endpoint == "function-url":
         trigger = http_trigger(config.cors_origins)
         return functions.add("gateway", about, gateway_policy, [trigger]).url
@@ -110,13 +110,15 @@ def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | No
 
 def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules: Rules) -> None:
     """Deploy what works without being called."""
-    about = "Uploads become jobs; pictures that MPS stored settle theirs"
+    about = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
     inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, STAGING)
     functions.add("upload", about, upload_policy, [*inbox, staging])
     # Not repeated when it fails: the next run is a minute away.
     timer = timer_trigger("sweep", config.sweep_schedule)
-    functions.add("sweep", "Finds what nobody reported", sweep_policy, [timer], retries=0)
+    functions.add(
+        "sweep", "Settles and starts jobs that no event reported.", sweep_policy, [timer], retries=0
+    )
 
 
 def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | None) -> None:

@@ -19,6 +19,8 @@ _PLACES = (
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
     (r"(vod|mps|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", API_FAULTS),
     (r"cos\.[A-Z]\w*", REQUEST_FAULTS),
+    # An action, or a function whose name begins like one.
+    (r"scf\.[A-Z]\w*", API_FAULTS | DELIVERY_FAULTS | {"kill"}),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
 _NEEDS_ARGUMENT = frozenset({"task_failure", "delay", "refuse"})

@@ -322,8 +322,8 @@ def _check_encrypted(values: dict[str, Any]) -> None:
         is_encrypted = pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}")
         if values[key] not in EMPTY and not is_encrypted:
             raise StackConfigError(
-                f"{key} is in plain text in the stack's settings; allowed: values that were set with"
-                f" `pulumi config set --secret`; remove it first: `pulumi config rm {key}`"
+                f"{key} is in plain text in the stack's settings; allowed: a value set with `pulumi"
+                f" config set --secret`; remove it first: `pulumi config rm {key}`"
             )
 
 

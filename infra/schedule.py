@@ -20,8 +20,8 @@ class Field:
     """The names of the numbers from `low` on."""
 
 
-MONTHS = tuple("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split())
-WEEKDAYS = tuple("SUN MON TUE WED THU FRI SAT".split())
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 FIELDS = (
     Field("second", 0, 59),
     Field("minute", 0, 59),

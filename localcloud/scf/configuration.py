@@ -114,7 +114,7 @@ class Configuration:
         _require(
             DESCRIPTION.fullmatch(self.description),
             *("InvalidParameterValue.Description", "Description", repr(self.description)),
-            "at most 1000 letters, digits, spaces, commas, periods, line breaks, Chinese characters",
+            "at most 1000 letters, digits, spaces, commas, periods, line breaks, Chinese",
         )
         self._check_limits()
 

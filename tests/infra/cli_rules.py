@@ -48,7 +48,7 @@ def stack_faults(
             yield f"{key}: must be of type '{declaration['type']}'"
 
 
-def fits(value: Any, declaration: Mapping[str, Any]) -> bool:  # noqa: ANN401  any YAML
+def fits(value: Any, declaration: Mapping[str, Any]) -> bool:
     """Whether the CLI takes a value for a declared type."""
     kind = declaration["type"]
     if kind == "array":
@@ -57,7 +57,7 @@ def fits(value: Any, declaration: Mapping[str, Any]) -> bool:  # noqa: ANN401  a
     return _fits_simple(value, kind)
 
 
-def _fits_simple(value: Any, kind: str) -> bool:  # noqa: ANN401  any YAML
+def _fits_simple(value: Any, kind: str) -> bool:
     if kind == "integer":
         is_text = isinstance(value, str) and bool(re.fullmatch(r"[+-]?\d+", value))
         return is_text or (isinstance(value, int) and not isinstance(value, bool))

@@ -46,5 +46,5 @@ def test_expression_is_accepted_here_and_by_the_local_cloud(expression: str) -> 
 
 @pytest.mark.parametrize("expression", BAD)
 def test_expression_is_refused(expression: str) -> None:
-    with pytest.raises(ValueError, match="fields|is "):
+    with pytest.raises(ValueError, match=r"fields|is "):
         check_schedule(expression)

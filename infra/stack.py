@@ -18,7 +18,10 @@ from infra.components.mps_role import MpsRole, MpsRoleArgs
 from infra.components.roles import ExecutionRole, ExecutionRoleArgs
 from infra.components.storage import Storage, StorageArgs
 from infra.components.vod import VodApplication, VodApplicationArgs
+from infra.deployed import Deployed
 from infra.environment import environment
+from infra.identity import check_identity
+from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, upload_command
 from infra.permissions import STAGING, Reach, gateway_policy, sweep_policy, upload_policy
 from infra.triggers import cos_trigger, http_trigger, inbox_triggers, timer_trigger
@@ -30,24 +33,32 @@ if TYPE_CHECKING:
     from tencentcloud_iac_pulumi import scf
 
     from infra.config import StackConfig
+    from infra.deployed import Outputs
 
 
 def deploy(config: StackConfig) -> None:
     """Declare everything, and export what a caller needs to know."""
+    deployed = Deployed.read()
     app_id = config.app_id or user.get_info().app_id
     config.check_buckets(app_id)
+    check_identity(config, app_id, deployed)
     rules = packaged_rules(config.package)
-    storage = _storage(config, app_id)
+    storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"
-    MpsRole("mps", MpsRoleArgs(mode=config.mps_role, maker=maker))
+    MpsRole(
+        "mps",
+        MpsRoleArgs(mode=config.mps_role, maker=maker, is_deployed="mps-role" in deployed),
+    )
     vod = VodApplication(
         "vod",
         VodApplicationArgs(
-            application_name=f"{config.name_prefix}images", existing=config.sub_app_id
+            application_name=f"{config.name_prefix}images",
+            existing=config.sub_app_id,
+            is_deployed="vod-application" in deployed,
         ),
     )
     logs = _logs(config)
-    functions = _Functions(config, storage, vod, app_id, logs)
+    functions = _Functions(config, storage, vod, app_id, logs, deployed)
     endpoint = _serve(config, functions)
     _listen(config, functions, storage, rules)
     if config.callback_mode == "push":
@@ -71,12 +82,13 @@ def deploy(config: StackConfig) -> None:
         pulumi.export(name, value)
 
 
-def _storage(config: StackConfig, app_id: str) -> Storage:
+def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:
     args = StorageArgs(
         name_of=lambda role: config.bucket(role, app_id),
         tags=config.tags,
         inbox=config.inbox_bucket,
         results=config.results_bucket,
+        deployed=deployed.resources.keys(),
         origins=config.cors_origins,
     )
     return Storage("storage", args)
@@ -140,14 +152,16 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
 class _Functions:
     """The functions of one stack: the same code and settings, other triggers and permissions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what functions are made from
         self,
         config: StackConfig,
         storage: Storage,
         vod: VodApplication,
         app_id: str,
         logs: FunctionLogs | None,
+        deployed: Deployed,
     ) -> None:
+        self._deployed = deployed
         self.names: dict[str, pulumi.Output[str]] = {}
         self._config = config
         self._logs = logs
@@ -172,6 +186,7 @@ class _Functions:
     ) -> EventFunction:
         config = self._config
         physical = f"{config.name_prefix}{name}"
+        deployed = self._deployed.outputs(f"{name}-function")
         role = ExecutionRole(
             name,
             ExecutionRoleArgs(
@@ -184,6 +199,8 @@ class _Functions:
                 function_name=physical,
                 handler=f"{name}.main_handler",
                 description=description,
+                deployed=deployed,
+                replace=self._must_be_replaced(physical, deployed),
                 package=config.package,
                 role=role,
                 environment=self._environment,
@@ -199,6 +216,15 @@ class _Functions:
         )
         self.names[name] = function.function_name
         return function
+
+    def _must_be_replaced(self, name: str, deployed: Outputs) -> bool:
+        """Whether the provider cannot bring a deployed function into the wanted state."""
+        reasons = [f"SCF has lost its trigger {trigger}" for trigger in lost_triggers(deployed)]
+        if deployed.get("clsTopicId") and self._logs is None:
+            reasons.append("the provider cannot take the log topic away from it")
+        if reasons:
+            pulumi.warn(f"The function {name} is replaced: {'; '.join(reasons)}.")
+        return bool(reasons)
 
 
 def packaged_rules(package: Path) -> Rules:

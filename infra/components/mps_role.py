@@ -23,6 +23,8 @@ class MpsRoleArgs:
     """
 
     mode: Literal["existing", "create", "import", "skip"]
+    is_deployed: bool
+    """Whether the stack has the role already."""
     maker: str
     """What tells the role of this stack from another's."""
 
@@ -40,9 +42,9 @@ class MpsRole(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aigc:mps:MpsRole", name, None, opts)
         description = f"What MPS may do in COS on this account's behalf; made by {args.maker}"
-        found = None if args.mode == "skip" else _existing()
+        found = None if args.mode == "skip" and not args.is_deployed else _existing()
         _check(args.mode, found, description)
-        if args.mode in {"create", "import"}:
+        if args.mode in {"create", "import"} or args.is_deployed:
             self._own(name, description, found.role_id if found else None)
         self.register_outputs({})
 

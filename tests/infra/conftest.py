@@ -13,6 +13,7 @@ import pytest
 from pulumi.runtime.mocks import MockMonitor
 
 from infra.config import SECRETS, StackConfig
+from infra.deployed import READ_STATE
 from infra.stack import deploy
 from localcloud.provider_inputs import unwrapped
 
@@ -57,6 +58,10 @@ class Recorder(pulumi.runtime.Mocks):
     """Answers like the provider and keeps nothing but what was asked."""
 
     mps_role: dict[str, Any] | None = field(default_factory=lambda: MPS_ROLE)
+    deployed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name → outputs of the resources in Pulumi's state."""
+    live_triggers: list[dict[str, str]] | None = None
+    """What SCF reports of any function; None refuses to report."""
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
@@ -68,7 +73,22 @@ class Recorder(pulumi.runtime.Mocks):
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
         if args.token.endswith(":getInfo"):
             return {"id": "1", "appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"}, []
+        if args.token == READ_STATE:
+            return {"outputs": self._state()}, []
+        if args.token.endswith(":getTriggers"):
+            if self.live_triggers is None:
+                raise RuntimeError("SCF does not answer")
+            return {"id": "triggers", "triggers": self.live_triggers}, []
         return {"id": "roles", "roleLists": [self.mps_role] if self.mps_role else []}, []
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            f"urn:pulumi:dev::aigc-functions::tencentcloud:T/t:T::{name}": {
+                "type": "tencentcloud:T/t:T",
+                "outputs": outputs,
+            }
+            for name, outputs in self.deployed.items()
+        }
 
 
 class Monitor(MockMonitor):
@@ -125,9 +145,11 @@ def run(given: dict[str, str]) -> Callable[..., Deployment]:
         mps_role: dict[str, Any] | None = MPS_ROLE,
         preview: bool = False,
         secret_keys: Sequence[str] = tuple(SECRETS),
+        deployed: dict[str, dict[str, Any]] | None = None,
+        live_triggers: list[dict[str, str]] | None = None,
         **changes: str,
     ) -> Deployment:
-        recorder = Recorder(mps_role=mps_role)
+        recorder = Recorder(mps_role, deployed or {}, live_triggers)
         monitor = Monitor(recorder)
         config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
         pulumi.runtime.set_all_config(
@@ -154,7 +176,7 @@ def _outputs(inputs: dict[str, Any]) -> dict[str, Any]:
     if "serviceName" in inputs:
         return {"outerSubDomain": "service-1.gz.apigw.tencentcs.com"}
     infos = [
-        {"name": one["name"], "type": one["type"], "triggerDesc": _reported(one)}
+        {"name": _reported_name(one), "type": one["type"], "triggerDesc": _reported(one)}
         for one in inputs.get("triggers", [])
     ]
     return {"triggerInfos": infos} if infos else {}
@@ -166,3 +188,9 @@ def _reported(trigger: dict[str, Any]) -> str:
     desc = json.loads(trigger["triggerDesc"])
     desc["NetConfig"]["ExtranetUrl"] = ENDPOINT
     return json.dumps(desc)
+
+
+def _reported_name(trigger: dict[str, Any]) -> str:
+    if trigger["type"] != "cos":
+        return str(trigger["name"])
+    return f"{trigger['name']}.cos.{trigger['cosRegion']}.myqcloud.com"

@@ -152,7 +152,7 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
 class _Functions:
     """The functions of one stack: the same code and settings, other triggers and permissions."""
 
-    def __init__(  # noqa: PLR0913  what functions are made from
+    def __init__(  # noqa: PLR0913, PLR0917  what functions are made from
         self,
         config: StackConfig,
         storage: Storage,

@@ -90,7 +90,9 @@ def test_function_that_scf_does_not_know_ends_the_run_with_the_remedy(run: Run) 
     ],
 )
 def test_description_changes_only_to_replace(
-    deployed: str | None, change: bool, wanted: str
+    deployed: str | None,
+    change: bool,  # noqa: FBT001  a parameter of the test
+    wanted: str,
 ) -> None:
     assert described("Sweeps.", deployed, change=change) == wanted
 
@@ -123,7 +125,7 @@ def test_names_of_a_deployed_stack_cannot_change(
 def test_region_of_a_deployed_stack_cannot_change(run: Run) -> None:
     ledger = {"bucket": LEDGER, "cosBucketUrl": f"{LEDGER}.cos.ap-shanghai.myqcloud.com"}
 
-    with pytest.raises(StackConfigError, match="region is 'ap-guangzhou'.* in 'ap-shanghai'"):
+    with pytest.raises(StackConfigError, match=r"region is 'ap-guangzhou'.* in 'ap-shanghai'"):
         run(deployed={"aigc-ledger": ledger}, live_triggers=LIVE)
 
 

@@ -17,8 +17,6 @@ from tests.localcloud.clients import BUCKET, REGION
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qcloud_cos import CosS3Client
-
     from localcloud.cloud import LocalCloud
 
 NAMED = argparse.Namespace(stack=None, bucket=BUCKET, region=REGION)

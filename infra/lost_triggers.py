@@ -39,7 +39,7 @@ def lost_triggers(function: Mapping[str, Any]) -> list[str]:
         return []
     name = str(function["name"])
     try:
-        live = scf.get_triggers(function_name=name, namespace=NAMESPACE).triggers
+        live = scf.get_triggers(function_name=name, namespace=NAMESPACE).triggers or []
     except Exception as error:  # noqa: BLE001  Pulumi raises nothing more exact
         raise pulumi.RunError(
             f"The triggers of the function {name} cannot be read: {error}. If the function was"

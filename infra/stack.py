@@ -7,7 +7,6 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pulumi
-from tencentcloud_iac_pulumi import user
 
 from aigc.rules import Rules
 from infra.components.alarms import Alarms, AlarmsArgs
@@ -21,6 +20,7 @@ from infra.components.vod import VodApplication, VodApplicationArgs
 from infra.deployed import Deployed
 from infra.environment import environment
 from infra.identity import check_identity
+from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, upload_command
 from infra.permissions import STAGING, Reach, gateway_policy, sweep_policy, upload_policy
@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 def deploy(config: StackConfig) -> None:
     """Declare everything, and export what a caller needs to know."""
     deployed = Deployed.read()
-    app_id = config.app_id or user.get_info().app_id
+    app_id = config.app_id or account_id()
     config.check_buckets(app_id)
     check_identity(config, app_id, deployed)
+    check_existing(config)
     rules = packaged_rules(config.package)
     storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"

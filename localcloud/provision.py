@@ -115,17 +115,8 @@ def run_program(request: Request) -> dict[str, Any]:
     """Run the program in this process, which must not run another."""
     import pulumi  # noqa: PLC0415  slow, and of no use to who only calls `provision`
 
-    from infra.deployed import READ_STATE  # noqa: PLC0415
-    from localcloud.provider import ProviderTwin  # noqa: PLC0415
+    from localcloud.first_deployment import FirstDeployment  # noqa: PLC0415
     from localcloud.provider_inputs import Cloud  # noqa: PLC0415
-
-    class Mocks(ProviderTwin):
-        """The twin keeps no state: each deployment is the first."""
-
-        def call(
-            self, args: pulumi.runtime.MockCallArgs
-        ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-            return ({"outputs": {}}, []) if args.token == READ_STATE else super().call(args)
 
     cloud = Cloud(
         request.url,
@@ -137,7 +128,7 @@ def run_program(request: Request) -> dict[str, Any]:
     provider = {"tencentcloud:region": request.region, "tencentcloud:protocol": "HTTP"}
     # Everything counts as encrypted: these values exist in memory only.
     pulumi.runtime.set_all_config({**config, **provider}, list(config))
-    pulumi.runtime.set_mocks(Mocks(cloud), project=PROJECT, stack=STACK, preview=False)
+    pulumi.runtime.set_mocks(FirstDeployment(cloud), project=PROJECT, stack=STACK, preview=False)
     outputs: dict[str, Any] = {}
 
     def program() -> pulumi.Output[None]:

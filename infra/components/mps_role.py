@@ -8,6 +8,7 @@ from typing import Literal
 import pulumi
 from tencentcloud_iac_pulumi import cam
 
+from infra.lookups import ask
 from infra.permissions import trust
 
 NAME = "MPS_QcsRole"
@@ -74,7 +75,7 @@ class MpsRole(pulumi.ComponentResource):
 
 
 def _existing() -> cam.outputs.GetRolesRoleListResult | None:
-    roles = cam.get_roles(name=NAME).role_lists
+    roles = ask(f"The role {NAME}", lambda: cam.get_roles(name=NAME)).role_lists
     return roles[0] if roles else None
 
 

@@ -31,6 +31,8 @@ RULES = {
     ]
 }
 ENDPOINT = "https://1250000000-abc.ap-guangzhou.tencentscf.com"
+BUCKETS = ("mine-1250000000", "yours-1250000000", "in-1250000000", "photos-1250000000")
+"""The buckets that exist in the account."""
 MPS_ROLE_ID = "4611686018427900001"
 MPS_ROLE = {
     "roleId": MPS_ROLE_ID,
@@ -63,6 +65,8 @@ class Recorder(pulumi.runtime.Mocks):
     live_triggers: list[dict[str, str]] | None = None
     """What SCF reports of any function; None refuses to report."""
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuse_invokes: bool = False
+    """Whether the provider answers no question, as with wrong credentials."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.raw_inputs[args.name] = args.inputs
@@ -71,15 +75,20 @@ class Recorder(pulumi.runtime.Mocks):
         return ids.get(args.typ.rpartition(":")[2], args.name), {**inputs, **_outputs(inputs)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
-        if args.token.endswith(":getInfo"):
-            return {"id": "1", "appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"}, []
-        if args.token == READ_STATE:
-            return {"outputs": self._state()}, []
-        if args.token.endswith(":getTriggers"):
-            if self.live_triggers is None:
-                return {}, [("functionName", "there is no such function")]
-            return {"id": "triggers", "triggers": self.live_triggers}, []
-        return {"id": "roles", "roleLists": [self.mps_role] if self.mps_role else []}, []
+        if self.refuse_invokes and args.token != READ_STATE:
+            return {}, [("", "AuthFailure.SecretIdNotFound:\nthere is no such key")]
+        question = args.token.rpartition(":")[2]
+        if question == "getTriggers" and self.live_triggers is None:
+            return {}, [("functionName", "there is no such function")]
+        buckets = [{"bucket": name} for name in BUCKETS if name == args.args.get("bucketPrefix")]
+        answers: dict[str, dict[str, Any]] = {
+            "readStackResourceOutputs": {"outputs": self._state()},
+            "getInfo": {"appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"},
+            "getTriggers": {"triggers": self.live_triggers or []},
+            "getBuckets": {"bucketLists": buckets},
+            "getRoles": {"roleLists": [self.mps_role] if self.mps_role else []},
+        }
+        return {"id": question, **answers[question]}, []
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -140,16 +149,18 @@ def given(package: Path) -> dict[str, str]:
 def run(given: dict[str, str]) -> Callable[..., Deployment]:
     """Run the program with changes to the right configuration."""
 
-    def run(
+    def run(  # noqa: PLR0913  each with a default
         *,
         mps_role: dict[str, Any] | None = MPS_ROLE,
         preview: bool = False,
         secret_keys: Sequence[str] = tuple(SECRETS),
         deployed: dict[str, dict[str, Any]] | None = None,
         live_triggers: list[dict[str, str]] | None = None,
+        refuse_invokes: bool = False,
         **changes: str,
     ) -> Deployment:
-        recorder = Recorder(mps_role, deployed or {}, live_triggers)
+        recorder = Recorder(mps_role, deployed or {}, live_triggers=live_triggers)
+        recorder.refuse_invokes = refuse_invokes
         monitor = Monitor(recorder)
         config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
         pulumi.runtime.set_all_config(

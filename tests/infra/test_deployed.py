@@ -173,3 +173,26 @@ def test_settings_of_events_are_replaced_with_their_function(run: Run, name: str
 
     assert any(urn.endswith(f"::{name}-function") for urn in options.replace_with)
     assert list(options.replaceOnChanges) == ["functionName"]
+
+
+@pytest.mark.parametrize("key", ["inboxBucket", "resultsBucket", "inputBuckets"])
+def test_bucket_that_does_not_exist_is_refused(run: Run, key: str) -> None:
+    value = "nosuch-1250000000"
+
+    with pytest.raises(StackConfigError, match=f"{key} names '{value}'; allowed: a bucket of"):
+        run(**{key: f'["{value}"]' if key == "inputBuckets" else value})
+
+
+def test_existing_application_is_read_and_never_declared(run: Run) -> None:
+    deployment = run(subAppId="1500000002")
+
+    assert "subAppId" in deployment.raw_inputs
+    assert "subAppId" not in deployment.declared
+
+
+def test_missing_credentials_end_the_run_in_one_line(run: Run) -> None:
+    with pytest.raises(pulumi.RunError) as caught:
+        run(refuse_invokes=True)
+
+    assert "TENCENTCLOUD_SECRET_ID" in str(caught.value)
+    assert "\n" not in str(caught.value)

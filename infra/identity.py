@@ -38,5 +38,5 @@ def check_identity(config: StackConfig, app_id: str, deployed: Deployed) -> None
 
 
 def _region_of(bucket_url: str) -> str | None:
-    host = re.search(r"\.cos\.([a-z0-9-]+)\.myqcloud\.com", bucket_url)
+    host = re.search(r"\.cos\.([a-z0-9-]+)\.", bucket_url)
     return host[1] if host else None

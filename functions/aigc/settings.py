@@ -53,6 +53,10 @@ class Settings(Wire):
     """First wait before a job that found no room upstream is tried again; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
     """How long a submission without any answer may stay unexplained before it is given up."""
+    labels: Literal["none", "metadata", "visible"] = "metadata"
+    """Labels of generated pictures: metadata inside the file, and the vendor's visible logo too."""
+    content_producer: str = Field(default="", max_length=100)
+    """Name or code of the service in the labels; empty: made of the account's APPID."""
     webhook_secrets: tuple[SecretStr, ...] = ()
     """What webhooks are signed with, `whsec_…`; none, no webhooks."""
     webhook_http: bool = False

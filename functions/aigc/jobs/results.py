@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 from aigc.errors import AmbiguousError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
+    from aigc.labels.files import Labelled
+
+logger = logging.getLogger(__name__)
 
 
 def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
@@ -60,14 +64,30 @@ def _staged(job: Job, runtime: Runtime) -> list[bytes]:
 def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
     seen = inspect(data)
     key = f"{job.place.prefix}{job.place.name}-{number}.{seen.extension}"
-    runtime.results.put(key, data, seen.content_type)
+    labelled = _labelled(job, number, data, runtime)
+    runtime.results.put(key, labelled.data, seen.content_type)
     return Picture(
         key=key,
         content_type=seen.content_type,
         width=seen.width,
         height=seen.height,
-        size=len(data),
+        size=len(labelled.data),
+        labels=labelled.labels,
+        unlabelled=labelled.unlabelled,
     )
+
+
+def _labelled(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
+    """Write the labels into a picture; a repeat writes the same ones."""
+    # Only an invocation that stores needs it.
+    from aigc.labels.stored import label_stored  # noqa: PLC0415
+
+    task = runtime.task_of(job)
+    labelled = label_stored(data, f"{job.id}-{number}", runtime.settings, task.visible_label())
+    if labelled.unlabelled:
+        fields = {"job": job.id, "number": number, "reason": labelled.unlabelled}
+        logger.warning("picture_not_labelled", extra=fields)
+    return labelled
 
 
 def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> bytes:

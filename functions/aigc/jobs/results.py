@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING
 
 from aigc.errors import AmbiguousError
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.labels.files import Labelled
-
-logger = logging.getLogger(__name__)
 
 
 def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
@@ -78,16 +75,9 @@ def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
 
 
 def _labelled(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
-    """Write the labels into a picture; a repeat writes the same ones."""
-    # Only an invocation that stores needs it.
-    from aigc.labels.stored import label_stored  # noqa: PLC0415
+    from aigc.jobs.labelling import labelled_picture  # noqa: PLC0415  few invocations store
 
-    task = runtime.task_of(job)
-    labelled = label_stored(data, f"{job.id}-{number}", runtime.settings, task.visible_label())
-    if labelled.unlabelled:
-        fields = {"job": job.id, "number": number, "reason": labelled.unlabelled}
-        logger.warning("picture_not_labelled", extra=fields)
-    return labelled
+    return labelled_picture(job, number, data, runtime)
 
 
 def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> bytes:

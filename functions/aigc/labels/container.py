@@ -54,7 +54,7 @@ class Layout:
     def add_exif(self, block: memoryview) -> None:
         """Note an EXIF block, with or without its marker; only the first one counts."""
         if not self.exif:
-            self.exif = block[6:] if block[:6] == b"Exif\0\0" else block
+            self.exif = block[6:] if bytes(block[:6]) == b"Exif\0\0" else block
 
 
 def inflate(compressed: bytes | memoryview, limit: int) -> bytes:

@@ -92,4 +92,5 @@ def _segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
 
 def _is_c2pa(content: memoryview) -> bool:
     """Tell a C2PA manifest from the other uses of APP11: a JUMBF box, described as c2pa."""
-    return content[:2] == b"JP" and content[12:16] == b"jumb" and b"c2pa" in bytes(content[16:])
+    box = bytes(content)
+    return box[:2] == b"JP" and box[12:16] == b"jumb" and b"c2pa" in box[16:]

@@ -68,7 +68,7 @@ def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
 def _extended_head(data: memoryview) -> tuple[bytes, int]:
     """Return a VP8X chunk that announces XMP, and where the chunks behind it begin."""
     length = struct.unpack_from("<I", data, _FILE_HEAD + 4)[0]
-    if data[_FILE_HEAD : _FILE_HEAD + 4] == b"VP8X":
+    if bytes(data[_FILE_HEAD : _FILE_HEAD + 4]) == b"VP8X":
         if length < _EXTENDED:
             raise cut_off(_FILE_HEAD + _HEAD + length)
         end = _FILE_HEAD + _HEAD + length + (length & 1)
@@ -82,7 +82,7 @@ def _extended_head(data: memoryview) -> tuple[bytes, int]:
 
 def _has_alpha(data: memoryview) -> bool:
     """Whether a picture in the simple format is transparent, which only a lossless one can be."""
-    if data[_FILE_HEAD : _FILE_HEAD + 4] != b"VP8L":
+    if bytes(data[_FILE_HEAD : _FILE_HEAD + 4]) != b"VP8L":
         return False
     return bool(struct.unpack_from("<I", data, _FILE_HEAD + _HEAD + 1)[0] & _LOSSLESS_ALPHA)
 

@@ -217,7 +217,7 @@ class _Reader:
         if self._depth == _PROPERTY_DEPTH:
             self._property = None
         self._depth -= 1
-        if self._depth == 0 and self._parser.CurrentByteIndex > self._rdf_start:
+        if self._depth == 0 and not self._is_self_closed(self._rdf_start):
             self._packet.end = self._parser.CurrentByteIndex
         self._text, self._text_start = [], None
 
@@ -250,8 +250,13 @@ class _Reader:
         text = "".join(self._text)
         if self._text_start is not None:
             current.value, current.span = text.strip(), (self._text_start, end)
-        elif end > self._element_start and self._depth == _PROPERTY_DEPTH:
+        elif self._depth == _PROPERTY_DEPTH and not self._is_self_closed(self._element_start):
             current.span = (end, end)
+
+    def _is_self_closed(self, start: int) -> bool:
+        """Whether the element that ends here, and that began there, has no end tag."""
+        end = self._parser.CurrentByteIndex
+        return self._element_start == start and self._packet.raw[end - 2 : end] == b"/>"
 
     def _characters(self, text: str) -> None:
         if self._property is not None:

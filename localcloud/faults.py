@@ -9,19 +9,21 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+from localcloud.marks import MARKS
+
 REQUEST_FAULTS = frozenset({"throttle", "lost_reply", "http_500", "delay"})
 API_FAULTS = REQUEST_FAULTS | {"refuse"}
 DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
 
 # What can go wrong where; an entry that could never come true is refused.
 _PLACES = (
-    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure"}),
+    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure", "picture"}),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
     (r"(vod|mps|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", API_FAULTS),
     (r"cos\.[A-Z]\w*", REQUEST_FAULTS),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
-_NEEDS_ARGUMENT = frozenset({"task_failure", "delay", "refuse"})
+_NEEDS_ARGUMENT = frozenset({"task_failure", "picture", "delay", "refuse"})
 _FIELDS = frozenset({"where", "what", "times", "rate"})
 
 
@@ -141,6 +143,8 @@ def _kinds_at(where: object) -> frozenset[str] | None:
 def _is_kind(what: str, kinds: frozenset[str]) -> bool:
     kind, _, after = what.partition(":")
     if kind in {"delay", "kill"} and after and not re.fullmatch(r"\d+(\.\d+)?", after):
+        return False
+    if kind == "picture" and after not in MARKS:
         return False
     return kind in kinds and (bool(after) or kind not in _NEEDS_ARGUMENT)
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": "measure cold starts and calls beside a straightforward handler",
     "load": "bring many calls a second on the local cloud, and count what comes of them",
     "chaos": "break whatever can break under many jobs, and hold every promise against the books",
+    "label": "show or verify the labels inside pictures",
     "rules": "check rules.toml",
     "prices": "check prices.toml",
     "models": "compare the model catalogue with the installed SDK",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from PIL import Image
 from qcloud_cos import CosClientError, CosServiceError
 from tencentcloud.common.exception import TencentCloudSDKException
 
+from aigc.labels.files import read_labels
 from localcloud.faults import Faults
-from tests.localcloud.clients import BUCKET, Api, control
+from tests.localcloud.clients import BUCKET, Api, control, get
 
 if TYPE_CHECKING:
     from qcloud_cos import CosS3Client
@@ -73,6 +76,23 @@ def test_a_task_fails_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> No
     assert "Input Prompt violates policy" in own["Message"]
 
 
+@pytest.mark.parametrize("output_format", ["png", "jpeg"])
+@pytest.mark.parametrize(
+    ("what", "labels"), [("picture:label", ("tc260",)), ("picture:c2pa", ("c2pa",))]
+)
+def test_a_picture_carries_what_it_is_told(  # noqa: PLR0913  three fixtures
+    cloud: LocalCloud, api: Api, app: int, what: str, labels: tuple[str, ...], output_format: str
+) -> None:
+    control(cloud, "faults", [{"where": CREATE, "what": what}])
+    output = {"OutputFormat": output_format}
+
+    task = api.ended_task(app, api.image_task(app, OutputConfig=output))["AigcImageTask"]
+
+    picture = get(cloud, task["Output"]["FileInfos"][0]["FileUrl"]).content
+    assert read_labels(picture).names == labels
+    assert Image.open(io.BytesIO(picture)).format == output_format.upper()
+
+
 def test_a_call_is_late_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> None:
     control(cloud, "faults", [{"where": CREATE, "what": "delay:20"}])
     before = time.monotonic()
@@ -132,6 +152,9 @@ def test_a_fault_waits_for_who_can_do_it() -> None:
         ({"where": CREATE, "what": "explode"}, "what"),
         ({"where": "vod.callback", "what": "throttle"}, "what"),
         ({"where": CREATE, "what": "task_failure"}, "what"),
+        ({"where": CREATE, "what": "picture"}, "what"),
+        ({"where": CREATE, "what": "picture:gif"}, "what"),
+        ({"where": "vod.DescribeTasks", "what": "picture:label"}, "what"),
         ({"where": CREATE, "what": "delay:long"}, "what"),
         ({"where": CREATE, "what": "throttle", "times": 0}, "times"),
         ({"where": CREATE, "what": "throttle", "rate": 1.5}, "rate"),

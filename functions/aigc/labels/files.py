@@ -110,7 +110,9 @@ class _File:
         self._view = memoryview(data)
         content_type = content_type_of(data[:HEAD])
         if content_type is None:
-            raise LabelError(f"begins with {data[:8].hex(' ')}: not a JPEG, PNG or WebP")
+            raise LabelError(
+                f"a file that begins with {data[:8].hex(' ')}: not a JPEG, PNG or WebP"
+            )
         self._format = _FORMATS[content_type]
         self._layout = self._format.layout(self._view)
         self._packet = self._main_packet()

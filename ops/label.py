@@ -28,7 +28,8 @@ def main(arguments: Sequence[str]) -> int:
         command.add_argument("file", nargs="+", type=options.existing_file, metavar="FILE")
     given = parser.parse_args(arguments)
     command_of: dict[str, Callable[[Path], bool]] = {"show": _show, "verify": _verify}
-    return 0 if all([command_of[given.command](path) for path in given.file]) else 1
+    succeeded = [command_of[given.command](path) for path in given.file]
+    return 0 if all(succeeded) else 1
 
 
 def faults(labels: FileLabels) -> list[str]:

@@ -80,9 +80,10 @@ def test_a_task_fails_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> No
 @pytest.mark.parametrize(
     ("what", "labels"), [("picture:label", ("tc260",)), ("picture:c2pa", ("c2pa",))]
 )
-def test_a_picture_carries_what_it_is_told(  # noqa: PLR0913  three fixtures
-    cloud: LocalCloud, api: Api, app: int, what: str, labels: tuple[str, ...], output_format: str
+def test_a_picture_carries_what_it_is_told(
+    cloud: LocalCloud, app: int, what: str, labels: tuple[str, ...], output_format: str
 ) -> None:
+    api = Api(cloud)
     control(cloud, "faults", [{"where": CREATE, "what": what}])
     output = {"OutputFormat": output_format}
 

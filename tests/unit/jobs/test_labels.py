@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aigc.errors import AmbiguousError
 from aigc.jobs.accept import Order, accept, fingerprint
-from aigc.jobs.job import Job
 from aigc.jobs.settle import look
 from aigc.labels.files import read_labels
 from aigc.tasks.kinds import KINDS
 from tests.fakes import StoreFault, World, a_call, a_place, an_id, build_world
 from tests.unit.labels.builders import carriers, packet, png_chunk, png_with
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
 
 TASKS: dict[str, dict[str, Any]] = {
     "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
@@ -166,7 +168,7 @@ def test_the_vendor_is_asked_for_its_logo_by_default(kind: str, default: str) ->
 def test_a_task_may_refuse_the_logo(kind: str) -> None:
     world = build_world(labels="visible")
 
-    job = ended(world, order(kind, **{LOGO[kind]: {"logo_add": False}}))
+    job = ended(world, order(kind, **with_logo(kind, asked=False)))
 
     assert logo_sent(world, kind) in {"Disabled", 0}
     assert job.pictures[0].labels == ("tc260", "iptc")
@@ -176,7 +178,7 @@ def test_a_task_may_refuse_the_logo(kind: str) -> None:
 def test_a_logo_is_recorded_where_metadata_is_switched_off(kind: str) -> None:
     world = build_world(labels="none")
 
-    job = ended(world, order(kind, **{LOGO[kind]: {"logo_add": True}}))
+    job = ended(world, order(kind, **with_logo(kind, asked=True)))
 
     assert job.pictures[0].labels == ("visible",)
 
@@ -196,6 +198,10 @@ def test_a_default_leaves_a_repeat_a_repeat() -> None:
 
     assert job.fingerprint == fingerprint(plain.task)
     assert job.task["output_config"] == {"logo_add": "Enabled"}
+
+
+def with_logo(kind: str, *, asked: bool) -> dict[str, Any]:
+    return {LOGO[kind]: {"logo_add": asked}}
 
 
 def logo_sent(world: World, kind: str) -> Any:

@@ -23,6 +23,7 @@ from tests.unit.labels.builders import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+COMMENT = b'ASCII\0\0\0{"AIGC": {"Label": "1"}}'
 BARE = encoded(noise(), "PNG")
 
 
@@ -62,8 +63,10 @@ def test_a_labelled_file_is_shown_and_verified(
             encoded(
                 noise(), "JPEG", exif=exif_comment("<", b'ASCII\0\0\0{"AIGC": {"Label": "1"}}')
             ),
-            "the TC260 label is in EXIF UserComment, not in XMP;"
-            " the IPTC digital source type is missing",
+            (
+                "the TC260 label is in EXIF UserComment, not in XMP;"
+                " the IPTC digital source type is missing"
+            ),
         ),
         (
             carriers()["webp"](
@@ -73,13 +76,17 @@ def test_a_labelled_file_is_shown_and_verified(
                     'Iptc4xmpExt:DigitalSourceType="digitalCapture"',
                 )
             ),
-            "ReservedCode2 is missing; ContentProducer is empty; Label is '4'; allowed: 1, 2, 3;"
-            " the IPTC digital source type is digitalCapture",
+            (
+                "ReservedCode2 is missing; ContentProducer is empty;"
+                " Label is '4'; allowed: 1, 2, 3; the IPTC digital source type is digitalCapture"
+            ),
         ),
         (
             c2pa_samples()["png"],
-            "no TC260 label; the IPTC digital source type is missing;"
-            " it has a C2PA manifest, so labels are not added",
+            (
+                "no TC260 label; the IPTC digital source type is missing;"
+                " it has a C2PA manifest, so labels are not added"
+            ),
         ),
         (
             b"GIF89a  ",

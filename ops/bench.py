@@ -20,8 +20,7 @@ from ops.wheels import SCF_PYTHON, local_target, scf_target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ops.bench_labels import label_ms
-from ops.contest import Warm
+    from ops.contest import Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"

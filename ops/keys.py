@@ -69,7 +69,8 @@ def create(name: str, limits: Limits, bucket: ObjectStore, now: datetime) -> str
     if not bucket.create(f"{NAMES}{name}", digest.encode()):
         raise KeyNameError(f"there is, or was, a key {name}; allowed: a name that was never used")
     record = KeyRecord(name=name, created_at=now, limits=limits)
-    bucket.put(record_key(digest), record.model_dump_json().encode())
+    # An older deployment refuses a key with a limit that it does not know, even one not set.
+    bucket.put(record_key(digest), record.model_dump_json(exclude_defaults=True).encode())
     return key
 
 

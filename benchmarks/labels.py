@@ -1,4 +1,4 @@
-"""The part of `aigc bench` that times the labels of a large picture."""
+"""The part of `make bench` that times the labels of a large picture."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aigc.labels.files import Labelled, add_labels
@@ -30,7 +29,7 @@ def labelled_picture(job: Job, number: int, data: bytes, runtime: Runtime) -> La
         fields = {"job": job.id, "number": number, "reason": labelled.unlabelled}
         logger.warning("picture_not_labelled", extra=fields)
     if runtime.task_of(job).visible_label():
-        return replace(labelled, labels=(*labelled.labels, VISIBLE))
+        return labelled._replace(labels=(*labelled.labels, VISIBLE))
     return labelled
 
 

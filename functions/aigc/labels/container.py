@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aigc.labels.label import LabelError
 
@@ -18,8 +18,7 @@ MAX_PACKETS = 4
 """XMP packets of a file; it should have one."""
 
 
-@dataclass(frozen=True, slots=True)
-class PacketPart:
+class PacketPart(NamedTuple):
     """The part of a file that holds an XMP packet."""
 
     start: int

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from aigc.labels import jpeg, png, webp, xmp
-from aigc.labels.exif import user_comment
+from aigc.labels import xmp
 from aigc.labels.label import LabelError, complete, label_text, parse_label
 from aigc.pictures import HEAD, content_type_of
 
@@ -34,15 +33,15 @@ IPTC = "iptc"
 C2PA = "c2pa"
 """A C2PA manifest; whether its signature is valid is not checked."""
 
-_FORMATS: dict[str, Format] = {"image/png": png, "image/jpeg": jpeg, "image/webp": webp}
+_FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
+"""Content type → the module of the format, which is loaded when a picture has it."""
 _GENERATED_SOURCES = frozenset(
     f"{xmp.SOURCE_TYPES}{name}"
     for name in ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FileLabels:
+class FileLabels(NamedTuple):
     """What a file says of where it comes from."""
 
     label: Fields | None = None
@@ -63,8 +62,7 @@ class FileLabels:
         return tuple(name for name, is_there in has.items() if is_there)
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(NamedTuple):
     """A file after labelling."""
 
     data: bytes
@@ -113,7 +111,7 @@ class _File:
             raise LabelError(
                 f"a file that begins with {data[:8].hex(' ')}: not a JPEG, PNG or WebP"
             )
-        self._format = _FORMATS[content_type]
+        self._format: Format = import_module(f"aigc.labels.{_FORMATS[content_type]}")
         self._layout = self._format.layout(self._view)
         self._packet = self._main_packet()
 
@@ -137,12 +135,19 @@ class _File:
     def _label(self) -> tuple[Fields | None, str]:
         if self._packet is not None and self._packet.label is not None:
             return parse_label(self._packet.label or "{}"), "XMP"
-        comment = user_comment(self._layout.exif)
+        comment = self._comment()
         if '"AIGC"' in comment:
             return parse_label(comment), "EXIF UserComment"
         if self._layout.text:
             return parse_label(self._layout.text), "PNG text"
         return None, ""
+
+    def _comment(self) -> str:
+        if not self._layout.exif:
+            return ""
+        from aigc.labels.exif import user_comment  # noqa: PLC0415  most pictures have none
+
+        return user_comment(self._layout.exif)
 
     def with_label(self, before: FileLabels, producer: Producer) -> bytes:
         packet = xmp.with_label(self._packet, self._text(before, producer))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aigc.errors import AigcError
 
@@ -38,8 +37,7 @@ class LabelError(AigcError):
     """A file cannot be labelled; the message names the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Producer:
+class Producer(NamedTuple):
     """The service that produces a picture, and its number of the file."""
 
     name: str

@@ -6,6 +6,7 @@ import functools
 import struct
 from typing import TYPE_CHECKING
 
+from aigc.errors import BadPictureError
 from aigc.labels.container import MAX_PARTS, Layout, cut_off
 from aigc.labels.label import LabelError
 from aigc.labels.xmp import MAX_PACKET
@@ -76,8 +77,18 @@ def _extended_head(data: memoryview) -> tuple[bytes, int]:
         head[_HEAD] |= _HAS_XMP
         return bytes(head), end
     flags = _HAS_XMP | (_HAS_ALPHA if _has_alpha(data) else 0)
-    size = b"".join((side - 1).to_bytes(3, "little") for side in webp_size(data))
+    size = b"".join((side - 1).to_bytes(3, "little") for side in _simple_size(data))
     return struct.pack("<4sIB3x", b"VP8X", _EXTENDED, flags) + size, _FILE_HEAD
+
+
+def _simple_size(data: memoryview) -> tuple[int, int]:
+    try:
+        width, height = webp_size(data)
+    except BadPictureError as error:
+        raise LabelError(str(error)) from None
+    if not width * height:
+        raise LabelError(f"a webp of {width}x{height} pixels")
+    return width, height
 
 
 def _has_alpha(data: memoryview) -> bool:

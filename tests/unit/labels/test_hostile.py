@@ -42,6 +42,7 @@ MIB = 2**20
 PNG = encoded(noise(), "PNG")
 JPEG = encoded(noise(), "JPEG")
 WEBP = encoded(noise(mode="RGBA"), "WEBP")
+SIMPLE_WEBP = encoded(noise(), "WEBP")
 CORPUS = list(corpus().values())
 
 LAUGHS = (
@@ -109,6 +110,8 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
     ),
     "a WebP that says it is longer": lambda: (WEBP[:4] + b"\xff\xff\xff\x7f" + WEBP[8:], "cut off"),
     "a WebP that says it is shorter": lambda: (WEBP[:4] + b"\0\0\0\0" + WEBP[8:], "cut off"),
+    "a WebP that begins with another chunk": lambda: (WEBP[:12] + b"ABCD" + WEBP[16:], "allowed"),
+    "a WebP without pixels": lambda: (SIMPLE_WEBP[:26] + b"\0\0\0\0" + SIMPLE_WEBP[30:], "0x0"),
     "entities": lambda: (carriers()["png"](LAUGHS), "document type"),
     "another encoding": lambda: (
         carriers()["png"]('<?xml version="1.0" encoding="utf-16"?><a/>'.encode("utf-16")),
@@ -193,7 +196,7 @@ def test_an_exif_block_that_lies_is_passed_over(order: str, field: int) -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from([*CORPUS, *(make(packet()) for make in carriers().values())]),
-    st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=8),
+    st.lists(st.tuples(st.integers(0, 64) | st.integers(0, 3000), st.integers(0, 255)), max_size=8),
     st.integers(0, 40),
 )
 def test_a_damaged_file_is_labelled_or_left_alone(

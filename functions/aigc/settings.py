@@ -74,6 +74,13 @@ class Settings(Wire):
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
 
+    @field_validator("content_producer", mode="before")
+    @classmethod
+    def _from_json_text(cls, value: object) -> object:
+        """Read JSON text: whether SCF takes variables beyond ASCII is not documented."""
+        is_json = isinstance(value, str) and value.startswith('"')
+        return json.loads(value) if is_json else value
+
     @field_validator("webhook_secrets")
     @classmethod
     def _can_sign(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

@@ -134,6 +134,7 @@ class Image(TypedDict):
     height: int
     file_name: str
     file_size: int
+    labels: tuple[str, ...]
 
 
 class Result(TypedDict):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from aigc.tasks.kind import ApiCall
@@ -60,6 +60,31 @@ class ObjectStore(Protocol):
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
+
+
+class Parallel(Protocol):
+    """Runs independent requests at the same time."""
+
+    def __call__(self, *requests: Callable[[], Any]) -> list[Any]:
+        """Run the requests and return their results in the order of the arguments.
+
+        All requests have ended when it returns. If some failed, the error of the first of them,
+        in the order of the arguments, is raised.
+        """
+
+
+def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
+    """Implement `Parallel` without threads: run the requests one after another."""
+    results: list[Any] = []
+    errors: list[Exception] = []
+    for request in requests:
+        try:
+            results.append(request())
+        except Exception as error:  # noqa: BLE001  the others must run all the same
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return results
 
 
 class Inbox(Protocol):

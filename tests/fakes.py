@@ -328,7 +328,12 @@ class World:
         """Make the runtime of one invocation that has this long."""
         return Runtime(
             settings=self.settings,
-            ledger=Ledger(self.store, lease=timedelta(seconds=LEASE_S), now=self.clock.now),
+            ledger=Ledger(
+                self.store,
+                lease=timedelta(seconds=LEASE_S),
+                now=self.clock.now,
+                sleep=self.clock.sleep,
+            ),
             bucket=self.store,
             kinds=KINDS,
             upstream=self.vendor,

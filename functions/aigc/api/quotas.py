@@ -2,9 +2,9 @@
 
 The ledger cannot count, but it can hand out each thing once. So a limit is cut into blocks, and an
 instance that needs more takes a block that nobody has (a contest on
-`quota/<period>/<key>/<when>/<block>`), and spends it from memory. All blocks together are the limit: it is never
-exceeded. What an instance has taken and not spent is lost to the others until the period is over:
-each may hold back a block less one.
+`quota/<period>/<key>/<when>/<block>`), and spends it from memory. All blocks together are the
+limit: it is never exceeded. What an instance has taken and not spent is lost to the others until
+the period is over: each may hold back a block less one.
 """
 
 from __future__ import annotations

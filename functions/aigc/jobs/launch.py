@@ -9,12 +9,11 @@ may already say `submitting`, owned by that invocation, and no claim is needed:
    the call;
 4. the record says `running`, the marker is removed.
 
-| the invocation dies after | what is left | what goes on |
-|---|---|---|
-| 1 or 2 | marker and index entry without a record, keys of the slot | they are removed when they are a lease old |
-| 3 | a job in `submitting` that nobody or somebody sent, with its entry at the slot | the sweep, when the ownership is over |
-| the call | the same | the same |
-| 4 | a running job | callback, status call or sweep |
+| the invocation dies after | what is left |
+|---|---|
+| 1 or 2 | marker and index entry without a record, keys of the slot: removed when a lease old |
+| 3 or the call | a job in `submitting`, with its entry at the slot: the sweep goes on with it |
+| 4 | a running job |
 
 Without a slot the record says `queued`, and the lane is looked at once more: a slot that was
 released in between would otherwise stay idle until the next sweep.
@@ -22,6 +21,7 @@ released in between would otherwise stay idle until the next sweep.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import random
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.errors import CloudError
-from aigc.jobs.lanes import most_at_once
+from aigc.jobs.lanes import free_places, most_at_once
 from aigc.jobs.slots import new_slot
 from aigc.jobs.start import START_S, pump, send, submitting
 
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FULL_S = 10.0
-"""For so long an instance remembers that a lane was full, and guesses no slot."""
+REMEMBERED_S = 3.0
+"""For so long an instance goes by what it saw of a lane when it guesses a free slot."""
 
 Answer = TypeVar("Answer")
 
@@ -55,10 +55,16 @@ class SeenLanes:
 
     taken: dict[str, tuple[datetime, frozenset[int]]] = field(default_factory=dict)
 
+    def note_taken(self, lane: str, number: int) -> None:
+        """Remember that this instance took a slot after it looked."""
+        if lane in self.taken:
+            seen_at, taken = self.taken[lane]
+            self.taken[lane] = (seen_at, taken | {number})
+
     def guess(self, lane: str, limit: int, now: datetime) -> int | None:
         """Guess a free slot; None where the lane was just seen full."""
         seen_at, taken = self.taken.get(lane, (None, frozenset[int]()))
-        if seen_at is None or (now - seen_at).total_seconds() > FULL_S:
+        if seen_at is None or (now - seen_at).total_seconds() > REMEMBERED_S:
             taken = frozenset()
         free = [number for number in range(limit) if number not in taken]
         return random.choice(free) if free else None  # noqa: S311  no secret
@@ -70,37 +76,64 @@ def launch(job: Job, runtime: Runtime) -> Job:
     Raises:
         CloudError: The job could not be written down.
     """
-    slot, view = _announce(job, runtime)
-    if slot is not None and view is not None and _may_start(job, slot, view, runtime):
-        launched = _send_in(slot, job, runtime)
-        if launched is not None:
-            return launched
-        slot = None
-    withdrawal = _withdrawal(job, slot, runtime)
-    written, *_ = runtime.parallel(lambda: runtime.ledger.write_new(job), *withdrawal)
+    view, attempt = _announce(job, runtime)
+    attempts = [attempt] if attempt else []
+    if view is not None and not any(one.has_entered for one in attempts):
+        attempts += _enter_free_slot(job, view, runtime)
+    for one in attempts:
+        if one.has_entered and view is not None and _may_start(job, one.slot, view, runtime):
+            launched = _send_in(one.slot, job, runtime)
+            if launched is not None:
+                return launched
+    written: Job
+    written, *_ = runtime.parallel(
+        lambda: runtime.ledger.write_new(job),
+        *(_withdrawal(one.slot, job, runtime) for one in attempts),
+    )
     pump(job.lane, runtime, fresh=written)
     return written
 
 
-def _announce(job: Job, runtime: Runtime) -> tuple[Slot | None, LaneView | None]:
-    """Make the first round trip; return the slot that was entered, and the lane."""
+def _announce(job: Job, runtime: Runtime) -> tuple[LaneView | None, _Attempt | None]:
+    """Make the first round trip; return the lane and what came of a guessed slot."""
     ledger, lane = runtime.ledger, job.lane
     seen = runtime.memory.of(SeenLanes)
     limit = runtime.settings.lanes.get(lane, 1)
     number = seen.guess(lane, limit, runtime.now()) if runtime.has_time(START_S) else None
-    slot = None if number is None else new_slot(number)
-    requests: list[Callable[[], object]] = [
-        lambda: ledger.announce(job),
-        _tolerant(lambda: ledger.lane(lane)),
-    ]
-    if slot is not None:
-        entered_slot = slot
-        requests.append(_tolerant(lambda: ledger.slots.enter(lane, entered_slot, job.id)))
-    _, view, *entered = runtime.parallel(*requests)
+    announce = functools.partial(ledger.announce, job)
+    look = _tolerant(functools.partial(ledger.lane, lane))
+    view: LaneView | None
+    attempt = None
+    if number is None:
+        _, view = runtime.parallel(announce, look)
+    else:
+        enter = functools.partial(_enter, new_slot(number), job, runtime)
+        _, view, attempt = runtime.parallel(announce, look, enter)
     if view is not None:
-        taken = view.slots - {slot.number} if slot is not None and entered[0] else view.slots
-        seen.taken[lane] = (runtime.now(), frozenset(taken))
-    return slot if entered and entered[0] else None, view
+        own = {attempt.slot.number} if attempt and attempt.has_entered else set()
+        seen.taken[lane] = (runtime.now(), view.slots - own)
+    return view, attempt
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An attempt to take a slot, after its first step."""
+
+    slot: Slot
+    has_entered: bool
+
+
+def _enter(slot: Slot, job: Job, runtime: Runtime) -> _Attempt:
+    enter = functools.partial(runtime.ledger.slots.enter, job.lane, slot, job.id)
+    return _Attempt(slot, has_entered=bool(_tolerant(enter)()))
+
+
+def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Attempt]:
+    """Enter a slot that the listing shows as free, where nothing was guessed or wrongly."""
+    free = free_places(job.lane, view, runtime)
+    if not free or not runtime.has_time(START_S):
+        return []
+    return [_enter(new_slot(random.choice(free)), job, runtime)]  # noqa: S311  no secret
 
 
 def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
@@ -113,19 +146,20 @@ def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
 
 
 def _send_in(slot: Slot, job: Job, runtime: Runtime) -> Job | None:
-    """Take the last steps for the slot and send; None where the slot was lost or the job waits."""
+    """Take the last steps for the slot and send; None where another contender won it."""
     slots = runtime.ledger.slots
-    if not slots.mark(job.lane, slot):
-        slots.leave(job.lane, slot, job.id)
+    if not _tolerant(lambda: slots.mark(job.lane, slot))():
         return None
     owned = submitting(job, slot, runtime)
     written, is_held = runtime.parallel(
         lambda: runtime.ledger.write_new(owned),
         _tolerant(lambda: slots.confirm(job.lane, slot)),
     )
-    if is_held:
-        return _sent(written, runtime)
-    return _queued_after_all(written, job, slot, runtime)
+    if not is_held:
+        return _queued_after_all(written, job, slot, runtime)
+    seen = runtime.memory.of(SeenLanes)
+    seen.note_taken(job.lane, slot.number)
+    return _sent(written, runtime)
 
 
 def _sent(job: Job, runtime: Runtime) -> Job:
@@ -142,22 +176,20 @@ def _sent(job: Job, runtime: Runtime) -> Job:
 def _queued_after_all(written: Job, job: Job, slot: Slot, runtime: Runtime) -> Job:
     """Queue a job whose slot another contender won; it was not sent."""
     waiting = job.model_copy(update={"revision": written.revision})
+    queued: Job
     try:
         queued, _ = runtime.parallel(
-            lambda: runtime.ledger.write(waiting),
-            _tolerant(lambda: runtime.ledger.slots.leave(job.lane, slot, job.id)),
+            lambda: runtime.ledger.write(waiting), _withdrawal(slot, job, runtime)
         )
     except CloudError as error:
         logger.warning("launch_stopped", extra={"job": job.id, "code": error.code})
         return written
     pump(job.lane, runtime, fresh=queued)
-    return queued  # type: ignore[no-any-return]  # `parallel` returns what each request does
+    return queued
 
 
-def _withdrawal(job: Job, slot: Slot | None, runtime: Runtime) -> tuple[Callable[[], object], ...]:
-    if slot is None:
-        return ()
-    return (_tolerant(lambda: runtime.ledger.slots.leave(job.lane, slot, job.id)),)
+def _withdrawal(slot: Slot, job: Job, runtime: Runtime) -> Callable[[], object]:
+    return _tolerant(lambda: runtime.ledger.slots.leave(job.lane, slot, job.id))
 
 
 def _tolerant(request: Callable[[], Answer]) -> Callable[[], Answer | None]:

@@ -81,16 +81,14 @@ class Slots:
                 self._store.put(y, self._contest.ticket(slot.token))
                 if self.confirm(lane, slot):
                     return slot
-        self.leave(lane, slot, job_id, entered=entered)
+        self.leave(lane, slot, job_id)
         return None
 
     def enter(self, lane: str, slot: Slot, job_id: str) -> bool:
-        """Take the first step; False where the slot is taken."""
+        """Take the first step; False where the slot is taken: then it must be left."""
         _, y = _keys(lane, slot.number)
         entering = self._entering(lane, slot, job_id)
         entered, _, second = self._parallel(*entering, lambda: self._store.get(y))
-        if entered and second is not None:
-            self.leave(lane, slot, job_id)
         return entered and second is None
 
     def mark(self, lane: str, slot: Slot) -> bool:
@@ -101,14 +99,19 @@ class Slots:
         """Take the last step: whether the slot is held."""
         return _is_of(self._store.get(_keys(lane, slot.number)[0]), slot)
 
-    def leave(self, lane: str, slot: Slot, job_id: str, *, entered: bool = True) -> None:
+    def leave(self, lane: str, slot: Slot, job_id: str) -> None:
         """Withdraw from a slot that was not won.
 
         To remove `x` can only make others yield; a `y` is another's guard and stays.
         """
-        withdrawn = [_keys(lane, slot.number)[0]] if entered and self.confirm(lane, slot) else []
-        keys = [_entry_key(lane, slot, job_id), *withdrawn]
-        self._parallel(*(_deletion(self._store, key) for key in keys))
+        self._parallel(
+            _deletion(self._store, _entry_key(lane, slot, job_id)),
+            lambda: self._withdraw(lane, slot),
+        )
+
+    def _withdraw(self, lane: str, slot: Slot) -> None:
+        if self.confirm(lane, slot):
+            self._store.delete(_keys(lane, slot.number)[0])
 
     def release(self, lane: str, slot: Slot, job_id: str) -> bool:
         """Give a slot back if it is still held; False where that failed.

@@ -3,7 +3,7 @@
 | key in the ledger | what it is |
 |---|---|
 | `webhooks/<due>-<job>-<try>-<host>` | a try that is owed; sorted by when it is due |
-| `claims/webhook-<job>/<end>-<try>/<g>/…` | a contest: one invocation only makes this try |
+| `claims/webhook-<job>/<end>-<step>/<g>/…` | a contest: one invocation only makes this try |
 | `deliveries/<job>.json` | what came of the tries; what says which try is the next |
 | `dead/webhooks/<job>.json` | a delivery that was given up |
 
@@ -176,7 +176,7 @@ def redeliver(job_id: str, runtime: Runtime) -> Literal["owed", "not_dead", "bus
     if job is None or known is None or known.state != "dead":
         runtime.bucket.delete(_dead_key(job_id))
         return "not_dead"
-    if runtime.ledger.acquire(_claim(job, len(known.tries))) is None:
+    if runtime.ledger.acquire(_claim(job, f"again-{len(known.tries)}")) is None:
         return "busy"
     is_dead = _revive(job, runtime)
     runtime.bucket.delete(_dead_key(job_id))
@@ -240,12 +240,15 @@ def _made(owed: Owed, runtime: Runtime) -> Reply | None:
         return None
     known = delivery(job, runtime)
     if known.next_try == owed.number:
-        generation = runtime.ledger.acquire(_claim(job, owed.number))
+        generation = runtime.ledger.acquire(_claim(job, f"try-{owed.number}"))
         if generation is None:
             return None
         known = delivery(job, runtime) if generation else known
     if known.next_try != owed.number:
-        runtime.bucket.delete(owed.key)
+        is_early = known.next_try is not None and known.next_try < owed.number
+        # The try before this one may be about to be written down.
+        if not is_early or runtime.ledger.is_old(owed.modified):
+            runtime.bucket.delete(owed.key)
         return None
     reply = _post(job, known, runtime)
     _conclude(owed, job, known, reply, runtime)
@@ -325,8 +328,8 @@ def _owed(key: str, modified: datetime) -> Owed:
     return Owed(key, due, job_id, int(number), host, modified)
 
 
-def _claim(job: Job, number: int) -> str:
-    return f"{OF_A_WEBHOOK}{job.id}/{job.spent_attempts}-{number}"
+def _claim(job: Job, step: str) -> str:
+    return f"{OF_A_WEBHOOK}{job.id}/{job.spent_attempts}-{step}"
 
 
 def _delivery_key(job_id: str) -> str:

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench load simulate mutations chaos test check format lock clean
+.PHONY: setup demo local package bench load cost simulate mutations chaos test check format lock clean
 
 setup: .venv/ready
 
@@ -19,10 +19,13 @@ package: setup
 	$(BIN)/aigc package
 
 bench: setup
-	$(BIN)/aigc bench
+	$(BIN)/python -m benchmarks.bench $(ARGS)
 
 load: setup
-	$(BIN)/aigc load --page docs/benchmarks.md
+	$(BIN)/python -m benchmarks.load --page docs/benchmarks.md $(ARGS)
+
+cost: setup
+	$(BIN)/python -m benchmarks.cost
 
 # For a time, or for SEEDS storms of each weather; ARGS="--help" says what else.
 simulate: setup
@@ -31,9 +34,9 @@ simulate: setup
 mutations: setup
 	$(BIN)/python -m tests.simulation --mutations --write $(ARGS)
 
-# SEED=2 draws other calls, uploads and faults; JOBS=200 takes less long.
+# SEED=2 draws other calls, uploads and faults; JOBS=200 takes less long; ARGS=--burst is a burst.
 chaos: setup
-	$(BIN)/aigc chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile -rs

@@ -1,1 +1,1 @@
-"""What a developer runs: the `aigc` command and what builds the package."""
+"""The `aigc` command, and the build of the package."""

@@ -109,8 +109,6 @@ def test_local_keeps_its_state_in_a_folder(tmp_path: Path) -> None:
         ("local --data README.md/x", "--data: 'README.md/x'; allowed: a folder that may be"),
         ("demo --results README.md", "--results: 'README.md'; allowed: a folder"),
         ("package --out README.md", "--out: 'README.md'; allowed: a folder"),
-        ("bench --rounds 0", "--rounds: '0'; allowed: 1 or more"),
-        ("bench --calls 0", "--calls: '0'; allowed: 1 or more"),
         ("rules nowhere.toml", "file: 'nowhere.toml' is no file"),
         ("rules docs", "file: 'docs' is no file"),
         ("upload nowhere.jpg", "file: 'nowhere.jpg' is no file"),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.triggers.http import HttpRequest
-from ops import bench
-from ops.bench import Measured, compare, table, verdict
-from ops.contest import HttpCall, Warm, build_naive
+from benchmarks import bench
+from benchmarks.bench import Measured, compare, table, verdict
+from benchmarks.contest import HttpCall, Warm, build_naive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +66,17 @@ def test_missed_target_is_named_with_its_distance(worse: dict[str, object], name
 
     assert text.startswith(f"**Targets missed:** {named}")
     assert ";" not in text
+
+
+@pytest.mark.parametrize("option", ["--rounds", "--calls"])
+def test_a_useless_argument_is_refused_in_one_line(
+    option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        bench.main([option, "0"])
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{option}: '0'; allowed: 1 or more\n")
 
 
 def test_table_sets_both_side_by_side() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops.chaos_audit import ACTIONS
+from tests.chaos.audit import ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from aigc.jobs.job import Job
     from localcloud.tasks import Task
-    from ops.chaos_audit import Books
+    from tests.chaos.audit import Books
 
 Span = tuple[float, float]
 

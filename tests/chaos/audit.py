@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from localcloud.cos.events import ObjectCreated
     from localcloud.tasks import Task
-    from ops.chaos_clients import Heard, Told
-    from ops.chaos_plan import Plan, Wish
     from ops.local_stack import LocalStack
+    from tests.chaos.clients import Heard, Told
+    from tests.chaos.plan import Plan, Wish
 
 ACTIONS = {
     "vod.image": "vod.CreateAigcImageTask",

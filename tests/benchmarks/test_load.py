@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ops.load import HEADING, report, section
-from ops.pressure import LOST, MIX, Outcome, Sample, measure
+from benchmarks.load import HEADING, report, section
+from benchmarks.pressure import LOST, MIX, Outcome, Sample, measure
 
 GOOD = Outcome(
     rate=2,

@@ -1,20 +1,21 @@
-"""`aigc load`: many calls a second on the local cloud, and what came of them."""
+"""`make load`: many calls a second on the local cloud, and what came of them."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections import Counter
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from benchmarks.pressure import MIX, measure
 from ops import options
-from ops.pressure import MIX, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ops.pressure import Outcome, Sample
+    from benchmarks.pressure import Outcome, Sample
 
 HEADING = "## Load\n"
 
@@ -96,7 +97,7 @@ def _row(kind: str, samples: Sequence[Sample]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--rate", type=options.count, default=200, help="calls a second (200)")
     parser.add_argument("--seconds", type=options.count, default=30, help="how long (30)")
     parser.add_argument(
@@ -104,3 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--page", type=options.existing_file, help="write its section anew")
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from localcloud.cloud import LocalCloud
 
-NAIVE = Path(__file__).with_name("bench") / "naive"
+NAIVE = Path(__file__).with_name("naive")
 SPEED = 0.01
 PAUSE_S = 0.06
 """Between calls: the cloud takes 20 requests a second of an action."""

@@ -1,4 +1,4 @@
-"""`aigc chaos`: many jobs on the local cloud while nearly everything goes wrong, then the books.
+"""`make chaos`: many jobs on the local cloud while nearly everything goes wrong, then the books.
 
 The seed decides who asks for what and which faults there are; when each of them strikes depends
 on real processes, so that a run can be drawn again but not replayed step by step.
@@ -15,21 +15,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.contest import wait_until_active
 from localcloud.core import Caller
-from ops import chaos_plan, options
-from ops.chaos_audit import ACTIONS, Books, Findings, audit, story
-from ops.chaos_clients import Clients, Receiver
-from ops.chaos_cost import costs
-from ops.chaos_use import lane_use
-from ops.contest import wait_until_active
+from ops import options
 from ops.local_stack import ROOT, local_stack
+from tests.chaos import plan as chaos_plan
+from tests.chaos.audit import ACTIONS, Books, Findings, audit, story
+from tests.chaos.clients import Clients, Receiver
+from tests.chaos.use import lane_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from localcloud.cos.events import ObjectCreated
-    from ops.chaos_plan import Plan
     from ops.local_stack import LocalStack
+    from tests.chaos.plan import Plan
 
 PHOTO = ROOT / "ops" / "samples" / "coffee.jpg"
 
@@ -163,9 +163,6 @@ class Run:
 def main(arguments: Sequence[str]) -> int:
     """Make a run and print what came of it; 0 only if every promise was kept."""
     given = _parser().parse_args(arguments)
-    if given.cost:
-        print(costs(PHOTO.read_bytes()))
-        return 0
     plan = chaos_plan.burst(given.jobs or BURST_JOBS) if given.burst else _drawn(given)
     usual = BURST if given.burst else CHAOS
     setting = replace(usual, speed=given.speed or usual.speed, places=given.places or usual.places)
@@ -231,16 +228,14 @@ def _total(came_true: Mapping[str, int], *kinds: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="decides everything drawn (1)")
     parser.add_argument("--jobs", type=options.count, help="how many (2000; a burst: 5000)")
     parser.add_argument(
         "--speed", type=options.speed, help="how much faster time passes (30; a burst: 2)"
     )
     parser.add_argument("--places", type=options.count, help="of each lane (4; a burst: 20)")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument(
+    parser.add_argument(
         "--burst", action="store_true", help="uploads only, at once, and nothing goes wrong"
     )
-    what.add_argument("--cost", action="store_true", help="count what the ledger's protocol costs")
     return parser

@@ -1,25 +1,26 @@
-"""`aigc bench`: cold starts and calls, beside the straightforward handler, in one run."""
+"""`make bench`: cold starts and calls, beside the straightforward handler, in one run."""
 
 from __future__ import annotations
 
 import argparse
 import platform
 import statistics
+import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.contest import WARM_UP, Gateway, HttpCall, contest
+from benchmarks.load import section
 from ops import options
-from ops.contest import WARM_UP, Gateway, HttpCall, contest
-from ops.load import section
 from ops.wheels import SCF_PYTHON, local_target, scf_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ops.contest import Warm
+    from benchmarks.contest import Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -41,7 +42,7 @@ which milliseconds do not.
 Times are medians of {rounds} cold starts and {calls} calls.
 
 - *ours*: the deployed zip, `gateway.main_handler`.
-- *straightforward*: [ops/bench/naive/gateway.py](../ops/bench/naive/gateway.py), written and \
+- *straightforward*: [benchmarks/naive/gateway.py](../benchmarks/naive/gateway.py), written and \
 packaged as the SDKs' documentation shows: typed clients, whole distributions, no bytecode.
   It knows no queue, no lease and no key, so its calls do far less than ours.
 
@@ -114,11 +115,7 @@ def measure(gateways: Sequence[Gateway], rounds: int, calls: int) -> list[Measur
     """Measure gateways in turns, so that whatever else the machine does hits them alike."""
     cold = [[_cold(gateway) for gateway in gateways] for _ in range(rounds)]
     return [
-        Measured(
-            *(statistics.median(values) for values in zip(*of_one, strict=True)),
-            gateway.zip_bytes / 2**20,
-            *_warm(gateway, calls),
-        )
+        _measured(gateway, of_one, calls)
         for gateway, of_one in zip(gateways, zip(*cold, strict=True), strict=True)
     ]
 
@@ -150,6 +147,15 @@ def verdict(rows: Sequence[Row]) -> str:
     """Say which targets are missed, and by how much."""
     missed = [f"{row.what}: {row.figure}, target {row.target}" for row in rows if not row.is_met]
     return f"**Targets missed:** {'; '.join(missed)}." if missed else "Every target is met."
+
+
+def _measured(gateway: Gateway, cold: Sequence[tuple[float, float, float]], calls: int) -> Measured:
+    """Combine the medians of a gateway's cold starts with its calls on a warm instance."""
+    health_s, submit_s, memory_mb = (
+        statistics.median(values) for values in zip(*cold, strict=True)
+    )
+    zip_mb = gateway.zip_bytes / 2**20
+    return Measured(health_s, submit_s, memory_mb, zip_mb, *_warm(gateway, calls))
 
 
 def _cold(gateway: Gateway) -> tuple[float, float, float]:
@@ -238,10 +244,14 @@ def _where() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument(
         "--rounds", type=options.count, default=15, help="cold starts of each kind (15)"
     )
     parser.add_argument("--calls", type=options.count, default=30, help="of each kind (30)")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the table goes")
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

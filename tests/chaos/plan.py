@@ -136,7 +136,7 @@ def burst(jobs: int) -> Plan:
 
 def _wish(number: int, chance: random.Random) -> Wish:
     kind = chance.choice(tuple(ENDPOINTS))
-    if chance.random() < 0.35:  # noqa: PLR2004  a third are uploads
+    if chance.random() < 0.35:
         return Wish(number=number, kind=kind, is_upload=True)
     return Wish(
         number=number,
@@ -145,7 +145,7 @@ def _wish(number: int, chance: random.Random) -> Wish:
         shape=chance.choice(SHAPES),
         repeats=chance.choice((0, 0, 1, 2)),
         cancel_after_s=chance.choice((None,) * 6 + (0.0, 3.0, 30.0)),
-        wants_webhook=chance.random() < 0.3,  # noqa: PLR2004  as good as any
+        wants_webhook=chance.random() < 0.3,
     )
 
 

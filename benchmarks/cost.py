@@ -18,12 +18,12 @@ import requests
 
 from aigc.errors import AigcError
 from aigc.jobs.job import Job
-from ops.chaos_audit import ACTIONS, KEPT
-from ops.chaos_clients import Receiver
-from ops.chaos_plan import ENDPOINTS, Wish
-from ops.contest import wait_until_active
-from ops.local_stack import local_stack
+from benchmarks.contest import wait_until_active
+from ops.local_stack import ROOT, local_stack
 from ops.upload import cos_client
+from tests.chaos.audit import ACTIONS, KEPT
+from tests.chaos.clients import Receiver
+from tests.chaos.plan import ENDPOINTS, Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -277,3 +277,7 @@ def _line(cost: Cost) -> str:
     cells = [each.get(column, 0) for column in COLUMNS] + [ledger, each.get("upstream", 0)]
     numbers = " | ".join(f"{number:.1f}" for number in [*cells, cost.swept])
     return f"| {cost.path} | {numbers} |"
+
+
+if __name__ == "__main__":
+    print(costs((ROOT / "ops" / "samples" / "coffee.jpg").read_bytes()))

@@ -12,11 +12,12 @@ from PIL import Image
 from aigc.jobs.job import Attempt, Job, Picture, Place, Source
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH, Failure, Task
-from ops import chaos, chaos_plan
-from ops.chaos_audit import Books, Findings, audit
-from ops.chaos_clients import Heard, Told
-from ops.chaos_plan import FAULTS, Plan, Wish
-from ops.chaos_use import measured
+from tests.chaos import plan as chaos_plan
+from tests.chaos import run as chaos
+from tests.chaos.audit import Books, Findings, audit
+from tests.chaos.clients import Heard, Told
+from tests.chaos.plan import FAULTS, Plan, Wish
+from tests.chaos.use import measured
 
 THEN = datetime(2026, 11, 20, tzinfo=timezone.utc)
 WISH = Wish(number=1, kind="vod.image", is_upload=False, shape="16:9", wants_webhook=True)

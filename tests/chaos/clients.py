@@ -23,15 +23,15 @@ from qcloud_cos import CosClientError, CosServiceError
 
 from aigc.signing import signed_headers
 from localcloud.server import Response, Server
-from ops.chaos_plan import ENDPOINTS
 from ops.upload import cos_client
+from tests.chaos.plan import ENDPOINTS
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from localcloud.server import Request
-    from ops.chaos_plan import Plan, Wish
     from ops.local_stack import LocalStack
+    from tests.chaos.plan import Plan, Wish
 
 CALLERS = 12
 TRIES = 40

@@ -1,0 +1,1 @@
+"""Measurements of the whole system on the local cloud; `make bench`, `load` and `cost` run them."""

@@ -107,7 +107,9 @@ CASES = [
     Case(
         title="one call comes twice while the sweep runs",
         quick_switches=1,
-        phases=(Phase(workers={"accept 1": accepts("a"), "accept 2": accepts("a"), "sweep": sweep}),),
+        phases=(
+            Phase(workers={"accept 1": accepts("a"), "accept 2": accepts("a"), "sweep": sweep}),
+        ),
         deaths=1,
     ),
     Case(

@@ -71,9 +71,7 @@ def _may_stay(key: str, cloud: Cloud) -> bool:
     job_id, step = key.split("/")[1:3]
     record = cloud.record(job_id)
     return (
-        record is not None
-        and record["state"] == "failed"
-        and step == f"{record['revision']:06d}"
+        record is not None and record["state"] == "failed" and step == f"{record['revision']:06d}"
     )
 
 
@@ -121,7 +119,9 @@ def _wrong_webhooks(cloud: Cloud) -> list[str]:
     """Find jobs whose webhook did not arrive, or arrived with another id or state."""
     problems = []
     for job in cloud.jobs():
-        arrived = {(message, state) for job_id, message, state in cloud.webhooks if job_id == job.id}
+        arrived = {
+            (message, state) for job_id, message, state in cloud.webhooks if job_id == job.id
+        }
         expected = {(f"msg_{job.id}", job.state)} if job.webhook_url else set()
         is_given_up = f"dead/webhooks/{job.id}.json" in cloud.ledger.objects
         if arrived != expected and not (is_given_up and arrived <= expected):

@@ -72,6 +72,7 @@ class Search:
         self._case = case
         self._is_reduced = is_reduced and case.switches is None
         self._seen: dict[int, Sleep] = {}
+        self._moves: dict[int, frozenset[Move]] = {}
         self._branches: list[_Branch] = []
         self.explored = Explored(case)
 
@@ -124,6 +125,9 @@ class Search:
         """Return the moves to try from this state, and note that they are tried."""
         digest = play.digest()
         moves = play.moves()
+        # A digest that leaves out something important shows here: states that it takes for equal
+        # would have different moves.
+        assert self._moves.setdefault(digest, frozenset(moves)) == frozenset(moves)
         if digest not in self._seen:
             self._seen[digest] = sleep
             self.explored.endings += not moves

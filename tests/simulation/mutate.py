@@ -6,7 +6,6 @@ or the call that it changes is gone, `StaleMutationError` says so.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -133,7 +132,7 @@ def _on_calls(call: str, change: Callable[[ast.Call], ast.expr]) -> Change:
     class Visitor(ast.NodeTransformer):
         changed = 0
 
-        def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802  the name of the base
+        def visit_Call(self, node: ast.Call) -> ast.expr:
             self.generic_visit(node)
             if _name_of(node) != call:
                 return node
@@ -178,7 +177,9 @@ def _code_replaced(
     stack = contextlib.ExitStack()
     for holder, name in _references(function):
         original = inspect.getattr_static(holder, name)
-        setattr(holder, name, property(replacement) if isinstance(original, property) else replacement)
+        setattr(
+            holder, name, property(replacement) if isinstance(original, property) else replacement
+        )
         stack.callback(setattr, holder, name, original)
     return stack
 

@@ -290,9 +290,7 @@ class Play:
             return False
         branch, other_branch = self.branch(one.subject), self.branch(other.subject)
         return (
-            branch is not None
-            and other_branch is not None
-            and branch.worker is other_branch.worker
+            branch is not None and other_branch is not None and branch.worker is other_branch.worker
         )
 
     def _request(self, move: Move) -> Request[Any]:

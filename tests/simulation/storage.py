@@ -193,9 +193,7 @@ class Bucket(InMemoryStore):
             self._earlier.setdefault(key, []).append(change)
 
 
-def _flip(
-    late: str, key: str, states: Sequence[datetime | None]
-) -> datetime | None:
+def _flip(late: str, key: str, states: Sequence[datetime | None]) -> datetime | None:
     """Show one key as it was when it last was absent, if it is present, or the reverse."""
     present, *earlier = states
     if key != late:

@@ -54,7 +54,7 @@ SUBMISSION_FAULTS = (*WRITE_FAULTS, BACKLOGGED)
 T = TypeVar("T")
 
 
-class Killed(BaseException):  # noqa: N818  no `except Exception` of the code may catch it
+class Killed(BaseException):
     """The platform ended the invocation."""
 
 
@@ -252,7 +252,7 @@ class Worker:
 
     def parallel(self, *requests: Callable[[], Any]) -> list[Any]:
         """Implement `Parallel`: each request becomes a branch."""
-        if len(requests) < 2:  # noqa: PLR2004
+        if len(requests) < 2:
             return [request() for request in requests]
         fork = Fork(current_branch(), requests)
         self.scheduler.switch(fork)

@@ -220,8 +220,7 @@ class StorePort:
         self._also_reads = also_reads
 
     def create(self, key: str, body: bytes) -> bool:
-        again = functools.partial(self._create_again, key, body)
-        return self._create(key, body, again)
+        return self._create(key, body)
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
         self._write("put", (key,), lambda: self._put(key, body, content_type), body=body)
@@ -258,12 +257,11 @@ class StorePort:
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         return self._bucket.presigned_upload(key, headers, expires_s)
 
-    def _create(self, key: str, body: bytes, again: Callable[[], bool] | None) -> bool:
+    def _create(self, key: str, body: bytes) -> bool:
         is_taken = self._read(
             "create: look",
             key,
             lambda: self._bucket.sees(key),
-            faults=READ_FAULTS if again else (),
             weak=lambda: self._blind_variants(key),
             is_continued=lambda seen: not seen,
         )
@@ -271,19 +269,13 @@ class StorePort:
             "create: write",
             (key,),
             lambda: self._put_created(key, body),
-            faults=(NO_ANSWER, SENT_AGAIN) if again else (),
-            again=again,
+            faults=(NO_ANSWER,),
             body=body,
         )
 
     def _put_created(self, key: str, body: bytes) -> bool:
         self._put(key, body, "application/json")
         return True
-
-    def _create_again(self, key: str, body: bytes) -> bool:
-        """Send a create again; an object with its body is the one that it created before."""
-        is_created = self._create(key, body, None)
-        return is_created or self._read("get", key, lambda: self._bucket.get(key)) == body
 
     def _blind_variants(self, key: str) -> dict[str, Callable[[], bool]]:
         bucket = self._bucket

@@ -34,11 +34,11 @@ from aigc.jobs.slots import new_slot
 from aigc.jobs.start import START_S, pump, send, submitting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from aigc.jobs.job import Job, Slot
-    from aigc.jobs.ledger import LaneView
+    from aigc.jobs.ledger import LaneView, Marker
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,8 @@ def launch(job: Job, runtime: Runtime) -> Job:
         if one.has_entered and view is not None and _may_start(job, one.slot, view, runtime):
             launched = _send_in(one.slot, job, runtime)
             if launched is not None:
+                if _leaves_room(job, one.slot, view, runtime):
+                    pump(job.lane, runtime)
                 return launched
     written: Job
     written, *_ = runtime.parallel(
@@ -138,11 +140,24 @@ def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Attemp
 
 def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
     """Whether the lane has room for this job before those that wait in it."""
-    others = len(view.slots - {slot.number})
-    free = most_at_once(job.lane, view, runtime) - others
-    due = (marker for marker in view.waiting() if marker.not_before <= runtime.now())
-    ahead = itertools.takewhile(lambda marker: marker.key < job.marker, due)
+    free = _free(slot, view, runtime)
+    ahead = itertools.takewhile(lambda marker: marker.key < job.marker, _due(view, runtime))
     return free > 0 and len(list(itertools.islice(ahead, free))) < free
+
+
+def _leaves_room(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
+    """Whether other jobs could start beside this one: their own invocations did not."""
+    others = (marker for marker in _due(view, runtime) if marker.key != job.marker)
+    return _free(slot, view, runtime) > 1 and next(others, None) is not None
+
+
+def _free(slot: Slot, view: LaneView, runtime: Runtime) -> int:
+    others = view.slots - {slot.number}
+    return most_at_once(view.lane, view, runtime) - len(others)
+
+
+def _due(view: LaneView, runtime: Runtime) -> Iterator[Marker]:
+    return (marker for marker in view.waiting() if marker.not_before <= runtime.now())
 
 
 def _send_in(slot: Slot, job: Job, runtime: Runtime) -> Job | None:
@@ -174,16 +189,16 @@ def _sent(job: Job, runtime: Runtime) -> Job:
 
 
 def _queued_after_all(written: Job, job: Job, slot: Slot, runtime: Runtime) -> Job:
-    """Queue a job whose slot another contender won; it was not sent."""
-    waiting = job.model_copy(update={"revision": written.revision})
-    queued: Job
+    """Queue a job whose slot another contender won; it was not sent.
+
+    The entry at the slot goes last: until the record is written, only it leads to the job.
+    """
     try:
-        queued, _ = runtime.parallel(
-            lambda: runtime.ledger.write(waiting), _withdrawal(slot, job, runtime)
-        )
+        queued = runtime.ledger.write(job.model_copy(update={"revision": written.revision}))
     except CloudError as error:
         logger.warning("launch_stopped", extra={"job": job.id, "code": error.code})
         return written
+    _withdrawal(slot, job, runtime)()
     pump(job.lane, runtime, fresh=queued)
     return queued
 

@@ -110,9 +110,11 @@ class Cloud:
         self.ledger.put(key, body)
 
     def put_result(self, key: str, body: bytes, content_type: str) -> None:
-        """Write a result; none may be written once its job has ended."""
+        """Write a result; none may be changed once its job has ended."""
         record = self.record(owner_of_result(key))
-        if record is not None and record["state"] in ENDED:
+        old, _ = self.results.objects.get(key, (b"", None))
+        has_ended = record is not None and record["state"] in ENDED
+        if record is not None and has_ended and _content(old) != _content(body):
             self.problems.append(f"{key} written although {describe(record)} had ended")
         self.results.put(key, body, content_type)
 
@@ -153,6 +155,13 @@ class Cloud:
         description = f"{record['place']['prefix']}{record['place']['name']}.json"
         if not record["pictures"] or description not in self.results.objects:
             self.problems.append(f"{describe(record)} without its pictures or their description")
+
+
+def _content(result: bytes) -> object:
+    """Return what a result says; a write that took effect late was made at another time."""
+    if not result.startswith(b"{"):
+        return result
+    return {**json.loads(result), "stored_at": None}
 
 
 def _is_same_revision(old: dict[str, Any], new: dict[str, Any]) -> bool:

@@ -11,11 +11,11 @@ losers; so the sweep finds the holder, although `x` and `y` may have been overwr
 Whether an entry is the holder is said by the record of its job, which names slot and token.
 
 **Taking.** `take` is the splitter. `enter`, `mark` and `confirm` are its three steps for a call
-that is about to be answered: the second step reads and writes `y` in one create-if-absent, and
-`enter` has read `y` before. Two contenders can both win then only if they come within the same
-round trips and the look of that create misses a key that was answered before. That costs no
-money: a lane runs one more task than it may until one of them ends. The number of contenders
-that come together bounds it.
+that is about to be answered: the second step reads and writes `y` in one round trip, by a
+create-if-absent and a read beside it. Two contenders can both win then only if they come within
+the same two round trips, the look of that create misses a key that was answered before, and the
+read beside it comes after its write. That costs no money: a lane runs one more task than it may
+until one of them ends. The number of contenders that come together bounds it.
 
 **Releasing.** Only the holder of the job's claim releases its slot: first `x`, then `y` and the
 entry. While `y` is there, nobody can win. The delete of `y` is sent once. If its answer is lost it
@@ -93,7 +93,12 @@ class Slots:
 
     def mark(self, lane: str, slot: Slot) -> bool:
         """Take the second step; False where another contender has."""
-        return self._store.create(_keys(lane, slot.number)[1], self._contest.ticket(slot.token))
+        _, y = _keys(lane, slot.number)
+        ticket = self._contest.ticket(slot.token)
+        marked, seen = self._parallel(
+            lambda: self._store.create(y, ticket), lambda: self._store.get(y)
+        )
+        return marked and (seen is None or _is_of(seen, slot))
 
     def confirm(self, lane: str, slot: Slot) -> bool:
         """Take the last step: whether the slot is held."""

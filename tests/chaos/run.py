@@ -202,13 +202,14 @@ def _started(plan: Plan, setting: Setting, say: Callable[[str], None]) -> Iterat
             )
         )
         for function in stack.outputs.functions.values():
-            _shorten_lease(stack, function, setting.lease_s)
+            shorten_lease(stack, function, setting.lease_s)
         failing = setting.failing_webhooks if plan.faults else 0
         receiver = opened.enter_context(Receiver(stack.webhook_secret, plan.seed, failing))
         yield Run(plan, setting, stack, receiver, path, say)
 
 
-def _shorten_lease(stack: LocalStack, function: str, lease_s: int) -> None:
+def shorten_lease(stack: LocalStack, function: str, lease_s: int) -> None:
+    """Give a deployed function another lease."""
     state = wait_until_active(stack.cloud, function)
     variables = state["Environment"]["Variables"]
     changed = [one for one in variables if one["Key"] != "AIGC_LEASE_S"]

@@ -106,11 +106,22 @@ def _check_link(url: str) -> None:
     assert put(url, b"0123", "image/png") == 200
 
 
-def test_a_create_whose_reply_was_lost_is_known_as_ours(cloud: LocalCloud) -> None:
+def test_a_create_whose_reply_was_lost_is_not_sent_again(cloud: LocalCloud) -> None:
     store = CosBucket(BUCKET, region=REGION, protocol="http")
     cloud.faults.replace([{"where": "cos.PutObject", "what": "lost_reply"}])
 
-    assert store.create("claims/a", b"ours alone")
+    with pytest.raises(AmbiguousError):
+        store.create("claims/a", b"one contender")
+
+    assert cloud.faults.came_true["cos.PutObject lost_reply"] == 1
+    assert not store.create("claims/a", b"another contender")
+
+
+def test_a_create_that_cos_has_no_room_for_is_sent_again(cloud: LocalCloud) -> None:
+    store = CosBucket(BUCKET, region=REGION, protocol="http")
+    cloud.faults.replace([{"where": "cos.PutObject", "what": "throttle"}])
+
+    assert store.create("claims/a", b"one contender")
 
 
 def test_a_put_whose_reply_was_lost_is_not_sent_again(cloud: LocalCloud) -> None:

@@ -261,6 +261,11 @@ class Ledger:
         """Take something that nobody gives back; False where it is taken."""
         return self._contest.take_once(key)
 
+    def taken_once(self, prefix: str) -> set[str]:
+        """List the things below a prefix that were taken; a late listing lacks some."""
+        keys = [listed.key for listed in self._store.list(prefix)]
+        return {key.rsplit("/", 2)[0] for key in keys if key.endswith("/commit")}
+
     def claimed_jobs(self) -> list[str]:
         """List jobs that claims are left of, a page's worth of claims at most.
 

@@ -220,8 +220,21 @@ class StorePort:
         self._also_reads = also_reads
 
     def create(self, key: str, body: bytes) -> bool:
-        again = functools.partial(self._create_again, key, body)
-        return self._create(key, body, again)
+        """Look, then write; never sent twice."""
+        is_taken = self._read(
+            "create: look",
+            key,
+            lambda: self._bucket.sees(key),
+            weak=lambda: self._blind_variants(key),
+            is_continued=lambda seen: not seen,
+        )
+        return not is_taken and self._write(
+            "create: write",
+            (key,),
+            lambda: self._put_created(key, body),
+            faults=(NO_ANSWER,),
+            body=body,
+        )
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
         self._write("put", (key,), lambda: self._put(key, body, content_type), body=body)
@@ -258,32 +271,9 @@ class StorePort:
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         return self._bucket.presigned_upload(key, headers, expires_s)
 
-    def _create(self, key: str, body: bytes, again: Callable[[], bool] | None) -> bool:
-        is_taken = self._read(
-            "create: look",
-            key,
-            lambda: self._bucket.sees(key),
-            faults=READ_FAULTS if again else (),
-            weak=lambda: self._blind_variants(key),
-            is_continued=lambda seen: not seen,
-        )
-        return not is_taken and self._write(
-            "create: write",
-            (key,),
-            lambda: self._put_created(key, body),
-            faults=(NO_ANSWER, SENT_AGAIN) if again else (),
-            again=again,
-            body=body,
-        )
-
     def _put_created(self, key: str, body: bytes) -> bool:
         self._put(key, body, "application/json")
         return True
-
-    def _create_again(self, key: str, body: bytes) -> bool:
-        """Send a create again; an object with its body is the one that it created before."""
-        is_created = self._create(key, body, None)
-        return is_created or self._read("get", key, lambda: self._bucket.get(key)) == body
 
     def _blind_variants(self, key: str) -> dict[str, Callable[[], bool]]:
         bucket = self._bucket
@@ -291,16 +281,9 @@ class StorePort:
             return {}
         return {BLIND: lambda: False}
 
-    def _read(
-        self,
-        verb: str,
-        key: str,
-        effect: Callable[[], T],
-        *,
-        faults: tuple[str, ...] = READ_FAULTS,
-        **more: Any,
-    ) -> T:
-        request: Request[T] = Request(verb, (self._label + key,), effect, faults=faults, **more)
+    def _read(self, verb: str, key: str, effect: Callable[[], T], **more: Any) -> T:
+        keys = (self._label + key,)
+        request: Request[T] = Request(verb, keys, effect, faults=READ_FAULTS, **more)
         return self._worker.ask(request)
 
     def _write(
@@ -309,15 +292,13 @@ class StorePort:
         keys: tuple[str, ...],
         effect: Callable[[], T],
         *,
-        faults: tuple[str, ...] = WRITE_FAULTS,
         again: Callable[[], T] | None = None,
-        body: bytes = b"",
+        **more: Any,
     ) -> T:
         touched = tuple(self._label + key for key in keys)
         if self._also_reads:
             touched = (*touched, *map(self._also_reads, keys))
-        if again:
-            faults = tuple(dict.fromkeys((*faults, SENT_AGAIN)))
+        faults = more.pop("faults", (*WRITE_FAULTS, SENT_AGAIN) if again else WRITE_FAULTS)
         request: Request[T] = Request(
             verb,
             touched,
@@ -326,6 +307,6 @@ class StorePort:
             changes=True,
             again=again,
             can_be_late=True,
-            body=body,
+            **more,
         )
         return self._worker.ask(request)

@@ -14,6 +14,7 @@ from localcloud.server import Response
 if TYPE_CHECKING:
     from localcloud.core import Account, Clock
     from localcloud.cos.store import Store, StoredObject
+    from localcloud.faults import Faults
 
 MAX_KEYS = 1000
 _MAX_NAME = 60
@@ -58,10 +59,11 @@ _GROUP = f'Grantee {_SCHEMA} xsi:type="Group"'
 class BucketOperations:
     """What can be done with a bucket; `operations` names each by method and sub-resource."""
 
-    def __init__(self, store: Store, account: Account, clock: Clock) -> None:
+    def __init__(self, store: Store, account: Account, clock: Clock, faults: Faults) -> None:
         self._store = store
         self._account = account
         self._clock = clock
+        self._faults = faults
         self._listed_owner = xml.elements(self._owner())
         self.operations = {
             ("PUT", ""): Operation("PutBucket", self._create),
@@ -166,7 +168,8 @@ class BucketOperations:
         wanted = call.param("encoding-type") == "url"
         limit = min(call.number("max-keys", MAX_KEYS), MAX_KEYS)
         prefix, marker, delimiter = (call.param(n) for n in ("prefix", "marker", "delimiter"))
-        page = bucket.listing(prefix, marker, delimiter, limit)
+        lag = self._faults.take_seconds("cos.GetBucket", "lag") or 0
+        page = bucket.listing(prefix, marker, delimiter, limit, lag=lag)
 
         def encoded(text: str) -> str:
             return url_encoded(text, wanted=wanted)

@@ -57,8 +57,10 @@ class Cos:
         self._authorize = authorize
         self._store = Store(folder)
         self._events = Events(clock, faults)
-        self._writer = Writer(self._store, self._events, account, clock)
-        self._buckets = BucketOperations(self._store, account, clock)
+        self._writer = Writer(
+            self._store, self._events, account=account, clock=clock, faults=faults
+        )
+        self._buckets = BucketOperations(self._store, account, clock, faults)
         self._objects = ObjectOperations(self._store, self._writer, Uploads(), account)
         self._post = Operation("PostObject", self._post_form)
         self._service = Operation("GetService", self._buckets.service)

@@ -59,7 +59,7 @@ def was_left(job_id: str, *, with_place: bool = False) -> Work:
         died = dataclasses.replace(runtime, deadline=runtime.now())  # no time for the pump
         job = accept(order(job_id), died).job
         if with_place:
-            runtime.ledger.take_slot(job.lane, 0, job.id)
+            runtime.ledger.slots.take(job.lane, 0, job.id)
 
     return work
 

@@ -63,9 +63,14 @@ def _is_due(marker: Marker, cloud: Cloud) -> bool:
 
 
 def _may_stay(key: str, cloud: Cloud) -> bool:
-    """Whether a key may stay for good; the claim of a replay that died may."""
+    """Whether a key may stay for good; the claim of a replay that died may.
+
+    So may the contest of a creation that died before there was a record.
+    """
     if key.startswith(KEPT):
         return True
+    if key.startswith("creations/"):
+        return cloud.record(key.split("/")[1]) is None
     if not key.startswith("claims/"):
         return False
     job_id, step = key.split("/")[1:3]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.parallel import in_threads
 from aigc.cloud.webhooks import PublicSender
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger import Ledger
@@ -43,7 +44,13 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
     opened = functools.partial(CosBucket, region=settings.region, protocol=settings.protocol)
     return Runtime(
         settings=settings,
-        ledger=Ledger(bucket, lease=timedelta(seconds=settings.lease_s), now=utc_now),
+        ledger=Ledger(
+            bucket,
+            lease=timedelta(seconds=settings.lease_s),
+            now=utc_now,
+            parallel=in_threads,
+            sleep=time.sleep,
+        ),
         bucket=bucket,
         kinds=KINDS,
         upstream=upstream,
@@ -55,6 +62,7 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
         report_of=_report_of,
         now=utc_now,
         sleep=time.sleep,
+        parallel=in_threads,
         deadline=utc_now() + limit - timedelta(seconds=DEADLINE_MARGIN_S),
         pacer=pacer,
         memory=memory,

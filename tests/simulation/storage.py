@@ -92,15 +92,25 @@ class Bucket(InMemoryStore):
         self.lag_s: float = LONGEST_LAG_S
         self.choose: Callable[[int], int] | None = None
         """Chooses which of so many states of a key a listing shows; 0 is the present one."""
+        self.missed: list[str] = []
+        """The keys that the look of a create missed."""
         self._earlier: dict[str, list[_Earlier]] = {}
 
-    def sees(self, key: str, blind_s: float | None = None) -> bool:
-        """Whether the look of a create sees the key."""
+    def sees(self, key: str) -> bool:
+        """Whether the look of a create sees the key; note where it misses it."""
         if key not in self.objects:
             return False
-        least_age_s = self.blind_s if blind_s is None else blind_s
+        return not self.is_young(key, self.blind_s) or self.miss(key)
+
+    def is_young(self, key: str, seconds: float) -> bool:
+        """Whether an object is younger than that."""
         age = self._clock.moment - self.objects[key][1]
-        return not least_age_s or age >= timedelta(seconds=least_age_s)
+        return age < timedelta(seconds=seconds)
+
+    def miss(self, key: str) -> bool:
+        """Note that a look missed a key; return what it saw."""
+        self.missed.append(key)
+        return False
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         if self.choose is None:
@@ -277,9 +287,9 @@ class StorePort:
 
     def _blind_variants(self, key: str) -> dict[str, Callable[[], bool]]:
         bucket = self._bucket
-        if key not in bucket.objects or bucket.sees(key, LONGEST_WINDOW_S):
+        if key not in bucket.objects or not bucket.is_young(key, LONGEST_WINDOW_S):
             return {}
-        return {BLIND: lambda: False}
+        return {BLIND: lambda: bucket.miss(key)}
 
     def _read(self, verb: str, key: str, effect: Callable[[], T], **more: Any) -> T:
         keys = (self._label + key,)

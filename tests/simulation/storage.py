@@ -92,15 +92,25 @@ class Bucket(InMemoryStore):
         self.lag_s: float = LONGEST_LAG_S
         self.choose: Callable[[int], int] | None = None
         """Chooses which of so many states of a key a listing shows; 0 is the present one."""
+        self.missed: list[str] = []
+        """The keys that the look of a create missed."""
         self._earlier: dict[str, list[_Earlier]] = {}
 
-    def sees(self, key: str, blind_s: float | None = None) -> bool:
-        """Whether the look of a create sees the key."""
+    def sees(self, key: str) -> bool:
+        """Whether the look of a create sees the key; note where it misses it."""
         if key not in self.objects:
             return False
-        least_age_s = self.blind_s if blind_s is None else blind_s
+        return not self.is_young(key, self.blind_s) or self.miss(key)
+
+    def is_young(self, key: str, seconds: float) -> bool:
+        """Whether an object is younger than that."""
         age = self._clock.moment - self.objects[key][1]
-        return not least_age_s or age >= timedelta(seconds=least_age_s)
+        return age < timedelta(seconds=seconds)
+
+    def miss(self, key: str) -> bool:
+        """Note that a look missed a key; return what it saw."""
+        self.missed.append(key)
+        return False
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         if self.choose is None:
@@ -220,7 +230,21 @@ class StorePort:
         self._also_reads = also_reads
 
     def create(self, key: str, body: bytes) -> bool:
-        return self._create(key, body)
+        """Look, then write; never sent twice."""
+        is_taken = self._read(
+            "create: look",
+            key,
+            lambda: self._bucket.sees(key),
+            weak=lambda: self._blind_variants(key),
+            is_continued=lambda seen: not seen,
+        )
+        return not is_taken and self._write(
+            "create: write",
+            (key,),
+            lambda: self._put_created(key, body),
+            faults=(NO_ANSWER,),
+            body=body,
+        )
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
         self._write("put", (key,), lambda: self._put(key, body, content_type), body=body)
@@ -257,42 +281,19 @@ class StorePort:
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         return self._bucket.presigned_upload(key, headers, expires_s)
 
-    def _create(self, key: str, body: bytes) -> bool:
-        is_taken = self._read(
-            "create: look",
-            key,
-            lambda: self._bucket.sees(key),
-            weak=lambda: self._blind_variants(key),
-            is_continued=lambda seen: not seen,
-        )
-        return not is_taken and self._write(
-            "create: write",
-            (key,),
-            lambda: self._put_created(key, body),
-            faults=(NO_ANSWER,),
-            body=body,
-        )
-
     def _put_created(self, key: str, body: bytes) -> bool:
         self._put(key, body, "application/json")
         return True
 
     def _blind_variants(self, key: str) -> dict[str, Callable[[], bool]]:
         bucket = self._bucket
-        if key not in bucket.objects or bucket.sees(key, LONGEST_WINDOW_S):
+        if key not in bucket.objects or not bucket.is_young(key, LONGEST_WINDOW_S):
             return {}
-        return {BLIND: lambda: False}
+        return {BLIND: lambda: bucket.miss(key)}
 
-    def _read(
-        self,
-        verb: str,
-        key: str,
-        effect: Callable[[], T],
-        *,
-        faults: tuple[str, ...] = READ_FAULTS,
-        **more: Any,
-    ) -> T:
-        request: Request[T] = Request(verb, (self._label + key,), effect, faults=faults, **more)
+    def _read(self, verb: str, key: str, effect: Callable[[], T], **more: Any) -> T:
+        keys = (self._label + key,)
+        request: Request[T] = Request(verb, keys, effect, faults=READ_FAULTS, **more)
         return self._worker.ask(request)
 
     def _write(
@@ -301,15 +302,13 @@ class StorePort:
         keys: tuple[str, ...],
         effect: Callable[[], T],
         *,
-        faults: tuple[str, ...] = WRITE_FAULTS,
         again: Callable[[], T] | None = None,
-        body: bytes = b"",
+        **more: Any,
     ) -> T:
         touched = tuple(self._label + key for key in keys)
         if self._also_reads:
             touched = (*touched, *map(self._also_reads, keys))
-        if again:
-            faults = tuple(dict.fromkeys((*faults, SENT_AGAIN)))
+        faults = more.pop("faults", (*WRITE_FAULTS, SENT_AGAIN) if again else WRITE_FAULTS)
         request: Request[T] = Request(
             verb,
             touched,
@@ -318,6 +317,6 @@ class StorePort:
             changes=True,
             again=again,
             can_be_late=True,
-            body=body,
+            **more,
         )
         return self._worker.ask(request)

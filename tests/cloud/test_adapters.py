@@ -188,7 +188,7 @@ def test_a_presigned_url_opens_without_a_proxy(
 def test_a_ledger_with_versioning_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = build_settings(ledger_bucket=BUCKET, protocol="http")
     monkeypatch.setattr("aigc.settings.Settings.from_environment", lambda: settings)
-    build_runtime({})
+    build_runtime({}, checks_bucket=True)
     client = CosBucket(BUCKET, region=REGION, protocol="http")._client()  # noqa: SLF001
     client.put_bucket_versioning(Bucket=BUCKET, Status="Enabled")
 
@@ -196,7 +196,7 @@ def test_a_ledger_with_versioning_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
     runtime._kept.cache_clear()  # noqa: SLF001
     with pytest.raises(SettingsError, match="versioning is on in ledger-1250000000"):
-        build_runtime({})
+        build_runtime({}, checks_bucket=True)
 
 
 CREATE = ApiCall(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc.jobs.job import Attempt, Job, Place, Source, session_id
+from aigc.jobs.launch import launch
 from aigc.jobs.ledger import marker_key
-from aigc.jobs.start import pump
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,6 +32,8 @@ class Order:
     webhook_url: str = ""
     visible_label: bool = False
     """Whether the vendor is asked for its logo where the task does not say."""
+    is_repeatable: bool = True
+    """Whether others may order it under the same id; a new id cannot have a second creator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,11 @@ def accept(order: Order, runtime: Runtime) -> Accepted:
     Raises:
         CloudError: The job could not be written down.
     """
-    new = _new_job(order, runtime)
-    job = runtime.ledger.create(new)
-    is_new = job is new
-    if is_new:
-        pump(job.lane, runtime, fresh=job)
-    return Accepted(job, is_new)
+    if order.is_repeatable:
+        existing = runtime.ledger.find_or_win(order.id)
+        if existing is not None:
+            return Accepted(existing, is_new=False)
+    return Accepted(launch(_new_job(order, runtime), runtime), is_new=True)
 
 
 def fingerprint(task: Task) -> str:
@@ -77,6 +78,7 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         kind=order.kind,
         lane=order.kind,
         state="queued",
+        is_repeatable=order.is_repeatable,
         marker=marker_key(order.id, order.kind, order.priority, after=now, by=order.start_by),
         priority=order.priority,
         created_at=now,

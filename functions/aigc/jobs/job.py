@@ -109,6 +109,8 @@ class Job(Record):
     kind: str
     lane: str
     state: State
+    is_repeatable: bool = False
+    """Whether its id follows from what caused it, so that a repeat finds it."""
     revision: int = 0
     """Grows by one with each write: what a claim is for."""
     owned_until: datetime | None = None

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from aigc.errors import CloudError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aigc.jobs.ledger import LaneView
     from aigc.jobs.runtime import Runtime
 
@@ -31,9 +33,14 @@ def most_at_once(lane: str, view: LaneView, runtime: Runtime) -> int:
     return min(configured, last.limit + max(0, won_back))
 
 
-def free_places(lane: str, view: LaneView, runtime: Runtime) -> list[int]:
-    """Find the places that may be taken, as many as the lane may still run."""
-    taken = view.slots
+def free_places(
+    lane: str, view: LaneView, runtime: Runtime, released: Iterable[int] = ()
+) -> list[int]:
+    """Find the slots that may be taken, as many as the lane may still run.
+
+    A late listing may still show slots that the caller itself has released.
+    """
+    taken = view.slots.difference(released)
     free = most_at_once(lane, view, runtime) - len(taken)
     places = range(runtime.settings.lanes.get(lane, 1))
     return [number for number in places if number not in taken][: max(0, free)]

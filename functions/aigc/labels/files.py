@@ -114,7 +114,7 @@ class _File:
                 f"a file that begins with {data[:8].hex(' ')}: not a JPEG, PNG or WebP"
             )
         self._format: Format = import_module(f"aigc.labels.{_FORMATS[content_type]}")
-        self._layout = self._format.layout(self._view)
+        self._layout: Layout = self._format.layout(self._view)
         self._packet: xmp.Packet | None = None
 
     @property

@@ -78,8 +78,9 @@ class Settings(Wire):
     @classmethod
     def _from_json_text(cls, value: object) -> object:
         """Read JSON text: whether SCF takes variables beyond ASCII is not documented."""
-        is_json = isinstance(value, str) and value.startswith('"')
-        return json.loads(value) if is_json else value
+        if isinstance(value, str) and value.startswith('"'):
+            return json.loads(value)
+        return value
 
     @field_validator("webhook_secrets")
     @classmethod

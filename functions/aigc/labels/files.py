@@ -76,14 +76,16 @@ def add_labels(data: bytes, producer: Producer) -> Labelled:
 
     A file with a C2PA manifest stays as it is: a change would break its signature.
     """
+    has_manifest = False
     try:
         file = _File(data)
+        has_manifest = file.has_manifest
         before = file.labels()
         if before.has_c2pa:
             return Labelled(data, before.names, "it has a C2PA manifest, which signs its bytes")
         return Labelled(file.with_label(before, producer), _names_after(before))
     except LabelError as error:
-        return Labelled(data, (), str(error))
+        return Labelled(data, (C2PA,) if has_manifest else (), str(error))
 
 
 def read_labels(data: bytes) -> FileLabels:
@@ -112,8 +114,13 @@ class _File:
                 f"a file that begins with {data[:8].hex(' ')}: not a JPEG, PNG or WebP"
             )
         self._format: Format = import_module(f"aigc.labels.{_FORMATS[content_type]}")
-        self._layout = self._format.layout(self._view)
-        self._packet = self._main_packet()
+        self._layout: Layout = self._format.layout(self._view)
+        self._packet: xmp.Packet | None = None
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether there is a C2PA manifest inside the file."""
+        return self._layout.has_c2pa
 
     def _main_packet(self) -> xmp.Packet | None:
         """Read the packet with a label, else the first; the others stay as they are."""
@@ -124,12 +131,13 @@ class _File:
         return packets[0][1] if packets else None
 
     def labels(self) -> FileLabels:
+        self._packet = self._main_packet()
         label, carrier = self._label()
         return FileLabels(
             label=label,
             carrier=carrier,
             source_type="" if self._packet is None else self._packet.source_type,
-            has_c2pa=self._layout.has_c2pa,
+            has_c2pa=self.has_manifest or (self._packet is not None and self._packet.has_manifest),
         )
 
     def _label(self) -> tuple[Fields | None, str]:

@@ -7,7 +7,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from aigc.labels.label import LabelError
-from aigc.labels.xmp import LABEL, RDF, SOURCE, Packet, Property
+from aigc.labels.xmp import RDF, READ, Packet, Property
 
 _PROPERTY_DEPTH = 3
 """Levels down to a property: rdf:RDF, rdf:Description, the property."""
@@ -73,7 +73,7 @@ class PacketReader:
         self._depth += 1
         if self._depth == _PROPERTY_DEPTH - 1:
             self._read_description(attributes)
-        elif self._depth == _PROPERTY_DEPTH and _bare(name) in {LABEL, SOURCE}:
+        elif self._depth == _PROPERTY_DEPTH and _bare(name) in READ:
             self._begin_property(_bare(name), attributes)
         elif self._depth > _MAX_DEPTH:
             raise LabelError(f"an XMP packet deeper than {_MAX_DEPTH} levels")
@@ -101,7 +101,7 @@ class PacketReader:
             name = _bare(attribute)
             if name == f"{RDF} about":
                 self._packet.about = self._packet.about or value
-            elif name in {LABEL, SOURCE}:
+            elif name in READ:
                 span = self._attribute_span(attribute)
                 self._packet.properties.setdefault(name, Property(value, span))
 

@@ -21,6 +21,10 @@ _TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 LABEL = f"{_TC260} AIGC"
 SOURCE = f"{_IPTC} DigitalSourceType"
+PROVENANCE = "http://purl.org/dc/terms/ provenance"
+"""Where a C2PA manifest lies that is not inside the file."""
+
+READ = frozenset({LABEL, SOURCE, PROVENANCE})
 
 _PACKET_END = b"<?xpacket end"
 
@@ -55,6 +59,11 @@ class Packet:
         """The IPTC digital source type; empty where there is none."""
         found = self.properties.get(SOURCE)
         return "" if found is None else found.value
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether the packet names a C2PA manifest, which signs the file from elsewhere."""
+        return PROVENANCE in self.properties
 
 
 def read_packet(raw: bytes) -> Packet:

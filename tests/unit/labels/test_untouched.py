@@ -14,12 +14,17 @@ from tests.unit.labels.builders import (
     PRODUCER,
     TRAILER,
     c2pa_samples,
+    carriers,
     corpus,
     decoded,
+    packet,
+    png_with,
+    xmp_chunk,
 )
 
 CORPUS = corpus()
 C2PA = c2pa_samples()
+CARRIERS = carriers()
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -86,6 +91,27 @@ def test_a_file_with_a_manifest_is_not_changed(name: str) -> None:
     assert labelled.data is C2PA[name]
     assert labelled.labels == ("c2pa",)
     assert "C2PA" in labelled.unlabelled
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_file_with_a_manifest_elsewhere_is_not_changed(carrier: str) -> None:
+    named = 'xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="https://example.com/1"'
+    data = CARRIERS[carrier](packet(attributes=named))
+
+    labelled = add_labels(data, PRODUCER)
+
+    assert labelled.data is data
+    assert labelled.labels == ("c2pa",)
+
+
+def test_a_manifest_is_named_even_if_the_packet_cannot_be_read() -> None:
+    data = png_with(C2PA["png"], xmp_chunk(b"<broken"))
+
+    labelled = add_labels(data, PRODUCER)
+
+    assert labelled.data is data
+    assert labelled.labels == ("c2pa",)
+    assert "no XML" in labelled.unlabelled
 
 
 @pytest.mark.parametrize("name", CORPUS)

@@ -23,8 +23,15 @@ from infra.identity import check_identity
 from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, upload_command
+from infra.overlaps import check_overlaps
 from infra.permissions import STAGING, Reach, gateway_policy, sweep_policy, upload_policy
-from infra.triggers import cos_trigger, http_trigger, inbox_triggers, timer_trigger
+from infra.triggers import (
+    cos_trigger,
+    http_trigger,
+    inbox_prefix,
+    inbox_triggers,
+    timer_trigger,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +51,7 @@ def deploy(config: StackConfig) -> None:
     check_identity(config, app_id, deployed)
     check_existing(config)
     rules = packaged_rules(config.package)
+    check_overlaps(config, _trigger_prefixes(rules), deployed)
     storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"
     MpsRole(
@@ -81,6 +89,12 @@ def deploy(config: StackConfig) -> None:
     }
     for name, value in exports.items():
         pulumi.export(name, value)
+
+
+def _trigger_prefixes(rules: Rules) -> dict[str, str]:
+    inbox = inbox_prefix(rules)
+    own = {"inboxBucket": inbox, "resultsBucket": STAGING}
+    return {key: prefix for key, prefix in own.items() if prefix is not None}
 
 
 def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:

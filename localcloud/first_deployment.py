@@ -37,7 +37,26 @@ class FirstDeployment(ProviderTwin):
             return {"outputs": {}}, []
         if args.token == "tencentcloud:Cos/getBuckets:getBuckets":  # noqa: S105
             return self._buckets(str(unwrapped(args.args)["bucketPrefix"])), []
+        if args.token == "tencentcloud:Scf/getFunctions:getFunctions":  # noqa: S105
+            return self._functions(), []
         return super().call(args)
+
+    def _functions(self) -> dict[str, Any]:
+        listed = self._account.call("scf", "ListFunctions", Limit=100)["Functions"]
+        return {"id": "functions", "functions": [self._function_of(one) for one in listed]}
+
+    def _function_of(self, listed: dict[str, Any]) -> dict[str, Any]:
+        name = listed["FunctionName"]
+        described = self._account.call("scf", "GetFunction", FunctionName=name)
+        triggers = [
+            {
+                "name": trigger["TriggerName"],
+                "type": trigger["Type"],
+                "triggerDesc": trigger["TriggerDesc"],
+            }
+            for trigger in described["Triggers"]
+        ]
+        return {"name": name, "triggerInfos": triggers}
 
     def _buckets(self, prefix: str) -> dict[str, Any]:
         listed = (self._account.buckets.list_buckets()["Buckets"] or {}).get("Bucket", [])

@@ -64,6 +64,8 @@ class Recorder(pulumi.runtime.Mocks):
     """Name → outputs of the resources in Pulumi's state."""
     live_triggers: list[dict[str, str]] | None = None
     """What SCF reports of any function; None refuses to report."""
+    functions: Sequence[dict[str, Any]] = ()
+    """The functions in the account, with their triggers."""
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuse_invokes: bool = False
     """Whether the provider answers no question, as with wrong credentials."""
@@ -86,6 +88,7 @@ class Recorder(pulumi.runtime.Mocks):
             "getInfo": {"appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"},
             "getTriggers": {"triggers": self.live_triggers or []},
             "getBuckets": {"bucketLists": buckets},
+            "getFunctions": {"functions": self.functions},
             "getRoles": {"roleLists": [self.mps_role] if self.mps_role else []},
         }
         return {"id": question, **answers[question]}, []
@@ -156,10 +159,13 @@ def run(given: dict[str, str]) -> Callable[..., Deployment]:
         secret_keys: Sequence[str] = tuple(SECRETS),
         deployed: dict[str, dict[str, Any]] | None = None,
         live_triggers: list[dict[str, str]] | None = None,
+        functions: Sequence[dict[str, Any]] = (),
         refuse_invokes: bool = False,
         **changes: str,
     ) -> Deployment:
-        recorder = Recorder(mps_role, deployed or {}, live_triggers=live_triggers)
+        recorder = Recorder(
+            mps_role, deployed or {}, live_triggers=live_triggers, functions=functions
+        )
         recorder.refuse_invokes = refuse_invokes
         monitor = Monitor(recorder)
         config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}

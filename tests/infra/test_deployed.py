@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -196,3 +197,34 @@ def test_missing_credentials_end_the_run_in_one_line(run: Run) -> None:
 
     assert "TENCENTCLOUD_SECRET_ID" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def listening(prefix: str, name: str = "another", event: str = "Put") -> dict[str, Any]:
+    desc = {"event": f"cos:ObjectCreated:{event}", "filter": {"Prefix": prefix}}
+    trigger = {"type": "cos", "name": f"in-1250000000.{DOMAIN}", "triggerDesc": json.dumps(desc)}
+    return {"name": name, "triggerInfos": [trigger]}
+
+
+@pytest.mark.parametrize("prefix", ["", "in", "in/anime/", "in/a"])
+def test_inbox_on_which_another_function_listens_is_refused(run: Run, prefix: str) -> None:
+    with pytest.raises(StackConfigError, match=r"inboxBucket is 'in-1250000000', .* another"):
+        run(inboxBucket="in-1250000000", functions=[listening(prefix)])
+
+
+def test_inbox_with_triggers_that_do_not_overlap_is_used(run: Run) -> None:
+    others = [
+        listening("out/"),
+        listening("", name="aigc-dev-upload"),
+        {"name": "timer", "triggerInfos": [{"type": "timer", "name": "t", "triggerDesc": "{}"}]},
+    ]
+
+    assert run(inboxBucket="in-1250000000", functions=others)
+
+
+def test_inbox_whose_trigger_is_deployed_is_not_looked_at_again(run: Run) -> None:
+    run(
+        deployed=STATE,
+        live_triggers=LIVE,
+        inboxBucket="in-1250000000",
+        functions=[listening("", name="later")],
+    )

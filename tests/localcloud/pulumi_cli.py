@@ -121,7 +121,7 @@ def pulumi_cli(stack: str) -> Iterator[Pulumi]:
 
 
 def configure(pulumi: Pulumi) -> None:
-    """Set what the README sets, the zip that this test run has built, and http for the functions."""
+    """Set what the README sets, the zip that this test run has built, and http."""
     pulumi.set("tencentcloud:protocol", "HTTP")
     pulumi.set("callbackKey", "c" * 32, "--secret")
     pulumi.set("packagePath", str(local_package()))

@@ -77,6 +77,12 @@ class Cos:
         }
         self._on_object = {**objects.operations, **multipart.on_object}
 
+    @property
+    def operations(self) -> set[str]:
+        """What it carries out, in the words of CAM and of the faults."""
+        tables = (self._service, self._on_bucket, self._on_object)
+        return {operation.name for table in tables for operation in table.values()}
+
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
         """Call a listener at each object that is created; it must return at once."""
         self._events.subscribe(listener)

@@ -69,7 +69,9 @@ class Cos:
         objects = ObjectOperations(self._store, self._writer, owner)
         multipart = MultipartOperations(self._store, self._writer, Uploads(), owner, clock)
         self._post = Operation("PostObject", self._post_form)
-        self._service = {("GET", ""): operation("GetService", buckets.service)}
+        self._service = {
+            ("GET", ""): operation("GetService", buckets.service, "region marker max-keys")
+        }
         self._on_bucket = {
             **buckets.operations,
             **multipart.on_bucket,

@@ -79,8 +79,8 @@ class Caller:
         return is_own or not self.limits.own_only
 
 
-NOBODY = Caller()
-"""Who calls what needs no key."""
+ANONYMOUS = Caller()
+"""The caller of a route that needs no key."""
 
 
 @dataclass(slots=True)

@@ -106,7 +106,7 @@ class VodImageTask(ByModel, VodTask):
         """Set `logo_add` where it is not set."""
         if self.visible_label() is not None:
             return self
-        output = (self.output_config or ImageOutput()).model_copy(update={"logo_add": "Enabled"})
+        output = (self.output_config or VodImageOutput()).model_copy(update={"logo_add": "Enabled"})
         return self.model_copy(update={"output_config": output})
 
     def inputs(self) -> tuple[str, ...]:

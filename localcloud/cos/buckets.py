@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from localcloud.faults import Faults
 
 MAX_KEYS = 1000
+MAX_BUCKETS = 2000
 _MAX_NAME = 60
 
 # Sub-resources that are stored as they are put, with CAM's word for them.
@@ -87,17 +88,35 @@ class BucketOperations:
                 ("DELETE", setting): operation(f"DeleteBucket{word}", self._delete_setting),
             }
 
-    def service(self, _call: Call) -> Response:
-        """List the account's buckets."""
-        buckets = [
-            {
-                "Name": bucket.name,
-                "Location": bucket.region,
-                "CreationDate": xml_time(bucket.created),
-            }
-            for bucket in self._store.buckets()
-        ]
-        content = {"Owner": self._owner, "Buckets": {"Bucket": buckets}}
+    def service(self, call: Call) -> Response:
+        """List the account's buckets by name."""
+        region, marker = call.param("region"), call.param("marker")
+        limit = min(call.number("max-keys", MAX_BUCKETS), MAX_BUCKETS)
+        buckets = sorted(
+            (
+                bucket
+                for bucket in self._store.buckets()
+                if region in {"", bucket.region} and bucket.name > marker
+            ),
+            key=lambda bucket: bucket.name,
+        )
+        page, is_truncated = buckets[:limit], len(buckets) > limit
+        content: dict[str, object] = {
+            "Owner": self._owner,
+            "Marker": marker,
+            **({"NextMarker": page[-1].name} if page and is_truncated else {}),
+            "IsTruncated": is_truncated,
+            "Buckets": {
+                "Bucket": [
+                    {
+                        "Name": bucket.name,
+                        "Location": bucket.region,
+                        "CreationDate": xml_time(bucket.created),
+                    }
+                    for bucket in page
+                ]
+            },
+        }
         return _xml("ListAllMyBucketsResult", content)
 
     def _bucket(self, call: Call) -> Bucket:

@@ -26,7 +26,9 @@ _COMMON = re.compile(
     r"|x-(cos|amz)-security-token|x-cos-traffic-limit|x-id"
 )
 # Parameters with a value that ask for something else than the bare operation.
-_SPECIAL = frozenset({"ci-process", "list-type", "versionId"})
+_SPECIAL = frozenset(
+    {"ci-process", "create-time", "list-type", "range", "tagkey", "tagvalue", "versionId"}
+)
 
 
 def choose(operations: Operations, request: Request) -> Operation:

@@ -69,13 +69,21 @@ class Cos:
         objects = ObjectOperations(self._store, self._writer, owner)
         multipart = MultipartOperations(self._store, self._writer, Uploads(), owner, clock)
         self._post = Operation("PostObject", self._post_form)
-        self._service = {("GET", ""): operation("GetService", buckets.service)}
+        self._service = {
+            ("GET", ""): operation("GetService", buckets.service, "region marker max-keys")
+        }
         self._on_bucket = {
             **buckets.operations,
             **multipart.on_bucket,
             ("POST", ""): self._post,
         }
         self._on_object = {**objects.operations, **multipart.on_object}
+
+    @property
+    def operations(self) -> set[str]:
+        """What it carries out, in the words of CAM and of the faults."""
+        tables = (self._service, self._on_bucket, self._on_object)
+        return {operation.name for table in tables for operation in table.values()}
 
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
         """Call a listener at each object that is created; it must return at once."""

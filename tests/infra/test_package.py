@@ -115,7 +115,7 @@ class UnversionedBuckets(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def health(target: Target, unpacked: Path) -> dict[str, Any]:
     """Let the gateway answer once, with no other host than a bucket's stand-in."""
-    event = {**captured("function_url/status"), "path": "/health"}
+    event = {**captured("function_url/status"), "path": "/health", "queryString": {}}
     with HTTPServer(("127.0.0.1", 0), UnversionedBuckets) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,)).start()
         proxy = f"http://127.0.0.1:{server.server_port}"

@@ -105,6 +105,24 @@ def test_the_sdk_s_own_calls_of_what_is_missing_leave_the_bucket(store: CosS3Cli
     assert store.head_bucket(BUCKET)
 
 
+def test_buckets_are_listed_by_name_region_and_page(store: CosS3Client) -> None:
+    store.create_bucket("albums-1250000000")
+
+    whole = store.list_buckets()
+    first = store.list_buckets(MaxKeys=1)
+    rest = store.list_buckets(Marker=first["NextMarker"])
+
+    def names(listed: Any) -> list[str]:
+        return [one["Name"] for one in (listed["Buckets"] or {}).get("Bucket", [])]
+
+    assert names(whole) == ["albums-1250000000", BUCKET]
+    assert (names(first), names(rest)) == (["albums-1250000000"], [BUCKET])
+    assert names(store.list_buckets(Region=REGION)) == names(whole)
+    assert names(store.list_buckets(Region="ap-beijing")) == []
+    refused = refusal(store.list_buckets, TagKey="team", TagValue="art")
+    assert refused == (405, "MethodNotAllowed")
+
+
 def test_only_reading_is_possible_where_buckets_are_listed(cloud: LocalCloud) -> None:
     answer = requests.put(
         "http://service.cos.myqcloud.com/", proxies={"http": cloud.url}, timeout=10

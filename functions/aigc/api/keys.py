@@ -52,6 +52,8 @@ class Limits(Wire):
     """In the currency of the table of prices."""
     own_only: bool = False
     """Whether it sees only what was asked for with it."""
+    visible_label: bool = False
+    """Whether the vendor draws its logo into its pictures where a task does not say."""
 
 
 UNLIMITED = Limits()
@@ -79,8 +81,8 @@ class Caller:
         return is_own or not self.limits.own_only
 
 
-NOBODY = Caller()
-"""Who calls what needs no key."""
+ANONYMOUS = Caller()
+"""The caller of a route that needs no key."""
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ def outcome(job: Job, runtime: Runtime) -> HttpResponse:
 def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job], bool]) -> Job:
     """Look at a job until there is news of it, or until patience or time is over.
 
-    A look that fails is repeated: whoever waits has a request that goes on.
+    A look that fails is repeated: the request goes on, and the caller waits for its end.
     """
     until = runtime.now() + timedelta(seconds=patience_s)
     while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
@@ -183,6 +183,7 @@ def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
         "height": picture.height,
         "file_name": picture.key.rpartition("/")[2],
         "file_size": picture.size,
+        "labels": picture.labels,
     }
 
 

@@ -1,7 +1,8 @@
-"""The vendor's own query, answered from the ledger: also after the vendor forgot the task.
+"""A request in the form of the vendor's query, answered from the ledger.
 
-VOD forgets a task after three days, MPS after seven; clients of the relay poll these paths and
-read Tencent's body, where the task's id is our request id.
+Clients of the relay poll these paths and read the body of Tencent Cloud, where the task id is the
+id of the request. The vendor forgets a task (VOD after three days, MPS after seven), the ledger
+does not.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _ERR_CODE_EXT: dict[ErrorType, str] = {
     "throttled": "RequestLimitExceeded",
     "not_started": "OperationCanceled",
 }
-_NEVER = "0000-00-00T00:00:00Z"  # the vendor's way to leave a time empty
+_NEVER = "0000-00-00T00:00:00Z"  # how the vendor writes an absent time
 
 
 def query(call: Call) -> HttpResponse:
@@ -124,7 +125,7 @@ def _time(moment: datetime | None) -> str:
 
 
 def _pascal(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Spell parameters as the vendor does."""
+    """Spell parameter names in PascalCase, as the vendor does."""
     if isinstance(value, dict):
         return {
             "".join(part.capitalize() for part in name.split("_")): _pascal(inner)

@@ -1,4 +1,4 @@
-"""Routes: which path and method is answered by what."""
+"""Routes: the handler of each path and method."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError, refusal
 from aigc.api.jobs import job, jobs
-from aigc.api.keys import NOBODY, Caller, authenticate
+from aigc.api.keys import ANONYMOUS, Caller, authenticate
 from aigc.api.lanes import lanes
 from aigc.api.models import models
 from aigc.api.parameters import check_query
@@ -30,7 +30,7 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aigc.api.errors import Manner
+    from aigc.api.errors import ErrorFormat
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path with one method."""
+    """A path, a method, and the handler that answers them."""
 
     name: str
     method: str
@@ -47,8 +47,8 @@ class Route:
     respond: Callable[[Call], HttpResponse]
     is_open: bool = False
     """Whether it needs no API key."""
-    manner: Manner = "ours"
-    """Whose words a refusal is told in."""
+    error_format: ErrorFormat = "own"
+    """Format of its errors."""
     query: tuple[str, ...] | None = ()
     """The query parameters that it reads; None: any may be sent."""
     is_documented: bool = True
@@ -56,27 +56,27 @@ class Route:
 
 
 def health(_call: Call) -> HttpResponse:
-    """Say that the function runs; only a new instance asks anything of the cloud for it."""
+    """Report that the function runs; only a new instance sends a request to the cloud for it."""
     return HttpResponse(status=200, body={"status": "ok"})
 
 
 def usage(call: Call) -> HttpResponse:
-    """Sum up what was made."""
-    from aigc.api.usage import respond  # noqa: PLC0415  rarely asked for
+    """Sum up the jobs of some days."""
+    from aigc.api.usage import respond  # noqa: PLC0415  rarely used
 
     return respond(call)
 
 
 def openapi(call: Call) -> HttpResponse:
     """Describe the API for programs."""
-    from aigc.api.built import built_document  # noqa: PLC0415  rarely asked for
+    from aigc.api.built import built_document  # noqa: PLC0415  rarely used
 
     return built_document("openapi.json", call.request)
 
 
 def docs(call: Call) -> HttpResponse:
     """Describe the API for people."""
-    from aigc.api.built import built_document  # noqa: PLC0415  rarely asked for
+    from aigc.api.built import built_document  # noqa: PLC0415  rarely used
 
     return built_document("docs.html", call.request)
 
@@ -98,7 +98,9 @@ _ID = "(?P<id>[0-9a-zA-Z_-]{1,64})"  # ours have 32; a longer one makes a key th
 _REQUEST = f"{_OWNER}/requests/{_ID}"
 
 ROUTES = (
-    Route("submit", "POST", re.compile(_ENDPOINT), submit, manner="both", query=("fal_webhook",)),
+    Route(
+        "submit", "POST", re.compile(_ENDPOINT), submit, error_format="both", query=("fal_webhook",)
+    ),
     Route("status", "GET", re.compile(f"{_REQUEST}/status"), status, query=("logs",)),
     Route("stream", "GET", re.compile(f"{_REQUEST}/status/stream"), stream, query=("logs",)),
     Route("result", "GET", re.compile(_REQUEST), result),
@@ -108,7 +110,7 @@ ROUTES = (
         "GET",
         re.compile(f"/(?P<endpoint>tencent-(?:vod|mps)/v1)/query/{_ID}"),
         query,
-        manner="vendors",
+        error_format="vendor",
     ),
     Route(
         "jobs",
@@ -154,11 +156,11 @@ ROUTES = (
 
 
 def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
-    """Serve one request; whatever this program foresees becomes an answer."""
+    """Answer one request; every expected error becomes an answer."""
     try:
         response = _respond(request, runtime)
     except AigcError as error:
-        response = refusal(error, request.request_id, _manner(error, request))
+        response = refusal(error, request.request_id, _error_format(error, request))
         fault = {"error": type(error).__name__, "detail": _for_the_log(error)}
         note(**fault)
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -179,7 +181,7 @@ def _request_id(request: HttpRequest, status: int) -> dict[str, str]:
 
 
 def _for_the_log(error: AigcError) -> str:
-    """Say what went wrong without what a body held: URLs in it may be secrets."""
+    """Describe an error without the values of the request: URLs in it may be secrets."""
     return f"at {error.field}" if isinstance(error, InvalidRequestError) else str(error)
 
 
@@ -222,32 +224,32 @@ def _found(path: str) -> list[Route]:
     return [route for route in ROUTES if route.path.fullmatch(path)]
 
 
-def _manner(error: AigcError, request: HttpRequest) -> Manner:
-    """Tell how to refuse: nothing that is said without a key depends on the path.
+def _error_format(error: AigcError, request: HttpRequest) -> ErrorFormat:
+    """Choose the format of an error; without a key it does not depend on the path.
 
-    Where there is nothing, anybody's client may have lost its way.
+    A path without a route may come from any client: both formats are sent.
     """
     if isinstance(error, HttpError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "both"
-    return next((route.manner for route in _found(_path(request))), "both")
+    return next((route.error_format for route in _found(_path(request))), "both")
 
 
 def _caller(request: HttpRequest, runtime: Runtime, routes: list[Route]) -> Caller:
-    """Name the caller's key, before a word is said of the path."""
+    """Identify the caller before the path is looked at."""
     if any(route.is_open for route in routes):
-        return NOBODY
+        return ANONYMOUS
     return authenticate(request.header("authorization"), runtime)
 
 
 def _chosen(method: str, routes: list[Route]) -> Route:
     if not routes:
-        raise HttpError(404, "not_found", "there is nothing at this path")
+        raise HttpError(404, "not_found", "there is no such path")
     wanted = "GET" if method == "HEAD" else method
     for route in routes:
         if route.method == wanted:
             return route
     allow = _allow(routes)
-    detail = f"{method} is not taken here; allowed: {allow['Allow']}"
+    detail = f"{method} is not allowed here; allowed: {allow['Allow']}"
     raise HttpError(405, "method_not_allowed", detail, allow)
 
 

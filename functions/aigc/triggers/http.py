@@ -1,4 +1,4 @@
-"""HTTP requests, as a Function URL or API Gateway hands them over, and their answers."""
+"""HTTP requests as events of a Function URL or of API Gateway, and their answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ALWAYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One HTTP request, whichever trigger brought it."""
+    """An HTTP request, from either trigger."""
 
     method: str
     """In upper case."""
@@ -40,24 +40,24 @@ class HttpRequest:
     body: bytes = b""
     source_ip: str = ""
     request_id: str = ""
-    """The invocation's, or else the gateway's."""
+    """Id of the invocation, or else of API Gateway."""
     base_url: str = ""
-    """What stood before the path where the caller sent it; empty when nothing tells."""
+    """URL before the path, as the caller used it; empty if it is unknown."""
 
     @classmethod
     def parse(cls, event: object, *, request_id: str = "") -> HttpRequest:
-        """Read either trigger's event, requiring nothing that one of them leaves out.
+        """Read the event of either trigger; fields that one of them leaves out are optional.
 
         A Function URL drops `requestContext`, `isBase64Encoded` and `queryStringParameters`
         (https://cloud.tencent.com/document/product/583/96099).
 
         Raises:
-            BadEventError: It is no HTTP request, or its body is not the Base64 that it claims.
+            BadEventError: It is not an HTTP request, or its body is not the Base64 that it claims.
         """
         try:
             read = _HttpEvent.model_validate(event)
         except ValidationError as error:
-            raise BadEventError(f"this is no HTTP event: {_where(error)}") from None
+            raise BadEventError(f"this is not an HTTP event: {_where(error)}") from None
         _check_text(read)
         headers = {name.lower(): _joined(value) for name, value in read.headers.items()}
         return cls(
@@ -72,11 +72,11 @@ class HttpRequest:
         )
 
     def header(self, name: str) -> str:
-        """Return a header's value; empty where it was not sent."""
+        """Return the value of a header; empty if it is absent."""
         return self.headers.get(name.lower(), "")
 
     def parameter(self, name: str) -> str:
-        """Return the first value of a query parameter; empty where it was not sent."""
+        """Return the first value of a query parameter; empty if it is absent."""
         return next(iter(self.query.get(name, ())), "")
 
     def accepts_gzip(self) -> bool:
@@ -92,7 +92,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """One answer, whose body is JSON, a text, bytes, or nothing."""
+    """An answer, whose body is JSON, a text, bytes, or nothing."""
 
     status: int
     body: Mapping[str, Any] | str | bytes | None = None
@@ -108,11 +108,11 @@ class HttpResponse:
         return replace(self, headers=headers)
 
     def with_headers(self, headers: Mapping[str, str]) -> HttpResponse:
-        """Return the answer with these headers where it has none of the name."""
+        """Return the answer with these headers; headers that it already has stay."""
         return replace(self, headers={**headers, **self.headers})
 
     def to_event(self) -> dict[str, Any]:
-        """Say it in the form that both triggers take."""
+        """Return the answer in the form that both triggers read."""
         content = {} if self.body is None else {"Content-Type": self.content_type}
         return {
             "isBase64Encoded": isinstance(self.body, bytes),
@@ -152,18 +152,18 @@ class _HttpEvent(Event):
 
 
 def _check_text(read: _HttpEvent) -> None:
-    """Refuse half characters, which can be neither hashed nor compared nor logged."""
+    """Refuse unpaired surrogates, which can be neither hashed nor compared nor logged."""
     try:
         json.dumps([read.method, read.path, read.headers, read.query], ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise BadEventError(f"this is no HTTP event: {error}") from None
+        raise BadEventError(f"this is not an HTTP event: {error}") from None
 
 
 def _text_of(body: Mapping[str, Any] | str | bytes | None) -> str:
     if isinstance(body, bytes):
         return base64.b64encode(body).decode()
     text = body or "" if isinstance(body, str | None) else json.dumps(body, ensure_ascii=False)
-    # A refused value that we quote may hold half a surrogate pair, which no encoder takes.
+    # An error may quote a value with an unpaired surrogate, which no encoder accepts.
     return text.encode(errors="replace").decode()
 
 

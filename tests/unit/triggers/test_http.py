@@ -99,7 +99,7 @@ def test_request_id_of_the_invocation_goes_before_the_gateways() -> None:
 
 @pytest.mark.parametrize("event", [None, {}, {"Records": []}, {"httpMethod": "GET", "path": "x"}])
 def test_what_is_no_request_is_refused(event: object) -> None:
-    with pytest.raises(BadEventError, match="no HTTP event"):
+    with pytest.raises(BadEventError, match="not an HTTP event"):
         HttpRequest.parse(event)
 
 

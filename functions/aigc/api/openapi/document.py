@@ -294,10 +294,10 @@ def _event(shape: type) -> Json:
 def _error_schemas(route: Route, status: int) -> Iterator[Json]:
     operation = OPERATIONS[route.name]
     refused, failed = _words(operation.faults, status), _words(FAILED, status)
-    is_in_ours = route.manner != "vendors" or status in _BEFORE_ROUTING
+    is_in_ours = route.error_format != "vendor" or status in _BEFORE_ROUTING
     if refused and is_in_ours:
         yield _error_schema(schemas.Refusal, refused)
-    if refused and route.manner == "vendors" and status != HTTPStatus.UNAUTHORIZED:
+    if refused and route.error_format == "vendor" and status != HTTPStatus.UNAUTHORIZED:
         yield _schemas().ref(schemas.VendorRefusal)
     if failed and operation.can_have_failed:
         yield _error_schema(schemas.Failure, failed)

@@ -132,9 +132,7 @@ def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
 
 
 def _log(line: str) -> None:
-    # One write for a line: several threads log, and print() writes a line and its end apart.
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    print(line, file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -28,7 +28,7 @@ JS = ROOT / "tests" / "clients" / "js"
 RECORDER = "--import ./record_hosts.mjs"
 PNG = b"\x89PNG"
 ENDPOINT = "tencent-vod/v1/aigc-image"
-WAITING_BEFORE = 25
+WAITING_BEFORE = 30
 """Jobs that take, one after the other, longer than the 10 seconds that a call has here."""
 
 

@@ -159,7 +159,7 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.warning("call_failed", extra=fault)
     note(method=request.method, status=response.status)
-    # HEAD has the body too: the HTTP server of the platform removes it and sends its length.
+    # Also to HEAD: the platform's server leaves the body out, and has its length for the header.
     return response
 
 

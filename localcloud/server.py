@@ -146,8 +146,13 @@ class _Connection(socketserver.StreamRequestHandler):
             return False
         if request is None:
             return False
+        response = self._answer(request)
+        if request.method == "CONNECT" and response.status == HTTPStatus.OK:
+            # What follows on this connection is the tunnel's content: more requests to read.
+            self.wfile.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+            return True
         keep_alive = request.headers.get("connection", "").lower() != "close"
-        self._send(request.method, self._answer(request), keep_alive=keep_alive)
+        self._send(request.method, response, keep_alive=keep_alive)
         return keep_alive
 
     def _answer(self, request: Request) -> Response:

@@ -196,9 +196,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
-    made = set(" ".join(re.findall(r"(?:^|`)make ([a-z ]+)", text, re.MULTILINE)).split())
+    made = set(" ".join(re.findall(r"(?:^|`)make ([a-z -]+)", text, re.MULTILINE)).split())
     called = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?aigc ([a-z]+)", text, re.MULTILINE))
 
     assert made <= set(targets)

@@ -52,6 +52,8 @@ class Limits(Wire):
     """In the currency of the table of prices."""
     own_only: bool = False
     """Whether it sees only what was asked for with it."""
+    visible_label: bool = False
+    """Whether the vendor draws its logo into its pictures where a task does not say."""
 
 
 UNLIMITED = Limits()

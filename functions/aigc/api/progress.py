@@ -154,6 +154,7 @@ def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
         "height": picture.height,
         "file_name": picture.key.rpartition("/")[2],
         "file_size": picture.size,
+        "labels": picture.labels,
     }
 
 

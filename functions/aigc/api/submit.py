@@ -219,6 +219,8 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
         place=place,
         priority=priority(call.request) if urgency is None else urgency,
         start_by=start_by(call.request, runtime.now()),
+        visible_label=call.caller.limits.visible_label,
+        is_repeatable=bool(repeat_key),
     )
 
 

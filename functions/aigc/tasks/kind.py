@@ -90,6 +90,14 @@ class Task(Parameters):
         """Return the task in the spelling of the vendor's documents, where that can differ."""
         return self
 
+    def visible_label(self) -> bool | None:
+        """Whether the vendor is asked to draw its logo; None where the task does not say."""
+        return None
+
+    def with_visible_label(self) -> Self:
+        """Ask for the vendor's logo, unless the task says or has no parameter for it."""
+        return self
+
     def warnings(self) -> tuple[str, ...]:
         """Say what passed although we do not know it: a model newer than our data."""
         raise NotImplementedError

@@ -117,6 +117,18 @@ class MpsImageTask(ByModel):
         "size": "additional_parameters",
     }
 
+    def visible_label(self) -> bool | None:
+        """Read `logo_add`."""
+        logo = self.extra_parameters and self.extra_parameters.logo_add
+        return None if logo is None else bool(logo)
+
+    def with_visible_label(self) -> Self:
+        """Set `logo_add` where it is not set."""
+        if self.visible_label() is not None:
+            return self
+        extra = (self.extra_parameters or ExtraParameters()).model_copy(update={"logo_add": 1})
+        return self.model_copy(update={"extra_parameters": extra})
+
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""
         return tuple(image.name for image in self.image_infos)

@@ -97,6 +97,18 @@ class VodImageTask(ByModel, VodTask):
             raise fault("file_infos", f"{size} bytes are too many", allowed=allowed)
         return self
 
+    def visible_label(self) -> bool | None:
+        """Read `logo_add`."""
+        logo = self.output_config and self.output_config.logo_add
+        return None if logo is None else logo == "Enabled"
+
+    def with_visible_label(self) -> Self:
+        """Set `logo_add` where it is not set."""
+        if self.visible_label() is not None:
+            return self
+        output = (self.output_config or VodImageOutput()).model_copy(update={"logo_add": "Enabled"})
+        return self.model_copy(update={"output_config": output})
+
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""
         return tuple(file.name for file in self.file_infos)

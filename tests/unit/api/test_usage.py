@@ -110,7 +110,7 @@ def test_a_job_is_counted_once_a_lease_after_its_end(priced: Client) -> None:
 
 
 def test_a_sweep_that_dies_over_it_counts_a_job_once_in_the_end(priced: Client) -> None:
-    lost = StoreFault("create usage/", AmbiguousError("create"), takes_effect=True)
+    lost = StoreFault("put usage/", AmbiguousError("put"), takes_effect=True)
     cut_off = StoreFault("delete claims/", AmbiguousError("delete"))
     priced.world.store.faults += [lost, cut_off]
 

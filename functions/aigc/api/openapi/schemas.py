@@ -186,6 +186,8 @@ class Image(TypedDict):
     """Name of the file, without its folder."""
     file_size: int
     """Size of the file in bytes."""
+    labels: tuple[str, ...]
+    """Labels inside the file: `tc260`, `iptc`, `c2pa`, `visible`."""
 
 
 class Result(TypedDict):

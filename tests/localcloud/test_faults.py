@@ -10,13 +10,13 @@ import requests
 from qcloud_cos import CosClientError, CosServiceError
 from tencentcloud.common.exception import TencentCloudSDKException
 
-from localcloud.cloud import LocalCloud
-from localcloud.control_plane import control_plane
-from localcloud.faults import FaultError, Faults
+from localcloud.faults import Faults
 from tests.localcloud.clients import BUCKET, Api, control
 
 if TYPE_CHECKING:
     from qcloud_cos import CosS3Client
+
+    from localcloud.cloud import LocalCloud
 
 CREATE = "vod.CreateAigcImageTask"
 
@@ -123,33 +123,6 @@ def test_a_fault_waits_for_who_can_do_it() -> None:
 
     assert taken == [None, "kill:2"]
     assert faults.left() == [{"where": "scf.upload", "what": "kill:2", "times": 1}]
-
-
-@pytest.mark.parametrize(
-    ("where", "params"),
-    [
-        ("scf.CreateTrigger", {"FunctionName": "f", "TriggerName": "t", "Type": "timer"}),
-        ("scf.GetFunction", {"FunctionName": "f"}),
-        ("cls.CreateTopic", {"LogsetId": "l", "TopicName": "t"}),
-        ("cam.CreateRole", {"RoleName": "r", "PolicyDocument": "{}"}),
-    ],
-)
-def test_action_of_the_control_plane_is_refused_with_the_code(
-    where: str, params: dict[str, str]
-) -> None:
-    service, _, action = where.partition(".")
-    with LocalCloud() as cloud, control_plane(cloud):
-        fault = {"where": where, "what": "refuse:LimitExceeded.Quota", "times": 1}
-        control(cloud, "faults", [fault])
-
-        code = Api(cloud).refusal(service, action, **params)
-
-    assert code == "LimitExceeded.Quota"
-
-
-def test_request_to_a_function_cannot_be_refused_with_a_code() -> None:
-    with pytest.raises(FaultError, match=r"allowed at scf\.upload"):
-        Faults().replace([{"where": "scf.upload", "what": "refuse:LimitExceeded"}])
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,14 @@ class StackConfig(BaseModel):
     retry_base: float = Field(15, gt=0, description="seconds, more than 0")
     unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
     poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
+    labels: Literal["none", "metadata", "visible"] = Field(
+        "metadata", description="none, metadata or visible"
+    )
+    content_producer: str = Field(
+        "",
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,100}$",
+        description="at most 100 characters without control characters",
+    )
     webhook_secrets: tuple[str, ...] = Field(
         (),
         max_length=3,

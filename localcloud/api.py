@@ -113,7 +113,7 @@ class ApiFront:
         return f"qcs::vod::uin/{self._account.uin}:subAppId/{number}"
 
     def _break(self, where: str, action: str) -> str | None:
-        """Apply a fault that comes before the call; return it, since it may come after, too."""
+        """Apply a fault that comes before the call; return it, as it may come after."""
         fault = self._faults.take(where, *API_FAULTS)
         if fault == "throttle":
             raise _throttled(action)

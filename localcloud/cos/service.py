@@ -187,7 +187,7 @@ class Cos:
         return operation in _PUBLIC.get(own, ())
 
     def _break(self, where: str) -> str | None:
-        """Apply a fault that comes before the operation; return it, since it may come after, too."""
+        """Apply a fault that comes before the operation; return it, as it may come after."""
         fault = self._faults.take(where, *REQUEST_FAULTS)
         if fault == "throttle":
             raise CosError("SlowDown", "Please reduce your request rate.")

@@ -169,10 +169,12 @@ class _Connection(socketserver.StreamRequestHandler):
         if not line.strip():
             return None
         try:
-            method, target, _version = line.decode("latin-1").split()
+            method, target, version = line.decode("latin-1").split()
         except ValueError:
             raise BadRequestError("the request line is not `METHOD target HTTP/1.1`") from None
         headers = _read_headers(self.rfile)
+        if version == "HTTP/1.0":
+            headers.setdefault("connection", "close")
         if headers.get("expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if {"content-length", "transfer-encoding"} & headers.keys():

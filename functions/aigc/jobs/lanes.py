@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+def look_at(lane: str, runtime: Runtime) -> LaneView:
+    """List a lane: all of its slots and the head of its queue in one request."""
+    return runtime.ledger.lane(lane, runtime.settings.lanes.get(lane, 1))
+
+
 def most_at_once(lane: str, view: LaneView, runtime: Runtime) -> int:
     """Say how many tasks a lane may run now: what is configured, or less after a cut."""
     configured = runtime.settings.lanes.get(lane, 1)
@@ -53,7 +58,7 @@ def slow_down(lane: str, runtime: Runtime) -> None:
     must not keep it from that.
     """
     try:
-        view = runtime.ledger.lane(lane)
+        view = look_at(lane, runtime)
         if view.cuts and runtime.now() - view.cuts[-1].at < _step(runtime):
             return
         limit = most_at_once(lane, view, runtime) // 2

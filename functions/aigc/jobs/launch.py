@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.errors import CloudError
-from aigc.jobs.lanes import free_places, most_at_once
+from aigc.jobs.lanes import free_places, look_at, most_at_once
 from aigc.jobs.slots import new_slot
 from aigc.jobs.start import START_S, pump, send, submitting
 
@@ -103,7 +103,7 @@ def _announce(job: Job, runtime: Runtime) -> tuple[LaneView | None, _Attempt | N
     limit = runtime.settings.lanes.get(lane, 1)
     number = seen.guess(lane, limit, runtime.now()) if runtime.has_time(START_S) else None
     announce = functools.partial(ledger.announce, job)
-    look = _tolerant(functools.partial(ledger.lane, lane))
+    look = _tolerant(functools.partial(look_at, lane, runtime))
     view: LaneView | None
     attempt = None
     if number is None:

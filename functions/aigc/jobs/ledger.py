@@ -65,6 +65,7 @@ PAGE = 1000  # the most that COS lists at once
 HEAD = 100
 """Of a lane at first: its cuts, its slots and the next few that wait. To read a whole page takes
 a function ten times as long."""
+KEYS_OF_A_SLOT = 3
 INDEX = "index/"
 OF_A_WEBHOOK = "webhook-"
 _LAST_MS = 10**13
@@ -108,10 +109,11 @@ class Cut:
 class LaneView:
     """A lane as one look at it showed it: what it may run, what runs, what waits."""
 
-    def __init__(self, lane: str, page: Sequence[Listed], store: ObjectStore) -> None:
+    def __init__(self, lane: str, page: Sequence[Listed], head: int, store: ObjectStore) -> None:
         self.lane = lane
         self._prefix = f"lanes/{lane}/"
         self._page = page
+        self._head = head
         self._store = store
 
     @property
@@ -134,7 +136,7 @@ class LaneView:
     def waiting(self) -> Iterator[Marker]:
         """Walk the queue in order, those included whose time has not come."""
         yield from map(_marker, self._of("waiting/"))
-        page, asked = self._page, HEAD
+        page, asked = self._page, self._head
         while page and len(page) % asked == 0:
             page, asked = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE), PAGE
             yield from map(_marker, page)
@@ -359,13 +361,14 @@ class Ledger:
 
     # Lanes
 
-    def lane(self, lane: str) -> LaneView:
-        """Look at a lane: one request for its cuts, its slots and the head of its queue."""
+    def lane(self, lane: str, slots: int = 0) -> LaneView:
+        """Look at a lane: one request for its cuts, so many slots and the head of its queue."""
         prefix = f"lanes/{lane}/"
-        page = [*self._store.list(prefix, "", HEAD)]
-        while page and len(page) % HEAD == 0 and not page[-1].key.startswith(f"{prefix}waiting/"):
-            page += self._store.list(prefix, page[-1].key, HEAD)
-        return LaneView(lane, page, self._store)
+        head = min(PAGE, HEAD + KEYS_OF_A_SLOT * slots)
+        page = [*self._store.list(prefix, "", head)]
+        while page and len(page) % head == 0 and not page[-1].key.startswith(f"{prefix}waiting/"):
+            page += self._store.list(prefix, page[-1].key, head)
+        return LaneView(lane, page, head, self._store)
 
     def queue_again(self, job: Job) -> None:
         """Write the marker that the job's next revision will name."""

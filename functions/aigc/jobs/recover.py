@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.jobs.job import JobError
-from aigc.jobs.lanes import forget_old_cuts
+from aigc.jobs.lanes import forget_old_cuts, look_at
 from aigc.jobs.results import tidy_staging
 from aigc.jobs.settle import settle, take_staged
 from aigc.jobs.start import (
@@ -92,7 +92,7 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
 
 
 def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
-    view = runtime.ledger.lane(lane)
+    view = look_at(lane, runtime)
     forget_old_cuts(lane, view, runtime)
     for number in _shuffled(view.slots):
         if not runtime.has_time(START_S):

@@ -27,7 +27,7 @@ from aigc.errors import (
     ThrottledError,
 )
 from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
-from aigc.jobs.lanes import free_places, slow_down
+from aigc.jobs.lanes import free_places, look_at, slow_down
 from aigc.jobs.ledger import marker_key
 from aigc.jobs.webhooks import owe
 
@@ -111,7 +111,7 @@ def _pump(lane: str, runtime: Runtime, fresh: Job | None, look: _Look) -> None:
     pump held a slot for another job, which it then could not claim, is seen here.
     """
     while runtime.has_time(START_S):
-        view = runtime.ledger.lane(lane)
+        view = look_at(lane, runtime)
         free = [
             number
             for number in free_places(lane, view, runtime, look.released)

@@ -145,11 +145,11 @@ def test_a_blob_of_another_type_is_refused(node: Callable[..., Any]) -> None:
     assert error["body"]["field"] == "content_type"
 
 
-def test_what_cannot_be_cancelled_says_so_and_names_the_request(node: Callable[..., Any]) -> None:
+def test_what_has_ended_is_not_cancelled_and_is_named(node: Callable[..., Any]) -> None:
     error = node("fal.mjs", "cancel")["error"]
 
-    assert (error["status"], error["body"]["error_type"]) == (400, "not_cancellable")
-    assert error["requestId"]
+    assert (error["status"], error["body"]["status"]) == (400, "ALREADY_COMPLETED")
+    assert error["requestId"] == error["body"]["request_id"]
 
 
 # Where the key goes

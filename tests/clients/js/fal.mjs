@@ -20,9 +20,9 @@ const things = {
     return { data };
   },
   cancel: async () => {
-    const { request_id: requestId } = await fal.queue.submit(endpoint, { input });
-    await fal.queue.cancel(endpoint, { requestId });
-    return fal.queue.result(endpoint, { requestId });
+    const { requestId } = await fal.subscribe(endpoint, { input, pollInterval: 200 });
+    await fal.queue.cancel(endpoint, { requestId }); // too late: this throws
+    return { data: null, requestId };
   },
   storage: () => fal.run(endpoint, { input, storageSettings: { expiresIn: "1h" } }),
   "stream of the task": () => fal.stream(endpoint, { input }).then((stream) => stream.done()),

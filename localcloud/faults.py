@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+from localcloud.marks import MARKS
+
 REQUEST_FAULTS = frozenset({"throttle", "lost_reply", "http_500", "delay"})
 API_FAULTS = REQUEST_FAULTS | {"refuse"}
 DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
@@ -17,15 +19,17 @@ MAX_LAG_S = 60.0
 
 # What can go wrong where; an entry that could never come true is refused.
 _PLACES = (
-    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure"}),
+    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure", "picture"}),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
     (r"(vod|mps|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", API_FAULTS),
     (r"cos\.PutObject", REQUEST_FAULTS | {"race"}),
     (r"cos\.GetBucket", REQUEST_FAULTS | {"lag"}),
     (r"cos\.[A-Z]\w*", REQUEST_FAULTS),
+    # An action, or a function whose name begins like one.
+    (r"scf\.[A-Z]\w*", API_FAULTS | DELIVERY_FAULTS | {"kill"}),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
-_NEEDS_ARGUMENT = frozenset({"task_failure", "delay", "refuse", "race", "lag"})
+_NEEDS_ARGUMENT = frozenset({"task_failure", "picture", "delay", "refuse", "race", "lag"})
 _TAKES_SECONDS = frozenset({"delay", "kill", "race", "lag"})
 _FIELDS = frozenset({"where", "what", "times", "rate"})
 
@@ -152,6 +156,8 @@ def _is_kind(what: str, kinds: frozenset[str]) -> bool:
     kind, _, after = what.partition(":")
     if not after:
         return kind in kinds and kind not in _NEEDS_ARGUMENT
+    if kind == "picture" and after not in MARKS:
+        return False
     return kind in kinds and (kind not in _TAKES_SECONDS or _is_duration(kind, after))
 
 

@@ -69,7 +69,8 @@ def create(name: str, limits: Limits, bucket: ObjectStore, now: datetime) -> str
     if not bucket.create(f"{NAMES}{name}", digest.encode()):
         raise KeyNameError(f"there is, or was, a key {name}; allowed: a name that was never used")
     record = KeyRecord(name=name, created_at=now, limits=limits)
-    bucket.put(record_key(digest), record.model_dump_json().encode())
+    # An older deployment refuses a key with a limit that it does not know, even one not set.
+    bucket.put(record_key(digest), record.model_dump_json(exclude_defaults=True).encode())
     return key
 
 
@@ -110,6 +111,7 @@ def _new(given: argparse.Namespace, stack: Deployment) -> None:
         jobs_per_day=given.jobs_per_day,
         budget_per_month=given.budget,
         own_only=given.own_only,
+        visible_label=given.visible_label,
     )
     key = create(given.name, limits, stack.open_ledger(), utc_now())
     _say(f"the key {given.name}, shown this once:")
@@ -155,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--jobs-per-day", type=options.count)
     new.add_argument("--budget", type=options.money, help="for a month, as prices.toml counts")
     new.add_argument("--own-only", action="store_true", help="sees only its own requests")
+    new.add_argument("--visible-label", action="store_true", help="logo by default")
     listing = commands.add_parser("list", help="list keys and their limits, never the keys")
     end = commands.add_parser("revoke", help="end a key")
     end.add_argument("name")
@@ -173,6 +176,7 @@ def _told(limits: Limits) -> str:
         *([",".join(limits.kinds)] if limits.kinds else []),
         *(f"{number} {what}" for what, number in counted.items() if number is not None),
         *(["its own only"] if limits.own_only else []),
+        *(["visible label"] if limits.visible_label else []),
     ]
     return "; ".join(told) or "none"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import hashlib
 import threading
 import uuid
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from localcloud.cos.changes import Changes
+from localcloud.cos.digests import crc64, md5
 from localcloud.cos.errors import CosError
 from localcloud.journal import Journal
 
@@ -39,6 +39,9 @@ class StoredObject:
     small: str | None = None
     """Its content as Latin-1, which any bytes are; None where there is a file."""
     acl: str = "default"
+    tags: dict[str, str] = field(default_factory=dict)
+    crc64: int | None = None
+    """None where it was stored before this was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +279,17 @@ class Store:
             stored = self.find(bucket, key)
             return stored, self._content(stored)
 
+    def amend(self, bucket: Bucket, key: str, **attributes: Any) -> None:  # noqa: ANN401  fields
+        """Change an object's access list or tags; its content and its time stay.
+
+        Raises:
+            CosError: There is none.
+        """
+        with bucket.lock:
+            amended = replace(self.find(bucket, key), **attributes)
+            bucket.objects[key.encode()] = amended
+            self._journal.write(_object_name(bucket.name, key), _noted(amended))
+
     def delete(self, bucket: Bucket, key: str) -> None:
         """Remove an object; one that is not there does not matter."""
         with bucket.lock:
@@ -309,11 +323,12 @@ def describe(key: str, content: bytes, modified: float, headers: dict[str, str])
     return StoredObject(
         key=key,
         size=len(content),
-        etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        etag=md5(content),
         modified=modified,
         headers=headers,
         file="" if is_small else uuid.uuid4().hex,
         small=content.decode("latin-1") if is_small else None,
+        crc64=crc64(content),
     )
 
 

@@ -11,6 +11,7 @@ from localcloud.cos.store import describe
 
 if TYPE_CHECKING:
     from localcloud.core import Account, Clock
+    from localcloud.cos.attributes import Attributes
     from localcloud.cos.calls import Call
     from localcloud.cos.events import Events
     from localcloud.cos.store import Bucket, Store, StoredObject
@@ -33,14 +34,14 @@ class Writer:
         self._faults = faults
 
     def write(
-        self, call: Call, content: bytes, headers: dict[str, str], *, event: str, etag: str = ""
+        self, call: Call, content: bytes, attributes: Attributes, *, event: str, etag: str = ""
     ) -> StoredObject:
         """Write the object that a call is about, and tell the bucket's listeners.
 
         Args:
             call: The call; its bucket must exist.
             content: The object's bytes.
-            headers: What a GET will give back.
+            attributes: What the object has besides.
             event: `Put`, `Post`, `Copy` or `CompleteMultipartUpload`.
             etag: Of an object put together from parts; else it is the content's MD5.
 
@@ -52,8 +53,8 @@ class Writer:
             raise CosError("InvalidURI", f"The key is longer than {MAX_KEY} bytes.")
         unless_exists = call.forbids_overwrite and not bucket.is_versioned
         is_race = unless_exists and event in _PUT_EVENTS and self._raced(bucket, key)
-        stored = describe(key, content, self._clock.now(), headers)
-        stored = replace(stored, etag=etag or stored.etag, acl=call.header("acl") or "default")
+        stored = describe(key, content, self._clock.now(), attributes.headers)
+        stored = replace(stored, etag=etag or stored.etag, acl=attributes.acl, tags=attributes.tags)
         self._store.put(bucket, stored, content, unless_exists=unless_exists and not is_race)
         self._announce(call, stored, bucket.region, event)
         return stored

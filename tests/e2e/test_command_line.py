@@ -16,6 +16,7 @@ import pytest
 import requests
 from PIL import Image
 
+from aigc.labels.files import read_labels
 from ops import cli, connection
 from tests.e2e.stack import ROOT, SAMPLES, running, wait_for
 
@@ -56,6 +57,8 @@ def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
             picture.with_name(picture.stem.rpartition("-")[0] + ".json").read_text()
         )
         assert beside["kind"] in {"vod.image", "vod.scene_image", "mps.image"}
+        assert beside["pictures"][0]["labels"] == ["tc260", "iptc"]
+        assert read_labels(picture.read_bytes()).names == ("tc260", "iptc")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

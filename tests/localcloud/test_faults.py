@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import queue
 import threading
 import time
@@ -11,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from PIL import Image
 from qcloud_cos import CosClientError, CosServiceError
 from tencentcloud.common.exception import TencentCloudSDKException
 
+from aigc.labels.files import read_labels
+from localcloud.cloud import LocalCloud
+from localcloud.control_plane import control_plane
 from localcloud.cos.changes import Changes
 from localcloud.cos.store import describe
-from localcloud.faults import Faults
-from tests.localcloud.clients import BUCKET, Api, control, cos
+from localcloud.faults import FaultError, Faults
+from tests.localcloud.clients import BUCKET, Api, control, cos, get
 
 if TYPE_CHECKING:
     from qcloud_cos import CosS3Client
 
-    from localcloud.cloud import LocalCloud
 
 # The SDK has no name for this header, and sends what it is given as metadata.
 ONCE = {"x-cos-forbid-overwrite": "true"}
@@ -79,6 +83,24 @@ def test_a_task_fails_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> No
 
     assert (own["ErrCode"], own["ErrCodeExt"]) == (70000, "InvalidParameter.VoilationContent")
     assert "Input Prompt violates policy" in own["Message"]
+
+
+@pytest.mark.parametrize("output_format", ["png", "jpeg"])
+@pytest.mark.parametrize(
+    ("what", "labels"), [("picture:label", ("tc260",)), ("picture:c2pa", ("c2pa",))]
+)
+def test_a_picture_carries_what_it_is_told(
+    cloud: LocalCloud, app: int, what: str, labels: tuple[str, ...], output_format: str
+) -> None:
+    api = Api(cloud)
+    control(cloud, "faults", [{"where": CREATE, "what": what}])
+    output = {"OutputFormat": output_format}
+
+    task = api.ended_task(app, api.image_task(app, OutputConfig=output))["AigcImageTask"]
+
+    picture = get(cloud, task["Output"]["FileInfos"][0]["FileUrl"]).content
+    assert read_labels(picture).names == labels
+    assert Image.open(io.BytesIO(picture)).format == output_format.upper()
 
 
 def test_a_call_is_late_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> None:
@@ -291,12 +313,42 @@ def test_a_fault_waits_for_who_can_do_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("where", "params"),
+    [
+        ("scf.CreateTrigger", {"FunctionName": "f", "TriggerName": "t", "Type": "timer"}),
+        ("scf.GetFunction", {"FunctionName": "f"}),
+        ("cls.CreateTopic", {"LogsetId": "l", "TopicName": "t"}),
+        ("cam.CreateRole", {"RoleName": "r", "PolicyDocument": "{}"}),
+    ],
+)
+def test_action_of_the_control_plane_is_refused_with_the_code(
+    where: str, params: dict[str, str]
+) -> None:
+    service, _, action = where.partition(".")
+    with LocalCloud() as cloud, control_plane(cloud):
+        fault = {"where": where, "what": "refuse:LimitExceeded.Quota", "times": 1}
+        control(cloud, "faults", [fault])
+
+        code = Api(cloud).refusal(service, action, **params)
+
+    assert code == "LimitExceeded.Quota"
+
+
+def test_request_to_a_function_cannot_be_refused_with_a_code() -> None:
+    with pytest.raises(FaultError, match=r"allowed at scf\.upload"):
+        Faults().replace([{"where": "scf.upload", "what": "refuse:LimitExceeded"}])
+
+
+@pytest.mark.parametrize(
     ("entry", "named"),
     [
         ({"where": "vod", "what": "throttle"}, "where"),
         ({"where": CREATE, "what": "explode"}, "what"),
         ({"where": "vod.callback", "what": "throttle"}, "what"),
         ({"where": CREATE, "what": "task_failure"}, "what"),
+        ({"where": CREATE, "what": "picture"}, "what"),
+        ({"where": CREATE, "what": "picture:gif"}, "what"),
+        ({"where": "vod.DescribeTasks", "what": "picture:label"}, "what"),
         ({"where": CREATE, "what": "delay:long"}, "what"),
         ({"where": "cos.PutObject", "what": "race"}, "what"),
         ({"where": "cos.PutObject", "what": "lag:1"}, "what"),

@@ -30,6 +30,8 @@ class Order:
     priority: int = 0
     start_by: datetime | None = None
     webhook_url: str = ""
+    visible_label: bool = False
+    """Whether the vendor is asked for its logo where the task does not say."""
     is_repeatable: bool = True
     """Whether others may order it under the same id; a new id cannot have a second creator."""
 
@@ -70,6 +72,7 @@ def _record(task: Task) -> dict[str, object]:
 
 def _new_job(order: Order, runtime: Runtime) -> Job:
     now = runtime.now()
+    task, warnings = _with_label_default(order, runtime)
     return Job(
         id=order.id,
         kind=order.kind,
@@ -81,11 +84,25 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         created_at=now,
         updated_at=now,
         source=order.source,
-        task=_record(order.task),
+        task=_record(task),
         fingerprint=fingerprint(order.task),
-        warnings=order.task.warnings(),
+        warnings=warnings,
         place=order.place,
         start_by=order.start_by,
         webhook_url=order.webhook_url,
         attempts=(Attempt(number=1, session_id=session_id(order.id, 1)),),
     )
+
+
+def _with_label_default(order: Order, runtime: Runtime) -> tuple[Task, tuple[str, ...]]:
+    """Ask for a visible label where it is the default; return the warnings as well.
+
+    The fingerprint is not made of it: a repeat stays a repeat when the default changes.
+    """
+    task = order.task
+    if order.visible_label or runtime.settings.labels == "visible":
+        task = task.with_visible_label()
+        if task.visible_label() is None:
+            no_logo = f"no visible label: {order.kind} has no parameter for it"
+            return task, (*task.warnings(), no_logo)
+    return task, task.warnings()

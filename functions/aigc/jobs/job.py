@@ -96,6 +96,10 @@ class Picture(Record):
     height: int
     size: int
     """Bytes."""
+    labels: tuple[str, ...] = ()
+    """Which labels of AI-generated content the file has: tc260, iptc, c2pa, visible."""
+    unlabelled: str = ""
+    """Why the metadata was not written; empty where it was, or where it is switched off."""
 
 
 class Job(Record):

@@ -81,7 +81,7 @@ def _run_stack(given: argparse.Namespace, stopped: threading.Event) -> None:
             speed=given.speed,
             data=given.data,
             timeout_s=given.timeout,
-            on_log=_log,
+            on_log=log_line,
         ) as stack,
         _fal(stack, is_wanted=given.tls) as fal,
         # Who asked for JSON has it, and may be a test beside somebody's own cloud.
@@ -113,7 +113,7 @@ def _fal(stack: LocalStack, *, is_wanted: bool) -> Iterator[dict[str, str]]:
 
 def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
     with (
-        empty_cloud(port=given.port, speed=given.speed, data=given.data, on_log=_log) as cloud,
+        empty_cloud(port=given.port, speed=given.speed, data=given.data, on_log=log_line) as cloud,
         tempfile.TemporaryDirectory(prefix="aigc-pulumi-") as state,
     ):
         api_key = secrets.token_urlsafe(24)
@@ -130,8 +130,11 @@ def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
         stopped.wait()
 
 
-def _log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def log_line(line: str) -> None:
+    """Write a line of a function's log to stderr."""
+    # One write for a line: several threads log, and print() writes a line and its end apart.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -192,13 +192,17 @@ def _started(plan: Plan, setting: Setting, say: Callable[[str], None]) -> Iterat
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="aigc-chaos-"))
         path = Path(folder) / "functions.log"
         log = opened.enter_context(path.open("w", buffering=1))
+
+        def write_line(line: str) -> None:
+            log.write(f"{line}\n")  # in one write: several threads log
+
         stack = opened.enter_context(
             local_stack(
                 speed=setting.speed,
                 timeout_s=setting.timeout_s,
                 limits={ACTIONS[lane]: places for lane, places in setting.lanes.items()},
                 changes={"lanes": json.dumps(setting.lanes)},
-                on_log=lambda line: print(line, file=log),
+                on_log=write_line,
             )
         )
         for function in stack.outputs.functions.values():

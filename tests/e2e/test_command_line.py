@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -13,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 from PIL import Image
 
-from ops import cli, connection
-from tests.e2e.stack import ROOT, SAMPLES, running, wait_for
+from ops import cli, connection, local
+from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,19 +58,31 @@ def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
         assert beside["kind"] in {"vod.image", "vod.scene_image", "mps.image"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_local_prints_one_line_for_programs_and_stops_with_all_its_children(
-    number: signal.Signals,
-) -> None:
-    with running() as stack:
-        answer = requests.get(f"{stack.gateway}/health", timeout=30)
-        children = descendants(stack.process.pid)
-        stack.process.send_signal(number)
-        status = stack.process.wait(30)
-        assert stack.process.stdout is not None
-        rest = stack.process.stdout.read()
+def test_local_keeps_its_state_and_stops_with_all_its_children(tmp_path: Path) -> None:
+    options = ("--speed", "30", "--data", str(tmp_path))
+    photo = (SAMPLES / "cat.jpg").read_bytes()
+    with running(*options) as stack:
+        stack.upload("anime/kept.jpg", photo)
+        wait_for(lambda: "anime/kept.json" in stack.results("anime/"))
+        paid = stack.tasks()
+        assert_stops(stack, signal.SIGTERM)
 
-    assert answer.json() == {"status": "ok"}
+    with running(*options) as stack:
+        assert "anime/kept.json" in stack.results("anime/")
+        assert stack.tasks() == paid
+        stack.upload("anime/more.jpg", photo)
+        wait_for(lambda: "anime/more.json" in stack.results("anime/"))
+        assert_stops(stack, signal.SIGINT)
+
+
+def assert_stops(stack: Stack, number: signal.Signals) -> None:
+    """Stop `aigc local` by a signal: it printed one line for programs, and leaves no process."""
+    children = descendants(stack.process.pid)
+    stack.process.send_signal(number)
+    status = stack.process.wait(30)
+    assert stack.process.stdout is not None
+    rest = stack.process.stdout.read()
+
     assert stack.connection.keys() >= KEYS
     assert stack.connection["buckets"].keys() == {"inbox", "results", "ledger"}
     assert (status, rest) == (0, "")
@@ -78,19 +90,16 @@ def test_local_prints_one_line_for_programs_and_stops_with_all_its_children(
     wait_for(lambda: not any(map(is_alive, children)), patience_s=10)
 
 
-def test_local_keeps_its_state_in_a_folder(tmp_path: Path) -> None:
-    options = ("--speed", "30", "--data", str(tmp_path))
-    photo = (SAMPLES / "cat.jpg").read_bytes()
-    with running(*options) as stack:
-        stack.upload("anime/kept.jpg", photo)
-        wait_for(lambda: "anime/kept.json" in stack.results("anime/"))
-        paid = stack.tasks()
+def test_a_line_of_the_log_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that log at once must not mix: print() writes a line and its end apart."""
+    written: list[str] = []
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "write", written.append)
+    monkeypatch.setattr(sys, "stderr", stream)
 
-    with running(*options) as stack:
-        assert "anime/kept.json" in stack.results("anime/")
-        assert stack.tasks() == paid
-        stack.upload("anime/more.jpg", photo)
-        wait_for(lambda: "anime/more.json" in stack.results("anime/"))
+    local.log_line("[upload] upload_not_wanted")
+
+    assert written == ["[upload] upload_not_wanted\n"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import requests
 from aigc.api.keys import Limits, is_well_formed
 from aigc.jobs.replay import replay
 from ops import cli, connection, deployment, keys
-from tests.e2e.stack import ROOT, Stack, running, wait_for
+from tests.e2e.stack import ROOT, Stack, wait_for
 from tests.e2e.test_documentation import API, blocks
 from tests.fakes import START, InMemoryStore, ManualClock
 
@@ -113,7 +113,7 @@ def test_what_ended_is_in_the_usage(stack: Stack) -> None:
     wait_for(lambda: stack.get("/v1/usage").json()["total"]["jobs"] > known)
     body = stack.get("/v1/usage").json()
     assert body["complete"] is True
-    assert {row["model"] for row in body["usage"]} == {"GG"}
+    assert "GG" in {row["model"] for row in body["usage"]}
     assert list(body) == list(SHOWN)
     assert list(body["usage"][0]) == list(SHOWN["usage"][0])
 
@@ -206,13 +206,14 @@ def test_a_machine_without_pulumi_is_told_of_the_other_way(
         deployment.of_stack("dev")
 
 
-def test_a_versioned_bucket_is_no_ledger() -> None:
-    with running() as stack:
-        ledger = stack.connection["buckets"]["ledger"]
-        stack.cos().put_bucket_versioning(ledger, "Enabled")
+def test_a_versioned_bucket_is_no_ledger(stack: Stack) -> None:
+    other = f"versioned-{stack.connection['app_id']}"
+    stack.cos().create_bucket(other)
+    stack.cos().put_bucket_versioning(other, "Enabled")
+    connection = {**stack.connection, "buckets": stack.connection["buckets"] | {"ledger": other}}
 
-        with pytest.raises(deployment.DeploymentError, match="is versioned"):
-            deployment.of_connection(stack.connection).open_ledger()
+    with pytest.raises(deployment.DeploymentError, match="is versioned"):
+        deployment.of_connection(connection).open_ledger()
 
 
 # Alone

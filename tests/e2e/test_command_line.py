@@ -17,11 +17,17 @@ import pytest
 from PIL import Image
 
 from ops import cli, connection, local
+from ops.cli import COMMANDS
+from ops.tables import print_table
 from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+SUBCOMMANDS = (
+    *("keys new", "keys list", "keys revoke"),
+    *("jobs list", "jobs show", "jobs dead"),
+)
 KEYS = {
     "cloud",
     "gateway",
@@ -105,24 +111,24 @@ def test_a_line_of_the_log_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("local --speed 0", "--speed: '0'; allowed: a number above 0"),
-        ("local --speed -2", "--speed: '-2'; allowed: a number above 0"),
-        ("local --speed nan", "--speed: 'nan'; allowed: a number above 0"),
-        ("local --speed inf", "--speed: 'inf'; allowed: a number above 0"),
-        ("local --speed fast", "--speed: 'fast'; allowed: a number above 0"),
-        ("local --port -1", "--port: '-1'; allowed: 0 to 65535"),
-        ("local --port 65536", "--port: '65536'; allowed: 0 to 65535"),
-        ("local --timeout 9", "--timeout: '9'; allowed: 10 to 900"),
-        ("local --timeout 901", "--timeout: '901'; allowed: 10 to 900"),
-        ("local --data README.md", "--data: 'README.md'; allowed: a folder that may be"),
-        ("local --data README.md/x", "--data: 'README.md/x'; allowed: a folder that may be"),
-        ("demo --results README.md", "--results: 'README.md'; allowed: a folder"),
-        ("package --out README.md", "--out: 'README.md'; allowed: a folder"),
-        ("rules nowhere.toml", "file: 'nowhere.toml' is no file"),
-        ("rules docs", "file: 'docs' is no file"),
-        ("upload nowhere.jpg", "file: 'nowhere.jpg' is no file"),
+        ("local --speed 0", "'--speed': '0'; allowed: a number above 0"),
+        ("local --speed -2", "'--speed': '-2'; allowed: a number above 0"),
+        ("local --speed nan", "'--speed': 'nan'; allowed: a number above 0"),
+        ("local --speed inf", "'--speed': 'inf'; allowed: a number above 0"),
+        ("local --speed fast", "'--speed': 'fast'; allowed: a number above 0"),
+        ("local --port -1", "'--port': '-1'; allowed: 0 to 65535"),
+        ("local --port 65536", "'--port': '65536'; allowed: 0 to 65535"),
+        ("local --timeout 9", "'--timeout': '9'; allowed: 10 to 900"),
+        ("local --timeout 901", "'--timeout': '901'; allowed: 10 to 900"),
+        ("local --data README.md", "'--data': 'README.md'; allowed: a folder that may be"),
+        ("local --data README.md/x", "'--data': 'README.md/x'; allowed: a folder that may be"),
+        ("demo --results README.md", "'--results': 'README.md'; allowed: a folder"),
+        ("package --out README.md", "'--out': 'README.md'; allowed: a folder"),
+        ("rules nowhere.toml", "'file': 'nowhere.toml' is no file"),
+        ("rules docs", "'file': 'docs' is no file"),
+        ("upload nowhere.jpg", "'file': 'nowhere.jpg' is no file"),
         ("upload", "nothing to do; allowed: a file, --results, or both"),
-        ("nonsense", "invalid choice: 'nonsense'"),
+        ("nonsense", "No such command 'nonsense'"),
     ],
 )
 def test_a_useless_argument_is_refused_in_one_line(
@@ -136,6 +142,49 @@ def test_a_useless_argument_is_refused_in_one_line(
     error = capsys.readouterr().err.splitlines()[-1]
     assert ended.value.code == 2
     assert told in error
+
+
+@pytest.mark.parametrize("arguments", ["", *COMMANDS, *SUBCOMMANDS])
+def test_every_command_explains_itself_with_an_example(
+    arguments: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main([*arguments.split(), "--help"])
+
+    help_text = capsys.readouterr().out
+    assert status == 0
+    assert f"Usage: aigc {arguments}".rstrip() in help_text
+    assert "Example: aigc" in help_text or not arguments
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_stops_early_meets_no_traceback(unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "models"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_table_has_one_line_for_a_row_where_no_terminal_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table([("ID", "WHY"), ("1", "[bold] " + "long " * 60), ("2", "")])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ID  WHY",
+        "1   [bold] " + "long " * 59 + "long",
+        "2",
+    ]
 
 
 def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -222,17 +222,16 @@ def test_a_versioned_bucket_is_no_ledger(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("keys", "the following arguments are required: command"),
-        ("keys new", "the following arguments are required: name"),
-        ("keys new Shop", "name: 'Shop'; allowed: at most 40 of a-z"),
-        ("keys new a/b", "name: 'a/b'; allowed: at most 40 of a-z"),
-        ("keys new shop --kinds video", "--kinds: 'video'; allowed: some of vod.image,"),
-        ("keys new shop --jobs-per-day 0", "--jobs-per-day: '0'; allowed: 1 or more"),
-        ("keys new shop --requests-per-minute x", "--requests-per-minute: 'x'; allowed: 1 or"),
-        ("keys new shop --budget 0", "--budget: '0'; allowed: an amount above 0"),
-        ("keys new shop --budget -1", "--budget: '-1'; allowed: an amount above 0"),
-        ("keys new shop --budget 1e3", "--budget: '1e3'; allowed: an amount above 0"),
-        ("prices nowhere.toml", "file: 'nowhere.toml' is no file"),
+        ("keys new", "Missing argument 'name'"),
+        ("keys new Shop", "'name': 'Shop'; allowed: at most 40 of a-z"),
+        ("keys new a/b", "'name': 'a/b'; allowed: at most 40 of a-z"),
+        ("keys new shop --kinds video", "'--kinds': 'video'; allowed: some of vod.image,"),
+        ("keys new shop --jobs-per-day 0", "'--jobs-per-day': '0'; allowed: 1 or more"),
+        ("keys new shop --requests-per-minute x", "'--requests-per-minute': 'x'; allowed: 1 or"),
+        ("keys new shop --budget 0", "'--budget': '0'; allowed: an amount above 0"),
+        ("keys new shop --budget -1", "'--budget': '-1'; allowed: an amount above 0"),
+        ("keys new shop --budget 1e3", "'--budget': '1e3'; allowed: an amount above 0"),
+        ("prices nowhere.toml", "'file': 'nowhere.toml' is no file"),
     ],
 )
 def test_a_useless_argument_is_refused_in_one_line(

@@ -1,4 +1,4 @@
-"""Where webhooks may go: refused when one is asked for, and again when its host is looked up."""
+"""Checks the URL of a webhook when a job is submitted, and its addresses before each delivery."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LONGEST = 2048
-"""Characters of a URL."""
+"""Most characters of a URL."""
 
-# ASCII without blanks, and without the backslash, which some readers of URLs take for a slash.
+# ASCII without blanks and without backslashes: some URL parsers read a backslash as a slash.
 _WRITTEN = re.compile(r"[!-\[\]-~]+")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
@@ -23,10 +23,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def checked_url(url: str, *, plain_http: bool, networks: Iterable[str]) -> SplitResult:
-    """Take apart a URL that webhooks may be sent to, as far as the URL itself tells.
+    """Parse the URL of a webhook receiver and check it as far as possible without DNS.
 
     Raises:
-        ValueError: They may not; it says what a URL must be.
+        ValueError: The URL is not allowed; the message says what is.
     """
     begin = ("https://", "http://") if plain_http else ("https://",)
     if len(url) > LONGEST or not _WRITTEN.fullmatch(url):
@@ -52,7 +52,7 @@ def _split(url: str) -> SplitResult:
 
 
 def port_of(parts: SplitResult) -> int:
-    """Name the port of a URL, or that of its scheme; 0 where it names none that there is."""
+    """Return the port of a URL, or the default port of its scheme; 0 if the port is not valid."""
     try:
         named = parts.port
     except ValueError:

@@ -1,34 +1,34 @@
-"""Every error that this program raises on purpose.
+"""All errors that this program raises deliberately.
 
 AigcError
-├── InvalidRequestError     what was asked for cannot be done as asked; nothing was sent or paid
-├── BadEventError           a trigger sent something that we cannot read; a repeat changes nothing
-├── BadPictureError         these bytes are no picture that we may store
+├── InvalidRequestError     the request is not valid; nothing was sent or paid
+├── BadEventError           the event of a trigger cannot be parsed; a retry cannot help
+├── BadPictureError         the bytes are not a picture that may be stored
 ├── BadRecordError          a record of the ledger cannot be read
-└── CloudError              Tencent Cloud refused, or did not answer as it should
-    ├── RefusedError        it said no; the same request gets the same answer
-    ├── DuplicateError      it already had a request with this session id
-    ├── ThrottledError      too many requests; it did nothing, a repeat later may pass
-    ├── BackloggedError     it has no room for another task now; a repeat much later may pass
-    └── AmbiguousError      no answer, or a broken one: it may have done it or not
+└── CloudError              a request to Tencent Cloud failed
+    ├── RefusedError        refused; the same request will be refused again
+    ├── DuplicateError      refused because the session id is already known
+    ├── ThrottledError      too many requests; nothing was done, retry soon
+    ├── BackloggedError     no room for another task; nothing was done, retry much later
+    └── AmbiguousError      no answer or a broken one; the request may have been carried out
 """
 
 from __future__ import annotations
 
 
 class AigcError(Exception):
-    """The base of the tree: catching it catches what this program foresaw."""
+    """Base class of all errors that this program raises deliberately."""
 
     retryable = False
 
 
 class InvalidRequestError(AigcError):
-    """What was asked for cannot be done as asked.
+    """The request is not valid.
 
     Attributes:
-        field: Where the fault is, as a dotted path (`output_config.aspect_ratio`); empty for the
-            request as a whole.
-        allowed: What would have passed, in words or as a list; empty where there is no list.
+        field: Dotted path of the wrong field (`output_config.aspect_ratio`); empty if the error
+            concerns the whole request.
+        allowed: The allowed values, in words or as a list; empty if there is no such list.
     """
 
     def __init__(self, message: str, *, field: str = "", allowed: str = "") -> None:
@@ -38,24 +38,24 @@ class InvalidRequestError(AigcError):
 
 
 class BadEventError(AigcError):
-    """A trigger sent something that we cannot read."""
+    """The event of a trigger cannot be parsed."""
 
 
 class BadPictureError(AigcError):
-    """These bytes are no picture of a kind and size that we may store."""
+    """The bytes are not a picture of a format and size that may be stored."""
 
 
 class BadRecordError(AigcError):
-    """A record of the ledger cannot be read: damaged, or of a version that we do not know."""
+    """A record of the ledger cannot be read: it is damaged or of an unknown version."""
 
 
 class CloudError(AigcError):
-    """Tencent Cloud refused, or did not answer as it should.
+    """A request to Tencent Cloud failed.
 
     Attributes:
-        code: The vendor's own code, `InvalidParameterValue.SessionId` for instance.
-        vendor_message: The vendor's own text.
-        request_id: The vendor's id of the request, empty when no answer came.
+        code: The vendor's error code, for example `InvalidParameterValue.SessionId`.
+        vendor_message: The vendor's error message.
+        request_id: The vendor's request id; empty if there was no answer.
     """
 
     def __init__(
@@ -69,26 +69,26 @@ class CloudError(AigcError):
 
 
 class RefusedError(CloudError):
-    """It said no; the same request gets the same answer."""
+    """The request was refused; the same request will be refused again."""
 
 
 class DuplicateError(CloudError):
-    """It already had a request with this session id: the earlier one arrived."""
+    """The vendor already knows the session id: an earlier request arrived."""
 
 
 class ThrottledError(CloudError):
-    """Too many requests: it did nothing, a repeat a little later may pass."""
+    """Too many requests: nothing was done, and a retry soon may succeed."""
 
     retryable = True
 
 
 class BackloggedError(CloudError):
-    """It has no room for another task now; a repeat much later may pass."""
+    """No room for another task: nothing was done, and a retry much later may succeed."""
 
     retryable = True
 
 
 class AmbiguousError(CloudError):
-    """No answer, or a broken one: what was asked for may have been done or not."""
+    """No answer or a broken one: the request may have been carried out or not."""
 
     retryable = True

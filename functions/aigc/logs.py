@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, bound to the invocation, and one line that sums it up."""
+"""Logs one JSON object per line and one summary line per invocation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NOBODY: Mapping[str, str] = {}
-_bound: ContextVar[Mapping[str, str]] = ContextVar("bound", default=_NOBODY)
+_UNBOUND: Mapping[str, str] = {}
+_bound: ContextVar[Mapping[str, str]] = ContextVar("bound", default=_UNBOUND)
 _summary: ContextVar[dict[str, Any] | None] = ContextVar("summary", default=None)
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record as one JSON object: its event's name, then what `extra` says."""
+    """Formats a record as one JSON object: the event name, then the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render one line."""
+        """Return one line."""
         line = {
             "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(),
             "level": record.levelname.lower(),
@@ -38,11 +38,13 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         text = json.dumps(line, ensure_ascii=False, default=str)
-        return text.encode(errors="backslashreplace").decode()  # half a character cannot be printed
+        return text.encode(
+            errors="backslashreplace"
+        ).decode()  # an unpaired surrogate cannot be printed
 
 
 class _Stdout(logging.StreamHandler):  # type: ignore[type-arg]  # 3.10 cannot subscript it
-    """Writes to the process's stdout of the moment, which is what SCF collects."""
+    """Writes to the current stdout of the process, which SCF collects."""
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stdout
@@ -55,11 +57,11 @@ _HANDLER.setFormatter(JsonFormatter())
 
 @contextlib.contextmanager
 def invocation(context: Mapping[str, Any]) -> Iterator[None]:
-    """Bind the platform's request id to every line, and close with the canonical one.
+    """Add the platform's request id to each line and log a summary line at the end.
 
-    Whatever is raised inside is logged here, once, and raised on: the platform retries on it.
+    An exception is logged here, once, and raised again, so that the platform retries.
     """
-    _take_over()
+    _install_handler()
     bound = _bound.set(
         {
             "function": str(context.get("function_name", "")),
@@ -71,29 +73,29 @@ def invocation(context: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except Exception:
-        logger.exception("invocation_ended", extra=_canonical("raised", started))
+        logger.exception("invocation_ended", extra=_summary_fields("raised", started))
         raise
     else:
-        logger.info("invocation_ended", extra=_canonical("returned", started))
+        logger.info("invocation_ended", extra=_summary_fields("returned", started))
     finally:
         _summary.reset(summary)
         _bound.reset(bound)
 
 
 def note(**fields: object) -> None:
-    """Add fields to the canonical line of the invocation under way."""
+    """Add fields to the summary line of the current invocation."""
     summary = _summary.get()
     if summary is not None:
         summary.update(fields)
 
 
-def _canonical(outcome: str, started: float) -> dict[str, Any]:
+def _summary_fields(outcome: str, started: float) -> dict[str, Any]:
     duration_ms = round((time.monotonic() - started) * 1000)
     return {"outcome": outcome, "duration_ms": duration_ms, **(_summary.get() or {})}
 
 
-def _take_over() -> None:
-    """Be the only handler: the platform's own would write each line a second time, as text."""
+def _install_handler() -> None:
+    """Make ours the only handler: the platform's handler would log each line a second time."""
     root = logging.getLogger()
     if root.handlers != [_HANDLER]:
         root.handlers[:] = [_HANDLER]

@@ -1,6 +1,6 @@
-"""What bytes of a picture say of themselves, read from their first few headers.
+"""Reads the format and the size of a picture from its headers.
 
-No imaging library: Pillow adds 20 MB to a function for what takes three short readers.
+There is no imaging library: Pillow would add 20 MB to the functions for three short parsers.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_BYTES = 64 * 2**20
-"""More than any model makes (a 4K PNG is about 30 MB), and what a function's memory bears."""
+"""Larger than the output of any model (a 4K PNG has about 30 MB), and fits a function's memory."""
 
 MAX_INPUT_BYTES = 20 * 2**20
-"""The most that any model takes for one input (MPS's wand-vega-image); most advise 7 MB."""
+"""Largest input of any model (wand-vega-image of MPS); most models advise 7 MB."""
 
 HEAD = 32
-"""Bytes that tell the format."""
+"""Number of bytes that identify the format."""
 
 MOST_PIXELS = 2**28
-"""16384 x 16384: a few bytes may claim more, and cost who unpacks them gigabytes."""
+"""16384 x 16384: a small file may claim more, and decoding it would need gigabytes."""
 
 _JPEG_MARK = 0xFF
 _JPEG_END = b"\xff\xd9"
-_JPEG_SEGMENTS = 10_000  # before the frame; metadata of 600 MB
+_JPEG_SEGMENTS = 10_000  # before the frame: up to 600 MB of metadata
 _PNG_BEGIN = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -35,7 +35,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A picture's format and size in pixels."""
+    """Format of a picture and its size in pixels."""
 
     content_type: str
     extension: str
@@ -44,7 +44,7 @@ class Seen:
 
 
 def content_type_of(head: bytes) -> str | None:
-    """Tell JPEG, PNG and WebP by their first bytes; None for anything else."""
+    """Return the content type of a JPEG, PNG or WebP by its first bytes; None for other data."""
     if head.startswith(_PNG_BEGIN):
         return "image/png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -55,26 +55,26 @@ def content_type_of(head: bytes) -> str | None:
 
 
 def check_head(head: bytes) -> None:
-    """Check a picture of which only the first bytes are here.
+    """Check the first bytes of a picture.
 
     Raises:
-        BadPictureError: It is none, or says already that it is absurdly large.
+        BadPictureError: They are not the head of a picture, or the picture is too large.
     """
     content_type = _known_type(head, f"it begins with {head[:8].hex(' ')}")
-    if content_type != "image/jpeg":  # which tells later
+    if content_type != "image/jpeg":  # its size is further behind
         _size(content_type, head)
 
 
 def inspect(data: bytes) -> Seen:
-    """Check that bytes are a picture from beginning to end, and read its size.
+    """Check that the data is a complete picture and return its format and size.
 
     Raises:
-        BadPictureError: They are not, or they are too many.
+        BadPictureError: The data is not a complete picture, or it is too large.
     """
     if len(data) > MAX_BYTES:
         raise BadPictureError(f"a picture of {len(data)} bytes; at most {MAX_BYTES} are stored")
-    came = f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
-    content_type = _known_type(data[:HEAD], came)
+    description = f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
+    content_type = _known_type(data[:HEAD], description)
     extension, _, is_whole = _FORMATS[content_type]
     width, height = _size(content_type, data)
     if not is_whole(data):
@@ -82,10 +82,10 @@ def inspect(data: bytes) -> Seen:
     return Seen(content_type, extension, width, height)
 
 
-def _known_type(head: bytes, came: str) -> str:
+def _known_type(head: bytes, description: str) -> str:
     content_type = content_type_of(head)
     if content_type is None:
-        raise BadPictureError(f"{came}: not a JPEG, PNG or WebP")
+        raise BadPictureError(f"{description}: not a JPEG, PNG or WebP")
     return content_type
 
 
@@ -112,7 +112,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg_frame(data: bytes) -> int:
-    """Find where the frame begins: behind all metadata, which may hold a picture of its own."""
+    """Return the position of the frame; it is behind all metadata and their thumbnails."""
     position = 2
     for _ in range(_JPEG_SEGMENTS):
         if data[position] != _JPEG_MARK:
@@ -151,7 +151,7 @@ def _little(data: bytes, start: int, size: int) -> int:
     return int.from_bytes(data[start : start + size], "little")
 
 
-# What follows the end is left alone: readers pass over it, and some writers add to it.
+# Data behind the end is allowed: decoders ignore it, and some encoders append to it.
 _FORMATS: dict[str, tuple[str, Callable[[bytes], tuple[int, int]], Callable[[bytes], bool]]] = {
     "image/png": ("png", _png_size, lambda data: _PNG_END in data),
     "image/jpeg": ("jpg", _jpeg_size, lambda data: data.find(_JPEG_END, _jpeg_frame(data)) > 0),

@@ -1,7 +1,7 @@
-"""Prices: what a task's pictures are thought to cost, by a table that the user keeps.
+"""Estimates the cost of a task from the user's price table.
 
-Tencent publishes no prices that a program can read, and accounts have their own: so there are none
-here. What the table does not tell is unknown, which is None and never 0.
+Tencent publishes no machine-readable prices, and accounts have individual ones, so the program has
+no prices of its own. A price that is not in the table is unknown: None, never 0.
 """
 
 from __future__ import annotations
@@ -34,22 +34,24 @@ _MATCHED = ("kind", "model", "version", "resolution", "inputs")
 
 
 class PricesError(AigcError):
-    """The prices cannot be used as they are: it names the price, the field and what is allowed."""
+    """The price table is not valid. The message names the price, the field and what is allowed."""
 
 
 class Price(Wire):
-    """What one picture costs of the tasks that have all that is named here."""
+    """Price of one picture of the tasks that match all fields."""
 
     kind: str | None = None
     model: str | None = Field(default=None, min_length=1)
-    """A model's name, or a scene's (`ai_try_on`)."""
+    """Name of a model or a scene (`ai_try_on`)."""
     version: str | None = Field(default=None, min_length=1)
-    """A model's version, or the model that a scene lets callers choose."""
+    """Version of a model, or the selected model of a scene."""
     resolution: str | None = Field(default=None, min_length=1)
-    """As the task asks for it, `2K` or a free size; one that asks for none fits only prices
-    without."""
+    """Resolution in the task: `2K`, or a free size.
+
+    A task without a resolution only matches prices without one.
+    """
     inputs: Literal["none", "one", "several"] | None = None
-    """How many pictures the task starts from: the vendor's t2i, i2i and refer2i."""
+    """Number of input pictures: t2i, i2i and refer2i in the vendor's terms."""
     per_image: Decimal = Field(ge=0, max_digits=12, decimal_places=6)
 
     @field_validator("kind")
@@ -60,28 +62,28 @@ class Price(Wire):
         return kind
 
     def hides(self, other: Price) -> bool:
-        """Whether whatever fits the other fits this one too."""
+        """Return whether this price matches each task that the other one matches."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in _MATCHED)
-        return all(_fits(wanted, came) for wanted, came in pairs)
+        return all(_fits(expected, actual) for expected, actual in pairs)
 
     def __str__(self) -> str:
         named = (getattr(self, name) for name in _MATCHED)
-        return f"{' '.join(filter(None, named)) or 'whatever else'}: {self.per_image} a picture"
+        return f"{' '.join(filter(None, named)) or 'any other task'}: {self.per_image} a picture"
 
 
 class Prices(Wire):
-    """All prices, in order: the first that fits a task wins."""
+    """All prices in order; the first match wins."""
 
     currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
     price: tuple[Price, ...] = ()
-    """As in TOML, where each is a `[[price]]`."""
+    """The entries `[[price]]` of the TOML file."""
 
     @classmethod
     def parse(cls, raw: object) -> Prices:
-        """Check prices before they are packed.
+        """Check the prices before they are packed.
 
         Raises:
-            PricesError: One is wrong or never reached, or the currency is missing.
+            PricesError: A price is wrong or never reached, or the currency is missing.
         """
         try:
             prices = cls.model_validate(raw)
@@ -94,7 +96,7 @@ class Prices(Wire):
         return prices
 
     def estimate(self, kind: str, task: Task, pictures: int) -> Decimal | None:
-        """Say what so many pictures of a task cost; None where no price fits."""
+        """Return the cost of this number of pictures; None if no price matches."""
         traits = _traits(kind, task)
         for price in self.price:
             if all(_fits(getattr(price, name), traits[name]) for name in _MATCHED):
@@ -103,18 +105,18 @@ class Prices(Wire):
 
 
 def asked_pictures(task: Task) -> int:
-    """Say how many pictures a task asks for; the vendor makes one where it does not say."""
+    """Return how many pictures a task requests; the vendor's default is one."""
     return int(_first(task, _COUNTS) or 1)
 
 
 def model_of(task: Task) -> tuple[str, str]:
-    """Name a task's model and version, or its scene and that scene's model."""
+    """Return a task's model and version, or its scene and the scene's model."""
     name, _, version = task.model_label().partition(" ")
     return name, version
 
 
 def suggestion(kind: str, task: Task) -> str:
-    """Write the entry that prices.toml lacks for a task."""
+    """Describe the entry of prices.toml that is missing for a task."""
     traits = {name: value for name, value in _traits(kind, task).items() if value}
     named = ", ".join(f'{name} = "{value[:60]}"' for name, value in traits.items())
     return f"a [[price]] with per_image, and with some or all of {named}"
@@ -122,7 +124,7 @@ def suggestion(kind: str, task: Task) -> str:
 
 @functools.cache
 def packaged_prices(path: Path = PACKAGED) -> Prices:
-    """Read the prices that lie beside the handlers, checked when they were packed."""
+    """Read the packaged prices, which were checked when the zip was built."""
     if not path.exists():
         return Prices()
     return Prices.model_validate_json(path.read_bytes())
@@ -142,23 +144,23 @@ def _traits(kind: str, task: Task) -> dict[str, str]:
 
 
 def _free_size(task: Task) -> str:
-    """Return the `size` that models without tiers take; empty where there is none."""
+    """Return the `size` parameter of models without tiers; empty if there is none."""
     return str(additional(_first(task, _FREE) or "").get("size", ""))
 
 
-def _first(task: Task, paths: tuple[str, ...]) -> Any:  # noqa: ANN401  whatever the field holds
-    return next((found for path in paths if (found := _at(task, path)) is not None), None)
+def _first(task: Task, paths: tuple[str, ...]) -> Any:  # noqa: ANN401  type of the field
+    return next((value for path in paths if (value := _at(task, path)) is not None), None)
 
 
-def _at(task: Task, path: str) -> Any:  # noqa: ANN401  whatever the field holds
-    found: Any = task
+def _at(task: Task, path: str) -> Any:  # noqa: ANN401  type of the field
+    value: Any = task
     for name in path.split("."):
-        found = getattr(found, name, None)
-    return found
+        value = getattr(value, name, None)
+    return value
 
 
-def _fits(wanted: str | None, came: str | None) -> bool:
-    return wanted is None or wanted.casefold() == (came or "").casefold()
+def _fits(expected: str | None, actual: str | None) -> bool:
+    return expected is None or expected.casefold() == (actual or "").casefold()
 
 
 def _check_reachable(position: int, price: Price, earlier: tuple[Price, ...]) -> None:

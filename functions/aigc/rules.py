@@ -1,4 +1,4 @@
-"""Rules: what is made of an upload, by where it is dropped."""
+"""Rules that turn an upload into a task, selected by the object's key."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ _BRACES = re.compile("[{}]")
 _PLACEHOLDERS = ("folder", "rule", "date", "job")
 
 _PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
-"""The list that an uploaded picture is put in front of, by kind."""
+"""Kind → list parameter that receives the uploaded picture as its first item."""
 
 
 class RulesError(AigcError):
-    """The rules cannot be used as they are: it names the rule, the field and what is allowed."""
+    """The rules are not valid. The message names the rule, the field and what is allowed."""
 
 
 class Rule(Wire):
-    """What to make of the uploads under one prefix."""
+    """The task for uploads under one prefix."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     prefix: str = ""
-    """Of the object's key; empty: the whole bucket."""
+    """Prefix of the object's key; empty: the whole bucket."""
     suffix: tuple[str, ...] = ()
-    """One of these must end the key, in whatever case; none: any end will do."""
+    """Allowed ends of the key, in any case; empty: every key."""
     kind: str
     results: str | None = None
-    """Prefix of the results' keys: `{folder}` of the upload, `{rule}`, `{date}`, `{job}`.
+    """Prefix of the results' keys, with `{folder}` of the upload, `{rule}`, `{date}`, `{job}`.
 
-    None is `{folder}`, and then a second upload of the same name replaces the first's results.
+    None is `{folder}`: a later upload of the same name replaces the results.
     """
     task: dict[str, Any] = Field(default_factory=dict)
-    """The task's parameters, but for the picture itself."""
+    """The task's parameters without the uploaded picture."""
 
     @field_validator("kind")
     @classmethod
@@ -72,7 +72,7 @@ class Rule(Wire):
     @classmethod
     def _are_not_empty(cls, suffixes: tuple[str, ...]) -> tuple[str, ...]:
         if "" in suffixes:
-            raise ValueError("an empty suffix fits everything: leave `suffix` out to say that")
+            raise ValueError("an empty suffix matches every key: leave `suffix` out instead")
         return tuple(suffix.lower() for suffix in suffixes)
 
     @field_validator("results")
@@ -84,44 +84,44 @@ class Rule(Wire):
         if unknown:
             raise ValueError(f"allowed placeholders: {', '.join(_PLACEHOLDERS)}")
         if _BRACES.search(_PLACEHOLDER.sub("", results)):
-            raise ValueError("a brace without its other half")
+            raise ValueError("a brace without its counterpart")
         return checked_prefix(results)
 
     @field_validator("task")
     @classmethod
     def _is_in_our_spelling(cls, task: dict[str, Any]) -> dict[str, Any]:
-        """Rename what an upload may add to: the vendor's spelling of it must not stand beside."""
-        spelled = snake(task)
-        scene = spelled.get("scene_info")
-        return {**spelled, "scene_info": snake(scene)} if isinstance(scene, dict) else spelled
+        """Convert names to snake case: an upload adds parameters in that spelling."""
+        parameters = snake(task)
+        scene = parameters.get("scene_info")
+        return {**parameters, "scene_info": snake(scene)} if isinstance(scene, dict) else parameters
 
     def fits(self, key: str) -> bool:
-        """Whether an object with this key is this rule's."""
+        """Return whether the rule matches this key."""
         if not key.startswith(self.prefix):
             return False
         return not self.suffix or key.lower().endswith(self.suffix)
 
     def task_for(self, picture_url: str, prompt: str = "") -> Task:
-        """Build the task for one picture, with its own prompt where it has one.
+        """Build the task for one picture; a prompt replaces the rule's prompt.
 
         Raises:
-            InvalidRequestError: The kind's model does not take it.
+            InvalidRequestError: The parameters are not valid for this kind.
         """
         parameters = _with_prompt(self.task, prompt) if prompt else dict(self.task)
         field = _PICTURES[self.kind]
-        given = parameters.get(field, [])
-        if isinstance(given, list | tuple):  # else the model says what is wrong with it
-            parameters[field] = [_picture(self.kind, picture_url), *given]
+        further_inputs = parameters.get(field, [])
+        if isinstance(further_inputs, list | tuple):  # otherwise the validation reports it
+            parameters[field] = [_picture(self.kind, picture_url), *further_inputs]
         try:
             return KINDS[self.kind].model.model_validate(parameters)
         except ValidationError as error:
             raise explain(error) from None
 
     def place(self, key: str, *, job_id: str, today: datetime) -> Place:
-        """Say where the results of an upload go.
+        """Return where the results of an upload are written.
 
         Raises:
-            InvalidRequestError: They may not go there, or COS allows no key as long.
+            InvalidRequestError: The place is reserved, or the keys would be too long for COS.
         """
         folder, _, file_name = key.rpartition("/")
         values = {
@@ -131,7 +131,7 @@ class Rule(Wire):
             "job": job_id,
         }
         template = "{folder}" if self.results is None else self.results
-        prefix = _PLACEHOLDER.sub(lambda found: values[found[1]], template)
+        prefix = _PLACEHOLDER.sub(lambda match: values[match[1]], template)
         prefix = _SLASHES.sub("/", prefix).lstrip("/")
         name = file_name.rpartition(".")[0] or file_name
         if prefix.startswith(RESERVED) or not fits_in_a_key(prefix, name):
@@ -144,22 +144,22 @@ class Rule(Wire):
         return Place(prefix=prefix, name=name)
 
     def hides(self, prefix: str, suffix: str) -> bool:
-        """Whether nothing with this prefix and suffix gets past this rule."""
+        """Return whether this rule matches every key with this prefix and suffix."""
         return prefix.startswith(self.prefix) and (not self.suffix or suffix.endswith(self.suffix))
 
 
 class Rules(Wire):
-    """All rules, in order: the first that fits an upload wins."""
+    """All rules in order; the first match wins."""
 
     rule: tuple[Rule, ...] = ()
-    """As in TOML, where each is a `[[rule]]`."""
+    """The entries `[[rule]]` of the TOML file."""
 
     @classmethod
     def parse(cls, raw: object) -> Rules:
-        """Check rules as far as it can be done before an upload comes.
+        """Check the rules as far as possible without an upload.
 
         Raises:
-            RulesError: One is wrong, impossible for its kind, or never reached.
+            RulesError: A rule is wrong, impossible for its kind, or never reached.
         """
         try:
             rules = cls.model_validate(raw)
@@ -171,20 +171,20 @@ class Rules(Wire):
         return rules
 
     def first_for(self, key: str) -> Rule | None:
-        """Find the rule of an object; None where none wants it."""
+        """Return the first rule that matches the key; None if there is none."""
         return next((rule for rule in self.rule if rule.fits(key)), None)
 
     def check_buckets(self, inbox: str, results: str) -> None:
-        """Refuse results that would be uploads again, and so on for ever.
+        """Refuse rules whose results would be uploads again, in an endless loop.
 
         Raises:
-            RulesError: Inbox and results are one bucket, and a rule's results may meet a rule.
+            RulesError: Inbox and results are the same bucket, and a rule matches results.
         """
         if inbox != results:
             return
         for rule in self.rule:
             fixed = (rule.results or "").partition("{")[0]
-            listener = next((one for one in self.rule if _may_meet(fixed, one.prefix)), None)
+            listener = next((other for other in self.rule if _may_meet(fixed, other.prefix)), None)
             if listener is not None:
                 raise RulesError(
                     f"rule {rule.name}: results: {rule.results!r} in the bucket {inbox}, where rule"
@@ -194,15 +194,17 @@ class Rules(Wire):
 
 
 def load_rules(path: Path) -> Rules:
-    """Read and check a TOML file of rules, on the developer's machine.
+    """Read and check a TOML file of rules on the developer's machine.
 
     Raises:
-        RulesError: It is no TOML, or its rules are wrong.
+        RulesError: The file is not TOML, or a rule is wrong.
     """
-    # A function's Python 3.10 has no tomllib, and needs none: the package carries JSON.
+    # Python 3.10 has no tomllib. The functions do not need it: the package contains JSON.
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        raw = toml.loads(path.read_text(encoding="utf-8-sig"))  # Notepad puts a mark before it
+        raw = toml.loads(
+            path.read_text(encoding="utf-8-sig")
+        )  # some editors write a byte order mark
     except (ValueError, RecursionError) as error:
         raise RulesError(f"{path.name} is no TOML: {error}") from None
     return Rules.parse(raw)
@@ -240,10 +242,10 @@ def _check_task(rule: Rule) -> None:
 
 
 def _check_reachable(rule: Rule, earlier: tuple[Rule, ...]) -> None:
-    if any(one.name == rule.name for one in earlier):
-        raise RulesError(f"rule {rule.name}: name: given twice; allowed: a name of its own")
+    if any(other.name == rule.name for other in earlier):
+        raise RulesError(f"rule {rule.name}: name: used twice; allowed: a unique name")
     hiding = [
-        next((one.name for one in earlier if one.hides(rule.prefix, suffix)), None)
+        next((other.name for other in earlier if other.hides(rule.prefix, suffix)), None)
         for suffix in rule.suffix or ("",)
     ]
     names = list(dict.fromkeys(name for name in hiding if name is not None))

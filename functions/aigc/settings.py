@@ -1,4 +1,4 @@
-"""What the functions are told by their environment: exactly what `infra` passes."""
+"""Settings of the functions, from the environment variables that `infra` sets."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PREFIX = "AIGC_"
 
 
 class SettingsError(AigcError):
-    """The environment lacks a setting or holds a wrong one: the deployment is faulty."""
+    """A setting is missing or wrong: the deployment is faulty."""
 
 
 class Settings(Wire):
     """The configuration of all three functions.
 
-    Each field is the environment variable `AIGC_<FIELD>`; what is not a string there is JSON.
+    Each field is the environment variable `AIGC_<FIELD>`. Values that are not strings are JSON.
     """
 
     region: str = Field(pattern=r"^[a-z]{2,}-[a-z0-9-]+$")
@@ -36,31 +36,31 @@ class Settings(Wire):
     results_bucket: str
     ledger_bucket: str
     input_buckets: tuple[str, ...] = ()
-    """Buckets whose objects callers may name as inputs, `cos://<bucket>/<key>`."""
+    """Buckets whose objects callers may use as inputs (`cos://<bucket>/<key>`)."""
     results_url: str = ""
-    """Base URL under which callers read the results bucket (a custom domain); empty: COS's own."""
+    """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
     public_url: str = ""
-    """Base URL of the API where the Host header does not tell it; empty: derived."""
+    """Base URL of the API; empty: derived from the Host header."""
     api_keys: dict[str, str]
     """Name of each key → SHA-256 of the key, in hex."""
     callback_key: SecretStr
-    """What a VOD callback proves itself with: in the URL's path, or as SignKey."""
+    """Secret that authenticates VOD callbacks, in the URL's path or as SignKey."""
     lanes: dict[str, int]
-    """Task kind → most tasks at once."""
+    """Task kind → number of tasks that may run at once."""
     lease_s: float = Field(gt=0)
-    """Longer than any function may run: whoever holds a job longer than this is dead."""
+    """Lease in seconds, longer than any function may run: an older lease holder is dead."""
     retry_base_s: float = Field(default=15, gt=0)
-    """First wait before a job that found no room upstream is tried again; doubles each time."""
+    """First wait before a job that found no room at the vendor is retried; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
-    """How long a submission without any answer may stay unexplained before it is given up."""
+    """Seconds after which a submission without an answer is given up."""
     webhook_secrets: tuple[SecretStr, ...] = ()
-    """What webhooks are signed with, `whsec_…`; none, no webhooks."""
+    """Secrets (`whsec_…`) that sign webhooks; without one, webhooks are refused."""
     webhook_http: bool = False
-    """Whether webhooks may go over plain http."""
+    """Whether webhooks may use plain http."""
     webhook_networks: tuple[str, ...] = ()
-    """Networks beside the public internet that webhooks may go to, `10.0.0.0/8` for instance."""
+    """Private networks that webhooks may reach, for example `10.0.0.0/8`."""
     poll_interval_s: float = Field(default=2, ge=0)
-    """Least time between two upstream queries about one job by one instance."""
+    """Least seconds between two vendor queries of one instance about the same job."""
 
     @field_validator(
         *("api_keys", "lanes", "input_buckets", "webhook_secrets", "webhook_networks"),
@@ -79,19 +79,19 @@ class Settings(Wire):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the process's environment.
+        """Read the settings from the environment of the process.
 
         Raises:
-            SettingsError: A variable is missing or wrong; it is named, its value is not.
+            SettingsError: A variable is missing or wrong. The message has its name, not its value.
         """
         environment = os.environ if environment is None else environment
-        given = {
+        raw_settings = {
             name: environment[variable]
             for name in cls.model_fields
             if (variable := PREFIX + name.upper()) in environment
         }
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(raw_settings)
         except (ValidationError, ValueError) as error:
             raise SettingsError(_explain(error)) from None
 

@@ -1,4 +1,4 @@
-"""Signatures of webhooks, after Standard Webhooks (https://www.standardwebhooks.com)."""
+"""Signs webhooks as defined by Standard Webhooks (https://www.standardwebhooks.com)."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 MARK = "whsec_"
 SHORTEST, LONGEST = 24, 64
-"""Bytes of a secret."""
+"""Least and most bytes of a secret."""
 
 
 def secret_bytes(secret: str) -> bytes:
-    """Read the form in which secrets are handed around.
+    """Decode a secret from its text form.
 
     Raises:
-        ValueError: It is none; the secret itself is not named.
+        ValueError: The text is not a secret. The message does not contain it.
     """
     allowed = f"{MARK} and then {SHORTEST} to {LONGEST} bytes in Base64"
     try:
-        read = base64.b64decode(secret.removeprefix(MARK), validate=True)
+        decoded = base64.b64decode(secret.removeprefix(MARK), validate=True)
     except binascii.Error:
         raise ValueError(f"must be {allowed}") from None
-    if not secret.startswith(MARK) or not SHORTEST <= len(read) <= LONGEST:
+    if not secret.startswith(MARK) or not SHORTEST <= len(decoded) <= LONGEST:
         raise ValueError(f"must be {allowed}")
-    return read
+    return decoded
 
 
 def signed_headers(
     body: bytes, *, message_id: str, at: datetime, secrets: Iterable[str]
 ) -> dict[str, str]:
-    """Sign a message with every secret: while one replaces another, receivers may hold either."""
+    """Return the headers of a message, signed with each secret: during a rotation there are two."""
     timestamp = str(int(at.timestamp()))
     signed = f"{message_id}.{timestamp}.".encode() + body
     return {

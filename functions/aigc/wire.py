@@ -1,4 +1,4 @@
-"""The bases of everything that crosses the edge of this program."""
+"""Base classes of all data that enters or leaves this program."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 DEEPEST = 50
-"""Levels of nesting in a body; the deepest parameter lies at five, and Python gives up at 1000."""
+"""Most levels of nesting in a body; parameters need five, and Python's parser fails near 1000."""
 
 LARGEST_NUMBER = 2**63
-"""API 3.0's integers have 64 bits; to read one of a million digits takes a minute."""
+"""Integers of API 3.0 have 64 bits; parsing a number of a million digits takes a minute."""
 
 
 class Wire(BaseModel):
-    """Something that we define ourselves: unknown fields are mistakes, values never change."""
+    """Data that this project defines: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Record(BaseModel):
-    """Something that we wrote down, perhaps by a newer version: what it adds is passed over."""
+    """Data that this project has stored: fields of a newer version are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Event(BaseModel):
-    """Something that Tencent Cloud defines: it may grow fields that we need not know."""
+    """Data that Tencent Cloud defines: unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
 def strict_json(text: bytes) -> object:
-    """Read JSON as every other reader would too, which `json.loads` alone does not promise.
+    """Parse JSON that all parsers read alike; `json.loads` accepts more.
 
     Raises:
-        ValueError: It is none, not in UTF-8, or one that readers disagree about: a key twice,
-            NaN, half a character, numbers and nesting without end.
+        ValueError: The text is not JSON in UTF-8, or parsers disagree about it: a repeated key,
+            NaN, an unpaired surrogate, a too large number, too deep nesting.
     """
     try:
-        read = json.loads(
+        parsed = json.loads(
             text.decode("utf-8-sig"), object_pairs_hook=_without_repeats, parse_int=_integer
         )
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    _check_depth(read)
-    json.dumps(read, ensure_ascii=False, allow_nan=False).encode()
-    return read
+    _check_depth(parsed)
+    json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
+    return parsed
 
 
 _TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    read = dict(pairs)
-    if len(read) < len(pairs):
+    parsed = dict(pairs)
+    if len(parsed) < len(pairs):
         [(name, times)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {name[:60]!r} is there {times} times")
-    return read
+        raise ValueError(f"the key {name[:60]!r} occurs {times} times")
+    return parsed
 
 
 def _integer(digits: str) -> int:
@@ -69,16 +69,16 @@ def _integer(digits: str) -> int:
     return number
 
 
-def _check_depth(read: object) -> None:
-    level = [read]
+def _check_depth(parsed: object) -> None:
+    level = [parsed]
     for _ in range(DEEPEST):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [child for parent in level for child in _children(parent)]
         if not level:
             return
     raise ValueError(_TOO_DEEP)
 
 
-def _inside(outer: object) -> list[Any]:
-    if isinstance(outer, dict):
-        return [*outer.values()]
-    return outer if isinstance(outer, list) else []
+def _children(parent: object) -> list[Any]:
+    if isinstance(parent, dict):
+        return [*parent.values()]
+    return parent if isinstance(parent, list) else []

@@ -147,13 +147,13 @@ def test_any_value_in_a_record_leaves_the_others_alone(path: str, value: object)
 
 @pytest.mark.parametrize("event", [None, [], "", {}, {"Records": None}, {"Records": []}])
 def test_an_event_without_a_record_is_raised_since_only_an_alarm_can_help(event: Any) -> None:
-    with pytest.raises(BadEventError, match="no COS event"):
+    with pytest.raises(BadEventError, match="not a COS event"):
         upload.main_handler(event, CONTEXT)
 
 
 @pytest.mark.parametrize("name", corpus("timer_events"))
 def test_a_tick_that_is_none_is_raised_for_the_same_reason(name: str) -> None:
-    with pytest.raises(BadEventError, match="no timer event"):
+    with pytest.raises(BadEventError, match="not a timer event"):
         sweep.main_handler(corpus("timer_events")[name], CONTEXT)
 
 

@@ -1,7 +1,7 @@
-"""Tencent Cloud API 3.0 through the official SDK, its errors told apart by what they prove.
+"""Calls Tencent Cloud API 3.0 through the official SDK and classifies errors by what they prove.
 
-`CommonClient` and not the typed clients: their modules are 4 MB each and take a second and
-200 MB to import without bytecode. Never with `StandardRetryer`: it repeats calls that succeeded.
+It uses `CommonClient`: the modules of the typed clients have 4 MB each, and importing one without
+bytecode takes a second and 200 MB. It never uses `StandardRetryer`, which repeats successful calls.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import ApiCall
 
 REQUEST_TIMEOUT_S = 10
-"""A Create answers within a second; longer than this it is better asked again."""
+"""Timeout of a call; a Create usually answers within a second."""
 
 CODES: dict[str, type[CloudError]] = {
     "InvalidParameterValue.SessionId": DuplicateError,
@@ -41,7 +41,7 @@ CODES: dict[str, type[CloudError]] = {
     "ServerNetworkError": AmbiguousError,
     "ClientNetworkError": AmbiguousError,
 }
-"""Code, or its part before the first dot → what it proves; any other code is a refusal."""
+"""Error code, or its part before the first dot → error class; other codes are refusals."""
 
 _NEVER_SENT = (
     "Failed to establish a new connection",
@@ -49,11 +49,11 @@ _NEVER_SENT = (
     "ConnectTimeoutError",
     "Connection refused",
 )
-"""What urllib3 says only before the first byte of a request has left."""
+"""Messages of urllib3 that prove that no byte of the request was sent."""
 
 
 class CloudApi:
-    """A `TaskService` for the account and site that the settings name."""
+    """A `TaskService` for the account and site of the settings."""
 
     def __init__(self, *, site: str, protocol: str) -> None:
         self._root = "intl.tencentcloudapi.com" if site == "intl" else "tencentcloudapi.com"
@@ -64,7 +64,7 @@ class CloudApi:
         """Send one call, once, and return the object below `Response`.
 
         Raises:
-            CloudError: One of its leaves, by what the answer proves.
+            CloudError: The call failed; the subclass says what the answer proves.
         """
         doing = f"{call.service} {call.action}"
         try:
@@ -72,9 +72,9 @@ class CloudApi:
         except TencentCloudSDKException as error:
             raise translated(doing, error) from error
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            # The SDK takes the answer's form for granted.
+            # The SDK does not check the form of the answer.
             raise AmbiguousError(doing, vendor_message="the answer is not API 3.0") from error
-        except requests.RequestException as error:  # the SDK lets through what a body's end raises
+        except requests.RequestException as error:  # raised while the body is read
             raise AmbiguousError(doing, vendor_message=type(error).__name__) from error
         return _response(doing, answer)
 
@@ -93,42 +93,42 @@ class CloudApi:
         )
         profile = ClientProfile(httpProfile=http, language="en-US")
         client = CommonClient(service, version, RoleCredential(), "", profile)
-        # A redirect would send the call, and the role's token, a second time and elsewhere.
+        # A redirect would send the call and the role's token a second time, to another host.
         client.request.conn._session.max_redirects = 0  # noqa: SLF001  the SDK offers no switch
         return client
 
 
 def translated(doing: str, error: TencentCloudSDKException) -> CloudError:
-    """Turn the SDK's exception into ours; codes are dotted families."""
+    """Convert an exception of the SDK; the part of a code before the first dot is its family."""
     code, message = _text(error.code), _text(error.message)
     kind = CODES.get(code) or CODES.get(code.partition(".")[0], RefusedError)
-    if code == "ClientNetworkError" and any(sign in message for sign in _NEVER_SENT):
+    if code == "ClientNetworkError" and any(text in message for text in _NEVER_SENT):
         kind = ThrottledError
     return kind(doing, code=code, vendor_message=message, request_id=_text(error.requestId))
 
 
-def _response(doing: str, answer: Any) -> dict[str, Any]:  # noqa: ANN401  whatever came
-    """Take the answer apart; the SDK lets errors through under any unusual Content-Type."""
+def _response(doing: str, answer: Any) -> dict[str, Any]:  # noqa: ANN401  unchecked JSON
+    """Return the response, or raise its error: the SDK misses errors with another Content-Type."""
     response = answer.get("Response") if isinstance(answer, dict) else None
     if not isinstance(response, dict):
         raise AmbiguousError(doing, vendor_message="the answer has no Response")
     if "Error" not in response:
-        return _writable(response)
-    fault = response["Error"]
-    if not isinstance(fault, dict) or not fault.get("Code"):
+        return _encodable(response)
+    error = response["Error"]
+    if not isinstance(error, dict) or not error.get("Code"):
         raise AmbiguousError(doing, vendor_message="the answer has an Error without a Code")
     raise translated(
         doing,
-        TencentCloudSDKException(fault["Code"], fault.get("Message"), response.get("RequestId")),
+        TencentCloudSDKException(error["Code"], error.get("Message"), response.get("RequestId")),
     )
 
 
-def _writable(response: dict[str, Any]) -> dict[str, Any]:
-    """Mend half characters: no record could be written with one, and its job would never end."""
-    written: dict[str, Any] = json.loads(
+def _encodable(response: dict[str, Any]) -> dict[str, Any]:
+    """Replace unpaired surrogates: a record with one could not be written."""
+    encodable: dict[str, Any] = json.loads(
         json.dumps(response, ensure_ascii=False).encode(errors="replace")
     )
-    return written
+    return encodable
 
 
 def _text(message: object) -> str:

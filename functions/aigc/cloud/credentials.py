@@ -1,7 +1,7 @@
-"""The execution role's temporary key, as SCF puts it into the environment.
+"""Reads the execution role's temporary key from the environment.
 
-SCF exchanges it while an instance lives, so it is read at each use and never kept. The SDK has
-no provider for it: its own reads other variables and never a token.
+SCF replaces the key while an instance lives, so it is read at each use and never stored. The SDK's
+own provider reads other variables and no token.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def role_credentials() -> tuple[str, str, str]:
 
 
 class RoleCredential:
-    """What the SDK's clients ask for a key each time they sign."""
+    """Credential of the SDK's clients; they ask for the key each time they sign a request."""
 
     def get_credential_info(self) -> tuple[str, str, str]:
         """Return secret id, secret key and session token."""

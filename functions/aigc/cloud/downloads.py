@@ -1,4 +1,4 @@
-"""Fetching finished pictures from where the vendor keeps them."""
+"""Downloads finished pictures from the hosts of the vendor."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from aigc.errors import AmbiguousError, BadPictureError, RefusedError
 from aigc.pictures import MAX_BYTES
 
 HOSTS = (".myqcloud.com", ".vod-qcloud.com", ".tencentcos.cn")
-"""Where results were seen to lie; `http` URLs among them. Nothing is fetched from elsewhere."""
+"""Known hosts of results, also with `http` URLs. Nothing is downloaded from other hosts."""
 
 TIMEOUT_S = 15
-"""For each word of the server's."""
+"""Timeout for connecting and for each read."""
 
 TRANSFER_S = 40
-"""For a whole picture: who sends a byte now and then must not keep the sweep until it is killed."""
+"""Timeout for a whole picture: a slow server must not block the sweep until it is killed."""
 
 _CHUNK = 2**16
 
-# A URL is read by two programs, us and the HTTP library, and they must not disagree about the
-# host: `http://evil.example\@a.myqcloud.com` has two. So only what has one is taken at all.
+# Our check and the HTTP library must agree about the host. `http://evil.example\@a.myqcloud.com`
+# can be read in two ways, so only URLs with exactly one reading are accepted.
 _URL = re.compile(
     r"https?://(?P<host>(?:[a-z0-9_-]{1,63}\.)+[a-z]+)(?::(?:80|443))?(?:[/?][^\\\x00-\x20\x7f]*)?",
     re.IGNORECASE | re.ASCII,
@@ -32,7 +32,7 @@ _URL = re.compile(
 
 
 class VendorDownloads:
-    """`Downloads` over HTTP, of the vendor's hosts only and without redirects."""
+    """Implements `Downloads` over HTTP, for the vendor's hosts only and without redirects."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class VendorDownloads:
         """Download one picture.
 
         Raises:
-            RefusedError: It is not there.
-            BadPictureError: It is larger than any picture, or not where the vendor keeps them.
-            AmbiguousError: It could not be fetched now.
+            RefusedError: The server refused, for example because the picture is gone.
+            BadPictureError: The picture is too large, or the host is not one of the vendor's.
+            AmbiguousError: The download failed; a retry may succeed.
         """
         doing = f"download a result from {_host(url)}"
         try:
@@ -60,13 +60,13 @@ class VendorDownloads:
                 stream=True,
                 timeout=self._timeout_s,
                 allow_redirects=False,
-                # A picture is packed already; what is packed again may unpack to gigabytes.
+                # Pictures are compressed already, and decompression could need gigabytes.
                 headers={"Accept-Encoding": "identity"},
             ) as answer:
                 _check_head(answer, doing)
                 return _body(answer, doing, self._transfer_s)
         except (requests.RequestException, HTTPError) as error:
-            # Not `from error`: its text holds the URL, which may carry a signature.
+            # Not `from error`: its text contains the URL, which may contain a signature.
             raise AmbiguousError(doing, vendor_message=type(error).__name__) from None
 
 
@@ -74,9 +74,10 @@ def _host(url: str) -> str:
     match = _URL.fullmatch(url)
     host = match["host"].lower() if match else ""
     if not host.endswith(HOSTS):
-        came = url.partition("?")[0][:100]
+        url_without_query = url.partition("?")[0][:100]
         raise BadPictureError(
-            f"download a result from {came!r}: not one of the vendor's hosts {', '.join(HOSTS)}"
+            f"download a result from {url_without_query!r}: "
+            f"not one of the vendor's hosts {', '.join(HOSTS)}"
         )
     return host
 
@@ -88,11 +89,13 @@ def _check_head(answer: requests.Response, doing: str) -> None:
         raise RefusedError(doing, code=str(answer.status_code))
     encoding = answer.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
-        raise BadPictureError(f"{doing}: packed as {encoding[:40]!r}, which was not asked for")
+        raise BadPictureError(
+            f"{doing}: encoded as {encoding[:40]!r} although identity was requested"
+        )
 
 
 def _body(answer: requests.Response, doing: str, transfer_s: float) -> bytes:
-    """Read piece by piece as they come; requests' own way waits until a piece is full."""
+    """Read chunks as they arrive; the chunks of `requests` wait until they are full."""
     give_up_at = time.monotonic() + transfer_s
     data = bytearray()
     while chunk := answer.raw.read1(_CHUNK, decode_content=False):

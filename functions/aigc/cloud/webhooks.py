@@ -1,4 +1,4 @@
-"""Sending webhooks to receivers that callers named: to the public internet and nowhere else."""
+"""Sends webhooks to URLs of callers, only on the public internet."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 def addresses_of(host: str, port: int) -> list[str]:
-    """Look a host up."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    """Resolve a host name."""
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in addresses]
 
 
 class PublicSender:
-    """A `Sender` that looks a host up once, checks its addresses, and connects to one of these.
+    """A `Sender` that resolves a host once, checks its addresses, and connects to one of them.
 
-    Once, because whoever answers for a name may say something else a second later.
+    A second lookup could return other addresses than the checked ones.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PublicSender:
         self._trusted = trusted
 
     def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
-        """POST once, without following redirects, in no more time than that; raises nothing."""
+        """POST once within the time, without redirects; errors are returned, not raised."""
         try:
             parts = checked_url(url, plain_http=self._plain_http, networks=self._networks)
         except ValueError as error:
@@ -60,9 +60,9 @@ class PublicSender:
     ) -> Reply:
         host, port = parts.hostname or "", port_of(parts)
         addresses = self._look_up(host, port)
-        inside = [one for one in addresses if not is_reachable(one, self._networks)]
-        if inside or not addresses:
-            return Reply(error=f"{host} is not on the public internet: {', '.join(inside)}")
+        private = [address for address in addresses if not is_reachable(address, self._networks)]
+        if private or not addresses:
+            return Reply(error=f"{host} is not on the public internet: {', '.join(private)}")
         connected = exchange.connected(addresses, port)
         if parts.scheme == "https":
             connected = exchange.encrypted(connected, self._trusted or _trusted(), host)
@@ -71,10 +71,10 @@ class PublicSender:
 
 
 class _Exchange:
-    """One connection that ends in time, whatever its other side does.
+    """One connection with a total timeout.
 
-    In a thread of its own: neither a look-up nor an answer that comes byte by byte can be bounded
-    otherwise.
+    It runs in its own thread: a DNS lookup and an answer that arrives byte by byte have no other
+    total timeout.
     """
 
     def __init__(self, timeout_s: float) -> None:
@@ -84,25 +84,25 @@ class _Exchange:
         self._reply = Reply(error=f"no answer within {timeout_s:.2g} s")
 
     def within_time(self, work: Callable[[], Reply]) -> Reply:
-        """Do the work, or say that it took too long."""
+        """Return the reply of the work, or an error if it takes too long."""
         thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         thread.start()
         thread.join(self._timeout_s)
         reply = self._reply
         if self._socket is not None:
-            with contextlib.suppress(OSError):  # it ended by itself meanwhile
+            with contextlib.suppress(OSError):  # the connection has ended already
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         return reply
 
     def connected(self, addresses: Sequence[str], port: int) -> socket.socket:
-        """Connect to the first address that takes the connection."""
+        """Connect to the first address that accepts."""
         for address in addresses[:-1]:
             with contextlib.suppress(OSError):
                 return self._kept(socket.create_connection((address, port), self._left() / 2))
         return self._kept(socket.create_connection((addresses[-1], port), self._left()))
 
     def encrypted(self, plain: socket.socket, trusted: ssl.SSLContext, host: str) -> socket.socket:
-        """Make sure that it is the host, by its certificate."""
+        """Start TLS and verify the host's certificate."""
         wrapped = trusted.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
         self._kept(wrapped).settimeout(self._left())
         wrapped.do_handshake()
@@ -111,7 +111,7 @@ class _Exchange:
     def posted(
         self, through: socket.socket, path: str, headers: Mapping[str, str], body: bytes
     ) -> int:
-        """Send the request and wait for the status of the answer; its body is not read."""
+        """Send the request and return the status of the answer; the body is not read."""
         through.settimeout(self._left())
         connection = http.client.HTTPConnection(headers["Host"])
         connection.sock = through
@@ -119,7 +119,7 @@ class _Exchange:
         return connection.getresponse().status
 
     def _kept(self, opened: socket.socket) -> socket.socket:
-        """Keep what is to be cut when time is up."""
+        """Remember the socket, so that the timeout can close it."""
         self._socket = opened
         return opened
 

@@ -1,1 +1,1 @@
-"""What invokes the functions, parsed once at the edge."""
+"""Parsers for the events that invoke the functions."""

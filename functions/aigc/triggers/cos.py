@@ -1,4 +1,4 @@
-"""Uploads, as the COS trigger reports them."""
+"""Parses the events of the COS trigger."""
 
 from __future__ import annotations
 
@@ -15,59 +15,59 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST = 2000
-"""Characters of a key with all that COS puts before it, and of any other word."""
+"""Most characters of a key with the path that COS puts before it, and of any other string."""
 
-CREATED = "cos:ObjectCreated:"  # what follows differs: `Put`, or `*` in the vendor's own sample
+CREATED = "cos:ObjectCreated:"  # the rest varies: `Put`, or `*` in the vendor's sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectCreated:
-    """An object that somebody wrote."""
+    """One object that was created in a bucket."""
 
     bucket: str
-    """With the app id: `inbox-1250000000`."""
+    """Name with the app id: `inbox-1250000000`."""
     key: str
     size: int
     region: str
-    """Empty where the event does not tell it in full (`gz` alone is no region)."""
+    """Empty if the event has no full region name (`gz` is not one)."""
     event_name: str
     event_time: int
     """Unix seconds."""
     request_id: str
-    """COS's own id of the upload; empty where the event lacks it."""
+    """COS's request id of the upload; empty if the event has none."""
     meta: Mapping[str, str] = field(default_factory=dict)
-    """The object's headers by name in lower case, `x-cos-meta-*` among them."""
+    """Headers of the object by lower-case name, including `x-cos-meta-*`."""
     other_key: str = ""
-    """The event's key as it stood, where it may be the true one: see `_keys`."""
+    """The undecoded key of the event, if it may be the real key: see `_keys`."""
 
     @property
     def occurrence(self) -> str:
-        """Tell this upload of the key from a later one; the same in every repeat of the event."""
+        """Return an id of this upload: repeats of the event share it, a later upload does not."""
         return self.request_id or f"{self.event_time}-{self.size}"
 
 
 @dataclass(frozen=True, slots=True)
 class CosEvent:
-    """One event: COS may merge several records in it."""
+    """One event; COS may merge several records into it."""
 
     created: tuple[ObjectCreated, ...]
     ignored: tuple[str, ...]
-    """Why the other records are not among them."""
+    """For each other record, why it is ignored."""
 
     @classmethod
     def parse(cls, event: object) -> CosEvent:
-        """Read the records, each by itself: one that is unreadable does not hide the others.
+        """Parse each record separately, so that an unreadable record does not hide the others.
 
         Raises:
-            BadEventError: There are no records at all.
+            BadEventError: The event has no records.
         """
         records = event.get("Records") if isinstance(event, dict) else None
         if not isinstance(records, list) or not records:
-            raise BadEventError("this is no COS event: `Records` must be a list with an entry")
-        read = [_read(record) for record in records]
+            raise BadEventError("not a COS event: `Records` must be a list with at least one entry")
+        parsed = [_parse_record(record) for record in records]
         return cls(
-            created=tuple(one for one in read if isinstance(one, ObjectCreated)),
-            ignored=tuple(one for one in read if isinstance(one, str)),
+            created=tuple(item for item in parsed if isinstance(item, ObjectCreated)),
+            ignored=tuple(item for item in parsed if isinstance(item, str)),
         )
 
 
@@ -91,32 +91,35 @@ class _Cos(Event):
     bucket: _Bucket = Field(alias="cosBucket")
 
 
-class _Happening(Event):
+class _EventInfo(Event):
     name: str = Field(alias="eventName", max_length=LONGEST)
     time: int = Field(alias="eventTime")
 
 
 class _Record(Event):
     cos: _Cos
-    event: _Happening
+    event: _EventInfo
 
 
-def _read(record: object) -> ObjectCreated | str:
+def _parse_record(raw_record: object) -> ObjectCreated | str:
     try:
-        read = _Record.model_validate(record)
+        record = _Record.model_validate(raw_record)
     except ValidationError as error:
-        fault = error.errors(include_input=False)[0]
-        return f"unreadable: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-    if not read.event.name.startswith(CREATED):
-        return f"{read.event.name} is not {CREATED}*"
-    return _created(read.cos.object, read.cos.bucket, read.event)
+        first_error = error.errors(include_input=False)[0]
+        field = ".".join(map(str, first_error["loc"]))
+        return f"unreadable: {field}: {first_error['msg']}"
+    if not record.event.name.startswith(CREATED):
+        return f"{record.event.name} is not {CREATED}*"
+    return _created(record.cos.object, record.cos.bucket, record.event)
 
 
-def _created(stored: _Object, bucket: _Bucket, happening: _Happening) -> ObjectCreated:
+def _created(stored: _Object, bucket: _Bucket, info: _EventInfo) -> ObjectCreated:
     key, other_key = _keys(stored, bucket)
-    # A header is text; whatever else stands there is none, and no reason to lose the upload.
+    # Values that are not text are skipped: a strange header must not lose the upload.
     meta = {
-        name.lower(): text.encode(errors="replace").decode()  # half a character cannot be hashed
+        name.lower(): text.encode(
+            errors="replace"
+        ).decode()  # an unpaired surrogate cannot be encoded
         for name, text in stored.meta.items()
         if isinstance(text, str)
     }
@@ -126,23 +129,23 @@ def _created(stored: _Object, bucket: _Bucket, happening: _Happening) -> ObjectC
         other_key=other_key,
         size=stored.size,
         region=_region(bucket),
-        event_name=happening.name,
-        event_time=happening.time,
+        event_name=info.name,
+        event_time=info.time,
         request_id=meta.get("x-cos-request-id", ""),
         meta=meta,
     )
 
 
 def _keys(stored: _Object, bucket: _Bucket) -> tuple[str, str]:
-    """Return the object's key, and what else it may be.
+    """Return the object's key and, if it is not certain, a second candidate.
 
-    Whether `key` is percent-encoded is not documented, and handlers in the field disagree;
-    `url` is encoded, so it settles the matter wherever both say the same.
+    No document says whether `key` is percent-encoded, and published handlers disagree. `url` is
+    encoded: if it decodes to the decoded `key`, the decoded form is the first candidate.
     """
     key = stored.key.removeprefix(f"/{bucket.appid}/{bucket.name}/")
-    told_by_url = _path(stored.url)
-    if told_by_url != key and unquote(key) == told_by_url:
-        return told_by_url, key
+    key_from_url = _path(stored.url)
+    if key_from_url != key and unquote(key) == key_from_url:
+        return key_from_url, key
     return key, ""
 
 
@@ -154,5 +157,5 @@ def _path(url: str) -> str:
 
 
 def _region(bucket: _Bucket) -> str:
-    told = (bucket.region, bucket.cos_region, bucket.s3_region)
-    return next((region for region in told if "-" in region), "")
+    candidates = (bucket.region, bucket.cos_region, bucket.s3_region)
+    return next((region for region in candidates if "-" in region), "")

@@ -1,4 +1,4 @@
-"""The timer that wakes the sweep."""
+"""Parses the event of the timer that starts the sweep."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from aigc.wire import Event
 
 
 class TimerEvent(Event):
-    """One tick of a timer trigger."""
+    """One event of a timer trigger."""
 
     type: Literal["Timer"] = Field(alias="Type")
     trigger: str = Field(alias="TriggerName")
     time: datetime = Field(alias="Time")
     message: str = Field(default="", alias="Message")
-    """What the trigger was configured to say."""
+    """The message from the trigger's configuration."""
 
     @classmethod
     def parse(cls, event: object) -> TimerEvent:
-        """Read a timer's event.
+        """Parse a timer event.
 
         Raises:
-            BadEventError: It is none.
+            BadEventError: The event is not a timer event.
         """
         try:
             return cls.model_validate(event)
         except ValidationError as error:
-            fault = error.errors(include_input=False)[0]
-            where = ".".join(map(str, fault["loc"]))
-            raise BadEventError(f"this is no timer event: {where}: {fault['msg']}") from None
+            first_error = error.errors(include_input=False)[0]
+            field = ".".join(map(str, first_error["loc"]))
+            raise BadEventError(f"not a timer event: {field}: {first_error['msg']}") from None

@@ -1,4 +1,4 @@
-"""What VOD pushes to a notification URL when a task has ended."""
+"""Parses the event that VOD pushes to the notification URL when a task has ended."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """VOD's proof that it knows the sign key; it does not cover the body."""
+    """VOD's signature; it proves knowledge of the sign key and does not cover the body."""
 
     sign: str
     expires_at: int
     """Unix seconds: `T`."""
 
     def is_valid(self, key: str, *, now: float) -> bool:
-        """Check `Sign = MD5(SignKey + T)` and that T has not passed."""
-        expected = hashlib.md5(f"{key}{self.expires_at}".encode()).hexdigest()  # noqa: S324  VOD's
+        """Return whether `Sign = MD5(SignKey + T)` holds and T is not in the past."""
+        expected = hashlib.md5(f"{key}{self.expires_at}".encode()).hexdigest()  # noqa: S324  VOD defines it
         return now <= self.expires_at and hmac.compare_digest(
             expected.encode(), self.sign.lower().encode(errors="replace")
         )
@@ -34,7 +34,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class EndedTask:
-    """An image task that VOD says has ended: a reason to ask, no proof of how."""
+    """An image task that has ended according to VOD; its result must be queried."""
 
     task_id: str
     session_id: str
@@ -43,27 +43,27 @@ class EndedTask:
 
 @dataclass(frozen=True, slots=True)
 class VodCallback:
-    """One notification; a sub-application's own uploads are notified by the same URL."""
+    """One notification; VOD uses the same URL for events about uploads."""
 
     event_type: str
     task: EndedTask | None
-    """None where the event is not about an image task."""
+    """None if the event is not about an image task."""
     signature: Signature | None
 
     @classmethod
     def parse(cls, body: bytes, query: Mapping[str, tuple[str, ...]] | None = None) -> VodCallback:
-        """Read the pushed event, and the signature where it stands: in the body or the query.
+        """Parse the event and its signature, which is in the body or in the query.
 
         Raises:
-            BadEventError: The body is no event.
+            BadEventError: The body is not a VOD event.
         """
         try:
             event = _EventContent.model_validate_json(body)
             return cls(event.type, event.ended_task(), event.signature() or _in_query(query or {}))
         except ValidationError as error:
-            fault = error.errors(include_input=False)[0]
-            where = ".".join(map(str, fault["loc"])) or "body"
-            raise BadEventError(f"this is no VOD event: {where}: {fault['msg']}") from None
+            first_error = error.errors(include_input=False)[0]
+            field = ".".join(map(str, first_error["loc"])) or "body"
+            raise BadEventError(f"not a VOD event: {field}: {first_error['msg']}") from None
 
 
 class _CompleteEvent(Event):
@@ -82,8 +82,8 @@ class _Signed(Event):
 
 class _EventContent(_Signed):
     type: str = Field(default="", alias="EventType")
-    # The documented type of a scene image's event is the name of its field, so the type alone
-    # tells nothing: what counts is which object is there.
+    # The documented event type of a scene image equals the name of its field. So the type is not
+    # used: the event is about an image task if one of these objects is present.
     image: _CompleteEvent | None = Field(default=None, alias="AigcImageCompleteEvent")
     scene_image: _CompleteEvent | None = Field(default=None, alias="SceneAigcImageCompleteEvent")
 
@@ -95,5 +95,5 @@ class _EventContent(_Signed):
 
 
 def _in_query(query: Mapping[str, tuple[str, ...]]) -> Signature | None:
-    given = {name: values[0] for name, values in query.items() if values}
-    return _Signed.model_validate(given).signature()
+    first_values = {name: values[0] for name, values in query.items() if values}
+    return _Signed.model_validate(first_values).signature()

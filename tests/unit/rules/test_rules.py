@@ -185,7 +185,7 @@ def test_rule_without_a_name_is_told_by_its_number() -> None:
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
-    assert "given twice" in refused(a_rule(), a_rule(prefix="other/"))
+    assert "used twice" in refused(a_rule(), a_rule(prefix="other/"))
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_signature_with_other_characters_is_refused_and_not_an_error() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"AigcImageCompleteEvent":{}}'])
 def test_body_that_is_no_event_is_refused(body: bytes) -> None:
-    with pytest.raises(BadEventError, match="no VOD event"):
+    with pytest.raises(BadEventError, match="not a VOD event"):
         VodCallback.parse(body)
 
 

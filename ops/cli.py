@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.exceptions import TyperException
+from typer.exceptions import Abort, TyperException
 
 from aigc.errors import AigcError
 
@@ -34,8 +34,12 @@ COMMANDS = {
 }
 
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells count it."""
+
+
 class _Deferred(TyperCommand):
-    """A command of which only the purpose is known until it is called."""
+    """A command whose module is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  typer's own types are private
         module = importlib.import_module(f"ops.{self.name}")
@@ -69,7 +73,7 @@ def aigc() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status of the process.
 
-    0: it succeeded. 1: it failed, or found something. 2: its arguments are wrong.
+    0: it succeeded. 1: it failed, or found something. 2: its arguments are wrong. 130: Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -81,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AigcError as error:
         print(f"aigc {given[0]}: {error}", file=sys.stderr)
         return 1
+    except Abort:
+        return INTERRUPTED
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1  # as typer does where a write meets the closed pipe, and not this flush
@@ -91,4 +97,5 @@ def _explain(error: TyperException) -> None:
     """Write what is wrong with the arguments in one line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "aigc"
-    print(f"{path}: {error.format_message()}", file=sys.stderr)
+    if message := error.format_message():  # none: the help was printed instead
+        print(f"{path}: {message}", file=sys.stderr)

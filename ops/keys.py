@@ -189,7 +189,7 @@ def revoke_key(
         )
     record = revoke(name, target.open_ledger(), utc_now())
     if record.revoked_at is None:
-        print(f"revoked {name}; within {REMEMBERED_S} seconds nobody takes it any more")
+        print(f"revoked {name}; the functions refuse it within {REMEMBERED_S} seconds")
     else:
         print(f"{name} was revoked on {_day(record.revoked_at)}")
 

@@ -1,4 +1,4 @@
-"""Types of the commands' options that typer has not: each refuses a wrong value in one line."""
+"""Readers of option values that typer does not have; each refuses a wrong value in one line."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from ops import cli, connection, local
+from ops import cli, connection, local, rules
 from ops.cli import COMMANDS
 from ops.tables import print_table
 from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
@@ -185,6 +185,26 @@ def test_a_table_has_one_line_for_a_row_where_no_terminal_is(
         "1   [bold] " + "long " * 59 + "long",
         "2",
     ]
+
+
+def test_an_interrupted_command_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rules, "load_rules", interrupt)
+
+    assert cli.main(["rules"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_no_command_at_all_is_answered_with_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+
+    assert ended.value.code == 2
+    assert "Usage: aigc" in "".join(capsys.readouterr())
 
 
 def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

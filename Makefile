@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench load cost simulate mutations fuzz chaos test check format lock clean
+.PHONY: setup demo local package bench load cost simulate mutations fuzz chaos test verify-pulumi check format lock clean
 
 setup: .venv/ready
 
@@ -44,6 +44,11 @@ chaos: setup
 
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile -rs
+
+# Pulumi's own engine and the real provider, against the local cloud: half an hour. Needs on PATH
+# pulumi, its pulumi-language-python, and pulumi-resource-tencentcloud 0.2.3.
+verify-pulumi: setup
+	AIGC_VERIFY_PULUMI=1 $(BIN)/pytest tests/localcloud/test_control_plane_pulumi.py -v -rs
 
 check: setup
 	$(BIN)/ruff format --check

@@ -43,6 +43,15 @@ LANES = {"vod.image": 1000, "vod.scene_image": 1, "mps.image": 1}
 
 WARM_UP = 3
 
+COS_S, API_S = 0.010, 0.030
+"""How long a request to COS and a call of an API take where the network is measured."""
+
+_COS_OPERATIONS = ("PutObject", "GetObject", "HeadObject", "DeleteObject", "GetBucket")
+_API_ACTIONS = (
+    *("vod.CreateAigcImageTask", "vod.DescribeTaskDetail"),
+    *("mps.CreateAigcImageTask", "mps.DescribeAigcImageTask"),
+)
+
 _SDKS = ("tencentcloud-sdk-python-vod", "tencentcloud-sdk-python-mps", "pycryptodome", "crcmod")
 _OWNER = Caller("owner")
 
@@ -129,9 +138,9 @@ class Gateway:
     def warm(self, calls: Sequence[HttpCall]) -> Warm:
         """Make calls one after the other on one instance; the first few are not counted."""
         self._end_instances()
-        first = [self._paced(call) for call in calls[:WARM_UP]]
+        first = [self.paced(call) for call in calls[:WARM_UP]]
         cpu_s = self._cpu_s()
-        answers = [self._paced(call) for call in calls[WARM_UP:]]
+        answers = [self.paced(call) for call in calls[WARM_UP:]]
         return Warm(
             ledger=max(one.requests["cos"] for one in answers),
             upstream=max(one.requests["vod"] + one.requests["mps"] for one in answers),
@@ -157,7 +166,8 @@ class Gateway:
         memory_mb = result["MemUsage"] / 2**20
         return Answer(json.loads(value["body"]), seconds, memory_mb, self.counter.seen - before)
 
-    def _paced(self, call: HttpCall) -> Answer:
+    def paced(self, call: HttpCall) -> Answer:
+        """Call it after a pause."""
         time.sleep(PAUSE_S)
         return self.call(call)
 
@@ -181,6 +191,49 @@ def wait_until_active(cloud: LocalCloud, function: str) -> dict[str, Any]:
         state = scf.call("GetFunction", {"FunctionName": function}, _OWNER)
         if state["Status"] == "Active":
             return state
+
+
+def in_turns(gateways: Sequence[Gateway], calls: int, submit: HttpCall) -> list[list[float]]:
+    """Time submits and the status of each, in turns, as far away as the network is.
+
+    Returns for each gateway the medians of submit and status, in milliseconds.
+    """
+    for gateway in gateways:
+        gateway.warm([submit] * (WARM_UP + 1))
+    with _network(gateways[0].cloud):
+        submits = [[gateway.paced(submit) for gateway in gateways] for _ in range(calls)]
+        statuses = [
+            [
+                gateway.paced(_status(submit, answer))
+                for gateway, answer in zip(gateways, answers, strict=True)
+            ]
+            for answers in submits
+        ]
+    return [
+        [1000 * statistics.median(answer.seconds for answer in column) for column in columns]
+        for columns in zip(zip(*submits, strict=True), zip(*statuses, strict=True), strict=True)
+    ]
+
+
+def _status(submit: HttpCall, answer: Answer) -> HttpCall:
+    return HttpCall("GET", f"{submit.path}/requests/{answer.body['request_id']}/status")
+
+
+@contextlib.contextmanager
+def _network(cloud: LocalCloud) -> Iterator[None]:
+    """Let each request take its time; a fault's seconds are the cloud's."""
+    times_s = {f"cos.{operation}": COS_S for operation in _COS_OPERATIONS}
+    times_s |= dict.fromkeys(_API_ACTIONS, API_S)
+    cloud.faults.replace(
+        [
+            {"where": where, "what": f"delay:{seconds * SPEED:g}", "rate": 1}
+            for where, seconds in times_s.items()
+        ]
+    )
+    try:
+        yield
+    finally:
+        cloud.faults.replace([])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The function behind the Function URL: the API, and VOD's callbacks."""
+"""The function behind the Function URL: the API and the callbacks of VOD."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
         try:
             request = HttpRequest.parse(event, request_id=request_id)
         except BadEventError as error:
-            return dressed(refusal(error, request_id), request_id).to_event()
+            return with_standard_headers(refusal(error, request_id), request_id).to_event()
         return handle(request, lambda: _runtime(context)).to_event()
 
 
 def handle(request: HttpRequest, build: Callable[[], Runtime]) -> HttpResponse:
-    """Answer, also where this deployment is at fault: SCF would show the caller our stack."""
+    """Answer every request, also after a crash: SCF would show the stack trace to the caller."""
     try:
         response = answer(request, build())
     except Exception:
         logger.exception("call_crashed")
-        fault = AigcError("this service failed; its log says why under this request id")
-        response = refusal(fault, request.request_id)
-    return dressed(response, request.request_id, request.base_url)
+        error = AigcError("this service failed; its log says why under this request id")
+        response = refusal(error, request.request_id)
+    return with_standard_headers(response, request.request_id, request.base_url)
 
 
-def dressed(response: HttpResponse, request_id: str, base_url: str = "") -> HttpResponse:
-    """Add what every answer carries: the invocation's id, and over https that it stays so."""
+def with_standard_headers(
+    response: HttpResponse, request_id: str, base_url: str = ""
+) -> HttpResponse:
+    """Add the headers of every answer: the id of the invocation and, over https, HSTS."""
     headers = {"X-Request-Id": request_id} if request_id else {}
     if base_url.startswith("https:"):
         headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from ipaddress import IPv4Network, IPv6Network
@@ -13,9 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic.alias_generators import to_camel
 
 from aigc.signing import secret_bytes
+from infra.schedule import check_schedule
 
 ROOT = Path(__file__).parents[1]
 SECRETS = frozenset({"apiKeys", "callbackKey", "webhookSecrets"})
+EMPTY = frozenset({"", "{}", "[]"})
+"""Values that hold no secret, as Pulumi writes the defaults of Pulumi.yaml."""
+NOT_OWN = {
+    "region": "tencentcloud:region",
+    "protocol": "tencentcloud:protocol",
+    "stack": "namePrefix",
+}
+"""Fields that are read from elsewhere, with the key that is probably meant instead."""
 KINDS = ("vod.image", "vod.scene_image", "mps.image")
 ANYBODY = "*"
 """The origin that stands for all."""
@@ -53,7 +63,12 @@ class StackConfig(BaseModel):
         validate_default=True,
         description="empty, or lower-case letters, digits and '-', ending in '-', at most 30",
     )
-    tags: dict[str, str] = Field({}, max_length=10, description="an object of at most 10 tags")
+    tags: dict[str, str] = Field(
+        {},
+        max_length=10,
+        description="an object of at most 10 tags, each a string: `pulumi config set --type string"
+        """ --path 'tags["name"]' 2026` for a number""",
+    )
     inbox_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
     results_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
     input_buckets: tuple[Annotated[str, Field(pattern=_BUCKET)], ...] = Field(
@@ -64,7 +79,10 @@ class StackConfig(BaseModel):
         {"vod.image": 1, "vod.scene_image": 1, "mps.image": 4},
         description=f"an object of {', '.join(KINDS)} and numbers from 1",
     )
-    memory: int = Field(256, description="64, or 128 to 3072 in steps of 128")
+    # SCF has 64 MB too, which the provider refuses.
+    memory: int = Field(
+        256, ge=128, le=3072, multiple_of=128, description="128 to 3072 in steps of 128"
+    )
     timeout: int = Field(60, ge=10, le=900, description="10 to 900 seconds")
     reserved_concurrency: int | None = Field(
         None, description="megabytes, a multiple of 128, not less than memory"
@@ -85,6 +103,14 @@ class StackConfig(BaseModel):
     retry_base: float = Field(15, gt=0, description="seconds, more than 0")
     unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
     poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
+    labels: Literal["none", "metadata", "visible"] = Field(
+        "metadata", description="none, metadata or visible"
+    )
+    content_producer: str = Field(
+        "",
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,100}$",
+        description="at most 100 characters without control characters",
+    )
     webhook_secrets: tuple[str, ...] = Field(
         (),
         max_length=3,
@@ -101,8 +127,9 @@ class StackConfig(BaseModel):
     )
     sweep_schedule: str = Field(
         "0 */1 * * * * *",
-        pattern=r"^\S+( \S+){6}$",
-        description="a cron expression of 7 fields, seconds first",
+        description="a cron expression of 7 fields: second 0-59, minute 0-59, hour 0-23, day 1-31,"
+        " month 1-12 or JAN-DEC, weekday 0-6 or SUN-SAT, year 1970-2099; each *, a number, a-b,"
+        " */n or a-b/n, or several of them with commas",
     )
     package_path: str | None = Field(None, description="the path of a zip that exists")
 
@@ -113,29 +140,29 @@ class StackConfig(BaseModel):
         Raises:
             StackConfigError: A key is missing or its value is not allowed.
         """
-        own, provider = pulumi.Config(), pulumi.Config("tencentcloud")
-        given: dict[str, Any] = {
+        provider = pulumi.Config("tencentcloud")
+        values: dict[str, Any] = {
             "region": provider.require("region"),
             "protocol": (provider.get("protocol") or "https").lower(),
             "stack": pulumi.get_stack(),
         }
-        for field in cls.model_fields.values():
-            key = str(field.alias)
-            if key not in given and (value := own.get(key)) is not None:
-                given[key] = value
-        return cls.parse(given)
+        values |= _configured()
+        _check_encrypted(values)
+        return cls.parse(values)
 
     @classmethod
-    def parse(cls, given: dict[str, Any]) -> StackConfig:
+    def parse(cls, values: dict[str, Any]) -> StackConfig:
         """Check values, numbers and objects as the strings that Pulumi keeps.
 
         Raises:
             StackConfigError: A key is missing or its value is not allowed.
         """
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(values)
         except ValidationError as error:
-            raise StackConfigError("; ".join(map(_explain, error.errors()))) from None
+            # A network is tried as IPv4 and as IPv6, and both attempts report the same value.
+            messages = dict.fromkeys(map(_explain, error.errors()))
+            raise StackConfigError("; ".join(messages)) from None
 
     @field_validator(
         *("app_id", "inbox_bucket", "results_bucket", "sub_app_id", "reserved_concurrency"),
@@ -184,12 +211,11 @@ class StackConfig(BaseModel):
             raise ValueError("not such lanes")
         return {**cls.model_fields["lanes"].default, **lanes}
 
-    @field_validator("memory")
+    @field_validator("sweep_schedule")
     @classmethod
-    def _is_a_size(cls, memory: int) -> int:
-        if memory not in (64, *range(128, 3073, 128)):
-            raise ValueError("not such a size")
-        return memory
+    def _is_a_schedule(cls, expression: str) -> str:
+        check_schedule(expression)
+        return expression
 
     @field_validator("name_prefix")
     @classmethod
@@ -274,13 +300,57 @@ class StackConfig(BaseModel):
         return found[0]
 
 
+def _configured() -> dict[str, str]:
+    """Read every value of the stack's configuration, those with unknown keys included.
+
+    Raises:
+        StackConfigError: A key of this project is set that is the provider's or Pulumi's.
+    """
+    prefix = f"{pulumi.get_project()}:"
+    config = {**pulumi.runtime.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    values = {
+        name.removeprefix(prefix): value
+        for name, value in config.items()
+        if name.startswith(prefix)
+    }
+    for key in sorted(values.keys() & NOT_OWN.keys()):
+        raise StackConfigError(_unknown_key(key))
+    return values
+
+
+def _check_encrypted(values: dict[str, Any]) -> None:
+    """Refuse secrets in plain text, which Pulumi.<stack>.yaml would show.
+
+    Pulumi.yaml cannot demand it: the CLI refuses `secret: true` beside a default.
+
+    Raises:
+        StackConfigError: A secret value is not encrypted.
+    """
+    for key in sorted(SECRETS & values.keys()):
+        is_encrypted = pulumi.runtime.is_config_secret(f"{pulumi.get_project()}:{key}")
+        if values[key] not in EMPTY and not is_encrypted:
+            raise StackConfigError(
+                f"{key} is in plain text in the stack's settings; allowed: a value set with `pulumi"
+                f" config set --secret`; remove it first: `pulumi config rm {key}`"
+            )
+
+
+def _unknown_key(key: str) -> str:
+    known = [str(field.alias) for field in StackConfig.model_fields.values()]
+    known = [name for name in known if name not in NOT_OWN] + sorted(NOT_OWN.values())
+    similar = difflib.get_close_matches(NOT_OWN.get(key, key), known, n=1)
+    meant = f"; did you mean {similar[0]}?" if similar else ";"
+    return f"{key} is not a configuration key{meant} `pulumi config rm {key}` removes it"
+
+
 def _explain(fault: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     key = str(fault["loc"][0])
+    if fault["type"] == "extra_forbidden":
+        return _unknown_key(key)
     description = next(
-        (str(one.description) for one in StackConfig.model_fields.values() if one.alias == key),
-        "another key: there is no such",
+        str(field.description) for field in StackConfig.model_fields.values() if field.alias == key
     )
     if fault["type"] == "missing":
         return f"{key} is missing; allowed: {description}"
-    came = "not as it must be" if key in SECRETS else repr(fault["input"])
-    return f"{key} is {came}; allowed: {description}"
+    value = "not as it must be" if key in SECRETS else repr(fault["input"])
+    return f"{key} is {value}; allowed: {description}"

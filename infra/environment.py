@@ -36,6 +36,8 @@ def environment(
         "retry_base_s": f"{config.retry_base:g}",
         "unknown_after_s": f"{config.unknown_after:g}",
         "poll_interval_s": f"{config.poll_interval:g}",
+        "labels": config.labels,
+        "content_producer": json.dumps(config.content_producer),
         "webhook_secrets": pulumi.Output.secret(json.dumps(config.webhook_secrets)),
         "webhook_http": json.dumps(config.webhook_http),
         "webhook_networks": json.dumps([str(network) for network in config.webhook_networks]),

@@ -7,7 +7,6 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pulumi
-from tencentcloud_iac_pulumi import user
 
 from aigc.rules import Rules
 from infra.components.alarms import Alarms, AlarmsArgs
@@ -18,10 +17,21 @@ from infra.components.mps_role import MpsRole, MpsRoleArgs
 from infra.components.roles import ExecutionRole, ExecutionRoleArgs
 from infra.components.storage import Storage, StorageArgs
 from infra.components.vod import VodApplication, VodApplicationArgs
+from infra.deployed import Deployed
 from infra.environment import environment
+from infra.identity import check_identity
+from infra.lookups import account_id, check_existing
+from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, upload_command
+from infra.overlaps import check_overlaps
 from infra.permissions import STAGING, Reach, gateway_policy, sweep_policy, upload_policy
-from infra.triggers import cos_trigger, http_trigger, inbox_triggers, timer_trigger
+from infra.triggers import (
+    cos_trigger,
+    http_trigger,
+    inbox_prefix,
+    inbox_triggers,
+    timer_trigger,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,24 +40,34 @@ if TYPE_CHECKING:
     from tencentcloud_iac_pulumi import scf
 
     from infra.config import StackConfig
+    from infra.deployed import Outputs
 
 
 def deploy(config: StackConfig) -> None:
     """Declare everything, and export what a caller needs to know."""
-    app_id = config.app_id or user.get_info().app_id
+    deployed = Deployed.read()
+    app_id = config.app_id or account_id()
     config.check_buckets(app_id)
+    check_identity(config, app_id, deployed)
+    check_existing(config)
     rules = packaged_rules(config.package)
-    storage = _storage(config, app_id)
+    check_overlaps(config, _trigger_prefixes(rules), deployed)
+    storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"
-    MpsRole("mps", MpsRoleArgs(mode=config.mps_role, maker=maker))
+    MpsRole(
+        "mps",
+        MpsRoleArgs(mode=config.mps_role, maker=maker, is_deployed="mps-role" in deployed),
+    )
     vod = VodApplication(
         "vod",
         VodApplicationArgs(
-            application_name=f"{config.name_prefix}images", existing=config.sub_app_id
+            application_name=f"{config.name_prefix}images",
+            existing=config.sub_app_id,
+            is_deployed="vod-application" in deployed,
         ),
     )
     logs = _logs(config)
-    functions = _Functions(config, storage, vod, app_id, logs)
+    functions = _Functions(config, storage, vod, app_id, logs, deployed)
     endpoint = _serve(config, functions)
     _listen(config, functions, storage, rules)
     if config.callback_mode == "push":
@@ -71,12 +91,19 @@ def deploy(config: StackConfig) -> None:
         pulumi.export(name, value)
 
 
-def _storage(config: StackConfig, app_id: str) -> Storage:
+def _trigger_prefixes(rules: Rules) -> dict[str, str]:
+    inbox = inbox_prefix(rules)
+    own = {"inboxBucket": inbox, "resultsBucket": STAGING}
+    return {key: prefix for key, prefix in own.items() if prefix is not None}
+
+
+def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:
     args = StorageArgs(
         name_of=lambda role: config.bucket(role, app_id),
         tags=config.tags,
         inbox=config.inbox_bucket,
         results=config.results_bucket,
+        deployed=deployed.resources.keys(),
         origins=config.cors_origins,
     )
     return Storage("storage", args)
@@ -93,7 +120,7 @@ def _logs(config: StackConfig) -> FunctionLogs | None:
 
 def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | None]:
     """Deploy the gateway behind the endpoint that was asked for, and tell its address."""
-    about = "HTTP API and VOD's callbacks"
+    about = "HTTP API and callbacks of VOD."
     if config.endpoint == "function-url":
         trigger = http_trigger(config.cors_origins)
         return functions.add("gateway", about, gateway_policy, [trigger]).url
@@ -110,13 +137,15 @@ def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | No
 
 def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules: Rules) -> None:
     """Deploy what works without being called."""
-    about = "Uploads become jobs; pictures that MPS stored settle theirs"
+    about = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
     inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, STAGING)
     functions.add("upload", about, upload_policy, [*inbox, staging])
     # Not repeated when it fails: the next run is a minute away.
     timer = timer_trigger("sweep", config.sweep_schedule)
-    functions.add("sweep", "Finds what nobody reported", sweep_policy, [timer], retries=0)
+    functions.add(
+        "sweep", "Settles and starts jobs that no event reported.", sweep_policy, [timer], retries=0
+    )
 
 
 def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | None) -> None:
@@ -138,14 +167,16 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
 class _Functions:
     """The functions of one stack: the same code and settings, other triggers and permissions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what functions are made from
         self,
         config: StackConfig,
         storage: Storage,
         vod: VodApplication,
         app_id: str,
         logs: FunctionLogs | None,
+        deployed: Deployed,
     ) -> None:
+        self._deployed = deployed
         self.names: dict[str, pulumi.Output[str]] = {}
         self._config = config
         self._logs = logs
@@ -170,6 +201,7 @@ class _Functions:
     ) -> EventFunction:
         config = self._config
         physical = f"{config.name_prefix}{name}"
+        deployed = self._deployed.outputs(f"{name}-function")
         role = ExecutionRole(
             name,
             ExecutionRoleArgs(
@@ -182,6 +214,8 @@ class _Functions:
                 function_name=physical,
                 handler=f"{name}.main_handler",
                 description=description,
+                deployed=deployed,
+                replace=self._must_be_replaced(physical, deployed),
                 package=config.package,
                 role=role,
                 environment=self._environment,
@@ -197,6 +231,15 @@ class _Functions:
         )
         self.names[name] = function.function_name
         return function
+
+    def _must_be_replaced(self, name: str, deployed: Outputs) -> bool:
+        """Whether the provider cannot bring a deployed function into the wanted state."""
+        reasons = [f"SCF has lost its trigger {trigger}" for trigger in lost_triggers(deployed)]
+        if deployed.get("clsTopicId") and self._logs is None:
+            reasons.append("the provider cannot take the log topic away from it")
+        if reasons:
+            pulumi.warn(f"The function {name} is replaced: {'; '.join(reasons)}.")
+        return bool(reasons)
 
 
 def packaged_rules(package: Path) -> Rules:

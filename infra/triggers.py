@@ -79,8 +79,13 @@ def inbox_triggers(
     the first that fits wins. It compares suffixes by case, ours do not. It allows ten triggers.
     And one trigger stays as it is when a rule is edited under the same prefix.
     """
+    prefix = inbox_prefix(rules)
+    return [] if prefix is None else [cos_trigger(bucket, region, prefix)]
+
+
+def inbox_prefix(rules: Rules) -> str | None:
+    """Return what the prefixes of all rules have in common; None without rules."""
     if not rules.rule:
-        return []
+        return None
     # Prefixes of keys are strings and no paths: character by character is right.
-    common = os.path.commonprefix([rule.prefix for rule in rules.rule])  # noqa: RUF071
-    return [cos_trigger(bucket, region, common)]
+    return os.path.commonprefix([rule.prefix for rule in rules.rule])  # noqa: RUF071

@@ -78,7 +78,7 @@ class ApiFront:
         version = _required_header(request, "X-TC-Version")
         _required_header(request, "X-TC-Timestamp")
         caller = tc3.verify(request, credential, self._keys, self._clock.now())
-        service = self._service(credential.service, version)
+        service = self._service(credential.service, version, request)
         where = f"{service.name}.{action}"
         if not self._rate.admits(where):
             raise _throttled(action)
@@ -91,8 +91,12 @@ class ApiFront:
             raise LostReplyError
         return content
 
-    def _service(self, name: str, version: str) -> Service:
+    def _service(self, name: str, version: str, request: Request) -> Service:
         service = self._services.get(name)
+        if service is None and request.host.partition(".")[0] == name:
+            # The SDKs for Node.js take the service from the endpoint: `127` of `127.0.0.1:8080`.
+            by_version = {one.version: one for one in self._services.values()}
+            service = by_version.get(version)
         if service is None:
             raise ApiError("UnsupportedOperation", f"The local cloud has no service {name}.")
         if version != service.version:

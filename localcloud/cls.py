@@ -11,6 +11,8 @@ from localcloud.actions import ActionService, Json, Resources, check_one_of, now
 from localcloud.core import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from localcloud.tags import Tags
 
 VERSION = "2020-10-16"
@@ -153,6 +155,8 @@ class Cls(ActionService):
         self._topics = Collection(TOPIC, tags)
         self._alarms = Collection(ALARM, tags)
         self._notices = Collection(NOTICE, tags)
+        self.topic_users: list[Callable[[str], str]] = []
+        """Each names what uses a topic, elsewhere in the cloud; empty where nothing does."""
         self._indexes = Resources("index of topic", "ResourceNotFound.IndexNotExist")
         super().__init__(
             {
@@ -213,9 +217,17 @@ class Cls(ActionService):
         return self._topics.modify(params)
 
     def _delete_topic(self, params: Json) -> Json:
+        self._check_unused(params["TopicId"])
         if params["TopicId"] in self._indexes:
             self._indexes.remove(params["TopicId"])
         return self._topics.delete(params)
+
+    def _check_unused(self, topic: str) -> None:
+        if user := next((user for find in self.topic_users if (user := find(topic))), ""):
+            raise ApiError("OperationDenied", f"{user} uses the topic")
+        for alarm in self._alarms.found:
+            if any(target["TopicId"] == topic for target in alarm["AlarmTargets"]):
+                raise ApiError("OperationDenied", f"the alarm {alarm['Name']} uses the topic")
 
     # The index of a topic
 

@@ -24,6 +24,7 @@ def control_plane(cloud: LocalCloud) -> Iterator[Scf]:
     tags = Tags()
     logs = Cls(tags)
     scf = Scf(cloud, tags=tags, has_topic=logs.has_topic)
+    logs.topic_users.append(scf.user_of_topic)
     gateway = ApiGateway(scf, tags)
     for service in (tags, logs, scf, gateway, Cam(cloud, tags), Monitor(cloud.account)):
         cloud.register(service)

@@ -98,6 +98,10 @@ class Clock:
         """Tell Unix time; it is not scaled, since signatures and clients live by it."""
         return time.time()
 
+    def wait_real(self, seconds: float) -> None:
+        """Wait so many seconds of real time, whatever the speed."""
+        time.sleep(seconds)
+
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run something once, in a thread of its own, when that much cloud time has passed."""
         with self._changed:

@@ -9,19 +9,28 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
+from localcloud.marks import MARKS
+
 REQUEST_FAULTS = frozenset({"throttle", "lost_reply", "http_500", "delay"})
 API_FAULTS = REQUEST_FAULTS | {"refuse"}
 DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
+MAX_LAG_S = 60.0
+"""How far back a listing can lie: COS names no bound, the project assumes a minute."""
 
 # What can go wrong where; an entry that could never come true is refused.
 _PLACES = (
-    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure"}),
+    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure", "picture"}),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
     (r"(vod|mps|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", API_FAULTS),
+    (r"cos\.PutObject", REQUEST_FAULTS | {"race"}),
+    (r"cos\.GetBucket", REQUEST_FAULTS | {"lag"}),
     (r"cos\.[A-Z]\w*", REQUEST_FAULTS),
+    # An action, or a function whose name begins like one.
+    (r"scf\.[A-Z]\w*", API_FAULTS | DELIVERY_FAULTS | {"kill"}),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
-_NEEDS_ARGUMENT = frozenset({"task_failure", "delay", "refuse"})
+_NEEDS_ARGUMENT = frozenset({"task_failure", "picture", "delay", "refuse", "race", "lag"})
+_TAKES_SECONDS = frozenset({"delay", "kill", "race", "lag"})
 _FIELDS = frozenset({"where", "what", "times", "rate"})
 
 
@@ -96,6 +105,11 @@ class Faults:
                     return fault.what
         return None
 
+    def take_seconds(self, where: str, kind: str) -> float | None:
+        """Use the first fault of this kind here up; return its seconds, None without a fault."""
+        fault = self.take(where, kind)
+        return None if fault is None else float(argument(fault))
+
     def _is_due(self, fault: Fault) -> bool:
         return fault.rate is None or self._random.random() < fault.rate
 
@@ -140,9 +154,17 @@ def _kinds_at(where: object) -> frozenset[str] | None:
 
 def _is_kind(what: str, kinds: frozenset[str]) -> bool:
     kind, _, after = what.partition(":")
-    if kind in {"delay", "kill"} and after and not re.fullmatch(r"\d+(\.\d+)?", after):
+    if not after:
+        return kind in kinds and kind not in _NEEDS_ARGUMENT
+    if kind == "picture" and after not in MARKS:
         return False
-    return kind in kinds and (bool(after) or kind not in _NEEDS_ARGUMENT)
+    return kind in kinds and (kind not in _TAKES_SECONDS or _is_duration(kind, after))
+
+
+def _is_duration(kind: str, text: str) -> bool:
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        return False
+    return kind != "lag" or float(text) <= MAX_LAG_S
 
 
 def _how_often(at: str, entry: dict[str, Any]) -> tuple[int | None, float | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import ApiError
 from localcloud.cos.calls import url_of
 from localcloud.cos.errors import CosError
+from localcloud.marks import marked
 from localcloud.pictures import NotAPictureError, Order, draw
 from localcloud.tasks import (
     ABORTED,
@@ -127,7 +128,7 @@ class Mps:
     def produce(self, task: Task) -> list[dict[str, Any]]:
         """Draw a task's picture and put it into the caller's bucket, or into MPS's own."""
         try:
-            content = draw(self._order(task))
+            content = marked(draw(self._order(task)), task.mark)
         except NotAPictureError as error:
             failure = Failure(SOURCE_FAILED, "InvalidParameter", f"source file error: {error}")
             raise TaskFailedError(failure) from error
@@ -151,6 +152,7 @@ class Mps:
             aspect_ratio=extra.get("AspectRatio") or "",
             resolution=extra.get("Resolution") or "",
             format=extra.get("OutputFormat") or "png",
+            logo=extra.get("LogoAdd") == 1,
         )
 
     def _keep(self, name: str, content: bytes) -> str:

@@ -42,6 +42,8 @@ class Order:
     aspect_ratio: str = ""
     resolution: str = ""
     format: str = "png"
+    logo: bool = False
+    """Whether the vendor's visible label is drawn."""
 
 
 def draw(order: Order) -> bytes:
@@ -59,6 +61,8 @@ def draw(order: Order) -> bytes:
     else:
         canvas = _compose(size, chance)
     _caption(canvas, f"local cloud · {order.model}", order.prompt)
+    if order.logo:
+        _logo(canvas)
     return _encode(canvas, order.format)
 
 
@@ -161,6 +165,14 @@ def _caption(canvas: Image.Image, title: str, text: str) -> None:
     shown = shown if len(shown) <= longest else shown[: longest - 1] + "…"
     pen.text((size, top + size * 0.4), title, font=font, fill=(255, 255, 255, 190))
     pen.text((size, top + size * 1.8), shown, font=font, fill=(255, 255, 255, 255))
+
+
+def _logo(canvas: Image.Image) -> None:
+    size = max(10, canvas.width // 20)
+    pen = ImageDraw.Draw(canvas, "RGBA")
+    left = canvas.width - 2 * size
+    pen.rectangle((left, 0, canvas.width, round(1.5 * size)), fill=(255, 255, 255, 215))
+    pen.text((left + size // 2, size // 6), "AI", font=_font(size), fill=(0, 0, 0, 255))
 
 
 @functools.cache

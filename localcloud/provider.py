@@ -2,9 +2,8 @@
 
 For each resource it sends the calls that the real provider (terraform-provider-tencentcloud
 1.82.42, which tencentcloud_iac_pulumi 0.2.3 wraps) was seen to send when it creates one, in that
-order and with those bodies, through the official SDKs. Alarms, API Gateway and reservations were
-not recorded: their calls are those of its source. Only its fixed sleeps are left out, and it keeps
-no state: what is there already it takes over.
+order and with those bodies, through the official SDKs. Only its fixed sleeps are left out, and it
+keeps no state: what is there already it takes over.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from qcloud_cos import CosServiceError
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
 from localcloud import provider_alarms, provider_gateway, provider_logs
+from localcloud.cos import xml
 from localcloud.provider_inputs import given, key_list, unwrapped
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ ELSEWHERE: dict[str, Callable[[Cloud, Inputs], State]] = {
 
 TAKEN = frozenset({"InvalidParameterValue.Name", "InvalidParameter.RoleNameInUse"})
 """What VOD and CAM say of a name that is in use."""
-BUCKET_DOCUMENTS = (
-    *("website", "encryption", "versioning", "cors", "lifecycle", "logging", "tagging"),
-    "intelligenttiering",
+BUCKET_SETTINGS = (
+    *("acl", "website", "encryption", "versioning", "accelerate", "cors", "lifecycle", "logging"),
+    *("tagging", "intelligenttiering"),
 )
-"""What a bucket's read asks for; `accelerate` too, which the COS SDK cannot."""
+"""What a bucket's read asks for."""
 
 
 class ProviderTwin(pulumi.runtime.Mocks):
@@ -177,32 +177,45 @@ class ProviderTwin(pulumi.runtime.Mocks):
     # COS
 
     def _bucket(self, inputs: Inputs) -> State:
-        name, cos = inputs["bucket"], self._cloud.buckets
+        name, request = inputs["bucket"], self._cloud.bucket
         acl = inputs.get("acl", "private")
+        location = xml.document(
+            "CreateBucketConfiguration", {"LocationConstraint": self._cloud.region}
+        )
         try:
-            cos.create_bucket(Bucket=name, ACL=acl)
+            request("PUT", name, "", location, acl=acl)
         except CosServiceError as error:
             if error.get_error_code() != "BucketAlreadyOwnedByYou":
                 raise
-        if tags := inputs.get("tags"):
-            cos.put_bucket_tagging(Bucket=name, Tagging={"TagSet": {"Tag": key_list(tags)}})
-        cos.get_bucket_acl(Bucket=name)
-        cos.put_bucket_acl(Bucket=name, ACL=acl)
+        self._tag_bucket(name, inputs.get("tags", {}))
+        request("GET", name, "acl")
+        request("PUT", name, "acl", acl=acl)
         if rules := inputs.get("corsRules"):
-            cos.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRule": [*map(_cors, rules)]})
+            request(
+                "PUT",
+                name,
+                "cors",
+                xml.document("CORSConfiguration", {"CORSRule": [*map(_cors, rules)]}),
+            )
         if rules := inputs.get("lifecycleRules"):
-            configuration = {"Rule": [_lifecycle(rule) for rule in rules]}
-            cos.put_bucket_lifecycle(Bucket=name, LifecycleConfiguration=configuration)
+            content = {"Rule": [_lifecycle(rule) for rule in rules]}
+            request("PUT", name, "lifecycle", xml.document("LifecycleConfiguration", content))
+        self._tag_bucket(name, inputs.get("tags", {}))
         self._read_bucket(name)
         return name, {"cosBucketUrl": f"{name}.cos.{self._cloud.region}.myqcloud.com"}
 
+    def _tag_bucket(self, name: str, tags: dict[str, str]) -> None:
+        """Replace a bucket's tags; the provider does so after the creation and after the update."""
+        if tags:
+            self._cloud.bucket("DELETE", name, "tagging")
+            content = {"TagSet": {"Tag": key_list(tags)}}
+            self._cloud.bucket("PUT", name, "tagging", xml.document("Tagging", content))
+
     def _read_bucket(self, name: str) -> None:
-        cos = self._cloud.buckets
-        cos.head_bucket(Bucket=name)
-        cos.get_bucket_acl(Bucket=name)
-        for document in BUCKET_DOCUMENTS:
+        self._cloud.bucket("HEAD", name)
+        for setting in BUCKET_SETTINGS:
             try:
-                getattr(cos, f"get_bucket_{document}")(Bucket=name)
+                self._cloud.bucket("GET", name, setting)
             except CosServiceError as error:
                 if error.get_status_code() != 404:  # noqa: PLR2004  absent, as the provider takes it
                     raise

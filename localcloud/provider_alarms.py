@@ -20,17 +20,26 @@ SHORT_REGIONS = {
 """Cloud Monitor's own names, those of regions in which the provider's table agrees with SCF's."""
 
 
+_NO_PHONE_CALLS = {
+    "PhoneCircleTimes": 0,
+    "PhoneInnerInterval": 0,
+    "PhoneCircleInterval": 0,
+    "NeedPhoneArriveNotice": 0,
+    "PhoneCallType": "",
+}
+
+
 def create_notice(cloud: Cloud, inputs: Inputs) -> State:
     """Say who hears of alarms on metrics."""
     users = [
         {
             "ReceiverType": one["receiverType"],
             "UserIds": [int(id_) for id_ in one["userIds"]],
-            "GroupIds": [],
             "NoticeWay": one["noticeWays"],
             "StartTime": int(one["startTime"]),
             "EndTime": int(one["endTime"]),
             "Weekday": [int(day) for day in one["weekdays"]],
+            **_NO_PHONE_CALLS,
         }
         for one in inputs["userNotices"]
     ]
@@ -48,7 +57,7 @@ def create_notice(cloud: Cloud, inputs: Inputs) -> State:
         "DescribeAlarmNotices",
         Module=MODULE,
         PageNumber=1,
-        PageSize=20,
+        PageSize=200,
         Order="ASC",
         NoticeIds=[id_],
     )
@@ -95,12 +104,24 @@ def bind_objects(cloud: Cloud, inputs: Inputs) -> State:
         PolicyId=id_,
         Dimensions=dimensions,
     )
-    _describe(cloud, id_)
+    group = int(_describe(cloud, id_)["OriginId"])
+    cloud.call("monitor", "DescribePolicyObjectCount", Module=MODULE, GroupId=group)
+    cloud.call(
+        "monitor",
+        "DescribeBindingPolicyObjectList",
+        Module=MODULE,
+        GroupId=0,
+        PolicyId=id_,
+        Limit=100,
+        Offset=0,
+    )
     return id_, {}
 
 
-def _describe(cloud: Cloud, policy: str) -> None:
-    cloud.call("monitor", "DescribeAlarmPolicy", Module=MODULE, PolicyId=policy)
+def _describe(cloud: Cloud, policy: str) -> dict[str, Any]:
+    answer = cloud.call("monitor", "DescribeAlarmPolicy", Module=MODULE, PolicyId=policy)
+    described: dict[str, Any] = answer["Policy"]
+    return described
 
 
 def _rule(rule: dict[str, Any]) -> dict[str, Any]:
@@ -112,5 +133,7 @@ def _rule(rule: dict[str, Any]) -> dict[str, Any]:
         "ContinuePeriod": int(rule["continuePeriod"]),
         "NoticeFrequency": int(rule["noticeFrequency"]),
         "IsPowerNotice": int(rule["isPowerNotice"]),
+        "Description": rule.get("description", ""),
+        "Unit": rule.get("unit", ""),
         "RuleType": rule["ruleType"],
     }

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from localcloud.provider_inputs import Cloud, Inputs, State
 
 
+_ALL = {"Limit": 100, "Offset": 0}
+
+
 def create_service(cloud: Cloud, inputs: Inputs) -> State:
     """Make a service, which gets a domain of its own."""
     id_ = cloud.call(
@@ -26,7 +29,7 @@ def create_service(cloud: Cloud, inputs: Inputs) -> State:
         *("DescribeServiceUsagePlan", "DescribeApiUsagePlan"),
         "DescribeServiceEnvironmentStrategy",
     ):
-        cloud.call("apigateway", action, ServiceId=id_)
+        cloud.call("apigateway", action, ServiceId=id_, **_ALL)
     cloud.read_tags("apigw", "service", id_)
     return id_, {"outerSubDomain": told["OuterSubDomain"]}
 
@@ -34,6 +37,7 @@ def create_service(cloud: Cloud, inputs: Inputs) -> State:
 def create_api(cloud: Cloud, inputs: Inputs) -> State:
     """Send the service's requests to a function."""
     service = inputs["serviceId"]
+    _describe_service(cloud, service)
     created = cloud.call(
         "apigateway",
         "CreateApi",
@@ -58,7 +62,7 @@ def create_api(cloud: Cloud, inputs: Inputs) -> State:
     )
     id_ = created["Result"]["ApiId"]
     cloud.call("apigateway", "DescribeApi", ServiceId=service, ApiId=id_)
-    cloud.call("apigateway", "DescribeApiEnvironmentStrategy", ServiceId=service, ApiId=id_)
+    cloud.call("apigateway", "DescribeApiEnvironmentStrategy", ServiceId=service, ApiId=id_, **_ALL)
     return id_, {}
 
 
@@ -79,6 +83,7 @@ def release(cloud: Cloud, inputs: Inputs) -> State:
         "DescribeServiceEnvironmentReleaseHistory",
         ServiceId=service,
         EnvironmentName=environment,
+        **_ALL,
     )
     version = released["Result"]["ReleaseVersion"]
     return f"{service}#{environment}#{version}", {"releaseVersion": version}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from qcloud_cos import CosConfig, CosS3Client
+from qcloud_cos import CosConfig, CosS3Auth, CosS3Client
 from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.profile.client_profile import ClientProfile
@@ -53,6 +53,26 @@ class Cloud:
         )
         answer: dict[str, Any] = client.call_json(action, params)["Response"]
         return answer
+
+    def bucket(
+        self, method: str, name: str, setting: str = "", body: bytes = b"", *, acl: str = ""
+    ) -> None:
+        """Send a request about a bucket, or a setting of it, with the headers of the provider.
+
+        Raises:
+            CosServiceError: COS refuses.
+        """
+        config = self.buckets.get_conf()
+        params = {setting: ""} if setting else {}
+        self.buckets.send_request(
+            method=method,
+            url=config.uri(bucket=name),
+            bucket=name,
+            data=body,
+            headers={"x-amz-acl": acl} if acl else {},
+            params=params,
+            auth=CosS3Auth(config, params=params),
+        )
 
     def tag(self, service: str, prefix: str, id_: str, tags: dict[str, str]) -> None:
         """Set the tags of a resource that was created without; CAM's has no region."""

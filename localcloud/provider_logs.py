@@ -79,7 +79,7 @@ def create_alarm_notice(cloud: Cloud, inputs: Inputs) -> State:
         NoticeReceivers=receivers,
     )["AlarmNoticeId"]
     cloud.tag("cls", "alarmNotice", id_, inputs.get("tags", {}))
-    _read(cloud, "DescribeAlarmNotices", "alarmNoticeId", id_)
+    _read(cloud, "DescribeAlarmNotices", "alarmNoticeId", id_, limit=20)
     cloud.read_tags("cls", "alarmNotice", id_)
     return id_, {}
 
@@ -103,13 +103,13 @@ def create_alarm(cloud: Cloud, inputs: Inputs) -> State:
         Status=inputs["status"],
     )["AlarmId"]
     cloud.tag("cls", "alarm", id_, inputs.get("tags", {}))
-    _read(cloud, "DescribeAlarms", "alarmId", id_)
+    _read(cloud, "DescribeAlarms", "alarmId", id_, limit=20)
     cloud.read_tags("cls", "alarm", id_)
     return id_, {}
 
 
-def _read(cloud: Cloud, action: str, key: str, id_: str) -> None:
-    cloud.call("cls", action, Filters=[{"Key": key, "Values": [id_]}], Offset=0, Limit=100)
+def _read(cloud: Cloud, action: str, key: str, id_: str, limit: int = 100) -> None:
+    cloud.call("cls", action, Filters=[{"Key": key, "Values": [id_]}], Offset=0, Limit=limit)
 
 
 def _field(entry: dict[str, Any]) -> dict[str, Any]:

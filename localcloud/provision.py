@@ -115,7 +115,7 @@ def run_program(request: Request) -> dict[str, Any]:
     """Run the program in this process, which must not run another."""
     import pulumi  # noqa: PLC0415  slow, and of no use to who only calls `provision`
 
-    from localcloud.provider import ProviderTwin  # noqa: PLC0415
+    from localcloud.first_deployment import FirstDeployment  # noqa: PLC0415
     from localcloud.provider_inputs import Cloud  # noqa: PLC0415
 
     cloud = Cloud(
@@ -126,8 +126,9 @@ def run_program(request: Request) -> dict[str, Any]:
     )
     config = {f"{PROJECT}:{key}": value for key, value in request.config.items()}
     provider = {"tencentcloud:region": request.region, "tencentcloud:protocol": "HTTP"}
-    pulumi.runtime.set_all_config({**config, **provider})
-    pulumi.runtime.set_mocks(ProviderTwin(cloud), project=PROJECT, stack=STACK, preview=False)
+    # Everything counts as encrypted: these values exist in memory only.
+    pulumi.runtime.set_all_config({**config, **provider}, list(config))
+    pulumi.runtime.set_mocks(FirstDeployment(cloud), project=PROJECT, stack=STACK, preview=False)
     outputs: dict[str, Any] = {}
 
     def program() -> pulumi.Output[None]:

@@ -61,7 +61,10 @@ def fields(service: str, version: str, model: str) -> tuple[str, ...]:
 
 
 def filled(service: str, version: str, model: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Write a model out in full, as answers do: what was not given is empty of its type."""
+    """Write a model out in full, as answers do.
+
+    A plain field that was not given is empty of its type, a list is empty, and an object is null.
+    """
     return {
         name: _filled_value(service, version, of, given.get(name))
         for name, of in _types(service, version, model).items()
@@ -74,7 +77,7 @@ def _filled_value(service: str, version: str, of: _Type, value: Any) -> Any:  # 
         return items if of.is_plain else [filled(service, version, of.name, one) for one in items]
     if of.is_plain:
         return _EMPTY[of.name] if value is None else value
-    return filled(service, version, of.name, value or {})
+    return None if value is None else filled(service, version, of.name, value)
 
 
 def _check_object(service: str, version: str, model: str, value: object, path: str) -> None:

@@ -146,8 +146,13 @@ class _Connection(socketserver.StreamRequestHandler):
             return False
         if request is None:
             return False
+        response = self._answer(request)
+        if request.method == "CONNECT" and response.status == HTTPStatus.OK:
+            # What follows on this connection is the tunnel's content: more requests to read.
+            self.wfile.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
+            return True
         keep_alive = request.headers.get("connection", "").lower() != "close"
-        self._send(request.method, self._answer(request), keep_alive=keep_alive)
+        self._send(request.method, response, keep_alive=keep_alive)
         return keep_alive
 
     def _answer(self, request: Request) -> Response:
@@ -164,10 +169,12 @@ class _Connection(socketserver.StreamRequestHandler):
         if not line.strip():
             return None
         try:
-            method, target, _version = line.decode("latin-1").split()
+            method, target, version = line.decode("latin-1").split()
         except ValueError:
             raise BadRequestError("the request line is not `METHOD target HTTP/1.1`") from None
         headers = _read_headers(self.rfile)
+        if version == "HTTP/1.0":
+            headers.setdefault("connection", "close")
         if headers.get("expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if {"content-length", "transfer-encoding"} & headers.keys():

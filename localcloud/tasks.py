@@ -83,6 +83,8 @@ class Task:
     """Accepted over the limit: it will fail, and takes nobody else's place."""
     doom: Failure | None = None
     """How it is going to fail, known when it was accepted."""
+    mark: str = ""
+    """Metadata that its pictures carry, one of `localcloud.marks`."""
     error: Failure | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
 
@@ -202,6 +204,7 @@ class TaskBook:
         active = (self._tasks[task_id] for task_id in self._active.get(task.where, ()))
         running = sum(not other.overflows for other in active)
         fault = self._faults.take(task.where, "task_failure")
+        task.mark = argument(self._faults.take(task.where, "picture") or "")
         if running >= self.limits[task.where]:
             task.overflows = True
             task.doom = _upstream_failure(task, "RequestLimitExceeded")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ ALGORITHM = "TC3-HMAC-SHA256"
 MAX_SKEW_S = 300
 
 _AUTHORIZATION = re.compile(
-    rf"{ALGORITHM}\s+Credential=(?P<id>[^/,]+)/(?P<date>[\d-]+)/(?P<service>\w+)/tc3_request,"
+    rf"{ALGORITHM}\s+Credential=(?P<id>[^/,]+)/(?P<date>[\d-]+)/(?P<service>[\w:]+)/tc3_request,"
     r"\s*SignedHeaders=(?P<names>[\w;-]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
 
@@ -71,20 +71,25 @@ def verify(request: Request, credential: Credential, keys: Keys, now: float) -> 
         raise _wrong_signature("its date is not that of X-TC-Timestamp")
     if not {"content-type", "host"} <= set(credential.signed_headers):
         raise _wrong_signature("SignedHeaders must hold content-type and host")
-    expected = sign(request, credential, key.secret_key, timestamp)
-    if not hmac.compare_digest(expected, credential.signature):
+    # The SDKs for Node.js sign the host without its port, the others with it.
+    hosts = dict.fromkeys((request.headers.get("host", ""), request.hostname))
+    expected = (sign(request, credential, key.secret_key, timestamp, host) for host in hosts)
+    if not any(hmac.compare_digest(one, credential.signature) for one in expected):
         raise _wrong_signature("it is not what the request and the key give")
     return Caller(key.secret_id, key.role)
 
 
-def sign(request: Request, credential: Credential, secret_key: str, timestamp: int) -> str:
-    """Compute the signature that the request should have."""
+def sign(
+    request: Request, credential: Credential, secret_key: str, timestamp: int, host: str
+) -> str:
+    """Compute the signature that the request should have, if this host was signed."""
+    signed = replace(request, headers={**request.headers, "host": host})
     text = "\n".join(
         (
             ALGORITHM,
             str(timestamp),
             credential.scope,
-            _sha256(_canonical(request, credential.signed_headers).encode()),
+            _sha256(_canonical(signed, credential.signed_headers).encode()),
         )
     )
     key = f"TC3{secret_key}".encode()

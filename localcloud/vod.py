@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud import vod_answers
 from localcloud.core import ApiError
+from localcloud.marks import marked
 from localcloud.pictures import NotAPictureError, Order, draw, placeholder
 from localcloud.tasks import DAY_S, SOURCE_FAILED, Failure, Task, TaskFailedError
 from localcloud.vod_answers import TASK_TYPES, VERSION
@@ -178,7 +179,7 @@ class Vod:
             message = f"source file error: {error}"
             failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", message)
             raise TaskFailedError(failure) from error
-        return [self._keep(task, output, content) for content in pictures]
+        return [self._keep(task, output, marked(content, task.mark)) for content in pictures]
 
     def _keep(self, task: Task, output: dict[str, Any], content: bytes) -> dict[str, Any]:
         is_permanent = output.get("StorageMode") == "Permanent"
@@ -314,6 +315,7 @@ def _order(task: Task, inputs: list[bytes], number: int) -> Order:
         aspect_ratio=output.get("AspectRatio") or "",
         resolution=output.get("Resolution") or "",
         format=output.get("OutputFormat") or encode.get("Format") or "png",
+        logo=output.get("LogoAdd") == "Enabled",
     )
 
 

@@ -51,7 +51,8 @@ def detail(task: Task) -> dict[str, Any]:
 
 
 def _echo(task: Task, kind: str) -> dict[str, Any]:
-    echo = schema.filled("vod", VERSION, f"{kind}Input", task.params)
+    params = {"OutputConfig": {}, **task.params}
+    echo = schema.filled("vod", VERSION, f"{kind}Input", params)
     output = echo.get("OutputConfig") or {}
     output["ExpireTime"] = output.get("ExpireTime") or _NO_TIME
     for file in echo.get("FileInfos") or []:

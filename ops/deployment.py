@@ -54,15 +54,17 @@ class Deployment:
     """Of keys in the stack's configuration, where that can be known."""
     knows_key_names: bool = True
     credentials: tuple[str, str, str | None] = field(repr=False)
+    protocol: str = "https"
+    """The scheme of requests; the local cloud has http only."""
     proxy: str = ""
-    """Of the local cloud, which is reached over http."""
+    """The local cloud's URL; empty leaves the proxy to the environment."""
 
     def bucket(self, name: str) -> CosBucket:
         """Open a bucket of this account's."""
         return CosBucket(
             name,
             region=self.region,
-            protocol="http" if self.proxy else "https",
+            protocol=self.protocol,
             credentials=lambda: self.credentials,
             proxies={"http": self.proxy} if self.proxy else None,
         )
@@ -106,7 +108,7 @@ class Deployment:
     def _settings(self) -> Settings:
         return Settings(
             region=self.region,
-            protocol="http" if self.proxy else "https",
+            protocol=self.protocol,
             sub_app_id=self.sub_app_id,
             inbox_bucket=self.inbox,
             results_bucket=self.results,
@@ -148,6 +150,7 @@ def deployment(stack: str | None, bucket: str | None, region: str | None) -> Dep
             ledger=bucket,
             knows_key_names=False,
             credentials=owners_credentials(),
+            protocol=providers_protocol(),
         )
     with contextlib.suppress(InvalidRequestError):
         return of_connection(running_cloud())
@@ -167,6 +170,7 @@ def of_connection(connection: dict[str, Any]) -> Deployment:
         sub_app_id=connection["sub_app_id"],
         key_names=tuple(connection["key_names"]),
         credentials=(connection["secret_id"], connection["secret_key"], None),
+        protocol="http",
         proxy=connection["cloud"],
     )
 
@@ -198,6 +202,7 @@ def of_stack(name: str) -> Deployment:
         key_names=tuple(outputs.get("keyNames", ())),
         knows_key_names="keyNames" in outputs,
         credentials=owners_credentials(),
+        protocol=providers_protocol(),
     )
 
 
@@ -216,3 +221,17 @@ def owners_credentials() -> tuple[str, str, str | None]:
             " TENCENTCLOUD_SECRET_KEY, and TENCENTCLOUD_SECURITY_TOKEN with a temporary key"
         ) from None
     return secret_id, secret_key, os.environ.get("TENCENTCLOUD_SECURITY_TOKEN")
+
+
+def providers_protocol() -> str:
+    """Read the protocol from the variable that Pulumi's provider reads too; https without it.
+
+    `aigc local --no-provision` sets it, beside the proxy that leads to the local cloud.
+
+    Raises:
+        DeploymentError: It is neither http nor https.
+    """
+    protocol = os.environ.get("TENCENTCLOUD_PROTOCOL", "https").lower()
+    if protocol not in {"http", "https"}:
+        raise DeploymentError(f"TENCENTCLOUD_PROTOCOL is {protocol!r}; allowed: http or https")
+    return protocol

@@ -59,7 +59,8 @@ def create(name: str, limits: Limits, bucket: ObjectStore, now: datetime) -> str
     if not bucket.create(f"{NAMES}{name}", digest.encode()):
         raise KeyNameError(f"there is, or was, a key {name}; allowed: a name that was never used")
     record = KeyRecord(name=name, created_at=now, limits=limits)
-    bucket.put(record_key(digest), record.model_dump_json().encode())
+    # An older deployment refuses a key with a limit that it does not know, even one not set.
+    bucket.put(record_key(digest), record.model_dump_json(exclude_defaults=True).encode())
     return key
 
 
@@ -121,6 +122,10 @@ def new(
     own_only: Annotated[
         bool, typer.Option("--own-only", help="The key sees only its own requests.")
     ] = False,
+    visible_label: Annotated[
+        bool,
+        typer.Option("--visible-label", help="The vendor draws its logo into this key's images."),
+    ] = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -138,6 +143,7 @@ def new(
         jobs_per_day=jobs_per_day,
         budget_per_month=budget,
         own_only=own_only,
+        visible_label=visible_label,
     )
     key = create(name, limits, target.open_ledger(), utc_now())
     _say(f"the key {name}, shown this once:")
@@ -204,6 +210,7 @@ def _told(limits: Limits) -> str:
         *([",".join(limits.kinds)] if limits.kinds else []),
         *(f"{number} {what}" for what, number in counted.items() if number is not None),
         *(["its own only"] if limits.own_only else []),
+        *(["visible label"] if limits.visible_label else []),
     ]
     return "; ".join(told) or "none"
 

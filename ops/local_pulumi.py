@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 STACK = "local"
-SECRET = frozenset({"apiKeys", "callbackKey"})
+SECRET = frozenset({"apiKeys", "callbackKey", "webhookSecrets"})
 
 
 def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
@@ -43,15 +43,23 @@ def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
 def settings(config: Mapping[str, str]) -> Iterator[list[str]]:
     """Write the arguments of `pulumi config set` for each value.
 
-    An object is set entry by entry: Pulumi takes its JSON for a string, and refuses that.
+    Objects and lists are set entry by entry: Pulumi takes their JSON for a string, and refuses it.
     """
     for key, value in config.items():
         kind = "--secret" if key in SECRET else "--plaintext"
-        if value.startswith("{"):
-            for name, entry in json.loads(value).items():
-                yield [kind, "--path", f'{key}["{name}"]', str(entry)]
+        if value.startswith(("{", "[")):
+            for place, entry in _entries(json.loads(value)):
+                yield [kind, "--path", f"{key}[{place}]", str(entry)]
         else:
             yield [kind, key, value]
+
+
+def _entries(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    """Walk the entries of an object or a list, with what stands in the brackets of their paths."""
+    if isinstance(value, dict):
+        yield from ((json.dumps(name), entry) for name, entry in value.items())
+    else:
+        yield from ((str(index), entry) for index, entry in enumerate(value))
 
 
 def commands(variables: Mapping[str, str], config: Mapping[str, str]) -> str:

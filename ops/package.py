@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aigc.api.built import FOLDER as DOCUMENTS
+from aigc.api.openapi.build import write_documents
 from aigc.rules import load_rules
 from ops import options
 from ops.prices import load_prices
@@ -57,6 +59,9 @@ LEFT_OUT = (
     "urllib3/http2/connection.py",
 )
 """Files of the wheels that nothing on our paths imports."""
+
+ONLY_FOR_BUILDING = "openapi"
+"""Folder of `aigc.api` that the documents are built with: the functions serve what was built."""
 
 NO_BYTECODE = f"""
 No Python {SCF_PYTHON} on this machine: the zip holds NO BYTECODE.
@@ -179,8 +184,9 @@ def weigh(path: Path, python: str) -> Weight:
 
 
 def _copy_functions(stage: Path) -> None:
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ONLY_FOR_BUILDING)
     shutil.copytree(ROOT / "functions", stage, ignore=ignore, dirs_exist_ok=True)
+    write_documents(stage / DOCUMENTS.relative_to(ROOT / "functions"))
 
 
 def _unpack_wheels(wheels: Path, stage: Path) -> None:

@@ -19,15 +19,16 @@ from aigc.errors import (
 )
 from aigc.jobs.job import Place, Source, fresh_id
 from aigc.jobs.ledger import Ledger
-from aigc.jobs.ports import Listed, Peek, Reply
+from aigc.jobs.ports import Listed, Peek, Reply, one_after_another
 from aigc.jobs.runtime import Memory, Runtime
 from aigc.prices import Prices
 from aigc.settings import Settings
 from aigc.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from aigc.jobs.ports import Parallel
     from aigc.tasks.kind import ApiCall
 
 LEASE_S = 75
@@ -60,6 +61,28 @@ class StoreFault:
     """Whether it is only the reply that is lost."""
 
 
+class RoundTrips:
+    """Counts round trips: requests that are made in parallel take one together."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self) -> None:
+        """Count a request."""
+        self.count += 1
+
+    def parallel(self, *requests: Callable[[], Any]) -> list[Any]:
+        """Implement `Parallel`."""
+        begin, longest = self.count, self.count
+        results = []
+        for request in requests:
+            self.count = begin
+            results.append(request())
+            longest = max(longest, self.count)
+        self.count = longest
+        return results
+
+
 class InMemoryStore:
     """An `ObjectStore` and `Inbox` with COS's semantics."""
 
@@ -71,8 +94,10 @@ class InMemoryStore:
         self.headers: dict[str, dict[str, str]] = {}
         self.requests: list[str] = []
         self.faults: list[StoreFault] = []
+        self.round_trips = RoundTrips()
 
     def create(self, key: str, body: bytes) -> bool:
+        self.round_trips.note()
         self.requests.append(f"create {key}")
         fault = self._fault(f"create {key}")
         if fault is not None and not fault.takes_effect:
@@ -85,6 +110,7 @@ class InMemoryStore:
         return True
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        self.round_trips.note()
         self.requests.append(f"put {key}")
         fault = self._fault(f"put {key}")
         if fault is not None and not fault.takes_effect:
@@ -95,6 +121,7 @@ class InMemoryStore:
             raise fault.error
 
     def get(self, key: str) -> bytes | None:
+        self.round_trips.note()
         self.requests.append(f"get {key}")
         return self.objects[key][0] if key in self.objects else None
 
@@ -102,6 +129,7 @@ class InMemoryStore:
         return self.objects[key][0][:size] if key in self.objects else None
 
     def peek(self, key: str, size: int) -> Peek | None:
+        self.round_trips.note()
         self.requests.append(f"peek {key}")
         if key not in self.objects:
             return None
@@ -112,6 +140,7 @@ class InMemoryStore:
         return self.headers.get(key)
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        self.round_trips.note()
         self.requests.append(f"list {prefix}")
         first = bisect.bisect_right(self._keys, after) if after else 0
         found = [key for key in self._keys[first:] if key.startswith(prefix)]
@@ -119,6 +148,7 @@ class InMemoryStore:
 
     def delete(self, *keys: str) -> None:
         request = f"delete {' '.join(keys)}"
+        self.round_trips.note()
         self.requests.append(request)
         fault = self._fault(request)
         if fault is None or fault.takes_effect:
@@ -324,11 +354,18 @@ class World:
     """What this instance remembers; another instance has the same ledger and its own memory."""
     prices: Prices = field(default_factory=Prices)
 
-    def runtime(self, seconds: float = 60) -> Runtime:
+    def runtime(self, seconds: float = 60, parallel: Parallel = one_after_another) -> Runtime:
         """Make the runtime of one invocation that has this long."""
         return Runtime(
+            parallel=parallel,
             settings=self.settings,
-            ledger=Ledger(self.store, lease=timedelta(seconds=LEASE_S), now=self.clock.now),
+            ledger=Ledger(
+                self.store,
+                lease=timedelta(seconds=LEASE_S),
+                now=self.clock.now,
+                sleep=self.clock.sleep,
+                parallel=parallel,
+            ),
             bucket=self.store,
             kinds=KINDS,
             upstream=self.vendor,

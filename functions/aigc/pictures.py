@@ -127,8 +127,14 @@ def _jpeg_frame(data: bytes) -> int:
     raise BadPictureError("a jpg without a frame header")
 
 
-def _webp_size(data: bytes) -> tuple[int, int]:
-    form = data[12:16]
+def webp_size(data: bytes | memoryview) -> tuple[int, int]:
+    """Read the size of a WebP in pixels.
+
+    Raises:
+        IndexError: It is cut off.
+        BadPictureError: Its first chunk is no picture.
+    """
+    form = bytes(data[12:16])
     if form == b"VP8X":
         return 1 + _little(data, 24, 3), 1 + _little(data, 27, 3)
     if form == b"VP8L":
@@ -145,7 +151,7 @@ def _number(data: bytes, start: int, size: int) -> int:
     return int.from_bytes(data[start : start + size], "big")
 
 
-def _little(data: bytes, start: int, size: int) -> int:
+def _little(data: bytes | memoryview, start: int, size: int) -> int:
     if len(data) < start + size:
         raise IndexError
     return int.from_bytes(data[start : start + size], "little")
@@ -155,5 +161,5 @@ def _little(data: bytes, start: int, size: int) -> int:
 _FORMATS: dict[str, tuple[str, Callable[[bytes], tuple[int, int]], Callable[[bytes], bool]]] = {
     "image/png": ("png", _png_size, lambda data: _PNG_END in data),
     "image/jpeg": ("jpg", _jpeg_size, lambda data: data.find(_JPEG_END, _jpeg_frame(data)) > 0),
-    "image/webp": ("webp", _webp_size, lambda data: len(data) >= 8 + _little(data, 4, 4)),
+    "image/webp": ("webp", webp_size, lambda data: len(data) >= 8 + _little(data, 4, 4)),
 }

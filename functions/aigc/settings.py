@@ -53,6 +53,10 @@ class Settings(Wire):
     """First wait before a job that found no room at the vendor is retried; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
     """Seconds after which a submission without an answer is given up."""
+    labels: Literal["none", "metadata", "visible"] = "metadata"
+    """Labels of generated pictures: metadata inside the file, and the vendor's visible logo too."""
+    content_producer: str = Field(default="", max_length=100)
+    """Name or code of the service in the labels; empty: made of the account's APPID."""
     webhook_secrets: tuple[SecretStr, ...] = ()
     """Secrets (`whsec_…`) that sign webhooks; without one, webhooks are refused."""
     webhook_http: bool = False
@@ -69,6 +73,14 @@ class Settings(Wire):
     @classmethod
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("content_producer", mode="before")
+    @classmethod
+    def _from_json_text(cls, value: object) -> object:
+        """Read JSON text: whether SCF takes variables beyond ASCII is not documented."""
+        if isinstance(value, str) and value.startswith('"'):
+            return json.loads(value)
+        return value
 
     @field_validator("webhook_secrets")
     @classmethod

@@ -6,10 +6,12 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from tencentcloud_iac_pulumi import scf
+
+from infra.lost_triggers import check_created
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +31,10 @@ class EventFunctionArgs:
     function_name: str
     handler: str
     description: str
+    deployed: Mapping[str, Any]
+    """The outputs of the function in Pulumi's state; empty before the first `pulumi up`."""
+    replace: bool
+    """Whether to delete the deployed function and create it again."""
     package: Path
     """A zip whose name carries the hash of its content: the provider compares the path only."""
     role: ExecutionRole
@@ -58,6 +64,7 @@ class EventFunction(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aigc:function:EventFunction", name, None, opts)
         function = self._function(name, args)
+        check_created(function)
         self._repeat(name, args, function)
         if args.reserved_mb is not None:
             self._reserve(name, args.reserved_mb, function)
@@ -79,7 +86,14 @@ class EventFunction(pulumi.ComponentResource):
                 ],
                 msg_ttl=args.event_age_s,
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            # A new function has SCF's own settings, even under the same name; and the provider
+            # looks for the settings of a renamed function under the old name.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                replace_with=[function],
+                replace_on_changes=["functionName"],
+                delete_before_replace=True,
+            ),
         )
 
     def _reserve(self, name: str, reserved_mb: int, function: scf.Function) -> None:
@@ -96,7 +110,9 @@ class EventFunction(pulumi.ComponentResource):
         return scf.Function(
             f"{name}-function",
             name=args.function_name,
-            description=args.description,
+            description=described(
+                args.description, args.deployed.get("description"), change=args.replace
+            ),
             handler=args.handler,
             runtime=RUNTIME,
             func_type="Event",
@@ -114,9 +130,24 @@ class EventFunction(pulumi.ComponentResource):
             tags=args.tags,
             # The name is fixed and SCF has it once; and a function must not run before it may.
             opts=pulumi.ResourceOptions(
-                parent=self, delete_before_replace=True, depends_on=[args.role]
+                parent=self,
+                delete_before_replace=True,
+                depends_on=[args.role],
+                replace_on_changes=["description"] if args.replace else None,
             ),
         )
+
+
+def described(description: str, deployed: str | None, *, change: bool) -> str:
+    """Return the description to deploy: one of two, which say the same.
+
+    Pulumi replaces a resource only for a change. A changed description is a change that means
+    nothing, and the state remembers which of the two is deployed.
+    """
+    variants = (description, f"{description} Created again.")
+    if deployed not in variants:
+        return description
+    return variants[(variants.index(deployed) + change) % 2]
 
 
 def function_url(triggers: Sequence[scf.outputs.FunctionTriggerInfo] | None) -> str | None:

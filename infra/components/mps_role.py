@@ -8,6 +8,7 @@ from typing import Literal
 import pulumi
 from tencentcloud_iac_pulumi import cam
 
+from infra.lookups import ask
 from infra.permissions import trust
 
 NAME = "MPS_QcsRole"
@@ -23,6 +24,8 @@ class MpsRoleArgs:
     """
 
     mode: Literal["existing", "create", "import", "skip"]
+    is_deployed: bool
+    """Whether the stack has the role already."""
     maker: str
     """What tells the role of this stack from another's."""
 
@@ -40,9 +43,9 @@ class MpsRole(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aigc:mps:MpsRole", name, None, opts)
         description = f"What MPS may do in COS on this account's behalf; made by {args.maker}"
-        found = None if args.mode == "skip" else _existing()
+        found = None if args.mode == "skip" and not args.is_deployed else _existing()
         _check(args.mode, found, description)
-        if args.mode in {"create", "import"}:
+        if args.mode in {"create", "import"} or args.is_deployed:
             self._own(name, description, found.role_id if found else None)
         self.register_outputs({})
 
@@ -72,7 +75,7 @@ class MpsRole(pulumi.ComponentResource):
 
 
 def _existing() -> cam.outputs.GetRolesRoleListResult | None:
-    roles = cam.get_roles(name=NAME).role_lists
+    roles = ask(f"The role {NAME}", lambda: cam.get_roles(name=NAME)).role_lists
     return roles[0] if roles else None
 
 

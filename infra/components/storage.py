@@ -11,7 +11,7 @@ from tencentcloud_iac_pulumi import cos
 from aigc.jobs.runtime import INPUTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs at once
 LEDGER_DAYS = {
@@ -35,6 +35,8 @@ class StorageArgs:
     """An existing bucket to take uploads from; None makes one."""
     results: str | None
     """An existing bucket to put results into; None makes one."""
+    deployed: Collection[str]
+    """The names of resources in Pulumi's state."""
     origins: Sequence[str]
     """From where browsers may send pictures to results, and read them."""
 
@@ -68,17 +70,20 @@ class Storage(pulumi.ComponentResource):
         lifecycle_rules: Sequence[cos.BucketLifecycleRuleArgs] | None = None,
         cors_rules: Sequence[cos.BucketCorsRuleArgs] | None = None,
     ) -> pulumi.Output[str]:
-        if existing is not None:
+        name = f"aigc-{role}"
+        if existing is not None and name not in self._args.deployed:
             return pulumi.Output.from_input(existing)
-        return cos.Bucket(
-            f"aigc-{role}",
+        own = cos.Bucket(
+            name,
             bucket=self._args.name_of(role),
             acl="private",
             tags=self._args.tags,
             lifecycle_rules=lifecycle_rules,
             cors_rules=cors_rules,
             opts=self._protected(),
-        ).bucket
+        )
+        # A bucket of this stack stays in it when another takes its place: it has the objects.
+        return own.bucket if existing is None else pulumi.Output.from_input(existing)
 
     def _ledger(self) -> pulumi.Output[str]:
         # Never versioned: COS then ignores x-cos-forbid-overwrite, on which the ledger rests.

@@ -14,6 +14,8 @@ class VodApplicationArgs:
 
     application_name: str
     existing: int | None
+    is_deployed: bool
+    """Whether the stack has an application of its own already."""
 
 
 class VodApplication(pulumi.ComponentResource):
@@ -27,9 +29,10 @@ class VodApplication(pulumi.ComponentResource):
         super().__init__("aigc:vod:VodApplication", name, None, opts)
         self._name = name
         self._is_ours = args.existing is None
-        if args.existing is None:
+        # An application of this stack stays in it when another takes its place: it has media.
+        if args.existing is None or args.is_deployed:
             self.sub_app_id = self._create(args.application_name)
-        else:
+        if args.existing is not None:
             self.sub_app_id = pulumi.Output.from_input(args.existing)
         self.register_outputs({"sub_app_id": self.sub_app_id})
 

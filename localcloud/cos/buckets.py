@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from localcloud.cos import xml
-from localcloud.cos.calls import Call, Operation, url_encoded, xml_time
+from localcloud.cos import acl, xml
+from localcloud.cos.calls import Call, operation, url_encoded, xml_time
 from localcloud.cos.errors import CosError
-from localcloud.cos.store import PRIVATE, Bucket
+from localcloud.cos.store import Bucket
 from localcloud.server import Response
 
 if TYPE_CHECKING:
     from localcloud.core import Account, Clock
-    from localcloud.cos.store import Store, StoredObject
+    from localcloud.cos.routing import Operations
+    from localcloud.cos.store import Listing, Store, StoredObject
+    from localcloud.faults import Faults
 
 MAX_KEYS = 1000
+MAX_BUCKETS = 2000
 _MAX_NAME = 60
 
 # Sub-resources that are stored as they are put, with CAM's word for them.
@@ -50,69 +53,87 @@ _ABSENT = {
     "website": "NoSuchWebsiteConfiguration",
 }
 
-_SCHEMA = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-_OWNER = f'Grantee {_SCHEMA} xsi:type="CanonicalUser"'
-_GROUP = f'Grantee {_SCHEMA} xsi:type="Group"'
-
 
 class BucketOperations:
     """What can be done with a bucket; `operations` names each by method and sub-resource."""
 
-    def __init__(self, store: Store, account: Account, clock: Clock) -> None:
+    def __init__(self, store: Store, account: Account, clock: Clock, faults: Faults) -> None:
         self._store = store
         self._account = account
+        self._owner = acl.owner_of(account)
         self._clock = clock
-        self._listed_owner = xml.elements(self._owner())
-        self.operations = {
-            ("PUT", ""): Operation("PutBucket", self._create),
-            ("HEAD", ""): Operation("HeadBucket", self._head),
-            ("GET", ""): Operation("GetBucket", self._list),
-            ("DELETE", ""): Operation("DeleteBucket", self._delete),
-            ("PUT", "acl"): Operation("PutBucketACL", self._put_acl),
-            ("GET", "acl"): Operation("GetBucketACL", self._get_acl),
-            ("GET", "location"): Operation("GetBucketLocation", self._location),
-            ("POST", "delete"): Operation("DeleteMultipleObjects", self._delete_objects),
+        self._faults = faults
+        self._listed_owner = xml.elements(self._owner)
+        self.operations: Operations = {
+            ("PUT", ""): operation("PutBucket", self._create),
+            ("HEAD", ""): operation("HeadBucket", self._head),
+            ("GET", ""): operation(
+                "GetBucket", self._list, "prefix marker delimiter max-keys encoding-type"
+            ),
+            ("GET", "versions"): operation(
+                "GetBucketObjectVersions",
+                self._list_versions,
+                "prefix key-marker version-id-marker delimiter max-keys encoding-type",
+            ),
+            ("DELETE", ""): operation("DeleteBucket", self._delete),
+            ("PUT", "acl"): operation("PutBucketACL", self._put_acl),
+            ("GET", "acl"): operation("GetBucketACL", self._get_acl),
+            ("GET", "location"): operation("GetBucketLocation", self._location),
+            ("POST", "delete"): operation("DeleteMultipleObjects", self._delete_objects),
         }
         for setting, word in _SETTINGS.items():
             self.operations |= {
-                ("PUT", setting): Operation(f"PutBucket{word}", self._put_setting),
-                ("GET", setting): Operation(f"GetBucket{word}", self._get_setting),
-                ("DELETE", setting): Operation(f"DeleteBucket{word}", self._delete_setting),
+                ("PUT", setting): operation(f"PutBucket{word}", self._put_setting),
+                ("GET", setting): operation(f"GetBucket{word}", self._get_setting),
+                ("DELETE", setting): operation(f"DeleteBucket{word}", self._delete_setting),
             }
 
-    def service(self, _call: Call) -> Response:
-        """List the account's buckets."""
-        buckets = [
-            {
-                "Name": bucket.name,
-                "Location": bucket.region,
-                "CreationDate": xml_time(bucket.created),
-            }
-            for bucket in self._store.buckets()
-        ]
-        content = {"Owner": self._owner(), "Buckets": {"Bucket": buckets}}
+    def service(self, call: Call) -> Response:
+        """List the account's buckets by name."""
+        region, marker = call.param("region"), call.param("marker")
+        limit = min(call.number("max-keys", MAX_BUCKETS), MAX_BUCKETS)
+        buckets = sorted(
+            (
+                bucket
+                for bucket in self._store.buckets()
+                if region in {"", bucket.region} and bucket.name > marker
+            ),
+            key=lambda bucket: bucket.name,
+        )
+        page, is_truncated = buckets[:limit], len(buckets) > limit
+        content: dict[str, object] = {
+            "Owner": self._owner,
+            "Marker": marker,
+            **({"NextMarker": page[-1].name} if page and is_truncated else {}),
+            "IsTruncated": is_truncated,
+            "Buckets": {
+                "Bucket": [
+                    {
+                        "Name": bucket.name,
+                        "Location": bucket.region,
+                        "CreationDate": xml_time(bucket.created),
+                    }
+                    for bucket in page
+                ]
+            },
+        }
         return _xml("ListAllMyBucketsResult", content)
 
     def _bucket(self, call: Call) -> Bucket:
         return self._store.bucket(call.target.bucket)
 
-    def _owner(self) -> dict[str, str]:
-        uin = self._account.uin
-        return {"ID": f"qcs::cam::uin/{uin}:uin/{uin}", "DisplayName": uin}
-
     # Its life
 
     def _create(self, call: Call) -> Response:
-        name = call.target.bucket
+        name, chosen = call.target.bucket, acl.in_headers(call, acl.BUCKET_ACLS) or "private"
         suffix = f"-{self._account.app_id}"
         if len(name) > _MAX_NAME or not re.fullmatch(r"[a-z0-9][a-z0-9-]*" + suffix, name):
             raise CosError(
                 "InvalidBucketName",
                 f"{name} is not lower-case letters, digits and hyphens, ending in {suffix}.",
             )
-        acl = call.header("acl") or PRIVATE
         now = self._clock.now()
-        self._store.create_bucket(Bucket(name, call.target.region, now, acl))
+        self._store.create_bucket(Bucket(name, call.target.region, now, chosen))
         return Response(headers={"Location": f"/{name}"})
 
     def _head(self, call: Call) -> Response:
@@ -152,42 +173,63 @@ class BucketOperations:
 
     def _put_acl(self, call: Call) -> Response:
         bucket = self._bucket(call)
-        bucket.acl = call.header("acl") or bucket.acl
+        bucket.acl = acl.in_request(call, acl.BUCKET_ACLS, self._owner)
         self._store.note_bucket(bucket)
         return Response()
 
     def _get_acl(self, call: Call) -> Response:
-        return acl_document(self._bucket(call).acl, self._owner())
+        return acl.document(self._bucket(call).acl, self._owner)
 
     # What is in it
 
     def _list(self, call: Call) -> Response:
-        bucket = self._bucket(call)
-        wanted = call.param("encoding-type") == "url"
-        limit = min(call.number("max-keys", MAX_KEYS), MAX_KEYS)
-        prefix, marker, delimiter = (call.param(n) for n in ("prefix", "marker", "delimiter"))
-        page = bucket.listing(prefix, marker, delimiter, limit)
-
-        def encoded(text: str) -> str:
-            return url_encoded(text, wanted=wanted)
-
+        marker = call.param("marker")
+        page, common = self._page(call, marker)
         content: dict[str, object] = {
-            "Name": bucket.name,
-            **({"EncodingType": "url"} if wanted else {}),
-            "Prefix": encoded(prefix),
-            "Marker": encoded(marker),
-            "MaxKeys": limit,
-            **({"Delimiter": encoded(delimiter)} if delimiter else {}),
-            "IsTruncated": page.is_truncated,
-            **({"NextMarker": encoded(page.next_marker)} if page.is_truncated else {}),
-            "Contents": [self._listed(one, encoded(one.key)) for one in page.objects],
-            "CommonPrefixes": [{"Prefix": encoded(group)} for group in page.groups],
+            **common,
+            "Marker": _encoded(call, marker),
+            **({"NextMarker": _encoded(call, page.next_marker)} if page.is_truncated else {}),
+            "Contents": [self._listed(call, stored) for stored in page.objects],
         }
         return _xml("ListBucketResult", content)
 
-    def _listed(self, stored: StoredObject, key: str) -> dict[str, object]:
+    def _list_versions(self, call: Call) -> Response:
+        """List each object as its own only version: there are no others."""
+        marker = call.param("key-marker")
+        page, common = self._page(call, marker)
+        next_marker = {"NextKeyMarker": _encoded(call, page.next_marker)}
+        content: dict[str, object] = {
+            **common,
+            "KeyMarker": _encoded(call, marker),
+            "VersionIdMarker": call.param("version-id-marker"),
+            **(next_marker if page.is_truncated else {}),
+            "Version": [
+                {**self._listed(call, stored), "VersionId": "null", "IsLatest": True}
+                for stored in page.objects
+            ],
+        }
+        return _xml("ListVersionsResult", content)
+
+    def _page(self, call: Call, marker: str) -> tuple[Listing, dict[str, object]]:
+        """Read a page of the bucket, and write what all kinds of listings have in common."""
+        bucket = self._bucket(call)
+        limit = min(call.number("max-keys", MAX_KEYS), MAX_KEYS)
+        prefix, delimiter = call.param("prefix"), call.param("delimiter")
+        lag = self._faults.take_seconds("cos.GetBucket", "lag") or 0
+        page = bucket.listing(prefix, marker, delimiter, limit, lag=lag)
+        return page, {
+            "Name": bucket.name,
+            **({"EncodingType": "url"} if call.param("encoding-type") == "url" else {}),
+            "Prefix": _encoded(call, prefix),
+            "MaxKeys": limit,
+            **({"Delimiter": _encoded(call, delimiter)} if delimiter else {}),
+            "IsTruncated": page.is_truncated,
+            "CommonPrefixes": [{"Prefix": _encoded(call, group)} for group in page.groups],
+        }
+
+    def _listed(self, call: Call, stored: StoredObject) -> dict[str, object]:
         return {
-            "Key": key,
+            "Key": _encoded(call, stored.key),
             "LastModified": xml_time(stored.modified),
             "ETag": f'"{stored.etag}"',
             "Size": stored.size,
@@ -207,21 +249,8 @@ class BucketOperations:
         return _xml("DeleteResult", {"Deleted": [] if quiet else [{"Key": key} for key in keys]})
 
 
-def acl_document(acl: str, owner: dict[str, str]) -> Response:
-    """Write an access list in full, and its short name in a header."""
-    everyone = {"URI": "http://cam.qcloud.com/groups/global/AllUsers"}
-    grants: list[dict[str, object]] = [{_OWNER: owner, "Permission": "FULL_CONTROL"}]
-    grants += [
-        {_GROUP: everyone, "Permission": permission}
-        for permission, acls in (
-            ("READ", ("public-read", "public-read-write")),
-            ("WRITE", ("public-read-write",)),
-        )
-        if acl in acls
-    ]
-    content = {"Owner": owner, "AccessControlList": {"Grant": grants}}
-    answer = _xml("AccessControlPolicy", content)
-    return Response(answer.status, answer.body, {**answer.headers, "x-cos-acl": acl})
+def _encoded(call: Call, text: str) -> str:
+    return url_encoded(text, wanted=call.param("encoding-type") == "url")
 
 
 def _setting(call: Call) -> str:

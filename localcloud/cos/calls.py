@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import formatdate
@@ -28,6 +29,7 @@ _KEPT = (
     "Content-Type",
     "Expires",
 )
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _META = ("x-cos-meta-", "x-amz-meta-")
 
 
@@ -75,11 +77,13 @@ class Call:
         Raises:
             CosError: It is not.
         """
-        expected = self.request.headers.get("content-md5")
-        digest = hashlib.md5(self.request.body, usedforsecurity=False).digest()
-        if expected is not None and base64.b64encode(digest).decode() != expected:
+        body, expected = self.request.body, self.request.headers.get("content-md5")
+        if expected is None:
+            return body
+        digest = hashlib.md5(body, usedforsecurity=False).digest()
+        if base64.b64encode(digest).decode() != expected:
             raise CosError("BadDigest", "The Content-MD5 you specified did not match the body.")
-        return self.request.body
+        return body
 
     def object_headers(self) -> dict[str, str]:
         """Pick the headers that the object keeps."""
@@ -93,10 +97,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What CAM, and the faults, call an operation; and what carries it out."""
+    """What CAM, and the faults, call an operation; what carries it out; and what it reads."""
 
     name: str
     run: Callable[[Call], Response]
+    params: frozenset[str] = frozenset()
+    """The parameters of the query that it reads, beside its sub-resource."""
+
+
+def operation(name: str, run: Callable[[Call], Response], params: str = "") -> Operation:
+    """Make an operation that reads these parameters, separated by spaces."""
+    return Operation(name, run, frozenset(params.split()))
 
 
 def object_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -107,6 +118,23 @@ def object_headers(headers: dict[str, str]) -> dict[str, str]:
         if name.startswith(_META):
             kept["x-cos-meta-" + name[len(_META[0]) :]] = value
     return kept
+
+
+def byte_range(header: str, size: int) -> tuple[int, int] | None:
+    """Turn `bytes=2-5`, `bytes=2-`, `bytes=-3` into the first and the last byte; else None.
+
+    Raises:
+        CosError: The range begins behind the end.
+    """
+    wanted = _RANGE.fullmatch(header)
+    if wanted is None or wanted[0] == "bytes=-":
+        return None
+    begin, end = wanted[1], wanted[2]
+    first = int(begin) if begin else max(0, size - int(end or 0))
+    last = min(int(end), size - 1) if begin and end else size - 1
+    if first > last:
+        raise CosError("InvalidRange", f"The requested range is outside of {size} bytes.")
+    return first, last
 
 
 def http_time(moment: float) -> str:

@@ -20,6 +20,7 @@ _STATUSES = {
     "InvalidPartOrder": 400,
     "InvalidPolicyDocument": 400,
     "InvalidRange": 416,
+    "InvalidTag": 400,
     "InvalidToken": 403,
     "InvalidURI": 400,
     "MalformedPOSTRequest": 400,

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import uuid
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
+from localcloud.cos.digests import crc64, md5
 from localcloud.cos.errors import CosError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.cos.attributes import Attributes
 
 MIN_PART = 1024 * 1024  # but the last; https://cloud.tencent.com/document/product/436/7742
 MAX_PARTS = 10_000
 
 
+class UploadName(NamedTuple):
+    """What names an upload, in the order in which uploads are listed."""
+
+    bucket: str
+    key: str
+    upload_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part, and the MD5 by which the client names it."""
+    """A part, with the MD5 by which the client names it."""
 
     etag: str
+    crc64: int
     content: bytes
+    modified: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,90 +43,155 @@ class Whole:
 
     content: bytes
     etag: str
-    headers: dict[str, str]
+    attributes: Attributes
 
 
-@dataclass(slots=True)
-class _Upload:
-    bucket: str
-    key: str
-    headers: dict[str, str]
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload that has begun."""
+
+    attributes: Attributes
+    initiated: float
     parts: dict[int, Part] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadListing:
+    """A page of a bucket's uploads: uploads and, with a delimiter, the groups between them."""
+
+    uploads: list[tuple[UploadName, float]]
+    """Each with the time at which it began."""
+    groups: list[str]
+    is_truncated: bool
+    next_marker: tuple[str, str]
 
 
 class Uploads:
     """The uploads that have begun and not ended."""
 
     def __init__(self) -> None:
-        self._uploads: dict[str, _Upload] = {}
+        self._uploads: dict[UploadName, Upload] = {}
         self._lock = threading.Lock()
 
-    def begin(self, bucket: str, key: str, headers: dict[str, str]) -> str:
-        """Begin an upload and return its id."""
-        upload_id = uuid.uuid4().hex
-        self._uploads[upload_id] = _Upload(bucket, key, headers)
-        return upload_id
+    def begin(self, bucket: str, key: str, attributes: Attributes, now: float) -> UploadName:
+        """Begin an upload and return its name."""
+        name = UploadName(bucket, key, uuid.uuid4().hex)
+        with self._lock:
+            self._uploads[name] = Upload(attributes, now)
+        return name
 
-    def add(self, upload_id: str, number: int, content: bytes) -> str:
-        """Keep a part, over an older one of its number, and return its ETag.
+    def add(self, name: UploadName, number: int, content: bytes, now: float) -> Part:
+        """Keep a part, over an older one of its number, and return it.
 
         Raises:
             CosError: There is no such upload, or no such number.
         """
         if not 1 <= number <= MAX_PARTS:
             raise CosError("InvalidArgument", f"partNumber is {number}; allowed: 1 to {MAX_PARTS}.")
-        etag = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        part = Part(md5(content), crc64(content), content, now)
         with self._lock:
-            self._find(upload_id).parts[number] = Part(etag, content)
-        return etag
+            self._find(name).parts[number] = part
+        return part
 
-    def parts(self, upload_id: str) -> list[tuple[int, Part]]:
+    def parts(self, name: UploadName) -> list[tuple[int, Part]]:
         """List the parts so far, in order.
 
         Raises:
             CosError: There is no such upload.
         """
         with self._lock:
-            return sorted(self._find(upload_id).parts.items(), key=lambda item: item[0])
+            return sorted(self._find(name).parts.items(), key=lambda item: item[0])
 
-    def assemble(self, upload_id: str, asked: list[tuple[int, str]]) -> Whole:
+    def listing(
+        self, bucket: str, prefix: str, delimiter: str, after: tuple[str, str], limit: int
+    ) -> UploadListing:
+        """List a bucket's uploads by key and id.
+
+        Args:
+            bucket: The bucket.
+            prefix: What the keys begin with.
+            delimiter: What ends a group; empty lists uploads only.
+            after: The key and the id behind which the page begins; without an id, all uploads of
+                that key are passed over.
+            limit: How many uploads and groups a page has.
+        """
+        with self._lock:
+            named = sorted(
+                (name, upload.initiated)
+                for name, upload in self._uploads.items()
+                if name.bucket == bucket and name.key.startswith(prefix)
+            )
+        entries = list(_entries(named, len(prefix), delimiter, after))
+        page = entries[:limit]
+        is_truncated = len(entries) > limit
+        return UploadListing(
+            uploads=[entry for entry in page if not isinstance(entry, str)],
+            groups=[entry for entry in page if isinstance(entry, str)],
+            is_truncated=is_truncated,
+            next_marker=_marker(page[-1]) if page and is_truncated else ("", ""),
+        )
+
+    def assemble(self, name: UploadName, asked: list[tuple[int, str]]) -> Whole:
         """Put the named parts together.
 
         Raises:
             CosError: There is no such upload, or a part is missing, out of order or too small.
         """
         with self._lock:
-            upload = self._find(upload_id)
+            upload = self._find(name)
             parts = [_named(upload, number, etag) for number, etag in asked]
         numbers = [number for number, _ in asked]
         if numbers != sorted(set(numbers)):
             raise CosError("InvalidPartOrder", "The parts are not in ascending order.")
         if any(len(part.content) < MIN_PART for part in parts[:-1]):
             raise CosError("EntityTooSmall", f"A part but the last is below {MIN_PART} bytes.")
-        digests = b"".join(bytes.fromhex(part.etag) for part in parts)
-        digest = hashlib.md5(digests, usedforsecurity=False).hexdigest()
+        digest = md5(b"".join(bytes.fromhex(part.etag) for part in parts))
         content = b"".join(part.content for part in parts)
-        return Whole(content, f"{digest}-{len(parts)}", upload.headers)
+        return Whole(content, f"{digest}-{len(parts)}", upload.attributes)
 
-    def abort(self, upload_id: str) -> None:
+    def abort(self, name: UploadName) -> None:
         """Forget an upload with its parts.
 
         Raises:
             CosError: There is no such upload.
         """
         with self._lock:
-            self._find(upload_id)
-            del self._uploads[upload_id]
+            self._find(name)
+            del self._uploads[name]
 
-    def _find(self, upload_id: str) -> _Upload:
-        upload = self._uploads.get(upload_id)
+    def _find(self, name: UploadName) -> Upload:
+        upload = self._uploads.get(name)
         if upload is None:
             raise CosError("NoSuchUpload", "The specified multipart upload does not exist.")
         return upload
 
 
-def _named(upload: _Upload, number: int, etag: str) -> Part:
+def _named(upload: Upload, number: int, etag: str) -> Part:
     part = upload.parts.get(number)
     if part is None or part.etag != etag:
         raise CosError("InvalidPart", f"Part {number} was not uploaded, or has another ETag.")
     return part
+
+
+def _entries(
+    named: list[tuple[UploadName, float]], start: int, delimiter: str, after: tuple[str, str]
+) -> Iterator[tuple[UploadName, float] | str]:
+    """Walk sorted uploads behind a marker; those that share a group are one entry, its name."""
+    last_group = after[0]
+    for name, initiated in named:
+        end = name.key.find(delimiter, start) if delimiter else -1
+        group = name.key[: end + len(delimiter)]
+        if end >= 0 and group > last_group:
+            last_group = group
+            yield group
+        elif end < 0 and _is_behind(name, after):
+            yield name, initiated
+
+
+def _is_behind(name: UploadName, after: tuple[str, str]) -> bool:
+    key, upload_id = after
+    return (name.key, name.upload_id) > after if upload_id else name.key > key
+
+
+def _marker(entry: tuple[UploadName, float] | str) -> tuple[str, str]:
+    return (entry, "") if isinstance(entry, str) else entry[0][1:]

@@ -11,12 +11,16 @@ from urllib.parse import unquote
 
 from localcloud.core import ApiError
 from localcloud.cos import cors, forms, signing, xml
+from localcloud.cos.acl import owner_of
+from localcloud.cos.attributes import attributes_of
 from localcloud.cos.buckets import BucketOperations
-from localcloud.cos.calls import Call, Operation, Target, http_time, object_headers
+from localcloud.cos.calls import Call, Operation, Target, http_time, operation
 from localcloud.cos.errors import CosError
 from localcloud.cos.events import Events, ObjectCreated
 from localcloud.cos.multipart import Uploads
-from localcloud.cos.objects import ObjectOperations
+from localcloud.cos.objects import ObjectOperations, checksums
+from localcloud.cos.parts import MultipartOperations
+from localcloud.cos.routing import choose
 from localcloud.cos.store import Store
 from localcloud.cos.writer import Writer
 from localcloud.faults import REQUEST_FAULTS, argument
@@ -57,11 +61,29 @@ class Cos:
         self._authorize = authorize
         self._store = Store(folder)
         self._events = Events(clock, faults)
-        self._writer = Writer(self._store, self._events, account, clock)
-        self._buckets = BucketOperations(self._store, account, clock)
-        self._objects = ObjectOperations(self._store, self._writer, Uploads(), account)
+        self._writer = Writer(
+            self._store, self._events, account=account, clock=clock, faults=faults
+        )
+        owner = owner_of(account)
+        buckets = BucketOperations(self._store, account, clock, faults)
+        objects = ObjectOperations(self._store, self._writer, owner)
+        multipart = MultipartOperations(self._store, self._writer, Uploads(), owner, clock)
         self._post = Operation("PostObject", self._post_form)
-        self._service = Operation("GetService", self._buckets.service)
+        self._service = {
+            ("GET", ""): operation("GetService", buckets.service, "region marker max-keys")
+        }
+        self._on_bucket = {
+            **buckets.operations,
+            **multipart.on_bucket,
+            ("POST", ""): self._post,
+        }
+        self._on_object = {**objects.operations, **multipart.on_object}
+
+    @property
+    def operations(self) -> set[str]:
+        """What it carries out, in the words of CAM and of the faults."""
+        tables = (self._service, self._on_bucket, self._on_object)
+        return {operation.name for table in tables for operation in table.values()}
 
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
         """Call a listener at each object that is created; it must return at once."""
@@ -81,6 +103,10 @@ class Cos:
         """
         return self._store.bucket(name)
 
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is a bucket of this name."""
+        return any(bucket.name == name for bucket in self._store.buckets())
+
     def read(self, bucket: str, key: str) -> bytes:
         """Read an object.
 
@@ -99,7 +125,7 @@ class Cos:
         request = Request("PUT", "", f"/{key}", "", {"content-type": content_type}, content)
         target = Target(bucket=bucket, region=region, key=key)
         call = Call(request=request, target=target, caller=None, request_id=_request_id())
-        return self._writer.write(call, content, call.object_headers(), event="Put")
+        return self._writer.write(call, content, attributes_of(call), event="Put")
 
     # For everybody
 
@@ -135,19 +161,8 @@ class Cos:
 
     def _operation(self, request: Request, target: Target) -> Operation:
         if not target.bucket:
-            return self._service
-        if target.key:
-            operations = self._objects.operations
-        elif request.method == "POST" and "delete" not in request.params:
-            return self._post
-        else:
-            operations = self._buckets.operations
-        params = request.params
-        named = (name for _, name in operations if name and name in params) if params else ()
-        found = operations.get((request.method, next(iter(named), "")))
-        if found is None:
-            raise CosError("MethodNotAllowed", "The local cloud has no such operation.")
-        return found
+            return choose(self._service, request)
+        return choose(self._on_object if target.key else self._on_bucket, request)
 
     def _caller(self, request: Request, target: Target, operation: Operation) -> Caller | None:
         now = self._clock.now()
@@ -186,12 +201,9 @@ class Cos:
         form = forms.parse(call.request)
         request = replace(call.request, headers={**call.request.headers, **form.fields})
         form_call = replace(call, request=request, target=replace(call.target, key=form.key))
-        headers = object_headers(form.fields)
-        stored = self._writer.write(form_call, form.content, headers, event="Post")
+        stored = self._writer.write(form_call, form.content, attributes_of(form_call), event="Post")
         status = form.fields.get("success_action_status", "")
-        return Response(
-            int(status) if status in {"200", "201"} else 204, headers={"ETag": f'"{stored.etag}"'}
-        )
+        return Response(int(status) if status in {"200", "201"} else 204, headers=checksums(stored))
 
     def _cors(self, request: Request, target: Target) -> dict[str, str]:
         origin = request.headers.get("origin")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import hashlib
 import threading
 import uuid
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from localcloud.cos.changes import Changes
+from localcloud.cos.digests import crc64, md5
 from localcloud.cos.errors import CosError
 from localcloud.journal import Journal
 
@@ -38,6 +39,9 @@ class StoredObject:
     small: str | None = None
     """Its content as Latin-1, which any bytes are; None where there is a file."""
     acl: str = "default"
+    tags: dict[str, str] = field(default_factory=dict)
+    crc64: int | None = None
+    """None where it was stored before this was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Bucket:
     """Documents of its sub-resources (`cors`, `lifecycle`…), as they were put."""
     objects: dict[bytes, StoredObject] = field(default_factory=dict)
     keys: list[bytes] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -76,6 +81,7 @@ class Bucket:
         if replaced is None:
             bisect.insort(self.keys, key)
         self.objects[key] = stored
+        self.changes.note(key, replaced)
         return replaced
 
     def remove(self, key: str) -> StoredObject | None:
@@ -83,21 +89,43 @@ class Bucket:
         removed = self.objects.pop(key.encode(), None)
         if removed is not None:
             del self.keys[bisect.bisect_left(self.keys, key.encode())]
+            self.changes.note(key.encode(), removed)
         return removed
 
-    def listing(self, prefix: str, marker: str, delimiter: str, limit: int) -> Listing:
-        """List in the order of the keys' UTF-8 bytes, what sorts behind the marker only."""
-        with self.lock:
-            entries = _Walk(self.keys, prefix.encode(), marker.encode(), delimiter.encode())
-            page: list[tuple[bytes, bool]] = []
-            for entry in entries:
-                if len(page) == limit:
-                    return self._page(page, is_truncated=True)
-                page.append(entry)
-            return self._page(page, is_truncated=False)
+    def listing(
+        self, prefix: str, marker: str, delimiter: str, limit: int, *, lag: float = 0
+    ) -> Listing:
+        """List in the order of the keys' UTF-8 bytes, what sorts behind the marker only.
 
-    def _page(self, page: list[tuple[bytes, bool]], *, is_truncated: bool) -> Listing:
-        objects = [self.objects[key] for key, is_group in page if not is_group]
+        Args:
+            prefix: What the listed keys begin with.
+            marker: The key or group behind which the page begins.
+            delimiter: What ends a group; empty lists keys only.
+            limit: How many keys and groups a page has.
+            lag: How many real seconds the listing is late; 0 lists the present.
+        """
+        with self.lock:
+            past = self.changes.undone(lag) if lag else {}
+            keys = self._keys_before(past) if past else self.keys
+            page: list[tuple[bytes, bool]] = []
+            for entry in _Walk(keys, prefix.encode(), marker.encode(), delimiter.encode()):
+                if len(page) == limit:
+                    return self._page(page, past, is_truncated=True)
+                page.append(entry)
+            return self._page(page, past, is_truncated=False)
+
+    def _keys_before(self, past: dict[bytes, StoredObject | None]) -> list[bytes]:
+        unchanged = [key for key in self.keys if key not in past]
+        return sorted(unchanged + [key for key, stored in past.items() if stored is not None])
+
+    def _page(
+        self,
+        page: list[tuple[bytes, bool]],
+        past: dict[bytes, StoredObject | None],
+        *,
+        is_truncated: bool,
+    ) -> Listing:
+        objects = [past.get(key) or self.objects[key] for key, is_group in page if not is_group]
         groups = [key.decode() for key, is_group in page if is_group]
         last = page[-1][0].decode() if page and is_truncated else ""
         return Listing(objects, groups, is_truncated, last)
@@ -200,6 +228,15 @@ class Store:
 
     # Objects
 
+    def check_absent(self, bucket: Bucket, key: str) -> None:
+        """Refuse a key that exists.
+
+        Raises:
+            CosError: It exists.
+        """
+        if key.encode() in bucket.objects:
+            raise _exists()
+
     def put(
         self, bucket: Bucket, stored: StoredObject, content: bytes, *, unless_exists: bool
     ) -> None:
@@ -208,8 +245,8 @@ class Store:
         Raises:
             CosError: The key exists, and was to be written only if not.
         """
-        if unless_exists and stored.key.encode() in bucket.objects:
-            raise _exists()
+        if unless_exists:
+            self.check_absent(bucket, stored.key)
         if stored.small is None:
             (self._files / stored.file).write_bytes(content)
         with bucket.lock:
@@ -241,6 +278,17 @@ class Store:
         with bucket.lock:
             stored = self.find(bucket, key)
             return stored, self._content(stored)
+
+    def amend(self, bucket: Bucket, key: str, **attributes: Any) -> None:  # noqa: ANN401  fields
+        """Change an object's access list or tags; its content and its time stay.
+
+        Raises:
+            CosError: There is none.
+        """
+        with bucket.lock:
+            amended = replace(self.find(bucket, key), **attributes)
+            bucket.objects[key.encode()] = amended
+            self._journal.write(_object_name(bucket.name, key), _noted(amended))
 
     def delete(self, bucket: Bucket, key: str) -> None:
         """Remove an object; one that is not there does not matter."""
@@ -275,11 +323,12 @@ def describe(key: str, content: bytes, modified: float, headers: dict[str, str])
     return StoredObject(
         key=key,
         size=len(content),
-        etag=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        etag=md5(content),
         modified=modified,
         headers=headers,
         file="" if is_small else uuid.uuid4().hex,
         small=content.decode("latin-1") if is_small else None,
+        crc64=crc64(content),
     )
 
 

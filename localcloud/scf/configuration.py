@@ -10,6 +10,8 @@ from localcloud.core import ApiError
 
 NAME = re.compile(r"[A-Za-z][\w:-]{0,58}[A-Za-z0-9]", re.ASCII)
 HANDLER = re.compile(r"[\w-]{2,60}\.[\w-]{2,60}", re.ASCII)
+DESCRIPTION = re.compile(r"[A-Za-z0-9 ,.\n\u3400-\u9fff\uff0c\u3002\u3001]{0,1000}")
+"""The documented characters: letters, digits, space, comma, period, line break, Chinese."""
 RUNTIMES = ("Python3.9", "Python3.10")
 RESERVED = ("SCF_", "QCLOUD_", "TENCENTCLOUD_")
 MAX_ENVIRONMENT = 4096
@@ -108,6 +110,11 @@ class Configuration:
             self.runtime in RUNTIMES,
             *("InvalidParameterValue.Runtime", "Runtime", self.runtime),
             ", ".join(RUNTIMES) + " on the local cloud",
+        )
+        _require(
+            DESCRIPTION.fullmatch(self.description),
+            *("InvalidParameterValue.Description", "Description", repr(self.description)),
+            "at most 1000 letters, digits, spaces, commas, periods, line breaks, Chinese",
         )
         self._check_limits()
 

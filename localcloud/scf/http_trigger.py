@@ -126,7 +126,10 @@ class FunctionUrl:
         if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return Response(204, b"", headers)
         response = self._invoke(request)
-        return Response(response.status, response.body, {**response.headers, **headers})
+        vary = ", ".join(dict.fromkeys((response.headers.get("Vary", "Origin"), "Origin")))
+        return Response(
+            response.status, response.body, {**response.headers, **headers, "Vary": vary}
+        )
 
     def _invoke(self, request: Request) -> Response:
         if self._given.auth_type == "CAM":

@@ -11,7 +11,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from localcloud import schema
 from localcloud.core import ApiError
+from localcloud.scf import inventory
 from localcloud.scf.configuration import Configuration
+from localcloud.scf.cos_trigger import CosRule
 from localcloud.scf.delivery import EventQueue
 from localcloud.scf.function import Function, RetryPolicy, Surroundings
 from localcloud.scf.package import PackageStore
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 
 class Storage(Protocol):
     """What SCF needs of COS."""
+
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is a bucket of this name."""
 
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
         """Call a listener at each new object."""
@@ -116,6 +121,8 @@ class Scf:
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateFunction": self._create_function,
             "GetFunction": self._get_function,
+            "ListFunctions": self._list_functions,
+            "GetAccount": self._get_account,
             "UpdateFunctionCode": self._update_function_code,
             "UpdateFunctionConfiguration": self._update_function_configuration,
             "DeleteFunction": self._delete_function,
@@ -160,6 +167,13 @@ class Scf:
             ApiError: There is none of this name.
         """
         return self._find({"FunctionName": name}).function
+
+    def user_of_topic(self, topic: str) -> str:
+        """Name a function that logs to a topic; empty where there is none."""
+        for name, deployed in self._deployed.items():
+            if deployed.function.configuration.cls_topic_id == topic:
+                return f"the function {name}"
+        return ""
 
     def status(self) -> dict[str, Any]:
         """Tell how each function fares: instances, invocations, errors, retries, dropped."""
@@ -206,7 +220,11 @@ class Scf:
         clock, faults = self._cloud.clock, self._cloud.faults
         queue = EventQueue(function, clock, faults, self._max_instances)
         triggers = Triggers(
-            function, queue, account=self._cloud.account, clock=clock, faults=faults
+            function,
+            queue,
+            account=self._cloud.account,
+            clock=clock,
+            faults=faults,
         )
         return Deployed(function, queue, triggers)
 
@@ -219,6 +237,41 @@ class Scf:
         }
         deployed.function.settle()
         return schema.filled(self.name, self.version, "GetFunctionResponse", given)
+
+    def _list_functions(self, params: dict[str, Any]) -> dict[str, Any]:
+        _check_namespace(params.get("Namespace", "default"))
+        described = [self._described(deployed.function) for deployed in self._deployed.values()]
+        found = inventory.functions(described, params)
+        start = params.get("Offset", 0)
+        page = found[start : start + params.get("Limit", 20)]
+        return {
+            "TotalCount": len(found),
+            "Functions": [
+                schema.filled(self.name, self.version, "Function", inventory.listed(one))
+                for one in page
+            ],
+        }
+
+    def _described(self, function: Function) -> dict[str, Any]:
+        tags = self._tags.of("scf", _path(function.name))
+        reserved = function.reserved_mb
+        return {**function.describe(), "Tags": tags, "ReservedConcurrencyMem": reserved}
+
+    def _get_account(self, _params: dict[str, Any]) -> dict[str, Any]:
+        functions = [deployed.function for deployed in self._deployed.values()]
+        answer = inventory.account(
+            [function.name for function in functions],
+            total_mb=ACCOUNT_MEMORY_MB,
+            reserved_mb=sum(function.reserved_mb or 0 for function in functions),
+        )
+        return {
+            "AccountUsage": schema.filled(
+                self.name, self.version, "UsageInfo", answer["AccountUsage"]
+            ),
+            "AccountLimit": schema.filled(
+                self.name, self.version, "LimitsInfo", answer["AccountLimit"]
+            ),
+        }
 
     def _update_function_code(self, params: dict[str, Any]) -> dict[str, Any]:
         function = self._settled(params).function
@@ -257,10 +310,20 @@ class Scf:
 
     def _create_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
         chosen = self._settled(params)
+        self._check_bucket(params)
         with self._lock:
             others = [one for one in self._deployed.values() if one is not chosen]
             elsewhere = [rule for one in others for rule in one.triggers.rules()]
             return {"TriggerInfo": chosen.triggers.create(params, elsewhere).describe()}
+
+    def _check_bucket(self, params: dict[str, Any]) -> None:
+        """Refuse a COS trigger on a bucket that does not exist."""
+        if params["Type"] != "cos":
+            return
+        rule = CosRule.parse(params["TriggerName"], params.get("TriggerDesc", ""))
+        is_here = rule.region == self._cloud.account.region
+        if is_here and not self._cloud.cos.has_bucket(rule.bucket):
+            raise ApiError("ResourceNotFound.Cos", f"there is no bucket {rule.bucket}")
 
     def _update_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
         with self._lock:

@@ -86,7 +86,8 @@ def test_bad_headers_are_refused_with_their_reason(name: str, source: str) -> No
     invoked = call(post(source, json.dumps(TASK), **headers), world)
 
     assert_refused(invoked, case["status"])
-    assert case.get("field") == invoked.body["field"]
+    of_the_key = "Authorization" if case["status"] == 401 else None
+    assert case.get("field", of_the_key) == invoked.body["field"]
     assert_nothing_was_paid(world)
 
 
@@ -201,7 +202,7 @@ def test_any_path_is_answered(path: str, method: str, query: dict[str, Any]) -> 
 
     invoked = call(event, new_world())
 
-    assert invoked.status in {204, 400, 401, 404, 405, 422}
+    assert invoked.status in {204, 302, 400, 401, 404, 405, 422}
 
 
 @bounded

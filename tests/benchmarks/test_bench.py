@@ -11,10 +11,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from aigc.labels.files import add_labels
+from aigc.labels.label import Producer
 from aigc.triggers.http import HttpRequest
 from benchmarks import bench
-from benchmarks.bench import Measured, compare, table, verdict
+from benchmarks.bench import Measured, compare, label_row, table, verdict
 from benchmarks.contest import HttpCall, Warm, build_naive
+from benchmarks.labels import SIZE, large_png
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +49,25 @@ def test_figures_at_their_limits_meet_every_target() -> None:
     text = verdict(rows)
 
     assert text == "Every target is met."
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "is_met"), [(5.0, True), (5.1, False)], ids=["at the limit", "beyond it"]
+)
+def test_a_slow_label_is_a_missed_target(milliseconds: float, *, is_met: bool) -> None:
+    row = label_row(milliseconds)
+
+    assert row.is_met is is_met
+    assert row.ours == f"{milliseconds} ms"
+
+
+def test_the_picture_that_is_timed_is_labelled() -> None:
+    picture = large_png()
+
+    labelled = add_labels(picture, Producer("benchmark", "1-1"))
+
+    assert len(picture) > SIZE
+    assert labelled.labels == ("tc260", "iptc")
 
 
 @pytest.mark.parametrize(

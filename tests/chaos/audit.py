@@ -145,7 +145,14 @@ class Books:
     @property
     def left_over(self) -> list[str]:
         """What the ledger holds only while something is under way."""
-        return [key for key in self.ledger if not key.startswith(KEPT)]
+        return [key for key in self.ledger if not self._may_stay(key)]
+
+    def _may_stay(self, key: str) -> bool:
+        """Whether a key is kept, or is of a creation that died before there was a record."""
+        is_creation = key.startswith("creations/")
+        return key.startswith(KEPT) or (
+            is_creation and f"jobs/{key.split('/')[1]}.json" not in self.ledger
+        )
 
     def billed(self, job_id: str) -> list[Task]:
         """List a job's tasks that are billed: those that made a picture."""

@@ -16,6 +16,12 @@ FOLDERS = {"vod.image": "anime", "vod.scene_image": "product", "mps.image": "ske
 
 SHAPES = ("1:1", "16:9", "3:4")
 
+STORAGE = (
+    {"where": "cos.PutObject", "what": "race:0.05", "rate": 1.0},
+    {"where": "cos.GetBucket", "what": "lag:2", "rate": 1.0},
+)
+"""COS as the ledger assumes it, all the time: creates race, listings are late."""
+
 FAULTS = (
     # Functions die, at once or in the middle of their work; the seconds are real ones.
     *(("scf.gateway", f"kill:{seconds}", 0.02) for seconds in (0.03, 0.1, 0.3)),
@@ -111,6 +117,8 @@ class Plan:
     seed: int
     wishes: tuple[Wish, ...]
     faults: tuple[dict[str, Any], ...] = ()
+    storage: tuple[dict[str, Any], ...] = ()
+    """How weak COS is, from the first request to the last."""
 
 
 def chaos(seed: int, jobs: int) -> Plan:
@@ -121,7 +129,7 @@ def chaos(seed: int, jobs: int) -> Plan:
         {"where": where, "what": what, "rate": round(chance.uniform(0.3, 1) * most, 4)}
         for where, what, most in FAULTS
     )
-    return Plan(seed=seed, wishes=wishes, faults=faults)
+    return Plan(seed=seed, wishes=wishes, faults=faults, storage=STORAGE)
 
 
 def burst(jobs: int) -> Plan:

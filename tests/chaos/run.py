@@ -97,12 +97,12 @@ class Run:
         clients = Clients(self.stack, PHOTO.read_bytes(), self.receiver.url)
         started = time.monotonic()
         cloud.faults.seed(self.plan.seed)
-        cloud.faults.replace(list(self.plan.faults))
+        cloud.faults.replace([*self.plan.storage, *self.plan.faults])
         clients.carry_out(self.plan)
         asked_s = time.monotonic() - started
         self.say(f"all asked for after {asked_s:.0f} s; waiting for most of it to end …")
         self._waited(lambda books: books.ended >= MOST * len(self.plan.wishes))
-        cloud.faults.replace([])
+        cloud.faults.replace(list(self.plan.storage))
         self.receiver.calm()
         self.say("nothing goes wrong any more; waiting until all has ended …")
         books = self._waited(lambda seen: seen.ended == len(seen.jobs) and not seen.left_over)
@@ -141,7 +141,9 @@ class Run:
         findings.tell("time", f"{seconds:.0f} s, {seconds * self.setting.speed / 60:.0f} min there")
         findings.tell("functions killed", _total(came_true, "kill"))
         findings.tell("replies lost", _total(came_true, "lost_reply"))
-        findings.tell("other faults", sum(came_true.values()) - _total(came_true, "kill", "lost_"))
+        others = sum(came_true.values()) - _total(came_true, "kill", "lost_", "race", "lag")
+        findings.tell("creates that raced; late listings", _races(came_true))
+        findings.tell("other faults", others)
 
     def _tell_use(self, findings: Findings, books: Books) -> None:
         """Hold the lanes' use against the promise; with faults, places of the dead stand empty."""
@@ -228,13 +230,14 @@ def _started(plan: Plan, setting: Setting, say: Callable[[str], None]) -> Iterat
             )
         )
         for function in stack.outputs.functions.values():
-            _shorten_lease(stack, function, setting.lease_s)
+            shorten_lease(stack, function, setting.lease_s)
         failing = setting.failing_webhooks if plan.faults else 0
         receiver = opened.enter_context(Receiver(stack.webhook_secret, plan.seed, failing))
         yield Run(plan, setting, stack, receiver, path, say)
 
 
-def _shorten_lease(stack: LocalStack, function: str, lease_s: int) -> None:
+def shorten_lease(stack: LocalStack, function: str, lease_s: int) -> None:
+    """Give a deployed function another lease."""
     state = wait_until_active(stack.cloud, function)
     variables = state["Environment"]["Variables"]
     changed = [one for one in variables if one["Key"] != "AIGC_LEASE_S"]
@@ -245,6 +248,10 @@ def _shorten_lease(stack: LocalStack, function: str, lease_s: int) -> None:
         _OWNER,
     )
     wait_until_active(stack.cloud, function)
+
+
+def _races(came_true: Mapping[str, int]) -> str:
+    return f"{_total(came_true, 'race')}; {_total(came_true, 'lag')}"
 
 
 def _total(came_true: Mapping[str, int], *kinds: str) -> int:

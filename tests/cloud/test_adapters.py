@@ -106,11 +106,22 @@ def _check_link(url: str) -> None:
     assert put(url, b"0123", "image/png") == 200
 
 
-def test_a_create_whose_reply_was_lost_is_known_as_ours(cloud: LocalCloud) -> None:
+def test_a_create_whose_reply_was_lost_is_not_sent_again(cloud: LocalCloud) -> None:
     store = CosBucket(BUCKET, region=REGION, protocol="http")
     cloud.faults.replace([{"where": "cos.PutObject", "what": "lost_reply"}])
 
-    assert store.create("claims/a", b"ours alone")
+    with pytest.raises(AmbiguousError):
+        store.create("claims/a", b"one contender")
+
+    assert cloud.faults.came_true["cos.PutObject lost_reply"] == 1
+    assert not store.create("claims/a", b"another contender")
+
+
+def test_a_create_that_cos_has_no_room_for_is_sent_again(cloud: LocalCloud) -> None:
+    store = CosBucket(BUCKET, region=REGION, protocol="http")
+    cloud.faults.replace([{"where": "cos.PutObject", "what": "throttle"}])
+
+    assert store.create("claims/a", b"one contender")
 
 
 def test_a_put_whose_reply_was_lost_is_not_sent_again(cloud: LocalCloud) -> None:
@@ -177,7 +188,7 @@ def test_a_presigned_url_opens_without_a_proxy(
 def test_a_ledger_with_versioning_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = build_settings(ledger_bucket=BUCKET, protocol="http")
     monkeypatch.setattr("aigc.settings.Settings.from_environment", lambda: settings)
-    build_runtime({})
+    build_runtime({}, checks_bucket=True)
     client = CosBucket(BUCKET, region=REGION, protocol="http")._client()  # noqa: SLF001
     client.put_bucket_versioning(Bucket=BUCKET, Status="Enabled")
 
@@ -185,7 +196,7 @@ def test_a_ledger_with_versioning_is_refused(monkeypatch: pytest.MonkeyPatch) ->
 
     runtime._kept.cache_clear()  # noqa: SLF001
     with pytest.raises(SettingsError, match="versioning is on in ledger-1250000000"):
-        build_runtime({})
+        build_runtime({}, checks_bucket=True)
 
 
 CREATE = ApiCall(

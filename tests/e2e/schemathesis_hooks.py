@@ -12,5 +12,7 @@ if TYPE_CHECKING:
 
 @schemathesis.hook
 def filter_case(_context: HookContext, case: Case[Any]) -> bool:
-    """Leave out empty headers and parameters: they count as left out."""
+    """Leave out empty headers and parameters, which count as absent, and unknown headers."""
+    if "x-schemathesis-unknown-property" in {name.lower() for name in case.headers}:
+        return False
     return "" not in [*case.headers.values(), *case.query.values()]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from aigc.labels.files import read_labels
 from ops import cli, connection, local, rules
 from ops.cli import COMMANDS
 from ops.tables import print_table
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SUBCOMMANDS = (
     *("keys new", "keys list", "keys revoke"),
     *("jobs list", "jobs show", "jobs dead"),
+    *("label show", "label verify"),
 )
 KEYS = {
     "cloud",
@@ -62,6 +64,8 @@ def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
             picture.with_name(picture.stem.rpartition("-")[0] + ".json").read_text()
         )
         assert beside["kind"] in {"vod.image", "vod.scene_image", "mps.image"}
+        assert beside["pictures"][0]["labels"] == ["tc260", "iptc"]
+        assert read_labels(picture.read_bytes()).names == ("tc260", "iptc")
 
 
 def test_local_keeps_its_state_and_stops_with_all_its_children(tmp_path: Path) -> None:

@@ -26,3 +26,13 @@ def test_the_javascript_example_saves_a_picture(stack: Stack, tmp_path: Path) ->
 
     [picture] = tmp_path.iterdir()
     Image.open(picture).verify()
+
+
+@pytest.mark.skipif(NODE is None, reason="needs Node.js; .ci/run installs it")
+def test_the_stream_example_follows_a_request_to_its_end(stack: Stack, tmp_path: Path) -> None:
+    [block] = blocks(API, "js stream")
+
+    printed = run(stack, ["node", "--input-type=module", "--eval", block], tmp_path).split()
+
+    assert printed[-1] == "COMPLETED"
+    assert set(printed) <= {"IN_QUEUE", "IN_PROGRESS", "COMPLETED"}

@@ -6,13 +6,17 @@ The search is small here; `make fuzz` makes it large.
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
+from aigc.api.openapi.page import FIRST_CALL
 from tests.e2e.stack import Stack, running
 
 if TYPE_CHECKING:
@@ -50,3 +54,93 @@ def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+# How HTTP is spoken
+
+
+def test_head_names_the_length_of_the_body_that_get_has(stack: Stack) -> None:
+    for path in ("/openapi.json", "/docs", "/health", "/v1/models", "/nowhere"):
+        plain = {**stack.headers, "Accept-Encoding": "identity"}
+        get = requests.get(f"{stack.gateway}{path}", headers=plain, timeout=30)
+        head = requests.head(f"{stack.gateway}{path}", headers=plain, timeout=30)
+
+        assert head.content == b""
+        assert head.status_code == get.status_code
+        assert int(head.headers["Content-Length"]) == len(get.content) > 0
+
+
+def test_documents_are_compressed_for_who_accepts_it_and_sent_once(stack: Stack) -> None:
+    url = f"{stack.gateway}/openapi.json"
+
+    compressed = requests.get(url, headers={"Accept-Encoding": "gzip"}, timeout=30)
+    plain = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=30)
+    known = {"If-None-Match": compressed.headers["ETag"]}
+    again = requests.get(url, headers=known, timeout=30)
+
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.json() == plain.json()
+    assert int(compressed.headers["Content-Length"]) * 5 < int(plain.headers["Content-Length"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_page_of_another_origin_may_read_a_compressed_document(stack: Stack) -> None:
+    headers = {"Accept-Encoding": "gzip", "Origin": "https://example.com"}
+
+    answer = requests.get(f"{stack.gateway}/openapi.json", headers=headers, timeout=30)
+
+    assert answer.json()["openapi"] == "3.1.0"
+    assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+def test_browser_finds_the_docs_from_the_root(stack: Stack) -> None:
+    answer = requests.get(f"{stack.gateway}/", timeout=30)
+
+    assert answer.url == f"{stack.gateway}/docs"
+    assert "<h1>AIGC Functions</h1>" in answer.text
+
+
+def test_connection_of_http_1_0_is_closed_after_its_answer(stack: Stack) -> None:
+    host, port = stack.gateway.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(f"GET /health HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close" in received
+
+
+def test_body_above_the_limit_is_refused_by_the_platform(stack: Stack) -> None:
+    answer = stack.call("tencent-vod/v1/aigc-image", {"prompt": "x" * (6 * 2**20)})
+
+    assert answer.status_code == 406
+
+
+@pytest.mark.parametrize("language", FIRST_CALL)
+def test_first_calls_of_the_docs_page_work(stack: Stack, language: str) -> None:
+    if language == "JavaScript" and shutil.which("node") is None:
+        pytest.skip("needs Node.js; .ci/run installs it")
+    code = FIRST_CALL[language]
+    environment = {**os.environ, "GATEWAY": stack.gateway, "API_KEY": stack.connection["api_key"]}
+    commands = {
+        "curl": ["bash", "-euo", "pipefail", "-c", only_submit(code)],
+        "Python": [sys.executable, "-c", code],
+        "JavaScript": ["node", "--input-type=module", "-e", code],
+    }
+
+    done = subprocess.run(
+        commands[language],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert ('"status_url"' if language == "curl" else "http") in done.stdout
+
+
+def only_submit(code: str) -> str:
+    """Leave out the variables, which the test sets, and the calls that need the answer's id."""
+    return code.partition("\n\n")[2].partition("\n\n")[0]

@@ -12,12 +12,13 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockMonitor
 
-from infra.config import StackConfig
+from infra.config import SECRETS, StackConfig
+from infra.deployed import READ_STATE
 from infra.stack import deploy
 from localcloud.provider_inputs import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pulumi.runtime.proto import resource_pb2
@@ -30,6 +31,8 @@ RULES = {
     ]
 }
 ENDPOINT = "https://1250000000-abc.ap-guangzhou.tencentscf.com"
+BUCKETS = ("mine-1250000000", "yours-1250000000", "in-1250000000", "photos-1250000000")
+"""The buckets that exist in the account."""
 MPS_ROLE_ID = "4611686018427900001"
 MPS_ROLE = {
     "roleId": MPS_ROLE_ID,
@@ -57,7 +60,15 @@ class Recorder(pulumi.runtime.Mocks):
     """Answers like the provider and keeps nothing but what was asked."""
 
     mps_role: dict[str, Any] | None = field(default_factory=lambda: MPS_ROLE)
+    deployed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name → outputs of the resources in Pulumi's state."""
+    live_triggers: list[dict[str, str]] | None = None
+    """What SCF reports of any function; None refuses to report."""
+    functions: Sequence[dict[str, Any]] = ()
+    """The functions in the account, with their triggers."""
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuse_invokes: bool = False
+    """Whether the provider answers no question, as with wrong credentials."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.raw_inputs[args.name] = args.inputs
@@ -66,9 +77,30 @@ class Recorder(pulumi.runtime.Mocks):
         return ids.get(args.typ.rpartition(":")[2], args.name), {**inputs, **_outputs(inputs)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
-        if args.token.endswith(":getInfo"):
-            return {"id": "1", "appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"}, []
-        return {"id": "roles", "roleLists": [self.mps_role] if self.mps_role else []}, []
+        if self.refuse_invokes and args.token != READ_STATE:
+            return {}, [("", "AuthFailure.SecretIdNotFound:\nthere is no such key")]
+        question = args.token.rpartition(":")[2]
+        if question == "getTriggers" and self.live_triggers is None:
+            return {}, [("functionName", "there is no such function")]
+        buckets = [{"bucket": name} for name in BUCKETS if name == args.args.get("bucketPrefix")]
+        answers: dict[str, dict[str, Any]] = {
+            "readStackResourceOutputs": {"outputs": self._state()},
+            "getInfo": {"appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"},
+            "getTriggers": {"triggers": self.live_triggers or []},
+            "getBuckets": {"bucketLists": buckets},
+            "getFunctions": {"functions": self.functions},
+            "getRoles": {"roleLists": [self.mps_role] if self.mps_role else []},
+        }
+        return {"id": question, **answers[question]}, []
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            f"urn:pulumi:dev::aigc-functions::tencentcloud:T/t:T::{name}": {
+                "type": "tencentcloud:T/t:T",
+                "outputs": outputs,
+            }
+            for name, outputs in self.deployed.items()
+        }
 
 
 class Monitor(MockMonitor):
@@ -120,13 +152,27 @@ def given(package: Path) -> dict[str, str]:
 def run(given: dict[str, str]) -> Callable[..., Deployment]:
     """Run the program with changes to the right configuration."""
 
-    def run(
-        *, mps_role: dict[str, Any] | None = MPS_ROLE, preview: bool = False, **changes: str
+    def run(  # noqa: PLR0913  each with a default
+        *,
+        mps_role: dict[str, Any] | None = MPS_ROLE,
+        preview: bool = False,
+        secret_keys: Sequence[str] = tuple(SECRETS),
+        deployed: dict[str, dict[str, Any]] | None = None,
+        live_triggers: list[dict[str, str]] | None = None,
+        functions: Sequence[dict[str, Any]] = (),
+        refuse_invokes: bool = False,
+        **changes: str,
     ) -> Deployment:
-        recorder = Recorder(mps_role=mps_role)
+        recorder = Recorder(
+            mps_role, deployed or {}, live_triggers=live_triggers, functions=functions
+        )
+        recorder.refuse_invokes = refuse_invokes
         monitor = Monitor(recorder)
         config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
-        pulumi.runtime.set_all_config({**config, "tencentcloud:region": "ap-guangzhou"})
+        pulumi.runtime.set_all_config(
+            {**config, "tencentcloud:region": "ap-guangzhou"},
+            [f"aigc-functions:{key}" for key in secret_keys],
+        )
         pulumi.runtime.set_mocks(
             recorder, project="aigc-functions", stack="dev", preview=preview, monitor=monitor
         )
@@ -147,7 +193,7 @@ def _outputs(inputs: dict[str, Any]) -> dict[str, Any]:
     if "serviceName" in inputs:
         return {"outerSubDomain": "service-1.gz.apigw.tencentcs.com"}
     infos = [
-        {"name": one["name"], "type": one["type"], "triggerDesc": _reported(one)}
+        {"name": _reported_name(one), "type": one["type"], "triggerDesc": _reported(one)}
         for one in inputs.get("triggers", [])
     ]
     return {"triggerInfos": infos} if infos else {}
@@ -159,3 +205,9 @@ def _reported(trigger: dict[str, Any]) -> str:
     desc = json.loads(trigger["triggerDesc"])
     desc["NetConfig"]["ExtranetUrl"] = ENDPOINT
     return json.dumps(desc)
+
+
+def _reported_name(trigger: dict[str, Any]) -> str:
+    if trigger["type"] != "cos":
+        return str(trigger["name"])
+    return f"{trigger['name']}.cos.{trigger['cosRegion']}.myqcloud.com"

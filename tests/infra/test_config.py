@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from infra.config import StackConfig, StackConfigError
+from infra.config import SECRETS, StackConfig, StackConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,9 @@ def declared() -> dict[str, Any]:
     [
         ("appId", "125", "appId is '125'; allowed: 10 digits"),
         ("mpsRole", "maybe", "mpsRole is 'maybe'; allowed: existing, create, import or skip"),
-        ("memory", "200", "memory is '200'; allowed: 64, or 128 to 3072 in steps of 128"),
+        ("memory", "200", "memory is '200'; allowed: 128 to 3072 in steps of 128"),
+        ("memory", "64", "memory is '64'; allowed: 128 to 3072 in steps of 128"),
+        ("memory", "3200", "memory is '3200'; allowed: 128 to 3072 in steps of 128"),
         ("timeout", "901", "timeout is '901'; allowed: 10 to 900 seconds"),
         ("timeout", "long", "timeout is 'long'; allowed: 10 to 900 seconds"),
         ("lanes", '{"vod.movie": 1}', "lanes is .*; allowed: an object of vod.image, "),
@@ -40,11 +42,14 @@ def declared() -> dict[str, Any]:
         ("lanes", "many", "lanes is 'many'; allowed: an object"),
         ("inboxBucket", "inbox", "inboxBucket is 'inbox'; allowed: a bucket with its APPID"),
         ("sweepSchedule", "* * *", "sweepSchedule is .*; allowed: a cron expression of 7"),
+        ("sweepSchedule", "0 61 * * * * *", "sweepSchedule is .*61.*; allowed: a cron expression"),
         ("namePrefix", "a", "namePrefix is 'a'; allowed: empty, or .* ending in '-'"),
         ("namePrefix", "Big-", "namePrefix is 'Big-'; allowed: empty, or lower-case"),
         ("publicUrl", "example.com", "publicUrl is 'example.com'; allowed: empty, or a URL"),
         ("site", "eu", "site is 'eu'; allowed: cn or intl"),
         ("tags", '["a"]', "tags is .*; allowed: an object of at most 10 tags"),
+        ("tags", '{"year": 2026}', "tags is 2026; allowed: .* --type string --path .*name"),
+        ("lane", "{}", "lane is not a configuration key; did you mean lanes"),
         ("asyncRetries", "3", "asyncRetries is '3'; allowed: 0 to 2"),
         ("eventAge", "59", "eventAge is '59'; allowed: 60 to 21600 seconds"),
         ("reservedConcurrency", "128", "reservedConcurrency is .*128.*; allowed: megabytes, a"),
@@ -52,6 +57,9 @@ def declared() -> dict[str, Any]:
         ("corsOrigins", '["example.com"]', "corsOrigins is .*; allowed: a list of origins like"),
         ("corsOrigins", "*", "corsOrigins is .*; allowed: a list of origins like"),
         ("callbackMode", "pull", "callbackMode is 'pull'; allowed: push or none"),
+        ("labels", "all", "labels is 'all'; allowed: none, metadata or visible"),
+        ("contentProducer", "x" * 101, "contentProducer is .*; allowed: at most 100 characters"),
+        ("contentProducer", "a\nb", "contentProducer is .*; allowed: at most 100 characters"),
         ("logs", "maybe", "logs is 'maybe'; allowed: true or false"),
         ("logRetention", "0", "logRetention is '0'; allowed: 1 to 3600 days"),
         ("alarmReceivers", '["me@example.com"]', "alarmReceivers is .*; allowed: a list of UIDs"),
@@ -94,6 +102,39 @@ def test_wrong_secret_is_refused_without_being_shown(
 
     assert str(caught.value).startswith(f"{key} is not as it must be; allowed: ")
     assert "plain-text-key" not in str(caught.value)
+
+
+def test_value_that_fits_neither_form_of_a_network_is_reported_once(given: dict[str, str]) -> None:
+    config = {**given, "region": "ap-guangzhou", "stack": "dev"}
+
+    with pytest.raises(StackConfigError) as caught:
+        StackConfig.parse({**config, "webhookNetworks": '["10.1.2.3/16", "10.1.2.4/16"]'})
+
+    assert str(caught.value).count("10.1.2.3/16") == 1
+    assert str(caught.value).count("10.1.2.4/16") == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("lane", "lanes"), ("region", "tencentcloud:region"), ("protocol", "tencentcloud:protocol")],
+)
+def test_unknown_key_is_refused_before_anything_is_declared(run: Run, key: str, meant: str) -> None:
+    message = f"{key} is not a configuration key; did you mean {meant}"
+
+    with pytest.raises(StackConfigError, match=message):
+        run(**{key: "https"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("apiKeys", json.dumps({"me": "0" * 64})),
+        ("webhookSecrets", json.dumps([f"whsec_{'A' * 32}"])),
+    ],
+)
+def test_secret_in_plain_text_is_refused(run: Run, key: str, value: str) -> None:
+    with pytest.raises(StackConfigError, match=f"{key} is in plain text.*config set --secret"):
+        run(secret_keys=tuple(SECRETS - {key}), **{key: value})
 
 
 def test_missing_secret_is_named(given: dict[str, str]) -> None:
@@ -211,9 +252,6 @@ def test_deployment_guide_explains_every_key_and_no_other() -> None:
     assert len(explained) == len(set(explained))
 
 
-def test_secret_keys_are_declared_as_secrets() -> None:
-    assert {key for key, told in declared().items() if told.get("secret")} == {
-        "apiKeys",
-        "callbackKey",
-        "webhookSecrets",
-    }
+def test_secret_without_a_default_is_declared_as_a_secret() -> None:
+    """The program refuses the others in plain text: the CLI takes no default of a secret."""
+    assert {key for key, told in declared().items() if told.get("secret")} == {"callbackKey"}

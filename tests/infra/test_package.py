@@ -54,6 +54,15 @@ answer = gateway.main_handler(json.load(sys.stdin), {"request_id": "r"})
 loaded = {name.partition(".")[0] for name in sys.modules}
 print(json.dumps({"status": answer["statusCode"], "loaded": sorted(loaded)}))
 """
+SERVE_DOCUMENTS = """
+import base64, gzip, json, sys
+from aigc.api.routes import answer
+from aigc.triggers.http import HttpRequest
+for event in json.load(sys.stdin):
+    served = answer(HttpRequest.parse(event), None).to_event()
+    assert served["headers"]["Content-Encoding"] == "gzip"
+    print(json.dumps(gzip.decompress(base64.b64decode(served["body"])).decode()))
+"""
 IMPORT_EVERYTHING = """
 import importlib, pathlib
 for path in sorted(pathlib.Path().rglob("*.py")):
@@ -106,7 +115,7 @@ class UnversionedBuckets(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def health(target: Target, unpacked: Path) -> dict[str, Any]:
     """Let the gateway answer once, with no other host than a bucket's stand-in."""
-    event = {**captured("function_url/status"), "path": "/health"}
+    event = {**captured("function_url/status"), "path": "/health", "queryString": {}}
     with HTTPServer(("127.0.0.1", 0), UnversionedBuckets) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,)).start()
         proxy = f"http://127.0.0.1:{server.server_port}"
@@ -176,6 +185,30 @@ def test_zip_holds_nothing_that_is_left_out(names: set[str]) -> None:
 
     assert left_out == set()
     assert not {name for name in names if name.startswith(("Crypto/", "pip/", "tests/"))}
+
+
+def test_zip_holds_the_documents_and_not_what_builds_them(names: set[str]) -> None:
+    documents = {name for name in names if name.startswith("aigc/api/documents/")}
+
+    assert {name.rpartition("/")[2] for name in documents} == {
+        "docs.html.gz",
+        "headers.json",
+        "openapi.json.gz",
+    }
+    assert not [name for name in names if name.startswith("aigc/api/openapi/")]
+
+
+def test_gateway_of_the_zip_serves_its_documents(target: Target, unpacked: Path) -> None:
+    events = [
+        {**captured("function_url/status"), "path": path, "queryString": {}}
+        for path in ("/openapi.json", "/docs")
+    ]
+
+    lines = run(target.python, SERVE_DOCUMENTS, unpacked, events)
+
+    openapi, docs = map(json.loads, lines)
+    assert json.loads(openapi)["openapi"] == "3.1.0"
+    assert docs.startswith("<!doctype html>")
 
 
 def test_rules_travel_as_json(built: Path) -> None:

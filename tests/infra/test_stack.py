@@ -188,7 +188,13 @@ def test_sweep_runs_by_the_schedule_and_is_not_repeated(run: Run) -> None:
 
 
 def test_environment_is_exactly_what_the_settings_read(run: Run) -> None:
-    deployment = run(timeout="90", lanes='{"vod.image": 5}', resultsUrl="https://cdn.example")
+    deployment = run(
+        timeout="90",
+        lanes='{"vod.image": 5}',
+        resultsUrl="https://cdn.example",
+        labels="visible",
+        contentProducer='"示例" studio',
+    )
 
     environment = functions(deployment)["gateway-function"].inputs["environment"]
     settings = Settings.from_environment(environment)
@@ -199,6 +205,8 @@ def test_environment_is_exactly_what_the_settings_read(run: Run) -> None:
     assert settings.ledger_bucket == "aigc-dev-ledger-1250000000"
     assert settings.callback_key.get_secret_value() == "c" * 20
     assert (settings.protocol, settings.results_url) == ("https", "https://cdn.example")
+    assert (settings.labels, settings.content_producer) == ("visible", '"示例" studio')
+    assert environment["AIGC_CONTENT_PRODUCER"].isascii()
 
 
 def test_secrets_stay_secret_on_their_way(run: Run) -> None:

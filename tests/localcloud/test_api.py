@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import http.client
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -218,6 +221,59 @@ def test_a_signature_for_one_service_is_no_good_at_the_host_of_another(cloud: Lo
     assert refused.value.code == "AuthFailure.SignatureFailure"
 
 
+def signed_as_node_does(cloud: LocalCloud, service: str, host: str) -> dict[str, str]:
+    """Sign a DescribeSubAppIds of VOD as the SDK for Node.js does: the host without its port."""
+    now = int(time.time())
+    date = time.strftime("%Y-%m-%d", time.gmtime(now))
+    headers = f"content-type:application/json\nhost:{host}\n"
+    digest = hashlib.sha256(b"{}").hexdigest()
+    canonical = f"POST\n/\n\n{headers}\ncontent-type;host\n{digest}"
+    scope = f"{date}/{service}/tc3_request"
+    hashed = hashlib.sha256(canonical.encode()).hexdigest()
+    key = f"TC3{cloud.keys.owner.secret_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    text = f"TC3-HMAC-SHA256\n{now}\n{scope}\n{hashed}"
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    return {
+        "Content-Type": "application/json",
+        "X-TC-Action": "DescribeSubAppIds",
+        "X-TC-Version": "2018-07-17",
+        "X-TC-Timestamp": str(now),
+        "Authorization": f"TC3-HMAC-SHA256 Credential={cloud.keys.owner.secret_id}/{scope}, "
+        f"SignedHeaders=content-type;host, Signature={signature}",
+    }
+
+
+@pytest.mark.parametrize("service", ["vod", "127"])
+def test_a_host_that_was_signed_without_its_port_is_accepted(
+    cloud: LocalCloud, service: str
+) -> None:
+    headers = signed_as_node_does(cloud, service, "127.0.0.1")
+
+    answer = requests.post(cloud.url, data="{}", headers=headers, timeout=10)
+
+    assert answer.json()["Response"].get("TotalCount") == 1
+
+
+def test_a_host_that_was_signed_and_not_sent_is_refused(cloud: LocalCloud) -> None:
+    headers = signed_as_node_does(cloud, "vod", "127.0.0.2")
+
+    answer = requests.post(cloud.url, data="{}", headers=headers, timeout=10)
+
+    assert answer.json()["Response"]["Error"]["Code"] == "AuthFailure.SignatureFailure"
+
+
+def test_a_service_that_is_neither_here_nor_the_endpoint_s_name_is_refused(
+    cloud: LocalCloud,
+) -> None:
+    headers = signed_as_node_does(cloud, "128", "127.0.0.1")
+
+    answer = requests.post(cloud.url, data="{}", headers=headers, timeout=10)
+
+    assert answer.json()["Response"]["Error"]["Code"] == "UnsupportedOperation"
+
+
 def test_an_unknown_version_is_refused(cloud: LocalCloud) -> None:
     client = CommonClient("vod", "2024-07-18", credential(cloud.keys.owner), "", profile(cloud))
 
@@ -232,6 +288,20 @@ def test_an_unknown_host_is_answered_here_and_never_forwarded(cloud: LocalCloud)
 
     assert answer.status_code == 404
     assert "example.com" in answer.json()["error"]
+
+
+def test_a_tunnel_for_plain_http_is_a_connection_like_any_other(cloud: LocalCloud) -> None:
+    host = "vod.tencentcloudapi.com"
+    tunnel = http.client.HTTPConnection("127.0.0.1", int(cloud.url.rpartition(":")[2]), timeout=10)
+    tunnel.set_tunnel(host, 80)
+    statuses = []
+    for _ in range(2):
+        headers = signed_as_node_does(cloud, "vod", host)
+        tunnel.request("POST", "/", body="{}", headers=headers)
+        statuses.append(json.loads(tunnel.getresponse().read())["Response"].get("TotalCount"))
+    tunnel.close()
+
+    assert statuses == [1, 1]
 
 
 def test_a_tunnel_is_refused_with_advice(cloud: LocalCloud) -> None:

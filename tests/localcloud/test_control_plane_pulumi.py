@@ -1,37 +1,45 @@
-"""`aigc local --no-provision`, and Pulumi's own command line against it."""
+"""Pulumi's own engine and the real provider against the local cloud.
+
+Everything that needs the programs is skipped where they are absent, with what is needed.
+`make verify-pulumi` runs all of it, and fails without them. What the provider was recorded to
+send is replayed everywhere: test_control_plane_replay, test_control_plane_our_stack.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from ops.local_pulumi import STACK, settings
+from ops.local_pulumi import settings
+from tests.localcloud.clients import control, cos
+from tests.localcloud.pulumi_cli import (
+    ROOT,
+    Pulumi,
+    authorise_mps,
+    configure,
+    needs_pulumi,
+    pulumi_cli,
+    takes_minutes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ("pulumi", "pulumi-resource-tencentcloud")
-ABSENT = [program for program in PROGRAMS if shutil.which(program) is None]
-# Where they are not, test_control_plane_replay sends what the provider was seen to send.
-needs_pulumi = pytest.mark.skipif(
-    bool(ABSENT), reason=f"not on PATH: {', '.join(ABSENT)}; see docs/localcloud.md"
-)
+FUNCTIONS = ("gateway", "upload", "sweep")
+NO_PROXY = {"http": ""}
+MINUTES = 60
 
 
 @contextlib.contextmanager
-def empty_cloud() -> Iterator[dict[str, Any]]:
-    """Run the command until its end; what it says of itself."""
+def announced_cloud() -> Iterator[dict[str, Any]]:
+    """Run `aigc local --no-provision` until its end, and return what it prints for programs."""
     command = [sys.executable, "-m", "ops", "local", "--no-provision", "--json", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -42,41 +50,8 @@ def empty_cloud() -> Iterator[dict[str, Any]]:
             assert process.wait(30) == 0
 
 
-@dataclass(frozen=True)
-class Pulumi:
-    """The command line, led to a local cloud."""
-
-    environment: dict[str, str]
-
-    def __call__(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [str(shutil.which("pulumi")), "--non-interactive", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def configure(self, config: dict[str, str]) -> None:
-        for arguments in settings(config):
-            self("config", "set", *arguments)
-
-
-@pytest.fixture
-def settings_file() -> Iterator[Path]:
-    """The file into which Pulumi writes the stack's settings, gone again after the test."""
-    file = ROOT / f"Pulumi.{STACK}.yaml"
-    if file.exists():
-        pytest.fail(f"{file.name} is in the way: it is of a stack of your own")
-    yield file
-    file.unlink(missing_ok=True)
-
-
 def test_empty_cloud_tells_how_to_reach_it() -> None:
-    with empty_cloud() as told:
+    with announced_cloud() as told:
         variables = told["environment"]
         functions = requests.get(f"{told['cloud']}/_localcloud/scf", timeout=10).json()
 
@@ -87,7 +62,7 @@ def test_empty_cloud_tells_how_to_reach_it() -> None:
 
 
 def test_state_is_forgotten_with_the_cloud() -> None:
-    with empty_cloud() as told:
+    with announced_cloud() as told:
         state = Path(told["environment"]["PULUMI_BACKEND_URL"].removeprefix("file://"))
 
     assert not state.exists()
@@ -103,24 +78,274 @@ def test_object_is_set_entry_by_entry_since_pulumi_takes_its_json_for_a_string()
     ]
 
 
+def triggers(pulumi: Pulumi, stack: str) -> dict[str, list[str]]:
+    """Name the triggers that SCF has, by function."""
+    names = {}
+    for function in FUNCTIONS:
+        answer = pulumi.api.call("scf", "ListTriggers", FunctionName=f"aigc-{stack}-{function}")
+        names[function] = sorted(trigger["Type"] for trigger in answer["Triggers"])
+    return names
+
+
+ALL_TRIGGERS = {"gateway": ["http"], "upload": ["cos", "cos"], "sweep": ["timer"]}
+
+
+def empty_buckets(pulumi: Pulumi) -> None:
+    """Delete all objects, as the owner of a bucket does before it can be deleted."""
+    client = cos(pulumi.cloud)
+    listed = client.list_buckets()["Buckets"] or {}
+    for bucket in listed.get("Bucket", []):
+        name = bucket["Name"]
+        for item in client.list_objects(name).get("Contents", []):
+            client.delete_object(name, item["Key"])
+
+
+def destroy(pulumi: Pulumi) -> None:
+    """Remove a stack as docs/deploy.md says."""
+    pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
+    empty_buckets(pulumi)
+    pulumi("state", "unprotect", "--all", "--yes")
+    pulumi("destroy", "--yes", "--skip-preview")
+    assert control(pulumi.cloud, "scf") == {}
+
+
 @needs_pulumi
-@pytest.mark.usefixtures("settings_file")
-def test_stack_is_created_found_unchanged_updated_and_destroyed() -> None:
-    with empty_cloud() as told:
-        pulumi = Pulumi(told["environment"])
-        pulumi("stack", "init", STACK)
-        pulumi.configure(told["config"])
+@takes_minutes
+@pytest.mark.timeout(15 * MINUTES)
+def test_sequence_of_the_readme() -> None:
+    with pulumi_cli("prod") as pulumi:
+        authorise_mps(pulumi)
+        configure(pulumi)
 
-        pulumi("up", "--yes", "--skip-preview")
+        pulumi("preview")
+        pulumi.up()
+        pulumi.expect_no_changes()
+
         endpoint = pulumi("stack", "output", "endpoint").strip()
-        health = requests.get(f"{endpoint}/health", proxies={"http": ""}, timeout=30)
-        pulumi("preview", "--expect-no-changes")
-        pulumi.configure({"timeout": "90"})
-        pulumi("up", "--yes", "--skip-preview")
-        pulumi("preview", "--expect-no-changes")
-        pulumi("state", "unprotect", "--all", "--yes")
-        pulumi("destroy", "--yes", "--skip-preview")
-
-        left = requests.get(f"{told['cloud']}/_localcloud/scf", timeout=10).json()
+        health = requests.get(f"{endpoint}/health", proxies=NO_PROXY, timeout=30)
         assert health.status_code == 200
-        assert left == {}
+        assert triggers(pulumi, "prod") == ALL_TRIGGERS
+        assert_key_works(pulumi, endpoint)
+        destroy(pulumi)
+
+
+def assert_key_works(pulumi: Pulumi, endpoint: str) -> None:
+    """Make a key with `aigc keys new me`, which reads the stack's outputs, and call with it."""
+    ledger = pulumi("stack", "output", "ledgerBucket").strip()
+    command = [sys.executable, "-m", "ops", "keys", "new", "me"]
+    done = subprocess.run(
+        [*command, "--bucket", ledger, "--region", "ap-guangzhou"],
+        cwd=ROOT,
+        env={**pulumi.environment, "PYTHONPATH": f"{ROOT}:{ROOT / 'functions'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    headers = {"Authorization": f"Bearer {done.stdout.strip()}"}
+    lanes = requests.get(f"{endpoint}/v1/lanes", headers=headers, proxies=NO_PROXY, timeout=30)
+    assert lanes.status_code == 200
+
+
+@needs_pulumi
+@takes_minutes
+@pytest.mark.timeout(15 * MINUTES)
+def test_settings_that_the_command_prints_deploy() -> None:
+    with pulumi_cli("local") as pulumi:
+        with announced_cloud() as told:
+            config = told["config"]
+        for arguments in settings(config):
+            pulumi("config", "set", *arguments)
+
+        pulumi.up()
+        pulumi.expect_no_changes()
+
+        written = (pulumi.folder / "Pulumi.local.yaml").read_text()
+        assert "whsec_" not in written
+
+
+CHANGES: dict[str, list[tuple[str, ...]]] = {
+    "apiKeys": [("--secret", "--path", 'apiKeys["me"]', "0a" * 32)],
+    "callbackKey": [("--secret", "callbackKey", "d" * 32)],
+    "tags": [("--path", 'tags["team"]', "art")],
+    "lanes": [("--path", 'lanes["vod.image"]', "3")],
+    "memory": [("memory", "512")],
+    "timeout": [("timeout", "90")],
+    "reservedConcurrency": [("reservedConcurrency", "1024")],
+    "asyncRetries": [("asyncRetries", "1")],
+    "eventAge": [("eventAge", "3600")],
+    "corsOrigins": [("--path", "corsOrigins[0]", "https://example.com")],
+    "callbackMode": [("callbackMode", "none")],
+    "logRetention": [("logRetention", "60")],
+    "alarmReceivers": [("--path", "alarmReceivers[0]", "10001")],
+    "retryBase": [("retryBase", "20")],
+    "unknownAfter": [("unknownAfter", "3600")],
+    "pollInterval": [("pollInterval", "3")],
+    "webhookSecrets": [("--secret", "--path", "webhookSecrets[0]", f"whsec_{'A' * 32}")],
+    "webhookHttp": [("webhookHttp", "true")],
+    "webhookNetworks": [("--path", "webhookNetworks[0]", "10.1.0.0/16")],
+    "resultsUrl": [("resultsUrl", "https://cdn.example.com")],
+    "publicUrl": [("publicUrl", "https://api.example.com")],
+    "site": [("site", "intl")],
+    "sweepSchedule": [("sweepSchedule", "0 */5 * * * * *")],
+    "inputBuckets": [("--path", "inputBuckets[0]", "mine-1250000000")],
+    "mpsRole": [("mpsRole", "import"), ("mpsRole", "existing")],
+    "subAppId": [("subAppId", "{application}")],
+    "inboxBucket": [("inboxBucket", "mine-1250000000")],
+    "resultsBucket": [("resultsBucket", "yours-1250000000")],
+    "endpoint": [("corsOrigins", ""), ("endpoint", "api-gateway"), ("endpoint", "function-url")],
+    "logs": [("logs", "false"), ("logs", "true")],
+}
+"""Configuration key → the `pulumi config set` calls that change it, one deployment each."""
+
+
+@needs_pulumi
+@takes_minutes
+@pytest.mark.timeout(60 * MINUTES)
+def test_nothing_is_left_to_change_after_any_configuration_key_was_changed() -> None:
+    with pulumi_cli("dev") as pulumi:
+        authorise_mps(pulumi)
+        configure(pulumi)
+        for bucket in ("mine-1250000000", "yours-1250000000"):
+            cos(pulumi.cloud).create_bucket(bucket)
+        application = pulumi.api.vod("CreateSubAppId", Name="other")["SubAppId"]
+        pulumi.up()
+
+        for key, calls in CHANGES.items():
+            for arguments in calls:
+                change(pulumi, key, [one.format(application=application) for one in arguments])
+
+        destroy(pulumi)
+
+
+def change(pulumi: Pulumi, key: str, arguments: list[str]) -> None:
+    if arguments[-1]:
+        pulumi("config", "set", *arguments)
+    else:
+        pulumi("config", "rm", arguments[0])
+    try:
+        pulumi.up()
+        pulumi.expect_no_changes()
+    except AssertionError as error:
+        raise AssertionError(f"{key}: {arguments}") from error
+    types = triggers(pulumi, "dev")
+    gateway = [] if arguments[-1] == "api-gateway" else ["http"]
+    assert types == {**ALL_TRIGGERS, "gateway": gateway}, key
+
+
+def test_every_configuration_key_is_changed() -> None:
+    """Two are not: another prefix is refused, and the package is the same in every test."""
+    project = (ROOT / "Pulumi.yaml").read_text()
+    keys = {
+        line.strip().removesuffix(":")
+        for line in project.partition("config:")[2].splitlines()
+        if line.startswith("  ") and not line.startswith(("   ", "  #")) and line.endswith(":")
+    }
+
+    assert keys - CHANGES.keys() == {"tencentcloud:region", "namePrefix", "packagePath", "appId"}
+
+
+@needs_pulumi
+@takes_minutes
+@pytest.mark.timeout(20 * MINUTES)
+def test_lost_triggers_come_back() -> None:
+    """Three ways to lose a trigger, and each is repaired by the next `pulumi up`."""
+    with pulumi_cli("dev") as pulumi:
+        authorise_mps(pulumi)
+        configure(pulumi)
+        pulumi.set("asyncRetries", "1")
+        refuse = {"where": "scf.CreateTrigger", "what": "refuse:LimitExceeded.Trigger", "times": 3}
+        control(pulumi.cloud, "faults", [refuse])
+
+        pulumi.failing_up()
+        pulumi.up()
+        assert triggers(pulumi, "dev") == ALL_TRIGGERS
+        pulumi.expect_no_changes()
+
+        delete_trigger(pulumi, "sweep")
+        delete_trigger(pulumi, "upload")
+        assert "SCF has lost its trigger" in pulumi("preview")
+        pulumi.up()
+        assert triggers(pulumi, "dev") == ALL_TRIGGERS
+        pulumi.expect_no_changes()
+        assert retries(pulumi) == {"gateway": 1, "upload": 1, "sweep": 0}
+
+        control(pulumi.cloud, "faults", [{**refuse, "times": 1}])
+        pulumi.set("sweepSchedule", "0 */7 * * * * *")
+        pulumi.failing_up()
+        pulumi.up()
+        assert triggers(pulumi, "dev") == ALL_TRIGGERS
+        pulumi.expect_no_changes()
+
+
+def delete_trigger(pulumi: Pulumi, function: str) -> None:
+    name = f"aigc-dev-{function}"
+    trigger = pulumi.api.call("scf", "ListTriggers", FunctionName=name)["Triggers"][0]
+    pulumi.api.call(
+        "scf",
+        "DeleteTrigger",
+        FunctionName=name,
+        TriggerName=trigger["TriggerName"],
+        Type=trigger["Type"],
+        TriggerDesc=trigger["TriggerDesc"],
+    )
+
+
+def retries(pulumi: Pulumi) -> dict[str, int]:
+    numbers = {}
+    for function in FUNCTIONS:
+        answer = pulumi.api.call(
+            "scf", "GetFunctionEventInvokeConfig", FunctionName=f"aigc-dev-{function}"
+        )
+        numbers[function] = answer["AsyncTriggerConfig"]["RetryConfig"][0]["RetryNum"]
+    return numbers
+
+
+REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
+    "region": (("tencentcloud:region", "ap-shanghai"), "tencentcloud:region is 'ap-shanghai'"),
+    "prefix": (("namePrefix", "other-"), "namePrefix 'other-'"),
+    "schedule": (("sweepSchedule", "0 61 * * * * *"), "sweepSchedule is '0 61 * * * * *'"),
+    "unknown key": (("--path", 'lane["vod.image"]', "2"), "lane is not a configuration key"),
+    "memory": (("memory", "64"), "memory is '64'"),
+    "number as tag": (("--path", 'tags["year"]', "2026"), "--type string"),
+    "bucket": (("inboxBucket", "nosuch-1250000000"), "inboxBucket names 'nosuch-1250000000'"),
+    "application": (("subAppId", "1599999999"), "subAppId"),
+    "plain secret": (("--path", 'apiKeys["me"]', "0a" * 32), "apiKeys is in plain text"),
+}
+"""What is wrong → the `pulumi config set` arguments, and a part of what the preview says."""
+
+
+@needs_pulumi
+@takes_minutes
+@pytest.mark.timeout(20 * MINUTES)
+def test_wrong_changes_are_refused_by_the_preview() -> None:
+    with pulumi_cli("dev") as pulumi:
+        authorise_mps(pulumi)
+        configure(pulumi)
+        pulumi.up()
+        settings_file = pulumi.folder / "Pulumi.dev.yaml"
+        right = settings_file.read_text()
+
+        for wrong, (arguments, message) in REFUSALS.items():
+            pulumi("config", "set", *arguments)
+            told = pulumi.failing_preview()
+            assert message in told, wrong
+            assert "Traceback" not in told, wrong
+            settings_file.write_text(right)
+
+        pulumi.expect_no_changes()
+
+
+@needs_pulumi
+@takes_minutes
+@pytest.mark.timeout(5 * MINUTES)
+def test_wrong_credentials_end_in_one_line() -> None:
+    with pulumi_cli("dev") as pulumi:
+        configure(pulumi)
+        pulumi.environment["TENCENTCLOUD_SECRET_ID"] = "AKIDnobody"  # noqa: S105  an id of nobody
+        told = pulumi.failing_preview()
+        del pulumi.environment["TENCENTCLOUD_SECRET_ID"]
+        missing = pulumi.failing_preview()
+
+    assert "Traceback" not in told + missing
+    assert "TENCENTCLOUD_SECRET_ID" in told
+    assert "TENCENTCLOUD_SECRET_ID" in missing

@@ -223,6 +223,85 @@ def test_function_may_log_to_a_topic_of_its_logset_only(api: Api, cls: Call) -> 
     assert (wrong, right) == ("InvalidParameterValue.Cls", "")
 
 
+def test_topic_that_a_function_or_an_alarm_uses_stays(api: Api, cls: Call, scf: Call) -> None:
+    alarm = watch(cls)
+    [target] = found(cls, "DescribeAlarms", "alarmId", alarm)[0]["AlarmTargets"]
+    logset, id_ = target["LogsetId"], target["TopicId"]
+    scf("CreateFunction", **function(ClsLogsetId=logset, ClsTopicId=id_))
+
+    by_function = api.refusal("cls", "DeleteTopic", TopicId=id_)
+    scf("DeleteFunction", FunctionName="echo")
+    by_alarm = api.refusal("cls", "DeleteTopic", TopicId=id_)
+    cls("DeleteAlarm", AlarmId=alarm)
+    cls("DeleteTopic", TopicId=id_)
+
+    assert (by_function, by_alarm) == ("OperationDenied", "OperationDenied")
+    assert found(cls, "DescribeTopics", "topicId", id_) == []
+
+
+# Functions
+
+
+def test_trigger_on_a_bucket_that_does_not_exist_is_refused(api: Api, scf: Call) -> None:
+    scf("CreateFunction", **function())
+    while scf("GetFunction", FunctionName="echo")["Status"] != "Active":
+        pass
+
+    refused = api.refusal(
+        "scf",
+        "CreateTrigger",
+        FunctionName="echo",
+        TriggerName="missing-1250000000.cos.ap-guangzhou.myqcloud.com",
+        Type="cos",
+        TriggerDesc='{"event": "cos:ObjectCreated:*"}',
+    )
+
+    assert refused == "ResourceNotFound.Cos"
+    assert scf("ListTriggers", FunctionName="echo")["Triggers"] == []
+
+
+def test_functions_are_listed_chosen_sorted_and_paged(api: Api, scf: Call) -> None:
+    for name, description in (("c-gateway", "HTTP API"), ("a-sweep", "timer"), ("bb", "HTTP API")):
+        scf(
+            "CreateFunction",
+            **function(FunctionName=name, Description=description),
+            Tags=[{"Key": "team", "Value": name}],
+        )
+
+    def listed(**params: Any) -> list[str]:
+        return [one["FunctionName"] for one in scf("ListFunctions", **params)["Functions"]]
+
+    everything = scf("ListFunctions")
+    unknown = {"Filters": [{"Name": "VpcId", "Values": ["vpc-1"]}]}
+
+    assert everything["TotalCount"] == 3
+    assert everything["Functions"][0]["Runtime"] == "Python3.10"
+    assert everything["Functions"][0]["Tags"] == [{"Key": "team", "Value": "a-sweep"}]
+    assert listed() == ["a-sweep", "bb", "c-gateway"]
+    assert listed(Order="DESC", Orderby="FunctionName", Limit=2) == ["c-gateway", "bb"]
+    assert listed(Offset=2) == ["c-gateway"]
+    assert listed(SearchKey="-") == ["a-sweep", "c-gateway"]
+    assert listed(Description="HTTP") == ["bb", "c-gateway"]
+    assert listed(Filters=[{"Name": "tag-team", "Values": ["bb"]}]) == ["bb"]
+    assert listed(Filters=[{"Name": "Status", "Values": ["Active"]}]) == []
+    assert api.refusal("scf", "ListFunctions", **unknown) == "InvalidParameterValue"
+    assert api.refusal("scf", "ListFunctions", Orderby="Size") == "InvalidParameterValue"
+
+
+def test_account_tells_its_quotas_and_their_use(scf: Call) -> None:
+    scf("CreateFunction", **function())
+    scf("PutReservedConcurrencyConfig", FunctionName="echo", ReservedConcurrencyMem=512)
+
+    account = scf("GetAccount")
+
+    [usage] = account["AccountUsage"]["Namespace"]
+    assert (usage["Functions"], usage["FunctionsCount"]) == (["echo"], 1)
+    assert usage["TotalAllocatedConcurrencyMem"] == 512
+    assert account["AccountUsage"]["UserConcurrencyMemLimit"] == 128_000
+    [limit] = account["AccountLimit"]["Namespace"]
+    assert (limit["FunctionsCount"], limit["Trigger"]["Cos"]) == (50, 10)
+
+
 def function(**changes: Any) -> dict[str, Any]:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import io
+import queue
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from PIL import Image
 from qcloud_cos import CosClientError, CosServiceError
 from tencentcloud.common.exception import TencentCloudSDKException
 
-from localcloud.faults import Faults
-from tests.localcloud.clients import BUCKET, Api, control
+from aigc.labels.files import read_labels
+from localcloud.cloud import LocalCloud
+from localcloud.control_plane import control_plane
+from localcloud.cos.changes import Changes
+from localcloud.cos.store import describe
+from localcloud.faults import FaultError, Faults
+from tests.localcloud.clients import BUCKET, Api, control, cos, get
 
 if TYPE_CHECKING:
     from qcloud_cos import CosS3Client
 
-    from localcloud.cloud import LocalCloud
 
+# The SDK has no name for this header, and sends what it is given as metadata.
+ONCE = {"x-cos-forbid-overwrite": "true"}
 CREATE = "vod.CreateAigcImageTask"
 
 
@@ -73,6 +85,24 @@ def test_a_task_fails_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> No
     assert "Input Prompt violates policy" in own["Message"]
 
 
+@pytest.mark.parametrize("output_format", ["png", "jpeg"])
+@pytest.mark.parametrize(
+    ("what", "labels"), [("picture:label", ("tc260",)), ("picture:c2pa", ("c2pa",))]
+)
+def test_a_picture_carries_what_it_is_told(
+    cloud: LocalCloud, app: int, what: str, labels: tuple[str, ...], output_format: str
+) -> None:
+    api = Api(cloud)
+    control(cloud, "faults", [{"where": CREATE, "what": what}])
+    output = {"OutputFormat": output_format}
+
+    task = api.ended_task(app, api.image_task(app, OutputConfig=output))["AigcImageTask"]
+
+    picture = get(cloud, task["Output"]["FileInfos"][0]["FileUrl"]).content
+    assert read_labels(picture).names == labels
+    assert Image.open(io.BytesIO(picture)).format == output_format.upper()
+
+
 def test_a_call_is_late_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> None:
     control(cloud, "faults", [{"where": CREATE, "what": "delay:20"}])
     before = time.monotonic()
@@ -105,6 +135,163 @@ def test_cos_is_slow_down_and_out_of_order_as_told(cloud: LocalCloud, store: Cos
     assert [one["Key"] for one in store.list_objects(BUCKET)["Contents"]] == ["late"]
 
 
+def create(cloud: LocalCloud, key: str, body: str) -> str:
+    """Create an object with a client of its own; returns the refusal's code, or the body."""
+    try:
+        cos(cloud).put_object(BUCKET, body.encode(), key, Metadata=ONCE)
+    except CosServiceError as error:
+        return str(error.get_error_code())
+    return body
+
+
+def read(store: CosS3Client, key: str) -> str:
+    body: bytes = store.get_object(BUCKET, key)["Body"].get_raw_stream().read()
+    return body.decode()
+
+
+def keys(store: CosS3Client, **options: Any) -> list[str]:
+    return [one["Key"] for one in store.list_objects(BUCKET, **options).get("Contents", [])]
+
+
+def test_concurrent_creators_all_succeed_in_a_race_and_the_last_body_stays(
+    cloud: LocalCloud, store: CosS3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control(cloud, "faults", [{"where": "cos.PutObject", "what": "race:7", "rate": 1}])
+    waits: queue.Queue[float] = queue.Queue()
+    write_now = threading.Event()
+
+    def wait(seconds: float) -> None:
+        waits.put(seconds)
+        write_now.wait()
+
+    monkeypatch.setattr(cloud.clock, "wait_real", wait)
+
+    with ThreadPoolExecutor(3) as pool:
+        creates = [pool.submit(create, cloud, "lock", f"creator {n}") for n in range(3)]
+        waited = [waits.get(timeout=60) for _ in creates]
+        listed_meanwhile = keys(store)
+        store.put_object(BUCKET, b"not delayed", "other")
+        read_meanwhile = read(store, "other")
+        were_answered = [future.done() for future in creates]
+        write_now.set()
+        answers = [future.result() for future in creates]
+
+    assert waited == [7, 7, 7]
+    assert (listed_meanwhile, read_meanwhile, were_answered) == ([], "not delayed", [False] * 3)
+    assert answers == ["creator 0", "creator 1", "creator 2"]
+    assert read(store, "lock") in answers
+    assert create(cloud, "lock", "too late") == "FileAlreadyExists"
+
+
+def test_a_race_lasts_real_seconds(cloud: LocalCloud, store: CosS3Client) -> None:
+    del store
+    control(cloud, "faults", [{"where": "cos.PutObject", "what": "race:0.2"}])
+    before = time.monotonic()
+
+    create(cloud, "lock", "body")
+
+    assert time.monotonic() - before >= 0.2
+
+
+def test_a_key_that_exists_at_the_look_is_refused_at_once(
+    cloud: LocalCloud, store: CosS3Client
+) -> None:
+    store.put_object(BUCKET, b"first", "lock")
+    control(cloud, "faults", [{"where": "cos.PutObject", "what": "race:3600", "rate": 1}])
+
+    assert create(cloud, "lock", "second") == "FileAlreadyExists"
+    assert read(store, "lock") == "first"
+
+
+def test_a_write_without_the_header_uses_no_race_up(cloud: LocalCloud, store: CosS3Client) -> None:
+    race = {"where": "cos.PutObject", "what": "race:3600", "times": 1}
+    control(cloud, "faults", [race])
+
+    store.put_object(BUCKET, b"plain", "key")
+
+    assert control(cloud, "faults") == [race]
+
+
+def test_a_race_is_decided_beside_the_other_faults(cloud: LocalCloud, store: CosS3Client) -> None:
+    control(
+        cloud,
+        "faults",
+        [
+            {"where": "cos.PutObject", "what": "lost_reply"},
+            {"where": "cos.PutObject", "what": "race:0"},
+        ],
+    )
+
+    with pytest.raises(CosClientError):
+        create(cloud, "lock", "body")
+
+    assert control(cloud, "faults") == []
+    assert read(store, "lock") == "body"
+
+
+def test_a_late_listing_is_the_bucket_of_then(cloud: LocalCloud, store: CosS3Client) -> None:
+    now = [1000.0]
+    cloud.cos.bucket(BUCKET).changes = Changes(lambda: now[0])
+    for key in ("deleted", "grown", "kept"):
+        store.put_object(BUCKET, b"old", key)
+    before = store.list_objects(BUCKET)["Contents"]
+    now[0] = 1010
+    store.put_object(BUCKET, b"new", "a new key")
+    store.put_object(BUCKET, b"overwritten", "grown")
+    store.delete_object(BUCKET, "deleted")
+
+    control(cloud, "faults", [{"where": "cos.GetBucket", "what": "lag:5", "rate": 1}])
+
+    now[0] = 1012
+    late = store.list_objects(BUCKET)["Contents"]
+    first = store.list_objects(BUCKET, MaxKeys=1)
+    rest = keys(store, Marker=first["NextMarker"])
+    content = read(store, "grown")
+    now[0] = 1016
+
+    assert late == before
+    assert [one["Key"] for one in first["Contents"]] == ["deleted"]
+    assert rest == ["grown", "kept"]
+    assert content == "overwritten"
+    assert keys(store) == ["a new key", "grown", "kept"]
+
+
+def test_a_listing_catches_up(cloud: LocalCloud, store: CosS3Client) -> None:
+    control(cloud, "faults", [{"where": "cos.GetBucket", "what": "lag:0.2", "rate": 1}])
+    store.put_object(BUCKET, b"x", "key")
+
+    while not keys(store):
+        time.sleep(0.02)
+
+    assert keys(store) == ["key"]
+
+
+def test_changes_are_undone_back_to_a_moment() -> None:
+    now = [0.0]
+    changes = Changes(lambda: now[0])
+    first = describe("key", b"first", 0, {})
+    for moment, previous in ((10, None), (20, first), (30, None)):
+        now[0] = moment
+        changes.note(b"key", previous)
+    now[0] = 40
+
+    undone = [changes.undone(seconds) for seconds in (10, 11, 21, 31)]
+
+    without_content = replace(first, small=None)
+    assert undone == [{}, {b"key": None}, {b"key": without_content}, {b"key": None}]
+
+
+def test_changes_that_no_listing_can_lack_are_forgotten() -> None:
+    now = [0.0]
+    changes = Changes(lambda: now[0])
+    changes.note(b"old", None)
+    now[0] = 100
+
+    changes.note(b"new", None)
+
+    assert changes.undone(1000) == {b"new": None}
+
+
 def test_a_rate_hits_about_as_often_as_it_says() -> None:
     faults = Faults()
     faults.replace([{"where": "cos.event", "what": "repeat", "rate": 0.25}])
@@ -126,13 +313,48 @@ def test_a_fault_waits_for_who_can_do_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("where", "params"),
+    [
+        ("scf.CreateTrigger", {"FunctionName": "f", "TriggerName": "t", "Type": "timer"}),
+        ("scf.GetFunction", {"FunctionName": "f"}),
+        ("cls.CreateTopic", {"LogsetId": "l", "TopicName": "t"}),
+        ("cam.CreateRole", {"RoleName": "r", "PolicyDocument": "{}"}),
+    ],
+)
+def test_action_of_the_control_plane_is_refused_with_the_code(
+    where: str, params: dict[str, str]
+) -> None:
+    service, _, action = where.partition(".")
+    with LocalCloud() as cloud, control_plane(cloud):
+        fault = {"where": where, "what": "refuse:LimitExceeded.Quota", "times": 1}
+        control(cloud, "faults", [fault])
+
+        code = Api(cloud).refusal(service, action, **params)
+
+    assert code == "LimitExceeded.Quota"
+
+
+def test_request_to_a_function_cannot_be_refused_with_a_code() -> None:
+    with pytest.raises(FaultError, match=r"allowed at scf\.upload"):
+        Faults().replace([{"where": "scf.upload", "what": "refuse:LimitExceeded"}])
+
+
+@pytest.mark.parametrize(
     ("entry", "named"),
     [
         ({"where": "vod", "what": "throttle"}, "where"),
         ({"where": CREATE, "what": "explode"}, "what"),
         ({"where": "vod.callback", "what": "throttle"}, "what"),
         ({"where": CREATE, "what": "task_failure"}, "what"),
+        ({"where": CREATE, "what": "picture"}, "what"),
+        ({"where": CREATE, "what": "picture:gif"}, "what"),
+        ({"where": "vod.DescribeTasks", "what": "picture:label"}, "what"),
         ({"where": CREATE, "what": "delay:long"}, "what"),
+        ({"where": "cos.PutObject", "what": "race"}, "what"),
+        ({"where": "cos.PutObject", "what": "lag:1"}, "what"),
+        ({"where": "cos.GetObject", "what": "race:1"}, "what"),
+        ({"where": "cos.GetBucket", "what": "lag:-1"}, "what"),
+        ({"where": "cos.GetBucket", "what": "lag:61"}, "what"),
         ({"where": CREATE, "what": "throttle", "times": 0}, "times"),
         ({"where": CREATE, "what": "throttle", "rate": 1.5}, "rate"),
         ({"where": CREATE, "what": "throttle", "rate": 1, "times": 1}, "times"),

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 SPEED = 200.0  # the minute between two tries of an event takes 0.3 s
 
 
+class FakeStorage(Events):
+    """COS's events, and its buckets by name."""
+
+    buckets = frozenset({"inbox-1250000000"})
+
+    def has_bucket(self, name: str) -> bool:
+        return name in self.buckets
+
+
 @dataclass
 class FakeCloud:
     """The part of the cloud that SCF needs, without a server."""
@@ -39,7 +48,7 @@ class FakeCloud:
     url: str = "http://127.0.0.1:9"
 
     def __post_init__(self) -> None:
-        self.cos = Events(self.clock, self.faults)
+        self.cos = FakeStorage(self.clock, self.faults)
 
 
 class FunctionTool:

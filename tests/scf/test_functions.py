@@ -41,6 +41,7 @@ def test_created_function_is_active_with_every_field_that_the_provider_reads(
     assert told["PublicNetConfig"]["EipConfig"]["EipStatus"] == "DISABLE"
     assert told["Environment"] == {"Variables": []}
     assert told["FunctionId"]
+    assert told["ImageConfig"] is None  # a function from a zip has none
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,9 @@ def test_created_function_is_active_with_every_field_that_the_provider_reads(
         ({"Handler": "index"}, "InvalidParameterValue.Handler"),
         ({"Handler": "a.b.c"}, "InvalidParameterValue.Handler"),
         ({"Runtime": "Python2.7"}, "InvalidParameterValue.Runtime"),
+        ({"Description": "VOD's callbacks"}, "InvalidParameterValue.Description"),
+        ({"Description": "uploads; results"}, "InvalidParameterValue.Description"),
+        ({"Description": "x" * 1001}, "InvalidParameterValue.Description"),
         ({"MemorySize": 200}, "InvalidParameterValue.MemorySize"),
         ({"Timeout": 901}, "LimitExceeded.Timeout"),
         ({"InitTimeout": 2}, "LimitExceeded.InitTimeout"),

@@ -18,7 +18,7 @@ from tests.simulation.cases import CASES, bounded
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
 from tests.simulation.mutations import SECONDS, check, unexpected, write_table
-from tests.simulation.shrink import simplest
+from tests.simulation.shrink import shrink
 from tests.simulation.storm import WEATHERS, Storm
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _search(given: argparse.Namespace) -> int:
             flush=True,
         )
         if explored.problems:
-            print(explored.story, *explored.problems, sep="\n")
+            print(explored.trace, *explored.problems, sep="\n")
             return 1
     return 0
 
@@ -109,15 +109,15 @@ def _tell(only: str, seed: int, jobs: int) -> int:
     storm = Storm(Draws(seed), WEATHERS[title], jobs)
     problems = storm.run()
     if problems:
-        draws = simplest(storm.draws.drawn, lambda told: bool(_told(told, title, jobs).run()))
+        draws = shrink(storm.draws.drawn, lambda told: bool(_told(told, title, jobs).run()))
         storm = _told(draws, title, jobs)
         problems = storm.run()
-    print(f"{title}, seed {seed}", storm.story(), *problems, sep="\n")
+    print(f"{title}, seed {seed}", storm.trace(), *problems, sep="\n")
     return int(bool(problems))
 
 
 def _told(draws: Sequence[int], title: str, jobs: int) -> Storm:
-    return Storm(Draws(told=draws), WEATHERS[title], jobs)
+    return Storm(Draws(fixed=draws), WEATHERS[title], jobs)
 
 
 # Mutations
@@ -145,7 +145,7 @@ def _attempts(where: str, ends: float) -> Iterator[dict[str, str]]:
     likely = [case for case in CASES if where and where in case.title]
     for more in (0, 1):
         for case in likely:
-            freer = dataclasses.replace(case, quick=case.quick + more)
+            freer = dataclasses.replace(case, quick_switches=case.quick_switches + more)
             yield _by_case(freer, ends - time.process_time())
     yield from _by_storms(range(FIRST_SEEDS), ends)
     for case in CASES:
@@ -154,7 +154,7 @@ def _attempts(where: str, ends: float) -> Iterator[dict[str, str]]:
 
 
 def _by_case(case: Case, seconds: float) -> dict[str, str]:
-    explored = Search(bounded(case, case.quick)).run(seconds)
+    explored = Search(bounded(case, case.quick_switches)).run(seconds)
     by = case.title if explored.problems else ""
     return {"by": by, "after": f"{explored.plays} plays", "problem": _first(explored.problems)}
 

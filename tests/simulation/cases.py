@@ -1,4 +1,4 @@
-"""The small cases that are played in every order."""
+"""The small cases, each of which is searched in every order."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def was_left(job_id: str, *, with_place: bool = False) -> Work:
         died = dataclasses.replace(runtime, deadline=runtime.now())  # no time for the pump
         job = accept(order(job_id), died).job
         if with_place:
-            runtime.ledger.take_slot(job.lane, 0, job.id)
+            runtime.ledger.slots.take(job.lane, 0, job.id)
 
     return work
 
@@ -86,58 +86,60 @@ MPS = {"mps.image": 1}
 CASES = [
     Case(
         title="two calls want one place",
-        quick=1,
-        phases=(Phase(works={"accept a": accepts("a"), "accept b": accepts("b")}),),
+        quick_switches=1,
+        phases=(Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),),
         deaths=1,
         faults=1,
     ),
     Case(
         title="three calls want two places",
-        quick=1,
-        phases=(Phase(works={f"accept {one}": accepts(one) for one in "abc"}),),
+        quick_switches=1,
+        phases=(Phase(workers={f"accept {one}": accepts(one) for one in "abc"}),),
         lanes={"vod.image": 2},
     ),
     Case(
         title="one call comes twice",
-        quick=1,
-        phases=(Phase(works={"accept 1": accepts("a"), "accept 2": accepts("a")}),),
+        quick_switches=1,
+        phases=(Phase(workers={"accept 1": accepts("a"), "accept 2": accepts("a")}),),
         deaths=1,
         faults=1,
     ),
     Case(
         title="one call comes twice while the sweep runs",
-        quick=1,
-        phases=(Phase(works={"accept 1": accepts("a"), "accept 2": accepts("a"), "sweep": sweep}),),
+        quick_switches=1,
+        phases=(
+            Phase(workers={"accept 1": accepts("a"), "accept 2": accepts("a"), "sweep": sweep}),
+        ),
         deaths=1,
     ),
     Case(
         title="a task ends while its sender is at work",
-        phases=(Phase(works={"accept a": accepts("a"), "sweep": sweep}),),
+        phases=(Phase(workers={"accept a": accepts("a"), "sweep": sweep}),),
         ends=("done",),
         deaths=1,
         faults=1,
     ),
     Case(
         title="callbacks, a status call and the sweep settle one job",
-        given=(accepts("a"),),
-        phases=(Phase(works={"look": looks("a"), "sweep": sweep}),),
+        before=(accepts("a"),),
+        phases=(Phase(workers={"look": looks("a"), "sweep": sweep}),),
         ends=("done",),
         callbacks=2,
         deaths=1,
     ),
     Case(
         title="a place is passed on while another call wants it",
-        quick=1,
-        given=(accepts("a"), accepts("b")),
-        phases=(Phase(works={"accept c": accepts("c")}),),
+        quick_switches=1,
+        before=(accepts("a"), accepts("b")),
+        phases=(Phase(workers={"accept c": accepts("c")}),),
         ends=("done",),
         deaths=1,
     ),
     Case(
         title="two sweeps go on after a death",
         phases=(
-            Phase(works={"accept a": accepts("a")}),
-            Phase(works={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),
+            Phase(workers={"accept a": accepts("a")}),
+            Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),
         ),
         ends=("done",),
         deaths=2,
@@ -145,8 +147,8 @@ CASES = [
     Case(
         title="the vendor's replies are lost",
         phases=(
-            Phase(works={"accept a": accepts("a")}),
-            Phase(works={"sweep": sweep, "look": looks("a")}, after_s=LATER_S),
+            Phase(workers={"accept a": accepts("a")}),
+            Phase(workers={"sweep": sweep, "look": looks("a")}, after_s=LATER_S),
         ),
         ends=("done",),
         faults=2,
@@ -154,10 +156,10 @@ CASES = [
     ),
     Case(
         title="a task fails for want of room",
-        given=(accepts("a"), accepts("b")),
+        before=(accepts("a"), accepts("b")),
         phases=(
-            Phase(works={"look": looks("a")}),
-            Phase(works={"sweep": sweep, "accept c": accepts("c")}, after_s=LATER_S),
+            Phase(workers={"look": looks("a")}),
+            Phase(workers={"sweep": sweep, "accept c": accepts("c")}, after_s=LATER_S),
         ),
         ends=("RequestLimitExceeded",),
         deaths=1,
@@ -165,101 +167,101 @@ CASES = [
     Case(
         title="slow functions meet those that think them dead",
         phases=(
-            Phase(works={"accept a": accepts("a")}),
-            Phase(works={"sweep 1": sweep}, after_s=LATER_S),
+            Phase(workers={"accept a": accepts("a")}),
+            Phase(workers={"sweep 1": sweep}, after_s=LATER_S),
         ),
         pauses=3,
         deaths=1,
     ),
     Case(
         title="a slow status call meets the sweep that goes on after it",
-        given=(accepts("a"), Move("task-a-1.0", "done")),
-        phases=(Phase(works={"look": looks("a")}, late={"sweep": sweep}),),
+        before=(accepts("a"), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"look": looks("a")}, joining={"sweep": sweep}),),
         callbacks=0,
         pauses=2,
-        quick=2,
+        quick_switches=2,
     ),
     Case(
         title="a callback comes while its sender dies, and nothing is listed",
         phases=(
-            Phase(works={"accept a": accepts("a")}),
-            Phase(works={"sweep": sweep}, after_s=LATER_S),
+            Phase(workers={"accept a": accepts("a")}),
+            Phase(workers={"sweep": sweep}, after_s=LATER_S),
         ),
         ends=("done",),
         lists_tasks=False,
         deaths=1,
         faults=1,
-        fates=frozenset({"no answer"}),
+        fault_outcomes=frozenset({"no answer"}),
     ),
     Case(
         title="a call finds another that was left behind",
-        given=(was_left("a"),),
-        phases=(Phase(works={"accept b": accepts("b")}),),
+        before=(was_left("a"),),
+        phases=(Phase(workers={"accept b": accepts("b")}),),
         lanes={"vod.image": 2},
-        quick=1,
+        quick_switches=1,
     ),
     Case(
         title="two sweeps free the place of a dead function",
-        given=(was_left("a", with_place=True),),
-        phases=(Phase(works={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),
-        quick=2,
+        before=(was_left("a", with_place=True),),
+        phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),
+        quick_switches=2,
     ),
     Case(
         title="a call's time runs out while it is sent",
         phases=(
             Phase(
-                works={"accept a": accepts("a", start_by=START + timedelta(seconds=20))},
-                late={"look": looks("a")},
+                workers={"accept a": accepts("a", start_by=START + timedelta(seconds=20))},
+                joining={"look": looks("a")},
             ),
         ),
         pauses=1,
         deaths=1,
-        quick=1,
+        quick_switches=1,
     ),
     Case(
         title="a place is given back while pictures are left for later",
-        given=(accepts("a"), accepts("b")),
-        phases=(Phase(works={"look": looks("a")}),),
+        before=(accepts("a"), accepts("b")),
+        phases=(Phase(workers={"look": looks("a")}),),
         ends=("done",),
         faults=1,
         faulty=("download",),
-        fates=frozenset({"not sent"}),
-        quick=2,
+        fault_outcomes=frozenset({"not sent"}),
+        quick_switches=2,
     ),
     Case(
         title="a callback comes when its job is given up",
         phases=(
-            Phase(works={"accept a": accepts("a")}),
-            Phase(works={"sweep": sweep}, after_s=UNKNOWN_S),
+            Phase(workers={"accept a": accepts("a")}),
+            Phase(workers={"sweep": sweep}, after_s=UNKNOWN_S),
         ),
         ends=("done",),
         lists_tasks=False,
         deaths=1,
-        quick=1,
+        quick_switches=1,
     ),
     Case(
         title="no reply tells that a place was given back",
-        given=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
-        phases=(Phase(works={"look": looks("a"), "accept c": accepts("c")}),),
+        before=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"look": looks("a"), "accept c": accepts("c")}),),
         callbacks=0,
         faults=1,
         faulty=("delete",),
-        fates=frozenset({"no answer", "sent again"}),
-        quick=1,
+        fault_outcomes=frozenset({"no answer", "sent again"}),
+        quick_switches=1,
     ),
     Case(
         title="the sweep sees what is owed before the job has ended",
-        given=(accepts("a", webhook_url=HOOK), Move("task-a-1.0", "done")),
-        phases=(Phase(works={"look": looks("a"), "sweep": sweep}),),
+        before=(accepts("a", webhook_url=HOOK), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"look": looks("a"), "sweep": sweep}),),
         callbacks=0,
         deaths=1,
-        quick=1,
+        quick_switches=1,
     ),
     Case(
         title="an MPS task ends while its sender is at work",
         phases=(
-            Phase(works={"accept a": accepts("a", "mps.image")}),
-            Phase(works={"sweep": sweep}, after_s=LATER_S),
+            Phase(workers={"accept a": accepts("a", "mps.image")}),
+            Phase(workers={"sweep": sweep}, after_s=LATER_S),
         ),
         lanes=MPS,
         ends=("done",),
@@ -268,23 +270,23 @@ CASES = [
     ),
     Case(
         title="a call is cancelled while it is sent",
-        phases=(Phase(works={"accept a": accepts("a"), "cancel": cancels("a"), "sweep": sweep}),),
+        phases=(Phase(workers={"accept a": accepts("a"), "cancel": cancels("a"), "sweep": sweep}),),
         ends=("done",),
         deaths=1,
     ),
     Case(
         title="a waiting call is cancelled while its place falls free",
-        given=(accepts("a"), accepts("b")),
-        phases=(Phase(works={"cancel b": cancels("b"), "cancel b again": cancels("b")}),),
+        before=(accepts("a"), accepts("b")),
+        phases=(Phase(workers={"cancel b": cancels("b"), "cancel b again": cancels("b")}),),
         ends=("done",),
         deaths=1,
     ),
     Case(
         title="pictures cannot be fetched at once",
-        given=(accepts("a"), accepts("b")),
+        before=(accepts("a"), accepts("b")),
         phases=(
-            Phase(works={"look": looks("a")}),
-            Phase(works={"sweep": sweep}, after_s=LATER_S),
+            Phase(workers={"look": looks("a")}),
+            Phase(workers={"sweep": sweep}, after_s=LATER_S),
         ),
         ends=("done",),
         faults=2,
@@ -292,11 +294,11 @@ CASES = [
     ),
     Case(
         title="a failed job is replayed twice while the sweep tidies up",
-        quick=1,
-        given=(accepts("a"), Move("task-a-1.0", "InternalError")),
+        quick_switches=1,
+        before=(accepts("a"), Move("task-a-1.0", "InternalError")),
         phases=(
             Phase(
-                works={"replay 1": replays("a"), "replay 2": replays("a"), "sweep": sweep},
+                workers={"replay 1": replays("a"), "replay 2": replays("a"), "sweep": sweep},
                 after_s=LATER_S,
             ),
         ),
@@ -304,14 +306,14 @@ CASES = [
     ),
     Case(
         title="a job's end is told by whoever ends it and by the sweep",
-        given=(accepts("a", webhook_url=HOOK),),
+        before=(accepts("a", webhook_url=HOOK),),
         phases=(
-            Phase(works={"look": looks("a")}),
-            Phase(works={"sweep": sweep}, after_s=LATER_S),
+            Phase(workers={"look": looks("a")}),
+            Phase(workers={"sweep": sweep}, after_s=LATER_S),
         ),
         ends=("done",),
         deaths=1,
         faults=1,
-        fates=frozenset({"not sent", "no answer"}),
+        fault_outcomes=frozenset({"not sent", "no answer"}),
     ),
 ]

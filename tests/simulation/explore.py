@@ -1,10 +1,10 @@
-"""Every order of a small case, told apart by state: a search that leaves nothing out.
+"""A search through every order of a small case.
 
-A play cannot be copied in the middle, but it can be played again: the search keeps lists of
-moves, plays one until it meets a state that it has seen, and goes back to the last choice. Two
-things keep it small, and neither leaves out a state that could go wrong. What has been seen is
-known by its digest: all that the cloud holds, and all that each actor has been answered. And of
-moves that do not touch the same keys only one order is tried (sleep sets, after Godefroid).
+A play cannot be copied in the middle, but it can be repeated: the search keeps lists of moves,
+plays one of them until it reaches a known state, and continues with the last choice that is left.
+Two things keep it small; neither leaves out a state that could break a promise. States are
+compared by a digest of everything that the cloud holds and of all answers that each worker got.
+And of moves that do not touch the same keys only one order is tried (sleep sets, Godefroid).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.simulation.actors import determined
-from tests.simulation.play import Play, watched
+from tests.simulation.play import Play, captured_log
+from tests.simulation.workers import KILLING, controlled_randomness
 
 if TYPE_CHECKING:
     from tests.simulation.play import Case, Move
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Explored:
-    """What a search of a case has seen."""
+    """The result of a search."""
 
     case: Case
     states: int = 0
     steps: int = 0
     """Moves between them."""
     plays: int = 0
-    """Plays that it took: each goes its own way from some state on."""
+    """Plays that it took; each differs from all others."""
     deaths: set[tuple[str, str]] = field(default_factory=set)
-    """The points at which somebody died: who, and over which request."""
+    """The worker and the request of each death."""
     endings: int = 0
-    """States in which all was done."""
+    """States without a next move."""
     is_complete: bool = False
     problems: list[str] = field(default_factory=list)
-    story: str = ""
+    trace: str = ""
     seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Trail:
-    """How a state was reached."""
+    """The moves that led to a state."""
 
     before: _Trail | None
     move: Move
 
     def moves(self) -> list[Move]:
-        found: list[Move] = []
+        moves: list[Move] = []
         trail: _Trail | None = self
         while trail is not None:
-            found.append(trail.move)
+            moves.append(trail.move)
             trail = trail.before
-        return found[::-1]
+        return moves[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +72,21 @@ class Search:
         self._case = case
         self._is_reduced = is_reduced and case.switches is None
         self._seen: dict[int, Sleep] = {}
+        self._moves: dict[int, frozenset[Move]] = {}
         self._branches: list[_Branch] = []
         self.explored = Explored(case)
 
     def run(self, seconds: float = 3600) -> Explored:
-        """Search until all has been seen, something is wrong, or time is up."""
+        """Search until all states are known, a promise is broken, or the time is over."""
         began = time.process_time()
         explored = self.explored
-        with determined(), watched() as faults:
+        with controlled_randomness(), captured_log() as errors:
             self._play(None)
             while self._branches and not explored.problems:
                 if time.process_time() - began > seconds:
                     break
                 self._play(self._branches.pop())
-                explored.problems += faults.found
+                explored.problems += errors.found
         explored.is_complete = not self._branches and not explored.problems
         explored.states = len(self._seen)
         explored.seconds = time.process_time() - began
@@ -104,7 +105,7 @@ class Search:
         self._go_on(play, trail, sleep)
         if play.problems():
             self.explored.problems = list(play.problems())
-            self.explored.story = play.story()
+            self.explored.trace = play.trace()
         play.close()
 
     def _go_on(self, play: Play, trail: _Trail | None, sleep: Sleep) -> None:
@@ -121,9 +122,12 @@ class Search:
             trail = _Trail(trail, first)
 
     def _todo(self, play: Play, sleep: Sleep) -> list[Move]:
-        """List the moves that are to be tried from here, and note that they are."""
+        """Return the moves to try from this state, and note that they are tried."""
         digest = play.digest()
         moves = play.moves()
+        # A digest that leaves out something important shows here: states that it takes for equal
+        # would have different moves.
+        assert self._moves.setdefault(digest, frozenset(moves)) == frozenset(moves)
         if digest not in self._seen:
             self._seen[digest] = sleep
             self.explored.endings += not moves
@@ -133,15 +137,17 @@ class Search:
         return [move for move in moves if move in missed]
 
     def _asleep(self, play: Play, move: Move, sleep: Sleep, before: list[Move]) -> Sleep:
-        """Say which moves need not be tried after this one, as they were before it."""
+        """Return the moves that need not be tried after this one: they are tried before it."""
         if not self._is_reduced:
             return frozenset()
         return frozenset(one for one in (*sleep, *before) if play.are_independent(one, move))
 
     def _make(self, play: Play, move: Move) -> None:
-        if move.what == "dies":
-            pending = play.actors[move.who].pending
-            assert pending is not None
-            self.explored.deaths.add((move.who, f"{pending.verb} {' '.join(pending.keys)}"))
+        if move.event in KILLING:
+            branch = play.branch(move.subject)
+            assert branch is not None
+            assert branch.pending is not None
+            request = f"{branch.pending.verb} {' '.join(branch.pending.keys)}"
+            self.explored.deaths.add((branch.worker.name, request))
         self.explored.steps += 1
         play.make(move)

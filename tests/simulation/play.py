@@ -1,4 +1,4 @@
-"""One play of a small case: who may make which move next, and what came of those made."""
+"""One play of a small case: which moves are possible next, and what each of them does."""
 
 from __future__ import annotations
 
@@ -13,75 +13,113 @@ from aigc.errors import CloudError
 from aigc.jobs.recover import sweep
 from aigc.jobs.settle import on_callback, on_stored
 from tests.fakes import LEASE_S, START
-from tests.simulation.actors import Actor, Killed, Request
-from tests.simulation.cloud import TIMEOUT_S, VENDOR, Cloud, Task
+from tests.simulation.checks import broken_promises, idle_slots, unfinished
+from tests.simulation.cloud import TIMEOUT_S, VENDOR, Cloud
+from tests.simulation.storage import BLIND, LONGEST_LAG_S
+from tests.simulation.workers import (
+    BACKLOGGED,
+    KILLED,
+    KILLED_LATE,
+    KILLING,
+    LANDS_LATER,
+    LATE,
+    NO_ANSWER,
+    NOT_SENT,
+    OK,
+    SENT_AGAIN,
+    SENT_AGAIN_LATE,
+    THROTTLED,
+    Killed,
+    Request,
+    Worker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from aigc.jobs.runtime import Runtime
+    from tests.simulation.vendor import Task
+    from tests.simulation.workers import Branch
 
     Work = Callable[[Runtime], object]
 
-SWEEPS_S = (*[LEASE_S + 5] * 5, *[600] * 10)
-"""How far apart the sweeps are that may be needed once nothing goes wrong any more."""
+LAST_SWEEPS_S = (*[LEASE_S + 5] * 5, *[600] * 10)
+"""The waits before the sweeps that run once nothing goes wrong any more."""
+TIME = "-"
+LANDS = "lands"
+LATE_WRITE, LATE_LISTING, BLIND_LOOK = "late write", "late listing", "blind look"
 
 
 class Move(NamedTuple):
-    """What may happen next: an actor's request with a fate, a task's end, time that passes."""
+    """What may happen next: the outcome of a request, the end of a task, a step of time."""
 
-    who: str
-    what: str
+    subject: str
+    """The branch, the task, the late request, or TIME."""
+    event: str
 
     @property
     def is_fault(self) -> bool:
-        return self.what not in _PLAIN
+        """Whether it uses up one of the case's limited faults."""
+        return self.event not in _PLAIN
 
 
-TIME = "-"
-_PLAIN = {"ok", "done", "next", "passes"}
+_PLAIN = {OK, LANDS, "done", "next", "passes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """Who works side by side; the next phase begins when all of them have ended or died."""
+    """Workers that run side by side; the next phase begins when all of them have ended."""
 
-    works: Mapping[str, Work]
+    workers: Mapping[str, Work]
     after_s: float = 0
-    late: Mapping[str, Work] = field(default_factory=dict)
-    """Who begins when the first pause is over."""
+    joining: Mapping[str, Work] = field(default_factory=dict)
+    """Workers that begin after the first pause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A small case: what was there before, who works side by side, what may go wrong."""
+    """A small case: what happened before, which workers run side by side, what may go wrong."""
 
     title: str
     phases: tuple[Phase, ...]
-    given: tuple[Work | Move, ...] = ()
-    """What was done or had ended before, one after the other, and without a fault."""
+    before: tuple[Work | Move, ...] = ()
+    """What happened before, one after another and without a fault."""
     lanes: Mapping[str, int] = field(default_factory=lambda: {"vod.image": 1})
     deaths: int = 0
+    """How many workers may be killed."""
     faults: int = 0
-    """Replies that are lost and requests that are refused, over all actors."""
-    fates: frozenset[str] = frozenset(
-        {"throttled", "not sent", "no answer", "backlogged", "sent again"}
+    """How many requests may fail, over all workers."""
+    fault_outcomes: frozenset[str] = frozenset(
+        {THROTTLED, NOT_SENT, NO_ANSWER, BACKLOGGED, SENT_AGAIN}
     )
     faulty: tuple[str, ...] = ("",)
-    """How the requests begin that may fail; all do."""
+    """The beginnings of the requests that may fail; by default all."""
+    weak: int = 0
+    """How often storage may show a weakness."""
+    weaknesses: frozenset[str] = frozenset({LATE_WRITE, LATE_LISTING, BLIND_LOOK})
     pauses: int = 0
-    """How often two thirds of an invocation's time may pass between any two requests."""
+    """How often two thirds of an invocation's time may pass between two requests."""
     ends: tuple[str, ...] = ()
-    """How tasks may end while others are at work: `done`, or a code of the vendor's."""
+    """How tasks may end while workers run: `done`, or an error code of the vendor."""
     callbacks: int = 1
     """How often each end is reported."""
     lists_tasks: bool = True
     """Whether the vendor shows a session's task in its list."""
-    quick: int = 0
-    """How often an actor is interrupted where the search must not take long."""
+    quick_switches: int = 0
+    """The limit of `switches` with which `make test` searches the case."""
+    check: Callable[[Cloud], list[str]] | None = None
+    """Finds what is wrong at the end, in place of the last sweeps and the promises about jobs."""
     switches: int | None = None
-    """How often an actor may be interrupted between two of its requests; None: at will."""
+    """How often a worker may be interrupted between two of its requests; None: without limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateRequest:
+    """A request that nobody waits for any more and that still takes effect."""
+
+    name: str
+    request: Request[Any]
 
 
 class Play:
@@ -91,164 +129,255 @@ class Play:
         self.case = case
         self.cloud = Cloud(case.lanes)
         self.cloud.vendor.lists_tasks = case.lists_tasks
+        self.cloud.ledger.lag_s = self.cloud.results.lag_s = LONGEST_LAG_S if case.weak else 0
         self.deaths_left = case.deaths
         self.faults_left = case.faults
+        self.weak_left = case.weak
         self.pauses_left = case.pauses
-        self.phase = -1
-        self.actors: dict[str, Actor] = {}
-        self._lines: list[tuple[datetime, str, tuple[str, ...], str]] = []
         self.switches_left = case.switches
+        self.phase = -1
+        self.workers: dict[str, Worker] = {}
+        self.late: dict[str, LateRequest] = {}
+        self._lines: list[tuple[datetime, str, tuple[str, ...], str]] = []
         self._last = ""
-        self._late: Mapping[str, Work] = {}
-        for number, given in enumerate(case.given):
-            if isinstance(given, Move):
-                self._end_task(*given)
+        self._joining: Mapping[str, Work] = {}
+        for number, earlier in enumerate(case.before):
+            if isinstance(earlier, Move):
+                self._end_task(*earlier)
             else:
-                self._begin(f"given {number}", given)
-            self._run_alone()
+                self._begin(f"before {number}", earlier)
+            self._run_without_faults()
         self._next_phase()
 
     def moves(self) -> list[Move]:
-        """List what may happen next; nothing once all is done."""
-        found = [Move(one.name, fate) for one in self._ready() for fate in self._fates(one)]
-        found += self._ends()
-        if self.actors and self.pauses_left:
-            found.append(Move(TIME, "passes"))
-        if not self.actors and self.phase < len(self.case.phases):
-            found.append(Move(TIME, "next"))
-        return found
+        """List what may happen next; nothing when the play is over."""
+        moves = [
+            Move(branch.name, outcome)
+            for branch in self._ready()
+            for outcome in self._outcomes(branch)
+        ]
+        moves += [Move(name, LANDS) for name in self.late]
+        moves += self._task_ends()
+        if self.workers and self.pauses_left and not self._is_storage_busy():
+            moves.append(Move(TIME, "passes"))
+        if not (self.workers or self.late) and self.phase < len(self.case.phases):
+            moves.append(Move(TIME, "next"))
+        return moves
 
     def make(self, move: Move) -> None:
-        """Let something happen."""
-        if move.who in self.actors:
-            self._count_switch(move.who)
-            self._go_on(self.actors[move.who], move.what)
-        elif move.who == TIME:
-            self._pass_time(move.what)
+        """Make one of the possible moves."""
+        branch = self.branch(move.subject)
+        if branch is not None:
+            self._count_switch(branch.worker.name)
+            self._resume(branch, move.event)
+        elif move.subject in self.late:
+            self._land(move.subject)
+        elif move.subject == TIME:
+            self._pass_time(move.event)
         else:
-            self._end_task(move.who, move.what)
+            self._end_task(move.subject, move.event)
+
+    def branch(self, name: str) -> Branch | None:
+        """Find a branch that has a pending request."""
+        pending = (branch for worker in self.workers.values() for branch in worker.pending)
+        return next((branch for branch in pending if branch.name == name), None)
 
     def are_independent(self, one: Move, other: Move) -> bool:
-        """Whether two moves that both are possible lead to the same in either order."""
+        """Whether two possible moves lead to the same state in either order.
+
+        Moves of the same branch do not, and faults do not, since their number is limited. A death
+        depends on all moves of its worker, as it ends the worker's other branches. Otherwise two
+        branches of a worker are like two workers: they share no variables (`Parallel` demands
+        it), they join when both have ended, and the branch that waits for them continues alike.
+        """
         if (
-            TIME in (one.who, other.who)
-            or one.who == other.who
+            TIME in (one.subject, other.subject)
+            or one.subject == other.subject
             or (one.is_fault and other.is_fault)
+            or (self._kills(one, other) or self._kills(other, one))
         ):
             return False
         return self._request(one).is_independent(self._request(other))
 
     def digest(self) -> int:
-        """Say in one number all that the rest of the play depends on."""
-        actors = frozenset((name, actor.seen) for name, actor in self.actors.items())
-        left = (self.deaths_left, self.faults_left, self.pauses_left, self.switches_left)
+        """Return a digest of everything that the rest of the play depends on."""
+        workers = frozenset((name, worker.seen) for name, worker in self.workers.items())
+        late = frozenset((name, late.request.body) for name, late in self.late.items())
+        left = (
+            self.deaths_left,
+            self.faults_left,
+            self.weak_left,
+            self.pauses_left,
+            self.switches_left,
+        )
         last = "" if self.switches_left is None else self._last
-        return hash((self.phase, len(self._late), left, last, actors, self.cloud.digest()))
+        earlier = self.cloud.digest_of_earlier() if self.weak_left else 0
+        cloud = self.cloud.digest()
+        return hash((self.phase, len(self._joining), left, last, workers, late, earlier, cloud))
 
     def problems(self) -> list[str]:
-        """Find what went against the promises so far."""
+        """Return the promises that were broken so far."""
         return self.cloud.problems
 
-    def story(self) -> str:
-        """Tell what happened, a line for each request."""
-        return "\n".join(told(*line) for line in self._lines)
+    def trace(self) -> str:
+        """Return what happened, a line for each request."""
+        return "\n".join(trace_line(*line) for line in self._lines)
 
     def close(self) -> None:
-        """End whoever is still at work."""
-        for actor in self.actors.values():
-            actor.kill()
-        self.actors.clear()
+        """End all workers."""
+        for worker in self.workers.values():
+            worker.kill()
+        self.workers.clear()
 
-    # What may happen
+    # Possible moves
 
-    def _ready(self) -> list[Actor]:
-        """Find who may go on: all, or only the last when it may not be interrupted any more."""
-        quiet = [one for one in self.actors.values() if one.pending and one.pending.is_alone]
-        if quiet and not self.pauses_left:
-            return quiet[:1]
-        if self.switches_left == 0 and self._last in self.actors:
-            return [self.actors[self._last]]
-        return sorted(self.actors.values(), key=lambda one: one.name != self._last)
+    def _ready(self) -> list[Branch]:
+        """Find the branches that may be resumed now.
 
-    def _count_switch(self, name: str) -> None:
-        if self.switches_left and name != self._last and self._last in self.actors:
-            self.switches_left -= 1
-        self._last = name
+        A request that is isolated goes first: its order with those of other workers makes no
+        difference. When no switches are left, the last worker runs on.
+        """
+        workers = list(self.workers.values())
+        if not self.pauses_left:
+            for worker in workers:
+                pending = worker.pending
+                if len(pending) == 1 and pending[0].pending.is_isolated:  # type: ignore[union-attr]
+                    return pending
+        if self.switches_left == 0 and self._last in self.workers:
+            return self.workers[self._last].pending
+        workers.sort(key=lambda worker: worker.name != self._last)
+        return [branch for worker in workers for branch in worker.pending]
 
-    def _fates(self, actor: Actor) -> list[str]:
-        assert actor.pending is not None
-        fates = ["ok"]
-        if self.deaths_left and actor.pending.changes:
-            fates.append("dies")
-        if self.faults_left and actor.pending.verb.startswith(self.case.faulty):
-            fates += [fate for fate in actor.pending.faults if fate in self.case.fates]
-        return fates
+    def _outcomes(self, branch: Branch) -> list[str]:
+        request = branch.pending
+        assert request is not None
+        outcomes = [OK]
+        if self.deaths_left and request.changes:
+            outcomes.append(KILLED)
+        if self.faults_left and request.verb.startswith(self.case.faulty):
+            outcomes += [one for one in request.faults if one in self.case.fault_outcomes]
+        return outcomes + (self._weak_outcomes(request) if self.weak_left else [])
 
-    def _ends(self) -> list[Move]:
+    def _weak_outcomes(self, request: Request[Any]) -> list[str]:
+        allowed = self.case.weaknesses
+        outcomes: list[str] = []
+        if LATE_WRITE in allowed and request.can_be_late:
+            outcomes += [KILLED_LATE] if self.deaths_left else []
+            if request.faults:
+                outcomes += [LANDS_LATER, *([SENT_AGAIN_LATE] if request.again else [])]
+        if request.weak is not None:
+            outcomes += [
+                name
+                for name in request.weak()
+                if (BLIND_LOOK if name == BLIND else LATE_LISTING) in allowed
+            ]
+        return outcomes
+
+    def _task_ends(self) -> list[Move]:
         if self.phase >= len(self.case.phases) or not self.case.ends:
             return []
         open_tasks = [task.id for task in self.cloud.tasks() if task.is_open]
-        return [Move(task_id, how) for task_id in open_tasks for how in self.case.ends]
+        return [Move(task_id, end) for task_id in open_tasks for end in self.case.ends]
+
+    def _is_storage_busy(self) -> bool:
+        """Whether a request is under way whose time is shorter than a pause."""
+        pending = [branch.pending for one in self.workers.values() for branch in one.pending]
+        return bool(self.late) or any(
+            request is not None and request.verb == "create: write" for request in pending
+        )
+
+    def _kills(self, one: Move, other: Move) -> bool:
+        """Whether one move kills the worker of the other."""
+        if one.event not in KILLING:
+            return False
+        branch, other_branch = self.branch(one.subject), self.branch(other.subject)
+        return (
+            branch is not None and other_branch is not None and branch.worker is other_branch.worker
+        )
 
     def _request(self, move: Move) -> Request[Any]:
-        if move.who in self.actors:
-            pending = self.actors[move.who].pending
-            assert pending is not None
-            return pending
+        branch = self.branch(move.subject)
+        if branch is not None:
+            assert branch.pending is not None
+            return branch.pending
+        if move.subject in self.late:
+            return self.late[move.subject].request
         return Request("ends", (VENDOR, "results/"), lambda: None, changes=True, lists=True)
 
-    # What happens
+    # Effects of moves
 
-    def _go_on(self, actor: Actor, fate: str) -> None:
-        request = actor.pending
+    def _count_switch(self, name: str) -> None:
+        if self.switches_left and name != self._last and self._last in self.workers:
+            self.switches_left -= 1
+        self._last = name
+
+    def _resume(self, branch: Branch, outcome: str) -> None:
+        request, worker = branch.pending, branch.worker
         assert request is not None
-        if fate == "dies":
+        self._use_up(outcome, request)
+        self._note(branch.name, request.verb, *request.keys[:1], outcome=outcome)
+        if outcome in LATE:
+            self._send_late(worker, request)
+        worker.resume(branch, outcome)
+        self._remove_if_ended(worker)
+
+    def _use_up(self, outcome: str, request: Request[Any]) -> None:
+        if outcome == OK:
+            return
+        if outcome in KILLING:
             self.deaths_left -= 1
-        elif fate != "ok":
+        if outcome in request.faults:
             self.faults_left -= 1
-        self._tell(actor.name, request.verb, *request.keys[:1], fate=fate)
-        actor.resume(fate)  # type: ignore[arg-type]
-        if actor.has_ended:
-            del self.actors[actor.name]
-            self._look_at_end(actor)
+        elif outcome != KILLED:
+            self.weak_left -= 1
+
+    def _send_late(self, worker: Worker, request: Request[Any]) -> None:
+        name = f"late {request.verb} {request.keys[0]} of {worker.name}"
+        while name in self.late:
+            name += "'"
+        self.late[name] = LateRequest(name, request)
+
+    def _land(self, name: str) -> None:
+        self._note(name, LANDS)
+        self.late.pop(name).request.effect()
 
     def _pass_time(self, how: str) -> None:
         if how == "next":
             self._next_phase()
             return
         self.pauses_left -= 1
-        self._late, late = {}, self._late
+        self._joining, joining = {}, self._joining
         self._wait(TIMEOUT_S * 2 / 3)
-        for name, actor in list(self.actors.items()):
-            if self.cloud.clock.moment > actor.deadline:
-                self._tell(name, "has worked for too long", fate="dies")
-                actor.kill()
-                del self.actors[name]
-        for name, work in late.items():
+        for worker in list(self.workers.values()):
+            if self.cloud.clock.moment > worker.deadline:
+                self._note(worker.name, "reaches its timeout", outcome=KILLED)
+                worker.kill()
+                del self.workers[worker.name]
+        for name, work in joining.items():
             self._begin(name, work)
 
     def _next_phase(self) -> None:
-        if self.phase >= 0 and self._is_spotless():
-            self.cloud.problems += self.cloud.idle()
+        if self.phase >= 0 and self._had_no_fault():
+            self.cloud.problems += idle_slots(self.cloud)
         self.phase += 1
         if self.phase == len(self.case.phases):
             self._finish()
             return
         phase = self.case.phases[self.phase]
         self._wait(phase.after_s)
-        self._late = phase.late
-        for name, work in phase.works.items():
+        self._joining = phase.joining
+        for name, work in phase.workers.items():
             self._begin(name, work)
 
-    def _is_spotless(self) -> bool:
-        """Whether nothing has gone wrong so far: then nothing may wait for the sweep either."""
+    def _had_no_fault(self) -> bool:
+        """Whether nothing has gone wrong so far: then no job may wait for the sweep."""
         case = self.case
-        left = (self.deaths_left, self.faults_left, self.pauses_left)
-        return left == (case.deaths, case.faults, case.pauses)
+        left = (self.deaths_left, self.faults_left, self.weak_left, self.pauses_left)
+        return left == (case.deaths, case.faults, case.weak, case.pauses)
 
     def _end_task(self, task_id: str, how: str) -> None:
-        [task] = [one for one in self.cloud.tasks() if one.id == task_id]
-        self._tell("vendor", f"{task_id} ends", fate=how)
+        [task] = [task for task in self.cloud.tasks() if task.id == task_id]
+        self._note("vendor", f"{task_id} ends", outcome=how)
         if how == "done":
             self.cloud.vendor.finish(task)
         else:
@@ -265,58 +394,63 @@ class Play:
 
     def _call_back(self, task: Task, runtime: Runtime) -> None:
         on_callback(task.job_id, task.session_id, task.id, runtime)
-        self.cloud.hear(task)
+        self.cloud.note_callback(task)
 
     def _finish(self) -> None:
-        """Let the sweep alone go on, in a world where nothing goes wrong any more."""
-        self._tell(TIME, "from here on nothing goes wrong")
-        for number, seconds in enumerate(SWEEPS_S):
+        """Run sweeps without faults until everything has ended, then check the promises."""
+        if self.case.check is not None:
+            self.cloud.problems += self.case.check(self.cloud)
+            return
+        self._note(TIME, "no faults from here on")
+        for number, seconds in enumerate(LAST_SWEEPS_S):
             self._wait(seconds)
             for task in self.cloud.tasks():
                 if task.is_open:
                     self.cloud.vendor.finish(task)
             self._begin(f"last sweep {number}", sweep)
-            self._run_alone()
-            if not self.cloud.unfinished():
+            self._run_without_faults()
+            if not unfinished(self.cloud):
                 break
-        self.cloud.problems = self.cloud.broken_promises()
+        self.cloud.problems = broken_promises(self.cloud)
 
     def _begin(self, name: str, work: Work) -> None:
         deadline = self.cloud.clock.moment + timedelta(seconds=TIMEOUT_S)
-        actor = Actor(name, lambda actor: work(self.cloud.runtime(actor)), deadline)
-        if actor.has_ended:
-            self._look_at_end(actor)
-        else:
-            self.actors[name] = actor
+        worker = Worker(name, lambda worker: work(self.cloud.runtime(worker)), deadline)
+        self.workers[name] = worker
+        self._remove_if_ended(worker)
 
-    def _run_alone(self) -> None:
-        while self.actors:
-            self._go_on(next(iter(self.actors.values())), "ok")
+    def _run_without_faults(self) -> None:
+        while self.workers:
+            self._resume(next(iter(self.workers.values())).pending[0], OK)
 
-    def _look_at_end(self, actor: Actor) -> None:
-        error = actor.error
+    def _remove_if_ended(self, worker: Worker) -> None:
+        if not worker.has_ended:
+            return
+        del self.workers[worker.name]
+        error = worker.error
         if error is None:
             return
-        self._tell(actor.name, f"ends by {error!r}")
+        self._note(worker.name, f"ends by {error!r}")
         if not isinstance(error, (Killed, CloudError)):
-            told = "".join(traceback.format_exception(error))
-            self.cloud.problems.append(f"{actor.name} crashed: {told}")
+            details = "".join(traceback.format_exception(error))
+            self.cloud.problems.append(f"{worker.name} crashed: {details}")
 
     def _wait(self, seconds: float) -> None:
         self.cloud.clock.pass_time(seconds)
 
-    def _tell(self, who: str, *what: str, fate: str = "ok") -> None:
-        self._lines.append((self.cloud.clock.moment, who, what, fate))
+    def _note(self, subject: str, *what: str, outcome: str = OK) -> None:
+        self._lines.append((self.cloud.clock.moment, subject, what, outcome))
 
 
-def told(moment: datetime, who: str, what: tuple[str, ...], fate: str) -> str:
-    """Write a line of a story."""
+def trace_line(moment: datetime, subject: str, what: tuple[str, ...], outcome: str) -> str:
+    """Write a line of a trace."""
     seconds = (moment - START).total_seconds()
-    return f"{seconds:11.3f}  {who:18} {' '.join(what)}" + (f": {fate}" if fate != "ok" else "")
+    event = f"{seconds:11.3f}  {subject:18} {' '.join(what)}"
+    return event + (f": {outcome}" if outcome != OK else "")
 
 
-class LoggedFaults(logging.Handler):
-    """Collects what the functions caught and logged although nobody foresaw it."""
+class UnexpectedErrors(logging.Handler):
+    """Collects errors that the functions caught and logged but did not foresee."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -329,17 +463,17 @@ class LoggedFaults(logging.Handler):
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[LoggedFaults]:
-    """Keep the functions' log quiet, and what nobody foresaw."""
+def captured_log() -> Iterator[UnexpectedErrors]:
+    """Silence the functions' log and collect the unexpected errors in it."""
     logger = logging.getLogger("aigc")
     level, propagates = logger.level, logger.propagate
-    faults = LoggedFaults()
-    logger.addHandler(faults)
+    errors = UnexpectedErrors()
+    logger.addHandler(errors)
     logger.setLevel(logging.ERROR)
     logger.propagate = False
     try:
-        yield faults
+        yield errors
     finally:
-        logger.removeHandler(faults)
+        logger.removeHandler(errors)
         logger.setLevel(level)
         logger.propagate = propagates

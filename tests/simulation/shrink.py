@@ -1,4 +1,4 @@
-"""Making what failed simpler: whatever can be left out of it without its failing any less."""
+"""Shrinking: a failing storm without everything that it does not need in order to fail."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 MOST_TRIES = 1500
 
 
-def simplest(drawn: Sequence[int], fails: Callable[[Sequence[int]], bool]) -> list[int]:
-    """Put zeros in the place of what was drawn, in ever smaller pieces, as long as it fails."""
+def shrink(drawn: Sequence[int], fails: Callable[[Sequence[int]], bool]) -> list[int]:
+    """Replace ever smaller pieces of what was drawn by zeros, as long as it still fails."""
     kept = list(drawn)
     size, tries = len(kept), 0
     while size and tries < MOST_TRIES:
@@ -20,9 +20,9 @@ def simplest(drawn: Sequence[int], fails: Callable[[Sequence[int]], bool]) -> li
             if not any(piece) or tries == MOST_TRIES:
                 continue
             tries += 1
-            told = [*kept[:start], *[0] * len(piece), *kept[start + size :]]
-            if fails(told):
-                kept = told
+            simpler = [*kept[:start], *[0] * len(piece), *kept[start + size :]]
+            if fails(simpler):
+                kept = simpler
         size //= 2
     while kept and not kept[-1]:
         kept.pop()

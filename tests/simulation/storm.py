@@ -1,13 +1,14 @@
-"""Many jobs and many functions for an hour of the cloud's worst weather, the same for each seed.
+"""Storms: many jobs and many workers while much goes wrong, the same for each seed.
 
-Orders, repeats of them, status calls, cancellations, callbacks and sweeps come as they may; each
-request takes its time and has its fate, both drawn. For a time things go wrong; then they stop,
-and the sweep goes on until nothing is left to do. All is drawn from one list of numbers, so a
-storm can be told again, and told with less in it.
+Calls, repeats of them, status calls, cancellations, callbacks and sweeps arrive at random times;
+each request has a random duration and a random outcome. For some minutes requests fail; then the
+faults stop, and sweeps run until nothing is left to do. Everything is drawn from one list of
+numbers, so a storm can be repeated, and shrunk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import heapq
 import itertools
@@ -22,44 +23,62 @@ from aigc.jobs.cancel import cancel
 from aigc.jobs.recover import sweep
 from aigc.jobs.settle import look, on_callback, on_stored
 from tests.fakes import START
-from tests.simulation.actors import Actor, Killed, determined
 from tests.simulation.cases import HOOK, MODELS, order
-from tests.simulation.cloud import TIMEOUT_S, Cloud, Task
-from tests.simulation.play import told, watched
+from tests.simulation.checks import broken_promises, unfinished
+from tests.simulation.cloud import TIMEOUT_S, Cloud
+from tests.simulation.play import captured_log, trace_line
+from tests.simulation.storage import LANDS_WITHIN_S, STORAGES, Storage
+from tests.simulation.workers import (
+    BACKLOGGED,
+    KILLED,
+    LANDS_LATER,
+    LATE,
+    NO_ANSWER,
+    NOT_SENT,
+    OK,
+    SENT_AGAIN,
+    SENT_AGAIN_LATE,
+    THROTTLED,
+    Killed,
+    Worker,
+    controlled_randomness,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from aigc.jobs.accept import Order
     from aigc.jobs.runtime import Runtime
-    from tests.simulation.actors import Fate, Request
     from tests.simulation.draws import Draws
+    from tests.simulation.vendor import Task
+    from tests.simulation.workers import Branch, Request
 
 LANES = {"vod.image": 1, "vod.scene_image": 1, "mps.image": 2}
 ARRIVAL_S = 120
-"""Orders arrive within this time."""
+"""Calls arrive within this time."""
 FAULTS_S = 480
-"""Things go wrong within this time."""
-PATIENCE_S = 3 * 3600
-"""How long after that all must have ended: the last of eight attempts may wait 24 minutes."""
-TAKES_S = (0.01, 0.03, 0.1, 0.5, 2, 9)
-"""How long a request may be under way, one way, and …"""
-OFTEN = (40, 30, 20, 6, 3, 1)
-"""… how often it is."""
+"""Requests fail within this time."""
+LAST_END_S = 10 * 86400 + 3 * 3600
+"""How long after that a storm is stopped, if jobs are still open or objects are left over."""
+DURATIONS_S = (0.01, 0.03, 0.1, 0.5, 2, 9)
+"""How long a slow request, or its answer, may take."""
+DURATION_WEIGHTS = (40, 30, 20, 6, 3, 1)
+LATE_BY_S = (0.01, 0.1, 1, LANDS_WITHIN_S)
+"""How much later a request takes effect whose worker no longer waits for it."""
 SDK_GIVES_UP_S = (1, 11)
-"""How long the SDK waits for what does not come: a broken connection, a time-out."""
+"""How long the SDK waits for an answer: until the connection breaks, or until its timeout."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """How likely it is that something goes wrong, from 0 to 1."""
+    """How likely each fault is, from 0 to 1."""
 
     killed: float = 0
     slow: float = 0
-    """Whether requests take their time at all."""
+    """The chance that a request takes longer than some hundredths of a second."""
     skewed_s: float = 0
-    """How far a function's clock may be from the cloud's."""
+    """How far a function's clock may be from the clock of the cloud."""
     cos_reply_lost: float = 0
     cos_failed: float = 0
     cos_throttled: float = 0
@@ -81,15 +100,18 @@ class Weather:
     order_repeated: float = 0
     order_cancelled: float = 0
     order_impatient: float = 0
-    """An order wants to be sent soon or not at all."""
+    """The chance of a deadline by which the task must be sent."""
     order_hooked: float = 0
+    """The chance of a webhook."""
     sleeps_days: int = 0
-    """For so long nothing of ours runs once the orders are in."""
+    """For so many days no function runs once the calls have arrived."""
 
 
 CALM = Weather()
 WEATHERS = {
-    "functions die and the vendor is unreliable": Weather(
+    "requests are slow": Weather(slow=0.5),
+    "calls are repeated": Weather(order_repeated=0.6),
+    "functions are killed and the vendor is unreliable": Weather(
         killed=0.02,
         slow=0.3,
         create_throttled=0.4,
@@ -108,7 +130,7 @@ WEATHERS = {
         hook_lost=0.3,
         hook_refused=0.1,
     ),
-    "the replies of COS are lost": Weather(
+    "answers of COS are lost": Weather(
         slow=0.3,
         skewed_s=1,
         cos_reply_lost=0.03,
@@ -118,7 +140,7 @@ WEATHERS = {
         order_repeated=0.3,
         order_hooked=0.3,
     ),
-    "COS is hardly there": Weather(
+    "most requests to COS fail": Weather(
         killed=0.01,
         slow=0.3,
         cos_reply_lost=0.1,
@@ -131,14 +153,14 @@ WEATHERS = {
         order_cancelled=0.2,
         order_hooked=0.3,
     ),
-    "pictures can seldom be fetched": Weather(
+    "pictures can rarely be fetched": Weather(
         killed=0.01,
         slow=0.3,
         cos_reply_lost=0.02,
         cos_failed=0.01,
         download_lost=0.7,
     ),
-    "the vendor does not list what it has": Weather(
+    "the vendor lists no tasks": Weather(
         killed=0.02,
         slow=0.3,
         cos_reply_lost=0.03,
@@ -147,7 +169,7 @@ WEATHERS = {
         callback_repeated=0.3,
         lists_tasks=False,
     ),
-    "nothing of ours runs for four days": Weather(
+    "no function runs for four days": Weather(
         killed=0.02,
         create_lost=0.2,
         callback_dropped=0.3,
@@ -181,14 +203,21 @@ WEATHERS = {
 
 
 class Storm:
-    """One run: its jobs, its invocations, what happened and what should not have."""
+    """One storm: its jobs, its workers, what happened, and which promises were broken."""
 
-    def __init__(self, draws: Draws, weather: Weather, jobs: int = 8) -> None:
+    def __init__(
+        self, draws: Draws, weather: Weather, jobs: int = 8, storage: Storage | None = None
+    ) -> None:
         self.draws = draws
         self.weather = weather
+        self.storage = storage or draws.one_of(STORAGES)
         self.cloud = Cloud(LANES)
         self.cloud.vendor.lists_tasks = weather.lists_tasks
         self.cloud.on_created = self._plan_task
+        for bucket in (self.cloud.ledger, self.cloud.results):
+            bucket.blind_s = self.storage.blind_s
+            bucket.lag_s = self.storage.lag_s
+            bucket.choose = self._choose_state if self.storage.lag_s else None
         self.requests = 0
         self.deaths = 0
         self.sweeps_needed = 0
@@ -199,30 +228,32 @@ class Storm:
         self._lines: list[tuple[datetime, str, tuple[str, ...], str]] = []
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
-        self._actors: list[tuple[datetime, int, Actor]] = []
+        self._workers: set[Worker] = set()
+        self._branches: list[tuple[datetime, int, Branch, Request[object]]] = []
+        """Branches by the time at which their request takes effect."""
 
     def run(self) -> list[str]:
-        """Run to the end; return what went against the promises."""
-        with determined(self.draws), watched() as faults:
+        """Run to the end; return the broken promises."""
+        with controlled_randomness(self.draws), captured_log() as errors:
             self._plan()
             while not (self._crashes or self.cloud.problems or self._is_over()):
                 self._step()
-            for _, _, actor in self._actors:
-                actor.kill()
-        found = [*self._crashes, *faults.found]
-        return found or self.cloud.problems or self.cloud.broken_promises()
+            for worker in self._workers:
+                worker.kill()
+        unexpected = [*self._crashes, *errors.found]
+        return unexpected or self.cloud.problems or broken_promises(self.cloud)
 
-    def story(self) -> str:
-        """Tell what happened, a line for each request."""
-        return "\n".join(told(*line) for line in self._lines)
+    def trace(self) -> str:
+        """Return what happened, a line for each request."""
+        return "\n".join(trace_line(*line) for line in self._lines)
 
-    # What is to happen
+    # The plan
 
     def _plan(self) -> None:
         kinds = [self.draws.one_of(list(MODELS)) for _ in range(2)]
         for number in range(1 + self.draws.which(*[1] * self._most_jobs)):
             self._plan_order(f"job{number}", self.draws.one_of(kinds))
-        self._after(FAULTS_S, self._calm_down)
+        self._after(FAULTS_S, self._stop_faults)
         if self.weather.sleeps_days:
             self._after(ARRIVAL_S, self._fall_asleep)
         self._sweep()
@@ -231,25 +262,25 @@ class Storm:
     def _plan_order(self, job_id: str, kind: str) -> None:
         self._ids.append(job_id)
         arrives = ARRIVAL_S * self.draws.fraction()
-        impatient = self.draws.happens(self.weather.order_impatient)
-        by = START + timedelta(seconds=arrives + 10 + 60 * self.draws.fraction())
-        wanted = order(
+        has_deadline = self.draws.happens(self.weather.order_impatient)
+        start_by = START + timedelta(seconds=arrives + 10 + 60 * self.draws.fraction())
+        planned = order(
             job_id,
             kind,
             priority=self.draws.one_of([0, 0, 5]),
-            start_by=by if impatient else None,
+            start_by=start_by if has_deadline else None,
             webhook_url=HOOK if self.draws.happens(self.weather.order_hooked) else "",
         )
-        self._after(arrives, lambda: self._accept(wanted))
+        self._after(arrives, lambda: self._accept(planned))
         while self.draws.happens(self.weather.order_repeated):
             arrives += self.draws.one_of([0, 0.05, 1, 60])
-            self._after(arrives, lambda: self._accept(wanted))
+            self._after(arrives, lambda: self._accept(planned))
         if self.draws.happens(self.weather.order_cancelled):
             self._after(arrives + 60 * self.draws.fraction(), lambda: self._cancel(job_id))
 
-    def _calm_down(self) -> None:
+    def _stop_faults(self) -> None:
         self.weather = CALM
-        self._tell("-", "from here on nothing goes wrong")
+        self._note("-", "no faults from here on")
 
     def _fall_asleep(self) -> None:
         self._is_asleep = True
@@ -258,8 +289,8 @@ class Storm:
     def _wake_up(self) -> None:
         self._is_asleep = False
 
-    def _accept(self, wanted: Order) -> None:
-        self._invoke(f"accept {wanted.id}", functools.partial(accept, wanted))
+    def _accept(self, planned: Order) -> None:
+        self._invoke(f"accept {planned.id}", functools.partial(accept, planned))
 
     def _cancel(self, job_id: str) -> None:
         self._invoke(f"cancel {job_id}", functools.partial(cancel, job_id))
@@ -291,21 +322,21 @@ class Storm:
         if not task.is_open:
             return
         weather = self.weather
-        fates = ("done", "RequestLimitExceeded", "InternalError")
+        ends = ("done", "RequestLimitExceeded", "InternalError")
         good = 1 - weather.task_backlogged - weather.task_failed
-        fate = fates[self.draws.which(good, weather.task_backlogged, weather.task_failed)]
-        if fate == "done":
+        end = ends[self.draws.which(good, weather.task_backlogged, weather.task_failed)]
+        if end == "done":
             task.state = "done"
         else:
-            self.cloud.vendor.fail(task, fate)
-        self._tell("vendor", f"{task.id} ends: {fate}")
-        # Whether MPS's picture shows before its task is done is not documented.
+            self.cloud.vendor.fail(task, end)
+        self._note("vendor", f"{task.id} ends: {end}")
+        # It is not documented whether MPS's picture appears before its task is done.
         self._after(3 * self.draws.which(2, 1), lambda: self._report_end(task))
 
     def _report_end(self, task: Task) -> None:
         weather = self.weather
         if task.state == "done":
-            self.cloud.vendor.leave_picture(task)
+            self.cloud.vendor.write_picture(task)
         if not self.draws.happens(weather.callback_dropped):
             self._report(task)
         if self.draws.happens(weather.callback_repeated):
@@ -325,9 +356,9 @@ class Storm:
 
     def _call_back(self, task: Task, runtime: Runtime) -> None:
         on_callback(task.job_id, task.session_id, task.id, runtime)
-        self.cloud.hear(task)
+        self.cloud.note_callback(task)
 
-    # Who goes on
+    # The scheduler
 
     def _after(self, seconds: float, action: Callable[[], object]) -> None:
         due = self.cloud.clock.moment + timedelta(seconds=seconds)
@@ -340,109 +371,181 @@ class Storm:
         skew_s = self.weather.skewed_s * (2 * self.draws.fraction() - 1)
         deadline = self.cloud.clock.moment + timedelta(seconds=TIMEOUT_S)
 
-        def run(actor: Actor) -> object:
-            actor.skew_s = skew_s
-            return work(self.cloud.runtime(actor))
+        def run(worker: Worker) -> object:
+            worker.clock_skew_s = skew_s
+            return work(self.cloud.runtime(worker))
 
-        self._wait_for(Actor(f"{name} #{number}", run, deadline))
+        worker = Worker(f"{name} #{number}", run, deadline)
+        self._workers.add(worker)
+        self._schedule(worker)
 
-    def _wait_for(self, actor: Actor) -> None:
-        if actor.pending is None:
-            self._look_at_end(actor)
+    def _schedule(self, worker: Worker) -> None:
+        """Decide when the new requests of a worker take effect."""
+        if worker.has_ended:
+            self._workers.discard(worker)
+            self._report_error(worker)
             return
-        takes_s = actor.pending.waits_s or self._takes_s()
-        wakes_at = self.cloud.clock.moment + timedelta(seconds=takes_s)
-        heapq.heappush(self._actors, (wakes_at, next(self._numbers), actor))
+        now = self.cloud.clock.moment
+        for branch in worker.pending:
+            request = branch.pending
+            assert request is not None
+            if branch.scheduled is not request:
+                branch.scheduled = request
+                if not _is_second_step(request):
+                    branch.sent_at = now
+                wakes_at = now + timedelta(seconds=self._duration_s(request))
+                heapq.heappush(self._branches, (wakes_at, next(self._numbers), branch, request))
 
-    def _takes_s(self) -> float:
+    def _duration_s(self, request: Request[object]) -> float:
+        if _is_second_step(request):
+            return self.storage.window_s * self.draws.fraction() if self.storage.window_s else 0
+        return request.waits_s or self._transit_s()
+
+    def _transit_s(self) -> float:
         if self.draws.happens(self.weather.slow):
-            return TAKES_S[self.draws.which(*OFTEN)]
+            return DURATIONS_S[self.draws.which(*DURATION_WEIGHTS)]
         return 0.01 * (1 + self.draws.which(1, 1, 1))
 
     def _step(self) -> None:
-        """Let time pass until something happens or somebody goes on, whichever comes first."""
-        if self._actors and (not self._agenda or self._actors[0][0] <= self._agenda[0][0]):
-            moment, _, actor = heapq.heappop(self._actors)
+        """Move the clock to the next request or event, whichever is earlier."""
+        while self._branches and self._branches[0][2].pending is not self._branches[0][3]:
+            heapq.heappop(self._branches)  # its worker was killed
+        if self._branches and (not self._agenda or self._branches[0][0] <= self._agenda[0][0]):
+            moment, _, branch, _ = heapq.heappop(self._branches)
             self.cloud.clock.moment = max(moment, self.cloud.clock.moment)
-            self._go_on(actor)
+            self._resume(branch)
+            if not self.storage.window_s and branch.pending and _is_second_step(branch.pending):
+                self._resume(branch)
         else:
             moment, _, action = heapq.heappop(self._agenda)
             self.cloud.clock.moment = max(moment, self.cloud.clock.moment)
             action()
 
-    def _go_on(self, actor: Actor) -> None:
-        request = actor.pending
+    def _resume(self, branch: Branch) -> None:
+        request, worker = branch.pending, branch.worker
         assert request is not None
-        fate = self._fate(request)
-        if self.cloud.clock.moment > actor.deadline:
-            # What is under way when the platform ends a function may arrive all the same.
-            fate = "dies"
-            if not request.changes or self.draws.happens(0.5):
-                self._tell(actor.name, "has worked for too long and is ended")
-                actor.kill()
-                return
-        self._tell(actor.name, request.verb, *request.keys[:1], fate=fate)
+        if self.cloud.clock.moment > worker.deadline:
+            self._kill(worker, "reaches its timeout")
+            return
+        outcome = self._outcome(request)
+        self._note(branch.name, request.verb, *request.keys[:1], outcome=outcome)
         self.requests += 1
-        self.deaths += fate == "dies"
-        actor.hears_after_s = self._hears_after_s(request, fate)
-        actor.resume(fate)
-        self._wait_for(actor)
+        if outcome == KILLED:
+            self._kill(worker, "is killed")
+            return
+        if outcome in LATE:
+            self._send_late(branch, request)
+        branch.answer_delay_s = self._answer_delay_s(request, outcome)
+        worker.resume(branch, outcome)
+        self._schedule(worker)
 
-    def _hears_after_s(self, request: Request[object], fate: Fate) -> float:
-        if fate in {"not sent", "no answer", "sent again"}:
+    def _kill(self, worker: Worker, how: str) -> None:
+        """Kill a worker; each of its writes is lost, takes effect, or takes effect later."""
+        self.deaths += 1
+        self._note(worker.name, how)
+        requests = [(branch, branch.pending) for branch in worker.pending]
+        worker.kill()
+        for branch, request in requests:
+            assert request is not None
+            is_sent = request.changes and self.draws.happens(0.5)
+            if is_sent and request.can_be_late and self.draws.happens(0.5):
+                self._send_late(branch, request)
+            elif is_sent:
+                self._note(branch.name, request.verb, *request.keys[:1], outcome="takes effect")
+                with contextlib.suppress(CloudError):
+                    request.effect()
+        self._schedule(worker)
+
+    def _send_late(self, branch: Branch, request: Request[object]) -> None:
+        def land() -> None:
+            if self._is_refused(request):
+                return
+            self._note(branch.name, request.verb, *request.keys[:1], outcome="takes effect late")
+            request.effect()
+
+        assert branch.sent_at is not None
+        on_its_way_s = (self.cloud.clock.moment - branch.sent_at).total_seconds()
+        self._after(min(self.draws.one_of(LATE_BY_S), max(0, LANDS_WITHIN_S - on_its_way_s)), land)
+
+    def _is_refused(self, request: Request[object]) -> bool:
+        """Whether a late create finds its key taken, where look and write are one step."""
+        is_atomic = _is_second_step(request) and not self.storage.window_s
+        return is_atomic and self.cloud.ledger.sees(request.keys[0])
+
+    def _choose_state(self, states: int) -> int:
+        return self.draws.which(*[1] * states)
+
+    def _answer_delay_s(self, request: Request[object], outcome: str) -> float:
+        if outcome not in {OK, THROTTLED, BACKLOGGED}:
             return self.draws.one_of(SDK_GIVES_UP_S)
-        return self._takes_s() if request.keys and self.draws.happens(self.weather.slow) else 0
+        is_slow = bool(request.keys) and self.draws.happens(self.weather.slow)
+        return self._transit_s() if is_slow else 0
 
-    def _fate(self, request: Request[object]) -> Fate:
+    def _outcome(self, request: Request[object]) -> str:
         weather = self.weather
         if weather is CALM or not (request.keys or request.faults):
-            return "ok"
-        chances = self._chances(request)
-        chances = {fate: chance for fate, chance in chances.items() if fate in request.faults}
-        fates: list[Fate] = ["ok", "dies", *chances]
-        bad = (weather.killed, *chances.values())
-        return fates[self.draws.which(max(0, 1 - sum(bad)), *bad)]
+            return OK
+        chances = {
+            outcome: chance
+            for outcome, chance in self._chances(request).items()
+            if outcome in request.faults or (outcome in LATE and request.can_be_late)
+        }
+        outcomes = [OK, KILLED, *chances]
+        weights = (weather.killed, *chances.values())
+        return outcomes[self.draws.which(max(0, 1 - sum(weights)), *weights)]
 
-    def _chances(self, request: Request[object]) -> dict[Fate, float]:
+    def _chances(self, request: Request[object]) -> Mapping[str, float]:
         weather, verb = self.weather, request.verb
         if verb.startswith("Create"):
             lost = weather.create_lost / 2
-            refused: dict[Fate, float] = {
-                "throttled": weather.create_throttled,
-                "backlogged": weather.create_backlogged,
+            return {
+                NOT_SENT: lost,
+                NO_ANSWER: lost,
+                THROTTLED: weather.create_throttled,
+                BACKLOGGED: weather.create_backlogged,
             }
-            return {"not sent": lost, "no answer": lost, **refused}
         if verb.startswith(("Describe", "ManageTask")):
-            return {"not sent": weather.query_lost, "no answer": weather.query_lost}
+            return {NOT_SENT: weather.query_lost, NO_ANSWER: weather.query_lost}
         if verb.startswith("download"):
-            return {"not sent": weather.download_lost}
+            return {NOT_SENT: weather.download_lost}
         if verb.startswith("POST"):
             lost = weather.hook_lost / 2
-            return {"throttled": weather.hook_refused, "not sent": lost, "no answer": lost}
-        lost = weather.cos_failed / 2
-        again = weather.cos_reply_lost
-        unheard = lost if "sent again" in request.faults else lost + again
+            return {THROTTLED: weather.hook_refused, NOT_SENT: lost, NO_ANSWER: lost}
+        return self._chances_of_cos(request)
+
+    def _chances_of_cos(self, request: Request[object]) -> Mapping[str, float]:
+        weather = self.weather
+        failed, lost = weather.cos_failed / 2, weather.cos_reply_lost
+        chances = {THROTTLED: weather.cos_throttled, NOT_SENT: failed}
+        if request.again is None:
+            return {**chances, NO_ANSWER: (failed + lost) / 2, LANDS_LATER: (failed + lost) / 2}
         return {
-            "throttled": weather.cos_throttled,
-            "not sent": lost,
-            "no answer": unheard,
-            "sent again": again,
+            **chances,
+            NO_ANSWER: failed / 2,
+            LANDS_LATER: failed / 2,
+            SENT_AGAIN: lost / 2,
+            SENT_AGAIN_LATE: lost / 2,
         }
 
-    def _look_at_end(self, actor: Actor) -> None:
-        error = actor.error
+    def _report_error(self, worker: Worker) -> None:
+        error = worker.error
         if error is None:
             return
-        self._tell(actor.name, f"ends by {error!r}")
+        self._note(worker.name, f"ends by {error!r}")
         if not isinstance(error, (Killed, CloudError)):
             self._crashes.append("".join(traceback.format_exception(error)))
 
     def _is_over(self) -> bool:
         since = (self.cloud.clock.moment - START).total_seconds() - FAULTS_S
         since -= self.weather.sleeps_days * 86400
-        if self.weather is not CALM or since < 0 or self._actors or self._is_asleep:
+        if self.weather is not CALM or since < 0 or self._workers or self._is_asleep:
             return False
-        return since > PATIENCE_S + 10 * 86400 or not self.cloud.unfinished()
+        return since > LAST_END_S or not unfinished(self.cloud)
 
-    def _tell(self, who: str, *what: str, fate: str = "ok") -> None:
-        self._lines.append((self.cloud.clock.moment, who, what, fate))
+    def _note(self, subject: str, *what: str, outcome: str = OK) -> None:
+        self._lines.append((self.cloud.clock.moment, subject, what, outcome))
+
+
+def _is_second_step(request: Request[object]) -> bool:
+    """Whether it is the write of a create that has looked before."""
+    return request.verb == "create: write"

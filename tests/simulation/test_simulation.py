@@ -13,7 +13,7 @@ from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
 from tests.simulation.mutations import MUTATIONS, QUICK, StaleMutationError, source, try_out
 from tests.simulation.play import Case, Phase
-from tests.simulation.shrink import simplest
+from tests.simulation.shrink import shrink
 from tests.simulation.storm import CALM, WEATHERS, Storm
 
 SEEDS = range(12)
@@ -22,16 +22,16 @@ SEEDS = range(12)
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 TWO_CALLS = Case(
     title="two calls",
-    phases=(Phase(works={"accept a": accepts("a"), "accept b": accepts("b")}),),
+    phases=(Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),),
     deaths=1,
 )
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_every_promise_holds_in_every_order_of_a_small_case(case: Case) -> None:
-    explored = Search(bounded(case, case.quick)).run()
+    explored = Search(bounded(case, case.quick_switches)).run()
 
-    assert not explored.problems, explored.story
+    assert not explored.problems, explored.trace
     assert explored.is_complete
 
 
@@ -42,7 +42,7 @@ def test_every_promise_holds_whatever_breaks(weather: str) -> None:
 
         problems = storm.run()
 
-        assert not problems, f"seed {seed}\n{storm.story()}"
+        assert not problems, f"seed {seed}\n{storm.trace()}"
 
 
 def test_nothing_breaks_where_nothing_is_broken() -> None:
@@ -61,17 +61,17 @@ def test_the_same_seed_tells_the_same_story() -> None:
     first.run()
     again.run()
 
-    assert first.story() == again.story()
+    assert first.trace() == again.trace()
 
 
 def test_what_was_drawn_tells_the_same_story_without_the_seed() -> None:
     drawn = Storm(Draws(3), WEATHERS["everything"])
     drawn.run()
-    told = Storm(Draws(told=drawn.draws.drawn), WEATHERS["everything"])
+    told = Storm(Draws(fixed=drawn.draws.drawn), WEATHERS["everything"])
 
     told.run()
 
-    assert drawn.story() == told.story()
+    assert drawn.trace() == told.trace()
 
 
 def test_to_leave_out_orders_of_what_is_independent_leaves_out_no_end() -> None:
@@ -96,7 +96,7 @@ def test_what_fails_is_told_with_nothing_in_it_that_it_does_not_need() -> None:
     def fails(told: list[int] | tuple[int, ...]) -> bool:
         return 7 in told and 5 in told
 
-    simpler = simplest([3, 7, 0, 1, 9, 5, 2, 8], lambda told: fails(list(told)))
+    simpler = shrink([3, 7, 0, 1, 9, 5, 2, 8], lambda told: fails(list(told)))
 
     assert simpler == [0, 7, 0, 0, 0, 5]
 

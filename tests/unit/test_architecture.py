@@ -25,8 +25,9 @@ BASE = {"aigc.errors", "aigc.wire"}
 LAYERS = {
     "functions/aigc/tasks": BASE | {"aigc.tasks"},
     "functions/aigc/triggers": BASE | {"aigc.triggers"},
+    "functions/aigc/labels": BASE | {"aigc.labels", "aigc.pictures"},
     "functions/aigc/jobs": BASE
-    | {"aigc.jobs", "aigc.tasks"}
+    | {"aigc.jobs", "aigc.labels", "aigc.tasks"}
     | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers"}

@@ -1,4 +1,4 @@
-"""A call of the API on its way to what answers it, and the URLs that answers name."""
+"""A call of the API with its context, and the URLs that answers contain."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aigc.api.errors import HttpError
-from aigc.api.keys import NOBODY, Caller
+from aigc.api.keys import ANONYMOUS, Caller
 from aigc.logs import note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aigc.api.answers import Links
+    from aigc.api.openapi.schemas import Links
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest
@@ -29,22 +29,22 @@ _PATHS = {kind: path for path, kind in ENDPOINTS.items()}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request that found its route."""
+    """A request that matched a route."""
 
     request: HttpRequest
     runtime: Runtime
-    caller: Caller = NOBODY
-    """Whose key it came with."""
+    caller: Caller = ANONYMOUS
+    """The caller, known by its key."""
     path: Mapping[str, str] = field(default_factory=dict)
     """The variable parts of the path."""
 
     @property
     def base_url(self) -> str:
-        """Where the caller reached us, so that what we name works for him too."""
+        """Base URL that the caller used, so that URLs in the answer work for the caller too."""
         return self.runtime.settings.public_url.rstrip("/") or self.request.base_url
 
     def links(self, job: Job) -> Links:
-        """Name a job and the three URLs that belong to it."""
+        """Return the id of a job and its three URLs."""
         url = f"{self.base_url}/{_PATHS[job.kind]}/requests/{job.id}"
         return {
             "request_id": job.id,
@@ -54,12 +54,12 @@ class Call:
         }
 
     def check_owner(self, job: Job | None) -> Job:
-        """Return the job if it is one of those that the path speaks of, and the caller may see it.
+        """Return the job if it belongs to the endpoint of the path and the caller may see it.
 
-        Clients cut the last part off the endpoint or leave it, hence `/tencent-vod/v1` alone.
+        Some clients remove the last part of the endpoint, hence `/tencent-vod/v1` alone.
 
         Raises:
-            HttpError: It is not, or there is none.
+            HttpError: There is no such job.
         """
         endpoint = self.path["endpoint"]
         is_there = job is not None and f"{_PATHS[job.kind]}/".startswith(f"{endpoint}/")

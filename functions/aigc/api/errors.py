@@ -1,4 +1,4 @@
-"""What goes wrong, as HTTP answers: one table for what is raised, one for how jobs end."""
+"""Errors as HTTP answers: one table for exceptions, one for jobs that failed."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aigc.api.answers import Failure, Refusal, VendorRefusal
+    from aigc.api.openapi.schemas import Failure, Refusal, VendorRefusal
     from aigc.jobs.job import ErrorType, Job
 
-Manner = Literal["ours", "both", "vendors"]
-"""Whose words an error is told in: clients of the relay read Tencent Cloud's alone."""
+ErrorFormat = Literal["own", "both", "vendor"]
+"""Format of an error: clients of the relay read only that of Tencent Cloud."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a caller is told: the status, a word for programs, when to come again."""
+    """How an error is answered: status, `error_type`, when to try again."""
 
     status: int
     error_type: str
     retry_after_s: int | None = None
     timed_out: str = ""
-    """Whose patience ended, in the word of fal's clients."""
+    """Whose time limit was over, as a word of fal's clients."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """What goes beside the body."""
+        """Headers of the answer."""
         headers = {
             "Retry-After": str(self.retry_after_s or ""),
             "X-Fal-Request-Timeout-Type": self.timed_out,
@@ -45,8 +45,36 @@ class Verdict:
         return {name: value for name, value in headers.items() if value}
 
 
+class HttpError(AigcError):
+    """The request is wrong as HTTP, before the task is read."""
+
+    def __init__(
+        self,
+        status: int,
+        error_type: str,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        field: str = "",
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.error_type = error_type
+        self.headers = headers or {}
+        self.field = field
+        self.retryable = "Retry-After" in self.headers
+
+
+class InvalidQueryError(InvalidRequestError):
+    """A query parameter is unknown, repeated, empty, or not in its format."""
+
+    def __init__(self, name: str, problem: str, *, allowed: str) -> None:
+        super().__init__(f"{name}: {problem}; allowed: {allowed}", field=name, allowed=allowed)
+
+
 RAISED: Mapping[type[AigcError], Verdict] = {
     InvalidRequestError: Verdict(422, "invalid_request"),
+    InvalidQueryError: Verdict(400, "invalid_request"),
     BadEventError: Verdict(400, "bad_request"),
     ThrottledError: Verdict(429, "throttled", retry_after_s=2),
     BackloggedError: Verdict(503, "throttled", retry_after_s=15),
@@ -86,27 +114,14 @@ VENDOR_CODES: Mapping[str, str] = {
     "price_unknown": "UnauthorizedOperation",
     "internal_error": "InternalError",
 }
-"""Our words for a refusal → the common codes of API 3.0; others are FailedOperation."""
+"""`error_type` of a refusal → common error code of API 3.0; others are FailedOperation."""
 
 CANCELLED = Verdict(410, "cancelled")
-"""Of a job that ended without a result and without an error."""
+"""Answer about a job that was cancelled: it has neither a result nor an error."""
 
 
-class HttpError(AigcError):
-    """The request is wrong as HTTP, before anybody looks at the task."""
-
-    def __init__(
-        self, status: int, error_type: str, detail: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.error_type = error_type
-        self.headers = headers or {}
-        self.retryable = "Retry-After" in self.headers
-
-
-def refusal(error: AigcError, request_id: str, manner: Manner = "ours") -> HttpResponse:
-    """Answer a call that could not be served, in the manner that its path's clients read."""
+def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own") -> HttpResponse:
+    """Answer a call that was refused, in the format that the clients of its path read."""
     if isinstance(error, HttpError):
         verdict, headers = Verdict(error.status, error.error_type), error.headers
     else:
@@ -129,18 +144,18 @@ def refusal(error: AigcError, request_id: str, manner: Manner = "ours") -> HttpR
             "RequestId": request_id,
         }
     }
-    spoken = {"ours": body, "both": {**body, **vendors}, "vendors": vendors}
-    return HttpResponse(status=verdict.status, body=spoken[manner], headers=headers)
+    bodies = {"own": body, "both": {**body, **vendors}, "vendor": vendors}
+    return HttpResponse(status=verdict.status, body=bodies[error_format], headers=headers)
 
 
 def failure(job: Job) -> HttpResponse:
-    """Answer who asks for the result of a job that ended without one."""
+    """Answer a call for the result of a job that ended without one."""
     verdict = _verdict(job)
     return HttpResponse(status=verdict.status, body=failure_of(job), headers=verdict.headers)
 
 
 def failure_of(job: Job) -> Failure:
-    """Say why a job ended without a result."""
+    """Describe why a job ended without a result."""
     error = job.error
     return {
         "detail": error.message if error else "the request was cancelled",

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from aigc.api.errors import HttpError
+from aigc.api.errors import HttpError, InvalidQueryError
 from aigc.api.inputs import without_secrets
 from aigc.api.progress import ANSWER_S, image_of
 from aigc.errors import BadRecordError
@@ -18,15 +18,15 @@ from aigc.jobs.ledger import INDEX
 from aigc.jobs.settle import look
 from aigc.jobs.webhooks import delivery
 from aigc.logs import note
-from aigc.tasks.fields import refused, shown
+from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aigc.api import answers
     from aigc.api.call import Call
     from aigc.api.keys import Caller
+    from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job
     from aigc.jobs.job import JobError as RecordedError
     from aigc.jobs.ledger import Indexed
@@ -78,11 +78,11 @@ class _Wanted:
     @classmethod
     def read(cls, call: Call) -> _Wanted:
         request = call.request
-        source_type, _, source_name = request.parameter("source").partition(":")
+        source_type, source_name = _wanted_source(request.parameter("source"))
         return cls(
             kind=_one_of("kind", request.parameter("kind"), tuple(call.runtime.kinds)),
             state=_one_of("state", request.parameter("state"), get_args(State)),
-            source_type=_one_of("source", source_type, ("call", "upload")),
+            source_type=source_type,
             source_name=source_name,
             limit=_limit(request),
             after=_decoded(request.parameter("cursor")),
@@ -102,8 +102,19 @@ class _Wanted:
 
 def _one_of(name: str, came: str, allowed: tuple[str, ...]) -> str:
     if came and came not in allowed:
-        raise refused(name, f"{shown(came)} is not allowed", allowed=", ".join(allowed))
+        problem = f"{shown(came)} is not allowed"
+        raise InvalidQueryError(name, problem, allowed=", ".join(allowed))
     return came
+
+
+def _wanted_source(came: str) -> tuple[str, str]:
+    source_type, colon, name = came.partition(":")
+    if came and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
+        problem = f"{shown(came)} is not allowed"
+        raise InvalidQueryError(
+            "source", problem, allowed="call, upload, call:<key>, upload:<rule>"
+        )
+    return source_type, name
 
 
 def _limit(request: HttpRequest) -> int:
@@ -112,7 +123,7 @@ def _limit(request: HttpRequest) -> int:
         return USUAL
     if not re.fullmatch("[0-9]{1,3}", came) or not 1 <= int(came) <= MOST_AT_ONCE:
         problem = f"{shown(came)} is not allowed"
-        raise refused("limit", problem, allowed=f"1 to {MOST_AT_ONCE}")
+        raise InvalidQueryError("limit", problem, allowed=f"1 to {MOST_AT_ONCE}")
     return int(came)
 
 
@@ -125,7 +136,7 @@ def _decoded(cursor: str) -> str:
         entry = ""
     if not _ENTRY.fullmatch(entry):
         problem = f"{shown(cursor)} is not allowed"
-        raise refused("cursor", problem, allowed="the cursor of an earlier page")
+        raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
     return INDEX + entry
 
 
@@ -136,9 +147,9 @@ def _encoded(key: str) -> str:
 # The list
 
 
-def _page(wanted: _Wanted, call: Call) -> answers.Jobs:
+def _page(wanted: _Wanted, call: Call) -> schemas.JobPage:
     runtime = call.runtime
-    found: list[answers.JobSummary] = []
+    found: list[schemas.JobSummary] = []
     read, last = 0, wanted.after
     for entry in _entries(wanted.after, runtime):
         is_enough = len(found) == wanted.limit or read == MOST_READ
@@ -175,7 +186,7 @@ def _read(entry: Indexed, runtime: Runtime) -> Job | None:
     return listed
 
 
-def _summary(job: Job, call: Call) -> answers.JobSummary:
+def _summary(job: Job, call: Call) -> schemas.JobSummary:
     task = call.runtime.task_of(job)
     return {
         "request_id": job.id,
@@ -196,7 +207,7 @@ def _summary(job: Job, call: Call) -> answers.JobSummary:
 # One job
 
 
-def _detail(job: Job, call: Call) -> answers.JobDetail:
+def _detail(job: Job, call: Call) -> schemas.JobDetail:
     runtime = call.runtime
     task = runtime.task_of(job)
     return {
@@ -225,7 +236,7 @@ def _detail(job: Job, call: Call) -> answers.JobDetail:
     }
 
 
-def _source(job: Job) -> answers.JobSource:
+def _source(job: Job) -> schemas.JobSource:
     source = job.source
     return {
         "type": source.type,
@@ -236,7 +247,7 @@ def _source(job: Job) -> answers.JobSource:
     }
 
 
-def _attempt(attempt: Attempt) -> answers.Attempt:
+def _attempt(attempt: Attempt) -> schemas.Attempt:
     return {
         "number": attempt.number,
         "session_id": attempt.session_id,
@@ -249,7 +260,7 @@ def _attempt(attempt: Attempt) -> answers.Attempt:
     }
 
 
-def _error(error: RecordedError | None) -> answers.JobError | None:
+def _error(error: RecordedError | None) -> schemas.JobError | None:
     if error is None:
         return None
     return {
@@ -261,15 +272,15 @@ def _error(error: RecordedError | None) -> answers.JobError | None:
     }
 
 
-def _webhook(job: Job, runtime: Runtime) -> answers.Delivery | None:
+def _webhook(job: Job, runtime: Runtime) -> schemas.Delivery | None:
     if not job.webhook_url:
         return None
     told = delivery(job, runtime)
     return {"url": told.url, "state": told.state, "tries": [_try(one) for one in told.tries]}
 
 
-def _try(made: Try) -> answers.DeliveryTry:
-    told: answers.DeliveryTry = {"at": made.at.isoformat()}
+def _try(made: Try) -> schemas.DeliveryTry:
+    told: schemas.DeliveryTry = {"at": made.at.isoformat()}
     if made.status is not None:
         told["status"] = made.status
     if made.error:

@@ -52,6 +52,8 @@ class Limits(Wire):
     """In the currency of the table of prices."""
     own_only: bool = False
     """Whether it sees only what was asked for with it."""
+    visible_label: bool = False
+    """Whether the vendor draws its logo into its pictures where a task does not say."""
 
 
 UNLIMITED = Limits()
@@ -79,8 +81,8 @@ class Caller:
         return is_own or not self.limits.own_only
 
 
-NOBODY = Caller()
-"""Who calls what needs no key."""
+ANONYMOUS = Caller()
+"""The caller of a route that needs no key."""
 
 
 @dataclass(slots=True)
@@ -101,6 +103,17 @@ class KnownKeys:
         return digest in self.seen and now - self.seen[digest][0] < remembered
 
 
+def unauthorized() -> HttpError:
+    """Name the header that a call needs; whether it held no key or a wrong one is not said."""
+    return HttpError(
+        401,
+        "unauthorized",
+        "the API key is missing or wrong: send the header `Authorization: Bearer <key>`",
+        {"WWW-Authenticate": 'Bearer realm="AIGC Functions"'},
+        field="Authorization",
+    )
+
+
 def authenticate(authorization: str, runtime: Runtime) -> Caller:
     """Tell whose key stands in an Authorization header.
 
@@ -116,7 +129,7 @@ def authenticate(authorization: str, runtime: Runtime) -> Caller:
     if caller is None and is_well_formed(key.strip()):
         caller = _remembered(digest, runtime)
     if caller is None or scheme.lower() not in _SCHEMES:
-        raise HttpError(401, "unauthorized", "unauthorized", {"WWW-Authenticate": "Bearer"})
+        raise unauthorized()
     return caller
 
 

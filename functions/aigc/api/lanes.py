@@ -10,19 +10,19 @@ from aigc.jobs.ledger import PAGE
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
     from aigc.jobs.runtime import Runtime
 
 
 def lanes(call: Call) -> HttpResponse:
     """Tell of each lane how full it is: one request to the ledger for each."""
     told = [_lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()]
-    body: answers.Lanes = {"lanes": told}
+    body: schemas.LaneList = {"lanes": told}
     return HttpResponse(status=200, body=body)
 
 
-def _lane(name: str, limit: int, runtime: Runtime) -> answers.Lane:
+def _lane(name: str, limit: int, runtime: Runtime) -> schemas.Lane:
     view = runtime.ledger.lane(name)
     limit_now = most_at_once(name, view, runtime)
     waiting = sum(1 for _ in itertools.islice(view.waiting(), PAGE + 1))

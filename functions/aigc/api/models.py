@@ -13,14 +13,14 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
     from aigc.tasks.catalogue import Limit, Model
 
 
-def models(_call: Call) -> HttpResponse:
+def models(call: Call) -> HttpResponse:
     """Hand out what we know of the vendor's models, and as of when."""
-    body: answers.Models = {
+    body: schemas.Models = {
         "as_of": catalogue().as_of,
         "kinds": [_kind(path, kind) for path, kind in ENDPOINTS.items()],
         "scenes": [
@@ -33,10 +33,10 @@ def models(_call: Call) -> HttpResponse:
             for name, scene in SCENES.items()
         ],
     }
-    return HttpResponse(status=200, body=body)
+    return HttpResponse(status=200, body=body).versioned(call.request, "private, max-age=300")
 
 
-def _kind(path: str, kind: str) -> answers.ModelsOfKind:
+def _kind(path: str, kind: str) -> schemas.ModelsOfKind:
     model = KINDS[kind].model
     limited = model.limited if issubclass(model, ByModel) else {}
     known = catalogue().models.get(kind, ())
@@ -47,7 +47,7 @@ def _kind(path: str, kind: str) -> answers.ModelsOfKind:
     }
 
 
-def _model(model: Model, limited: Mapping[str, str]) -> answers.Model:
+def _model(model: Model, limited: Mapping[str, str]) -> schemas.Model:
     return {
         "name": model.name,
         "version": model.version,
@@ -56,8 +56,8 @@ def _model(model: Model, limited: Mapping[str, str]) -> answers.Model:
     }
 
 
-def _limit(parameter: str, limit: Limit) -> answers.ModelLimit:
-    told: answers.ModelLimit = {"parameter": parameter, "allowed": str(limit)}
+def _limit(parameter: str, limit: Limit) -> schemas.ModelLimit:
+    told: schemas.ModelLimit = {"parameter": parameter, "allowed": str(limit)}
     if isinstance(limit, AtMost):
         told["at_most"] = limit.number
     if isinstance(limit, OneOf):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.api.errors import ENDED, HttpError, failure
+from aigc.api.parameters import is_on
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.ledger import PAGE
 from aigc.jobs.settle import look
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Literal
 
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job, Picture, State
     from aigc.jobs.runtime import Runtime
 
@@ -63,7 +64,7 @@ def cancel(call: Call) -> HttpResponse:
     job = call.check_owner(call.runtime.ledger.read(call.path["id"]))
     cancellation = cancel_job(job.id, call.runtime)
     if cancellation is None or cancellation.outcome == "already_ended":
-        over: answers.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
+        over: schemas.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
         return HttpResponse(status=400, body=over, headers=named(job))
     if cancellation.outcome == "not_cancellable":
         raise HttpError(
@@ -72,7 +73,7 @@ def cancel(call: Call) -> HttpResponse:
             f"request {job.id} was sent, and the vendor does not stop a task that runs;"
             " it goes on to its end and may be billed",
         )
-    requested: answers.CancellationRequested = {
+    requested: schemas.CancellationRequested = {
         "status": "CANCELLATION_REQUESTED",
         "request_id": job.id,
         "state": cancellation.job.state,
@@ -117,9 +118,9 @@ def _read(job_id: str, runtime: Runtime) -> Job | None:
     return runtime.ledger.read(job_id)
 
 
-def status_of(job: Job, call: Call) -> answers.Status:
+def status_of(job: Job, call: Call) -> schemas.RequestStatus:
     """Say how far a job is, in the words of the queue protocol."""
-    answer: answers.Status = {
+    answer: schemas.RequestStatus = {
         "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
         **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
         "logs": list(_log(job)) if _wants_logs(call) else None,
@@ -133,7 +134,7 @@ def status_of(job: Job, call: Call) -> answers.Status:
     return answer
 
 
-def result_of(job: Job, runtime: Runtime) -> answers.Result:
+def result_of(job: Job, runtime: Runtime) -> schemas.Result:
     """Name the pictures of a job that succeeded, with URLs that live for a while."""
     return {
         "images": [image_of(picture, runtime) for picture in job.pictures],
@@ -144,7 +145,7 @@ def result_of(job: Job, runtime: Runtime) -> answers.Result:
     }
 
 
-def image_of(picture: Picture, runtime: Runtime) -> answers.Image:
+def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
     """Name one picture, with a URL that lives for a while."""
     return {
         "url": runtime.results.presigned_url(picture.key, RESULT_URL_S),
@@ -153,6 +154,7 @@ def image_of(picture: Picture, runtime: Runtime) -> answers.Image:
         "height": picture.height,
         "file_name": picture.key.rpartition("/")[2],
         "file_size": picture.size,
+        "labels": picture.labels,
     }
 
 
@@ -162,7 +164,7 @@ def named(job: Job) -> dict[str, str]:
 
 
 def _wants_logs(call: Call) -> bool:
-    return "logs" in call.request.query and call.request.parameter("logs") not in {"0", "false"}
+    return is_on(call.request, "logs")
 
 
 def _position(job: Job, runtime: Runtime) -> int:
@@ -174,14 +176,14 @@ def _position(job: Job, runtime: Runtime) -> int:
     return PAGE if len(markers) == PAGE else 0
 
 
-def _metrics(job: Job) -> answers.Metrics:
+def _metrics(job: Job) -> schemas.Metrics:
     started, finished = job.attempt.submitted_at, job.attempt.finished_at
     if started is None or finished is None:
         return {}
     return {"inference_time": (finished - started).total_seconds()}
 
 
-def _log(job: Job) -> Iterator[answers.LogEntry]:
+def _log(job: Job) -> Iterator[schemas.LogEntry]:
     yield _entry(job.created_at, f"accepted as {job.kind}")
     for warning in job.warnings:
         yield _entry(job.created_at, warning, "WARN")
@@ -191,7 +193,7 @@ def _log(job: Job) -> Iterator[answers.LogEntry]:
         yield _entry(job.updated_at, job.state)
 
 
-def _attempt_log(attempt: Attempt) -> Iterator[answers.LogEntry]:
+def _attempt_log(attempt: Attempt) -> Iterator[schemas.LogEntry]:
     if attempt.submitted_at is not None:
         task = attempt.task_id or "no task id yet"
         yield _entry(attempt.submitted_at, f"attempt {attempt.number} sent: {task}")
@@ -201,7 +203,7 @@ def _attempt_log(attempt: Attempt) -> Iterator[answers.LogEntry]:
 
 def _entry(
     moment: datetime, message: str, level: Literal["INFO", "WARN", "ERROR"] = "INFO"
-) -> answers.LogEntry:
+) -> schemas.LogEntry:
     return {
         "timestamp": moment.isoformat(),
         "level": level,

@@ -1,7 +1,8 @@
-"""The vendor's own query, answered from the ledger: also after the vendor forgot the task.
+"""A request in the form of the vendor's query, answered from the ledger.
 
-VOD forgets a task after three days, MPS after seven; clients of the relay poll these paths and
-read Tencent's body, where the task's id is our request id.
+Clients of the relay poll these paths and read the body of Tencent Cloud, where the task id is the
+id of the request. The vendor forgets a task (VOD after three days, MPS after seven), the ledger
+does not.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from aigc.api import answers
-    from aigc.api.answers import MpsStatus, VodStatus
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
+    from aigc.api.openapi.schemas import MpsStatus, VodStatus
     from aigc.jobs.job import ErrorType, Job, Picture, State
 
 _VOD_STATUS: Mapping[State, VodStatus] = {
@@ -47,7 +48,7 @@ _ERR_CODE_EXT: dict[ErrorType, str] = {
     "throttled": "RequestLimitExceeded",
     "not_started": "OperationCanceled",
 }
-_NEVER = "0000-00-00T00:00:00Z"  # the vendor's way to leave a time empty
+_NEVER = "0000-00-00T00:00:00Z"  # how the vendor writes an absent time
 
 
 def query(call: Call) -> HttpResponse:
@@ -57,10 +58,10 @@ def query(call: Call) -> HttpResponse:
     return HttpResponse(status=200, body=body)
 
 
-def _vod_query(job: Job, call: Call) -> answers.VodQuery:
+def _vod_query(job: Job, call: Call) -> schemas.VodQuery:
     task = _vod_task(job, call)
     is_scene = job.kind == "vod.scene_image"
-    detail: answers.VodTaskDetail = {
+    detail: schemas.VodTaskDetail = {
         "TaskType": "SceneAigcImageTask" if is_scene else "AigcImageTask",
         "Status": _VOD_STATUS[job.state],
         "CreateTime": _time(job.created_at),
@@ -73,7 +74,7 @@ def _vod_query(job: Job, call: Call) -> answers.VodQuery:
     return {"Response": detail}
 
 
-def _vod_task(job: Job, call: Call) -> answers.VodTask:
+def _vod_task(job: Job, call: Call) -> schemas.VodTask:
     pictures = [_file_info(picture, call) for picture in job.pictures]
     return {
         "TaskId": job.id,
@@ -95,7 +96,7 @@ def _err_code_ext(job: Job) -> str:
     return job.error.code or _ERR_CODE_EXT.get(job.error.type, "InternalError")
 
 
-def _file_info(picture: Picture, call: Call) -> answers.FileInfo:
+def _file_info(picture: Picture, call: Call) -> schemas.FileInfo:
     return {
         "StorageMode": "Temporary",
         "MediaName": picture.key.rpartition("/")[2],
@@ -108,9 +109,9 @@ def _file_info(picture: Picture, call: Call) -> answers.FileInfo:
     }
 
 
-def _mps_query(job: Job, call: Call) -> answers.MpsQuery:
+def _mps_query(job: Job, call: Call) -> schemas.MpsQuery:
     results = call.runtime.results
-    task: answers.MpsTask = {
+    task: schemas.MpsTask = {
         "Status": _MPS_STATUS[job.state],
         "Message": job.error.message if job.error else "ok",
         "ImageUrls": [results.presigned_url(one.key, RESULT_URL_S) for one in job.pictures],
@@ -124,7 +125,7 @@ def _time(moment: datetime | None) -> str:
 
 
 def _pascal(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Spell parameters as the vendor does."""
+    """Spell parameter names in PascalCase, as the vendor does."""
     if isinstance(value, dict):
         return {
             "".join(part.capitalize() for part in name.split("_")): _pascal(inner)

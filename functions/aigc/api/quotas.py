@@ -1,19 +1,17 @@
 """Quotas: no key does more than its limits, whichever instances its calls meet.
 
 The ledger cannot count, but it can hand out each thing once. So a limit is cut into blocks, and an
-instance that needs more takes a block that nobody has (`quota/<period>/<key>/<when>/<block>`,
-created if absent), and spends it from memory. All blocks together are the limit: it is never
-exceeded. What an instance has taken and not spent is lost to the others until the period is over:
-each may hold back a block less one.
+instance that needs more takes a block that nobody has (a contest on
+`quota/<period>/<key>/<when>/<block>`), and spends it from memory. All blocks together are the
+limit: it is never exceeded. What an instance has taken and not spent is lost to the others until
+the period is over: each may hold back a block less one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import random
-import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from aigc.api.call import Call
     from aigc.api.keys import Caller
     from aigc.jobs.accept import Order
-    from aigc.jobs.ports import ObjectStore
+    from aigc.jobs.ledger import Ledger
     from aigc.jobs.runtime import Runtime
 
 UNITS = 10_000
@@ -73,18 +71,21 @@ class Allowance:
     """What the ledger had to give when it was looked at last; it never has more again."""
     held: int = 0
 
-    def take(self, amount: int, bucket: ObjectStore) -> bool:
+    def take(self, amount: int, ledger: Ledger) -> bool:
         """Spend so much, and reserve more where that is needed; False where there is not enough."""
         if self.held < amount <= self.held + self.left:
-            self._reserve(amount, bucket)
+            self._reserve(amount, ledger)
         if self.held < amount:
             return False
         self.held -= amount
         return True
 
-    def _reserve(self, amount: int, bucket: ObjectStore) -> None:
-        """Take blocks until there is enough, in any order: who takes some at once rarely meets."""
-        taken = {listed.key for listed in bucket.list(self.prefix)}
+    def _reserve(self, amount: int, ledger: Ledger) -> None:
+        """Take blocks until there is enough, in random order, so that instances rarely meet.
+
+        The listing may be late: it only says which blocks need not be tried.
+        """
+        taken = ledger.taken_once(self.prefix)
         keys = {self._key(number): number for number in range(-(-self.limit // self.block))}
         free = [key for key in keys if key not in taken]
         random.shuffle(free)
@@ -93,7 +94,7 @@ class Allowance:
             key = free.pop()
             size = self._size(keys[key])
             self.left -= size
-            if bucket.create(key, json.dumps({"taken_by": secrets.token_hex(16)}).encode()):
+            if ledger.take_once(key):
                 self.held += size
 
     def _size(self, number: int) -> int:
@@ -127,9 +128,9 @@ class Charge:
 
     spent: list[tuple[Allowance, int]] = field(default_factory=list)
 
-    def take(self, amount: int, allowance: Allowance, bucket: ObjectStore) -> bool:
+    def take(self, amount: int, allowance: Allowance, ledger: Ledger) -> bool:
         """Spend so much of a limit; False where there is not enough."""
-        if not allowance.take(amount, bucket):
+        if not allowance.take(amount, ledger):
             return False
         self.spent.append((allowance, amount))
         return True
@@ -150,7 +151,7 @@ def count_request(caller: Caller, runtime: Runtime) -> None:
     limit = caller.limits.requests_per_minute
     if limit is None:
         return
-    if not _allowance(caller, MINUTE, limit, runtime).take(1, runtime.bucket):
+    if not _allowance(caller, MINUTE, limit, runtime).take(1, runtime.ledger):
         detail = f"the key {caller.name} may make {limit} requests a minute"
         raise HttpError(429, "rate_limited", detail, _retry(MINUTE, runtime))
 
@@ -206,7 +207,7 @@ def _charge_job(caller: Caller, runtime: Runtime, charge: Charge) -> None:
     limit = caller.limits.jobs_per_day
     if limit is None:
         return
-    if not charge.take(1, _allowance(caller, DAY, limit, runtime), runtime.bucket):
+    if not charge.take(1, _allowance(caller, DAY, limit, runtime), runtime.ledger):
         detail = f"the key {caller.name} may have {limit} jobs a day"
         raise HttpError(429, "quota_exceeded", detail, _retry(DAY, runtime))
 
@@ -215,7 +216,7 @@ def _charge_cost(
     cost: int, budget: Decimal, caller: Caller, runtime: Runtime, charge: Charge
 ) -> None:
     allowance = _allowance(caller, MONTH, int(budget * UNITS), runtime)
-    if not charge.take(cost, allowance, runtime.bucket):
+    if not charge.take(cost, allowance, runtime.ledger):
         currency = runtime.prices().currency
         detail = (
             f"this would cost about {cost / UNITS:g} {currency}, and less than that is left of the"

@@ -8,7 +8,7 @@ from aigc.api.errors import failure_of
 from aigc.api.progress import result_of
 
 if TYPE_CHECKING:
-    from aigc.api.answers import Report
+    from aigc.api.openapi.schemas import Report
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
 

@@ -1,4 +1,4 @@
-"""Routes: which path and method is answered by what."""
+"""Routes: the handler of each path and method."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from aigc.api.call import ENDPOINTS, Call
 from aigc.api.errors import HttpError, refusal
 from aigc.api.jobs import job, jobs
-from aigc.api.keys import NOBODY, Caller, authenticate
+from aigc.api.keys import ANONYMOUS, Caller, authenticate
 from aigc.api.lanes import lanes
 from aigc.api.models import models
+from aigc.api.parameters import check_query
 from aigc.api.progress import cancel, result, status
 from aigc.api.query import query
 from aigc.api.quotas import count_request
@@ -23,12 +24,13 @@ from aigc.api.uploads import upload
 from aigc.api.vod_events import receive
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.logs import note
+from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aigc.api.errors import Manner
+    from aigc.api.errors import ErrorFormat
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest
 
@@ -37,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path with one method."""
+    """A path, a method, and the handler that answers them."""
 
     name: str
     method: str
@@ -45,34 +47,49 @@ class Route:
     respond: Callable[[Call], HttpResponse]
     is_open: bool = False
     """Whether it needs no API key."""
-    manner: Manner = "ours"
-    """Whose words a refusal is told in."""
+    error_format: ErrorFormat = "own"
+    """Format of its errors."""
+    query: tuple[str, ...] | None = ()
+    """The query parameters that it reads; None: any may be sent."""
+    is_documented: bool = True
+    """Whether it is part of the API, and not only an answer to a browser."""
 
 
 def health(_call: Call) -> HttpResponse:
-    """Say that the function runs; only a new instance asks anything of the cloud for it."""
+    """Report that the function runs; only a new instance sends a request to the cloud for it."""
     return HttpResponse(status=200, body={"status": "ok"})
 
 
 def usage(call: Call) -> HttpResponse:
-    """Sum up what was made."""
-    from aigc.api.usage import respond  # noqa: PLC0415  rarely asked for
+    """Sum up the jobs of some days."""
+    from aigc.api.usage import respond  # noqa: PLC0415  rarely used
 
     return respond(call)
 
 
 def openapi(call: Call) -> HttpResponse:
     """Describe the API for programs."""
-    from aigc.api.openapi import respond  # noqa: PLC0415  dear, and rarely asked for
+    from aigc.api.built import built_document  # noqa: PLC0415  rarely used
 
-    return respond(call)
+    return built_document("openapi.json", call.request)
 
 
 def docs(call: Call) -> HttpResponse:
     """Describe the API for people."""
-    from aigc.api.docs_page import respond  # noqa: PLC0415  dear, and rarely asked for
+    from aigc.api.built import built_document  # noqa: PLC0415  rarely used
 
-    return respond(call)
+    return built_document("docs.html", call.request)
+
+
+def home(call: Call) -> HttpResponse:
+    """Point to the documentation: API Gateway drops `Location`, so the body names it too."""
+    docs_url = f"{call.base_url}/docs"
+    return HttpResponse(status=302, body={"docs": docs_url}, headers={"Location": docs_url})
+
+
+def favicon(_call: Call) -> HttpResponse:
+    """Tell a browser that there is no icon, so that it does not ask again for a day."""
+    return HttpResponse(status=204, headers={"Cache-Control": "public, max-age=86400"})
 
 
 _ENDPOINT = f"/(?P<endpoint>{'|'.join(ENDPOINTS)})"
@@ -81,9 +98,11 @@ _ID = "(?P<id>[0-9a-zA-Z_-]{1,64})"  # ours have 32; a longer one makes a key th
 _REQUEST = f"{_OWNER}/requests/{_ID}"
 
 ROUTES = (
-    Route("submit", "POST", re.compile(_ENDPOINT), submit, manner="both"),
-    Route("status", "GET", re.compile(f"{_REQUEST}/status"), status),
-    Route("stream", "GET", re.compile(f"{_REQUEST}/status/stream"), stream),
+    Route(
+        "submit", "POST", re.compile(_ENDPOINT), submit, error_format="both", query=("fal_webhook",)
+    ),
+    Route("status", "GET", re.compile(f"{_REQUEST}/status"), status, query=("logs",)),
+    Route("stream", "GET", re.compile(f"{_REQUEST}/status/stream"), stream, query=("logs",)),
     Route("result", "GET", re.compile(_REQUEST), result),
     Route("cancel", "PUT", re.compile(f"{_REQUEST}/cancel"), cancel),
     Route(
@@ -91,44 +110,66 @@ ROUTES = (
         "GET",
         re.compile(f"/(?P<endpoint>tencent-(?:vod|mps)/v1)/query/{_ID}"),
         query,
-        manner="vendors",
+        error_format="vendor",
     ),
-    Route("jobs", "GET", re.compile("/v1/jobs"), jobs),
+    Route(
+        "jobs",
+        "GET",
+        re.compile("/v1/jobs"),
+        jobs,
+        query=("state", "kind", "source", "limit", "cursor"),
+    ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), job),
     Route("lanes", "GET", re.compile("/v1/lanes"), lanes),
     Route("models", "GET", re.compile("/v1/models"), models),
     Route("upload", "POST", re.compile("/v1/uploads"), upload),
-    Route("usage", "GET", re.compile("/v1/usage"), usage),
+    Route("usage", "GET", re.compile("/v1/usage"), usage, query=("from", "to")),
     Route("health", "GET", re.compile("/health"), health, is_open=True),
     Route("openapi", "GET", re.compile(r"/openapi\.json"), openapi, is_open=True),
     Route("docs", "GET", re.compile("/docs"), docs, is_open=True),
     Route(
-        "vod_event", "POST", re.compile("/vod/events(?:/(?P<key>[^/]+))?"), receive, is_open=True
+        "vod_event",
+        "POST",
+        re.compile("/vod/events(?:/(?P<key>[^/]+))?"),
+        receive,
+        is_open=True,
+        query=None,  # the vendor's call: it may add parameters
+    ),
+    Route("home", "GET", re.compile("/"), home, is_open=True, query=None, is_documented=False),
+    Route(
+        "favicon",
+        "GET",
+        re.compile(r"/favicon\.ico"),
+        favicon,
+        is_open=True,
+        query=None,
+        is_documented=False,
     ),
 )
 
 
 def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
-    """Serve one request; whatever this program foresees becomes an answer."""
+    """Answer one request; every expected error becomes an answer."""
     try:
         response = _respond(request, runtime)
     except AigcError as error:
-        response = refusal(error, request.request_id, _manner(error, request))
+        response = refusal(error, request.request_id, _error_format(error, request))
         fault = {"error": type(error).__name__, "detail": _for_the_log(error)}
         note(**fault)
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.warning("call_failed", extra=fault)
     note(method=request.method, status=response.status)
-    return response.without_body() if request.method == "HEAD" else response
+    # Also to HEAD: the platform's server leaves the body out, and has its length for the header.
+    return response
 
 
 def _for_the_log(error: AigcError) -> str:
-    """Say what went wrong without what a body held: URLs in it may be secrets."""
+    """Describe an error without the values of the request: URLs in it may be secrets."""
     return f"at {error.field}" if isinstance(error, InvalidRequestError) else str(error)
 
 
 def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
-    path = request.path.rstrip("/")
+    path = _path(request)
     routes = _found(path)
     if routes and request.method == "OPTIONS":
         return HttpResponse(status=204, headers=_allow(routes))
@@ -136,41 +177,62 @@ def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     count_request(caller, runtime)
     route = _chosen(request.method, routes)
     note(route=route.name, caller=caller.name)
+    _check_form(request, route)
     match = route.path.fullmatch(path)
     parts = match.groupdict(default="") if match else {}
     return route.respond(Call(request=request, runtime=runtime, caller=caller, path=parts))
+
+
+def _path(request: HttpRequest) -> str:
+    return request.path.rstrip("/") or "/"
+
+
+def _check_form(request: HttpRequest, route: Route) -> None:
+    """Refuse what no handler could read: other query parameters, and a compressed body."""
+    if route.query is not None:
+        check_query(request, route.query)
+    coding = request.header("content-encoding").strip()
+    if request.body and coding.lower() not in {"", "identity"}:
+        raise HttpError(
+            415,
+            "unsupported_media_type",
+            f"Content-Encoding: {shown(coding)} is not allowed; allowed: identity, which is a body"
+            " that is not compressed",
+            {"Accept-Encoding": "identity"},
+            field="Content-Encoding",
+        )
 
 
 def _found(path: str) -> list[Route]:
     return [route for route in ROUTES if route.path.fullmatch(path)]
 
 
-def _manner(error: AigcError, request: HttpRequest) -> Manner:
-    """Tell how to refuse: nothing that is said without a key depends on the path.
+def _error_format(error: AigcError, request: HttpRequest) -> ErrorFormat:
+    """Choose the format of an error; without a key it does not depend on the path.
 
-    Where there is nothing, anybody's client may have lost its way.
+    A path without a route may come from any client: both formats are sent.
     """
     if isinstance(error, HttpError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "both"
-    return next((route.manner for route in _found(request.path.rstrip("/"))), "both")
+    return next((route.error_format for route in _found(_path(request))), "both")
 
 
 def _caller(request: HttpRequest, runtime: Runtime, routes: list[Route]) -> Caller:
-    """Name the caller's key, before a word is said of the path."""
+    """Identify the caller before the path is looked at."""
     if any(route.is_open for route in routes):
-        return NOBODY
+        return ANONYMOUS
     return authenticate(request.header("authorization"), runtime)
 
 
 def _chosen(method: str, routes: list[Route]) -> Route:
     if not routes:
-        raise HttpError(404, "not_found", "there is nothing at this path")
+        raise HttpError(404, "not_found", "there is no such path")
     wanted = "GET" if method == "HEAD" else method
     for route in routes:
         if route.method == wanted:
             return route
     allow = _allow(routes)
-    detail = f"{method} is not taken here; allowed: {allow['Allow']}"
+    detail = f"{method} is not allowed here; allowed: {allow['Allow']}"
     raise HttpError(405, "method_not_allowed", detail, allow)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, WithJsonSchema, field_validator
 
 from aigc.api.call import ENDPOINTS, Call
 from aigc.api.errors import HttpError
@@ -20,7 +20,7 @@ from aigc.errors import CloudError, InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import Place, Source, fresh_id, id_from
 from aigc.logs import note
-from aigc.places import LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
+from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
 from aigc.triggers.http import HttpResponse
 from aigc.wire import strict_json
@@ -28,7 +28,7 @@ from aigc.wire import strict_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aigc.api.answers import Submitted
+    from aigc.api.openapi.schemas import Submitted
     from aigc.api.quotas import Charge
     from aigc.jobs.job import Job
     from aigc.settings import Settings
@@ -46,11 +46,19 @@ MAX_REPEAT_KEY = 255
 _NO_JSON = re.compile(r"(multipart|image|video|audio)/")
 
 
-class ResultPlace(Parameters):
-    """Where the caller wants the pictures: our own parameter, never sent upstream."""
+_PREFIX = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^/\\]"})
+_NAME = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^./\\][^/\\]*$"})
+_WEBHOOK_URL = WithJsonSchema({"type": "string", "format": "uri", "maxLength": 2048})
 
-    prefix: str | None = None
-    name: str | None = None
+
+class ResultPlace(Parameters):
+    """Where the images are stored in the results bucket; never sent to the vendor."""
+
+    prefix: Annotated[str, _PREFIX] | None = None
+    """Folder in the results bucket; `calls/<day>/` by default. Not below `.aigc/`."""
+    name: Annotated[str, _NAME] | None = None
+    """Begin of the file names; the request id by default. Not for keys that see only their own
+    requests: they could name a file of another key."""
 
     @field_validator("prefix")
     @classmethod
@@ -64,10 +72,13 @@ class ResultPlace(Parameters):
 
 
 class Ours(Parameters):
-    """What a body may hold beside the task's own parameters."""
+    """Fields of a body beside the parameters of the task."""
 
     result: ResultPlace = ResultPlace()
-    webhook_url: str | None = None
+    """Where the images are stored."""
+    webhook_url: Annotated[str, _WEBHOOK_URL] | None = None
+    """URL of the webhook that reports the end of the request by a POST; never sent to the vendor.
+    It needs `https://` and a host on the public internet."""
 
 
 def _checked(came: str, check: Callable[[str], str]) -> str:
@@ -208,6 +219,8 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
         place=place,
         priority=priority(call.request) if urgency is None else urgency,
         start_by=start_by(call.request, runtime.now()),
+        visible_label=call.caller.limits.visible_label,
+        is_repeatable=bool(repeat_key),
     )
 
 

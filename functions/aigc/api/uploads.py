@@ -9,18 +9,18 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 
 from aigc.api.submit import json_body
 from aigc.jobs.runtime import INPUTS
 from aigc.pictures import MAX_INPUT_BYTES
-from aigc.places import checked_name
+from aigc.places import LONGEST, checked_name
 from aigc.tasks.fields import Parameters, explain, fault, shown, spelled
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
 
 LINK_S = 15 * 60
 """How long a link may be used."""
@@ -28,13 +28,20 @@ LINK_S = 15 * 60
 _ContentType = Literal["image/jpeg", "image/png", "image/webp"]
 
 
-class UploadRequest(Parameters):
-    """What is to be uploaded."""
+_FILE_NAME = WithJsonSchema(
+    {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[^./\\][^/\\]*$"}
+)
 
-    file_name: str = Field(min_length=1)
+
+class UploadRequest(Parameters):
+    """An image to upload as an input."""
+
+    file_name: Annotated[str, _FILE_NAME] = Field(min_length=1)
+    """Name of the file, without a folder."""
     content_type: Annotated[_ContentType, spelled(_ContentType)]
+    """Format of the image."""
     size: int = Field(ge=1, le=MAX_INPUT_BYTES)
-    """Bytes, exactly."""
+    """Size of the image in bytes; it must be exact."""
 
     @field_validator("file_name")
     @classmethod
@@ -51,7 +58,7 @@ def upload(call: Call) -> HttpResponse:
     wanted = _wanted(json_body(call.request))
     key = f"{INPUTS}{secrets.token_hex(16)}/{wanted.file_name}"
     headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
-    body: answers.Upload = {
+    body: schemas.Upload = {
         "upload_url": runtime.results.presigned_upload(key, headers, LINK_S),
         "method": "PUT",
         "headers": headers,

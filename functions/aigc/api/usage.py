@@ -8,15 +8,16 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from aigc.api.errors import InvalidQueryError
 from aigc.jobs.usage import PREFIX, Ended
-from aigc.tasks.fields import refused, shown
+from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aigc.api import answers
     from aigc.api.call import Call
+    from aigc.api.openapi import schemas
 
 USUAL_DAYS = 7
 MOST_DAYS = 31
@@ -47,7 +48,7 @@ class _Sum:
         else:
             self.cost = (self.cost or Decimal(0)) + ended.cost
 
-    def shown(self) -> answers.UsageSum:
+    def shown(self) -> schemas.UsageSum:
         return {
             "jobs": self.jobs,
             "succeeded": self.succeeded,
@@ -67,7 +68,7 @@ def respond(call: Call) -> HttpResponse:
         row = (ended.day, ended.kind, ended.model, ended.version, source)
         rows.setdefault(row, _Sum()).add(ended)
         total.add(ended)
-    body: answers.Usage = {
+    body: schemas.UsageReport = {
         "from": first,
         "to": last,
         "currency": call.runtime.prices().currency or None,
@@ -78,7 +79,7 @@ def respond(call: Call) -> HttpResponse:
     return HttpResponse(status=200, body=body)
 
 
-def _row(named: tuple[str, ...], counted: _Sum) -> answers.UsageRow:
+def _row(named: tuple[str, ...], counted: _Sum) -> schemas.UsageRow:
     day, kind, model, version, source = named
     return {
         "day": day,
@@ -124,14 +125,14 @@ def _days(call: Call) -> tuple[str, str]:
     """Read from when to when: the last week where nothing is said.
 
     Raises:
-        InvalidRequestError: It is no day, or there are none or too many between the two.
+        InvalidQueryError: It is no day, or there are none or too many between the two.
     """
     last = _day(call, "to") or call.runtime.now().date()
     first = _day(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
     days = (last - first).days + 1
     if not 1 <= days <= MOST_DAYS:
         problem = f"{first} to {last} are {max(days, 0)} days"
-        raise refused("from", problem, allowed=f"1 to {MOST_DAYS} days")
+        raise InvalidQueryError("from", problem, allowed=f"1 to {MOST_DAYS} days")
     return str(first), str(last)
 
 
@@ -145,4 +146,4 @@ def _day(call: Call, name: str) -> date | None:
         return date.fromisoformat(came)
     except ValueError:
         problem = f"{shown(came)} is not allowed"
-        raise refused(name, problem, allowed="a day, like 2026-11-20") from None
+        raise InvalidQueryError(name, problem, allowed="a day, like 2026-11-20") from None

@@ -27,7 +27,7 @@ def receive(call: Call) -> HttpResponse:
         HttpError: Neither is there.
     """
     if not _has_key(call):
-        raise HttpError(401, "unauthorized", "unauthorized")
+        raise HttpError(401, "unauthorized", "neither the callback key nor a valid signature")
     ended = VodCallback.parse(call.request.body).task
     if ended is None or not _JOB_ID.fullmatch(ended.session_context):
         note(callback="ignored")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.parallel import in_threads
 from aigc.cloud.webhooks import PublicSender
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger import Ledger
@@ -29,21 +30,30 @@ DEFAULT_LIMIT_MS = 3000
 """SCF's own default timeout."""
 
 
-def build_runtime(context: Mapping[str, Any]) -> Runtime:
+def build_runtime(context: Mapping[str, Any], *, checks_bucket: bool = False) -> Runtime:
     """Build what this invocation works with; what may live longer is kept for the next.
 
-    The context has no remaining-time call: the deadline is counted from now.
+    The context has no remaining-time call: the deadline is counted from now. The sweep checks
+    the ledger's bucket; a call has no time for that, and needs it only to be quick.
 
     Raises:
         SettingsError: The deployment is faulty.
         CloudError: The ledger bucket could not be looked at.
     """
-    settings, bucket, upstream, downloads, sender, pacer, memory = _kept()
+    settings, bucket, upstream, downloads, sender, pacer, memory = _kept(
+        checks_bucket=checks_bucket
+    )
     limit = timedelta(milliseconds=context.get("time_limit_in_ms", DEFAULT_LIMIT_MS))
     opened = functools.partial(CosBucket, region=settings.region, protocol=settings.protocol)
     return Runtime(
         settings=settings,
-        ledger=Ledger(bucket, lease=timedelta(seconds=settings.lease_s), now=utc_now),
+        ledger=Ledger(
+            bucket,
+            lease=timedelta(seconds=settings.lease_s),
+            now=utc_now,
+            parallel=in_threads,
+            sleep=time.sleep,
+        ),
         bucket=bucket,
         kinds=KINDS,
         upstream=upstream,
@@ -55,6 +65,7 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
         report_of=_report_of,
         now=utc_now,
         sleep=time.sleep,
+        parallel=in_threads,
         deadline=utc_now() + limit - timedelta(seconds=DEADLINE_MARGIN_S),
         pacer=pacer,
         memory=memory,
@@ -62,13 +73,13 @@ def build_runtime(context: Mapping[str, Any]) -> Runtime:
 
 
 @functools.cache
-def _kept() -> tuple[
-    Settings, CosBucket, CloudApi, VendorDownloads, PublicSender, QueryPacer, Memory
-]:
+def _kept(
+    *, checks_bucket: bool
+) -> tuple[Settings, CosBucket, CloudApi, VendorDownloads, PublicSender, QueryPacer, Memory]:
     settings = Settings.from_environment()
     return (
         settings,
-        _ledger_bucket(settings),
+        _ledger_bucket(settings, checks_bucket=checks_bucket),
         CloudApi(site=settings.site, protocol=settings.protocol),
         VendorDownloads(),
         PublicSender(plain_http=settings.webhook_http, networks=settings.webhook_networks),
@@ -83,12 +94,13 @@ def _report_of(job: Job, runtime: Runtime) -> Mapping[str, Any]:
     return report_of(job, runtime)
 
 
-def _ledger_bucket(settings: Settings) -> CosBucket:
-    """Open the ledger's bucket, once an instance, and only where its promises hold."""
+def _ledger_bucket(settings: Settings, *, checks_bucket: bool) -> CosBucket:
+    """Open the ledger's bucket, once an instance."""
     bucket = CosBucket(settings.ledger_bucket, region=settings.region, protocol=settings.protocol)
-    if bucket.is_versioned():
+    if checks_bucket and bucket.is_versioned():
         raise SettingsError(
             f"versioning is on in {settings.ledger_bucket}: COS then ignores"
-            " x-cos-forbid-overwrite, and jobs would be paid twice; use a bucket that never had it"
+            " x-cos-forbid-overwrite, so that jobs start late and lanes can be over their limits,"
+            " and old versions cost money; use a bucket that never had it"
         )
     return bucket

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc.jobs.job import Attempt, Job, Place, Source, session_id
+from aigc.jobs.launch import launch
 from aigc.jobs.ledger import marker_key
-from aigc.jobs.start import pump
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +30,10 @@ class Order:
     priority: int = 0
     start_by: datetime | None = None
     webhook_url: str = ""
+    visible_label: bool = False
+    """Whether the vendor is asked for its logo where the task does not say."""
+    is_repeatable: bool = True
+    """Whether others may order it under the same id; a new id cannot have a second creator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,11 @@ def accept(order: Order, runtime: Runtime) -> Accepted:
     Raises:
         CloudError: The job could not be written down.
     """
-    new = _new_job(order, runtime)
-    job = runtime.ledger.create(new)
-    is_new = job is new
-    if is_new:
-        pump(job.lane, runtime, fresh=job)
-    return Accepted(job, is_new)
+    if order.is_repeatable:
+        existing = runtime.ledger.find_or_win(order.id)
+        if existing is not None:
+            return Accepted(existing, is_new=False)
+    return Accepted(launch(_new_job(order, runtime), runtime), is_new=True)
 
 
 def fingerprint(task: Task) -> str:
@@ -69,21 +72,37 @@ def _record(task: Task) -> dict[str, object]:
 
 def _new_job(order: Order, runtime: Runtime) -> Job:
     now = runtime.now()
+    task, warnings = _with_label_default(order, runtime)
     return Job(
         id=order.id,
         kind=order.kind,
         lane=order.kind,
         state="queued",
+        is_repeatable=order.is_repeatable,
         marker=marker_key(order.id, order.kind, order.priority, after=now, by=order.start_by),
         priority=order.priority,
         created_at=now,
         updated_at=now,
         source=order.source,
-        task=_record(order.task),
+        task=_record(task),
         fingerprint=fingerprint(order.task),
-        warnings=order.task.warnings(),
+        warnings=warnings,
         place=order.place,
         start_by=order.start_by,
         webhook_url=order.webhook_url,
         attempts=(Attempt(number=1, session_id=session_id(order.id, 1)),),
     )
+
+
+def _with_label_default(order: Order, runtime: Runtime) -> tuple[Task, tuple[str, ...]]:
+    """Ask for a visible label where it is the default; return the warnings as well.
+
+    The fingerprint is not made of it: a repeat stays a repeat when the default changes.
+    """
+    task = order.task
+    if order.visible_label or runtime.settings.labels == "visible":
+        task = task.with_visible_label()
+        if task.visible_label() is None:
+            no_logo = f"no visible label: {order.kind} has no parameter for it"
+            return task, (*task.warnings(), no_logo)
+    return task, task.warnings()

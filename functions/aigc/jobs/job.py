@@ -96,6 +96,10 @@ class Picture(Record):
     height: int
     size: int
     """Bytes."""
+    labels: tuple[str, ...] = ()
+    """Which labels of AI-generated content the file has: tc260, iptc, c2pa, visible."""
+    unlabelled: str = ""
+    """Why the metadata was not written; empty where it was, or where it is switched off."""
 
 
 class Job(Record):
@@ -105,6 +109,8 @@ class Job(Record):
     kind: str
     lane: str
     state: State
+    is_repeatable: bool = False
+    """Whether its id follows from what caused it, so that a repeat finds it."""
     revision: int = 0
     """Grows by one with each write: what a claim is for."""
     owned_until: datetime | None = None

@@ -15,10 +15,17 @@ from typing import TYPE_CHECKING
 from aigc.errors import CloudError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aigc.jobs.ledger import LaneView
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+
+def look_at(lane: str, runtime: Runtime) -> LaneView:
+    """List a lane: all of its slots and the head of its queue in one request."""
+    return runtime.ledger.lane(lane, runtime.settings.lanes.get(lane, 1))
 
 
 def most_at_once(lane: str, view: LaneView, runtime: Runtime) -> int:
@@ -31,9 +38,14 @@ def most_at_once(lane: str, view: LaneView, runtime: Runtime) -> int:
     return min(configured, last.limit + max(0, won_back))
 
 
-def free_places(lane: str, view: LaneView, runtime: Runtime) -> list[int]:
-    """Find the places that may be taken, as many as the lane may still run."""
-    taken = view.slots
+def free_places(
+    lane: str, view: LaneView, runtime: Runtime, released: Iterable[int] = ()
+) -> list[int]:
+    """Find the slots that may be taken, as many as the lane may still run.
+
+    A late listing may still show slots that the caller itself has released.
+    """
+    taken = view.slots.difference(released)
     free = most_at_once(lane, view, runtime) - len(taken)
     places = range(runtime.settings.lanes.get(lane, 1))
     return [number for number in places if number not in taken][: max(0, free)]
@@ -46,7 +58,7 @@ def slow_down(lane: str, runtime: Runtime) -> None:
     must not keep it from that.
     """
     try:
-        view = runtime.ledger.lane(lane)
+        view = look_at(lane, runtime)
         if view.cuts and runtime.now() - view.cuts[-1].at < _step(runtime):
             return
         limit = most_at_once(lane, view, runtime) // 2

@@ -2,33 +2,46 @@
 
 | key | what it is |
 |---|---|
-| `jobs/<id>.json` | the record; created if absent, which makes a repeat find the first |
+| `jobs/<id>.json` | the record |
 | `index/<newest first>-<id>-<kind>-<source>` | the job, where jobs are listed |
-| `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer places for a while |
-| `lanes/<lane>/slots/<n>` | a place in the lane is taken; created if absent: a semaphore |
+| `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer slots for a while |
+| `lanes/<lane>/slots/<n>/…` | a slot that is held or contended for: see `aigc.jobs.slots` |
 | `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits; sorted by priority, then time |
-| `claims/<id>/<revision>/<k>` | one caller only may move the job on from this revision |
+| `creations/<id>/<g>/…` | a contest: one invocation only may write the first revision |
+| `claims/<id>/<revision>/<g>/…` | a contest: one invocation only may write the next revision |
 | `claims/<id>/told/<session>` | the task that VOD named while the job could not be written |
+| `claims/<id>/ended` | the job ended or is about to: it is to be counted and tidied up |
 | `unstored/<id>` | a job that gave its slot back before its pictures could be stored |
 | `dead/jobs/<id>.json` | the record of a job that failed through no fault of its caller |
 | `webhooks/…`, `deliveries/…` | see `aigc.jobs.webhooks` |
 
 All that a lane is lies under one prefix, so that one request shows its cuts, its slots and the
-head of its queue.
+head of its queue. A listing may be late: what it shows decides what is tried, never what is true.
 
-COS has no compare-and-swap but it has create-if-absent (`x-cos-forbid-overwrite`), and a claim
-turns the one into the other: whoever creates `claims/<id>/<revision>/0` is alone in writing the
-next revision. A holder that died is succeeded by creating `…/1`, once the claim is older than a
-lease, which is longer than any function may run. Claims are removed a lease after the job has
-ended, and not before: who read the job while it still could be claimed must be dead by then, or
-it would claim a revision that was claimed, used and left behind long ago.
+**First revision.** A job whose id is new cannot have a second creator: its record is written
+without a contest. A job that a repeat finds again (an upload, a call with an `Idempotency-Key`) is
+created by the winner of a contest on its id. The first revision may already be owned
+(`owned_until`): then its creator alone moves the job on, without a claim.
+
+**Next revisions.** To claim a job is to win the contest on its id and revision. The winner is
+alone in writing the next revision. A record that is owned is claimed by nobody. The first
+generation of a contest on a revision without an owner proves that the job is as it was read;
+after a dead holder or owner it is read again.
+
+**Writes without an answer.** Such a write may take effect later. It is never repeated as it is,
+since it could then replace a newer revision. The record is read: if the write is there, the
+writer goes on. If not, and the writer has more to write, it stops, and its claim expires. If it
+has nothing more to write, it writes the same revision again, owned for longer than the first
+write may be late. Nobody writes a newer revision until then.
+
+**Removal.** The contests of a job are removed a lease after it has ended: whoever read the job
+while it could be claimed is dead by then.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -36,23 +49,24 @@ from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
 
-from aigc.errors import AmbiguousError, BadRecordError, CloudError
-from aigc.jobs.job import Job, Slot, milliseconds
-from aigc.wire import Record
+from aigc.errors import AmbiguousError, BadRecordError
+from aigc.jobs.contest import Contest
+from aigc.jobs.job import Job, milliseconds
+from aigc.jobs.ports import one_after_another
+from aigc.jobs.slots import OF_A_SLOT, Slots, slot_entry, slot_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from aigc.jobs.ports import Listed, ObjectStore
-
-logger = logging.getLogger(__name__)
+    from aigc.jobs.ports import Listed, ObjectStore, Parallel
+    from aigc.jobs.slots import SlotEntry
 
 PAGE = 1000  # the most that COS lists at once
 HEAD = 100
 """Of a lane at first: its cuts, its slots and the next few that wait. To read a whole page takes
 a function ten times as long."""
+KEYS_OF_A_SLOT = 3
 INDEX = "index/"
-_OF_A_SLOT = "slot-"
 OF_A_WEBHOOK = "webhook-"
 _LAST_MS = 10**13
 """Beyond the milliseconds of any date to come: what is taken from it sorts the newest first."""
@@ -95,9 +109,11 @@ class Cut:
 class LaneView:
     """A lane as one look at it showed it: what it may run, what runs, what waits."""
 
-    def __init__(self, lane: str, page: Sequence[Listed], store: ObjectStore) -> None:
+    def __init__(self, lane: str, page: Sequence[Listed], head: int, store: ObjectStore) -> None:
+        self.lane = lane
         self._prefix = f"lanes/{lane}/"
         self._page = page
+        self._head = head
         self._store = store
 
     @property
@@ -107,13 +123,20 @@ class LaneView:
 
     @property
     def slots(self) -> frozenset[int]:
-        """The numbers of the places that are taken."""
-        return frozenset(_slot_number(one.key) for one in self._of("slots/"))
+        """The numbers of the slots that are held or contended for."""
+        prefix = f"{self._prefix}slots/"
+        return frozenset(slot_number(listed, prefix) for listed in self._of("slots/"))
+
+    def entries(self, number: int) -> list[SlotEntry]:
+        """The jobs that contend for a slot or hold it."""
+        prefix = f"{self._prefix}slots/"
+        entries = (slot_entry(listed, prefix) for listed in self._of(f"slots/{number:04d}/"))
+        return [entry for entry in entries if entry is not None]
 
     def waiting(self) -> Iterator[Marker]:
         """Walk the queue in order, those included whose time has not come."""
         yield from map(_marker, self._of("waiting/"))
-        page, asked = self._page, HEAD
+        page, asked = self._page, self._head
         while page and len(page) % asked == 0:
             page, asked = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE), PAGE
             yield from map(_marker, page)
@@ -122,44 +145,50 @@ class LaneView:
         return [one for one in self._page if one.key.startswith(self._prefix + part)]
 
 
-class TakenSlot(Record):
-    """The body of a slot: who took it, when, and for which job."""
-
-    job_id: str
-    token: str
-    taken_at: datetime
-
-
 class Ledger:
     """The only reader and writer of the ledger bucket."""
 
     def __init__(
-        self, store: ObjectStore, *, lease: timedelta, now: Callable[[], datetime]
+        self,
+        store: ObjectStore,
+        *,
+        lease: timedelta,
+        now: Callable[[], datetime],
+        parallel: Parallel = one_after_another,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._lease = lease
         self._now = now
+        self._parallel = parallel
+        self._contest = Contest(store, lease=lease, now=now, parallel=parallel, sleep=sleep)
+        self.slots = Slots(store, self._contest, parallel)
 
     # Jobs
 
-    def create(self, job: Job) -> Job:
-        """Write a new job's marker and its entry in the index, then its record.
+    def find_or_win(self, job_id: str) -> Job | None:
+        """Return the job with an id that several may create; None where the caller alone may.
 
-        Returns the job that has the id. Marker and entry come first, so that a job that exists
-        always has them. Their keys are unique to this call: when the record turns out to exist,
-        removing them takes nobody else's away.
+        Raises:
+            AmbiguousError: Another invocation is about to create it.
         """
-        self._store.create(job.marker, b"{}")
-        self._store.create(_index_key(job), b"{}")
-        if self._store.create(_job_key(job.id), _dump(job)):
-            return job
-        self._store.delete(job.marker)
-        existing = self.read(job.id)
-        if existing is None:
-            return job
-        if _index_key(existing) != _index_key(job):
-            self._store.delete(_index_key(job))
-        return existing
+        existing = self.read(job_id)
+        if existing is not None:
+            return existing
+        return self._contest.create_once(f"creations/{job_id}", lambda: self.read(job_id))
+
+    def announce(self, job: Job) -> None:
+        """Write the marker and the index entry of a job that is about to be written.
+
+        A job that exists always has them.
+        """
+        self._parallel(
+            lambda: self.write_note(job.marker), lambda: self.write_note(_index_key(job))
+        )
+
+    def write_new(self, job: Job) -> Job:
+        """Write a job's first revision; only its one creator may."""
+        return self._put(job)
 
     def newest(self, after: str = "", limit: int = PAGE) -> list[Indexed]:
         """List jobs, the newest first, those behind the entry `after` only.
@@ -189,102 +218,101 @@ class Ledger:
             raise BadRecordError(f"the record of job {job_id} cannot be read: {faults}") from None
 
     def write(self, job: Job) -> Job:
-        """Write the next revision; only the holder of the claim on the last may."""
-        written = job.model_copy(update={"revision": job.revision + 1, "updated_at": self._now()})
-        try:
-            self._store.put(_job_key(job.id), _dump(written))
-        except AmbiguousError:
-            self._write_unless_written(written)
-        return written
+        """Write the next revision; only the holder of the claim on the last may.
 
-    def _write_unless_written(self, job: Job) -> None:
-        """Find out whether a write arrived whose reply was lost; if not, write again.
-
-        Nobody else may write this revision; but once it is there, others may have gone on from it.
+        Raises:
+            AmbiguousError: The write may take effect later; the caller must not go on.
         """
-        found = self.read(job.id)
-        if found is None or found.revision < job.revision:
+        return self._put(
+            job.model_copy(update={"revision": job.revision + 1, "updated_at": self._now()})
+        )
+
+    def _put(self, job: Job) -> Job:
+        try:
             self._store.put(_job_key(job.id), _dump(job))
+        except AmbiguousError:
+            found = self.read(job.id)
+            if found is not None and found.revision >= job.revision:
+                return job
+            if job.owned_until is not None:
+                raise
+            job = job.model_copy(update={"owned_until": self._now() + self._lease / 5})
+            self._store.put(_job_key(job.id), _dump(job))
+        return job
 
     def claim(self, job: Job) -> Job | None:
-        """Become the only one who may move the job on; None where somebody else is.
-
-        A first claim on a revision that nobody owned proves that the job is as it was read.
-        Otherwise the dead holder or owner may have moved it on after we read it and before it
-        died, so it is read again.
-        """
+        """Become the only one that may move the job on; None where another may be at work."""
         if job.is_owned(self._now()):
             return None
-        prefix = f"claims/{job.id}/{job.revision:06d}/"
-        if self._store.create(prefix + "000", _unique()):
-            if job.owned_until is None:
-                return job
-        elif not self._inherit(prefix):
+        generation = self._contest.acquire(f"claims/{job.id}/{job.revision:06d}")
+        if generation is None:
             return None
+        if generation == 0 and job.owned_until is None:
+            return job
         again = self.read(job.id)
         return again if again is not None and again.revision == job.revision else None
 
-    def _inherit(self, prefix: str) -> bool:
-        held = self._store.list(prefix)
-        if not held or not self.is_old(held[-1].modified):
-            return False
-        return self._store.create(f"{prefix}{len(held):03d}", _unique())
+    def acquire(self, thing: str) -> int | None:
+        """Become the only holder of something for a lease; None where another may be it.
+
+        After generation 0 an earlier holder may have acted: read again.
+        """
+        return self._contest.acquire(f"claims/{thing}")
+
+    def take_once(self, key: str) -> bool:
+        """Take something that nobody gives back; False where it is taken."""
+        return self._contest.take_once(key)
+
+    def taken_once(self, prefix: str) -> set[str]:
+        """List the things below a prefix that were taken; a late listing lacks some."""
+        keys = [listed.key for listed in self._store.list(prefix)]
+        return {key.rsplit("/", 2)[0] for key in keys if key.endswith("/commit")}
 
     def claimed_jobs(self) -> list[str]:
         """List jobs that claims are left of, a page's worth of claims at most.
 
-        Claims on slots and webhooks are left only by who died over them; they are removed on the
-        way, once the last holder's is old: before, a claim anew would meet that holder at work.
+        Claims on slots and webhooks are removed on the way, once nobody can contend for them.
         """
         claims: dict[str, list[Listed]] = {}
-        for one in self._store.list("claims/"):
-            claims.setdefault(one.key.split("/")[1], []).append(one)
-        others = [on for on in claims if on.startswith((_OF_A_SLOT, OF_A_WEBHOOK))]
+        for listed in self._store.list("claims/"):
+            claims.setdefault(listed.key.split("/")[1], []).append(listed)
+        others = [on for on in claims if on.startswith((OF_A_SLOT, OF_A_WEBHOOK))]
         for on in others:
-            held = claims.pop(on)
-            if self.is_old(held[-1].modified) and not self._holds_on(on):
-                self._store.delete(*(one.key for one in held))
+            keys = claims.pop(on)
+            latest = max(listed.modified for listed in keys)
+            if self.is_old(latest + self._lease) and not self._is_contended(on):
+                self._store.delete(*(listed.key for listed in keys))
         return list(claims)
 
-    def _holds_on(self, on: str) -> bool:
-        """Whether the slot that a claim is on is still the one that its holder wanted to free.
-
-        While it is, somebody may inherit the claim this moment, and a claim anew would meet him.
-        """
-        if not on.startswith(_OF_A_SLOT):
+    def _is_contended(self, on: str) -> bool:
+        """Whether a slot still is the one that a claim is on; a webhook may be sent twice."""
+        if not on.startswith(OF_A_SLOT):
             return False
-        token, lane, number = on.removeprefix(_OF_A_SLOT).split("~")
-        taken = self.read_slot(lane, int(number))
-        return taken is not None and taken.token == token
+        token, lane, number = on.removeprefix(OF_A_SLOT).split("~")
+        return self.slots.has_token(lane, int(number), token)
 
     def is_over(self, job: Job) -> bool:
         """Whether a job ended a lease ago: nobody alive has read it before."""
         return job.has_ended and self.is_old(job.updated_at)
 
     def forget_claims(self, job: Job) -> None:
-        """Remove the claims of a job that is over, but for those on its last revision.
+        """Remove the contests of a job that is over, but for those on its last revision.
 
-        Whoever replays it holds such a one; if he dies over it, the next inherits it.
+        A replay that holds such a one may have died; the next one inherits it.
         """
-        prefix = f"claims/{job.id}/"
-        last = f"{prefix}{job.revision:06d}/"
-        told = {_told_key(job.id, attempt.session_id) for attempt in job.attempts}
-        held = [one.key for one in self._store.list(prefix)]
-        self._store.delete(*(key for key in held if key < last or key in told))
+        last = f"claims/{job.id}/{job.revision:06d}/"
+        keys = [listed.key for listed in self._store.list(f"claims/{job.id}/")]
+        if job.is_repeatable:
+            keys += [listed.key for listed in self._store.list(f"creations/{job.id}/")]
+        # What leads here goes last.
+        leading = _ended_key(job.id)
+        others = [key for key in keys if not key.startswith(last) and key != leading]
+        self._store.delete(*others)
+        self._store.delete(leading)
 
     def is_old(self, modified: datetime) -> bool:
         """Whether who wrote something then cannot be alive any more."""
         return self._now() - modified > self._lease
-
-    def hold(self, thing: str) -> bool:
-        """Become the only one who is at work on something, for a lease at most."""
-        prefix = f"claims/{thing}/"
-        return self._store.create(prefix + "000", _unique()) or self._inherit(prefix)
-
-    def let_go(self, thing: str) -> None:
-        """Let others hold it; who does must look again at what he holds it for."""
-        for held in self._store.list(f"claims/{thing}/"):
-            self._store.delete(held.key)
 
     def owned_until(self) -> datetime:
         """Until when the present holder of a claim may be at work."""
@@ -294,7 +322,7 @@ class Ledger:
 
     def note_task(self, job_id: str, session_id: str, task_id: str) -> None:
         """Keep the vendor's word on a session whose sender may still be at work."""
-        self._store.create(_told_key(job_id, session_id), task_id.encode())
+        self.write_note(_told_key(job_id, session_id), task_id.encode())
 
     def noted_task(self, job: Job) -> str:
         """Read what was kept of the present attempt's session; empty where nothing was."""
@@ -303,7 +331,7 @@ class Ledger:
 
     def note_unstored(self, job: Job) -> None:
         """Remember a job without a slot whose pictures are still to be stored."""
-        self._store.create(_unstored_key(job.id), b"{}")
+        self.write_note(_unstored_key(job.id))
 
     def unstored_jobs(self) -> list[str]:
         """List the jobs whose pictures are still to be stored."""
@@ -312,6 +340,10 @@ class Ledger:
     def forget_unstored(self, job_id: str) -> None:
         """Forget that a job's pictures were still to be stored."""
         self._store.delete(_unstored_key(job_id))
+
+    def note_end(self, job: Job) -> None:
+        """Remember that a job is about to end: it is to be counted, and its claims removed."""
+        self.write_note(_ended_key(job.id))
 
     # The dead
 
@@ -329,17 +361,18 @@ class Ledger:
 
     # Lanes
 
-    def lane(self, lane: str) -> LaneView:
-        """Look at a lane: one request for its cuts, its slots and the head of its queue."""
+    def lane(self, lane: str, slots: int = 0) -> LaneView:
+        """Look at a lane: one request for its cuts, so many slots and the head of its queue."""
         prefix = f"lanes/{lane}/"
-        page = [*self._store.list(prefix, "", HEAD)]
-        while page and len(page) % HEAD == 0 and not page[-1].key.startswith(f"{prefix}waiting/"):
-            page += self._store.list(prefix, page[-1].key, HEAD)
-        return LaneView(lane, page, self._store)
+        head = min(PAGE, HEAD + KEYS_OF_A_SLOT * slots)
+        page = [*self._store.list(prefix, "", head)]
+        while page and len(page) % head == 0 and not page[-1].key.startswith(f"{prefix}waiting/"):
+            page += self._store.list(prefix, page[-1].key, head)
+        return LaneView(lane, page, head, self._store)
 
     def queue_again(self, job: Job) -> None:
         """Write the marker that the job's next revision will name."""
-        self._store.create(job.marker, b"{}")
+        self.write_note(job.marker)
 
     def remove_marker(self, key: str) -> None:
         """Remove a marker whose job does not wait any more."""
@@ -347,50 +380,19 @@ class Ledger:
 
     def cut(self, lane: str, limit: int) -> None:
         """Note that a lane has fewer places from now on."""
-        self._store.create(f"lanes/{lane}/cuts/{milliseconds(self._now()):013d}-{limit}", _unique())
+        self.write_note(f"lanes/{lane}/cuts/{milliseconds(self._now()):013d}-{limit}")
 
     def forget_cuts(self, cuts: Sequence[Cut]) -> None:
         """Remove cuts that a later one, or time, has made void."""
         for cut in cuts:
             self._store.delete(cut.key)
 
-    # Slots
-
-    def take_slot(self, lane: str, number: int, job_id: str) -> Slot | None:
-        """Take a place in the lane for a job; None where somebody was faster."""
-        slot = Slot(number=number, token=secrets.token_hex(16))
-        taken = TakenSlot(job_id=job_id, token=slot.token, taken_at=self._now())
-        body = taken.model_dump_json().encode()
-        return slot if self._store.create(_slot_key(lane, number), body) else None
-
-    def read_slot(self, lane: str, number: int) -> TakenSlot | None:
-        """Read who took a slot; None where it is free."""
-        body = self._store.get(_slot_key(lane, number))
-        return None if body is None else TakenSlot.model_validate_json(body)
-
-    def release_slot(self, lane: str, slot: Slot) -> bool:
-        """Give a place back, if it still is the one that was taken; False where that failed.
-
-        The sweep gives it back later then: a place that is taken a while too long costs time, and
-        one that is given back twice would be another's.
-        """
+    def write_note(self, key: str, body: bytes = b"{}") -> None:
+        """Write what may be written twice: its key, or its body, is the same each time."""
         try:
-            taken = self.read_slot(lane, slot.number)
-            if taken is not None and taken.token == slot.token:
-                self._store.delete_once(_slot_key(lane, slot.number))
-        except CloudError as error:
-            logger.warning("slot_left_to_sweep", extra={"lane": lane, "code": error.code})
-            return False
-        return True
-
-    def release_slot_of_the_dead(self, lane: str, slot: Slot) -> None:
-        """Give back a place whose taker is dead; of several that try, one does.
-
-        Without the claim a slow caller could remove the slot of the next taker.
-        """
-        thing = f"{_OF_A_SLOT}{slot.token}~{lane}~{slot.number}"
-        if self.hold(thing) and self.release_slot(lane, slot):
-            self.let_go(thing)
+            self._store.put(key, body)
+        except AmbiguousError:
+            self._store.put(key, body)
 
 
 def marker_key(
@@ -451,17 +453,9 @@ def _unstored_key(job_id: str) -> str:
     return f"unstored/{job_id}"
 
 
-def _slot_key(lane: str, number: int) -> str:
-    return f"lanes/{lane}/slots/{number:04d}"
-
-
-def _slot_number(key: str) -> int:
-    return int(key.rsplit("/", 1)[1])
+def _ended_key(job_id: str) -> str:
+    return f"claims/{job_id}/ended"
 
 
 def _dump(job: Job) -> bytes:
     return job.model_dump_json(exclude_none=True).encode()
-
-
-def _unique() -> bytes:
-    return json.dumps({"claimed_by": secrets.token_hex(16)}).encode()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from aigc.tasks.kind import ApiCall
@@ -29,12 +29,13 @@ class Peek:
 
 
 class ObjectStore(Protocol):
-    """A bucket: read-after-write, listed in order of keys, with create-if-absent."""
+    """A bucket. A GET that begins after a write of its key was answered sees the write."""
 
     def create(self, key: str, body: bytes) -> bool:
-        """Write an object unless its key exists; say whether it is ours.
+        """Write an object unless its key exists; False where it did. Never sent twice.
 
-        A body that is unique to the caller makes the answer right even when a reply was lost.
+        This is a filter: it looks and then writes, so several creators that come together may
+        all be told True, and the last body stays.
         """
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
@@ -47,7 +48,10 @@ class ObjectStore(Protocol):
         """Read an object; None where there is none."""
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
-        """List objects in order of keys, those behind `after` only, at most 1000."""
+        """List objects in order of keys, those behind `after` only, at most 1000.
+
+        A listing may be late, for new keys and for deleted ones.
+        """
 
     def delete(self, *keys: str) -> None:
         """Remove objects; those that are not there do not matter. May be sent twice."""
@@ -60,6 +64,31 @@ class ObjectStore(Protocol):
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
+
+
+class Parallel(Protocol):
+    """Runs independent requests at the same time."""
+
+    def __call__(self, *requests: Callable[[], Any]) -> list[Any]:
+        """Run the requests and return their results in the order of the arguments.
+
+        All requests have ended when it returns. If some failed, the error of the first of them,
+        in the order of the arguments, is raised.
+        """
+
+
+def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
+    """Implement `Parallel` without threads: run the requests one after another."""
+    results: list[Any] = []
+    errors: list[Exception] = []
+    for request in requests:
+        try:
+            results.append(request())
+        except Exception as error:  # noqa: BLE001  the others must run all the same
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return results
 
 
 class Inbox(Protocol):

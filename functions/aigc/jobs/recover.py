@@ -8,8 +8,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from aigc.jobs.job import JobError, Slot
-from aigc.jobs.lanes import forget_old_cuts
+from aigc.jobs.job import JobError
+from aigc.jobs.lanes import forget_old_cuts, look_at
 from aigc.jobs.results import tidy_staging
 from aigc.jobs.settle import settle, take_staged
 from aigc.jobs.start import (
@@ -27,11 +27,11 @@ from aigc.jobs.webhooks import deliver_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from datetime import datetime
 
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import LaneView
     from aigc.jobs.runtime import Runtime
+    from aigc.jobs.slots import SlotEntry
 
 logger = logging.getLogger(__name__)
 
@@ -92,14 +92,14 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
 
 
 def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
-    view = runtime.ledger.lane(lane)
+    view = look_at(lane, runtime)
     forget_old_cuts(lane, view, runtime)
     for number in _shuffled(view.slots):
         if not runtime.has_time(START_S):
             return
         report.slots += 1
         try:
-            report.moved += _look_after(lane, number, runtime)
+            report.moved += _look_after(view, number, runtime)
         except Exception:
             report.failed += 1
             logger.exception("slot_look_failed", extra={"lane": lane, "slot": number})
@@ -157,34 +157,37 @@ def _forget(job_id: str, runtime: Runtime) -> bool:
     return True
 
 
-def _look_after(lane: str, number: int, runtime: Runtime) -> bool:
-    """Move on the job that a slot names; its age is the slot's own, not an older listing's.
+def _look_after(view: LaneView, number: int, runtime: Runtime) -> bool:
+    """Move on the job that holds a slot, and remove what dead contenders left of it."""
+    entries = view.entries(number)
+    moves = [_look_after_entry(entry, runtime) for entry in entries]
+    if all(moved is None for moved in moves):
+        runtime.ledger.slots.reclaim(view.lane, number)
+    return any(moves)
 
-    Between the two the place may have been freed and taken anew.
-    """
-    taken = runtime.ledger.read_slot(lane, number)
-    if taken is None:
-        return False
-    slot = Slot(number=number, token=taken.token)
-    job = runtime.ledger.read(taken.job_id)
-    if job is None or job.attempt.slot != slot or job.has_ended:
-        return _release_orphan(lane, slot, taken.taken_at, job, runtime)
+
+def _look_after_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
+    """Move the job of an entry on; None where it does not hold the slot and never will."""
+    job = runtime.ledger.read(entry.job_id)
+    if job is None or job.attempt.slot != entry.slot or job.has_ended:
+        return _remove_orphan(entry, job, runtime)
     if job.is_owned(runtime.now()):
         return False
     moved = _recover(job, runtime) if job.state == "submitting" else settle(job, runtime)
     return moved.revision != job.revision
 
 
-def _release_orphan(
-    lane: str, slot: Slot, taken_at: datetime, job: Job | None, runtime: Runtime
-) -> bool:
-    """Free a place that no job holds, once nobody alive can be about to use or to free it."""
+def _remove_orphan(entry: SlotEntry, job: Job | None, runtime: Runtime) -> bool | None:
+    """Remove an entry of a job that does not hold the slot, once nobody can be about to use it.
+
+    The job may have ended without a release: then the keys of the slot are as old.
+    """
     ledger = runtime.ledger
     is_settled = job is None or ledger.is_old(job.updated_at)
-    if not is_settled or not ledger.is_old(taken_at):
+    if not is_settled or not ledger.is_old(entry.modified):
         return False
-    ledger.release_slot_of_the_dead(lane, slot)
-    return True
+    ledger.slots.forget(entry)
+    return None
 
 
 def _recover(job: Job, runtime: Runtime) -> Job:

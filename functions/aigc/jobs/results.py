@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
+    from aigc.labels.files import Labelled
 
 
 def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
@@ -60,14 +61,23 @@ def _staged(job: Job, runtime: Runtime) -> list[bytes]:
 def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
     seen = inspect(data)
     key = f"{job.place.prefix}{job.place.name}-{number}.{seen.extension}"
-    runtime.results.put(key, data, seen.content_type)
+    labelled = _labelled(job, number, data, runtime)
+    runtime.results.put(key, labelled.data, seen.content_type)
     return Picture(
         key=key,
         content_type=seen.content_type,
         width=seen.width,
         height=seen.height,
-        size=len(data),
+        size=len(labelled.data),
+        labels=labelled.labels,
+        unlabelled=labelled.unlabelled,
     )
+
+
+def _labelled(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
+    from aigc.jobs.labelling import labelled_picture  # noqa: PLC0415  few invocations store
+
+    return labelled_picture(job, number, data, runtime)
 
 
 def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aigc.jobs.ports import one_after_another
 from aigc.tasks.kind import RECORDED, Submission
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
-    from aigc.jobs.ports import Downloads, Inbox, ObjectStore, Sender, TaskService
+    from aigc.jobs.ports import Downloads, Inbox, ObjectStore, Parallel, Sender, TaskService
     from aigc.prices import Prices
     from aigc.settings import Settings
     from aigc.tasks.kind import Task, TaskKind
@@ -91,6 +92,8 @@ class Runtime:
     sleep: Callable[[float], None]
     deadline: datetime
     """When the platform kills this invocation."""
+    parallel: Parallel = one_after_another
+    """Runs independent requests at the same time; by default, one after another."""
     pacer: QueryPacer = field(default_factory=lambda: QueryPacer(0))
     memory: Memory = field(default_factory=Memory)
     prices: Callable[[], Prices] = _packaged_prices

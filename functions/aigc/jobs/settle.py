@@ -14,6 +14,7 @@ from aigc.jobs.start import MAX_DEATHS, end, expire, fail, is_past, pump, queue_
 from aigc.jobs.webhooks import tell
 
 if TYPE_CHECKING:
+    from aigc.jobs.job import Slot
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import UpstreamTask
 
@@ -101,7 +102,8 @@ def settle(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    return _followed(_conclude(claimed, observed, runtime), runtime)
+    settled = _conclude(claimed, observed, runtime)
+    return _followed(settled, runtime, claimed.attempt.slot)
 
 
 def take_staged(job: Job, runtime: Runtime) -> Job:
@@ -111,12 +113,13 @@ def take_staged(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    return _followed(_store(claimed.with_attempt(finished_at=runtime.now()), runtime), runtime)
+    settled = _store(claimed.with_attempt(finished_at=runtime.now()), runtime)
+    return _followed(settled, runtime, claimed.attempt.slot)
 
 
-def _followed(settled: Job, runtime: Runtime) -> Job:
-    """Give the place to the next job; then finish what the sweep could do too."""
-    pump(settled.lane, runtime)
+def _followed(settled: Job, runtime: Runtime, released: Slot | None) -> Job:
+    """Give the slot to the next job; then finish what the sweep could do too."""
+    pump(settled.lane, runtime, released=released)
     if settled.state == "succeeded":
         with contextlib.suppress(CloudError):
             tidy_staging(settled, runtime)
@@ -164,7 +167,8 @@ def _give_up_if_late(job: Job, runtime: Runtime) -> Job:
     if claimed is None:
         return job
     message = f"task {job.attempt.task_id} had not ended after {LONGEST_RUN_S // 86400} days"
-    return _followed(fail(claimed, JobError(type="task_failed", message=message), runtime), runtime)
+    failed = fail(claimed, JobError(type="task_failed", message=message), runtime)
+    return _followed(failed, runtime, claimed.attempt.slot)
 
 
 def _conclude(job: Job, observed: UpstreamTask, runtime: Runtime) -> Job:
@@ -207,7 +211,7 @@ def _claimed_store(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    return _followed(_store(claimed, runtime), runtime)
+    return _followed(_store(claimed, runtime), runtime, claimed.attempt.slot)
 
 
 def _store(job: Job, runtime: Runtime) -> Job:
@@ -224,7 +228,7 @@ def _store(job: Job, runtime: Runtime) -> Job:
             update={
                 "state": "storing",
                 "owned_until": runtime.ledger.owned_until(),
-                "deaths": job.deaths + job.is_orphaned,
+                "deaths": job.deaths + (job.state == "storing" and job.is_orphaned),
             }
         )
     )
@@ -256,6 +260,6 @@ def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:
     logger.warning("result_not_stored_yet", extra={"job": job.id, "detail": str(error)})
     runtime.ledger.note_unstored(job)
     slot = job.attempt.slot
-    if slot is not None and runtime.ledger.release_slot(job.lane, slot):
+    if slot is not None and runtime.ledger.slots.release(job.lane, slot, job.id):
         job = job.with_attempt(slot=None)
     return runtime.ledger.write(job.model_copy(update={"owned_until": None}))

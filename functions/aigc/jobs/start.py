@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from aigc.errors import (
     ThrottledError,
 )
 from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
-from aigc.jobs.lanes import free_places, slow_down
+from aigc.jobs.lanes import free_places, look_at, slow_down
 from aigc.jobs.ledger import marker_key
 from aigc.jobs.webhooks import owe
 
@@ -68,39 +68,64 @@ class Sent:
     request_id: str
 
 
-def pump(lane: str, runtime: Runtime, *, fresh: Job | None = None) -> None:
+def pump(
+    lane: str, runtime: Runtime, *, fresh: Job | None = None, released: Slot | None = None
+) -> None:
     """Start what a lane has room for; whatever goes wrong in it is logged and not raised.
 
-    Who pumps has done his own work and told nobody yet. An error would take that back: a caller
-    would ask, and pay, again. What was not started is the sweep's.
+    The caller has committed its own work but has not responded yet. An error would take that
+    back: its client would ask, and pay, again. What was not started is left to the sweep.
+
+    Args:
+        lane: Which lane.
+        runtime: The collaborators.
+        fresh: A job that the caller has just queued.
+        released: A slot that the caller has just released; a late listing still shows it.
     """
+    look = _Look()
+    if released is not None:
+        look.released.add(released.number)
     try:
-        _pump(lane, runtime, fresh)
+        _pump(lane, runtime, fresh, look)
     except CloudError as error:
         logger.warning("pump_stopped", extra={"lane": lane, "code": error.code})
     except Exception:
         logger.exception("pump_failed", extra={"lane": lane})
 
 
-def _pump(lane: str, runtime: Runtime, fresh: Job | None) -> None:
+@dataclass(slots=True)
+class _Look:
+    """What a pump knows better than a listing that may be late."""
+
+    passed_over: set[tuple[str, int]] = field(default_factory=set)
+    """Revisions of jobs that another invocation has claimed."""
+    taken: set[int] = field(default_factory=set)
+    """Slots that were found taken, or taken by this pump."""
+    released: set[int] = field(default_factory=set)
+
+
+def _pump(lane: str, runtime: Runtime, fresh: Job | None, look: _Look) -> None:
     """Start jobs until the lane is full, nothing waits, or this invocation's time is up.
 
-    Each round begins with a new look at slots and queue. So a job that was queued while we held
-    a slot for another that we then could not have is seen by us, if its own pump found no place.
+    Each round begins with a new listing of slots and queue. So a job that was queued while this
+    pump held a slot for another job, which it then could not claim, is seen here.
     """
-    passed_over: set[tuple[str, int]] = set()
     while runtime.has_time(START_S):
-        view = runtime.ledger.lane(lane)
-        free = free_places(lane, view, runtime)
+        view = look_at(lane, runtime)
+        free = [
+            number
+            for number in free_places(lane, view, runtime, look.released)
+            if number not in look.taken
+        ]
         if not free:
             return
         due = (one for one in view.waiting() if one.not_before <= runtime.now())
         front = list(itertools.islice(due, len(free)))
-        job = _next(itertools.chain(_scattered(front, fresh), due), runtime, fresh, passed_over)
+        job = _next(itertools.chain(_scattered(front, fresh), due), runtime, fresh, look)
         if job is None:
             return
         random.shuffle(free)
-        sent = _start_one(job, free[0], runtime, passed_over)
+        sent = _start_one(job, free[0], runtime, look)
         if fresh is not None and _has_place(sent, fresh) and len(front) == 1:
             return  # no other can have missed a place because of us: we gave back none
 
@@ -144,12 +169,13 @@ def send(job: Job, runtime: Runtime) -> Job:
 def started(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
     """Write down that the vendor has the task."""
     changed = job.with_attempt(task_id=task_id, request_id=request_id)
-    running = runtime.ledger.write(
-        changed.model_copy(update={"state": "running", "owned_until": None})
+    changed = changed.model_copy(update={"state": "running", "owned_until": None})
+    running, _ = runtime.parallel(
+        lambda: runtime.ledger.write(changed),
+        lambda: runtime.ledger.remove_marker(job.marker),
     )
-    runtime.ledger.remove_marker(job.marker)
     logger.info("task_started", extra={"job": job.id, "kind": job.kind, "task_id": task_id})
-    return running
+    return running  # type: ignore[no-any-return]  # `parallel` returns what each request does
 
 
 def leave_unexplained(job: Job, runtime: Runtime) -> Job:
@@ -161,11 +187,12 @@ def leave_unexplained(job: Job, runtime: Runtime) -> Job:
 
 def end(job: Job, runtime: Runtime) -> Job:
     """Write a job's last revision, then give back its place."""
-    owing = owe(job.model_copy(update={"owned_until": None}), runtime)
-    ended = runtime.ledger.write(owing)
-    if ended.attempt.slot is not None:
-        runtime.ledger.release_slot(ended.lane, ended.attempt.slot)
-    runtime.ledger.remove_marker(ended.marker)
+    owing, _ = runtime.parallel(
+        lambda: owe(job.model_copy(update={"owned_until": None}), runtime),
+        lambda: runtime.ledger.note_end(job),
+    )
+    ended: Job = runtime.ledger.write(owing)
+    _release(ended, runtime)
     logger.info(
         "job_ended",
         extra={
@@ -222,31 +249,43 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     waiting = waiting.model_copy(update={"attempts": (*waiting.attempts, following)})
     runtime.ledger.queue_again(waiting)
     queued = runtime.ledger.write(waiting)
-    runtime.ledger.remove_marker(job.marker)
-    if job.attempt.slot is not None:
-        runtime.ledger.release_slot(job.lane, job.attempt.slot)
+    _release(job, runtime)
     logger.warning("job_queued_again", extra={"job": job.id, "attempt": number, "code": error.code})
     return queued
 
 
-def _start_one(
-    job: Job, number: int, runtime: Runtime, passed_over: set[tuple[str, int]]
-) -> Job | None:
-    """Start a job if its place and it can be had; None where somebody was faster."""
-    slot = runtime.ledger.take_slot(job.lane, number, job.id)
+def _release(job: Job, runtime: Runtime) -> None:
+    """Remove the marker of a job that does not wait any more, and give its slot back."""
+    slot = job.attempt.slot
+    releases = (
+        [] if slot is None else [lambda: runtime.ledger.slots.release(job.lane, slot, job.id)]
+    )
+    runtime.parallel(lambda: runtime.ledger.remove_marker(job.marker), *releases)
+
+
+def _start_one(job: Job, number: int, runtime: Runtime, look: _Look) -> Job | None:
+    """Start a job if slot and job can be had; None where another invocation was faster."""
+    ledger = runtime.ledger
+    look.released.discard(number)
+    look.taken.add(number)
+    slot = ledger.slots.take(job.lane, number, job.id)
     if slot is None:
         return None
-    claimed = runtime.ledger.claim(job)
+    claimed = ledger.claim(job)
     if claimed is None:
-        passed_over.add((job.id, job.revision))
-        runtime.ledger.release_slot(job.lane, slot)
+        look.passed_over.add((job.id, job.revision))
+        if ledger.slots.release(job.lane, slot, job.id):
+            look.taken.discard(number)
+            look.released.add(number)
         return None
-    return _submit(claimed, slot, runtime)
+    sent = send(ledger.write(submitting(claimed, slot, runtime)), runtime)
+    if sent.state not in {"submitting", "running"}:  # its slot was released again
+        look.taken.discard(number)
+        look.released.add(number)
+    return sent
 
 
-def _next(
-    due: Iterator[Marker], runtime: Runtime, fresh: Job | None, passed_over: set[tuple[str, int]]
-) -> Job | None:
+def _next(due: Iterator[Marker], runtime: Runtime, fresh: Job | None, look: _Look) -> Job | None:
     for marker in due:
         is_fresh = fresh is not None and fresh.marker == marker.key
         try:
@@ -256,7 +295,7 @@ def _next(
             continue
         if job is None or job.state != "queued" or job.marker != marker.key:
             _remove_rubbish(marker, job, runtime)
-        elif (job.id, job.revision) not in passed_over and expire(job, runtime) is job:
+        elif (job.id, job.revision) not in look.passed_over and expire(job, runtime) is job:
             return job
     return None
 
@@ -272,12 +311,11 @@ def _remove_rubbish(marker: Marker, job: Job | None, runtime: Runtime) -> None:
         runtime.ledger.remove_marker(marker.key)
 
 
-def _submit(job: Job, slot: Slot, runtime: Runtime) -> Job:
-    now = runtime.now()
-    submitting = job.with_attempt(slot=slot, submitted_at=now).model_copy(
+def submitting(job: Job, slot: Slot, runtime: Runtime) -> Job:
+    """Return a job that is about to be sent by this invocation, in this slot."""
+    return job.with_attempt(slot=slot, submitted_at=runtime.now()).model_copy(
         update={"state": "submitting", "owned_until": runtime.ledger.owned_until()}
     )
-    return send(runtime.ledger.write(submitting), runtime)
 
 
 def _create(job: Job, runtime: Runtime) -> Sent | CloudError:

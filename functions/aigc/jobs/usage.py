@@ -93,7 +93,7 @@ def tally(job: Job, runtime: Runtime) -> None:
         pictures=len(job.pictures),
         cost=_cost(job, runtime),
     )
-    runtime.bucket.create(ended.key, b"{}")
+    runtime.ledger.write_note(ended.key)
 
 
 def _cost(job: Job, runtime: Runtime) -> Decimal | None:

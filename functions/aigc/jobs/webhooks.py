@@ -3,15 +3,15 @@
 | key in the ledger | what it is |
 |---|---|
 | `webhooks/<due>-<job>-<try>-<host>` | a try that is owed; sorted by when it is due |
-| `claims/webhook-<job>/<k>` | one caller only makes a try of this job |
+| `claims/webhook-<job>/<end>-<step>/<g>/…` | a contest: one invocation only makes this try |
 | `deliveries/<job>.json` | what came of the tries; what says which try is the next |
 | `dead/webhooks/<job>.json` | a delivery that was given up |
 
 The order of the writes is what makes it safe:
 
 1. the marker of the first try is written before the record that says that the job ended;
-2. the claim comes before job and delivery are read, so that what was read is true until it is
-   written;
+2. a try is claimed by its number, which the delivery does not reach again: what was read before
+   the claim is true until it is written, unless an earlier holder died and it is read again;
 3. the next try's marker is written before the delivery that says that this one failed;
 4. a marker is removed last, and one that belongs to no try to come leads to nothing.
 """
@@ -171,12 +171,15 @@ def redeliver(job_id: str, runtime: Runtime) -> Literal["owed", "not_dead", "bus
 
     Done twice, or by two at once, it makes one more series: the second finds it pending.
     """
-    if not runtime.ledger.hold(_claim(job_id)):
-        return "busy"
     job = runtime.ledger.read(job_id)
-    is_dead = job is not None and _revive(job, runtime)
+    known = None if job is None else delivery(job, runtime)
+    if job is None or known is None or known.state != "dead":
+        runtime.bucket.delete(_dead_key(job_id))
+        return "not_dead"
+    if runtime.ledger.acquire(_claim(job, f"again-{len(known.tries)}")) is None:
+        return "busy"
+    is_dead = _revive(job, runtime)
     runtime.bucket.delete(_dead_key(job_id))
-    runtime.ledger.let_go(_claim(job_id))
     return "owed" if is_dead else "not_dead"
 
 
@@ -214,35 +217,38 @@ def _revive(job: Job, runtime: Runtime) -> bool:
 
 
 def _look_after(owed: Owed, runtime: Runtime) -> Reply | None:
-    """Make a try, alone; None where none was made. Whatever goes wrong is left to the sweep.
+    """Make a try, alone; None where none was made. What goes wrong is left to the sweep.
 
-    Who dies over it, or fails, leaves the claim: after a lease the next one goes on.
+    After a crash or a failure the claim stays: another invocation takes over after a lease.
     """
     try:
-        if not runtime.ledger.hold(_claim(owed.job_id)):
-            return None
-        reply = _made(owed, runtime)
-        runtime.ledger.let_go(_claim(owed.job_id))
+        return _made(owed, runtime)
     except CloudError as error:
         logger.warning("webhook_left", extra={"job": owed.job_id, "code": error.code})
-        return None
     except Exception:
         logger.exception("webhook_left", extra={"job": owed.job_id})
-        return None
-    return reply
+    return None
 
 
 def _made(owed: Owed, runtime: Runtime) -> Reply | None:
     """Make the try that a marker stands for, or remove the marker if it stands for none."""
     job = runtime.ledger.read(owed.job_id)
     if job is None or not job.has_ended:
-        # Whoever ends a job writes its record within a lease of the marker.
+        # An invocation that ends a job writes its record within a lease of the marker.
         if runtime.ledger.is_old(owed.modified):
             runtime.bucket.delete(owed.key)
         return None
     known = delivery(job, runtime)
+    if known.next_try == owed.number:
+        generation = runtime.ledger.acquire(_claim(job, f"try-{owed.number}"))
+        if generation is None:
+            return None
+        known = delivery(job, runtime) if generation else known
     if known.next_try != owed.number:
-        runtime.bucket.delete(owed.key)
+        is_early = known.next_try is not None and known.next_try < owed.number
+        # The try before this one may be about to be written down.
+        if not is_early or runtime.ledger.is_old(owed.modified):
+            runtime.bucket.delete(owed.key)
         return None
     reply = _post(job, known, runtime)
     _conclude(owed, job, known, reply, runtime)
@@ -299,7 +305,7 @@ def _write(job: Job, told: Delivery, runtime: Runtime) -> None:
 
 def _mark(job: Job, number: int, due: datetime, runtime: Runtime) -> str:
     key = _marker_key(job, number, due)
-    runtime.bucket.create(key, b"{}")
+    runtime.ledger.write_note(key)
     return key
 
 
@@ -322,8 +328,8 @@ def _owed(key: str, modified: datetime) -> Owed:
     return Owed(key, due, job_id, int(number), host, modified)
 
 
-def _claim(job_id: str) -> str:
-    return f"{OF_A_WEBHOOK}{job_id}"
+def _claim(job: Job, step: str) -> str:
+    return f"{OF_A_WEBHOOK}{job.id}/{job.spent_attempts}-{step}"
 
 
 def _delivery_key(job_id: str) -> str:

@@ -1,8 +1,8 @@
-"""The models that we know, as data, and what their limits demand of a task.
+"""The catalogue of models, and the check of a task against the limits of its model.
 
-The vendor's models change monthly (`models.json` says as of when it holds, and from what source),
-so a model that is not there passes with a warning; whoever asks a known model for what it is
-documented not to do is told so before anything is sent.
+The vendor's models change monthly (`models.json` has its date and its sources), so a model that is
+not in the catalogue passes with a warning. A task that exceeds a documented limit of a known model
+is refused before anything is sent.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class Limit(Protocol):
-    """What a model allows of one parameter; its text says it to a caller."""
+    """What a model allows for one parameter; its text is part of an error."""
 
-    def allows(self, came: Any) -> bool:  # noqa: ANN401  each limit knows its parameter
-        """Tell whether the model takes this value."""
+    def allows(self, value: Any) -> bool:  # noqa: ANN401  each limit knows its parameter
+        """Whether the model accepts this value."""
 
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """A greatest number, of things, of characters, or as it is."""
+    """A maximum: of a number, of the length of a text, or of the number of items."""
 
     number: int
 
-    def allows(self, came: int | Sequence[object]) -> bool:
-        """Compare the number, or how many there are."""
-        return (came if isinstance(came, int) else len(came)) <= self.number
+    def allows(self, value: int | Sequence[object]) -> bool:
+        """Compare the number or the length."""
+        return (value if isinstance(value, int) else len(value)) <= self.number
 
     def __str__(self) -> str:
         return f"at most {self.number}"
@@ -56,17 +56,17 @@ class AtMost:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The documented words, in any case; none where the model lacks the parameter."""
+    """The documented words, in any case; none if the model has no such parameter."""
 
     words: tuple[str, ...]
 
-    def allows(self, came: str) -> bool:
+    def allows(self, value: str) -> bool:
         """Look the word up."""
-        return self.spelling(came) is not None
+        return self.spelling(value) is not None
 
-    def spelling(self, came: str) -> str | None:
+    def spelling(self, value: str) -> str | None:
         """Return the word as the vendor writes it: 1K for one model, 1k for another."""
-        return next((word for word in self.words if word.casefold() == came.casefold()), None)
+        return next((word for word in self.words if word.casefold() == value.casefold()), None)
 
     def __str__(self) -> str:
         return ", ".join(self.words) or "nothing, the model has no such parameter"
@@ -74,15 +74,15 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The pixels of a free `size`, which travels inside the JSON of additional parameters."""
+    """The pixels of a free `size`, which is part of the JSON of additional parameters."""
 
     area: tuple[int, int]
     side: tuple[int, int] = (1, sys.maxsize)
     multiple: int = 1
 
-    def allows(self, came: str) -> bool:
-        """Check the width and height, if the JSON names them."""
-        size = additional(came).get("size")
+    def allows(self, value: str) -> bool:
+        """Check width and height, if the JSON has them."""
+        size = additional(value).get("size")
         if size is None:
             return True
         match = re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", str(size))
@@ -106,15 +106,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """How far a picture may grow to each side, as ratios inside the additional parameters."""
+    """How far an image may grow to each side, as ratios in the additional parameters."""
 
     ratio: tuple[float, float]
     growth: float
-    """Of the area, at most."""
+    """Largest factor by which the area may grow."""
 
-    def allows(self, came: str) -> bool:
-        """Check each ratio that the JSON names, and the area that comes of them."""
-        parameters = additional(came)
+    def allows(self, value: str) -> bool:
+        """Check each ratio in the JSON, and the resulting area."""
+        parameters = additional(value)
         ratios = [parameters.get(f"{side}_expansion_ratio", 0) for side in _SIDES]
         if not all(isinstance(ratio, int | float) for ratio in ratios):
             return False
@@ -154,7 +154,7 @@ class Catalogue:
     models: Mapping[str, Sequence[Model]]
 
     def find(self, kind: str, name: str, version: str | None = None) -> tuple[Model, ...]:
-        """Return the models that may be meant: all versions where none is named."""
+        """Return the models with this name: all versions if no version is given."""
         return tuple(
             model
             for model in self.models[kind]
@@ -165,7 +165,7 @@ class Catalogue:
 
 @functools.cache
 def catalogue() -> Catalogue:
-    """Read the data on first use, so that a status call need not."""
+    """Read the data on first use, so that a status call does not pay for it."""
     data = json.loads(MODELS.read_text(encoding="utf-8"))
     return Catalogue(
         as_of=data["as_of"],
@@ -197,81 +197,88 @@ def _frozen(value: object) -> object:
 
 
 class ByModel(Task):
-    """A task for a model that the caller names, and whose limits hold for it."""
+    """A task for a model that the caller chooses; the limits of the model apply."""
 
     model_name: str | None = None
+    """Name of the model; MPS chooses one by default."""
     model_version: str | None = None
+    """Version of the model; its stable version by default."""
     scene_type: str | None = None
+    """Special purpose, for models that have one: `3d_panorama` of Hunyuan."""
     prompt: str | None = None
+    """What to draw. Required if the task has no input images."""
     negative_prompt: str | None = None
+    """What not to draw, for models that support it."""
 
     kind: ClassVar[str]
-    """The part of the catalogue that holds the models."""
+    """Key of the models in the catalogue."""
     limited: ClassVar[Mapping[str, str]]
     """Name of a limit → path of the parameter that it limits."""
 
     @model_validator(mode="after")
-    def _says_what_to_draw(self) -> Self:
+    def _has_prompt_or_inputs(self) -> Self:
         if not self.prompt and not self.inputs():
             raise fault("prompt", f"is required without {self.limited['inputs']}")
         return self
 
     @model_validator(mode="after")
-    def _keeps_the_limits(self, info: ValidationInfo) -> Self:
+    def _keeps_limits_of_its_model(self, info: ValidationInfo) -> Self:
         models = () if info.context is RECORDED else self._models()
-        if models and self._suited() is None:
+        if models and self._matching_model() is None:
             raise self._refusal(models)
         return self
 
     def _models(self) -> tuple[Model, ...]:
         return catalogue().find(self.kind, self.model_name or "", self.model_version)
 
-    def _suited(self) -> Model | None:
-        """Return the model asked for; where no version is named, the first that can do it."""
-        return next((model for model in self._models() if not any(self._broken(model))), None)
+    def _matching_model(self) -> Model | None:
+        """Return the model of the task; without a version, the first version that accepts it."""
+        return next(
+            (model for model in self._models() if not any(self._exceeded_limits(model))), None
+        )
 
-    def _broken(self, model: Model) -> Iterator[tuple[str, Limit]]:
-        """Yield the limits that the task does not keep, each with the parameter's path."""
+    def _exceeded_limits(self, model: Model) -> Iterator[tuple[str, Limit]]:
+        """Yield the limits that the task exceeds, each with the path of the parameter."""
         for name, limit in model.limits.items():
             path = self.limited[name]
-            came = _value(self, path)
-            if came is not None and not limit.allows(came):
+            value = _value(self, path)
+            if value is not None and not limit.allows(value):
                 yield path, limit
 
     def _refusal(self, models: Sequence[Model]) -> PydanticCustomError:
-        path, _ = next(self._broken(models[0]))
+        path, _ = next(self._exceeded_limits(models[0]))
         limits = (
             f"{limit} ({model})"
             for model in models
-            for broken, limit in self._broken(model)
-            if broken == path
+            for exceeded, limit in self._exceeded_limits(model)
+            if exceeded == path
         )
         problem = f"{shown(_value(self, path))} is not allowed"
         return fault(path, problem, allowed="; ".join(limits))
 
     def as_documented(self) -> Self:
-        """Return the task with its words in the spelling of the model's documentation."""
-        model = self._suited()
+        """Return the task with its words spelled as in the documentation of the model."""
+        model = self._matching_model()
         if model is None:
             return self
         version = self.model_version and model.version
         task = self.model_copy(update={"model_name": model.name, "model_version": version})
         for name, limit in model.limits.items():
-            came = _value(task, self.limited[name])
-            if isinstance(limit, OneOf) and came is not None:
-                task = _replaced(task, self.limited[name], limit.spelling(came))
+            value = _value(task, self.limited[name])
+            if isinstance(limit, OneOf) and value is not None:
+                task = _replaced(task, self.limited[name], limit.spelling(value))
         return task
 
     def model_label(self) -> str:
-        """Name model and version as asked for; MPS chooses where the caller does not."""
+        """Return model and version of the task, or `default` if MPS chooses."""
         return " ".join(filter(None, (self.model_name, self.model_version))) or "default"
 
     def prompt_text(self) -> str:
-        """Return the prompt; empty where a picture alone says what to draw."""
+        """Return the prompt; empty if the task has only images."""
         return self.prompt or ""
 
     def warnings(self) -> tuple[str, ...]:
-        """Name the model or the version that the data lacks."""
+        """Name the model or the version that is not in the catalogue."""
         if self.model_name is None or self._models():
             return ()
         known = catalogue().find(self.kind, self.model_name)

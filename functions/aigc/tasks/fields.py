@@ -1,4 +1,4 @@
-"""How parameters of every kind are read from a caller, sent to the vendor, and refused."""
+"""Reading, checking and writing of task parameters, for every kind of task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
     from aigc.tasks.kind import Submission
 
-SHOWN = 60  # characters of a refused value in an error: enough to recognise it
-FAULTS = 5  # named in one error: a caller mends a few at a time
+SHOWN = 60  # characters of a refused value that an error shows
+FAULTS = 5  # faults that one error names
 
 
 class Parameters(Wire):
-    """One object of parameters: keys in snake_case or PascalCase, sent in PascalCase.
+    """An object of parameters: keys in snake_case or PascalCase, sent in PascalCase.
 
     Null and the empty string mean absent, as in the examples of the vendor's documents.
     """
@@ -47,6 +47,9 @@ class Parameters(Wire):
         alias_generator=AliasGenerator(serialization_alias=to_pascal),
         defer_build=True,  # a third of the import, and an instance mostly sees one kind
     )
+
+    inferred: ClassVar[frozenset[str]] = frozenset()
+    """Required fields that `complete` fills in: a caller may omit them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -61,21 +64,21 @@ class Parameters(Wire):
 
     @classmethod
     def complete(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """Fill in what a caller may leave out because the rest tells it."""
+        """Fill in fields that a caller may omit because they follow from others."""
         return fields
 
     def sent(self, submission: Submission) -> dict[str, Any]:
-        """Write the parameters as API 3.0 takes them; what is absent stays absent."""
+        """Return the parameters in the form of API 3.0, without absent ones."""
         return self.model_dump(
             mode="json", by_alias=True, exclude_defaults=True, context=submission
         )
 
 
 def snake(body: dict[str, Any]) -> dict[str, Any]:
-    """Rename the PascalCase keys of one object; a name that comes in both spellings stays.
+    """Rename the PascalCase keys of one object, unless the other spelling is there too.
 
-    Nested parameters rename their own keys; those of a JSON object in `ext_info` are the model's
-    and stay as they are.
+    Nested parameters rename their own keys. Keys of a JSON object in `ext_info` belong to the
+    model and do not change.
     """
     renamed = {name: snake_case(name) for name in body if name[:1].isupper()}
     return {
@@ -107,7 +110,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _refuse_control(given: dict[str, Any]) -> None:
-    """Refuse what no keyboard types: it is a broken encoding, and nobody wants to pay for that."""
+    """Refuse control characters: they come from a broken encoding, which would still be paid."""
     for name, value in given.items():
         found = _CONTROL.search(value) if isinstance(value, str) else None
         if found:
@@ -119,7 +122,7 @@ def _refuse_control(given: dict[str, Any]) -> None:
 
 
 def fault(field: str, problem: str, *, allowed: str = "") -> PydanticCustomError:
-    """Make the error of a rule that pydantic does not know; `field` counts from where it is."""
+    """Build the error of a rule that pydantic does not have; `field` is a relative path."""
     context = {"field": field, "problem": problem, "allowed": allowed}
     return PydanticCustomError("fault", "{problem}", context)
 
@@ -136,7 +139,7 @@ class _Fault:
 
 
 def explain(error: ValidationError) -> InvalidRequestError:
-    """Say for a caller which fields are at fault, what came, and what is allowed."""
+    """Describe which fields are wrong, what they hold, and what is allowed."""
     lines = error.errors(include_url=False)
     faults = [_explained(line) for line in lines[:FAULTS]]
     more = [f"and {len(lines) - FAULTS} more"] if len(lines) > FAULTS else []
@@ -146,7 +149,7 @@ def explain(error: ValidationError) -> InvalidRequestError:
 
 
 def refused(field: str, problem: str, *, allowed: str) -> InvalidRequestError:
-    """Make the error of a parameter that no model reads, in the words of one that a model does."""
+    """Build the error of a parameter that is not part of a model, in the same form."""
     fault = _Fault(field, problem, allowed)
     return InvalidRequestError(str(fault), field=field, allowed=allowed)
 
@@ -170,7 +173,7 @@ def _expected(line: ErrorDetails) -> str:
 
 
 def shown(value: object) -> str:
-    """Show a refused value short enough for an error: never a whole picture."""
+    """Show a refused value in an error, shortened: never a whole image."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list | tuple):
@@ -184,7 +187,7 @@ def shown(value: object) -> str:
 
 
 def spelled(words: object) -> BeforeValidator:
-    """Take the words of a Literal in any case and keep the documented spelling."""
+    """Accept the words of a Literal in any case and return the documented spelling."""
     documented = {word.casefold(): word for word in get_args(words)}
     return BeforeValidator(
         lambda value: documented.get(value.casefold(), value) if isinstance(value, str) else value
@@ -208,23 +211,15 @@ def _bit(value: object) -> object:
     return int(truth) if isinstance(truth, bool) else value
 
 
-Switch = Annotated[
-    Literal["Enabled", "Disabled"],
-    BeforeValidator(_switch),
-    WithJsonSchema({"enum": ["Enabled", "Disabled", True, False]}),
-]
+SWITCH = {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["Enabled", "Disabled"]}]}
+"""JSON schema of a switch: one for all, though the vendor's actions spell it in three ways."""
+
+_SWITCH_SCHEMA = WithJsonSchema(SWITCH)
+Switch = Annotated[Literal["Enabled", "Disabled"], BeforeValidator(_switch), _SWITCH_SCHEMA]
 """How VOD says yes and no."""
-Truth = Annotated[
-    bool,
-    BeforeValidator(_truth),
-    WithJsonSchema({"enum": [True, False, "Enabled", "Disabled"]}),
-]
+Truth = Annotated[bool, BeforeValidator(_truth), _SWITCH_SCHEMA]
 """How MPS says yes and no, except for `LogoAdd`."""
-Bit = Annotated[
-    Literal[0, 1],
-    BeforeValidator(_bit),
-    WithJsonSchema({"enum": [0, 1, True, False, "Enabled", "Disabled"]}),
-]
+Bit = Annotated[Literal[0, 1], BeforeValidator(_bit), _SWITCH_SCHEMA]
 """How MPS says yes and no for `LogoAdd`."""
 
 
@@ -246,19 +241,28 @@ def _json(value: object) -> str:
 
 
 JsonText = Annotated[
-    str, BeforeValidator(_json_text), WithJsonSchema({"type": ["string", "object"]})
+    str,
+    BeforeValidator(_json_text),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "additionalProperties": True},
+                {"type": "string", "contentMediaType": "application/json"},
+            ]
+        }
+    ),
 ]
 """JSON in a string, with AdditionalParameters in one more string; an object is encoded so."""
 
 
 def additional(text: str) -> dict[str, Any]:
-    """Read what a JsonText tells the model; nothing where it holds no JSON object."""
+    """Read the parameters in a JsonText; empty if it is not a JSON object."""
     outer = parsed_json(text)
     return parsed_json(outer.get("AdditionalParameters", outer))
 
 
 def parsed_json(value: object) -> dict[str, Any]:
-    """Read a JSON object, encoded or not; an empty one where there is none."""
+    """Read a JSON object, encoded or not; empty if it is none."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -299,7 +303,7 @@ def _base64(value: str) -> str:
 
 
 def size_of(encoded: str) -> int:
-    """Tell how many bytes a Base64 text holds."""
+    """Return the number of bytes in a Base64 text."""
     return len(encoded) * 3 // 4 - encoded[-2:].count("=")
 
 

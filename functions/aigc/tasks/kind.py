@@ -73,11 +73,14 @@ class Task(Parameters):
     """The parameters of one task, checked against every limit that we know."""
 
     session_id: str | None = Field(default=None, max_length=50)
-    """The caller's name for the task: asked for twice, it runs once. Upstream sees ours."""
+    """Your name for the task: a second submit with the same name finds the first one. In a call it
+    does what `Idempotency-Key` does, which takes precedence. The vendor gets the session of the
+    job instead. In a rule it has no effect."""
     session_context: str | None = Field(default=None, max_length=1000)
-    """Handed back to the caller; upstream sees the job's id."""
+    """Returned by `/query/{id}`. The vendor gets the id of the job instead."""
     tasks_priority: int | None = Field(default=None, ge=-10, le=10)
-    """Where the job waits; VOD is told as well, MPS has no priorities."""
+    """Priority of the job in its lane; 10 is first, 0 is the default. It is sent to VOD too; MPS
+    has no priorities."""
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Write the parameters of the vendor's Create action."""
@@ -85,6 +88,14 @@ class Task(Parameters):
 
     def as_documented(self) -> Self:
         """Return the task in the spelling of the vendor's documents, where that can differ."""
+        return self
+
+    def visible_label(self) -> bool | None:
+        """Whether the vendor is asked to draw its logo; None where the task does not say."""
+        return None
+
+    def with_visible_label(self) -> Self:
+        """Ask for the vendor's logo, unless the task says or has no parameter for it."""
         return self
 
     def warnings(self) -> tuple[str, ...]:

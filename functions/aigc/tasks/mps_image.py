@@ -39,12 +39,16 @@ def _json_object(text: str) -> str:
     return text
 
 
-class ImageInput(Parameters):
-    """A reference picture. MPS takes only URLs: the API makes one of what comes in Base64."""
+class MpsImageInput(Parameters):
+    """A reference image of an `mps.image` task: a URL or the image itself."""
 
     image_url: InputUrl | None = None
+    """URL of the image. Required if there is no `base64`."""
     base64: Base64 | None = None
+    """The image itself, instead of `image_url`, with or without `data:image/…;base64,`. The
+    service stores it and gives the vendor a link."""
     reference_type: str | None = None
+    """Role of the image, for models that have one: the id of a subject of Vidu q2."""
 
     @model_validator(mode="after")
     def _is_one_picture(self) -> Self:
@@ -59,33 +63,48 @@ class ImageInput(Parameters):
 
 
 class ExtraParameters(Parameters):
-    """What the pictures are to be like."""
+    """Properties of the images of an `mps.image` task."""
 
     aspect_ratio: str | None = None
+    """Aspect ratio of the images; the allowed values depend on the model."""
     resolution: str | None = None
+    """Resolution of the images; the allowed values depend on the model."""
     logo_add: Bit | None = None
+    """Whether a watermark is added."""
     output_format: Annotated[_OutputFormat, spelled(_OutputFormat)] | None = None
+    """File format of the images; the model decides by default."""
 
 
 class StoreCosParam(Parameters):
-    """A bucket for the results."""
+    """Where MPS stores the images. The results bucket is always used."""
 
     cos_bucket_name: str | None = None
+    """Name of the results bucket. A call that names another bucket is refused."""
     cos_bucket_region: str | None = None
+    """Not used."""
     cos_bucket_path: str | None = None
+    """In a call: prefix of the results, unless `result.prefix` is given."""
 
 
 class MpsImageTask(ByModel):
-    """Pictures from a prompt, from reference pictures, or from both; the model may be left out."""
+    """Images from a prompt, from reference images, or from both, by a model of MPS."""
 
     enhance_prompt: Truth | None = None
-    image_infos: tuple[ImageInput, ...] = ()
+    """Whether the vendor improves the prompt."""
+    image_infos: tuple[MpsImageInput, ...] = ()
+    """Reference images: JPEG, PNG or WebP, best below 7 MB each. Their number depends on the
+    model."""
     output_image_count: int | None = Field(default=None, ge=1)
+    """Number of images; all known models make one."""
     extra_parameters: ExtraParameters | None = None
+    """Properties of the images."""
     additional_parameters: Annotated[JsonText, AfterValidator(_json_object)] | None = None
+    """Parameters that only some models have, as an object or as JSON text:
+    `{"size": "1024x1024"}` (Hunyuan 3.0, Qwen 0925)."""
     store_cos_param: StoreCosParam | None = None
-    """Accepted and not sent: results lie where the job's other results do."""
+    """Not sent, with a warning: MPS always stores to the results bucket."""
     operator: str | None = None
+    """Name of the operator, for the vendor's records."""
 
     kind: ClassVar[str] = "mps.image"
     limited: ClassVar[Mapping[str, str]] = {
@@ -97,6 +116,18 @@ class MpsImageTask(ByModel):
         "output_image_count": "output_image_count",
         "size": "additional_parameters",
     }
+
+    def visible_label(self) -> bool | None:
+        """Read `logo_add`."""
+        logo = self.extra_parameters and self.extra_parameters.logo_add
+        return None if logo is None else bool(logo)
+
+    def with_visible_label(self) -> Self:
+        """Set `logo_add` where it is not set."""
+        if self.visible_label() is not None:
+            return self
+        extra = (self.extra_parameters or ExtraParameters()).model_copy(update={"logo_add": 1})
+        return self.model_copy(update={"extra_parameters": extra})
 
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""

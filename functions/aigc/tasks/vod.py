@@ -24,12 +24,20 @@ StorageMode = Annotated[_StorageMode, spelled(_StorageMode)]
 
 
 class InputFile(Parameters):
-    """A picture that a task starts from; its type is told by the field that holds it."""
+    """An input image: a VOD file, a URL, or the image itself."""
 
     type: Annotated[_FileType, spelled(_FileType)]
+    """Which of `file_id`, `url` and `base64` holds the image. Optional if only one of them is
+    given."""
     file_id: str | None = None
+    """Id of a file in VOD, for type `File`."""
     url: InputUrl | None = None
+    """URL of the image, for type `Url`."""
     base64: Base64 | None = None
+    """The image itself, for type `Base64`, with or without `data:image/…;base64,`. The service
+    stores it and gives the vendor a link."""
+
+    inferred: ClassVar[frozenset[str]] = frozenset({"type"})
 
     @classmethod
     def complete(cls, fields: dict[str, Any]) -> dict[str, Any]:
@@ -63,20 +71,30 @@ class InputFile(Parameters):
 
 
 class OutputConfig(Parameters):
-    """How VOD keeps the finished pictures."""
+    """How VOD keeps its copies of the finished images."""
 
     storage_mode: StorageMode | None = None
+    """How long VOD keeps its copy: `Temporary` for 7 days, `Permanent` until `expire_time`, for
+    storage fees. The results bucket keeps its own copy in both cases."""
     media_name: str | None = Field(default=None, max_length=64)
+    """Name of VOD's copy."""
     class_id: int | None = Field(default=None, ge=0)
+    """VOD category of the copy."""
     expire_time: Time | None = None
+    """When VOD deletes its copy."""
 
 
 class VodTask(Task):
     """A task of VOD's."""
 
     sub_app_id: int | None = Field(default=None, gt=0)
-    """A caller may name the application, but it is ours that is sent."""
+    """VOD application. Only the application that the service was deployed with is allowed, which
+    is the default."""
     ext_info: JsonText | None = None
+    """Parameters that only some models have, as an object or as JSON text. Examples:
+    `{"AdditionalParameters": {"size": "728x1024"}}` (Hunyuan 3.0, OG),
+    `{"AdditionalParameters": {"background": "transparent"}}` (OG),
+    `{"AdditionalParameters": {"up_expansion_ratio": 0.5}}` (Kling)."""
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Write the parameters of the Create action, with the job's own session."""

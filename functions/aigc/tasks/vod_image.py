@@ -25,36 +25,57 @@ _OutputFormat = Literal["jpeg", "png"]
 _Region = Literal["Mainland", "Oversea", "OverseaUSWest"]
 
 
-class ImageInput(InputFile):
-    """A reference picture: a VOD file, a URL, or the picture itself."""
+class VodImageInput(InputFile):
+    """A reference image of a `vod.image` task: a VOD file, a URL, or the image itself."""
 
     text: str | None = None
+    """What the image shows, for models that read it (GEM)."""
     reference_type: Annotated[_ReferenceType, spelled(_ReferenceType)] | None = None
+    """`mask`: the image is a mask (OG)."""
 
 
-class ImageOutput(OutputConfig):
-    """What the pictures are to be like; the model decides what may be chosen."""
+class VodImageOutput(OutputConfig):
+    """Properties of the images of a `vod.image` task; the allowed values depend on the model."""
 
     resolution: str | None = None
+    """Resolution of the images; the allowed values depend on the model."""
     aspect_ratio: str | None = None
+    """Aspect ratio of the images; the allowed values depend on the model."""
     person_generation: Annotated[_PersonGeneration, spelled(_PersonGeneration)] | None = None
+    """Whether the images may show people."""
     input_compliance_check: Switch | None = None
+    """Whether VOD checks the content of prompt and inputs."""
     output_compliance_check: Switch | None = None
+    """Whether VOD checks the content of the images."""
     output_image_count: int | None = Field(default=None, ge=1)
+    """Number of images; only Kling and OG support more than one."""
     output_format: Annotated[_OutputFormat, spelled(_OutputFormat)] | None = None
+    """File format of the images; the model decides by default."""
     logo_add: Switch | None = None
+    """Whether a watermark is added."""
 
 
 class VodImageTask(ByModel, VodTask):
-    """Pictures from a prompt, from reference pictures, or from both."""
+    """Images from a prompt, from reference images, or from both, by a model of VOD."""
 
     model_name: str
+    """Name of the model; a model that is not in the catalogue passes with a warning."""
     model_version: str
-    file_infos: tuple[ImageInput, ...] = ()
+    """Version of the model."""
+    scene_type: str | None = None
+    """Special purpose, for models that have one: `3d_panorama` (Hunyuan), `image_expand`
+    (Kling)."""
+    file_infos: tuple[VodImageInput, ...] = ()
+    """Reference images: JPEG, PNG or WebP, best below 7 MB each. Their number depends on the
+    model. Base64 data may have 7 MiB in total, but a body has room for about 4.5 MB of images."""
     enhance_prompt: Switch | None = None
-    output_config: ImageOutput | None = None
+    """Whether the vendor improves the prompt."""
+    output_config: VodImageOutput | None = None
+    """Properties of the images, and how VOD keeps its copies."""
     input_region: Annotated[_Region, spelled(_Region)] | None = None
+    """Region of the inputs; mainland China by default."""
     seed: int | None = None
+    """Seed of the random numbers of the model."""
 
     kind: ClassVar[str] = "vod.image"
     limited: ClassVar[Mapping[str, str]] = {
@@ -75,6 +96,18 @@ class VodImageTask(ByModel, VodTask):
             allowed = f"at most {BASE64_LIMIT} bytes of pictures in Base64; a URL has no such limit"
             raise fault("file_infos", f"{size} bytes are too many", allowed=allowed)
         return self
+
+    def visible_label(self) -> bool | None:
+        """Read `logo_add`."""
+        logo = self.output_config and self.output_config.logo_add
+        return None if logo is None else logo == "Enabled"
+
+    def with_visible_label(self) -> Self:
+        """Set `logo_add` where it is not set."""
+        if self.visible_label() is not None:
+            return self
+        output = (self.output_config or VodImageOutput()).model_copy(update={"logo_add": "Enabled"})
+        return self.model_copy(update={"output_config": output})
 
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aigc.tasks.fields import Parameters, fault, shown, spelled
+from aigc.tasks.fields import JsonText, Parameters, fault, shown, spelled
 from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
 
 if TYPE_CHECKING:
@@ -39,37 +39,53 @@ Clothes = Annotated[tuple[InputFile, ...], Field(min_length=1, max_length=4)]
 
 
 class AiTryOnConfig(Parameters):
-    """What the person on the picture is to wear."""
+    """Configuration of the scene `ai_try_on`: what the person wears."""
 
     model: Annotated[_TryOnModel, spelled(_TryOnModel)]
+    """Model of the scene: `lite` is fast, `flash` is balanced, `pro` is best."""
     clothes_file_infos: Clothes
+    """Images of the clothes."""
     prompt: str | None = None
+    """How the clothes are worn."""
 
 
 class ChangeClothesConfig(Parameters):
-    """The same, of the scenes that the vendor does not develop any further."""
+    """Configuration of the deprecated scenes whose name begins with `change_clothes`."""
 
     clothes_file_infos: Clothes
+    """Images of the clothes; only the scene `change_clothes` takes more than one."""
     prompt: str | None = None
+    """How the clothes are worn; only for the scene `change_clothes`."""
 
 
 class ProductImageConfig(Parameters):
-    """Where the product is to be shown; all of it may be left to the vendor."""
+    """Configuration of the scene `product_image`: how the product is shown. It may be empty."""
 
     prompt: str | None = None
+    """The background; the vendor chooses one by default."""
     negative_prompt: str | None = None
+    """What not to draw."""
     product_desc: str | None = None
+    """What the product is."""
     more_requirement: str | None = None
+    """Further requirements."""
     output_image_count: int | None = Field(default=None, ge=1, le=10)
+    """Number of images; 1 by default."""
 
 
 class SceneInfo(Parameters):
-    """A scene, and the configuration that belongs to it."""
+    """A scene and its configuration."""
 
     type: Annotated[_SceneType, spelled(_SceneType)]
+    """The scene. Those whose name begins with `change_clothes` are deprecated by the vendor and
+    pass with a warning."""
     ai_try_on_config: AiTryOnConfig | None = None
+    """Required for `ai_try_on`, not allowed for other scenes."""
     change_clothes_config: ChangeClothesConfig | None = None
+    """For the scenes whose name begins with `change_clothes`; required for `change_clothes` and
+    `change_clothes_under`."""
     product_image_config: ProductImageConfig | None = None
+    """Required for `product_image`, not allowed for other scenes; may be empty, `{}`."""
 
     @property
     def config(self) -> AiTryOnConfig | ChangeClothesConfig | ProductImageConfig | None:
@@ -84,20 +100,27 @@ class SceneInfo(Parameters):
 
 
 class EncodeConfig(Parameters):
-    """How the finished pictures are encoded."""
+    """Encoding of the finished images."""
 
     format: Annotated[_Format, spelled(_Format)] | None = None
+    """File format."""
     quality: int | None = Field(default=None, ge=1, le=100)
+    """Quality of the encoding."""
 
 
-class SceneOutput(OutputConfig):
-    """What the pictures are to be like; the scene decides what may be chosen."""
+class VodSceneImageOutput(OutputConfig):
+    """Properties of the images of a `vod.scene_image` task; the scene decides which may be set."""
 
     aspect_ratio: _AspectRatio | None = None
+    """Aspect ratio of the images, for `product_image` and `outpainting`."""
     encode_config: EncodeConfig | None = None
+    """Encoding of the images."""
     image_width: int | None = Field(default=None, ge=1)
+    """Width in pixels, for `outpainting`. Width and height together override `aspect_ratio`."""
     image_height: int | None = Field(default=None, ge=1)
+    """Height in pixels, for `outpainting`."""
     resolution: Annotated[_Resolution, spelled(_Resolution)] | None = None
+    """Resolution of the images, for `ai_try_on`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,11 +169,17 @@ SCENES: Mapping[str, Scene] = {
 
 
 class VodSceneImageTask(VodTask):
-    """Pictures for one purpose, without a model to choose."""
+    """Images for one purpose, a scene, which chooses the model."""
 
+    ext_info: JsonText | None = None
+    """Reserved by the vendor."""
     scene_info: SceneInfo
-    file_infos: tuple[InputFile, ...] = ()
-    output_config: SceneOutput | None = None
+    """The scene and its configuration."""
+    file_infos: tuple[InputFile, ...] = Field(default=(), json_schema_extra={"minItems": 1})
+    """Images of the person, of the product, or the image to extend: JPEG, PNG or WebP. At least
+    one; their number depends on the scene. A rule adds the uploaded image."""
+    output_config: VodSceneImageOutput | None = None
+    """Properties of the images, and how VOD keeps its copies."""
 
     @model_validator(mode="after")
     def _suits_the_scene(self) -> Self:

@@ -1,8 +1,9 @@
-"""HTTP requests, as a Function URL or API Gateway hands them over, and their answers."""
+"""HTTP requests as events of a Function URL or of API Gateway, and their answers."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ _ALWAYS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One HTTP request, whichever trigger brought it."""
+    """An HTTP request, from either trigger."""
 
     method: str
     """In upper case."""
@@ -39,24 +40,24 @@ class HttpRequest:
     body: bytes = b""
     source_ip: str = ""
     request_id: str = ""
-    """The invocation's, or else the gateway's."""
+    """Id of the invocation, or else of API Gateway."""
     base_url: str = ""
-    """What stood before the path where the caller sent it; empty when nothing tells."""
+    """URL before the path, as the caller used it; empty if it is unknown."""
 
     @classmethod
     def parse(cls, event: object, *, request_id: str = "") -> HttpRequest:
-        """Read either trigger's event, requiring nothing that one of them leaves out.
+        """Read the event of either trigger; fields that one of them leaves out are optional.
 
         A Function URL drops `requestContext`, `isBase64Encoded` and `queryStringParameters`
         (https://cloud.tencent.com/document/product/583/96099).
 
         Raises:
-            BadEventError: It is no HTTP request, or its body is not the Base64 that it claims.
+            BadEventError: It is not an HTTP request, or its body is not the Base64 that it claims.
         """
         try:
             read = _HttpEvent.model_validate(event)
         except ValidationError as error:
-            raise BadEventError(f"this is no HTTP event: {_where(error)}") from None
+            raise BadEventError(f"this is not an HTTP event: {_where(error)}") from None
         _check_text(read)
         headers = {name.lower(): _joined(value) for name, value in read.headers.items()}
         return cls(
@@ -71,36 +72,50 @@ class HttpRequest:
         )
 
     def header(self, name: str) -> str:
-        """Return a header's value; empty where it was not sent."""
+        """Return the value of a header; empty if it is absent."""
         return self.headers.get(name.lower(), "")
 
     def parameter(self, name: str) -> str:
-        """Return the first value of a query parameter; empty where it was not sent."""
+        """Return the first value of a query parameter; empty if it is absent."""
         return next(iter(self.query.get(name, ())), "")
+
+    def accepts_gzip(self) -> bool:
+        """Whether the caller reads an answer that is compressed with gzip."""
+        weights = _weights(self.header("accept-encoding"))
+        return weights.get("gzip", weights.get("*", 0)) > 0
+
+    def has_version(self, etag: str) -> bool:
+        """Whether the caller already has what carries this ETag (RFC 9110, section 13.1.2)."""
+        known = [one.strip() for one in self.header("if-none-match").split(",")]
+        return "*" in known or etag.removeprefix("W/") in {one.removeprefix("W/") for one in known}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """One answer, whose body is JSON, a text, or nothing."""
+    """An answer, whose body is JSON, a text, bytes, or nothing."""
 
     status: int
-    body: Mapping[str, Any] | str | None = None
+    body: Mapping[str, Any] | str | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json; charset=utf-8"
 
-    def without_body(self) -> HttpResponse:
-        """Return what HEAD is answered with."""
-        return HttpResponse(status=self.status, headers=self.headers)
+    def versioned(self, request: HttpRequest, cache_control: str) -> HttpResponse:
+        """Return the answer with an ETag, or 304 where the caller has it already."""
+        etag = f'W/"{hashlib.sha256(_text_of(self.body).encode()).hexdigest()[:16]}"'
+        headers = {**self.headers, "ETag": etag, "Cache-Control": cache_control}
+        if request.has_version(etag):
+            return HttpResponse(status=304, headers=headers)
+        return replace(self, headers=headers)
 
     def with_headers(self, headers: Mapping[str, str]) -> HttpResponse:
-        """Return the answer with these headers where it has none of the name."""
+        """Return the answer with these headers; headers that it already has stay."""
         return replace(self, headers={**headers, **self.headers})
 
     def to_event(self) -> dict[str, Any]:
-        """Say it in the form that both triggers take."""
+        """Return the answer in the form that both triggers read."""
         content = {} if self.body is None else {"Content-Type": self.content_type}
         return {
-            "isBase64Encoded": False,
+            "isBase64Encoded": isinstance(self.body, bytes),
             "statusCode": self.status,
             "headers": {**content, **_ALWAYS, **self.headers},
             "body": _text_of(self.body),
@@ -137,17 +152,28 @@ class _HttpEvent(Event):
 
 
 def _check_text(read: _HttpEvent) -> None:
-    """Refuse half characters, which can be neither hashed nor compared nor logged."""
+    """Refuse unpaired surrogates, which can be neither hashed nor compared nor logged."""
     try:
         json.dumps([read.method, read.path, read.headers, read.query], ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise BadEventError(f"this is no HTTP event: {error}") from None
+        raise BadEventError(f"this is not an HTTP event: {error}") from None
 
 
-def _text_of(body: Mapping[str, Any] | str | None) -> str:
+def _text_of(body: Mapping[str, Any] | str | bytes | None) -> str:
+    if isinstance(body, bytes):
+        return base64.b64encode(body).decode()
     text = body or "" if isinstance(body, str | None) else json.dumps(body, ensure_ascii=False)
-    # A refused value that we quote may hold half a surrogate pair, which no encoder takes.
+    # An error may quote a value with an unpaired surrogate, which no encoder accepts.
     return text.encode(errors="replace").decode()
+
+
+def _weights(accepted: str) -> dict[str, float]:
+    """Read `gzip;q=0.8, *;q=0`: the name of each coding → its weight."""
+    weights: dict[str, float] = {}
+    for part in accepted.lower().split(","):
+        coding, _, weight = part.replace(" ", "").partition(";q=")
+        weights[coding] = float(weight) if re.fullmatch(r"[01](\.[0-9]{0,3})?", weight) else 1
+    return weights
 
 
 def _values(value: object) -> tuple[str, ...]:

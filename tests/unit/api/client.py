@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import gzip
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,8 @@ class Answer:
     status: int
     body: Any
     headers: dict[str, str]
+    raw: bytes = b""
+    """The body as it travels."""
 
 
 @dataclass
@@ -62,6 +66,7 @@ class Client:
         event["headers"] = {
             **{name: text for name, text in event["headers"].items() if name != "authorization"},
             "Authorization": "",
+            "Accept-Encoding": "identity",
             **self.headers,
             **{name.replace("_", "-"): text for name, text in (headers or {}).items()},
         }
@@ -69,13 +74,22 @@ class Client:
             event["body"] = body
         request = HttpRequest.parse(event, request_id="invocation-1")
         answered = gateway.handle(request, self.world.runtime).to_event()
-        answer = Answer(answered["statusCode"], _content(answered), answered["headers"])
+        raw = _raw(answered)
+        sent = answered["headers"]
+        answer = Answer(answered["statusCode"], _content(raw, sent), sent, raw)
         check(method, path, answer)
         return answer
 
 
-def _content(answered: dict[str, Any]) -> Any:
-    if not answered["body"]:
+def _raw(answered: dict[str, Any]) -> bytes:
+    if answered["isBase64Encoded"]:
+        return base64.b64decode(answered["body"])
+    return str(answered["body"]).encode()
+
+
+def _content(raw: bytes, headers: dict[str, str]) -> Any:
+    if not raw:
         return None
-    is_json = answered["headers"]["Content-Type"].startswith("application/json")
-    return json.loads(answered["body"]) if is_json else answered["body"]
+    text = gzip.decompress(raw) if headers.get("Content-Encoding") == "gzip" else raw
+    is_json = headers["Content-Type"].startswith("application/json")
+    return json.loads(text) if is_json else text.decode()

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 
+from aigc.api import built
+from aigc.api.openapi.build import write_documents
 from tests.fakes import build_world
 from tests.unit.api.client import KEY, Client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built") / "documents"
+    write_documents(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _built(documents: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the gateway find the documents, which are part of the zip and not of the sources."""
+    monkeypatch.setattr(built, "FOLDER", documents)
 
 
 @pytest.fixture(params=["function_url", "api_gateway"])

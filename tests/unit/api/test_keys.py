@@ -20,6 +20,7 @@ from aigc.api.keys import (
     record_key,
 )
 from aigc.jobs.runtime import Memory
+from ops.keys import create
 from tests.fakes import START
 
 if TYPE_CHECKING:
@@ -165,6 +166,28 @@ def test_a_key_sees_what_others_asked_for_unless_it_is_for_its_own_only(client: 
     assert 404 not in [free.get(path).status for path in paths]
     assert [narrow.get(path).status for path in paths] == [404] * 4
     assert narrow.send("PUT", f"{SUBMIT}/requests/{others}/cancel").status == 404
+
+
+@pytest.mark.parametrize(
+    ("logo", "sent"), [({}, "Enabled"), ({"output_config": {"logo_add": False}}, "Disabled")]
+)
+def test_a_key_with_a_visible_label_asks_for_the_logo_by_default(
+    client: Client, logo: dict[str, Any], sent: str
+) -> None:
+    labelled = with_key(client, put_key(client.world, "labelled", visible_label=True))
+
+    labelled.post(SUBMIT, IMAGE | logo)
+    client.post(SUBMIT, IMAGE)
+
+    assert client.world.vendor.tasks[0].params["OutputConfig"]["LogoAdd"] == sent
+
+
+def test_a_new_key_names_only_the_limits_that_it_has(client: Client) -> None:
+    key = create("shop", Limits(jobs_per_day=3), client.world.store, START)
+
+    record = json.loads(client.world.store.objects[record_key(digest_of(key))][0])
+
+    assert record["limits"] == {"jobs_per_day": 3}
 
 
 def test_a_key_for_its_own_only_sees_and_lists_its_own(client: Client) -> None:

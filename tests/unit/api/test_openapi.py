@@ -16,10 +16,12 @@ import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from aigc.api import described, openapi
-from aigc.api.answers import Report
-from aigc.api.docs_page import page
 from aigc.api.errors import CANCELLED, ENDED, RAISED
+from aigc.api.openapi import document as openapi
+from aigc.api.openapi import operations
+from aigc.api.openapi.build import write_documents
+from aigc.api.openapi.page import page
+from aigc.api.openapi.schemas import Report
 from aigc.api.routes import ROUTES
 from aigc.tasks.kinds import KINDS
 from tests.captured import captured
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from tests.unit.api.client import Client
 
 FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
-TOLD = openapi.document("https://example.com")
+TOLD = openapi.document()
+DOCUMENTED = [route for route in ROUTES if route.is_documented]
 OPERATIONS = [
     (method, path, operation)
     for path, methods in TOLD["paths"].items()
@@ -75,10 +78,10 @@ def test_schemas_are_valid_json_schemas(name: str) -> None:
 
 
 def test_every_route_is_told_and_no_other() -> None:
-    assert {route.name for route in ROUTES} == described.OPERATIONS.keys()
+    assert {route.name for route in DOCUMENTED} == operations.OPERATIONS.keys()
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: str(route.name))
+@pytest.mark.parametrize("route", DOCUMENTED, ids=lambda route: str(route.name))
 def test_told_paths_lead_to_their_route(route: Any) -> None:
     paths = openapi.templates(route.path.pattern)
 
@@ -131,15 +134,15 @@ def test_every_fault_of_the_program_is_told_and_no_other() -> None:
     faults = {(verdict.status, verdict.error_type) for verdict in verdicts}
     faults |= {(int(status), word) for status, word in raised}
 
-    assert described.MEANINGS.keys() == faults
+    assert operations.MEANINGS.keys() == faults
 
 
 def test_every_fault_belongs_to_an_operation() -> None:
-    told = described.OPERATIONS.values()
+    told = operations.OPERATIONS.values()
 
     used = {fault for one in told for fault in one.faults}
 
-    assert used | described.FAILED | UNREACHABLE == described.MEANINGS.keys()
+    assert used | operations.FAILED | UNREACHABLE == operations.MEANINGS.keys()
 
 
 def test_call_without_a_key_is_told_of_where_one_is_needed() -> None:
@@ -164,7 +167,7 @@ def test_examples_keep_to_their_schema(schema: Json, example: Any) -> None:
 
 def test_every_body_has_an_example_and_there_is_no_other() -> None:
     given = json.loads(openapi.EXAMPLES.read_text(encoding="utf-8"))
-    told = described.OPERATIONS.values()
+    told = operations.OPERATIONS.values()
     shapes = {shape for one in told for answer in one.answers.values() for shape in answer.shapes}
     bodies = {one.body for one in told} | {kind.model for kind in KINDS.values()} | {Report}
 
@@ -188,19 +191,43 @@ def test_examples_of_tasks_are_accepted(client: Client, path: str) -> None:
 # How it is served
 
 
-def test_document_needs_no_key_and_names_where_it_was_reached(client: Client) -> None:
+def test_document_needs_no_key_and_names_the_place_it_was_read_from(client: Client) -> None:
     answer = client.get("/openapi.json", headers={"Authorization": ""})
 
     assert answer.status == 200
-    assert answer.body["servers"] == [{"url": client.base_url}]
+    assert answer.body["servers"] == [{"url": "."}]
     assert answer.body["paths"] == TOLD["paths"]
 
 
-def test_other_calls_do_not_pay_for_the_document() -> None:
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
+def test_documents_are_sent_as_they_were_built(client: Client, documents: Path, path: str) -> None:
+    name = "docs.html" if path == "/docs" else "openapi.json"
+
+    plain = client.get(path)
+    compressed = client.get(path, headers={"Accept-Encoding": "gzip, deflate"})
+
+    assert compressed.raw == (documents / f"{name}.gz").read_bytes()
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert compressed.body == plain.body
+    assert len(plain.raw) > 5 * len(compressed.raw)
+    assert compressed.headers["ETag"] == plain.headers["ETag"]
+    assert compressed.headers["Cache-Control"] == "public, max-age=300"
+    assert compressed.headers["Vary"] == "Accept-Encoding"
+
+
+def test_building_twice_gives_the_same_bytes(documents: Path, tmp_path: Path) -> None:
+    write_documents(tmp_path / "again")
+
+    assert [path.read_bytes() for path in sorted((tmp_path / "again").iterdir())] == [
+        path.read_bytes() for path in sorted(documents.iterdir())
+    ]
+
+
+def test_calls_never_load_what_the_documents_are_built_with() -> None:
     program = (
-        "import sys, gateway\n"
-        "dear = {'aigc.api.openapi', 'aigc.api.described', 'aigc.api.docs_page'}\n"
-        "assert not dear & sys.modules.keys(), dear & sys.modules.keys()"
+        "import sys, gateway, aigc.api.built, aigc.api.usage\n"
+        "loaded = [name for name in sys.modules if name.startswith('aigc.api.openapi')]\n"
+        "assert not loaded, loaded"
     )
 
     done = subprocess.run(
@@ -233,8 +260,49 @@ class Reader(HTMLParser):
 def test_page_tells_every_path_and_every_schema(client: Client) -> None:
     text = client.get("/docs", headers={"Authorization": ""}).body
 
-    assert [path for path in TOLD["paths"] if f" {path}<" not in text] == []
+    assert [path for path in TOLD["paths"] if f">{path}<" not in text] == []
     assert TOLD["components"]["schemas"].keys() <= Reader(text).ids
+
+
+def test_page_begins_with_the_key_and_a_first_call(client: Client) -> None:
+    text = client.get("/docs").body
+
+    order = [
+        text.index(f'<h2 id="{title}">')
+        for title in ("Authentication", "First-call", "Submit", "Requests", "Webhooks")
+    ]
+    first_call = text[order[1] : order[2]]
+    assert order == sorted(order)
+    assert "Authorization: Bearer" in text[order[0] : order[1]]
+    assert re.findall("<h3>(.*?)</h3>", first_call) == ["curl", "Python", "JavaScript"]
+
+
+def test_contents_lead_to_everything_that_has_a_heading(client: Client) -> None:
+    reader = Reader(client.get("/docs").body)
+
+    assert {f"#{name}" for name in reader.ids} <= reader.links
+
+
+def test_operations_of_a_group_stand_together_and_each_has_an_example(client: Client) -> None:
+    text = client.get("/docs").body
+    groups = re.split('<h2 id="', text)[3:-2]
+
+    for group, tag in zip(groups, TOLD["tags"], strict=True):
+        titles = {
+            one["summary"].partition(":")[0]
+            for _, _, one in OPERATIONS
+            if one["tags"] == [tag["name"]]
+        }
+        blocks = re.split('<h3 id="', group)[1:]
+        if tag["name"] != "Webhooks":
+            assert len(blocks) == len(titles)
+            assert [block[:40] for block in blocks if "<pre><code>curl " not in block] == []
+
+
+def test_page_names_required_fields_first(client: Client) -> None:
+    for fields in re.findall(r"<dl>(.*?)</dl>", client.get("/docs").body):
+        marks = ["<em>required" in field for field in re.findall(r"<dt>(.*?)</dt>", fields)]
+        assert marks == sorted(marks, reverse=True)
 
 
 def test_page_has_no_script_and_nothing_of_another_host(client: Client) -> None:
@@ -256,6 +324,106 @@ def test_page_may_load_nothing_but_its_own_style(client: Client) -> None:
 
 
 def test_page_shows_text_as_text() -> None:
-    told = {**TOLD, "servers": [{"url": "https://<script>"}]}
+    told = {**TOLD, "info": {**TOLD["info"], "title": "<script>"}}
 
-    assert "https://&lt;script&gt;" in page(told)
+    assert "&lt;script&gt;" in page(told)
+    assert "<script>" not in page(told)
+
+
+# What generators of clients need
+
+
+def schemas_below(value: Any, path: str = "") -> list[tuple[str, Json]]:
+    """Find all schemas of properties, however deep."""
+    if isinstance(value, list):
+        return [found for one in value for found in schemas_below(one, path)]
+    if not isinstance(value, dict):
+        return []
+    own = [
+        (f"{path}.{name}", field)
+        for name, field in value.get("properties", {}).items()
+        if "enum" not in field or len(field) > 1
+    ]
+    return own + [
+        found for name, one in value.items() for found in schemas_below(one, f"{path}/{name}")
+    ]
+
+
+COMPONENTS = TOLD["components"]["schemas"]
+
+
+def test_every_field_has_a_description() -> None:
+    silent = [path for path, field in schemas_below(COMPONENTS) if not field.get("description")]
+
+    assert silent == []
+    assert [name for name, one in COMPONENTS.items() if not one.get("description")] == []
+
+
+def test_names_of_schemas_are_unique_words() -> None:
+    titles = [schema.get("title", name) for name, schema in COMPONENTS.items()]
+
+    assert titles == list(COMPONENTS)
+    assert [name for name in COMPONENTS if not re.fullmatch("[A-Z][A-Za-z0-9]+", name)] == []
+
+
+def test_words_of_an_enum_have_one_type() -> None:
+    mixed = [
+        path
+        for path, schema in schemas_below(TOLD["components"])
+        for one in schema.get("anyOf", [schema])
+        if len({type(word) for word in one.get("enum", [])}) > 1
+    ]
+
+    assert mixed == []
+
+
+def test_defaults_keep_to_their_schema() -> None:
+    defaults = [field for _, field in schemas_below(TOLD) if "default" in field]
+    parameters = [one["schema"] for one in TOLD["components"]["parameters"].values()]
+
+    for schema in [*defaults, *(one for one in parameters if "default" in one)]:
+        assert validator(schema).is_valid(schema["default"])
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("VodImageTask", {"model_name": "GG", "model_version": "3.0"}),
+        ("VodImageTask", {"model_name": "GG", "model_version": "3.0", "ext_info": {"a": {"b": 1}}}),
+        ("VodImageTask", {"model_name": "GG", "model_version": "3.0", "ext_info": "{}"}),
+        ("VodImageInput", {"url": "https://example.com/a.png"}),
+        ("MpsImageTask", {"prompt": "a cat", "enhance_prompt": True}),
+        ("MpsImageTask", {"prompt": "a cat", "enhance_prompt": "Enabled", "result": None}),
+    ],
+)
+def test_schema_allows_what_the_api_takes(name: str, body: Json) -> None:
+    assert validator({"$ref": f"#/components/schemas/{name}"}).is_valid(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("VodSceneImageTask", {"scene_info": {"type": "outpainting"}, "file_infos": []}),
+        ("MpsImageTask", {"prompt": "a cat", "result": {"prefix": "/a"}}),
+        ("MpsImageTask", {"prompt": "a cat", "result": {"name": "a/b"}}),
+        ("MpsImageTask", {"prompt": "a cat", "result": {"name": "a" * 201}}),
+        ("MpsImageTask", {"prompt": "a cat", "tasks_priority": 11}),
+        ("UploadRequest", {"file_name": "a/b", "content_type": "image/png", "size": 1}),
+    ],
+)
+def test_schema_says_the_limits(name: str, body: Json) -> None:
+    assert not validator({"$ref": f"#/components/schemas/{name}"}).is_valid(body)
+
+
+def test_operations_have_short_unique_names() -> None:
+    names = [operation["operationId"] for _, _, operation in OPERATIONS]
+
+    assert len(set(names)) == len(names)
+    assert {"submit_vod_image", "submit_mps_image", "status_vod_image", "query_vod"} <= set(names)
+
+
+def test_known_models_are_examples_and_not_a_limit() -> None:
+    name = COMPONENTS["VodImageTask"]["properties"]["model_name"]
+
+    assert {"GG", "Kling"} <= set(name["examples"])
+    assert "enum" not in name

@@ -142,7 +142,8 @@ def test_result_hands_out_the_pictures(client: Client, path: str) -> None:
     assert image["url"] == f"https://results-1250000000.cos.example/{key}?expires=3600"
     assert image["file_name"] == f"{request_id}-1.png"
     assert (image["content_type"], image["width"], image["height"]) == ("image/png", 32, 24)
-    assert image["file_size"] == len(client.world.downloads.data)
+    assert image["file_size"] == len(client.world.results.objects[key][0])
+    assert image["labels"] == ["tc260", "iptc"]
 
 
 def test_result_repeats_the_prompt(client: Client) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from aigc.api.quotas import DAY, MINUTE, MONTH, Allowance
 from aigc.errors import AmbiguousError
+from aigc.jobs.job import utc_now
+from aigc.jobs.ledger import Ledger
 from aigc.prices import Prices
 from tests.fakes import InMemoryStore, ManualClock, StoreFault
 from tests.unit.api.test_keys import IMAGE, SUBMIT, another_instance, put_key, with_key
@@ -108,7 +110,7 @@ def test_a_block_serves_several_calls(client: Client) -> None:
     for _ in range(20):
         caller.get("/v1/models")
 
-    assert len(of_quotas(caller)) == 4  # two blocks of ten: each a look and a taking
+    assert len(of_quotas(caller)) == 2 * 8  # two blocks of ten: each a listing and a contest
 
 
 def test_a_key_without_limits_costs_no_request(client: Client) -> None:
@@ -174,10 +176,10 @@ def test_what_is_refused_as_a_task_spends_nothing(client: Client) -> None:
 
 def test_a_job_that_may_have_been_written_down_is_spent(client: Client) -> None:
     caller = limited(client, jobs_per_day=1)
-    lost = StoreFault("create jobs/", AmbiguousError("create"), takes_effect=True)
+    lost = StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)
     client.world.store.faults.append(lost)
 
-    assert submit(caller).status == 503
+    assert submit(caller).status == 200
     assert told(submit(caller)) == (429, "quota_exceeded")
 
 
@@ -252,8 +254,14 @@ class Rivals(InMemoryStore):
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> list[Listed]:
         found = [*super().list(prefix, after, limit)]
         if self.script:
-            super().create(f"{prefix}{self.script.pop():04d}", b"rival")
+            block = self.script.pop()
+            for step in ("x", "y", "commit"):
+                super().create(f"{prefix}{block:04d}/000/{step}", b"rival")
         return found
+
+
+def ledger_on(store: InMemoryStore) -> Ledger:
+    return Ledger(store, lease=timedelta(seconds=60), now=utc_now, sleep=lambda _: None)
 
 
 def allowance(limit: int, block: int) -> Allowance:
@@ -269,10 +277,10 @@ def test_all_instances_together_never_spend_more_than_the_limit(
     limit: int, blocks: int, calls: list[tuple[int, int]]
 ) -> None:
     block = max(1, limit // blocks)
-    store = InMemoryStore(ManualClock())
+    ledger = ledger_on(InMemoryStore(ManualClock()))
     held_by = [allowance(limit, block) for _ in range(5)]
 
-    spent = sum(amount for who, amount in calls if held_by[who].take(amount, store))
+    spent = sum(amount for who, amount in calls if held_by[who].take(amount, ledger))
 
     assert spent <= limit
     assert spent + sum(one.held for one in held_by) <= limit
@@ -283,12 +291,12 @@ def test_who_is_refused_one_is_refused_early_by_what_the_others_hold_back(
     limit: int, callers: list[int]
 ) -> None:
     block = max(1, limit // 10)
-    store = InMemoryStore(ManualClock())
+    ledger = ledger_on(InMemoryStore(ManualClock()))
     held_by = [allowance(limit, block) for _ in range(5)]
     spent = 0
 
     for who in callers:
-        if held_by[who].take(1, store):
+        if held_by[who].take(1, ledger):
             spent += 1
         else:
             assert spent >= limit - (len(set(callers)) - 1) * (block - 1)
@@ -308,12 +316,12 @@ def test_blocks_that_others_take_meanwhile_are_theirs(
 
     wanted = min(amount, limit)
 
-    taken = ours.take(wanted, store)
+    taken = ours.take(wanted, ledger_on(store))
 
-    theirs = [key for key, (body, _) in store.objects.items() if body == b"rival"]
-    ends = [min(limit, (int(key[-4:]) + 1) * block) for key in theirs]
+    rivals = [key for key, (body, _) in store.objects.items() if body == b"rival"]
+    theirs = [int(key.split("/")[2]) for key in rivals if key.endswith("/commit")]
     spent_by_them = sum(
-        max(0, end - int(key[-4:]) * block) for key, end in zip(theirs, ends, strict=True)
+        max(0, min(limit, (number + 1) * block) - number * block) for number in theirs
     )
     assert ours.held + (wanted if taken else 0) + spent_by_them <= limit
 
@@ -342,4 +350,4 @@ def test_several_instances_seldom_meet_over_a_block(client: Client) -> None:
     for one in instances(caller, 10):
         submit(one)
 
-    assert len(of_quotas(caller)) == 20  # a look and a taking each, though all begin alike
+    assert len(of_quotas(caller)) == 10 * 8  # a listing and a contest each: none meet

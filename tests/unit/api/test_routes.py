@@ -26,7 +26,11 @@ def test_call_without_a_good_key_is_told_nothing_else(client: Client, authorizat
     answer = client.post(IMAGE, BODIES[IMAGE], Authorization=authorization)
 
     assert answer.status == 401
-    assert answer.body["detail"] == "unauthorized"
+    assert answer.body["detail"] == (
+        "the API key is missing or wrong: send the header `Authorization: Bearer <key>`"
+    )
+    assert answer.body["field"] == "Authorization"
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="AIGC Functions"'
     assert client.world.vendor.tasks == []
 
 
@@ -92,12 +96,97 @@ def test_options_name_the_methods(client: Client) -> None:
     assert answer.headers["Allow"] == "OPTIONS, POST"
 
 
-def test_head_is_get_without_a_body(client: Client) -> None:
+def test_head_is_answered_like_get_so_that_the_platform_can_count_the_body(
+    client: Client,
+) -> None:
+    request_id = submitted(client)
+    path = f"{IMAGE}/requests/{request_id}/status"
+
+    assert client.send("HEAD", path) == client.get(path)
+
+
+# Browsers, caches and forms
+
+
+def test_root_points_to_the_docs(client: Client) -> None:
+    answer = client.get("/", headers={"Authorization": ""})
+
+    assert answer.status == 302
+    assert answer.headers["Location"] == f"{client.base_url}/docs"
+    assert answer.body == {"docs": f"{client.base_url}/docs"}
+
+
+def test_browser_that_asks_for_an_icon_is_not_asked_for_a_key(client: Client) -> None:
+    answer = client.get("/favicon.ico", headers={"Authorization": ""})
+
+    assert (answer.status, answer.body) == (204, None)
+    assert answer.headers["Cache-Control"] == "public, max-age=86400"
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/v1/models"])
+def test_what_does_not_change_is_sent_once(client: Client, path: str) -> None:
+    first = client.get(path)
+
+    again = client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
+
+    assert (again.status, again.body) == (304, None)
+    for name in ("ETag", "Cache-Control"):
+        assert again.headers[name] == first.headers[name]
+    assert first.headers["Cache-Control"].endswith(", max-age=300")
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status == 200
+
+
+@pytest.mark.parametrize("value", ["0", "false", "False", "1", "TRUE", ""])
+def test_logs_are_switched_on_and_off_by_words(client: Client, value: str) -> None:
     request_id = submitted(client)
 
-    answer = client.send("HEAD", f"{IMAGE}/requests/{request_id}/status")
+    answer = client.get(f"{IMAGE}/requests/{request_id}/status", query={"logs": value})
 
-    assert (answer.status, answer.body) == (202, None)
+    assert (answer.body["logs"] is None) == (value in {"0", "false", "False"})
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value"),
+    [
+        (f"{IMAGE}/requests/x/status", "log", "1"),
+        (f"{IMAGE}/requests/x/status", "logs", "maybe"),
+        (f"{IMAGE}/requests/x", "logs", "1"),
+        ("/v1/lanes", "kind", "vod.image"),
+        ("/health", "x", "1"),
+    ],
+)
+def test_query_parameter_that_nothing_reads_is_refused(
+    client: Client, path: str, name: str, value: str
+) -> None:
+    answer = client.get(path, query={name: value})
+
+    assert (answer.status, answer.body["error_type"]) == (400, "invalid_request")
+    assert answer.body["field"] == name
+    assert answer.body["allowed"]
+
+
+def test_query_parameters_of_a_submit_are_checked_before_anything_is_paid(client: Client) -> None:
+    query = {"fal_webhok": "https://example.com"}
+
+    answer = client.send("POST", IMAGE, body=json.dumps(BODIES[IMAGE]), query=query)
+
+    assert (answer.status, answer.body["field"]) == (400, "fal_webhok")
+    assert client.world.vendor.tasks == []
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+def test_compressed_body_is_refused_with_what_is_allowed(client: Client, coding: str) -> None:
+    answer = client.send("POST", IMAGE, body="\x1f\x8b", headers={"Content-Encoding": coding})
+
+    assert answer.status == 415
+    assert answer.body["field"] == "Content-Encoding"
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+def test_body_that_says_that_it_is_not_compressed_is_taken(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE], Content_Encoding="identity")
+
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize("path", ["/health", "/nowhere", f"{IMAGE}/requests/x", "/v1/jobs"])

@@ -455,6 +455,9 @@ class BrokenStore(InMemoryStore):
     def create(self, *_: object) -> bool:
         raise self._error
 
+    def put(self, *_: object) -> None:
+        raise self._error
+
 
 @pytest.mark.parametrize(
     ("error", "status", "error_type"),

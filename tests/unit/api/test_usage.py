@@ -110,7 +110,7 @@ def test_a_job_is_counted_once_a_lease_after_its_end(priced: Client) -> None:
 
 
 def test_a_sweep_that_dies_over_it_counts_a_job_once_in_the_end(priced: Client) -> None:
-    lost = StoreFault("create usage/", AmbiguousError("create"), takes_effect=True)
+    lost = StoreFault("put usage/", AmbiguousError("put"), takes_effect=True)
     cut_off = StoreFault("delete claims/", AmbiguousError("delete"))
     priced.world.store.faults += [lost, cut_off]
 
@@ -196,6 +196,8 @@ def test_days_may_be_named(client: Client) -> None:
         ({"from": "yesterday"}, "from"),
         ({"to": "2026-02-30"}, "to"),
         ({"to": "20261120"}, "to"),
+        ({"to": ""}, "to"),
+        ({"until": "2026-11-20"}, "until"),
         ({"from": "2026-11-21", "to": "2026-11-20"}, "from"),
         ({"from": "2026-10-20", "to": "2026-11-20"}, "from"),
     ],
@@ -203,7 +205,7 @@ def test_days_may_be_named(client: Client) -> None:
 def test_wrong_days_are_refused(client: Client, query: dict[str, str], field: str) -> None:
     refused = usage(client, **query)
 
-    assert (refused.status, refused.body["field"]) == (422, field)
+    assert (refused.status, refused.body["field"]) == (400, field)
     assert refused.body["allowed"]
 
 

@@ -72,6 +72,7 @@ def test_log_names_the_field_of_a_refusal_and_not_what_it_held(
     asked = captured("function_url/status") | {
         "httpMethod": "POST",
         "path": "/tencent-mps/v1/aigc-image",
+        "queryString": {},
         "body": json.dumps({"prompt": "a cat", "webhook_url": url}),
     }
 

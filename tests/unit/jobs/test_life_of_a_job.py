@@ -30,7 +30,10 @@ from tests.fakes import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Self
+
     from aigc.jobs.accept import Accepted
+    from aigc.jobs.runtime import Runtime
 
 TASKS: dict[str, dict[str, Any]] = {
     "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
@@ -42,7 +45,14 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 
 
-def order(kind: str = "vod.image", job_id: str = "", *, priority: int = 0, **task: Any) -> Order:
+def order(
+    kind: str = "vod.image",
+    job_id: str = "",
+    *,
+    priority: int = 0,
+    is_repeatable: bool = True,
+    **task: Any,
+) -> Order:
     return Order(
         id=job_id or an_id(),
         kind=kind,
@@ -50,6 +60,7 @@ def order(kind: str = "vod.image", job_id: str = "", *, priority: int = 0, **tas
         source=a_call(),
         place=a_place(),
         priority=priority,
+        is_repeatable=is_repeatable,
     )
 
 
@@ -411,19 +422,54 @@ def test_a_status_call_costs_one_ledger_request_and_one_query(world: World) -> N
     assert world.vendor.calls == ["DescribeTaskDetail"]
 
 
+class Cost:
+    """Requests to the ledger and round trips of what runs in its block."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __enter__(self) -> Self:
+        self._world.store.requests.clear()
+        self._world.store.round_trips.count = 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.requests = len(self._world.store.requests)
+        self.round_trips = self._world.store.round_trips.count
+
+
+def runtime_in_parallel(world: World) -> Runtime:
+    return world.runtime(parallel=world.store.round_trips.parallel)
+
+
 @pytest.mark.parametrize("kind", TASKS)
-def test_a_submit_costs_nine_ledger_requests_or_four_when_the_lane_is_full(
+def test_a_submit_takes_four_round_trips_or_three_when_the_lane_is_full(
     world: World, kind: str
 ) -> None:
-    accepted(world, kind)
-    free = len(world.store.requests)
-    for _ in range(world.settings.lanes[kind] - 1):
+    with Cost(world) as free:
+        accept(order(kind, is_repeatable=False), runtime_in_parallel(world))
+    assert world.vendor.tasks
+    while len(world.vendor.tasks) < world.settings.lanes[kind]:
         accepted(world, kind)
-    world.store.requests.clear()
-    accepted(world, kind)
+    with Cost(world) as full:
+        accept(order(kind, is_repeatable=False), runtime_in_parallel(world))
+    world.clock.pass_time(60)
+    with Cost(world) as guessed:
+        accept(order(kind, is_repeatable=False), runtime_in_parallel(world))
 
-    assert free == 9
-    assert len(world.store.requests) == 4
+    assert (free.round_trips, free.requests) == (4, 12)
+    assert (full.round_trips, full.requests) == (3, 5)
+    assert (guessed.round_trips, guessed.requests) == (3, 10)
+
+
+def test_the_status_of_a_running_job_takes_one_round_trip(world: World) -> None:
+    job = accepted(world)
+    world.vendor.calls.clear()
+
+    with Cost(world) as status:
+        look(job.id, runtime_in_parallel(world))
+
+    assert (status.round_trips, status.requests, len(world.vendor.calls)) == (1, 1, 1)
 
 
 def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world: World) -> None:
@@ -439,7 +485,7 @@ def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world
 
 def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
     ledger = world.runtime().ledger
-    ledger.take_slot("vod.image", 0, "no-such-job")
+    ledger.slots.take("vod.image", 0, "no-such-job")
     job = accepted(world)
     assert read(world, job).state == "queued"
 

@@ -137,6 +137,15 @@ def test_prompt_of_the_rule_serves_where_the_upload_has_none() -> None:
     assert rule().task_for("cos://inbox/anime/a.png").prompt_text() == "in anime style"
 
 
+@pytest.mark.parametrize(
+    ("kind", "output"), [("vod.image", "output_config"), ("mps.image", "extra_parameters")]
+)
+def test_a_rule_can_ask_for_a_visible_label(kind: str, output: str) -> None:
+    wanted = rule(kind=kind, task=TASK | {output: {"logo_add": True}})
+
+    assert wanted.task_for("cos://inbox/anime/a.png").visible_label() is True
+
+
 def test_further_references_of_the_rule_stand_behind_the_upload() -> None:
     style = {"type": "Url", "url": "https://example.com/style.png"}
     wanted = rule(task=TASK | {"file_infos": [style]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -98,7 +99,7 @@ def test_request_id_of_the_invocation_goes_before_the_gateways() -> None:
 
 @pytest.mark.parametrize("event", [None, {}, {"Records": []}, {"httpMethod": "GET", "path": "x"}])
 def test_what_is_no_request_is_refused(event: object) -> None:
-    with pytest.raises(BadEventError, match="no HTTP event"):
+    with pytest.raises(BadEventError, match="not an HTTP event"):
         HttpRequest.parse(event)
 
 
@@ -147,9 +148,42 @@ def test_half_a_surrogate_pair_does_not_break_the_answer() -> None:
 
 
 def test_answer_without_body_says_no_content_type() -> None:
-    response = HttpResponse(status=200, body={"a": 1}).without_body()
-
-    event = response.to_event()
+    event = HttpResponse(status=204).to_event()
 
     assert event["body"] == ""
     assert "Content-Type" not in event["headers"]
+
+
+def test_bytes_travel_as_base64() -> None:
+    event = HttpResponse(status=200, body=b"\x1f\x8b", content_type="text/html").to_event()
+
+    assert event["isBase64Encoded"] is True
+    assert base64.b64decode(event["body"]) == b"\x1f\x8b"
+
+
+def request_with(**headers: str) -> HttpRequest:
+    event = captured("function_url/status")
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return HttpRequest.parse({**event, "headers": named})
+
+
+@pytest.mark.parametrize(
+    "accepted", ["gzip", "deflate, GZIP ;q=0.5", "*", "br;q=1.0, *;q=0.1", "gzip;q=nonsense"]
+)
+def test_gzip_is_sent_to_callers_that_accept_it(accepted: str) -> None:
+    assert request_with(accept_encoding=accepted).accepts_gzip()
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip;q=0, *", "identity", "*;q=0.0"])
+def test_gzip_is_sent_to_no_other_caller(accepted: str) -> None:
+    assert not request_with(accept_encoding=accepted).accepts_gzip()
+
+
+@pytest.mark.parametrize("known", ['W/"abc"', '"abc"', '"x", W/"abc"', "*"])
+def test_versions_are_compared_weakly(known: str) -> None:
+    assert request_with(if_none_match=known).has_version('W/"abc"')
+
+
+@pytest.mark.parametrize("known", ["", '"abcd"', "abc"])
+def test_another_version_is_another(known: str) -> None:
+    assert not request_with(if_none_match=known).has_version('W/"abc"')

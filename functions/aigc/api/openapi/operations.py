@@ -1,0 +1,430 @@
+"""Texts of the OpenAPI document: each operation with its answers and errors, and each parameter.
+
+It is used when the zip is built and is not part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from aigc.api.errors import CANCELLED, ENDED, RAISED
+from aigc.api.jobs import MOST_AT_ONCE, USUAL
+from aigc.api.openapi import schemas
+from aigc.api.parameters import SWITCH
+from aigc.api.uploads import UploadRequest
+from aigc.api.wishes import LONGEST_PATIENCE_S
+from aigc.errors import BackloggedError, CloudError, ThrottledError
+from aigc.jobs.job import State
+from aigc.tasks.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Fault = tuple[int, str]
+"""A status, and the `error_type` that comes with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that is not an error of this API."""
+
+    means: str
+    shapes: tuple[Any, ...] = ()
+    """Types of `answers`: the body, or the data of an event, has one of them."""
+    content_type: str = "application/json"
+    """Empty if there is no body."""
+    is_versioned: bool = False
+    """Whether it has an ETag, and may be kept for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What a route does, in words."""
+
+    group: str
+    summary: str
+    answers: Mapping[int, Answer]
+    faults: frozenset[Fault] = frozenset()
+    body: Any = None
+    """Type of the body; that of a submit follows from its path."""
+    can_have_failed: bool = False
+    """Whether it also answers why a request ended without a result."""
+    leads_to: tuple[str, ...] = ()
+    """Routes below its path that take the request id of its answer."""
+    parameters: tuple[str, ...] = ()
+    """Optional headers; the path and the route name the other parameters."""
+
+
+GROUPS: Mapping[str, str] = {
+    "Submit": "Each kind of task has a path of its own. All of them answer at once, and the task"
+    " goes on by itself.",
+    "Requests": "A submit answers with the URLs of its request. A client that has only the id finds"
+    " the request under the path it was submitted to, or under the first two parts of that path.",
+    "Jobs and usage": "Jobs of calls and of uploads are in one list.",
+    "Service": "The service itself.",
+    "Webhooks": "Calls that the service makes, to a URL that a submit names.",
+}
+"""Name of a group of operations → what they have in common."""
+
+
+# Errors
+
+MEANINGS: Mapping[Fault, str] = {
+    (400, "bad_request"): "The body is not a VOD event.",
+    (400, "invalid_request"): "A query parameter is unknown or wrong; `field` names it.",
+    (400, "malformed_json"): "The body is not a JSON object.",
+    (400, "not_cancellable"): "The vendor runs the task and cannot stop it; it may be billed.",
+    (400, "request_in_progress"): "There is no result yet: ask for the status.",
+    (401, "unauthorized"): "The API key is missing or wrong.",
+    (403, "forbidden"): "The key is not allowed to submit this kind of task.",
+    (403, "price_unknown"): "The key has a budget, and the price of the task is not known.",
+    (404, "not_found"): "There is no such path, or no such request of this kind.",
+    (405, "method_not_allowed"): "`Allow` names the methods.",
+    (410, "cancelled"): "The request was cancelled.",
+    (413, "body_too_large"): "The body has more than 6 MiB: give images by URL.",
+    (415, "unsupported_media_type"): "The body is a form or an image, or it is compressed.",
+    (422, "content_policy_violation"): "The vendor's content check refused the prompt or an image.",
+    (422, "invalid_request"): "The request cannot be carried out; `field` and `allowed` say why.",
+    (424, "refused"): "The vendor refused the task; the same request gets the same answer.",
+    (429, "budget_exceeded"): "The rest of the key's budget for this month is not enough.",
+    (429, "quota_exceeded"): "The key's jobs of this day are used up.",
+    (429, "rate_limited"): "The key's calls of this minute are used up.",
+    (429, "throttled"): "Tencent Cloud gets too many requests: wait for `Retry-After`.",
+    (500, "internal_error"): "A defect of this service; its log has the details.",
+    (502, "result_unusable"): "The task finished, but its image could not be used.",
+    (502, "task_failed"): "The task failed at the vendor.",
+    (
+        503,
+        "cloud_unavailable",
+    ): "Tencent Cloud refused a request of the service, or did not answer.",
+    (503, "throttled"): "Tencent Cloud has no room: wait for `Retry-After`.",
+    (504, "request_timeout"): "The task was not sent within `X-Fal-Request-Timeout`.",
+    (504, "submission_unknown"): "It is unknown whether the vendor accepted the task.",
+}
+
+FAILED: frozenset[Fault] = frozenset(
+    (verdict.status, verdict.error_type) for verdict in (*ENDED.values(), CANCELLED)
+)
+"""How a request may end without a result."""
+
+_QUERY = {(400, "invalid_request")}
+_BROKEN: frozenset[Fault] = frozenset({(500, "internal_error")})
+_OPEN = _BROKEN | _QUERY
+_LEDGER = _BROKEN | {
+    (RAISED[raised].status, RAISED[raised].error_type)
+    for raised in (ThrottledError, BackloggedError, CloudError)
+}
+_KEYED = _LEDGER | _QUERY | {(401, "unauthorized"), (429, "rate_limited")}
+_NAMED = _KEYED | {(404, "not_found")}
+_LIMITED = {
+    (403, "forbidden"),
+    (403, "price_unknown"),
+    (429, "budget_exceeded"),
+    (429, "quota_exceeded"),
+}
+_BODY = {
+    (400, "malformed_json"),
+    (413, "body_too_large"),
+    (415, "unsupported_media_type"),
+    (422, "invalid_request"),
+}
+_PLATFORM = {
+    406: Answer(
+        means="The Function URL itself refuses a body of more than 6 MiB. Its answer is not an"
+        " error of this API.",
+        content_type="",
+    )
+}
+_UNCHANGED = {304: Answer(means="The body is the one that `If-None-Match` names.", content_type="")}
+
+
+# Operations
+
+OPERATIONS: Mapping[str, Operation] = {
+    "submit": Operation(
+        group="Submit",
+        summary="Submit a task",
+        answers={
+            200: Answer(
+                means="The task is accepted. With `Prefer: wait`: its result, if it ended in time.",
+                shapes=(schemas.Submitted, schemas.Result),
+            ),
+            **_PLATFORM,
+        },
+        faults=_KEYED | _BODY | _LIMITED,
+        can_have_failed=True,
+        leads_to=("status", "stream", "result", "cancel"),
+        parameters=(
+            "Idempotency-Key",
+            "Prefer",
+            "X-Fal-Queue-Priority",
+            "X-Fal-Request-Timeout",
+        ),
+    ),
+    "upload": Operation(
+        group="Submit",
+        summary="Get a link to upload an input image",
+        answers={200: Answer(means="PUT the image there.", shapes=(schemas.Upload,)), **_PLATFORM},
+        faults=_KEYED | _BODY,
+        body=UploadRequest,
+    ),
+    "status": Operation(
+        group="Requests",
+        summary="Get the status of a request",
+        answers={
+            200: Answer(
+                means="The request has ended, successfully or not.", shapes=(schemas.RequestStatus,)
+            ),
+            202: Answer(means="The request has not ended.", shapes=(schemas.RequestStatus,)),
+        },
+        faults=_NAMED,
+    ),
+    "stream": Operation(
+        group="Requests",
+        summary="Wait for a new status of a request",
+        answers={
+            200: Answer(
+                means="Server-sent events: `data` is a `RequestStatus` as JSON, `id` is the"
+                " `Last-Event-ID` of the next call.",
+                shapes=(schemas.RequestStatus,),
+                content_type="text/event-stream",
+            ),
+            204: Answer(
+                means="The request has ended, and `Last-Event-ID` is its last event.",
+                content_type="",
+            ),
+        },
+        faults=_NAMED,
+        parameters=("Last-Event-ID",),
+    ),
+    "result": Operation(
+        group="Requests",
+        summary="Get the images of a request",
+        answers={200: Answer(means="The images.", shapes=(schemas.Result,))},
+        faults=_NAMED | {(400, "request_in_progress")},
+        can_have_failed=True,
+    ),
+    "cancel": Operation(
+        group="Requests",
+        summary="Cancel a request",
+        answers={
+            202: Answer(
+                means="The request is cancelled, or the vendor was asked to abort its task.",
+                shapes=(schemas.CancellationRequested,),
+            ),
+            400: Answer(means="The request had already ended.", shapes=(schemas.AlreadyCompleted,)),
+        },
+        faults=_NAMED | {(400, "not_cancellable")},
+    ),
+    "query": Operation(
+        group="Requests",
+        summary="Get a request in the form of the vendor",
+        answers={
+            200: Answer(
+                means="The request as VOD or, below `/tencent-mps`, as MPS describes a task.",
+                shapes=(schemas.VodQuery, schemas.MpsQuery),
+            )
+        },
+        faults=_NAMED,
+    ),
+    "jobs": Operation(
+        group="Jobs and usage",
+        summary="List jobs, newest first",
+        answers={200: Answer(means="A page of jobs.", shapes=(schemas.JobPage,))},
+        faults=_KEYED,
+    ),
+    "job": Operation(
+        group="Jobs and usage",
+        summary="Get a job with all details",
+        answers={200: Answer(means="The job.", shapes=(schemas.JobDetail,))},
+        faults=_NAMED,
+    ),
+    "lanes": Operation(
+        group="Jobs and usage",
+        summary="Get the load of the lanes",
+        answers={200: Answer(means="All lanes.", shapes=(schemas.LaneList,))},
+        faults=_KEYED,
+    ),
+    "usage": Operation(
+        group="Jobs and usage",
+        summary="Get the number of images and their estimated cost",
+        answers={
+            200: Answer(means="Sums by day, source and model.", shapes=(schemas.UsageReport,))
+        },
+        faults=_KEYED,
+    ),
+    "models": Operation(
+        group="Service",
+        summary="Get the catalogue of models",
+        answers={
+            200: Answer(means="The catalogue.", shapes=(schemas.Models,), is_versioned=True),
+            **_UNCHANGED,
+        },
+        faults=_KEYED,
+        parameters=("If-None-Match",),
+    ),
+    "health": Operation(
+        group="Service",
+        summary="Check that the service runs",
+        answers={200: Answer(means="The service runs.", shapes=(schemas.Health,))},
+        faults=_OPEN,
+    ),
+    "openapi": Operation(
+        group="Service",
+        summary="Get the OpenAPI document",
+        answers={
+            200: Answer(means="OpenAPI 3.1.", shapes=(dict[str, Any],), is_versioned=True),
+            **_UNCHANGED,
+        },
+        faults=_OPEN,
+        parameters=("If-None-Match",),
+    ),
+    "docs": Operation(
+        group="Service",
+        summary="Get this page",
+        answers={
+            200: Answer(means="The page.", content_type="text/html", is_versioned=True),
+            **_UNCHANGED,
+        },
+        faults=_OPEN,
+        parameters=("If-None-Match",),
+    ),
+    "vod_event": Operation(
+        group="Service",
+        summary="Receive a callback of VOD",
+        answers={200: Answer(means="The callback was received.", shapes=(schemas.CallbackTaken,))},
+        faults=_LEDGER
+        | {
+            (400, "bad_request"),
+            (401, "unauthorized"),
+            (415, "unsupported_media_type"),
+        },
+        body=dict[str, Any],
+        parameters=("Sign", "T"),
+    ),
+}
+"""Name of a route → its operation."""
+
+
+# Parameters
+
+_DAY = {"type": "string", "format": "date"}
+PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "id": {
+        "in": "path",
+        "description": "The `request_id` of the answer to a submit.",
+        "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]{1,64}$"},
+    },
+    "key": {
+        "in": "path",
+        "description": "The `callbackKey` of the stack.",
+        "schema": {"type": "string", "pattern": "^[^/]+$"},
+    },
+    "logs": {
+        "in": "query",
+        "description": "Whether the status contains `logs`; the name alone means yes.",
+        "schema": {"type": "string", "enum": [*SWITCH]},
+    },
+    "Sign": {
+        "in": "query",
+        "description": "VOD's signature, if the path has no key.",
+        "schema": {"type": "string"},
+    },
+    "T": {
+        "in": "query",
+        "description": "Unix time at which the signature expires.",
+        "schema": {"type": "string"},
+    },
+    "state": {
+        "in": "query",
+        "description": "Only jobs in this state.",
+        "schema": {"type": "string", "enum": [*get_args(State)]},
+    },
+    "kind": {
+        "in": "query",
+        "description": "Only jobs of this kind of task.",
+        "schema": {"type": "string", "enum": [*KINDS]},
+    },
+    "source": {
+        "in": "query",
+        "description": "Only jobs of calls (`call`), of uploads (`upload`), of one key"
+        " (`call:<key>`) or of one rule (`upload:<rule>`).",
+        "schema": {"type": "string", "pattern": "^(call|upload)(:.+)?$"},
+    },
+    "limit": {
+        "in": "query",
+        "description": "Largest number of jobs in a page.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": USUAL},
+    },
+    "cursor": {
+        "in": "query",
+        "description": "The `cursor` of the previous page.",
+        "schema": {"type": "string"},
+    },
+    "from": {
+        "in": "query",
+        "description": "First day, in UTC; by default six days before the last day.",
+        "schema": _DAY,
+    },
+    "to": {
+        "in": "query",
+        "description": "Last day, in UTC; today by default. At most 31 days after the first.",
+        "schema": _DAY,
+    },
+    "Last-Event-ID": {
+        "in": "header",
+        "description": "The id of the last event that the client received.",
+        "schema": {"type": "string"},
+    },
+    "If-None-Match": {
+        "in": "header",
+        "description": "The `ETag` of the body that the client has.",
+        "schema": {"type": "string"},
+    },
+    "Prefer": {
+        "in": "header",
+        "description": "`wait=<seconds>`: answer with the result if the request ends in this time.",
+        "schema": {"type": "string"},
+    },
+    "X-Fal-Request-Timeout": {
+        "in": "header",
+        "description": "Seconds after which the request is cancelled if it has not been sent.",
+        "schema": {"type": "number", "minimum": 1, "maximum": LONGEST_PATIENCE_S},
+    },
+    "X-Fal-Queue-Priority": {
+        "in": "header",
+        "description": "`low`: the job waits behind all others.",
+        "schema": {"type": "string", "enum": ["normal", "low"]},
+    },
+    "fal_webhook": {
+        "in": "query",
+        "description": "URL of the webhook, like `webhook_url` in the body.",
+        "schema": {"type": "string", "format": "uri", "maxLength": 2048},
+    },
+    "webhook-id": {
+        "in": "header",
+        "required": True,
+        "description": "Id of the message; the same for all tries.",
+        "schema": {"type": "string"},
+    },
+    "webhook-timestamp": {
+        "in": "header",
+        "required": True,
+        "description": "Unix time of this try.",
+        "schema": {"type": "string"},
+    },
+    "webhook-signature": {
+        "in": "header",
+        "required": True,
+        "description": "`v1,` and the signature; one for each secret, separated by spaces.",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Key": {
+        "in": "header",
+        "description": "Name of the submit: repeated with the same name, it finds the same request"
+        " and costs nothing.",
+        "schema": {"type": "string", "maxLength": 255},
+    },
+}
+"""Name of a parameter → its description in the OpenAPI document."""

@@ -1,0 +1,711 @@
+"""Bodies of answers, as types: mypy checks the handlers against them, OpenAPI is built from them.
+
+No handler imports them at run time, so they are not part of the zip. A docstring below a field is
+its description in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
+
+from aigc.jobs.job import ErrorType, State  # noqa: TC001  read when OpenAPI is built
+
+QueueStatus = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
+VodStatus = Literal["WAITING", "PROCESSING", "FINISH", "ABORTED"]
+MpsStatus = Literal["WAIT", "RUN", "FAIL", "DONE"]
+
+
+# Errors
+
+
+class VendorError(TypedDict):
+    """An error in the form of Tencent Cloud."""
+
+    Code: str
+    """Error code of Tencent Cloud, such as `InvalidParameterValue`."""
+    Message: str
+    """What is wrong, in words."""
+
+
+class VendorRefusalBody(TypedDict):
+    """Content of a refusal in the form of Tencent Cloud."""
+
+    Error: VendorError
+    """The error."""
+    RequestId: str
+    """Id of the invocation; the log of the function has it."""
+
+
+class VendorRefusal(TypedDict):
+    """A refusal in the form of Tencent Cloud, for clients that read only that."""
+
+    Response: VendorRefusalBody
+    """Content of the refusal."""
+
+
+class Refusal(TypedDict):
+    """Why a call was refused."""
+
+    detail: str
+    """What is wrong, in words."""
+    error_type: str
+    """What is wrong, as a word for programs."""
+    field: str | None
+    """The field, header or query parameter that is wrong; null if it is none of them."""
+    allowed: str | None
+    """What is allowed there; null if there is no such list."""
+    retryable: bool
+    """Whether the same call may succeed later."""
+    request_id: str
+    """Id of the invocation; the log of the function has it."""
+    Response: NotRequired[VendorRefusalBody]
+    """The same in the form of Tencent Cloud, on the paths of the vendor's clients."""
+
+
+class Upstream(TypedDict):
+    """What the vendor reported about a failure."""
+
+    code: str
+    """Error code of the vendor; may be empty."""
+    task_id: str
+    """Task id of the vendor; empty if no task was created."""
+    request_id: str
+    """Request id of the vendor."""
+
+
+class Failure(TypedDict):
+    """Why a request ended without a result."""
+
+    detail: str
+    """What went wrong, in words."""
+    error_type: str
+    """What went wrong, as a word for programs."""
+    retryable: bool
+    """Whether a new request of the same task may succeed."""
+    request_id: str
+    """Id of the request."""
+    upstream: Upstream
+    """What the vendor reported."""
+
+
+# The queue protocol
+
+
+class Links(TypedDict):
+    """A request and its URLs."""
+
+    request_id: str
+    """Id of the request."""
+    response_url: str
+    """URL of its result."""
+    status_url: str
+    """URL of its status."""
+    cancel_url: str
+    """URL that cancels it by a PUT."""
+
+
+class Submission(TypedDict):
+    """The answer to a submit in the form of Tencent Cloud."""
+
+    TaskId: str
+    """Id of the request."""
+    RequestId: str
+    """Id of the invocation; the log of the function has it."""
+
+
+class Submitted(Links):
+    """An accepted request."""
+
+    status: Literal["IN_QUEUE"]
+    """The request waits or has just been sent."""
+    queue_position: int
+    """Always 0 here; the status has the position."""
+    logs: None
+    """Always null here."""
+    metrics: dict[str, float]
+    """Always empty here."""
+    Response: Submission
+    """The same in the form of Tencent Cloud, for its clients."""
+    warnings: NotRequired[tuple[str, ...]]
+    """What was accepted without a check, such as a model that is not in the catalogue."""
+
+
+class LogEntry(TypedDict):
+    """An event in the life of a request."""
+
+    timestamp: str
+    """When it happened, in ISO 8601."""
+    level: Literal["INFO", "WARN", "ERROR"]
+    """Severity."""
+    message: str
+    """What happened."""
+    source: str
+    """Always `aigc-functions`."""
+
+
+class Metrics(TypedDict, total=False):
+    """Measurements of a request; empty until it has ended."""
+
+    inference_time: float
+    """Seconds from the submission to the vendor to the end of the request."""
+
+
+class RequestStatus(Links):
+    """Progress of a request."""
+
+    status: QueueStatus
+    """`IN_QUEUE`: it waits in its lane; `IN_PROGRESS`: it was sent to the vendor; `COMPLETED`: it
+    has ended, successfully or not."""
+    logs: list[LogEntry] | None
+    """Events of the request, oldest first; null unless `logs` is on."""
+    metrics: Metrics
+    """Measurements."""
+    queue_position: NotRequired[int]
+    """While the request waits: number of requests before it in its lane, counted up to 1000."""
+    error: NotRequired[str]
+    """If the request failed: what went wrong, in words."""
+    error_type: NotRequired[str]
+    """If the request failed: what went wrong, as a word for programs."""
+
+
+class Image(TypedDict):
+    """A finished image in the results bucket."""
+
+    url: str
+    """Link to the image, valid for one hour at most; ask again for a new one."""
+    content_type: str
+    """Media type of the image."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    file_name: str
+    """Name of the file, without its folder."""
+    file_size: int
+    """Size of the file in bytes."""
+    labels: tuple[str, ...]
+    """Labels inside the file: `tc260`, `iptc`, `c2pa`, `visible`."""
+
+
+class Result(TypedDict):
+    """Images of a request that succeeded."""
+
+    images: list[Image]
+    """The images."""
+    prompt: str
+    """Prompt of the task; empty if it had none."""
+    request_id: str
+    """Id of the request."""
+    task_id: str
+    """Task id of the vendor."""
+    warnings: tuple[str, ...]
+    """What was accepted without a check."""
+
+
+class Report(TypedDict):
+    """Body of a webhook: how a request ended."""
+
+    request_id: str
+    """Id of the request."""
+    gateway_request_id: str
+    """Id of the request again, as fal.ai's webhooks have it."""
+    status: Literal["OK", "ERROR"]
+    """Whether the request succeeded."""
+    payload: Result | Failure
+    """The result, or why there is none."""
+    error: str | None
+    """What went wrong, in words; null if the request succeeded."""
+
+
+class CancellationRequested(TypedDict):
+    """A request that was cancelled, or whose task the vendor was asked to abort."""
+
+    status: Literal["CANCELLATION_REQUESTED"]
+    """The request was cancelled."""
+    request_id: str
+    """Id of the request."""
+    state: State
+    """State of the job after the call."""
+
+
+class AlreadyCompleted(TypedDict):
+    """A request that ended before it could be cancelled."""
+
+    status: Literal["ALREADY_COMPLETED"]
+    """The request had ended."""
+    request_id: str
+    """Id of the request."""
+
+
+# The vendor's own query
+
+
+class PictureSize(TypedDict):
+    """Size of an image."""
+
+    Size: int
+    """Size of the file in bytes."""
+    Width: int
+    """Width in pixels."""
+    Height: int
+    """Height in pixels."""
+
+
+class FileInfo(TypedDict):
+    """A finished image in the form of VOD."""
+
+    StorageMode: Literal["Temporary"]
+    """Always `Temporary`."""
+    MediaName: str
+    """Name of the file in the results bucket."""
+    ClassId: int
+    """Always 0."""
+    ExpireTime: str
+    """When `FileUrl` expires."""
+    FileType: str
+    """Extension of the file name."""
+    FileUrl: str
+    """Link to the image in the results bucket."""
+    FileId: str
+    """Always empty: the file is not in VOD."""
+    MetaData: PictureSize
+    """Size of the image."""
+
+
+class VodOutput(TypedDict):
+    """Finished images of a task."""
+
+    FileInfos: list[FileInfo]
+    """The images."""
+
+
+class VodTask(TypedDict):
+    """A task in the form of VOD's DescribeTaskDetail."""
+
+    TaskId: str
+    """Id of the request."""
+    Status: Literal["PROCESSING", "FINISH"]
+    """Whether the task has ended."""
+    ErrCode: int
+    """0 if the task has not failed."""
+    ErrCodeExt: str
+    """Error code of VOD; empty if the task has not failed."""
+    Message: str
+    """What went wrong, in words; empty if the task has not failed."""
+    Progress: int
+    """100 if the task has ended, else 0."""
+    Input: dict[str, Any]
+    """Parameters of the task, in the spelling of VOD, without images and secrets."""
+    Output: VodOutput | None
+    """Images of the task; null until there are any."""
+    SessionId: str
+    """`session_id` of the submit."""
+    SessionContext: str
+    """`session_context` of the submit."""
+
+
+class VodTaskDetail(TypedDict):
+    """Content of an answer of VOD's DescribeTaskDetail."""
+
+    TaskType: Literal["AigcImageTask", "SceneAigcImageTask"]
+    """Which of the two fields holds the task."""
+    Status: VodStatus
+    """Status of the task."""
+    CreateTime: str
+    """When the request was accepted."""
+    BeginProcessTime: str
+    """When the task was sent to VOD; zeros until then."""
+    FinishTime: str
+    """When the request ended; zeros until then."""
+    AigcImageTask: VodTask | None
+    """A task of kind `vod.image`, or null."""
+    SceneAigcImageTask: VodTask | None
+    """A task of kind `vod.scene_image`, or null."""
+    RequestId: str
+    """Id of the invocation; the log of the function has it."""
+
+
+class MpsTask(TypedDict):
+    """Content of an answer of MPS's DescribeAigcImageTask."""
+
+    Status: MpsStatus
+    """Status of the task."""
+    Message: str
+    """`ok`, or what went wrong."""
+    ImageUrls: list[str]
+    """Links to the images in the results bucket."""
+    RequestId: str
+    """Id of the invocation; the log of the function has it."""
+
+
+class VodQuery(TypedDict):
+    """A request in the form of VOD's DescribeTaskDetail."""
+
+    Response: VodTaskDetail
+    """Content of the answer."""
+
+
+class MpsQuery(TypedDict):
+    """A request in the form of MPS's DescribeAigcImageTask."""
+
+    Response: MpsTask
+    """Content of the answer."""
+
+
+# Jobs
+
+
+class JobSource(TypedDict):
+    """What caused a job."""
+
+    type: Literal["call", "upload"]
+    """Whether a call or an upload caused it."""
+    name: str
+    """Name of the API key, or of the rule."""
+    bucket: str
+    """Bucket of the uploaded file; empty for a call."""
+    key: str
+    """Object key of the uploaded file; empty for a call."""
+    request_id: str
+    """Id of the invocation that accepted the job."""
+
+
+class JobError(TypedDict):
+    """Why a job, or one attempt of it, failed."""
+
+    type: ErrorType
+    """Class of the error."""
+    message: str
+    """What went wrong, in words."""
+    code: str
+    """Error code of the vendor; may be empty."""
+    request_id: str
+    """Request id of the vendor; may be empty."""
+    retryable: bool
+    """Whether a new request of the same task may succeed."""
+
+
+class JobSummary(TypedDict):
+    """A job in a list."""
+
+    request_id: str
+    """Id of the job, which is the id of its request."""
+    kind: str
+    """Kind of the task, such as `vod.image`."""
+    state: State
+    """State of the job."""
+    source: JobSource
+    """What caused the job."""
+    created_at: str
+    """When the job was accepted, in ISO 8601."""
+    updated_at: str
+    """When its record last changed, in ISO 8601."""
+    model: str
+    """Model and version, or the scene."""
+    prompt: str
+    """Prompt of the task; empty if it has none."""
+    pictures: int
+    """Number of finished images."""
+    error: JobError | None
+    """Why the job failed; null if it did not."""
+    job_url: str
+    """URL of the job with all details."""
+    response_url: str
+    """URL of its result."""
+
+
+class JobPage(TypedDict):
+    """A page of jobs, newest first. A page may be short: only `cursor` tells the end."""
+
+    jobs: list[JobSummary]
+    """The jobs."""
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
+class Attempt(TypedDict):
+    """One attempt to run a task at the vendor."""
+
+    number: int
+    """Number of the attempt; the first is 1."""
+    session_id: str
+    """Session id that the vendor got."""
+    task_id: str
+    """Task id of the vendor; empty if no task was created."""
+    request_id: str
+    """Request id of the vendor."""
+    submitted_at: str | None
+    """When the task was sent, in ISO 8601."""
+    finished_at: str | None
+    """When the task ended, in ISO 8601."""
+    vendor_status: str
+    """Last status that the vendor reported."""
+    error: JobError | None
+    """Why the attempt failed; null if it did not."""
+
+
+class OutputLocation(TypedDict):
+    """Where the images of a job are stored."""
+
+    bucket: str
+    """The results bucket."""
+    prefix: str
+    """Folder of the images."""
+    name: str
+    """Begin of their file names."""
+
+
+class DeliveryTry(TypedDict):
+    """One try to deliver a webhook."""
+
+    at: str
+    """When it was made, in ISO 8601."""
+    status: NotRequired[int]
+    """Status of the receiver's answer; absent if there was none."""
+    error: NotRequired[str]
+    """Why there was no answer."""
+
+
+class Delivery(TypedDict):
+    """Delivery of the webhook of a job."""
+
+    url: str
+    """URL of the receiver, without its query."""
+    state: Literal["pending", "delivered", "dead"]
+    """Whether it was delivered, or given up (`dead`)."""
+    tries: list[DeliveryTry]
+    """All tries."""
+
+
+class JobDetail(TypedDict):
+    """A job with all details, without secrets."""
+
+    request_id: str
+    """Id of the job, which is the id of its request."""
+    kind: str
+    """Kind of the task, such as `vod.image`."""
+    lane: str
+    """Lane that the job runs in."""
+    state: State
+    """State of the job."""
+    priority: int
+    """Priority in the lane, -10 to 10; 10 is first."""
+    source: JobSource
+    """What caused the job."""
+    created_at: str
+    """When the job was accepted, in ISO 8601."""
+    updated_at: str
+    """When its record last changed, in ISO 8601."""
+    start_by: str | None
+    """When the job is cancelled if it has not been sent by then, in ISO 8601."""
+    task: dict[str, Any]
+    """Parameters of the task; URLs of inputs without their queries."""
+    model: str
+    """Model and version, or the scene."""
+    prompt: str
+    """Prompt of the task; empty if it has none."""
+    place: OutputLocation
+    """Where the images are stored."""
+    attempts: list[Attempt]
+    """All attempts, oldest first."""
+    images: list[Image]
+    """Finished images."""
+    warnings: tuple[str, ...]
+    """What was accepted without a check."""
+    error: JobError | None
+    """Why the job failed; null if it did not."""
+    webhook: Delivery | None
+    """Delivery of the webhook; null if the job has none."""
+    response_url: str
+    """URL of its result."""
+    status_url: str
+    """URL of its status."""
+    cancel_url: str
+    """URL that cancels it by a PUT."""
+
+
+# Lanes and models
+
+
+class Lane(TypedDict):
+    """A lane: tasks that share a limit of the vendor."""
+
+    name: str
+    """Name of the lane, which is the kind of its tasks."""
+    limit: int
+    """Number of tasks that may run at the same time."""
+    limit_now: int
+    """The limit that holds now: lower than `limit` for a while after the vendor had no room."""
+    in_use: int
+    """Number of tasks that run."""
+    waiting: int
+    """Number of jobs that wait."""
+    waiting_is_exact: bool
+    """Whether `waiting` is exact; false if more jobs wait than were counted."""
+    slowed_down_at: str | None
+    """When the vendor last had no room, in ISO 8601."""
+
+
+class LaneList(TypedDict):
+    """All lanes."""
+
+    lanes: list[Lane]
+    """The lanes."""
+
+
+class ModelLimit(TypedDict):
+    """Documented limit of one parameter of a model."""
+
+    parameter: str
+    """Path of the parameter in the body."""
+    allowed: str
+    """The limit, in words."""
+    at_most: NotRequired[int]
+    """Largest number that is allowed, if the limit is one."""
+    one_of: NotRequired[list[str]]
+    """Values that are allowed, if the limit is a list."""
+
+
+class Model(TypedDict):
+    """A version of a model and its documented limits."""
+
+    name: str
+    """Name of the model."""
+    version: str
+    """Its version."""
+    source: str
+    """Where the limits are documented."""
+    limits: list[ModelLimit]
+    """The limits."""
+
+
+class ModelsOfKind(TypedDict):
+    """Models of a kind of task."""
+
+    kind: str
+    """Kind of the task, such as `vod.image`."""
+    endpoint: str
+    """Path to submit such a task to."""
+    models: list[Model]
+    """The models."""
+
+
+class Scene(TypedDict):
+    """A scene of `vod.scene_image`."""
+
+    name: str
+    """Name of the scene: `type` in `scene_info`."""
+    config: str | None
+    """Field of `scene_info` that holds its configuration; null if it has none."""
+    output: list[str]
+    """Fields of `output_config` that it allows."""
+    is_deprecated: bool
+    """Whether the vendor has deprecated it."""
+
+
+class Models(TypedDict):
+    """Catalogue of models."""
+
+    as_of: str
+    """Date of the catalogue."""
+    kinds: list[ModelsOfKind]
+    """Models, by kind of task."""
+    scenes: list[Scene]
+    """Scenes of `vod.scene_image`."""
+
+
+# Uploads
+
+
+class Upload(TypedDict):
+    """Where to PUT an image, and how to name it as an input."""
+
+    upload_url: str
+    """URL to PUT the image to, valid for 15 minutes."""
+    method: Literal["PUT"]
+    """Method of the upload."""
+    headers: dict[str, str]
+    """Headers of the upload: send them unchanged, they are signed."""
+    expires_at: str
+    """When the URL expires, in ISO 8601."""
+    url: str
+    """The image as an input (`cos://…`): put it into the field of the task for the URL of an
+    image."""
+
+
+# Usage
+
+
+class UsageSum(TypedDict):
+    """Sum over some jobs."""
+
+    jobs: int
+    """Number of jobs."""
+    succeeded: int
+    """Number of jobs that succeeded."""
+    pictures: int
+    """Number of images."""
+    cost: str | None
+    """Estimated cost of the jobs with a known price, as a decimal number; null if there are
+    none."""
+    jobs_without_price: int
+    """Number of jobs that `cost` does not include."""
+
+
+class UsageRow(UsageSum):
+    """Sum over the jobs of one day, source, kind and model."""
+
+    day: str
+    """Day in UTC on which the jobs ended."""
+    kind: str
+    """Kind of the tasks, such as `vod.image`."""
+    model: str
+    """Model, or scene; `default` if MPS chose."""
+    version: str
+    """Version of the model, or model of the scene; may be empty."""
+    source: str
+    """`call:<key>` or `upload:<rule>`."""
+
+
+UsageReport = TypedDict(
+    "UsageReport",
+    {
+        "from": Annotated[str, Field(description="First day, in UTC.")],
+        "to": Annotated[str, Field(description="Last day, in UTC.")],
+        "currency": Annotated[
+            str | None, Field(description="Currency of the costs; null if no prices are known.")
+        ],
+        "complete": Annotated[
+            bool,
+            Field(
+                description="False if the time of the call was not enough: ask again, from the last"
+                " day in `usage`."
+            ),
+        ],
+        "total": Annotated[UsageSum, Field(description="Sum over all jobs.")],
+        "usage": Annotated[
+            list[UsageRow], Field(description="Sums by day, kind, model, version and source.")
+        ],
+    },
+)
+UsageReport.__doc__ = "Number of jobs and images, and their estimated cost, of some days."
+
+
+# The rest
+
+
+class Health(TypedDict):
+    """The service runs."""
+
+    status: Literal["ok"]
+    """Always `ok`."""
+
+
+class CallbackTaken(TypedDict):
+    """Answer to a callback of VOD."""
+
+    code: Literal[0]
+    """Always 0: VOD need not repeat the callback."""

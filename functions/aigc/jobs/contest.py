@@ -1,0 +1,214 @@
+"""Mutual exclusion from reads and writes of single keys.
+
+COS has no locks. Its create-if-absent (`x-cos-forbid-overwrite`) looks and then writes: creators
+that come together may all be told that they created the key. So nothing here rests on it. What
+is assumed: a PUT of one key is all or nothing and the last one stays, and a GET that begins after
+a PUT or DELETE of its key was answered sees it.
+
+## The splitter
+
+Moir and Anderson's splitter lets at most one contender through. Each has a token of its own:
+
+1. write the token to `x`;
+2. read `y`; if it is there, yield;
+3. write the token to `y`;
+4. read `x`; if it is not the token, yield; otherwise win.
+
+At most one wins. Assume that P and Q win. If both writes of `x` were answered before either of
+them read `x` in step 4, both reads saw the last of the two writes or a later one, so one of them
+did not see its own token. Otherwise one of them, say P, began step 4 before Q's write of `x` was
+answered. P's write of `y` was answered before that, and Q reads `y` after its write of `x` was
+answered. So Q saw `y` and yielded. Both cases contradict the assumption.
+
+- Step 1 uses create-if-absent as a filter: whoever is refused yields after one request. That
+  proves nothing, and it keeps contenders from meeting in practice.
+- Step 2 also reads `x`: a contender that was overwritten yields before it writes `y`. That makes
+  it rare that all yield.
+- No request of a splitter is repeated. A contender without an answer yields. Its write may take
+  effect later, which can only make others yield.
+- A contender that dies between two steps has not won. One that dies after step 4 has won and
+  holds the key until its lease is over.
+- Two processes never run one contender: each run makes a token of its own.
+
+## Generations
+
+A splitter is used once. If all contenders yield, or the winner dies, the next one is used:
+`<key>/000/x`, `<key>/001/x`, and so on. Generation g+1 may be entered when no contender of
+generation g can be at work any more. There are two ways to know that:
+
+*Age* (`acquire`): all tokens of generation g are older than a lease. A lease is longer than a
+function may run and than a write without an answer may take to have its effect.
+
+*Handshake* (`create_once`, `take_once`): where nobody can wait for a lease. The winner of the
+splitter writes `commit` and then reads `abort`; if that is there, it removes `commit` and gives
+up. A contender that goes on writes `abort` and then reads `commit`. If there is none, generation g
+is dead. Each writes its own flag before it reads the other's, so at least one of them sees the
+other: the winner and generation g+1 cannot both go on.
+
+Whoever removes the keys of a contest must know that it is not entered any more, and must wait a
+lease from then on: a contender that read the old state may still be at work.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import secrets
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from aigc.errors import AmbiguousError
+from aigc.wire import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aigc.jobs.ports import ObjectStore, Parallel
+
+Created = TypeVar("Created")
+
+PAUSES_S = (0.1, 0.2, 0.4, 0.8)
+"""Between looks for the result of a contest that was lost, before its generation is aborted."""
+
+MORE_PAUSES_S = (1.0, 2.0)
+"""The same where a winner is known to be at work."""
+
+MOST_GENERATIONS = 50
+"""Generations that one call enters: each one that died took contenders that met."""
+
+
+class Ticket(Record):
+    """The body of `x`, `y` and `commit`: who wrote it, and when."""
+
+    token: str
+    at: datetime
+
+
+class Contest:
+    """Contests on the keys of one bucket."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        lease: timedelta,
+        now: Callable[[], datetime],
+        parallel: Parallel,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._now = now
+        self._parallel = parallel
+        self._sleep = sleep
+
+    def acquire(self, key: str) -> int | None:
+        """Become the only holder of a key for a lease; None where another contender may be it.
+
+        Returns the generation that was won. After 0 there was an earlier holder: it may have
+        acted, so the caller must read again what it acts on.
+        """
+        for generation in itertools.count():
+            place = f"{key}/{generation:03d}"
+            if self._split(place):
+                return generation
+            if not self._has_expired(place):
+                return None
+        raise AssertionError("unreachable")  # count() does not end
+
+    def create_once(self, key: str, find: Callable[[], Created | None]) -> Created | None:
+        """Become the only one that may create what `find` looks for.
+
+        Returns None where the caller may create it, and what was found where it exists.
+
+        Raises:
+            AmbiguousError: Another contender is at work on it and did not finish in time.
+        """
+        for generation in range(MOST_GENERATIONS):
+            place = f"{key}/{generation:03d}"
+            if self._split(place) and self._commit(place):
+                # An earlier generation may have created it before it expired.
+                return find() if generation else None
+            is_aborted = self._store.get(f"{place}/abort") is not None
+            found = None if is_aborted else self._wait_for(find, PAUSES_S)
+            if found is not None:
+                return found
+            if not self._abort(place) and not self._has_expired(place):
+                found = self._wait_for(find, MORE_PAUSES_S)
+                if found is not None:
+                    return found
+                break
+        raise AmbiguousError(f"create {key}: another invocation is at work on it")
+
+    def take_once(self, key: str) -> bool:
+        """Take a key that nobody gives back; False where it is taken.
+
+        Of contenders that come together none may get it in the worst case, never two.
+        """
+        for generation in range(MOST_GENERATIONS):
+            place = f"{key}/{generation:03d}"
+            if self._split(place) and self._commit(place):
+                return True
+            if self._is_committed(place):
+                return False
+            self._sleep(random.uniform(*PAUSES_S[:2]))  # noqa: S311  no secret
+            if not self._abort(place):
+                return False
+        return False
+
+    def ticket(self, token: str = "") -> bytes:
+        """Make the body that a contender writes."""
+        ticket = Ticket(token=token or secrets.token_hex(16), at=self._now())
+        return ticket.model_dump_json().encode()
+
+    def is_expired(self, body: bytes | None) -> bool:
+        """Whether the contender that wrote this cannot be at work any more."""
+        if body is None:
+            return True
+        return self._now() - Ticket.model_validate_json(body).at > self._lease
+
+    def _split(self, place: str) -> bool:
+        ticket = self.ticket()
+        x, y = f"{place}/x", f"{place}/y"
+        if not self._store.create(x, ticket):
+            return False
+        first, second = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+        if first != ticket or second is not None:
+            return False
+        self._store.put(y, ticket)
+        return self._store.get(x) == ticket
+
+    def _has_expired(self, place: str) -> bool:
+        """Whether a generation was entered, and by nobody who can be at work any more."""
+        x, y = self._parallel(
+            lambda: self._store.get(f"{place}/x"), lambda: self._store.get(f"{place}/y")
+        )
+        is_entered = x is not None or y is not None
+        return is_entered and self.is_expired(x) and self.is_expired(y)
+
+    def _commit(self, place: str) -> bool:
+        self._store.put(f"{place}/commit", self.ticket())
+        if self._store.get(f"{place}/abort") is None:
+            return True
+        self._store.delete(f"{place}/commit")
+        return False
+
+    def _abort(self, place: str) -> bool:
+        """End a generation without a winner; False where it has one."""
+        if self._is_committed(place):
+            return False
+        self._store.put(f"{place}/abort", b"{}")
+        return not self._is_committed(place)
+
+    def _is_committed(self, place: str) -> bool:
+        return self._store.get(f"{place}/commit") is not None
+
+    def _wait_for(
+        self, find: Callable[[], Created | None], pauses_s: tuple[float, ...]
+    ) -> Created | None:
+        for pause_s in pauses_s:
+            self._sleep(random.uniform(0.5, 1.5) * pause_s)  # noqa: S311  no secret
+            found = find()
+            if found is not None:
+                return found
+        return None

@@ -1,0 +1,39 @@
+"""Labels of the pictures that a job stores, as the deployment wants them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aigc.labels.files import Labelled, add_labels
+from aigc.labels.label import Producer
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+    from aigc.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+VISIBLE = "visible"
+"""The logo that the vendor was asked to draw; the pixels are not looked at."""
+
+
+def labelled_picture(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
+    """Return a picture with its labels; storing it again writes the same ones."""
+    labelled = Labelled(data, ())
+    if runtime.settings.labels != "none":
+        producer = Producer(_producer_name(runtime.settings), f"{job.id}-{number}")
+        labelled = add_labels(data, producer)
+    if labelled.unlabelled:
+        fields = {"job": job.id, "number": number, "reason": labelled.unlabelled}
+        logger.warning("picture_not_labelled", extra=fields)
+    if runtime.task_of(job).visible_label():
+        return labelled._replace(labels=(*labelled.labels, VISIBLE))
+    return labelled
+
+
+def _producer_name(settings: Settings) -> str:
+    """Name the producing service: as configured, else by the account that it runs in."""
+    app_id = settings.results_bucket.rpartition("-")[2]
+    return settings.content_producer or f"aigc-functions-{app_id}"

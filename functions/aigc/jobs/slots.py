@@ -1,0 +1,210 @@
+"""Slots: how a lane runs no more tasks than it may.
+
+| key | what it is |
+|---|---|
+| `lanes/<lane>/slots/<n>/x`, `…/y` | the slot's splitter: see `aigc.jobs.contest` |
+| `lanes/<lane>/slots/<n>/<job>-<token>` | a job that contends for the slot or holds it |
+
+The winner of the splitter holds the slot until its job ends. The entry with the token has a name
+that is unique to one attempt to take the slot. It is written together with `x` and removed by
+losers; so the sweep finds the holder, although `x` and `y` may have been overwritten by losers.
+Whether an entry is the holder is said by the record of its job, which names slot and token.
+
+**Taking.** `take` is the splitter. `enter`, `mark` and `confirm` are its three steps for a call
+that is about to be answered: the second step reads and writes `y` in one round trip, by a
+create-if-absent and a read beside it. Two contenders can both win then only if they come within
+the same two round trips, the look of that create misses a key that was answered before, and the
+read beside it comes after its write. That costs no money: a lane runs one more task than it may
+until one of them ends. The number of contenders that come together bounds it.
+
+**Releasing.** Only the holder of the job's claim releases its slot: first `x`, then `y` and the
+entry. While `y` is there, nobody can win. The delete of `y` is sent once. If its answer is lost it
+takes effect once, before anybody can have read that `y` is absent. Done twice, the second release
+finds other tokens and does nothing.
+
+**Healing.** If all contenders yield, or one dies, the keys stay and the slot is idle. The sweep
+removes them when all are older than a lease and no record names the slot, alone by a claim on the
+token. A listing that is late hides an entry for a minute, which is less than a lease; by then the
+entry of a holder is shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import CloudError
+from aigc.jobs.contest import Ticket
+from aigc.jobs.job import Slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from aigc.jobs.contest import Contest
+    from aigc.jobs.ports import Listed, ObjectStore, Parallel
+
+logger = logging.getLogger(__name__)
+
+OF_A_SLOT = "slot-"
+"""How the claims on slots begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotEntry:
+    """A job that contends for a slot or holds it, as a listing shows it."""
+
+    key: str
+    job_id: str
+    slot: Slot
+    modified: datetime
+
+
+class Slots:
+    """The slots of all lanes."""
+
+    def __init__(self, store: ObjectStore, contest: Contest, parallel: Parallel) -> None:
+        self._store = store
+        self._contest = contest
+        self._parallel = parallel
+
+    def take(self, lane: str, number: int, job_id: str) -> Slot | None:
+        """Take a slot for a job; None where another contender was faster."""
+        slot = new_slot(number)
+        x, y = _keys(lane, number)
+        entered, _ = self._parallel(*self._entering(lane, slot, job_id))
+        if entered:
+            first, second = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+            if second is None and _is_of(first, slot):
+                self._store.put(y, self._contest.ticket(slot.token))
+                if self.confirm(lane, slot):
+                    return slot
+        self.leave(lane, slot, job_id)
+        return None
+
+    def enter(self, lane: str, slot: Slot, job_id: str) -> bool:
+        """Take the first step; False where the slot is taken: then it must be left."""
+        _, y = _keys(lane, slot.number)
+        entering = self._entering(lane, slot, job_id)
+        entered, _, second = self._parallel(*entering, lambda: self._store.get(y))
+        return entered and second is None
+
+    def mark(self, lane: str, slot: Slot) -> bool:
+        """Take the second step; False where another contender has."""
+        _, y = _keys(lane, slot.number)
+        ticket = self._contest.ticket(slot.token)
+        marked, seen = self._parallel(
+            lambda: self._store.create(y, ticket), lambda: self._store.get(y)
+        )
+        return marked and (seen is None or _is_of(seen, slot))
+
+    def confirm(self, lane: str, slot: Slot) -> bool:
+        """Take the last step: whether the slot is held."""
+        return _is_of(self._store.get(_keys(lane, slot.number)[0]), slot)
+
+    def leave(self, lane: str, slot: Slot, job_id: str) -> None:
+        """Withdraw from a slot that was not won.
+
+        To remove `x` can only make others yield; a `y` is another's guard and stays.
+        """
+        self._parallel(
+            _deletion(self._store, _entry_key(lane, slot, job_id)),
+            lambda: self._withdraw(lane, slot),
+        )
+
+    def _withdraw(self, lane: str, slot: Slot) -> None:
+        if self.confirm(lane, slot):
+            self._store.delete(_keys(lane, slot.number)[0])
+
+    def release(self, lane: str, slot: Slot, job_id: str) -> bool:
+        """Give a slot back if it is still held; False where that failed.
+
+        The sweep gives it back later then.
+        """
+        x, y = _keys(lane, slot.number)
+        try:
+            held = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+            if any(_is_of(body, slot) for body in held):
+                self._store.delete(x)
+                self._parallel(
+                    lambda: self._store.delete_once(y),
+                    _deletion(self._store, _entry_key(lane, slot, job_id)),
+                )
+        except CloudError as error:
+            logger.warning("slot_left_to_sweep", extra={"lane": lane, "code": error.code})
+            return False
+        return True
+
+    def reclaim(self, lane: str, number: int) -> bool:
+        """Free a slot that no record names, once all that contended for it are dead."""
+        x, y = _keys(lane, number)
+        held = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+        if not all(self._contest.is_expired(body) for body in held):
+            return False
+        body = held[1] or held[0]
+        if body is None:
+            return False
+        token = Ticket.model_validate_json(body).token
+        if self._contest.acquire(f"claims/{OF_A_SLOT}{token}~{lane}~{number}") is None:
+            return False
+        again = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+        if again != held:
+            return False
+        self._store.delete(x)
+        self._store.delete_once(y)
+        return True
+
+    def forget(self, entry: SlotEntry) -> None:
+        """Remove an entry of a job that does not hold the slot."""
+        self._store.delete(entry.key)
+
+    def has_token(self, lane: str, number: int, token: str) -> bool:
+        """Whether a slot's keys still are those of one attempt to take it."""
+        slot = Slot(number=number, token=token)
+        return any(_is_of(self._store.get(key), slot) for key in _keys(lane, number))
+
+    def _entering(self, lane: str, slot: Slot, job_id: str) -> tuple[Callable[[], Any], ...]:
+        x, _ = _keys(lane, slot.number)
+        ticket = self._contest.ticket(slot.token)
+        return (
+            lambda: self._store.create(x, ticket),
+            lambda: self._store.put(_entry_key(lane, slot, job_id), b"{}"),
+        )
+
+
+def new_slot(number: int) -> Slot:
+    """Name an attempt to take a slot."""
+    return Slot(number=number, token=secrets.token_hex(16))
+
+
+def slot_number(listed: Listed, prefix: str) -> int:
+    """Read the number of the slot that a key belongs to."""
+    return int(listed.key.removeprefix(prefix).split("/")[0])
+
+
+def slot_entry(listed: Listed, prefix: str) -> SlotEntry | None:
+    """Read the entry that a key is; None where it is a key of the splitter."""
+    number, name = listed.key.removeprefix(prefix).split("/")
+    job_id, _, token = name.rpartition("-")
+    if not job_id:
+        return None
+    return SlotEntry(listed.key, job_id, Slot(number=int(number), token=token), listed.modified)
+
+
+def _keys(lane: str, number: int) -> tuple[str, str]:
+    prefix = f"lanes/{lane}/slots/{number:04d}/"
+    return f"{prefix}x", f"{prefix}y"
+
+
+def _entry_key(lane: str, slot: Slot, job_id: str) -> str:
+    return f"lanes/{lane}/slots/{slot.number:04d}/{job_id}-{slot.token}"
+
+
+def _is_of(body: bytes | None, slot: Slot) -> bool:
+    return body is not None and Ticket.model_validate_json(body).token == slot.token
+
+
+def _deletion(store: ObjectStore, key: str) -> Callable[[], None]:
+    return lambda: store.delete(key)

@@ -1,0 +1,96 @@
+"""Metadata segments of JPEG files."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import TYPE_CHECKING
+
+from aigc.labels.container import Layout, cut_off
+from aigc.labels.label import LabelError
+from aigc.labels.xmp import without_padding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MARK = 0xFF
+_APP0, _APP1, _APP11 = 0xE0, 0xE1, 0xEB
+_SCAN, _END = 0xDA, 0xD9
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+"""Markers without a length."""
+
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_EXIF = b"Exif\0\0"
+_MAX_SEGMENTS = 10_000
+_MAX_CONTENT = 0xFFFF - 2
+
+
+def layout(data: memoryview) -> Layout:
+    """Find the metadata of a JPEG, all of which stands before the first scan.
+
+    Raises:
+        LabelError: Its segments do not lead to a scan, or there are too many.
+    """
+    found = Layout(insert_at=2)
+    for start, end, marker in _segments(data):
+        content = data[start + 4 : end]
+        is_exif = marker == _APP1 and content[:6] == _EXIF
+        # JFIF and EXIF must come first; offsets of later segments count from where these stand.
+        if found.insert_at == start and (marker == _APP0 or is_exif):
+            found.insert_at = end
+        if is_exif:
+            found.add_exif(content)
+        elif marker == _APP1 and content[: len(_XMP)] == _XMP:
+            found.add_packet(start, end, functools.partial(bytes, content[len(_XMP) :]))
+        elif marker == _APP11:
+            found.has_c2pa = found.has_c2pa or _is_c2pa(content)
+    return found
+
+
+def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
+    """Return the file with this packet in the place of its first one.
+
+    Raises:
+        LabelError: The packet does not fit into a segment.
+    """
+    content = _XMP + packet
+    if len(content) > _MAX_CONTENT:
+        content = without_padding(content)
+    if len(content) > _MAX_CONTENT:
+        raise LabelError(f"XMP of {len(content)} bytes; a JPEG segment holds {_MAX_CONTENT}")
+    segment = struct.pack(">BBH", _MARK, _APP1, len(content) + 2) + content
+    start, end = found.insert_at, found.insert_at
+    if found.packets:
+        start, end = found.packets[0].start, found.packets[0].end
+    return b"".join((data[:start], segment, data[end:]))
+
+
+def _segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
+    """List start, end and marker of each segment before the first scan."""
+    start = 2
+    try:
+        for _ in range(_MAX_SEGMENTS):
+            mark, marker = data[start], data[start + 1]
+            if mark != _MARK:
+                raise cut_off(start)
+            if marker in (_SCAN, _END):
+                return
+            if marker == _MARK:  # fill bytes
+                start += 1
+                continue
+            end = start + 2
+            if marker not in _STANDALONE:
+                end += struct.unpack_from(">H", data, end)[0]
+            if end > len(data):
+                raise cut_off(len(data))
+            yield start, end, marker
+            start = end
+    except (IndexError, struct.error):
+        raise cut_off(len(data)) from None
+    raise LabelError(f"a JPEG of more than {_MAX_SEGMENTS} segments before the picture")
+
+
+def _is_c2pa(content: memoryview) -> bool:
+    """Tell a C2PA manifest from the other uses of APP11: a JUMBF box, described as c2pa."""
+    box = bytes(content)
+    return box[:2] == b"JP" and box[12:16] == b"jumb" and b"c2pa" in box[16:]

@@ -1,0 +1,100 @@
+"""Metadata chunks of PNG files."""
+
+from __future__ import annotations
+
+import functools
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from aigc.labels.container import MAX_PARTS, Layout, cut_off, inflate
+from aigc.labels.label import MAX_TEXT, LabelError
+from aigc.labels.xmp import MAX_PACKET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIGNATURE = 8
+_FRAME = 12
+"""Bytes of a chunk beside its content: length, type, checksum."""
+
+_XMP = b"XML:com.adobe.xmp\0"
+_LABELS = {b"tEXt": b"AIGC\0", b"iTXt": b"AIGC\0\0\0"}
+"""Text chunks in which some writers put a label."""
+
+
+def layout(data: memoryview) -> Layout:
+    """Find the metadata of a PNG.
+
+    Raises:
+        LabelError: Its chunks do not lead to its end, or there are too many.
+    """
+    found = Layout()
+    for start, end, kind in _chunks(data):
+        _note(found, data, start, end, kind)
+    if not found.insert_at:
+        raise LabelError("a PNG without IDAT")
+    return found
+
+
+def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
+    """Return the file with this packet in the place of its first one."""
+    content = b"iTXt" + _XMP + b"\0\0\0\0" + packet
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    start, end = found.insert_at, found.insert_at
+    if found.packets:
+        start, end = found.packets[0].start, found.packets[0].end
+    return b"".join((data[:start], chunk, data[end:]))
+
+
+def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
+    """List start, end and type of each chunk; what follows IEND is no chunk."""
+    start = _SIGNATURE
+    for _ in range(MAX_PARTS):
+        if start + _FRAME > len(data):
+            raise cut_off(len(data))
+        length, kind = struct.unpack_from(">I4s", data, start)
+        end = start + _FRAME + length
+        if end > len(data):
+            raise cut_off(len(data))
+        yield start, end, kind
+        if kind == b"IEND":
+            return
+        start = end
+    raise LabelError(f"a PNG of more than {MAX_PARTS} chunks")
+
+
+def _note(found: Layout, data: memoryview, start: int, end: int, kind: bytes) -> None:
+    if kind == b"IDAT":
+        found.insert_at = found.insert_at or start
+        return
+    content = data[start + 8 : end - 4]
+    if kind == b"caBX":
+        found.has_c2pa = True
+    elif kind == b"eXIf":
+        found.add_exif(content)
+    elif kind == b"iTXt" and content[: len(_XMP)] == _XMP:
+        found.add_packet(start, end, functools.partial(_packet, content[len(_XMP) :]))
+    else:
+        found.text = found.text or _text(kind, content)
+
+
+def _text(kind: bytes, content: memoryview) -> str:
+    """Read a label in a text chunk; what is longer than any label is none."""
+    keyword = _LABELS.get(kind)
+    if keyword is None or len(content) > 4 * MAX_TEXT or content[: len(keyword)] != keyword:
+        return ""
+    text = bytes(content[len(keyword) :])
+    if kind == b"iTXt":
+        text = text.split(b"\0", 2)[-1]
+    return text.decode("utf-8", "replace")
+
+
+def _packet(content: memoryview) -> bytes:
+    """Read an iTXt behind its keyword: compression, method, language, translation, text."""
+    if len(content) > 2 * MAX_PACKET:
+        raise LabelError(f"an XMP chunk of {len(content)} bytes; allowed: at most {MAX_PACKET}")
+    parts = bytes(content[2:]).split(b"\0", 2)
+    if len(parts) < 3:  # noqa: PLR2004  language, translation, text
+        raise LabelError("an XMP chunk without text")
+    return inflate(parts[2], MAX_PACKET) if content[0] else parts[2]

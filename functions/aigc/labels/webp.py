@@ -1,0 +1,121 @@
+"""Metadata chunks of WebP files."""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import TYPE_CHECKING
+
+from aigc.errors import BadPictureError
+from aigc.labels.container import MAX_PARTS, Layout, cut_off
+from aigc.labels.label import LabelError
+from aigc.labels.xmp import MAX_PACKET
+from aigc.pictures import webp_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FILE_HEAD = 12
+_HEAD = 8
+_EXTENDED = 10
+"""Bytes of the content of VP8X; a picture has more."""
+
+_HAS_XMP = 0x04
+_HAS_ALPHA = 0x10
+_LOSSLESS_ALPHA = 1 << 28
+"""The bit of a lossless picture's header that says whether its alpha is used."""
+
+
+def layout(data: memoryview) -> Layout:
+    """Find the metadata of a WebP.
+
+    Raises:
+        LabelError: Its chunks do not lead to its end, or there are too many.
+    """
+    end_of_file = _HEAD + struct.unpack_from("<I", data, 4)[0]
+    if not _FILE_HEAD + _HEAD + _EXTENDED <= end_of_file <= len(data):
+        raise cut_off(len(data))
+    found = Layout(insert_at=end_of_file)
+    for start, end, kind in _chunks(data[:end_of_file]):
+        content = data[start + _HEAD : end]
+        if kind == b"XMP ":
+            found.add_packet(start, end + (end & 1), functools.partial(_packet, content))
+        elif kind == b"EXIF":
+            found.add_exif(content)
+        elif kind == b"C2PA":
+            found.has_c2pa = True
+    return found
+
+
+def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
+    """Return the file with this packet in the place of its first one, in the extended format.
+
+    Raises:
+        LabelError: The head of the file is damaged.
+    """
+    start = end = found.insert_at
+    if found.packets:
+        start, end = found.packets[0].start, min(found.packets[0].end, found.insert_at)
+    head, body = _extended_head(data)
+    before = data[body:start]
+    padding = b"\0" * (len(before) & 1)
+    chunk = struct.pack("<4sI", b"XMP ", len(packet)) + packet + b"\0" * (len(packet) & 1)
+    after = data[end : found.insert_at]
+    size = 4 + len(head) + len(before) + len(padding) + len(chunk) + len(after)
+    riff = struct.pack("<4sI4s", b"RIFF", size, b"WEBP")
+    return b"".join((riff, head, before, padding, chunk, after, data[found.insert_at :]))
+
+
+def _extended_head(data: memoryview) -> tuple[bytes, int]:
+    """Return a VP8X chunk that announces XMP, and where the chunks behind it begin."""
+    length = struct.unpack_from("<I", data, _FILE_HEAD + 4)[0]
+    if bytes(data[_FILE_HEAD : _FILE_HEAD + 4]) == b"VP8X":
+        if length < _EXTENDED:
+            raise cut_off(_FILE_HEAD + _HEAD + length)
+        end = _FILE_HEAD + _HEAD + length + (length & 1)
+        head = bytearray(data[_FILE_HEAD:end])
+        head[_HEAD] |= _HAS_XMP
+        return bytes(head), end
+    flags = _HAS_XMP | (_HAS_ALPHA if _has_alpha(data) else 0)
+    size = b"".join((side - 1).to_bytes(3, "little") for side in _simple_size(data))
+    return struct.pack("<4sIB3x", b"VP8X", _EXTENDED, flags) + size, _FILE_HEAD
+
+
+def _simple_size(data: memoryview) -> tuple[int, int]:
+    try:
+        width, height = webp_size(data)
+    except BadPictureError as error:
+        raise LabelError(str(error)) from None
+    if not width * height:
+        raise LabelError(f"a webp of {width}x{height} pixels")
+    return width, height
+
+
+def _has_alpha(data: memoryview) -> bool:
+    """Whether a picture in the simple format is transparent, which only a lossless one can be."""
+    if bytes(data[_FILE_HEAD : _FILE_HEAD + 4]) != b"VP8L":
+        return False
+    return bool(struct.unpack_from("<I", data, _FILE_HEAD + _HEAD + 1)[0] & _LOSSLESS_ALPHA)
+
+
+def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
+    """List start, end and type of each chunk; a chunk of an odd size has a byte behind it."""
+    start = _FILE_HEAD
+    for _ in range(MAX_PARTS):
+        if start >= len(data):
+            return
+        if start + _HEAD > len(data):
+            raise cut_off(len(data))
+        kind, length = struct.unpack_from("<4sI", data, start)
+        end = start + _HEAD + length
+        if end > len(data):
+            raise cut_off(len(data))
+        yield start, end, kind
+        start = end + (end & 1)
+    raise LabelError(f"a WebP of more than {MAX_PARTS} chunks")
+
+
+def _packet(content: memoryview) -> bytes:
+    if len(content) > MAX_PACKET:
+        raise LabelError(f"an XMP chunk of {len(content)} bytes; allowed: at most {MAX_PACKET}")
+    return bytes(content)

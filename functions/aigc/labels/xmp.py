@@ -1,0 +1,150 @@
+"""XMP packets: reading the two properties of a label, and adding them with all else untouched.
+
+A packet is edited as text, at the positions that the XML parser reports. Writing the parsed tree
+anew would change prefixes, order and white space of other programs' metadata.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aigc.labels.label import LabelError
+
+MAX_PACKET = 2**20
+"""Bytes of a packet that is read; an editor's long history takes some hundred thousand."""
+
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+GENERATED_SOURCE = f"{SOURCE_TYPES}trainedAlgorithmicMedia"
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
+_IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+LABEL = f"{_TC260} AIGC"
+SOURCE = f"{_IPTC} DigitalSourceType"
+PROVENANCE = "http://purl.org/dc/terms/ provenance"
+"""Where a C2PA manifest lies that is not inside the file."""
+
+READ = frozenset({LABEL, SOURCE, PROVENANCE})
+
+_PACKET_END = b"<?xpacket end"
+
+
+@dataclass(slots=True)
+class Property:
+    """The value of a property, and where it stands in the packet; None where it has no text."""
+
+    value: str = ""
+    span: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Packet:
+    """A packet and what a label needs of it."""
+
+    raw: bytes
+    properties: dict[str, Property] = field(default_factory=dict)
+    about: str = ""
+    """The subject of the packet's descriptions, which all must share."""
+    end: int | None = None
+    """Where descriptions can be added; None where there is no description."""
+
+    @property
+    def label(self) -> str | None:
+        """The text of the TC260 label; None where there is none."""
+        found = self.properties.get(LABEL)
+        return None if found is None else found.value
+
+    @property
+    def source_type(self) -> str:
+        """The IPTC digital source type; empty where there is none."""
+        found = self.properties.get(SOURCE)
+        return "" if found is None else found.value
+
+    @property
+    def has_manifest(self) -> bool:
+        """Whether the packet names a C2PA manifest, which signs the file from elsewhere."""
+        return PROVENANCE in self.properties
+
+
+def read_packet(raw: bytes) -> Packet:
+    """Find the properties of a label in a packet.
+
+    Raises:
+        LabelError: The packet is too large, or no XML in UTF-8, or declares entities.
+    """
+    if len(raw) > MAX_PACKET:
+        raise LabelError(f"an XMP packet of {len(raw)} bytes; allowed: at most {MAX_PACKET}")
+    # Most pictures have no packet, and loading the parser takes as long as a label.
+    from aigc.labels.packet_reader import PacketReader  # noqa: PLC0415
+
+    return PacketReader(raw.rstrip(b"\0")).read()
+
+
+def with_label(packet: Packet | None, label: str) -> bytes:
+    """Return the packet with this label, and with a source type if it has none."""
+    if packet is None or packet.end is None:
+        return _new_packet(_description("", label=label, source=GENERATED_SOURCE))
+    edits = []
+    if packet.label not in {None, label}:
+        edits.append(_replacement(packet, label))
+    added = _description(
+        packet.about,
+        label=label if packet.label is None else "",
+        source="" if packet.source_type else GENERATED_SOURCE,
+    )
+    if added:
+        edits.append((packet.end, packet.end, added))
+    return _edited(packet.raw, edits)
+
+
+def without_padding(packet: bytes) -> bytes:
+    """Return a packet without the white space that writers keep for later edits."""
+    end = packet.rfind(_PACKET_END)
+    return packet if end < 0 else packet[:end].rstrip() + b"\n" + packet[end:]
+
+
+def _replacement(packet: Packet, label: str) -> tuple[int, int, bytes]:
+    span = packet.properties[LABEL].span
+    if span is None:
+        raise LabelError("an AIGC label without text, which cannot be completed")
+    return (*span, _quoted(label))
+
+
+def _edited(raw: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    parts, position = [], 0
+    for start, end, text in sorted(edits):
+        parts += [raw[position:start], text]
+        position = end
+    return b"".join((*parts, raw[position:]))
+
+
+def _description(about: str, *, label: str, source: str) -> bytes:
+    properties = b""
+    if label:
+        properties += b'<TC260:AIGC xmlns:TC260="%b">%b</TC260:AIGC>' % (
+            _TC260.encode(),
+            _escaped(label),
+        )
+    if source:
+        properties += (
+            b'<Iptc4xmpExt:DigitalSourceType xmlns:Iptc4xmpExt="%b">%b'
+            b"</Iptc4xmpExt:DigitalSourceType>"
+        ) % (_IPTC.encode(), source.encode())
+    head = b'<rdf:Description xmlns:rdf="%b" rdf:about="%b">' % (RDF.encode(), _quoted(about))
+    return head + properties + b"</rdf:Description>" if properties else b""
+
+
+def _new_packet(description: bytes) -> bytes:
+    return (
+        b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="%b">%b</rdf:RDF></x:xmpmeta>'
+        b'<?xpacket end="w"?>'
+    ) % (RDF.encode(), description)
+
+
+def _escaped(text: str) -> bytes:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").encode()
+
+
+def _quoted(text: str) -> bytes:
+    return _escaped(text).replace(b'"', b"&quot;").replace(b"'", b"&apos;")

@@ -1,0 +1,97 @@
+"""Triggers that Pulumi's state has and SCF does not.
+
+The provider (tencentcloud_iac_pulumi 0.2.3) records the wanted triggers of a function even when
+SCF refused to create them, and never reads them back. Without this check they would be missing
+for ever: a later `pulumi up` finds no change. Nor can it be told to create them, since it deletes
+all recorded triggers first, which fails for those that do not exist. The function is replaced.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from tencentcloud_iac_pulumi import scf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+NAMESPACE = "default"
+
+Key = tuple[str, str]
+"""Type and name of a trigger, as SCF reports them."""
+
+
+def lost_triggers(function: Mapping[str, Any]) -> list[str]:
+    """Compare a function's recorded triggers with those that SCF reports.
+
+    Args:
+        function: The outputs of the deployed function; empty if there is none.
+
+    Returns:
+        The names of the missing triggers.
+
+    Raises:
+        RunError: SCF does not report them: the function may have been deleted by hand.
+    """
+    recorded = {_key(trigger) for trigger in function.get("triggers") or ()}
+    if not recorded:
+        return []
+    name = str(function["name"])
+    try:
+        live = scf.get_triggers(function_name=name, namespace=NAMESPACE).triggers or []
+    except Exception as error:  # noqa: BLE001  Pulumi raises nothing more exact
+        raise pulumi.RunError(
+            f"The triggers of the function {name} cannot be read: {error}. If the function was"
+            " deleted by hand: `pulumi stack --show-urns` shows its URN, and `pulumi state delete"
+            " --target-dependents '<urn>'` lets the next `pulumi up` create it"
+        ) from None
+    return _names(recorded - {(trigger.type, trigger.trigger_name) for trigger in live})
+
+
+def check_created(function: scf.Function) -> None:
+    """End the deployment with the remedy if SCF does not report a trigger that was created."""
+    pulumi.Output.all(function.name, function.triggers, function.trigger_infos, function.urn).apply(
+        lambda values: _check_created(*values)
+    )
+
+
+def _check_created(
+    name: str,
+    triggers: Sequence[Mapping[str, Any]] | None,
+    infos: Sequence[Mapping[str, Any]] | None,
+    urn: str,
+) -> pulumi.Output[None] | None:
+    recorded = {_key(trigger) for trigger in triggers or ()}
+    reported = {(str(info["type"]), str(info["name"])) for info in infos or ()}
+    if pulumi.runtime.is_dry_run() or recorded <= reported:
+        return None
+    # The outputs of an unchanged function are as old as its last change.
+    live = scf.get_triggers_output(function_name=name, namespace=NAMESPACE).triggers
+    return live.apply(
+        lambda found: _require(
+            name, urn, recorded - {(one.type, one.trigger_name) for one in found}
+        )
+    )
+
+
+def _require(name: str, urn: str, missing: Iterable[Key]) -> None:
+    names = _names(missing)
+    if names:
+        raise pulumi.RunError(
+            f"SCF has no trigger {', '.join(names)} of the function {name}, though it was created;"
+            f" `pulumi up` replaces the function, and so does `pulumi up --replace '{urn}'`"
+        )
+
+
+def _key(trigger: Mapping[str, Any]) -> Key:
+    """Name a recorded trigger as SCF does, which calls a COS trigger by the bucket's domain."""
+    kind, name = str(trigger["type"]), str(trigger["name"])
+    if kind == "cos":
+        region = trigger.get("cosRegion") or trigger.get("cos_region")
+        name = f"{name}.cos.{region}.myqcloud.com"
+    return kind, name
+
+
+def _names(keys: Iterable[Key]) -> list[str]:
+    return sorted(f"{name} ({kind})" for kind, name in keys)

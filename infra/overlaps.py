@@ -1,0 +1,73 @@
+"""Triggers of other functions that keep SCF from creating ours.
+
+SCF refuses a COS trigger whose rule overlaps with another rule of the same bucket, and the provider
+repeats the call for five minutes before it fails. Only existing buckets can have other triggers.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tencentcloud_iac_pulumi import scf
+
+from infra.config import StackConfigError
+from infra.lookups import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from infra.config import StackConfig
+    from infra.deployed import Deployed
+
+
+def check_overlaps(config: StackConfig, prefixes: Mapping[str, str], deployed: Deployed) -> None:
+    """Refuse an existing bucket on which another function listens under the same prefix.
+
+    Args:
+        config: The stack's configuration.
+        prefixes: The prefix of our trigger by the key of an existing bucket: `inboxBucket`.
+        deployed: The state, where the triggers are that SCF has accepted already.
+
+    Raises:
+        StackConfigError: A rule overlaps; the message names its function.
+    """
+    named = {"inboxBucket": config.inbox_bucket, "resultsBucket": config.results_bucket}
+    recorded = {one["name"] for one in deployed.outputs("upload-function").get("triggers") or ()}
+    unknown = {
+        key: bucket
+        for key, bucket in named.items()
+        if bucket is not None and key in prefixes and bucket not in recorded
+    }
+    if unknown:
+        functions = ask("The account's functions", scf.get_functions).functions
+        for key, bucket in unknown.items():
+            _check(config, key, bucket, prefixes[key], functions)
+
+
+def _check(
+    config: StackConfig,
+    key: str,
+    bucket: str,
+    prefix: str,
+    functions: Sequence[scf.outputs.GetFunctionsFunctionResult],
+) -> None:
+    trigger_name = f"{bucket}.cos.{config.region}.myqcloud.com"
+    for function in functions:
+        for other in _prefixes(function, trigger_name):
+            is_own = function.name == f"{config.name_prefix}upload"
+            if not is_own and (other.startswith(prefix) or prefix.startswith(other)):
+                raise StackConfigError(
+                    f"{key} is {bucket!r}, where the function {function.name} listens under the"
+                    f" prefix {other!r}, which overlaps with {prefix!r}; allowed: a bucket or"
+                    " prefixes in rules.toml without such a trigger"
+                )
+
+
+def _prefixes(function: scf.outputs.GetFunctionsFunctionResult, name: str) -> Iterator[str]:
+    """Walk the prefixes under which a function listens to created objects of a bucket."""
+    for trigger in function.trigger_infos:
+        if trigger.type == "cos" and trigger.name == name:
+            rule: dict[str, Any] = json.loads(trigger.trigger_desc)
+            if str(rule.get("event", "")).startswith("cos:ObjectCreated:"):
+                yield str((rule.get("filter") or {}).get("Prefix", ""))

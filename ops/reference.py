@@ -1,0 +1,110 @@
+"""The tables of parameters in docs/tasks.md, written from the models that read them.
+
+`python -m ops.reference` writes them anew; a test fails while the page differs.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aigc.api.openapi.document import document
+from aigc.api.openapi.schema_text import (
+    alternatives,
+    fields,
+    limits,
+    reference,
+    type_name,
+    words,
+)
+from aigc.tasks.kind import Task
+from aigc.tasks.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "tasks.md"
+_HEAD = "| parameter | type | what it does |\n|---|---|---|\n"
+_TABLE = rf"\n## {{}}\n(?:(?!\n## ).)*?({re.escape(_HEAD)}(?:\|[^\n]*\n)*)"
+_ONLY_IN_CALLS = {"result", "webhook_url"}
+
+
+def main() -> int:
+    """Write the tables into the page."""
+    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+def rewritten(page: str) -> str:
+    """Return the page with its tables of parameters as the models have them."""
+    tables = {"Every kind": _common_table(), **{kind: _table(kind) for kind in KINDS}}
+    for heading, table in tables.items():
+        found = re.search(_TABLE.format(re.escape(heading)), page, re.DOTALL)
+        if found is None:
+            sys.exit(f"docs/tasks.md has no table of parameters below {heading}")
+        page = page[: found.start(1)] + table + page[found.end(1) :]
+    return page
+
+
+def _common_table() -> str:
+    schemas = document()["components"]["schemas"]
+    schema = schemas[next(iter(KINDS.values())).model.__name__]
+    rows = (row for row in _rows(schema, schemas, "") if _top(row[0]) in Task.model_fields)
+    return _HEAD + "".join(map(_line, rows))
+
+
+def _table(kind: str) -> str:
+    schemas = document()["components"]["schemas"]
+    rows = _rows(schemas[KINDS[kind].model.__name__], schemas, "")
+    elsewhere = _ONLY_IN_CALLS | Task.model_fields.keys()
+    return _HEAD + "".join(_line(row) for row in rows if _top(row[0]) not in elsewhere)
+
+
+def _top(path: str) -> str:
+    return re.split(r"[.\[]", path)[0]
+
+
+def _line(row: tuple[str, str, str]) -> str:
+    path, described, text = row
+    return f"| `{path}` | {described} | {text} |\n"
+
+
+def _rows(schema: Json, schemas: Json, prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Walk all fields, nested ones too, as paths: `file_infos[].url`."""
+    for name, field, is_required in fields(schema):
+        marks = ["required"] if is_required else []
+        described = ", ".join([_type(field), *limits(field), *marks])
+        yield f"{prefix}{name}", described, field["description"]
+        for mark, inner in _inside(field):
+            if inner != "Switch":
+                yield from _rows(schemas[inner], schemas, f"{prefix}{name}{mark}.")
+
+
+def _inside(field: Json) -> Iterator[tuple[str, str]]:
+    for one in alternatives(field):
+        for mark, schema in (("", one), ("[]", one.get("items", {}))):
+            if reference(schema):
+                yield mark, reference(schema)
+
+
+def _type(field: Json) -> str:
+    names = [_one_type(one) for one in alternatives(field)]
+    return "JSON text" if "JSON text" in names else " or ".join(names)
+
+
+def _one_type(schema: Json) -> str:
+    if reference(schema) == "Switch":
+        return "switch"
+    if reference(schema):
+        return "object"
+    if schema.get("type") == "array":
+        return "list"
+    return ", ".join(f"`{word}`" for word in words(schema)) or type_name(schema)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

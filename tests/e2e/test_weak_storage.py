@@ -1,0 +1,105 @@
+"""One job and one paid task each, on a COS whose creates race and whose listings are late."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from ops.local_stack import local_stack
+from tests.chaos.audit import ACTIONS, Books
+from tests.chaos.run import PHOTO, shorten_lease
+from tests.e2e.stack import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.cos.events import ObjectCreated
+    from ops.local_stack import LocalStack
+
+KEYS, CALLS_A_KEY, UPLOADS = 50, 4, 60
+SLOTS = 4
+TIMEOUT_S, LEASE_S = 10, 12
+PATIENCE_S = 480
+BODIES = {
+    "tencent-vod/v1/aigc-image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
+    "tencent-mps/v1/aigc-image": {"model_name": "Hunyuan", "prompt": "a cat"},
+}
+
+
+@pytest.fixture
+def stack() -> Iterator[LocalStack]:
+    """Run the system on a COS that promises as little as the ledger assumes."""
+    with local_stack(
+        speed=30,
+        timeout_s=TIMEOUT_S,
+        limits=dict.fromkeys(ACTIONS.values(), SLOTS),
+        changes={"lanes": json.dumps(dict.fromkeys(ACTIONS, SLOTS))},
+    ) as stack:
+        for function in stack.outputs.functions.values():
+            shorten_lease(stack, function, LEASE_S)
+        stack.cloud.faults.replace(
+            [
+                {"where": "cos.PutObject", "what": "race:0.05", "rate": 1},
+                {"where": "cos.GetBucket", "what": "lag:2", "rate": 1},
+                # Each upload is told twice by COS, and each of these events comes twice.
+                {"where": "cos.event", "what": "repeat", "rate": 1},
+                {"where": f"scf.{stack.outputs.functions['upload']}", "what": "repeat", "rate": 1},
+            ]
+        )
+        yield stack
+
+
+def test_repeats_that_come_together_are_one_job_and_one_paid_task(stack: LocalStack) -> None:
+    uploaded: list[ObjectCreated] = []
+    stack.cloud.cos.subscribe(uploaded.append)
+    keys = [key for key in range(KEYS) for _ in range(CALLS_A_KEY)]
+
+    with ThreadPoolExecutor(4 * CALLS_A_KEY) as pool:
+        uploads = [pool.submit(_upload, stack, number) for number in range(UPLOADS)]
+        request_ids = list(pool.map(lambda key: _submit(stack, key), keys))
+    for upload in uploads:
+        upload.result()
+    inbox = stack.outputs.buckets["inbox"]
+    of_uploads = {event.key: event for event in uploaded if event.bucket == inbox}
+    books = wait_for(lambda: _finished(stack, [*of_uploads.values()]), patience_s=PATIENCE_S)
+
+    assert len(set(zip(keys, request_ids, strict=True))) == len(set(request_ids)) == KEYS
+    assert len(books.jobs) == KEYS + UPLOADS
+    assert Counter(job.state for job in books.jobs.values()) == {"succeeded": KEYS + UPLOADS}
+    assert {job_id: len(tasks) for job_id, tasks in books.tasks.items()} == dict.fromkeys(
+        books.jobs, 1
+    )
+    assert max(books.most_at_once.values()) <= SLOTS
+
+
+def _submit(stack: LocalStack, key: int) -> str:
+    """Submit until the gateway accepts, as its documentation asks of callers."""
+    endpoint = list(BODIES)[key % 2]
+    headers = {"Authorization": f"Bearer {stack.api_key}", "Idempotency-Key": f"key-{key}"}
+    url = f"{stack.outputs.endpoint}/{endpoint}"
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        answer = requests.post(url, json=BODIES[endpoint], headers=headers, timeout=60)
+        if answer.status_code == 200 or time.monotonic() > until:
+            return str(answer.json()["request_id"])
+        assert answer.status_code in {429, 503}, answer.text
+        time.sleep(1)
+
+
+def _upload(stack: LocalStack, number: int) -> None:
+    folder = ("anime", "product", "sketch")[number % 3]
+    stack.cloud.cos.write(
+        stack.outputs.buckets["inbox"], f"{folder}/{number}.jpg", PHOTO.read_bytes(), "image/jpeg"
+    )
+
+
+def _finished(stack: LocalStack, uploaded: list[ObjectCreated]) -> Books | None:
+    books = Books.of(stack, uploaded)
+    is_done = len(books.jobs) >= KEYS + UPLOADS and books.ended == len(books.jobs)
+    return books if is_done and not books.left_over else None

@@ -1,0 +1,136 @@
+"""Pulumi's own command line, led to a local cloud that runs in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops.local_pulumi import environment
+from ops.local_stack import empty_cloud
+from ops.package import local_package
+from tests.localcloud.clients import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcloud.cloud import LocalCloud
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-resource-tencentcloud")
+ABSENT = [program for program in PROGRAMS if shutil.which(program) is None]
+VERIFY = "AIGC_VERIFY_PULUMI"
+NEEDS = (
+    "needs on PATH: the Pulumi CLI with its Python language host, and the plugin"
+    " pulumi-resource-tencentcloud 0.2.3 (`pulumi plugin install resource tencentcloud 0.2.3"
+    " --server github://api.github.com/tencentcloudstack`, then link it)"
+)
+IS_WANTED = bool(os.environ.get(VERIFY))
+
+needs_pulumi = pytest.mark.skipif(
+    bool(ABSENT) and not IS_WANTED, reason=f"{NEEDS}; absent: {', '.join(ABSENT)}"
+)
+takes_minutes = pytest.mark.skipif(
+    not IS_WANTED, reason="takes minutes with the real engine: `make verify-pulumi` runs it"
+)
+
+
+class PulumiError(AssertionError):
+    """The CLI failed; the message is what it wrote."""
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """The CLI in a folder that has the project's files and stack settings of its own."""
+
+    folder: Path
+    environment: dict[str, str]
+    cloud: LocalCloud
+
+    def __call__(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(shutil.which("pulumi")), "--non-interactive", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise PulumiError(done.stdout + done.stderr)
+        return done.stdout
+
+    def set(self, key: str, value: str, *options: str) -> None:
+        self("config", "set", *options, key, value)
+
+    def up(self) -> str:
+        return self("up", "--yes", "--skip-preview")
+
+    def failing_up(self) -> str:
+        with pytest.raises(PulumiError) as failed:
+            self.up()
+        return str(failed.value)
+
+    def failing_preview(self) -> str:
+        with pytest.raises(PulumiError) as failed:
+            self("preview")
+        return str(failed.value)
+
+    def expect_no_changes(self) -> None:
+        self("preview", "--diff", "--expect-no-changes")
+
+    def urn(self, name: str) -> str:
+        listed = self("stack", "--show-urns")
+        [urn] = re.findall(rf"urn:\S+::{re.escape(name)}(?=\s)", listed)
+        return str(urn)
+
+    @property
+    def api(self) -> Api:
+        return Api(self.cloud)
+
+
+@contextlib.contextmanager
+def pulumi_cli(stack: str) -> Iterator[Pulumi]:
+    """Start an empty cloud and create a stack, whose settings file lies in a folder of its own.
+
+    The folder links to the project, so that Pulumi.yaml is the project's and no settings of a
+    user's own stack are touched.
+    """
+    if ABSENT:
+        pytest.fail(f"{NEEDS}; absent: {', '.join(ABSENT)}")
+    with (
+        empty_cloud(speed=10) as cloud,
+        tempfile.TemporaryDirectory(prefix="aigc-pulumi-") as temporary,
+    ):
+        folder, state = Path(temporary) / "project", Path(temporary) / "state"
+        folder.mkdir()
+        state.mkdir()
+        for name in ("Pulumi.yaml", "infra", "dist", ".venv"):
+            (folder / name).symlink_to(ROOT / name)
+        pulumi = Pulumi(folder, environment(cloud, state), cloud)
+        pulumi("stack", "init", stack)
+        yield pulumi
+
+
+def configure(pulumi: Pulumi) -> None:
+    """Set what the README sets, the zip that this test run has built, and http."""
+    pulumi.set("tencentcloud:protocol", "HTTP")
+    pulumi.set("callbackKey", "c" * 32, "--secret")
+    pulumi.set("packagePath", str(local_package()))
+
+
+def authorise_mps(pulumi: Pulumi) -> None:
+    """Create the role that the MPS console creates."""
+    trust = (
+        '{"version":"2.0","statement":[{"action":["name/sts:AssumeRole"],"effect":"allow",'
+        '"principal":{"service":["mps.cloud.tencent.com"]}}]}'
+    )
+    pulumi.api.call("cam", "CreateRole", RoleName="MPS_QcsRole", PolicyDocument=trust)

@@ -1,0 +1,54 @@
+"""Commands reach an empty local cloud through the variables that lead the provider to it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aigc.api.keys import Limits
+from ops.deployment import DeploymentError, deployment
+from ops.keys import create, records
+from ops.local_pulumi import environment
+from tests.localcloud.clients import BUCKET, REGION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from localcloud.cloud import LocalCloud
+
+NAMED = (None, BUCKET, REGION)
+"""Stack, bucket and region, as the command's options name them."""
+
+
+@pytest.fixture
+def variables(cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    variables = environment(cloud, tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+@pytest.mark.usefixtures("store", "variables")
+def test_key_is_made_and_listed_over_http() -> None:
+    ledger = deployment(*NAMED).open_ledger()
+
+    create("me", Limits(), ledger, datetime.now(timezone.utc))
+
+    assert [record.name for record in records(ledger)] == ["me"]
+
+
+@pytest.mark.usefixtures("variables")
+def test_real_cloud_is_reached_over_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TENCENTCLOUD_PROTOCOL")
+
+    assert deployment(*NAMED).protocol == "https"
+
+
+@pytest.mark.usefixtures("variables")
+def test_wrong_protocol_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENCENTCLOUD_PROTOCOL", "ftp")
+
+    with pytest.raises(DeploymentError, match="TENCENTCLOUD_PROTOCOL is 'ftp'; allowed: http"):
+        deployment(*NAMED)

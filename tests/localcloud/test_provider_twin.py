@@ -1,0 +1,128 @@
+"""The provider's twin sends what the real provider was recorded sending for this project's stack.
+
+The recordings are of terraform-provider-tencentcloud 1.82.42, which the Pulumi package wraps. Each
+begins with the creation of a whole stack; the twin creates the same stack in a local cloud.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from localcloud.cloud import LocalCloud
+from localcloud.control_plane import control_plane
+from localcloud.provision import provision
+from ops.package import local_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localcloud.server import Request, Response
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+CONFIG = {
+    "apiKeys": json.dumps({"test": hashlib.sha256(b"key").hexdigest()}),
+    "callbackKey": "c" * 20,
+    "mpsRole": "create",
+    "namePrefix": "aigc-local-",
+    "tags": '{"team": "art"}',
+    "alarmReceivers": "[100000000002]",
+    "reservedConcurrency": "512",
+    "timeout": "30",
+    # No function may run meanwhile and write to COS: the recording has the provider's traffic only.
+    "sweepSchedule": "0 0 0 1 1 * *",
+}
+
+
+class RecordingCloud(LocalCloud):
+    """Keeps the requests that it answers, in the fields of the recordings."""
+
+    def __init__(self) -> None:
+        super().__init__(speed=20)
+        self.requests: list[dict[str, Any]] = []
+
+    def answer(self, request: Request) -> Response:
+        self.requests.append(_entry(request))
+        return super().answer(request)
+
+
+def _entry(request: Request) -> dict[str, Any]:
+    action = request.headers.get("x-tc-action")
+    if action is None:
+        body = request.body.decode()
+        return {
+            "svc": "cos",
+            "method": request.method,
+            "host": request.host,
+            "query": request.query,
+            "req": re.sub(r"<\?xml.*\?>\s*", "", body),
+        }
+    service = request.headers["authorization"].split("/")[2]
+    return {"svc": service, "action": action, "req": json.loads(request.body)}
+
+
+def name(entry: dict[str, Any]) -> str:
+    if entry["svc"] == "cos":
+        return f"cos {entry['method']} ?{entry['query'].rstrip('=')}"
+    return f"{entry['svc']}.{entry['action']}"
+
+
+def paths(value: object, path: str = "") -> set[str]:
+    """Name every field of a request, however deep: `Condition.Rules.MetricName`."""
+    if isinstance(value, dict):
+        return {path, *(one for key, item in value.items() for one in paths(item, f"{path}.{key}"))}
+    if isinstance(value, list):
+        return {path, *(one for item in value for one in paths(item, path))}
+    if isinstance(value, str) and re.match(r"<\w+(>| xmlns=)", value):
+        return {path, *re.findall(r"<(\w+)", value)}
+    return {path}
+
+
+def shapes(entries: Iterable[dict[str, Any]]) -> dict[str, set[frozenset[str]]]:
+    found: dict[str, set[frozenset[str]]] = {}
+    for entry in entries:
+        found.setdefault(name(entry), set()).add(frozenset(paths(entry["req"])))
+    return found
+
+
+def about_buckets(entries: Iterable[dict[str, Any]]) -> set[tuple[str, ...]]:
+    """Name the requests about each bucket, in their order."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry["svc"] == "cos":
+            found.setdefault(entry["host"], []).append(name(entry))
+    return {tuple(names) for names in found.values()}
+
+
+def creation(recording: str) -> list[dict[str, Any]]:
+    """Read a recording until the provider asks again who it is, which begins the next plan."""
+    lines = (RECORDINGS / recording).read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    again = next(
+        index for index, one in enumerate(entries) if index and name(one) == "cam.GetUserAppId"
+    )
+    return entries[:again]
+
+
+@pytest.mark.parametrize(
+    ("recording", "endpoint"),
+    [
+        ("stack_function_url.jsonl", "function-url"),
+        ("stack_api_gateway.jsonl", "api-gateway"),
+    ],
+)
+def test_twin_creates_the_stack_with_the_requests_of_the_recording(
+    recording: str, endpoint: str
+) -> None:
+    recorded = creation(recording)
+    config = {**CONFIG, "packagePath": str(local_package()), "endpoint": endpoint}
+    with RecordingCloud() as cloud, control_plane(cloud):
+        provision(cloud, config)
+
+    assert shapes(cloud.requests) == shapes(recorded)
+    assert about_buckets(cloud.requests) == about_buckets(recorded)

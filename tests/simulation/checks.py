@@ -1,0 +1,146 @@
+"""What must hold at the end of a simulation, when no worker is running."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aigc.jobs.job import ENDED, Job, milliseconds
+from aigc.jobs.ledger import Ledger
+from aigc.jobs.runtime import STAGING
+from tests.fakes import LEASE_S
+from tests.simulation.cloud import describe
+
+if TYPE_CHECKING:
+    from aigc.jobs.ledger import Marker
+    from tests.simulation.cloud import Cloud
+    from tests.simulation.vendor import Task
+
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/")
+"""What the ledger keeps of a job that has ended."""
+
+
+def broken_promises(cloud: Cloud) -> list[str]:
+    """Return all broken promises."""
+    return [
+        *cloud.problems,
+        *_paid_too_often(cloud),
+        *_wrongly_failed(cloud),
+        *_not_in_index(cloud),
+        *_wrong_webhooks(cloud),
+        *unfinished(cloud),
+    ]
+
+
+def unfinished(cloud: Cloud) -> list[str]:
+    """Find jobs that have not ended, and objects that should have been removed."""
+    left = [key for key in cloud.ledger.objects if not _may_stay(key, cloud)]
+    staged = [key for key in cloud.results.objects if key.startswith(STAGING)]
+    open_records = [record for record in cloud.records() if record["state"] not in ENDED]
+    return [
+        *(f"{describe(record)} never ends" for record in open_records),
+        *(f"{key} is left over" for key in (*left, *staged)),
+    ]
+
+
+def idle_slots(cloud: Cloud) -> list[str]:
+    """Find free slots of lanes in which a job waits."""
+    lease = timedelta(seconds=LEASE_S)
+    ledger = Ledger(cloud.ledger, lease=lease, now=lambda: cloud.clock.moment)
+    return [
+        f"{marker.job_id} waits although a slot of lane {lane} is free"
+        for lane, limit in cloud.template.settings.lanes.items()
+        for view in [ledger.lane(lane)]
+        for marker in view.waiting()
+        if len(view.slots) < limit and not view.cuts and _is_due(marker, cloud)
+    ]
+
+
+def _is_due(marker: Marker, cloud: Cloud) -> bool:
+    record = cloud.record(marker.job_id)
+    is_due = marker.not_before <= cloud.clock.moment
+    return is_due and record is not None and record["state"] == "queued"
+
+
+def _may_stay(key: str, cloud: Cloud) -> bool:
+    """Whether a key may stay for good; the claim of a replay that died may.
+
+    So may the contest of a creation that died before there was a record.
+    """
+    if key.startswith(KEPT):
+        return True
+    if key.startswith("creations/"):
+        return cloud.record(key.split("/")[1]) is None
+    if not key.startswith("claims/"):
+        return False
+    job_id, step = key.split("/")[1:3]
+    record = cloud.record(job_id)
+    return (
+        record is not None and record["state"] == "failed" and step == f"{record['revision']:06d}"
+    )
+
+
+def _paid_too_often(cloud: Cloud) -> list[str]:
+    """Find jobs that were paid twice, or were paid and cancelled."""
+    problems = []
+    for job in cloud.jobs():
+        paid = [task.id for task in _tasks(job, cloud) if task.state == "done"]
+        if len(paid) > (0 if job.state == "cancelled" else 1):
+            problems.append(f"{_describe(job)} was paid: {', '.join(paid)}")
+    return problems
+
+
+def _wrongly_failed(cloud: Cloud) -> list[str]:
+    """Find failed jobs whose task succeeded, where the functions could know that."""
+    return [
+        f"{_describe(job)} although {task.id} succeeded"
+        for job in cloud.jobs()
+        if job.state == "failed"
+        for task in _tasks(job, cloud)
+        if task.state == "done" and _could_be_known(task, job, cloud)
+    ]
+
+
+def _could_be_known(task: Task, job: Job, cloud: Cloud) -> bool:
+    """Whether a finished task was visible: by its picture (MPS), a list, or a timely callback."""
+    if job.updated_at - task.created_at > timedelta(days=2):
+        return False
+    callback_at = cloud.callbacks.get(task.id, cloud.clock.moment)
+    is_timely = job.updated_at - callback_at > timedelta(seconds=LEASE_S)
+    return not task.session_id or cloud.vendor.lists_tasks or is_timely
+
+
+def _not_in_index(cloud: Cloud) -> list[str]:
+    """Find jobs that the index does not show exactly once."""
+    entries = [key.split("-")[:2] for key in cloud.ledger.objects if key.startswith("index/")]
+    return [
+        f"{_describe(job)} is {times} times in the index"
+        for job in cloud.jobs()
+        if (times := entries.count([_index_time(job), job.id])) != 1
+    ]
+
+
+def _wrong_webhooks(cloud: Cloud) -> list[str]:
+    """Find jobs whose webhook did not arrive, or arrived with another id or state."""
+    problems = []
+    for job in cloud.jobs():
+        arrived = {
+            (message, state) for job_id, message, state in cloud.webhooks if job_id == job.id
+        }
+        expected = {(f"msg_{job.id}", job.state)} if job.webhook_url else set()
+        is_given_up = f"dead/webhooks/{job.id}.json" in cloud.ledger.objects
+        if arrived != expected and not (is_given_up and arrived <= expected):
+            problems.append(f"{_describe(job)}: webhooks {arrived or 'none'}")
+    return problems
+
+
+def _tasks(job: Job, cloud: Cloud) -> list[Task]:
+    return [task for task in cloud.tasks() if task.job_id == job.id]
+
+
+def _index_time(job: Job) -> str:
+    return f"index/{10**13 - milliseconds(job.created_at):013d}"
+
+
+def _describe(job: Job) -> str:
+    return f"jobs/{job.id}.json ({job.state}, revision {job.revision})"

@@ -1,0 +1,118 @@
+"""Small cases of mutual exclusion alone: contenders for one key, and nothing else."""
+
+from __future__ import annotations
+
+import collections
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aigc.jobs.contest import Contest
+from tests.fakes import LEASE_S
+from tests.simulation.play import BLIND_LOOK, LATE_WRITE, Case, Phase
+
+if TYPE_CHECKING:
+    from aigc.jobs.runtime import Runtime
+    from tests.simulation.cloud import Cloud
+    from tests.simulation.play import Work
+
+KEY = "claims/thing"
+MADE = "usage/made"
+WON = "usage/won/"
+LATER_S = LEASE_S + 5
+
+
+def acquires(name: str) -> Work:
+    """Contend for a key that is held for a lease."""
+
+    def work(runtime: Runtime) -> None:
+        if _contest(runtime).acquire(KEY) is not None:
+            runtime.bucket.put(f"{WON}{name}", b"")
+
+    return work
+
+
+def takes_once(name: str) -> Work:
+    """Contend for a key that nobody gives back."""
+
+    def work(runtime: Runtime) -> None:
+        if _contest(runtime).take_once(KEY):
+            runtime.bucket.put(f"{WON}{name}", b"")
+
+    return work
+
+
+def creates_once(name: str) -> Work:
+    """Contend for the creation of an object."""
+
+    def work(runtime: Runtime) -> None:
+        if _contest(runtime).create_once(KEY, lambda: runtime.bucket.get(MADE)) is None:
+            runtime.bucket.put(MADE, name.encode())
+            runtime.bucket.put(f"{WON}{name}", b"")
+
+    return work
+
+
+def _contest(runtime: Runtime) -> Contest:
+    return Contest(
+        runtime.bucket,
+        lease=timedelta(seconds=LEASE_S),
+        now=runtime.now,
+        parallel=runtime.parallel,
+        sleep=runtime.sleep,
+    )
+
+
+def more_than_one_winner(cloud: Cloud) -> list[str]:
+    """Find winners that won within the same phase; `acquire` may win again after a lease."""
+    winners = [key.removeprefix(WON) for key in cloud.ledger.objects if key.startswith(WON)]
+    phases = collections.Counter(name.split()[0] for name in winners)
+    return [f"{winners} all won" for count in phases.values() if count > 1]
+
+
+def _case(title: str, *phases: Phase, **more: int) -> Case:
+    return Case(
+        title=title,
+        phases=phases,
+        lanes={},
+        check=more_than_one_winner,
+        weaknesses=frozenset({LATE_WRITE, BLIND_LOOK}),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+CONTESTS = [
+    _case(
+        "two contenders for a claim",
+        Phase(workers={"1": acquires("first 1"), "2": acquires("first 2")}),
+        deaths=1,
+        faults=1,
+        weak=2,
+    ),
+    _case(
+        "three contenders for a claim",
+        Phase(workers={name: acquires(f"first {name}") for name in "123"}),
+        weak=1,
+    ),
+    _case(
+        "a claim is inherited by one of two",
+        Phase(workers={"1": acquires("first 1"), "2": acquires("first 2")}),
+        Phase(workers={"3": acquires("second 3"), "4": acquires("second 4")}, after_s=LATER_S),
+        deaths=1,
+        weak=1,
+    ),
+    _case(
+        "two contenders for a key that nobody gives back",
+        Phase(workers={"1": takes_once("ever 1"), "2": takes_once("ever 2")}),
+        deaths=1,
+        faults=1,
+        weak=1,
+    ),
+    _case(
+        "two contenders for a creation",
+        Phase(workers={"1": creates_once("ever 1"), "2": creates_once("ever 2")}),
+        Phase(workers={"3": creates_once("ever 3")}, after_s=LATER_S),
+        deaths=1,
+        faults=1,
+        weak=1,
+    ),
+]

@@ -1,0 +1,109 @@
+"""VOD and MPS: they deduplicate sessions or do not, end tasks late, and forget tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import DuplicateError, RefusedError
+from tests.fakes import FakeVendor, InMemoryStore, ManualClock, VendorTask, picture
+
+if TYPE_CHECKING:
+    from aigc.tasks.kind import ApiCall
+
+REMEMBERED = {"vod": timedelta(days=3), "mps": timedelta(days=7)}
+PICTURE = picture()
+
+
+@dataclass
+class Task(VendorTask):
+    """A task at the vendor, with the time from which it is forgotten after days."""
+
+    created_at: datetime = field(kw_only=True)
+
+    @property
+    def job_id(self) -> str:
+        """The job that the task belongs to, by its session or its output path."""
+        return self.session_id.rsplit("-", 1)[0] if self.session_id else self._output_path()[-2]
+
+    @property
+    def attempt(self) -> int:
+        """The attempt that the task belongs to."""
+        last = self.session_id.rsplit("-", 1)[1] if self.session_id else self._output_path()[-1]
+        return int(last)
+
+    @property
+    def lane(self) -> str:
+        """The lane that the task runs in."""
+        if not self.session_id:
+            return "mps.image"
+        return "vod.image" if self.action == "CreateAigcImageTask" else "vod.scene_image"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the task has not ended."""
+        return self.state in {"waiting", "running"}
+
+    def _output_path(self) -> list[str]:
+        path: str = self.params["StoreCosParam"]["CosBucketPath"]
+        return path.strip("/").split("/")
+
+
+class Vendor(FakeVendor):
+    """Both services, with one list of tasks."""
+
+    def __init__(self, results: InMemoryStore, clock: ManualClock) -> None:
+        super().__init__(results)
+        self._clock = clock
+
+    def task(self, task_id: str) -> VendorTask:
+        for task in self.tasks:
+            if task.id == task_id and not self._is_forgotten(task):
+                return task
+        raise RefusedError("describe", code="ResourceNotFound")
+
+    def finish(self, task: VendorTask) -> None:
+        task.state = "done"
+        self.write_picture(task)
+
+    def write_picture(self, task: VendorTask) -> None:
+        """Write the picture of an MPS task; it may appear after the task's state changed."""
+        store = task.params.get("StoreCosParam")
+        if store:
+            self.results.put(f"{store['CosBucketPath'].lstrip('/')}{task.id}.png", PICTURE)
+
+    def state(self) -> tuple[object, ...]:
+        """Return everything that the vendor knows, whatever the order in which tasks came."""
+        return tuple(sorted((task.id, task.state, task.err_code_ext) for task in self.tasks))
+
+    def _create(self, call: ApiCall) -> dict[str, Any]:
+        session_id = call.params.get("SessionId", "")
+        path = call.params.get("StoreCosParam", {}).get("CosBucketPath", "")
+        same = [task for task in self.tasks if session_id and task.session_id == session_id]
+        if any(not self._is_forgotten(task) for task in same):
+            raise DuplicateError("create", code="InvalidParameterValue.SessionId")
+        name = session_id or path.strip("/").partition("/")[2].replace("/", "-")
+        number = sum(task.id.startswith(f"task-{name}.") for task in self.tasks)
+        task = Task(
+            f"task-{name}.{number}",
+            call.action,
+            session_id,
+            call.params,
+            created_at=self._clock.now(),
+        )
+        self.tasks.append(task)
+        return {"TaskId": task.id, "RequestId": f"request-of-{task.id}"}
+
+    def _list(self) -> dict[str, Any]:
+        everything = self.tasks
+        self.tasks = [task for task in everything if not self._is_forgotten(task)]
+        try:
+            return super()._list()
+        finally:
+            self.tasks = everything
+
+    def _is_forgotten(self, task: VendorTask) -> bool:
+        assert isinstance(task, Task)
+        age = self._clock.now() - task.created_at
+        return age > REMEMBERED["vod" if task.session_id else "mps"]

@@ -1,6 +1,6 @@
 """Many at once: every job ends, each is paid once, and no lane is ever over its limit.
 
-A burst of 5,000 uploads is `make chaos ARGS=--burst`.
+A burst of 5,000 uploads is `make chaos ARGS=--burst`, which also holds how full the lanes are.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def test_twenty_uploads_and_twenty_calls_at_once(stack: Stack) -> None:
     assert statuses == {200}
     assert {job["state"] for job in ended} == {"succeeded"}
     assert len(books["tasks"]) == paid + UPLOADS + CALLS
-    assert {action: books["most_at_once"][action] for action in LIMITS} == LIMITS
+    over = {action for action in LIMITS if books["most_at_once"][action] > LIMITS[action]}
+    assert not over
 
 
 def _all_ended(stack: Stack, known: set[str]) -> list[dict[str, str]] | None:

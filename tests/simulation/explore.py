@@ -70,7 +70,7 @@ class Search:
 
     def __init__(self, case: Case, *, is_reduced: bool = True) -> None:
         self._case = case
-        self._is_reduced = is_reduced and case.switches is None
+        self._is_reduced = is_reduced
         self._seen: dict[int, Sleep] = {}
         self._moves: dict[int, frozenset[Move]] = {}
         self._branches: list[_Branch] = []

@@ -111,7 +111,7 @@ class Case:
     check: Callable[[Cloud], list[str]] | None = None
     """Finds what is wrong at the end, in place of the last sweeps and the promises about jobs."""
     switches: int | None = None
-    """How often a worker may be interrupted between two of its requests; None: without limit."""
+    """How often a branch may be resumed whose turn it is not; None: without limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Play:
         self.workers: dict[str, Worker] = {}
         self.late: dict[str, LateRequest] = {}
         self._lines: list[tuple[datetime, str, tuple[str, ...], str]] = []
-        self._last = ""
+        self._last_worker = self._last_path = ""
         self._joining: Mapping[str, Work] = {}
         for number, earlier in enumerate(case.before):
             if isinstance(earlier, Move):
@@ -168,7 +168,7 @@ class Play:
         """Make one of the possible moves."""
         branch = self.branch(move.subject)
         if branch is not None:
-            self._count_switch(branch.worker.name)
+            self._count_switch(branch)
             self._resume(branch, move.event)
         elif move.subject in self.late:
             self._land(move.subject)
@@ -189,12 +189,15 @@ class Play:
         depends on all moves of its worker, as it ends the worker's other branches. Otherwise two
         branches of a worker are like two workers: they share no variables (`Parallel` demands
         it), they join when both have ended, and the branch that waits for them continues alike.
+        Where switches are limited, moves of two branches use them up, so they are not independent.
         """
         if (
             TIME in (one.subject, other.subject)
             or one.subject == other.subject
             or (one.is_fault and other.is_fault)
-            or (self._kills(one, other) or self._kills(other, one))
+            or self._kills(one, other)
+            or self._kills(other, one)
+            or self._use_up_switches(one, other)
         ):
             return False
         return self._request(one).is_independent(self._request(other))
@@ -210,7 +213,8 @@ class Play:
             self.pauses_left,
             self.switches_left,
         )
-        last = "" if self.switches_left is None else self._last
+        is_limited = self.switches_left is not None
+        last = (self._last_worker, self._last_path) if is_limited else ()
         earlier = self.cloud.digest_of_earlier() if self.weak_left else 0
         cloud = self.cloud.digest()
         return hash((self.phase, len(self._joining), left, last, workers, late, earlier, cloud))
@@ -235,7 +239,7 @@ class Play:
         """Find the branches that may be resumed now.
 
         A request that is isolated goes first: its order with those of other workers makes no
-        difference. When no switches are left, the last worker runs on.
+        difference. When no switches are left, the branches run in turn.
         """
         workers = list(self.workers.values())
         if not self.pauses_left:
@@ -243,10 +247,20 @@ class Play:
                 pending = worker.pending
                 if len(pending) == 1 and pending[0].pending.is_isolated:  # type: ignore[union-attr]
                     return pending
-        if self.switches_left == 0 and self._last in self.workers:
-            return self.workers[self._last].pending
-        workers.sort(key=lambda worker: worker.name != self._last)
+        if self.switches_left == 0:
+            return self._next_in_turn()
+        workers.sort(key=lambda worker: worker.name != self._last_worker)
         return [branch for worker in workers for branch in worker.pending]
+
+    def _next_in_turn(self) -> list[Branch]:
+        """Find the branches whose turn it is: to resume another one is a switch.
+
+        A branch runs to its end, then the next branch of its worker; after a worker, any other.
+        """
+        if self._last_worker not in self.workers:
+            return [worker.pending[0] for worker in self.workers.values()]
+        pending = self.workers[self._last_worker].pending
+        return [next((one for one in pending if one.path == self._last_path), pending[0])]
 
     def _outcomes(self, branch: Branch) -> list[str]:
         request = branch.pending
@@ -295,6 +309,11 @@ class Play:
             branch is not None and other_branch is not None and branch.worker is other_branch.worker
         )
 
+    def _use_up_switches(self, one: Move, other: Move) -> bool:
+        """Whether the order of the moves decides how many switches are left."""
+        subjects = (one.subject, other.subject)
+        return self.switches_left is not None and all(map(self.branch, subjects))
+
     def _request(self, move: Move) -> Request[Any]:
         branch = self.branch(move.subject)
         if branch is not None:
@@ -306,10 +325,10 @@ class Play:
 
     # Effects of moves
 
-    def _count_switch(self, name: str) -> None:
-        if self.switches_left and name != self._last and self._last in self.workers:
+    def _count_switch(self, branch: Branch) -> None:
+        if self.switches_left and branch not in self._next_in_turn():
             self.switches_left -= 1
-        self._last = name
+        self._last_worker, self._last_path = branch.worker.name, branch.path
 
     def _resume(self, branch: Branch, outcome: str) -> None:
         request, worker = branch.pending, branch.worker

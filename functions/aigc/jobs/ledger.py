@@ -236,7 +236,7 @@ class Ledger:
                 return job
             if job.owned_until is not None:
                 raise
-            job = job.model_copy(update={"owned_until": self._now() + self._lease / 5})
+            job = job.model_copy(update={"owned_until": self.landed_by()})
             self._store.put(_job_key(job.id), _dump(job))
         return job
 
@@ -317,6 +317,10 @@ class Ledger:
     def owned_until(self) -> datetime:
         """Until when the present holder of a claim may be at work."""
         return self._now() + self._lease
+
+    def landed_by(self) -> datetime:
+        """By when a write that has no answer has taken effect, or never will."""
+        return self._now() + self._lease / 5
 
     # What is known of a job before it may be written into its record
 

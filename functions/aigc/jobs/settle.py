@@ -252,10 +252,11 @@ def _cannot_be_stored(job: Job, runtime: Runtime) -> str:
 
 
 def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:
-    """Leave the pictures to the sweep; the task is done, so its place is another's already.
+    """Leave the pictures to the sweep; the task is done, so its slot is another's already.
 
-    The place is given back while the job still is ours: who went on with it meanwhile would give
-    the place back too, and one of us the next taker's. The note leads to the job from then on.
+    The slot is given back while the job still is owned: an invocation that went on with the job
+    meanwhile would give the slot back too. The note leads to the job from then on. A result whose
+    write had no answer may be written late: it is the same as the one that is written again.
     """
     logger.warning("result_not_stored_yet", extra={"job": job.id, "detail": str(error)})
     runtime.ledger.note_unstored(job)

@@ -1,0 +1,233 @@
+"""Contests on a bucket whose creates race: at most one contender wins, whatever they meet."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aigc.errors import AmbiguousError
+from aigc.jobs.contest import Contest
+from aigc.jobs.ports import one_after_another
+from aigc.jobs.slots import Slots
+from tests.fakes import LEASE_S, InMemoryStore, ManualClock, StoreFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class RacingStore(InMemoryStore):
+    """A bucket whose creates never see a key: the weakest that is assumed."""
+
+    def create(self, key: str, body: bytes) -> bool:
+        self.put(key, body)
+        return True
+
+
+class Turns:
+    """Lets contenders make one request each in a given order, in threads."""
+
+    def __init__(self, order: str) -> None:
+        self._order = order
+        self._at = 0
+        self._changed = threading.Condition()
+        self._ended: set[str] = set()
+
+    def wait(self, name: str) -> None:
+        """Return when it is a contender's turn; beyond the order anybody may go on."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._next() in {None, name}, timeout=5)
+            self._at += 1
+            self._changed.notify_all()
+
+    def end(self, name: str) -> None:
+        """Note that a contender makes no more requests."""
+        with self._changed:
+            self._ended.add(name)
+            self._changed.notify_all()
+
+    def _next(self) -> str | None:
+        while self._at < len(self._order) and self._order[self._at] in self._ended:
+            self._at += 1
+        return self._order[self._at] if self._at < len(self._order) else None
+
+
+class OrderedStore(RacingStore):
+    """A bucket that takes one contender's requests when it is its turn."""
+
+    def __init__(self, clock: ManualClock, turns: Turns) -> None:
+        super().__init__(clock)
+        self._turns = turns
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        self._turns.wait(threading.current_thread().name)
+        super().put(key, body, content_type)
+
+    def get(self, key: str) -> bytes | None:
+        self._turns.wait(threading.current_thread().name)
+        return super().get(key)
+
+
+def contest(store: InMemoryStore, clock: ManualClock) -> Contest:
+    return Contest(
+        store,
+        lease=timedelta(seconds=LEASE_S),
+        now=clock.now,
+        parallel=one_after_another,
+        sleep=clock.sleep,
+    )
+
+
+def side_by_side(turns: Turns, contend: Callable[[], object]) -> list[object]:
+    """Run two contenders as the turns say; return what came of both."""
+    results: dict[str, object] = {}
+
+    def run() -> None:
+        name = threading.current_thread().name
+        try:
+            results[name] = contend()
+        finally:
+            turns.end(name)
+
+    threads = [threading.Thread(target=run, name=name) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [results["a"], results["b"]]
+
+
+def orders(steps: int) -> Iterator[str]:
+    """Name every order of two contenders that make so many requests each."""
+    for chosen in itertools.combinations(range(2 * steps), steps):
+        yield "".join("a" if at in chosen else "b" for at in range(2 * steps))
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def test_two_contenders_never_both_win_in_any_order(clock: ManualClock) -> None:
+    winners = []
+    for order in orders(5):
+        turns = Turns(order)
+        store = OrderedStore(clock, turns)
+        results = side_by_side(turns, lambda: contest(store, clock).acquire("k"))  # noqa: B023
+        winners.append(sum(result == 0 for result in results))
+
+    assert set(winners) == {0, 1}  # all may yield
+    assert winners.count(0) < len(winners) / 3
+
+
+def test_two_that_take_a_block_never_both_get_it(clock: ManualClock) -> None:
+    for order in orders(5):
+        turns = Turns(order)
+        store = OrderedStore(clock, turns)
+        results = side_by_side(turns, lambda: contest(store, clock).take_once("k"))  # noqa: B023
+
+        assert results.count(True) <= 1
+
+
+def test_a_holder_is_succeeded_once_its_lease_is_over(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+
+    first, second = (contest(store, clock).acquire("k") for _ in range(2))
+    clock.pass_time(LEASE_S + 1)
+    third, fourth = (contest(store, clock).acquire("k") for _ in range(2))
+
+    assert (first, second, third, fourth) == (0, None, 1, None)
+
+
+def test_contenders_that_all_yielded_are_succeeded_after_a_lease(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    store.put("k/000/x", contest(store, clock).ticket())
+    store.put("k/000/y", contest(store, clock).ticket())
+
+    assert contest(store, clock).acquire("k") is None
+    clock.pass_time(LEASE_S + 1)
+    assert contest(store, clock).acquire("k") == 1
+
+
+def test_a_creation_whose_contenders_all_yielded_goes_on_at_once(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    store.put("k/000/x", contest(store, clock).ticket())
+    store.put("k/000/y", contest(store, clock).ticket())
+    begun = clock.now()
+
+    assert contest(store, clock).create_once("k", lambda: None) is None
+    assert clock.now() - begun < timedelta(seconds=5)
+
+
+def test_a_creation_that_another_is_at_work_on_is_not_begun(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    assert contest(store, clock).create_once("k", lambda: None) is None
+
+    with pytest.raises(AmbiguousError, match="another invocation is at work on it"):
+        contest(store, clock).create_once("k", lambda: None)
+    assert contest(store, clock).create_once("k", lambda: "made") == "made"
+
+
+def test_a_creation_whose_winner_died_is_looked_for_before_it_is_made_again(
+    clock: ManualClock,
+) -> None:
+    store = InMemoryStore(clock)
+    assert contest(store, clock).create_once("k", lambda: None) is None
+    clock.pass_time(LEASE_S + 1)
+    answers = iter([*[None] * 4, "made just before it died"])
+
+    found = contest(store, clock).create_once("k", lambda: next(answers))
+
+    assert found == "made just before it died"
+
+
+def test_a_winner_that_finds_its_generation_aborted_gives_up(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    store.put("k/000/abort", b"{}")
+
+    assert contest(store, clock).create_once("k", lambda: None) is None
+
+    assert "k/000/commit" not in store.objects
+    assert "k/001/commit" in store.objects
+
+
+def test_a_contender_without_an_answer_sends_nothing_again(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    store.faults = [StoreFault("put k/000/y", AmbiguousError("put"), takes_effect=True)]
+
+    with pytest.raises(AmbiguousError):
+        contest(store, clock).acquire("k")
+
+    assert store.requests.count("put k/000/y") == 1
+
+
+def test_two_sweeps_do_not_both_free_a_slot(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    slots = Slots(store, contest(store, clock), one_after_another)
+    assert slots.take("vod.image", 0, "dead") is not None
+    clock.pass_time(LEASE_S + 1)
+
+    assert slots.reclaim("vod.image", 0)
+    taken = slots.take("vod.image", 0, "next")
+
+    assert taken is not None
+    assert not slots.reclaim("vod.image", 0)
+    assert slots.confirm("vod.image", taken)
+
+
+def test_a_slot_that_was_released_twice_is_not_taken_from_the_next(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    slots = Slots(store, contest(store, clock), one_after_another)
+    first = slots.take("vod.image", 0, "a")
+    assert first is not None
+    assert slots.release("vod.image", first, "a")
+    following = slots.take("vod.image", 0, "b")
+    assert following is not None
+
+    slots.release("vod.image", first, "a")
+
+    assert slots.confirm("vod.image", following)
+    assert slots.take("vod.image", 0, "c") is None

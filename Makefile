@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench load cost simulate mutations chaos test test-clients verify-pulumi check format lock clean
+.PHONY: setup demo local package bench load cost simulate mutations fuzz chaos test test-clients verify-pulumi check format lock clean
 
 setup: .venv/ready
 
@@ -33,6 +33,10 @@ simulate: setup
 
 mutations: setup
 	$(BIN)/python -m tests.simulation --mutations --write $(ARGS)
+
+# As many requests for each operation of the OpenAPI document as EXAMPLES says.
+fuzz: setup
+	EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/pytest --timeout 3600 tests/e2e/test_openapi.py
 
 # SEED=2 draws other calls, uploads and faults; JOBS=200 takes less long; ARGS=--burst is a burst.
 chaos: setup

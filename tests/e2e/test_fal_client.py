@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.connect_proxy import connect_proxy
-from tests.e2e.stack import Stack, running
+from tests.e2e.stack import Stack
 from tests.e2e.test_documentation import API, PHOTO, run
 from tests.pages import blocks
 
@@ -22,16 +22,12 @@ if TYPE_CHECKING:
 
     import fal_client
 
+    from tests.e2e.stack import Stack
+
 IMAGE = "tencent-vod/v1/aigc-image"
 MPS = "tencent-mps/v1/aigc-image"
 ARGUMENTS = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
 INTERVAL_S = 0.2
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with running("--speed", "30", "--timeout", "10", "--tls") as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -89,7 +89,7 @@ def postpone(call: str, *, behind: str) -> Change:
     return _on_tree(f"no statement calls `{call}` before another calls `{behind}`", change)
 
 
-def assume(call: str, value: bool | int | None) -> Change:  # noqa: FBT001  the value is the change
+def assume(call: str, value: bool | int | None) -> Change:
     """Replace this call by a value."""
     text = f"int({value})" if type(value) is int else str(value)
     return _on_calls(call, lambda _: ast.parse(text, mode="eval").body)

@@ -261,7 +261,7 @@ MUTATIONS = (
         "a contender trusts a listing to show y",
         SPLIT,
         _always(_split_by_listing),
-        look_in="everything",
+        look_in="contenders for a claim",
     ),
     _of(
         "a contender without an answer writes x again",
@@ -309,6 +309,7 @@ MUTATIONS = (
         "a winner of a later generation does not look for the record",
         "contest:Contest.create_once",
         assume("find", None),
+        harmless="a generation follows one without a winner, or one whose record was looked for",
     ),
     # Creating
     _of(
@@ -323,8 +324,18 @@ MUTATIONS = (
             ("ledger:Ledger.write_new", replace(_announced_afterwards)),
         ),
     ),
-    _of("a slot is not marked", "launch:_send_in", assume("mark", True)),
-    _of("a slot is not confirmed", "launch:_send_in", assume("confirm", True)),
+    _of(
+        "a slot is not marked",
+        "slots:Slots.mark",
+        _always(lambda *_: True),
+        look_in="contenders for a slot",
+    ),
+    _of(
+        "a slot is not confirmed",
+        "slots:Slots.confirm",
+        _always(lambda *_: True),
+        look_in="contenders for a slot",
+    ),
     _of(
         "a new job is sent before its record is written",
         "launch:_send_in",
@@ -348,7 +359,12 @@ MUTATIONS = (
         _always(_claim_without_reading_again),
         look_in="a slow status call",
     ),
-    _of("the owner of a job is not waited for", "ledger:Ledger.claim", assume("is_owned", False)),
+    _of(
+        "the owner of a job is not waited for",
+        "ledger:Ledger.claim",
+        assume("is_owned", False),
+        look_in="a task ends while",
+    ),
     _of(
         "contests are removed as soon as a job has ended",
         "ledger:Ledger.is_over",

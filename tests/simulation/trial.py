@@ -97,16 +97,16 @@ def _attempts(likely: str, ends: float) -> Iterator[tuple[str, str, list[str]]]:
         for more in (0, 1):
             for case in every:
                 if likely in case.title:
-                    case = dataclasses.replace(case, quick_switches=case.quick_switches + more)
-                    yield _search(case, ends - time.process_time())
+                    yield _search(case, ends - time.process_time(), more)
     yield from _storms(range(FIRST_SEEDS), likely)
     for case in every:
         yield _search(case, min(CASE_S, ends - time.process_time()))
     yield from _storms(range(FIRST_SEEDS, 10**6), likely)
 
 
-def _search(case: Case, seconds: float) -> tuple[str, str, list[str]]:
-    explored = Search(bounded(case, case.quick_switches)).run(seconds)
+def _search(case: Case, seconds: float, more: int = 0) -> tuple[str, str, list[str]]:
+    switches = None if case.quick_switches is None else case.quick_switches + more
+    explored = Search(bounded(case, switches)).run(seconds)
     return case.title, f"{explored.plays} plays", explored.problems
 
 

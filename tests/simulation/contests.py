@@ -143,6 +143,7 @@ CONTESTS = [
         deaths=1,
         weak=1,
         quick_switches=3,
+        is_quick=False,
     ),
     _case(
         "two contenders for a creation",

@@ -210,6 +210,14 @@ def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
     return lambda job, runtime: store(job, runtime)[:0]
 
 
+def _release_before_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
+    def ends(job: Job, runtime: Runtime) -> Job:
+        start._release(job, runtime)
+        return end(job, runtime)
+
+    return ends
+
+
 def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     def ends(job: Job, runtime: Runtime) -> Job:
         ended = end(job.model_copy(update={"webhook_url": ""}), runtime)
@@ -431,7 +439,7 @@ MUTATIONS = (
     _of(
         "a slot is released before the record says that the job has ended",
         "start:end",
-        postpone("write", behind="_release"),
+        replace(_release_before_the_end),
         look_in="a task ends while",
     ),
     # Starting

@@ -220,6 +220,13 @@ CASES = [
         quick_switches=1,
     ),
     Case(
+        title="two sweeps start a job that was left behind",
+        before=(was_left("a"),),
+        phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}),),
+        lanes={"vod.image": 2},
+        quick_switches=1,
+    ),
+    Case(
         title="two sweeps free the slot of a killed worker",
         before=(was_left("a", with_slot=True),),
         phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),

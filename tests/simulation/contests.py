@@ -66,6 +66,16 @@ def takes_slot(name: str) -> Work:
     return work
 
 
+def takes_slot_of_queue(name: str) -> Work:
+    """Contend for a slot as a pump does."""
+
+    def work(runtime: Runtime) -> None:
+        if runtime.ledger.slots.take(LANE, 0, name) is not None:
+            runtime.bucket.put(f"{WON}{name}", b"")
+
+    return work
+
+
 def _contest(runtime: Runtime) -> Contest:
     return Contest(
         runtime.bucket,
@@ -142,6 +152,19 @@ CONTESTS = [
         Phase(workers={"1": takes_slot("ever 1"), "2": takes_slot("ever 2")}),
         deaths=1,
         weak=1,
+        quick_switches=3,
+        is_quick=False,
+    ),
+    _case(
+        "a launch and a pump contend for a slot",
+        Phase(workers={"1": takes_slot("ever 1"), "2": takes_slot_of_queue("ever 2")}),
+        quick_switches=3,
+        is_quick=False,
+    ),
+    _case(
+        "two pumps contend for a slot",
+        Phase(workers={"1": takes_slot_of_queue("ever 1"), "2": takes_slot_of_queue("ever 2")}),
+        deaths=1,
         quick_switches=3,
         is_quick=False,
     ),

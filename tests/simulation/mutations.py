@@ -406,7 +406,7 @@ MUTATIONS = (
         "a slot is taken without reading x again",
         "slots:Slots.take",
         assume("confirm", True),
-        look_in="a slot is passed on",
+        look_in="two pumps contend",
     ),
     _of("a slot is released whoever holds it", "slots:Slots.release", assume("_is_of", True)),
     _of(
@@ -424,6 +424,7 @@ MUTATIONS = (
         "a slot is reclaimed while its contenders may be at work",
         "slots:Slots.reclaim",
         assume("is_expired", True),
+        look_in="while the sweep runs",
     ),
     _of(
         "two sweeps reclaim a slot",
@@ -435,6 +436,7 @@ MUTATIONS = (
         "the entry of a slot's holder is removed while its job may be at work",
         "recover:_remove_orphan",
         assume("is_old", True),
+        look_in="while the sweep runs",
     ),
     _of(
         "a slot is released before the record says that the job has ended",
@@ -443,7 +445,7 @@ MUTATIONS = (
         look_in="a task ends while",
     ),
     # Starting
-    _of("a job is sent without a claim", "start:_start_one", CLAIM, look_in="two calls for"),
+    _of("a job is sent without a claim", "start:_start_one", CLAIM, look_in="two sweeps start"),
     _of(
         "the call is made before the record says so",
         "start:_start_one",

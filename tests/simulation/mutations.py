@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs import recover, start
 from aigc.jobs.job import JobError
+from aigc.jobs.webhooks import owe
 from tests.simulation.mutate import (
     Change,
     Mutation,
@@ -222,7 +223,7 @@ def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     def ends(job: Job, runtime: Runtime) -> Job:
         ended = end(job.model_copy(update={"webhook_url": ""}), runtime)
         return runtime.ledger.write(
-            start.owe(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
+            owe(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
         )
 
     return ends

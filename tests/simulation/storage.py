@@ -148,7 +148,7 @@ class Bucket(InMemoryStore):
         """
         list_late = functools.partial(self.list_late, prefix, after, limit)
         keys = [key for key in self.young_keys(prefix) if self._other_presence(key)]
-        variants = {
+        variants: dict[str, Callable[[], Sequence[Listed]]] = {
             f"late for {key}": functools.partial(list_late, functools.partial(_flip, key))
             for key in keys
         }

@@ -1,4 +1,4 @@
-"""What the services of the control plane have in common: actions by name, resources by id."""
+"""Shared by the services of the control plane: actions by name, resources by id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Action = Callable[[Json], Json]
 
 
 class ActionService:
-    """An API 3.0 service that carries out one action at a time, for whoever may call."""
+    """An API 3.0 service that carries out one action at a time."""
 
     name: str
     version: str
@@ -27,7 +27,7 @@ class ActionService:
         self._actions = actions
         self._lock = threading.RLock()
 
-    def call(self, action: str, params: Json, caller: Caller) -> Json:  # noqa: ARG002  the same for everybody who may call
+    def call(self, action: str, params: Json, caller: Caller) -> Json:  # noqa: ARG002  every caller gets the same
         """Carry an action out.
 
         Raises:
@@ -40,7 +40,7 @@ class ActionService:
 
 
 class Resources:
-    """Resources of one kind by their id, each in the fields in which the API tells it.
+    """Resources of one kind by their id, each in the fields of the API.
 
     Args:
         kind: What a refusal calls one of them.
@@ -93,15 +93,15 @@ class Resources:
 
 
 def check_one_of(
-    came: object, field: str, allowed: Collection[str], code: str = "InvalidParameterValue"
+    value: object, field: str, allowed: Collection[str], code: str = "InvalidParameterValue"
 ) -> None:
     """Refuse a value that is not one of those that a field may have.
 
     Raises:
         ApiError: It is none of them; the message names them all.
     """
-    if came not in allowed:
-        raise ApiError(code, f"{field} is {came!r}; allowed: {', '.join(allowed)}")
+    if value not in allowed:
+        raise ApiError(code, f"{field} is {value!r}; allowed: {', '.join(allowed)}")
 
 
 def new_id(prefix: str) -> str:

@@ -1,4 +1,4 @@
-"""The front door of API 3.0: who calls, how often, with which parameters, and what goes wrong."""
+"""The entrance of API 3.0: authentication, rate limit, parameters and faults."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HOST = re.compile(r"(?P<service>[a-z]+)(\.[a-z0-9-]+)*\.[a-z]+")
 
 
 class ServerFaultError(Exception):
-    """The server breaks down before it has done anything: HTTP 500."""
+    """The server fails before the call has an effect: HTTP 500."""
 
 
 class ApiFront:
@@ -56,12 +56,12 @@ class ApiFront:
         self._rate = RateLimit(RATE_LIMIT)
 
     def is_for(self, request: Request) -> bool:
-        """Whether a request is an API call: by its signature, or by its host."""
+        """Whether a request is an API call, by its signature or its host."""
         signed = request.headers.get("authorization", "").startswith(tc3.ALGORITHM)
         return signed or request.hostname.partition(".")[0] in self._services
 
     def answer(self, request: Request) -> Response:
-        """Carry a call out; a refusal too is HTTP 200, as in the cloud."""
+        """Carry out a call; a refusal is HTTP 200 as well, as in the cloud."""
         request_id = str(uuid.uuid4())
         try:
             content = self._call(request)
@@ -95,7 +95,7 @@ class ApiFront:
         service = self._services.get(name)
         if service is None and request.host.partition(".")[0] == name:
             # The SDKs for Node.js take the service from the endpoint: `127` of `127.0.0.1:8080`.
-            by_version = {one.version: one for one in self._services.values()}
+            by_version = {known.version: known for known in self._services.values()}
             service = by_version.get(version)
         if service is None:
             raise ApiError("UnsupportedOperation", f"The local cloud has no service {name}.")
@@ -113,21 +113,21 @@ class ApiFront:
         return f"qcs::vod::uin/{self._account.uin}:subAppId/{number}"
 
     def _break(self, where: str, action: str) -> str | None:
-        """Do what a fault says before the call; what comes after it is handed back."""
+        """Apply a fault that comes before the call; return it, as it may come after."""
         fault = self._faults.take(where, *API_FAULTS)
         if fault == "throttle":
             raise _throttled(action)
         if fault == "http_500":
             raise ServerFaultError
         if fault is not None and fault.startswith("refuse:"):
-            raise ApiError(argument(fault), "The local cloud was told to refuse this.")
+            raise ApiError(argument(fault), "A fault of the local cloud refuses this call.")
         if fault is not None and fault.startswith("delay:"):
             time.sleep(float(argument(fault)) / self._clock.speed)
         return fault
 
 
 class RateLimit:
-    """At most so many in any second, counted apart for each name."""
+    """Admits at most so many calls in any second, counted for each name."""
 
     def __init__(self, limit: int, now: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
@@ -136,7 +136,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def admits(self, name: str) -> bool:
-        """Whether one more may pass now; if so, it counts."""
+        """Whether one more call is admitted now; if so, it is counted."""
         with self._lock:
             now = self._now()
             admitted = self._admitted.setdefault(name, collections.deque())

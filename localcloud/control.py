@@ -1,4 +1,4 @@
-"""What the local cloud is asked and told by its developer, below `/_localcloud/`."""
+"""The requests of the developer to the local cloud, below `/_localcloud/`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VOD_FIELDS = {"activated": bool, "missing_files": list}
 
 
 def routes(tasks: TaskBook, faults: Faults, vod: Vod) -> dict[str, Callable[[Request], Response]]:
-    """Name the paths, each with what answers it."""
+    """Return the handlers by their paths."""
     return {
         "/_localcloud/tasks": lambda _request: Response.of_json(tasks.report()),
         "/_localcloud/faults": lambda request: _faults(request, faults),
@@ -38,16 +38,16 @@ def _faults(request: Request, faults: Faults) -> Response:
 
 
 def _vod(request: Request, vod: Vod) -> Response:
-    """Switch VOD off and on, and say which FileIds do not exist."""
+    """Switch VOD off and on, and set which FileIds do not exist."""
     if request.method == "PUT":
-        given = _content(request)
-        if not isinstance(given, dict) or not all(
-            isinstance(value, _VOD_FIELDS.get(name, ())) for name, value in given.items()
+        switches = _content(request)
+        if not isinstance(switches, dict) or not all(
+            isinstance(value, _VOD_FIELDS.get(name, ())) for name, value in switches.items()
         ):
             allowed = {"activated": True, "missing_files": ["<FileId>"]}
             return Response.of_json({"error": "not as allowed", "allowed": allowed}, 400)
-        vod.activated = given.get("activated", vod.activated)
-        vod.missing_files = set(given.get("missing_files", vod.missing_files))
+        vod.activated = switches.get("activated", vod.activated)
+        vod.missing_files = set(switches.get("missing_files", vod.missing_files))
     missing = sorted(vod.missing_files)
     return Response.of_json({"activated": vod.activated, "missing_files": missing})
 

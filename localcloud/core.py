@@ -1,4 +1,4 @@
-"""What every part of the local cloud shares: the account, the clock, callers and refusals."""
+"""Shared by all parts of the local cloud: account, clock, callers, refusals."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signed a request: the account's own key, or a role by its temporary key."""
+    """The signer of a request: the account's own key, or a role by its temporary key."""
 
     secret_id: str
     role: str | None = None
@@ -53,7 +53,7 @@ class Key:
 
 
 class Keys:
-    """All keys that this cloud honours."""
+    """All valid keys of this cloud."""
 
     def __init__(self, owner: Key | None = None) -> None:
         self.owner = owner or Key("AKID" + secrets.token_hex(16), secrets.token_hex(16))
@@ -72,7 +72,7 @@ class Keys:
         return key
 
     def find(self, secret_id: str) -> Key | None:
-        """Look a key up by its public half."""
+        """Find a key by its SecretId."""
         return self._keys.get(secret_id)
 
 
@@ -95,7 +95,7 @@ class Clock:
         threading.Thread(target=self._run, name="clock", daemon=True).start()
 
     def now(self) -> float:
-        """Tell Unix time; it is not scaled, since signatures and clients live by it."""
+        """Return Unix time; it is not scaled, since signatures depend on it."""
         return time.time()
 
     def wait_real(self, seconds: float) -> None:
@@ -110,7 +110,7 @@ class Clock:
             self._changed.notify()
 
     def stop(self) -> None:
-        """Let nothing more happen."""
+        """Cancel all timers."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -139,7 +139,7 @@ class Service(Protocol):
     version: str
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Carry an action out and return what goes below `Response`.
+        """Carry out an action and return the content of `Response`.
 
         Raises:
             ApiError: The service refuses.

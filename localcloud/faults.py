@@ -1,4 +1,4 @@
-"""What the local cloud is told to do wrong, and how often."""
+"""Faults that the developer configures: where, what, and how often."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ REQUEST_FAULTS = frozenset({"throttle", "lost_reply", "http_500", "delay"})
 API_FAULTS = REQUEST_FAULTS | {"refuse"}
 DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
 MAX_LAG_S = 60.0
-"""How far back a listing can lie: COS names no bound, the project assumes a minute."""
+"""The longest `lag`. COS names no bound; the project assumes a minute."""
 
-# What can go wrong where; an entry that could never come true is refused.
+# The kinds of faults for each place; an entry that can never apply is refused.
 _PLACES = (
     (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure", "picture"}),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
@@ -35,12 +35,12 @@ _FIELDS = frozenset({"where", "what", "times", "rate"})
 
 
 class FaultError(ValueError):
-    """An entry of a list of faults is not one; the message names its field."""
+    """An entry of a list of faults is invalid; the message names its field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing to do wrong: a number of times, or with a probability each time."""
+    """A fault that applies a number of times, or with a probability each time."""
 
     where: str
     what: str
@@ -49,35 +49,35 @@ class Fault:
 
     @property
     def kind(self) -> str:
-        """What to do wrong, without its argument."""
+        """The kind of the fault, without its argument."""
         return self.what.partition(":")[0]
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as it was given."""
+        """Write it in the fields of its entry."""
         fields = {"where": self.where, "what": self.what, "times": self.times, "rate": self.rate}
         return {name: value for name, value in fields.items() if value is not None}
 
 
 class Faults:
-    """The faults still to come."""
+    """The configured faults that still apply."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._random = random.Random(0)  # noqa: S311  the same faults in each run
         self.came_true: Counter[str] = Counter()
-        """How often what went wrong where: `cos.PutObject lost_reply`."""
+        """How often each fault applied: `cos.PutObject lost_reply`."""
 
     def seed(self, number: int) -> None:
-        """Draw otherwise from here on, the same for the same number."""
+        """Seed the probabilities: the same number gives the same faults."""
         with self._lock:
             self._random.seed(number)
 
     def replace(self, entries: object) -> None:
-        """Forget what was to come and take these instead.
+        """Replace all faults.
 
         Raises:
-            FaultError: An entry is not a fault; none was taken.
+            FaultError: An entry is invalid; nothing is replaced.
         """
         if not isinstance(entries, list):
             raise FaultError("the body must be a JSON list of faults")
@@ -86,16 +86,16 @@ class Faults:
             self._faults = faults
 
     def left(self) -> list[dict[str, Any]]:
-        """List what is still to come."""
+        """List the faults that still apply."""
         with self._lock:
             return [fault.to_json() for fault in self._faults]
 
     def take(self, where: str, *kinds: str) -> str | None:
-        """Use the first fault that is due here up: `delay:3` for instance, None if all goes well.
+        """Use up the first fault that applies here and return it: `delay:3`; None without a fault.
 
         Args:
             where: `vod.CreateAigcImageTask`, `cos.event`, `scf.upload`…
-            kinds: What the caller can do wrong; faults of other kinds stay. Empty: any.
+            kinds: The kinds that the caller can apply; faults of other kinds stay. Empty: any.
         """
         with self._lock:
             for index, fault in enumerate(self._faults):
@@ -106,7 +106,7 @@ class Faults:
         return None
 
     def take_seconds(self, where: str, kind: str) -> float | None:
-        """Use the first fault of this kind here up; return its seconds, None without a fault."""
+        """Use up the first fault of this kind here; return its seconds, None without a fault."""
         fault = self.take(where, kind)
         return None if fault is None else float(argument(fault))
 
@@ -125,7 +125,7 @@ class Faults:
 
 
 def argument(what: str) -> str:
-    """Tell what follows the colon: the seconds of `delay:3`, the code of `refuse:…`."""
+    """Return the text after the colon: the seconds of `delay:3`, the code of `refuse:…`."""
     return what.partition(":")[2]
 
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on loopback: an origin server and a proxy at once, which never forwards anything."""
+"""HTTP/1.1 on loopback: an origin server and a proxy in one, which forwards nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LostReplyError(Exception):
 
 
 class BadRequestError(Exception):
-    """This is not HTTP as we read it; the connection cannot go on."""
+    """The request is malformed; the connection must end."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port that was asked for, or found."""
+        """The port on which it listens."""
         return int(self._tcp.server_address[1])
 
     def start(self) -> None:

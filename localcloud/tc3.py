@@ -1,4 +1,4 @@
-"""Verifies TC3-HMAC-SHA256, by which every call of API 3.0 proves who sent it."""
+"""Verifies TC3-HMAC-SHA256, the signature of every call of API 3.0."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AUTHORIZATION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a request says of its signature."""
+    """The contents of the Authorization header."""
 
     secret_id: str
     date: str
@@ -36,7 +36,7 @@ class Credential:
 
     @property
     def scope(self) -> str:
-        """What the signature is good for."""
+        """The credential scope: date, service and `tc3_request`."""
         return f"{self.date}/{self.service}/tc3_request"
 
 
@@ -44,23 +44,23 @@ def parse(request: Request) -> Credential:
     """Read the Authorization header.
 
     Raises:
-        ApiError: It is missing, or of another form.
+        ApiError: The header is missing or malformed.
     """
-    found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
-    if found is None:
+    match = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
+    if match is None:
         raise ApiError(
             "AuthFailure.InvalidAuthorization",
             f"The Authorization header is missing or is not of the form of {ALGORITHM}.",
         )
-    names = tuple(found["names"].split(";"))
-    return Credential(found["id"], found["date"], found["service"], names, found["signature"])
+    names = tuple(match["names"].split(";"))
+    return Credential(match["id"], match["date"], match["service"], names, match["signature"])
 
 
 def verify(request: Request, credential: Credential, keys: Keys, now: float) -> Caller:
-    """Tell who signed a request.
+    """Check a request's signature and return the caller.
 
     Raises:
-        ApiError: Nobody that we know did, or not now.
+        ApiError: The key is unknown, or the signature is wrong or not valid now.
     """
     timestamp = _timestamp(request, now)
     key = keys.find(credential.secret_id)
@@ -74,7 +74,7 @@ def verify(request: Request, credential: Credential, keys: Keys, now: float) -> 
     # The SDKs for Node.js sign the host without its port, the others with it.
     hosts = dict.fromkeys((request.headers.get("host", ""), request.hostname))
     expected = (sign(request, credential, key.secret_key, timestamp, host) for host in hosts)
-    if not any(hmac.compare_digest(one, credential.signature) for one in expected):
+    if not any(hmac.compare_digest(candidate, credential.signature) for candidate in expected):
         raise _wrong_signature("it is not what the request and the key give")
     return Caller(key.secret_id, key.role)
 
@@ -82,7 +82,7 @@ def verify(request: Request, credential: Credential, keys: Keys, now: float) -> 
 def sign(
     request: Request, credential: Credential, secret_key: str, timestamp: int, host: str
 ) -> str:
-    """Compute the signature that the request should have, if this host was signed."""
+    """Compute the signature of a request whose signer signed this host."""
     signed = replace(request, headers={**request.headers, "host": host})
     text = "\n".join(
         (
@@ -125,8 +125,8 @@ def _timestamp(request: Request, now: float) -> int:
 
 
 def _check_token(request: Request, key: Key, now: float) -> None:
-    given = request.headers.get("x-tc-token", "")
-    if not hmac.compare_digest(given.encode(), key.token.encode()):
+    token = request.headers.get("x-tc-token", "")
+    if not hmac.compare_digest(token.encode(), key.token.encode()):
         raise ApiError("AuthFailure.TokenFailure", "X-TC-Token does not belong to the SecretId.")
     if key.expires_at is not None and now > key.expires_at:
         raise ApiError("AuthFailure.TokenFailure", "The temporary key has expired.")

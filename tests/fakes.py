@@ -353,18 +353,19 @@ class World:
     memory: Memory = field(default_factory=Memory)
     """What this instance remembers; another instance has the same ledger and its own memory."""
     prices: Prices = field(default_factory=Prices)
+    parallel: Parallel = one_after_another
 
-    def runtime(self, seconds: float = 60, parallel: Parallel = one_after_another) -> Runtime:
+    def runtime(self, seconds: float = 60) -> Runtime:
         """Make the runtime of one invocation that has this long."""
         return Runtime(
-            parallel=parallel,
+            parallel=self.parallel,
             settings=self.settings,
             ledger=Ledger(
                 self.store,
                 lease=timedelta(seconds=LEASE_S),
                 now=self.clock.now,
                 sleep=self.clock.sleep,
-                parallel=parallel,
+                parallel=self.parallel,
             ),
             bucket=self.store,
             kinds=KINDS,

@@ -1,4 +1,4 @@
-"""What an object has besides its content: headers, an access list, tags."""
+"""An object's attributes: headers, access list and tags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """What the request that creates an object, or begins its upload, says of it."""
+    """The attributes that the request which creates an object, or begins its upload, sets."""
 
     headers: dict[str, str]
     """What a GET gives back: Content-Type, Cache-Control…, x-cos-meta-*."""

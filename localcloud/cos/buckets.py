@@ -1,4 +1,4 @@
-"""Operations on buckets: their life, their settings, what is in them."""
+"""Operations on buckets: create and delete, settings, listings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_KEYS = 1000
 MAX_BUCKETS = 2000
 _MAX_NAME = 60
 
-# Sub-resources that are stored as they are put, with CAM's word for them.
+# Sub-resources that are stored unread, with the word for them in the names of operations.
 _SETTINGS = {
     "accelerate": "Accelerate",
     "cors": "CORS",
@@ -38,7 +38,7 @@ _SETTINGS = {
     "versioning": "Versioning",
     "website": "Website",
 }
-# What a GET says of a setting that was never put: an empty document, or 404 with this code.
+# The answer for a setting that was never put: an empty document, or 404 with this code.
 _EMPTY = {
     "accelerate": "AccelerateConfiguration",
     "logging": "BucketLoggingStatus",
@@ -55,7 +55,7 @@ _ABSENT = {
 
 
 class BucketOperations:
-    """What can be done with a bucket; `operations` names each by method and sub-resource."""
+    """The operations on buckets; `operations` has them by method and sub-resource."""
 
     def __init__(self, store: Store, account: Account, clock: Clock, faults: Faults) -> None:
         self._store = store
@@ -122,7 +122,7 @@ class BucketOperations:
     def _bucket(self, call: Call) -> Bucket:
         return self._store.bucket(call.target.bucket)
 
-    # Its life
+    # Create and delete
 
     def _create(self, call: Call) -> Response:
         name, chosen = call.target.bucket, acl.in_headers(call, acl.BUCKET_ACLS) or "private"
@@ -146,7 +146,7 @@ class BucketOperations:
     def _location(self, call: Call) -> Response:
         return _xml("LocationConstraint", self._bucket(call).region)
 
-    # Its settings
+    # Settings
 
     def _put_setting(self, call: Call) -> Response:
         bucket = self._bucket(call)
@@ -180,7 +180,7 @@ class BucketOperations:
     def _get_acl(self, call: Call) -> Response:
         return acl.document(self._bucket(call).acl, self._owner)
 
-    # What is in it
+    # Listings
 
     def _list(self, call: Call) -> Response:
         marker = call.param("marker")
@@ -194,7 +194,7 @@ class BucketOperations:
         return _xml("ListBucketResult", content)
 
     def _list_versions(self, call: Call) -> Response:
-        """List each object as its own only version: there are no others."""
+        """List each object as its only version, since there are no versions."""
         marker = call.param("key-marker")
         page, common = self._page(call, marker)
         next_marker = {"NextKeyMarker": _encoded(call, page.next_marker)}
@@ -211,7 +211,7 @@ class BucketOperations:
         return _xml("ListVersionsResult", content)
 
     def _page(self, call: Call, marker: str) -> tuple[Listing, dict[str, object]]:
-        """Read a page of the bucket, and write what all kinds of listings have in common."""
+        """Read a page of the bucket; return it and the elements that both kinds of listing have."""
         bucket = self._bucket(call)
         limit = min(call.number("max-keys", MAX_KEYS), MAX_KEYS)
         prefix, delimiter = call.param("prefix"), call.param("delimiter")
@@ -250,7 +250,7 @@ class BucketOperations:
 
 
 def _encoded(call: Call, text: str) -> str:
-    return url_encoded(text, wanted=call.param("encoding-type") == "url")
+    return url_encoded(text, encode=call.param("encoding-type") == "url")
 
 
 def _setting(call: Call) -> str:

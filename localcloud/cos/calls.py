@@ -1,4 +1,4 @@
-"""A COS request on its way to the operation that carries it out."""
+"""A COS request, and the operations that carry requests out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _META = ("x-cos-meta-", "x-amz-meta-")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Which bucket and key a request is about; without a key it is the bucket itself."""
+    """The bucket and the key of a request; without a key the request is about the bucket."""
 
     bucket: str
     region: str
@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request whose sender is known; None is anybody."""
+    """A request whose signature was checked; without a signature the caller is None."""
 
     request: Request
     target: Target
@@ -64,7 +64,7 @@ class Call:
         """Read a number from the query.
 
         Raises:
-            CosError: It is none.
+            CosError: The value is not a number.
         """
         value = self.param(name) or str(default)
         if not value.isdecimal():
@@ -72,10 +72,10 @@ class Call:
         return int(value)
 
     def checked_body(self) -> bytes:
-        """Return the body, if it is what Content-MD5 says.
+        """Return the body after checking it against Content-MD5.
 
         Raises:
-            CosError: It is not.
+            CosError: The body has another MD5.
         """
         body, expected = self.request.body, self.request.headers.get("content-md5")
         if expected is None:
@@ -86,23 +86,23 @@ class Call:
         return body
 
     def object_headers(self) -> dict[str, str]:
-        """Pick the headers that the object keeps."""
+        """Return the headers that the object keeps."""
         return object_headers(self.request.headers)
 
     @property
     def forbids_overwrite(self) -> bool:
-        """Whether the object is to be written only if its key is free."""
+        """Whether the object must not be written if its key exists."""
         return self.header("forbid-overwrite").lower() == "true"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What CAM, and the faults, call an operation; what carries it out; and what it reads."""
+    """An operation: its name in policies and faults, its implementation, its parameters."""
 
     name: str
     run: Callable[[Call], Response]
     params: frozenset[str] = frozenset()
-    """The parameters of the query that it reads, beside its sub-resource."""
+    """The query parameters that it reads, without its sub-resource."""
 
 
 def operation(name: str, run: Callable[[Call], Response], params: str = "") -> Operation:
@@ -111,7 +111,7 @@ def operation(name: str, run: Callable[[Call], Response], params: str = "") -> O
 
 
 def object_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Pick the headers that an object keeps out of a request's."""
+    """Return those of a request's headers that the object keeps."""
     kept = {name: headers[name.lower()] for name in _KEPT if name.lower() in headers}
     kept.setdefault("Content-Type", "application/octet-stream")
     for name, value in headers.items():
@@ -126,10 +126,10 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
     Raises:
         CosError: The range begins behind the end.
     """
-    wanted = _RANGE.fullmatch(header)
-    if wanted is None or wanted[0] == "bytes=-":
+    match = _RANGE.fullmatch(header)
+    if match is None or match[0] == "bytes=-":
         return None
-    begin, end = wanted[1], wanted[2]
+    begin, end = match[1], match[2]
     first = int(begin) if begin else max(0, size - int(end or 0))
     last = min(int(end), size - 1) if begin and end else size - 1
     if first > last:
@@ -148,11 +148,11 @@ def xml_time(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def url_encoded(text: str, *, wanted: bool) -> str:
-    """Encode a key where the client asked for `encoding-type=url`."""
-    return quote(text, safe="/") if wanted else text
+def url_encoded(text: str, *, encode: bool) -> str:
+    """Encode a key if the request has `encoding-type=url`."""
+    return quote(text, safe="/") if encode else text
 
 
 def url_of(bucket: Bucket, stored: StoredObject) -> str:
-    """Name an object's place, without a signature."""
+    """Build an object's URL, without a signature."""
     return f"http://{bucket.name}.cos.{bucket.region}.myqcloud.com/{quote(stored.key)}"

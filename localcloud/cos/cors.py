@@ -1,4 +1,4 @@
-"""Cross-origin answers, by the rules that the bucket was given."""
+"""Cross-origin headers, by the CORS rules of the bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def headers(rules: str, origin: str, request: Request) -> dict[str, str]:
-    """Say what a page from this origin may do: the first rule that fits counts."""
+    """Return the headers for a page of this origin, by the first rule that matches."""
     if not rules:
         return {}
     method = request.headers.get("access-control-request-method", request.method)
@@ -32,12 +32,12 @@ def _fits(rule: Element, origin: str, method: str) -> bool:
 
 
 def _allowed(rule: Element, origin: str, request: Request) -> dict[str, str]:
-    wanted = request.headers.get("access-control-request-headers", "")
+    requested = request.headers.get("access-control-request-headers", "")
     allowed = _texts(rule, "AllowedHeader")
     answer = {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": ", ".join(_texts(rule, "AllowedMethod")),
-        "Access-Control-Allow-Headers": wanted if "*" in allowed else ", ".join(allowed),
+        "Access-Control-Allow-Headers": requested if "*" in allowed else ", ".join(allowed),
         "Access-Control-Expose-Headers": ", ".join(_texts(rule, "ExposeHeader")),
         "Access-Control-Max-Age": rule.findtext("MaxAgeSeconds", ""),
         "Vary": "Origin",

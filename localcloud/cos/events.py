@@ -1,4 +1,4 @@
-"""What COS tells its listeners: an object was created."""
+"""The events of COS: an object was created."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Events:
         self._listeners: list[Callable[[ObjectCreated], None]] = []
 
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
-        """Call a listener at each event; it must return at once."""
+        """Call a listener for each event; the listener must return at once."""
         self._listeners.append(listener)
 
     def publish(self, event: ObjectCreated) -> None:
-        """Tell everyone, as often and as late as the faults at `cos.event` say."""
+        """Call all listeners; faults at `cos.event` drop, repeat or delay the event."""
         fault = self._faults.take("cos.event") or ""
         if fault == "drop":
             return

@@ -33,7 +33,7 @@ class Form:
 
     @property
     def key(self) -> str:
-        """The key that the object shall have."""
+        """The key of the object."""
         return self.fields.get("key", "")
 
 
@@ -41,7 +41,7 @@ def parse(request: Request) -> Form:
     """Read a form.
 
     Raises:
-        CosError: It is none, or has no key or no file.
+        CosError: The body is not a form, or has no key or no file.
     """
     kind = request.headers.get("content-type", "")
     head = f"Content-Type: {kind}\r\n\r\n".encode("latin-1")
@@ -63,12 +63,12 @@ def parse(request: Request) -> Form:
 
 
 def verify(form: Form, bucket: str, keys: Keys, now: float) -> Caller | None:
-    """Tell who signed a form; None if nobody did.
+    """Check a form's signature and return the caller; None without a signature.
 
     https://cloud.tencent.com/document/product/436/14690
 
     Raises:
-        CosError: It is signed, but not as it should be, or its policy forbids what it holds.
+        CosError: The signature is wrong, or the policy does not allow the form.
     """
     fields = form.fields
     if "q-signature" not in fields:
@@ -117,8 +117,8 @@ def _is_met(condition: Any, form: Form) -> bool:  # noqa: ANN401  JSON
         return all(fields.get(name.lower()) == str(value) for name, value in condition.items())
     if not isinstance(condition, list) or len(condition) != _TRIPLE:
         return False
-    how, name, wanted = condition
-    if how == "content-length-range":
-        return int(name) <= len(form.content) <= int(wanted)
+    operator, name, operand = condition
+    if operator == "content-length-range":
+        return int(name) <= len(form.content) <= int(operand)
     value = fields.get(str(name).removeprefix("$").lower(), "")
-    return value.startswith(wanted) if how == "starts-with" else value == wanted
+    return value.startswith(operand) if operator == "starts-with" else value == operand

@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What the parts make."""
+    """The joined parts."""
 
     content: bytes
     etag: str
@@ -48,7 +48,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload that has begun."""
+    """An upload in progress."""
 
     attributes: Attributes
     initiated: float
@@ -67,7 +67,7 @@ class UploadListing:
 
 
 class Uploads:
-    """The uploads that have begun and not ended."""
+    """The uploads in progress."""
 
     def __init__(self) -> None:
         self._uploads: dict[UploadName, Upload] = {}
@@ -131,16 +131,16 @@ class Uploads:
             next_marker=_marker(page[-1]) if page and is_truncated else ("", ""),
         )
 
-    def assemble(self, name: UploadName, asked: list[tuple[int, str]]) -> Whole:
-        """Put the named parts together.
+    def assemble(self, name: UploadName, named_parts: list[tuple[int, str]]) -> Whole:
+        """Join the named parts.
 
         Raises:
             CosError: There is no such upload, or a part is missing, out of order or too small.
         """
         with self._lock:
             upload = self._find(name)
-            parts = [_named(upload, number, etag) for number, etag in asked]
-        numbers = [number for number, _ in asked]
+            parts = [_named(upload, number, etag) for number, etag in named_parts]
+        numbers = [number for number, _ in named_parts]
         if numbers != sorted(set(numbers)):
             raise CosError("InvalidPartOrder", "The parts are not in ascending order.")
         if any(len(part.content) < MIN_PART for part in parts[:-1]):
@@ -150,7 +150,7 @@ class Uploads:
         return Whole(content, f"{digest}-{len(parts)}", upload.attributes)
 
     def abort(self, name: UploadName) -> None:
-        """Forget an upload with its parts.
+        """Remove an upload with its parts.
 
         Raises:
             CosError: There is no such upload.

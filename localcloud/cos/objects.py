@@ -21,7 +21,7 @@ XML = {"Content-Type": "application/xml"}
 
 
 class ObjectOperations:
-    """What can be done with an object; `operations` names each by method and sub-resource."""
+    """The operations on objects; `operations` has them by method and sub-resource."""
 
     def __init__(self, store: Store, writer: Writer, owner: dict[str, str]) -> None:
         self._store = store
@@ -78,10 +78,10 @@ class ObjectOperations:
             if _OVERRIDES.fullmatch(name)
         }
         headers = {**_headers(stored), **overrides}
-        wanted = byte_range(call.request.headers.get("range", ""), len(content))
-        if wanted is None:
+        span = byte_range(call.request.headers.get("range", ""), len(content))
+        if span is None:
             return Response(200, content, headers)
-        first, last = wanted
+        first, last = span
         headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
         return Response(206, content[first : last + 1], headers)
 

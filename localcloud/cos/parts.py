@@ -22,7 +22,7 @@ MAX_LISTED = 1000
 
 
 class MultipartOperations:
-    """What can be done with uploads in parts; by method and sub-resource, as everywhere."""
+    """The operations on uploads in parts, by method and sub-resource."""
 
     def __init__(
         self, store: Store, writer: Writer, uploads: Uploads, owner: dict[str, str], clock: Clock
@@ -66,9 +66,9 @@ class MultipartOperations:
 
     def _copy_part(self, call: Call) -> Response:
         _, content = read_source(self._store, call)
-        wanted = byte_range(call.header("copy-source-range"), len(content))
-        if wanted is not None:
-            content = content[wanted[0] : wanted[1] + 1]
+        span = byte_range(call.header("copy-source-range"), len(content))
+        if span is not None:
+            content = content[span[0] : span[1] + 1]
         part = self._add(call, content)
         answer = {"ETag": f'"{part.etag}"', "LastModified": xml_time(part.modified)}
         body = xml.document("CopyPartResult", answer)
@@ -81,7 +81,7 @@ class MultipartOperations:
     def _list_parts(self, call: Call) -> Response:
         after = call.number("part-number-marker", 0)
         limit = min(call.number("max-parts", MAX_LISTED), MAX_LISTED)
-        parts = [one for one in self._uploads.parts(_name(call)) if one[0] > after]
+        parts = [item for item in self._uploads.parts(_name(call)) if item[0] > after]
         page, is_truncated = parts[:limit], len(parts) > limit
         content = {
             "Bucket": call.target.bucket,
@@ -100,11 +100,11 @@ class MultipartOperations:
 
     def _complete(self, call: Call) -> Response:
         bucket, name = self._bucket(call), _name(call)
-        asked = [
+        named_parts = [
             (int(part.findtext("PartNumber", "0")), part.findtext("ETag", "").strip('"'))
             for part in xml.parse(call.checked_body()).iterfind("Part")
         ]
-        whole = self._uploads.assemble(name, asked)
+        whole = self._uploads.assemble(name, named_parts)
         stored = self._writer.write(
             call, whole.content, whole.attributes, event="CompleteMultipartUpload", etag=whole.etag
         )
@@ -164,7 +164,7 @@ def _name(call: Call) -> UploadName:
 
 
 def _encoded(call: Call, text: str) -> str:
-    return url_encoded(text, wanted=call.param("encoding-type") == "url")
+    return url_encoded(text, encode=call.param("encoding-type") == "url")
 
 
 def _part_checksums(part: Part) -> dict[str, str]:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 Operations = dict[tuple[str, str], "Operation"]
 """Operations by method and sub-resource; the bare operation has an empty one."""
 
-# What any request may carry: a signature, a limit of its speed, an SDK's name for its operation.
+# Parameters that name no sub-resource: signature, speed limit, an SDK's name of the operation,
+# headers of the answer.
 _COMMON = re.compile(
     r"q-(sign-algorithm|ak|sign-time|key-time|header-list|url-param-list|signature)"
-    r"|x-(cos|amz)-security-token|x-cos-traffic-limit|x-id"
+    r"|x-(cos|amz)-security-token|x-cos-traffic-limit|x-id|response-[a-z-]+"
 )
 # Parameters with a value that ask for something else than the bare operation.
 _SPECIAL = frozenset(
@@ -52,9 +53,10 @@ def choose(operations: Operations, request: Request) -> Operation:
 
 
 def _unknown(params: Mapping[str, str], known: frozenset[str], method: str) -> Iterator[str]:
-    """List what looks like a sub-resource: all that is unknown in a write, else what has no value.
+    """List the parameters that count as unknown sub-resources.
 
-    A signed URL for reading may have parameters of the client's own.
+    In a write every unknown parameter does. In a read only one without a value does: a signed URL
+    for reading may have parameters of the client's own.
     """
     for name, value in params.items():
         if name in known or _COMMON.fullmatch(name) or (name, value) == ("versionId", "null"):

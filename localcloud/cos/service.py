@@ -1,4 +1,4 @@
-"""COS: who asks, whether he may, what goes wrong, and which operation carries it out."""
+"""COS: authenticates a request, authorizes it, applies faults and carries out its operation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from localcloud.cos.store import Bucket, StoredObject
     from localcloud.faults import Faults
 
-# What anybody may do, by the access list of the bucket or of the object itself.
+# The operations without a signature, by the access list of the bucket or of the object.
 _PUBLIC = {
     "public-read": {"GetObject", "HeadObject"},
     "public-read-write": {"GetObject", "HeadObject", "PutObject", "PostObject", "GetBucket"},
@@ -81,16 +81,16 @@ class Cos:
 
     @property
     def operations(self) -> set[str]:
-        """What it carries out, in the words of CAM and of the faults."""
+        """The names of all operations, as policies and faults use them."""
         tables = (self._service, self._on_bucket, self._on_object)
         return {operation.name for table in tables for operation in table.values()}
 
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
-        """Call a listener at each object that is created; it must return at once."""
+        """Call a listener for each new object; the listener must return at once."""
         self._events.subscribe(listener)
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Close the index; later changes are lost."""
         self._store.close()
 
     # For the other services of this cloud, which need no signature
@@ -116,7 +116,7 @@ class Cos:
         return self._store.read(self._store.bucket(bucket), key)[1]
 
     def write(self, bucket: str, key: str, content: bytes, content_type: str) -> StoredObject:
-        """Write an object as a service of the cloud does: with the bucket's events.
+        """Write an object for another service of the cloud; the bucket's events are published.
 
         Raises:
             CosError: There is no such bucket.
@@ -127,10 +127,10 @@ class Cos:
         call = Call(request=request, target=target, caller=None, request_id=_request_id())
         return self._writer.write(call, content, attributes_of(call), event="Put")
 
-    # For everybody
+    # For clients
 
     def answer(self, request: Request, target: Target) -> Response:
-        """Carry a request out, or refuse it with an XML body."""
+        """Carry out a request, or refuse it with an XML body."""
         request_id = _request_id()
         try:
             response = self._carry_out(request, target, request_id)
@@ -187,7 +187,7 @@ class Cos:
         return operation in _PUBLIC.get(own, ())
 
     def _break(self, where: str) -> str | None:
-        """Do what a fault says before the operation; what comes after it is handed back."""
+        """Apply a fault that comes before the operation; return it, as it may come after."""
         fault = self._faults.take(where, *REQUEST_FAULTS)
         if fault == "throttle":
             raise CosError("SlowDown", "Please reduce your request rate.")

@@ -1,4 +1,4 @@
-"""Verifies who signed a COS request: COS's own signature, or AWS's in its Authorization header."""
+"""Verifies the signature of a COS request: COS's own, or AWS's in the Authorization header."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _AWS = re.compile(
 
 
 def verify(request: Request, path: str, keys: Keys, now: float) -> Caller | None:
-    """Tell who signed a request; None if nobody did.
+    """Check a request's signature and return the caller; None without a signature.
 
     Args:
         request: The request.
         path: Its decoded path below the bucket, `/folder/key`.
-        keys: The keys that count.
+        keys: The valid keys.
         now: Unix time.
 
     Raises:
-        CosError: It is signed, but not as it should be, or not now.
+        CosError: The signature is wrong, or is not valid now.
     """
     authorization = request.headers.get("authorization", "")
     if authorization.startswith("AWS4-HMAC-SHA256"):
@@ -71,7 +71,7 @@ def _verify_own(
     expected = (
         text.signature(key.secret_key, fields) for text in _signed_texts(request, path, fields)
     )
-    if not any(hmac.compare_digest(one, fields["q-signature"]) for one in expected):
+    if not any(hmac.compare_digest(text, fields["q-signature"]) for text in expected):
         raise _mismatch()
     return Caller(key.secret_id, key.role)
 
@@ -92,7 +92,7 @@ class _SignedText:
 
 @functools.lru_cache(maxsize=64)
 def sign_key(secret_key: str, key_time: str) -> str:
-    """Derive the key that signs within a time; a client uses one for all requests of a second."""
+    """Derive the signing key for a period; a client uses the same for all requests of a second."""
     return _hmac_sha1(secret_key, key_time)
 
 
@@ -109,10 +109,10 @@ def known_key(keys: Keys, secret_id: str) -> Key:
 
 
 def check_time(span: str, now: float) -> None:
-    """Check that a signature's time, `from;until`, is now.
+    """Check that a signature is valid now; its time is `from;until`.
 
     Raises:
-        CosError: It is over, or has not come.
+        CosError: The time has passed, or has not begun.
     """
     begin, _, end = span.partition(";")
     if not (begin.isdecimal() and end.isdecimal()):
@@ -124,7 +124,7 @@ def check_time(span: str, now: float) -> None:
 
 
 def check_token(key: Key, token: str, now: float) -> None:
-    """Check what a temporary key needs besides.
+    """Check the token and the expiry of a temporary key.
 
     Raises:
         CosError: The token is not the key's, or the key has expired.
@@ -151,7 +151,7 @@ def _in_query(request: Request) -> dict[str, str]:
 
 
 def _signed_texts(request: Request, path: str, fields: Mapping[str, str]) -> Iterator[_SignedText]:
-    """Build what was signed; clients sign the host without its port, as the SDK does, or with."""
+    """Build the possible signed texts: some clients sign the host with its port, some without."""
     params = {_signed_name(name): value for name, value in request.params.items()}
     headers = {_signed_name(name): value for name, value in request.headers.items()}
     signed_params = _list(params, fields["q-url-param-list"])
@@ -166,12 +166,12 @@ def _signed_name(name: str) -> str:
     return _encode(name).lower()
 
 
-def _list(given: Mapping[str, str], names: str, encoding: str = "utf-8") -> str:
-    """Join what is signed; the server's own reading of a header is Latin-1."""
-    wanted = [name for name in names.split(";") if name]
-    if missing := [name for name in wanted if name not in given]:
+def _list(values: Mapping[str, str], names: str, encoding: str = "utf-8") -> str:
+    """Join the signed headers or parameters; the server reads headers as Latin-1."""
+    signed = [name for name in names.split(";") if name]
+    if missing := [name for name in signed if name not in values]:
         raise CosError("SignatureDoesNotMatch", f"{missing[0]} is signed but was not sent.")
-    return "&".join(f"{name}={_encode(given[name], encoding)}" for name in sorted(wanted))
+    return "&".join(f"{name}={_encode(values[name], encoding)}" for name in sorted(signed))
 
 
 def _verify_aws(request: Request, path: str, authorization: str, keys: Keys, now: float) -> Caller:

@@ -1,4 +1,4 @@
-"""Buckets and objects: large contents in files, all else in memory and in a journal."""
+"""Buckets and objects: large contents in files, the rest in memory and in a journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ of a request."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """What is known of an object, and its content where that is small."""
+    """An object's metadata, and its content if that is small."""
 
     key: str
     size: int
@@ -85,7 +85,7 @@ class Bucket:
         return replaced
 
     def remove(self, key: str) -> StoredObject | None:
-        """Take an object out of the index; the lock is held."""
+        """Remove an object from the index and return it; the lock is held."""
         removed = self.objects.pop(key.encode(), None)
         if removed is not None:
             del self.keys[bisect.bisect_left(self.keys, key.encode())]
@@ -132,7 +132,7 @@ class Bucket:
 
 
 class _Walk:
-    """Walks sorted keys; those that share a group are skipped at once, not one by one."""
+    """Walks sorted keys; all keys of a group are skipped in one step."""
 
     def __init__(self, keys: list[bytes], prefix: bytes, marker: bytes, delimiter: bytes) -> None:
         self._keys = keys
@@ -161,7 +161,7 @@ class _Walk:
 
 
 class Store:
-    """All buckets; made of a folder, which it can be made of again."""
+    """All buckets, kept in a folder and restored from it."""
 
     def __init__(self, folder: Path) -> None:
         self._files = folder / "objects"
@@ -175,7 +175,7 @@ class Store:
             bucket.keys = sorted(bucket.objects)
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Close the journal; later changes are lost."""
         self._journal.close()
 
     # Buckets
@@ -291,7 +291,7 @@ class Store:
             self._journal.write(_object_name(bucket.name, key), _noted(amended))
 
     def delete(self, bucket: Bucket, key: str) -> None:
-        """Remove an object; one that is not there does not matter."""
+        """Remove an object if it exists."""
         with bucket.lock:
             removed = bucket.remove(key)
             if removed is not None:
@@ -318,7 +318,7 @@ class Store:
 
 
 def describe(key: str, content: bytes, modified: float, headers: dict[str, str]) -> StoredObject:
-    """Say what is to be known of an object that will have this content."""
+    """Build the metadata of an object that will have this content."""
     is_small = len(content) <= SMALL
     return StoredObject(
         key=key,
@@ -334,7 +334,7 @@ def describe(key: str, content: bytes, modified: float, headers: dict[str, str])
 
 def _noted(stored: StoredObject) -> dict[str, Any]:
     """Write an object down as it is; `asdict` would copy it through and through."""
-    return {one.name: getattr(stored, one.name) for one in fields(stored)}
+    return {attribute.name: getattr(stored, attribute.name) for attribute in fields(stored)}
 
 
 def _exists() -> CosError:

@@ -1,4 +1,4 @@
-"""The one way in which objects come to be: written, indexed and announced."""
+"""Creates objects for every operation: content, index entry and event."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Writer:
     def write(
         self, call: Call, content: bytes, attributes: Attributes, *, event: str, etag: str = ""
     ) -> StoredObject:
-        """Write the object that a call is about, and tell the bucket's listeners.
+        """Write the object that a call names, and publish the event of its creation.
 
         Args:
             call: The call; its bucket must exist.
             content: The object's bytes.
-            attributes: What the object has besides.
+            attributes: Its headers, access list and tags.
             event: `Put`, `Post`, `Copy` or `CompleteMultipartUpload`.
-            etag: Of an object put together from parts; else it is the content's MD5.
+            etag: The ETag of an object that was joined from parts; empty for the content's MD5.
 
         Raises:
-            CosError: There is no such bucket, or the key is taken and must not be overwritten.
+            CosError: There is no such bucket, or the key exists and the call forbids overwriting.
         """
         bucket, key = self._store.bucket(call.target.bucket), call.target.key
         if len(key.encode()) > MAX_KEY:

@@ -19,7 +19,7 @@ _SPECIAL = re.compile(f"[&<>]|{_FORBIDDEN.pattern}")
 
 
 class Markup(str):
-    """Elements that were written before, to be put in as they are."""
+    """Elements that are already written and are inserted unchanged."""
 
     __slots__ = ()
 
@@ -33,7 +33,7 @@ def document(root: str, content: object) -> bytes:
 
 
 def elements(content: Mapping[str, object]) -> Markup:
-    """Write what many elements of a document have in common, once for all of them."""
+    """Write elements that a document repeats, once for all of them."""
     return Markup("".join(_element(name, value) for name, value in content.items()))
 
 
@@ -57,7 +57,7 @@ def _escaped(text: str) -> str:
 
 
 def parse(body: bytes) -> ET.Element:
-    """Read a document and forget its namespaces, which clients set or leave out.
+    """Parse a document and remove its namespaces, which only some clients set.
 
     Raises:
         CosError: It is not well formed.

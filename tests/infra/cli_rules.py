@@ -52,7 +52,7 @@ def fits(value: Any, declaration: Mapping[str, Any]) -> bool:
     """Whether the CLI takes a value for a declared type."""
     kind = declaration["type"]
     if kind == "array":
-        items = declaration.get("items")
+        items: Mapping[str, Any] = declaration.get("items") or {}
         return isinstance(value, list) and bool(items) and all(fits(one, items) for one in value)
     return _fits_simple(value, kind)
 

@@ -218,7 +218,9 @@ def test_inbox_with_triggers_that_do_not_overlap_is_used(run: Run) -> None:
         {"name": "timer", "triggerInfos": [{"type": "timer", "name": "t", "triggerDesc": "{}"}]},
     ]
 
-    assert run(inboxBucket="in-1250000000", functions=others)
+    deployment = run(inboxBucket="in-1250000000", functions=others)
+
+    assert deployment.exports["inboxBucket"] == "in-1250000000"
 
 
 def test_inbox_whose_trigger_is_deployed_is_not_looked_at_again(run: Run) -> None:

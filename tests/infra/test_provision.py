@@ -104,6 +104,32 @@ def test_failing_program_tells_why(provisioned: Provisioned) -> None:
         provision(provisioned.cloud, {**provisioned.config, "memory": "200"})
 
 
+def second_stack(provisioned: Provisioned, **changes: str) -> None:
+    """Deploy another stack into the same account."""
+    provision(provisioned.cloud, {**provisioned.config, "namePrefix": "second-", **changes})
+
+
+def test_inbox_of_another_stack_is_refused_before_its_trigger_is(provisioned: Provisioned) -> None:
+    inbox = provisioned.outputs.buckets["inbox"]
+
+    with pytest.raises(ProvisioningError, match=f"inboxBucket is '{inbox}'.* function upload "):
+        second_stack(provisioned, inboxBucket=inbox)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("inboxBucket", "nosuch-1250000000", "inboxBucket names 'nosuch-1250000000'"),
+        ("subAppId", "1599999999", "InvalidParameterValue.SubAppId"),
+    ],
+)
+def test_what_does_not_exist_is_refused(
+    provisioned: Provisioned, key: str, value: str, message: str
+) -> None:
+    with pytest.raises(ProvisioningError, match=message):
+        second_stack(provisioned, **{key: value})
+
+
 def test_functions_log_to_an_indexed_topic(provisioned: Provisioned) -> None:
     [topic] = provisioned.call("cls", "DescribeTopics")["Topics"]
 

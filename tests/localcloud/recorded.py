@@ -10,7 +10,6 @@ source.
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import hmac
 import io
@@ -18,6 +17,7 @@ import json
 import re
 import time
 import zipfile
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -47,6 +47,26 @@ GIVEN: dict[str, tuple[str, str]] = {
     "cls.CreateTopic": ("TopicId", "b968eb61-6c8f-4e26-9202-46b6a49323c9"),
     "vod.CreateSubAppId": ("SubAppId", "1500000000"),
 }
+# In our own stacks: creation → field of its answer, and the later request that shows the id.
+SHOWN: dict[str, tuple[str, str, str]] = {
+    "apigateway.CreateApi": ("Result.ApiId", "apigateway.DescribeApi", "ApiId"),
+    "apigateway.CreateService": ("ServiceId", "apigateway.DescribeService", "ServiceId"),
+    "cls.CreateAlarmNotice": (
+        *("AlarmNoticeId", "cls.DescribeAlarmNotices"),
+        "Filters.0.Values.0",
+    ),
+    "cls.CreateLogset": ("LogsetId", "cls.CreateTopic", "LogsetId"),
+    "cls.CreateTopic": ("TopicId", "cls.CreateIndex", "TopicId"),
+    "monitor.CreateAlarmNotice": ("NoticeId", "monitor.DescribeAlarmNotices", "NoticeIds.0"),
+    "monitor.CreateAlarmPolicy": ("PolicyId", "monitor.DescribeAlarmPolicy", "PolicyId"),
+    "vod.CreateSubAppId": ("SubAppId", "vod.ModifySubAppIdStatus", "SubAppId"),
+}
+# Creation → field of its answer, and the first of the numbers, which were given in order.
+NUMBERED = {
+    "cam.CreatePolicy": ("PolicyId", 427900001),
+    "cam.CreateRole": ("RoleId", 4611686018427900001),
+}
+MODIFY = "cls.ModifyAlarm"
 NO_SUCH_KEY = "AuthFailure.SecretIdNotFound"
 # The functions' descriptions had characters that SCF does not document.
 REWORDED = {
@@ -65,9 +85,9 @@ class Recorded:
     @property
     def ids(self) -> dict[str, str]:
         """The path to each id in the answer, with the id that the recorded answer had there."""
-        if "status" in self.content:
-            return dict(self.content.get("given", {}))
-        return dict([GIVEN[self.name]]) if self.name in GIVEN else {}
+        if self.name in GIVEN and "ids" not in self.content:
+            return dict([GIVEN[self.name]])
+        return dict(self.content.get("ids", {}))
 
     @property
     def is_cos(self) -> bool:
@@ -92,23 +112,35 @@ class Answer:
 
 
 def recording(name: str = OTHER_PROJECT) -> list[Recorded]:
-    lines = _read(name).splitlines()
-    return [Recorded(number, _uniform(json.loads(line))) for number, line in enumerate(lines, 1)]
+    lines = [json.loads(line) for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines()]
+    if name in OUR_STACKS:
+        _add_ids(lines)
+        lines = [_uniform(line) for line in lines]
+    return [Recorded(number, line) for number, line in enumerate(lines, 1)]
 
 
-def _read(name: str) -> str:
-    plain = RECORDINGS / f"{name}.jsonl"
-    if plain.exists():
-        return plain.read_text()
-    return gzip.decompress((RECORDINGS / f"{name}.jsonl.gz").read_bytes()).decode()
+def _add_ids(lines: list[dict[str, Any]]) -> None:
+    """Write beside each creation the id that its answer gave, as later requests show it."""
+    calls = [(f"{one['svc']}.{one['action']}", one) for one in lines if one["svc"] != "cos"]
+    alarms = {one["req"]["Name"]: one["req"]["AlarmId"] for name, one in calls if name == MODIFY}
+    numbers: Counter[str] = Counter()
+    for name, line in calls:
+        numbers[name] += 1
+        if name in SHOWN:
+            field_name, later, path = SHOWN[name]
+            shown = next(_at(other["req"], path) for action, other in calls if action == later)
+            line["ids"] = {field_name: str(shown)}
+        elif name in NUMBERED:
+            field_name, first = NUMBERED[name]
+            line["ids"] = {field_name: str(first + numbers[name] - 1)}
+        elif name == "cls.CreateAlarm":
+            line["ids"] = {"AlarmId": alarms[line["req"]["Name"]]}
 
 
 def _uniform(line: dict[str, Any]) -> dict[str, Any]:
     """Give a line of our own stacks the field names of the older recording."""
-    if "error" in line:
-        line["err"] = line["error"]
-    if line["svc"] != "cos" or "m" in line:
-        return line
+    if line["svc"] != "cos":
+        return {**line, "err": line.get("error", "")}
     return {
         **line,
         "m": line["method"],
@@ -200,10 +232,11 @@ class Replay:
         CosS3Auth(config, key=unquote(content["path"]), params=params)(request)
 
 
-def _at(content: dict[str, Any], path: str) -> Any:
-    value: Any = content
+def _at(content: Any, path: str) -> Any:
+    """Follow a path of names, and of indexes of lists."""
+    value = content
     for name in path.split("."):
-        value = value[name]
+        value = value[int(name)] if isinstance(value, list) else value[name]
     return value
 
 

@@ -132,7 +132,13 @@ def test_only_reading_is_possible_where_buckets_are_listed(cloud: LocalCloud) ->
 
 
 @pytest.mark.parametrize(
-    "params", [{"version": "1"}, {"x-cos-traffic-limit": "819200"}, {"versionId": "null"}]
+    "params",
+    [
+        {"version": "1"},
+        {"x-cos-traffic-limit": "819200"},
+        {"versionId": "null"},
+        {"response-content-language": ""},
+    ],
 )
 def test_a_parameter_that_changes_nothing_is_let_through(
     cloud: LocalCloud, store: CosS3Client, params: dict[str, str]

@@ -1,4 +1,4 @@
-"""Documents that the zip was built with, sent as they are: the OpenAPI document and its page."""
+"""Documents that are built with the zip and sent as bytes: the OpenAPI document and its page."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from aigc.triggers.http import HttpRequest
 
 FOLDER = Path(__file__).with_name("documents")
-"""Holds `<name>.gz` for each document, and their headers in `headers.json`."""
+"""Contains `<name>.gz` for each document, and their headers in `headers.json`."""
 
 
 def built_document(name: str, request: HttpRequest) -> HttpResponse:
-    """Send a document, compressed where the caller reads that; 304 where the caller has it."""
+    """Return a document, compressed if the caller accepts that, or 304 if the caller has it."""
     headers = json.loads((FOLDER / "headers.json").read_text(encoding="utf-8"))[name]
+    content_type = headers.pop("Content-Type")
     if request.has_version(headers["ETag"]):
         return HttpResponse(status=304, headers=headers)
-    content_type = headers.pop("Content-Type")
     compressed = (FOLDER / f"{name}.gz").read_bytes()
     if request.accepts_gzip():
         body: bytes | str = compressed

@@ -19,7 +19,7 @@ _SWITCHES = frozenset({"logs"})
 
 
 def check_query(request: HttpRequest, known: Sequence[str]) -> None:
-    """Refuse what no handler reads: a misspelled filter would silently list everything.
+    """Refuse parameters that the handler does not read, such as a misspelled filter.
 
     Raises:
         InvalidQueryError: A parameter is unknown, repeated or empty.
@@ -35,7 +35,7 @@ def check_query(request: HttpRequest, known: Sequence[str]) -> None:
 
 
 def is_on(request: HttpRequest, name: str) -> bool:
-    """Whether a switch is on; it is off where the parameter is absent."""
+    """Whether a switch is on; it is off if the parameter is absent."""
     return name in request.query and request.parameter(name).lower() not in {"0", "false"}
 
 

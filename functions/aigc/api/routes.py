@@ -188,11 +188,11 @@ def _path(request: HttpRequest) -> str:
 
 
 def _check_form(request: HttpRequest, route: Route) -> None:
-    """Refuse what no handler could read: other query parameters, and a compressed body."""
+    """Refuse a query parameter that the handler does not read, and a compressed body."""
     if route.query is not None:
         check_query(request, route.query)
     coding = request.header("content-encoding").strip()
-    if request.body and coding.lower() not in {"", "identity"}:
+    if request.method == "POST" and coding.lower() not in {"", "identity"}:
         raise HttpError(
             415,
             "unsupported_media_type",

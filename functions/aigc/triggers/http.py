@@ -80,12 +80,12 @@ class HttpRequest:
         return next(iter(self.query.get(name, ())), "")
 
     def accepts_gzip(self) -> bool:
-        """Whether the caller reads an answer that is compressed with gzip."""
+        """Whether the caller accepts an answer that is compressed with gzip."""
         weights = _weights(self.header("accept-encoding"))
         return weights.get("gzip", weights.get("*", 0)) > 0
 
     def has_version(self, etag: str) -> bool:
-        """Whether the caller already has what carries this ETag (RFC 9110, section 13.1.2)."""
+        """Whether the caller already has the version with this ETag (RFC 9110, 13.1.2)."""
         known = [one.strip() for one in self.header("if-none-match").split(",")]
         return "*" in known or etag.removeprefix("W/") in {one.removeprefix("W/") for one in known}
 
@@ -100,7 +100,7 @@ class HttpResponse:
     content_type: str = "application/json; charset=utf-8"
 
     def versioned(self, request: HttpRequest, cache_control: str) -> HttpResponse:
-        """Return the answer with an ETag, or 304 where the caller has it already."""
+        """Return the answer with an ETag, or 304 if the caller already has it."""
         etag = f'W/"{hashlib.sha256(_text_of(self.body).encode()).hexdigest()[:16]}"'
         headers = {**self.headers, "ETag": etag, "Cache-Control": cache_control}
         if request.has_version(etag):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CACHE_CONTROL = "public, max-age=300"
-"""A new version of the service is seen after five minutes; until then nothing is asked."""
+"""Clients use a document for five minutes without a request, and then check its version."""
 
 
 def write_documents(folder: Path) -> None:

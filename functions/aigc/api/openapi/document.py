@@ -377,7 +377,7 @@ def _nullable(schema: Json) -> Json:
 def _position(name: str, required: list[str], cls: type[Parameters]) -> tuple[bool, int, int]:
     leading = _LEADING.index(name) if name in _LEADING else len(_LEADING)
     depth = next(
-        (n for n, base in enumerate(cls.__mro__) if name in vars(base).get("__annotations__", {})),
+        (n for n, base in enumerate(cls.__mro__) if name in inspect.get_annotations(base)),
         0,
     )
     return name not in required, leading, depth

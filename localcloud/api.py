@@ -127,7 +127,7 @@ class ApiFront:
 
 
 class RateLimit:
-    """Admits at most so many calls in any second, counted for each name."""
+    """Admits at most `limit` calls in any second, counted for each name."""
 
     def __init__(self, limit: int, now: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit

@@ -126,7 +126,7 @@ class ApiGateway(ActionService):
                 "the service still has APIs, or stages where they are released",
             )
         del self._services[params["ServiceId"]]
-        self._tags.forget("apigw", f"service/{params['ServiceId']}")
+        self._tags.remove("apigw", f"service/{params['ServiceId']}")
         service.server.stop()
         return {"Result": True}
 

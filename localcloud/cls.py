@@ -125,7 +125,7 @@ class Collection:
         """
         id_ = params[self._kind.id]
         self.found.remove(id_)
-        self._tags.forget("cls", f"{self._kind.noun}/{id_}")
+        self._tags.remove("cls", f"{self._kind.noun}/{id_}")
         return {}
 
     def _check_name(self, wanted: Json, itself: Json | None) -> None:

@@ -75,7 +75,7 @@ class Notifications:
         self._journal = journal
         self._clock = clock
         self._faults = faults
-        self._configs = {int(app): EventConfig(**value) for app, value in journal.found.items()}
+        self._configs = {int(app): EventConfig(**value) for app, value in journal.entries.items()}
         self._queues: dict[int, dict[str, _Waiting]] = {}
         self._arrived = threading.Condition()
 

@@ -236,7 +236,7 @@ class Scf:
             "Tags": self._tags.of("scf", _path(deployed.function.name)),
         }
         deployed.function.settle()
-        return schema.filled(self.name, self.version, "GetFunctionResponse", given)
+        return schema.with_all_fields(self.name, self.version, "GetFunctionResponse", given)
 
     def _list_functions(self, params: dict[str, Any]) -> dict[str, Any]:
         _check_namespace(params.get("Namespace", "default"))
@@ -247,7 +247,7 @@ class Scf:
         return {
             "TotalCount": len(found),
             "Functions": [
-                schema.filled(self.name, self.version, "Function", inventory.listed(one))
+                schema.with_all_fields(self.name, self.version, "Function", inventory.listed(one))
                 for one in page
             ],
         }
@@ -265,10 +265,10 @@ class Scf:
             reserved_mb=sum(function.reserved_mb or 0 for function in functions),
         )
         return {
-            "AccountUsage": schema.filled(
+            "AccountUsage": schema.with_all_fields(
                 self.name, self.version, "UsageInfo", answer["AccountUsage"]
             ),
-            "AccountLimit": schema.filled(
+            "AccountLimit": schema.with_all_fields(
                 self.name, self.version, "LimitsInfo", answer["AccountLimit"]
             ),
         }
@@ -294,7 +294,7 @@ class Scf:
         deployed = self._find(params)
         with self._lock:
             del self._deployed[deployed.function.name]
-        self._tags.forget("scf", _path(deployed.function.name))
+        self._tags.remove("scf", _path(deployed.function.name))
         deployed.stop()
         return {}
 

@@ -76,7 +76,7 @@ def integrated(outcome: Outcome) -> Response:
     return response_of(outcome)
 
 
-def passed_through(outcome: Outcome) -> Response:
+def plain(outcome: Outcome) -> Response:
     """Build API Gateway's plain response: any value is the JSON body of a 200."""
     return _json(_failure_text(outcome) if outcome.failure else outcome.value, 200)
 

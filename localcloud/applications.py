@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localcloud import vod_answers
+from localcloud import vod_responses
 from localcloud.core import ApiError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Applications:
             "SubAppIdName": name,
             "Name": name,
             "Description": description,
-            "CreateTime": vod_answers.format_time(self._clock.now()),
+            "CreateTime": vod_responses.format_time(self._clock.now()),
             "Status": "On",
             "Mode": "fileid",
             "StorageRegions": [self._account.region],

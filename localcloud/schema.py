@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import ApiError
-from localcloud.required import REQUIRED
+from localcloud.required_fields import REQUIRED
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -10,12 +10,12 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud import vod_answers
+from localcloud import vod_responses
 from localcloud.core import ApiError
 from localcloud.marks import with_mark
 from localcloud.pictures import NotAPictureError, PictureSpec, draw, placeholder
 from localcloud.tasks import DAY_S, SOURCE_FAILED, Failure, Task, TaskFailedError
-from localcloud.vod_answers import TASK_TYPES, VERSION
+from localcloud.vod_responses import TASK_TYPES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,7 +208,7 @@ class Vod:
     def on_finished(self, task: Task) -> None:
         """Send the completion event to the application."""
         event_type, field = _EVENTS[task.action]
-        content = {"EventType": event_type, field: vod_answers.task_fields(task)}
+        content = {"EventType": event_type, field: vod_responses.task_fields(task)}
         self._notifications.notify(task.sub_app_id, content)
 
     def _find(self, params: dict[str, Any]) -> Task:
@@ -222,7 +222,7 @@ class Vod:
         return self._clock.now() - task.created_at > QUERY_S
 
     def _describe_task(self, params: dict[str, Any]) -> dict[str, Any]:
-        return vod_answers.detail_response(self._find(params))
+        return vod_responses.detail_response(self._find(params))
 
     def _describe_tasks(self, params: dict[str, Any]) -> dict[str, Any]:
         app = self._sub_app_id(params)
@@ -242,7 +242,7 @@ class Vod:
         start = _parse_scroll_token(params.get("ScrollToken") or "0")
         next_token = str(start + limit) if len(tasks) > start + limit else ""
         return {
-            "TaskSet": [vod_answers.summary(task) for task in tasks[start : start + limit]],
+            "TaskSet": [vod_responses.summary(task) for task in tasks[start : start + limit]],
             "ScrollToken": next_token,
         }
 

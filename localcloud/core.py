@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ApiError(Exception):
-    """An API 3.0 refusal: becomes `{"Response": {"Error": {"Code", "Message"}}}`."""
+    """An API 3.0 error: the response is `{"Response": {"Error": {"Code", "Message"}}}`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")

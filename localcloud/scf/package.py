@@ -83,11 +83,11 @@ def find_python(version: str) -> str | None:
     homes = (Path.home() / ".pyenv" / "versions", Path.home() / ".local/share/uv/python")
     installed = (path for home in homes for path in home.glob(f"*{version}.*/bin/python3"))
     candidates = [shutil.which(f"python{version}"), *sorted(map(str, installed))]
-    started = (_started(candidate, version) for candidate in candidates if candidate)
+    started = (_executable_if(candidate, version) for candidate in candidates if candidate)
     return next((executable for executable in started if executable), None)
 
 
-def _started(python: str, version: str) -> str | None:
+def _executable_if(python: str, version: str) -> str | None:
     script = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
     process = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
     executable, *numbers = process.stdout.split("\n") if process.returncode == 0 else [""]

@@ -12,7 +12,7 @@ from localcloud import schema
 from localcloud.actions import ActionService, Json, Resources, check_one_of, new_id, now_text
 from localcloud.core import ApiError
 from localcloud.gateway_routes import CORS, METHODS, find_api, gateway_event, split_stage
-from localcloud.scf.http import HttpFunction, integrated, plain
+from localcloud.scf.http import HttpFunction, integrated_response, plain_response
 from localcloud.server import Response, Server
 
 if TYPE_CHECKING:
@@ -299,7 +299,9 @@ class ApiGateway(ActionService):
             function = self._scf.function(api["ServiceScfFunctionName"])
         except ApiError as error:
             return Response.of_json({"message": error.message}, 500)
-        to_response = integrated if api["ServiceScfIsIntegratedResponse"] else plain
+        to_response = (
+            integrated_response if api["ServiceScfIsIntegratedResponse"] else plain_response
+        )
         http = HttpFunction(function, self._scf.clock, self._scf.faults, to_response)
         return http.answer(request, event)
 

@@ -28,7 +28,7 @@ class Applications:
         self._apps: dict[int, dict[str, Any]] = {account.app_id: default, **restored}
 
     def sub_app_id_of(self, params: dict[str, Any]) -> int:
-        """Return the SubAppId of a request; the default is the default application.
+        """Return the SubAppId of a request, or that of the default application.
 
         Raises:
             ApiError: The application does not exist or is switched off.

@@ -67,9 +67,8 @@ class LocalCloud:
         account: Account | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
-        self._server = Server(
-            port, self.answer
-        )  # first: if the port is in use, nothing else was created
+        # The port is opened first: if it is in use, no other resource has to be released.
+        self._server = Server(port, self.answer)
         self._open = ExitStack()
         folder = data or Path(
             self._open.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))

@@ -43,7 +43,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret key; a temporary key has a token, a role and an end."""
+    """A secret key; a temporary key also has a token, a role and an expiry time."""
 
     secret_id: str
     secret_key: str

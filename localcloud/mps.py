@@ -135,7 +135,7 @@ class Mps:
         name = f"4_{task.task_id.rpartition('-')[2]}.{_suffix(content)}"
         store = task.params.get("StoreCosParam")
         url = (
-            self._store_for_vendor(name, content)
+            self._store_in_mps_bucket(name, content)
             if store is None
             else self._store(store, name, content)
         )
@@ -159,7 +159,7 @@ class Mps:
             logo=extra.get("LogoAdd") == 1,
         )
 
-    def _store_for_vendor(self, name: str, content: bytes) -> str:
+    def _store_in_mps_bucket(self, name: str, content: bytes) -> str:
         region = self._account.region
         host = f"test-aigc-image-{self._account.app_id}.cos.{region}.myqcloud.com"
         expires_at = self._clock.now() + RESULT_S

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEY_LIFETIME_S = 7200
 MAX_RETRIES = 2
 MIN_TTL_S, MAX_TTL_S = 60, 6 * 3600
-KEY_REFRESH_S = 1800  # before the key expires, so that no invocation outlives its key
+KEY_REFRESH_S = 1800  # this long before a key expires, so that no invocation outlives its key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

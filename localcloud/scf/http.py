@@ -37,12 +37,14 @@ class HttpFunction:
     def answer(self, request: Request, event: dict[str, Any]) -> Response:
         """Invoke the function with a request's event, and return the response."""
         if len(request.body) > MAX_BODY:
-            return failure(406, f"the request body has {len(request.body)} bytes, at most 6 MB")
+            return error_response(
+                406, f"the request body has {len(request.body)} bytes, at most 6 MB"
+            )
         fault = self.faults.take(
             f"scf.{self.function.name}", "throttle", "http_500", "lost_reply", "delay"
         )
         if fault in {"throttle", "http_500"}:
-            return failure(429 if fault == "throttle" else 500, "a fault applied")
+            return error_response(429 if fault == "throttle" else 500, "a fault applied")
         if fault and fault.startswith("delay"):
             time.sleep(float(argument(fault)) / self.clock.speed)
         outcome = self.function.invoke(event)
@@ -51,19 +53,19 @@ class HttpFunction:
         return self.to_response(outcome)
 
 
-def response_of(outcome: Outcome) -> Response:
+def url_response(outcome: Outcome) -> Response:
     """Build a Function URL's response: from `statusCode` and so on, or the value as JSON."""
     if outcome.failure:
         return _json(_failure_text(outcome), outcome.failure.status)
     if len(outcome.value) > MAX_BODY:
-        return failure(407, f"the response has {len(outcome.value)} bytes, at most 6 MB")
+        return error_response(407, f"the response has {len(outcome.value)} bytes, at most 6 MB")
     value = json.loads(outcome.value)
     if not isinstance(value, dict) or "statusCode" not in value:
         return _json(outcome.value, 200)
     return _from_fields(value)
 
 
-def integrated(outcome: Outcome) -> Response:
+def integrated_response(outcome: Outcome) -> Response:
     """Build API Gateway's integrated response: the value must have a `statusCode`.
 
     A failure of the function is HTTP 200. https://cloud.tencent.com/document/product/583/12513
@@ -73,15 +75,15 @@ def integrated(outcome: Outcome) -> Response:
     value = json.loads(outcome.value)
     if not isinstance(value, dict) or "statusCode" not in value:
         return _invalid_format("statusCode is missing")
-    return response_of(outcome)
+    return url_response(outcome)
 
 
-def plain(outcome: Outcome) -> Response:
+def plain_response(outcome: Outcome) -> Response:
     """Build API Gateway's plain response: any value is the JSON body of a 200."""
     return _json(_failure_text(outcome) if outcome.failure else outcome.value, 200)
 
 
-def failure(status: int, message: str) -> Response:
+def error_response(status: int, message: str) -> Response:
     """Build the response to a request that the platform refuses."""
     return Response.of_json(
         {"errorCode": -1, "errorMessage": message, "statusCode": status}, status
@@ -108,7 +110,7 @@ def _from_fields(value: dict[str, Any]) -> Response:
 
 
 def _invalid_format(reason: str) -> Response:
-    return failure(403, f"Invalid scf response format: {reason}")
+    return error_response(403, f"Invalid scf response format: {reason}")
 
 
 def _body(value: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from localcloud.core import ApiError
-from localcloud.scf.http import HttpFunction, failure, response_of
+from localcloud.scf.http import HttpFunction, error_response, url_response
 from localcloud.server import Request, Response, Server
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class FunctionUrl:
     """A loopback port in front of one function."""
 
     def __init__(self, function: Function, desc: UrlDesc, clock: Clock, faults: Faults) -> None:
-        self._http = HttpFunction(function, clock, faults, response_of)
+        self._http = HttpFunction(function, clock, faults, url_response)
         self._settings = desc
         self._server = Server(0, self._serve)
         self._server.start()
@@ -133,7 +133,7 @@ class FunctionUrl:
 
     def _invoke(self, request: Request) -> Response:
         if self._settings.auth_type == "CAM":
-            return failure(401, "the local cloud does not support AuthType CAM")
+            return error_response(401, "the local cloud does not support AuthType CAM")
         return self._http.answer(request, url_event(request))
 
 

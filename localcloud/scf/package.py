@@ -88,6 +88,7 @@ def find_python(version: str) -> str | None:
 
 
 def _executable_if(python: str, version: str) -> str | None:
+    """Return the path of an interpreter that starts and has this version; else None."""
     script = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
     process = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
     executable, *numbers = process.stdout.split("\n") if process.returncode == 0 else [""]

@@ -137,12 +137,12 @@ class Run:
             time.sleep(pause_s)
 
     def _tell_how_it_went(self, findings: Findings, seconds: float) -> None:
-        came_true = self.stack.cloud.faults.came_true
+        applied = self.stack.cloud.faults.applied
         findings.tell("time", f"{seconds:.0f} s, {seconds * self.setting.speed / 60:.0f} min there")
-        findings.tell("functions killed", _total(came_true, "kill"))
-        findings.tell("replies lost", _total(came_true, "lost_reply"))
-        others = sum(came_true.values()) - _total(came_true, "kill", "lost_", "race", "lag")
-        findings.tell("creates that raced; late listings", _races(came_true))
+        findings.tell("functions killed", _total(applied, "kill"))
+        findings.tell("replies lost", _total(applied, "lost_reply"))
+        others = sum(applied.values()) - _total(applied, "kill", "lost_", "race", "lag")
+        findings.tell("creates that raced; late listings", _races(applied))
         findings.tell("other faults", others)
 
     def _tell_use(self, findings: Findings, books: Books) -> None:
@@ -250,11 +250,11 @@ def shorten_lease(stack: LocalStack, function: str, lease_s: int) -> None:
     wait_until_active(stack.cloud, function)
 
 
-def _races(came_true: Mapping[str, int]) -> str:
-    return f"{_total(came_true, 'race')}; {_total(came_true, 'lag')}"
+def _races(applied: Mapping[str, int]) -> str:
+    return f"{_total(applied, 'race')}; {_total(applied, 'lag')}"
 
 
-def _total(came_true: Mapping[str, int], *kinds: str) -> int:
+def _total(applied: Mapping[str, int], *kinds: str) -> int:
     return sum(
-        times for fault, times in came_true.items() if fault.partition(" ")[2].startswith(kinds)
+        times for fault, times in applied.items() if fault.partition(" ")[2].startswith(kinds)
     )

@@ -79,5 +79,5 @@ def test_a_journal_forgets_a_line_that_a_crash_cut_short(tmp_path: Path) -> None
     reopened = Journal(path)
     reopened.close()
 
-    assert reopened.found == {"a": 3}
+    assert reopened.entries == {"a": 3}
     assert path.read_text() == '["a", 3]\n'

@@ -104,7 +104,7 @@ def test_book_is_kept_of_what_was_used_and_what_was_denied() -> None:
     with pytest.raises(ApiError):
         watched.authorize(WORKER, "name/cos:PutObject", OBJECT)
 
-    assert watched.seen() == {
+    assert watched.usage() == {
         "worker": {
             "used": [("name/cos:GetObject", "*"), ("name/cos:GetObject", "qcs::cos:::*")],
             "denied": [("name/cos:PutObject", OBJECT)],

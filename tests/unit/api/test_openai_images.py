@@ -21,6 +21,7 @@ EDIT = "/openai/v1/images/edits"
 BODY = {"model": "gg-3.0", "prompt": "a lighthouse"}
 PICTURE = base64.b64encode(picture()).decode()
 URL = "https://example.com/a.png"
+ASYNC: dict[str, Any] = {"async": True}
 
 
 class Vendor:
@@ -127,7 +128,7 @@ def test_image_too_large_for_an_answer_is_answered_as_url(
 
 
 def test_async_answers_at_once_with_the_urls_of_the_queue(client: Client, vendor: Vendor) -> None:
-    answer = generate(client, **{"async": True})
+    answer = generate(client, **ASYNC)
     vendor.end()
 
     status = client.get(answer.body["status_url"].removeprefix(client.base_url))
@@ -194,7 +195,7 @@ def test_repeat_of_a_call_whose_first_attempt_just_begins_finds_it(
 ) -> None:
     before = generate(client, retry(0))
     begun = while_it_waits(
-        client, monkeypatch, lambda: generate(client, retry(0), **{"async": True})
+        client, monkeypatch, lambda: generate(client, retry(0), **ASYNC)
     )
 
     repeated = generate(client, retry(1))
@@ -381,8 +382,11 @@ def test_unexpected_error_is_told_in_openais_form(
         ({"model": "gg-3.0", "model_name": "Kling"}, "model", "one of the two"),
         ({"output_format": "png", "output_config": "x"}, "output_config", "object"),
         ({"model": "og-image2_low", "quality": "high"}, "quality", "low"),
-        ({"model": "og-image2", "background": "transparent", "output_format": "jpeg"},)
-        + ("background", "png"),
+        (
+            {"model": "og-image2", "background": "transparent", "output_format": "jpeg"},
+            "background",
+            "png",
+        ),
     ],
 )
 def test_wrong_field_is_named_before_anything_is_paid(
@@ -464,7 +468,7 @@ def test_unknown_model_is_404(client: Client, model: str) -> None:
 def test_fields_become_parameters_of_the_task(
     client: Client, fields: dict[str, Any], params: dict[str, Any]
 ) -> None:
-    assert generate(client, **fields, **{"async": True}).status == 200
+    assert generate(client, **fields, **ASYNC).status == 200
 
     assert {name: sent(client)[name] for name in params} == params
 
@@ -483,7 +487,7 @@ def test_fields_become_parameters_of_the_task(
 def test_field_without_meaning_is_ignored_with_a_warning(
     client: Client, fields: dict[str, Any]
 ) -> None:
-    answer = generate(client, **fields, **{"async": True})
+    answer = generate(client, **fields, **ASYNC)
 
     [name] = fields
     assert [name in warning and "ignored" in warning for warning in answer.body["warnings"]] == [
@@ -492,7 +496,7 @@ def test_field_without_meaning_is_ignored_with_a_warning(
 
 
 def test_newer_model_passes_with_a_warning(client: Client) -> None:
-    answer = generate(client, model="vod.image/gg-9.9", size="1024x1024", **{"async": True})
+    answer = generate(client, model="vod.image/gg-9.9", size="1024x1024", **ASYNC)
 
     assert "not in the catalogue" in answer.body["warnings"][0]
     assert sent(client)["ModelName"] == "GG"
@@ -571,11 +575,11 @@ def test_model_that_is_not_there_is_404(client: Client) -> None:
 
 def test_every_listed_model_can_be_used(client: Client) -> None:
     for name in listed(client):
-        assert generate(client, model=name, **{"async": True}).status == 200
+        assert generate(client, model=name, **ASYNC).status == 200
 
 
 def test_short_name_is_that_of_the_first_kind(client: Client) -> None:
-    generate(client, model="kling-2.1", **{"async": True})
+    generate(client, model="kling-2.1", **ASYNC)
 
     assert client.world.vendor.tasks[-1].action == "CreateAigcImageTask"
     assert "SubAppId" in sent(client)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ from aigc.pictures import inspect
 from aigc.tasks.fields import refused
 
 if TYPE_CHECKING:
+    from email.message import Message
+
     from aigc.triggers.http import HttpRequest
 
 
@@ -47,11 +48,10 @@ def _parts(request: HttpRequest) -> list[Message]:
     head = f"Content-Type: {request.header('content-type')}\r\n\r\n".encode()
     boundary = BytesParser(policy=HTTP).parsebytes(head, headersonly=True).get_boundary("")
     body = _undamaged(request, f"--{boundary}".encode())
-    parsed: Message = BytesParser(policy=HTTP).parsebytes(head + body)
-    parts = parsed.get_payload()
-    if not parsed.is_multipart() or not isinstance(parts, list):
+    parts = BytesParser(policy=HTTP).parsebytes(head + body).get_payload()
+    if not isinstance(parts, list):
         raise _damaged("it has no parts")
-    return parts
+    return [part for part in parts if not isinstance(part, str)]
 
 
 def _undamaged(request: HttpRequest, delimiter: bytes) -> bytes:

@@ -814,8 +814,11 @@ class _OpenAIRequest(TypedDict, total=False):
 
 
 class OpenAIGeneration(_OpenAIRequest):
-    """A generation, as OpenAI's clients send it. Other fields are those of the kind's submit,
-    and `async`: true answers at once with the URLs of the request."""
+    """A generation, as OpenAI's clients send it.
+
+    Other fields are those of the kind's submit, and `async`: true answers at once with the URLs of
+    the request.
+    """
 
     model: str
     """Name of the model, as `/models` lists it."""
@@ -824,8 +827,11 @@ class OpenAIGeneration(_OpenAIRequest):
 
 
 class OpenAIEdit(_OpenAIRequest):
-    """An edit, as OpenAI's clients send it. Other fields are those of the kind's submit, and
-    `async`: true answers at once with the URLs of the request."""
+    """An edit, as OpenAI's clients send it.
+
+    Other fields are those of the kind's submit, and `async`: true answers at once with the URLs of
+    the request.
+    """
 
     model: str
     """Name of the model, as `/models` lists it."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MODEL = "gg-3.0"
 CAT = SAMPLES / "cat.jpg"
 PNG = b"\x89PNG"
-PROMPTS = 12
+PROMPTS = 8
 CALLS_OF_A_PROMPT = 2
 
 
@@ -54,7 +54,7 @@ def picture(answer: ImagesResponse) -> bytes:
 
 def paid(stack: Stack, prompt: str) -> int:
     """Count the tasks with a prompt that the vendor was paid for."""
-    return sum(task["params"].get("Prompt") == prompt for task in stack.tasks())
+    return sum(task["prompt"] == prompt for task in stack.tasks())
 
 
 # Generations

@@ -313,7 +313,7 @@ def test_failure_is_answered_once_and_the_next_call_tries_anew(
 
 @pytest.mark.parametrize(
     ("err_code_ext", "status", "code"),
-    [("ModelGenerateFailed", 502, "task_failed"), ("InvalidParameter", 400, "refused")],
+    [("ModelGenerateFailed", 500, "task_failed"), ("InvalidParameter", 400, "refused")],
 )
 def test_what_the_vendor_says_is_an_error(
     client: Client, vendor: Vendor, err_code_ext: str, status: int, code: str

@@ -636,6 +636,16 @@ class Upload(TypedDict):
     image."""
 
 
+class FalUpload(TypedDict):
+    """Where to PUT an image, and how to name it as an input, in the words of fal.ai."""
+
+    upload_url: str
+    """URL to PUT the image to, valid for 15 minutes."""
+    file_url: str
+    """The image as an input (`cos://…`): put it into the field of the task for the URL of an
+    image."""
+
+
 # Usage
 
 

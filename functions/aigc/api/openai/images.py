@@ -105,7 +105,7 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
     if in_base64 and sum(picture.size for picture in job.pictures) > LARGEST_ANSWER:
         in_base64 = False
         limit = f"an answer has room for {LARGEST_ANSWER} bytes of images"
-        warnings.append(f"response_format b64_json is ignored: {limit}; get them by their url")
+        warnings.append(f"the images are not in the answer: {limit}; get them by their url")
     first = job.pictures[0]
     return {
         "created": int(job.updated_at.timestamp()),
@@ -118,7 +118,8 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
 
 
 def _image(picture: Picture, runtime: Runtime, *, in_base64: bool) -> schemas.OpenAIImage:
+    image: schemas.OpenAIImage = {"url": runtime.results.presigned_url(picture.key, RESULT_URL_S)}
     data = runtime.results.get(picture.key) if in_base64 else None
-    if data is None:
-        return {"url": runtime.results.presigned_url(picture.key, RESULT_URL_S)}
-    return {"b64_json": base64.b64encode(data).decode()}
+    if data is not None:
+        image["b64_json"] = base64.b64encode(data).decode()
+    return image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,20 @@ import openai
 import pytest
 import requests
 
+from tests.clients.programs import run_client
 from tests.cutting_proxy import cutting_proxy
-from tests.e2e.stack import SAMPLES, Stack, running, wait_for
+from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from openai.types import ImagesResponse
 
 MODEL = "gg-3.0"
 CAT = SAMPLES / "cat.jpg"
+PAGE = (ROOT / "docs" / "openai.md").read_text(encoding="utf-8")
 PNG = b"\x89PNG"
 PROMPTS = 8
 CALLS_OF_A_PROMPT = 2
@@ -55,6 +60,15 @@ def picture(answer: ImagesResponse) -> bytes:
 def paid(stack: Stack, prompt: str) -> int:
     """Count the tasks with a prompt that the vendor was paid for."""
     return sum(task["prompt"] == prompt for task in stack.tasks())
+
+
+@pytest.mark.parametrize("block", blocks(PAGE, "python openai"))
+def test_the_examples_of_the_page_work(stack: Stack, tmp_path: Path, block: str) -> None:
+    (tmp_path / "cat.jpg").write_bytes(CAT.read_bytes())
+
+    url = run_client([sys.executable, "-c", block], stack, tmp_path).strip()
+
+    assert requests.get(url, timeout=30).content.startswith(PNG)
 
 
 # Generations

@@ -10,6 +10,7 @@ import pytest
 from aigc.api.openai import images
 from aigc.errors import AmbiguousError
 from tests.fakes import StoreFault, picture
+from tests.unit.api.test_keys import put_key, with_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -313,6 +314,52 @@ def test_failure_is_answered_once_and_the_next_call_tries_anew(
     assert error(repeated) == error(failed)
     assert later.status == 200
     assert vendor.created == 2
+
+
+# Keys
+
+
+def test_repeat_finds_its_image_where_the_key_has_no_jobs_left(
+    client: Client, vendor: Vendor
+) -> None:
+    caller = with_key(client, put_key(client.world, jobs_per_day=1))
+    vendor.ends = ""
+    late = generate(caller)
+    vendor.ends = "done"
+    found, refused = generate(caller), generate(caller)
+
+    assert (late.status, found.status) == (504, 200)
+    assert (refused.status, error(refused)["code"]) == (429, "insufficient_quota")
+    assert refused.headers["x-should-retry"] == "false"
+    assert vendor.created == 1
+
+
+def test_refused_call_costs_the_key_nothing(client: Client, vendor: Vendor) -> None:
+    caller = with_key(client, put_key(client.world, jobs_per_day=1))
+    body = {**BODY, "image": "cos://inbox-1250000000/private.png"}
+
+    assert caller.post(EDIT, body).status == 400
+    assert generate(caller).status == 200
+    assert vendor.created == 1
+
+
+def test_calls_of_a_minute_that_are_used_up_are_told_in_openais_form(client: Client) -> None:
+    caller = with_key(client, put_key(client.world, requests_per_minute=1))
+    caller.get("/openai/v1/models")
+    answer = caller.get("/openai/v1/models")
+
+    assert (answer.status, error(answer)["code"]) == (429, "rate_limit_exceeded")
+    assert answer.headers["x-should-retry"] == "true"
+    assert answer.headers["Retry-After"]
+
+
+def test_key_uses_and_sees_the_models_of_its_kinds(client: Client) -> None:
+    caller = with_key(client, put_key(client.world, kinds=["mps.image"]))
+    refused = generate(caller)
+
+    assert {name.partition("/")[0] for name in listed(caller) if "/" in name} == {"mps.image"}
+    assert caller.get("/openai/v1/models/gg-3.0").status == 404
+    assert (refused.status, error(refused)["code"]) == (403, "forbidden")
 
 
 # Errors

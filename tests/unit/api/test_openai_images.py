@@ -454,6 +454,25 @@ def test_wrong_field_is_named_before_anything_is_paid(
     assert client.world.vendor.tasks == []
 
 
+FIELDS = (
+    *("model", "prompt", "n", "size", "quality", "output_format", "background", "response_format"),
+    *("user", "safety_identifier", "image", "mask", "async", "stream", "partial_images", "svg"),
+    *("style", "moderation", "output_compression", "result", "webhook_url", "output_config"),
+    *("ext_info", "file_infos", "session_id", "model_name", "seed"),
+)
+ODD = (None, "", "x", "x" * 5000, 0, -1, 1.5, True, [], [1], [None], {}, {"a": 1}, [[]], "é\u0000")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_no_value_of_a_field_crashes_a_call(client: Client, field: str) -> None:
+    for odd in ODD:
+        body = {**BODY, "image": URL, **ASYNC, field: odd}
+        if field == "async":
+            body["n"] = 99
+
+        assert client.post(EDIT, body).status in {200, 400, 404}, odd
+
+
 @pytest.mark.parametrize("model", ["gpt-image-1", "vod.image/GG", "nowhere/gg-3.0", "gg"])
 def test_unknown_model_is_404(client: Client, model: str) -> None:
     answer = generate(client, model=model)

@@ -428,6 +428,7 @@ def test_unexpected_error_is_told_in_openais_form(
         ({"response_format": "svg"}, "response_format", "url, b64_json"),
         ({"stream": True}, "stream", "false"),
         ({"partial_images": 2}, "stream", "partial_images"),
+        ({"partial_images": "two"}, "partial_images", "1 to 10"),
         ({"svg": {"model": "x"}}, "svg", "no model"),
         ({"frame_count": 3}, "frame_count", "no model"),
         ({"async": "perhaps"}, "async", "true, false"),
@@ -504,6 +505,7 @@ def test_unknown_model_is_404(client: Client, model: str) -> None:
         ),
         ({"model": "og-image2", "quality": "high"}, {"ModelVersion": "image2_high"}),
         ({"model": "OG-image2"}, {"ModelVersion": "image2_medium"}),
+        ({"model": "og-image2_high", "quality": "standard"}, {"ModelVersion": "image2_high"}),
         (
             {"model": "og-image2", "background": "transparent", "output_format": "png"},
             {

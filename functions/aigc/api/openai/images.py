@@ -122,4 +122,3 @@ def _image(picture: Picture, runtime: Runtime, *, in_base64: bool) -> schemas.Op
     if data is None:
         return {"url": runtime.results.presigned_url(picture.key, RESULT_URL_S)}
     return {"b64_json": base64.b64encode(data).decode()}
-

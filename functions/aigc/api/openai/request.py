@@ -213,7 +213,9 @@ class _Reader:
     def _object(self, name: str, cause: str) -> dict[str, Any]:
         present = self._fields.get(name) or {}
         if not isinstance(present, dict):
-            raise refused(name, f"{shown(present)} is not allowed with {cause}", allowed="an object")
+            raise refused(
+                name, f"{shown(present)} is not allowed with {cause}", allowed="an object"
+            )
         self._fields[name] = snake(present)
         return self._fields[name]
 

@@ -58,7 +58,9 @@ def mapped_size(size: object, choice: Choice) -> MappedSize:
     limits = choice.known.limits if choice.known else {}
     if size in (None, "", "auto"):
         return MappedSize()
-    match = re.fullmatch(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})", size if isinstance(size, str) else "")
+    match = re.fullmatch(
+        r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})", size if isinstance(size, str) else ""
+    )
     if match is None:
         raise refused("size", f"{shown(size)} is not allowed", allowed=_allowed(limits))
     width, height = int(match[1]), int(match[2])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "ops" / "samples"
 PATIENCE_S = 120
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/")
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/", "handouts/")
 """What stays in the ledger of jobs that have ended, and of keys."""
 
 

@@ -1,15 +1,14 @@
 """Forms: the multipart bodies that OpenAI's SDKs send with an edit.
 
-Whether a Function URL brings binary bodies unharmed is not documented. A body that passes it as
-text has other bytes, more of them, and images that do not begin as images do: each of these signs
-refuses the call before anything is paid. A body that arrives in Base64 is read.
+Whether a Function URL brings binary bodies unharmed is not documented. A body that was carried as
+text has another length, and its images are valid UTF-8, which no image is by chance: each of these
+signs refuses the call before anything is paid. A body that arrives in Base64 is read.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
@@ -21,10 +20,9 @@ from aigc.pictures import inspect
 from aigc.tasks.fields import refused
 
 if TYPE_CHECKING:
-    from aigc.triggers.http import HttpRequest
+    from email.message import Message
 
-REPLACED = "\ufffd".encode()
-"""What decoders put in the place of bytes that are not text."""
+    from aigc.triggers.http import HttpRequest
 
 
 def is_form(request: HttpRequest) -> bool:
@@ -50,11 +48,10 @@ def _parts(request: HttpRequest) -> list[Message]:
     head = f"Content-Type: {request.header('content-type')}\r\n\r\n".encode()
     boundary = BytesParser(policy=HTTP).parsebytes(head, headersonly=True).get_boundary("")
     body = _undamaged(request, f"--{boundary}".encode())
-    parsed: Message = BytesParser(policy=HTTP).parsebytes(head + body)
-    parts = parsed.get_payload()
-    if not parsed.is_multipart() or not isinstance(parts, list):
+    parts = BytesParser(policy=HTTP).parsebytes(head + body).get_payload()
+    if not isinstance(parts, list):
         raise _damaged("it has no parts")
-    return parts
+    return [part for part in parts if not isinstance(part, str)]
 
 
 def _undamaged(request: HttpRequest, delimiter: bytes) -> bytes:
@@ -84,13 +81,22 @@ def _value(name: str, part: Message) -> str:
     content = data if isinstance(data, bytes) else b""
     if part.get_filename() is None:
         return _text(name, content)
+    if _was_text(content):
+        raise _damaged(f"{name} went through a decoder of text")
     try:
         inspect(content)
     except BadPictureError as error:
-        if REPLACED in content:
-            raise _damaged(f"{name} is no image any more: {error}") from None
         raise refused(name, str(error), allowed="a JPEG, PNG or WebP") from None
     return base64.b64encode(content).decode()
+
+
+def _was_text(content: bytes) -> bool:
+    """Whether bytes are text in UTF-8 beyond ASCII, which no image is by chance."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return not content.isascii()
 
 
 def _text(name: str, content: bytes) -> str:

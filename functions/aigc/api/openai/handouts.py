@@ -36,7 +36,7 @@ RECENT_S = 15 * 60
 """How long after it was handed out a request is handed out again to repeats: OpenAI's SDKs wait
 ten minutes for an answer."""
 
-LOOKS_S = (1.0, 1.0)
+LOOKS_S = (0.5, 0.5, 1.0, 1.0, 2.0)
 """Waits before a request is handed out again: the first attempt of a new one may just begin."""
 
 

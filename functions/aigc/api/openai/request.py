@@ -216,8 +216,9 @@ class _Reader:
             raise refused(
                 name, f"{shown(present)} is not allowed with {cause}", allowed="an object"
             )
-        self._fields[name] = snake(present)
-        return self._fields[name]
+        renamed: dict[str, Any] = snake(present)
+        self._fields[name] = renamed
+        return renamed
 
     def _warn(self, warning: str) -> None:
         self.request.warnings.append(warning)

@@ -48,6 +48,8 @@ class Operation:
     faults: frozenset[Fault] = frozenset()
     body: Any = None
     """Type of the body; that of a submit follows from its path."""
+    is_form_too: bool = False
+    """Whether the body may also be a form, with files in the place of texts."""
     can_have_failed: bool = False
     """Whether it also answers why a request ended without a result."""
     leads_to: tuple[str, ...] = ()
@@ -61,6 +63,9 @@ GROUPS: Mapping[str, str] = {
     " goes on by itself.",
     "Requests": "A submit answers with the URLs of its request. A client that has only the id finds"
     " the request under the path it was submitted to, or under the first two parts of that path.",
+    "OpenAI": "OpenAI's Images API, for its clients: the base URL is `/openai/v1`. A call answers"
+    " with the images. If the time is not enough, it answers with 504, and the same call again"
+    " waits for the same request.",
     "Jobs and usage": "Jobs of calls and of uploads are in one list.",
     "Service": "The service itself.",
     "Webhooks": "Calls that the service makes, to a URL that a submit names.",
@@ -137,6 +142,41 @@ _PLATFORM = {
     )
 }
 _UNCHANGED = {304: Answer(means="The body is the one that `If-None-Match` names.", content_type="")}
+
+
+_OPENAI_ERRORS = {
+    400: "The request cannot be carried out, or was refused by the vendor; `param` names a field.",
+    401: "The API key is missing or wrong.",
+    403: "The key is not allowed to make this, or the price is not known.",
+    404: "There is no such model or path.",
+    410: "The request was cancelled.",
+    413: "The body has more than 6 MiB: give images by URL.",
+    415: "The body is neither JSON nor a form, or it is compressed.",
+    429: "A limit of the key is reached, or Tencent Cloud gets too many requests.",
+    500: "A defect of this service; its log has the details.",
+    502: "The task failed at the vendor.",
+    503: "Tencent Cloud refused a request of the service, has no room, or did not answer.",
+    504: "The request goes on: the same call again waits for it. Or it is unknown whether the"
+    " vendor accepted the task, which `code` says.",
+}
+"""Status of an error in OpenAI's form → what it means."""
+
+
+def _openai_errors(*statuses: int) -> dict[int, Answer]:
+    return {
+        status: Answer(means=_OPENAI_ERRORS[status], shapes=(schemas.OpenAIError,))
+        for status in statuses
+    }
+
+
+_OPENAI_IMAGES = {
+    200: Answer(
+        means="The images; with `async`, the URLs of the request.", shapes=(schemas.OpenAIImages,)
+    ),
+    **_PLATFORM,
+    **_openai_errors(*_OPENAI_ERRORS),
+}
+_OPENAI_MODELS = _openai_errors(400, 401, 404, 429, 500, 503)
 
 
 # Operations
@@ -264,6 +304,37 @@ OPERATIONS: Mapping[str, Operation] = {
         faults=_KEYED,
         parameters=("If-None-Match",),
     ),
+    "openai_models": Operation(
+        group="OpenAI",
+        summary="List the models by their names for OpenAI's clients",
+        answers={
+            200: Answer(means="The models.", shapes=(schemas.OpenAIModelList,)),
+            **_OPENAI_MODELS,
+        },
+    ),
+    "openai_model": Operation(
+        group="OpenAI",
+        summary="Get a model by its name for OpenAI's clients",
+        answers={
+            200: Answer(means="The model.", shapes=(schemas.OpenAIModel,)),
+            **_OPENAI_MODELS,
+        },
+    ),
+    "openai_generate": Operation(
+        group="OpenAI",
+        summary="Generate images as OpenAI's clients do",
+        answers=_OPENAI_IMAGES,
+        body=schemas.OpenAIGeneration,
+        parameters=("Idempotency-Key", "X-Stainless-Retry-Count"),
+    ),
+    "openai_edit": Operation(
+        group="OpenAI",
+        summary="Edit images as OpenAI's clients do",
+        answers=_OPENAI_IMAGES,
+        body=schemas.OpenAIEdit,
+        is_form_too=True,
+        parameters=("Idempotency-Key", "X-Stainless-Retry-Count"),
+    ),
     "health": Operation(
         group="Service",
         summary="Check that the service runs",
@@ -315,6 +386,17 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "in": "path",
         "description": "The `request_id` of the answer to a submit.",
         "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]{1,64}$"},
+    },
+    "model": {
+        "in": "path",
+        "description": "Name of the model; a slash in it may be sent as it is or as `%2F`.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "X-Stainless-Retry-Count": {
+        "in": "header",
+        "description": "How often OpenAI's SDK has repeated this call, as it says itself: a repeat"
+        " gets the images again that were answered to an earlier attempt.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,3}$"},
     },
     "key": {
         "in": "path",

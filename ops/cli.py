@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "try once more what was given up",
     "jobs": "list jobs, show one, and name those that are dead",
     "package": "build the zip that is deployed",
+    "mcp": "offer a deployment's tools to agents, over stdio",
     "label": "show or verify the labels inside pictures",
     "rules": "check rules.toml",
     "prices": "check prices.toml",

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 from mcp import Client
@@ -35,6 +35,8 @@ from ops.deployment import ROOT, DeploymentError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from typing import Any
+
+Result = TypeVar("Result")
 
 KEY_VARIABLE = "AIGC_API_KEY"
 
@@ -120,7 +122,7 @@ async def _call_tool(endpoint: Endpoint, params: CallToolRequestParams) -> CallT
         return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
 
 
-async def _tried(endpoint: Endpoint, call: Callable[[Client], Awaitable[Any]]) -> Any:  # noqa: ANN401  what the call returns
+async def _tried(endpoint: Endpoint, call: Callable[[Client], Awaitable[Result]]) -> Result:
     """Make a call on a connection of its own; repeat it if the connection breaks.
 
     Raises:
@@ -135,7 +137,7 @@ async def _tried(endpoint: Endpoint, call: Callable[[Client], Awaitable[Any]]) -
         except Exception as error:
             cause = _cause(error)
             if not isinstance(cause, OSError | httpx2.TransportError):
-                raise
+                raise cause from None
             print(f"aigc mcp: the connection broke: {cause!r}", file=sys.stderr)
     raise ConnectionError(
         f"{endpoint.url} was not reached in {TRIES} tries. Call again with the same arguments: a"
@@ -143,7 +145,7 @@ async def _tried(endpoint: Endpoint, call: Callable[[Client], Awaitable[Any]]) -
     )
 
 
-async def _once(endpoint: Endpoint, call: Callable[[Client], Awaitable[Any]]) -> Any:  # noqa: ANN401  what the call returns
+async def _once(endpoint: Endpoint, call: Callable[[Client], Awaitable[Result]]) -> Result:
     headers = {"Authorization": f"Bearer {endpoint.key}"}
     async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
         transport = streamable_http_client(endpoint.url, http_client=http)

@@ -100,9 +100,14 @@ async def use_all_tools(client: Client, prompt: str, image: str) -> None:
 
     made = data(await client.call_tool("generate_image", boat(prompt)))
     called = await ended(client, made["request_id"])
-    assert [type(content) for content in called.content] == [TextContent, ResourceLink, ImageContent]
+    assert [type(content) for content in called.content] == [
+        TextContent,
+        ResourceLink,
+        ImageContent,
+    ]
     [link] = data(called)["images"]
-    assert requests.get(link["url"], timeout=30).content.startswith(PNG)
+    image_answer = await asyncio.to_thread(requests.get, link["url"], timeout=30)
+    assert image_answer.content.startswith(PNG)
 
     edited = data(
         await client.call_tool("edit_image", {**boat(f"{prompt} edited"), "images": [link["url"]]})
@@ -125,9 +130,9 @@ def uploaded_cat(stack: Stack) -> str:
     image = (SAMPLES / "cat.jpg").read_bytes()
     body = {"file_name": "cat.jpg", "content_type": "image/jpeg", "size": len(image)}
     upload = stack.call("v1/uploads", body).json()
-    headers = {"Content-Type": "image/jpeg", **upload.get("headers", {})}
-    requests.put(upload["upload_url"], data=image, headers=headers, timeout=30).raise_for_status()
-    return str(upload["file_url"])
+    answer = requests.put(upload["upload_url"], image, headers=upload["headers"], timeout=30)
+    answer.raise_for_status()
+    return str(upload["url"])
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -607,7 +607,9 @@ def test_estimate_spends_nothing(client: Client) -> None:
 
 
 def test_estimate_without_a_price_says_so(agent: Agent) -> None:
-    called = agent.call("estimate", tool="scene_image", arguments={"scene": "outpainting", **PERSON})
+    called = agent.call(
+        "estimate", tool="scene_image", arguments={"scene": "outpainting", **PERSON}
+    )
 
     assert "unknown" in text(called)
     assert called["structuredContent"]["cost"] is None

@@ -36,8 +36,11 @@ class ToolResult:
 
 
 def turn_for(caller: str, kind: str, fingerprint: str, runtime: Runtime) -> Turn:
-    """Find the request that a call without `request_key` belongs to: the one of the same key with
-    the same task whose end was not handed out, or a new one."""
+    """Find the request that a call without `request_key` belongs to.
+
+    It is the request of the same API key with the same task whose end was not handed out, or a new
+    one.
+    """
     return turn_of(id_from("mcp", caller, kind, fingerprint), 0, runtime)
 
 

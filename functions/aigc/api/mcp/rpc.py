@@ -181,25 +181,25 @@ def _result(message: dict[str, Any], call: Call) -> dict[str, Any]:
     version = _version(call.request, message)
     params, method = _params(message), message["method"]
     is_latest = version == LATEST
-    if method == "tools/list":
-        result = {"tools": _tools(call)}
-        return _stamped(result, is_latest=is_latest, is_cacheable=True)
     if method == "tools/call":
         return _stamped(_called(params, call, version), is_latest=is_latest)
+    if method == "tools/list":
+        return _stamped({"tools": _tools(call)}, is_latest=is_latest, is_cacheable=True)
     if is_latest and method == "server/discover":
-        result = {
-            "supportedVersions": [*INITIALIZED_VERSIONS, LATEST],
-            "capabilities": {"tools": {}},
-            "instructions": _INSTRUCTIONS,
-        }
-        return _stamped(result, is_latest=True, is_cacheable=True)
-    if not is_latest and method == "initialize":
-        return _initialized(params)
-    if not is_latest and method == "ping":
-        return {}
+        return _stamped(_discovered(), is_latest=True, is_cacheable=True)
+    if not is_latest and method in {"initialize", "ping"}:
+        return _initialized(params) if method == "initialize" else {}
     # Earlier revisions have errors of JSON-RPC with status 200.
     text = f"there is no method {shown(method)}"
     raise RpcError(METHOD_NOT_FOUND, text, status=404 if is_latest else 200)
+
+
+def _discovered() -> dict[str, Any]:
+    return {
+        "supportedVersions": [*INITIALIZED_VERSIONS, LATEST],
+        "capabilities": {"tools": {}},
+        "instructions": _INSTRUCTIONS,
+    }
 
 
 def _initialized(params: dict[str, Any]) -> dict[str, Any]:

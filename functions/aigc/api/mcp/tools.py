@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,7 +28,8 @@ from aigc.jobs.accept import fingerprint
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.settle import look
 from aigc.logs import note
-from aigc.tasks.fields import Parameters, explain, refused, shown
+from aigc.tasks.catalogue import catalogue
+from aigc.tasks.fields import Parameters, explain, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -142,7 +144,7 @@ def list_models(call: Call, _arguments: NoArguments) -> ToolResult:
     """List models and scenes with limits and prices."""
     prices = call.runtime.prices()
     parts = [
-        f"Models, as of the catalogue of {catalogue_text.catalogue().as_of}:",
+        f"Models, as of the catalogue of {catalogue().as_of}:",
         catalogue_text.model_lines(call.caller, prices, with_inputs=False),
     ]
     if catalogue_text.may_use(call.caller, catalogue_text.SCENE_KIND):
@@ -389,6 +391,7 @@ def run_tool(name: str, call: Call, arguments: Mapping[str, Any]) -> ToolResult:
     return tool.run(replace(call, runtime=runtime), read_arguments(tool, arguments))
 
 
+@functools.cache
 def _schema(arguments: type[Parameters]) -> dict[str, Any]:
     """Return the JSON schema of arguments, without what only pydantic needs."""
     schema: dict[str, Any] = _simplified(arguments.model_json_schema())

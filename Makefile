@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench load cost simulate mutations chaos test verify-pulumi check format lock clean
+.PHONY: setup demo local package bench load cost simulate mutations fuzz chaos test test-clients verify-pulumi check format lock clean
 
 setup: .venv/ready
 
@@ -34,12 +34,21 @@ simulate: setup
 mutations: setup
 	$(BIN)/python -m tests.simulation --mutations --write $(ARGS)
 
+# As many requests for each operation of the OpenAPI document as EXAMPLES says.
+fuzz: setup
+	EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/pytest --timeout 3600 tests/e2e/test_openapi.py
+
 # SEED=2 draws other calls, uploads and faults; JOBS=200 takes less long; ARGS=--burst is a burst.
 chaos: setup
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile -rs
+
+# Needs the internet, Node.js with npm, and Go; says what it could not install.
+# ARGS=--write-table writes the versions and what passed into docs/localcloud.md.
+test-clients: setup
+	$(BIN)/pytest tests/clients -rs $(ARGS)
 
 # Pulumi's own engine and the real provider, against the local cloud: half an hour. Needs on PATH
 # pulumi, its pulumi-language-python, and pulumi-resource-tencentcloud 0.2.3.
@@ -68,4 +77,4 @@ lock:
 		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements-functions.lock
 
 clean:
-	rm -rf .venv dist demo-results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .clients dist demo-results .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import platform
 import statistics
-import sys
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from benchmarks.contest import API_S, COS_S, WARM_UP, Gateway, HttpCall, contest, in_turns
 from benchmarks.labels import label_ms
@@ -100,26 +100,32 @@ class Measured:
     far_status_ms: float
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measure, print the table and write the page."""
-    given = _parser().parse_args(arguments)
+def main(
+    rounds: Annotated[
+        int, typer.Option(parser=options.whole(1), metavar="N", help="Cold starts of each kind.")
+    ] = 15,
+    calls: Annotated[
+        int, typer.Option(parser=options.whole(1), metavar="N", help="Calls of each kind.")
+    ] = 30,
+    page: Annotated[Path, typer.Option(help="The page that the table is written to.")] = PAGE,
+) -> None:
+    """Measure both gateways, print the table and write the page."""
     with tempfile.TemporaryDirectory() as folder, contest(Path(folder)) as gateways:
-        ours, naive = measure(gateways, given.rounds, given.calls)
+        ours, naive = measure(gateways, rounds, calls)
     rows = [*compare(ours, naive), label_row(label_ms())]
-    page = TEXT.format(
+    text = TEXT.format(
         day=datetime.now(timezone.utc).date(),
-        rounds=given.rounds,
-        calls=given.calls,
+        rounds=rounds,
+        calls=calls,
         where=_where(),
         cos_ms=1000 * COS_S,
         api_ms=1000 * API_S,
         table=table(rows),
         verdict=verdict(rows),
     )
-    load = section(given.page.read_text()) if given.page.exists() else ""
-    given.page.write_text(f"{page}\n{load}" if load else page)
+    load = section(page.read_text()) if page.exists() else ""
+    page.write_text(f"{text}\n{load}" if load else text)
     print(f"{table(rows)}\n\n{verdict(rows)}")
-    return 0
 
 
 def measure(gateways: Sequence[Gateway], rounds: int, calls: int) -> list[Measured]:
@@ -290,15 +296,5 @@ def _where() -> str:
     return f"{platform.system()} {platform.machine()}, Python {version}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
-    parser.add_argument(
-        "--rounds", type=options.count, default=15, help="cold starts of each kind (15)"
-    )
-    parser.add_argument("--calls", type=options.count, default=30, help="of each kind (30)")
-    parser.add_argument("--page", type=Path, default=PAGE, help="where the table goes")
-    return parser
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    typer.run(main)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 from collections import Counter
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from benchmarks.pressure import MIX, measure
 from ops import options
@@ -39,17 +40,31 @@ is in it.
 """
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the load and tell what came of it; 1 where something came that nobody promised."""
-    given = _parser().parse_args(arguments)
-    outcome = measure(given.rate, given.seconds, speed=given.speed)
+def main(
+    rate: Annotated[
+        int, typer.Option(parser=options.whole(1), metavar="N", help="Calls a second.")
+    ] = 200,
+    seconds: Annotated[
+        int, typer.Option(parser=options.whole(1), metavar="N", help="How long.")
+    ] = 30,
+    speed: Annotated[
+        float, typer.Option(parser=options.speed, help="Tasks and waits pass N times faster.")
+    ] = 1.0,
+    page: Annotated[
+        Path | None,
+        typer.Option(parser=options.existing_file, help="The page whose section is written anew."),
+    ] = None,
+) -> None:
+    """Run the load and print the outcome; the status is 1 if anything was not as promised."""
+    outcome = measure(rate, seconds, speed=speed)
     text = report(outcome)
     print(text)
-    if given.page is not None:
-        page = given.page.read_text()
-        rest = page.removesuffix(section(page)).rstrip()
-        given.page.write_text(f"{rest}\n\n{HEADING}{text}")
-    return 1 if outcome.unexpected or outcome.misspent else 0
+    if page is not None:
+        content = page.read_text()
+        rest = content.removesuffix(section(content)).rstrip()
+        page.write_text(f"{rest}\n\n{HEADING}{text}")
+    if outcome.unexpected or outcome.misspent:
+        raise typer.Exit(1)
 
 
 def section(page: str) -> str:
@@ -96,16 +111,5 @@ def _row(kind: str, samples: Sequence[Sample]) -> str:
     return f"| {kind} | {len(samples)} | {answers} | {p50} | {p95} | {p99} |"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--rate", type=options.count, default=200, help="calls a second (200)")
-    parser.add_argument("--seconds", type=options.count, default=30, help="how long (30)")
-    parser.add_argument(
-        "--speed", type=options.speed, default=1.0, help="tasks and waits, N times faster"
-    )
-    parser.add_argument("--page", type=options.existing_file, help="write its section anew")
-    return parser
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    typer.run(main)

@@ -1,7 +1,9 @@
 """Many calls a second on the gateway's address, with the system in processes of its own.
 
-Calls come by a schedule and not when the last was answered, so that a slow answer delays none of
-the next; latency counts from the moment at which a call was due.
+Calls follow a schedule and do not wait for earlier answers, so a slow answer delays no later call;
+latency counts from the moment at which a call was due. Locust and similar tools have users that
+wait for an answer before their next call: under load they send less and hide the delay, and their
+figures could not be compared with those of docs/benchmarks.md.
 """
 
 from __future__ import annotations

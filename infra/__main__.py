@@ -1,4 +1,4 @@
-"""Where Pulumi begins."""
+"""The program that Pulumi runs."""
 
 from __future__ import annotations
 

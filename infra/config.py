@@ -28,13 +28,13 @@ NOT_OWN = {
 """Fields that are read from elsewhere, with the key that is probably meant instead."""
 KINDS = ("vod.image", "vod.scene_image", "mps.image")
 ANYBODY = "*"
-"""The origin that stands for all."""
+"""The origin that matches all."""
 
 _BUCKET = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]{10}$"
 _PREFIX = r"^([a-z][a-z0-9-]{0,28}-)?$"
 _ORIGIN = r"^(\*|https?://[^/\s]+)$"
 STACK_NAME = "{stack}"
-"""What stands for the stack's name in `namePrefix`."""
+"""The placeholder of the stack's name in `namePrefix`."""
 
 
 class StackConfigError(pulumi.RunError):
@@ -152,7 +152,7 @@ class StackConfig(BaseModel):
 
     @classmethod
     def parse(cls, values: dict[str, Any]) -> StackConfig:
-        """Check values, numbers and objects as the strings that Pulumi keeps.
+        """Check values; numbers and objects are the strings that Pulumi keeps.
 
         Raises:
             StackConfigError: A key is missing or its value is not allowed.
@@ -171,7 +171,7 @@ class StackConfig(BaseModel):
     )
     @classmethod
     def _or_absent(cls, value: object) -> object:
-        # Pulumi demands a default of each declared key that may be left out: there it is empty.
+        # Pulumi requires a default of each optional key: an empty string means that it is not set.
         return None if value == "" else value
 
     @field_validator(
@@ -237,7 +237,7 @@ class StackConfig(BaseModel):
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...], info: Any) -> tuple[str, ...]:  # noqa: ANN401  pydantic's ValidationInfo
-        # API Gateway opens CORS to everybody or to nobody.
+        # API Gateway allows all origins or none.
         is_choosy = info.data.get("endpoint") == "api-gateway" and origins not in {(), (ANYBODY,)}
         if is_choosy or not all(re.fullmatch(_ORIGIN, origin) for origin in origins):
             raise ValueError("not such origins")
@@ -251,14 +251,14 @@ class StackConfig(BaseModel):
         return bucket
 
     def bucket(self, role: str, app_id: str) -> str:
-        """Name a bucket of this stack's own."""
+        """Return the name of a bucket that this stack creates."""
         return f"{self.name_prefix}{role}-{app_id}"
 
     def check_buckets(self, app_id: str) -> None:
-        """Hold the existing buckets against the account, once it is known.
+        """Check the existing buckets against the account.
 
         Raises:
-            StackConfigError: One is another account's, or has another part to play in this stack.
+            StackConfigError: One belongs to another account, or has another role in this stack.
         """
         own = {role: self.bucket(role, app_id) for role in ("inbox", "results", "ledger")}
         for role, bucket in (("inbox", self.inbox_bucket), ("results", self.results_bucket)):
@@ -277,7 +277,7 @@ class StackConfig(BaseModel):
 
     @property
     def lease_s(self) -> int:
-        """Longer than any function runs, with a margin for clocks that differ."""
+        """The lease of a job: longer than any invocation, with a margin for clock differences."""
         return self.timeout + 15
 
     @property

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def environment(
     config: StackConfig, storage: Storage, sub_app_id: pulumi.Input[int]
 ) -> dict[str, pulumi.Input[str]]:
-    """Give every setting its variable; what proves who somebody is stays a secret."""
+    """Return the variable of every setting; keys and secrets stay encrypted in Pulumi's state."""
     settings: dict[str, pulumi.Input[str]] = {
         "region": config.region,
         "site": config.site,

@@ -1,4 +1,4 @@
-"""What the stack tells whoever has deployed it, beside names: where to look, what to try."""
+"""The stack's outputs beside names: links into the console, and a command to try."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONSOLES = {"cn": "https://console.cloud.tencent.com", "intl": "https://console.
 def console_links(
     config: StackConfig, storage: Storage, logs: FunctionLogs | None
 ) -> dict[str, pulumi.Output[str]]:
-    """Point into the console of the account's site."""
+    """Return links into the console of the account's site."""
     console, region = CONSOLES[config.site], config.region
     bucket = console + "/cos/bucket?bucket={0}&region=" + region
     links = {
@@ -35,7 +35,7 @@ def console_links(
 
 
 def upload_command(rules: Rules, inbox: pulumi.Output[str], region: str) -> pulumi.Output[str]:
-    """Say how to upload a picture that the first rule wants, with COS's own command line tool."""
+    """Return a command that uploads an image for the first rule, with COS's command line tool."""
     prefix = rules.rule[0].prefix if rules.rule else ""
     return pulumi.Output.format(
         "coscli cp cat.jpg cos://{0}/{1}cat.jpg -e cos.{2}.myqcloud.com", inbox, prefix, region

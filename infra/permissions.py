@@ -1,7 +1,8 @@
-"""What the functions may do: exact actions on exact resources, a policy for each function.
+"""The functions' policies: exact actions on exact resources, one policy for each function.
 
-Most of it they share. Whoever frees a place upstream takes the next job from the queue, whatever
-brought it there: so each of them submits tasks, hands out links to uploads and keeps the ledger.
+The policies have most statements in common. A function that frees a slot upstream starts the next
+waiting job, whatever its source. So each function submits tasks, signs links to uploads and writes
+the ledger.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 STAGING = ".aigc/mps/"
-"""Where MPS leaves its pictures in the results bucket, and where we take them from."""
+"""The prefix in the results bucket under which MPS stores images."""
 
 Statement = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """What a function works with."""
+    """The resources that a function uses."""
 
     region: str
     app_id: str
@@ -30,53 +31,53 @@ class Reach:
 
 
 def trust(*services: str) -> str:
-    """Write the document that lets services become a role."""
+    """Return the trust policy that lets services assume a role."""
     principal = {"service": list(services)}
     statement = {"action": ["name/sts:AssumeRole"], "effect": "allow", "principal": principal}
     return _document([statement])
 
 
 def gateway_policy(reach: Reach) -> str:
-    """Let the gateway settle and abort VOD's tasks too."""
+    """Return the gateway's policy, which includes settling and aborting VOD tasks."""
     return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask")])
 
 
 def upload_policy(reach: Reach) -> str:
-    """Let upload look at an upload's headers too, for a prompt of its own."""
+    """Return upload's policy, which includes reading the headers of an upload, for its prompt."""
     return _document([*_work(reach), _cos(reach, reach.inbox, "HeadObject")])
 
 
 def sweep_policy(reach: Reach) -> str:
-    """Let the sweep settle VOD's tasks too, and clear the claims of jobs that have ended."""
+    """Return the sweep's policy, which includes settling VOD tasks and deleting ended claims."""
     claims = _cos(reach, reach.ledger, "DeleteMultipleObjects")
     return _document([*_work(reach), _vod(reach, "DescribeTaskDetail"), claims])
 
 
 def _work(reach: Reach) -> list[Statement]:
-    """Let a function start tasks, settle those of MPS, and write the ledger and the results."""
+    """Return what all functions do: start tasks, settle MPS tasks, write ledger and results."""
     return [
         _vod(reach, "CreateAigcImageTask", "CreateSceneAigcImageTask", "DescribeTasks"),
         _mps("CreateAigcImageTask", "DescribeAigcImageTask"),
         _cos(reach, reach.inbox, "GetObject"),
-        # Whoever settles a job sends its webhook, which holds links to its pictures.
+        # The function that settles a job sends its webhook, which contains links to the images.
         _cos(reach, reach.results, "GetBucket", "GetObject", "PutObject"),
         _cos(reach, reach.results, "DeleteObject", prefix=STAGING),
         *(_cos(reach, bucket, "GetObject") for bucket in reach.input_buckets),
-        # COS ignores create-if-absent on a versioned bucket, so they look before they begin.
+        # COS ignores create-if-absent on a versioned bucket, so the functions check that first.
         _cos(reach, reach.ledger, "GetBucketVersioning"),
         _cos(reach, reach.ledger, "GetBucket", "GetObject", "PutObject", "DeleteObject"),
     ]
 
 
 def _vod(reach: Reach, *actions: str) -> Statement:
-    # Without a number behind uin/ it is the account that the policy belongs to.
+    # An empty uin/ is the account of the policy.
     resource = f"qcs::vod::uin/:subAppId/{reach.sub_app_id}"
     return _allow([f"vod:{action}" for action in actions], resource)
 
 
 def _mps(*actions: str) -> Statement:
-    # MPS knows no resources: naming one denies (https://cloud.tencent.com/document/product/598/104118).
-    # RequestFromSdk is asked of whoever calls by the SDK (https://cloud.tencent.com/document/faq/862/117336).
+    # MPS has no resource-level permissions: a named resource denies (https://cloud.tencent.com/document/product/598/104118).
+    # RequestFromSdk is required of calls by the SDK (https://cloud.tencent.com/document/faq/862/117336).
     return _allow([f"mps:{action}" for action in (*actions, "RequestFromSdk")], "*")
 
 

@@ -1,4 +1,4 @@
-"""The stack: buckets, a VOD application, three functions and what lets them work."""
+"""The stack: buckets, a VOD application, three functions, their roles, logs and alarms."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def deploy(config: StackConfig) -> None:
-    """Declare everything, and export what a caller needs to know."""
+    """Check the configuration against the account and the state, declare and export everything."""
     deployed = Deployed.read()
     app_id = config.app_id or account_id()
     config.check_buckets(app_id)
@@ -119,7 +119,7 @@ def _logs(config: StackConfig) -> FunctionLogs | None:
 
 
 def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | None]:
-    """Deploy the gateway behind the endpoint that was asked for, and tell its address."""
+    """Declare the gateway behind the configured endpoint, and return its address."""
     about = "HTTP API and callbacks of VOD."
     if config.endpoint == "function-url":
         trigger = http_trigger(config.cors_origins)
@@ -136,12 +136,12 @@ def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | No
 
 
 def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules: Rules) -> None:
-    """Deploy what works without being called."""
+    """Declare the functions that run on events: uploads and the timer."""
     about = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
     inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, STAGING)
     functions.add("upload", about, upload_policy, [*inbox, staging])
-    # Not repeated when it fails: the next run is a minute away.
+    # A failed sweep is not repeated: the next one starts within a minute.
     timer = timer_trigger("sweep", config.sweep_schedule)
     functions.add(
         "sweep", "Settles and starts jobs that no event reported.", sweep_policy, [timer], retries=0
@@ -165,7 +165,7 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
 
 
 class _Functions:
-    """The functions of one stack: the same code and settings, other triggers and permissions."""
+    """The functions of one stack: the same code and settings, other triggers and roles."""
 
     def __init__(  # noqa: PLR0913, PLR0917  what functions are made from
         self,
@@ -243,17 +243,17 @@ class _Functions:
 
 
 def packaged_rules(package: Path) -> Rules:
-    """Read the rules that the functions will follow, and hold them against all that they know.
+    """Read the upload rules in the zip, and check them.
 
     Raises:
-        RulesError: A rule is wrong: the deployment ends here.
+        RulesError: A rule is wrong.
     """
     with zipfile.ZipFile(package) as archive:
         return Rules.parse(json.loads(archive.read("rules.json")))
 
 
 def callback_url(url: pulumi.Output[str | None], key: str) -> pulumi.Output[str]:
-    """Build the address that VOD reports to; it carries the key, so it is a secret."""
+    """Return the address of VOD's callbacks; it contains the key, so it is a secret."""
 
     def build(known: str | None) -> str:
         if known is None:

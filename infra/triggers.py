@@ -1,9 +1,9 @@
-"""The triggers of functions, described as the provider and SCF want them.
+"""The triggers of functions, in the form that the provider and SCF require.
 
-Always inline in the function: the provider's TriggerConfig creates nothing
-(tencentcloud_iac_pulumi 0.2.3). Whoever edits one trigger of a function has all of them deleted
-and created anew, events in between are lost and a Function URL changes: hence one function for
-HTTP, and COS rules that seldom change.
+They are always inline in the function: the provider's TriggerConfig creates nothing
+(tencentcloud_iac_pulumi 0.2.3). A change of one trigger deletes and creates all triggers of its
+function. Events in between are lost and a Function URL changes. Therefore HTTP has a function of
+its own, and the COS rules seldom change.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 
 CORS_HEADERS = (
     *("authorization", "content-type", "idempotency-key", "last-event-id", "prefer"),
+    *("x-fal-object-lifecycle", "x-fal-object-lifecycle-preference"),
     *("x-fal-queue-priority", "x-fal-request-timeout", "x-fal-runner-hint"),
 )
-"""What browsers may send; for Authorization `*` would not do."""
+"""Headers that browsers may send. `*` does not include Authorization."""
 
 
 def http_trigger(origins: Sequence[str]) -> scf.FunctionTriggerArgs:
-    """Open a Function URL to everybody: the API checks its keys itself, and VOD has none.
+    """Return the trigger of a public Function URL. The API checks keys itself, and VOD has none.
 
-    Browsers are let in from these origins; from none where there are none.
+    Browsers may call from these origins; an empty list allows none.
     """
     desc: dict[str, object] = {
         "AuthType": "NONE",
@@ -53,9 +54,9 @@ def http_trigger(origins: Sequence[str]) -> scf.FunctionTriggerArgs:
 def cos_trigger(
     bucket: pulumi.Input[str], region: str, prefix: str = ""
 ) -> scf.FunctionTriggerArgs:
-    """Tell a function of every object created in a bucket, under a prefix.
+    """Return a trigger for every object that is created in a bucket, under a prefix.
 
-    The name is the bucket's, bare: the provider makes a domain of it.
+    Its name is the bucket's: the provider appends the domain.
     """
     desc: dict[str, object] = {"event": "cos:ObjectCreated:*"}
     if prefix:
@@ -66,18 +67,18 @@ def cos_trigger(
 
 
 def timer_trigger(name: str, cron: str) -> scf.FunctionTriggerArgs:
-    """Invoke a function at each moment of a cron expression."""
+    """Return a trigger that fires by a cron expression."""
     return scf.FunctionTriggerArgs(name=name, type="timer", trigger_desc=cron)
 
 
 def inbox_triggers(
     rules: Rules, bucket: pulumi.Input[str], region: str
 ) -> Sequence[scf.FunctionTriggerArgs]:
-    """Listen on the inbox, once, for whatever any rule may want.
+    """Return the one trigger of the inbox, for the prefix that all rules share.
 
-    One trigger and not one a rule. SCF refuses rules of a bucket that overlap, while ours may:
-    the first that fits wins. It compares suffixes by case, ours do not. It allows ten triggers.
-    And one trigger stays as it is when a rule is edited under the same prefix.
+    SCF refuses rules of a bucket that overlap, while upload rules may overlap: the first match
+    wins. SCF compares suffixes with case, upload rules do not. SCF allows ten triggers. And one
+    trigger stays the same when a rule changes under the shared prefix.
     """
     prefix = inbox_prefix(rules)
     return [] if prefix is None else [cos_trigger(bucket, region, prefix)]

@@ -1,14 +1,19 @@
 """The `aigc` command line.
 
-Each command is a module of this package with a `main` of its own, imported when it is called.
+Each command is a module of this package with a typer application of its own, `app`. The module is
+imported when its command is called: some need the cloud's SDKs, which take seconds to import.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import Abort, TyperException
 
 from aigc.errors import AigcError
 
@@ -16,40 +21,83 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "local": "run the whole system on this machine, until Ctrl-C",
-    "demo": "run the main job on the local cloud and show its results",
-    "upload": "put a picture into the local cloud's inbox",
-    "keys": "make, list and revoke API keys with limits",
-    "replay": "try once more what was given up",
-    "jobs": "list jobs, show one, and name those that are dead",
-    "package": "build the zip that is deployed",
-    "mcp": "offer a deployment's tools to agents, over stdio",
-    "label": "show or verify the labels inside pictures",
-    "rules": "check rules.toml",
-    "prices": "check prices.toml",
-    "models": "compare the model catalogue with the installed SDK",
+    "local": "Run the whole system on this machine until Ctrl-C.",
+    "demo": "Run the main job on the local cloud and show its results.",
+    "upload": "Put a picture into the local cloud's inbox, or list the results.",
+    "keys": "Make, list and revoke API keys with limits.",
+    "jobs": "List jobs, show one, and list those that are dead.",
+    "replay": "Try dead jobs or undelivered webhooks once more.",
+    "package": "Build the zip that is deployed.",
+    "mcp": "Offer the tools of a deployment to agents, over stdio.",
+    "label": "Show or verify the labels inside pictures.",
+    "rules": "Check rules.toml.",
+    "prices": "Check prices.toml.",
+    "models": "List the model catalogue, or compare it with the installed SDK.",
 }
 
 
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells count it."""
+
+
+class _Deferred(TyperCommand):
+    """A command whose module is imported when it is called."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  typer's own types are private
+        module = importlib.import_module(f"ops.{self.name}")
+        command = typer.main.get_command(module.app)
+        return command.make_context(info_name, args, *rest, **extra)
+
+
+class _Commands(TyperGroup):
+    """All commands, in the order of `COMMANDS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        return _Deferred(cmd_name, callback=None, help=COMMANDS[cmd_name])
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def aigc() -> None:
+    """Generate images in your own Tencent Cloud account, and try all of it without one.
+
+    Start with `aigc demo`, or keep a local cloud running with `aigc local`.
+    """
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status is the process's."""
-    parser = argparse.ArgumentParser(
-        prog="aigc",
-        usage="aigc <command> [--help] …",
-        epilog="commands:\n" + "\n".join(_described()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below")
-    parser.add_argument("arguments", nargs="...", help="the command's own")
-    given = parser.parse_args(arguments)
-    command = importlib.import_module(f"ops.{given.command}")
+    """Run one command and return the exit status of the process.
+
+    0: it succeeded. 1: it failed, or found something. 2: its arguments are wrong. 130: Ctrl-C.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status: int = command.main(given.arguments)
+        status = app(given, prog_name="aigc", standalone_mode=False)
+        sys.stdout.flush()
+    except TyperException as error:
+        _explain(error)
+        sys.exit(error.exit_code)
     except AigcError as error:
-        print(f"aigc {given.command}: {error}", file=sys.stderr)
+        print(f"aigc {given[0]}: {error}", file=sys.stderr)
         return 1
-    return status
+    except Abort:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1  # as typer does where a write meets the closed pipe, and not this flush
+    return int(status or 0)
 
 
-def _described() -> list[str]:
-    return [f"  {name:9} {purpose}" for name, purpose in COMMANDS.items()]
+def _explain(error: TyperException) -> None:
+    """Write what is wrong with the arguments in one line."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "aigc"
+    if message := error.format_message():  # none: the help was printed instead
+        print(f"{path}: {message}", file=sys.stderr)

@@ -1,15 +1,16 @@
-"""`aigc demo`: uploads and calls become pictures, on the local cloud, before your eyes."""
+"""`aigc demo`: uploads and calls become pictures on the local cloud."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import requests
+import typer
 from rich import box
 from rich.console import Console
 from rich.live import Live
@@ -22,7 +23,6 @@ from ops.upload import cos_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from qcloud_cos import CosS3Client
 
@@ -111,13 +111,22 @@ class Demo:
                 (folder / beside).write_bytes(self.read("results", beside))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the main job once; 0 only if every job succeeded."""
-    parser = argparse.ArgumentParser(prog="aigc demo", description=__doc__)
-    parser.add_argument(
-        "--results", type=options.folder, default=RESULTS, help="where the pictures go"
-    )
-    given = parser.parse_args(arguments)
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    results: Annotated[
+        Path,
+        typer.Option(parser=options.folder, metavar="FOLDER", help="Where the pictures go."),
+    ] = RESULTS,
+) -> int:
+    """Run the main job once on a local cloud: three uploads and three calls become pictures.
+
+    The status is 0 only if every job succeeded.
+
+    Example: aigc demo --results pictures
+    """
     console = Console()
     started = time.monotonic()
     log: list[str] = []
@@ -129,9 +138,9 @@ def main(arguments: Sequence[str]) -> int:
         demo.upload_all()
         demo.call_all()
         jobs = _watched(demo, console, len(UPLOADS) + len(CALLS))
-        demo.save(jobs, given.results)
+        demo.save(jobs, results)
     has_succeeded = all(job.state == "succeeded" for job in jobs)
-    _conclude(console, jobs, given.results, time.monotonic() - started)
+    _conclude(console, jobs, results, time.monotonic() - started)
     if not has_succeeded:
         print("\n".join(log), file=sys.stderr)
     return 0 if has_succeeded and len(jobs) == len(UPLOADS) + len(CALLS) else 1

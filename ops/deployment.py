@@ -13,8 +13,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
+import typer
 from pydantic import SecretStr
 
 from aigc.api.reports import report_of
@@ -29,9 +30,6 @@ from aigc.jobs.runtime import Runtime
 from aigc.settings import Settings
 from aigc.tasks.kinds import KINDS
 from ops.connection import running_cloud
-
-if TYPE_CHECKING:
-    import argparse
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -122,28 +120,34 @@ class Deployment:
         )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told which deployment it is for."""
-    group = parser.add_argument_group("which deployment (the local cloud that runs here)")
-    group.add_argument("--stack", help="a Pulumi stack of this folder")
-    group.add_argument("--bucket", help="the ledger bucket's full name, with --region")
-    group.add_argument("--region", help="where that bucket is")
+PANEL = "Which deployment (default: the local cloud that runs here)"
+StackOption = Annotated[
+    str | None,
+    typer.Option("--stack", help="A Pulumi stack of this folder.", rich_help_panel=PANEL),
+]
+BucketOption = Annotated[
+    str | None,
+    typer.Option("--bucket", help="The ledger bucket's full name.", rich_help_panel=PANEL),
+]
+RegionOption = Annotated[
+    str | None, typer.Option("--region", help="The region of that bucket.", rich_help_panel=PANEL)
+]
 
 
-def deployment(given: argparse.Namespace) -> Deployment:
-    """Find the deployment that a command was told of.
+def deployment(stack: str | None, bucket: str | None, region: str | None) -> Deployment:
+    """Find the deployment that a command names.
 
     Raises:
-        DeploymentError: It is not told completely, or its owner's key is missing.
+        DeploymentError: The options do not name one, or the account's key is missing.
     """
-    if given.stack:
-        return of_stack(given.stack)
-    if given.bucket or given.region:
-        if not (given.bucket and given.region):
+    if stack:
+        return of_stack(stack)
+    if bucket or region:
+        if not (bucket and region):
             raise DeploymentError("--bucket and --region go together: where is which ledger?")
         return Deployment(
-            region=given.region,
-            ledger=given.bucket,
+            region=region,
+            ledger=bucket,
             knows_key_names=False,
             credentials=owners_credentials(),
             protocol=providers_protocol(),

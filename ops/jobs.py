@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from enum import Enum
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from aigc.errors import AigcError
 from aigc.jobs.ledger import PAGE
 from ops import options
-from ops.deployment import add_options, deployment
+from ops.deployment import BucketOption, RegionOption, StackOption, deployment
 from ops.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
@@ -28,22 +30,21 @@ class NoJobError(AigcError):
     """There is no job with this id."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """List jobs, show one, or list the dead.
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="List jobs, show one, and list those that are dead.\n\nExample: aigc jobs dead",
+)
 
-    Raises:
-        NoJobError: The job that was asked for is not there.
-        DeploymentError: The deployment cannot be reached.
-        CloudError: COS refused, or did not answer.
-    """
-    given = _parser().parse_args(arguments)
-    commands: dict[str, Callable[[argparse.Namespace, Ledger], None]] = {
-        "list": _list,
-        "show": _show,
-        "dead": _dead,
-    }
-    commands[given.command](given, deployment(given).runtime().ledger)
-    return 0
+
+class State(str, Enum):
+    """A state of a job that a list may be limited to."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 def newest(ledger: Ledger) -> Iterator[Job]:
@@ -73,23 +74,58 @@ def may_be_billed(job: Job) -> bool:
     return any(attempt.may_be_billed for attempt in job.attempts)
 
 
-def _list(given: argparse.Namespace, ledger: Ledger) -> None:
-    wanted = (job for job in newest(ledger) if given.state in {None, job.state})
+@app.command("list")
+def list_jobs(
+    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
+    limit: Annotated[
+        int, typer.Option(parser=options.whole(1), metavar="N", help="At most this many jobs.")
+    ] = 20,
+    stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
+) -> None:
+    """List the newest jobs.
+
+    Example: aigc jobs list --state failed --limit 50
+    """
+    ledger = deployment(stack, bucket, region).runtime().ledger
+    wanted = (job for job in newest(ledger) if state is None or job.state == state.value)
     rows = [("ID", "KIND", "STATE", "CREATED", "FROM", "WHY")]
-    rows += [(job.id, job.kind, job.state, *_told(job)) for job in islice(wanted, given.limit)]
+    rows += [(job.id, job.kind, job.state, *_told(job)) for job in islice(wanted, limit)]
     print_table(rows)
 
 
-def _show(given: argparse.Namespace, ledger: Ledger) -> None:
-    job = ledger.read(given.id)
+@app.command()
+def show(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="The job's id, its request id.")],
+    stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Show the record of one job, without its inputs.
+
+    Example: aigc jobs show 01a2232e5f79cdc4b807e1ac47272492
+    """
+    ledger = deployment(stack, bucket, region).runtime().ledger
+    job = ledger.read(job_id)
     if job is None:
-        raise NoJobError(f"there is no job {given.id}; `aigc jobs list` names those there are")
+        raise NoJobError(f"there is no job {job_id}; `aigc jobs list` names those there are")
     # A webhook's address may hold a secret, and so may the links to inputs.
     shown = job.model_dump(mode="json", exclude_none=True, exclude={"webhook_url", "task"})
     print(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
-def _dead(_given: argparse.Namespace, ledger: Ledger) -> None:
+@app.command("dead")
+def list_dead(
+    stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
+) -> None:
+    """List the jobs that failed through no fault of their callers.
+
+    Example: aigc jobs dead --stack prod
+    """
+    ledger = deployment(stack, bucket, region).runtime().ledger
     rows = [("ID", "KIND", "CREATED", "FROM", "WHY", "LAST TASK")]
     rows += [
         (job.id, job.kind, *_told(job), PAID if may_be_billed(job) else NOT_PAID)
@@ -104,19 +140,3 @@ def _told(job: Job) -> tuple[str, str, str]:
     why = f"{job.error.type}: {job.error.message}" if job.error else ""
     source = f"{job.source.type}:{job.source.name}"
     return f"{job.created_at:%Y-%m-%d %H:%M:%S}", source, why[:100]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc jobs", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    listing = commands.add_parser("list", help="the newest jobs")
-    listing.add_argument(
-        "--state", choices=("queued", "running", "succeeded", "failed", "cancelled")
-    )
-    listing.add_argument("--limit", type=options.count, default=20, help="how many (20)")
-    show = commands.add_parser("show", help="one job's record, without its inputs")
-    show.add_argument("id")
-    dying = commands.add_parser("dead", help="jobs that failed through no fault of their callers")
-    for command in (listing, show, dying):
-        add_options(command)
-    return parser

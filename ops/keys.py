@@ -6,9 +6,11 @@ Another key of the same name, a later one too, would find and see what was never
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from aigc.api.keys import (
     REMEMBERED_S,
@@ -22,15 +24,14 @@ from aigc.api.keys import (
 from aigc.errors import AigcError
 from aigc.jobs.job import utc_now
 from ops import options
-from ops.deployment import add_options, deployment
+from ops.deployment import BucketOption, RegionOption, StackOption, deployment
 from ops.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import datetime
 
     from aigc.jobs.ports import ObjectStore
-    from ops.deployment import Deployment
 
 NAMES = "keys/names/"
 """Below it the name of each key that ever was, with the key's digest in it."""
@@ -40,22 +41,11 @@ class KeyNameError(AigcError):
     """A name cannot be used for what was asked: it says why."""
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Make, list or revoke.
-
-    Raises:
-        KeyNameError: The name is taken, or nobody's.
-        DeploymentError: The deployment cannot be reached.
-        CloudError: COS refused, or did not answer.
-    """
-    given = _parser().parse_args(arguments)
-    commands: dict[str, Callable[[argparse.Namespace, Deployment], None]] = {
-        "new": _new,
-        "list": _list,
-        "revoke": _revoke,
-    }
-    commands[given.command](given, deployment(given))
-    return 0
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Make, list and revoke API keys with limits.\n\nExample: aigc keys new shop",
+)
 
 
 def create(name: str, limits: Limits, bucket: ObjectStore, now: datetime) -> str:
@@ -102,68 +92,112 @@ def records(bucket: ObjectStore) -> Iterator[KeyRecord]:
         after = page[-1].key
 
 
-def _new(given: argparse.Namespace, stack: Deployment) -> None:
-    if given.name in stack.key_names:
-        raise KeyNameError(f"the stack's configuration has a key {given.name}; allowed: another")
+@app.command()
+def new(
+    name: Annotated[
+        str,
+        typer.Argument(
+            parser=options.key_name, help="Its name in logs, lists and records; never used again."
+        ),
+    ],
+    kinds: Annotated[  # noqa: ANN401  typer would read a tuple's type as several values
+        Any,
+        typer.Option(
+            parser=options.kinds, metavar="KIND,…", help="Only these kinds: vod.image,mps.image."
+        ),
+    ] = None,
+    requests_per_minute: Annotated[
+        int | None,
+        typer.Option(parser=options.whole(1), metavar="N", help="Calls of any kind in a minute."),
+    ] = None,
+    jobs_per_day: Annotated[
+        int | None, typer.Option(parser=options.whole(1), metavar="N", help="Jobs in a day.")
+    ] = None,
+    budget: Annotated[
+        Decimal | None,
+        typer.Option(
+            parser=options.money, metavar="AMOUNT", help="Budget of a month, after prices.toml."
+        ),
+    ] = None,
+    own_only: Annotated[
+        bool, typer.Option("--own-only", help="The key sees only its own requests.")
+    ] = False,
+    visible_label: Annotated[
+        bool,
+        typer.Option("--visible-label", help="The vendor draws its logo into this key's images."),
+    ] = False,
+    stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Make a key and print it, this once.
+
+    Example: aigc keys new shop --kinds vod.image --jobs-per-day 100 --stack prod
+    """
+    target = deployment(stack, bucket, region)
+    if name in target.key_names:
+        raise KeyNameError(f"the stack's configuration has a key {name}; allowed: another")
     limits = Limits(
-        kinds=given.kinds,
-        requests_per_minute=given.requests_per_minute,
-        jobs_per_day=given.jobs_per_day,
-        budget_per_month=given.budget,
-        own_only=given.own_only,
-        visible_label=given.visible_label,
+        kinds=kinds,
+        requests_per_minute=requests_per_minute,
+        jobs_per_day=jobs_per_day,
+        budget_per_month=budget,
+        own_only=own_only,
+        visible_label=visible_label,
     )
-    key = create(given.name, limits, stack.open_ledger(), utc_now())
-    _say(f"the key {given.name}, shown this once:")
+    key = create(name, limits, target.open_ledger(), utc_now())
+    _say(f"the key {name}, shown this once:")
     print(key)
-    if not stack.knows_key_names:
+    if not target.knows_key_names:
         _say("if the stack's configuration has a key of this name, this one will be refused")
-    if given.budget is not None:
+    if budget is not None:
         _say("a budget is held against prices.toml: what has no price there is refused")
 
 
-def _list(_given: argparse.Namespace, stack: Deployment) -> None:
+@app.command("list")
+def list_keys(
+    stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
+) -> None:
+    """List the keys and their limits; the keys themselves are stored nowhere.
+
+    Example: aigc keys list --stack prod
+    """
+    target = deployment(stack, bucket, region)
     rows = [("NAME", "MADE", "REVOKED", "LIMITS")]
-    rows += [(name, "in the configuration", "", "none") for name in stack.key_names]
+    rows += [(name, "in the configuration", "", "none") for name in target.key_names]
     rows += [
         (record.name, _day(record.created_at), _day(record.revoked_at), _told(record.limits))
-        for record in records(stack.open_ledger())
+        for record in records(target.open_ledger())
     ]
     print_table(rows)
-    if not stack.knows_key_names:
+    if not target.knows_key_names:
         _say("there may be more in the stack's configuration: --stack shows them")
 
 
-def _revoke(given: argparse.Namespace, stack: Deployment) -> None:
-    if given.name in stack.key_names:
+@app.command("revoke")
+def revoke_key(
+    name: Annotated[str, typer.Argument(help="The key's name.")],
+    stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
+) -> None:
+    """Revoke a key for ever.
+
+    Example: aigc keys revoke shop --stack prod
+    """
+    target = deployment(stack, bucket, region)
+    if name in target.key_names:
         raise KeyNameError(
-            f"the key {given.name} is in the stack's configuration: take it out of apiKeys with"
+            f"the key {name} is in the stack's configuration: take it out of apiKeys with"
             " `pulumi config`, then `pulumi up`"
         )
-    record = revoke(given.name, stack.open_ledger(), utc_now())
+    record = revoke(name, target.open_ledger(), utc_now())
     if record.revoked_at is None:
-        print(f"revoked {given.name}; within {REMEMBERED_S} seconds nobody takes it any more")
+        print(f"revoked {name}; the functions refuse it within {REMEMBERED_S} seconds")
     else:
-        print(f"{given.name} was revoked on {_day(record.revoked_at)}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc keys", description="API keys with limits.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    new = commands.add_parser("new", help="make a key, and print it this once")
-    new.add_argument("name", type=options.key_name, help="for logs, lists and records; for ever")
-    new.add_argument("--kinds", type=options.kinds, help="only these: vod.image,mps.image")
-    new.add_argument("--requests-per-minute", type=options.count, help="calls of any kind")
-    new.add_argument("--jobs-per-day", type=options.count)
-    new.add_argument("--budget", type=options.money, help="for a month, as prices.toml counts")
-    new.add_argument("--own-only", action="store_true", help="sees only its own requests")
-    new.add_argument("--visible-label", action="store_true", help="logo by default")
-    listing = commands.add_parser("list", help="list keys and their limits, never the keys")
-    end = commands.add_parser("revoke", help="end a key")
-    end.add_argument("name")
-    for command in (new, listing, end):
-        add_options(command)
-    return parser
+        print(f"{name} was revoked on {_day(record.revoked_at)}")
 
 
 def _told(limits: Limits) -> str:

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from aigc.labels.files import IPTC, FileLabels, read_labels
 from aigc.labels.label import LabelError, problems
 from aigc.pictures import MAX_BYTES
 from ops import options
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Show or verify the labels inside pictures.\n\nExample: aigc label verify cat.png",
+)
+Files = Annotated[
+    list[Path],
+    typer.Argument(parser=options.existing_file, metavar="FILE...", help="The pictures."),
+]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print one line of JSON, or one verdict, for each file; 1 if a file fails."""
-    parser = argparse.ArgumentParser(prog="aigc label", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, purpose in (
-        ("show", "print what each file says of itself, as JSON"),
-        ("verify", "check that each file has a complete label"),
-    ):
-        command = commands.add_parser(name, help=purpose)
-        command.add_argument("file", nargs="+", type=options.existing_file, metavar="FILE")
-    given = parser.parse_args(arguments)
-    command_of: dict[str, Callable[[Path], bool]] = {"show": _show, "verify": _verify}
-    succeeded = [command_of[given.command](path) for path in given.file]
+@app.command()
+def show(files: Files) -> int:
+    """Print what each file says of itself, one line of JSON for each.
+
+    The status is 1 if a file cannot be read.
+
+    Example: aigc label show results/cat-1.png
+    """
+    succeeded = [_show(path) for path in files]
+    return 0 if all(succeeded) else 1
+
+
+@app.command()
+def verify(files: Files) -> int:
+    """Check that each file has a complete label.
+
+    The status is 1 if a file lacks anything.
+
+    Example: aigc label verify results/*.png
+    """
+    succeeded = [_verify(path) for path in files]
     return 0 if all(succeeded) else 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import secrets
@@ -10,8 +9,11 @@ import signal
 import sys
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from ops import options
 from ops.connection import CONNECTION, announced
@@ -19,7 +21,7 @@ from ops.local_pulumi import STACK, commands, environment
 from ops.local_stack import empty_cloud, local_stack, stack_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from ops.local_stack import LocalStack
 
@@ -45,7 +47,8 @@ Ctrl-C stops everything.
 
 FAL_HINTS = """
 fal      export {variables}
-         for fal-client, which speaks nothing but https
+         for fal-client, which speaks nothing but https; docs/api.md, "fal's clients", says what
+         else keeps its uploads, and with them your key, from fal.ai
 """
 
 
@@ -60,34 +63,88 @@ Ctrl-C stops everything, and forgets Pulumi's state with the cloud that it descr
 """
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run until told to stop."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    if given.tls and given.no_provision:
-        parser.error("--tls needs the gateway that --no-provision leaves to `pulumi up`")
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What `aigc local` was asked for."""
+
+    port: int
+    speed: float
+    data: Path | None
+    timeout_s: int
+    as_json: bool
+
+
+@app.command()
+def main(
+    port: Annotated[
+        int,
+        typer.Option(
+            parser=options.whole(0, 65535),
+            metavar="N",
+            help="TCP port of the cloud; 0 finds a free one.",
+        ),
+    ] = 8790,
+    speed: Annotated[
+        float,
+        typer.Option(
+            parser=options.speed, metavar="N", help="Let tasks and waits pass N times faster."
+        ),
+    ] = 1.0,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            parser=options.folder, metavar="FOLDER", help="Keep the cloud's state in this folder."
+        ),
+    ] = None,
+    timeout: Annotated[
+        int,
+        typer.Option(
+            parser=options.whole(10, 900), metavar="N", help="Timeout of a function in seconds."
+        ),
+    ] = 30,
+    no_provision: Annotated[
+        bool, typer.Option("--no-provision", help="Deploy nothing: `pulumi up` will.")
+    ] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="Also serve https, for fal-client.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line for programs when it is ready.")
+    ] = False,
+) -> None:
+    """Run the whole system on this machine until Ctrl-C or SIGTERM.
+
+    Example: aigc local --speed 10
+    """
+    if tls and no_provision:
+        raise typer.BadParameter(
+            "--tls needs the gateway that --no-provision leaves to `pulumi up`"
+        )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    run = _run_empty if given.no_provision else _run_stack
-    run(given, stopped)
-    return 0
+    run = Run(port=port, speed=speed, data=data, timeout_s=timeout, as_json=as_json)
+    if no_provision:
+        _run_empty(run, stopped)
+    else:
+        _run_stack(run, stopped, tls=tls)
 
 
-def _run_stack(given: argparse.Namespace, stopped: threading.Event) -> None:
+def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
     with (
         local_stack(
-            port=given.port,
-            speed=given.speed,
-            data=given.data,
-            timeout_s=given.timeout,
-            on_log=_log,
+            port=run.port,
+            speed=run.speed,
+            data=run.data,
+            timeout_s=run.timeout_s,
+            on_log=log_line,
         ) as stack,
-        _fal(stack, is_wanted=given.tls) as fal,
+        _fal(stack, is_wanted=tls) as fal,
         # Who asked for JSON has it, and may be a test beside somebody's own cloud.
-        contextlib.nullcontext() if given.json else announced(stack.connection),
+        contextlib.nullcontext() if run.as_json else announced(stack.connection),
     ):
-        print(_ready(stack, fal, speed=given.speed, as_json=given.json), flush=True)
+        print(_ready(stack, fal, speed=run.speed, as_json=run.as_json), flush=True)
         stopped.wait()
 
 
@@ -111,9 +168,9 @@ def _fal(stack: LocalStack, *, is_wanted: bool) -> Iterator[dict[str, str]]:
             }
 
 
-def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
+def _run_empty(run: Run, stopped: threading.Event) -> None:
     with (
-        empty_cloud(port=given.port, speed=given.speed, data=given.data, on_log=_log) as cloud,
+        empty_cloud(port=run.port, speed=run.speed, data=run.data, on_log=log_line) as cloud,
         tempfile.TemporaryDirectory(prefix="aigc-pulumi-") as state,
     ):
         api_key = secrets.token_urlsafe(24)
@@ -122,36 +179,19 @@ def _run_empty(given: argparse.Namespace, stopped: threading.Event) -> None:
         config = {
             "tencentcloud:protocol": "HTTP",
             "resultsUrl": f"{cloud.url}/_localcloud/cos/{results}",
-            **stack_config(cloud, api_key, timeout_s=given.timeout),
+            **stack_config(cloud, api_key, timeout_s=run.timeout_s),
         }
         told = {"cloud": cloud.url, "api_key": api_key, "environment": variables, "config": config}
         text = EMPTY_HINTS.format(commands=commands(variables, config), api_key=api_key)
-        print(json.dumps(told) if given.json else text, flush=True)
+        print(json.dumps(told) if run.as_json else text, flush=True)
         stopped.wait()
 
 
-def _log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc local", description=__doc__)
-    parser.add_argument(
-        "--port", type=options.port, default=8790, help="of the cloud; 0: any (8790)"
-    )
-    parser.add_argument(
-        "--speed", type=options.speed, default=1.0, help="tasks and waits, N times faster"
-    )
-    parser.add_argument("--data", type=options.folder, help="folder that keeps the cloud's state")
-    parser.add_argument(
-        "--timeout", type=options.timeout, default=30, help="of a function, in seconds (30)"
-    )
-    parser.add_argument(
-        "--no-provision", action="store_true", help="deploy nothing: `pulumi up` will"
-    )
-    parser.add_argument("--tls", action="store_true", help="also serve https, for fal-client")
-    parser.add_argument("--json", action="store_true", help="one line for programs, when ready")
-    return parser
+def log_line(line: str) -> None:
+    """Write a line of a function's log to stderr."""
+    # One write for a line: several threads log, and print() writes a line and its end apart.
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _ready(stack: LocalStack, fal: dict[str, str], *, speed: float, as_json: bool) -> str:

@@ -84,7 +84,7 @@ def empty_cloud(
 
 
 @contextlib.contextmanager
-def local_stack(  # noqa: PLR0913  each with a default
+def local_stack(
     *,
     port: int = 0,
     speed: float = 1.0,

@@ -6,16 +6,16 @@ connection breaks is sent again: no tool pays twice for the same arguments.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import httpx2
+import typer
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.lowlevel import Server
@@ -30,10 +30,10 @@ from mcp_types import (
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from ops.connection import running_cloud
-from ops.deployment import ROOT, DeploymentError
+from ops.deployment import PANEL, ROOT, DeploymentError, StackOption
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
 Result = TypeVar("Result")
@@ -50,37 +50,54 @@ TIMEOUT_S = 70
 """Of one try; the service answers within 50 seconds."""
 
 
+app = typer.Typer(add_completion=False)
+
+
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class Service:
     """Where the deployment's tools are."""
 
     url: str
     key: str = field(repr=False)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve until the host closes stdin.
+@app.command()
+def mcp(
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="URL of a deployment, as `pulumi up` prints it.", rich_help_panel=PANEL),
+    ] = None,
+    stack: StackOption = None,
+) -> None:
+    """Offer the tools of a deployment to agents, over stdio, until the host closes stdin.
+
+    The API key of the deployment is read from the variable AIGC_API_KEY. The local cloud needs
+    none.
+
+    Example: AIGC_API_KEY=aigc_... aigc mcp --stack prod
+    """
+    service = find_service(endpoint, stack)
+    print(f"aigc mcp: tools of {service.url}", file=sys.stderr)
+    asyncio.run(_serve(service))
+
+
+def find_service(endpoint: str | None, stack: str | None) -> Service:
+    """Find the deployment that the options name, or else the local cloud that runs here.
 
     Raises:
-        DeploymentError: The deployment or the key is missing.
-        InvalidRequestError: No deployment was named, and no local cloud runs.
+        DeploymentError: Both options are given, or the deployment or its API key is missing.
+        InvalidRequestError: No option is given, and no local cloud runs.
     """
-    endpoint = find_endpoint(_parser().parse_args(arguments))
-    print(f"aigc mcp: tools of {endpoint.url}", file=sys.stderr)
-    asyncio.run(_serve(endpoint))
-    return 0
-
-
-def find_endpoint(given: argparse.Namespace) -> Endpoint:
-    """Find the deployment that was named, or else the local cloud that runs here."""
     key = os.environ.get(KEY_VARIABLE, "")
-    if not given.endpoint and not given.stack:
+    if endpoint and stack:
+        raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
+    if not endpoint and not stack:
         connection = running_cloud()
-        return Endpoint(f"{connection['gateway']}/mcp", key or connection["api_key"])
+        return Service(f"{connection['gateway']}/mcp", key or connection["api_key"])
     if not key:
         raise DeploymentError(f"{KEY_VARIABLE} is not set; needed: an API key of the deployment")
-    base = given.endpoint or _endpoint_of_stack(given.stack)
-    return Endpoint(f"{base.rstrip('/')}/mcp", key)
+    base = endpoint or _endpoint_of_stack(stack or "")
+    return Service(f"{base.rstrip('/')}/mcp", key)
 
 
 def _endpoint_of_stack(name: str) -> str:
@@ -99,12 +116,12 @@ def _endpoint_of_stack(name: str) -> str:
     return str(outputs["endpoint"])
 
 
-async def _serve(endpoint: Endpoint) -> None:
+async def _serve(service: Service) -> None:
     async def list_tools(_context: Any, _params: PaginatedRequestParams | None) -> ListToolsResult:  # noqa: ANN401  the SDK's
-        return await _tried(endpoint, lambda client: client.list_tools())
+        return await _tried(service, lambda client: client.list_tools())
 
     async def call_tool(_context: Any, params: CallToolRequestParams) -> CallToolResult:  # noqa: ANN401  the SDK's
-        return await _call_tool(endpoint, params)
+        return await _call_tool(service, params)
 
     server: Server[Any] = Server(
         "aigc-functions", title="AIGC Functions", on_list_tools=list_tools, on_call_tool=call_tool
@@ -113,16 +130,16 @@ async def _serve(endpoint: Endpoint) -> None:
         await server.run(messages, answers, server.create_initialization_options())
 
 
-async def _call_tool(endpoint: Endpoint, params: CallToolRequestParams) -> CallToolResult:
+async def _call_tool(service: Service, params: CallToolRequestParams) -> CallToolResult:
     try:
         return await _tried(
-            endpoint, lambda client: client.call_tool(params.name, params.arguments or {})
+            service, lambda client: client.call_tool(params.name, params.arguments or {})
         )
     except ConnectionError as error:
         return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
 
 
-async def _tried(endpoint: Endpoint, call: Callable[[Client], Awaitable[Result]]) -> Result:
+async def _tried(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
     """Make a call on a connection of its own; repeat it if the connection breaks.
 
     Raises:
@@ -133,22 +150,22 @@ async def _tried(endpoint: Endpoint, call: Callable[[Client], Awaitable[Result]]
         if attempt:
             await asyncio.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
         try:
-            return await _once(endpoint, call)
-        except Exception as error:
+            return await _once(service, call)
+        except Exception as error:  # noqa: BLE001  the SDK wraps errors in groups; others go on
             cause = _cause(error)
             if not isinstance(cause, OSError | httpx2.TransportError):
                 raise cause from None
             print(f"aigc mcp: the connection broke: {cause!r}", file=sys.stderr)
     raise ConnectionError(
-        f"{endpoint.url} was not reached in {TRIES} tries. Call again with the same arguments: a"
+        f"{service.url} was not reached in {TRIES} tries. Call again with the same arguments: a"
         " request that was accepted is found again, and no image is paid twice."
     )
 
 
-async def _once(endpoint: Endpoint, call: Callable[[Client], Awaitable[Result]]) -> Result:
-    headers = {"Authorization": f"Bearer {endpoint.key}"}
+async def _once(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
+    headers = {"Authorization": f"Bearer {service.key}"}
     async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
-        transport = streamable_http_client(endpoint.url, http_client=http)
+        transport = streamable_http_client(service.url, http_client=http)
         async with Client(transport, mode=LATEST_MODERN_VERSION) as client:
             return await call(client)
 
@@ -158,15 +175,3 @@ def _cause(error: BaseException) -> BaseException:
     while inner := getattr(error, "exceptions", ()):
         error = inner[0]
     return error
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="aigc mcp",
-        description=__doc__,
-        epilog=f"The API key comes from the variable {KEY_VARIABLE}; the local cloud needs none.",
-    )
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--endpoint", help="the deployment's URL, as `pulumi up` prints it")
-    which.add_argument("--stack", help="a Pulumi stack of this folder")
-    return parser

@@ -8,18 +8,18 @@ once for each new model. A sentence that changes its form shows up as a differen
 
 from __future__ import annotations
 
-import argparse
 import html
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+import typer
 from tencentcloud.mps.v20190612 import models as mps
 from tencentcloud.vod.v20180717 import models as vod
 
 from aigc.tasks.catalogue import OneOf, catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
 
 class Fact(NamedTuple):
@@ -35,17 +35,27 @@ class Fact(NamedTuple):
         return f"{self.kind}: {self.model} {self.version}: {self.what} {self.value}".rstrip()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the catalogue, or with `--check` its differences; 1 if there are any."""
-    parser = argparse.ArgumentParser(prog="aigc models", description="The models that we know.")
-    parser.add_argument("--check", action="store_true", help="compare with the installed SDK")
-    if parser.parse_args(arguments).check:
-        return check()
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Compare with the installed SDK.")] = False,
+) -> int:
+    """List the models that this version knows, with their limits.
+
+    With --check: print how they differ from what the SDK documents; the status is 1 if they do.
+
+    Example: aigc models --check
+    """
+    if check:
+        return compare_with_sdk()
     print(*sorted(known()), sep="\n")
     return 0
 
 
-def check() -> int:
+def compare_with_sdk() -> int:
     """Print what only the SDK says and what only we say; 1 if there is anything."""
     differences = [
         *(f"only in the SDK: {fact}" for fact in sorted(documented() - known())),

@@ -8,7 +8,6 @@ changes.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fnmatch
 import hashlib
@@ -21,7 +20,9 @@ import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from aigc.api.built import FOLDER as DOCUMENTS
 from aigc.api.openapi.build import write_documents
@@ -31,8 +32,6 @@ from ops.prices import load_prices
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ops.wheels import Target
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,22 +92,28 @@ class Weight:
     memory_mb: float
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Build the zip for the cloud, and say what it weighs."""
-    parser = argparse.ArgumentParser(prog="aigc package", description=__doc__)
-    parser.add_argument(
-        "--out", type=options.folder, default=ROOT / "dist", help="where it goes (dist/)"
-    )
-    given = parser.parse_args(arguments)
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    out: Annotated[
+        Path,
+        typer.Option(parser=options.folder, metavar="FOLDER", help="Where the zip goes."),
+    ] = ROOT / "dist",
+) -> None:
+    """Build the zip that is deployed, and print what it weighs.
+
+    Example: aigc package --out dist
+    """
     target = scf_target()
-    path = build_package(given.out, target)
+    path = build_package(out, target)
     print(f"{path}\n{describe(path)}")
     if target.python is None:
         print(f"\n{NO_BYTECODE}", file=sys.stderr)
     elif runs_manylinux():
         weight = weigh(path, target.python)
         print(f"imported in {weight.import_s:.2f} s with {weight.memory_mb:.0f} MB on this machine")
-    return 0
 
 
 def build_package(

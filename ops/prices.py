@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from aigc.prices import Prices, PricesError
 from aigc.tasks.catalogue import catalogue
@@ -21,22 +22,25 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Print the prices, in order, and the models among them that we do not know.
+app = typer.Typer(add_completion=False)
 
-    Raises:
-        PricesError: The prices cannot be used.
+
+@app.command()
+def main(
+    file: Annotated[
+        Path, typer.Argument(parser=options.existing_file, help="The prices to check.")
+    ] = ROOT / "prices.toml",
+) -> None:
+    """Check prices, print them in order, and name models that the catalogue lacks.
+
+    Example: aigc prices prices.toml
     """
-    parser = argparse.ArgumentParser(prog="aigc prices", description=__doc__)
-    parser.add_argument("file", nargs="?", type=options.existing_file, default=ROOT / "prices.toml")
-    given = parser.parse_args(arguments)
-    prices = load_prices(given.file)
+    prices = load_prices(file)
     for price in prices.price:
         print(f"{price} in {prices.currency}")
     print(*_doubts(prices.price), sep="\n", end="", file=sys.stderr)
     if not prices.price:
         print("no prices: what tasks cost is unknown")
-    return 0
 
 
 def load_prices(path: Path) -> Prices:

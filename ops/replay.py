@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from aigc.jobs.replay import replay
 from aigc.jobs.webhooks import dead_webhooks, redeliver
-from ops.deployment import add_options, deployment
+from ops.deployment import BucketOption, RegionOption, StackOption, deployment
 from ops.jobs import dead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from aigc.jobs.replay import Replay
     from aigc.jobs.runtime import Runtime
@@ -28,27 +29,34 @@ REFUSALS = {
 }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Replay what is named, or all; 0 only if each of them is tried once more."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    if bool(given.ids) == given.all:
-        parser.error("which ones? allowed: request ids, or --all")
-    runtime = deployment(given).runtime()
-    if given.webhooks:
-        return _redeliver(given.ids or _dead_webhooks(runtime), runtime)
-    return _replay(given.ids or [job.id for job in dead(runtime.ledger)], runtime)
+app = typer.Typer(add_completion=False)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc replay", description=__doc__)
-    parser.add_argument(
-        "--webhooks", action="store_true", help="webhooks that no receiver took, and not jobs"
-    )
-    parser.add_argument("ids", nargs="*", metavar="id", help="a request's id")
-    parser.add_argument("--all", action="store_true", help="all that were given up")
-    add_options(parser)
-    return parser
+@app.command()
+def main(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="The ids of requests.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that were given up.")] = False,
+    webhooks: Annotated[
+        bool, typer.Option("--webhooks", help="Replay webhooks that no receiver took, not jobs.")
+    ] = False,
+    stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Try dead jobs, or webhooks that were given up, once more.
+
+    The status is 0 only if each of them is tried once more.
+
+    Example: aigc replay --all --stack prod
+    """
+    if bool(ids) == every:
+        raise typer.BadParameter("which ones? allowed: request ids, or --all")
+    runtime = deployment(stack, bucket, region).runtime()
+    if webhooks:
+        return _redeliver(ids or _dead_webhooks(runtime), runtime)
+    return _replay(ids or [job.id for job in dead(runtime.ledger)], runtime)
 
 
 def _replay(ids: Iterable[str], runtime: Runtime) -> int:

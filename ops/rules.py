@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
+
+import typer
 
 from aigc.rules import load_rules
 from ops import options
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 ROOT = Path(__file__).resolve().parent.parent
 
+app = typer.Typer(add_completion=False)
 
-def main(arguments: Sequence[str]) -> int:
-    """Print what becomes of which upload.
 
-    Raises:
-        RulesError: The rules cannot be used.
+@app.command()
+def main(
+    file: Annotated[
+        Path, typer.Argument(parser=options.existing_file, help="The rules to check.")
+    ] = ROOT / "rules.toml",
+) -> None:
+    """Check rules, and print which upload becomes which kind of task.
+
+    Example: aigc rules rules.toml
     """
-    parser = argparse.ArgumentParser(prog="aigc rules", description=__doc__)
-    parser.add_argument("file", nargs="?", type=options.existing_file, default=ROOT / "rules.toml")
-    given = parser.parse_args(arguments)
-    for rule in load_rules(given.file).rule:
+    for rule in load_rules(file).rule:
         print(f"{rule.name}: {rule.prefix}*{'|'.join(rule.suffix)} → {rule.kind}")
-    return 0

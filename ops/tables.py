@@ -1,8 +1,12 @@
-"""Tables in plain text, for commands whose output others may read by `awk`."""
+"""Tables of the commands: folded to a terminal's width, one line for a row everywhere else."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,7 +14,15 @@ if TYPE_CHECKING:
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows in columns, the first row as the head."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    head, *body = rows
+    table = Table(*head, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in body:
+        table.add_row(*map(Text, row))
+    console = Console(highlight=False)
+    if not console.is_terminal:  # `awk` reads a row from one line, whatever its length
+        unlimited = console.options.update(max_width=10**6)
+        console.width = console.measure(table, options=unlimited).maximum
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())

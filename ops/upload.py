@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import quote
 
+import typer
 from qcloud_cos import CosConfig, CosS3Client
 
 from ops import options
 from ops.connection import running_cloud
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
 SIGNED_S = 3600
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Upload one file, or list what has come of the uploads.
+app = typer.Typer(add_completion=False)
 
-    Raises:
-        InvalidRequestError: No local cloud is running.
+
+@app.command()
+def main(
+    file: Annotated[
+        Path | None, typer.Argument(parser=options.existing_file, help="The picture to upload.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Argument(help="Its key in the inbox, for instance anime/cat.jpg.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Use this instead of the rule's prompt.")
+    ] = None,
+    results: Annotated[bool, typer.Option("--results", help="List the results bucket.")] = False,
+) -> None:
+    """Put a picture into the local cloud's inbox, or list the results, with the COS SDK.
+
+    Example: aigc upload ops/samples/cat.jpg anime/cat.jpg
     """
-    parser = _parser()
-    given = parser.parse_args(arguments)
-    if given.file is None and not given.results:
-        parser.error("nothing to do; allowed: a file, --results, or both")
+    if file is None and not results:
+        raise typer.BadParameter("nothing to do; allowed: a file, --results, or both")
     connection = running_cloud()
-    if given.file is not None:
-        _upload(connection, given.file, given.key or given.file.name, given.prompt)
-    if given.results:
+    if file is not None:
+        _upload(connection, file, key or file.name, prompt)
+    if results:
         _list_results(connection)
-    return 0
 
 
 def cos_client(connection: dict[str, Any]) -> CosS3Client:
@@ -48,15 +56,6 @@ def cos_client(connection: dict[str, Any]) -> CosS3Client:
             Proxies={"http": connection["cloud"]},
         )
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aigc upload", description=__doc__)
-    parser.add_argument("file", nargs="?", type=options.existing_file)
-    parser.add_argument("key", nargs="?", help="where in the inbox: anime/cat.jpg, say")
-    parser.add_argument("--prompt", help="instead of the rule's")
-    parser.add_argument("--results", action="store_true", help="list the results bucket")
-    return parser
 
 
 def _upload(connection: dict[str, Any], file: Path, key: str, prompt: str | None) -> None:

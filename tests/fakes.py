@@ -50,6 +50,24 @@ class ManualClock:
     pass_time = sleep
 
 
+class ClockWithEvents(ManualClock):
+    """A clock at seconds of which something happens."""
+
+    def __init__(self, second: float, happens: Callable[[], Any]) -> None:
+        super().__init__()
+        self._events = [(second, happens)]
+
+    def add(self, second: float, happens: Callable[[], Any]) -> None:
+        self._events.append((second, happens))
+
+    def sleep(self, seconds: float) -> None:
+        before = self.moment
+        super().sleep(seconds)
+        for second, happens in self._events:
+            if before < START + timedelta(seconds=second) <= self.moment:
+                happens()
+
+
 @dataclass(frozen=True)
 class StoreFault:
     """One request that goes wrong: the first that begins so."""
@@ -353,18 +371,19 @@ class World:
     memory: Memory = field(default_factory=Memory)
     """What this instance remembers; another instance has the same ledger and its own memory."""
     prices: Prices = field(default_factory=Prices)
+    parallel: Parallel = one_after_another
 
-    def runtime(self, seconds: float = 60, parallel: Parallel = one_after_another) -> Runtime:
+    def runtime(self, seconds: float = 60) -> Runtime:
         """Make the runtime of one invocation that has this long."""
         return Runtime(
-            parallel=parallel,
+            parallel=self.parallel,
             settings=self.settings,
             ledger=Ledger(
                 self.store,
                 lease=timedelta(seconds=LEASE_S),
                 now=self.clock.now,
                 sleep=self.clock.sleep,
-                parallel=parallel,
+                parallel=self.parallel,
             ),
             bucket=self.store,
             kinds=KINDS,

@@ -1,4 +1,4 @@
-"""Who is told when something goes wrong."""
+"""Alarms, and the users who receive them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEAR_TIMEOUT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class LogAlarm:
-    """What is looked for in the logs, and how often it takes to tell somebody."""
+    """A query of the logs, and how many lines in how many minutes raise the alarm."""
 
     query: str
     minutes: int = 5
@@ -35,16 +35,16 @@ LOG_ALARMS = {
     "throttled": LogAlarm("event:job_queued_again", minutes=15, more_than=10),
     "waiting-too-long": LogAlarm("event:job_queued_again AND attempt:>=4", minutes=15),
     "failing": LogAlarm("event:job_ended AND state:failed", minutes=15, more_than=5),
-    # It may have been billed, and there is no picture.
+    # The task may have been billed without an image.
     "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
-    # SCF drops an event when its retries are used up; nothing else tells of it.
+    # SCF drops an event after its last retry, without any other notice.
     "dropped": LogAlarm("event:record_failed", minutes=15),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    """Whom to tell, and about what."""
+    """Receivers and watched functions."""
 
     prefix: str
     region: str

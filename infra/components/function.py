@@ -26,7 +26,7 @@ PROGRAM = Path(__file__).parents[1]
 
 @dataclass(frozen=True, kw_only=True)
 class EventFunctionArgs:
-    """What to run, as whom, when."""
+    """Code, role, triggers and settings of a function."""
 
     function_name: str
     handler: str
@@ -36,7 +36,7 @@ class EventFunctionArgs:
     replace: bool
     """Whether to delete the deployed function and create it again."""
     package: Path
-    """A zip whose name carries the hash of its content: the provider compares the path only."""
+    """A zip whose name contains the hash of its content: the provider compares only the path."""
     role: ExecutionRole
     environment: Mapping[str, pulumi.Input[str]]
     memory_mb: int
@@ -47,7 +47,7 @@ class EventFunctionArgs:
     event_age_s: int
     """How long SCF keeps an event that it cannot deliver."""
     reserved_mb: int | None
-    """Memory of all instances at once, no less and no more; None shares the account's."""
+    """Reserved memory of all instances together; None shares the account's quota."""
     logs: FunctionLogs | None
     tags: Mapping[str, str]
 
@@ -57,7 +57,7 @@ class EventFunction(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
     url: pulumi.Output[str | None]
-    """Its Function URL; None without an `http` trigger, or where the cloud tells it later."""
+    """Its Function URL; None without an `http` trigger, or while SCF does not report it."""
 
     def __init__(
         self, name: str, args: EventFunctionArgs, opts: pulumi.ResourceOptions | None = None
@@ -119,7 +119,7 @@ class EventFunction(pulumi.ComponentResource):
             mem_size=args.memory_mb,
             timeout=args.timeout_s,
             role=args.role.role_name,
-            # Absolute, it would be a change on each other machine.
+            # An absolute path would be a change on every other machine.
             zip_file=os.path.relpath(args.package, PROGRAM),
             environment=args.environment,
             # Without it SCF cuts the function off from VOD, MPS and the vendor's downloads.
@@ -128,7 +128,7 @@ class EventFunction(pulumi.ComponentResource):
             cls_logset_id=args.logs.logset_id if args.logs else None,
             cls_topic_id=args.logs.topic_id if args.logs else None,
             tags=args.tags,
-            # The name is fixed and SCF has it once; and a function must not run before it may.
+            # The name is fixed and unique. A function must not run before its role has permissions.
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,

@@ -1,4 +1,4 @@
-"""Where the functions' logs go, and by which of their fields they can be searched."""
+"""The log topic of the functions, and the fields by which it can be searched."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionLogsArgs:
-    """What they are called and how long they are kept."""
+    """Name and retention of the logs."""
 
     name: str
     retention_days: int

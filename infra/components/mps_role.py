@@ -1,4 +1,4 @@
-"""The role by which MPS writes its pictures into our bucket."""
+"""The role with which MPS writes images into the results bucket."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ PRESETS = ("QcloudAccessForMPSRole", "QcloudAccessForMPSRoleInDeliverToSCF")
 
 @dataclass(frozen=True, kw_only=True)
 class MpsRoleArgs:
-    """Whose business the role is.
+    """How the stack treats the role.
 
-    `existing` only checks that it is there; `create` makes it, and refuses one that somebody
-    else has made; `import` takes that one over; `skip` does not look.
+    `existing` only checks that it exists. `create` creates it, and refuses one from another
+    source. `import` takes an existing one into the stack. `skip` checks nothing.
     """
 
     mode: Literal["existing", "create", "import", "skip"]
     is_deployed: bool
     """Whether the stack has the role already."""
     maker: str
-    """What tells the role of this stack from another's."""
+    """Distinguishes a role that this stack created from others."""
 
 
 class MpsRole(pulumi.ComponentResource):
-    """`MPS_QcsRole`, of which an account has one, whoever made it.
+    """`MPS_QcsRole`, which an account has once.
 
-    It is never deleted: all of MPS in the account works through it. Once it is ours it is imported
-    again at each run, which changes nothing: a program that left out what it finds would have
-    Pulumi delete what it made (https://github.com/pulumi/pulumi/issues/17908).
+    It is never deleted: all of MPS in the account uses it. Once the stack manages it, every run
+    declares and imports it again, which changes nothing. Pulumi would delete it if a later run
+    left it out (https://github.com/pulumi/pulumi/issues/17908).
     """
 
     def __init__(
@@ -80,7 +80,7 @@ def _existing() -> cam.outputs.GetRolesRoleListResult | None:
 
 
 def _check(mode: str, found: cam.outputs.GetRolesRoleListResult | None, description: str) -> None:
-    """Refuse to work without the role, and to take somebody else's over without being told to."""
+    """Refuse a missing role, and a role of another source unless `import` is configured."""
     if mode in {"existing", "import"} and found is None:
         raise pulumi.RunError(
             f"mpsRole is {mode}, but the account has no role {NAME}; allowed: authorise"

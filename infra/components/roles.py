@@ -1,4 +1,4 @@
-"""The role that a function runs as."""
+"""The execution role of a function."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ExecutionRoleArgs:
 class ExecutionRole(pulumi.ComponentResource):
     """A role that SCF may take, with one policy of its own.
 
-    Who deploys a function with it needs `cam:PassRole` on it
+    A user who deploys a function with this role needs `cam:PassRole` on it
     (https://cloud.tencent.com/document/product/583/32389).
     """
 
@@ -36,7 +36,7 @@ class ExecutionRole(pulumi.ComponentResource):
         self, name: str, args: ExecutionRoleArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("aigc:roles:ExecutionRole", name, None, opts)
-        # Both names are fixed and cannot change in place: the new must not meet the old.
+        # Both names are fixed and unique, and cannot change in place: the old one is deleted first.
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         role = cam.Role(
             f"{name}-role",

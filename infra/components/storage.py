@@ -21,28 +21,28 @@ LEDGER_DAYS = {
     "quota/month/": 40,
     "usage/": 400,
 }
-"""Prefix in the ledger → days after which what lies there is of no use to anybody."""
+"""Prefix in the ledger → days after which COS deletes its objects."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
-    """Which buckets there are to be."""
+    """Names and settings of the buckets."""
 
     name_of: Callable[[str], str]
-    """What a bucket of our own is called: `inbox`, `results`, `ledger` → its full name."""
+    """Returns the name of a bucket of this stack by its role: `inbox`, `results`, `ledger`."""
     tags: Mapping[str, str]
     inbox: str | None
-    """An existing bucket to take uploads from; None makes one."""
+    """An existing bucket for uploads; None creates one."""
     results: str | None
-    """An existing bucket to put results into; None makes one."""
+    """An existing bucket for results; None creates one."""
     deployed: Collection[str]
     """The names of resources in Pulumi's state."""
     origins: Sequence[str]
-    """From where browsers may send pictures to results, and read them."""
+    """The origins from which browsers may write and read results."""
 
 
 class Storage(pulumi.ComponentResource):
-    """Private buckets, protected from deletion; existing ones are named and left alone."""
+    """Private buckets, protected from deletion. Existing buckets are used and not managed."""
 
     inbox: pulumi.Output[str]
     results: pulumi.Output[str]
@@ -97,7 +97,7 @@ class Storage(pulumi.ComponentResource):
         ).bucket
 
     def _cors(self) -> Sequence[cos.BucketCorsRuleArgs] | None:
-        """Let browsers use the links that the API hands out; the links alone say what they may."""
+        """Return rules by which browsers can use presigned links."""
         if not self._args.origins:
             return None
         rule = cos.BucketCorsRuleArgs(

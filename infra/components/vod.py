@@ -1,4 +1,4 @@
-"""The VOD application that tasks run in, and where it reports them."""
+"""The VOD application that runs the tasks, and its callback address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class VodApplicationArgs:
 
 
 class VodApplication(pulumi.ComponentResource):
-    """An application of our own, or an existing one, which is used and never changed."""
+    """An application of this stack, or an existing one, which is used and never changed."""
 
     sub_app_id: pulumi.Output[int]
 
@@ -37,7 +37,7 @@ class VodApplication(pulumi.ComponentResource):
         self.register_outputs({"sub_app_id": self.sub_app_id})
 
     def report_to(self, url: pulumi.Input[str]) -> None:
-        """Have finished tasks pushed to a URL; an existing application keeps its own settings."""
+        """Push finished tasks to a URL; an existing application keeps its own settings."""
         if self._is_ours:
             vod.EventConfig(
                 f"{self._name}-events",

@@ -1,7 +1,7 @@
 """Runs chaos as `python -m tests.chaos`."""
 
-import sys
+import typer
 
 from tests.chaos.run import main
 
-sys.exit(main(sys.argv[1:]))
+typer.run(main)

@@ -6,14 +6,15 @@ on real processes, so that a run can be drawn again but not replayed step by ste
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from benchmarks.contest import wait_until_active
 from localcloud.core import Caller
@@ -25,7 +26,7 @@ from tests.chaos.clients import Clients, Receiver
 from tests.chaos.use import lane_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from localcloud.cos.events import ObjectCreated
     from ops.local_stack import LocalStack
@@ -162,12 +163,36 @@ class Run:
             self.say(f"violated: {what}: {job_id}\n{story(job_id, books, self.log)}")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Make a run and print what came of it; 0 only if every promise was kept."""
-    given = _parser().parse_args(arguments)
-    plan = chaos_plan.burst(given.jobs or BURST_JOBS) if given.burst else _drawn(given)
-    usual = BURST if given.burst else CHAOS
-    setting = replace(usual, speed=given.speed or usual.speed, places=given.places or usual.places)
+def main(
+    seed: Annotated[int, typer.Option(help="Decides everything that is drawn.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            parser=options.whole(1), metavar="N", help="How many jobs (2000; in a burst 5000)."
+        ),
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(parser=options.speed, help="How much faster time passes (30; in a burst 2)."),
+    ] = None,
+    places: Annotated[
+        int | None,
+        typer.Option(
+            parser=options.whole(1), metavar="N", help="Slots of each lane (4; in a burst 20)."
+        ),
+    ] = None,
+    burst: Annotated[
+        bool, typer.Option("--burst", help="Uploads only, at once, without faults.")
+    ] = False,
+) -> None:
+    """Run many jobs while nearly everything goes wrong; the status is 1 if a promise was broken."""
+    usual = BURST if burst else CHAOS
+    plan = (
+        chaos_plan.burst(jobs or BURST_JOBS)
+        if burst
+        else chaos_plan.chaos(seed, jobs or CHAOS_JOBS)
+    )
+    setting = replace(usual, speed=speed or usual.speed, places=places or usual.places)
     print(
         f"seed {plan.seed}, {len(plan.wishes)} jobs, speed {setting.speed:g},"
         f" {setting.places} places a lane"
@@ -175,11 +200,8 @@ def main(arguments: Sequence[str]) -> int:
     findings = make(plan, setting, say=print)
     print(f"\n{findings.table()}\n")
     print("violated" if findings.violations else "every promise was kept")
-    return 1 if findings.violations else 0
-
-
-def _drawn(given: argparse.Namespace) -> Plan:
-    return chaos_plan.chaos(given.seed, given.jobs or CHAOS_JOBS)
+    if findings.violations:
+        raise typer.Exit(1)
 
 
 def make(plan: Plan, setting: Setting, *, say: Callable[[str], None]) -> Findings:
@@ -194,13 +216,17 @@ def _started(plan: Plan, setting: Setting, say: Callable[[str], None]) -> Iterat
         folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="aigc-chaos-"))
         path = Path(folder) / "functions.log"
         log = opened.enter_context(path.open("w", buffering=1))
+
+        def write_line(line: str) -> None:
+            log.write(f"{line}\n")  # in one write: several threads log
+
         stack = opened.enter_context(
             local_stack(
                 speed=setting.speed,
                 timeout_s=setting.timeout_s,
                 limits={ACTIONS[lane]: places for lane, places in setting.lanes.items()},
                 changes={"lanes": json.dumps(setting.lanes)},
-                on_log=lambda line: print(line, file=log),
+                on_log=write_line,
             )
         )
         for function in stack.outputs.functions.values():
@@ -232,17 +258,3 @@ def _total(came_true: Mapping[str, int], *kinds: str) -> int:
     return sum(
         times for fault, times in came_true.items() if fault.partition(" ")[2].startswith(kinds)
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--seed", type=int, default=1, help="decides everything drawn (1)")
-    parser.add_argument("--jobs", type=options.count, help="how many (2000; a burst: 5000)")
-    parser.add_argument(
-        "--speed", type=options.speed, help="how much faster time passes (30; a burst: 2)"
-    )
-    parser.add_argument("--places", type=options.count, help="of each lane (4; a burst: 20)")
-    parser.add_argument(
-        "--burst", action="store_true", help="uploads only, at once, and nothing goes wrong"
-    )
-    return parser

@@ -45,9 +45,9 @@ def test_one_bucket_takes_many_requests_at_once(cloud: LocalCloud) -> None:
     store = CosBucket(BUCKET, region=REGION, protocol="http")
     keys = [f"many/{number}" for number in range(20)]
 
-    in_threads(*(lambda key=key: store.put(key, key.encode()) for key in keys))  # type: ignore[misc]
+    in_threads(*(lambda key=key: store.put(key, key.encode()) for key in keys))
 
     assert cloud.cos.read(BUCKET, keys[-1]) == keys[-1].encode()
-    assert in_threads(*(lambda key=key: store.get(key) for key in keys)) == [  # type: ignore[misc]
+    assert in_threads(*(lambda key=key: store.get(key) for key in keys)) == [
         key.encode() for key in keys
     ]

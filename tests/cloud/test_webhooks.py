@@ -257,10 +257,12 @@ def test_an_answer_that_is_no_http_is_an_error(receiver: Receiver) -> None:
 
 
 def test_a_port_that_nobody_listens_on_is_an_error() -> None:
-    with receiving() as receiver:
-        url = receiver.url
+    with socket.socket() as held:  # a port that was given back may be another process's by now
+        held.bind(("127.0.0.1", 0))
 
-    assert send(local_sender(), url).error.startswith("ConnectionRefusedError")
+        reply = send(local_sender(), f"http://127.0.0.1:{held.getsockname()[1]}/")
+
+    assert reply.error.startswith("ConnectionRefusedError")
 
 
 def test_a_host_that_there_is_not_is_an_error() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import schemathesis
 
 if TYPE_CHECKING:
-    from schemathesis import Case, HookContext
+    from schemathesis import Case, CheckContext, HookContext, Response
 
 
 @schemathesis.hook
@@ -16,3 +17,10 @@ def filter_case(_context: HookContext, case: Case[Any]) -> bool:
     if "x-schemathesis-unknown-property" in {name.lower() for name in case.headers}:
         return False
     return "" not in [*case.headers.values(), *case.query.values()]
+
+
+@schemathesis.check
+def no_defect(_context: CheckContext, response: Response, _case: Case[Any]) -> None:
+    """Tell a defect of this service from a task that failed at the vendor: both are 500."""
+    if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+        assert "internal_error" not in response.text

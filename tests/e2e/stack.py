@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,23 @@ class Stack:
 
     connection: dict[str, Any]
     process: subprocess.Popen[str]
-    log: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    """The whole log, which grows while the system runs."""
+    log_start: int = 0
+
+    @property
+    def log(self) -> list[str]:
+        """The log from `log_start` on."""
+        return self.lines[self.log_start :]
+
+    def from_now(self) -> Stack:
+        """Return a client of the same system whose log begins now."""
+        return replace(self, log_start=len(self.lines))
+
+    def is_idle(self) -> bool:
+        """Return whether no lane has a job that runs or waits."""
+        lanes = self.get("/v1/lanes").json()["lanes"]
+        return not any(lane["in_use"] or lane["waiting"] for lane in lanes)
 
     @property
     def gateway(self) -> str:
@@ -150,18 +166,18 @@ def running(*options: str) -> Iterator[Stack]:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        log: list[str] = []
-        reader = threading.Thread(target=_collect, args=(process, log), daemon=True)
+        lines: list[str] = []
+        reader = threading.Thread(target=_collect, args=(process, lines), daemon=True)
         reader.start()
         try:
             line = process.stdout.readline()
-            assert line, "aigc local ended before it was ready:\n" + "".join(log[-40:])
-            yield Stack(json.loads(line), process, log)
+            assert line, "aigc local ended before it was ready:\n" + "".join(lines[-40:])
+            yield Stack(json.loads(line), process, lines)
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _collect(process: subprocess.Popen[str], log: list[str]) -> None:
+def _collect(process: subprocess.Popen[str], lines: list[str]) -> None:
     assert process.stderr is not None
-    log.extend(process.stderr)
+    lines.extend(process.stderr)

@@ -1,42 +1,57 @@
-"""Many at once: every job ends, each is paid once, and no lane is ever over its limit."""
+"""Many at once: every job ends, each is paid once, and no lane is ever over its limit.
+
+A burst of 5,000 uploads is `make chaos ARGS=--burst`, which also holds how full the lanes are.
+"""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
+from typing import TYPE_CHECKING
 
-from tests.e2e.stack import SAMPLES, running, wait_for
+from tests.e2e.stack import SAMPLES, wait_for
 from tests.e2e.test_main_job import ENDPOINTS
+
+if TYPE_CHECKING:
+    from tests.e2e.stack import Stack
 
 LIMITS = {
     "vod.CreateAigcImageTask": 1,
     "vod.CreateSceneAigcImageTask": 1,
     "mps.CreateAigcImageTask": 4,
 }
+UPLOADS, CALLS = 20, 20
 
 
-def test_fifty_uploads_and_fifty_calls_at_once() -> None:
+def test_twenty_uploads_and_twenty_calls_at_once(stack: Stack) -> None:
     photo = (SAMPLES / "rocket.jpg").read_bytes()
     folders, endpoints = cycle(["anime", "product", "sketch"]), cycle(ENDPOINTS)
+    known, paid = {job["id"] for job in stack.jobs()}, len(stack.tasks())
 
-    with running("--speed", "60", "--timeout", "30") as stack, ThreadPoolExecutor(20) as pool:
-        uploads = [pool.submit(stack.upload, f"{next(folders)}/{n}.jpg", photo) for n in range(50)]
+    with ThreadPoolExecutor(UPLOADS) as pool:
+        uploads = [
+            pool.submit(stack.upload, f"{next(folders)}/burst-{number}.jpg", photo)
+            for number in range(UPLOADS)
+        ]
         calls = [
             pool.submit(stack.call, endpoint := next(endpoints), ENDPOINTS[endpoint])
-            for _ in range(50)
+            for _ in range(CALLS)
         ]
         for upload in uploads:
             upload.result()
         statuses = {call.result().status_code for call in calls}
-        ended = wait_for(lambda: _all_ended(stack.jobs(), 100), patience_s=240)
-        books = stack.books()
+    ended = wait_for(lambda: _all_ended(stack, known), patience_s=240)
+    books = stack.books()
 
     assert statuses == {200}
     assert {job["state"] for job in ended} == {"succeeded"}
-    assert len(books["tasks"]) == 100
-    assert {action: books["most_at_once"][action] for action in LIMITS} == LIMITS
+    assert len(books["tasks"]) == paid + UPLOADS + CALLS
+    over = {action for action in LIMITS if books["most_at_once"][action] > LIMITS[action]}
+    assert not over
 
 
-def _all_ended(jobs: list[dict[str, str]], expected: int) -> list[dict[str, str]] | None:
-    has_ended = [job for job in jobs if job["state"] in {"succeeded", "failed", "cancelled"}]
-    return jobs if len(has_ended) == expected else None
+def _all_ended(stack: Stack, known: set[str]) -> list[dict[str, str]] | None:
+    """Return the jobs of the burst once all of them have ended."""
+    jobs = [job for job in stack.jobs() if job["id"] not in known]
+    ended = [job for job in jobs if job["state"] in {"succeeded", "failed", "cancelled"}]
+    return jobs if len(ended) == UPLOADS + CALLS else None

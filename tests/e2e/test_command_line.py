@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -13,16 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import requests
 from PIL import Image
 
 from aigc.labels.files import read_labels
-from ops import cli, connection
-from tests.e2e.stack import ROOT, SAMPLES, running, wait_for
+from ops import cli, connection, local, rules
+from ops.cli import COMMANDS
+from ops.tables import print_table
+from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+SUBCOMMANDS = (
+    *("keys new", "keys list", "keys revoke"),
+    *("jobs list", "jobs show", "jobs dead"),
+    *("label show", "label verify"),
+)
 KEYS = {
     "cloud",
     "gateway",
@@ -61,19 +68,31 @@ def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
         assert read_labels(picture.read_bytes()).names == ("tc260", "iptc")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_local_prints_one_line_for_programs_and_stops_with_all_its_children(
-    number: signal.Signals,
-) -> None:
-    with running() as stack:
-        answer = requests.get(f"{stack.gateway}/health", timeout=30)
-        children = descendants(stack.process.pid)
-        stack.process.send_signal(number)
-        status = stack.process.wait(30)
-        assert stack.process.stdout is not None
-        rest = stack.process.stdout.read()
+def test_local_keeps_its_state_and_stops_with_all_its_children(tmp_path: Path) -> None:
+    options = ("--speed", "30", "--data", str(tmp_path))
+    photo = (SAMPLES / "cat.jpg").read_bytes()
+    with running(*options) as stack:
+        stack.upload("anime/kept.jpg", photo)
+        wait_for(lambda: "anime/kept.json" in stack.results("anime/"))
+        paid = stack.tasks()
+        assert_stops(stack, signal.SIGTERM)
 
-    assert answer.json() == {"status": "ok"}
+    with running(*options) as stack:
+        assert "anime/kept.json" in stack.results("anime/")
+        assert stack.tasks() == paid
+        stack.upload("anime/more.jpg", photo)
+        wait_for(lambda: "anime/more.json" in stack.results("anime/"))
+        assert_stops(stack, signal.SIGINT)
+
+
+def assert_stops(stack: Stack, number: signal.Signals) -> None:
+    """Stop `aigc local` by a signal: it printed one line for programs, and leaves no process."""
+    children = descendants(stack.process.pid)
+    stack.process.send_signal(number)
+    status = stack.process.wait(30)
+    assert stack.process.stdout is not None
+    rest = stack.process.stdout.read()
+
     assert stack.connection.keys() >= KEYS
     assert stack.connection["buckets"].keys() == {"inbox", "results", "ledger"}
     assert (status, rest) == (0, "")
@@ -81,42 +100,39 @@ def test_local_prints_one_line_for_programs_and_stops_with_all_its_children(
     wait_for(lambda: not any(map(is_alive, children)), patience_s=10)
 
 
-def test_local_keeps_its_state_in_a_folder(tmp_path: Path) -> None:
-    options = ("--speed", "30", "--data", str(tmp_path))
-    photo = (SAMPLES / "cat.jpg").read_bytes()
-    with running(*options) as stack:
-        stack.upload("anime/kept.jpg", photo)
-        wait_for(lambda: "anime/kept.json" in stack.results("anime/"))
-        paid = stack.tasks()
+def test_a_line_of_the_log_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that log at once must not mix: print() writes a line and its end apart."""
+    written: list[str] = []
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "write", written.append)
+    monkeypatch.setattr(sys, "stderr", stream)
 
-    with running(*options) as stack:
-        assert "anime/kept.json" in stack.results("anime/")
-        assert stack.tasks() == paid
-        stack.upload("anime/more.jpg", photo)
-        wait_for(lambda: "anime/more.json" in stack.results("anime/"))
+    local.log_line("[upload] upload_not_wanted")
+
+    assert written == ["[upload] upload_not_wanted\n"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("local --speed 0", "--speed: '0'; allowed: a number above 0"),
-        ("local --speed -2", "--speed: '-2'; allowed: a number above 0"),
-        ("local --speed nan", "--speed: 'nan'; allowed: a number above 0"),
-        ("local --speed inf", "--speed: 'inf'; allowed: a number above 0"),
-        ("local --speed fast", "--speed: 'fast'; allowed: a number above 0"),
-        ("local --port -1", "--port: '-1'; allowed: 0 to 65535"),
-        ("local --port 65536", "--port: '65536'; allowed: 0 to 65535"),
-        ("local --timeout 9", "--timeout: '9'; allowed: 10 to 900"),
-        ("local --timeout 901", "--timeout: '901'; allowed: 10 to 900"),
-        ("local --data README.md", "--data: 'README.md'; allowed: a folder that may be"),
-        ("local --data README.md/x", "--data: 'README.md/x'; allowed: a folder that may be"),
-        ("demo --results README.md", "--results: 'README.md'; allowed: a folder"),
-        ("package --out README.md", "--out: 'README.md'; allowed: a folder"),
-        ("rules nowhere.toml", "file: 'nowhere.toml' is no file"),
-        ("rules docs", "file: 'docs' is no file"),
-        ("upload nowhere.jpg", "file: 'nowhere.jpg' is no file"),
+        ("local --speed 0", "'--speed': '0'; allowed: a number above 0"),
+        ("local --speed -2", "'--speed': '-2'; allowed: a number above 0"),
+        ("local --speed nan", "'--speed': 'nan'; allowed: a number above 0"),
+        ("local --speed inf", "'--speed': 'inf'; allowed: a number above 0"),
+        ("local --speed fast", "'--speed': 'fast'; allowed: a number above 0"),
+        ("local --port -1", "'--port': '-1'; allowed: 0 to 65535"),
+        ("local --port 65536", "'--port': '65536'; allowed: 0 to 65535"),
+        ("local --timeout 9", "'--timeout': '9'; allowed: 10 to 900"),
+        ("local --timeout 901", "'--timeout': '901'; allowed: 10 to 900"),
+        ("local --data README.md", "'--data': 'README.md'; allowed: a folder that may be"),
+        ("local --data README.md/x", "'--data': 'README.md/x'; allowed: a folder that may be"),
+        ("demo --results README.md", "'--results': 'README.md'; allowed: a folder"),
+        ("package --out README.md", "'--out': 'README.md'; allowed: a folder"),
+        ("rules nowhere.toml", "'file': 'nowhere.toml' is no file"),
+        ("rules docs", "'file': 'docs' is no file"),
+        ("upload nowhere.jpg", "'file': 'nowhere.jpg' is no file"),
         ("upload", "nothing to do; allowed: a file, --results, or both"),
-        ("nonsense", "invalid choice: 'nonsense'"),
+        ("nonsense", "No such command 'nonsense'"),
     ],
 )
 def test_a_useless_argument_is_refused_in_one_line(
@@ -130,6 +146,69 @@ def test_a_useless_argument_is_refused_in_one_line(
     error = capsys.readouterr().err.splitlines()[-1]
     assert ended.value.code == 2
     assert told in error
+
+
+@pytest.mark.parametrize("arguments", ["", *COMMANDS, *SUBCOMMANDS])
+def test_every_command_explains_itself_with_an_example(
+    arguments: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main([*arguments.split(), "--help"])
+
+    help_text = capsys.readouterr().out
+    assert status == 0
+    assert f"Usage: aigc {arguments}".rstrip() in help_text
+    assert "Example: aigc" in help_text or not arguments
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_stops_early_meets_no_traceback(unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "models"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_table_has_one_line_for_a_row_where_no_terminal_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table([("ID", "WHY"), ("1", "[bold] " + "long " * 60), ("2", "")])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "ID  WHY",
+        "1   [bold] " + "long " * 59 + "long",
+        "2",
+    ]
+
+
+def test_an_interrupted_command_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rules, "load_rules", interrupt)
+
+    assert cli.main(["rules"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_no_command_at_all_is_answered_with_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+
+    assert ended.value.code == 2
+    assert "Usage: aigc" in "".join(capsys.readouterr())
 
 
 def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

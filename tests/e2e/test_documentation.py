@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.stack import ROOT, SAMPLES, Stack
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +25,6 @@ PHOTO = (SAMPLES / "cat.jpg").read_bytes()
 ENDPOINT = "tencent-vod/v1/aigc-image"
 IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
 Answer = dict[str, Any]
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """Find the code blocks whose opening line says this after the fence."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 def run(stack: Stack, command: list[str], folder: Path, **variables: str) -> str:

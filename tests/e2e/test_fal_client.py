@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.e2e.stack import Stack, running
-from tests.e2e.test_documentation import API, blocks, run
+from tests.connect_proxy import connect_proxy
+from tests.e2e.stack import Stack
+from tests.e2e.test_documentation import API, PHOTO, run
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -20,16 +22,12 @@ if TYPE_CHECKING:
 
     import fal_client
 
+    from tests.e2e.stack import Stack
+
 IMAGE = "tencent-vod/v1/aigc-image"
 MPS = "tencent-mps/v1/aigc-image"
 ARGUMENTS = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
 INTERVAL_S = 0.2
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with running("--speed", "30", "--timeout", "10", "--tls") as stack:
-        yield stack
 
 
 @pytest.fixture(scope="module")
@@ -228,18 +226,104 @@ def test_run_waits_for_the_result_where_it_prefers_to(client: fal_client.SyncCli
     assert picture(result).startswith(b"\x89PNG")
 
 
-def test_the_pages_example_works(stack: Stack, tmp_path: Path) -> None:
-    [variables], [program] = blocks(API, "sh fal"), blocks(API, "python fal")
-    fal = stack.connection["fal"]
+# The setting that the page shows
 
-    printed = run(
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a folder as a reader of the page has it."""
+    [setting] = blocks(API, "python fal setting")
+    (tmp_path / "gateway.py").write_text(setting, encoding="utf-8")
+    (tmp_path / "cat.jpg").write_bytes(PHOTO)
+    return tmp_path
+
+
+def run_program(stack: Stack, program: str, folder: Path, **variables: str) -> str:
+    fal = stack.connection["fal"]
+    return run(
         stack,
-        ["bash", "-euo", "pipefail", "-c", f'{variables}\n"$PYTHON" -c "$PROGRAM"'],
-        tmp_path,
-        GATEWAY=f"https://{fal['FAL_QUEUE_RUN_HOST']}",
+        [sys.executable, "-c", program],
+        folder,
+        GATEWAY=f"https://{fal['FAL_RUN_HOST']}",
         SSL_CERT_FILE=fal["SSL_CERT_FILE"],
-        PYTHON=sys.executable,
-        PROGRAM=program,
+        **variables,
     )
 
+
+def test_the_pages_example_works(stack: Stack, folder: Path) -> None:
+    [program] = blocks(API, "python fal")
+
+    printed = run_program(stack, program, folder)
+
     assert requests.get(printed.strip(), timeout=30).content.startswith(b"\x89PNG")
+
+
+EVERY_CALL = """
+from PIL import Image
+{imports}
+client, image = fal_client.SyncClient(), Image.open("cat.jpg")
+endpoint, arguments = "tencent-mps/v1/aigc-image", {{"prompt": "a paper boat"}}
+
+
+def realtime(**options):
+    with client.realtime(endpoint, **options):
+        pass
+
+
+def websocket():
+    with client.ws_connect(endpoint, use_jwt=False):
+        pass
+
+
+calls = {{
+    "run": lambda: client.run(endpoint, arguments),
+    "subscribe": lambda: client.subscribe(endpoint, arguments, interval=0.2),
+    "submit": lambda: client.cancel(endpoint, client.submit(endpoint, arguments).request_id),
+    "stream": lambda: list(client.stream(endpoint, arguments)),
+    "upload": lambda: client.upload(b"cat", "image/png"),
+    "upload_file": lambda: client.upload_file("cat.jpg"),
+    "upload_image": lambda: client.upload_image(image),
+    "upload to fal": lambda: client.upload_file("cat.jpg", repository="fal"),
+    "realtime": realtime,
+    "realtime without a token": lambda: realtime(use_jwt=False),
+    "websocket": websocket,
+}}
+for name in {names}:
+    try:
+        calls[name]()
+    except Exception as error:
+        print(name, "failed:", type(error).__name__)
+    else:
+        print(name, "worked")
+"""
+
+
+def test_no_call_leaves_the_gateway(stack: Stack, folder: Path) -> None:
+    program = EVERY_CALL.format(imports="from gateway import fal_client", names="calls")
+
+    with connect_proxy() as proxy:
+        printed = run_program(stack, program, folder, HTTPS_PROXY=proxy.url)
+
+    outcomes = dict(line.rsplit(" ", 1) for line in printed.splitlines() if "worked" in line)
+    assert outcomes.keys() == {"run", "subscribe", "upload to fal"}, printed
+    assert len(printed.splitlines()) == 11
+    assert {*proxy.hosts} == {stack.connection["fal"]["FAL_RUN_HOST"]}
+
+
+def test_the_variables_alone_would_give_the_key_away(stack: Stack, folder: Path) -> None:
+    """This is why the page demands more: if it fails, the client has changed for the better."""
+    program = EVERY_CALL.format(imports="import fal_client", names=["stream", "upload_file"])
+    host = stack.connection["fal"]["FAL_RUN_HOST"]
+
+    with connect_proxy() as proxy:
+        run_program(
+            stack,
+            program,
+            folder,
+            HTTPS_PROXY=proxy.url,
+            FAL_KEY=stack.connection["api_key"],
+            FAL_RUN_HOST="fal.run",  # the default
+            FAL_QUEUE_RUN_HOST=host,
+        )
+
+    assert {*proxy.hosts} == {"fal.run:443", "rest.fal.ai:443"}

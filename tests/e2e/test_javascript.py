@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from tests.e2e.test_documentation import API, blocks, run
+from tests.e2e.test_documentation import API, run
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,10 @@ import requests
 from aigc.api.keys import Limits, is_well_formed
 from aigc.jobs.replay import replay
 from ops import cli, connection, deployment, keys
-from tests.e2e.stack import ROOT, Stack, running, wait_for
-from tests.e2e.test_documentation import API, blocks
+from tests.e2e.stack import ROOT, Stack, wait_for
+from tests.e2e.test_documentation import API
 from tests.fakes import START, InMemoryStore, ManualClock
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +114,7 @@ def test_what_ended_is_in_the_usage(stack: Stack) -> None:
     wait_for(lambda: stack.get("/v1/usage").json()["total"]["jobs"] > known)
     body = stack.get("/v1/usage").json()
     assert body["complete"] is True
-    assert {row["model"] for row in body["usage"]} == {"GG"}
+    assert "GG" in {row["model"] for row in body["usage"]}
     assert list(body) == list(SHOWN)
     assert list(body["usage"][0]) == list(SHOWN["usage"][0])
 
@@ -206,13 +207,14 @@ def test_a_machine_without_pulumi_is_told_of_the_other_way(
         deployment.of_stack("dev")
 
 
-def test_a_versioned_bucket_is_no_ledger() -> None:
-    with running() as stack:
-        ledger = stack.connection["buckets"]["ledger"]
-        stack.cos().put_bucket_versioning(ledger, "Enabled")
+def test_a_versioned_bucket_is_no_ledger(stack: Stack) -> None:
+    other = f"versioned-{stack.connection['app_id']}"
+    stack.cos().create_bucket(other)
+    stack.cos().put_bucket_versioning(other, "Enabled")
+    connection = {**stack.connection, "buckets": stack.connection["buckets"] | {"ledger": other}}
 
-        with pytest.raises(deployment.DeploymentError, match="is versioned"):
-            deployment.of_connection(stack.connection).open_ledger()
+    with pytest.raises(deployment.DeploymentError, match="is versioned"):
+        deployment.of_connection(connection).open_ledger()
 
 
 # Alone
@@ -221,17 +223,16 @@ def test_a_versioned_bucket_is_no_ledger() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("keys", "the following arguments are required: command"),
-        ("keys new", "the following arguments are required: name"),
-        ("keys new Shop", "name: 'Shop'; allowed: at most 40 of a-z"),
-        ("keys new a/b", "name: 'a/b'; allowed: at most 40 of a-z"),
-        ("keys new shop --kinds video", "--kinds: 'video'; allowed: some of vod.image,"),
-        ("keys new shop --jobs-per-day 0", "--jobs-per-day: '0'; allowed: 1 or more"),
-        ("keys new shop --requests-per-minute x", "--requests-per-minute: 'x'; allowed: 1 or"),
-        ("keys new shop --budget 0", "--budget: '0'; allowed: an amount above 0"),
-        ("keys new shop --budget -1", "--budget: '-1'; allowed: an amount above 0"),
-        ("keys new shop --budget 1e3", "--budget: '1e3'; allowed: an amount above 0"),
-        ("prices nowhere.toml", "file: 'nowhere.toml' is no file"),
+        ("keys new", "Missing argument 'name'"),
+        ("keys new Shop", "'name': 'Shop'; allowed: at most 40 of a-z"),
+        ("keys new a/b", "'name': 'a/b'; allowed: at most 40 of a-z"),
+        ("keys new shop --kinds video", "'--kinds': 'video'; allowed: some of vod.image,"),
+        ("keys new shop --jobs-per-day 0", "'--jobs-per-day': '0'; allowed: 1 or more"),
+        ("keys new shop --requests-per-minute x", "'--requests-per-minute': 'x'; allowed: 1 or"),
+        ("keys new shop --budget 0", "'--budget': '0'; allowed: an amount above 0"),
+        ("keys new shop --budget -1", "'--budget': '-1'; allowed: an amount above 0"),
+        ("keys new shop --budget 1e3", "'--budget': '1e3'; allowed: an amount above 0"),
+        ("prices nowhere.toml", "'file': 'nowhere.toml' is no file"),
     ],
 )
 def test_a_useless_argument_is_refused_in_one_line(

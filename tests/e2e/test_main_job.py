@@ -151,7 +151,7 @@ def test_a_lost_reply_is_paid_once_and_the_job_succeeds(stack: Stack, endpoint: 
 @pytest.mark.parametrize(
     ("fault", "status", "error_type"),
     [
-        ("task_failure:ModelGenerateFailed", 502, "task_failed"),
+        ("task_failure:ModelGenerateFailed", 500, "task_failed"),
         ("task_failure:ContentModerationFailed", 422, "content_policy_violation"),
         ("task_failure:InvalidParameter.MediaFormat", 424, "refused"),
     ],
@@ -212,6 +212,7 @@ def test_a_value_outside_a_known_models_limits_names_field_and_choice(stack: Sta
 
 
 def test_nothing_but_records_is_left_when_all_have_ended(stack: Stack) -> None:
-    wait_for(lambda: all(job["state"] in {"succeeded", "failed"} for job in stack.jobs()))
+    wait_for(stack.is_idle)
 
-    wait_for(lambda: not stack.leftovers())
+    # Webhooks of other modules, to receivers that do not exist, are tried for two hours.
+    wait_for(lambda: not [key for key in stack.leftovers() if not key.startswith("webhooks/")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +12,22 @@ import openai
 import pytest
 import requests
 
+from tests.clients.programs import run_client
 from tests.cutting_proxy import cutting_proxy
-from tests.e2e.stack import SAMPLES, Stack, running, wait_for
+from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
+from tests.pages import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from openai.types import ImagesResponse
 
 MODEL = "gg-3.0"
 CAT = SAMPLES / "cat.jpg"
+PAGE = (ROOT / "docs" / "openai.md").read_text(encoding="utf-8")
 PNG = b"\x89PNG"
-PROMPTS = 12
+PROMPTS = 8
 CALLS_OF_A_PROMPT = 2
 
 
@@ -54,22 +59,35 @@ def picture(answer: ImagesResponse) -> bytes:
 
 def paid(stack: Stack, prompt: str) -> int:
     """Count the tasks with a prompt that the vendor was paid for."""
-    return sum(task["params"].get("Prompt") == prompt for task in stack.tasks())
+    return sum(task["prompt"] == prompt for task in stack.tasks())
+
+
+@pytest.mark.parametrize("block", blocks(PAGE, "python openai"))
+def test_the_examples_of_the_page_work(stack: Stack, tmp_path: Path, block: str) -> None:
+    (tmp_path / "cat.jpg").write_bytes(CAT.read_bytes())
+
+    url = run_client([sys.executable, "-c", block], stack, tmp_path).strip()
+
+    assert requests.get(url, timeout=30).content.startswith(PNG)
 
 
 # Generations
 
 
 def test_generation_answers_with_a_url(client: openai.OpenAI) -> None:
-    answer = client.images.generate(model=MODEL, prompt="a lighthouse", size="1536x1024", n=1)
+    answer = client.images.generate(
+        model=MODEL, prompt="a lighthouse", size="1536x1024", n=1, response_format="url"
+    )
 
     assert picture(answer).startswith(PNG)
     assert answer.output_format == "png"
 
 
 def test_generation_answers_in_base64(client: openai.OpenAI) -> None:
-    answer = client.images.generate(model=MODEL, prompt="a boat", response_format="b64_json")
+    answer = client.images.generate(model=MODEL, prompt="a boat")
 
+    assert answer.data
+    assert answer.data[0].b64_json
     assert picture(answer).startswith(PNG)
 
 
@@ -190,17 +208,20 @@ def test_edit_takes_files_where_bodies_arrive_unharmed(stack: Stack) -> None:
 # Repeats
 
 
-def test_call_that_took_too_long_finds_its_image_again(stack: Stack) -> None:
+def test_call_that_took_too_long_finds_its_image_again() -> None:
     prompt = "a picture that takes its time"
-    with running("--speed", "1", "--timeout", "10") as slow:
-        with client_of(slow.gateway, slow, max_retries=0) as client:
-            with pytest.raises(openai.InternalServerError) as late:
-                client.images.generate(model=MODEL, prompt=prompt)
-        with client_of(slow.gateway, slow, max_retries=20) as client:
-            answer = client.images.generate(model=MODEL, prompt=prompt)
+    with (
+        running("--speed", "1", "--timeout", "10") as slow,
+        client_of(slow.gateway, slow) as client,
+    ):
+        with pytest.raises(openai.InternalServerError) as late:
+            client.with_options(max_retries=0).images.generate(model=MODEL, prompt=prompt)
+        patient = client.with_options(max_retries=20)
+        answer = patient.images.generate(model=MODEL, prompt=prompt)
 
         assert late.value.status_code == 504
         assert late.value.code == "request_in_progress"
+        assert isinstance(late.value.body, dict)
         assert late.value.body["request_id"] == answer.model_dump()["request_id"]
         assert picture(answer).startswith(PNG)
         assert paid(slow, prompt) == 1
@@ -216,8 +237,7 @@ def test_cut_connections_cost_nothing_and_lose_no_image(stack: Stack) -> None:
 
         def make(prompt: str) -> list[str]:
             answers = [
-                client.images.generate(model=MODEL, prompt=prompt)
-                for _ in range(CALLS_OF_A_PROMPT)
+                client.images.generate(model=MODEL, prompt=prompt) for _ in range(CALLS_OF_A_PROMPT)
             ]
             return [answer.model_dump()["request_id"] for answer in answers]
 

@@ -1,4 +1,7 @@
-"""The API keeps to its OpenAPI document, whatever that allows and whatever it does not."""
+"""The API keeps to its OpenAPI document, whatever that allows and whatever it does not.
+
+The search is small here; `make fuzz` makes it large.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-BOUND_S = 240
+EXAMPLES = os.environ.get("EXAMPLES", "3")
+"""How many requests are made up for each operation and phase."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,7 @@ def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path) -> None:
         "--config-file",
         str(HERE / "schemathesis.toml"),
         "run",
+        f"--max-examples={EXAMPLES}",
         f"{stack.gateway}/openapi.json",
     ]
     environment = {
@@ -44,13 +49,7 @@ def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path) -> None:
     }
 
     done = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=BOUND_S,
-        check=False,
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -135,7 +134,6 @@ def test_first_calls_of_the_docs_page_work(stack: Stack, language: str) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=BOUND_S,
         check=False,
     )
 

@@ -67,6 +67,8 @@ class Recorder(pulumi.runtime.Mocks):
     functions: Sequence[dict[str, Any]] = ()
     """The functions in the account, with their triggers."""
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reports_triggers: bool = True
+    """Whether a created function has its triggers among its outputs."""
     refuse_invokes: bool = False
     """Whether the provider answers no question, as with wrong credentials."""
 
@@ -74,7 +76,8 @@ class Recorder(pulumi.runtime.Mocks):
         self.raw_inputs[args.name] = args.inputs
         inputs = unwrapped(args.inputs)
         ids = {"SubApplication": f"{inputs.get('name')}#1500000001", "Policy": "427900001"}
-        return ids.get(args.typ.rpartition(":")[2], args.name), {**inputs, **_outputs(inputs)}
+        outputs = _outputs(inputs) if self.reports_triggers else {"triggerInfos": []}
+        return ids.get(args.typ.rpartition(":")[2], args.name), {**inputs, **outputs}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], list[Any]]:
         if self.refuse_invokes and args.token != READ_STATE:
@@ -161,12 +164,14 @@ def run(given: dict[str, str]) -> Callable[..., Deployment]:
         live_triggers: list[dict[str, str]] | None = None,
         functions: Sequence[dict[str, Any]] = (),
         refuse_invokes: bool = False,
+        reports_triggers: bool = True,
         **changes: str,
     ) -> Deployment:
         recorder = Recorder(
             mps_role, deployed or {}, live_triggers=live_triggers, functions=functions
         )
         recorder.refuse_invokes = refuse_invokes
+        recorder.reports_triggers = reports_triggers
         monitor = Monitor(recorder)
         config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
         pulumi.runtime.set_all_config(

@@ -230,3 +230,24 @@ def test_inbox_whose_trigger_is_deployed_is_not_looked_at_again(run: Run) -> Non
         inboxBucket="in-1250000000",
         functions=[listening("", name="later")],
     )
+
+
+CREATED = [
+    {"type": "timer", "triggerName": "sweep"},
+    {"type": "cos", "triggerName": f"aigc-dev-inbox-1250000000.{DOMAIN}"},
+    {"type": "cos", "triggerName": f"aigc-dev-results-1250000000.{DOMAIN}"},
+    {"type": "http", "triggerName": "url"},
+]
+
+
+def test_created_trigger_that_scf_does_not_report_ends_the_run_with_the_remedy(run: Run) -> None:
+    with pytest.raises(
+        pulumi.RunError, match=r"SCF has no trigger sweep \(timer\).* --replace 'urn:"
+    ):
+        run(reports_triggers=False, live_triggers=CREATED[1:], callbackMode="none")
+
+
+def test_outputs_older_than_the_triggers_are_no_reason_to_end_the_run(run: Run) -> None:
+    deployment = run(reports_triggers=False, live_triggers=CREATED, callbackMode="none")
+
+    assert deployment.exports["sweepFunction"] == "aigc-dev-sweep"

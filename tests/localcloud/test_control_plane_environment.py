@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
     from localcloud.cloud import LocalCloud
 
-NAMED = argparse.Namespace(stack=None, bucket=BUCKET, region=REGION)
+NAMED = (None, BUCKET, REGION)
+"""Stack, bucket and region, as the command's options name them."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def variables(cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("store", "variables")
 def test_key_is_made_and_listed_over_http() -> None:
-    ledger = deployment(NAMED).open_ledger()
+    ledger = deployment(*NAMED).open_ledger()
 
     create("me", Limits(), ledger, datetime.now(timezone.utc))
 
@@ -43,7 +43,7 @@ def test_key_is_made_and_listed_over_http() -> None:
 def test_real_cloud_is_reached_over_https(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TENCENTCLOUD_PROTOCOL")
 
-    assert deployment(NAMED).protocol == "https"
+    assert deployment(*NAMED).protocol == "https"
 
 
 @pytest.mark.usefixtures("variables")
@@ -51,4 +51,4 @@ def test_wrong_protocol_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TENCENTCLOUD_PROTOCOL", "ftp")
 
     with pytest.raises(DeploymentError, match="TENCENTCLOUD_PROTOCOL is 'ftp'; allowed: http"):
-        deployment(NAMED)
+        deployment(*NAMED)

@@ -36,29 +36,34 @@ UNKNOWN_S = 1900
 
 
 def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
-    """Order a picture."""
+    """Order a picture, under an id that no other call has."""
     return Order(
         id=job_id,
         kind=kind,
         task=MODELS[kind],
         source=a_call(),
         place=a_place(job_id),
-        **more,
+        **{"is_repeatable": False, **more},
     )
 
 
 def accepts(job_id: str, kind: str = "vod.image", **more: Any) -> Work:
-    """A function that accepts an order."""
+    """A call that orders a picture."""
     return functools.partial(accept, order(job_id, kind, **more))
 
 
-def was_left(job_id: str, *, with_place: bool = False) -> Work:
-    """A function that died over an order: before it took a place for it, or after."""
+def repeats(job_id: str) -> Work:
+    """A call under an `Idempotency-Key`."""
+    return accepts(job_id, is_repeatable=True)
+
+
+def was_left(job_id: str, *, with_slot: bool = False) -> Work:
+    """A worker that was killed before it took a slot for its job, or after."""
 
     def work(runtime: Runtime) -> None:
-        died = dataclasses.replace(runtime, deadline=runtime.now())  # no time for the pump
-        job = accept(order(job_id), died).job
-        if with_place:
+        without_time = dataclasses.replace(runtime, deadline=runtime.now())
+        job = accept(order(job_id), without_time).job
+        if with_slot:
             runtime.ledger.slots.take(job.lane, 0, job.id)
 
     return work
@@ -85,35 +90,43 @@ MPS = {"mps.image": 1}
 
 CASES = [
     Case(
-        title="two calls want one place",
+        title="a new call is launched",
+        phases=(Phase(workers={"accept a": accepts("a")}),),
+        deaths=1,
+        faults=1,
+        weak=1,
+        quick_switches=1,
+    ),
+    Case(
+        title="two calls for one slot",
         quick_switches=1,
         phases=(Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),),
         deaths=1,
         faults=1,
     ),
     Case(
-        title="three calls want two places",
+        title="three calls for two slots",
         quick_switches=1,
         phases=(Phase(workers={f"accept {one}": accepts(one) for one in "abc"}),),
         lanes={"vod.image": 2},
     ),
     Case(
-        title="one call comes twice",
+        title="a call is repeated",
         quick_switches=1,
-        phases=(Phase(workers={"accept 1": accepts("a"), "accept 2": accepts("a")}),),
+        phases=(Phase(workers={"accept 1": repeats("a"), "accept 2": repeats("a")}),),
         deaths=1,
         faults=1,
     ),
     Case(
-        title="one call comes twice while the sweep runs",
+        title="a call is repeated while the sweep runs",
         quick_switches=1,
         phases=(
-            Phase(workers={"accept 1": accepts("a"), "accept 2": accepts("a"), "sweep": sweep}),
+            Phase(workers={"accept 1": repeats("a"), "accept 2": repeats("a"), "sweep": sweep}),
         ),
         deaths=1,
     ),
     Case(
-        title="a task ends while its sender is at work",
+        title="a task ends while its call is handled",
         phases=(Phase(workers={"accept a": accepts("a"), "sweep": sweep}),),
         ends=("done",),
         deaths=1,
@@ -128,7 +141,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="a place is passed on while another call wants it",
+        title="a slot is passed on while another call arrives",
         quick_switches=1,
         before=(accepts("a"), accepts("b")),
         phases=(Phase(workers={"accept c": accepts("c")}),),
@@ -136,7 +149,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="two sweeps go on after a death",
+        title="two sweeps continue after a death",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),
@@ -145,7 +158,7 @@ CASES = [
         deaths=2,
     ),
     Case(
-        title="the vendor's replies are lost",
+        title="the vendor's answers are lost",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep": sweep, "look": looks("a")}, after_s=LATER_S),
@@ -155,7 +168,7 @@ CASES = [
         faulty=("Create", "Describe", "put"),
     ),
     Case(
-        title="a task fails for want of room",
+        title="a task fails because the vendor has no room",
         before=(accepts("a"), accepts("b")),
         phases=(
             Phase(workers={"look": looks("a")}),
@@ -165,7 +178,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="slow functions meet those that think them dead",
+        title="slow workers meet the sweep that takes over",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep 1": sweep}, after_s=LATER_S),
@@ -174,7 +187,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="a slow status call meets the sweep that goes on after it",
+        title="a slow status call meets the sweep that takes over",
         before=(accepts("a"), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a")}, joining={"sweep": sweep}),),
         callbacks=0,
@@ -182,7 +195,7 @@ CASES = [
         quick_switches=2,
     ),
     Case(
-        title="a callback comes while its sender dies, and nothing is listed",
+        title="a callback arrives while the sender is killed, and no task is listed",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep": sweep}, after_s=LATER_S),
@@ -194,20 +207,20 @@ CASES = [
         fault_outcomes=frozenset({"no answer"}),
     ),
     Case(
-        title="a call finds another that was left behind",
+        title="a call finds a job that was left behind",
         before=(was_left("a"),),
         phases=(Phase(workers={"accept b": accepts("b")}),),
         lanes={"vod.image": 2},
         quick_switches=1,
     ),
     Case(
-        title="two sweeps free the place of a dead function",
-        before=(was_left("a", with_place=True),),
+        title="two sweeps free the slot of a killed worker",
+        before=(was_left("a", with_slot=True),),
         phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),
         quick_switches=2,
     ),
     Case(
-        title="a call's time runs out while it is sent",
+        title="a deadline passes while the task is sent",
         phases=(
             Phase(
                 workers={"accept a": accepts("a", start_by=START + timedelta(seconds=20))},
@@ -219,7 +232,7 @@ CASES = [
         quick_switches=1,
     ),
     Case(
-        title="a place is given back while pictures are left for later",
+        title="a slot is released while pictures are left for later",
         before=(accepts("a"), accepts("b")),
         phases=(Phase(workers={"look": looks("a")}),),
         ends=("done",),
@@ -229,7 +242,7 @@ CASES = [
         quick_switches=2,
     ),
     Case(
-        title="a callback comes when its job is given up",
+        title="a callback arrives when its job is given up",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep": sweep}, after_s=UNKNOWN_S),
@@ -240,7 +253,7 @@ CASES = [
         quick_switches=1,
     ),
     Case(
-        title="no reply tells that a place was given back",
+        title="the release of a slot is not answered",
         before=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a"), "accept c": accepts("c")}),),
         callbacks=0,
@@ -250,7 +263,7 @@ CASES = [
         quick_switches=1,
     ),
     Case(
-        title="the sweep sees what is owed before the job has ended",
+        title="the sweep sees a webhook's marker before the job has ended",
         before=(accepts("a", webhook_url=HOOK), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a"), "sweep": sweep}),),
         callbacks=0,
@@ -258,7 +271,7 @@ CASES = [
         quick_switches=1,
     ),
     Case(
-        title="an MPS task ends while its sender is at work",
+        title="an MPS task ends while its call is handled",
         phases=(
             Phase(workers={"accept a": accepts("a", "mps.image")}),
             Phase(workers={"sweep": sweep}, after_s=LATER_S),
@@ -269,20 +282,20 @@ CASES = [
         faults=1,
     ),
     Case(
-        title="a call is cancelled while it is sent",
+        title="a job is cancelled while it is sent",
         phases=(Phase(workers={"accept a": accepts("a"), "cancel": cancels("a"), "sweep": sweep}),),
         ends=("done",),
         deaths=1,
     ),
     Case(
-        title="a waiting call is cancelled while its place falls free",
+        title="a waiting job is cancelled while a slot becomes free",
         before=(accepts("a"), accepts("b")),
         phases=(Phase(workers={"cancel b": cancels("b"), "cancel b again": cancels("b")}),),
         ends=("done",),
         deaths=1,
     ),
     Case(
-        title="pictures cannot be fetched at once",
+        title="pictures cannot be fetched at first",
         before=(accepts("a"), accepts("b")),
         phases=(
             Phase(workers={"look": looks("a")}),
@@ -293,7 +306,7 @@ CASES = [
         faulty=("download", "delete once"),
     ),
     Case(
-        title="a failed job is replayed twice while the sweep tidies up",
+        title="a failed job is replayed twice while the sweep runs",
         quick_switches=1,
         before=(accepts("a"), Move("task-a-1.0", "InternalError")),
         phases=(
@@ -305,7 +318,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="a job's end is told by whoever ends it and by the sweep",
+        title="a webhook is sent at the end of the job and by the sweep",
         before=(accepts("a", webhook_url=HOOK),),
         phases=(
             Phase(workers={"look": looks("a")}),

@@ -56,7 +56,7 @@ class Mutation:
 
 
 def find_function(target: str) -> FunctionType:
-    """Return the function with this name, below `aigc.jobs` where no package is named."""
+    """Return the function with this name in a module of `aigc.jobs`."""
     module_name, _, qualified = target.partition(":")
     module = importlib.import_module(f"aigc.jobs.{module_name}")
     found: Any = module
@@ -89,14 +89,20 @@ def postpone(call: str, *, behind: str) -> Change:
     return _on_tree(f"no statement calls `{call}` before another calls `{behind}`", change)
 
 
-def assume(call: str, value: bool | None) -> Change:  # noqa: FBT001  the value is the change
+def assume(call: str, value: bool | int | None) -> Change:
     """Replace this call by a value."""
-    return _on_calls(call, lambda _: ast.Constant(value))
+    text = f"int({value})" if type(value) is int else str(value)
+    return _on_calls(call, lambda _: ast.parse(text, mode="eval").body)
 
 
 def trust_argument(call: str) -> Change:
     """Replace this call by its first argument."""
     return _on_calls(call, lambda found: found.args[0])
+
+
+def drop_call(call: str) -> Change:
+    """Replace this call of a method by the object that has the method."""
+    return _on_calls(call, lambda found: found.func.value)  # type: ignore[attr-defined]
 
 
 def call_instead(call: str, other: str) -> Change:

@@ -1,637 +1,555 @@
-"""What the protocol depends on, taken away one piece at a time: the simulation must notice.
+"""What the protocol depends on, left out one part at a time: the simulation must notice each.
 
-Each mutation is a change to a copy of the functions' source. One that does not apply any more
-is an error: the list must follow the code. `make mutations` tries them all.
+`make mutations` tries all of them. A mutation that the simulation does not notice must say why
+nothing goes wrong without the part that it leaves out.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import AmbiguousError, ThrottledError
+from aigc.jobs import recover, start
+from aigc.jobs.job import JobError
+from tests.simulation.mutate import (
+    Change,
+    Mutation,
+    assume,
+    call_instead,
+    drop_call,
+    omit,
+    postpone,
+    replace,
+    trust_argument,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- mutations: begin -->", "<!-- mutations: end -->"
-SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    """One thing that the protocol does, and how it is left out."""
-
-    title: str
-    module: str
-    edits: tuple[tuple[str, str], ...]
-    harmless: str = ""
-    """Why nothing goes wrong without it, where that is so."""
-    look_in: str = ""
-    """Part of the title of the case or the weather that is likely to notice."""
+    from aigc.jobs.contest import Contest
+    from aigc.jobs.job import Job
+    from aigc.jobs.ledger import Ledger
+    from aigc.jobs.runtime import Runtime
 
 
-Result = tuple[Mutation, dict[str, str]]
-"""A mutation, and by what it was noticed, after how many runs."""
+def _of(title: str, target: str, change: Change, **more: str) -> Mutation:
+    return Mutation(title=title, changes=((target, change),), **more)
 
 
-class StaleMutationError(Exception):
-    """A mutation does not fit the source any more."""
+def _always(function: Callable[..., Any]) -> Change:
+    """Replace a function by another one."""
+    return replace(lambda _: function)
 
 
-def _one(title: str, module: str, old: str, new: str, **more: str) -> Mutation:
-    return Mutation(title, module, ((old, new),), **more)
+# Replacements of functions
 
+SPLIT = "contest:Contest._split"
+
+
+def _split_without_reading_y(contest: Contest, place: str) -> bool:
+    ticket, store = contest.ticket(), contest._store
+    if not store.create(f"{place}/x", ticket) or store.get(f"{place}/x") != ticket:
+        return False
+    store.put(f"{place}/y", ticket)
+    return store.get(f"{place}/x") == ticket
+
+
+def _split_without_reading_x_again(contest: Contest, place: str) -> bool:
+    ticket, store = contest.ticket(), contest._store
+    if not store.create(f"{place}/x", ticket) or store.get(f"{place}/y") is not None:
+        return False
+    store.put(f"{place}/y", ticket)
+    return True
+
+
+def _split_with_y_before_x(contest: Contest, place: str) -> bool:
+    ticket, store = contest.ticket(), contest._store
+    if store.get(f"{place}/y") is not None:
+        return False
+    store.put(f"{place}/y", ticket)
+    return store.create(f"{place}/x", ticket) and store.get(f"{place}/x") == ticket
+
+
+def _split_that_reads_y_too_early(contest: Contest, place: str) -> bool:
+    ticket, store = contest.ticket(), contest._store
+    entered, seen = contest._parallel(
+        lambda: store.create(f"{place}/x", ticket), lambda: store.get(f"{place}/y")
+    )
+    if not entered or seen is not None:
+        return False
+    store.put(f"{place}/y", ticket)
+    return store.get(f"{place}/x") == ticket
+
+
+def _split_by_header(contest: Contest, place: str) -> bool:
+    return contest._store.create(f"{place}/x", contest.ticket())
+
+
+def _split_by_two_headers(contest: Contest, place: str) -> bool:
+    store = contest._store
+    return store.create(f"{place}/x", contest.ticket()) and store.create(f"{place}/y", b"{}")
+
+
+def _split_by_listing(contest: Contest, place: str) -> bool:
+    ticket, store = contest.ticket(), contest._store
+    if not store.create(f"{place}/x", ticket) or store.list(f"{place}/y"):
+        return False
+    store.put(f"{place}/y", ticket)
+    return store.get(f"{place}/x") == ticket
+
+
+def _split_that_sends_x_twice(contest: Contest, place: str) -> bool:
+    ticket, store = contest.ticket(), contest._store
+    with contextlib.suppress(AmbiguousError):
+        if not store.create(f"{place}/x", ticket):
+            return False
+    store.put(f"{place}/x", ticket)
+    if store.get(f"{place}/y") is not None:
+        return False
+    store.put(f"{place}/y", ticket)
+    return store.get(f"{place}/x") == ticket
+
+
+def _split_without_early_exit(contest: Contest, place: str) -> bool:
+    ticket, store = contest.ticket(), contest._store
+    if not store.create(f"{place}/x", ticket) or store.get(f"{place}/y") is not None:
+        return False
+    store.put(f"{place}/y", ticket)
+    return store.get(f"{place}/x") == ticket
+
+
+def _commit_after_reading_abort(contest: Contest, place: str) -> bool:
+    if contest._store.get(f"{place}/abort") is not None:
+        return False
+    contest._store.put(f"{place}/commit", contest.ticket())
+    return True
+
+
+def _commit_without_reading_abort(contest: Contest, place: str) -> bool:
+    contest._store.put(f"{place}/commit", contest.ticket())
+    return True
+
+
+def _abort_without_reading_commit(contest: Contest, place: str) -> bool:
+    contest._store.put(f"{place}/abort", b"{}")
+    return True
+
+
+def _abort_after_reading_commit(contest: Contest, place: str) -> bool:
+    if contest._is_committed(place):
+        return False
+    contest._store.put(f"{place}/abort", b"{}")
+    return True
+
+
+def _claim_without_reading_again(ledger: Ledger, job: Job) -> Job | None:
+    if job.is_owned(ledger._now()) or ledger.acquire(f"{job.id}/{job.revision:06d}") is None:
+        return None
+    return job
+
+
+def _write_again_at_once(ledger: Ledger, job: Job) -> Job:
+    key, body = f"jobs/{job.id}.json", job.model_dump_json(exclude_none=True).encode()
+    with contextlib.suppress(AmbiguousError):
+        ledger._store.put(key, body)
+        return job
+    ledger._store.put(key, body)
+    return job
+
+
+def _write_without_an_answer(ledger: Ledger, job: Job) -> Job:
+    body = job.model_dump_json(exclude_none=True).encode()
+    with contextlib.suppress(AmbiguousError):
+        ledger._store.put(f"jobs/{job.id}.json", body)
+    return job
+
+
+def _announced_afterwards(write: Callable[..., Job]) -> Callable[..., Job]:
+    def write_new(ledger: Ledger, job: Job) -> Job:
+        written = write(ledger, job)
+        time = 10**13 - int(job.created_at.timestamp() * 1000)
+        source = f"{job.source.type}-{job.source.name}"
+        ledger.write_note(job.marker)
+        ledger.write_note(f"index/{time:013d}-{job.id}-{job.kind}-{source}")
+        return written
+
+    return write_new
+
+
+def _not_owned(submitting: Callable[..., Job]) -> Callable[..., Job]:
+    def without_owner(*arguments: Any) -> Job:
+        return submitting(*arguments).model_copy(update={"owned_until": None})
+
+    return without_owner
+
+
+def _is_retryable(outcome: object, job: Job, runtime: Runtime) -> bool:
+    return isinstance(outcome, (AmbiguousError, ThrottledError)) and runtime.has_time(3)
+
+
+def _forgets_ambiguity(create: Callable[..., Any]) -> Callable[..., Any]:
+    """A throttle that follows a lost answer is raised, as if it told what became of the call."""
+
+    def call(job: Job, runtime: Runtime) -> Any:
+        outcome = create(job, runtime)
+        return ThrottledError("create") if isinstance(outcome, AmbiguousError) else outcome
+
+    return call
+
+
+def _refused(job: Job, runtime: Runtime) -> Job:
+    return start.fail(job, JobError(type="refused", message="the session is known"), runtime)
+
+
+def _send_again_whatever_the_kind(job: Job, runtime: Runtime) -> Job:
+    return recover._send_again(job, runtime)
+
+
+def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda job, runtime: store(job, runtime)[:0]
+
+
+def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
+    def ends(job: Job, runtime: Runtime) -> Job:
+        ended = end(job.model_copy(update={"webhook_url": ""}), runtime)
+        return runtime.ledger.write(
+            start.owe(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
+        )
+
+    return ends
+
+
+# The table
+
+CLAIM = trust_argument("claim")
 
 MUTATIONS = (
-    # Accepting
-    _one(
-        "the record is written before its queue marker",
-        "ledger",
-        """\
-        self._store.create(job.marker, b"{}")
-        self._store.create(_index_key(job), b"{}")
-        if self._store.create(_job_key(job.id), _dump(job)):
-            return job
-""",
-        """\
-        self._store.create(_index_key(job), b"{}")
-        if self._store.create(_job_key(job.id), _dump(job)):
-            self._store.create(job.marker, b"{}")
-            return job
-""",
+    # Contests
+    _of(
+        "a contender does not read y",
+        SPLIT,
+        _always(_split_without_reading_y),
+        look_in="contenders for a claim",
     ),
-    _one(
-        "the record is written before its entry in the index",
-        "ledger",
-        """\
-        self._store.create(_index_key(job), b"{}")
-        if self._store.create(_job_key(job.id), _dump(job)):
-            return job
-""",
-        """\
-        if self._store.create(_job_key(job.id), _dump(job)):
-            self._store.create(_index_key(job), b"{}")
-            return job
-""",
+    _of(
+        "a contender does not read x again",
+        SPLIT,
+        _always(_split_without_reading_x_again),
+        look_in="contenders for a claim",
     ),
-    _one(
-        "a repeated order writes over the record",
-        "ledger",
-        "if self._store.create(_job_key(job.id), _dump(job)):",
-        "if not self._store.put(_job_key(job.id), _dump(job)):",
+    _of(
+        "a contender writes y before x",
+        SPLIT,
+        _always(_split_with_y_before_x),
+        look_in="contenders for a claim",
     ),
-    _one(
-        "a repeated order leaves its marker",
-        "ledger",
-        "        self._store.delete(job.marker)\n        existing",
-        "        existing",
-        harmless="the next pump removes it once it is a lease old",
+    _of(
+        "a contender reads y before its x is answered",
+        SPLIT,
+        _always(_split_that_reads_y_too_early),
+        look_in="contenders for a claim",
     ),
-    # Claims
-    _one(
-        "a claim is taken without being written",
-        "ledger",
-        """\
-        if self._store.create(prefix + "000", _unique()):
-            if job.owned_until is None:
-                return job
-""",
-        """\
-        if True:
-            if job.owned_until is None:
-                return job
-""",
+    _of("a contender trusts the header", SPLIT, _always(_split_by_header), look_in="for a claim"),
+    _of(
+        "a contender trusts the header twice",
+        SPLIT,
+        _always(_split_by_two_headers),
+        look_in="contenders for a claim",
     ),
-    _one(
-        "a claim is inherited from somebody who may be alive",
-        "ledger",
-        "if not held or not self.is_old(held[-1].modified):",
-        "if not held:",
+    _of(
+        "a contender trusts a listing to show y",
+        SPLIT,
+        _always(_split_by_listing),
+        look_in="everything",
     ),
-    _one(
-        "a claim is inherited without a claim of one's own",
-        "ledger",
-        'return self._store.create(f"{prefix}{len(held):03d}", _unique())',
-        "return True",
-        look_in="two sweeps go on",
+    _of(
+        "a contender without an answer writes x again",
+        SPLIT,
+        _always(_split_that_sends_x_twice),
+        look_in="contenders for a claim",
     ),
-    _one(
-        "an inherited claim is used without reading again",
-        "ledger",
-        "return again if again is not None and again.revision == job.revision else None",
-        "return job",
+    _of(
+        "a contender does not yield early where x is another's",
+        SPLIT,
+        _always(_split_without_early_exit),
+        harmless="more contenders yield together, which costs time",
+    ),
+    _of(
+        "a generation is used while contenders of the last may be at work",
+        "contest:Contest.acquire",
+        assume("_has_expired", True),
+        look_in="contenders for a claim",
+    ),
+    _of(
+        "a winner does not read abort",
+        "contest:Contest._commit",
+        _always(_commit_without_reading_abort),
+        look_in="for a creation",
+    ),
+    _of(
+        "a winner reads abort before it writes commit",
+        "contest:Contest._commit",
+        _always(_commit_after_reading_abort),
+        look_in="for a creation",
+    ),
+    _of(
+        "a contender that aborts does not read commit",
+        "contest:Contest._abort",
+        _always(_abort_without_reading_commit),
+        look_in="for a creation",
+    ),
+    _of(
+        "a contender that aborts reads commit only before",
+        "contest:Contest._abort",
+        _always(_abort_after_reading_commit),
+        look_in="for a creation",
+    ),
+    _of(
+        "a winner of a later generation does not look for the record",
+        "contest:Contest.create_once",
+        assume("find", None),
+    ),
+    # Creating
+    _of(
+        "a repeated call is created without a contest",
+        "accept:accept",
+        assume("find_or_win", None),
+    ),
+    Mutation(
+        title="the record is written before its marker and its index entry",
+        changes=(
+            ("ledger:Ledger.announce", _always(lambda ledger, job: None)),
+            ("ledger:Ledger.write_new", replace(_announced_afterwards)),
+        ),
+    ),
+    _of("a slot is not marked", "launch:_send_in", assume("mark", True)),
+    _of("a slot is not confirmed", "launch:_send_in", assume("confirm", True)),
+    _of(
+        "a new job is sent before its record is written",
+        "launch:_send_in",
+        trust_argument("write_new"),
+    ),
+    _of(
+        "a new job does not look at its lane again once it is queued",
+        "launch:launch",
+        omit("pump"),
+        look_in="two calls for",
+    ),
+    _of(
+        "the invocation that sends a job does not own it meanwhile",
+        "start:submitting",
+        replace(_not_owned),
+    ),
+    # Claims and records
+    _of(
+        "a claim that was inherited is used without reading again",
+        "ledger:Ledger.claim",
+        _always(_claim_without_reading_again),
         look_in="a slow status call",
     ),
-    _one(
-        "an owner's time is not waited for",
-        "ledger",
-        """\
-        if job.is_owned(self._now()):
-            return None
-""",
-        "",
+    _of("the owner of a job is not waited for", "ledger:Ledger.claim", assume("is_owned", False)),
+    _of(
+        "contests are removed as soon as a job has ended",
+        "ledger:Ledger.is_over",
+        assume("is_old", True),
+        look_in="a slow status call",
     ),
-    _one(
-        "claims are removed as soon as a job has ended",
-        "ledger",
-        "return job.has_ended and self.is_old(job.updated_at)",
-        "return job.has_ended",
+    _of(
+        "the contest on a job's last revision is removed too",
+        "ledger:Ledger.forget_claims",
+        assume("startswith", False),
+        look_in="replayed twice",
     ),
-    # Writing
-    _one(
-        "a write whose reply was lost is made again blindly",
-        "ledger",
-        "if found is None or found.revision < job.revision:",
-        "if True:",
+    _of(
+        "what leads to a job's contests is removed first",
+        "ledger:Ledger.forget_claims",
+        postpone("delete", behind="delete"),
     ),
-    _one(
-        "a write whose reply was lost is taken for made",
-        "ledger",
-        "self._write_unless_written(written)",
-        "pass",
+    _of(
+        "a write without an answer is made again at once",
+        "ledger:Ledger._put",
+        _always(_write_again_at_once),
+    ),
+    _of(
+        "a write without an answer is taken for made",
+        "ledger:Ledger._put",
+        _always(_write_without_an_answer),
+        look_in="two calls for",
     ),
     # Slots
-    _one(
-        "a place is taken though it is taken",
-        "ledger",
-        "return slot if self._store.create(_slot_key(lane, number), body) else None",
-        "self._store.put(_slot_key(lane, number), body)\n        return slot",
+    _of(
+        "a slot is taken without reading x again",
+        "slots:Slots.take",
+        assume("confirm", True),
+        look_in="a slot is passed on",
     ),
-    _one(
-        "a place is given back whoever has it now",
-        "ledger",
-        "if taken is not None and taken.token == slot.token:",
-        "if taken is not None:",
-        look_in="pictures cannot be fetched",
+    _of("a slot is released whoever holds it", "slots:Slots.release", assume("_is_of", True)),
+    _of(
+        "a slot is released twice where the answer is lost",
+        "slots:Slots.release",
+        call_instead("delete_once", "delete"),
+        look_in="not answered",
     ),
-    _one(
-        "a place is given back twice where the reply was lost",
-        "ledger",
-        "self._store.delete_once(_slot_key(lane, slot.number))",
-        "self._store.delete(_slot_key(lane, slot.number))",
-        look_in="no reply tells",
+    _of(
+        "y of a slot is removed before x",
+        "slots:Slots.release",
+        postpone("delete", behind="_parallel"),
     ),
-    _one(
-        "the place of a dead function is freed before its job is settled",
-        "recover",
-        "if not is_settled or not ledger.is_old(taken_at):",
-        "if False:",
-        look_in="comes twice while",
+    _of(
+        "a slot is reclaimed while its contenders may be at work",
+        "slots:Slots.reclaim",
+        assume("is_expired", True),
     ),
-    _one(
-        "two sweeps free the place of a dead function",
-        "ledger",
-        "if self.hold(thing) and self.release_slot(lane, slot):",
-        "if self.release_slot(lane, slot):",
+    _of(
+        "two sweeps reclaim a slot",
+        "slots:Slots.reclaim",
+        assume("acquire", 0),
         look_in="two sweeps free",
     ),
-    _one(
-        "a place is given back before the record says that the job has ended",
-        "start",
-        """\
-    ended = runtime.ledger.write(owing)
-    if ended.attempt.slot is not None:
-        runtime.ledger.release_slot(ended.lane, ended.attempt.slot)
-""",
-        """\
-    if owing.attempt.slot is not None:
-        runtime.ledger.release_slot(owing.lane, owing.attempt.slot)
-    ended = runtime.ledger.write(owing)
-""",
+    _of(
+        "the entry of a slot's holder is removed while its job may be at work",
+        "recover:_remove_orphan",
+        assume("is_old", True),
+    ),
+    _of(
+        "a slot is released before the record says that the job has ended",
+        "start:end",
+        postpone("write", behind="_release"),
         look_in="a task ends while",
     ),
     # Starting
-    _one(
+    _of("a job is sent without a claim", "start:_start_one", CLAIM, look_in="two calls for"),
+    _of(
         "the call is made before the record says so",
-        "start",
-        "return send(runtime.ledger.write(submitting), runtime)",
-        "return send(submitting, runtime)",
+        "start:_start_one",
+        trust_argument("write"),
     ),
-    _one(
-        "a job is sent without being claimed",
-        "start",
-        """\
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        passed_over.add""",
-        """\
-    claimed = job
-    if claimed is None:
-        passed_over.add""",
-        look_in="two calls want",
+    _of(
+        "a marker is removed while its record is being written",
+        "start:_remove_rubbish",
+        assume("is_old", True),
     ),
-    _one(
-        "who sends a job does not own it while he does",
-        "start",
-        'update={"state": "submitting", "owned_until": runtime.ledger.owned_until()}',
-        'update={"state": "submitting"}',
+    _of(
+        "a throttle after a lost answer counts as the vendor's word",
+        "start:_create",
+        replace(_forgets_ambiguity),
     ),
-    _one(
-        "the marker is removed before the record says that the task runs",
-        "start",
-        """\
-    changed = job.with_attempt(task_id=task_id, request_id=request_id)
-""",
-        """\
-    runtime.ledger.remove_marker(job.marker)
-    changed = job.with_attempt(task_id=task_id, request_id=request_id)
-""",
-        harmless="the job holds its slot, which leads to it as well",
-    ),
-    _one(
-        "a marker is taken for rubbish while its record is being written",
-        "start",
-        "if is_settled and runtime.ledger.is_old(marker.modified):",
-        "if True:",
-    ),
-    _one(
-        "a pump does not look again after giving a place back",
-        "start",
-        "if fresh is not None and _has_place(sent, fresh) and len(front) == 1:",
-        "if sent is None or (fresh is not None and _has_place(sent, fresh) and len(front) == 1):",
-        look_in="three calls",
-    ),
-    _one(
-        "a pump starts one job and leaves the other places free",
-        "start",
-        "if fresh is not None and _has_place(sent, fresh) and len(front) == 1:",
-        "if sent is not None:",
-        look_in="left behind",
-    ),
-    _one(
-        "a throttle after a lost reply counts as the vendor's word",
-        "start",
-        "is_ambiguous = is_ambiguous or isinstance(outcome, AmbiguousError)",
-        "is_ambiguous = isinstance(outcome, AmbiguousError)",
-    ),
-    _one(
-        "MPS is asked again after a lost reply",
-        "start",
-        "        return runtime.kind_of(job).deduplicates\n",
-        "        return True\n",
-    ),
-    _one(
-        "that a session is known is taken for a refusal",
-        "start",
-        """\
-    if isinstance(outcome, DuplicateError):
-        return _find(job, runtime)
-    if is_ambiguous:
-""",
-        """\
-    if is_ambiguous and not isinstance(outcome, DuplicateError):
-""",
-    ),
-    _one(
-        "a lost reply is not written down",
-        "start",
-        "changed = job.with_attempt(is_ambiguous=True)",
-        "changed = job",
+    _of("MPS is asked again after a lost answer", "start:_worth_repeating", _always(_is_retryable)),
+    _of("that a session is known is taken for a refusal", "start:_find", _always(_refused)),
+    _of(
+        "a lost answer is not written down",
+        "start:leave_unexplained",
+        drop_call("with_attempt"),
         harmless="a sweep that sends again notes it itself, before it does",
     ),
-    _one(
-        "a job is cancelled for its deadline without being claimed",
-        "start",
-        """\
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        return job
-    message = f"not started""",
-        """\
-    claimed = job
-    message = f"not started""",
-        look_in="time runs out",
+    _of(
+        "a job is cancelled for its deadline without a claim",
+        "start:expire",
+        CLAIM,
+        look_in="a deadline passes",
     ),
-    # Queued again
-    _one(
+    _of(
         "a job is queued again before its new marker is written",
-        "start",
-        """\
-    runtime.ledger.queue_again(waiting)
-    queued = runtime.ledger.write(waiting)
-""",
-        """\
-    queued = runtime.ledger.write(waiting)
-    runtime.ledger.queue_again(waiting)
-""",
-        look_in="two calls want",
+        "start:queue_again",
+        postpone("queue_again", behind="write"),
+        look_in="two calls for",
     ),
-    _one(
+    _of(
         "a job that is queued again keeps its session",
-        "start",
-        "following = Attempt(number=number + 1, session_id=session_id(job.id, number + 1))",
-        "following = Attempt(number=number + 1, session_id=job.attempt.session_id)",
-        look_in="want of room",
-    ),
-    _one(
-        "a job that is queued again keeps its place",
-        "start",
-        """\
-    if job.attempt.slot is not None:
-        runtime.ledger.release_slot(job.lane, job.attempt.slot)
-    logger.warning("job_queued_again\"""",
-        """\
-    logger.warning("job_queued_again\"""",
-        harmless="the sweep frees it a lease later: time is lost, no promise",
+        "job:session_id",
+        _always(lambda job_id, number: f"{job_id}-1"),
+        look_in="has no room",
     ),
     # Settling
-    _one(
-        "a task's end is written without a claim",
-        "settle",
-        """\
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        return job
-    return _followed(_conclude(claimed, observed, runtime), runtime)
-""",
-        """\
-    return _followed(_conclude(job, observed, runtime), runtime)
-""",
-    ),
-    _one(
-        "pictures of an unheard submission are taken without a claim",
-        "settle",
-        """\
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        return job
-    return _followed(_store(claimed.with""",
-        """\
-    claimed = job
-    return _followed(_store(claimed.with""",
+    _of("a task's end is written without a claim", "settle:settle", CLAIM),
+    _of(
+        "pictures of an unexplained submission are stored without a claim",
+        "settle:take_staged",
+        CLAIM,
         look_in="an MPS task",
     ),
-    _one(
-        "storing goes on without a claim",
-        "settle",
-        """\
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        return job
-    return _followed(_store(claimed, runtime), runtime)
-""",
-        """\
-    return _followed(_store(job, runtime), runtime)
-""",
-    ),
-    _one(
+    _of("storing is continued without a claim", "settle:_claimed_store", CLAIM),
+    _of(
         "a callback that comes too early is forgotten",
-        "settle",
-        "        runtime.ledger.note_task(job_id, session_id, task_id)\n",
-        "",
-        look_in="callback comes while",
+        "settle:on_callback",
+        omit("note_task"),
+        look_in="callback arrives while",
     ),
-    _one(
-        "pictures to be stored later are not noted",
-        "settle",
-        "    runtime.ledger.note_unstored(job)\n",
-        "",
+    _of("pictures to be stored later are not noted", "settle:_store_later", omit("note_unstored")),
+    _of(
+        "a job succeeds without its pictures",
+        "results:store_pictures",
+        replace(_without_pictures),
+        look_in="a task ends while",
     ),
-    _one(
-        "the place is given back after the job was left to others",
-        "settle",
-        """\
-    slot = job.attempt.slot
-    if slot is not None and runtime.ledger.release_slot(job.lane, slot):
-        job = job.with_attempt(slot=None)
-    return runtime.ledger.write(job.model_copy(update={"owned_until": None}))
-""",
-        """\
-    slot = job.attempt.slot
-    left = runtime.ledger.write(job.model_copy(update={"owned_until": None}))
-    if slot is not None:
-        runtime.ledger.release_slot(job.lane, slot)
-    return left
-""",
-        look_in="given back while",
-    ),
-    _one(
-        "a job succeeds without a picture",
-        "results",
-        "    if not pictures:",
-        "    if False:",
-        look_in="everything",
-    ),
-    # Cancelling
-    _one(
-        "a waiting job is cancelled without being claimed",
-        "cancel",
-        """\
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        return None
-""",
-        """\
-    claimed = job
-""",
+    _of("that a job ends is not noted", "start:end", assume("note_end", None)),
+    # Cancelling, replaying, recovering
+    _of(
+        "a waiting job is cancelled without a claim",
+        "cancel:_withdrawn",
+        CLAIM,
         look_in="a waiting call is cancelled",
     ),
-    # Recovering
-    _one(
-        "a call is repeated without being claimed",
-        "recover",
-        """\
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        return job
-    noted = runtime.ledger.noted_task(claimed)
-    if noted:
-        return started(claimed, noted, runtime)
-    again""",
-        """\
-    claimed = job
-    noted = runtime.ledger.noted_task(claimed)
-    if noted:
-        return started(claimed, noted, runtime)
-    again""",
-        look_in="two sweeps go on",
+    _of(
+        "a failed job is replayed without a claim",
+        "replay:replay",
+        CLAIM,
+        look_in="replayed twice",
     ),
-    _one(
+    _of(
+        "a call is repeated without a claim",
+        "recover:_send_again",
+        CLAIM,
+        look_in="two sweeps continue",
+    ),
+    _of(
         "a call that is repeated is taken for the first",
-        "recover",
-        "again = claimed.with_attempt(is_ambiguous=True).model_copy(",
-        "again = claimed.model_copy(",
-        look_in="the vendor's replies",
+        "recover:_send_again",
+        drop_call("with_attempt"),
+        look_in="the vendor's answers",
     ),
-    _one(
+    _of(
         "MPS is asked again after a death",
-        "recover",
-        """\
-    if not runtime.kind_of(job).deduplicates:
-        return job
-    return _send_again(job, runtime)
-""",
-        """\
-    return _send_again(job, runtime)
-""",
+        "recover:_recover",
+        _always(_send_again_whatever_the_kind),
     ),
-    _one(
-        "a job is given up without being claimed",
-        "recover",
-        """\
-def _give_up(job: Job, runtime: Runtime) -> Job:
-    claimed = runtime.ledger.claim(job)
-    if claimed is None:
-        return job
-""",
-        """\
-def _give_up(job: Job, runtime: Runtime) -> Job:
-    claimed = job
-""",
-        look_in="is given up",
-    ),
-    _one(
+    _of("a job is given up without a claim", "recover:_give_up", CLAIM, look_in="is given up"),
+    _of(
         "MPS's copies are looked for after what leads to them is gone",
-        "recover",
-        """\
-    tidy_staging(job, runtime)  # before the claims, which are what leads here
-    runtime.ledger.forget_claims(job)
-""",
-        """\
-    runtime.ledger.forget_claims(job)
-    tidy_staging(job, runtime)
-""",
+        "recover:_forget",
+        postpone("tidy_staging", behind="forget_claims"),
     ),
     # Webhooks
-    _one(
-        "a webhook is owed only after the record says that the job has ended",
-        "start",
-        """\
-    owing = owe(job.model_copy(update={"owned_until": None}), runtime)
-    ended = runtime.ledger.write(owing)
-""",
-        """\
-    ended = runtime.ledger.write(job.model_copy(update={"owned_until": None}))
-    ended = owe(ended, runtime)
-""",
-        look_in="is told by",
+    _of(
+        "a webhook's marker is written after the record says that the job has ended",
+        "start:end",
+        replace(_tell_after_the_end),
+        look_in="a webhook is sent",
     ),
-    _one(
-        "a webhook's marker is removed before the try is made",
-        "webhooks",
-        """\
-    reply = _post(job, known, runtime)
-    _conclude""",
-        """\
-    runtime.bucket.delete(owed.key)
-    reply = _post(job, known, runtime)
-    _conclude""",
-        look_in="is told by",
+    _of(
+        "the next try of a webhook is not noted when one has failed",
+        "webhooks:_conclude",
+        omit("_mark"),
+        look_in="a webhook is sent",
     ),
-    _one(
-        "the next try is not owed when one has failed",
-        "webhooks",
-        "        _mark(job, len(told.tries), runtime.now() + told.wait, runtime)\n",
-        "",
-        look_in="is told by",
+    _of(
+        "a webhook's marker is removed while its job is about to end",
+        "webhooks:_made",
+        assume("is_old", True),
+        look_in="sees a webhook's",
     ),
-    _one(
-        "a marker is removed though its job is about to end",
-        "webhooks",
-        """\
-        if runtime.ledger.is_old(owed.modified):
-            runtime.bucket.delete(owed.key)
-""",
-        """\
-        runtime.bucket.delete(owed.key)
-""",
-        look_in="sees what is owed",
+    _of(
+        "two invocations make the same try of a webhook",
+        "webhooks:_made",
+        assume("acquire", 0),
+        harmless="the receiver gets the same message twice, which is announced",
     ),
 )
 QUICK = (
-    "a claim is taken without being written",
-    "the call is made before the record says so",
-    "the record is written before its queue marker",
-    "a throttle after a lost reply counts as the vendor's word",
+    "a contender does not read y",
+    "a winner does not read abort",
+    "a job is sent without a claim",
+    "a write without an answer is made again at once",
 )
-"""Those that `make test` tries: one of each sort."""
-
-
-def source(mutation: Mutation, functions: Path) -> tuple[Path, str]:
-    """Say which file a mutation changes, and to what.
-
-    Raises:
-        StaleMutationError: It does not fit the source.
-    """
-    path = functions / "aigc" / "jobs" / f"{mutation.module}.py"
-    text = path.read_text(encoding="utf-8")
-    for old, new in mutation.edits:
-        if text.count(old) != 1:
-            times = text.count(old)
-            raise StaleMutationError(
-                f"{mutation.title}: {path.name} has {times} times what is to change:\n{old}"
-            )
-        text = text.replace(old, new)
-    return path, text
-
-
-def try_out(mutation: Mutation, seconds: float = SECONDS) -> dict[str, str]:
-    """Let the simulation look for what a mutation breaks; say what found it, if anything."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "functions"
-        shutil.copytree(ROOT / "functions", copy, ignore=shutil.ignore_patterns("__pycache__"))
-        path, text = source(mutation, copy)
-        path.write_text(text, encoding="utf-8")
-        command = [sys.executable, "-m", "tests.simulation", "--find", mutation.look_in]
-        command += ["--seconds", f"{seconds:g}"]
-        paths = os.pathsep.join((str(copy), str(ROOT)))
-        environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
-        ran = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
-    if ran.returncode:
-        raise RuntimeError(f"{mutation.title}: the simulation did not run:\n{ran.stderr}")
-    found: dict[str, str] = json.loads(ran.stdout)
-    return found
-
-
-def check(only: str, seconds: float, say: Callable[[str], object]) -> list[Result]:
-    """Try all mutations, or some, and say what came of each.
-
-    Raises:
-        StaleMutationError: One does not fit the source.
-        RuntimeError: The simulation finds a fault where nothing was changed.
-    """
-    unchanged = try_out(Mutation("nothing", "start", ()), seconds)
-    if unchanged["by"]:
-        raise RuntimeError(f"nothing was changed, yet {unchanged['by']}: {unchanged['problem']}")
-    results = []
-    for mutation in MUTATIONS:
-        if only in mutation.title:
-            found = try_out(mutation, seconds)
-            by = (
-                f"{found['by']}, {found['after']}: {found['problem']}" if found["by"] else "nothing"
-            )
-            say(f"{mutation.title}: {by}")
-            results.append((mutation, found))
-    return results
-
-
-def unexpected(results: Sequence[Result]) -> list[str]:
-    """Name what should have been noticed and was not, or the other way round."""
-    return [one.title for one, found in results if bool(found["by"]) == bool(one.harmless)]
-
-
-def write_table(results: Sequence[Result]) -> None:
-    """Put what came of the mutations into the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    text = "\n".join(_table(results))
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
-def _table(results: Sequence[Result]) -> Iterator[str]:
-    yield "| left out or changed | what noticed | after |"
-    yield "|---|---|---|"
-    for mutation, found in results:
-        noticed = found["by"] or f"nothing: {mutation.harmless or '?'}"
-        yield f"| {mutation.title} | {noticed} | {found['after']} |"
+"""The mutations that `make test` tries: one of each kind."""

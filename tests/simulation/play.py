@@ -107,7 +107,9 @@ class Case:
     lists_tasks: bool = True
     """Whether the vendor shows a session's task in its list."""
     quick_switches: int = 0
-    """The limit of `switches` with which `make test` searches the case."""
+    """The limit of `switches` where a search must not take long."""
+    is_quick: bool = True
+    """Whether `make test` searches the case with that limit."""
     check: Callable[[Cloud], list[str]] | None = None
     """Finds what is wrong at the end, in place of the last sweeps and the promises about jobs."""
     switches: int | None = None

@@ -110,7 +110,7 @@ class Weather:
 CALM = Weather()
 WEATHERS = {
     "requests are slow": Weather(slow=0.5),
-    "calls are repeated": Weather(order_repeated=0.6),
+    "calls are repeated": Weather(order_repeated=0.8),
     "functions are killed and the vendor is unreliable": Weather(
         killed=0.02,
         slow=0.3,
@@ -270,10 +270,11 @@ class Storm:
             priority=self.draws.one_of([0, 0, 5]),
             start_by=start_by if has_deadline else None,
             webhook_url=HOOK if self.draws.happens(self.weather.order_hooked) else "",
+            is_repeatable=self.draws.happens(0.5),
         )
         self._after(arrives, lambda: self._accept(planned))
-        while self.draws.happens(self.weather.order_repeated):
-            arrives += self.draws.one_of([0, 0.05, 1, 60])
+        while planned.is_repeatable and self.draws.happens(self.weather.order_repeated):
+            arrives += self.draws.one_of([0, 0, 0.05, 1, 60])
             self._after(arrives, lambda: self._accept(planned))
         if self.draws.happens(self.weather.order_cancelled):
             self._after(arrives + 60 * self.draws.fraction(), lambda: self._cancel(job_id))

@@ -1,33 +1,30 @@
-"""The promises, whatever breaks: small cases in every order, storms in a fixed set of orders."""
+"""The promises, whatever fails: small cases in every order, storms with fixed seeds."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from aigc.jobs.runtime import STAGING
-from tests.simulation.cases import CASES, accepts, bounded
+from tests.simulation.cases import CASES, bounded
+from tests.simulation.checks import broken_promises
 from tests.simulation.cloud import Cloud
+from tests.simulation.contests import CONTESTS
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
-from tests.simulation.mutations import MUTATIONS, QUICK, StaleMutationError, source, try_out
-from tests.simulation.play import Case, Phase
+from tests.simulation.mutate import Mutation, StaleMutationError, omit
+from tests.simulation.mutations import MUTATIONS, QUICK
+from tests.simulation.play import Case
 from tests.simulation.shrink import shrink
 from tests.simulation.storm import CALM, WEATHERS, Storm
+from tests.simulation.trial import try_out
 
-SEEDS = range(12)
-"""Of each weather; `make simulate` looks further."""
-
-FUNCTIONS = Path(__file__).parents[2] / "functions"
-TWO_CALLS = Case(
-    title="two calls",
-    phases=(Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),),
-    deaths=1,
-)
+SEEDS = range(24)
+"""Of each weather; `make simulate` runs more."""
+QUICK_CASES = [case for case in (*CONTESTS, *CASES) if case.is_quick]
+"""The cases that `make test` searches; `make simulate` searches all."""
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+@pytest.mark.parametrize("case", QUICK_CASES, ids=lambda case: case.title)
 def test_every_promise_holds_in_every_order_of_a_small_case(case: Case) -> None:
     explored = Search(bounded(case, case.quick_switches)).run()
 
@@ -36,7 +33,7 @@ def test_every_promise_holds_in_every_order_of_a_small_case(case: Case) -> None:
 
 
 @pytest.mark.parametrize("weather", WEATHERS)
-def test_every_promise_holds_whatever_breaks(weather: str) -> None:
+def test_every_promise_holds_whatever_fails(weather: str) -> None:
     for seed in SEEDS:
         storm = Storm(Draws(seed), WEATHERS[weather])
 
@@ -45,7 +42,7 @@ def test_every_promise_holds_whatever_breaks(weather: str) -> None:
         assert not problems, f"seed {seed}\n{storm.trace()}"
 
 
-def test_nothing_breaks_where_nothing_is_broken() -> None:
+def test_a_storm_without_faults_ends_with_one_task_for_each_job() -> None:
     storm = Storm(Draws(0), CALM)
 
     problems = storm.run()
@@ -55,7 +52,7 @@ def test_nothing_breaks_where_nothing_is_broken() -> None:
     assert len(storm.cloud.tasks()) == len(storm.cloud.jobs())
 
 
-def test_the_same_seed_tells_the_same_story() -> None:
+def test_a_seed_repeats_a_storm() -> None:
     first, again = (Storm(Draws(3), WEATHERS["everything"]) for _ in range(2))
 
     first.run()
@@ -64,74 +61,70 @@ def test_the_same_seed_tells_the_same_story() -> None:
     assert first.trace() == again.trace()
 
 
-def test_what_was_drawn_tells_the_same_story_without_the_seed() -> None:
-    drawn = Storm(Draws(3), WEATHERS["everything"])
-    drawn.run()
-    told = Storm(Draws(fixed=drawn.draws.drawn), WEATHERS["everything"])
+def test_what_was_drawn_repeats_a_storm_without_its_seed() -> None:
+    seeded = Storm(Draws(3), WEATHERS["everything"])
+    seeded.run()
+    fixed = Storm(Draws(fixed=seeded.draws.drawn), WEATHERS["everything"])
 
-    told.run()
+    fixed.run()
 
-    assert drawn.trace() == told.trace()
-
-
-def test_to_leave_out_orders_of_what_is_independent_leaves_out_no_end() -> None:
-    reduced = Search(TWO_CALLS).run()
-    whole = Search(TWO_CALLS, is_reduced=False).run()
-
-    assert reduced.endings == whole.endings
-    assert reduced.deaths == whole.deaths
-    assert reduced.steps < whole.steps
+    assert seeded.trace() == fixed.trace()
 
 
-def test_a_search_dies_over_each_write_of_each_function() -> None:
-    explored = Search(bounded(TWO_CALLS, 0)).run()
+def test_a_search_kills_a_worker_at_each_write() -> None:
+    [case] = [case for case in CASES if case.title == "a new call is launched"]
 
-    verbs = [request.split()[:2] for who, request in explored.deaths if who == "accept a"]
-    assert ["create", "jobs/a.json"] in verbs
-    assert ["put", "jobs/a.json"] in verbs
-    assert ["CreateAigcImageTask", "a-1"] in verbs
+    explored = Search(bounded(case, 0)).run()
+
+    writes = [request.split(" ")[:2] for worker, request in explored.deaths]
+    assert ["put", "jobs/a.json"] in writes
+    assert ["CreateAigcImageTask", "a-1"] in writes
 
 
-def test_what_fails_is_told_with_nothing_in_it_that_it_does_not_need() -> None:
-    def fails(told: list[int] | tuple[int, ...]) -> bool:
-        return 7 in told and 5 in told
+def test_shrinking_leaves_only_what_makes_it_fail() -> None:
+    def fails(fixed: list[int]) -> bool:
+        return 7 in fixed and 5 in fixed
 
-    simpler = shrink([3, 7, 0, 1, 9, 5, 2, 8], lambda told: fails(list(told)))
+    simpler = shrink([3, 7, 0, 1, 9, 5, 2, 8], lambda fixed: fails(list(fixed)))
 
     assert simpler == [0, 7, 0, 0, 0, 5]
 
 
-def test_the_cloud_notices_what_goes_against_a_promise() -> None:
+def test_the_checks_find_what_is_left_over() -> None:
     cloud = Cloud({"vod.image": 1})
-    cloud.ledger.create("claims/a/000000/000", b"{}")
+    cloud.ledger.create("claims/a/000000/000/x", b"{}")
     cloud.results.create(f"{STAGING}a/1/picture.png", b"")
 
-    assert cloud.broken_promises() == [
-        "claims/a/000000/000 is left",
-        f"{STAGING}a/1/picture.png is left",
+    assert broken_promises(cloud) == [
+        "claims/a/000000/000/x is left over",
+        f"{STAGING}a/1/picture.png is left over",
     ]
 
 
-def test_each_mutation_fits_the_source() -> None:
+def test_each_mutation_fits_the_code_and_is_taken_back() -> None:
     for mutation in MUTATIONS:
-        path, text = source(mutation, FUNCTIONS)
+        with mutation.installed():
+            pass
+        with mutation.installed():
+            pass
 
-        compile(text, path, "exec")
 
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("start:there_is_no_such_function", "there is no such function"),
+        ("start:end", "no statement calls `there_is_no_such_call`"),
+    ],
+)
+def test_a_mutation_that_does_not_fit_the_code_says_why(target: str, reason: str) -> None:
+    stale = Mutation(title="stale", changes=((target, omit("there_is_no_such_call")),))
 
-def test_a_mutation_that_fits_no_more_is_an_error(tmp_path: Path) -> None:
-    jobs = tmp_path / "aigc" / "jobs"
-    jobs.mkdir(parents=True)
-    (jobs / f"{MUTATIONS[0].module}.py").write_text("pass\n")
-
-    with pytest.raises(StaleMutationError, match="0 times"):
-        source(MUTATIONS[0], tmp_path)
+    with pytest.raises(StaleMutationError, match=f"stale: {target}: {reason}"), stale.installed():
+        pass
 
 
 @pytest.mark.parametrize("title", QUICK)
-def test_what_the_protocol_depends_on_is_missed_where_it_is_left_out(title: str) -> None:
-    [mutation] = [one for one in MUTATIONS if one.title == title]
+def test_the_simulation_notices_a_missing_part_of_the_protocol(title: str) -> None:
+    [mutation] = [mutation for mutation in MUTATIONS if mutation.title == title]
 
-    found = try_out(mutation)
-
-    assert found["by"]
+    assert try_out(mutation).noticed_by

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -37,7 +43,21 @@ LAYERS = {
 }
 """Folder → which of our modules its modules may import."""
 
+FOREIGN = ROOT / "tests" / "clients" / "python"
+"""Programs that run in environments of their own, with generated clients."""
+
 OURS = ("aigc", "benchmarks", "gateway", "infra", "localcloud", "ops", "sweep", "tests", "upload")
+
+
+INSTALLED_FOR = {
+    "functions": (),
+    "infra": ("infra",),
+    "ops": ("local",),
+    "localcloud": ("infra", "local"),
+    "benchmarks": ("local",),
+    "tests": ("infra", "local", "test"),
+}
+"""Folder → the dependency groups of pyproject.toml that are installed where it runs."""
 
 
 def imported(path: Path, *, at_top: bool = False) -> Iterator[str]:
@@ -109,3 +129,50 @@ def test_only_the_settings_and_the_credentials_read_the_environment() -> None:
     ]
 
     assert sorted(readers) == ["aigc/cloud/credentials.py", "aigc/settings.py"]
+
+
+@pytest.mark.parametrize("folder", INSTALLED_FOR)
+def test_what_a_folder_imports_is_declared_for_it(folder: str) -> None:
+    project = tomllib().loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = [project["dependency-groups"][group] for group in INSTALLED_FOR[folder]]
+    declared = {
+        distribution_of(line) for line in chain(project["project"]["dependencies"], *groups)
+    }
+    distributions = packages_distributions()
+
+    undeclared = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in (ROOT / folder).rglob("*.py")
+        if not path.is_relative_to(FOREIGN)
+        for module in {name.partition(".")[0] for name in imported(path)}
+        if module not in OURS
+        and module not in sys.stdlib_module_names
+        and module not in {"tomli", "tomllib"}
+        and declared.isdisjoint(map(distribution_of, distributions.get(module, [])))
+    }
+
+    assert not undeclared
+
+
+def tomllib() -> Any:
+    return importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+
+def distribution_of(requirement: str) -> str:
+    """Return the normalised name of the distribution that a requirement is about."""
+    name = re.split(r"[ ;<>=\[]", requirement, maxsplit=1)[0]
+    return name.lower().replace("_", "-")
+
+
+def test_no_wheel_is_built_that_would_not_work(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode != 0
+    assert "there is no wheel" in done.stderr
+    assert list(tmp_path.iterdir()) == []

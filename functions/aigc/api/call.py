@@ -24,6 +24,9 @@ ENDPOINTS: Mapping[str, str] = {
 }
 """The path under which each kind of task is submitted."""
 
+FAL_REQUEST_ID = "X-Fal-Request-Id"
+"""The header in which fal.ai's clients read what request an answer is about."""
+
 _PATHS = {kind: path for path, kind in ENDPOINTS.items()}
 
 
@@ -42,6 +45,14 @@ class Call:
     def base_url(self) -> str:
         """Base URL that the caller used, so that URLs in the answer work for the caller too."""
         return self.runtime.settings.public_url.rstrip("/") or self.request.base_url
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether the path leaves out the last part of the endpoint.
+
+        fal.ai's JavaScript client builds such paths; every URL that we answer is a full one.
+        """
+        return self.path["endpoint"] not in ENDPOINTS
 
     def links(self, job: Job) -> Links:
         """Return the id of a job and its three URLs."""

@@ -88,13 +88,17 @@ ENDED: Mapping[ErrorType, Verdict] = {
     "moderated": Verdict(422, "content_policy_violation"),
     # The vendor said no to the request itself: the same request gets the same answer.
     "refused": Verdict(424, "refused"),
-    # The vendor took it and failed: we are a gateway that got a bad answer, or none.
-    "task_failed": Verdict(502, "task_failed"),
-    "result_unusable": Verdict(502, "result_unusable"),
-    "submission_unknown": Verdict(504, "submission_unknown"),
-    # It found no room through all its attempts; a new request starts anew.
-    "throttled": Verdict(503, "throttled", retry_after_s=60),
-    # Its caller wanted it sent by a time, and it was not; nothing is billed.
+    # The vendor took it and failed. Never 429, 502, 503 or a plain 504: clients take those for a
+    # fault of this call and repeat it, in vain for a result, and at a price for a submit that
+    # waits. fal.ai answers 500 too.
+    "task_failed": Verdict(500, "task_failed"),
+    "result_unusable": Verdict(500, "result_unusable"),
+    "submission_unknown": Verdict(500, "submission_unknown"),
+    # It found no room through all its attempts. 507 "MUST NOT be repeated until it is requested by
+    # a separate user action" (RFC 4918, section 11.5).
+    "throttled": Verdict(507, "throttled"),
+    # Its caller wanted it sent by a time, and it was not; nothing is billed. fal's clients repeat
+    # no 504 that says whose time was over.
     "not_started": Verdict(504, "request_timeout", timed_out="user"),
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.api.errors import ENDED, HttpError, failure
 from aigc.api.parameters import is_on
+from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.ledger import PAGE
 from aigc.jobs.settle import look
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Attempt, Job, Picture, State
     from aigc.jobs.runtime import Runtime
 
+logger = logging.getLogger(__name__)
+
 RESULT_URL_S = 3600
 """Life of a picture's URL: the role's key that signs it may not live much longer. Ask again."""
 
@@ -35,6 +39,12 @@ ANSWER_S = 5.0
 SETTLE_S = 20.0
 """Time that is kept for a look that may find the pictures and store them."""
 
+LONGEST_HOLD_S = 240
+"""How long a call may be held until its request ends.
+
+Node.js's `fetch` gives up after 300 s without an answer.
+"""
+
 _QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
     "queued": "IN_QUEUE",
     "submitting": "IN_PROGRESS",
@@ -46,14 +56,24 @@ _QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
 def status(call: Call) -> HttpResponse:
     """Say how far a request is: 202 until it has ended, then 200."""
     job = looked_up(call)
-    return HttpResponse(
-        status=200 if job.has_ended else 202, body=status_of(job, call), headers=named(job)
-    )
+    return HttpResponse(status=200 if job.has_ended else 202, body=status_of(job, call))
 
 
 def result(call: Call) -> HttpResponse:
-    """Hand out the pictures' URLs, or say why there are none."""
-    return outcome(looked_up(call), call.runtime)
+    """Hand out the pictures' URLs, or say why there are none.
+
+    On a shortened path the answer waits for the end of the request. fal.ai's JavaScript client asks
+    for the result as soon as its stream of states is over, and a stream cannot last longer than a
+    call: an error here would make its caller submit, and pay, again. A redirect to the same path
+    makes any HTTP client ask once more, up to 20 times.
+    """
+    job = looked_up(call)
+    if not call.is_shortened or call.request.method == "HEAD":
+        return outcome(job, call.runtime)
+    job = watch(job, call.runtime, LONGEST_HOLD_S, lambda seen: seen.has_ended)
+    if job.has_ended:
+        return outcome(job, call.runtime)
+    return HttpResponse(status=307, headers={"Location": job.id})
 
 
 def cancel(call: Call) -> HttpResponse:
@@ -65,7 +85,7 @@ def cancel(call: Call) -> HttpResponse:
     cancellation = cancel_job(job.id, call.runtime)
     if cancellation is None or cancellation.outcome == "already_ended":
         over: schemas.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
-        return HttpResponse(status=400, body=over, headers=named(job))
+        return HttpResponse(status=400, body=over)
     if cancellation.outcome == "not_cancellable":
         raise HttpError(
             400,
@@ -78,7 +98,7 @@ def cancel(call: Call) -> HttpResponse:
         "request_id": job.id,
         "state": cancellation.job.state,
     }
-    return HttpResponse(status=202, body=requested, headers=named(job))
+    return HttpResponse(status=202, body=requested)
 
 
 def looked_up(call: Call) -> Job:
@@ -99,17 +119,23 @@ def outcome(job: Job, runtime: Runtime) -> HttpResponse:
     if not job.has_ended:
         raise HttpError(400, "request_in_progress", "Request is still in progress")
     if job.state != "succeeded":
-        return failure(job).with_headers(named(job))
-    return HttpResponse(status=200, body=result_of(job, runtime), headers=named(job))
+        return failure(job)
+    return HttpResponse(status=200, body=result_of(job, runtime))
 
 
 def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job], bool]) -> Job:
-    """Look at a job until there is news of it, or until patience or time is over."""
+    """Look at a job until there is news of it, or until patience or time is over.
+
+    A look that fails is repeated: the request goes on, and the caller waits for its end.
+    """
     until = runtime.now() + timedelta(seconds=patience_s)
     while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
         runtime.sleep(LOOK_EACH_S)
         see = look if runtime.has_time(SETTLE_S) else _read
-        job = see(job.id, runtime) or job
+        try:
+            job = see(job.id, runtime) or job
+        except CloudError as error:
+            logger.warning("look_failed", extra={"job": job.id, "code": error.code})
     return job
 
 
@@ -118,12 +144,15 @@ def _read(job_id: str, runtime: Runtime) -> Job | None:
     return runtime.ledger.read(job_id)
 
 
-def status_of(job: Job, call: Call) -> schemas.RequestStatus:
-    """Say how far a job is, in the words of the queue protocol."""
+def status_of(job: Job, call: Call, known_log_lines: int = 0) -> schemas.RequestStatus:
+    """Say how far a job is, in the words of the queue protocol.
+
+    The log leaves out the lines that the caller knows.
+    """
     answer: schemas.RequestStatus = {
         "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
         **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
-        "logs": list(_log(job)) if _wants_logs(call) else None,
+        "logs": log(job)[known_log_lines:] if _wants_logs(call) else None,
         "metrics": _metrics(job),
     }
     if job.state == "queued":
@@ -158,11 +187,6 @@ def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
     }
 
 
-def named(job: Job) -> dict[str, str]:
-    """Name a request in the header that fal's clients read."""
-    return {"X-Fal-Request-Id": job.id}
-
-
 def _wants_logs(call: Call) -> bool:
     return is_on(call.request, "logs")
 
@@ -181,6 +205,11 @@ def _metrics(job: Job) -> schemas.Metrics:
     if started is None or finished is None:
         return {}
     return {"inference_time": (finished - started).total_seconds()}
+
+
+def log(job: Job) -> list[schemas.LogEntry]:
+    """List what has happened to a job; the list only grows."""
+    return list(_log(job))
 
 
 def _log(job: Job) -> Iterator[schemas.LogEntry]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from aigc.api.call import ENDPOINTS, Call
+from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError, refusal
 from aigc.api.jobs import job, jobs
 from aigc.api.keys import ANONYMOUS, Caller, authenticate
@@ -20,7 +20,7 @@ from aigc.api.query import query
 from aigc.api.quotas import count_request
 from aigc.api.stream import stream
 from aigc.api.submit import submit
-from aigc.api.uploads import upload
+from aigc.api.uploads import fal_upload, upload
 from aigc.api.vod_events import receive
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.logs import note
@@ -164,6 +164,13 @@ ROUTES = (
     Route("lanes", "GET", re.compile("/v1/lanes"), lanes),
     Route("models", "GET", re.compile("/v1/models"), models),
     Route("upload", "POST", re.compile("/v1/uploads"), upload),
+    Route(
+        "fal_upload",
+        "POST",
+        re.compile("/storage/upload/initiate"),
+        fal_upload,
+        query=("storage_type",),
+    ),
     Route("usage", "GET", re.compile("/v1/usage"), usage, query=("from", "to")),
     Route(
         "openai_models",
@@ -230,7 +237,17 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
             logger.warning("call_failed", extra=fault)
     note(method=request.method, status=response.status)
     # Also to HEAD: the platform's server leaves the body out, and has its length for the header.
-    return response
+    return response.with_headers(_request_id(request, response.status))
+
+
+def _request_id(request: HttpRequest, status: int) -> dict[str, str]:
+    """Name the request that the path names, unless the caller has no key or there is none."""
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}:
+        return {}
+    matches = (route.path.fullmatch(request.path.rstrip("/")) for route in ROUTES)
+    ids = (match.groupdict().get("id") for match in matches if match)
+    job_id = next(filter(None, ids), None)
+    return {FAL_REQUEST_ID: job_id} if job_id else {}
 
 
 def _for_the_log(error: AigcError) -> str:

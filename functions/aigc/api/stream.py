@@ -1,16 +1,21 @@
 """A stream of states, as far as a function can give one.
 
-SCF hands an answer over in one piece, so nothing can be said while a call is open. Instead a call
-is held until there is news, and then answered with the events seen: a client of server-sent events
-reconnects by itself, and tells with `Last-Event-ID` what it knows.
+SCF delivers an answer in one piece, so nothing can be sent while a call is open. Instead a call is
+held, and then answered with the events seen.
+
+A client of server-sent events reconnects by itself and names the last event that it knows in
+`Last-Event-ID`: its call is held until there is news. fal.ai's JavaScript client, which the
+shortened path tells, never reconnects and takes the end of the answer for the end of the request:
+its call is held until then.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
-from aigc.api.progress import looked_up, named, status_of, watch
+from aigc.api.progress import LONGEST_HOLD_S, log, looked_up, status_of, watch
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -18,9 +23,11 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
 
 HOLD_S = 20
-"""How long a call without news is held; an instance serves nobody else meanwhile."""
+"""How long a call without news is held; an instance serves no other call meanwhile."""
 
 RETRY_MS = 1000
+
+_EVENT_ID = re.compile(r"[0-9]{1,9}-(?P<log_lines>[0-9]{1,4})")
 
 
 def stream(call: Call) -> HttpResponse:
@@ -30,17 +37,15 @@ def stream(call: Call) -> HttpResponse:
     """
     job = looked_up(call)
     known = call.request.header("last-event-id").strip()
-    if job.has_ended and known == _id(job):
-        return HttpResponse(status=204, headers=named(job))
-    seen = [] if known == _id(job) else [job]
-    later = _later(job, call) if known in {"", _id(job)} else job
+    if job.has_ended and known == _event_id(job):
+        return HttpResponse(status=204)
+    events = [] if known == _event_id(job) else [job]
+    later = _later(job, call) if known in {"", _event_id(job)} else job
     if later.revision != job.revision:
-        seen.append(later)
-    events = "".join(_event(one, call) for one in seen)
+        events.append(later)
     return HttpResponse(
         status=200,
-        body=f"retry: {RETRY_MS}\n\n{events}",
-        headers=named(job),
+        body=f"retry: {RETRY_MS}\n\n{_text(events, known, call)}",
         content_type="text/event-stream; charset=utf-8",
     )
 
@@ -48,6 +53,8 @@ def stream(call: Call) -> HttpResponse:
 def _later(job: Job, call: Call) -> Job:
     if call.request.method == "HEAD":
         return job
+    if call.is_shortened:
+        return watch(job, call.runtime, LONGEST_HOLD_S, lambda seen: seen.has_ended)
     return watch(
         job,
         call.runtime,
@@ -56,9 +63,18 @@ def _later(job: Job, call: Call) -> Job:
     )
 
 
-def _id(job: Job) -> str:
-    return str(job.revision)
+def _text(events: list[Job], known: str, call: Call) -> str:
+    """Write the events, each with the lines of the log that no earlier event had."""
+    match = _EVENT_ID.fullmatch(known)
+    log_lines = int(match["log_lines"]) if match else 0
+    text = ""
+    for job in events:
+        data = json.dumps(status_of(job, call, log_lines), ensure_ascii=False)
+        text += f"id: {_event_id(job)}\ndata: {data}\n\n"
+        log_lines = len(log(job))
+    return text
 
 
-def _event(job: Job, call: Call) -> str:
-    return f"id: {_id(job)}\ndata: {json.dumps(status_of(job, call), ensure_ascii=False)}\n\n"
+def _event_id(job: Job) -> str:
+    """Identify a state of a job, and how much of its log has been told with it."""
+    return f"{job.revision}-{len(log(job))}"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ValidationError, WithJsonSchema, field_validator
 
-from aigc.api.call import ENDPOINTS, Call
+from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError
 from aigc.api.inputs import taken_in
-from aigc.api.progress import named, outcome, watch
+from aigc.api.progress import outcome, watch
 from aigc.api.quotas import charged, check_kind, is_repeat
 from aigc.api.webhooks import webhook_url
 from aigc.api.wishes import patience, priority, start_by
-from aigc.errors import CloudError, InvalidRequestError
+from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import Place, Source, fresh_id, id_from
 from aigc.logs import note
@@ -93,9 +93,8 @@ def submit(call: Call) -> HttpResponse:
     kind = ENDPOINTS[call.path["endpoint"]]
     check_kind(call.caller, kind)
     job = accept_order(call, read_order(call, kind, snake(json_body(call.request))))
-    return _outcome_in_time(job, call) or HttpResponse(
-        status=200, body=_submitted(job, call), headers=named(job)
-    )
+    answer = _outcome_in_time(job, call) or HttpResponse(status=200, body=_submitted(job, call))
+    return answer.with_headers({FAL_REQUEST_ID: job.id})
 
 
 def read_order(call: Call, kind: str, body: dict[str, Any]) -> Order:
@@ -135,18 +134,11 @@ def _taken_in(order: Order, call: Call) -> Task:
 
 
 def _outcome_in_time(job: Job, call: Call) -> HttpResponse | None:
-    """Wait for the result as long as the caller would; None if it did not come.
-
-    Nor if it could not be looked at: an error would have the caller submit, and pay, again.
-    """
+    """Wait for the result as long as the caller would; None if it did not come."""
     asked = patience(call.request)
     if asked is None:
         return None
-    try:
-        seen = watch(job, call.runtime, asked.seconds, lambda one: one.has_ended)
-    except CloudError as error:
-        logger.warning("wait_ended", extra={"job": job.id, "code": error.code})
-        return None
+    seen = watch(job, call.runtime, asked.seconds, lambda one: one.has_ended)
     if not seen.has_ended:
         return None
     return outcome(seen, call.runtime).with_headers({"Preference-Applied": asked.preference})

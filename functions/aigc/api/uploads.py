@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 
@@ -19,13 +19,17 @@ from aigc.tasks.fields import Parameters, explain, fault, shown, spelled
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
+    from aigc.jobs.runtime import Runtime
 
 LINK_S = 15 * 60
 """How long a link may be used."""
 
 _ContentType = Literal["image/jpeg", "image/png", "image/webp"]
+_Request = TypeVar("_Request", bound="FalUploadRequest")
 
 
 _FILE_NAME = WithJsonSchema(
@@ -33,15 +37,13 @@ _FILE_NAME = WithJsonSchema(
 )
 
 
-class UploadRequest(Parameters):
-    """An image to upload as an input."""
+class FalUploadRequest(Parameters):
+    """An image to upload as an input, as fal.ai's clients describe it: without its size."""
 
     file_name: Annotated[str, _FILE_NAME] = Field(min_length=1)
     """Name of the file, without a folder."""
     content_type: Annotated[_ContentType, spelled(_ContentType)]
     """Format of the image."""
-    size: int = Field(ge=1, le=MAX_INPUT_BYTES)
-    """Size of the image in bytes; it must be exact."""
 
     @field_validator("file_name")
     @classmethod
@@ -52,24 +54,50 @@ class UploadRequest(Parameters):
             raise fault("", f"{shown(name)} is not allowed", allowed=f"it {error}") from None
 
 
+class UploadRequest(FalUploadRequest):
+    """An image to upload as an input."""
+
+    size: int = Field(ge=1, le=MAX_INPUT_BYTES)
+    """Size of the image in bytes; it must be exact."""
+
+
 def upload(call: Call) -> HttpResponse:
     """Hand out a link to PUT a picture to, and its name as an input."""
-    runtime = call.runtime
-    wanted = _wanted(json_body(call.request))
-    key = f"{INPUTS}{secrets.token_hex(16)}/{wanted.file_name}"
+    wanted = _read(UploadRequest, call)
     headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
+    upload_url, url = _links(wanted.file_name, headers, call.runtime)
     body: schemas.Upload = {
-        "upload_url": runtime.results.presigned_upload(key, headers, LINK_S),
+        "upload_url": upload_url,
         "method": "PUT",
         "headers": headers,
-        "expires_at": (runtime.now() + timedelta(seconds=LINK_S)).isoformat(),
-        "url": f"cos://{runtime.settings.results_bucket}/{key}",
+        "expires_at": (call.runtime.now() + timedelta(seconds=LINK_S)).isoformat(),
+        "url": url,
     }
     return HttpResponse(status=200, body=body)
 
 
-def _wanted(body: dict[str, Any]) -> UploadRequest:
+def fal_upload(call: Call) -> HttpResponse:
+    """Hand out the same as fal.ai's storage does, for the `upload` of its clients.
+
+    The link is good for any size, since the clients do not say it here. A submit refuses an input
+    that is too large.
+    """
+    wanted = _read(FalUploadRequest, call)
+    headers = {"Content-Type": wanted.content_type}
+    upload_url, url = _links(wanted.file_name, headers, call.runtime)
+    body: schemas.FalUpload = {"upload_url": upload_url, "file_url": url}
+    return HttpResponse(status=200, body=body)
+
+
+def _links(file_name: str, headers: Mapping[str, str], runtime: Runtime) -> tuple[str, str]:
+    """Make the link for the PUT of a new object, and the URL by which a task names the object."""
+    key = f"{INPUTS}{secrets.token_hex(16)}/{file_name}"
+    upload_url = runtime.results.presigned_upload(key, headers, LINK_S)
+    return upload_url, f"cos://{runtime.settings.results_bucket}/{key}"
+
+
+def _read(model: type[_Request], call: Call) -> _Request:
     try:
-        return UploadRequest.model_validate(body)
+        return model.model_validate(json_body(call.request))
     except ValidationError as error:
         raise explain(error) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -292,6 +294,42 @@ def test_upload_of_anything_else_is_refused(
 
     assert answer.status == 422
     assert answer.body["field"] == field
+
+
+# Uploads of fal.ai's clients
+
+FAL_UPLOAD = {"file_name": "cat.png", "content_type": "image/png"}
+
+
+def test_upload_of_fals_clients_gets_a_link_for_any_size(client: Client) -> None:
+    answer = client.send(
+        "POST",
+        "/storage/upload/initiate",
+        body=json.dumps(FAL_UPLOAD),
+        query={"storage_type": "fal-cdn-v3"},
+    )
+
+    assert answer.status == 200
+    assert answer.body.keys() == {"upload_url", "file_url"}
+    key = answer.body["file_url"].removeprefix("cos://results-1250000000/")
+    assert re.fullmatch(r"\.aigc/inputs/[0-9a-f]{32}/cat\.png", key)
+    assert answer.body["upload_url"].endswith(f"{key}?expires=900&signed=Content-Type=image/png")
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"file_name": "../cat.png"}, "file_name"),
+        ({"content_type": "application/octet-stream"}, "content_type"),
+        ({"size": 1000}, "size"),
+    ],
+)
+def test_upload_of_fals_clients_of_anything_else_is_refused(
+    client: Client, more: dict[str, Any], field: str
+) -> None:
+    answer = client.post("/storage/upload/initiate", FAL_UPLOAD | more)
+
+    assert (answer.status, answer.body["field"]) == (422, field)
 
 
 # Once they are gone

@@ -106,12 +106,21 @@ def test_generation_answers_with_the_image(client: Client, vendor: Vendor) -> No
 
 
 @pytest.mark.usefixtures("vendor")
-def test_image_is_answered_in_base64(client: Client) -> None:
-    answer = generate(client, response_format="b64_json")
+@pytest.mark.parametrize("response_format", ["b64_json", None])
+def test_image_is_in_the_answer_by_default(client: Client, response_format: str | None) -> None:
+    answer = generate(client, response_format=response_format)
 
     [image] = answer.body["data"]
     assert base64.b64decode(image["b64_json"]).startswith(b"\x89PNG")
-    assert "url" not in image
+
+
+@pytest.mark.usefixtures("vendor")
+def test_answer_may_have_only_urls(client: Client) -> None:
+    answer = generate(client, response_format="url")
+
+    [image] = answer.body["data"]
+    assert image.keys() == {"url"}
+    assert answer.body["warnings"] == []
 
 
 @pytest.mark.usefixtures("vendor")
@@ -124,7 +133,7 @@ def test_image_too_large_for_an_answer_is_answered_as_url(
 
     [image] = answer.body["data"]
     assert image.keys() == {"url"}
-    assert "b64_json is ignored" in answer.body["warnings"][0]
+    assert "get them by their url" in answer.body["warnings"][0]
 
 
 def test_async_answers_at_once_with_the_urls_of_the_queue(client: Client, vendor: Vendor) -> None:
@@ -194,9 +203,7 @@ def test_repeat_of_a_call_whose_first_attempt_just_begins_finds_it(
     client: Client, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = generate(client, retry(0))
-    begun = while_it_waits(
-        client, monkeypatch, lambda: generate(client, retry(0), **ASYNC)
-    )
+    begun = while_it_waits(client, monkeypatch, lambda: generate(client, retry(0), **ASYNC))
 
     repeated = generate(client, retry(1))
 
@@ -313,7 +320,7 @@ def test_failure_is_answered_once_and_the_next_call_tries_anew(
 
 @pytest.mark.parametrize(
     ("err_code_ext", "status", "code"),
-    [("ModelGenerateFailed", 502, "task_failed"), ("InvalidParameter", 400, "refused")],
+    [("ModelGenerateFailed", 500, "task_failed"), ("InvalidParameter", 400, "refused")],
 )
 def test_what_the_vendor_says_is_an_error(
     client: Client, vendor: Vendor, err_code_ext: str, status: int, code: str

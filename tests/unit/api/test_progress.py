@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from aigc.api.errors import ENDED
+from aigc.errors import AmbiguousError
 from aigc.jobs.job import ErrorType, JobError
-from tests.fakes import picture
+from tests.fakes import START, ClockWithEvents, InMemoryStore, picture
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.api.client import Answer, Client
+
+
+class UnreadableStore(InMemoryStore):
+    """Records of jobs cannot be read."""
+
+    def get(self, key: str) -> bytes | None:
+        if key.startswith("jobs/"):
+            raise AmbiguousError("get", code="ClientNetworkError")
+        return super().get(key)
 
 
 def submitted(client: Client, path: str = IMAGE, **more: Any) -> str:
@@ -159,7 +172,7 @@ def test_result_repeats_the_prompt(client: Client) -> None:
     [
         ("InvalidParameter.VoilationContent", 422, "content_policy_violation"),
         ("InvalidParameterValue", 424, "refused"),
-        ("ModelGenerateFailed", 502, "task_failed"),
+        ("ModelGenerateFailed", 500, "task_failed"),
     ],
 )
 def test_failure_has_its_own_status_and_the_vendors_words(
@@ -290,13 +303,114 @@ def test_request_of_another_kind_is_not_cancelled(client: Client) -> None:
     assert status_of(client, request_id).body["status"] == "IN_QUEUE"
 
 
-@pytest.mark.parametrize("what", ["", "/status", "/status/stream"])
-def test_answers_about_a_request_name_it_in_a_header(client: Client, what: str) -> None:
-    request_id = finished(client)
+ABOUT_A_REQUEST = (
+    ("GET", f"{IMAGE}/requests/{{id}}"),
+    ("GET", f"{IMAGE}/requests/{{id}}/status"),
+    ("GET", f"{IMAGE}/requests/{{id}}/status/stream"),
+    ("PUT", f"{IMAGE}/requests/{{id}}/cancel"),
+    ("GET", "/tencent-vod/v1/query/{id}"),
+    ("GET", "/v1/jobs/{id}"),
+    ("POST", "/v1/jobs/{id}"),
+)
 
-    answer = client.get(f"{IMAGE}/requests/{request_id}{what}")
+
+@pytest.mark.parametrize(("method", "path"), ABOUT_A_REQUEST)
+@pytest.mark.parametrize("make", [submitted, finished])
+def test_answers_about_a_request_name_it_in_a_header(
+    client: Client, method: str, path: str, make: Callable[[Client], str]
+) -> None:
+    request_id = make(client)
+
+    answer = client.send(method, path.format(id=request_id))
 
     assert answer.headers["X-Fal-Request-Id"] == request_id
+
+
+@pytest.mark.parametrize(("method", "path"), ABOUT_A_REQUEST)
+def test_answers_about_a_request_name_it_also_where_the_ledger_fails(
+    client: Client, method: str, path: str
+) -> None:
+    request_id = submitted(client)
+    client.world.store = UnreadableStore(client.world.clock)
+
+    answer = client.send(method, path.format(id=request_id))
+
+    assert answer.status in {405, 503}
+    assert answer.headers["X-Fal-Request-Id"] == request_id
+
+
+def test_a_request_is_not_named_to_a_caller_without_a_key_or_where_there_is_none(
+    client: Client,
+) -> None:
+    request_id = submitted(client)
+
+    missing = client.get(f"{IMAGE}/requests/nobody")
+    client.headers = {}
+    keyless = client.get(f"{IMAGE}/requests/{request_id}")
+
+    assert (missing.status, keyless.status) == (404, 401)
+    assert not {"X-Fal-Request-Id"} & {*missing.headers, *keyless.headers}
+
+
+# A shortened path: fal.ai's JavaScript client
+
+
+SHORTENED = "/tencent-vod/v1"
+
+
+def test_result_on_a_shortened_path_waits_for_the_end(client: Client) -> None:
+    request_id = submitted(client)
+    vendor = client.world.vendor
+    client.world.clock = ClockWithEvents(4, lambda: vendor.finish(vendor.tasks[0]))
+
+    answer = client.get(f"{SHORTENED}/requests/{request_id}")
+
+    assert answer.status == 200
+    assert len(answer.body["images"]) == 1
+
+
+def test_result_on_a_shortened_path_asks_to_call_again_when_the_time_is_over(
+    client: Client,
+) -> None:
+    request_id = submitted(client)
+
+    answer = client.get(f"{SHORTENED}/requests/{request_id}")
+
+    assert (answer.status, answer.body) == (307, None)
+    assert answer.headers["Location"] == request_id
+    assert client.world.clock.now() == START + timedelta(seconds=55)
+
+
+def test_result_on_a_shortened_path_is_not_held_for_head(client: Client) -> None:
+    request_id = submitted(client)
+
+    answer = client.send("HEAD", f"{SHORTENED}/requests/{request_id}")
+
+    assert answer.status == 400
+    assert client.world.clock.now() == START
+
+
+def test_a_failure_of_the_ledger_does_not_end_the_wait(client: Client) -> None:
+    request_id = submitted(client)
+    world, vendor = client.world, client.world.vendor
+    readable, unreadable = world.store, UnreadableStore(world.clock)
+    world.clock = clock = ClockWithEvents(4, lambda: vendor.finish(vendor.tasks[0]))
+    clock.add(2, lambda: setattr(readable, "get", unreadable.get))
+    clock.add(6, lambda: delattr(readable, "get"))
+
+    answer = client.get(f"{SHORTENED}/requests/{request_id}")
+
+    assert answer.status == 200
+    assert clock.now() >= START + timedelta(seconds=6)
+
+
+@pytest.mark.parametrize("error_type", get_args(ErrorType))
+def test_no_failure_is_one_that_clients_repeat(error_type: ErrorType) -> None:
+    """@fal-ai/client repeats 429, 502, 503, and 504 unless its caller's own time was over."""
+    verdict = ENDED[error_type]
+
+    assert verdict.status not in {408, 409, 429, 502, 503}
+    assert verdict.status != 504 or verdict.timed_out == "user"
 
 
 # A start in time

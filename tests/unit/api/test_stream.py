@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.fakes import START, ManualClock
+from tests.fakes import START, ClockWithEvents
 from tests.unit.api.test_progress import finished, submitted
 from tests.unit.api.test_submit import IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.unit.api.client import Answer, Client
-
-
-class ClockWithEvents(ManualClock):
-    """Something happens at a second of its own."""
-
-    def __init__(self, second: float, happens: Callable[[], Any]) -> None:
-        super().__init__()
-        self._second = second
-        self._happens = happens
-
-    def sleep(self, seconds: float) -> None:
-        before = self.moment
-        super().sleep(seconds)
-        if before < START + timedelta(seconds=self._second) <= self.moment:
-            self._happens()
 
 
 def stream(client: Client, request_id: str, known: str = "", **more: Any) -> Answer:
@@ -114,6 +96,45 @@ def test_event_is_what_the_status_says(client: Client) -> None:
     status = client.get(f"{IMAGE}/requests/{request_id}/status", query={"logs": "1"})
 
     assert event["data"] == status.body
+
+
+def test_no_line_of_the_log_comes_twice(client: Client) -> None:
+    request_id = submitted(client)
+    vendor = client.world.vendor
+    [first] = events(stream(client, request_id, query={"logs": "1"}))
+    vendor.finish(vendor.tasks[0])
+    client.world.clock.pass_time(2)
+
+    [last] = events(stream(client, request_id, known=first["id"], query={"logs": "1"}))
+    status = client.get(f"{IMAGE}/requests/{request_id}/status", query={"logs": "1"})
+
+    assert [line["message"] for line in last["data"]["logs"]] == ["succeeded"]
+    assert first["data"]["logs"] + last["data"]["logs"] == status.body["logs"]
+
+
+def test_client_that_knows_no_event_of_ours_gets_the_whole_log(client: Client) -> None:
+    request_id = finished(client)
+
+    [event] = events(stream(client, request_id, known="yesterday", query={"logs": "1"}))
+
+    assert len(event["data"]["logs"]) == 3
+
+
+def test_call_on_a_shortened_path_is_held_until_the_end(client: Client) -> None:
+    first = submitted(client)
+    request_id = submitted(client)
+    vendor = client.world.vendor
+    client.world.clock = clock = ClockWithEvents(5, lambda: vendor.finish(vendor.tasks[0]))
+    clock.add(10, lambda: client.get(f"{IMAGE}/requests/{first}"))
+    clock.add(30, lambda: vendor.finish(vendor.tasks[1]))
+
+    answer = client.get(f"/tencent-vod/v1/requests/{request_id}/status/stream", query={"logs": "1"})
+
+    queued, ended = [event["data"] for event in events(answer)]
+    assert (queued["status"], ended["status"]) == ("IN_QUEUE", "COMPLETED")
+    assert 30 <= waited(client) <= 33
+    messages = [line["message"] for line in queued["logs"] + ended["logs"]]
+    assert messages == ["accepted as vod.image", "attempt 1 sent: task-2", "succeeded"]
 
 
 def test_head_is_not_held(client: Client) -> None:

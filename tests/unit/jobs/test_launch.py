@@ -122,7 +122,7 @@ def test_a_queued_job_without_an_answer_is_written_again_and_left_alone_for_a_wh
 
 def test_a_lane_that_cannot_be_listed_keeps_no_job_from_being_accepted(world: World) -> None:
     class Unlisted(InMemoryStore):
-        def list(self, prefix: str, *_: object) -> Sequence[Listed]:  # type: ignore[override]
+        def list(self, prefix: str, *_: object) -> Sequence[Listed]:
             raise ThrottledError(f"list {prefix}")
 
     world.store = Unlisted(world.clock)

@@ -439,7 +439,8 @@ class Cost:
 
 
 def runtime_in_parallel(world: World) -> Runtime:
-    return world.runtime(parallel=world.store.round_trips.parallel)
+    world.parallel = world.store.round_trips.parallel
+    return world.runtime()
 
 
 @pytest.mark.parametrize("kind", TASKS)

@@ -46,7 +46,7 @@ def test_no_version_is_there_twice(kind: str) -> None:
 def test_the_catalogue_says_what_the_installed_sdk_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status = models.main(["--check"])
+    status = models.main(check=True)
 
     assert (status, capsys.readouterr().out) == (
         0,
@@ -77,7 +77,7 @@ def test_each_difference_from_the_sdk_is_printed(
     ]
     other_models.write_text(json.dumps(data), encoding="utf-8")
 
-    status = models.main(["--check"])
+    status = models.main(check=True)
 
     lines = capsys.readouterr().out.splitlines()
     assert status == 1
@@ -88,7 +88,7 @@ def test_each_difference_from_the_sdk_is_printed(
 
 
 def test_the_models_are_printed_by_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    status = models.main([])
+    status = models.main()
 
     lines = capsys.readouterr().out.splitlines()
     assert status == 0

@@ -7,14 +7,14 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from aigc.api.call import FAL_REQUEST_ID
 from aigc.api.openai.errors import openai_failure, still_running
 from aigc.api.openai.forms import form_fields, is_form
 from aigc.api.openai.handouts import Turn, turn_of
 from aigc.api.openai.request import read_request
-from aigc.api.progress import RESULT_URL_S, named, watch
+from aigc.api.progress import LONGEST_HOLD_S, RESULT_URL_S, watch
 from aigc.api.quotas import check_kind
 from aigc.api.submit import accept_order, json_body, read_order
-from aigc.api.wishes import LONGEST_PATIENCE_S
 from aigc.jobs.accept import fingerprint
 from aigc.jobs.job import id_from
 from aigc.triggers.http import HttpResponse
@@ -52,11 +52,11 @@ def _answer(call: Call, request: ImageRequest) -> HttpResponse:
     turn = _turn(call, order, request)
     job = accept_order(call, turn.named(order) if turn else order)
     if not request.is_async:
-        job = watch(job, runtime, LONGEST_PATIENCE_S, lambda seen: seen.has_ended)
+        job = watch(job, runtime, LONGEST_HOLD_S, lambda seen: seen.has_ended)
     response = _response(job, request, call)
     if turn and (job.has_ended or request.is_async):
         turn.hand_out(runtime)
-    return response.with_headers(named(job))
+    return response.with_headers({FAL_REQUEST_ID: job.id})
 
 
 def _turn(call: Call, order: Order, request: ImageRequest) -> Turn | None:
@@ -105,7 +105,7 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
     if in_base64 and sum(picture.size for picture in job.pictures) > LARGEST_ANSWER:
         in_base64 = False
         limit = f"an answer has room for {LARGEST_ANSWER} bytes of images"
-        warnings.append(f"response_format b64_json is ignored: {limit}; get them by their url")
+        warnings.append(f"the images are not in the answer: {limit}; get them by their url")
     first = job.pictures[0]
     return {
         "created": int(job.updated_at.timestamp()),
@@ -118,7 +118,8 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
 
 
 def _image(picture: Picture, runtime: Runtime, *, in_base64: bool) -> schemas.OpenAIImage:
+    image: schemas.OpenAIImage = {"url": runtime.results.presigned_url(picture.key, RESULT_URL_S)}
     data = runtime.results.get(picture.key) if in_base64 else None
-    if data is None:
-        return {"url": runtime.results.presigned_url(picture.key, RESULT_URL_S)}
-    return {"b64_json": base64.b64encode(data).decode()}
+    if data is not None:
+        image["b64_json"] = base64.b64encode(data).decode()
+    return image

@@ -50,8 +50,8 @@ class ImageRequest:
     body: dict[str, Any]
     """The body of the submit that does the same."""
     warnings: list[str] = field(default_factory=list)
-    is_base64: bool = False
-    """Whether images are answered in Base64, not as URLs."""
+    is_base64: bool = True
+    """Whether images are answered in Base64 as well, as OpenAI's models do by default."""
     is_async: bool = False
 
     @property
@@ -81,7 +81,7 @@ def read_request(fields: dict[str, Any], *, is_edit: bool) -> ImageRequest:
         reader.read_images()
     reader.read_what_has_no_effect()
     request = reader.request
-    request.is_base64 = _word(fields, "response_format", ("url", "b64_json")) == "b64_json"
+    request.is_base64 = _word(fields, "response_format", ("url", "b64_json")) != "url"
     request.is_async = _truth(fields, "async")
     if not fields.get("prompt"):
         raise refused("prompt", "is required", allowed="a description of the image")

@@ -12,7 +12,7 @@ from aigc.api.errors import CANCELLED, ENDED, RAISED
 from aigc.api.jobs import MOST_AT_ONCE, USUAL
 from aigc.api.openapi import schemas
 from aigc.api.parameters import SWITCH
-from aigc.api.uploads import UploadRequest
+from aigc.api.uploads import FalUploadRequest, UploadRequest
 from aigc.api.wishes import LONGEST_PATIENCE_S
 from aigc.errors import BackloggedError, CloudError, ThrottledError
 from aigc.jobs.job import State
@@ -99,15 +99,16 @@ MEANINGS: Mapping[Fault, str] = {
     (429, "rate_limited"): "The key's calls of this minute are used up.",
     (429, "throttled"): "Tencent Cloud gets too many requests: wait for `Retry-After`.",
     (500, "internal_error"): "A defect of this service; its log has the details.",
-    (502, "result_unusable"): "The task finished, but its image could not be used.",
-    (502, "task_failed"): "The task failed at the vendor.",
+    (500, "result_unusable"): "The task finished, but its image could not be used.",
+    (500, "submission_unknown"): "It is unknown whether the vendor accepted the task.",
+    (500, "task_failed"): "The task failed at the vendor.",
     (
         503,
         "cloud_unavailable",
     ): "Tencent Cloud refused a request of the service, or did not answer.",
     (503, "throttled"): "Tencent Cloud has no room: wait for `Retry-After`.",
     (504, "request_timeout"): "The task was not sent within `X-Fal-Request-Timeout`.",
-    (504, "submission_unknown"): "It is unknown whether the vendor accepted the task.",
+    (507, "throttled"): "The vendor had no room through all attempts: submit the task later.",
 }
 
 FAILED: frozenset[Fault] = frozenset(
@@ -155,11 +156,11 @@ _OPENAI_ERRORS = {
     413: "The body has more than 6 MiB: give images by URL.",
     415: "The body is neither JSON nor a form, or it is compressed.",
     429: "A limit of the key is reached, or Tencent Cloud gets too many requests.",
-    500: "A defect of this service; its log has the details.",
-    502: "The task failed at the vendor.",
+    500: "The task failed at the vendor, or this service has a defect: `code` says which.",
     503: "Tencent Cloud refused a request of the service, has no room, or did not answer.",
-    504: "The request goes on: the same call again waits for it. Or it is unknown whether the"
-    " vendor accepted the task, which `code` says.",
+    504: "The request goes on: the same call again waits for it. Or the task was not sent within"
+    " `X-Fal-Request-Timeout`: `code` says which.",
+    507: "The vendor had no room through all attempts: make the call later.",
 }
 """Status of an error in OpenAI's form → what it means."""
 
@@ -228,6 +229,16 @@ OPERATIONS: Mapping[str, Operation] = {
         faults=_KEYED | _BODY,
         body=UploadRequest,
     ),
+    "fal_upload": Operation(
+        group="Submit",
+        summary="Get a link to upload an input image, as fal.ai's clients ask for it",
+        answers={
+            200: Answer(means="PUT the image there.", shapes=(schemas.FalUpload,)),
+            **_PLATFORM,
+        },
+        faults=_KEYED | _BODY,
+        body=FalUploadRequest,
+    ),
     "status": Operation(
         group="Requests",
         summary="Get the status of a request",
@@ -260,7 +271,14 @@ OPERATIONS: Mapping[str, Operation] = {
     "result": Operation(
         group="Requests",
         summary="Get the images of a request",
-        answers={200: Answer(means="The images.", shapes=(schemas.Result,))},
+        answers={
+            200: Answer(means="The images.", shapes=(schemas.Result,)),
+            307: Answer(
+                means="Only under the first two parts of the path, where the answer waits for the"
+                " end of the request: it has not ended in the time of one call. Ask again.",
+                content_type="",
+            ),
+        },
         faults=_NAMED | {(400, "request_in_progress")},
         can_have_failed=True,
     ),
@@ -489,6 +507,11 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "in": "query",
         "description": "Last day, in UTC; today by default. At most 31 days after the first.",
         "schema": _DAY,
+    },
+    "storage_type": {
+        "in": "query",
+        "description": "Sent by fal.ai's clients; it changes nothing.",
+        "schema": {"type": "string"},
     },
     "Last-Event-ID": {
         "in": "header",

@@ -636,6 +636,16 @@ class Upload(TypedDict):
     image."""
 
 
+class FalUpload(TypedDict):
+    """Where to PUT an image, and how to name it as an input, in the words of fal.ai."""
+
+    upload_url: str
+    """URL to PUT the image to, valid for 15 minutes."""
+    file_url: str
+    """The image as an input (`cos://…`): put it into the field of the task for the URL of an
+    image."""
+
+
 # Usage
 
 
@@ -759,12 +769,12 @@ class OpenAIModelList(TypedDict):
 
 
 class OpenAIImage(TypedDict):
-    """One finished image: either a URL or the image itself."""
+    """One finished image."""
 
-    url: NotRequired[str]
+    url: str
     """URL of the image, valid for an hour."""
     b64_json: NotRequired[str]
-    """The image in Base64, for `response_format` `b64_json`."""
+    """The image in Base64, unless `response_format` is `url` or the images are too large."""
 
 
 class OpenAIImages(TypedDict):
@@ -808,7 +818,7 @@ class _OpenAIRequest(TypedDict, total=False):
     background: Literal["auto", "opaque", "transparent"] | None
     """Background; `transparent` only with OG."""
     response_format: Literal["url", "b64_json"] | None
-    """How images are answered; URLs by default, and also if the images are too large."""
+    """`url`: the answer has only URLs. Otherwise it also has the images in Base64."""
     user: str | None
     """Name of the end user: users do not find each other's requests."""
 

@@ -11,20 +11,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.bad_input.corpus import corpus, data
-from tests.e2e.stack import Stack, running, wait_for
+from tests.e2e.stack import wait_for
 from tests.fakes import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.e2e.stack import Stack
 
 SUBMIT = "/tencent-vod/v1/aigc-image"
 BODY = json.dumps({"model_name": "GG", "model_version": "3.0", "prompt": "one only"}).encode()
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with running("--speed", "30", "--timeout", "10") as stack:
-        yield stack
 
 
 def sent(stack: Stack, request: bytes, *, hang_up: bool = False) -> bytes:

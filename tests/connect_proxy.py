@@ -1,0 +1,77 @@
+"""An HTTP proxy that records where a client wants to connect, and lets it reach loopback only."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import socketserver
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TIMEOUT_S = 60
+
+
+class ConnectProxy(socketserver.ThreadingTCPServer):
+    """Serves CONNECT on a loopback port."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.hosts: list[str] = []
+        """Each host that was asked for, in order, with its port."""
+
+    @property
+    def url(self) -> str:
+        """What goes into HTTPS_PROXY."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextlib.contextmanager
+def connect_proxy() -> Iterator[ConnectProxy]:
+    """Run a proxy."""
+    with ConnectProxy() as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield proxy
+        finally:
+            proxy.shutdown()
+
+
+class _Tunnel(BaseHTTPRequestHandler):
+    server: ConnectProxy
+
+    def do_CONNECT(self) -> None:
+        self.server.hosts.append(self.path)
+        name, _, port = self.path.rpartition(":")
+        if name != "127.0.0.1":
+            self.send_error(HTTPStatus.FORBIDDEN, "only loopback can be reached")
+            return
+        with socket.create_connection((name, int(port)), timeout=TIMEOUT_S) as target:
+            self.send_response(HTTPStatus.OK)
+            self.end_headers()
+            _relay(self.connection, target)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def _relay(client: socket.socket, target: socket.socket) -> None:
+    other = {client: target, target: client}
+    while True:
+        readable, _, _ = select.select([client, target], [], [], TIMEOUT_S)
+        for end in readable:
+            data = end.recv(65536)
+            if not data:
+                return
+            other[end].sendall(data)
+        if not readable:
+            return

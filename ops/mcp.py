@@ -62,7 +62,7 @@ class Service:
 
 
 @app.command()
-def mcp(
+def main(
     endpoint: Annotated[
         str | None,
         typer.Option(help="URL of a deployment, as `pulumi up` prints it.", rich_help_panel=PANEL),

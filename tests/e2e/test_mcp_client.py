@@ -88,7 +88,7 @@ async def ended(client: Client, request_id: str) -> CallToolResult:
 
 def paid(stack: Stack, prompt: str) -> int:
     """Count the tasks with a prompt that the vendor was paid for."""
-    return sum(task["params"].get("Prompt") == prompt for task in stack.tasks())
+    return sum(task["prompt"] == prompt for task in stack.tasks())
 
 
 async def use_all_tools(client: Client, prompt: str, image: str) -> None:

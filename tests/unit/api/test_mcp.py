@@ -664,12 +664,14 @@ def test_jobs_are_listed_in_pages(agent: Agent) -> None:
 
 def test_waiting_request_is_cancelled(agent: Agent) -> None:
     agent.submit(**BOAT)
-    waiting = agent.submit(model="gg-3.0", prompt="the lane has one slot")
+    car = {"model": "gg-3.0", "prompt": "the lane has one slot"}
+    waiting = agent.submit(**car)
     called = agent.call("cancel", request_id=waiting)
     after = agent.call("get_result", request_id=waiting)
 
     assert "is cancelled; nothing is billed" in text(called)
     assert "was cancelled" in text(after)
+    assert agent.submit(**car) != waiting
 
 
 def test_models_and_scenes_are_listed(agent: Agent) -> None:

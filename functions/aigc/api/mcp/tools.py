@@ -19,7 +19,7 @@ from aigc.api.mcp.arguments import (
     SceneArguments,
     SpendingArguments,
 )
-from aigc.api.mcp.results import ToolResult, end_of, progress, turn_for
+from aigc.api.mcp.results import ToolResult, end_of, hand_out, progress, turn_for
 from aigc.api.progress import watch
 from aigc.api.quotas import check_kind
 from aigc.api.submit import accept_order, read_order
@@ -226,6 +226,8 @@ def cancel(call: Call, arguments: RequestArguments) -> ToolResult:
         "already_ended": "had already ended; `get_result` says how.",
     }
     job = cancellation.job
+    if cancellation.outcome == "cancelled":
+        hand_out(job, call.runtime)  # the same arguments mean a new request
     text = f"Request {request_id} {texts[cancellation.outcome]}"
     return ToolResult(text, {"request_id": request_id, "state": job.state})
 

@@ -28,6 +28,7 @@ def test_images_and_errors(stack: Stack, installed: Path) -> None:
             stack,
             installed,
             PROXY=proxy.url,
+            LITELLM_LOCAL_MODEL_COST_MAP="True",  # otherwise it loads one from the internet
             PHOTO=str(SAMPLES / "cat.jpg"),
         )
 

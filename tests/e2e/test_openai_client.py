@@ -211,7 +211,7 @@ def test_edit_takes_files_where_bodies_arrive_unharmed(stack: Stack) -> None:
 def test_call_that_took_too_long_finds_its_image_again() -> None:
     prompt = "a picture that takes its time"
     with (
-        running("--speed", "1", "--timeout", "10") as slow,
+        running("--speed", "2", "--timeout", "10") as slow,
         client_of(slow.gateway, slow) as client,
     ):
         with pytest.raises(openai.InternalServerError) as late:

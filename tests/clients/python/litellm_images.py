@@ -14,7 +14,6 @@ PHOTO = Path(os.environ["PHOTO"])
 options = {"model": "openai/gg-3.0", "api_base": GATEWAY, "api_key": KEY}
 
 made = litellm.image_generation(prompt="litellm", size="1024x1024", **options)
-inside = litellm.image_generation(prompt="litellm inside", response_format="b64_json", **options)
 
 
 async def generate() -> list[litellm.ImageResponse]:
@@ -46,7 +45,7 @@ print(
     json.dumps(
         {
             "urls": [answer.data[0].url for answer in answers],
-            "base64": inside.data[0].b64_json[:6],
+            "base64": made.data[0].b64_json[:6],
             "errors": errors,
         }
     )

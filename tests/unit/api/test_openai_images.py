@@ -10,6 +10,7 @@ import pytest
 from aigc.api.openai import images
 from aigc.errors import AmbiguousError
 from tests.fakes import StoreFault, picture
+from tests.unit.api.test_keys import put_key, with_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -315,6 +316,52 @@ def test_failure_is_answered_once_and_the_next_call_tries_anew(
     assert vendor.created == 2
 
 
+# Keys
+
+
+def test_repeat_finds_its_image_where_the_key_has_no_jobs_left(
+    client: Client, vendor: Vendor
+) -> None:
+    caller = with_key(client, put_key(client.world, jobs_per_day=1))
+    vendor.ends = ""
+    late = generate(caller)
+    vendor.ends = "done"
+    found, refused = generate(caller), generate(caller)
+
+    assert (late.status, found.status) == (504, 200)
+    assert (refused.status, error(refused)["code"]) == (429, "insufficient_quota")
+    assert refused.headers["x-should-retry"] == "false"
+    assert vendor.created == 1
+
+
+def test_refused_call_costs_the_key_nothing(client: Client, vendor: Vendor) -> None:
+    caller = with_key(client, put_key(client.world, jobs_per_day=1))
+    body = {**BODY, "image": "cos://inbox-1250000000/private.png"}
+
+    assert caller.post(EDIT, body).status == 400
+    assert generate(caller).status == 200
+    assert vendor.created == 1
+
+
+def test_calls_of_a_minute_that_are_used_up_are_told_in_openais_form(client: Client) -> None:
+    caller = with_key(client, put_key(client.world, requests_per_minute=1))
+    caller.get("/openai/v1/models")
+    answer = caller.get("/openai/v1/models")
+
+    assert (answer.status, error(answer)["code"]) == (429, "rate_limit_exceeded")
+    assert answer.headers["x-should-retry"] == "true"
+    assert answer.headers["Retry-After"]
+
+
+def test_key_uses_and_sees_the_models_of_its_kinds(client: Client) -> None:
+    caller = with_key(client, put_key(client.world, kinds=["mps.image"]))
+    refused = generate(caller)
+
+    assert {name.partition("/")[0] for name in listed(caller) if "/" in name} == {"mps.image"}
+    assert caller.get("/openai/v1/models/gg-3.0").status == 404
+    assert (refused.status, error(refused)["code"]) == (403, "forbidden")
+
+
 # Errors
 
 
@@ -381,6 +428,7 @@ def test_unexpected_error_is_told_in_openais_form(
         ({"response_format": "svg"}, "response_format", "url, b64_json"),
         ({"stream": True}, "stream", "false"),
         ({"partial_images": 2}, "stream", "partial_images"),
+        ({"partial_images": "two"}, "partial_images", "1 to 10"),
         ({"svg": {"model": "x"}}, "svg", "no model"),
         ({"frame_count": 3}, "frame_count", "no model"),
         ({"async": "perhaps"}, "async", "true, false"),
@@ -405,6 +453,25 @@ def test_wrong_field_is_named_before_anything_is_paid(
     assert hint in error(answer)["message"]
     assert answer.headers["x-should-retry"] == "false"
     assert client.world.vendor.tasks == []
+
+
+FIELDS = (
+    *("model", "prompt", "n", "size", "quality", "output_format", "background", "response_format"),
+    *("user", "safety_identifier", "image", "mask", "async", "stream", "partial_images", "svg"),
+    *("style", "moderation", "output_compression", "result", "webhook_url", "output_config"),
+    *("ext_info", "file_infos", "session_id", "model_name", "seed"),
+)
+ODD = (None, "", "x", "x" * 5000, 0, -1, 1.5, True, [], [1], [None], {}, {"a": 1}, [[]], "é\u0000")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_no_value_of_a_field_crashes_a_call(client: Client, field: str) -> None:
+    for odd in ODD:
+        body = {**BODY, "image": URL, **ASYNC, field: odd}
+        if field == "async":
+            body["n"] = 99
+
+        assert client.post(EDIT, body).status in {200, 400, 404}, odd
 
 
 @pytest.mark.parametrize("model", ["gpt-image-1", "vod.image/GG", "nowhere/gg-3.0", "gg"])
@@ -438,6 +505,7 @@ def test_unknown_model_is_404(client: Client, model: str) -> None:
         ),
         ({"model": "og-image2", "quality": "high"}, {"ModelVersion": "image2_high"}),
         ({"model": "OG-image2"}, {"ModelVersion": "image2_medium"}),
+        ({"model": "og-image2_high", "quality": "standard"}, {"ModelVersion": "image2_high"}),
         (
             {"model": "og-image2", "background": "transparent", "output_format": "png"},
             {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _STATUSES = {422: 400, 424: 400}
 """Status of this service → OpenAI's, where they differ."""
 
-_CODES = {
+CODES = {
     "unauthorized": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
     "throttled": "rate_limit_exceeded",
@@ -77,7 +77,7 @@ def still_running(job: Job, status_url: str) -> HttpResponse:
 
 
 def _body(verdict: Verdict, message: str, *, param: str | None, request_id: str) -> OpenAIError:
-    code = _CODES.get(verdict.error_type, verdict.error_type)
+    code = CODES.get(verdict.error_type, verdict.error_type)
     is_ours = verdict.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     usual_type = "server_error" if is_ours else "invalid_request_error"
     return {

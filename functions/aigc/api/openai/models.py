@@ -65,7 +65,7 @@ def find_choice(model: object, quality: str) -> Choice:
         HttpError: No model has this name.
     """
     if not isinstance(model, str) or not model:
-        problem = "is required" if model in {None, ""} else f"{shown(model)} is not allowed"
+        problem = "is required" if model in (None, "") else f"{shown(model)} is not allowed"
         raise refused("model", problem, allowed="an id of /models, such as gg-3.0")
     name, known = model.casefold(), _choices()
     choice = known.get(name) or known.get(f"{name}_{quality or _USUAL_LEVEL}") or _unknown(model)

@@ -7,6 +7,7 @@ that OpenAI does not have are those of a submit: the parameters of the task, `re
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,8 @@ MOST_IMAGES = 10
 """Largest `n` of OpenAI's API."""
 
 _QUALITIES = ("auto", "standard", "hd", *LEVELS)
-_QUALITY_LEVELS = {"auto": "", "standard": "medium", "hd": "high"}
+_QUALITY_LEVELS = {"auto": "", "standard": "", "hd": "high"}
+"""Words that are not levels → the level that they mean; empty: the usual one."""
 _IGNORED = {
     "complexity": "no model has such a parameter",
     "input_fidelity": "no model has such a parameter",
@@ -97,7 +99,6 @@ class _Reader:
         self._paths = model.limited if issubclass(model, ByModel) else {}
         self._fields = fields
         self._choice = choice
-        self._extras: dict[str, str] = {}
         self.request = ImageRequest(choice, fields)
 
     def read_model(self) -> None:
@@ -105,11 +106,11 @@ class _Reader:
         self._set("model_version", self._choice.version, "model")
 
     def read_quality(self, quality: str) -> None:
-        if quality not in {"", "auto"} and not has_levels(self._choice):
+        if _QUALITY_LEVELS.get(quality, quality) and not has_levels(self._choice):
             self._warn(f"quality is ignored: {self._choice.name} has no levels of quality")
 
     def read_count(self) -> None:
-        count = _integer(self._fields.pop("n", None))
+        count = _integer(self._fields, "n")
         if count is None:
             return
         known = self._choice.known
@@ -166,7 +167,7 @@ class _Reader:
         for name, ability in _REFUSED.items():
             if self._fields.pop(name, None) not in (None, ""):
                 raise refused(name, f"no model makes or reads {ability}", allowed="no such field")
-        if _truth(self._fields, "stream") or _integer(self._fields.pop("partial_images", None)):
+        if _truth(self._fields, "stream") or _integer(self._fields, "partial_images"):
             problem = "is not possible: an answer is sent in one piece"
             raise refused("stream", problem, allowed="false, and no partial_images")
 
@@ -238,14 +239,15 @@ def _word(fields: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
     return word
 
 
-def _integer(value: object) -> int | None:
-    """Read `n`; a form sends digits."""
+def _integer(fields: dict[str, Any], name: str) -> int | None:
+    """Take a field that holds a small number; a form sends digits."""
+    value = fields.pop(name, None)
     if value in (None, ""):
         return None
     is_number = isinstance(value, int) and not isinstance(value, bool)
     text = str(value) if is_number or isinstance(value, str) else ""
-    if not (text.isascii() and text.removeprefix("-").isdecimal() and len(text) < MOST_IMAGES):
-        raise refused("n", f"{shown(value)} is not allowed", allowed=f"1 to {MOST_IMAGES}")
+    if not re.fullmatch("-?[0-9]{1,9}", text):
+        raise refused(name, f"{shown(value)} is not allowed", allowed=f"1 to {MOST_IMAGES}")
     return int(text)
 
 

@@ -450,7 +450,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "in": "header",
         "description": "How often OpenAI's SDK has repeated this call, as it says itself: a repeat"
         " gets the images again that were answered to an earlier attempt.",
-        "schema": {"type": "string", "pattern": "^[0-9]{1,3}$"},
+        "schema": {"type": "string"},
     },
     "key": {
         "in": "path",

@@ -187,6 +187,11 @@ CLIENTS: Mapping[str, Client] = {
     "openapi-python-client": Client(
         "tests/clients/python/openapi-python-client.txt", "openapi-python-client"
     ),
+    "@modelcontextprotocol/sdk": Client("tests/clients/js/package.json", "npm"),
+    "mcp": Client(
+        "requirements.lock",
+        what_is_run="`tests/e2e/test_mcp_client.py`: every tool, over HTTP and over stdio",
+    ),
     "openapi-typescript": Client("tests/clients/js/package.json", "npm"),
     "schemathesis": Client(
         "requirements.lock", what_is_run="`tests/e2e/test_openapi.py`: what the document allows"

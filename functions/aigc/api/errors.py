@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aigc.api.openapi.schemas import Failure, Refusal, VendorRefusal
     from aigc.jobs.job import ErrorType, Job
 
-ErrorFormat = Literal["own", "both", "vendor", "openai"]
-"""Format of an error: clients of the relay and of OpenAI's API read only their own."""
+ErrorFormat = Literal["own", "both", "vendor", "openai", "mcp"]
+"""Format of an error: clients of the relay, of OpenAI's API and of MCP read only their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,10 @@ def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own"
         from aigc.api.openai.errors import openai_refusal  # noqa: PLC0415  few calls are of OpenAI's API
 
         return openai_refusal(error, verdict, headers, request_id)
+    if error_format == "mcp":
+        from aigc.api.mcp.errors import mcp_refusal  # noqa: PLC0415  few calls are of MCP
+
+        return mcp_refusal(error, verdict, headers, request_id)
     body: Refusal = {
         "detail": str(error),
         "error_type": verdict.error_type,

@@ -109,6 +109,13 @@ def openai_edit(call: Call) -> HttpResponse:
     return edit(call)
 
 
+def mcp(call: Call) -> HttpResponse:
+    """Answer a message of the Model Context Protocol."""
+    from aigc.api.mcp.rpc import respond  # noqa: PLC0415  other paths do not need it
+
+    return respond(call)
+
+
 def home(call: Call) -> HttpResponse:
     """Point to the documentation: API Gateway drops `Location`, so the body names it too."""
     docs_url = f"{call.base_url}/docs"
@@ -122,6 +129,9 @@ def favicon(_call: Call) -> HttpResponse:
 
 OPENAI = "/openai/v1"
 """Base path of OpenAI's API; all errors below it are in its form."""
+
+MCP = "/mcp"
+"""Path of the Model Context Protocol; all errors there are in its form."""
 
 _ENDPOINT = f"/(?P<endpoint>{'|'.join(ENDPOINTS)})"
 _OWNER = f"/(?P<endpoint>{'|'.join(ENDPOINTS)}|tencent-vod/v1|tencent-mps/v1)"
@@ -190,6 +200,7 @@ ROUTES = (
         openai_edit,
         error_format="openai",
     ),
+    Route("mcp", "POST", re.compile(MCP), mcp, error_format="mcp"),
     Route("health", "GET", re.compile("/health"), health, is_open=True),
     Route("openapi", "GET", re.compile(r"/openapi\.json"), openapi, is_open=True),
     Route("docs", "GET", re.compile("/docs"), docs, is_open=True),
@@ -291,6 +302,8 @@ def error_format(request: HttpRequest, error: AigcError | None = None) -> ErrorF
     path = _path(request)
     if path.startswith(f"{OPENAI}/"):
         return "openai"
+    if path == MCP:
+        return "mcp"
     if isinstance(error, HttpError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "both"
     return next((route.error_format for route in _found(path)), "both")

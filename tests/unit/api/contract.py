@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 
 from aigc.api.openapi.document import document, templates
-from aigc.api.routes import OPENAI, ROUTES
+from aigc.api.routes import MCP, OPENAI, ROUTES
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Answer
@@ -30,6 +30,7 @@ def check(method: str, path: str, answer: Answer) -> None:
     if responses is None:
         assert answer.status in {401, 404, 405}, f"{answer.status} for {method} {path}"
         form = "OpenAIError" if path.startswith(f"{OPENAI}/") else "Refusal"
+        form = "RpcFailure" if path == MCP else form
         _hold(answer.body, {"$ref": f"#/components/schemas/{form}"})
         return
     response = responses.get(str(answer.status))

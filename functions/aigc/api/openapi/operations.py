@@ -67,6 +67,8 @@ GROUPS: Mapping[str, str] = {
     " with the images. If the time is not enough, it answers with 504, and the same call again"
     " waits for the same request.",
     "Jobs and usage": "Jobs of calls and of uploads are in one list.",
+    "MCP": "The Model Context Protocol, for agents: streamable HTTP without sessions. A POST takes"
+    " one message and answers with JSON.",
     "Service": "The service itself.",
     "Webhooks": "Calls that the service makes, to a URL that a submit names.",
 }
@@ -178,6 +180,23 @@ _OPENAI_IMAGES = {
     **_openai_errors(*_OPENAI_ERRORS),
 }
 _OPENAI_MODELS = _openai_errors(400, 401, 404, 429, 500, 503)
+
+
+_MCP_ERRORS = {
+    400: "The message or a header is wrong.",
+    401: "The API key is missing or wrong.",
+    403: "The origin of the page is not allowed.",
+    404: "There is no such method in this revision of the protocol.",
+    405: "There is nothing to get or to delete: `Allow` names the methods.",
+    406: "The caller does not accept JSON; or, as an answer of the Function URL itself without this"
+    " body, the body has more than 6 MiB.",
+    413: "The body has more than 6 MiB: give images by URL.",
+    415: "The body is compressed.",
+    429: "The key's calls of this minute are used up, or Tencent Cloud gets too many requests.",
+    500: "A defect of this service; its log has the details.",
+    503: "Tencent Cloud refused a request of the service, or did not answer.",
+}
+"""Status of an error of MCP → what it means."""
 
 
 # Operations
@@ -352,6 +371,23 @@ OPERATIONS: Mapping[str, Operation] = {
         body=schemas.OpenAIEdit,
         is_form_too=True,
         parameters=("Idempotency-Key", "X-Stainless-Retry-Count"),
+    ),
+    "mcp": Operation(
+        group="MCP",
+        summary="Answer a message of the Model Context Protocol",
+        answers={
+            200: Answer(
+                means="The answer to a request. Revisions before 2026-07-28 also have errors with"
+                " this status.",
+                shapes=(schemas.RpcAnswer, schemas.RpcFailure),
+            ),
+            202: Answer(means="A notification was received.", content_type=""),
+            **{
+                status: Answer(means=means, shapes=(schemas.RpcFailure,))
+                for status, means in _MCP_ERRORS.items()
+            },
+        },
+        body=schemas.RpcMessage,
     ),
     "health": Operation(
         group="Service",

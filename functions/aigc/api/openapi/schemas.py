@@ -851,3 +851,52 @@ class OpenAIEdit(_OpenAIRequest):
     """The images to start from, as URLs or in Base64; in a form, as files."""
     mask: NotRequired[str | None]
     """A mask, as a URL or in Base64; in a form, as a file. Only with OG."""
+
+
+# MCP
+
+
+class RpcMessage(TypedDict):
+    """A message of JSON-RPC, as the Model Context Protocol has them."""
+
+    jsonrpc: Literal["2.0"]
+    """Version of JSON-RPC."""
+    id: NotRequired[str | int]
+    """Id of a request; a notification has none."""
+    method: str
+    """Such as `tools/list` or `tools/call`."""
+    params: NotRequired[dict[str, Any]]
+    """Parameters of the method."""
+
+
+class RpcAnswer(TypedDict):
+    """The answer to a request of JSON-RPC."""
+
+    jsonrpc: Literal["2.0"]
+    """Version of JSON-RPC."""
+    id: str | int
+    """Id of the request."""
+    result: dict[str, Any]
+    """What the method returns. A tool that was refused returns `isError` and a text."""
+
+
+class RpcErrorBody(TypedDict):
+    """An error of JSON-RPC."""
+
+    code: int
+    """Code of JSON-RPC or of MCP."""
+    message: str
+    """What is wrong, in words."""
+    data: NotRequired[dict[str, Any]]
+    """More, for programs."""
+
+
+class RpcFailure(TypedDict):
+    """The answer to a message that was refused."""
+
+    jsonrpc: Literal["2.0"]
+    """Version of JSON-RPC."""
+    id: str | int | None
+    """Id of the request; null if it was not read."""
+    error: RpcErrorBody
+    """The error."""

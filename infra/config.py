@@ -261,7 +261,7 @@ class StackConfig(BaseModel):
         """Check the existing buckets against the account.
 
         Raises:
-            StackConfigError: A bucket belongs to another account, or has another role in this stack.
+            StackConfigError: A bucket is another account's, or has another role in this stack.
         """
         own = {role: self.bucket(role, app_id) for role in ("inbox", "results", "ledger")}
         for role, bucket in (("inbox", self.inbox_bucket), ("results", self.results_bucket)):

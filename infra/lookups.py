@@ -55,7 +55,7 @@ def check_existing(config: StackConfig) -> None:
     for bucket in config.input_buckets:
         _check_bucket("inputBuckets", bucket, config.region)
     if config.sub_app_id is not None:
-        # VOD has no query for an application by number. Reading its settings fails if it is missing.
+        # VOD cannot look up an application by number. Reading its settings fails if it is missing.
         vod.EventConfig.get("subAppId", str(config.sub_app_id))
 
 

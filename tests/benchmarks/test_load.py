@@ -58,7 +58,7 @@ def test_report_has_a_row_for_each_kind_and_the_cpu_time() -> None:
 
     assert "| status | 1 | 202: 1 | 10 ms | 10 ms | 10 ms |" in text
     assert "client 50.0 ms, cloud 100.0 ms, functions 150.0 ms; together 0.6 cores" in text
-    assert "other work took 0.5 cores meanwhile" in text
+    assert "other work used 0.5 cores meanwhile" in text
     assert "**" not in text
 
 

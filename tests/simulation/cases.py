@@ -57,12 +57,12 @@ def repeats(job_id: str) -> Work:
     return accepts(job_id, is_repeatable=True)
 
 
-def was_left(job_id: str, *, with_slot: bool = False) -> Work:
+def was_left(job_id: str, *, with_slot: bool = False, **more: Any) -> Work:
     """A worker that was killed before it took a slot for its job, or after."""
 
     def work(runtime: Runtime) -> None:
         without_time = dataclasses.replace(runtime, deadline=runtime.now())
-        job = accept(order(job_id), without_time).job
+        job = accept(order(job_id, **more), without_time).job
         if with_slot:
             runtime.ledger.slots.take(job.lane, 0, job.id)
 

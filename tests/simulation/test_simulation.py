@@ -10,11 +10,11 @@ from aigc.jobs.runtime import STAGING
 from tests.simulation.cases import CASES, bounded
 from tests.simulation.checks import broken_promises
 from tests.simulation.cloud import Cloud
-from tests.simulation.contests import CONTESTS
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
 from tests.simulation.mutate import Mutation, StaleMutationError, omit
 from tests.simulation.mutations import MUTATIONS, QUICK
+from tests.simulation.parts import ALL_CASES
 from tests.simulation.shrink import shrink
 from tests.simulation.storm import CALM, WEATHERS, Storm
 from tests.simulation.trial import try_out
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SEEDS = range(24)
 """Of each weather; `make simulate` runs more."""
-QUICK_CASES = [case for case in (*CONTESTS, *CASES) if case.is_quick]
+QUICK_CASES = [case for case in ALL_CASES if case.is_quick]
 """The cases that `make test` searches; `make simulate` searches all."""
 
 

@@ -426,7 +426,8 @@ MUTATIONS = (
         "y of a slot is removed before x",
         "slots:Slots.release",
         postpone("delete", behind="_parallel"),
-        look_in="is released while two contend",
+        harmless="a contender writes y after it saw none, so no y of a winner is removed;"
+        " without its x a winner is safe, and another contender yields",
     ),
     _of(
         "a slot is reclaimed while its contenders may be at work",
@@ -533,7 +534,7 @@ MUTATIONS = (
         "a waiting job is cancelled without a claim",
         "cancel:_withdrawn",
         CLAIM,
-        look_in="a waiting job is cancelled",
+        look_in="is cancelled while a sweep",
     ),
     _of(
         "a failed job is replayed without a claim",

@@ -15,6 +15,7 @@ from tests.simulation.cases import (
     LATER_S,
     MPS,
     accepts,
+    cancels,
     looks,
     repeats,
     was_left,
@@ -85,8 +86,14 @@ def enters_slot(runtime: Runtime) -> None:
 
 
 def frees_slot(runtime: Runtime) -> None:
-    """Free a slot as a sweep does that finds no entry there."""
-    runtime.ledger.slots.reclaim(LANE, 0)
+    """Free a slot as a sweep does, if it finds no entry of a contender there."""
+    ledger = runtime.ledger
+    entries = ledger.lane(LANE).entries(0)
+    for entry in entries:
+        if ledger.is_old(entry.modified):
+            ledger.slots.forget(entry)
+    if all(ledger.is_old(entry.modified) for entry in entries):
+        ledger.slots.reclaim(LANE, 0)
 
 
 TWO_SWEEPS = (Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),)
@@ -197,8 +204,14 @@ PARTS = [
         quick_switches=2,
     ),
     Case(
+        title="a waiting job is cancelled while a sweep starts it",
+        before=(was_left("a"),),
+        phases=(Phase(workers={"sweep": sweep, "cancel": cancels("a")}),),
+        quick_switches=2,
+    ),
+    Case(
         title="two sweeps find the pictures of an unexplained submission",
-        before=(dies_over_the_call("a", "mps.image"), Move("task-a-1.0", "done")),
+        before=(dies_over_the_call("a", "mps.image"), Move("task-mps-a-1.0", "done")),
         phases=TWO_SWEEPS,
         lanes=MPS,
         callbacks=0,
@@ -224,7 +237,7 @@ PARTS = [
     ),
     Case(
         title="sweeps are killed while MPS's copies are left",
-        before=(accepts("a", "mps.image"), Move("task-a-1.0", "done")),
+        before=(accepts("a", "mps.image"), Move("task-mps-a-1.0", "done")),
         phases=(
             Phase(workers={"look": looks("a")}),
             Phase(workers={"sweep": sweep}, after_s=LATER_S),

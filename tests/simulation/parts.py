@@ -105,7 +105,7 @@ PARTS = [
         before=(accepts("a"),),
         phases=(Phase(workers={"accept b": accepts("b")}),),
         ends=("done",),
-        quick_switches=2,
+        quick_switches=1,
     ),
     Case(
         title="a callback arrives while the sender is at work",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,7 +79,7 @@ def test_what_was_drawn_repeats_a_storm_without_its_seed() -> None:
 def test_a_search_kills_a_worker_at_each_write() -> None:
     [case] = [case for case in CASES if case.title == "a new call is launched"]
 
-    explored = Search(bounded(case, 0)).run()
+    explored = Search(bounded(dataclasses.replace(case, faults=0, weak=0), 0)).run()
 
     writes = [request.split(" ")[:2] for _, request in explored.deaths]
     assert ["put", "jobs/a.json"] in writes

@@ -380,7 +380,7 @@ MUTATIONS = (
     # Slots
     _of(
         "a slot is taken without reading x again",
-        "slots:Slots.take",
+        "slots:Slots.win",
         assume("confirm", True),
         look_in="a slot is passed on",
     ),

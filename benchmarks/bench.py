@@ -64,8 +64,8 @@ Each status call asks for another request: a repeated one asks upstream every 2 
 {api_ms:.0f} ms; both gateways are called in turns.
 A submit makes its requests in four round trips, into a full lane in three.
 
-The status of a queued request costs a second request to the ledger, and none upstream: \
-its `queue_position` takes a listing of the queue.
+The status of a queued request takes two requests to the ledger at the same time, and none \
+upstream: its `queue_position` takes a listing of the queue.
 """
 
 
@@ -152,7 +152,7 @@ def compare(ours: Measured, naive: Measured) -> list[Row]:
         *_call_rows("submit, lane free", ours.submit, naive.submit, (12, 1)),
         *_call_rows("submit, lane full", ours.submit_to_full, naive.submit_to_full, (10, 0)),
         *_call_rows("status, running", ours.status, naive.status, (1, 1)),
-        *_call_rows("status, queued", ours.status_of_queued, naive.status_of_queued, (1, 1)),
+        *_call_rows("status, queued", ours.status_of_queued, naive.status_of_queued, (2, 0)),
     ]
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError, WithJsonSchema, field_validator
 from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError
 from aigc.api.inputs import taken_in
-from aigc.api.progress import outcome, watch
+from aigc.api.progress import SeenRequests, outcome, watch
 from aigc.api.quotas import charged, check_kind, is_repeat
 from aigc.api.webhooks import webhook_url
 from aigc.api.wishes import patience, priority, start_by
@@ -101,6 +101,7 @@ def submit(call: Call) -> HttpResponse:
         order = replace(order, task=_taken_in(order, call), webhook_url=told_at)
         job = _accepted(call, order, charge)
     note(job=job.id)
+    call.runtime.memory.of(SeenRequests).note(job)
     answer = _outcome_in_time(job, call) or HttpResponse(status=200, body=_submitted(job, call))
     return answer.with_headers({FAL_REQUEST_ID: job.id})
 

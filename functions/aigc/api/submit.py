@@ -12,7 +12,7 @@ from pydantic import ValidationError, WithJsonSchema, field_validator
 from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError
 from aigc.api.inputs import taken_in
-from aigc.api.progress import outcome, watch
+from aigc.api.progress import SeenRequests, outcome, watch
 from aigc.api.quotas import charged, check_kind, is_repeat
 from aigc.api.webhooks import webhook_url
 from aigc.api.wishes import patience, priority, start_by
@@ -93,6 +93,7 @@ def submit(call: Call) -> HttpResponse:
     kind = ENDPOINTS[call.path["endpoint"]]
     check_kind(call.caller, kind)
     job = accept_order(call, read_order(call, kind, snake(json_body(call.request))))
+    call.runtime.memory.of(SeenRequests).note(job)
     answer = _outcome_in_time(job, call) or HttpResponse(status=200, body=_submitted(job, call))
     return answer.with_headers({FAL_REQUEST_ID: job.id})
 

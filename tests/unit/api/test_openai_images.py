@@ -461,7 +461,23 @@ FIELDS = (
     *("style", "moderation", "output_compression", "result", "webhook_url", "output_config"),
     *("ext_info", "file_infos", "session_id", "model_name", "seed"),
 )
-ODD = (None, "", "x", "x" * 5000, 0, -1, 1.5, True, [], [1], [None], {}, {"a": 1}, [[]], "é\u0000")
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "x",
+    "x" * 5000,
+    0,
+    -1,
+    1.5,
+    True,
+    [],
+    [1],
+    [None],
+    {},
+    {"a": 1},
+    [[]],
+    "é\u0000",
+)
 
 
 @pytest.mark.parametrize("field", FIELDS)

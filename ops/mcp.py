@@ -46,8 +46,8 @@ TRIES = 4
 FIRST_WAIT_S = 0.5
 """Before the second try; each further wait is twice as long."""
 
-TIMEOUT_S = 70
-"""Of one try; the service answers within 50 seconds."""
+TIMEOUT_S = 50
+"""Of a call with all its tries: many hosts give up after 60 seconds."""
 
 
 app = typer.Typer(add_completion=False)
@@ -97,6 +97,8 @@ def find_service(endpoint: str | None, stack: str | None) -> Service:
     if not key:
         raise DeploymentError(f"{KEY_VARIABLE} is not set; needed: an API key of the deployment")
     base = endpoint or _endpoint_of_stack(stack or "")
+    if not base.startswith(("https://", "http://")):
+        raise DeploymentError(f"--endpoint: {base!r} is not allowed; allowed: https://…, http://…")
     return Service(f"{base.rstrip('/')}/mcp", key)
 
 
@@ -120,23 +122,31 @@ async def _serve(service: Service) -> None:
     async def list_tools(_context: Any, _params: PaginatedRequestParams | None) -> ListToolsResult:  # noqa: ANN401  the SDK's
         return await _tried(service, lambda client: client.list_tools())
 
-    async def call_tool(_context: Any, params: CallToolRequestParams) -> CallToolResult:  # noqa: ANN401  the SDK's
-        return await _call_tool(service, params)
+    async def pass_on(_context: Any, params: CallToolRequestParams) -> CallToolResult:  # noqa: ANN401  the SDK's
+        return await call_tool(service, params)
 
     server: Server[Any] = Server(
-        "aigc-functions", title="AIGC Functions", on_list_tools=list_tools, on_call_tool=call_tool
+        "aigc-functions", title="AIGC Functions", on_list_tools=list_tools, on_call_tool=pass_on
     )
     async with stdio_server() as (messages, answers):
         await server.run(messages, answers, server.create_initialization_options())
 
 
-async def _call_tool(service: Service, params: CallToolRequestParams) -> CallToolResult:
+async def call_tool(service: Service, params: CallToolRequestParams) -> CallToolResult:
+    """Pass a call on, and answer in words if the service is not reached in time."""
+
+    def call(client: Client) -> Awaitable[CallToolResult]:
+        return client.call_tool(params.name, params.arguments or {})
+
     try:
-        return await _tried(
-            service, lambda client: client.call_tool(params.name, params.arguments or {})
+        return await asyncio.wait_for(_tried(service, call), TIMEOUT_S)
+    except (ConnectionError, asyncio.TimeoutError):
+        text = (
+            f"{service.url} did not answer in {TRIES} tries or {TIMEOUT_S} seconds. Call again with"
+            " the same arguments: a request that was accepted is found again, and no image is paid"
+            " twice."
         )
-    except ConnectionError as error:
-        return CallToolResult(content=[TextContent(text=str(error))], is_error=True)
+        return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
 async def _tried(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
@@ -156,10 +166,7 @@ async def _tried(service: Service, call: Callable[[Client], Awaitable[Result]]) 
             if not isinstance(cause, OSError | httpx2.TransportError):
                 raise cause from None
             print(f"aigc mcp: the connection broke: {cause!r}", file=sys.stderr)
-    raise ConnectionError(
-        f"{service.url} was not reached in {TRIES} tries. Call again with the same arguments: a"
-        " request that was accepted is found again, and no image is paid twice."
-    )
+    raise ConnectionError(f"{service.url} was not reached in {TRIES} tries")
 
 
 async def _once(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aigc.api.keys import KeyRecord, Limits, digest_of, new_key, record_key
 from aigc.api.mcp.results import LARGEST_PREVIEW
-from aigc.api.mcp.tools import LONGEST_CALL_S, TOOLS
+from aigc.api.mcp.rpc import INITIALIZED_VERSIONS, LATEST
+from aigc.api.mcp.tools import LONGEST_CALL_S, LONGEST_WAIT_S, TOOLS
 from aigc.api.submit import MAX_BODY
 from aigc.jobs.settle import settle
 from aigc.prices import Prices
@@ -23,6 +26,8 @@ from tests.fakes import picture
 if TYPE_CHECKING:
     from tests.unit.api.client import Answer, Client
 
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
 BOAT = {"model": "gg-3.0", "prompt": "a boat"}
 PRICES = {
     "currency": "CNY",
@@ -269,7 +274,7 @@ def test_message_without_an_envelope_is_refused(agent: Agent) -> None:
     assert "io.modelcontextprotocol/clientCapabilities" in answer.body["error"]["message"]
 
 
-# Who may call
+# Keys, origins and headers
 
 
 def test_key_is_needed(agent: Agent) -> None:
@@ -684,6 +689,25 @@ def test_models_and_scenes_are_listed(agent: Agent) -> None:
     assert "outpainting" in {scene["name"] for scene in listed["scenes"]}
 
 
+# The page
+
+
+def test_page_names_each_tool_and_what_spends() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", PAGE, re.MULTILINE)
+
+    assert rows == [(name, "yes" if tool.spends else "no") for name, tool in TOOLS.items()]
+
+
+def test_page_has_the_limits_and_the_revisions() -> None:
+    facts = [
+        *(f"within {LONGEST_CALL_S} seconds", f"up to {LONGEST_WAIT_S} seconds"),
+        f"at most {LARGEST_PREVIEW // 2**10} KiB",
+        *(INITIALIZED_VERSIONS[0], INITIALIZED_VERSIONS[-1], LATEST),
+    ]
+
+    assert [fact for fact in facts if fact not in PAGE] == []
+
+
 # Cold starts
 
 
@@ -694,4 +718,4 @@ def test_other_paths_do_not_import_it() -> None:
         "assert not names, names"
     )
 
-    subprocess.run([sys.executable, "-c", program], check=True, cwd="functions")
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT / "functions")

@@ -130,7 +130,7 @@ def new(
     bucket: BucketOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Make a key and print it, this once.
+    """Make a key and print it, only this once.
 
     Example: aigc keys new shop --kinds vod.image --jobs-per-day 100 --stack prod
     """
@@ -146,7 +146,7 @@ def new(
         visible_label=visible_label,
     )
     key = create(name, limits, target.open_ledger(), utc_now())
-    _note(f"the key {name}, shown this once:")
+    _note(f"the key {name}, shown only this once:")
     print(key)
     if not target.knows_key_names:
         _note("if the stack's configuration has a key of this name, this one will be refused")

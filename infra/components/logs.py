@@ -47,9 +47,9 @@ class FunctionLogsArgs:
 
 
 class FunctionLogs(pulumi.ComponentResource):
-    """One CLS topic for all functions of a stack, in a logset of its own.
+    """One CLS topic for all functions of a stack, in its own logset.
 
-    SCF takes a line of JSON apart, one level deep, so that its fields can be indexed
+    SCF parses a line of JSON, one level deep, so that its fields can be indexed
     (https://cloud.tencent.com/document/product/583/12217).
     Storage class and partitions cannot be changed later, and are left to CLS.
     """

@@ -24,7 +24,7 @@ class ExecutionRoleArgs:
 
 
 class ExecutionRole(pulumi.ComponentResource):
-    """A role that SCF may take, with one policy of its own.
+    """A role that SCF may assume, with its own policy.
 
     A user who deploys a function with this role needs `cam:PassRole` on it
     (https://cloud.tencent.com/document/product/583/32389).

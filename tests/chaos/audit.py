@@ -219,9 +219,7 @@ def _check_payment(findings: Findings, plan: Plan, books: Books, callers: Caller
     findings.expect_none(
         "jobs billed twice", (job_id for job_id, times in paid.items() if times > 1)
     )
-    findings.expect_none(
-        "calls billed twice, told by their prompts", _calls_billed_twice(plan, books)
-    )
+    findings.expect_none("calls billed twice, by their prompts", _calls_billed_twice(plan, books))
     findings.expect_none("tasks of no job", books.tasks.keys() - books.jobs.keys())
     succeeded = {job.id for job in books.jobs.values() if job.state == "succeeded"}
     findings.expect_none(

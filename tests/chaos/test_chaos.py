@@ -92,7 +92,7 @@ def test_incorrect_records_are_reported(changes: dict[str, Any], violation: str)
 def test_job_billed_twice_is_reported_by_id_and_by_prompt() -> None:
     reported = violations(tasks={"one": [task(), task()]})
 
-    assert reported == ["jobs billed twice", "calls billed twice, told by their prompts"]
+    assert reported == ["jobs billed twice", "calls billed twice, by their prompts"]
 
 
 def test_failed_task_is_not_billed() -> None:

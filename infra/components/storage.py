@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs at once
 LEDGER_DAYS = {
     "claims/": 7,  # they outlive their jobs only where an invocation died at the very end
+    "creations/": 7,  # what an invocation left that died before it wrote its job's record
     "quota/minute/": 1,
     "quota/day/": 3,
     "quota/month/": 40,

@@ -464,6 +464,7 @@ MUTATIONS = (
         "a marker is removed while its record is being written",
         "start:_remove_rubbish",
         assume("is_old", True),
+        look_in="three calls for two slots",
     ),
     _of(
         "a throttle after a lost answer counts as the vendor's word",

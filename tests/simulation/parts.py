@@ -46,15 +46,15 @@ class _Fatal:
             getattr(self.port, name)(*arguments)
             raise Killed
 
-        return fatal if name == self.request else getattr(self.port, name)  # type: ignore[no-any-return]
+        return fatal if name == self.request else getattr(self.port, name)
 
 
 def dies_over(work: Work, port: str, request: str) -> Work:
     """Do some work until a request of this sort has taken effect."""
 
     def until_killed(runtime: Runtime) -> None:
-        fatal = _Fatal(getattr(runtime, port), request)
-        work(dataclasses.replace(runtime, **{port: fatal}))
+        ports: Any = {port: _Fatal(getattr(runtime, port), request)}
+        work(dataclasses.replace(runtime, **ports))
 
     return until_killed
 
@@ -97,7 +97,7 @@ def frees_slot(runtime: Runtime) -> None:
 
 
 TWO_SWEEPS = (Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),)
-IMPATIENT = {"start_by": START + timedelta(seconds=20)}
+SOON = START + timedelta(seconds=20)
 
 PARTS = [
     Case(
@@ -146,6 +146,7 @@ PARTS = [
     ),
     Case(
         title="a slot is released while two contend for it",
+        is_quick=False,
         lanes={},
         before=(holds_slot,),
         phases=(
@@ -180,6 +181,7 @@ PARTS = [
     ),
     Case(
         title="two sweeps free a slot while one contends for it",
+        is_quick=False,
         lanes={},
         before=(enters_slot,),
         phases=(
@@ -198,7 +200,7 @@ PARTS = [
     ),
     Case(
         title="a deadline passes while a waiting job is started",
-        before=(was_left("a", **IMPATIENT),),
+        before=(was_left("a", start_by=SOON),),
         phases=(Phase(workers={"sweep": sweep}, joining={"look": looks("a")}),),
         pauses=1,
         quick_switches=2,

@@ -37,7 +37,7 @@ def fetch(
     *,
     transfer_s: float = 10,
 ) -> bytes:
-    """Download a result from a vendor with this reply; all requests go use_proxy a local proxy."""
+    """Download a result from a vendor with this reply; all requests go through a local proxy."""
     with answering(reply) as vendor:
         use_proxy(monkeypatch, vendor.url)
         try:

@@ -1,4 +1,4 @@
-"""Malformed requests and uploads against a running system, send without a client library."""
+"""Malformed requests and uploads against a running system, sent without a client library."""
 
 from __future__ import annotations
 

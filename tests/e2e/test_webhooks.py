@@ -1,4 +1,4 @@
-"""Webhooks of the whole system, received on loopback and verified_payload like a receiver does."""
+"""Webhooks of the whole system, received on loopback and verified like a receiver does."""
 
 from __future__ import annotations
 

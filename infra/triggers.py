@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CORS_HEADERS = (
     *("authorization", "content-type", "idempotency-key", "last-event-id", "prefer"),
+    *("mcp-method", "mcp-name", "mcp-protocol-version"),
     *("x-fal-object-lifecycle", "x-fal-object-lifecycle-preference"),
     *("x-fal-queue-priority", "x-fal-request-timeout", "x-fal-runner-hint"),
 )

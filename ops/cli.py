@@ -28,6 +28,7 @@ COMMANDS = {
     "jobs": "List jobs, show one, and list those that are dead.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
+    "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
     "rules": "Check rules.toml.",
     "prices": "Check prices.toml.",

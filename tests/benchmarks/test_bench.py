@@ -42,6 +42,7 @@ OURS = replace(
     memory_mb=50,
     submit=replace(WARM, ledger=9),
     submit_to_full=replace(WARM, ledger=4, upstream=0),
+    status_of_queued=replace(WARM, ledger=2, upstream=0),
 )
 
 
@@ -90,7 +91,7 @@ def test_timed_picture_gets_all_labels() -> None:
         ({"submit": replace(WARM, ledger=13)}, "submit, lane free: requests to the ledger"),
         ({"submit_to_full": WARM}, "submit, lane full: requests to the ledger"),
         ({"status": replace(WARM, upstream=2)}, "status, running: requests to the ledger"),
-        ({"status_of_queued": replace(WARM, ledger=2)}, "status, queued: requests to the ledger"),
+        ({"status_of_queued": replace(WARM, ledger=3)}, "status, queued: requests to the ledger"),
     ],
 )
 def test_missed_target_is_named_with_its_distance(changes: dict[str, object], message: str) -> None:

@@ -141,7 +141,7 @@ class Run:
             time.sleep(pause_s)
 
     def _report_faults(self, findings: Findings, seconds: float) -> None:
-        injected = self.stack.cloud.faults.came_true
+        injected = self.stack.cloud.faults.applied
         findings.report(
             "time", f"{seconds:.0f} s, {seconds * self.setting.speed / 60:.0f} min there"
         )

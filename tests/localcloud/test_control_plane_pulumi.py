@@ -177,6 +177,8 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "retryBase": [("retryBase", "20")],
     "unknownAfter": [("unknownAfter", "3600")],
     "pollInterval": [("pollInterval", "3")],
+    "labels": [("labels", "none")],
+    "contentProducer": [("contentProducer", "Studio")],
     "webhookSecrets": [("--secret", "--path", "webhookSecrets[0]", f"whsec_{'A' * 32}")],
     "webhookHttp": [("webhookHttp", "true")],
     "webhookNetworks": [("--path", "webhookNetworks[0]", "10.1.0.0/16")],

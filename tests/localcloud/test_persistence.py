@@ -79,5 +79,5 @@ def test_journal_ignores_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
     reopened = Journal(path)
     reopened.close()
 
-    assert reopened.found == {"a": 3}
+    assert reopened.entries == {"a": 3}
     assert path.read_text() == '["a", 3]\n'

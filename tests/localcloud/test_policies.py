@@ -104,7 +104,7 @@ def test_used_and_denied_permissions_are_recorded() -> None:
     with pytest.raises(ApiError):
         watched.authorize(WORKER, "name/cos:PutObject", OBJECT)
 
-    assert watched.seen() == {
+    assert watched.usage() == {
         "worker": {
             "used": [("name/cos:GetObject", "*"), ("name/cos:GetObject", "qcs::cos:::*")],
             "denied": [("name/cos:PutObject", OBJECT)],

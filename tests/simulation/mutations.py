@@ -406,7 +406,7 @@ MUTATIONS = (
     # Slots
     _of(
         "a slot is taken without reading x again",
-        "slots:Slots.take",
+        "slots:Slots.win",
         assume("confirm", True),
         look_in="two pumps contend",
     ),

@@ -201,8 +201,9 @@ class Worker:
 
     @property
     def pending(self) -> list[Branch]:
-        """The branches that have a pending request."""
-        return [branch for branch in self.branches.values() if branch.pending is not None]
+        """The branches that have a pending request, in an order that does not depend on history."""
+        branches = sorted(self.branches.values(), key=lambda branch: branch.path)
+        return [branch for branch in branches if branch.pending is not None]
 
     @property
     def seen(self) -> int:

@@ -102,6 +102,13 @@ class _Look:
     taken: set[int] = field(default_factory=set)
     """Slots that were found taken, or taken by this pump."""
     released: set[int] = field(default_factory=set)
+    lost: set[int] = field(default_factory=set)
+    """Slots that were lost while the job was claimed; each is tried once more."""
+
+    def note_free(self, number: int) -> None:
+        """Remember that this pump has released a slot."""
+        self.taken.discard(number)
+        self.released.add(number)
 
 
 def _pump(lane: str, runtime: Runtime, fresh: Job | None, look: _Look) -> None:
@@ -264,32 +271,49 @@ def _release(job: Job, runtime: Runtime) -> None:
 
 
 def _start_one(job: Job, number: int, runtime: Runtime, look: _Look) -> Job | None:
-    """Start a job if slot and job can be had; None where another invocation was faster."""
+    """Start a job if slot and job can be had; None where another invocation was faster.
+
+    The slot's first step is a filter. The rest of its contest and the claim are made at the same
+    time: they do not depend on each other, and both are rarely lost after it.
+    """
     ledger = runtime.ledger
     look.released.discard(number)
     look.taken.add(number)
-    slot = ledger.slots.take(job.lane, number, job.id)
+    slot = ledger.slots.begin(job.lane, number, job.id)
     if slot is None:
         return None
-    claimed = ledger.claim(job)
-    if claimed is None:
+    is_held, claimed = runtime.parallel(
+        lambda: ledger.slots.win(job.lane, slot, job.id), lambda: ledger.claim(job)
+    )
+    if not is_held or claimed is None:
         look.passed_over.add((job.id, job.revision))
-        if ledger.slots.release(job.lane, slot, job.id):
-            look.taken.discard(number)
-            look.released.add(number)
+        if is_held and ledger.slots.release(job.lane, slot, job.id):
+            look.note_free(number)
+        if claimed is not None:
+            _give_claim_back(claimed, number, runtime, look)
         return None
     sent = send(ledger.write(submitting(claimed, slot, runtime)), runtime)
     if sent.state not in {"submitting", "running"}:  # its slot was released again
-        look.taken.discard(number)
-        look.released.add(number)
+        look.note_free(number)
     return sent
+
+
+def _give_claim_back(job: Job, number: int, runtime: Runtime, look: _Look) -> None:
+    """Write the next revision of a job whose slot another contender won: a new claim is possible.
+
+    The winner of the slot could not claim the job meanwhile, so it may have released the slot
+    again. The pump looks once more, or the slot would stay idle until the next sweep.
+    """
+    runtime.ledger.write(job.model_copy(update={"owned_until": None}))
+    if number not in look.lost:
+        look.lost.add(number)
+        look.taken.discard(number)
 
 
 def _next(due: Iterator[Marker], runtime: Runtime, fresh: Job | None, look: _Look) -> Job | None:
     for marker in due:
-        is_fresh = fresh is not None and fresh.marker == marker.key
         try:
-            job = fresh if is_fresh else runtime.ledger.read(marker.job_id)
+            job = _read(marker, runtime, fresh, look)
         except BadRecordError:
             logger.exception("job_unreadable", extra={"job": marker.job_id})
             continue
@@ -298,6 +322,14 @@ def _next(due: Iterator[Marker], runtime: Runtime, fresh: Job | None, look: _Loo
         elif (job.id, job.revision) not in look.passed_over and expire(job, runtime) is job:
             return job
     return None
+
+
+def _read(marker: Marker, runtime: Runtime, fresh: Job | None, look: _Look) -> Job | None:
+    """Read a marker's job; the job that was just queued only after another revision of it."""
+    is_fresh = fresh is not None and fresh.marker == marker.key
+    if fresh is None or not is_fresh or (fresh.id, fresh.revision) in look.passed_over:
+        return runtime.ledger.read(marker.job_id)
+    return fresh
 
 
 def _remove_rubbish(marker: Marker, job: Job | None, runtime: Runtime) -> None:

@@ -338,7 +338,7 @@ MUTATIONS = (
     ),
     _of(
         "the invocation that sends a job does not own it meanwhile",
-        "start:submitting",
+        "job:Job.submit",
         replace(_not_owned),
     ),
     # Claims and records
@@ -439,8 +439,8 @@ MUTATIONS = (
     _of("that a session is known is taken for a refusal", "start:_find", _always(_refused)),
     _of(
         "a lost answer is not written down",
-        "start:leave_unexplained",
-        drop_call("with_attempt"),
+        "job:Job.mark_ambiguous",
+        drop_call("_with_attempt"),
         harmless="a sweep that sends again notes it itself, before it does",
     ),
     _of(
@@ -505,8 +505,8 @@ MUTATIONS = (
     ),
     _of(
         "a call that is repeated is taken for the first",
-        "recover:_send_again",
-        drop_call("with_attempt"),
+        "job:Job.submit_again",
+        drop_call("_with_attempt"),
         look_in="the vendor's answers",
     ),
     _of(

@@ -68,7 +68,7 @@ def _withdrawn(job: Job, runtime: Runtime) -> Cancellation | None:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return None
-    ended = end(claimed.model_copy(update={"state": "cancelled"}), runtime)
+    ended = end(claimed.cancel(), runtime)
     return Cancellation(ended, "cancelled")
 
 

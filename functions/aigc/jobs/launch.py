@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aigc.errors import CloudError
 from aigc.jobs.lanes import free_places, look_at, most_at_once
 from aigc.jobs.slots import new_slot
-from aigc.jobs.start import START_S, pump, send, submitting
+from aigc.jobs.start import START_S, pump, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +165,7 @@ def _send_in(slot: Slot, job: Job, runtime: Runtime) -> Job | None:
     slots = runtime.ledger.slots
     if not _tolerant(lambda: slots.mark(job.lane, slot))():
         return None
-    owned = submitting(job, slot, runtime)
+    owned = job.submit(slot, runtime.now(), runtime.ledger.owned_until())
     written, is_held = runtime.parallel(
         lambda: runtime.ledger.write_new(owned),
         _tolerant(lambda: slots.confirm(job.lane, slot)),
@@ -194,7 +194,7 @@ def _queued_after_all(written: Job, job: Job, slot: Slot, runtime: Runtime) -> J
     The entry at the slot goes last: until the record is written, only it leads to the job.
     """
     try:
-        queued = runtime.ledger.write(job.model_copy(update={"revision": written.revision}))
+        queued = runtime.ledger.write(written.withdraw())
     except CloudError as error:
         logger.warning("launch_stopped", extra={"job": job.id, "code": error.code})
         return written

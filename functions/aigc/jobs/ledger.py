@@ -223,9 +223,7 @@ class Ledger:
         Raises:
             AmbiguousError: The write may take effect later; the caller must not go on.
         """
-        return self._put(
-            job.model_copy(update={"revision": job.revision + 1, "updated_at": self._now()})
-        )
+        return self._put(job.revise(self._now()))
 
     def _put(self, job: Job) -> Job:
         try:
@@ -236,7 +234,7 @@ class Ledger:
                 return job
             if job.owned_until is not None:
                 raise
-            job = job.model_copy(update={"owned_until": self.landed_by()})
+            job = job.own(self.landed_by())
             self._store.put(_job_key(job.id), _dump(job))
         return job
 

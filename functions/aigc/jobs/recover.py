@@ -211,12 +211,7 @@ def _send_again(job: Job, runtime: Runtime) -> Job:
     noted = runtime.ledger.noted_task(claimed)
     if noted:
         return started(claimed, noted, runtime)
-    again = claimed.with_attempt(is_ambiguous=True).model_copy(
-        update={
-            "owned_until": runtime.ledger.owned_until(),
-            "deaths": claimed.deaths + claimed.is_orphaned,
-        }
-    )
+    again = claimed.submit_again(runtime.ledger.owned_until())
     return send(runtime.ledger.write(again), runtime)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aigc.jobs.job import Attempt, session_id
 from aigc.jobs.ledger import marker_key
 from aigc.jobs.start import CALLERS_DOING, pump
 from aigc.jobs.usage import tally
@@ -55,18 +54,7 @@ def replay(job_id: str, runtime: Runtime) -> Replay | None:
 
 def _queued(job: Job, runtime: Runtime) -> Job:
     """Write the marker, then the record that names it."""
-    number = job.attempt.number
-    following = Attempt(number=number + 1, session_id=session_id(job.id, number + 1))
-    queued = job.model_copy(
-        update={
-            "state": "queued",
-            "marker": marker_key(job.id, job.lane, job.priority, after=runtime.now(), by=None),
-            "start_by": None,
-            "deaths": 0,
-            "error": None,
-            "attempts": (*job.attempts, following),
-            "spent_attempts": number,
-        }
-    )
+    marker = marker_key(job.id, job.lane, job.priority, after=runtime.now(), by=None)
+    queued = job.replay(marker)
     runtime.ledger.queue_again(queued)
     return runtime.ledger.write(queued)

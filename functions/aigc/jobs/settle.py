@@ -113,7 +113,7 @@ def take_staged(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    settled = _store(claimed.with_attempt(finished_at=runtime.now()), runtime)
+    settled = _store(claimed.finish_attempt(runtime.now()), runtime)
     return _followed(settled, runtime, claimed.attempt.slot)
 
 
@@ -172,15 +172,11 @@ def _give_up_if_late(job: Job, runtime: Runtime) -> Job:
 
 
 def _conclude(job: Job, observed: UpstreamTask, runtime: Runtime) -> Job:
-    known = job.with_attempt(
-        vendor_status=observed.vendor_status,
-        image_urls=observed.image_urls,
-        finished_at=runtime.now(),
-    )
+    known = job.finish_attempt(runtime.now(), observed.vendor_status, observed.image_urls)
     if observed.state == "succeeded":
         return _store(known, runtime)
     if observed.state == "cancelled":
-        return end(known.model_copy(update={"state": "cancelled"}), runtime)
+        return end(known.cancel(), runtime)
     error = _error_of(observed)
     if error.type == "throttled":
         return queue_again(known, error, runtime)
@@ -223,23 +219,14 @@ def _store(job: Job, runtime: Runtime) -> Job:
     if reason:
         message = f"the pictures could not be stored: {reason}"
         return fail(job, JobError(type="result_unusable", message=message), runtime)
-    storing = runtime.ledger.write(
-        job.model_copy(
-            update={
-                "state": "storing",
-                "owned_until": runtime.ledger.owned_until(),
-                "deaths": job.deaths + (job.state == "storing" and job.is_orphaned),
-            }
-        )
-    )
+    storing = runtime.ledger.write(job.store(runtime.ledger.owned_until()))
     try:
         pictures = store_pictures(storing, runtime)
     except BadPictureError as error:
         return fail(storing, JobError(type="result_unusable", message=str(error)), runtime)
     except CloudError as error:
         return _store_later(storing, error, runtime)
-    succeeded = storing.model_copy(update={"state": "succeeded", "pictures": pictures})
-    return end(succeeded, runtime)
+    return end(storing.succeed(pictures), runtime)
 
 
 def _cannot_be_stored(job: Job, runtime: Runtime) -> str:
@@ -261,6 +248,5 @@ def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:
     logger.warning("result_not_stored_yet", extra={"job": job.id, "detail": str(error)})
     runtime.ledger.note_unstored(job)
     slot = job.attempt.slot
-    if slot is not None and runtime.ledger.slots.release(job.lane, slot, job.id):
-        job = job.with_attempt(slot=None)
-    return runtime.ledger.write(job.model_copy(update={"owned_until": None}))
+    is_released = slot is not None and runtime.ledger.slots.release(job.lane, slot, job.id)
+    return runtime.ledger.write(job.store_later(is_slot_released=is_released))

@@ -26,7 +26,7 @@ from aigc.errors import (
     DuplicateError,
     ThrottledError,
 )
-from aigc.jobs.job import Attempt, Job, JobError, milliseconds, session_id
+from aigc.jobs.job import Job, JobError, milliseconds
 from aigc.jobs.lanes import free_places, look_at, slow_down
 from aigc.jobs.ledger import marker_key
 from aigc.jobs.webhooks import owe
@@ -168,27 +168,26 @@ def send(job: Job, runtime: Runtime) -> Job:
 
 def started(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
     """Write down that the vendor has the task."""
-    changed = job.with_attempt(task_id=task_id, request_id=request_id)
-    changed = changed.model_copy(update={"state": "running", "owned_until": None})
+    changed = job.run(task_id, request_id)
+    running: Job
     running, _ = runtime.parallel(
         lambda: runtime.ledger.write(changed),
         lambda: runtime.ledger.remove_marker(job.marker),
     )
     logger.info("task_started", extra={"job": job.id, "kind": job.kind, "task_id": task_id})
-    return running  # type: ignore[no-any-return]  # `parallel` returns what each request does
+    return running
 
 
 def leave_unexplained(job: Job, runtime: Runtime) -> Job:
     """Write down that nobody knows whether the call arrived; callback or sweep will tell."""
-    changed = job.with_attempt(is_ambiguous=True)
     logger.warning("submission_unexplained", extra={"job": job.id, "kind": job.kind})
-    return runtime.ledger.write(changed.model_copy(update={"owned_until": None}))
+    return runtime.ledger.write(job.mark_ambiguous())
 
 
 def end(job: Job, runtime: Runtime) -> Job:
     """Write a job's last revision, then give back its place."""
     owing, _ = runtime.parallel(
-        lambda: owe(job.model_copy(update={"owned_until": None}), runtime),
+        lambda: owe(job, runtime),
         lambda: runtime.ledger.note_end(job),
     )
     ended: Job = runtime.ledger.write(owing)
@@ -208,8 +207,7 @@ def end(job: Job, runtime: Runtime) -> Job:
 
 def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
     """End a job that cannot succeed; where that is not the caller's doing, it may be replayed."""
-    changed = job.with_attempt(error=error, finished_at=runtime.now())
-    failed = changed.model_copy(update={"state": "failed", "error": error})
+    failed = job.fail(error, runtime.now())
     if error.type not in CALLERS_DOING:
         runtime.ledger.bury(failed)
     return end(failed, runtime)
@@ -224,7 +222,7 @@ def expire(job: Job, runtime: Runtime) -> Job:
         return job
     message = f"not started by {job.start_by:%Y-%m-%dT%H:%M:%SZ}, as asked: nothing is billed"
     error = JobError(type="not_started", message=message, retryable=True)
-    return end(claimed.model_copy(update={"state": "cancelled", "error": error}), runtime)
+    return end(claimed.cancel(error), runtime)
 
 
 def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
@@ -238,15 +236,8 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     if number - job.spent_attempts >= MAX_ATTEMPTS:
         return fail(job, error, runtime)
     not_before = runtime.now() + _wait(number, runtime)
-    waiting = job.with_attempt(error=error, finished_at=runtime.now()).model_copy(
-        update={
-            "state": "queued",
-            "owned_until": None,
-            "marker": marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by),
-        }
-    )
-    following = Attempt(number=number + 1, session_id=session_id(job.id, number + 1))
-    waiting = waiting.model_copy(update={"attempts": (*waiting.attempts, following)})
+    marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
+    waiting = job.queue_again(error, runtime.now(), marker)
     runtime.ledger.queue_again(waiting)
     queued = runtime.ledger.write(waiting)
     _release(job, runtime)
@@ -278,7 +269,8 @@ def _start_one(job: Job, number: int, runtime: Runtime, look: _Look) -> Job | No
             look.taken.discard(number)
             look.released.add(number)
         return None
-    sent = send(ledger.write(submitting(claimed, slot, runtime)), runtime)
+    submitting = claimed.submit(slot, runtime.now(), ledger.owned_until())
+    sent = send(ledger.write(submitting), runtime)
     if sent.state not in {"submitting", "running"}:  # its slot was released again
         look.taken.discard(number)
         look.released.add(number)
@@ -309,13 +301,6 @@ def _remove_rubbish(marker: Marker, job: Job | None, runtime: Runtime) -> None:
     is_settled = job is None or runtime.ledger.is_old(job.updated_at)
     if is_settled and runtime.ledger.is_old(marker.modified):
         runtime.ledger.remove_marker(marker.key)
-
-
-def submitting(job: Job, slot: Slot, runtime: Runtime) -> Job:
-    """Return a job that is about to be sent by this invocation, in this slot."""
-    return job.with_attempt(slot=slot, submitted_at=runtime.now()).model_copy(
-        update={"state": "submitting", "owned_until": runtime.ledger.owned_until()}
-    )
 
 
 def _create(job: Job, runtime: Runtime) -> Sent | CloudError:

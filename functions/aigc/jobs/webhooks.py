@@ -33,7 +33,7 @@ from aigc.jobs.job import milliseconds
 from aigc.jobs.ledger import OF_A_WEBHOOK, PAGE
 from aigc.jobs.ports import Reply
 from aigc.signing import signed_headers
-from aigc.wire import Record
+from aigc.wire import Record, with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +98,22 @@ class Delivery(Record):
         # Spread: what failed together must not return together.
         return timedelta(seconds=WAITS_S[failed - 1] * random.uniform(0.8, 1.2))  # noqa: S311  no secret
 
+    def add_try(self, made: Try) -> Delivery:
+        """Add a try that was made."""
+        return with_fields(self, tries=(*self.tries, made))
+
+    def deliver(self) -> Delivery:
+        """Say that the receiver has the message."""
+        return with_fields(self, state="delivered")
+
+    def give_up(self) -> Delivery:
+        """Say that no try is left."""
+        return with_fields(self, state="dead")
+
+    def revive(self) -> Delivery:
+        """Start a new series of tries."""
+        return with_fields(self, state="pending", spent_tries=len(self.tries))
+
 
 @dataclass(frozen=True, slots=True)
 class Owed:
@@ -120,8 +136,7 @@ def owe(job: Job, runtime: Runtime) -> Job:
     """
     if not job.webhook_url:
         return job
-    key = _mark(job, 0, runtime.now(), runtime)
-    return job.model_copy(update={"webhook_marker": key})
+    return job.name_webhook(_mark(job, 0, runtime.now(), runtime))
 
 
 def tell(job: Job, runtime: Runtime) -> None:
@@ -211,8 +226,7 @@ def _revive(job: Job, runtime: Runtime) -> bool:
     if known.state != "dead":
         return False
     _mark(job, len(known.tries), runtime.now(), runtime)
-    again = {"state": "pending", "spent_tries": len(known.tries)}
-    _write(job, known.model_copy(update=again), runtime)
+    _write(job, known.revive(), runtime)
     return True
 
 
@@ -273,13 +287,13 @@ def _post(job: Job, known: Delivery, runtime: Runtime) -> Reply:
 def _conclude(owed: Owed, job: Job, known: Delivery, reply: Reply, runtime: Runtime) -> None:
     """Write down what came of a try."""
     made = Try(at=runtime.now(), status=reply.status, error=reply.error)
-    told = known.model_copy(update={"tries": (*known.tries, made)})
+    told = known.add_try(made)
     event = "webhook_delivered"
     if made.is_delivery:
-        told = told.model_copy(update={"state": "delivered"})
+        told = told.deliver()
     elif told.wait is None:
         event = "webhook_dead"
-        told = told.model_copy(update={"state": "dead"})
+        told = told.give_up()
         runtime.bucket.put(_dead_key(job.id), _dump(told))
     else:
         event = "webhook_failed"

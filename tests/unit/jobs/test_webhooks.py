@@ -257,7 +257,7 @@ def test_a_marker_whose_job_never_ended_is_removed_once_its_writer_must_be_dead(
 
 
 def cancel_by_force(world: World, job: Job) -> None:
-    end(read(world, job).model_copy(update={"state": "cancelled"}), world.runtime())
+    end(read(world, job).cancel(), world.runtime())
 
 
 @pytest.mark.parametrize("first", [Reply(status=200), FAILED])

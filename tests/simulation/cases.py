@@ -11,7 +11,7 @@ from aigc.jobs.accept import Order, accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, a_call, a_place
 from tests.simulation.play import Case, Move, Phase
@@ -70,7 +70,7 @@ def was_left(job_id: str, *, with_slot: bool = False) -> Work:
 
 
 def looks(job_id: str) -> Work:
-    return functools.partial(look, job_id)
+    return functools.partial(refresh, job_id)
 
 
 def cancels(job_id: str) -> Work:

@@ -7,11 +7,13 @@ nothing goes wrong without the part that it leaves out.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import AmbiguousError, ThrottledError
-from aigc.jobs import recover, start
+from aigc.jobs import recover, transitions
 from aigc.jobs.job import JobError
+from aigc.jobs.webhooks import enqueue_delivery
 from tests.simulation.mutate import (
     Change,
     Mutation,
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from aigc.jobs.contest import Contest
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
+    from aigc.jobs.ports import TaskService
     from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import ApiCall
 
 
 def _of(title: str, target: str, change: Change, **more: str) -> Mutation:
@@ -188,22 +192,33 @@ def _is_retryable(outcome: object, job: Job, runtime: Runtime) -> bool:
     return isinstance(outcome, (AmbiguousError, ThrottledError)) and runtime.has_time(3)
 
 
-def _forgets_ambiguity(create: Callable[..., Any]) -> Callable[..., Any]:
-    """A throttle that follows a lost answer is raised, as if it told what became of the call."""
+class _Forgetful:
+    """A vendor whose lost answers look like throttles, as if they proved that nothing was done."""
 
-    def call(job: Job, runtime: Runtime) -> Any:
-        outcome = create(job, runtime)
-        return ThrottledError("create") if isinstance(outcome, AmbiguousError) else outcome
+    def __init__(self, upstream: TaskService) -> None:
+        self._upstream = upstream
 
-    return call
+    def call(self, call: ApiCall) -> dict[str, Any]:
+        try:
+            return self._upstream.call(call)
+        except AmbiguousError:
+            raise ThrottledError("create") from None
+
+
+def _forgets_ambiguity(submit_task: Callable[..., Job]) -> Callable[..., Job]:
+    def submit(job: Job, runtime: Runtime) -> Job:
+        forgetful = dataclasses.replace(runtime, upstream=_Forgetful(runtime.upstream))
+        return submit_task(job, forgetful)
+
+    return submit
 
 
 def _refused(job: Job, runtime: Runtime) -> Job:
-    return start.fail(job, JobError(type="refused", message="the session is known"), runtime)
+    return transitions.fail(job, JobError(type="refused", message="the session is known"), runtime)
 
 
 def _send_again_whatever_the_kind(job: Job, runtime: Runtime) -> Job:
-    return recover._send_again(job, runtime)
+    return recover._submit_again(job, runtime)
 
 
 def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
@@ -214,7 +229,7 @@ def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     def ends(job: Job, runtime: Runtime) -> Job:
         ended = end(job.model_copy(update={"webhook_url": ""}), runtime)
         return runtime.ledger.write(
-            start.owe(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
+            enqueue_delivery(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
         )
 
     return ends
@@ -323,11 +338,11 @@ MUTATIONS = (
             ("ledger:Ledger.write_new", replace(_announced_afterwards)),
         ),
     ),
-    _of("a slot is not marked", "launch:_send_in", assume("mark", True)),
-    _of("a slot is not confirmed", "launch:_send_in", assume("confirm", True)),
+    _of("a slot is not marked", "launch:_submit_in_slot", assume("mark", True)),
+    _of("a slot is not confirmed", "launch:_submit_in_slot", assume("confirm", True)),
     _of(
         "a new job is sent before its record is written",
-        "launch:_send_in",
+        "launch:_submit_in_slot",
         trust_argument("write_new"),
     ),
     _of(
@@ -352,7 +367,7 @@ MUTATIONS = (
     _of(
         "contests are removed as soon as a job has ended",
         "ledger:Ledger.is_over",
-        assume("is_old", True),
+        assume("lease_expired", True),
         look_in="a slow status call",
     ),
     _of(
@@ -409,34 +424,36 @@ MUTATIONS = (
     ),
     _of(
         "the entry of a slot's holder is removed while its job may be at work",
-        "recover:_remove_orphan",
-        assume("is_old", True),
+        "recover:_remove_orphaned_entry",
+        assume("lease_expired", True),
     ),
     _of(
         "a slot is released before the record says that the job has ended",
-        "start:end",
+        "transitions:end",
         postpone("write", behind="_release"),
         look_in="a task ends while",
     ),
     # Starting
-    _of("a job is sent without a claim", "start:_start_one", CLAIM, look_in="two calls for"),
+    _of("a job is sent without a claim", "dispatch:_start", CLAIM, look_in="two calls for"),
     _of(
         "the call is made before the record says so",
-        "start:_start_one",
+        "dispatch:_start",
         trust_argument("write"),
     ),
     _of(
         "a marker is removed while its record is being written",
-        "start:_remove_rubbish",
-        assume("is_old", True),
+        "dispatch:_remove_orphaned_marker",
+        assume("lease_expired", True),
     ),
     _of(
         "a throttle after a lost answer counts as the vendor's word",
-        "start:_create",
+        "submission:submit_task",
         replace(_forgets_ambiguity),
     ),
-    _of("MPS is asked again after a lost answer", "start:_worth_repeating", _always(_is_retryable)),
-    _of("that a session is known is taken for a refusal", "start:_find", _always(_refused)),
+    _of("MPS is asked again after a lost answer", "submission:_may_repeat", _always(_is_retryable)),
+    _of(
+        "that a session is known is taken for a refusal", "submission:_find_task", _always(_refused)
+    ),
     _of(
         "a lost answer is not written down",
         "job:Job.mark_ambiguous",
@@ -445,13 +462,13 @@ MUTATIONS = (
     ),
     _of(
         "a job is cancelled for its deadline without a claim",
-        "start:expire",
+        "transitions:expire",
         CLAIM,
         look_in="a deadline passes",
     ),
     _of(
         "a job is queued again before its new marker is written",
-        "start:queue_again",
+        "transitions:queue_again",
         postpone("queue_again", behind="write"),
         look_in="two calls for",
     ),
@@ -465,11 +482,11 @@ MUTATIONS = (
     _of("a task's end is written without a claim", "settle:settle", CLAIM),
     _of(
         "pictures of an unexplained submission are stored without a claim",
-        "settle:take_staged",
+        "settle:store_staged",
         CLAIM,
         look_in="an MPS task",
     ),
-    _of("storing is continued without a claim", "settle:_claimed_store", CLAIM),
+    _of("storing is continued without a claim", "settle:_claim_and_store", CLAIM),
     _of(
         "a callback that comes too early is forgotten",
         "settle:on_callback",
@@ -483,11 +500,11 @@ MUTATIONS = (
         replace(_without_pictures),
         look_in="a task ends while",
     ),
-    _of("that a job ends is not noted", "start:end", assume("note_end", None)),
+    _of("that a job ends is not noted", "transitions:end", assume("note_end", None)),
     # Cancelling, replaying, recovering
     _of(
         "a waiting job is cancelled without a claim",
-        "cancel:_withdrawn",
+        "cancel:_cancel_queued",
         CLAIM,
         look_in="a waiting call is cancelled",
     ),
@@ -499,7 +516,7 @@ MUTATIONS = (
     ),
     _of(
         "a call is repeated without a claim",
-        "recover:_send_again",
+        "recover:_submit_again",
         CLAIM,
         look_in="two sweeps continue",
     ),
@@ -518,12 +535,12 @@ MUTATIONS = (
     _of(
         "MPS's copies are looked for after what leads to them is gone",
         "recover:_forget",
-        postpone("tidy_staging", behind="forget_claims"),
+        postpone("remove_staged", behind="forget_claims"),
     ),
     # Webhooks
     _of(
         "a webhook's marker is written after the record says that the job has ended",
-        "start:end",
+        "transitions:end",
         replace(_tell_after_the_end),
         look_in="a webhook is sent",
     ),
@@ -536,7 +553,7 @@ MUTATIONS = (
     _of(
         "a webhook's marker is removed while its job is about to end",
         "webhooks:_made",
-        assume("is_old", True),
+        assume("lease_expired", True),
         look_in="sees a webhook's",
     ),
     _of(

@@ -12,7 +12,7 @@ from aigc.api.parameters import is_on
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.ledger import PAGE
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def looked_up(call: Call) -> Job:
     Raises:
         HttpError: There is none of that endpoint.
     """
-    return call.check_owner(look(call.path["id"], call.runtime))
+    return call.check_owner(refresh(call.path["id"], call.runtime))
 
 
 def outcome(job: Job, runtime: Runtime) -> HttpResponse:
@@ -131,7 +131,7 @@ def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job]
     until = runtime.now() + timedelta(seconds=patience_s)
     while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
         runtime.sleep(LOOK_EACH_S)
-        see = look if runtime.has_time(SETTLE_S) else _read
+        see = refresh if runtime.has_time(SETTLE_S) else _read
         try:
             job = see(job.id, runtime) or job
         except CloudError as error:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aigc.api.openapi.schemas import Submitted
-    from aigc.api.quotas import Charge
     from aigc.jobs.job import Job
     from aigc.settings import Settings
     from aigc.tasks.kind import Task
@@ -99,7 +98,11 @@ def submit(call: Call) -> HttpResponse:
     order = _order(call, kind, task, place)
     with charged(call, order) as charge:
         order = replace(order, task=_taken_in(order, call), webhook_url=told_at)
-        job = _accepted(call, order, charge)
+        accepted = accept(order, call.runtime)
+        if not accepted.is_new:
+            charge.give_back()
+            _check_repeat(call, order, accepted.job)
+    job = accepted.job
     note(job=job.id)
     answer = _outcome_in_time(job, call) or HttpResponse(status=200, body=_submitted(job, call))
     return answer.with_headers({FAL_REQUEST_ID: job.id})
@@ -256,12 +259,9 @@ def _path_in_store(task: Task) -> str | None:
         raise refused(field, problem, allowed=f"it {error}") from None
 
 
-def _accepted(call: Call, order: Order, charge: Charge) -> Job:
-    accepted = accept(order, call.runtime)
-    if not accepted.is_new:
-        charge.give_back()
-    if not accepted.is_new and accepted.job.fingerprint != fingerprint(order.task):
+def _check_repeat(call: Call, order: Order, job: Job) -> None:
+    """Refuse a request that has the id of another one but asks for something else."""
+    if job.fingerprint != fingerprint(order.task):
         field = "Idempotency-Key" if _repeat_key(call.request) else "session_id"
-        problem = f"request {accepted.job.id} was made with the same {field} and another body"
+        problem = f"request {job.id} was made with the same {field} and another body"
         raise refused(field, problem, allowed=f"the same body, or another {field}")
-    return accepted.job

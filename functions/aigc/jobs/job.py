@@ -251,15 +251,17 @@ class Job(Record):
     def queue_again(self, error: JobError, at: datetime, marker: str) -> Job:
         """Wait for another attempt, since the vendor had no room for this one."""
         self._allow("queue_again", "submitting", "running")
-        job = self._with_attempt(error=error, finished_at=at)._with_new_attempt()
-        return with_fields(job, state="queued", owned_until=None, marker=marker)
+        finished = with_fields(self.attempt, error=error, finished_at=at)
+        attempts = (*self.attempts[:-1], finished, self._next_attempt())
+        return with_fields(self, state="queued", owned_until=None, marker=marker, attempts=attempts)
 
     def replay(self, marker: str) -> Job:
         """Wait for another attempt after a failure, with a count of attempts from zero."""
         self._allow("replay", "failed")
         return with_fields(
-            self._with_new_attempt(),
+            self,
             state="queued",
+            attempts=(*self.attempts, self._next_attempt()),
             marker=marker,
             start_by=None,
             deaths=0,
@@ -288,10 +290,9 @@ class Job(Record):
         changed = with_fields(self.attempt, **values)
         return with_fields(self, attempts=(*self.attempts[:-1], changed))
 
-    def _with_new_attempt(self) -> Job:
+    def _next_attempt(self) -> Attempt:
         number = self.attempt.number + 1
-        new = Attempt(number=number, session_id=session_id(self.id, number))
-        return with_fields(self, attempts=(*self.attempts, new))
+        return Attempt(number=number, session_id=session_id(self.id, number))
 
 
 def session_id(job_id: str, number: int) -> str:

@@ -199,7 +199,7 @@ class Ledger:
 
     def forget_indexed(self, entry: Indexed) -> None:
         """Remove an entry of the index whose job was never written, once nobody will."""
-        if self.is_old(entry.modified):
+        if self.lease_expired(entry.modified):
             self._store.delete(entry.key)
 
     def read(self, job_id: str) -> Job | None:
@@ -278,7 +278,7 @@ class Ledger:
         for on in others:
             keys = claims.pop(on)
             latest = max(listed.modified for listed in keys)
-            if self.is_old(latest + self._lease) and not self._is_contended(on):
+            if self.lease_expired(latest + self._lease) and not self._is_contended(on):
                 self._store.delete(*(listed.key for listed in keys))
         return list(claims)
 
@@ -291,7 +291,7 @@ class Ledger:
 
     def is_over(self, job: Job) -> bool:
         """Whether a job ended a lease ago: nobody alive has read it before."""
-        return job.has_ended and self.is_old(job.updated_at)
+        return job.has_ended and self.lease_expired(job.updated_at)
 
     def forget_claims(self, job: Job) -> None:
         """Remove the contests of a job that is over, but for those on its last revision.
@@ -308,7 +308,7 @@ class Ledger:
         self._store.delete(*others)
         self._store.delete(leading)
 
-    def is_old(self, modified: datetime) -> bool:
+    def lease_expired(self, modified: datetime) -> bool:
         """Whether who wrote something then cannot be alive any more."""
         return self._now() - modified > self._lease
 
@@ -384,7 +384,7 @@ class Ledger:
         """Note that a lane has fewer places from now on."""
         self.write_note(f"lanes/{lane}/cuts/{milliseconds(self._now()):013d}-{limit}")
 
-    def forget_cuts(self, cuts: Sequence[Cut]) -> None:
+    def remove_cuts(self, cuts: Sequence[Cut]) -> None:
         """Remove cuts that a later one, or time, has made void."""
         for cut in cuts:
             self._store.delete(cut.key)

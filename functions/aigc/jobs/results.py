@@ -36,7 +36,7 @@ def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
     return pictures
 
 
-def tidy_staging(job: Job, runtime: Runtime) -> None:
+def remove_staged(job: Job, runtime: Runtime) -> None:
     """Remove the vendor's own copies once ours are recorded."""
     if runtime.kind_of(job).stores_itself:
         # One by one: a request for several names no key, so no policy could keep it to this folder.

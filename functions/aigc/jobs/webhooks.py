@@ -102,11 +102,11 @@ class Delivery(Record):
         """Add a try that was made."""
         return with_fields(self, tries=(*self.tries, made))
 
-    def deliver(self) -> Delivery:
+    def mark_delivered(self) -> Delivery:
         """Say that the receiver has the message."""
         return with_fields(self, state="delivered")
 
-    def give_up(self) -> Delivery:
+    def mark_dead(self) -> Delivery:
         """Say that no try is left."""
         return with_fields(self, state="dead")
 
@@ -116,7 +116,7 @@ class Delivery(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class PendingDelivery:
     """A try that is owed, as its marker tells it."""
 
     key: str
@@ -128,7 +128,7 @@ class Owed:
     modified: datetime
 
 
-def owe(job: Job, runtime: Runtime) -> Job:
+def enqueue_delivery(job: Job, runtime: Runtime) -> Job:
     """Write the marker for a job that is about to end, and name it in the job.
 
     Each call writes a marker of its own: the one of somebody who died before he wrote the record
@@ -139,7 +139,7 @@ def owe(job: Job, runtime: Runtime) -> Job:
     return job.name_webhook(_mark(job, 0, runtime.now(), runtime))
 
 
-def tell(job: Job, runtime: Runtime) -> None:
+def deliver(job: Job, runtime: Runtime) -> None:
     """Make the first try at once if time allows; whatever goes wrong in it is left to the sweep."""
     if not job.has_ended or not job.webhook_marker or not _has_time(runtime):
         return
@@ -181,7 +181,7 @@ def dead_webhooks(runtime: Runtime, after: str = "") -> list[str]:
     return [one.key.removeprefix(_DEAD).removesuffix(".json") for one in listed]
 
 
-def redeliver(job_id: str, runtime: Runtime) -> Literal["owed", "not_dead", "busy"]:
+def redeliver(job_id: str, runtime: Runtime) -> Literal["queued", "not_dead", "busy"]:
     """Give a delivery that was given up its tries once more, from now on.
 
     Done twice, or by two at once, it makes one more series: the second finds it pending.
@@ -195,7 +195,7 @@ def redeliver(job_id: str, runtime: Runtime) -> Literal["owed", "not_dead", "bus
         return "busy"
     is_dead = _revive(job, runtime)
     runtime.bucket.delete(_dead_key(job_id))
-    return "owed" if is_dead else "not_dead"
+    return "queued" if is_dead else "not_dead"
 
 
 def message_id(job: Job) -> str:
@@ -206,7 +206,7 @@ def message_id(job: Job) -> str:
     return f"msg_{job.id}" + (f"-{job.spent_attempts}" if job.spent_attempts else "")
 
 
-def _due(runtime: Runtime) -> Iterator[Owed]:
+def _due(runtime: Runtime) -> Iterator[PendingDelivery]:
     after = ""
     while True:
         page = runtime.bucket.list(_MARKERS, after, PAGE)
@@ -230,7 +230,7 @@ def _revive(job: Job, runtime: Runtime) -> bool:
     return True
 
 
-def _look_after(owed: Owed, runtime: Runtime) -> Reply | None:
+def _look_after(owed: PendingDelivery, runtime: Runtime) -> Reply | None:
     """Make a try, alone; None where none was made. What goes wrong is left to the sweep.
 
     After a crash or a failure the claim stays: another invocation takes over after a lease.
@@ -244,12 +244,12 @@ def _look_after(owed: Owed, runtime: Runtime) -> Reply | None:
     return None
 
 
-def _made(owed: Owed, runtime: Runtime) -> Reply | None:
+def _made(owed: PendingDelivery, runtime: Runtime) -> Reply | None:
     """Make the try that a marker stands for, or remove the marker if it stands for none."""
     job = runtime.ledger.read(owed.job_id)
     if job is None or not job.has_ended:
         # An invocation that ends a job writes its record within a lease of the marker.
-        if runtime.ledger.is_old(owed.modified):
+        if runtime.ledger.lease_expired(owed.modified):
             runtime.bucket.delete(owed.key)
         return None
     known = delivery(job, runtime)
@@ -261,7 +261,7 @@ def _made(owed: Owed, runtime: Runtime) -> Reply | None:
     if known.next_try != owed.number:
         is_early = known.next_try is not None and known.next_try < owed.number
         # The try before this one may be about to be written down.
-        if not is_early or runtime.ledger.is_old(owed.modified):
+        if not is_early or runtime.ledger.lease_expired(owed.modified):
             runtime.bucket.delete(owed.key)
         return None
     reply = _post(job, known, runtime)
@@ -284,16 +284,18 @@ def _post(job: Job, known: Delivery, runtime: Runtime) -> Reply:
     return runtime.sender.send(job.webhook_url, headers, body, timeout_s)
 
 
-def _conclude(owed: Owed, job: Job, known: Delivery, reply: Reply, runtime: Runtime) -> None:
+def _conclude(
+    owed: PendingDelivery, job: Job, known: Delivery, reply: Reply, runtime: Runtime
+) -> None:
     """Write down what came of a try."""
     made = Try(at=runtime.now(), status=reply.status, error=reply.error)
     told = known.add_try(made)
     event = "webhook_delivered"
     if made.is_delivery:
-        told = told.deliver()
+        told = told.mark_delivered()
     elif told.wait is None:
         event = "webhook_dead"
-        told = told.give_up()
+        told = told.mark_dead()
         runtime.bucket.put(_dead_key(job.id), _dump(told))
     else:
         event = "webhook_failed"
@@ -336,10 +338,10 @@ def _marker_key(job: Job, number: int, due: datetime) -> str:
     return f"{_MARKERS}{milliseconds(due):013d}-{job.id}-{number:03d}-{host}"
 
 
-def _owed(key: str, modified: datetime) -> Owed:
+def _owed(key: str, modified: datetime) -> PendingDelivery:
     time, job_id, number, host = key.removeprefix(_MARKERS).split("-")
     due = datetime.fromtimestamp(int(time) / 1000, timezone.utc)
-    return Owed(key, due, job_id, int(number), host, modified)
+    return PendingDelivery(key, due, job_id, int(number), host, modified)
 
 
 def _claim(job: Job, step: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.fakes import START, InMemoryStore, ManualClock
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
+    from aigc.tasks.kind import ApiCall
     from tests.unit.api.client import Answer, Client
 
 IMAGE = "/tencent-vod/v1/aigc-image"
@@ -487,3 +490,25 @@ def test_fault_of_ours_shows_no_stack(client: Client) -> None:
     assert answer.status == 500
     assert answer.body["error_type"] == "internal_error"
     assert "secret" not in str(answer.body)
+
+
+def test_a_submit_reaches_the_vendor_in_six_frames(client: Client) -> None:
+    frames: list[str] = []
+    vendor_call = client.world.vendor.call
+
+    def call(api_call: ApiCall) -> dict[str, Any]:
+        frames.extend(frame.name for frame in traceback.extract_stack())
+        return vendor_call(api_call)
+
+    with patch.object(client.world.vendor, "call", call):
+        client.post(IMAGE, BODIES[IMAGE])
+
+    begin = frames.index("submit")
+    assert frames[begin:] == [
+        "submit",
+        "accept",
+        "launch",
+        "_submit_in_slot",
+        "submit_task",
+        "call",
+    ]

@@ -95,10 +95,10 @@ CASES = [
         deaths=1,
         faults=1,
         weak=1,
-        quick_switches=1,
     ),
     Case(
         title="two calls for one slot",
+        is_quick=False,
         quick_switches=1,
         phases=(Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),),
         deaths=1,
@@ -112,6 +112,7 @@ CASES = [
     ),
     Case(
         title="a call is repeated",
+        is_quick=False,
         quick_switches=1,
         phases=(Phase(workers={"accept 1": repeats("a"), "accept 2": repeats("a")}),),
         deaths=1,
@@ -142,6 +143,7 @@ CASES = [
     ),
     Case(
         title="a slot is passed on while another call arrives",
+        is_quick=False,
         quick_switches=1,
         before=(accepts("a"), accepts("b")),
         phases=(Phase(workers={"accept c": accepts("c")}),),
@@ -159,6 +161,7 @@ CASES = [
     ),
     Case(
         title="the vendor's answers are lost",
+        is_quick=False,
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep": sweep, "look": looks("a")}, after_s=LATER_S),
@@ -169,6 +172,7 @@ CASES = [
     ),
     Case(
         title="a task fails because the vendor has no room",
+        is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(
             Phase(workers={"look": looks("a")}),
@@ -179,6 +183,7 @@ CASES = [
     ),
     Case(
         title="slow workers meet the sweep that takes over",
+        is_quick=False,
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep 1": sweep}, after_s=LATER_S),
@@ -188,6 +193,7 @@ CASES = [
     ),
     Case(
         title="a slow status call meets the sweep that takes over",
+        is_quick=False,
         before=(accepts("a"), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a")}, joining={"sweep": sweep}),),
         callbacks=0,
@@ -214,6 +220,13 @@ CASES = [
         quick_switches=1,
     ),
     Case(
+        title="two sweeps start a job that was left behind",
+        before=(was_left("a"),),
+        phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}),),
+        lanes={"vod.image": 2},
+        quick_switches=1,
+    ),
+    Case(
         title="two sweeps free the slot of a killed worker",
         before=(was_left("a", with_slot=True),),
         phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),
@@ -233,6 +246,7 @@ CASES = [
     ),
     Case(
         title="a slot is released while pictures are left for later",
+        is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(Phase(workers={"look": looks("a")}),),
         ends=("done",),
@@ -272,6 +286,7 @@ CASES = [
     ),
     Case(
         title="an MPS task ends while its call is handled",
+        is_quick=False,
         phases=(
             Phase(workers={"accept a": accepts("a", "mps.image")}),
             Phase(workers={"sweep": sweep}, after_s=LATER_S),
@@ -296,6 +311,7 @@ CASES = [
     ),
     Case(
         title="pictures cannot be fetched at first",
+        is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(
             Phase(workers={"look": looks("a")}),
@@ -307,6 +323,7 @@ CASES = [
     ),
     Case(
         title="a failed job is replayed twice while the sweep runs",
+        is_quick=False,
         quick_switches=1,
         before=(accepts("a"), Move("task-a-1.0", "InternalError")),
         phases=(
@@ -319,6 +336,7 @@ CASES = [
     ),
     Case(
         title="a webhook is sent at the end of the job and by the sweep",
+        is_quick=False,
         before=(accepts("a", webhook_url=HOOK),),
         phases=(
             Phase(workers={"look": looks("a")}),

@@ -176,9 +176,7 @@ def _on_tree(reason: str, change: Callable[[ast.FunctionDef], int]) -> Change:
     return changed
 
 
-def _code_replaced(
-    function: FunctionType, replacement: Callable[..., Any]
-) -> contextlib.AbstractContextManager[None]:
+def _code_replaced(function: FunctionType, replacement: Callable[..., Any]) -> contextlib.ExitStack:
     """Let every reference to the function call the replacement."""
     stack = contextlib.ExitStack()
     for holder, name in _references(function):
@@ -206,7 +204,7 @@ def _references(function: FunctionType) -> Iterator[tuple[Any, str]]:
 
 
 def _name_of(call: ast.Call) -> str:
-    return getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+    return str(getattr(call.func, "attr", "") or getattr(call.func, "id", ""))
 
 
 def _calls(statement: ast.stmt, call: str) -> bool:

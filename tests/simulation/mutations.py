@@ -225,6 +225,14 @@ def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
     return lambda job, runtime: store(job, runtime)[:0]
 
 
+def _release_before_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
+    def ends(job: Job, runtime: Runtime) -> Job:
+        transitions._release(job, runtime)
+        return end(job, runtime)
+
+    return ends
+
+
 def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     def ends(job: Job, runtime: Runtime) -> Job:
         ended = end(job.model_copy(update={"webhook_url": ""}), runtime)
@@ -276,7 +284,7 @@ MUTATIONS = (
         "a contender trusts a listing to show y",
         SPLIT,
         _always(_split_by_listing),
-        look_in="everything",
+        look_in="contenders for a claim",
     ),
     _of(
         "a contender without an answer writes x again",
@@ -324,6 +332,7 @@ MUTATIONS = (
         "a winner of a later generation does not look for the record",
         "contest:Contest.create_once",
         assume("find", None),
+        harmless="a generation follows one without a winner, or one whose record was looked for",
     ),
     # Creating
     _of(
@@ -338,8 +347,18 @@ MUTATIONS = (
             ("ledger:Ledger.write_new", replace(_announced_afterwards)),
         ),
     ),
-    _of("a slot is not marked", "launch:_submit_in_slot", assume("mark", True)),
-    _of("a slot is not confirmed", "launch:_submit_in_slot", assume("confirm", True)),
+    _of(
+        "a slot is not marked",
+        "slots:Slots.mark",
+        _always(lambda *_: True),
+        look_in="contenders for a slot",
+    ),
+    _of(
+        "a slot is not confirmed",
+        "slots:Slots.confirm",
+        _always(lambda *_: True),
+        look_in="contenders for a slot",
+    ),
     _of(
         "a new job is sent before its record is written",
         "launch:_submit_in_slot",
@@ -363,7 +382,12 @@ MUTATIONS = (
         _always(_claim_without_reading_again),
         look_in="a slow status call",
     ),
-    _of("the owner of a job is not waited for", "ledger:Ledger.claim", assume("is_owned", False)),
+    _of(
+        "the owner of a job is not waited for",
+        "ledger:Ledger.claim",
+        assume("is_owned", False),
+        look_in="a task ends while",
+    ),
     _of(
         "contests are removed as soon as a job has ended",
         "ledger:Ledger.is_over",
@@ -397,7 +421,7 @@ MUTATIONS = (
         "a slot is taken without reading x again",
         "slots:Slots.take",
         assume("confirm", True),
-        look_in="a slot is passed on",
+        look_in="two pumps contend",
     ),
     _of("a slot is released whoever holds it", "slots:Slots.release", assume("_is_of", True)),
     _of(
@@ -415,6 +439,7 @@ MUTATIONS = (
         "a slot is reclaimed while its contenders may be at work",
         "slots:Slots.reclaim",
         assume("is_expired", True),
+        look_in="while the sweep runs",
     ),
     _of(
         "two sweeps reclaim a slot",
@@ -426,15 +451,16 @@ MUTATIONS = (
         "the entry of a slot's holder is removed while its job may be at work",
         "recover:_remove_orphaned_entry",
         assume("lease_expired", True),
+        look_in="while the sweep runs",
     ),
     _of(
         "a slot is released before the record says that the job has ended",
         "transitions:end",
-        postpone("write", behind="_release"),
+        replace(_release_before_the_end),
         look_in="a task ends while",
     ),
     # Starting
-    _of("a job is sent without a claim", "dispatch:_start", CLAIM, look_in="two calls for"),
+    _of("a job is sent without a claim", "dispatch:_start", CLAIM, look_in="two sweeps start"),
     _of(
         "the call is made before the record says so",
         "dispatch:_start",

@@ -106,7 +106,7 @@ class Case:
     """How often each end is reported."""
     lists_tasks: bool = True
     """Whether the vendor shows a session's task in its list."""
-    quick_switches: int = 0
+    quick_switches: int | None = 0
     """The limit of `switches` where a search must not take long."""
     is_quick: bool = True
     """Whether `make test` searches the case with that limit."""

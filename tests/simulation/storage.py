@@ -30,7 +30,7 @@ from tests.simulation.workers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, MutableSequence, Sequence
 
     from tests.simulation.workers import Worker
 
@@ -92,9 +92,9 @@ class Bucket(InMemoryStore):
         self.lag_s: float = LONGEST_LAG_S
         self.choose: Callable[[int], int] | None = None
         """Chooses which of so many states of a key a listing shows; 0 is the present one."""
-        self.missed: list[str] = []
+        self.missed: MutableSequence[str] = []
         """The keys that the look of a create missed."""
-        self._earlier: dict[str, list[_Earlier]] = {}
+        self._earlier: dict[str, MutableSequence[_Earlier]] = {}
 
     def sees(self, key: str) -> bool:
         """Whether the look of a create sees the key; note where it misses it."""
@@ -134,7 +134,7 @@ class Bucket(InMemoryStore):
                     shown[key] = modified
         return [Listed(key, shown[key]) for key in sorted(shown)[:limit]]
 
-    def young_keys(self, prefix: str) -> list[str]:
+    def young_keys(self, prefix: str) -> Sequence[str]:
         """List the keys that changed within the lag."""
         self._forget_old_states()
         return sorted(key for key in self._earlier if key.startswith(prefix))
@@ -148,7 +148,7 @@ class Bucket(InMemoryStore):
         """
         list_late = functools.partial(self.list_late, prefix, after, limit)
         keys = [key for key in self.young_keys(prefix) if self._other_presence(key)]
-        variants = {
+        variants: dict[str, Callable[[], Sequence[Listed]]] = {
             f"late for {key}": functools.partial(list_late, functools.partial(_flip, key))
             for key in keys
         }
@@ -165,7 +165,7 @@ class Bucket(InMemoryStore):
         assert self.choose is not None
         return states[self.choose(len(states))]
 
-    def _states(self, key: str) -> list[datetime | None]:
+    def _states(self, key: str) -> Sequence[datetime | None]:
         present = self.objects[key][1] if key in self.objects else None
         return [present, *(one.modified for one in reversed(self._earlier[key]))]
 

@@ -21,7 +21,7 @@ from aigc.errors import CloudError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.recover import sweep
-from aigc.jobs.settle import refresh, on_callback, on_stored
+from aigc.jobs.settle import on_callback, on_stored, refresh
 from tests.fakes import START
 from tests.simulation.cases import HOOK, MODELS, order
 from tests.simulation.checks import broken_promises, unfinished

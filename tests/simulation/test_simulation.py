@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from aigc.jobs.runtime import STAGING
@@ -13,10 +15,12 @@ from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
 from tests.simulation.mutate import Mutation, StaleMutationError, omit
 from tests.simulation.mutations import MUTATIONS, QUICK
-from tests.simulation.play import Case
 from tests.simulation.shrink import shrink
 from tests.simulation.storm import CALM, WEATHERS, Storm
 from tests.simulation.trial import try_out
+
+if TYPE_CHECKING:
+    from tests.simulation.play import Case
 
 SEEDS = range(24)
 """Of each weather; `make simulate` runs more."""
@@ -76,7 +80,7 @@ def test_a_search_kills_a_worker_at_each_write() -> None:
 
     explored = Search(bounded(case, 0)).run()
 
-    writes = [request.split(" ")[:2] for worker, request in explored.deaths]
+    writes = [request.split(" ")[:2] for _, request in explored.deaths]
     assert ["put", "jobs/a.json"] in writes
     assert ["CreateAigcImageTask", "a-1"] in writes
 

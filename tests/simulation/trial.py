@@ -11,6 +11,7 @@ from tests.simulation.cases import CASES, bounded
 from tests.simulation.contests import CONTESTS
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
+from tests.simulation.mutate import StaleMutationError
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.storm import WEATHERS, Storm
 
@@ -24,6 +25,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- mutations: begin -->", "<!-- mutations: end -->"
 SECONDS = 30
 FIRST_SEEDS = 12
+_NONSENSE = ("AttributeError", "NameError", "TypeError", "UnboundLocalError")
+"""Errors of a mutation that makes no sense: such a crash proves nothing."""
 CASE_S = 2
 """How long a case is searched that was not named as likely."""
 
@@ -45,12 +48,18 @@ class Trial:
 
 
 def try_out(mutation: Mutation, seconds: float = SECONDS) -> Trial:
-    """Search for a broken promise with a mutation installed, for so many seconds of CPU time."""
+    """Search for a broken promise with a mutation installed, for so many seconds of CPU time.
+
+    Raises:
+        StaleMutationError: It does not fit the code.
+    """
     ends = time.process_time() + seconds
     with mutation.installed():
         for noticed_by, after, problems in _attempts(mutation.look_in, ends):
             if problems:
                 problem = problems[0].strip().splitlines()[-1]
+                if problem.startswith(_NONSENSE):
+                    raise StaleMutationError(f"{mutation.title}: {problem}")
                 return Trial(mutation.title, mutation.harmless, noticed_by, after, problem)
             if time.process_time() > ends:
                 break
@@ -97,16 +106,16 @@ def _attempts(likely: str, ends: float) -> Iterator[tuple[str, str, list[str]]]:
         for more in (0, 1):
             for case in every:
                 if likely in case.title:
-                    case = dataclasses.replace(case, quick_switches=case.quick_switches + more)
-                    yield _search(case, ends - time.process_time())
+                    yield _search(case, ends - time.process_time(), more)
     yield from _storms(range(FIRST_SEEDS), likely)
     for case in every:
         yield _search(case, min(CASE_S, ends - time.process_time()))
     yield from _storms(range(FIRST_SEEDS, 10**6), likely)
 
 
-def _search(case: Case, seconds: float) -> tuple[str, str, list[str]]:
-    explored = Search(bounded(case, case.quick_switches)).run(seconds)
+def _search(case: Case, seconds: float, more: int = 0) -> tuple[str, str, list[str]]:
+    switches = None if case.quick_switches is None else case.quick_switches + more
+    explored = Search(bounded(case, switches)).run(seconds)
     return case.title, f"{explored.plays} plays", explored.problems
 
 

@@ -225,8 +225,8 @@ def _detail(job: Job, call: Call) -> schemas.JobDetail:
         "prompt": task.prompt_text(),
         "place": {
             "bucket": runtime.settings.results_bucket,
-            "prefix": job.place.prefix,
-            "name": job.place.name,
+            "prefix": job.output_location.prefix,
+            "name": job.output_location.name,
         },
         "attempts": [_attempt(attempt) for attempt in job.attempts],
         "images": [image_of(picture, runtime) for picture in job.pictures],

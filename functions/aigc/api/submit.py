@@ -18,7 +18,7 @@ from aigc.api.webhooks import webhook_url
 from aigc.api.wishes import patience, priority, start_by
 from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
-from aigc.jobs.job import Place, Source, fresh_id, id_from
+from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
 from aigc.logs import note
 from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
@@ -92,10 +92,10 @@ def submit(call: Call) -> HttpResponse:
     kind = ENDPOINTS[call.path["endpoint"]]
     check_kind(call.caller, kind)
     body = snake(json_body(call.request))
-    place = _result_place(body.pop("result", None))
+    result_place = _result_place(body.pop("result", None))
     told_at = webhook_url(call, body.pop("webhook_url", None))
     task = _task(call, kind, body)
-    order = _order(call, kind, task, place)
+    order = _order(call, kind, task, result_place)
     with charged(call, order) as charge:
         order = replace(order, task=_taken_in(order, call), webhook_url=told_at)
         accepted = accept(order, call.runtime)
@@ -204,14 +204,13 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
         if repeat_key
         else fresh_id(runtime.now())
     )
-    place = _place(asked, task, job_id, call)
     urgency = getattr(task, "tasks_priority", None)
     return Order(
         id=job_id,
         kind=kind,
         task=task,
         source=Source(type="call", name=call.caller.name, request_id=call.request.request_id),
-        place=place,
+        output_location=_output_location(asked, task, job_id, call),
         priority=priority(call.request) if urgency is None else urgency,
         start_by=start_by(call.request, runtime.now()),
         visible_label=call.caller.limits.visible_label,
@@ -219,7 +218,7 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
     )
 
 
-def _place(asked: ResultPlace, task: Task, job_id: str, call: Call) -> Place:
+def _output_location(asked: ResultPlace, task: Task, job_id: str, call: Call) -> OutputLocation:
     prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
     prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
     if asked.name and call.caller.limits.own_only:
@@ -232,7 +231,7 @@ def _place(asked: ResultPlace, task: Task, job_id: str, call: Call) -> Place:
         problem = f"the results would have keys of {len((prefix + name).encode())} bytes and more"
         allowed = f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8"
         raise refused("result", problem, allowed=allowed)
-    return Place(prefix=prefix, name=name)
+    return OutputLocation(prefix=prefix, name=name)
 
 
 def _repeat_key(request: HttpRequest) -> str:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc.jobs.job import Attempt, Job, Place, Source, session_id
+from aigc.jobs.job import Attempt, Job, OutputLocation, Source, session_id
 from aigc.jobs.launch import launch
 from aigc.jobs.ledger import marker_key
 
@@ -26,7 +26,7 @@ class Order:
     kind: str
     task: Task
     source: Source
-    place: Place
+    output_location: OutputLocation
     priority: int = 0
     start_by: datetime | None = None
     webhook_url: str = ""
@@ -87,7 +87,7 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         task=_record(task),
         fingerprint=fingerprint(order.task),
         warnings=warnings,
-        place=order.place,
+        output_location=order.output_location,
         start_by=order.start_by,
         webhook_url=order.webhook_url,
         attempts=(Attempt(number=1, session_id=session_id(order.id, 1)),),

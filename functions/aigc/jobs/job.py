@@ -71,7 +71,7 @@ class Source(Record):
     request_id: str = ""
 
 
-class Place(Record):
+class OutputLocation(Record):
     """Where the results go: `<prefix><name>-<n>.<ext>` in the results bucket."""
 
     prefix: str
@@ -80,11 +80,11 @@ class Place(Record):
 
 
 class Slot(Record):
-    """The place in the lane that an attempt holds."""
+    """The slot of the lane that an attempt holds."""
 
     number: int
     token: str
-    """Unique to this taking of the place: no two attempts ever share one."""
+    """Unique to this attempt to take the slot."""
 
 
 class Attempt(Record):
@@ -99,14 +99,14 @@ class Attempt(Record):
     finished_at: datetime | None = None
     vendor_status: str = ""
     is_ambiguous: bool = False
-    """The vendor may have accepted it without our knowing: only its word on this session helps."""
+    """No answer shows whether the vendor took the task; only an answer about this session can."""
     image_urls: tuple[str, ...] = ()
-    """What the vendor reported when it was done; they expire (VOD: 7 days, MPS: 12 hours)."""
+    """URLs that the vendor reported; they expire (VOD: 7 days, MPS: 12 hours)."""
     error: JobError | None = None
 
     @property
     def may_be_billed(self) -> bool:
-        """Whether the vendor has a task of it, or may have one."""
+        """Whether the vendor has a task for it, or may have one."""
         return bool(self.task_id) or self.is_ambiguous
 
 
@@ -126,40 +126,40 @@ class Picture(Record):
 
 
 class Job(Record):
-    """One task from the moment it was accepted; only written by who holds its claim."""
+    """One task from the moment it was accepted; only the holder of its claim writes it."""
 
     id: str
     kind: str
     lane: str
     state: State
     is_repeatable: bool = False
-    """Whether its id follows from what caused it, so that a repeat finds it."""
+    """Whether its id is derived from its cause, so that a repeat finds it."""
     revision: int = 0
-    """Grows by one with each write: what a claim is for."""
+    """Grows by one with each write; a claim is the right to write the next one."""
     owned_until: datetime | None = None
-    """Until then whoever wrote this revision is at work on it and nobody else may be."""
+    """Until then only the invocation that wrote this revision may write the next one."""
     deaths: int = 0
-    """Owners that died over it: a job that kills who works on it must end too."""
+    """Owners that died while they owned it; a job that kills its owners must end too."""
     marker: str
-    """Key of the queue marker that waits for this job."""
+    """Key of the marker by which the job waits in its lane."""
     priority: int = 0
     created_at: datetime
     updated_at: datetime
     source: Source
     task: dict[str, Any]
     fingerprint: str
-    """SHA-256 of the task as it was asked for: tells a repeat from another request."""
+    """SHA-256 of the task as requested; distinguishes a repeat from another request."""
     warnings: tuple[str, ...] = ()
-    place: Place
+    output_location: OutputLocation
     start_by: datetime | None = None
-    """When the job is cancelled if it was not sent until then."""
+    """Time at which the job is cancelled if it still waits."""
     webhook_url: str = ""
-    """Where its end is reported; it may hold a secret and is never logged."""
+    """URL that receives the webhook; it may contain a secret and is never logged."""
     webhook_marker: str = ""
-    """Key of the marker for the first try to report it; of its last end, if it was replayed."""
+    """Key of the marker for the first try of the webhook; after a replay, of the last end's."""
     attempts: tuple[Attempt, ...] = Field(min_length=1)
     spent_attempts: int = 0
-    """Attempts that were made before somebody had the job replayed."""
+    """Attempts that were made before the last replay."""
     pictures: tuple[Picture, ...] = ()
     error: JobError | None = None
 
@@ -175,11 +175,11 @@ class Job(Record):
 
     @property
     def is_orphaned(self) -> bool:
-        """Whether its owner died, where nobody owns it any more."""
+        """Whether its last owner did not finish; call it only when the lease has expired."""
         return self.owned_until is not None
 
     def is_owned(self, now: datetime) -> bool:
-        """Whether somebody may still be at work on this revision."""
+        """Whether the owner may still be at work on this revision."""
         return self.owned_until is not None and now < self.owned_until
 
     def submit(self, slot: Slot, at: datetime, owned_until: datetime) -> Job:

@@ -31,7 +31,7 @@ def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
     )
     if not pictures:  # whether MPS may say DONE before the bucket shows them is not documented
         raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
-    path = f"{job.place.prefix}{job.place.name}.json"
+    path = f"{job.output_location.prefix}{job.output_location.name}.json"
     runtime.results.put(path, _description(job, pictures, runtime))
     return pictures
 
@@ -60,7 +60,7 @@ def _staged(job: Job, runtime: Runtime) -> list[bytes]:
 
 def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
     seen = inspect(data)
-    key = f"{job.place.prefix}{job.place.name}-{number}.{seen.extension}"
+    key = f"{job.output_location.prefix}{job.output_location.name}-{number}.{seen.extension}"
     labelled = _labelled(job, number, data, runtime)
     runtime.results.put(key, labelled.data, seen.content_type)
     return Picture(

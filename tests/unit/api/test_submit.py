@@ -294,15 +294,15 @@ def test_repeat_key_of_absurd_length_is_refused(client: Client) -> None:
 def test_results_of_a_call_lie_under_its_day(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE])
 
-    place = job_of(client, answer).place
-    assert (place.prefix, place.name) == ("calls/2026-11-20/", answer.body["request_id"])
+    location = job_of(client, answer).output_location
+    assert (location.prefix, location.name) == ("calls/2026-11-20/", answer.body["request_id"])
 
 
 def test_caller_may_choose_where_results_go(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | {"result": {"prefix": "shop/猫", "name": "hero"}})
 
-    place = job_of(client, answer).place
-    assert (place.prefix, place.name) == ("shop/猫/", "hero")
+    location = job_of(client, answer).output_location
+    assert (location.prefix, location.name) == ("shop/猫/", "hero")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_path_of_mps_counts_as_prefix(client: Client) -> None:
 
     answer = client.post(MPS, BODIES[MPS] | {"store_cos_param": store})
 
-    assert job_of(client, answer).place.prefix == "drawn/"
+    assert job_of(client, answer).output_location.prefix == "drawn/"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.settle import refresh
 from aigc.labels.files import read_labels
 from aigc.tasks.kinds import KINDS
-from tests.fakes import StoreFault, World, a_call, a_place, an_id, build_world
+from tests.fakes import StoreFault, World, a_call, an_id, an_output_location, build_world
 from tests.unit.labels.builders import carriers, packet, png_chunk, png_with
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def order(kind: str = "vod.image", *, visible_label: bool = False, **task: Any) 
         kind=kind,
         task=KINDS[kind].model.model_validate(TASKS[kind] | task),
         source=a_call(),
-        place=a_place(),
+        output_location=an_output_location(),
         visible_label=visible_label,
     )
 

@@ -23,8 +23,8 @@ from tests.fakes import (
     StoreFault,
     World,
     a_call,
-    a_place,
     an_id,
+    an_output_location,
     build_world,
 )
 
@@ -59,7 +59,7 @@ def order(
         kind=kind,
         task=KINDS[kind].model.model_validate(TASKS[kind] | task),
         source=a_call(),
-        place=a_place(),
+        output_location=an_output_location(),
         priority=priority,
         is_repeatable=is_repeatable,
     )

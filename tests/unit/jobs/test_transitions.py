@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from aigc.errors import IllegalTransitionError
-from aigc.jobs.job import Attempt, Job, JobError, Picture, Place, Source, State, session_id
+from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source, State, session_id
 from aigc.jobs.slots import new_slot
 from aigc.wire import with_fields
 
@@ -79,7 +79,7 @@ def job_in(state: State, **fields: object) -> Job:
         source=Source(type="call", name="key"),
         task={},
         fingerprint="",
-        place=Place(prefix="", name="a"),
+        output_location=OutputLocation(prefix="", name="a"),
         attempts=(Attempt(number=1, session_id=session_id("a", 1)),),
     )
     return with_fields(job, **fields)

@@ -573,18 +573,18 @@ MUTATIONS = (
     _of(
         "the next try of a webhook is not noted when one has failed",
         "webhooks:_conclude",
-        omit("_mark"),
+        omit("_write_marker"),
         look_in="a webhook is sent",
     ),
     _of(
         "a webhook's marker is removed while its job is about to end",
-        "webhooks:_made",
+        "webhooks:_make_try",
         assume("lease_expired", True),
         look_in="sees a webhook's",
     ),
     _of(
         "two invocations make the same try of a webhook",
-        "webhooks:_made",
+        "webhooks:_make_try",
         assume("acquire", 0),
         harmless="the receiver gets the same message twice, which is announced",
     ),

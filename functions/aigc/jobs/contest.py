@@ -39,7 +39,7 @@ generation g can be at work any more. There are two ways to know that:
 *Age* (`acquire`): all tokens of generation g are older than a lease. A lease is longer than a
 function may run and than a write without an answer may take to have its effect.
 
-*Handshake* (`create_once`, `take_once`): where nobody can wait for a lease. The winner of the
+*Handshake* (`create_once`, `take_once`): where no caller can wait for a lease. The winner of the
 splitter writes `commit` and then reads `abort`; if that is there, it removes `commit` and gives
 up. A contender that goes on writes `abort` and then reads `commit`. If there is none, generation g
 is dead. Each writes its own flag before it reads the other's, so at least one of them sees the

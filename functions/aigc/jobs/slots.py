@@ -18,9 +18,9 @@ read beside it comes after its write. That costs no money: a lane runs one more 
 until one of them ends. The number of contenders that come together bounds it.
 
 **Releasing.** Only the holder of the job's claim releases its slot: first `x`, then `y` and the
-entry. While `y` is there, nobody can win. The delete of `y` is sent once. If its answer is lost it
-takes effect once, before anybody can have read that `y` is absent. Done twice, the second release
-finds other tokens and does nothing.
+entry. While `y` is there, no contender can win. The delete of `y` is sent once. If its answer is
+lost it takes effect once, before anybody can have read that `y` is absent. Done twice, the second
+release finds other tokens and does nothing.
 
 **Healing.** If all contenders yield, or one dies, the keys stay and the slot is idle. The sweep
 removes them when all are older than a lease and no record names the slot, alone by a claim on the

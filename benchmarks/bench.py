@@ -1,4 +1,4 @@
-"""`make bench`: cold starts and calls, beside the straightforward handler, in one run."""
+"""`make bench`: cold starts and calls of our gateway and of a straightforward handler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.contest import API_S, COS_S, WARM_UP, Gateway, HttpCall, contest, in_turns
+from benchmarks.gateways import (
+    API_S,
+    COS_S,
+    WARM_UP,
+    Gateway,
+    HttpCall,
+    deployed_gateways,
+    times_over_network,
+)
 from benchmarks.labels import label_ms
 from benchmarks.load import section
 from ops import options
@@ -21,14 +29,14 @@ from ops.wheels import SCF_PYTHON, local_target, scf_target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.contest import Warm
+    from benchmarks.gateways import Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 
 MAX_COLD_RATIO = 0.25
-MAX_FAR_SUBMIT_RATIO = 2.2
-MAX_FAR_STATUS_RATIO = 1.5
+MAX_NETWORK_SUBMIT_RATIO = 2.2
+MAX_NETWORK_STATUS_RATIO = 1.5
 MAX_MEMORY_MB = 64
 MAX_ZIP_MB = 10
 MAX_LABEL_MS = 5
@@ -41,37 +49,39 @@ SUBMIT_TO_FULL = HttpCall("POST", "/tencent-mps/v1/aigc-image", {**_TASK, "model
 TEXT = """# Benchmarks
 
 `make bench` wrote this page on {day}, on {where}.
-It runs both gateways in one local cloud in turns, so that a ratio holds on other machines, \
-which milliseconds do not.
+Both gateways run alternately in one local cloud. Ratios are therefore comparable between \
+machines; milliseconds are not.
 Times are medians of {rounds} cold starts and {calls} calls.
 
 - *ours*: the deployed zip, `gateway.main_handler`.
 - *straightforward*: [benchmarks/naive/gateway.py](../benchmarks/naive/gateway.py), written and \
 packaged as the SDKs' documentation shows: typed clients, whole distributions, no bytecode.
-  It knows no queue, no lease and no key, so its calls do far less than ours.
+  It has no queue, no leases and no API keys, so its calls do far less work than ours.
 
 {table}
 
 {verdict}
 
 A cold start is the time from starting an instance's process to its answer.
-Peak memory is an instance's after a cold start and a submit.
-Requests are those to COS for the ledger, and calls of VOD or MPS: the most that any call made.
-A call on a warm instance is timed at the local cloud, whose own work is in it; \
-CPU time is the function's alone, and a mean.
-Each status call asks for another request: a repeated one asks upstream every 2 seconds at most.
-*With the network* each request to COS takes {cos_ms:.0f} ms longer and each call of an API \
-{api_ms:.0f} ms; both gateways are called in turns.
-A submit makes its requests in four round trips, into a full lane in three.
+Peak memory is the peak of one instance after a cold start and a submit.
+Requests are requests to COS for the ledger and calls of VOD or MPS; the table shows the maximum \
+over all calls.
+The local cloud times each call on a warm instance, and its own work is included. \
+CPU time is that of the function alone; it is a mean.
+Each status call is for a different request, because the gateway queries the vendor about one \
+request at most every 2 seconds.
+*With the network*: each request to COS takes {cos_ms:.0f} ms longer and each API call \
+{api_ms:.0f} ms longer; the two gateways are called alternately.
+A submit makes its requests in four round trips; into a full lane in three.
 
-The status of a queued request costs a second request to the ledger, and none upstream: \
-its `queue_position` takes a listing of the queue.
+The status of a queued request takes two requests to the ledger at the same time, and none \
+upstream: its `queue_position` takes a listing of the queue.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One thing measured, and whether it is as good as it must be."""
+    """One row of the table: a figure of both gateways, and whether ours meets its target."""
 
     what: str
     ours: str
@@ -79,13 +89,13 @@ class Row:
     ratio: str = ""
     target: str = ""
     figure: str = ""
-    """Which of these the target is about."""
+    """The figure that the target applies to."""
     is_met: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Everything about one gateway."""
+class Measurements:
+    """All measurements of one gateway."""
 
     cold_health_s: float
     cold_submit_s: float
@@ -95,9 +105,9 @@ class Measured:
     submit_to_full: Warm
     status: Warm
     status_of_queued: Warm
-    far_submit_ms: float
-    """With the latencies of the network."""
-    far_status_ms: float
+    network_submit_ms: float
+    """Milliseconds with simulated network latency, as in `network_status_ms`."""
+    network_status_ms: float
 
 
 def main(
@@ -110,14 +120,14 @@ def main(
     page: Annotated[Path, typer.Option(help="The page that the table is written to.")] = PAGE,
 ) -> None:
     """Measure both gateways, print the table and write the page."""
-    with tempfile.TemporaryDirectory() as folder, contest(Path(folder)) as gateways:
+    with tempfile.TemporaryDirectory() as folder, deployed_gateways(Path(folder)) as gateways:
         ours, naive = measure(gateways, rounds, calls)
     rows = [*compare(ours, naive), label_row(label_ms())]
     text = TEXT.format(
         day=datetime.now(timezone.utc).date(),
         rounds=rounds,
         calls=calls,
-        where=_where(),
+        where=_machine(),
         cos_ms=1000 * COS_S,
         api_ms=1000 * API_S,
         table=table(rows),
@@ -128,36 +138,46 @@ def main(
     print(f"{table(rows)}\n\n{verdict(rows)}")
 
 
-def measure(gateways: Sequence[Gateway], rounds: int, calls: int) -> list[Measured]:
-    """Measure gateways in turns, so that whatever else the machine does hits them alike."""
+def measure(gateways: Sequence[Gateway], rounds: int, calls: int) -> list[Measurements]:
+    """Measure the gateways alternately, so that other load on the machine affects both."""
     cold = [[_cold(gateway) for gateway in gateways] for _ in range(rounds)]
-    far = in_turns(gateways, calls, SUBMIT)
+    network = times_over_network(gateways, calls, SUBMIT)
     return [
-        _measured(gateway, of_one, calls, far_ms)
-        for gateway, of_one, far_ms in zip(gateways, zip(*cold, strict=True), far, strict=True)
+        _measurements(gateway, cold_starts, calls, network_ms)
+        for gateway, cold_starts, network_ms in zip(
+            gateways, zip(*cold, strict=True), network, strict=True
+        )
     ]
 
 
-def compare(ours: Measured, naive: Measured) -> list[Row]:
-    """Put the two side by side, and hold ours against what is promised."""
+def compare(ours: Measurements, naive: Measurements) -> list[Row]:
+    """Return the rows of the table, with the targets of our gateway."""
     return [
         _cold_row("cold start, `GET /health`", ours.cold_health_s, naive.cold_health_s),
         _cold_row("cold start, submit", ours.cold_submit_s, naive.cold_submit_s),
         _size_row("peak memory", ours.memory_mb, naive.memory_mb, MAX_MEMORY_MB),
         _size_row("zip", ours.zip_mb, naive.zip_mb, MAX_ZIP_MB),
-        _far_row(
-            "submit, lane free", ours.far_submit_ms, naive.far_submit_ms, MAX_FAR_SUBMIT_RATIO
+        _network_row(
+            "submit, lane free",
+            ours.network_submit_ms,
+            naive.network_submit_ms,
+            MAX_NETWORK_SUBMIT_RATIO,
         ),
-        _far_row("status, running", ours.far_status_ms, naive.far_status_ms, MAX_FAR_STATUS_RATIO),
+        _network_row(
+            "status, running",
+            ours.network_status_ms,
+            naive.network_status_ms,
+            MAX_NETWORK_STATUS_RATIO,
+        ),
         *_call_rows("submit, lane free", ours.submit, naive.submit, (12, 1)),
         *_call_rows("submit, lane full", ours.submit_to_full, naive.submit_to_full, (10, 0)),
         *_call_rows("status, running", ours.status, naive.status, (1, 1)),
-        *_call_rows("status, queued", ours.status_of_queued, naive.status_of_queued, (1, 1)),
+        *_call_rows("status, queued", ours.status_of_queued, naive.status_of_queued, (2, 0)),
     ]
 
 
 def label_row(milliseconds: float) -> Row:
-    """Hold the time of a label against what is promised."""
+    """Return the row for the time of a label, with its target."""
     figure = f"{milliseconds:.1f} ms"
     return Row(
         what="labels of a 10 MB picture",
@@ -170,32 +190,32 @@ def label_row(milliseconds: float) -> Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Lay rows out as Markdown."""
+    """Format rows as a Markdown table."""
     head = ["| | ours | straightforward | ratio | target |", "|---|---|---|---|---|"]
     lines = (
-        f"| {one.what} | {one.ours} | {one.naive} | {one.ratio} | {one.target} |" for one in rows
+        f"| {row.what} | {row.ours} | {row.naive} | {row.ratio} | {row.target} |" for row in rows
     )
     return "\n".join([*head, *lines])
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """Say which targets are missed, and by how much."""
+    """Return a sentence that names the missed targets and by how much they are missed."""
     missed = [f"{row.what}: {row.figure}, target {row.target}" for row in rows if not row.is_met]
     return f"**Targets missed:** {'; '.join(missed)}." if missed else "Every target is met."
 
 
-def _measured(
+def _measurements(
     gateway: Gateway,
     cold: Sequence[tuple[float, float, float]],
     calls: int,
-    far_ms: Sequence[float],
-) -> Measured:
+    network_ms: Sequence[float],
+) -> Measurements:
     """Combine the medians of a gateway's cold starts with its calls on a warm instance."""
     health_s, submit_s, memory_mb = (
         statistics.median(values) for values in zip(*cold, strict=True)
     )
     zip_mb = gateway.zip_bytes / 2**20
-    return Measured(health_s, submit_s, memory_mb, zip_mb, *_warm(gateway, calls), *far_ms)
+    return Measurements(health_s, submit_s, memory_mb, zip_mb, *_warm(gateway, calls), *network_ms)
 
 
 def _cold(gateway: Gateway) -> tuple[float, float, float]:
@@ -211,15 +231,18 @@ def _warm(gateway: Gateway, calls: int) -> tuple[Warm, Warm, Warm, Warm]:
     return (
         submit,
         submit_to_full,
-        _asked(gateway, SUBMIT, submit),
-        _asked(gateway, SUBMIT_TO_FULL, submit_to_full),
+        _status_calls(gateway, SUBMIT, submit),
+        _status_calls(gateway, SUBMIT_TO_FULL, submit_to_full),
     )
 
 
-def _asked(gateway: Gateway, submit: HttpCall, submitted: Warm) -> Warm:
-    """Ask once how each request stands: repeated, most would be answered without the vendor."""
+def _status_calls(gateway: Gateway, submit: HttpCall, submitted: Warm) -> Warm:
+    """Query the status of each request once: most repeated queries would not reach the vendor."""
     return gateway.warm(
-        [HttpCall("GET", f"{submit.path}/requests/{one}/status") for one in submitted.request_ids]
+        [
+            HttpCall("GET", f"{submit.path}/requests/{request_id}/status")
+            for request_id in submitted.request_ids
+        ]
     )
 
 
@@ -236,7 +259,7 @@ def _cold_row(what: str, ours_s: float, naive_s: float) -> Row:
     )
 
 
-def _far_row(what: str, ours_ms: float, naive_ms: float, limit: float) -> Row:
+def _network_row(what: str, ours_ms: float, naive_ms: float, limit: float) -> Row:
     ratio = ours_ms / naive_ms
     return Row(
         what=f"{what}, with the network: time to the answer",
@@ -261,16 +284,16 @@ def _size_row(what: str, ours_mb: float, naive_mb: float, limit_mb: int) -> Row:
     )
 
 
-def _call_rows(what: str, ours: Warm, naive: Warm, most: tuple[int, int]) -> list[Row]:
+def _call_rows(what: str, ours: Warm, naive: Warm, limits: tuple[int, int]) -> list[Row]:
     return [
-        _requests_row(f"{what}: requests to the ledger + upstream", ours, naive, most),
+        _requests_row(f"{what}: requests to the ledger + upstream", ours, naive, limits),
         _time_row(f"{what}: CPU time", ours.cpu_ms, naive.cpu_ms),
         _time_row(f"{what}: time to the answer", ours.wall_ms, naive.wall_ms),
     ]
 
 
-def _requests_row(what: str, ours: Warm, naive: Warm, most: tuple[int, int]) -> Row:
-    ledger, upstream = most
+def _requests_row(what: str, ours: Warm, naive: Warm, limits: tuple[int, int]) -> Row:
+    ledger, upstream = limits
     figure = f"{ours.ledger} + {ours.upstream}"
     return Row(
         what=what,
@@ -291,7 +314,7 @@ def _time_row(what: str, ours_ms: float, naive_ms: float) -> Row:
     )
 
 
-def _where() -> str:
+def _machine() -> str:
     version = SCF_PYTHON if local_target() == scf_target() else platform.python_version()
     return f"{platform.system()} {platform.machine()}, Python {version}"
 

@@ -13,13 +13,13 @@ from aigc.labels.label import Producer
 
 SIZE = 10 * 2**20
 CHUNK = 2**13
-"""What the usual encoder writes at once: the more chunks, the longer it takes."""
+"""The chunk size of usual encoders; the more chunks, the longer a label takes."""
 
 ROUNDS = 50
 
 
 def label_ms() -> float:
-    """Measure how much longer storing takes for a label: a median, in milliseconds."""
+    """Return the time that a label adds to storing: a median, in milliseconds."""
     picture = large_png()
     producer = Producer("benchmark", "1-1")
     times = []
@@ -31,7 +31,7 @@ def label_ms() -> float:
 
 
 def large_png() -> bytes:
-    """Build a PNG of 10 MB; its pixels are noise, which no label looks at."""
+    """Build a PNG of 10 MB; its pixels are noise, which labelling does not read."""
     pixels = os.urandom(SIZE)
     chunks = [_chunk(b"IDAT", pixels[at : at + CHUNK]) for at in range(0, SIZE, CHUNK)]
     head = _chunk(b"IHDR", struct.pack(">IIBBBBB", 2048, 1700, 8, 2, 0, 0, 0))

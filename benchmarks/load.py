@@ -1,4 +1,4 @@
-"""`make load`: many calls a second on the local cloud, and what came of them."""
+"""`make load`: many calls a second on the local cloud, and a report of the answers."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.pressure import MIX, measure
+from benchmarks.generator import MIX, measure
 from ops import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.pressure import Outcome, Sample
+    from benchmarks.generator import Outcome, Sample
 
 HEADING = "## Load\n"
 
 TEXT = """
 `make load` wrote this section on {day}.
-It brings {rate} calls a second for {seconds:g} s on the gateway's address, by a schedule that \
-waits for no answer.
-Of 100 calls 60 ask for a status, 15 for a result, 10 for health, models or lanes; 5 submit, and \
-10 repeat a submit with its `Idempotency-Key`.
-Latency counts from when a call was due; the first calls meet functions without an instance.
-Client, local cloud and function processes share the {cores} cores of the machine, on which other \
-work took {others:.1f} cores meanwhile.
+It sends {rate} calls a second for {seconds:g} s to the gateway's address, on a schedule that does \
+not wait for answers.
+Of 100 calls, 60 get a status, 15 get a result, 10 get health, models or lanes, 5 submit, and 10 \
+repeat a submit with its `Idempotency-Key`.
+Latency is measured from the time at which a call was due; the first calls include cold starts.
+Client, local cloud and function processes share the machine's {cores} cores; other work used \
+{others:.1f} cores meanwhile.
 
 {table}
 
 - {answered:.0f} calls a second were answered, {unexpected}.
 - {accepted} requests were accepted; all their jobs ended, {misspent}.
 - CPU time for each call: {shares}; together {busy:.1f} cores.
-  What jobs cost that go on behind the calls (callbacks, storing, the sweep, drawing the pictures) \
-is in it.
+  This includes the work of jobs between the calls: callbacks, storing, the sweep, and drawing the \
+pictures.
 """
 
 
@@ -52,7 +52,7 @@ def main(
     ] = 1.0,
     page: Annotated[
         Path | None,
-        typer.Option(parser=options.existing_file, help="The page whose section is written anew."),
+        typer.Option(parser=options.existing_file, help="The page whose section is replaced."),
     ] = None,
 ) -> None:
     """Run the load and print the outcome; the status is 1 if anything was not as promised."""
@@ -68,15 +68,15 @@ def main(
 
 
 def section(page: str) -> str:
-    """Find the section about the load, which is a page's last; empty where there is none."""
+    """Return the section about the load, the last of a page; empty if the page has none."""
     at = page.find(HEADING)
     return page[at:] if at >= 0 else ""
 
 
 def report(outcome: Outcome) -> str:
-    """Lay out what came of a load, as Markdown."""
+    """Format the outcome of a load as Markdown."""
     samples, busy = outcome.samples, sum(outcome.cpu_s.values())
-    shares = (f"{who} {1000 * s / len(samples):.1f} ms" for who, s in outcome.cpu_s.items())
+    shares = (f"{part} {1000 * s / len(samples):.1f} ms" for part, s in outcome.cpu_s.items())
     wrong = ", ".join(f"{what}: {count}" for what, count in outcome.unexpected.items())
     misspent = len(outcome.misspent)
     return TEXT.format(
@@ -97,14 +97,14 @@ def report(outcome: Outcome) -> str:
 
 def _table(samples: Sequence[Sample]) -> str:
     head = ["| | calls | answers | p50 | p95 | p99 |", "|---|---|---|---|---|---|"]
-    rows = [_row(kind, [one for one in samples if one.kind == kind]) for kind in MIX]
+    rows = [_row(kind, [sample for sample in samples if sample.kind == kind]) for kind in MIX]
     return "\n".join([*head, *rows, _row("all", samples)])
 
 
 def _row(kind: str, samples: Sequence[Sample]) -> str:
-    statuses = sorted(Counter(one.status for one in samples).items())
+    statuses = sorted(Counter(sample.status for sample in samples).items())
     answers = ", ".join(f"{status or 'lost'}: {count}" for status, count in statuses)
-    seconds = sorted(one.seconds for one in samples) or [0.0]
+    seconds = sorted(sample.seconds for sample in samples) or [0.0]
     p50, p95, p99 = (
         f"{1000 * seconds[round(part * (len(seconds) - 1))]:.0f} ms" for part in (0.5, 0.95, 0.99)
     )

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aigc.api.errors import refusal
-from aigc.api.routes import answer
+from aigc.api.routes import answer, error_format
 from aigc.errors import AigcError, BadEventError
 from aigc.logs import invocation
 from aigc.triggers.http import HttpRequest
@@ -38,7 +38,7 @@ def handle(request: HttpRequest, build: Callable[[], Runtime]) -> HttpResponse:
     except Exception:
         logger.exception("call_crashed")
         error = AigcError("this service failed; its log says why under this request id")
-        response = refusal(error, request.request_id)
+        response = refusal(error, request.request_id, error_format(request))
     return with_standard_headers(response, request.request_id, request.base_url)
 
 

@@ -25,9 +25,9 @@ NOT_OWN = {
     "protocol": "tencentcloud:protocol",
     "stack": "namePrefix",
 }
-"""Fields that are read from elsewhere, with the key that is probably meant instead."""
+"""Fields that no key of this project sets → the key that is probably meant."""
 KINDS = ("vod.image", "vod.scene_image", "mps.image")
-ANYBODY = "*"
+ANY_ORIGIN = "*"
 """The origin that matches all."""
 
 _BUCKET = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?-[0-9]{10}$"
@@ -49,7 +49,7 @@ class StackConfig(BaseModel):
     region: str = Field(pattern=r"^[a-z]{2,}-[a-z0-9-]+$", description="a region: ap-guangzhou")
     protocol: Literal["https", "http"] = Field("https", description="https or http")
     stack: str = Field(description="the stack's name")
-    # SCF takes 4 KB of environment, and each key is 64 characters and its name.
+    # SCF accepts 4 KB of environment, and each key needs 64 characters and its name.
     api_keys: dict[str, str] = Field(
         {},
         max_length=20,
@@ -79,7 +79,7 @@ class StackConfig(BaseModel):
         {"vod.image": 1, "vod.scene_image": 1, "mps.image": 4},
         description=f"an object of {', '.join(KINDS)} and numbers from 1",
     )
-    # SCF has 64 MB too, which the provider refuses.
+    # SCF also has 64 MB, but the provider refuses that.
     memory: int = Field(
         256, ge=128, le=3072, multiple_of=128, description="128 to 3072 in steps of 128"
     )
@@ -93,7 +93,7 @@ class StackConfig(BaseModel):
         "function-url", description="function-url or api-gateway"
     )
     cors_origins: tuple[str, ...] = Field(
-        (ANYBODY,),
+        (ANY_ORIGIN,),
         description="a list of origins like https://example.com; for api-gateway empty or ['*']",
     )
     callback_mode: Literal["push", "none"] = Field("push", description="push or none")
@@ -170,7 +170,7 @@ class StackConfig(BaseModel):
         mode="before",
     )
     @classmethod
-    def _or_absent(cls, value: object) -> object:
+    def _empty_is_none(cls, value: object) -> object:
         # Pulumi requires a default of each optional key: an empty string means that it is not set.
         return None if value == "" else value
 
@@ -192,7 +192,7 @@ class StackConfig(BaseModel):
 
     @field_validator("callback_key")
     @classmethod
-    def _is_a_sign_key(cls, key: SecretStr) -> SecretStr:
+    def _is_sign_key(cls, key: SecretStr) -> SecretStr:
         if not re.fullmatch(r"[A-Za-z0-9]{16,32}", key.get_secret_value()):
             raise ValueError("not such a key")
         return key
@@ -213,19 +213,19 @@ class StackConfig(BaseModel):
 
     @field_validator("sweep_schedule")
     @classmethod
-    def _is_a_schedule(cls, expression: str) -> str:
+    def _is_schedule(cls, expression: str) -> str:
         check_schedule(expression)
         return expression
 
     @field_validator("name_prefix")
     @classmethod
     def _makes_names(cls, prefix: str, info: Any) -> str:  # noqa: ANN401  pydantic's ValidationInfo
-        made = prefix.replace(STACK_NAME, info.data["stack"])
-        if not re.match(_PREFIX, made):
+        expanded = prefix.replace(STACK_NAME, info.data["stack"])
+        if not re.match(_PREFIX, expanded):
             allowed = cls.model_fields["name_prefix"].description
-            came = repr(prefix) if made == prefix else f"{prefix!r}, which makes {made!r}"
-            raise StackConfigError(f"namePrefix is {came}; allowed: {allowed}")
-        return made
+            value = repr(prefix) if expanded == prefix else f"{prefix!r}, which makes {expanded!r}"
+            raise StackConfigError(f"namePrefix is {value}; allowed: {allowed}")
+        return expanded
 
     @field_validator("reserved_concurrency")
     @classmethod
@@ -238,8 +238,11 @@ class StackConfig(BaseModel):
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...], info: Any) -> tuple[str, ...]:  # noqa: ANN401  pydantic's ValidationInfo
         # API Gateway allows all origins or none.
-        is_choosy = info.data.get("endpoint") == "api-gateway" and origins not in {(), (ANYBODY,)}
-        if is_choosy or not all(re.fullmatch(_ORIGIN, origin) for origin in origins):
+        lists_origins = info.data.get("endpoint") == "api-gateway" and origins not in {
+            (),
+            (ANY_ORIGIN,),
+        }
+        if lists_origins or not all(re.fullmatch(_ORIGIN, origin) for origin in origins):
             raise ValueError("not such origins")
         return origins
 
@@ -258,7 +261,7 @@ class StackConfig(BaseModel):
         """Check the existing buckets against the account.
 
         Raises:
-            StackConfigError: One belongs to another account, or has another role in this stack.
+            StackConfigError: A bucket is another account's, or has another role in this stack.
         """
         own = {role: self.bucket(role, app_id) for role in ("inbox", "results", "ledger")}
         for role, bucket in (("inbox", self.inbox_bucket), ("results", self.results_bucket)):
@@ -285,26 +288,26 @@ class StackConfig(BaseModel):
         """The functions' zip.
 
         Raises:
-            StackConfigError: There is none, or more than one.
+            StackConfigError: There is no zip, or more than one.
         """
         if self.package_path is not None:
             path = ROOT / self.package_path
-            found = [path] if path.is_file() else []
+            zips = [path] if path.is_file() else []
         else:
-            found = sorted((ROOT / "dist").glob("aigc-functions-*.zip"))
-        if len(found) != 1:
-            names = ", ".join(path.name for path in found) or "nothing"
+            zips = sorted((ROOT / "dist").glob("aigc-functions-*.zip"))
+        if len(zips) != 1:
+            names = ", ".join(path.name for path in zips) or "nothing"
             raise StackConfigError(
                 f"packagePath: found {names}; allowed: the path of one zip, as `make package` makes"
             )
-        return found[0]
+        return zips[0]
 
 
 def _configured() -> dict[str, str]:
     """Read every value of the stack's configuration, those with unknown keys included.
 
     Raises:
-        StackConfigError: A key of this project is set that is the provider's or Pulumi's.
+        StackConfigError: A key that belongs to the provider or to Pulumi is set for this project.
     """
     prefix = f"{pulumi.get_project()}:"
     config = {**pulumi.runtime.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
@@ -343,14 +346,14 @@ def _unknown_key(key: str) -> str:
     return f"{key} is not a configuration key{meant} `pulumi config rm {key}` removes it"
 
 
-def _explain(fault: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
-    key = str(fault["loc"][0])
-    if fault["type"] == "extra_forbidden":
+def _explain(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
+    key = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
         return _unknown_key(key)
     description = next(
         str(field.description) for field in StackConfig.model_fields.values() if field.alias == key
     )
-    if fault["type"] == "missing":
+    if error["type"] == "missing":
         return f"{key} is missing; allowed: {description}"
-    value = "not as it must be" if key in SECRETS else repr(fault["input"])
+    value = "not as it must be" if key in SECRETS else repr(error["input"])
     return f"{key} is {value}; allowed: {description}"

@@ -1,4 +1,4 @@
-"""Questions to the account, asked before anything is declared."""
+"""Reads of the account before anything is declared."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CREDENTIALS = (
 )
 
 
-def ask(what: str, question: Callable[[], Answer]) -> Answer:
-    """Ask the provider, and end the program in one line if it has no answer.
+def ask(what: str, query: Callable[[], Answer]) -> Answer:
+    """Read something with the provider; a failure ends the program with one line.
 
     Raises:
         RunError: The credentials are missing or wrong, or the provider failed otherwise.
     """
     try:
-        return question()
+        return query()
     except Exception as error:  # noqa: BLE001  Pulumi raises nothing more exact
         reason = " ".join(str(error).split())
         raise pulumi.RunError(
@@ -46,7 +46,7 @@ def check_existing(config: StackConfig) -> None:
     """Look for the resources that the configuration says exist: SCF and VOD accept any name.
 
     Raises:
-        StackConfigError: A bucket is not there, or not in this region.
+        StackConfigError: A bucket does not exist, or not in this region.
     """
     named = {"inboxBucket": config.inbox_bucket, "resultsBucket": config.results_bucket}
     for key, bucket in named.items():
@@ -55,14 +55,14 @@ def check_existing(config: StackConfig) -> None:
     for bucket in config.input_buckets:
         _check_bucket("inputBuckets", bucket, config.region)
     if config.sub_app_id is not None:
-        # VOD has no question for applications by number. Reading one's settings fails without it.
+        # VOD cannot look up an application by number. Reading its settings fails if it is missing.
         vod.EventConfig.get("subAppId", str(config.sub_app_id))
 
 
 def _check_bucket(key: str, bucket: str, region: str) -> None:
     def buckets() -> list[str]:
         listed = cos.get_buckets(bucket_prefix=bucket).bucket_lists
-        return [one.bucket for one in listed]
+        return [entry.bucket for entry in listed]
 
     if bucket not in ask(f"{key} {bucket}", buckets):
         raise StackConfigError(

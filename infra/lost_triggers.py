@@ -2,8 +2,8 @@
 
 The provider (tencentcloud_iac_pulumi 0.2.3) records the wanted triggers of a function even when
 SCF refused to create them, and never reads them back. Without this check they would be missing
-for ever: a later `pulumi up` finds no change. Nor can it be told to create them, since it deletes
-all recorded triggers first, which fails for those that do not exist. The function is replaced.
+for ever: a later `pulumi up` finds no change. The provider cannot create them later either: it
+deletes all recorded triggers first, which fails for missing ones. So the function is replaced.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def _check_created(
     # The outputs of an unchanged function are as old as its last change.
     live = scf.get_triggers_output(function_name=name, namespace=NAMESPACE).triggers
     return live.apply(
-        lambda found: _require(
-            name, urn, recorded - {(one.type, one.trigger_name) for one in found}
+        lambda listed: _require(
+            name, urn, recorded - {(trigger.type, trigger.trigger_name) for trigger in listed}
         )
     )
 

@@ -1,4 +1,4 @@
-"""Triggers of other functions that keep SCF from creating ours.
+"""Triggers of other functions that prevent SCF from creating ours.
 
 SCF refuses a COS trigger whose rule overlaps with another rule of the same bucket, and the provider
 repeats the call for five minutes before it fails. Only existing buckets can have other triggers.
@@ -27,13 +27,14 @@ def check_overlaps(config: StackConfig, prefixes: Mapping[str, str], deployed: D
     Args:
         config: The stack's configuration.
         prefixes: The prefix of our trigger by the key of an existing bucket: `inboxBucket`.
-        deployed: The state, where the triggers are that SCF has accepted already.
+        deployed: The state, with the triggers that SCF has accepted already.
 
     Raises:
         StackConfigError: A rule overlaps; the message names its function.
     """
     named = {"inboxBucket": config.inbox_bucket, "resultsBucket": config.results_bucket}
-    recorded = {one["name"] for one in deployed.outputs("upload-function").get("triggers") or ()}
+    triggers = deployed.outputs("upload-function").get("triggers") or ()
+    recorded = {trigger["name"] for trigger in triggers}
     unknown = {
         key: bucket
         for key, bucket in named.items()
@@ -65,7 +66,7 @@ def _check(
 
 
 def _prefixes(function: scf.outputs.GetFunctionsFunctionResult, name: str) -> Iterator[str]:
-    """Walk the prefixes under which a function listens to created objects of a bucket."""
+    """Yield the prefixes under which a function listens to created objects of a bucket."""
     for trigger in function.trigger_infos:
         if trigger.type == "cos" and trigger.name == name:
             rule: dict[str, Any] = json.loads(trigger.trigger_desc)

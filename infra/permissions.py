@@ -50,7 +50,9 @@ def upload_policy(reach: Reach) -> str:
 def sweep_policy(reach: Reach) -> str:
     """Return the sweep's policy, which includes settling VOD tasks and deleting ended claims."""
     claims = _cos(reach, reach.ledger, "DeleteMultipleObjects")
-    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail"), claims])
+    # COS ignores create-if-absent on a versioned bucket; the sweep looks for that.
+    versioning = _cos(reach, reach.ledger, "GetBucketVersioning")
+    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail"), claims, versioning])
 
 
 def _work(reach: Reach) -> list[Statement]:
@@ -63,8 +65,6 @@ def _work(reach: Reach) -> list[Statement]:
         _cos(reach, reach.results, "GetBucket", "GetObject", "PutObject"),
         _cos(reach, reach.results, "DeleteObject", prefix=STAGING),
         *(_cos(reach, bucket, "GetObject") for bucket in reach.input_buckets),
-        # COS ignores create-if-absent on a versioned bucket, so the functions check that first.
-        _cos(reach, reach.ledger, "GetBucketVersioning"),
         _cos(reach, reach.ledger, "GetBucket", "GetObject", "PutObject", "DeleteObject"),
     ]
 

@@ -141,7 +141,7 @@ def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules:
     inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, STAGING)
     functions.add("upload", about, upload_policy, [*inbox, staging])
-    # A failed sweep is not repeated: the next one starts within a minute.
+    # A failed sweep is not repeated: the next sweep starts within a minute.
     timer = timer_trigger("sweep", config.sweep_schedule)
     functions.add(
         "sweep", "Settles and starts jobs that no event reported.", sweep_policy, [timer], retries=0
@@ -257,7 +257,7 @@ def callback_url(url: pulumi.Output[str | None], key: str) -> pulumi.Output[str]
 
     def build(known: str | None) -> str:
         if known is None:
-            raise pulumi.RunError("SCF has not told the Function URL yet: run `pulumi up` again")
+            raise pulumi.RunError("SCF does not report the Function URL yet: run `pulumi up` again")
         return f"{known.rstrip('/')}/vod/events/{key}"
 
     return pulumi.Output.secret(url.apply(build))

@@ -74,11 +74,11 @@ def timer_trigger(name: str, cron: str) -> scf.FunctionTriggerArgs:
 def inbox_triggers(
     rules: Rules, bucket: pulumi.Input[str], region: str
 ) -> Sequence[scf.FunctionTriggerArgs]:
-    """Return the one trigger of the inbox, for the prefix that all rules share.
+    """Return the trigger of the inbox, for the prefix that all rules share.
 
-    SCF refuses rules of a bucket that overlap, while upload rules may overlap: the first match
-    wins. SCF compares suffixes with case, upload rules do not. SCF allows ten triggers. And one
-    trigger stays the same when a rule changes under the shared prefix.
+    SCF refuses overlapping rules of a bucket, while upload rules may overlap: the first match
+    wins. SCF compares suffixes with case, upload rules do not. SCF allows ten triggers. A single
+    trigger also stays the same when a rule below the shared prefix changes.
     """
     prefix = inbox_prefix(rules)
     return [] if prefix is None else [cos_trigger(bucket, region, prefix)]

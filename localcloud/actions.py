@@ -1,4 +1,4 @@
-"""Shared by the services of the control plane: actions by name, resources by id."""
+"""Base classes of the control plane's services: actions by name, resources by id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Action = Callable[[Json], Json]
 
 
 class ActionService:
-    """An API 3.0 service that carries out one action at a time."""
+    """An API 3.0 service that runs one action at a time."""
 
     name: str
     version: str
@@ -27,8 +27,8 @@ class ActionService:
         self._actions = actions
         self._lock = threading.RLock()
 
-    def call(self, action: str, params: Json, caller: Caller) -> Json:  # noqa: ARG002  every caller gets the same
-        """Carry an action out.
+    def call(self, action: str, params: Json, caller: Caller) -> Json:  # noqa: ARG002  all callers get the same response
+        """Carry out an action.
 
         Raises:
             ApiError: The service refuses.
@@ -40,75 +40,75 @@ class ActionService:
 
 
 class Resources:
-    """Resources of one kind by their id, each in the fields of the API.
+    """The resources of one kind by id, each with the fields of the API.
 
     Args:
-        kind: What a refusal calls one of them.
-        missing: The code that says that there is none.
+        kind: The noun that error messages use for a resource.
+        missing: The error code for an unknown id.
     """
 
     def __init__(self, kind: str, missing: str) -> None:
         self._kind = kind
         self._missing = missing
-        self._found: dict[str, Json] = {}
+        self._resources: dict[str, Json] = {}
 
     def __iter__(self) -> Iterator[Json]:
-        """Walk them in the order in which they were created."""
-        return iter(tuple(self._found.values()))
+        """Iterate over the resources in creation order."""
+        return iter(tuple(self._resources.values()))
 
     def __contains__(self, id_: object) -> bool:
-        return id_ in self._found
+        return id_ in self._resources
 
     def __getitem__(self, id_: str) -> Json:
-        """Find one.
+        """Return the resource with this id.
 
         Raises:
-            ApiError: There is none of this id.
+            ApiError: No resource has this id.
         """
         self.check(id_)
-        return self._found[id_]
+        return self._resources[id_]
 
     def check(self, id_: str) -> None:
-        """Refuse an id of which there is none.
+        """Raise if no resource has this id.
 
         Raises:
-            ApiError: There is none of this id.
+            ApiError: No resource has this id.
         """
-        if id_ not in self._found:
+        if id_ not in self._resources:
             raise ApiError(self._missing, f"there is no {self._kind} {id_}")
 
     def add(self, id_: str, resource: Json) -> None:
-        """Keep a new one."""
-        self._found[id_] = resource
+        """Add a new resource."""
+        self._resources[id_] = resource
 
     def remove(self, id_: str) -> Json:
-        """Forget one and hand it back.
+        """Remove a resource and return it.
 
         Raises:
-            ApiError: There is none of this id.
+            ApiError: No resource has this id.
         """
         removed = self[id_]
-        del self._found[id_]
+        del self._resources[id_]
         return removed
 
 
 def check_one_of(
     value: object, field: str, allowed: Collection[str], code: str = "InvalidParameterValue"
 ) -> None:
-    """Refuse a value that is not one of those that a field may have.
+    """Raise if the value of a field is not allowed.
 
     Raises:
-        ApiError: It is none of them; the message names them all.
+        ApiError: The value is not allowed; the message lists the allowed values.
     """
     if value not in allowed:
         raise ApiError(code, f"{field} is {value!r}; allowed: {', '.join(allowed)}")
 
 
 def new_id(prefix: str) -> str:
-    """Make an id as most services do: `service-1f9c0a7e`."""
+    """Make an id in the form of most services: `service-1f9c0a7e`."""
     return f"{prefix}-{secrets.token_hex(4)}"
 
 
 def now_text() -> str:
-    """Tell the time as most services do."""
+    """Return the current time in the format of most services."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

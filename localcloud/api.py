@@ -1,4 +1,4 @@
-"""The entrance of API 3.0: authentication, rate limit, parameters and faults."""
+"""The entry point of API 3.0: authentication, rate limit, parameters and faults."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _HOST = re.compile(r"(?P<service>[a-z]+)(\.[a-z0-9-]+)*\.[a-z]+")
 
 
 class ServerFaultError(Exception):
-    """The server fails before the call has an effect: HTTP 500."""
+    """The call fails with HTTP 500 before it has an effect."""
 
 
 class ApiFront:
-    """Answers `POST /` for every service that is registered."""
+    """Serves `POST /` for every registered service."""
 
     def __init__(  # noqa: PLR0913  its collaborators
         self,
@@ -61,7 +61,7 @@ class ApiFront:
         return signed or request.hostname.partition(".")[0] in self._services
 
     def answer(self, request: Request) -> Response:
-        """Carry out a call; a refusal is HTTP 200 as well, as in the cloud."""
+        """Carry out a call; the response to a refused call is HTTP 200, too, as in the cloud."""
         request_id = str(uuid.uuid4())
         try:
             content = self._call(request)
@@ -85,7 +85,7 @@ class ApiFront:
         params = _params(request, service.name)
         schema.check(service.name, version, action, params)
         self._authorize(caller, f"{service.name}:{action}", self._resource(service.name, params))
-        fault = self._break(where, action)
+        fault = self._apply_fault(where, action)
         content = service.call(action, params, caller)
         if fault == "lost_reply":
             raise LostReplyError
@@ -106,14 +106,14 @@ class ApiFront:
         return service
 
     def _resource(self, service: str, params: dict[str, Any]) -> str:
-        """Name what a call is about, as policies do; only VOD's applications have names."""
+        """Return the resource of a call, as policies name it; only VOD has resource names."""
         if service != "vod":
             return "*"
         number = params.get("SubAppId", self._account.app_id)
         return f"qcs::vod::uin/{self._account.uin}:subAppId/{number}"
 
-    def _break(self, where: str, action: str) -> str | None:
-        """Apply a fault that comes before the call; return it, as it may come after."""
+    def _apply_fault(self, where: str, action: str) -> str | None:
+        """Apply a fault that acts before the call; return it: a lost reply acts afterwards."""
         fault = self._faults.take(where, *API_FAULTS)
         if fault == "throttle":
             raise _throttled(action)
@@ -127,7 +127,7 @@ class ApiFront:
 
 
 class RateLimit:
-    """Admits at most so many calls in any second, counted for each name."""
+    """Admits at most `limit` calls in any second, counted for each name."""
 
     def __init__(self, limit: int, now: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
@@ -149,7 +149,7 @@ class RateLimit:
 
 
 def _check_host(request: Request, service: str) -> None:
-    """Refuse a signature for another service than the host's; an address names none."""
+    """Raise if the signature is for another service than the host; an IP address has no service."""
     host = _HOST.fullmatch(request.hostname)
     if host is not None and host["service"] != service:
         raise ApiError(

@@ -1,4 +1,4 @@
-"""API Gateway, for accounts where it still runs: services, APIs and releases that really answer."""
+"""API Gateway, for accounts that still have it: services, APIs and releases behind real ports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from localcloud import schema
 from localcloud.actions import ActionService, Json, Resources, check_one_of, new_id, now_text
 from localcloud.core import ApiError
 from localcloud.gateway_routes import CORS, METHODS, find_api, gateway_event, split_stage
-from localcloud.scf.http import HttpFunction, integrated, passed_through
+from localcloud.scf.http import HttpFunction, integrated_response, plain_response
 from localcloud.server import Response, Server
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ _UNLIMITED = -1
 
 @dataclass(slots=True)
 class Service:
-    """One service: what it is told to be, its APIs, and those that each stage serves."""
+    """A service: its settings, its APIs, and the APIs that are released in each stage."""
 
-    told: Json
+    settings: Json
     apis: Resources
     server: Server
     stages: dict[str, list[Json]]
@@ -40,7 +40,7 @@ class Service:
 
     @property
     def domain(self) -> str:
-        """Where it listens."""
+        """The address of the service."""
         return f"127.0.0.1:{self.server.port}"
 
 
@@ -77,7 +77,7 @@ class ApiGateway(ActionService):
         )
 
     def stop(self) -> None:
-        """Answer at no address any more."""
+        """Stop the servers of all services."""
         for service in self._services.values():
             service.server.stop()
 
@@ -86,20 +86,20 @@ class ApiGateway(ActionService):
     def _create_service(self, params: Json) -> Json:
         id_, now = new_id("service"), now_text()
         defaults = {"ServiceDesc": "", "NetTypes": ["OUTER"], "IpVersion": "IPv4"}
-        told = {**defaults, **params, "ServiceId": id_, "CreatedTime": now, "ModifiedTime": now}
-        _check_service(told)
-        self._tags.put("apigw", f"service/{id_}", told.pop("Tags", None))
+        settings = {**defaults, **params, "ServiceId": id_, "CreatedTime": now, "ModifiedTime": now}
+        _check_service(settings)
+        self._tags.put("apigw", f"service/{id_}", settings.pop("Tags", None))
         server = Server(0, lambda request: self._answer(self._services[id_], request))
         apis = Resources("API", "ResourceNotFound.InvalidApi")
-        self._services[id_] = Service(told, apis, server, {}, {stage: [] for stage in STAGES})
+        self._services[id_] = Service(settings, apis, server, {}, {stage: [] for stage in STAGES})
         server.start()
-        return {**told, **self._domains(self._services[id_])}
+        return {**settings, **self._domains(self._services[id_])}
 
     def _describe_service(self, params: Json) -> Json:
         service = self._service(params)
-        apis = [_listed(api) for api in service.apis]
+        apis = [_summary(api) for api in service.apis]
         return {
-            **service.told,
+            **service.settings,
             **self._domains(service),
             "InnerHttpPort": 80,
             "InnerHttpsPort": 443,
@@ -108,14 +108,14 @@ class ApiGateway(ActionService):
             "ApiIdStatusSet": apis,
             "UsagePlanTotalCount": 0,
             "UsagePlanList": [],
-            "Tags": self._tags.of("apigw", f"service/{service.told['ServiceId']}"),
+            "Tags": self._tags.of("apigw", f"service/{service.settings['ServiceId']}"),
         }
 
     def _modify_service(self, params: Json) -> Json:
         service = self._service(params)
-        changed = {**service.told, **params}
+        changed = {**service.settings, **params}
         _check_service(changed)
-        service.told.update(changed, ModifiedTime=now_text())
+        service.settings.update(changed, ModifiedTime=now_text())
         return {}
 
     def _delete_service(self, params: Json) -> Json:
@@ -126,7 +126,7 @@ class ApiGateway(ActionService):
                 "the service still has APIs, or stages where they are released",
             )
         del self._services[params["ServiceId"]]
-        self._tags.forget("apigw", f"service/{params['ServiceId']}")
+        self._tags.remove("apigw", f"service/{params['ServiceId']}")
         service.server.stop()
         return {"Result": True}
 
@@ -137,11 +137,11 @@ class ApiGateway(ActionService):
         return self._services[id_]
 
     def _domains(self, service: Service) -> Json:
-        """In the cloud these are names below apigw.tencentcs.com."""
-        reached = dict.fromkeys(service.told["NetTypes"], service.domain)
+        """Return the service's addresses; in the cloud they are names below apigw.tencentcs.com."""
+        domains = dict.fromkeys(service.settings["NetTypes"], service.domain)
         return {
-            "OuterSubDomain": reached.get("OUTER", ""),
-            "InternalSubDomain": reached.get("INNER", ""),
+            "OuterSubDomain": domains.get("OUTER", ""),
+            "InternalSubDomain": domains.get("INNER", ""),
         }
 
     # APIs
@@ -171,8 +171,8 @@ class ApiGateway(ActionService):
     def _describe_api(self, params: Json) -> Json:
         service = self._service(params)
         api = {**service.apis[params["ApiId"]], "Environments": list(service.stages)}
-        told = schema.fields(self.name, self.version, "ApiInfo")
-        return {"Result": {name: value for name, value in api.items() if name in told}}
+        names = schema.fields(self.name, self.version, "ApiInfo")
+        return {"Result": {name: value for name, value in api.items() if name in names}}
 
     def _modify_api(self, params: Json) -> Json:
         service = self._service(params)
@@ -204,7 +204,11 @@ class ApiGateway(ActionService):
                 "InvalidParameterValue.InvalidApiRequestConfig",
                 f"RequestConfig.Path is {route['Path']}; allowed here: /prefix, =/path, /{{name}}",
             )
-        if any(o["RequestConfig"] == route for o in service.apis if o["ApiId"] != api["ApiId"]):
+        if any(
+            other["RequestConfig"] == route
+            for other in service.apis
+            if other["ApiId"] != api["ApiId"]
+        ):
             raise ApiError(
                 "InvalidParameterValue.InvalidApiRequestConfig",
                 f"the service has {route['Method']} {route['Path']} already",
@@ -217,7 +221,7 @@ class ApiGateway(ActionService):
         except ApiError as error:
             raise ApiError("InvalidParameterValue.InvalidScfConfig", error.message) from error
 
-    # Limits, which are told and not enforced
+    # Request limits, which are described and not enforced
 
     def _describe_service_limits(self, params: Json) -> Json:
         service = self._service(params)
@@ -226,7 +230,7 @@ class ApiGateway(ActionService):
                 "EnvironmentName": stage,
                 "Url": f"{service.domain}/{stage}",
                 "Status": int(stage in service.stages),
-                "VersionName": next((one["VersionName"] for one in service.releases[stage]), ""),
+                "VersionName": _latest_version(service.releases[stage]),
                 "Strategy": _UNLIMITED,
                 "MaxStrategy": _UNLIMITED,
             }
@@ -236,13 +240,13 @@ class ApiGateway(ActionService):
 
     def _describe_api_limits(self, params: Json) -> Json:
         apis = self._service(params).apis
-        chosen = [apis[params["ApiId"]]] if params.get("ApiId") else list(apis)
+        selected = [apis[params["ApiId"]]] if params.get("ApiId") else list(apis)
         limits = [{"EnvironmentName": stage, "Quota": _UNLIMITED} for stage in STAGES]
-        told = [
+        api_limits = [
             {"ApiId": api["ApiId"], "ApiName": api["ApiName"], "EnvironmentStrategySet": limits}
-            for api in chosen
+            for api in selected
         ]
-        return {"Result": {"TotalCount": len(told), "ApiEnvironmentStrategySet": told}}
+        return {"Result": {"TotalCount": len(api_limits), "ApiEnvironmentStrategySet": api_limits}}
 
     def _modify_limits(self, params: Json) -> Json:
         self._service(params)
@@ -257,9 +261,9 @@ class ApiGateway(ActionService):
         check_one_of(stage, "EnvironmentName", STAGES, "InvalidParameterValue.InvalidEnv")
         if not list(service.apis):
             raise ApiError("FailedOperation.ServiceError", "the service has no API to release")
-        version, description = now_text(), params["ReleaseDesc"]
+        released_at, description = now_text(), params["ReleaseDesc"]
         release = {"VersionName": f"{uuid.uuid4()}", "VersionDesc": description}
-        service.releases[stage].insert(0, {**release, "ReleaseTime": version})
+        service.releases[stage].insert(0, {**release, "ReleaseTime": released_at})
         service.stages[stage] = copy.deepcopy(list(service.apis))
         return {"Result": {"ReleaseVersion": release["VersionName"], "ReleaseDesc": description}}
 
@@ -271,12 +275,13 @@ class ApiGateway(ActionService):
 
     def _describe_releases(self, params: Json) -> Json:
         service, stage = self._service(params), params.get("EnvironmentName")
-        found = [one for name in STAGES if stage in {None, name} for one in service.releases[name]]
+        stages = [name for name in STAGES if stage in {None, name}]
+        releases = [release for name in stages for release in service.releases[name]]
         offset = params.get("Offset", 0)
-        page = found[offset : offset + params.get("Limit", 20)]
-        return {"Result": {"TotalCount": len(found), "VersionList": page}}
+        page = releases[offset : offset + params.get("Limit", 20)]
+        return {"Result": {"TotalCount": len(releases), "VersionList": page}}
 
-    # What callers get
+    # Requests to a service
 
     def _answer(self, service: Service, request: Request) -> Response:
         stage, path = split_stage(request.path)
@@ -294,27 +299,35 @@ class ApiGateway(ActionService):
             function = self._scf.function(api["ServiceScfFunctionName"])
         except ApiError as error:
             return Response.of_json({"message": error.message}, 500)
-        shape = integrated if api["ServiceScfIsIntegratedResponse"] else passed_through
-        http = HttpFunction(function, self._scf.clock, self._scf.faults, shape)
+        to_response = (
+            integrated_response if api["ServiceScfIsIntegratedResponse"] else plain_response
+        )
+        http = HttpFunction(function, self._scf.clock, self._scf.faults, to_response)
         return http.answer(request, event)
 
 
-def _listed(api: Json) -> Json:
+def _summary(api: Json) -> Json:
     names = ("ServiceId", "ApiId", "ApiName", "ApiDesc", "ApiType", "AuthType", "Protocol")
     times = ("CreatedTime", "ModifiedTime")
     return {**{name: api[name] for name in (*names, *times)}, **api["RequestConfig"]}
+
+
+def _latest_version(releases: list[Json]) -> str:
+    return str(releases[0]["VersionName"]) if releases else ""
 
 
 def _no_plans(field: str) -> Json:
     return {"Result": {"TotalCount": 0, field: []}}
 
 
-def _check_service(told: Json) -> None:
-    if len(told["ServiceName"]) > MAX_NAME:
+def _check_service(settings: Json) -> None:
+    if len(settings["ServiceName"]) > MAX_NAME:
         raise ApiError(
             "InvalidParameterValue.LengthExceeded",
-            f"ServiceName has {len(told['ServiceName'])} of {MAX_NAME} characters",
+            f"ServiceName has {len(settings['ServiceName'])} of {MAX_NAME} characters",
         )
-    check_one_of(told["Protocol"], "Protocol", PROTOCOLS, "InvalidParameterValue.InvalidProcotol")
-    for net in told["NetTypes"]:
+    check_one_of(
+        settings["Protocol"], "Protocol", PROTOCOLS, "InvalidParameterValue.InvalidProcotol"
+    )
+    for net in settings["NetTypes"]:
         check_one_of(net, "NetTypes", NET_TYPES, "InvalidParameterValue.NotInOptions")

@@ -1,4 +1,4 @@
-"""Access management (CAM): roles, policies, which role has which, and that they are kept to."""
+"""Access management (CAM): roles, policies, their attachments, and their enforcement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CUSTOM, PRESET = 1, 2
 
-# The preset policies that a project like this one meets.
+# The preset policies that this project can meet.
 PRESETS = (
     "QcloudAccessForMPSRole",
     "QcloudAccessForMPSRoleInDeliverToSCF",
@@ -38,7 +38,7 @@ PRESETS = (
 )
 
 
-# What a service-linked role is called, and which preset it has, by whom it is made for.
+# The name and the preset policy of each service-linked role, by the service that assumes it.
 # https://www.tencentcloud.com/document/product/598/72114
 LINKED = {
     "getvod.mps.cloud.tencent.com": ("MPS_QCSLinkedRoleInVOD", "QcloudAccessForMPSRoleInVOD"),
@@ -51,7 +51,7 @@ def _now() -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Policy:
-    """What may be done to what: custom, or one of the cloud's own."""
+    """A policy: custom, or preset by the cloud."""
 
     id: int
     name: str
@@ -62,7 +62,7 @@ class Policy:
     updated: str = field(default_factory=_now)
 
     def describe(self) -> dict[str, Any]:
-        """Write it in the fields of GetPolicy."""
+        """Return the fields of GetPolicy."""
         return {
             "PolicyName": self.name,
             "PolicyDocument": self.document,
@@ -73,7 +73,7 @@ class Policy:
         }
 
     def describe_attached(self) -> dict[str, Any]:
-        """Write it in the fields of ListAttachedRolePolicies."""
+        """Return the fields of ListAttachedRolePolicies."""
         return {
             "PolicyId": self.id,
             "PolicyName": self.name,
@@ -86,7 +86,7 @@ class Policy:
 
 @dataclass(slots=True, kw_only=True)
 class Role:
-    """Whom a service may become, and what it may do then."""
+    """A role: the services that may assume it, and its policies."""
 
     id: str
     name: str
@@ -100,7 +100,7 @@ class Role:
     policies: dict[int, Policy] = field(default_factory=dict)
 
     def describe(self, account: Account) -> dict[str, Any]:
-        """Write it as a RoleInfo."""
+        """Return the fields of a RoleInfo."""
         return {
             "RoleId": self.id,
             "RoleName": self.name,
@@ -116,7 +116,7 @@ class Role:
 
 
 class Cam:
-    """CAM 2019-01-16, as far as roles go; a cloud that has it holds every role to its policies."""
+    """CAM 2019-01-16, for roles only; it enforces the policies of every role of the cloud."""
 
     name = "cam"
     version = "2019-01-16"
@@ -158,10 +158,10 @@ class Cam:
         guard = Guard(self.policies_of)
         cloud.authorize = guard.authorize
         cloud.role_trusts = self.role_trusts
-        cloud.control_routes["/_localcloud/permissions"] = lambda _: Response.of_json(guard.seen())
+        cloud.control_routes["/_localcloud/permissions"] = lambda _: Response.of_json(guard.usage())
 
-    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  the same for everybody who may call
-        """Carry an action out.
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  all callers get the same response
+        """Carry out an action.
 
         Raises:
             ApiError: The service refuses.
@@ -171,15 +171,15 @@ class Cam:
         with self._lock:
             return self._actions[action](params)
 
-    def role_trusts(self, role: str, service: str) -> bool:
-        """Whether there is a role of this name, and a service may become it."""
-        found = self._roles.get(role)
-        return found is not None and trusts(found.document, service)
+    def role_trusts(self, role_name: str, service: str) -> bool:
+        """Whether a role of this name exists and the service may assume it."""
+        role = self._roles.get(role_name)
+        return role is not None and trusts(role.document, service)
 
-    def policies_of(self, role: str) -> list[str]:
-        """Give the documents of a role's policies."""
-        found = self._roles.get(role)
-        return [policy.document for policy in found.policies.values()] if found else []
+    def policies_of(self, role_name: str) -> list[str]:
+        """Return the documents of a role's policies."""
+        role = self._roles.get(role_name)
+        return [policy.document for policy in role.policies.values()] if role else []
 
     # The account
 
@@ -189,9 +189,9 @@ class Cam:
 
     def _describe_sub_accounts(self, params: dict[str, Any]) -> dict[str, Any]:
         own = {"Uin": int(self._account.uin), "Name": "local", "UserType": 2}
-        found = [own] if own["Uin"] in params.get("FilterSubAccountUin", [own["Uin"]]) else []
-        filled = [schema.filled(self.name, self.version, "SubAccountUser", one) for one in found]
-        return {"SubAccounts": filled}
+        is_listed = own["Uin"] in params.get("FilterSubAccountUin", [own["Uin"]])
+        account = schema.with_all_fields(self.name, self.version, "SubAccountUser", own)
+        return {"SubAccounts": [account] if is_listed else []}
 
     # Roles
 
@@ -202,7 +202,7 @@ class Cam:
         role = Role(
             id=str(next(self._role_ids)),
             name=name,
-            document=_checked(params["PolicyDocument"], "principal"),
+            document=_checked_document(params["PolicyDocument"], "principal"),
             description=params.get("Description", ""),
             console_login=params.get("ConsoleLogin", 0),
             session_duration=params.get("SessionDuration", 7200),
@@ -224,7 +224,7 @@ class Cam:
     def _delete_role(self, params: dict[str, Any]) -> dict[str, Any]:
         role = self._role(params)
         del self._roles[role.name]
-        self._tags.forget("cam", f"role/{role.id}")
+        self._tags.remove("cam", f"role/{role.id}")
         return {}
 
     def _update_role_description(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -234,7 +234,10 @@ class Cam:
 
     def _update_assume_role_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         role = self._role(params)
-        role.document, role.updated = _checked(params["PolicyDocument"], "principal"), _now()
+        role.document, role.updated = (
+            _checked_document(params["PolicyDocument"], "principal"),
+            _now(),
+        )
         return {}
 
     def _update_role_console_login(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -247,7 +250,7 @@ class Cam:
         role.session_duration, role.updated = params["SessionDuration"], _now()
         return {}
 
-    # Roles that a service makes for itself
+    # Service-linked roles
 
     def _create_linked_role(self, params: dict[str, Any]) -> dict[str, Any]:
         services = params["QCSServiceName"]
@@ -276,21 +279,21 @@ class Cam:
 
     def _delete_linked_role(self, params: dict[str, Any]) -> dict[str, Any]:
         if self._role(params).type != "service_linked":
-            raise ApiError("InvalidParameter.RoleNotExist", "this role is no service's own")
+            raise ApiError("InvalidParameter.RoleNotExist", "the role is not service-linked")
         self._delete_role(params)
         return {"DeletionTaskId": str(uuid.uuid4())}
 
     # Policies
 
     def _create_policy(self, params: dict[str, Any]) -> dict[str, Any]:
-        if self._policy_named(params["PolicyName"]) is not None:
+        if self._find_policy(params["PolicyName"]) is not None:
             raise ApiError(
                 "FailedOperation.PolicyNameInUse", f"policy {params['PolicyName']} exists already"
             )
         policy = Policy(
             id=next(self._policy_ids),
             name=params["PolicyName"],
-            document=_checked(params["PolicyDocument"], "action", "resource"),
+            document=_checked_document(params["PolicyDocument"], "action", "resource"),
             description=params.get("Description", ""),
         )
         self._policies[policy.id] = policy
@@ -298,12 +301,12 @@ class Cam:
 
     def _get_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         described = self._policy(params).describe()
-        return schema.filled(self.name, self.version, "GetPolicyResponse", described)
+        return schema.with_all_fields(self.name, self.version, "GetPolicyResponse", described)
 
     def _update_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         policy = self._policy(params)
         if "PolicyDocument" in params:
-            policy.document = _checked(params["PolicyDocument"], "action", "resource")
+            policy.document = _checked_document(params["PolicyDocument"], "action", "resource")
         policy.description = params.get("Description", policy.description)
         policy.updated = _now()
         return {"PolicyId": policy.id}
@@ -316,7 +319,7 @@ class Cam:
                 role.policies.pop(policy.id, None)
         return {}
 
-    # Which role has which policy
+    # Policies that are attached to roles
 
     def _attach(self, params: dict[str, Any]) -> dict[str, Any]:
         role, policy = self._role(params, "AttachRole"), self._policy(params)
@@ -331,12 +334,13 @@ class Cam:
     def _list_attached(self, params: dict[str, Any]) -> dict[str, Any]:
         policies = list(self._role(params).policies.values())
         attached = [policy.describe_attached() for policy in _page(policies, params)]
-        filled = [
-            schema.filled(self.name, self.version, "AttachedPolicyOfRole", one) for one in attached
+        listed = [
+            schema.with_all_fields(self.name, self.version, "AttachedPolicyOfRole", fields)
+            for fields in attached
         ]
-        return {"List": filled, "TotalNum": len(policies)}
+        return {"List": listed, "TotalNum": len(policies)}
 
-    # What they share
+    # Shared by the actions
 
     def _role(self, params: dict[str, Any], prefix: str = "Role") -> Role:
         role_id, name = params.get(f"{prefix}Id"), params.get(f"{prefix}Name")
@@ -347,28 +351,32 @@ class Cam:
 
     def _policy(self, params: dict[str, Any]) -> Policy:
         policy_id, name = params.get("PolicyId"), params.get("PolicyName")
-        found = self._policies.get(policy_id) if policy_id else self._policy_named(name)
-        if found is None:
+        policy = self._policies.get(policy_id) if policy_id else self._find_policy(name)
+        if policy is None:
             raise ApiError(
                 "ResourceNotFound.PolicyIdNotFound", f"there is no policy {policy_id or name}"
             )
-        return found
+        return policy
 
-    def _policy_named(self, name: str | None) -> Policy | None:
-        named = (policy for policy in self._policies.values() if policy.name == name)
-        return next(named, None)
+    def _find_policy(self, name: str | None) -> Policy | None:
+        matching = (policy for policy in self._policies.values() if policy.name == name)
+        return next(matching, None)
 
 
-def _checked(text: str, *required: str) -> str:
-    """Refuse what is no policy document: each statement needs an effect and these keys."""
+def _checked_document(text: str, *required: str) -> str:
+    """Check a policy document and return it; each statement needs an effect and these keys."""
     try:
         document = json.loads(text)
         statements = document["statement"]
-        whole = document["version"] == "2.0" and isinstance(statements, list) and bool(statements)
-        whole = whole and all({"effect", *required} <= one.keys() for one in statements)
+        is_valid = (
+            document["version"] == "2.0" and isinstance(statements, list) and bool(statements)
+        )
+        is_valid = is_valid and all(
+            {"effect", *required} <= statement.keys() for statement in statements
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
+        is_valid = False
+    if not is_valid:
         raise ApiError(
             "InvalidParameter.PolicyDocumentError",
             f"the document must be JSON of version 2.0 whose statements have effect, {required}",

@@ -1,4 +1,4 @@
-"""The whole local cloud: its parts put together, and which of them a request is for."""
+"""The local cloud: it connects its services and sends each request to one of them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 _CONTROL = "/_localcloud/"
 _BY_PATH = re.compile(r"/_localcloud/cos/(?P<bucket>[^/]+)(?P<path>/.*|)")
-# `<bucket>.cos.<region>.myqcloud.com`, or another domain that a client was given as COS's own;
-# without a bucket it is the service itself.
+# `<bucket>.cos.<region>.myqcloud.com`, or another domain that a client is configured to use for
+# COS. A host without a bucket is the service itself.
 _COS_HOST = re.compile(
     r"((?P<bucket>[a-z0-9-]+)\.)?cos(-internal)?\.(?P<region>[a-z]+(-[a-z0-9]+)+)(\.[a-z0-9-]+)+"
 )
@@ -51,11 +51,11 @@ class LocalCloud:
     """A stand-in for Tencent Cloud on one loopback port.
 
     Args:
-        port: Where to listen; 0 finds a free port.
-        speed: How many times faster than in the cloud durations pass.
-        data: Where objects, tasks and the owner's key are kept; None forgets them at the end.
-        account: Whose cloud it is.
-        limits: Tasks at once, by `vod.CreateAigcImageTask` and so on, where not as in the cloud.
+        port: The port to listen on; 0 chooses a free port.
+        speed: The factor by which durations are shorter than in the cloud.
+        data: The folder for objects, tasks and the owner's key; None uses a temporary folder.
+        account: The account that owns the cloud.
+        limits: Concurrency limits by `vod.CreateAigcImageTask` and so on; others are the cloud's.
     """
 
     def __init__(
@@ -67,7 +67,8 @@ class LocalCloud:
         account: Account | None = None,
         limits: Mapping[str, int] | None = None,
     ) -> None:
-        self._server = Server(port, self.answer)  # first: a taken port must leave nothing behind
+        # The port is opened first: if it is in use, no other resource has to be released.
+        self._server = Server(port, self.answer)
         self._open = ExitStack()
         folder = data or Path(
             self._open.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
@@ -77,12 +78,12 @@ class LocalCloud:
         self.keys = Keys(_owner(folder / "owner.json"))
         self.faults = Faults()
         self.role_trusts: Callable[[str, str], bool] = lambda _role, _service: False
-        """Whether the account has a role by this name that a service may become; CAM fills it."""
+        """Whether a role of this name exists and the service may assume it; CAM replaces this."""
         self.authorize: Callable[[Caller, str, str], None] = lambda _caller, _action, _on: None
         """Whether a caller may do `vod:CreateAigcImageTask` on a resource; raises ApiError if not.
 
-        COS asks for `name/cos:PutObject` on `qcs::cos:<region>:uid/<appid>:<bucket>/<key>`, VOD
-        on `qcs::vod::uin/<uin>:subAppId/<id>`, every other service on `*`. CAM fills it.
+        COS checks `name/cos:PutObject` on `qcs::cos:<region>:uid/<appid>:<bucket>/<key>`, VOD
+        on `qcs::vod::uin/<uin>:subAppId/<id>`, every other service on `*`. CAM replaces this.
         """
         self.cos = Cos(
             folder / "cos",
@@ -99,7 +100,7 @@ class LocalCloud:
         self.mps = self._mps()
         self.services: dict[str, Service] = {"vod": self.vod, "mps": self.mps}
         self.control_routes = control.routes(self.tasks, self.faults, self.vod)
-        """What answers below `/_localcloud/`, by path; other parts may add to it."""
+        """The handlers of `/_localcloud/…` by path; services may add their own."""
         self._api = ApiFront(
             self.services,
             account=self.account,
@@ -116,11 +117,11 @@ class LocalCloud:
         self.services[service.name] = service
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to serve requests."""
         self._server.start()
 
     def stop(self) -> None:
-        """Answer no more; what was not to be kept is removed."""
+        """Stop serving, close the files, and remove a temporary folder."""
         self._server.stop()
         self.clock.stop()
         self._open.close()
@@ -142,19 +143,19 @@ class LocalCloud:
         return f"127.0.0.1:{self._server.port}"
 
     def answer(self, request: Request) -> Response:
-        """Answer a request for any host of this cloud; no other is ever forwarded."""
+        """Answer a request for a host of this cloud; requests for other hosts are not forwarded."""
         if request.method == "CONNECT":
             return self._tunnel(request)
-        return self._find(request)
+        return self._dispatch(request)
 
     def _tunnel(self, request: Request) -> Response:
-        """Open a tunnel for plain http, as some clients ask a proxy for; it ends here too."""
+        """Accept a tunnel for plain http, which some clients use; its requests are served here."""
         if request.host.endswith(":80") or request.host == self._authority:
             return Response()
         message = "the local cloud speaks http only: use http:// URLs, or protocol http"
         return Response.of_json({"error": message}, 405)
 
-    def _find(self, request: Request) -> Response:
+    def _dispatch(self, request: Request) -> Response:
         if self._is_own(request) and request.path.startswith(_CONTROL):
             return self._control(request)
         if self.results.has_host(request.hostname):
@@ -163,19 +164,19 @@ class LocalCloud:
             return self.cos.answer(request, target)
         if self._api.is_for(request):
             return self._api.answer(request)
-        return Response.of_json({"error": f"nothing here answers for {request.host}"}, 404)
+        return Response.of_json({"error": f"the local cloud does not serve {request.host}"}, 404)
 
     def _is_own(self, request: Request) -> bool:
         return request.hostname in LOOPBACK
 
     def _control(self, request: Request) -> Response:
-        by_path = _BY_PATH.fullmatch(request.path)
-        if by_path is not None:
-            return self._cos_by_path(request, by_path["bucket"], by_path["path"])
+        match = _BY_PATH.fullmatch(request.path)
+        if match is not None:
+            return self._cos_by_path(request, match["bucket"], match["path"])
         route = self.control_routes.get(request.path)
         if route is None:
-            known = sorted(self.control_routes)
-            return Response.of_json({"error": "no such path", "allowed": known}, 404)
+            allowed = sorted(self.control_routes)
+            return Response.of_json({"error": "no such path", "allowed": allowed}, 404)
         return route(request)
 
     def _cos_by_path(self, request: Request, bucket: str, path: str) -> Response:
@@ -184,10 +185,10 @@ class LocalCloud:
         return self.cos.answer(request, target)
 
     def fetch(self, url: str) -> bytes:
-        """Fetch a task's input: from this cloud, or from loopback; elsewhere it is made up.
+        """Fetch a task's input from this cloud or loopback; other hosts give a placeholder.
 
         Raises:
-            TaskFailedError: It is not there, or may not be read.
+            TaskFailedError: The input does not exist or may not be read.
         """
         host = urlsplit(url).hostname or ""
         request = Request.get(url)
@@ -198,7 +199,7 @@ class LocalCloud:
         try:
             response = self.answer(request)
         except LostReplyError:
-            raise _unreadable(f"no answer from {request.host}") from None
+            raise _unreadable(f"no response from {request.host}") from None
         if response.status != 200:  # noqa: PLR2004
             raise _unreadable(f"HTTP {response.status} from {request.host}")
         return response.body
@@ -242,18 +243,18 @@ class LocalCloud:
 
 
 def _cos_target(request: Request) -> Target | None:
-    """Tell which bucket and key a virtual-host request is for; None where it is not COS's host."""
+    """Return the bucket and key of a virtual-host request; None if the host is not COS's."""
     if request.hostname == _COS_SERVICE:
         return Target(bucket="", region="")
-    found = _COS_HOST.fullmatch(request.hostname)
-    if found is None:
+    match = _COS_HOST.fullmatch(request.hostname)
+    if match is None:
         return None
     key = unquote(request.path.removeprefix("/"))
-    return Target(bucket=found["bucket"] or "", region=found["region"], key=key)
+    return Target(bucket=match["bucket"] or "", region=match["region"], key=key)
 
 
 def _owner(path: Path) -> Key | None:
-    """Read the owner's key, so that clients need not be told a new one after a restart."""
+    """Read the owner's key, or create it; it stays valid after a restart."""
     if path.exists():
         return Key(**json.loads(path.read_text()))
     owner = Keys().owner
@@ -273,6 +274,6 @@ def _fetch_over_http(url: str) -> bytes:
         raise _unreadable(str(error)) from error
 
 
-def _unreadable(why: str) -> TaskFailedError:
-    message = f"source file error: the input could not be downloaded: {why}"
+def _unreadable(reason: str) -> TaskFailedError:
+    message = f"source file error: the input could not be downloaded: {reason}"
     return TaskFailedError(Failure(SOURCE_FAILED, "ResourceNotFound", message))

@@ -1,4 +1,4 @@
-"""Cloud Log Service (CLS): logsets, topics, indexes, and alarms on what is logged."""
+"""Cloud Log Service (CLS): logsets, topics, indexes, and alarms on logs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEDULES = ("Period", "Fixed", "Cron")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """The words of the API for one kind of resource."""
+    """The names that the API uses for one kind of resource."""
 
     noun: str
     model: str
@@ -78,38 +78,40 @@ class Collection:
     def __init__(self, kind: Kind, tags: Tags) -> None:
         self._kind = kind
         self._tags = tags
-        self.found = Resources(kind.noun, kind.missing)
+        self.resources = Resources(kind.noun, kind.missing)
 
     def create(self, params: Json) -> Json:
-        """Carry Create… out.
+        """Carry out Create….
 
         Raises:
-            ApiError: The name is taken.
+            ApiError: The name is in use.
         """
         kind = self._kind
         self._check_name(params, None)
         id_ = str(uuid.uuid4())
         now = now_text()
         fields = {name: value for name, value in params.items() if name != "Tags"}
-        self.found.add(id_, {**fields, kind.id: id_, "CreateTime": now, "UpdateTime": now})
+        self.resources.add(id_, {**fields, kind.id: id_, "CreateTime": now, "UpdateTime": now})
         self._tags.put("cls", f"{kind.noun}/{id_}", params.get("Tags"))
         return {kind.id: id_}
 
     def describe(self, params: Json) -> Json:
-        """Carry Describe… out; what is not there is left out."""
-        found = [one for one in self.found if _fits(one, params.get("Filters") or [])]
+        """Carry out Describe…; ids that do not exist are ignored."""
+        filters = params.get("Filters") or []
+        matching = [resource for resource in self.resources if _matches(resource, filters)]
         offset = params.get("Offset", 0)
-        page = found[offset : offset + params.get("Limit", 20)]
-        return {self._kind.plural: [self._told(one) for one in page], "TotalCount": len(found)}
+        page = matching[offset : offset + params.get("Limit", 20)]
+        described = [self._fields(resource) for resource in page]
+        return {self._kind.plural: described, "TotalCount": len(matching)}
 
     def modify(self, params: Json) -> Json:
-        """Carry Modify… out: what is not mentioned stays.
+        """Carry out Modify…: fields without a parameter stay.
 
         Raises:
-            ApiError: There is no such resource, or its new name is taken.
+            ApiError: The resource does not exist, or its new name is in use.
         """
         kind = self._kind
-        resource = self.found[params[kind.id]]
+        resource = self.resources[params[kind.id]]
         self._check_name({**resource, **params}, resource)
         changes = {name: value for name, value in params.items() if name != "Tags"}
         resource.update(changes, UpdateTime=now_text())
@@ -118,34 +120,34 @@ class Collection:
         return {}
 
     def delete(self, params: Json) -> Json:
-        """Carry Delete… out.
+        """Carry out Delete….
 
         Raises:
-            ApiError: There is no such resource.
+            ApiError: The resource does not exist.
         """
         id_ = params[self._kind.id]
-        self.found.remove(id_)
-        self._tags.forget("cls", f"{self._kind.noun}/{id_}")
+        self.resources.remove(id_)
+        self._tags.remove("cls", f"{self._kind.noun}/{id_}")
         return {}
 
-    def _check_name(self, wanted: Json, itself: Json | None) -> None:
-        """Refuse a name that another one has; topics of different logsets may share theirs."""
+    def _check_name(self, fields: Json, itself: Json | None) -> None:
+        """Raise if another resource has the name; topics of different logsets may share a name."""
         kind = self._kind
-        for other in self.found:
-            same = all(other.get(key) == wanted.get(key) for key in (kind.name, _scope(kind)))
+        for other in self.resources:
+            same = all(other.get(key) == fields.get(key) for key in (kind.name, _scope(kind)))
             if other is not itself and same:
-                raise ApiError(kind.conflict, f"{kind.noun} {wanted[kind.name]} exists already")
+                raise ApiError(kind.conflict, f"{kind.noun} {fields[kind.name]} exists already")
 
-    def _told(self, resource: Json) -> Json:
-        """Write it in the fields of its model; what else it was given is not told."""
+    def _fields(self, resource: Json) -> Json:
+        """Return the fields of the resource's model, without other parameters of its creation."""
         kind = self._kind
         tags = self._tags.of("cls", f"{kind.noun}/{resource[kind.id]}")
-        told = {name: resource.get(name) for name in schema.fields("cls", VERSION, kind.model)}
-        return {**told, "Tags": tags}
+        fields = {name: resource.get(name) for name in schema.fields("cls", VERSION, kind.model)}
+        return {**fields, "Tags": tags}
 
 
 class Cls(ActionService):
-    """CLS 2020-10-16: what is declared is kept and checked, no log is ever collected."""
+    """CLS 2020-10-16: resources are checked and stored; no logs are collected."""
 
     name = "cls"
     version = VERSION
@@ -156,7 +158,7 @@ class Cls(ActionService):
         self._alarms = Collection(ALARM, tags)
         self._notices = Collection(NOTICE, tags)
         self.topic_users: list[Callable[[str], str]] = []
-        """Each names what uses a topic, elsewhere in the cloud; empty where nothing does."""
+        """Each returns the user of a topic in another service, or an empty text."""
         self._indexes = Resources("index of topic", "ResourceNotFound.IndexNotExist")
         super().__init__(
             {
@@ -184,19 +186,19 @@ class Cls(ActionService):
         )
 
     def has_topic(self, logset: str, topic: str) -> bool:
-        """Whether there is this topic, and in this logset."""
-        topics = self._topics.found
+        """Whether the topic exists and is in this logset."""
+        topics = self._topics.resources
         return topic in topics and topics[topic]["LogsetId"] == logset
 
     # Logsets and topics
 
     def _delete_logset(self, params: Json) -> Json:
-        if any(topic["LogsetId"] == params["LogsetId"] for topic in self._topics.found):
+        if any(topic["LogsetId"] == params["LogsetId"] for topic in self._topics.resources):
             raise ApiError("FailedOperation.LogsetNotEmpty", "the logset has topics")
         return self._logsets.delete(params)
 
     def _create_topic(self, params: Json) -> Json:
-        self._logsets.found.check(params["LogsetId"])
+        self._logsets.resources.check(params["LogsetId"])
         _check_period(params)
         defaults = {
             "PartitionCount": 1,
@@ -225,14 +227,14 @@ class Cls(ActionService):
     def _check_unused(self, topic: str) -> None:
         if user := next((user for find in self.topic_users if (user := find(topic))), ""):
             raise ApiError("OperationDenied", f"{user} uses the topic")
-        for alarm in self._alarms.found:
+        for alarm in self._alarms.resources:
             if any(target["TopicId"] == topic for target in alarm["AlarmTargets"]):
                 raise ApiError("OperationDenied", f"the alarm {alarm['Name']} uses the topic")
 
     # The index of a topic
 
     def _create_index(self, params: Json) -> Json:
-        topic = self._topics.found[params["TopicId"]]
+        topic = self._topics.resources[params["TopicId"]]
         if params["TopicId"] in self._indexes:
             raise ApiError("InvalidParameter.IndexConflict", "the topic has an index already")
         _check_rule(params)
@@ -242,7 +244,7 @@ class Cls(ActionService):
         return {}
 
     def _describe_index(self, params: Json) -> Json:
-        self._topics.found.check(params["TopicId"])
+        self._topics.resources.check(params["TopicId"])
         return dict(self._indexes[params["TopicId"]])
 
     def _modify_index(self, params: Json) -> Json:
@@ -252,7 +254,7 @@ class Cls(ActionService):
 
     def _delete_index(self, params: Json) -> Json:
         self._indexes.remove(params["TopicId"])
-        self._topics.found[params["TopicId"]]["Index"] = False
+        self._topics.resources[params["TopicId"]]["Index"] = False
         return {}
 
     # Alarms
@@ -266,17 +268,17 @@ class Cls(ActionService):
         return self._alarms.modify(params)
 
     def _check_alarm(self, params: Json) -> None:
-        """Refuse what names something that is not there."""
+        """Raise if an alarm refers to a topic or a notice that does not exist."""
         for target in params.get("AlarmTargets", []):
-            self._topics.found.check(target["TopicId"])
+            self._topics.resources.check(target["TopicId"])
         for notice in params.get("AlarmNoticeIds", []):
-            self._notices.found.check(notice)
+            self._notices.resources.check(notice)
         if "MonitorTime" in params:
             check_one_of(params["MonitorTime"]["Type"], "MonitorTime.Type", SCHEDULES)
 
     def _delete_notice(self, params: Json) -> Json:
         id_ = params["AlarmNoticeId"]
-        if any(id_ in alarm.get("AlarmNoticeIds", []) for alarm in self._alarms.found):
+        if any(id_ in alarm.get("AlarmNoticeIds", []) for alarm in self._alarms.resources):
             raise ApiError("OperationDenied.NoticeHasAlarm", "an alarm uses the notice")
         return self._notices.delete(params)
 
@@ -285,12 +287,12 @@ def _scope(kind: Kind) -> str:
     return "LogsetId" if kind is TOPIC else kind.name
 
 
-def _fits(resource: Json, filters: list[Json]) -> bool:
-    """Filters name fields in camel case: `logsetId`, `topicName`."""
-    wanted = {one["Key"][0].upper() + one["Key"][1:]: one["Values"] for one in filters}
-    if unknown := [field for field in wanted if field not in resource]:
-        raise ApiError("InvalidParameterValue", f"Filters.Key {unknown[0]} is not known here")
-    return all(resource[field] in values for field, values in wanted.items())
+def _matches(resource: Json, filters: list[Json]) -> bool:
+    """Whether a resource matches all filters; they name fields as `logsetId`, `topicName`."""
+    allowed = {item["Key"][0].upper() + item["Key"][1:]: item["Values"] for item in filters}
+    if unknown := [field for field in allowed if field not in resource]:
+        raise ApiError("InvalidParameterValue", f"Filters.Key {unknown[0]} is not supported")
+    return all(resource[field] in values for field, values in allowed.items())
 
 
 def _check_period(params: Json) -> None:
@@ -298,7 +300,7 @@ def _check_period(params: Json) -> None:
     if not 1 <= period <= MAX_PERIOD and period != FOREVER:
         raise ApiError(
             "InvalidParameterValue",
-            f"Period is {period}; allowed: 1 to {MAX_PERIOD} days, or {FOREVER} for ever",
+            f"Period is {period}; allowed: 1 to {MAX_PERIOD} days, or {FOREVER} for no end",
         )
 
 

@@ -1,4 +1,4 @@
-"""The requests of the developer to the local cloud, below `/_localcloud/`."""
+"""The developer's control requests to the local cloud, below `/_localcloud/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The services by which a Pulumi program builds something in a local cloud."""
+"""The services that a Pulumi program uses to create resources in a local cloud."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def control_plane(cloud: LocalCloud) -> Iterator[Scf]:
-    """Give a cloud everything besides storage, VOD and MPS, and end its processes at the end."""
+    """Add the services besides COS, VOD and MPS to a cloud, and stop their processes at the end."""
     tags = Tags()
     logs = Cls(tags)
     scf = Scf(cloud, tags=tags, has_topic=logs.has_topic)

@@ -1,4 +1,4 @@
-"""Shared by all parts of the local cloud: account, clock, callers, refusals."""
+"""Shared by all parts of the local cloud: account, clock, keys, callers, errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ApiError(Exception):
-    """An API 3.0 refusal: becomes `{"Response": {"Error": {"Code", "Message"}}}`."""
+    """An API 3.0 error: the response is `{"Response": {"Error": {"Code", "Message"}}}`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -25,7 +25,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The one account that this cloud has."""
+    """The account of this cloud."""
 
     app_id: int = 1250000000
     uin: str = "100000000001"
@@ -43,7 +43,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret key, with what a temporary one adds."""
+    """A secret key; a temporary key also has a token, a role and an expiry time."""
 
     secret_id: str
     secret_key: str
@@ -99,11 +99,11 @@ class Clock:
         return time.time()
 
     def wait_real(self, seconds: float) -> None:
-        """Wait so many seconds of real time, whatever the speed."""
+        """Wait in real time; the speed does not change it."""
         time.sleep(seconds)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run something once, in a thread of its own, when that much cloud time has passed."""
+        """Run an action once in a thread of its own, after this much cloud time."""
         with self._changed:
             due = time.monotonic() + seconds / self.speed
             heapq.heappush(self._timers, _Timer(due, next(self._count), action))
@@ -133,7 +133,7 @@ class Clock:
 
 
 class Service(Protocol):
-    """One API 3.0 service; parameters reach it checked against the SDK's own models."""
+    """An API 3.0 service; its parameters are already checked against the SDK's models."""
 
     name: str
     version: str

@@ -65,7 +65,7 @@ class Faults:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._random = random.Random(0)  # noqa: S311  the same faults in each run
-        self.came_true: Counter[str] = Counter()
+        self.applied: Counter[str] = Counter()
         """How often each fault applied: `cos.PutObject lost_reply`."""
 
     def seed(self, number: int) -> None:
@@ -115,7 +115,7 @@ class Faults:
 
     def _use(self, index: int) -> None:
         fault = self._faults[index]
-        self.came_true[f"{fault.where} {fault.kind}"] += 1
+        self.applied[f"{fault.where} {fault.kind}"] += 1
         if fault.times is None:
             return
         if fault.times == 1:

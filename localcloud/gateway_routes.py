@@ -1,4 +1,4 @@
-"""What API Gateway does with a request: find the API that it is for, and make an event of it."""
+"""API Gateway's routing: it finds the API of a request and builds the function's event."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ CORS = {
 
 
 def gateway_event(request: Request, api: Json, stage: str, path: str) -> Json:
-    """Build the event that the function gets.
+    """Build the event that the function receives.
 
-    `queryString` holds whatever was sent, `true` for a name without a value; the other parameters
-    are only those that the API declares. https://cloud.tencent.com/document/product/583/12513
+    `queryString` has all query parameters, with `true` for a name without a value; the other
+    fields have only the parameters that the API declares.
+    https://cloud.tencent.com/document/product/583/12513
     """
     route = api["RequestConfig"]
     query = _query(request.query)
@@ -40,7 +41,7 @@ def gateway_event(request: Request, api: Json, stage: str, path: str) -> Json:
         },
         "headers": dict(request.headers),
         "body": request.body.decode(errors="replace"),
-        "pathParameters": _matched(route["Path"], path) or {},
+        "pathParameters": _path_parameters(route["Path"], path) or {},
         "queryStringParameters": {
             name: query[name] for name in _declared(api, "QUERY") if name in query
         },
@@ -58,43 +59,43 @@ def gateway_event(request: Request, api: Json, stage: str, path: str) -> Json:
 
 def _declared(api: Json, position: str) -> list[str]:
     parameters = api.get("RequestParameters") or []
-    return [one["Name"] for one in parameters if one.get("Position") == position]
+    return [item["Name"] for item in parameters if item.get("Position") == position]
 
 
 def _query(text: str) -> Json:
-    bare = {part for part in text.split("&") if part and "=" not in part}
-    found = parse_qs(text, keep_blank_values=True)
+    names_without_value = {part for part in text.split("&") if part and "=" not in part}
+    parameters = parse_qs(text, keep_blank_values=True)
     return {
-        name: True if name in bare else values if values[1:] else values[0]
-        for name, values in found.items()
+        name: True if name in names_without_value else values if values[1:] else values[0]
+        for name, values in parameters.items()
     }
 
 
 def split_stage(path: str) -> tuple[str, str]:
-    """Take the stage off a path: `/release/a/b` is `/a/b` of `release`."""
+    """Split a path into stage and rest: `/release/a/b` is `release` and `/a/b`."""
     stage, _, rest = path.removeprefix("/").partition("/")
     return stage, f"/{rest}"
 
 
 def find_api(apis: list[Json], method: str, path: str) -> Json | None:
-    """Choose the API with the longest path that fits."""
-    fitting = [
+    """Return the API with the longest matching path; None if no API matches."""
+    matching = [
         api
         for api in apis
         if api["RequestConfig"]["Method"] in {method, "ANY"}
-        and _matched(api["RequestConfig"]["Path"], path) is not None
+        and _path_parameters(api["RequestConfig"]["Path"], path) is not None
     ]
-    return max(fitting, key=lambda api: len(api["RequestConfig"]["Path"]), default=None)
+    return max(matching, key=lambda api: len(api["RequestConfig"]["Path"]), default=None)
 
 
-def _matched(pattern: str, path: str) -> dict[str, str] | None:
-    """Match `=/exactly`, or `/a/prefix`, with `{name}` for a part; None if it does not fit."""
-    parts = [_part(part) for part in pattern.removeprefix("=").rstrip("/").split("/")]
+def _path_parameters(pattern: str, path: str) -> dict[str, str] | None:
+    """Match `=/exact/path` or `/a/prefix`, with `{name}` for a part; None without a match."""
+    parts = [_part_pattern(part) for part in pattern.removeprefix("=").rstrip("/").split("/")]
     rest = "/?" if pattern.startswith("=") else "(/.*)?"
-    found = re.fullmatch("/".join(parts) + rest, path)
-    return None if found is None else found.groupdict()
+    match = re.fullmatch("/".join(parts) + rest, path)
+    return None if match is None else match.groupdict()
 
 
-def _part(part: str) -> str:
+def _part_pattern(part: str) -> str:
     name = re.fullmatch(r"\{(\w+)\}", part)
     return f"(?P<{name[1]}>[^/]+)" if name else re.escape(part)

@@ -1,4 +1,4 @@
-"""Metadata that the vendor's pictures may carry: its own AIGC label, or a C2PA manifest."""
+"""Metadata that the vendor's pictures may contain: an AIGC label or a C2PA manifest."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _XMP = (
 _C2PA_TYPE = b"c2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
 
 
-def marked(picture: bytes, mark: str) -> bytes:
-    """Return a PNG or JPEG with a label, or with a manifest that nothing signs; else as it is."""
+def with_mark(picture: bytes, mark: str) -> bytes:
+    """Return a PNG or JPEG with a label or an unsigned manifest; unchanged if `mark` is empty."""
     if not mark:
         return picture
     if picture.startswith(b"\xff\xd8"):
-        end = 4 + struct.unpack_from(">H", picture, 4)[0]  # behind JFIF
+        end = 4 + struct.unpack_from(">H", picture, 4)[0]  # after the JFIF segment
         return picture[:end] + _segment(mark) + picture[end:]
     start = picture.index(b"IDAT") - 4
     return picture[:start] + _chunk(mark) + picture[start:]
@@ -45,7 +45,7 @@ def _chunk(mark: str) -> bytes:
 
 
 def _manifest() -> bytes:
-    """Build the outer box of a manifest store; there is no claim in it."""
+    """Build the outer box of a manifest store, without a claim."""
     description = _box(b"jumd", _C2PA_TYPE + b"\x03c2pa\0")
     return _box(b"jumb", description)
 

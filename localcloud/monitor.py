@@ -1,4 +1,4 @@
-"""Cloud Monitor: alarm policies, what they watch and whom they tell."""
+"""Cloud Monitor: alarm policies, their objects and their notices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from localcloud.core import Account, Caller
 
 MAX_NAME = 60
-# Values that are documented as the only ones: https://cloud.tencent.com/document/product/248/51283
+# The documented values: https://cloud.tencent.com/document/product/248/51283
 OPERATORS = (
     *("intelligent", "eq", "ge", "gt", "le", "lt", "ne", "re"),
     *("day_increase", "day_decrease", "day_wave"),
@@ -30,7 +30,7 @@ _INFO = {"NAME": "PolicyName", "REMARK": "Remark"}
 
 
 class Monitor(ActionService):
-    """Monitor 2018-07-24: what is declared is kept and checked, nothing is ever measured."""
+    """Monitor 2018-07-24: resources are checked and stored; nothing is measured."""
 
     name = "monitor"
     version = "2018-07-24"
@@ -66,7 +66,7 @@ class Monitor(ActionService):
         )
 
     def call(self, action: str, params: Json, caller: Caller) -> Json:
-        """Carry an action out.
+        """Carry out an action.
 
         Raises:
             ApiError: The service refuses.
@@ -87,7 +87,7 @@ class Monitor(ActionService):
             "Remark": "",
             "Enable": 1,
             "ProjectId": -1,
-            # The provider looks into both without asking whether they are there.
+            # The provider reads both without a check that they exist.
             "Condition": {"IsUnionRule": 0, "Rules": []},
             "EventCondition": {"Rules": []},
             "NoticeIds": [],
@@ -97,18 +97,18 @@ class Monitor(ActionService):
             "UpdateTime": now,
             "LastEditUin": self._uin,
         }
-        self._policies.add(id_, {**policy, **_told(params)})
+        self._policies.add(id_, {**policy, **_stored_fields(params)})
         self._objects[id_] = {}
         return {"PolicyId": id_, "OriginId": policy["OriginId"]}
 
     def _describe_policy(self, params: Json) -> Json:
-        known = params["PolicyId"] in self._policies
-        return {"Policy": self._policies[params["PolicyId"]] if known else None}
+        exists = params["PolicyId"] in self._policies
+        return {"Policy": self._policies[params["PolicyId"]] if exists else None}
 
     def _describe_policies(self, params: Json) -> Json:
-        named = params.get("PolicyName", "")
-        found = [policy for policy in self._policies if named in policy["PolicyName"]]
-        return {"TotalCount": len(found), "Policies": _page(found, params)}
+        name_part = params.get("PolicyName", "")
+        matching = [policy for policy in self._policies if name_part in policy["PolicyName"]]
+        return {"TotalCount": len(matching), "Policies": _page(matching, params)}
 
     def _modify_info(self, params: Json) -> Json:
         check_one_of(params["Key"], "Key", _INFO)
@@ -117,7 +117,9 @@ class Monitor(ActionService):
 
     def _modify_policy(self, params: Json) -> Json:
         self._check_policy(params)
-        self._policies[params["PolicyId"]].update(_told(params), UpdateTime=int(time.time()))
+        self._policies[params["PolicyId"]].update(
+            _stored_fields(params), UpdateTime=int(time.time())
+        )
         return {}
 
     def _delete_policies(self, params: Json) -> Json:
@@ -139,44 +141,44 @@ class Monitor(ActionService):
         self._policies[params["PolicyId"]]["TagInstances"] = tags
         return {}
 
-    # What a policy watches
+    # The objects of a policy
 
     def _bind(self, params: Json) -> Json:
-        objects = self._objects[self._meant(params)]
-        for given in params.get("Dimensions", []):
-            dimensions = _parse_dimensions(given.get("Dimensions"))
-            id_ = hashlib.sha256(f"{given['Region']}{dimensions}".encode()).hexdigest()[:32]
+        objects = self._objects[self._policy_id(params)]
+        for entry in params.get("Dimensions", []):
+            dimensions = _parse_dimensions(entry.get("Dimensions"))
+            id_ = hashlib.sha256(f"{entry['Region']}{dimensions}".encode()).hexdigest()[:32]
             objects[id_] = {
                 "UniqueId": id_,
-                "Region": given["Region"],
+                "Region": entry["Region"],
                 "Dimensions": dimensions,
                 "IsShielded": 0,
             }
         return {}
 
     def _count_objects(self, params: Json) -> Json:
-        objects = self._objects[self._meant(params)].values()
-        counted = Counter(one["Region"] for one in objects)
-        regions = [{"Region": region, "Count": count} for region, count in counted.items()]
+        objects = self._objects[self._policy_id(params)].values()
+        counts = Counter(item["Region"] for item in objects)
+        regions = [{"Region": region, "Count": count} for region, count in counts.items()]
         return {"IsMultiRegion": True, "RegionList": regions}
 
     def _list_objects(self, params: Json) -> Json:
-        objects = list(self._objects[self._meant(params)].values())
+        objects = list(self._objects[self._policy_id(params)].values())
         offset = params.get("Offset", 0)
         page = objects[offset : offset + params.get("Limit", 20)]
         return {"List": page, "Total": len(objects), "NoShieldedSum": len(objects)}
 
     def _unbind(self, params: Json) -> Json:
         for id_ in params["UniqueId"]:
-            self._objects[self._meant(params)].pop(id_, None)
+            self._objects[self._policy_id(params)].pop(id_, None)
         return {}
 
     def _unbind_all(self, params: Json) -> Json:
-        self._objects[self._meant(params)].clear()
+        self._objects[self._policy_id(params)].clear()
         return {}
 
-    def _meant(self, params: Json) -> str:
-        """Tell which policy is meant, by its id or by the older number."""
+    def _policy_id(self, params: Json) -> str:
+        """Return the PolicyId of a request, from PolicyId or from the older GroupId."""
         if params.get("PolicyId"):
             return str(self._policies[params["PolicyId"]]["PolicyId"])
         number = str(params.get("GroupId"))
@@ -185,7 +187,7 @@ class Monitor(ActionService):
                 return str(policy["PolicyId"])
         raise ApiError("ResourceNotFound", f"there is no alarm policy {number}")
 
-    # Whom a policy tells
+    # Notices
 
     def _create_notice(self, params: Json) -> Json:
         id_ = new_id("notice")
@@ -193,13 +195,13 @@ class Monitor(ActionService):
         return {"NoticeId": id_}
 
     def _describe_notices(self, params: Json) -> Json:
-        ids, named = params.get("NoticeIds"), params.get("Name", "")
-        found = [
+        ids, name_part = params.get("NoticeIds"), params.get("Name", "")
+        matching = [
             {**notice, "PolicyIds": self._users(notice["Id"])}
             for notice in self._notices
-            if (not ids or notice["Id"] in ids) and named in notice["Name"]
+            if (not ids or notice["Id"] in ids) and name_part in notice["Name"]
         ]
-        return {"TotalCount": len(found), "Notices": _page(found, params)}
+        return {"TotalCount": len(matching), "Notices": _page(matching, params)}
 
     def _modify_notice(self, params: Json) -> Json:
         self._notices[params["NoticeId"]].update(self._notice(params))
@@ -217,29 +219,29 @@ class Monitor(ActionService):
         check_one_of(params["NoticeType"], "NoticeType", NOTICE_TYPES)
         check_one_of(params["NoticeLanguage"], "NoticeLanguage", LANGUAGES)
         receivers: Json = {"UserNotices": [], "URLNotices": [], "CLSNotices": []}
-        given = {
+        fields = {
             name: value for name, value in params.items() if name not in {"Module", "NoticeId"}
         }
-        return {**receivers, **given, "UpdatedAt": now_text(), "UpdatedBy": self._uin}
+        return {**receivers, **fields, "UpdatedAt": now_text(), "UpdatedBy": self._uin}
 
     def _users(self, notice: str) -> list[str]:
-        return [one["PolicyId"] for one in self._policies if notice in one["NoticeIds"]]
+        return [policy["PolicyId"] for policy in self._policies if notice in policy["NoticeIds"]]
 
 
-def _told(params: Json) -> Json:
-    """Turn what is asked for into what is told: groups get names, and a template's id is text."""
-    told = {name: value for name, value in params.items() if name != "Module"}
-    if "GroupBy" in told:
-        told["GroupBy"] = [{"Id": id_, "Name": id_} for id_ in told["GroupBy"]]
-    if "ConditionTemplateId" in told:
-        told["ConditionTemplateId"] = str(told["ConditionTemplateId"])
-    return told
+def _stored_fields(params: Json) -> Json:
+    """Turn parameters into the fields of a policy: groups get names, a template's id is text."""
+    fields = {name: value for name, value in params.items() if name != "Module"}
+    if "GroupBy" in fields:
+        fields["GroupBy"] = [{"Id": id_, "Name": id_} for id_ in fields["GroupBy"]]
+    if "ConditionTemplateId" in fields:
+        fields["ConditionTemplateId"] = str(fields["ConditionTemplateId"])
+    return fields
 
 
-def _page(found: list[Json], params: Json) -> list[Json]:
+def _page(items: list[Json], params: Json) -> list[Json]:
     size = params.get("PageSize", 20)
     start = (params.get("PageNumber", 1) - 1) * size
-    return found[start : start + size]
+    return items[start : start + size]
 
 
 def _parse_dimensions(text: str | None) -> str:

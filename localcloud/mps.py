@@ -1,4 +1,4 @@
-"""MPS, as far as pictures need it: AIGC image tasks that may write to the caller's bucket."""
+"""MPS, limited to pictures: AIGC image tasks that may write to the caller's bucket."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import ApiError
 from localcloud.cos.calls import url_of
 from localcloud.cos.errors import CosError
-from localcloud.marks import marked
-from localcloud.pictures import NotAPictureError, Order, draw
+from localcloud.marks import with_mark
+from localcloud.pictures import NotAPictureError, PictureSpec, draw
 from localcloud.tasks import (
     ABORTED,
     DAY_S,
@@ -41,7 +41,7 @@ _STATUSES = {WAITING: "WAIT", PROCESSING: "RUN", FINISH: "DONE", ABORTED: "FAIL"
 
 
 class Mps:
-    """The service. Its role is asked for at Create, where the codes of its refusal are known."""
+    """The service. It checks its role at Create, where the error codes are documented."""
 
     name = "mps"
     version = VERSION
@@ -67,12 +67,12 @@ class Mps:
         book.register(self.name, self)
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Carry an action out.
+        """Carry out an action.
 
         Raises:
             ApiError: MPS refuses.
         """
-        del caller  # the whole account sees the same
+        del caller  # all callers see the same tasks
         if action == "CreateAigcImageTask":
             return self._create_task(params)
         if action == "DescribeAigcImageTask":
@@ -126,25 +126,29 @@ class Mps:
         return {"Status": _STATUSES[task.state], "Message": message, "ImageUrls": urls}
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
-        """Draw a task's picture and put it into the caller's bucket, or into MPS's own."""
+        """Draw a task's picture and store it in the caller's bucket, or in MPS's own."""
         try:
-            content = marked(draw(self._order(task)), task.mark)
+            content = with_mark(draw(self._spec(task)), task.mark)
         except NotAPictureError as error:
             failure = Failure(SOURCE_FAILED, "InvalidParameter", f"source file error: {error}")
             raise TaskFailedError(failure) from error
         name = f"4_{task.task_id.rpartition('-')[2]}.{_suffix(content)}"
         store = task.params.get("StoreCosParam")
-        url = self._keep(name, content) if store is None else self._store(store, name, content)
+        url = (
+            self._store_in_mps_bucket(name, content)
+            if store is None
+            else self._store(store, name, content)
+        )
         return [{"url": url}]
 
-    def has_finished(self, task: Task) -> None:
-        """MPS tells nobody."""
+    def on_finished(self, task: Task) -> None:
+        """Do nothing: MPS sends no events."""
 
-    def _order(self, task: Task) -> Order:
+    def _spec(self, task: Task) -> PictureSpec:
         params = task.params
         extra = params.get("ExtraParameters") or {}
         model = f"{params.get('ModelName') or 'MPS'} {params.get('ModelVersion') or ''}"
-        return Order(
+        return PictureSpec(
             prompt=task.prompt,
             model=model.strip(),
             seed="",
@@ -155,7 +159,7 @@ class Mps:
             logo=extra.get("LogoAdd") == 1,
         )
 
-    def _keep(self, name: str, content: bytes) -> str:
+    def _store_in_mps_bucket(self, name: str, content: bytes) -> str:
         region = self._account.region
         host = f"test-aigc-image-{self._account.app_id}.cos.{region}.myqcloud.com"
         expires_at = self._clock.now() + RESULT_S
@@ -164,10 +168,10 @@ class Mps:
     def _store(self, store: dict[str, Any], name: str, content: bytes) -> str:
         folder = (store.get("CosBucketPath") or "").strip("/")
         key = f"{folder}/{name}" if folder else name
-        kind = "image/jpeg" if _suffix(content) == "jpg" else "image/png"
+        content_type = "image/jpeg" if _suffix(content) == "jpg" else "image/png"
         try:
             bucket = self._cos.bucket(store["CosBucketName"])
-            return url_of(bucket, self._cos.write(bucket.name, key, content, kind))
+            return url_of(bucket, self._cos.write(bucket.name, key, content, content_type))
         except CosError as error:
             failure = Failure(TASK_FAILED, "FailedOperation", f"cannot write to COS: {error}")
             raise TaskFailedError(failure) from error

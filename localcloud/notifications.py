@@ -1,4 +1,4 @@
-"""Tells a VOD application that a task ended: by a signed POST, or for it to pull."""
+"""VOD's events about ended tasks: a signed callback, or a queue that the application pulls."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _ALLOWED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventConfig:
-    """How an application wants to hear of events."""
+    """The event configuration of an application."""
 
     mode: str = "PUSH"
     url: str = ""
@@ -63,48 +63,48 @@ class EventConfig:
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _QueuedEvent:
     content: dict[str, Any]
     visible_at: float = 0.0
 
 
 class Notifications:
-    """The event configuration of each application, and the events on their way."""
+    """The event configurations and the undelivered events of all applications."""
 
     def __init__(self, journal: Journal, clock: Clock, faults: Faults) -> None:
         self._journal = journal
         self._clock = clock
         self._faults = faults
-        self._configs = {int(app): EventConfig(**value) for app, value in journal.found.items()}
-        self._queues: dict[int, dict[str, _Waiting]] = {}
+        self._configs = {int(app): EventConfig(**value) for app, value in journal.entries.items()}
+        self._queues: dict[int, dict[str, _QueuedEvent]] = {}
         self._arrived = threading.Condition()
 
     def configure(self, app: int, params: dict[str, Any]) -> None:
-        """Change what is given and keep the rest.
+        """Change the settings that the parameters contain.
 
         Raises:
             ApiError: A value is not allowed.
         """
-        given = {name: params[name] for name in _FIELDS if params.get(name) is not None}
-        for name, value in given.items():
+        settings = {name: params[name] for name in _FIELDS if params.get(name) is not None}
+        for name, value in settings.items():
             if not re.fullmatch(_ALLOWED[name], value):
                 raise ApiError("InvalidParameterValue", f"{name}: allowed is {_ALLOWED[name]}.")
-        changes = {_FIELDS[name]: value for name, value in given.items()}
+        changes = {_FIELDS[name]: value for name, value in settings.items()}
         config = replace(self.config(app), **changes)
         self._configs[app] = config
         self._journal.write(str(app), asdict(config))
 
     def config(self, app: int) -> EventConfig:
-        """Tell how an application wants to hear of events."""
+        """Return the event configuration of an application."""
         return self._configs.get(app, EventConfig())
 
     def describe(self, app: int) -> dict[str, str]:
-        """Write the configuration as the API does, without its key."""
+        """Return the configuration in the API's fields, without SignKey."""
         config = asdict(self.config(app))
-        return {name: config[own] for name, own in _FIELDS.items() if name != "SignKey"}
+        return {name: config[key] for name, key in _FIELDS.items() if name != "SignKey"}
 
     def notify(self, app: int, content: dict[str, Any]) -> None:
-        """Send an event on its way, as often and as late as the faults at `vod.callback` say."""
+        """Send an event; the faults at `vod.callback` may drop, repeat or delay it."""
         fault = self._faults.take("vod.callback") or ""
         if fault == "drop":
             return
@@ -113,49 +113,49 @@ class Notifications:
             self._clock.after(delay, lambda: self._send(app, content))
 
     def pull(self, app: int) -> list[dict[str, Any]]:
-        """Hand out up to 16 events; wait a little for the first."""
+        """Return up to 16 events; wait for a few seconds if there is none."""
         deadline = time.monotonic() + LONG_POLL_S / self._clock.speed
         with self._arrived:
-            while not (found := self._visible(app)):
-                left = deadline - time.monotonic()
-                if left <= 0:
+            while not (visible := self._visible(app)):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
                     return []
-                self._arrived.wait(left)
+                self._arrived.wait(remaining)
             hidden_until = time.monotonic() + INVISIBLE_S / self._clock.speed
-            for waiting in found.values():
-                waiting.visible_at = hidden_until
-            return [{"EventHandle": handle, **one.content} for handle, one in found.items()]
+            for event in visible.values():
+                event.visible_at = hidden_until
+            return [{"EventHandle": handle, **event.content} for handle, event in visible.items()]
 
     def confirm(self, app: int, handles: list[str]) -> None:
         """Remove events that were handled.
 
         Raises:
-            ApiError: A handle is unknown, or its event is to be pulled again already.
+            ApiError: A handle is unknown, or its event is visible to pulls again.
         """
         if len(handles) > MAX_EVENTS:
             raise ApiError("InvalidParameterValue", f"At most {MAX_EVENTS} EventHandles.")
         with self._arrived:
             queue = self._queues.get(app, {})
             for handle in handles:
-                waiting = queue.get(handle)
-                if waiting is None or waiting.visible_at <= time.monotonic():
+                event = queue.get(handle)
+                if event is None or event.visible_at <= time.monotonic():
                     raise ApiError(
-                        "InvalidParameter", f"EventHandle {handle} is not held any more."
+                        "InvalidParameter", f"EventHandle {handle} is unknown or has expired."
                     )
             for handle in set(handles):
                 del queue[handle]
 
-    def _visible(self, app: int) -> dict[str, _Waiting]:
+    def _visible(self, app: int) -> dict[str, _QueuedEvent]:
         queue = self._queues.get(app, {})
         now = time.monotonic()
-        visible = [(handle, one) for handle, one in queue.items() if one.visible_at <= now]
+        visible = [(handle, event) for handle, event in queue.items() if event.visible_at <= now]
         return dict(visible[:MAX_EVENTS])
 
     def _send(self, app: int, content: dict[str, Any]) -> None:
         config = self.config(app)
         if config.mode == "PULL":
             with self._arrived:
-                self._queues.setdefault(app, {})[uuid.uuid4().hex] = _Waiting(content)
+                self._queues.setdefault(app, {})[uuid.uuid4().hex] = _QueuedEvent(content)
                 self._arrived.notify_all()
         elif config.url:
             self._push(config, content, list(RETRIES_S))
@@ -163,22 +163,22 @@ class Notifications:
     def _push(self, config: EventConfig, content: dict[str, Any], retries: list[float]) -> None:
         if _post(config.url, {**content, **self._signature(config.sign_key)}) or not retries:
             return
-        wait, *left = retries
-        self._clock.after(wait, lambda: self._push(config, content, left))
+        wait, *remaining = retries
+        self._clock.after(wait, lambda: self._push(config, content, remaining))
 
     def _signature(self, key: str) -> dict[str, Any]:
         if not key:
             return {}
-        until = int(self._clock.now()) + SIGNATURE_S
-        sign = hashlib.md5(f"{key}{until}".encode(), usedforsecurity=False).hexdigest()
-        return {"Sign": sign, "T": until}
+        expires_at = int(self._clock.now()) + SIGNATURE_S
+        sign = hashlib.md5(f"{key}{expires_at}".encode(), usedforsecurity=False).hexdigest()
+        return {"Sign": sign, "T": expires_at}
 
 
 def _post(url: str, content: dict[str, Any]) -> bool:
-    """Deliver to a listener on loopback; say whether there is nothing to repeat."""
+    """Post to a server on loopback; return whether no retry is needed."""
     parts = urlsplit(url)
     if parts.hostname not in LOOPBACK:
-        logger.warning("a callback to %s was not sent: it is not on loopback", parts.hostname)
+        logger.warning("a callback to %s was not sent: the host is not loopback", parts.hostname)
         return True
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=_TIMEOUT_S)

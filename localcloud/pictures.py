@@ -1,4 +1,4 @@
-"""Draws the pictures that the local cloud's tasks produce: recognisable, quick, marked as local."""
+"""Draws the pictures that tasks produce: quick to draw, with a caption that says `local cloud`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _Colour = tuple[int, int, int]
 
-# Longest side drawn for each resolution that can be ordered: much smaller, to be quick.
+# The longest side for each resolution: much smaller than in the cloud, to be quick.
 _SIDES = {"720P": 480, "1K": 512, "1080P": 512, "2K": 768, "4K": 1024}
 _PALETTES: tuple[tuple[_Colour, _Colour, _Colour], ...] = (
     ((24, 18, 43), (214, 69, 80), (255, 209, 102)),
@@ -28,12 +28,12 @@ _PALETTES: tuple[tuple[_Colour, _Colour, _Colour], ...] = (
 
 
 class NotAPictureError(Exception):
-    """These bytes are no picture that can be read."""
+    """The bytes are not a readable picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What to draw."""
+class PictureSpec:
+    """The description of a picture to draw."""
 
     prompt: str
     model: str
@@ -46,29 +46,29 @@ class Order:
     """Whether the vendor's visible label is drawn."""
 
 
-def draw(order: Order) -> bytes:
+def draw(spec: PictureSpec) -> bytes:
     """Draw a picture: a restyled version of the first input, or an abstract composition.
 
     Raises:
         NotAPictureError: An input cannot be read.
     """
-    pictures = [_open(content) for content in order.inputs]
-    chance = _chance(order.prompt, order.model, order.seed)
-    size = _size(order, pictures[0].size if pictures else (1, 1))
+    pictures = [_open(content) for content in spec.inputs]
+    rng = _seeded_random(spec.prompt, spec.model, spec.seed)
+    size = _size(spec, pictures[0].size if pictures else (1, 1))
     if pictures:
-        canvas = _restyle(ImageOps.fit(pictures[0], size), chance)
+        canvas = _restyle(ImageOps.fit(pictures[0], size), rng)
         _inset(canvas, pictures[1:])
     else:
-        canvas = _compose(size, chance)
-    _caption(canvas, f"local cloud · {order.model}", order.prompt)
-    if order.logo:
+        canvas = _compose(size, rng)
+    _caption(canvas, f"local cloud · {spec.model}", spec.prompt)
+    if spec.logo:
         _logo(canvas)
-    return _encode(canvas, order.format)
+    return _encode(canvas, spec.format)
 
 
 def placeholder(name: str) -> bytes:
-    """Draw what stands for a picture that cannot be had here: a remote URL, a VOD file."""
-    canvas = _compose((384, 384), _chance(name))
+    """Draw a placeholder for a picture that is not available here: a remote URL, a VOD file."""
+    canvas = _compose((384, 384), _seeded_random(name))
     _caption(canvas, "local cloud · stands for", name)
     return _encode(canvas, "png")
 
@@ -80,15 +80,15 @@ def _open(content: bytes) -> Image.Image:
         raise NotAPictureError(str(error)) from error
 
 
-def _chance(*parts: str) -> random.Random:
-    """Make the same choices for the same words."""
+def _seeded_random(*parts: str) -> random.Random:
+    """Return a random generator that is seeded with these texts."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return random.Random(digest)  # noqa: S311  art, not secrets
 
 
-def _size(order: Order, natural: tuple[int, int]) -> tuple[int, int]:
-    side = _SIDES.get(order.resolution.upper(), 512)
-    width, height = _ratio(order.aspect_ratio) or natural
+def _size(spec: PictureSpec, natural: tuple[int, int]) -> tuple[int, int]:
+    side = _SIDES.get(spec.resolution.upper(), 512)
+    width, height = _ratio(spec.aspect_ratio) or natural
     scale = side / max(width, height)
     return max(64, round(width * scale)), max(64, round(height * scale))
 
@@ -100,56 +100,56 @@ def _ratio(text: str) -> tuple[int, int] | None:
     return None
 
 
-def _restyle(picture: Image.Image, chance: random.Random) -> Image.Image:
+def _restyle(picture: Image.Image, rng: random.Random) -> Image.Image:
     treatments: tuple[Callable[[Image.Image, random.Random], Image.Image], ...] = (
         _poster,
         _duotone,
         _ink,
         _mosaic,
     )
-    return chance.choice(treatments)(picture, chance)
+    return rng.choice(treatments)(picture, rng)
 
 
-def _poster(picture: Image.Image, chance: random.Random) -> Image.Image:
+def _poster(picture: Image.Image, rng: random.Random) -> Image.Image:
     smooth = ImageOps.autocontrast(picture).filter(ImageFilter.ModeFilter(7))
-    return ImageOps.posterize(smooth, chance.choice((2, 3)))
+    return ImageOps.posterize(smooth, rng.choice((2, 3)))
 
 
-def _duotone(picture: Image.Image, chance: random.Random) -> Image.Image:
-    dark, middle, light = chance.choice(_PALETTES)
+def _duotone(picture: Image.Image, rng: random.Random) -> Image.Image:
+    dark, middle, light = rng.choice(_PALETTES)
     grey = ImageOps.autocontrast(ImageOps.grayscale(picture))
     return ImageOps.colorize(grey, black=dark, mid=middle, white=light)
 
 
-def _ink(picture: Image.Image, chance: random.Random) -> Image.Image:
-    dark, _, light = chance.choice(_PALETTES)
+def _ink(picture: Image.Image, rng: random.Random) -> Image.Image:
+    dark, _, light = rng.choice(_PALETTES)
     lines = ImageOps.grayscale(picture).filter(ImageFilter.SMOOTH_MORE).filter(ImageFilter.CONTOUR)
     return ImageOps.colorize(ImageOps.autocontrast(lines, cutoff=2), black=dark, white=light)
 
 
-def _mosaic(picture: Image.Image, chance: random.Random) -> Image.Image:
-    step = chance.choice((6, 9))
+def _mosaic(picture: Image.Image, rng: random.Random) -> Image.Image:
+    step = rng.choice((6, 9))
     width, height = picture.size
     small = picture.resize((max(1, width // step), max(1, height // step)), Image.Resampling.BOX)
     return ImageOps.posterize(small, 4).resize((width, height), Image.Resampling.NEAREST)
 
 
 def _inset(canvas: Image.Image, pictures: Sequence[Image.Image]) -> None:
-    """Show the further inputs as a row of thumbnails along the top."""
+    """Draw the other inputs as a row of thumbnails along the top."""
     side = max(24, canvas.width // 8)
     for index, picture in enumerate(pictures):
         canvas.paste(ImageOps.fit(picture, (side, side)), (8 + index * (side + 8), 8))
 
 
-def _compose(size: tuple[int, int], chance: random.Random) -> Image.Image:
-    dark, middle, light = chance.choice(_PALETTES)
+def _compose(size: tuple[int, int], rng: random.Random) -> Image.Image:
+    dark, middle, light = rng.choice(_PALETTES)
     shade = ImageOps.fit(Image.linear_gradient("L"), size)
     canvas = ImageOps.colorize(shade, black=middle, white=dark)
     pen = ImageDraw.Draw(canvas, "RGBA")
     for _ in range(14):
-        x, y = chance.randrange(size[0]), chance.randrange(size[1])
-        radius = chance.randrange(min(size) // 20, min(size) // 3)
-        colour = (*chance.choice((middle, light)), chance.randrange(50, 150))
+        x, y = rng.randrange(size[0]), rng.randrange(size[1])
+        radius = rng.randrange(min(size) // 20, min(size) // 3)
+        colour = (*rng.choice((middle, light)), rng.randrange(50, 150))
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     return canvas
 
@@ -160,11 +160,11 @@ def _caption(canvas: Image.Image, title: str, text: str) -> None:
     pen = ImageDraw.Draw(canvas, "RGBA")
     top = canvas.height - round(size * 3.4)
     pen.rectangle((0, top, canvas.width, canvas.height), fill=(0, 0, 0, 215))
-    longest = round(canvas.width / size * 1.7)
-    shown = " ".join(text.split())
-    shown = shown if len(shown) <= longest else shown[: longest - 1] + "…"
+    max_length = round(canvas.width / size * 1.7)
+    caption = " ".join(text.split())
+    caption = caption if len(caption) <= max_length else caption[: max_length - 1] + "…"
     pen.text((size, top + size * 0.4), title, font=font, fill=(255, 255, 255, 190))
-    pen.text((size, top + size * 1.8), shown, font=font, fill=(255, 255, 255, 255))
+    pen.text((size, top + size * 1.8), caption, font=font, fill=(255, 255, 255, 255))
 
 
 def _logo(canvas: Image.Image) -> None:
@@ -177,7 +177,7 @@ def _logo(canvas: Image.Image) -> None:
 
 @functools.cache
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Read Pillow's font once for each size: it lies in its module as text."""
+    """Load Pillow's font once for each size: Pillow decodes it from text."""
     return ImageFont.load_default(size)
 
 

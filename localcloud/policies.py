@@ -1,4 +1,4 @@
-"""Policies: what a role is allowed by its documents, and what it was seen to do."""
+"""Policy evaluation: what a role is allowed to do, and a record of what it did."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from localcloud.core import Caller
 
 Grant = tuple[str, str]
-"""An action, and the resource as the statement that covers it names it."""
+"""An action, and the resource pattern of the statement that covers it."""
 
 SEGMENTS = 6
-"""Of `qcs:<project>:<service>:<region>:<account>:<resource>`, the last of which may have colons."""
+"""`qcs:<project>:<service>:<region>:<account>:<resource>`; the last segment may have colons."""
 
-OWN = frozenset({"", "uin/", "uid/"})
-"""Region or account left out: any region, and the account that the policy belongs to."""
+MATCH_ALL = frozenset({"", "uin/", "uid/"})
+"""Pattern segments that match every value: without a region, or with the policy's own account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a statement says of one resource, of an action that it is about."""
+    """The effect of a statement on a resource pattern, for an action that it covers."""
 
     effect: str
     resource: str
 
 
 class Guard:
-    """Lets roles do what their policies allow; the account's own key may do everything."""
+    """Enforces the policies of roles; the account's own key may do everything."""
 
     def __init__(self, policies_of: Callable[[str], list[str]]) -> None:
         self._policies_of = policies_of
@@ -44,18 +44,18 @@ class Guard:
         self._denied: dict[str, set[Grant]] = collections.defaultdict(set)
 
     def authorize(self, caller: Caller, action: str, resource: str) -> None:
-        """Hold what somebody is about to do against what he may.
+        """Check that a caller may do an action on a resource.
 
         Raises:
-            ApiError: A role does what no policy of it allows, or one denies.
+            ApiError: No policy of the caller's role allows the action, or a policy denies it.
         """
         if caller.role is None:
             return
-        for needed in _needed(action):
-            self._authorize(caller.role, needed, resource)
+        for required in _required_actions(action):
+            self._authorize(caller.role, required, resource)
 
-    def seen(self) -> dict[str, dict[str, list[Grant]]]:
-        """Tell for each role which of its grants it used, and what it was denied."""
+    def usage(self) -> dict[str, dict[str, list[Grant]]]:
+        """Return for each role the grants that it used and the requests that were denied."""
         roles = sorted({*self._used, *self._denied})
         return {
             role: {"used": sorted(self._used[role]), "denied": sorted(self._denied[role])}
@@ -74,16 +74,16 @@ class Guard:
 
 
 def trusts(document: str, service: str) -> bool:
-    """Whether a role's trust document lets a service become the role."""
+    """Whether a role's trust document lets a service assume the role."""
     for statement in json.loads(document)["statement"]:
-        services = _listed(statement["principal"].get("service", ()))
+        services = _as_list(statement["principal"].get("service", ()))
         if statement["effect"] == "allow" and service in services:
             return True
     return False
 
 
-def _needed(action: str) -> tuple[str, ...]:
-    """MPS asks one permission more of whoever calls it by the SDK.
+def _required_actions(action: str) -> tuple[str, ...]:
+    """Return the actions that a call needs; a call of MPS through an SDK needs one more.
 
     https://cloud.tencent.com/document/faq/862/117336
     """
@@ -99,30 +99,30 @@ def _covering(documents: list[str], action: str, resource: str) -> Iterator[Rule
 
 @functools.lru_cache(maxsize=4096)
 def _rules(document: str, action: str) -> tuple[Rule, ...]:
-    """Find what a document says of an action, once: each request of a role asks that."""
+    """Return a document's rules for an action; cached, as each request of a role needs them."""
     return tuple(
         Rule(statement["effect"], resource)
         for statement in json.loads(document).get("statement", ())
-        if any(_fits(pattern, action) for pattern in _listed(statement["action"]))
-        for resource in _listed(statement["resource"])
+        if any(_matches(pattern, action) for pattern in _as_list(statement["action"]))
+        for resource in _as_list(statement["resource"])
     )
 
 
 def _covers(pattern: str, resource: str) -> bool:
-    """What has no resource level is covered by `*` alone."""
+    """Whether a pattern covers a resource; only `*` covers an action without resources."""
     if pattern == "*":
         return True
-    wanted, named = pattern.split(":", SEGMENTS - 1), resource.split(":", SEGMENTS - 1)
-    if len(wanted) != SEGMENTS or len(named) != SEGMENTS:
+    pattern_segments, segments = pattern.split(":", SEGMENTS - 1), resource.split(":", SEGMENTS - 1)
+    if len(pattern_segments) != SEGMENTS or len(segments) != SEGMENTS:
         return False
-    return all(itertools.starmap(_segment_fits, zip(wanted, named, strict=True)))
+    return all(itertools.starmap(_segment_matches, zip(pattern_segments, segments, strict=True)))
 
 
-def _segment_fits(wanted: str, named: str) -> bool:
-    return wanted in OWN or _fits(wanted, named)
+def _segment_matches(pattern: str, segment: str) -> bool:
+    return pattern in MATCH_ALL or _matches(pattern, segment)
 
 
-def _fits(pattern: str, text: str) -> bool:
+def _matches(pattern: str, text: str) -> bool:
     if "*" not in pattern:
         return pattern == text
     return _compiled(pattern).fullmatch(text) is not None
@@ -133,5 +133,5 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
 
-def _listed(value: Any) -> list[str]:  # noqa: ANN401  CAM takes one or several
+def _as_list(value: Any) -> list[str]:  # noqa: ANN401  a string or a list of strings
     return [value] if isinstance(value, str) else list(value)

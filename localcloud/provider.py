@@ -1,9 +1,9 @@
 """A twin of Pulumi's Tencent Cloud provider, for programs that run under Pulumi's mocks.
 
-For each resource it sends the calls that the real provider (terraform-provider-tencentcloud
-1.82.42, which tencentcloud_iac_pulumi 0.2.3 wraps) was seen to send when it creates one, in that
-order and with those bodies, through the official SDKs. Only its fixed sleeps are left out, and it
-keeps no state: what is there already it takes over.
+To create a resource, the twin sends the calls that were recorded from the real provider
+(terraform-provider-tencentcloud 1.82.42 in tencentcloud_iac_pulumi 0.2.3), in the same order and
+with the same bodies, through the official SDKs. It leaves out the provider's fixed sleeps. It
+keeps no state: a resource that exists already is used.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 
 from localcloud import provider_alarms, provider_gateway, provider_logs
 from localcloud.cos import xml
-from localcloud.provider_inputs import given, key_list, unwrapped
+from localcloud.provider_inputs import api_fields, key_list, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from localcloud.provider_inputs import Cloud, Inputs, State
 
-ELSEWHERE: dict[str, Callable[[Cloud, Inputs], State]] = {
+CREATE_FUNCTIONS: dict[str, Callable[[Cloud, Inputs], State]] = {
     "tencentcloud:ApiGateway/api:Api": provider_gateway.create_api,
     "tencentcloud:ApiGateway/service:Service": provider_gateway.create_service,
     "tencentcloud:ApiGateway/serviceRelease:ServiceRelease": provider_gateway.release,
@@ -40,24 +40,24 @@ ELSEWHERE: dict[str, Callable[[Cloud, Inputs], State]] = {
     "tencentcloud:Monitor/alarmPolicy:AlarmPolicy": provider_alarms.create_policy,
     "tencentcloud:Monitor/policyBindingObject:PolicyBindingObject": provider_alarms.bind_objects,
 }
-"""What modules of its own create: logs, alarms, API Gateway."""
+"""The resources of the other provider modules: logs, alarms, API Gateway."""
 
-TAKEN = frozenset({"InvalidParameterValue.Name", "InvalidParameter.RoleNameInUse"})
-"""What VOD and CAM say of a name that is in use."""
+NAME_IN_USE = frozenset({"InvalidParameterValue.Name", "InvalidParameter.RoleNameInUse"})
+"""The error codes of VOD and CAM for a name that is in use."""
 BUCKET_SETTINGS = (
     *("acl", "website", "encryption", "versioning", "accelerate", "cors", "lifecycle", "logging"),
     *("tagging", "intelligenttiering"),
 )
-"""What a bucket's read asks for."""
+"""The settings that the provider reads from a bucket."""
 
 
 class ProviderTwin(pulumi.runtime.Mocks):
-    """Creates each resource of a program in a local cloud."""
+    """Creates the resources of a program in a local cloud."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._creates: dict[str, Callable[[Inputs], State]] = {
-            **{typ: functools.partial(create, cloud) for typ, create in ELSEWHERE.items()},
+            **{typ: functools.partial(create, cloud) for typ, create in CREATE_FUNCTIONS.items()},
             "tencentcloud:Cam/policy:Policy": self._policy,
             "tencentcloud:Cam/role:Role": self._role,
             "tencentcloud:Cam/rolePolicyAttachment:RolePolicyAttachment": self._attachment,
@@ -77,24 +77,24 @@ class ProviderTwin(pulumi.runtime.Mocks):
         }
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> State:
-        """Create one resource; components exist in the program only."""
+        """Create a resource; a component exists in the program only."""
         inputs = unwrapped(args.inputs)
         if not args.custom:
             return "", inputs
         if args.typ not in self._creates:
-            raise NotImplementedError(f"the provider's twin does not know {args.typ}")
+            raise NotImplementedError(f"the provider's twin does not support {args.typ}")
         id_, outputs = self._creates[args.typ](inputs)
         return id_, {**inputs, **outputs}
 
     def call(
         self, args: pulumi.runtime.MockCallArgs
     ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """Answer a data source."""
+        """Return the result of a data source."""
         if args.token == "tencentcloud:User/getInfo:getInfo":  # noqa: S105
             return self._user_info(), []
         if args.token == "tencentcloud:Cam/getRoles:getRoles":  # noqa: S105
             return self._roles(unwrapped(args.args).get("name")), []
-        raise NotImplementedError(f"the provider's twin does not know {args.token}")
+        raise NotImplementedError(f"the provider's twin does not support {args.token}")
 
     # CAM
 
@@ -113,7 +113,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def _roles(self, name: str | None) -> dict[str, Any]:
         listed = self._cloud.call("cam", "DescribeRoleList", Page=1, Rp=200)["List"]
-        found = [
+        roles = [
             {
                 "roleId": role["RoleId"],
                 "name": role["RoleName"],
@@ -126,7 +126,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
             for role in listed
             if name in {None, role["RoleName"]}
         ]
-        return {"id": name or "roles", "name": name, "roleLists": found}
+        return {"id": name or "roles", "name": name, "roleLists": roles}
 
     def _role(self, inputs: Inputs) -> State:
         self._create_or_find(
@@ -134,7 +134,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
             "CreateRole",
             RoleName=inputs["name"],
             PolicyDocument=inputs["document"],
-            **given(inputs, Description="description"),
+            **api_fields(inputs, Description="description"),
         )
         role = self._listed_role(inputs["name"])
         self._cloud.tag("cam", "role", role["RoleId"], inputs.get("tags", {}))
@@ -153,7 +153,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
             "CreatePolicy",
             PolicyName=inputs["name"],
             PolicyDocument=inputs["document"],
-            **given(inputs, Description="description"),
+            **api_fields(inputs, Description="description"),
         )
         policy_id = created["PolicyId"]
         for _ in range(2):
@@ -205,7 +205,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
         return name, {"cosBucketUrl": f"{name}.cos.{self._cloud.region}.myqcloud.com"}
 
     def _tag_bucket(self, name: str, tags: dict[str, str]) -> None:
-        """Replace a bucket's tags; the provider does so after the creation and after the update."""
+        """Replace a bucket's tags; the provider does this after the creation and the update."""
         if tags:
             self._cloud.bucket("DELETE", name, "tagging")
             content = {"TagSet": {"Tag": key_list(tags)}}
@@ -217,7 +217,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
             try:
                 self._cloud.bucket("GET", name, setting)
             except CosServiceError as error:
-                if error.get_status_code() != 404:  # noqa: PLR2004  absent, as the provider takes it
+                if error.get_status_code() != 404:  # noqa: PLR2004  the provider ignores an absent setting
                     raise
 
     # SCF
@@ -247,9 +247,9 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def _event_invoke_config(self, inputs: Inputs) -> State:
         name = {"FunctionName": inputs["functionName"], "Namespace": inputs["namespace"]}
-        given = inputs["asyncTriggerConfig"]
-        retries = [{"RetryNum": int(one["retryNum"])} for one in given["retryConfigs"]]
-        config = {"RetryConfig": retries, "MsgTTL": int(given["msgTtl"])}
+        settings = inputs["asyncTriggerConfig"]
+        retries = [{"RetryNum": int(item["retryNum"])} for item in settings["retryConfigs"]]
+        config = {"RetryConfig": retries, "MsgTTL": int(settings["msgTtl"])}
         self._cloud.call(
             "scf", "UpdateFunctionEventInvokeConfig", **name, AsyncTriggerConfig=config
         )
@@ -270,7 +270,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
     def _sub_application(self, inputs: Inputs) -> State:
         name = inputs["name"]
         created = self._create_or_find(
-            "vod", "CreateSubAppId", Name=name, **given(inputs, Description="description")
+            "vod", "CreateSubAppId", Name=name, **api_fields(inputs, Description="description")
         )
         number = (created or self._application(name))["SubAppId"]
         self._cloud.call("vod", "ModifySubAppIdStatus", SubAppId=number, Status=inputs["status"])
@@ -278,22 +278,22 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def _application(self, name: str) -> dict[str, Any]:
         listed = self._cloud.call("vod", "DescribeSubAppIds", Name=name)["SubAppIdInfoSet"]
-        application: dict[str, Any] = next(one for one in listed if one["Name"] == name)
+        application: dict[str, Any] = next(item for item in listed if item["Name"] == name)
         return application
 
     def _event_config(self, inputs: Inputs) -> State:
         number = int(inputs["subAppId"])
-        settings = given(inputs, Mode="mode", NotificationUrl="notificationUrl")
+        settings = api_fields(inputs, Mode="mode", NotificationUrl="notificationUrl")
         self._cloud.call("vod", "ModifyEventConfig", **settings, SubAppId=number)
         self._cloud.call("vod", "DescribeEventConfig", SubAppId=number)
         return str(number), {}
 
     def _create_or_find(self, service: str, action: str, **params: Any) -> dict[str, Any] | None:  # noqa: ANN401
-        """Create something, unless it is there already, from an earlier run on kept data."""
+        """Create a resource; None if an earlier run with the same data folder created it."""
         try:
             return self._cloud.call(service, action, **params)
         except TencentCloudSDKException as error:
-            if error.code not in TAKEN:
+            if error.code not in NAME_IN_USE:
                 raise
         return None
 
@@ -330,7 +330,7 @@ def _function_settings(inputs: Inputs) -> dict[str, Any]:
         "Timeout": int(inputs.get("timeout", 3)),
         **({"Environment": {"Variables": variables}} if variables else {}),
         "Runtime": inputs["runtime"],
-        **given(inputs, Role="role", ClsLogsetId="clsLogsetId", ClsTopicId="clsTopicId"),
+        **api_fields(inputs, Role="role", ClsLogsetId="clsLogsetId", ClsTopicId="clsTopicId"),
         **({"Tags": key_list(tags)} if (tags := inputs.get("tags")) else {}),
         "Type": inputs.get("funcType", "Event"),
         "PublicNetConfig": {"PublicNetStatus": public, "EipConfig": {"EipStatus": "DISABLE"}},

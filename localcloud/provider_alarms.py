@@ -1,4 +1,4 @@
-"""Cloud Monitor as the provider's twin creates it: a notice, a policy, and what it watches."""
+"""The Cloud Monitor resources of the provider's twin: notices, policies and their objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORT_REGIONS = {
     "ap-singapore": "sg",
     "ap-tokyo": "jp",
 }
-"""Cloud Monitor's own names, those of regions in which the provider's table agrees with SCF's."""
+"""Cloud Monitor's region codes, for regions where the provider's table agrees with SCF's."""
 
 
 _NO_PHONE_CALLS = {
@@ -30,18 +30,18 @@ _NO_PHONE_CALLS = {
 
 
 def create_notice(cloud: Cloud, inputs: Inputs) -> State:
-    """Say who hears of alarms on metrics."""
+    """Create the receivers of alarms on metrics."""
     users = [
         {
-            "ReceiverType": one["receiverType"],
-            "UserIds": [int(id_) for id_ in one["userIds"]],
-            "NoticeWay": one["noticeWays"],
-            "StartTime": int(one["startTime"]),
-            "EndTime": int(one["endTime"]),
-            "Weekday": [int(day) for day in one["weekdays"]],
+            "ReceiverType": user["receiverType"],
+            "UserIds": [int(id_) for id_ in user["userIds"]],
+            "NoticeWay": user["noticeWays"],
+            "StartTime": int(user["startTime"]),
+            "EndTime": int(user["endTime"]),
+            "Weekday": [int(day) for day in user["weekdays"]],
             **_NO_PHONE_CALLS,
         }
-        for one in inputs["userNotices"]
+        for user in inputs["userNotices"]
     ]
     id_ = cloud.call(
         "monitor",
@@ -65,7 +65,7 @@ def create_notice(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def create_policy(cloud: Cloud, inputs: Inputs) -> State:
-    """Say which metrics are too high; what has them is bound afterwards."""
+    """Create a policy with its conditions; its objects are bound later."""
     conditions = inputs["conditions"]
     id_ = cloud.call(
         "monitor",
@@ -77,7 +77,7 @@ def create_policy(cloud: Cloud, inputs: Inputs) -> State:
         Enable=int(inputs["enable"]),
         Condition={
             "IsUnionRule": int(conditions["isUnionRule"]),
-            "Rules": [_rule(one) for one in conditions["rules"]],
+            "Rules": [_rule(rule) for rule in conditions["rules"]],
         },
         NoticeIds=inputs["noticeIds"],
     )["PolicyId"]
@@ -86,15 +86,15 @@ def create_policy(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def bind_objects(cloud: Cloud, inputs: Inputs) -> State:
-    """Say which functions a policy watches."""
+    """Bind functions to a policy."""
     id_ = inputs["policyId"]
     _describe(cloud, id_)
     dimensions = [
         {
-            "Region": SHORT_REGIONS[one.get("region") or cloud.region],
-            "Dimensions": one["dimensionsJson"],
+            "Region": SHORT_REGIONS[item.get("region") or cloud.region],
+            "Dimensions": item["dimensionsJson"],
         }
-        for one in inputs["dimensions"]
+        for item in inputs["dimensions"]
     ]
     cloud.call(
         "monitor",
@@ -119,8 +119,8 @@ def bind_objects(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def _describe(cloud: Cloud, policy: str) -> dict[str, Any]:
-    answer = cloud.call("monitor", "DescribeAlarmPolicy", Module=MODULE, PolicyId=policy)
-    described: dict[str, Any] = answer["Policy"]
+    response = cloud.call("monitor", "DescribeAlarmPolicy", Module=MODULE, PolicyId=policy)
+    described: dict[str, Any] = response["Policy"]
     return described
 
 

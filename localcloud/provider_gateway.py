@@ -1,4 +1,4 @@
-"""API Gateway as the provider's twin creates it: a service, its API, and the release of both."""
+"""The API Gateway resources of the provider's twin: services, APIs and releases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ALL = {"Limit": 100, "Offset": 0}
 
 
 def create_service(cloud: Cloud, inputs: Inputs) -> State:
-    """Make a service, which gets a domain of its own."""
+    """Create a service with its own domain."""
     id_ = cloud.call(
         "apigateway",
         "CreateService",
@@ -24,18 +24,18 @@ def create_service(cloud: Cloud, inputs: Inputs) -> State:
     )["ServiceId"]
     _describe_service(cloud, id_)
     cloud.tag("apigw", "service", id_, inputs.get("tags", {}))
-    told = _describe_service(cloud, id_)
+    service = _describe_service(cloud, id_)
     for action in (
         *("DescribeServiceUsagePlan", "DescribeApiUsagePlan"),
         "DescribeServiceEnvironmentStrategy",
     ):
         cloud.call("apigateway", action, ServiceId=id_, **_ALL)
     cloud.read_tags("apigw", "service", id_)
-    return id_, {"outerSubDomain": told["OuterSubDomain"]}
+    return id_, {"outerSubDomain": service["OuterSubDomain"]}
 
 
 def create_api(cloud: Cloud, inputs: Inputs) -> State:
-    """Send the service's requests to a function."""
+    """Create an API that sends a service's requests to a function."""
     service = inputs["serviceId"]
     _describe_service(cloud, service)
     created = cloud.call(
@@ -67,7 +67,7 @@ def create_api(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def release(cloud: Cloud, inputs: Inputs) -> State:
-    """Serve what the service has now."""
+    """Release the service's current APIs."""
     service, environment = inputs["serviceId"], inputs["environmentName"]
     _describe_service(cloud, service)
     released = cloud.call(

@@ -1,4 +1,4 @@
-"""What the provider's twin reads from a resource, and how it calls the cloud for it."""
+"""Shared by the provider's twin: inputs of resources, and a client of the cloud."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ VERSIONS = {
     "vod": "2018-07-17",
 }
 
-_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  the key by which Pulumi marks special values
+_SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  Pulumi's key for special values
 
 
 class Cloud:
-    """The SDKs, pointed at one local cloud by its owner."""
+    """A client of a local cloud: the official SDKs with the owner's key."""
 
     def __init__(self, url: str, *, secret_id: str, secret_key: str, region: str) -> None:
         self.region = region
@@ -51,16 +51,16 @@ class Cloud:
         client = CommonClient(
             service, VERSIONS[service], self._credential, self.region, self._profile
         )
-        answer: dict[str, Any] = client.call_json(action, params)["Response"]
-        return answer
+        response: dict[str, Any] = client.call_json(action, params)["Response"]
+        return response
 
     def bucket(
         self, method: str, name: str, setting: str = "", body: bytes = b"", *, acl: str = ""
     ) -> None:
-        """Send a request about a bucket, or a setting of it, with the headers of the provider.
+        """Send a request for a bucket or one of its settings, with the provider's headers.
 
         Raises:
-            CosServiceError: COS refuses.
+            CosServiceError: COS refuses the request.
         """
         config = self.buckets.get_conf()
         params = {setting: ""} if setting else {}
@@ -75,14 +75,14 @@ class Cloud:
         )
 
     def tag(self, service: str, prefix: str, id_: str, tags: dict[str, str]) -> None:
-        """Set the tags of a resource that was created without; CAM's has no region."""
+        """Set the tags of a resource that was created without tags; CAM has no region."""
         region = "" if service == "cam" else self.region
         if tags:
             resource = f"qcs::{service}:{region}:uin/:{prefix}/{id_}"
             self.call("tag", "ModifyResourceTags", Resource=resource, ReplaceTags=tag_list(tags))
 
     def read_tags(self, service: str, prefix: str, id_: str) -> None:
-        """Ask for the tags of a resource, as its read does."""
+        """Read the tags of a resource, as the provider does."""
         self.call(
             "tag",
             "DescribeResourceTagsByResourceIds",
@@ -96,22 +96,22 @@ class Cloud:
 
 
 def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Write tags in the fields of the tag service."""
+    """Return tags in the fields of the tag service."""
     return [{"TagKey": key, "TagValue": value} for key, value in tags.items()]
 
 
 def key_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Write tags in the fields of the services that take them when they create."""
+    """Return tags in the fields of services that accept tags at creation."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def given(inputs: Inputs, **names: str) -> dict[str, Any]:
-    """Take over the inputs that are set, under the API's names."""
-    return {theirs: inputs[ours] for theirs, ours in names.items() if inputs.get(ours)}
+def api_fields(inputs: Inputs, **names: str) -> dict[str, Any]:
+    """Return the inputs that are set, by the API's names."""
+    return {field: inputs[name] for field, name in names.items() if inputs.get(name)}
 
 
 def unwrapped(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Take values out of the wrapping by which Pulumi marks secrets."""
+    """Return values without Pulumi's wrapping of secrets."""
     if isinstance(value, dict):
         if _SECRET in value:
             return unwrapped(value["value"])

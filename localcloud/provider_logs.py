@@ -1,17 +1,17 @@
-"""CLS as the provider's twin creates it: logset, topic, index, and alarms on what is logged."""
+"""The CLS resources of the provider's twin: logset, topic, index, and alarms on logs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localcloud.provider_inputs import given, key_list
+from localcloud.provider_inputs import api_fields, key_list
 
 if TYPE_CHECKING:
     from localcloud.provider_inputs import Cloud, Inputs, State
 
 
 def create_logset(cloud: Cloud, inputs: Inputs) -> State:
-    """Make a logset; its tags come in a second call."""
+    """Create a logset; a second call sets its tags."""
     id_ = cloud.call("cls", "CreateLogset", LogsetName=inputs["logsetName"])["LogsetId"]
     cloud.tag("cls", "logset", id_, inputs.get("tags", {}))
     _read(cloud, "DescribeLogsets", "logsetId", id_)
@@ -20,7 +20,7 @@ def create_logset(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def create_topic(cloud: Cloud, inputs: Inputs) -> State:
-    """Make a topic, tags and all."""
+    """Create a topic with its tags."""
     tags = inputs.get("tags", {})
     id_ = cloud.call(
         "cls",
@@ -36,7 +36,7 @@ def create_topic(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def create_index(cloud: Cloud, inputs: Inputs) -> State:
-    """Give a topic its one index, which has the topic's id."""
+    """Create the index of a topic; its id is the topic's."""
     id_, rule = inputs["topicId"], inputs["rule"]
     full_text, key_value = rule["fullText"], rule["keyValue"]
     cloud.call(
@@ -52,7 +52,7 @@ def create_index(cloud: Cloud, inputs: Inputs) -> State:
             },
             "KeyValue": {
                 "CaseSensitive": key_value["caseSensitive"],
-                "KeyValues": [_field(one) for one in key_value["keyValues"]],
+                "KeyValues": [_field(entry) for entry in key_value["keyValues"]],
             },
         },
     )
@@ -61,15 +61,15 @@ def create_index(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def create_alarm_notice(cloud: Cloud, inputs: Inputs) -> State:
-    """Say who hears of alarms on logs."""
+    """Create the receivers of alarms on logs."""
     receivers = [
         {
-            "ReceiverType": one["receiverType"],
-            "ReceiverIds": [int(id_) for id_ in one["receiverIds"]],
-            "ReceiverChannels": one["receiverChannels"],
-            **given(one, StartTime="startTime", EndTime="endTime"),
+            "ReceiverType": receiver["receiverType"],
+            "ReceiverIds": [int(id_) for id_ in receiver["receiverIds"]],
+            "ReceiverChannels": receiver["receiverChannels"],
+            **api_fields(receiver, StartTime="startTime", EndTime="endTime"),
         }
-        for one in inputs["noticeReceivers"]
+        for receiver in inputs["noticeReceivers"]
     ]
     id_ = cloud.call(
         "cls",
@@ -85,12 +85,12 @@ def create_alarm_notice(cloud: Cloud, inputs: Inputs) -> State:
 
 
 def create_alarm(cloud: Cloud, inputs: Inputs) -> State:
-    """Look for something in the logs again and again."""
+    """Create an alarm, which queries the logs at an interval."""
     id_ = cloud.call(
         "cls",
         "CreateAlarm",
         Name=inputs["name"],
-        AlarmTargets=[_target(one) for one in inputs["alarmTargets"]],
+        AlarmTargets=[_target(target) for target in inputs["alarmTargets"]],
         MonitorTime={
             "Type": inputs["monitorTime"]["type"],
             "Time": int(inputs["monitorTime"]["time"]),

@@ -1,8 +1,8 @@
 """Deploys the Pulumi program into a local cloud, without Pulumi's command line.
 
-The program runs under Pulumi's mocks with the provider's twin behind them, in a process of its
-own: Pulumi's runtime is one per process, and neither it nor the SDKs leave the memory of whoever
-imported them. The process reads a request as JSON and prints the stack's outputs as JSON.
+The program runs under Pulumi's mocks, which use the provider's twin, in a process of its own:
+a process has only one Pulumi runtime, and the memory of the runtime and the SDKs is free again
+when the process ends. The process reads a request as JSON and prints the stack's outputs as JSON.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = ROOT / "infra"
-"""Where Pulumi starts programs and providers: paths are relative to it."""
+"""The working directory of the program, as with Pulumi: its paths are relative to it."""
 PROJECT, STACK = "aigc-functions", "local"
 
 
 class ProvisioningError(RuntimeError):
-    """The program failed; the message is what it wrote."""
+    """The program failed; the message is its error output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What the deployed stack tells of itself."""
+    """The outputs of the deployed stack."""
 
     endpoint: str
     sub_app_id: int
@@ -44,11 +44,11 @@ class Outputs:
     functions: dict[str, str]
     """`gateway`, `upload`, `sweep` → the function's name."""
     key_names: list[str]
-    """Names of the keys that are configured."""
+    """The names of the configured API keys."""
 
     @classmethod
     def of_stack(cls, outputs: dict[str, Any]) -> Outputs:
-        """Read the program's exports."""
+        """Read the program's outputs."""
         buckets, functions = ("inbox", "results", "ledger"), ("gateway", "upload", "sweep")
         return cls(
             endpoint=outputs["endpoint"],
@@ -61,7 +61,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Where to deploy, as whom, with which configuration."""
+    """A deployment: the cloud, the credentials and the configuration."""
 
     url: str
     secret_id: str
@@ -71,13 +71,13 @@ class Request:
 
 
 def provision(cloud: LocalCloud, config: Mapping[str, str]) -> Outputs:
-    """Run the program against a cloud that listens.
+    """Run the program against a started cloud.
 
-    Unless the configuration says otherwise, names have no prefix, so that faults name functions
-    as the handlers are named, and links to results open in a browser that has no proxy.
+    By default names have no prefix, so that a fault names a function like its handler, and links
+    to results point to loopback, so that a browser opens them without a proxy.
 
     Raises:
-        ProvisioningError: The program, or the cloud, refused something.
+        ProvisioningError: The program failed.
     """
     request = Request(
         url=cloud.url,
@@ -86,7 +86,7 @@ def provision(cloud: LocalCloud, config: Mapping[str, str]) -> Outputs:
         region=cloud.account.region,
         config={**_defaults(cloud, config), **config},
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", __name__],
         cwd=PROGRAM,
         env=_environment(),
@@ -95,9 +95,9 @@ def provision(cloud: LocalCloud, config: Mapping[str, str]) -> Outputs:
         text=True,
         check=False,
     )
-    if done.returncode != 0:
-        raise ProvisioningError(f"the Pulumi program failed:\n{done.stderr}")
-    return Outputs.of_stack(json.loads(done.stdout.splitlines()[-1]))
+    if process.returncode != 0:
+        raise ProvisioningError(f"the Pulumi program failed:\n{process.stderr}")
+    return Outputs.of_stack(json.loads(process.stdout.splitlines()[-1]))
 
 
 def _defaults(cloud: LocalCloud, config: Mapping[str, str]) -> dict[str, str]:
@@ -112,8 +112,8 @@ def _environment() -> dict[str, str]:
 
 
 def run_program(request: Request) -> dict[str, Any]:
-    """Run the program in this process, which must not run another."""
-    import pulumi  # noqa: PLC0415  slow, and of no use to who only calls `provision`
+    """Run the program in this process, which must not run another program."""
+    import pulumi  # noqa: PLC0415  a slow import that `provision` does not need
 
     from localcloud.first_deployment import FirstDeployment  # noqa: PLC0415
     from localcloud.provider_inputs import Cloud  # noqa: PLC0415
@@ -126,7 +126,7 @@ def run_program(request: Request) -> dict[str, Any]:
     )
     config = {f"{PROJECT}:{key}": value for key, value in request.config.items()}
     provider = {"tencentcloud:region": request.region, "tencentcloud:protocol": "HTTP"}
-    # Everything counts as encrypted: these values exist in memory only.
+    # All values are marked as secret: they exist in memory only.
     pulumi.runtime.set_all_config({**config, **provider}, list(config))
     pulumi.runtime.set_mocks(FirstDeployment(cloud), project=PROJECT, stack=STACK, preview=False)
     outputs: dict[str, Any] = {}
@@ -141,4 +141,4 @@ def run_program(request: Request) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run_program(Request(**json.load(sys.stdin)))))  # noqa: T201  its answer
+    print(json.dumps(run_program(Request(**json.load(sys.stdin)))))  # noqa: T201  the output

@@ -1,4 +1,4 @@
-"""Finished pictures on the vendor's hosts, for as long as the vendor keeps them."""
+"""Finished pictures on the vendor's hosts, until they expire."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """Pictures by their URL and, if they are kept for good, by their FileId."""
+    """Pictures by URL; permanent pictures also by FileId."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._files = folder / "pictures"
         self._files.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(folder / "index.jsonl")
         self._clock = clock
-        self._places = self._journal.found
-        self._hosts = {place.partition("/")[0] for place in self._places}
+        self._entries = self._journal.entries
+        self._hosts = {location.partition("/")[0] for location in self._entries}
         self._by_file_id = {
-            place["file_id"]: place["file"] for place in self._places.values() if place["file_id"]
+            entry["file_id"]: entry["file"] for entry in self._entries.values() if entry["file_id"]
         }
 
     def add(
-        self, place: str, content: bytes, *, expires_at: float | None = None, file_id: str = ""
+        self, location: str, content: bytes, *, expires_at: float | None = None, file_id: str = ""
     ) -> str:
-        """Keep a picture at a place, `host/path`, and return its URL."""
+        """Store a picture at a location, `host/path`, and return its URL."""
         file = uuid.uuid4().hex
         (self._files / file).write_bytes(content)
         entry = {"file": file, "expires_at": expires_at, "file_id": file_id}
-        self._places[place] = entry
-        self._hosts.add(place.partition("/")[0])
+        self._entries[location] = entry
+        self._hosts.add(location.partition("/")[0])
         if file_id:
             self._by_file_id[file_id] = file
-        self._journal.write(place, entry)
-        return f"http://{place}"
+        self._journal.write(location, entry)
+        return f"http://{location}"
 
     def has_host(self, hostname: str) -> bool:
-        """Whether pictures lie on this host."""
+        """Whether this host has pictures."""
         return hostname in self._hosts
 
     def answer(self, request: Request) -> Response:
-        """Hand a picture out; 404 where there is none, or none any more."""
-        place = self._places.get(f"{request.hostname}{request.path}")
-        if place is None or self._is_over(place["expires_at"]):
+        """Return a picture; 404 if it does not exist or has expired."""
+        entry = self._entries.get(f"{request.hostname}{request.path}")
+        if entry is None or self._has_expired(entry["expires_at"]):
             return Response.of_json({"error": "there is no such picture"}, 404)
-        content = (self._files / place["file"]).read_bytes()
-        kind = "image/jpeg" if content.startswith(b"\xff\xd8") else "image/png"
-        return Response(200, content, {"Content-Type": kind})
+        content = (self._files / entry["file"]).read_bytes()
+        content_type = "image/jpeg" if content.startswith(b"\xff\xd8") else "image/png"
+        return Response(200, content, {"Content-Type": content_type})
 
     def by_file_id(self, file_id: str) -> bytes | None:
-        """Read a picture that was kept for good."""
+        """Read a permanent picture; None if there is none."""
         file = self._by_file_id.get(file_id)
         return None if file is None else (self._files / file).read_bytes()
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Close the index; later writes are ignored."""
         self._journal.close()
 
-    def _is_over(self, expires_at: float | None) -> bool:
+    def _has_expired(self, expires_at: float | None) -> bool:
         return expires_at is not None and self._clock.now() > expires_at

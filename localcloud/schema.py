@@ -1,4 +1,4 @@
-"""What a request may look like, read from the vendor's own SDK so that it follows the vendor."""
+"""Request schemas, read from the models of the vendor's SDK."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import ApiError
-from localcloud.required import REQUIRED
+from localcloud.required_fields import REQUIRED
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-# Documented as an integer, and sent as "10" by the official example of CreateAigcImageTask.
+# Documented as an integer, but the official example of CreateAigcImageTask sends "10".
 _NUMERIC_STRINGS = frozenset({"TasksPriority"})
 
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -29,7 +29,7 @@ _EMPTY: dict[str, Any] = {"str": "", "int": 0, "float": 0.0, "bool": False}
 
 @dataclass(frozen=True, slots=True)
 class _Type:
-    """The type of a field: a plain one by name, or a model's name; perhaps a list of it."""
+    """A field's type: a plain type or a model, by name, or a list of them."""
 
     name: str
     is_list: bool
@@ -40,12 +40,12 @@ class _Type:
 
 
 def check(service: str, version: str, action: str, params: dict[str, Any]) -> None:
-    """Check a request as the cloud does before it looks at any value.
+    """Check the field names, required fields and types of a request, before any value is checked.
 
-    A service whose SDK is not installed has nothing to be checked against.
+    A request of a service whose SDK is not installed is not checked.
 
     Raises:
-        ApiError: There is no such action, or a field is unknown, missing or of a wrong type.
+        ApiError: The action is unknown, or a field is unknown, missing or of a wrong type.
     """
     if _models(service, version) is None:
         return
@@ -56,28 +56,33 @@ def check(service: str, version: str, action: str, params: dict[str, Any]) -> No
 
 
 def fields(service: str, version: str, model: str) -> tuple[str, ...]:
-    """Name the fields of one of the SDK's models."""
+    """Return the field names of an SDK model."""
     return tuple(_types(service, version, model))
 
 
-def filled(service: str, version: str, model: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Write a model out in full, as answers do.
+def with_all_fields(
+    service: str, version: str, model: str, values: dict[str, Any]
+) -> dict[str, Any]:
+    """Return a model with all its fields, as responses contain them.
 
-    A plain field that was not given is empty of its type, a list is empty, and an object is null.
+    A missing plain field is the empty value of its type, a missing list is empty, and a missing
+    object is null.
     """
     return {
-        name: _filled_value(service, version, of, given.get(name))
-        for name, of in _types(service, version, model).items()
+        name: _value_or_empty(service, version, type_, values.get(name))
+        for name, type_ in _types(service, version, model).items()
     }
 
 
-def _filled_value(service: str, version: str, of: _Type, value: Any) -> Any:  # noqa: ANN401  JSON
-    if of.is_list:
+def _value_or_empty(service: str, version: str, type_: _Type, value: Any) -> Any:  # noqa: ANN401  JSON
+    if type_.is_list:
         items = value or []
-        return items if of.is_plain else [filled(service, version, of.name, one) for one in items]
-    if of.is_plain:
-        return _EMPTY[of.name] if value is None else value
-    return None if value is None else filled(service, version, of.name, value)
+        if type_.is_plain:
+            return items
+        return [with_all_fields(service, version, type_.name, item) for item in items]
+    if type_.is_plain:
+        return _EMPTY[type_.name] if value is None else value
+    return None if value is None else with_all_fields(service, version, type_.name, value)
 
 
 def _check_object(service: str, version: str, model: str, value: object, path: str) -> None:
@@ -97,24 +102,24 @@ def _check_object(service: str, version: str, model: str, value: object, path: s
             _check_field(service, version, types[name], item, f"{path}{name}")
 
 
-def _check_field(service: str, version: str, of: _Type, value: object, path: str) -> None:
-    if not of.is_list:
-        _check_item(service, version, of, value, path)
+def _check_field(service: str, version: str, type_: _Type, value: object, path: str) -> None:
+    if not type_.is_list:
+        _check_item(service, version, type_, value, path)
         return
     if not isinstance(value, list):
         raise _wrong_type(path, "a list")
     for index, item in enumerate(value):
-        _check_item(service, version, of, item, f"{path}.{index}")
+        _check_item(service, version, type_, item, f"{path}.{index}")
 
 
-def _check_item(service: str, version: str, of: _Type, value: object, path: str) -> None:
-    if not of.is_plain:
-        _check_object(service, version, of.name, value, f"{path}.")
-    elif not _is_of(of.name, value, path):
-        raise _wrong_type(path, of.name)
+def _check_item(service: str, version: str, type_: _Type, value: object, path: str) -> None:
+    if not type_.is_plain:
+        _check_object(service, version, type_.name, value, f"{path}.")
+    elif not _has_type(type_.name, value, path):
+        raise _wrong_type(path, type_.name)
 
 
-def _is_of(name: str, value: object, path: str) -> bool:
+def _has_type(name: str, value: object, path: str) -> bool:
     if isinstance(value, bool):
         return name == "bool"
     if path in _NUMERIC_STRINGS and isinstance(value, str):
@@ -122,15 +127,15 @@ def _is_of(name: str, value: object, path: str) -> bool:
     return isinstance(value, _PYTHON_TYPES[name])
 
 
-def _wrong_type(path: str, wanted: str) -> ApiError:
+def _wrong_type(path: str, expected: str) -> ApiError:
     return ApiError(
-        "InvalidParameter", f"The value type of parameter `{path.rstrip('.')}` must be {wanted}."
+        "InvalidParameter", f"The value type of parameter `{path.rstrip('.')}` must be {expected}."
     )
 
 
 @functools.cache
 def _models(service: str, version: str) -> ModuleType | None:
-    """Import the models: only here and once, it takes 0.1 s for each service."""
+    """Import a service's models on first use: an import takes 0.1 s."""
     try:
         return importlib.import_module(f"tencentcloud.{service}.v{version.replace('-', '')}.models")
     except ModuleNotFoundError:
@@ -139,9 +144,9 @@ def _models(service: str, version: str) -> ModuleType | None:
 
 @functools.cache
 def _types(service: str, version: str, model: str) -> dict[str, _Type]:
-    """Read the types of a model's fields out of its constructor's documentation."""
-    documented = getattr(_models(service, version), model).__init__.__doc__ or ""
-    return {name: _type(text) for name, text in _TYPE_LINE.findall(documented)}
+    """Read the types of a model's fields from its constructor's docstring."""
+    docstring = getattr(_models(service, version), model).__init__.__doc__ or ""
+    return {name: _type(text) for name, text in _TYPE_LINE.findall(docstring)}
 
 
 def _type(text: str) -> _Type:

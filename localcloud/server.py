@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 
 Headers = dict[str, str]
 
-_phrases = {status.value: status.phrase for status in HTTPStatus}  # SCF has numbers of its own
+_phrases = {status.value: status.phrase for status in HTTPStatus}  # SCF has status codes of its own
 
 
 class LostReplyError(Exception):
-    """The request was carried out and the connection ends without an answer."""
+    """The request was carried out and the connection ends without a response."""
 
 
 class BadRequestError(Exception):
@@ -35,7 +35,7 @@ class BadRequestError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request; header names are in lower case, the path is as it was sent."""
+    """An HTTP request; header names are in lower case, the path is not decoded."""
 
     method: str
     host: str
@@ -57,7 +57,7 @@ class Request:
 
     @classmethod
     def get(cls, url: str) -> Request:
-        """Make the request that a plain GET of a URL is."""
+        """Build the GET request of a URL."""
         parts = urlsplit(url)
         headers = {"host": parts.netloc}
         return cls("GET", parts.netloc, parts.path or "/", parts.query, headers, b"")
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP answer; its length is added when it is sent."""
+    """An HTTP response; its Content-Length is added when it is sent."""
 
     status: int = 200
     body: bytes = b""
@@ -73,13 +73,13 @@ class Response:
 
     @classmethod
     def of_json(cls, content: object, status: int = 200) -> Response:
-        """Answer with JSON, with the one content type that the vendor's SDK looks into."""
+        """Build a JSON response, with the only content type that the vendor's SDK parses."""
         body = json.dumps(content, ensure_ascii=False).encode()
         return cls(status, body, {"Content-Type": "application/json"})
 
 
 class Server:
-    """Answers each connection in a thread of its own, on loopback only."""
+    """Serves each connection in a thread of its own, on loopback only."""
 
     def __init__(self, port: int, application: Callable[[Request], Response]) -> None:
         self._tcp = _TcpServer(("127.0.0.1", port), _Connection)
@@ -92,11 +92,11 @@ class Server:
         return int(self._tcp.server_address[1])
 
     def start(self) -> None:
-        """Begin to accept."""
+        """Start to accept connections."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop accepting, and end the connections that are open."""
+        """Stop accepting connections, and close the open connections."""
         if self._thread.is_alive():
             self._tcp.shutdown()
             self._thread.join()
@@ -115,11 +115,11 @@ class _TcpServer(socketserver.ThreadingTCPServer):
         super().__init__(address, handler)
         self._open: set[socket.socket] = set()
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  theirs
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as in the base class
         self._open.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  theirs
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  as in the base class
         self._open.discard(request)
         super().shutdown_request(request)
 
@@ -135,10 +135,10 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError, LostReplyError):
-            while self._handle_one():
+            while self._handle_request():
                 pass
 
-    def _handle_one(self) -> bool:
+    def _handle_request(self) -> bool:
         try:
             request = self._read()
         except BadRequestError as error:
@@ -148,7 +148,7 @@ class _Connection(socketserver.StreamRequestHandler):
             return False
         response = self._answer(request)
         if request.method == "CONNECT" and response.status == HTTPStatus.OK:
-            # What follows on this connection is the tunnel's content: more requests to read.
+            # The connection continues with the tunnel's content: more requests.
             self.wfile.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
             return True
         keep_alive = request.headers.get("connection", "").lower() != "close"
@@ -205,7 +205,7 @@ class _Connection(socketserver.StreamRequestHandler):
 
 
 def _split_target(method: str, target: str, headers: Headers) -> tuple[str, str, str]:
-    """Tell host, path and query of `/path`, of a proxy's absolute URI, and of CONNECT's host."""
+    """Return host, path and query of `/path`, of a proxy's absolute URI, or of CONNECT's host."""
     if method == "CONNECT":
         return target, "", ""
     if target.startswith("/"):
@@ -233,7 +233,7 @@ def _read_body(stream: BufferedIOBase, headers: Headers) -> bytes:
         raise BadRequestError(f"Content-Length is {length!r}, not a number")
     body = stream.read(int(length))
     if len(body) < int(length):
-        raise ConnectionResetError("the client went away in the middle of its request")
+        raise ConnectionResetError("the client closed the connection before the end of its request")
     return body
 
 

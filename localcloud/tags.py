@@ -1,4 +1,4 @@
-"""The tag service, in which the provider reads and writes the tags of most resources."""
+"""The tag service: the provider reads and writes the tags of most resources there."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _SEGMENTS = 6  # qcs::<service>:<region>:uin/<uin>:<type>/<id>
 
 
 class Tags(ActionService):
-    """Tag 2018-08-13; other services keep the tags of their resources here too.
+    """Tag 2018-08-13; the other services store the tags of their resources here too.
 
-    They name a resource by its service and its path, `role/46` of `cam` for instance.
+    A resource is named by its service and its path, such as `cam` and `role/46`.
     """
 
     name = "tag"
@@ -27,16 +27,16 @@ class Tags(ActionService):
         self._tags: dict[tuple[str, str], dict[str, str]] = {}
 
     def of(self, service: str, path: str) -> list[dict[str, str]]:
-        """List a resource's tags in the fields that most services use."""
+        """Return a resource's tags in the fields that most services use."""
         tags = self._tags.get((service, path), {})
         return [{"Key": key, "Value": value} for key, value in tags.items()]
 
-    def put(self, service: str, path: str, given: list[dict[str, str]] | None) -> None:
-        """Set the tags with which a resource is created."""
-        self._tags[service, path] = {tag["Key"]: tag["Value"] for tag in given or []}
+    def put(self, service: str, path: str, tags: list[dict[str, str]] | None) -> None:
+        """Set the tags of a new resource."""
+        self._tags[service, path] = {tag["Key"]: tag["Value"] for tag in tags or []}
 
-    def forget(self, service: str, path: str) -> None:
-        """Let go of a resource that is no more."""
+    def remove(self, service: str, path: str) -> None:
+        """Remove the tags of a deleted resource."""
         self._tags.pop((service, path), None)
 
     def _modify(self, params: Json) -> Json:

@@ -1,4 +1,4 @@
-"""The life of a paid task, the same for VOD and MPS: accepted, waiting, at work, finished."""
+"""Paid tasks, the same for VOD and MPS: waiting, processing, finished or aborted."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ABORTED = "ABORTED"
 
 WAITING_S = 1.0
 DAY_S = 86_400
-SESSION_S = 7 * DAY_S  # the API's answer says seven days, its request three; the longer is safe
+SESSION_S = 7 * DAY_S  # documented for the response; for the request three days
 
-# How many run at once, by default, before more are accepted in vain. VOD's figure is documented;
-# that of MPS is not, and ours is what the MPS lane allows by default.
+# The default concurrency limits. A task over the limit is accepted and fails. VOD's limit is
+# documented. MPS's limit is not; this value is the default of the MPS lane.
 LIMITS = {
     "vod.CreateAigcImageTask": 1,
     "vod.CreateSceneAigcImageTask": 1,
@@ -56,7 +56,7 @@ class Failure:
 
 
 class TaskFailedError(Exception):
-    """The work on a task comes to nothing."""
+    """The work on a task failed."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -65,7 +65,7 @@ class TaskFailedError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """One task that was accepted, and would be paid if it succeeds."""
+    """An accepted task, which is paid if it succeeds."""
 
     service: str
     action: str
@@ -80,27 +80,27 @@ class Task:
     started_at: float | None = None
     finished_at: float | None = None
     overflows: bool = False
-    """Accepted over the limit: it will fail, and takes nobody else's place."""
+    """Accepted over the limit: the task will fail, and it does not count towards the limit."""
     doom: Failure | None = None
-    """How it is going to fail, known when it was accepted."""
+    """The failure that was decided at acceptance."""
     mark: str = ""
-    """Metadata that its pictures carry, one of `localcloud.marks`."""
+    """The metadata in its pictures, one of `localcloud.marks`."""
     error: Failure | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def where(self) -> str:
-        """`vod.CreateAigcImageTask`: what limits and faults are counted by."""
+        """The key of limits and faults, such as `vod.CreateAigcImageTask`."""
         return f"{self.service}.{self.action}"
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the task is finished or aborted."""
         return self.state in {FINISH, ABORTED}
 
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Task:
-        """Read what a journal holds."""
+        """Read a task from a journal entry."""
         failures = {
             name: None if value[name] is None else Failure(**value[name])
             for name in ("doom", "error")
@@ -109,21 +109,21 @@ class Task:
 
 
 class Worker(Protocol):
-    """The service that a task belongs to."""
+    """The service that executes a task."""
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
         """Do the work and return the results.
 
         Raises:
-            TaskFailedError: It cannot be done.
+            TaskFailedError: The task fails.
         """
 
-    def has_finished(self, task: Task) -> None:
-        """Hear that a task has ended."""
+    def on_finished(self, task: Task) -> None:
+        """Handle the end of a task."""
 
 
 class TaskBook:
-    """Every task that was ever accepted."""
+    """All accepted tasks."""
 
     def __init__(
         self, journal: Journal, clock: Clock, faults: Faults, limits: Mapping[str, int]
@@ -133,14 +133,16 @@ class TaskBook:
         self._clock = clock
         self._faults = faults
         self._workers: dict[str, Worker] = {}
-        self._tasks = {name: Task.of_json(value) for name, value in journal.found.items()}
-        self._sessions = {_session(t): t.created_at for t in self._tasks.values() if t.session_id}
+        self._tasks = {name: Task.of_json(value) for name, value in journal.entries.items()}
+        self._sessions = {
+            _session_key(t): t.created_at for t in self._tasks.values() if t.session_id
+        }
         self._active: dict[str, set[str]] = {}
         self._most_at_once: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def register(self, service: str, worker: Worker) -> None:
-        """Name who works on a service's tasks, and go on with those that a restart interrupted."""
+        """Set the worker of a service, and resume the tasks that a restart interrupted."""
         self._workers[service] = worker
         for task in self._tasks.values():
             if task.service == service and not task.has_ended:
@@ -148,24 +150,24 @@ class TaskBook:
                 self._schedule(task)
 
     def accept(self, task: Task) -> None:
-        """Take a task on; it runs from here by itself.
+        """Accept a task and schedule it.
 
         Raises:
-            ApiError: Its session was seen before.
+            ApiError: Its SessionId was used before.
         """
         with self._lock:
-            self._refuse_repeat(task)
+            self._check_session(task)
             task.created_at = self._clock.now()
-            self._foresee(task)
+            self._decide_failure(task)
             self._count(task)
             self._tasks[task.task_id] = task
             if task.session_id:
-                self._sessions[_session(task)] = task.created_at
-        self._note(task)
+                self._sessions[_session_key(task)] = task.created_at
+        self._save(task)
         self._schedule(task)
 
     def find(self, service: str, task_id: str) -> Task | None:
-        """Look a task up."""
+        """Find a task by its id; None if the service does not have it."""
         task = self._tasks.get(task_id)
         return task if task is not None and task.service == service else None
 
@@ -174,33 +176,33 @@ class TaskBook:
         return [task for task in list(self._tasks.values()) if task.service == service]
 
     def abort(self, task: Task) -> bool:
-        """End a task that still waits; say whether it did."""
+        """Abort a task that still waits; return whether it was aborted."""
         with self._lock:
             if task.state != WAITING:
                 return False
             self._end(task, ABORTED)
-        self._note(task)
-        self._workers[task.service].has_finished(task)
+        self._save(task)
+        self._workers[task.service].on_finished(task)
         return True
 
     def report(self) -> dict[str, Any]:
-        """Say what was accepted, and how many of each kind were unfinished at once at most."""
+        """Return all tasks, and the maximum number of unfinished tasks at once for each action."""
         with self._lock:
-            tasks = [_reported(task) for task in self._tasks.values()]
+            tasks = [_report_of(task) for task in self._tasks.values()]
             return {"tasks": tasks, "most_at_once": dict(self._most_at_once)}
 
-    def _refuse_repeat(self, task: Task) -> None:
+    def _check_session(self, task: Task) -> None:
         if not task.session_id:
             return
-        seen = self._sessions.get(_session(task))
-        if seen is not None and self._clock.now() - seen < SESSION_S:
+        used_at = self._sessions.get(_session_key(task))
+        if used_at is not None and self._clock.now() - used_at < SESSION_S:
             raise ApiError(
                 "InvalidParameterValue.SessionId",
                 "The deduplication ID already exists. The request is removed due to duplication.",
             )
 
-    def _foresee(self, task: Task) -> None:
-        """Decide at acceptance what the cloud would find out later."""
+    def _decide_failure(self, task: Task) -> None:
+        """Decide at acceptance whether the task will fail; the cloud decides it later."""
         active = (self._tasks[task_id] for task_id in self._active.get(task.where, ()))
         running = sum(not other.overflows for other in active)
         fault = self._faults.take(task.where, "task_failure")
@@ -225,7 +227,7 @@ class TaskBook:
                 return
             task.state = PROCESSING
             task.started_at = self._clock.now()
-        self._note(task)
+        self._save(task)
         self._clock.after(_duration(task), lambda: self._finish(task))
 
     def _finish(self, task: Task) -> None:
@@ -235,8 +237,8 @@ class TaskBook:
             task.error = error.failure
         with self._lock:
             self._end(task, FINISH)
-        self._note(task)
-        self._workers[task.service].has_finished(task)
+        self._save(task)
+        self._workers[task.service].on_finished(task)
 
     def _work(self, task: Task) -> list[dict[str, Any]]:
         if task.doom is not None:
@@ -245,7 +247,7 @@ class TaskBook:
             return self._workers[task.service].produce(task)
         except TaskFailedError:
             raise
-        except Exception as error:  # a task must end even where this cloud is at fault
+        except Exception as error:  # a task must end even after an error of the local cloud
             logger.exception("the work on %s failed", task.task_id)
             failure = Failure(TASK_FAILED, "InternalError", f"the local cloud failed: {error}")
             raise TaskFailedError(failure) from error
@@ -255,28 +257,28 @@ class TaskBook:
         task.finished_at = self._clock.now()
         self._active[task.where].discard(task.task_id)
 
-    def _note(self, task: Task) -> None:
+    def _save(self, task: Task) -> None:
         self._journal.write(task.task_id, asdict(task))
 
 
 def _upstream_failure(task: Task, ext: str) -> Failure:
-    words = _MESSAGES.get(ext, "the model could not produce a picture")
-    return Failure(TASK_FAILED, ext, f"{task.action} process return rsp err:{{{ext} {words}}}")
+    message = _MESSAGES.get(ext, "the model could not produce a picture")
+    return Failure(TASK_FAILED, ext, f"{task.action} process return rsp err:{{{ext} {message}}}")
 
 
 def _duration(task: Task) -> float:
-    """8 to 20 seconds, the same for the same prompt; in vain it is over sooner."""
+    """Return the seconds of work: 8 to 20, derived from the prompt; 1 for a task over the limit."""
     if task.overflows:
         return 1.0
     digest = hashlib.sha256(task.prompt.encode()).digest()
     return 8 + int.from_bytes(digest[:2], "big") / 0xFFFF * 12
 
 
-def _session(task: Task) -> tuple[str, int, str]:
+def _session_key(task: Task) -> tuple[str, int, str]:
     return task.service, task.sub_app_id, task.session_id
 
 
-def _reported(task: Task) -> dict[str, Any]:
+def _report_of(task: Task) -> dict[str, Any]:
     names = (
         "service",
         "action",

@@ -1,4 +1,4 @@
-"""VOD, as far as pictures need it: applications, AIGC image tasks, their events."""
+"""VOD, limited to pictures: applications, AIGC image tasks, their events."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from localcloud import vod_answers
+from localcloud import vod_responses
 from localcloud.core import ApiError
-from localcloud.marks import marked
-from localcloud.pictures import NotAPictureError, Order, draw, placeholder
+from localcloud.marks import with_mark
+from localcloud.pictures import NotAPictureError, PictureSpec, draw, placeholder
 from localcloud.tasks import DAY_S, SOURCE_FAILED, Failure, Task, TaskFailedError
-from localcloud.vod_answers import TASK_TYPES, VERSION
+from localcloud.vod_responses import TASK_TYPES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +32,12 @@ MAX_SESSION_ID = 50
 MAX_SESSION_CONTEXT = 1000
 MAX_TASKS_LISTED = 100
 
-# EventType and the event's field. Of the scene the documents name no other type.
+# EventType and the event's field. The documents name no other EventType for scene tasks.
 _EVENTS = {
     "CreateAigcImageTask": ("AigcImageTaskComplete", "AigcImageCompleteEvent"),
     "CreateSceneAigcImageTask": ("SceneAigcImageCompleteEvent", "SceneAigcImageCompleteEvent"),
 }
-# Values that are documented as the only ones; model names change too often to be among them.
+# Fields with a documented list of values. Model names change too often to be checked.
 _VALUES = {
     "EnhancePrompt": ("Enabled", "Disabled"),
     "InputRegion": ("Mainland", "Oversea", "OverseaUSWest"),
@@ -61,7 +61,7 @@ _SCENE_CONFIGS = {"ai_try_on": "AiTryOnConfig", "product_image": "ProductImageCo
 
 
 class Vod:
-    """The service; tests may reach into `activated` and `missing_files`."""
+    """The service. Tests may change `activated` and `missing_files`."""
 
     name = "vod"
     version = VERSION
@@ -77,11 +77,11 @@ class Vod:
         fetch: Callable[[str], bytes],
     ) -> None:
         self.activated = True
-        """Whether the account has opened VOD; if not, every call is refused."""
+        """Whether VOD is activated for the account; if not, every call is refused."""
         self.missing_files: set[str] = set()
-        """FileIds that do not exist; every other one does."""
+        """FileIds that do not exist; all other FileIds exist."""
         self._clock = clock
-        self._app = applications.meant
+        self._sub_app_id = applications.sub_app_id_of
         self._book = book
         self._notifications = notifications
         self._results = results
@@ -104,12 +104,12 @@ class Vod:
         book.register(self.name, self)
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
-        """Carry an action out.
+        """Carry out an action.
 
         Raises:
             ApiError: VOD refuses.
         """
-        del caller  # the whole account sees the same
+        del caller  # all callers see the same tasks
         if not self.activated:
             raise ApiError("FailedOperation.InvalidVodUser", "The VOD service is not activated.")
         if action not in self._actions:
@@ -130,13 +130,13 @@ class Vod:
             raise ApiError("InvalidParameter", f"SceneInfo.{config} is required.")
         if not params.get("FileInfos"):
             raise ApiError("InvalidParameter", "FileInfos is required.")
-        configs = [value for value in scene.values() if isinstance(value, dict)]
-        prompts = [str(one["Prompt"]) for one in configs if one.get("Prompt")]
+        configs = _scene_configs(scene)
+        prompts = [str(config["Prompt"]) for config in configs if config.get("Prompt")]
         prompt = prompts[0] if prompts else scene["Type"]
         return self._create_task("CreateSceneAigcImageTask", params, prompt)
 
     def _create_task(self, action: str, params: dict[str, Any], prompt: str) -> dict[str, Any]:
-        app = self._app(params)
+        app = self._sub_app_id(params)
         self._check_task(params)
         task = Task(
             service=self.name,
@@ -170,26 +170,26 @@ class Vod:
             raise ApiError("InvalidParameterValue.FileId", "The FileId does not exist.")
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
-        """Draw a task's pictures and put them where VOD keeps them."""
+        """Draw a task's pictures and store them on VOD's host."""
         inputs = [self._input(file) for file in _files(task.params)]
         output = task.params.get("OutputConfig") or {}
         try:
-            pictures = [draw(_order(task, inputs, n)) for n in range(_count(task.params))]
+            pictures = [draw(_spec(task, inputs, n)) for n in range(_picture_count(task.params))]
         except NotAPictureError as error:
             message = f"source file error: {error}"
             failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", message)
             raise TaskFailedError(failure) from error
-        return [self._keep(task, output, marked(content, task.mark)) for content in pictures]
+        return [self._store(task, output, with_mark(content, task.mark)) for content in pictures]
 
-    def _keep(self, task: Task, output: dict[str, Any], content: bytes) -> dict[str, Any]:
+    def _store(self, task: Task, output: dict[str, Any], content: bytes) -> dict[str, Any]:
         is_permanent = output.get("StorageMode") == "Permanent"
         file_id = f"{secrets.randbelow(10**18):018d}" if is_permanent else ""
         suffix = "jpg" if content.startswith(b"\xff\xd8") else "png"
         app, folder = task.sub_app_id, f"{secrets.randbelow(10**23):023d}"
-        place = f"{app}.vod2.myqcloud.com/{uuid.uuid4().hex[:8]}vodcq{app}/{folder}"
+        location = f"{app}.vod2.myqcloud.com/{uuid.uuid4().hex[:8]}vodcq{app}/{folder}"
         expires_at = None if is_permanent else self._clock.now() + RESULT_S
         url = self._results.add(
-            f"{place}/aigcImageGenFile.{suffix}", content, expires_at=expires_at, file_id=file_id
+            f"{location}/aigcImageGenFile.{suffix}", content, expires_at=expires_at, file_id=file_id
         )
         return {"url": url, "expires_at": expires_at, "file_id": file_id}
 
@@ -202,46 +202,48 @@ class Vod:
         try:
             return base64.b64decode(file["Base64"], validate=True)
         except binascii.Error as error:
-            failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", "Base64 is broken")
+            failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", "Base64 is invalid")
             raise TaskFailedError(failure) from error
 
-    def has_finished(self, task: Task) -> None:
-        """Tell the application."""
+    def on_finished(self, task: Task) -> None:
+        """Send the completion event to the application."""
         event_type, field = _EVENTS[task.action]
-        content = {"EventType": event_type, field: vod_answers.detail(task)}
+        content = {"EventType": event_type, field: vod_responses.task_fields(task)}
         self._notifications.notify(task.sub_app_id, content)
 
     def _find(self, params: dict[str, Any]) -> Task:
-        app = self._app(params)
+        app = self._sub_app_id(params)
         task = self._book.find(self.name, params["TaskId"])
-        if task is None or task.sub_app_id != app or self._is_old(task):
+        if task is None or task.sub_app_id != app or self._is_past_query_period(task):
             raise ApiError("InvalidParameterValue.TaskId", "The task does not exist.")
         return task
 
-    def _is_old(self, task: Task) -> bool:
+    def _is_past_query_period(self, task: Task) -> bool:
         return self._clock.now() - task.created_at > QUERY_S
 
     def _describe_task(self, params: dict[str, Any]) -> dict[str, Any]:
-        return vod_answers.whole(self._find(params))
+        return vod_responses.detail_response(self._find(params))
 
     def _describe_tasks(self, params: dict[str, Any]) -> dict[str, Any]:
-        app = self._app(params)
+        app = self._sub_app_id(params)
         limit = params.get("Limit") or 10
         if not 1 <= limit <= MAX_TASKS_LISTED:
             raise ApiError("InvalidParameterValue.Limit", f"Limit: 1 to {MAX_TASKS_LISTED}.")
         tasks = [
             task
             for task in self._book.of(self.name)
-            if task.sub_app_id == app and not self._is_old(task) and _is_wanted(task, params)
+            if task.sub_app_id == app
+            and not self._is_past_query_period(task)
+            and _matches_filters(task, params)
         ]
         sort = params.get("Sort") or {}
-        moment = "finished_at" if sort.get("Field") == "FinishTime" else "created_at"
-        tasks.sort(key=lambda t: getattr(t, moment) or 0, reverse=sort.get("Order") != "Asc")
-        start = _scrolled(params.get("ScrollToken") or "0")
-        more = str(start + limit) if len(tasks) > start + limit else ""
+        sort_field = "finished_at" if sort.get("Field") == "FinishTime" else "created_at"
+        tasks.sort(key=lambda t: getattr(t, sort_field) or 0, reverse=sort.get("Order") != "Asc")
+        start = _parse_scroll_token(params.get("ScrollToken") or "0")
+        next_token = str(start + limit) if len(tasks) > start + limit else ""
         return {
-            "TaskSet": [vod_answers.summary(task) for task in tasks[start : start + limit]],
-            "ScrollToken": more,
+            "TaskSet": [vod_responses.summary(task) for task in tasks[start : start + limit]],
+            "ScrollToken": next_token,
         }
 
     def _manage_task(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -254,30 +256,34 @@ class Vod:
     # Events
 
     def _modify_event_config(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._notifications.configure(self._app(params), params)
+        self._notifications.configure(self._sub_app_id(params), params)
         return {}
 
     def _describe_event_config(self, params: dict[str, Any]) -> dict[str, Any]:
-        return dict(self._notifications.describe(self._app(params)))
+        return dict(self._notifications.describe(self._sub_app_id(params)))
 
     def _pull_events(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"EventSet": self._notifications.pull(self._app(params))}
+        return {"EventSet": self._notifications.pull(self._sub_app_id(params))}
 
     def _confirm_events(self, params: dict[str, Any]) -> dict[str, Any]:
-        self._notifications.confirm(self._app(params), params["EventHandles"])
+        self._notifications.confirm(self._sub_app_id(params), params["EventHandles"])
         return {}
 
 
 def _files(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """List a task's input files, those of its scene behind those of the task itself."""
+    """List a task's input files: the files of the task, then the files of its scene."""
     scene = params.get("SceneInfo") or {}
-    configs = [value for value in scene.values() if isinstance(value, dict)]
-    clothes = [file for one in configs for file in one.get("ClothesFileInfos") or []]
+    configs = _scene_configs(scene)
+    clothes = [file for config in configs for file in config.get("ClothesFileInfos") or []]
     return [*(params.get("FileInfos") or []), *clothes]
 
 
+def _scene_configs(scene: dict[str, Any]) -> list[dict[str, Any]]:
+    return [value for value in scene.values() if isinstance(value, dict)]
+
+
 def _kind(file: dict[str, Any]) -> str:
-    """Name the field that holds a file; the official example leaves Type out."""
+    """Return the name of the field that holds the file; the official example omits Type."""
     kind = file.get("Type")
     if kind not in {None, "", "File", "Url", "Base64"}:
         raise ApiError("InvalidParameterValue", f"FileInfos.Type: {kind} is not File, Url, Base64.")
@@ -288,26 +294,26 @@ def _kind(file: dict[str, Any]) -> str:
 
 def _check_values(params: dict[str, Any]) -> None:
     for path, allowed in _VALUES.items():
-        value = _at(params, path)
+        value = _value_at(params, path)
         if value and value not in allowed:
             raise ApiError("InvalidParameterValue", f"{path}: allowed is {', '.join(allowed)}.")
     if not -10 <= int(params.get("TasksPriority") or 0) <= 10:  # noqa: PLR2004  documented
         raise ApiError("InvalidParameterValue", "TasksPriority: -10 to 10.")
 
 
-def _at(params: dict[str, Any], path: str) -> Any:  # noqa: ANN401  JSON
+def _value_at(params: dict[str, Any], path: str) -> Any:  # noqa: ANN401  JSON
     value: Any = params
     for name in path.split("."):
         value = (value or {}).get(name)
     return value
 
 
-def _order(task: Task, inputs: list[bytes], number: int) -> Order:
+def _spec(task: Task, inputs: list[bytes], number: int) -> PictureSpec:
     output = task.params.get("OutputConfig") or {}
     encode = output.get("EncodeConfig") or {}
     scene = (task.params.get("SceneInfo") or {}).get("Type", "")
     model = f"{task.params.get('ModelName', scene)} {task.params.get('ModelVersion', '')}"
-    return Order(
+    return PictureSpec(
         prompt=task.prompt,
         model=model.strip(),
         seed=f"{task.params.get('Seed', '')}/{number}",
@@ -319,30 +325,30 @@ def _order(task: Task, inputs: list[bytes], number: int) -> Order:
     )
 
 
-def _count(params: dict[str, Any]) -> int:
+def _picture_count(params: dict[str, Any]) -> int:
     scene = params.get("SceneInfo") or {}
     product = scene.get("ProductImageConfig") or {}
     output = params.get("OutputConfig") or {}
     return max(1, min(product.get("OutputImageCount") or output.get("OutputImageCount") or 1, 10))
 
 
-def _is_wanted(task: Task, params: dict[str, Any]) -> bool:
+def _matches_filters(task: Task, params: dict[str, Any]) -> bool:
     if params.get("Status") not in {None, "", task.state}:
         return False
     created, finished = params.get("CreateTime"), params.get("FinishTime")
-    return _is_within(task.created_at, created) and _is_within(task.finished_at, finished)
+    return _is_in_range(task.created_at, created) and _is_in_range(task.finished_at, finished)
 
 
-def _is_within(moment: float | None, span: dict[str, str] | None) -> bool:
-    if not span:
+def _is_in_range(time: float | None, time_range: dict[str, str] | None) -> bool:
+    if not time_range:
         return True
-    after, before = _moment(span.get("After")), _moment(span.get("Before"))
-    if moment is None:
+    after, before = _parse_time(time_range.get("After")), _parse_time(time_range.get("Before"))
+    if time is None:
         return False
-    return (after is None or int(moment) >= after) and (before is None or int(moment) <= before)
+    return (after is None or int(time) >= after) and (before is None or int(time) <= before)
 
 
-def _moment(text: str | None) -> float | None:
+def _parse_time(text: str | None) -> float | None:
     if not text:
         return None
     try:
@@ -351,7 +357,7 @@ def _moment(text: str | None) -> float | None:
         raise ApiError("InvalidParameterValue", f"{text!r} is not an ISO 8601 time.") from None
 
 
-def _scrolled(token: str) -> int:
+def _parse_scroll_token(token: str) -> int:
     if not token.isdecimal():
-        raise ApiError("InvalidParameterValue.ScrollToken", "This is no ScrollToken of ours.")
+        raise ApiError("InvalidParameterValue.ScrollToken", "The ScrollToken is invalid.")
     return int(token)

@@ -24,7 +24,7 @@ def main() -> None:
     _pip_install("--use-pep517", "--require-hashes", "-r", "requirements.lock")
     _pip_install("--no-deps", "--no-build-isolation", "--editable", ".")
     print("fetching the wheels that the functions' zip is made of …", flush=True)
-    # Whoever needs them fetches them then, if this fails.
+    # If this fails, the first build of a zip fetches them.
     subprocess.call([str(TARGET / "bin" / "python"), "-m", "ops.wheels"], cwd=ROOT)
     (TARGET / "ready").touch()
 

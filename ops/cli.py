@@ -28,6 +28,7 @@ COMMANDS = {
     "jobs": "List jobs, show one, and list those that are dead.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
+    "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
     "rules": "Check rules.toml.",
     "prices": "Check prices.toml.",
@@ -74,23 +75,23 @@ def aigc() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status of the process.
 
-    0: it succeeded. 1: it failed, or found something. 2: its arguments are wrong. 130: Ctrl-C.
+    0: success. 1: it failed, or a check found something. 2: wrong arguments. 130: Ctrl-C.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(given, prog_name="aigc", standalone_mode=False)
+        status = app(words, prog_name="aigc", standalone_mode=False)
         sys.stdout.flush()
     except TyperException as error:
         _explain(error)
         sys.exit(error.exit_code)
     except AigcError as error:
-        print(f"aigc {given[0]}: {error}", file=sys.stderr)
+        print(f"aigc {words[0]}: {error}", file=sys.stderr)
         return 1
     except Abort:
         return INTERRUPTED
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1  # as typer does where a write meets the closed pipe, and not this flush
+        return 1  # typer does the same if a write fails on the closed pipe; this was the flush
     return int(status or 0)
 
 

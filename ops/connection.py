@@ -20,23 +20,23 @@ CONNECTION = Path(__file__).resolve().parent.parent / ".local" / "connection.jso
 
 @contextlib.contextmanager
 def announced(connection: dict[str, Any]) -> Iterator[None]:
-    """Let this command find a cloud while it runs; of several, the one that came last."""
-    word = json.dumps(connection)
+    """Announce a running cloud to the other commands; a later announcement replaces it."""
+    text = json.dumps(connection)
     CONNECTION.parent.mkdir(exist_ok=True)
     CONNECTION.touch(mode=0o600)
-    CONNECTION.write_text(word)
+    CONNECTION.write_text(text)
     try:
         yield
     finally:
-        if CONNECTION.exists() and CONNECTION.read_text() == word:
+        if CONNECTION.exists() and CONNECTION.read_text() == text:
             CONNECTION.unlink()
 
 
 def running_cloud() -> dict[str, Any]:
-    """Read what the running cloud announced; one that was killed has left that behind.
+    """Read the announcement of the running cloud; a killed cloud leaves a stale one.
 
     Raises:
-        InvalidRequestError: None is running.
+        InvalidRequestError: No cloud is running.
     """
     with contextlib.suppress(FileNotFoundError, requests.ConnectionError):
         connection: dict[str, Any] = json.loads(CONNECTION.read_text())

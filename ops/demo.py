@@ -65,13 +65,13 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Demo:
-    """What was asked for, and how it stands."""
+    """The stack of the demonstration, and the requests to it."""
 
     stack: LocalStack
     cos: CosS3Client
 
     def upload_all(self) -> None:
-        """Drop the sample photographs where rules wait for them."""
+        """Upload the sample photographs under the prefixes of the rules."""
         bucket = self.stack.connection["buckets"]["inbox"]
         for key, path in UPLOADS.items():
             self.cos.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
@@ -86,8 +86,8 @@ class Demo:
     def jobs(self) -> list[Job]:
         """Read the ledger, oldest job first."""
         bucket = self.stack.connection["buckets"]["ledger"]
-        found = self.cos.list_objects(Bucket=bucket, Prefix="jobs/").get("Contents", [])
-        jobs = [Job.model_validate_json(self.read("ledger", one["Key"])) for one in found]
+        listing = self.cos.list_objects(Bucket=bucket, Prefix="jobs/").get("Contents", [])
+        jobs = [Job.model_validate_json(self.read("ledger", listed["Key"])) for listed in listing]
         return sorted(jobs, key=lambda job: job.created_at)
 
     def read(self, bucket: str, key: str) -> bytes:
@@ -99,7 +99,7 @@ class Demo:
 
     def save(self, jobs: Sequence[Job], folder: Path) -> None:
         """Copy the pictures, with the JSON beside each, to this machine."""
-        if folder == RESULTS:  # another one may hold what is not ours to delete
+        if folder == RESULTS:  # another folder may hold files of the user
             shutil.rmtree(folder, ignore_errors=True)
         for job in jobs:
             for key in [picture.key for picture in job.pictures]:
@@ -137,17 +137,17 @@ def main(
         console.print(f"(tasks run {SPEED:g} times faster here than in the cloud)")
         demo.upload_all()
         demo.call_all()
-        jobs = _watched(demo, console, len(UPLOADS) + len(CALLS))
+        jobs = _watch(demo, console, len(UPLOADS) + len(CALLS))
         demo.save(jobs, results)
     has_succeeded = all(job.state == "succeeded" for job in jobs)
-    _conclude(console, jobs, results, time.monotonic() - started)
+    _print_summary(console, jobs, results, time.monotonic() - started)
     if not has_succeeded:
         print("\n".join(log), file=sys.stderr)
     return 0 if has_succeeded and len(jobs) == len(UPLOADS) + len(CALLS) else 1
 
 
-def _watched(demo: Demo, console: Console, expected: int) -> list[Job]:
-    """Show the jobs until all have ended, or patience has."""
+def _watch(demo: Demo, console: Console, expected: int) -> list[Job]:
+    """Show the jobs until all have ended, at most for `PATIENCE_S` seconds."""
     deadline = time.monotonic() + PATIENCE_S
     seen: dict[str, str] = {}
     with Live(console=console, refresh_per_second=4, transient=True) as live:
@@ -155,15 +155,15 @@ def _watched(demo: Demo, console: Console, expected: int) -> list[Job]:
             jobs = demo.jobs()
             live.update(_table(jobs))
             if not console.is_terminal:
-                _tell_changes(console, jobs, seen)
+                _print_changes(console, jobs, seen)
             has_ended = len(jobs) == expected and all(job.has_ended for job in jobs)
             if has_ended or time.monotonic() > deadline:
                 return jobs
             time.sleep(0.5)
 
 
-def _tell_changes(console: Console, jobs: Sequence[Job], seen: dict[str, str]) -> None:
-    """Write a line for each job that moved on, where no table can be drawn anew."""
+def _print_changes(console: Console, jobs: Sequence[Job], seen: dict[str, str]) -> None:
+    """Write a line for each job whose state changed, for output that is no terminal."""
     for job in jobs:
         if seen.get(job.id) != job.state:
             seen[job.id] = job.state
@@ -188,7 +188,7 @@ def _row(job: Job) -> Iterator[str]:
     yield job.error.message if job.error else "\n".join(picture.key for picture in job.pictures)
 
 
-def _conclude(console: Console, jobs: Sequence[Job], folder: Path, seconds: float) -> None:
+def _print_summary(console: Console, jobs: Sequence[Job], folder: Path, seconds: float) -> None:
     console.print(_table(jobs))
     succeeded = sum(job.state == "succeeded" for job in jobs)
     console.print(f"{succeeded} of {len(UPLOADS) + len(CALLS)} jobs succeeded in {seconds:.0f} s")

@@ -1,6 +1,6 @@
-"""A deployment as its owner reaches it: the ledger, and what is needed to move its jobs on.
+"""Access to a deployment with its owner's credentials: its ledger, and a `Runtime` for its jobs.
 
-Which one: the stack or the bucket that is named, else the local cloud that runs here.
+The options name a stack or a bucket; without them it is the local cloud that runs here.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from ops.connection import running_cloud
 ROOT = Path(__file__).resolve().parent.parent
 
 LONGEST_LEASE_S = 900 + 15
-"""Of any stack: what is older than this is dead in each of them."""
+"""The longest lease of any stack: a holder that is older than this is dead in every stack."""
 
 
 class DeploymentError(AigcError):
-    """A deployment cannot be reached as it was named: it says what is missing."""
+    """The named deployment cannot be reached; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Where a stack's ledger is, and who may open it."""
+    """Where a stack's buckets are, and the credentials that open them."""
 
     region: str
     ledger: str
@@ -51,7 +51,7 @@ class Deployment:
     inbox: str = ""
     sub_app_id: int = 1
     key_names: tuple[str, ...] = ()
-    """Of keys in the stack's configuration, where that can be known."""
+    """The names of the keys in the stack's configuration, if they are known."""
     knows_key_names: bool = True
     credentials: tuple[str, str, str | None] = field(repr=False)
     protocol: str = "https"
@@ -60,7 +60,7 @@ class Deployment:
     """The local cloud's URL; empty leaves the proxy to the environment."""
 
     def bucket(self, name: str) -> CosBucket:
-        """Open a bucket of this account's."""
+        """Open a bucket of this account."""
         return CosBucket(
             name,
             region=self.region,
@@ -70,11 +70,11 @@ class Deployment:
         )
 
     def open_ledger(self) -> CosBucket:
-        """Open the ledger, if it can be one.
+        """Open the ledger.
 
         Raises:
-            DeploymentError: The bucket is versioned: COS then creates what is there already.
-            CloudError: It cannot be looked at.
+            DeploymentError: The bucket is versioned: COS then lets a create overwrite a key.
+            CloudError: The bucket cannot be read.
         """
         bucket = self.bucket(self.ledger)
         if bucket.is_versioned():
@@ -82,10 +82,10 @@ class Deployment:
         return bucket
 
     def runtime(self) -> Runtime:
-        """Make what moves jobs on, but for the time to do it: what it queues, the sweep starts.
+        """Make a runtime that can queue jobs but has no time to start them; the sweep does.
 
-        So nothing is sent from this machine, whose clock and whose lanes the functions do not
-        know. Its lease is the longest of any stack: nothing is thought dead that may be alive.
+        So this machine submits nothing: its clock may be wrong, and it does not know the limits
+        of the lanes. It uses the longest lease, so that it never takes a living holder for dead.
         """
         bucket = self.open_ledger()
         settings = self._settings()
@@ -138,7 +138,7 @@ def deployment(stack: str | None, bucket: str | None, region: str | None) -> Dep
     """Find the deployment that a command names.
 
     Raises:
-        DeploymentError: The options do not name one, or the account's key is missing.
+        DeploymentError: The options name no deployment, or the account's key is missing.
     """
     if stack:
         return of_stack(stack)
@@ -161,7 +161,7 @@ def deployment(stack: str | None, bucket: str | None, region: str | None) -> Dep
 
 
 def of_connection(connection: dict[str, Any]) -> Deployment:
-    """Read what a running local cloud tells of itself."""
+    """Read the announcement of a running local cloud."""
     return Deployment(
         region=connection["region"],
         ledger=connection["buckets"]["ledger"],
@@ -176,10 +176,10 @@ def of_connection(connection: dict[str, Any]) -> Deployment:
 
 
 def of_stack(name: str) -> Deployment:
-    """Ask Pulumi for a stack's outputs.
+    """Read a stack's outputs with the Pulumi CLI.
 
     Raises:
-        DeploymentError: Pulumi is not there, does not know the stack, or never deployed it.
+        DeploymentError: Pulumi is not installed, does not know the stack, or has not deployed it.
     """
     command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
     try:
@@ -210,7 +210,7 @@ def owners_credentials() -> tuple[str, str, str | None]:
     """Read the key of this account from the environment, under the names that Pulumi reads.
 
     Raises:
-        DeploymentError: It is not there.
+        DeploymentError: A variable is missing.
     """
     try:
         secret_id = os.environ["TENCENTCLOUD_SECRET_ID"]

@@ -1,4 +1,4 @@
-"""`aigc jobs`: what a deployment's ledger says of its jobs, and which of them are dead."""
+"""`aigc jobs`: the jobs in a deployment's ledger, and which of them are dead."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def newest(ledger: Ledger) -> Iterator[Job]:
     while page := ledger.newest(after, PAGE):
         for entry in page:
             job = ledger.read(entry.job_id)
-            if job is not None:  # else its caller is about to write it, or died before
+            if (
+                job is not None
+            ):  # else it is about to be written, or its invocation died before that
                 yield job
         after = page[-1].key
 
@@ -91,7 +93,7 @@ def list_jobs(
     ledger = deployment(stack, bucket, region).runtime().ledger
     wanted = (job for job in newest(ledger) if state is None or job.state == state.value)
     rows = [("ID", "KIND", "STATE", "CREATED", "FROM", "WHY")]
-    rows += [(job.id, job.kind, job.state, *_told(job)) for job in islice(wanted, limit)]
+    rows += [(job.id, job.kind, job.state, *_cells(job)) for job in islice(wanted, limit)]
     print_table(rows)
 
 
@@ -110,7 +112,7 @@ def show(
     job = ledger.read(job_id)
     if job is None:
         raise NoJobError(f"there is no job {job_id}; `aigc jobs list` names those there are")
-    # A webhook's address may hold a secret, and so may the links to inputs.
+    # A webhook's URL may contain a secret, and so may the URLs of inputs.
     shown = job.model_dump(mode="json", exclude_none=True, exclude={"webhook_url", "task"})
     print(json.dumps(shown, ensure_ascii=False, indent=2))
 
@@ -128,7 +130,7 @@ def list_dead(
     ledger = deployment(stack, bucket, region).runtime().ledger
     rows = [("ID", "KIND", "CREATED", "FROM", "WHY", "LAST TASK")]
     rows += [
-        (job.id, job.kind, *_told(job), PAID if may_be_billed(job) else NOT_PAID)
+        (job.id, job.kind, *_cells(job), PAID if may_be_billed(job) else NOT_PAID)
         for job in dead(ledger)
     ]
     print_table(rows)
@@ -136,7 +138,7 @@ def list_dead(
         print("`aigc replay <id>` runs one again, `aigc replay --all` all of them", file=sys.stderr)
 
 
-def _told(job: Job) -> tuple[str, str, str]:
+def _cells(job: Job) -> tuple[str, str, str]:
     why = f"{job.error.type}: {job.error.message}" if job.error else ""
     source = f"{job.source.type}:{job.source.name}"
     return f"{job.created_at:%Y-%m-%d %H:%M:%S}", source, why[:100]

@@ -1,7 +1,7 @@
-"""`aigc keys`: make, list and revoke the API keys that lie in a deployment's ledger.
+"""`aigc keys`: make, list and revoke the API keys in a deployment's ledger.
 
-A name is given once: it is part of the ids of its key's requests, and it stands in their records.
-Another key of the same name, a later one too, would find and see what was never asked for with it.
+A name is used once: the ids and the records of a key's requests contain it. A second key of the
+same name, even a later one, would have access to the requests of the first.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import ObjectStore
 
 NAMES = "keys/names/"
-"""Below it the name of each key that ever was, with the key's digest in it."""
+"""The prefix of one object for each name ever used; its content is the key's digest."""
 
 
 class KeyNameError(AigcError):
-    """A name cannot be used for what was asked: it says why."""
+    """A key's name cannot be used; the message says why."""
 
 
 app = typer.Typer(
@@ -49,7 +49,7 @@ app = typer.Typer(
 
 
 def create(name: str, limits: Limits, bucket: ObjectStore, now: datetime) -> str:
-    """Make a key; the name is taken first, so that of two at once one gets it.
+    """Make a key. The name is reserved first: if two callers use it at once, one gets it.
 
     Raises:
         KeyNameError: A key has, or had, the name.
@@ -59,13 +59,13 @@ def create(name: str, limits: Limits, bucket: ObjectStore, now: datetime) -> str
     if not bucket.create(f"{NAMES}{name}", digest.encode()):
         raise KeyNameError(f"there is, or was, a key {name}; allowed: a name that was never used")
     record = KeyRecord(name=name, created_at=now, limits=limits)
-    # An older deployment refuses a key with a limit that it does not know, even one not set.
+    # An older deployment refuses a key with an unknown limit, even if the limit is not set.
     bucket.put(record_key(digest), record.model_dump_json(exclude_defaults=True).encode())
     return key
 
 
 def revoke(name: str, bucket: ObjectStore, now: datetime) -> KeyRecord:
-    """End a key for ever; return what it was before.
+    """Revoke a key for ever; return its record from before.
 
     Raises:
         KeyNameError: The ledger has no such key.
@@ -87,7 +87,7 @@ def records(bucket: ObjectStore) -> Iterator[KeyRecord]:
         for listed in page:
             digest = bucket.get(listed.key)
             record = read_key(digest.decode(), bucket) if digest else None
-            if record is not None:  # else who took the name never came to write the key
+            if record is not None:  # else the name was reserved and the key was never written
                 yield record
         after = page[-1].key
 
@@ -130,7 +130,7 @@ def new(
     bucket: BucketOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Make a key and print it, this once.
+    """Make a key and print it, only this once.
 
     Example: aigc keys new shop --kinds vod.image --jobs-per-day 100 --stack prod
     """
@@ -146,12 +146,12 @@ def new(
         visible_label=visible_label,
     )
     key = create(name, limits, target.open_ledger(), utc_now())
-    _say(f"the key {name}, shown this once:")
+    _note(f"the key {name}, shown only this once:")
     print(key)
     if not target.knows_key_names:
-        _say("if the stack's configuration has a key of this name, this one will be refused")
+        _note("if the stack's configuration has a key of this name, this one will be refused")
     if budget is not None:
-        _say("a budget is held against prices.toml: what has no price there is refused")
+        _note("a budget is held against prices.toml: what has no price there is refused")
 
 
 @app.command("list")
@@ -168,12 +168,12 @@ def list_keys(
     rows = [("NAME", "MADE", "REVOKED", "LIMITS")]
     rows += [(name, "in the configuration", "", "none") for name in target.key_names]
     rows += [
-        (record.name, _day(record.created_at), _day(record.revoked_at), _told(record.limits))
+        (record.name, _day(record.created_at), _day(record.revoked_at), _limits_text(record.limits))
         for record in records(target.open_ledger())
     ]
     print_table(rows)
     if not target.knows_key_names:
-        _say("there may be more in the stack's configuration: --stack shows them")
+        _note("there may be more in the stack's configuration: --stack shows them")
 
 
 @app.command("revoke")
@@ -200,24 +200,24 @@ def revoke_key(
         print(f"{name} was revoked on {_day(record.revoked_at)}")
 
 
-def _told(limits: Limits) -> str:
+def _limits_text(limits: Limits) -> str:
     counted = {
         "requests a minute": limits.requests_per_minute,
         "jobs a day": limits.jobs_per_day,
         "a month": limits.budget_per_month,
     }
-    told = [
+    parts = [
         *([",".join(limits.kinds)] if limits.kinds else []),
         *(f"{number} {what}" for what, number in counted.items() if number is not None),
         *(["its own only"] if limits.own_only else []),
         *(["visible label"] if limits.visible_label else []),
     ]
-    return "; ".join(told) or "none"
+    return "; ".join(parts) or "none"
 
 
 def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else ""
 
 
-def _say(text: str) -> None:
+def _note(text: str) -> None:
     print(text, file=sys.stderr)

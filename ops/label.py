@@ -26,7 +26,7 @@ Files = Annotated[
 
 @app.command()
 def show(files: Files) -> int:
-    """Print what each file says of itself, one line of JSON for each.
+    """Print the labels of each file, one line of JSON for each.
 
     The status is 1 if a file cannot be read.
 
@@ -49,7 +49,7 @@ def verify(files: Files) -> int:
 
 
 def faults(labels: FileLabels) -> list[str]:
-    """Say what the labels of a file lack; nothing for a file that is completely labelled."""
+    """List what a file's labels lack; the list is empty if the labels are complete."""
     if labels.label is None:
         missing = ["no TC260 label"]
     elif labels.carrier != "XMP":

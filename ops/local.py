@@ -68,7 +68,7 @@ app = typer.Typer(add_completion=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What `aigc local` was asked for."""
+    """The options of `aigc local`."""
 
     port: int
     speed: float
@@ -141,7 +141,8 @@ def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
             on_log=log_line,
         ) as stack,
         _fal(stack, is_wanted=tls) as fal,
-        # Who asked for JSON has it, and may be a test beside somebody's own cloud.
+        # With --json the caller has the connection already. It may be a test that runs beside
+        # a user's own cloud, whose announcement must stay.
         contextlib.nullcontext() if run.as_json else announced(stack.connection),
     ):
         print(_ready(stack, fal, speed=run.speed, as_json=run.as_json), flush=True)
@@ -150,11 +151,11 @@ def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
 
 @contextlib.contextmanager
 def _fal(stack: LocalStack, *, is_wanted: bool) -> Iterator[dict[str, str]]:
-    """Open an https port, which is all that fal-client speaks, and name what tells it of that."""
+    """Open an https port for fal-client, which speaks only https; return its variables."""
     if not is_wanted:
         yield {}
         return
-    from localcloud.tls import https_before  # noqa: PLC0415  cryptography, for who asks for it
+    from localcloud.tls import https_before  # noqa: PLC0415  cryptography is needed here only
 
     with tempfile.TemporaryDirectory(prefix="aigc-tls-") as folder:
         authority = Path(folder) / "ca.pem"
@@ -181,15 +182,15 @@ def _run_empty(run: Run, stopped: threading.Event) -> None:
             "resultsUrl": f"{cloud.url}/_localcloud/cos/{results}",
             **stack_config(cloud, api_key, timeout_s=run.timeout_s),
         }
-        told = {"cloud": cloud.url, "api_key": api_key, "environment": variables, "config": config}
+        ready = {"cloud": cloud.url, "api_key": api_key, "environment": variables, "config": config}
         text = EMPTY_HINTS.format(commands=commands(variables, config), api_key=api_key)
-        print(json.dumps(told) if run.as_json else text, flush=True)
+        print(json.dumps(ready) if run.as_json else text, flush=True)
         stopped.wait()
 
 
 def log_line(line: str) -> None:
     """Write a line of a function's log to stderr."""
-    # One write for a line: several threads log, and print() writes a line and its end apart.
+    # One write for each line: several threads log, and print() writes the line end separately.
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

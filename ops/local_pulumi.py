@@ -1,4 +1,4 @@
-"""What the Pulumi command line needs to deploy into a local cloud, with the real provider."""
+"""Variables and commands for the Pulumi CLI to deploy into a local cloud with the real provider."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SECRET = frozenset({"apiKeys", "callbackKey", "webhookSecrets"})
 
 
 def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
-    """Lead the provider to a cloud, and Pulumi's state to a folder.
+    """Return the variables that point the provider at a cloud, and Pulumi's state at a folder.
 
-    Hosts below `.test` are nobody's: without the proxy nothing is reached, never the real cloud.
-    The proxy is named in capitals only, since Pulumi's own gRPC obeys the small letters too.
+    No host below `.test` exists: without the proxy a request fails and never reaches the real
+    cloud. Only the variable in capitals is set, since Pulumi's gRPC also obeys `http_proxy`.
     """
     owner, region = cloud.keys.owner, cloud.account.region
     return {
@@ -41,21 +41,21 @@ def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
 
 
 def settings(config: Mapping[str, str]) -> Iterator[list[str]]:
-    """Write the arguments of `pulumi config set` for each value.
+    """Yield the arguments of `pulumi config set` for each value.
 
     Objects and lists are set entry by entry: Pulumi takes their JSON for a string, and refuses it.
     """
     for key, value in config.items():
         kind = "--secret" if key in SECRET else "--plaintext"
         if value.startswith(("{", "[")):
-            for place, entry in _entries(json.loads(value)):
-                yield [kind, "--path", f"{key}[{place}]", str(entry)]
+            for subscript, entry in _entries(json.loads(value)):
+                yield [kind, "--path", f"{key}[{subscript}]", str(entry)]
         else:
             yield [kind, key, value]
 
 
 def _entries(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
-    """Walk the entries of an object or a list, with what stands in the brackets of their paths."""
+    """Yield the entries of an object or a list, each with the text in the brackets of its path."""
     if isinstance(value, dict):
         yield from ((json.dumps(name), entry) for name, entry in value.items())
     else:
@@ -63,7 +63,7 @@ def _entries(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def commands(variables: Mapping[str, str], config: Mapping[str, str]) -> str:
-    """Write what to type in another terminal until the stack stands."""
+    """Return the commands to type in another terminal to deploy the stack."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     sets = [f"pulumi config set {shlex.join(arguments)}" for arguments in settings(config)]
     return "\n".join([*exports, "", f"pulumi stack init {STACK}", *sets, "pulumi up --yes"])

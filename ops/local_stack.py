@@ -24,22 +24,22 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class LocalCloudError(AigcError):
-    """The local cloud cannot start as it was asked to."""
+    """The local cloud cannot start with these options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalStack:
-    """What runs, and how to reach it."""
+    """A running stack, and how to reach it."""
 
     cloud: LocalCloud
     api_key: str
     outputs: Outputs
     webhook_secret: str
-    """What receivers of webhooks check signatures with."""
+    """The secret with which receivers of webhooks check signatures."""
 
     @property
     def connection(self) -> dict[str, Any]:
-        """Everything that a client needs to know."""
+        """Everything that a client of the stack needs."""
         return {
             "cloud": self.cloud.url,
             "gateway": self.outputs.endpoint,
@@ -96,9 +96,8 @@ def local_stack(
 ) -> Iterator[LocalStack]:
     """Start the cloud, deploy into it, and stop every process at the end.
 
-    Tasks, timers and the waits between retries pass `speed` times faster; a function's timeout
-    does not, since processes run no faster, and so neither does the lease that outlives it.
-    The stack's configuration may be changed by key.
+    Tasks, timers and the waits between retries pass `speed` times faster. A function's timeout
+    and the lease do not, since processes run no faster. `changes` replaces configuration values.
     """
     with empty_cloud(port=port, speed=speed, data=data, limits=limits, on_log=on_log) as cloud:
         api_key = secrets.token_urlsafe(24)
@@ -112,7 +111,7 @@ def local_stack(
 
 
 def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str, str]:
-    """Configure the stack for a local cloud, whose waits are as short as its tasks are."""
+    """Return the configuration for a local cloud, with waits as short as its tasks."""
     speed = cloud.clock.speed
     return {
         "apiKeys": json.dumps({"local": hashlib.sha256(api_key.encode()).hexdigest()}),

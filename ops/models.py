@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Fact(NamedTuple):
-    """One thing that is said of one version of a model."""
+    """One property of one version of a model."""
 
     kind: str
     model: str
@@ -56,7 +56,7 @@ def main(
 
 
 def compare_with_sdk() -> int:
-    """Print what only the SDK says and what only we say; 1 if there is anything."""
+    """Print the facts that only the SDK or only the catalogue has; return 1 if there are any."""
     differences = [
         *(f"only in the SDK: {fact}" for fact in sorted(documented() - known())),
         *(f"only in models.json: {fact}" for fact in sorted(known(sdk_only=True) - documented())),
@@ -66,7 +66,7 @@ def compare_with_sdk() -> int:
 
 
 def known(*, sdk_only: bool = False) -> set[Fact]:
-    """Tell what the catalogue says, of all its sources or of the SDK alone."""
+    """Return the facts in the catalogue, from all its sources or from the SDK alone."""
     return {
         Fact(kind, model.name, model.version, what, value)
         for kind, models in catalogue().models.items()
@@ -92,10 +92,10 @@ def _value(words: Iterable[str]) -> str:
 
 
 class Rule(NamedTuple):
-    """Where the SDK says something, and in what words.
+    """Where the SDK documents a property, and the pattern that reads it.
 
-    `model` is a name with or without a version; without a name it holds for all that nothing
-    else is said of.
+    The group `model` is a name with or without a version; if it is empty, the value holds for
+    all models without a value of their own.
     """
 
     what: str
@@ -168,50 +168,50 @@ RULES = {
 }
 COMPARED = {rule.what for rules in RULES.values() for rule in rules}
 
-_Said = dict[tuple[str, str, str], str]
-"""What, model, version → value; without a version, or without a model, it holds for all."""
+_Values = dict[tuple[str, str, str], str]
+"""(what, model, version) → value; an empty version or model stands for all of them."""
 
 
 def documented() -> set[Fact]:
-    """Tell what the SDK's documents say of each version that they name."""
-    return {fact for kind, rules in RULES.items() for fact in _facts(kind, _said(rules))}
+    """Return the facts in the SDK's documents, for each version that they name."""
+    return {fact for kind, rules in RULES.items() for fact in _facts(kind, _values(rules))}
 
 
-def _said(rules: Iterable[Rule]) -> _Said:
-    said: _Said = {}
+def _values(rules: Iterable[Rule]) -> _Values:
+    values: _Values = {}
     for rule in rules:
         for match in re.finditer(rule.pattern, _text(rule), re.ASCII | re.MULTILINE):
             name, _, version = match["model"].partition(" ")
             version = match.groupdict().get("version", version)
-            said[rule.what, name, version] = _words(match["value"])
-    return said
+            values[rule.what, name, version] = _words(match["value"])
+    return values
 
 
-def _facts(kind: str, said: _Said) -> Iterator[Fact]:
-    for model, version in sorted(_versions(said)):
+def _facts(kind: str, values: _Values) -> Iterator[Fact]:
+    for model, version in sorted(_versions(values)):
         yield Fact(kind, model, version, "version", "")
         for what in COMPARED - {"version"}:
             for key in ((what, model, version), (what, model, ""), (what, "", "")):
-                if key in said:
-                    yield Fact(kind, model, version, what, said[key])
+                if key in values:
+                    yield Fact(kind, model, version, what, values[key])
                     break
 
 
-def _versions(said: _Said) -> set[tuple[str, str]]:
-    """Collect those that are listed, and those that only a limit still names."""
+def _versions(values: _Values) -> set[tuple[str, str]]:
+    """Return the listed versions, and those that only a limit names."""
     listed = {
         (model, version)
-        for (what, model, _), versions in said.items()
+        for (what, model, _), versions in values.items()
         if what == "version"
         for version in versions.split()
     }
-    return listed | {(model, version) for _, model, version in said if version}
+    return listed | {(model, version) for _, model, version in values if version}
 
 
 def _text(rule: Rule) -> str:
     document = html.unescape(rule.parameters.__init__.__doc__ or "")  # type: ignore[misc]
-    found = re.search(rf":param _{rule.parameter}: (.*?)\s*:type", document, re.DOTALL)
-    bare = re.sub(r"</?(strong|b|code)>", "", found[1] if found else "")
+    match = re.search(rf":param _{rule.parameter}: (.*?)\s*:type", document, re.DOTALL)
+    bare = re.sub(r"</?(strong|b|code)>", "", match[1] if match else "")
     return re.sub(r"\s*(<[^>]*>|\n|；|。)\s*", "\n", bare)
 
 

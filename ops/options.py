@@ -1,4 +1,4 @@
-"""Readers of option values that typer does not have; each refuses a wrong value in one line."""
+"""Parsers of option values that typer lacks; each refuses a wrong value in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc.tasks.kinds import KINDS
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str | int], int]:
-    """Return a reader of whole numbers within limits; it gets defaults as numbers."""
+    """Return a parser of whole numbers within limits; typer passes defaults to it as numbers."""
 
     def read(value: str | int) -> int:
         text = str(value)
@@ -42,7 +42,7 @@ def speed(text: str) -> float:
 def folder(text: str) -> Path:
     """Read the path of a folder that exists or can be made."""
     path = Path(text)
-    nearest = next(one for one in (path, *path.absolute().parents) if one.exists())
+    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
         raise typer.BadParameter(
             f"{text!r}; allowed: a folder that may be written to, or a new one"

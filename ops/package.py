@@ -1,9 +1,8 @@
 """`aigc package`: the zip that is deployed, with what the functions import and nothing else.
 
-The same sources make the same bytes, and the name carries their hash: Pulumi's provider compares
-a zip by its path only. Bytecode goes in because SCF can never write any: its code folder is
-read-only. It is the kind that Python does not check against the source's time, which unzipping
-changes.
+The same sources make the same bytes. The file name contains their hash, because Pulumi's provider
+compares a zip by its path only. The zip contains bytecode, because SCF's code folder is read-only.
+Python does not check this bytecode against the source's time, which unzipping changes.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ LEFT_OUT = (
 """Files of the wheels that nothing on our paths imports."""
 
 ONLY_FOR_BUILDING = "openapi"
-"""Folder of `aigc.api` that the documents are built with: the functions serve what was built."""
+"""Folder of `aigc.api` that builds the documents; the functions serve the built files."""
 
 NO_BYTECODE = f"""
 No Python {SCF_PYTHON} on this machine: the zip holds NO BYTECODE.
@@ -70,7 +69,7 @@ Install Python {SCF_PYTHON} (pyenv, uv or your system's) and run this again befo
 The zip's name, its hash, will then be another.
 """.strip()
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _MODE = 0o100644 << 16
 
 _MEASURE = """
@@ -86,7 +85,7 @@ _MEASURED_TIMES = 7
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What a cold start pays for a zip, before it does anything."""
+    """Time and memory that a cold start needs to import a zip."""
 
     import_s: float
     memory_mb: float
@@ -122,7 +121,7 @@ def build_package(
     rules: Path = ROOT / "rules.toml",
     prices: Path = ROOT / "prices.toml",
 ) -> Path:
-    """Build the zip for a target, in place of those that lie there; an equal one is kept.
+    """Build the zip for a target; it replaces older zips in the folder, an equal zip is kept.
 
     Raises:
         RulesError: The rules cannot be used.
@@ -136,23 +135,23 @@ def build_package(
         (stage / "prices.json").write_text(load_prices(prices).model_dump_json(indent=1))
         _unpack_wheels(fetch(target), stage)
         _copy_crcmod(stage)
-        made_of = _fingerprint(stage, target)
-        found = _find(out, made_of)
-        if found is not None:
-            return found
+        fingerprint = _fingerprint(stage, target)
+        present = _find(out, fingerprint)
+        if present is not None:
+            return present
         if target.python is not None:
             _compile(stage, target.python)
-        return _place(_zip(stage, made_of), out)
+        return _place(_zip(stage, fingerprint), out)
 
 
 def local_package() -> Path:
-    """Build the zip that the local cloud runs: the cloud's own where this machine can run it."""
+    """Build the zip that the local cloud runs: the deployed zip, if this machine can run it."""
     target = local_target()
     return build_package(LOCAL_PACKAGES / target.name, target)
 
 
 def describe(path: Path) -> str:
-    """Tell a zip's sizes."""
+    """Return a text with a zip's sizes."""
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         count = len(archive.infolist())
@@ -200,7 +199,7 @@ def _is_needed(file: str) -> bool:
 
 
 def _copy_crcmod(stage: Path) -> None:
-    """Take the Python files of the installed one: there is no wheel, and building makes C code."""
+    """Copy the installed Python files: there is no wheel, and a build compiles C code."""
     spec = find_spec("crcmod")
     [source] = spec.submodule_search_locations or [] if spec else []
     (stage / "crcmod").mkdir()
@@ -209,7 +208,7 @@ def _copy_crcmod(stage: Path) -> None:
 
 
 def _fingerprint(stage: Path, target: Target) -> str:
-    """Hash everything that decides about the zip's bytes."""
+    """Hash everything that the zip's bytes depend on."""
     has_bytecode = target.python is not None
     seen = hashlib.sha256(f"{target.name} {has_bytecode}".encode() + Path(__file__).read_bytes())
     for path in _files(stage):
@@ -221,29 +220,30 @@ def _files(stage: Path) -> list[Path]:
     return sorted(path for path in stage.rglob("*") if path.is_file())
 
 
-def _find(out: Path, made_of: str) -> Path | None:
-    """Find the one zip that lies there, if it says that it was made of this."""
-    found = list(out.glob(PATTERN))
-    if len(found) != 1:
+def _find(out: Path, fingerprint: str) -> Path | None:
+    """Return the only zip in the folder, if its comment is this fingerprint."""
+    zips = list(out.glob(PATTERN))
+    if len(zips) != 1:
         return None
-    with contextlib.suppress(FileNotFoundError), zipfile.ZipFile(found[0]) as archive:
-        if archive.comment.decode() == made_of:  # else another process may have replaced it by now
-            return found[0]
+    with contextlib.suppress(FileNotFoundError), zipfile.ZipFile(zips[0]) as archive:
+        # Another process may have replaced the zip since the listing.
+        if archive.comment.decode() == fingerprint:
+            return zips[0]
     return None
 
 
 def _compile(stage: Path, python: str) -> None:
-    # In a process of its own: what else a process has loaded shows in the bytecode it writes.
+    # In a separate process: the bytecode depends on what else the process has loaded.
     command = [python, "-S", "-m", "compileall", "-q", "-j1"]
     options = ["--invalidation-mode", "unchecked-hash", "-s", str(stage), str(stage)]
     subprocess.run([*command, *options], check=True, env={"PYTHONHASHSEED": "0"})
 
 
-def _zip(stage: Path, made_of: str) -> bytes:
+def _zip(stage: Path, fingerprint: str) -> bytes:
     target = stage / "package.zip"
     files = _files(stage)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.comment = made_of.encode()
+        archive.comment = fingerprint.encode()
         for path in files:
             entry = zipfile.ZipInfo(path.relative_to(stage).as_posix(), _EPOCH)
             entry.external_attr = _MODE

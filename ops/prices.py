@@ -47,7 +47,7 @@ def load_prices(path: Path) -> Prices:
     """Read and check a TOML file of prices.
 
     Raises:
-        PricesError: It is no TOML, or its prices are wrong.
+        PricesError: The file is no TOML, or a price is wrong.
     """
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
@@ -58,7 +58,7 @@ def load_prices(path: Path) -> Prices:
 
 
 def _doubts(prices: Sequence[Price]) -> Iterator[str]:
-    """Name models that are new, or misspelled: no task may ever fit their prices."""
+    """Yield a warning for each model that the catalogue lacks: new, or misspelled."""
     models = {model.name for models in catalogue().models.values() for model in models}
     known = {name.casefold() for name in (*models, *SCENES, "default")}
     for price in prices:

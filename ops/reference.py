@@ -1,6 +1,6 @@
-"""The tables of parameters in docs/tasks.md, written from the models that read them.
+"""The tables of parameters in docs/tasks.md, generated from the parameter models.
 
-`python -m ops.reference` writes them anew; a test fails while the page differs.
+`python -m ops.reference` updates them; a test fails while the page differs.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def main() -> int:
 
 
 def rewritten(page: str) -> str:
-    """Return the page with its tables of parameters as the models have them."""
+    """Return the page with its tables of parameters generated from the models."""
     tables = {"Every kind": _common_table(), **{kind: _table(kind) for kind in KINDS}}
     for heading, table in tables.items():
-        found = re.search(_TABLE.format(re.escape(heading)), page, re.DOTALL)
-        if found is None:
+        match = re.search(_TABLE.format(re.escape(heading)), page, re.DOTALL)
+        if match is None:
             sys.exit(f"docs/tasks.md has no table of parameters below {heading}")
-        page = page[: found.start(1)] + table + page[found.end(1) :]
+        page = page[: match.start(1)] + table + page[match.end(1) :]
     return page
 
 
@@ -69,34 +69,34 @@ def _top(path: str) -> str:
 
 
 def _line(row: tuple[str, str, str]) -> str:
-    path, described, text = row
-    return f"| `{path}` | {described} | {text} |\n"
+    path, description, text = row
+    return f"| `{path}` | {description} | {text} |\n"
 
 
 def _rows(schema: Json, schemas: Json, prefix: str) -> Iterator[tuple[str, str, str]]:
     """Walk all fields, nested ones too, as paths: `file_infos[].url`."""
     for name, field, is_required in fields(schema):
         marks = ["required"] if is_required else []
-        described = ", ".join([_type(field), *limits(field), *marks])
-        yield f"{prefix}{name}", described, field["description"]
+        description = ", ".join([_type(field), *limits(field), *marks])
+        yield f"{prefix}{name}", description, field["description"]
         for mark, inner in _inside(field):
             if inner != "Switch":
                 yield from _rows(schemas[inner], schemas, f"{prefix}{name}{mark}.")
 
 
 def _inside(field: Json) -> Iterator[tuple[str, str]]:
-    for one in alternatives(field):
-        for mark, schema in (("", one), ("[]", one.get("items", {}))):
+    for alternative in alternatives(field):
+        for mark, schema in (("", alternative), ("[]", alternative.get("items", {}))):
             if reference(schema):
                 yield mark, reference(schema)
 
 
 def _type(field: Json) -> str:
-    names = [_one_type(one) for one in alternatives(field)]
+    names = [_schema_type(schema) for schema in alternatives(field)]
     return "JSON text" if "JSON text" in names else " or ".join(names)
 
 
-def _one_type(schema: Json) -> str:
+def _schema_type(schema: Json) -> str:
     if reference(schema) == "Switch":
         return "switch"
     if reference(schema):

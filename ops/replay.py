@@ -1,4 +1,4 @@
-"""`aigc replay`: what was given up is tried once more, because you say so."""
+"""`aigc replay`: try dead jobs or undelivered webhooks once more."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 WEBHOOKS = {
     "queued": "is sent once more within a minute, by the sweep",
     "not_dead": "was not given up",
-    "busy": "is being looked after; try again in a minute",
+    "busy": "is in use by another process; try again in a minute",
 }
 REFUSALS = {
     "not_failed": "has not failed",
-    "permanent_error": "was refused for what it asks: the same task would be refused again",
-    "busy": "is being looked after; try again in a minute",
+    "permanent_error": "was refused because of its task: the same task would be refused again",
+    "busy": "is in use by another process; try again in a minute",
 }
 
 
@@ -37,7 +37,9 @@ def main(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="The ids of requests.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that were given up.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All dead jobs, or all undelivered webhooks.")
+    ] = False,
     webhooks: Annotated[
         bool, typer.Option("--webhooks", help="Replay webhooks that no receiver took, not jobs.")
     ] = False,
@@ -45,9 +47,9 @@ def main(
     bucket: BucketOption = None,
     region: RegionOption = None,
 ) -> int:
-    """Try dead jobs, or webhooks that were given up, once more.
+    """Try dead jobs, or webhooks that were not delivered, once more.
 
-    The status is 0 only if each of them is tried once more.
+    The status is 0 only if each of them is tried again.
 
     Example: aigc replay --all --stack prod
     """
@@ -60,16 +62,20 @@ def main(
 
 
 def _replay(ids: Iterable[str], runtime: Runtime) -> int:
-    """Queue jobs again; within a minute the sweep starts what their lanes have room for."""
+    """Queue jobs again; the sweep starts them when their lanes have free slots."""
     outcomes = {job_id: replay(job_id, runtime) for job_id in ids}
     for job_id, outcome in outcomes.items():
-        print(f"job {job_id} {_told(outcome)}")
+        print(f"job {job_id} {_outcome_text(outcome)}")
     if not outcomes:
         print("no job is dead")
-    return 0 if all(one is not None and one.refusal is None for one in outcomes.values()) else 1
+    return (
+        0
+        if all(outcome is not None and outcome.refusal is None for outcome in outcomes.values())
+        else 1
+    )
 
 
-def _told(outcome: Replay | None) -> str:
+def _outcome_text(outcome: Replay | None) -> str:
     if outcome is None:
         return "is not there"
     if outcome.refusal is not None:

@@ -1,4 +1,4 @@
-"""Tables of the commands: folded to a terminal's width, one line for a row everywhere else."""
+"""Tables of the commands: folded to the terminal's width; elsewhere each row is one line."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def main(
 
 
 def cos_client(connection: dict[str, Any]) -> CosS3Client:
-    """Make the official client for the local cloud, reached as a proxy."""
+    """Make the official client; it reaches the local cloud as an HTTP proxy."""
     return CosS3Client(
         CosConfig(
             Region=connection["region"],
@@ -80,6 +80,6 @@ def _list_results(connection: dict[str, Any]) -> None:
             Domain=domain,
         )
     )
-    for found in cos_client(connection).list_objects(Bucket=bucket).get("Contents", []):
-        url = signer.get_presigned_url(bucket, found["Key"], "GET", SIGNED_S)
-        print(f"{found['Key']}  {found['Size']} bytes\n  {url}")
+    for listed in cos_client(connection).list_objects(Bucket=bucket).get("Contents", []):
+        url = signer.get_presigned_url(bucket, listed["Key"], "GET", SIGNED_S)
+        print(f"{listed['Key']}  {listed['Size']} bytes\n  {url}")

@@ -1,7 +1,7 @@
-"""The locked wheels that the functions' zip is made of, fetched once and kept in `.venv`.
+"""The locked wheels of the functions' zip, fetched once and kept in `.venv`.
 
-For SCF they are those of Python 3.10 on Linux x86-64, whatever machine this is. Where that cannot
-run here, the local cloud gets a zip of its own, made of wheels for the Python that runs it.
+The wheels for SCF are always those of Python 3.10 on Linux x86-64. If this machine cannot run
+them, the local cloud gets another zip, built from wheels for the Python that runs it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LOCK = ROOT / "requirements-functions.lock"
 CACHE = ROOT / ".venv" / "wheels"
 
 SCF_PYTHON = "3.10"
-"""The newest that SCF has (https://cloud.tencent.com/document/product/583/55592)."""
+"""The newest version that SCF has (https://cloud.tencent.com/document/product/583/55592)."""
 
 SCF_PLATFORM = "manylinux2014_x86_64"
 
@@ -31,7 +31,7 @@ _SCF_PIP = ("--platform", SCF_PLATFORM, "--python-version", SCF_PYTHON, "--imple
 
 
 class PackageError(AigcError):
-    """The functions' zip cannot be built on this machine as it is."""
+    """The functions' zip cannot be built on this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +45,14 @@ class Target:
 
 
 def scf_target() -> Target:
-    """Describe the Python of the cloud."""
+    """Return the target of the deployed zip: SCF's Python."""
     return Target(
         name=f"cp310-{SCF_PLATFORM}", pip_options=_SCF_PIP, python=find_python(SCF_PYTHON)
     )
 
 
 def local_target() -> Target:
-    """Describe what the local cloud runs: the cloud's Python where it runs here, else our own."""
+    """Return the local cloud's target: SCF's Python if it runs here, else this interpreter."""
     scf = scf_target()
     if scf.python is not None and runs_manylinux():
         return scf
@@ -60,7 +60,7 @@ def local_target() -> Target:
 
 
 def runs_manylinux() -> bool:
-    """Whether this machine runs wheels that were made for the cloud's."""
+    """Whether this machine can run the wheels for SCF."""
     return sysconfig.get_platform() == "linux-x86_64" and platform.libc_ver()[0] == "glibc"
 
 
@@ -68,7 +68,7 @@ def fetch(target: Target) -> Path:
     """Return the folder of a target's wheels, downloaded if it is not there yet.
 
     Raises:
-        PackageError: They could not be downloaded.
+        PackageError: The download failed.
     """
     folder = CACHE / f"{target.name}-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
     if not folder.exists():
@@ -99,7 +99,7 @@ def _download(target: Target, folder: Path) -> Path:
 
 
 def main() -> int:
-    """Fetch what `make package` and the local cloud will need, so that they work offline."""
+    """Fetch the wheels of `make package` and of the local cloud, so that both work offline."""
     try:
         for target in {scf_target(), local_target()}:
             fetch(target)

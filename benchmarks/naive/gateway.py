@@ -1,7 +1,7 @@
-"""The gateway as the SDKs' documentation leads to it, to measure ours against.
+"""A gateway written as the SDKs' documentation shows, as a baseline for ours.
 
-Typed clients, kept from their first use on, and a job's record in one object: it takes no lane,
-no lease and no lost reply into account, and it authenticates nobody.
+It keeps typed clients from their first use on, and a job's record in one object. It has no lanes
+and no leases, does not handle lost replies, and does not authenticate callers.
 """
 
 # ruff: noqa: INP001  the root of a zip of its own

@@ -1,1 +1,1 @@
-"""The building blocks of the stack, one a file."""
+"""The building blocks of the stack, one for each file."""

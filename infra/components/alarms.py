@@ -85,7 +85,7 @@ class Alarms(pulumi.ComponentResource):
             opts=self._child(),
         )
         dimensions = [
-            # Left out, the region comes back from the cloud and makes the set another one.
+            # The cloud returns the region; without it here, each run would see a change.
             monitor.PolicyBindingObjectDimensionArgs(
                 dimensions_json=_dimensions(function), region=args.region
             )

@@ -77,8 +77,8 @@ class ApiGateway(pulumi.ComponentResource):
             response_type="JSON",
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # A changed API is not served until it is released, and a release never changes: its
-        # description does instead. Deleting the old one takes the stage down, so it goes first.
+        # A changed API is served only after a release, and a release cannot be updated: a changed
+        # description replaces it. Deleting a release takes the stage down, so it is deleted first.
         apigateway.ServiceRelease(
             f"{self._name}-release",
             service_id=self._service.id,

@@ -139,10 +139,10 @@ class EventFunction(pulumi.ComponentResource):
 
 
 def described(description: str, deployed: str | None, *, change: bool) -> str:
-    """Return the description to deploy: one of two, which say the same.
+    """Return the description to deploy, in one of two variants.
 
-    Pulumi replaces a resource only for a change. A changed description is a change that means
-    nothing, and the state remembers which of the two is deployed.
+    Pulumi replaces a resource only for a change. The other variant is a change without meaning,
+    and the state remembers which variant is deployed.
     """
     variants = (description, f"{description} Created again.")
     if deployed not in variants:

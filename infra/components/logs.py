@@ -15,7 +15,7 @@ TEXTS = (
     # Of each line, of invocations and of jobs: what our own log lines carry.
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
-    *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host"),
+    *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/52637).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
@@ -31,7 +31,7 @@ NUMBERS = (
         "at_once",
         "webhooks",
     ),
-    *("accepted", "known", "stored", "not_wanted", "ignored"),
+    *("accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_Duration", "SCF_MemUsage"),
 )
 _TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"
@@ -47,9 +47,9 @@ class FunctionLogsArgs:
 
 
 class FunctionLogs(pulumi.ComponentResource):
-    """One CLS topic for all functions of a stack, in a logset of its own.
+    """One CLS topic for all functions of a stack, in its own logset.
 
-    SCF takes a line of JSON apart, one level deep, so that its fields can be indexed
+    SCF parses a line of JSON, one level deep, so that its fields can be indexed
     (https://cloud.tencent.com/document/product/583/12217).
     Storage class and partitions cannot be changed later, and are left to CLS.
     """

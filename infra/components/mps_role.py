@@ -19,8 +19,8 @@ PRESETS = ("QcloudAccessForMPSRole", "QcloudAccessForMPSRoleInDeliverToSCF")
 class MpsRoleArgs:
     """How the stack treats the role.
 
-    `existing` only checks that it exists. `create` creates it, and refuses one from another
-    source. `import` takes an existing one into the stack. `skip` checks nothing.
+    `existing` only checks that it exists. `create` creates it, and refuses a role from another
+    source. `import` takes an existing role into the stack. `skip` checks nothing.
     """
 
     mode: Literal["existing", "create", "import", "skip"]
@@ -43,13 +43,13 @@ class MpsRole(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aigc:mps:MpsRole", name, None, opts)
         description = f"What MPS may do in COS on this account's behalf; made by {args.maker}"
-        found = None if args.mode == "skip" and not args.is_deployed else _existing()
-        _check(args.mode, found, description)
+        role = None if args.mode == "skip" and not args.is_deployed else _existing()
+        _check(args.mode, role, description)
         if args.mode in {"create", "import"} or args.is_deployed:
-            self._own(name, description, found.role_id if found else None)
+            self._own(name, description, role.role_id if role else None)
         self.register_outputs({})
 
-    def _own(self, name: str, description: str, found: str | None) -> None:
+    def _own(self, name: str, description: str, role_id: str | None) -> None:
         role = cam.Role(
             f"{name}-role",
             name=NAME,
@@ -59,7 +59,7 @@ class MpsRole(pulumi.ComponentResource):
                 parent=self,
                 protect=True,
                 retain_on_delete=True,
-                import_=found,
+                import_=role_id,
                 ignore_changes=[
                     *("document", "description", "tags", "sessionDuration", "consoleLogin")
                 ],
@@ -79,14 +79,14 @@ def _existing() -> cam.outputs.GetRolesRoleListResult | None:
     return roles[0] if roles else None
 
 
-def _check(mode: str, found: cam.outputs.GetRolesRoleListResult | None, description: str) -> None:
+def _check(mode: str, role: cam.outputs.GetRolesRoleListResult | None, description: str) -> None:
     """Refuse a missing role, and a role of another source unless `import` is configured."""
-    if mode in {"existing", "import"} and found is None:
+    if mode in {"existing", "import"} and role is None:
         raise pulumi.RunError(
             f"mpsRole is {mode}, but the account has no role {NAME}; allowed: authorise"
             " COS in the MPS console first, or set mpsRole to create"
         )
-    if mode == "create" and found is not None and found.description != description:
+    if mode == "create" and role is not None and role.description != description:
         raise pulumi.RunError(
             f"mpsRole is create, but the account has a role {NAME} that this stack did not make;"
             " allowed: existing, which uses it, or import, which takes it over"

@@ -24,7 +24,7 @@ class ExecutionRoleArgs:
 
 
 class ExecutionRole(pulumi.ComponentResource):
-    """A role that SCF may take, with one policy of its own.
+    """A role that SCF may assume, with its own policy.
 
     A user who deploys a function with this role needs `cam:PassRole` on it
     (https://cloud.tencent.com/document/product/583/32389).
@@ -36,7 +36,7 @@ class ExecutionRole(pulumi.ComponentResource):
         self, name: str, args: ExecutionRoleArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("aigc:roles:ExecutionRole", name, None, opts)
-        # Both names are fixed and unique, and cannot change in place: the old one is deleted first.
+        # Both names are fixed, unique and cannot change in place: the old role is deleted first.
         child = pulumi.ResourceOptions(parent=self, delete_before_replace=True)
         role = cam.Role(
             f"{name}-role",

@@ -13,9 +13,10 @@ from aigc.jobs.runtime import INPUTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs at once
+INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs immediately
 LEDGER_DAYS = {
-    "claims/": 7,  # they outlive their jobs only where an invocation died at the very end
+    "claims/": 7,  # a claim outlives its job only if an invocation died at the very end
+    "creations/": 7,  # left by an invocation that died before it wrote its job's record
     "quota/minute/": 1,
     "quota/day/": 3,
     "quota/month/": 40,
@@ -32,9 +33,9 @@ class StorageArgs:
     """Returns the name of a bucket of this stack by its role: `inbox`, `results`, `ledger`."""
     tags: Mapping[str, str]
     inbox: str | None
-    """An existing bucket for uploads; None creates one."""
+    """An existing bucket for uploads; None creates a bucket."""
     results: str | None
-    """An existing bucket for results; None creates one."""
+    """An existing bucket for results; None creates a bucket."""
     deployed: Collection[str]
     """The names of resources in Pulumi's state."""
     origins: Sequence[str]
@@ -82,7 +83,7 @@ class Storage(pulumi.ComponentResource):
             cors_rules=cors_rules,
             opts=self._protected(),
         )
-        # A bucket of this stack stays in it when another takes its place: it has the objects.
+        # The stack keeps its own bucket when another one is configured: it contains objects.
         return own.bucket if existing is None else pulumi.Output.from_input(existing)
 
     def _ledger(self) -> pulumi.Output[str]:

@@ -10,7 +10,7 @@ from tencentcloud_iac_pulumi import vod
 
 @dataclass(frozen=True, kw_only=True)
 class VodApplicationArgs:
-    """A new application's name, or the number of one that exists."""
+    """The name of a new application, or the number of an existing one."""
 
     application_name: str
     existing: int | None
@@ -29,7 +29,7 @@ class VodApplication(pulumi.ComponentResource):
         super().__init__("aigc:vod:VodApplication", name, None, opts)
         self._name = name
         self._is_ours = args.existing is None
-        # An application of this stack stays in it when another takes its place: it has media.
+        # The stack keeps its own application when another one is configured: it contains media.
         if args.existing is None or args.is_deployed:
             self.sub_app_id = self._create(args.application_name)
         if args.existing is not None:

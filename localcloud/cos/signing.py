@@ -175,14 +175,14 @@ def _list(values: Mapping[str, str], names: str, encoding: str = "utf-8") -> str
 
 
 def _verify_aws(request: Request, path: str, authorization: str, keys: Keys, now: float) -> Caller:
-    found = _AWS.fullmatch(authorization)
-    if found is None:
+    match = _AWS.fullmatch(authorization)
+    if match is None:
         raise CosError("InvalidArgument", "The Authorization header is not AWS4-HMAC-SHA256's.")
-    key = known_key(keys, found["id"])
+    key = known_key(keys, match["id"])
     _check_aws_time(request.headers.get("x-amz-date", ""), now)
     _check_token(request, key, now)
     _check_aws_payload(request)
-    if not hmac.compare_digest(_aws_signature(request, path, found, key), found["signature"]):
+    if not hmac.compare_digest(_aws_signature(request, path, match, key), match["signature"]):
         raise _mismatch()
     return Caller(key.secret_id, key.role)
 
@@ -202,26 +202,26 @@ def _check_aws_payload(request: Request) -> None:
         raise CosError("SignatureDoesNotMatch", "x-amz-content-sha256 is not the body's.")
 
 
-def _aws_signature(request: Request, path: str, found: re.Match[str], key: Key) -> str:
+def _aws_signature(request: Request, path: str, match: re.Match[str], key: Key) -> str:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html."""
     pairs = sorted((_encode(k), _encode(v)) for k, v in request.params.items())
-    names = found["names"].split(";")
+    names = match["names"].split(";")
     canonical = "\n".join(
         (
             request.method,
             quote(path, safe="/" + _SAFE),
             "&".join(f"{name}={value}" for name, value in pairs),
             "".join(f"{name}:{request.headers.get(name, '').strip()}\n" for name in names),
-            found["names"],
+            match["names"],
             request.headers.get("x-amz-content-sha256", ""),
         )
     )
     digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
     stamp = request.headers["x-amz-date"]
     secret = f"AWS4{key.secret_key}".encode()
-    for part in found["scope"].split("/"):
+    for part in match["scope"].split("/"):
         secret = hmac.digest(secret, part.encode(), "sha256")
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{found['scope']}\n{digest}"
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{match['scope']}\n{digest}"
     return hmac.digest(secret, text.encode(), "sha256").hex()
 
 

@@ -169,7 +169,7 @@ class Store:
         self._journal = Journal(folder / "index.jsonl")
         self._buckets: dict[str, Bucket] = {}
         self._lock = threading.Lock()
-        for name, value in self._journal.found.items():
+        for name, value in self._journal.entries.items():
             self._restore(name, value)
         for bucket in self._buckets.values():
             bucket.keys = sorted(bucket.objects)

@@ -1,4 +1,4 @@
-"""A function's configuration: what may be set, with the API's rules and defaults."""
+"""A function's configuration, with the API's rules and defaults."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The settings of one function, as the API's defaults leave them."""
+    """The settings of a function; the defaults are the API's."""
 
     name: str
     namespace: str = "default"
@@ -54,10 +54,10 @@ class Configuration:
 
     @classmethod
     def create(cls, params: dict[str, Any]) -> Configuration:
-        """Read it from the parameters of CreateFunction.
+        """Read a configuration from the parameters of CreateFunction.
 
         Raises:
-            ApiError: A parameter is missing or against the rules.
+            ApiError: A parameter is missing or not allowed.
         """
         if params.get("Type", "Event") != "Event":
             raise ApiError(
@@ -76,12 +76,12 @@ class Configuration:
         return initial.update(params)
 
     def update(self, params: dict[str, Any]) -> Configuration:
-        """Apply the parameters that are there; what is not mentioned stays.
+        """Return a copy with these parameters; settings without a parameter stay.
 
         Raises:
-            ApiError: A parameter is against the rules.
+            ApiError: A parameter is not allowed.
         """
-        changes = {ours: params[theirs] for theirs, ours in _FIELDS.items() if theirs in params}
+        changes = {name: params[field] for field, name in _FIELDS.items() if field in params}
         if "Environment" in params:
             changes["environment"] = _environment(params["Environment"])
         if "PublicNetConfig" in params:
@@ -91,7 +91,7 @@ class Configuration:
         return updated
 
     def check(self) -> None:
-        """Hold it against the service's rules.
+        """Check the settings against the service's rules.
 
         Raises:
             ApiError: A value is not allowed; the code and the message name it.
@@ -99,7 +99,7 @@ class Configuration:
         _require(
             NAME.fullmatch(self.name),
             *("InvalidParameterValue.FunctionName", "FunctionName", self.name),
-            "2 to 60 letters, digits, '-', '_', ':', from a letter to a letter or digit",
+            "2 to 60 letters, digits, '-', '_', ':'; first a letter, last a letter or digit",
         )
         _require(
             HANDLER.fullmatch(self.handler),
@@ -136,12 +136,12 @@ class Configuration:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Tell it in the fields of GetFunction, every one that the provider reads."""
+        """Return the fields of GetFunction, including all fields that the provider reads."""
         variables = [{"Key": key, "Value": value} for key, value in self.environment.items()]
         status = self.public_net.get("PublicNetStatus", "ENABLE")
         eip = self.public_net.get("EipConfig", {}).get("EipStatus", "DISABLE")
         return {
-            **{theirs: getattr(self, ours) for theirs, ours in _FIELDS.items()},
+            **{field: getattr(self, name) for field, name in _FIELDS.items()},
             "FunctionName": self.name,
             "Namespace": self.namespace,
             "Environment": {"Variables": variables},
@@ -162,7 +162,7 @@ class Configuration:
 
 
 def _environment(environment: dict[str, Any]) -> dict[str, str]:
-    # The provider clears all variables by sending a single one without a name.
+    # To remove all variables, the provider sends a single variable without a name.
     variables = {
         variable["Key"]: variable.get("Value", "")
         for variable in environment.get("Variables") or []
@@ -183,6 +183,6 @@ def _environment(environment: dict[str, Any]) -> dict[str, str]:
     return variables
 
 
-def _require(condition: object, code: str, name: str, came: object, allowed: str) -> None:
+def _require(condition: object, code: str, name: str, value: object, allowed: str) -> None:
     if not condition:
-        raise ApiError(code, f"{name} is {came}; allowed: {allowed}")
+        raise ApiError(code, f"{name} is {value}; allowed: {allowed}")

@@ -1,4 +1,4 @@
-"""The COS trigger: an asynchronous event for each object that a rule of the bucket wants."""
+"""The COS trigger: an asynchronous event for each new object that matches a rule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HOST = re.compile(r"(?P<bucket>[a-z0-9-]+-\d+)\.cos\.(?P<region>[a-z0-9-]+)\.myqcloud\.com")
 _EVENTS = ("*", "Put", "Post", "Copy", "CompleteMultipartUpload", "Origin", "Replication")
 
-# The payload has a short code; no document lists them all. These are seen in samples.
+# The event contains a short code. No document lists all codes; these are from samples.
 _SHORT_REGIONS = {
     "ap-guangzhou": "gz",
     "ap-shanghai": "sh",
@@ -28,7 +28,7 @@ _SHORT_REGIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CosRule:
-    """Which new objects of which bucket invoke the function."""
+    """A trigger's rule: new objects of this bucket that invoke the function."""
 
     bucket: str
     region: str
@@ -38,10 +38,10 @@ class CosRule:
 
     @classmethod
     def parse(cls, name: str, desc: str) -> CosRule:
-        """Read a trigger's name, the bucket's domain, and its TriggerDesc.
+        """Read a rule from the trigger's name, which is the bucket's domain, and its TriggerDesc.
 
         Raises:
-            ApiError: One of them is not as the service wants it.
+            ApiError: The name or the TriggerDesc is invalid.
         """
         host = _HOST.fullmatch(name)
         if host is None:
@@ -49,17 +49,17 @@ class CosRule:
                 "InvalidParameterValue.TriggerName",
                 f"TriggerName is {name}; allowed: <bucket>-<appid>.cos.<region>.myqcloud.com",
             )
-        given = _parse_desc(desc)
-        filters = given.get("filter") or {}
+        fields = _parse_desc(desc)
+        filters = fields.get("filter") or {}
         return cls(
             bucket=host["bucket"],
             region=host["region"],
-            event=given["event"],
+            event=fields["event"],
             prefix=filters.get("Prefix", ""),
             suffix=filters.get("Suffix", ""),
         )
 
-    def wants(self, created: ObjectCreated) -> bool:
+    def matches(self, created: ObjectCreated) -> bool:
         """Whether this object invokes the function."""
         return (
             (self.bucket, self.region) == (created.bucket, created.region)
@@ -69,7 +69,7 @@ class CosRule:
         )
 
     def overlaps(self, other: CosRule) -> bool:
-        """Whether one object could fit both: the service refuses the second."""
+        """Whether an object can match both rules; the service refuses the second rule."""
         return (
             (self.bucket, self.region) == (other.bucket, other.region)
             and (_covers(self.event, other.event) or _covers(other.event, self.event))
@@ -79,7 +79,7 @@ class CosRule:
 
 
 def cos_event(created: ObjectCreated, account: Account, function: str) -> dict[str, Any]:
-    """Build the event that the function gets.
+    """Build the event that the function receives.
 
     https://cloud.tencent.com/document/product/583/9707
     """
@@ -130,31 +130,32 @@ def cos_event(created: ObjectCreated, account: Account, function: str) -> dict[s
 
 def _parse_desc(desc: str) -> dict[str, Any]:
     try:
-        given = json.loads(desc)
-        fits = given["event"].partition(":ObjectCreated:")
+        fields = json.loads(desc)
+        service, _, operation = fields["event"].partition(":ObjectCreated:")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ApiError(
             "InvalidParameterValue.TriggerDesc",
             'TriggerDesc of a cos trigger is JSON: {"event": …, "filter": {"Prefix", "Suffix"}}',
         ) from None
-    if fits[0] != "cos" or fits[2] not in _EVENTS:
+    if service != "cos" or operation not in _EVENTS:
         raise ApiError(
             "InvalidParameterValue.TriggerDesc",
-            f"event is {given['event']}; the local cloud raises cos:ObjectCreated:"
+            f"event is {fields['event']}; the local cloud supports cos:ObjectCreated:"
             + "|".join(_EVENTS),
         )
-    unknown = given.keys() - {"event", "filter", "bucketUrl"}
-    unknown |= (given.get("filter") or {}).keys() - {"Prefix", "Suffix"}
+    unknown = fields.keys() - {"event", "filter", "bucketUrl"}
+    unknown |= (fields.get("filter") or {}).keys() - {"Prefix", "Suffix"}
     if unknown:
         raise ApiError(
-            "InvalidParameterValue.TriggerDesc", f"TriggerDesc has unknown {', '.join(unknown)}"
+            "InvalidParameterValue.TriggerDesc",
+            f"TriggerDesc has unknown fields: {', '.join(unknown)}",
         )
-    return dict(given)
+    return dict(fields)
 
 
 def _covers(pattern: str, event: str) -> bool:
     return pattern == event or (pattern.endswith("*") and event.startswith(pattern[:-1]))
 
 
-def _nested(has: Any, one: str, other: str) -> bool:  # noqa: ANN401  str.startswith's type is not sayable
-    return bool(has(one, other) or has(other, one))
+def _nested(has: Any, first: str, second: str) -> bool:  # noqa: ANN401  an unbound method of str
+    return bool(has(first, second) or has(second, first))

@@ -21,9 +21,9 @@ _HORIZON = timedelta(days=366 * 4)
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The moments at which a timer fires, in Beijing time.
+    """A parsed cron expression; its times are Beijing time.
 
-    A day counts by its number or by its weekday where both are restricted, as in the cloud.
+    If day and weekday are both restricted, a date matches by either of them, as in the cloud.
     https://cloud.tencent.com/document/product/583/9708
     """
 
@@ -36,7 +36,7 @@ class Cron:
         """Read seven fields, or the older five without seconds and year.
 
         Raises:
-            ValueError: It is no such expression; the message names the part.
+            ValueError: The expression is invalid; the message contains the invalid part.
         """
         parts = text.upper().split()
         if len(parts) == 5:  # noqa: PLR2004  minute to weekday
@@ -47,25 +47,25 @@ class Cron:
         return cls(values, parts[3] == "*", parts[5] == "*")
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """Find the first firing after a moment; None if there is none within four years."""
+        """Return the first time of firing after a moment; None without one in four years."""
         local = moment.astimezone(BEIJING)
         seconds, minutes, hours = (sorted(values) for values in self.fields[:3])
         day, last = local.date(), local.date() + _HORIZON
         while day <= last:
-            if self._has_day(day):
+            if self._matches_date(day):
                 for hour, minute, second in itertools.product(hours, minutes, seconds):
-                    fires = datetime.combine(day, time(hour, minute, second), BEIJING)
-                    if fires > local:
-                        return fires
+                    fire_time = datetime.combine(day, time(hour, minute, second), BEIJING)
+                    if fire_time > local:
+                        return fire_time
             day += timedelta(days=1)
         return None
 
-    def _has_day(self, day: date) -> bool:
+    def _matches_date(self, day: date) -> bool:
         _, _, _, days, months, weekdays, years = self.fields
         by_number, by_weekday = day.day in days, day.isoweekday() % 7 in weekdays
-        either = self.any_day or self.any_weekday
-        fits = (by_number and by_weekday) if either else (by_number or by_weekday)
-        return fits and day.month in months and day.year in years
+        is_any = self.any_day or self.any_weekday
+        matches = (by_number and by_weekday) if is_any else (by_number or by_weekday)
+        return matches and day.month in months and day.year in years
 
 
 def _field(text: str, low: int, high: int) -> frozenset[int]:

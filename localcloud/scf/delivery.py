@@ -1,4 +1,4 @@
-"""Asynchronous events: accepted at once, delivered when there is room, tried again, given up."""
+"""The queue of asynchronous events: delivery, retries and drops."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from localcloud.scf.function import Function
     from localcloud.scf.instance import Failure
 
-RETRY_INTERVAL_S = (
-    60  # between two tries of an event: fixed, https://cloud.tencent.com/document/product/583/41138
-)
+RETRY_INTERVAL_S = 60  # between two attempts of an event: fixed, https://cloud.tencent.com/document/product/583/41138
 
-# Not the function's fault: tried again until the event is too old, however often.
+# Failures of the platform: retried until the event is too old, without a limit on retries.
 PLATFORM_FAILURES = frozenset({429, 432, 449, 500})
 
 logger = logging.getLogger(__name__)
@@ -27,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """One event, and how often it failed."""
+    """An event and the number of its failures."""
 
     event: Any
     failures: int = 0
@@ -44,26 +42,26 @@ class EventQueue:
         self._stopped = False
 
     def accept(self, event: Any) -> None:  # noqa: ANN401  any JSON
-        """Take an event; what becomes of it shows in the function's counters."""
+        """Enqueue an event; the function's counters show the outcome."""
         fault = self._faults.take(f"scf.{self._function.name}", "drop", "repeat", "delay") or ""
         if fault == "drop":
-            self._drop("told to")
+            self._drop("a fault applied")
         elif fault.startswith("delay"):
-            self._later(float(argument(fault)), _Delivery(event))
+            self._submit_after(float(argument(fault)), _Delivery(event))
         else:
             for _ in range(2 if fault == "repeat" else 1):
                 self._submit(_Delivery(event))
 
     def stop(self) -> None:
-        """Deliver nothing more."""
+        """Stop the delivery of events."""
         self._stopped = True
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, delivery: _Delivery) -> None:
         if not self._stopped:
-            self._workers.submit(self._deliver, delivery).add_done_callback(_report)
+            self._workers.submit(self._deliver, delivery).add_done_callback(_log_error)
 
-    def _later(self, seconds: float, delivery: _Delivery) -> None:
+    def _submit_after(self, seconds: float, delivery: _Delivery) -> None:
         self._clock.after(seconds, lambda: self._submit(delivery))
 
     def _deliver(self, delivery: _Delivery) -> None:
@@ -73,14 +71,14 @@ class EventQueue:
         failures = delivery.failures + 1
         if self._may_retry(failures, outcome.failure):
             self._function.count(retries=1)
-            self._later(RETRY_INTERVAL_S, _Delivery(delivery.event, failures))
+            self._submit_after(RETRY_INTERVAL_S, _Delivery(delivery.event, failures))
         else:
             self._drop(f"failed {failures} times")
 
-    def _may_retry(self, failures: int, last: Failure) -> bool:
+    def _may_retry(self, failures: int, last_failure: Failure) -> bool:
         policy = self._function.retry_policy
-        is_counted = last.status not in PLATFORM_FAILURES
-        if is_counted and failures > policy.retries:
+        is_of_function = last_failure.status not in PLATFORM_FAILURES
+        if is_of_function and failures > policy.retries:
             return False
         return failures * RETRY_INTERVAL_S <= policy.ttl_s
 
@@ -89,6 +87,6 @@ class EventQueue:
         logger.warning("event of function %s dropped: %s", self._function.name, reason)
 
 
-def _report(future: Future[None]) -> None:
+def _log_error(future: Future[None]) -> None:
     if not future.cancelled() and (error := future.exception()):
         logger.error("delivering an event failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""A function: its configuration, its code, its instances, and what it has done."""
+"""A function: its configuration, its code, its instances and its counters."""
 
 from __future__ import annotations
 
@@ -28,41 +28,41 @@ if TYPE_CHECKING:
 KEY_LIFETIME_S = 7200
 MAX_RETRIES = 2
 MIN_TTL_S, MAX_TTL_S = 60, 6 * 3600
-KEY_REFRESH_S = 1800  # well before the end, so that no invocation outlives its key
+KEY_REFRESH_S = 1800  # this long before a key expires, so that no invocation outlives its key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What all functions of one cloud share."""
+class Platform:
+    """The parts of the cloud that all its functions share."""
 
     account: Account
     keys: Keys
     now: Callable[[], float]
     faults: Faults
     proxy_url: str
-    """Where requests to the cloud's real host names go."""
+    """The proxy for requests to the cloud's host names."""
     home: Path
     max_instances: int
     log: Callable[[str, str], None]
-    """Takes a function's name and a line of its output."""
+    """Writes a line of a function's output; the arguments are the function's name and the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What becomes of an asynchronous event whose function fails."""
+    """The retries and the maximum age of an asynchronous event."""
 
     retries: int = MAX_RETRIES
     ttl_s: int = MAX_TTL_S
 
     @classmethod
-    def parse(cls, given: dict[str, Any]) -> RetryPolicy:
-        """Read an AsyncTriggerConfig.
+    def parse(cls, config: dict[str, Any]) -> RetryPolicy:
+        """Read a policy from an AsyncTriggerConfig.
 
         Raises:
-            ApiError: It is not allowed.
+            ApiError: A value is not allowed.
         """
-        retry = given.get("RetryConfig") or [{"RetryNum": MAX_RETRIES}]
-        policy = cls(retry[0]["RetryNum"], given.get("MsgTTL", MAX_TTL_S))
+        retry = config.get("RetryConfig") or [{"RetryNum": MAX_RETRIES}]
+        policy = cls(retry[0]["RetryNum"], config.get("MsgTTL", MAX_TTL_S))
         if not (0 <= policy.retries <= MAX_RETRIES and MIN_TTL_S <= policy.ttl_s <= MAX_TTL_S):
             raise ApiError(
                 "InvalidParameterValue.AsyncTriggerConfig",
@@ -72,46 +72,43 @@ class RetryPolicy:
         return policy
 
     def describe(self) -> dict[str, Any]:
-        """Write it as an AsyncTriggerConfig."""
+        """Return the policy as an AsyncTriggerConfig."""
         return {"RetryConfig": [{"RetryNum": self.retries}], "MsgTTL": self.ttl_s}
 
 
 @dataclass(slots=True)
 class Counters:
-    """How a function has fared."""
+    """Counters of a function's invocations."""
 
     invocations: int = 0
     errors: int = 0
     retries: int = 0
     dropped: int = 0
     cpu_s: float = 0.0
-    """CPU time of its invocations, without the start of an instance."""
+    """The CPU time of the invocations, without the start of instances."""
 
 
 class Function:
-    """One function of the default namespace; configuration and code may be replaced.
+    """A function of the default namespace; configuration and code may be replaced.
 
-    In the cloud it takes seconds until a new or changed function can be changed again. Here it
-    takes until somebody has looked, so that a client that does not wait fails each time and not
-    by chance.
+    In the cloud a new or changed function can be changed again after some seconds. Here it can be
+    changed after the next GetFunction, so that a client that does not poll always fails.
     """
 
-    def __init__(
-        self, configuration: Configuration, package: Package, surroundings: Surroundings
-    ) -> None:
+    def __init__(self, configuration: Configuration, package: Package, platform: Platform) -> None:
         self.id = f"lam-{uuid.uuid4().hex[:8]}"
         self.counters = Counters()
         self.retry_policy = RetryPolicy()
         self.reserved_mb: int | None = None
-        """The most memory that all its instances may take; none: no such limit."""
+        """The maximum memory of all instances together; None is no limit."""
         self._status = "Creating"
-        self._surroundings = surroundings
+        self._platform = platform
         self._lock = threading.Lock()
         self._key: Key | None = None
         self._created = self._modified = _now()
         self.configuration = configuration
         self.package = package
-        self._constants = self._context()
+        self._shared_context = self._context()
         self._pool = self._new_pool()
 
     @property
@@ -121,11 +118,11 @@ class Function:
 
     @property
     def instances(self) -> int:
-        """How many processes it has now."""
+        """The current number of instances."""
         return self._pool.size
 
     def describe(self) -> dict[str, Any]:
-        """Tell it in the fields of GetFunction, but for its triggers."""
+        """Return the fields of GetFunction, without the triggers."""
         return {
             **self.configuration.describe(),
             "FunctionId": self.id,
@@ -140,38 +137,38 @@ class Function:
         }
 
     def settle(self) -> None:
-        """Let a change that was under way be complete."""
+        """Complete a creation or an update."""
         self._status = "Active"
 
     def check_settled(self) -> None:
-        """Refuse to change what is still changing.
+        """Raise if a creation or an update is not complete.
 
         Raises:
-            ApiError: Nobody has waited until the function was active.
+            ApiError: The function is not active.
         """
         if self._status != "Active":
             raise ApiError(
                 "FailedOperation.FunctionStatusError",
-                f"function {self.name} is {self._status}: wait until GetFunction says Active",
+                f"function {self.name} is {self._status}: poll GetFunction until Status is Active",
             )
 
     def reserve(self, megabytes: int | None) -> None:
-        """Limit its instances by their memory together; 0 stops it, None is no limit."""
+        """Limit the memory of all instances together; 0 stops the function, None is no limit."""
         self.reserved_mb = megabytes
         self._pool.reserve(self._quota())
 
     def replace(self, configuration: Configuration, package: Package) -> None:
-        """Take another configuration or code; events under way end on the old."""
+        """Replace configuration and code; running invocations end on the old version."""
         self._status = "Updating"
         old = self._pool
         self.configuration, self.package, self._key = configuration, package, None
         self._modified = _now()
-        self._constants = self._context()
+        self._shared_context = self._context()
         self._pool = self._new_pool()
         old.retire()
 
     def invoke(self, event: Any) -> Outcome:  # noqa: ANN401  any JSON
-        """Handle one event, on an instance of its own, and wait for what comes of it."""
+        """Handle an event on an instance of its own, and return the outcome."""
         request_id = str(uuid.uuid4())
         outcome = self._handle(request_id, event)
         failed = int(outcome.failure is not None)
@@ -179,14 +176,14 @@ class Function:
         self._log_failure(outcome)
         return outcome
 
-    def count(self, **more: float) -> None:
+    def count(self, **increments: float) -> None:
         """Add to the counters."""
         with self._lock:
-            for name, number in more.items():
+            for name, number in increments.items():
                 setattr(self.counters, name, getattr(self.counters, name) + number)
 
     def stop(self) -> None:
-        """End all its processes."""
+        """Stop all instances."""
         self._pool.stop()
 
     def _handle(self, request_id: str, event: Any) -> Outcome:  # noqa: ANN401  any JSON
@@ -194,7 +191,7 @@ class Function:
             Invocation(
                 request_id=request_id,
                 event=event,
-                context={**self._constants, "request_id": request_id},
+                context={**self._shared_context, "request_id": request_id},
                 environment=self._credentials(),
                 timeout_s=self.configuration.timeout_s,
                 kill_after_s=self._kill_fault(),
@@ -202,7 +199,7 @@ class Function:
         )
 
     def _quota(self) -> int | None:
-        """Tell how many events it may handle at once."""
+        """Return the maximum number of concurrent events; None is no limit."""
         if self.reserved_mb is None:
             return None
         return self.reserved_mb // self.configuration.memory_mb
@@ -213,29 +210,29 @@ class Function:
             handler=self.configuration.handler,
             environment=self._environment(),
             init_timeout_s=self.configuration.init_timeout_s,
-            log=lambda line: self._surroundings.log(self.name, line),
+            log=lambda line: self._platform.log(self.name, line),
         )
-        return Pool(launch, self._surroundings.max_instances, self._quota())
+        return Pool(launch, self._platform.max_instances, self._quota())
 
     def _kill_fault(self) -> float | None:
-        fault = self._surroundings.faults.take(f"scf.{self.name}", "kill")
+        fault = self._platform.faults.take(f"scf.{self.name}", "kill")
         return None if fault is None else float(argument(fault) or 0)
 
     def _log_failure(self, outcome: Outcome) -> None:
         if failure := outcome.failure:
             text = failure.stack.rstrip() or f"{failure.status} {failure.message}"
-            self._surroundings.log(self.name, text)
+            self._platform.log(self.name, text)
 
     def _environment(self) -> dict[str, str]:
-        """Build what SCF sets (https://cloud.tencent.com/document/product/583/30228).
+        """Build the variables that SCF sets (https://cloud.tencent.com/document/product/583/30228).
 
-        The proxy is the one addition: it leads the cloud's real host names to the local cloud.
+        Only the proxy is added: it sends requests for the cloud's host names to the local cloud.
         """
-        account, folder = self._surroundings.account, str(self.package.folder)
+        account, folder = self._platform.account, str(self.package.folder)
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": os.environ.get("LANG", "C.UTF-8"),
-            "HOME": str(self._surroundings.home),
+            "HOME": str(self._platform.home),
             "PWD": folder,
             "PYTHONPATH": folder,
             "PYTHONDONTWRITEBYTECODE": "x",
@@ -248,7 +245,7 @@ class Function:
             "SCF_FUNCTIONVERSION": "$LATEST",
             "SCF_NAMESPACE": self.configuration.namespace,
             "SCF_RUNTIME": self.configuration.runtime,
-            "HTTP_PROXY": self._surroundings.proxy_url,
+            "HTTP_PROXY": self._platform.proxy_url,
             "NO_PROXY": "127.0.0.1,localhost",
             **self.configuration.environment,
         }
@@ -264,17 +261,17 @@ class Function:
         }
 
     def _fresh_key(self) -> Key:
-        now = self._surroundings.now()
+        now = self._platform.now()
         with self._lock:
             if self._key is None or (self._key.expires_at or 0) - now < KEY_REFRESH_S:
-                self._key = self._surroundings.keys.issue(
+                self._key = self._platform.keys.issue(
                     self.configuration.role, expires_at=now + KEY_LIFETIME_S
                 )
             return self._key
 
     def _context(self) -> dict[str, Any]:
-        """Build what every context of this configuration holds, but for the `request_id`."""
-        configuration, account = self.configuration, self._surroundings.account
+        """Build the context of an invocation, without the `request_id`."""
+        configuration, account = self.configuration, self._platform.account
         environment = {"SCF_NAMESPACE": configuration.namespace, **configuration.environment}
         return {
             "memory_limit_in_mb": configuration.memory_mb,

@@ -1,4 +1,4 @@
-"""A function behind HTTP: one request, one synchronous invocation, one answer."""
+"""A function behind HTTP: one request, one synchronous invocation, one response."""
 
 from __future__ import annotations
 
@@ -26,70 +26,71 @@ MAX_BODY = 6 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HttpFunction:
-    """A function, and what goes wrong on the way to it."""
+    """A function behind HTTP, with the faults of its requests."""
 
     function: Function
     clock: Clock
     faults: Faults
-    shape: Callable[[Outcome], Response]
-    """Turns what came of an invocation into an answer."""
+    to_response: Callable[[Outcome], Response]
+    """Builds the response from the outcome of an invocation."""
 
     def answer(self, request: Request, event: dict[str, Any]) -> Response:
-        """Invoke the function with the event that a request has become."""
+        """Invoke the function with a request's event, and return the response."""
         if len(request.body) > MAX_BODY:
-            return failure(406, f"the request body has {len(request.body)} bytes, at most 6 MB")
+            return error_response(
+                406, f"the request body has {len(request.body)} bytes, at most 6 MB"
+            )
         fault = self.faults.take(
             f"scf.{self.function.name}", "throttle", "http_500", "lost_reply", "delay"
         )
         if fault in {"throttle", "http_500"}:
-            return failure(429 if fault == "throttle" else 500, "told to fail")
+            return error_response(429 if fault == "throttle" else 500, "a fault applied")
         if fault and fault.startswith("delay"):
             time.sleep(float(argument(fault)) / self.clock.speed)
         outcome = self.function.invoke(event)
         if fault == "lost_reply":
             raise LostReplyError
-        return self.shape(outcome)
+        return self.to_response(outcome)
 
 
-def response_of(outcome: Outcome) -> Response:
-    """Answer as a Function URL does: `statusCode` makes a value the answer, else it is JSON."""
+def url_response(outcome: Outcome) -> Response:
+    """Build a Function URL's response: from `statusCode` and so on, or the value as JSON."""
     if outcome.failure:
-        return _json(_told(outcome), outcome.failure.status)
+        return _json(_failure_text(outcome), outcome.failure.status)
     if len(outcome.value) > MAX_BODY:
-        return failure(407, f"the answer has {len(outcome.value)} bytes, at most 6 MB")
+        return error_response(407, f"the response has {len(outcome.value)} bytes, at most 6 MB")
     value = json.loads(outcome.value)
     if not isinstance(value, dict) or "statusCode" not in value:
         return _json(outcome.value, 200)
-    return _spelled_out(value)
+    return _from_fields(value)
 
 
-def integrated(outcome: Outcome) -> Response:
-    """Answer as API Gateway does where it was told to: a value must be a whole answer.
+def integrated_response(outcome: Outcome) -> Response:
+    """Build API Gateway's integrated response: the value must have a `statusCode`.
 
-    That a function failed is told with HTTP 200.
-    https://cloud.tencent.com/document/product/583/12513
+    A failure of the function is HTTP 200. https://cloud.tencent.com/document/product/583/12513
     """
     if outcome.failure:
-        return _json(_told(outcome), 200)
+        return _json(_failure_text(outcome), 200)
     value = json.loads(outcome.value)
     if not isinstance(value, dict) or "statusCode" not in value:
         return _invalid_format("statusCode is missing")
-    return response_of(outcome)
+    return url_response(outcome)
 
 
-def passed_through(outcome: Outcome) -> Response:
-    """Answer as API Gateway does otherwise: any value is the JSON body of a 200."""
-    return _json(_told(outcome) if outcome.failure else outcome.value, 200)
+def plain_response(outcome: Outcome) -> Response:
+    """Build API Gateway's plain response: any value is the JSON body of a 200."""
+    return _json(_failure_text(outcome) if outcome.failure else outcome.value, 200)
 
 
-def failure(status: int, message: str) -> Response:
-    """Answer that the platform itself refuses."""
+def error_response(status: int, message: str) -> Response:
+    """Build the response to a request that the platform refuses."""
     return Response.of_json(
         {"errorCode": -1, "errorMessage": message, "statusCode": status}, status
     )
 
 
-def _told(outcome: Outcome) -> str:
+def _failure_text(outcome: Outcome) -> str:
     return json.dumps(outcome.failure.as_json(outcome.request_id)) if outcome.failure else "null"
 
 
@@ -97,7 +98,7 @@ def _json(text: str, status: int) -> Response:
     return Response(status, text.encode(), {"Content-Type": "application/json"})
 
 
-def _spelled_out(value: dict[str, Any]) -> Response:
+def _from_fields(value: dict[str, Any]) -> Response:
     headers = {
         name: ", ".join(map(str, content)) if isinstance(content, list) else str(content)
         for name, content in (value.get("headers") or {}).items()
@@ -108,8 +109,8 @@ def _spelled_out(value: dict[str, Any]) -> Response:
         return _invalid_format(str(error))
 
 
-def _invalid_format(why: str) -> Response:
-    return failure(403, f"Invalid scf response format: {why}")
+def _invalid_format(reason: str) -> Response:
+    return error_response(403, f"Invalid scf response format: {reason}")
 
 
 def _body(value: dict[str, Any]) -> bytes:

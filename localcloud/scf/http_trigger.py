@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from localcloud.core import ApiError
-from localcloud.scf.http import HttpFunction, failure, response_of
+from localcloud.scf.http import HttpFunction, error_response, url_response
 from localcloud.server import Request, Response, Server
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ class _Desc(BaseModel):
 
 
 class Net(_Desc):
-    """Which of its two addresses a Function URL has."""
+    """The addresses that a Function URL has."""
 
     enable_intranet: bool = False
     enable_extranet: bool = False
 
 
 class Cors(_Desc):
-    """What the platform answers browsers of other origins."""
+    """The CORS settings of a Function URL."""
 
     enable: bool = True
     origins: tuple[str, ...] = ()
@@ -42,13 +42,13 @@ class Cors(_Desc):
     credentials: bool = False
 
     def allows(self, request: Request) -> bool:
-        """Whether the request comes from a page that may read the answer."""
+        """Whether the origin of a request may read the response."""
         origin = request.headers.get("origin", "")
         return self.enable and bool(origin) and ("*" in self.origins or origin in self.origins)
 
-    def answer_headers(self, request: Request) -> dict[str, str]:
-        """Name what the page may do."""
-        found = {
+    def response_headers(self, request: Request) -> dict[str, str]:
+        """Build the CORS headers of a response."""
+        headers = {
             "Access-Control-Allow-Origin": request.headers.get("origin", ""),
             "Access-Control-Allow-Methods": ", ".join(self.methods),
             "Access-Control-Allow-Headers": ", ".join(self.headers),
@@ -57,7 +57,7 @@ class Cors(_Desc):
             "Access-Control-Allow-Credentials": "true" if self.credentials else "",
             "Vary": "Origin",
         }
-        return {name: value for name, value in found.items() if value}
+        return {name: value for name, value in headers.items() if value}
 
 
 class UrlDesc(_Desc):
@@ -72,42 +72,42 @@ class UrlDesc(_Desc):
 
     @classmethod
     def parse(cls, desc: str) -> UrlDesc:
-        """Read it.
+        """Read a TriggerDesc.
 
         Raises:
-            ApiError: It is not as the service wants it; the message names the field.
+            ApiError: The TriggerDesc is invalid; the message names the field.
         """
         try:
             return cls.model_validate_json(desc)
         except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            where = ".".join(map(str, fault["loc"])) or "TriggerDesc"
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "TriggerDesc"
             raise ApiError(
-                "InvalidParameterValue.TriggerDesc", f"{where}: {fault['msg']}"
+                "InvalidParameterValue.TriggerDesc", f"{where}: {first['msg']}"
             ) from None
 
 
 class FunctionUrl:
-    """An open port in front of one function."""
+    """A loopback port in front of one function."""
 
     def __init__(self, function: Function, desc: UrlDesc, clock: Clock, faults: Faults) -> None:
-        self._http = HttpFunction(function, clock, faults, response_of)
-        self._given = desc
+        self._http = HttpFunction(function, clock, faults, url_response)
+        self._settings = desc
         self._server = Server(0, self._serve)
         self._server.start()
 
     @property
     def desc(self) -> str:
-        """Its TriggerDesc as the API returns it: with the addresses."""
-        net = self._given.net_config.model_dump(by_alias=True)
+        """The TriggerDesc as the API returns it, with the addresses."""
+        net = self._settings.net_config.model_dump(by_alias=True)
         for name in ("Intranet", "Extranet"):
             net[f"{name}Url"] = self.url if net[f"Enable{name}"] else ""
-        given = self._given.model_dump(by_alias=True, mode="json", exclude_none=True)
-        return json.dumps({**given, "NetConfig": net})
+        desc = self._settings.model_dump(by_alias=True, mode="json", exclude_none=True)
+        return json.dumps({**desc, "NetConfig": net})
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the port."""
         return f"http://127.0.0.1:{self._server.port}"
 
     def close(self) -> None:
@@ -115,14 +115,14 @@ class FunctionUrl:
         self._server.stop()
 
     def change(self, desc: UrlDesc) -> None:
-        """Take other settings; the address stays."""
-        self._given = desc
+        """Replace the settings; the address stays."""
+        self._settings = desc
 
     def _serve(self, request: Request) -> Response:
-        cors = self._given.cors_config
+        cors = self._settings.cors_config
         if cors is None or not cors.allows(request):
             return self._invoke(request)
-        headers = cors.answer_headers(request)
+        headers = cors.response_headers(request)
         if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
             return Response(204, b"", headers)
         response = self._invoke(request)
@@ -132,16 +132,16 @@ class FunctionUrl:
         )
 
     def _invoke(self, request: Request) -> Response:
-        if self._given.auth_type == "CAM":
-            return failure(401, "the local cloud knows no signature for a Function URL")
+        if self._settings.auth_type == "CAM":
+            return error_response(401, "the local cloud does not support AuthType CAM")
         return self._http.answer(request, url_event(request))
 
 
 def url_event(request: Request) -> dict[str, Any]:
-    """Build the event that the function gets.
+    """Build the event that the function receives.
 
-    The cloud's documents leave open what repeated and empty query parameters look like; here
-    they are a list and an empty string. https://cloud.tencent.com/document/product/583/96099
+    The documents do not define repeated and empty query parameters; here they are a list and an
+    empty string. https://cloud.tencent.com/document/product/583/96099
     """
     query = parse_qs(request.query, keep_blank_values=True)
     return {

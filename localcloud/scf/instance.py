@@ -26,7 +26,7 @@ EXIT_TIMEOUT_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an invocation has no value, with SCF's status code.
+    """The failure of an invocation, with SCF's status code.
 
     430: the handler raised; 433: it took too long; 439: its process ended; 443: its module could
     not be imported; 450: importing took too long.
@@ -39,7 +39,7 @@ class Failure:
     stack: str = ""
 
     def as_json(self, request_id: str) -> dict[str, Any]:
-        """Tell it in the shape in which SCF does."""
+        """Return the failure in the form of SCF's response."""
         return {
             "errorCode": 1 if self.stack else -1,
             "errorMessage": f"{self.type}: {self.message}" if self.stack else self.message,
@@ -51,7 +51,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one invocation: a value as JSON text, or a failure."""
+    """The outcome of an invocation: a value as JSON text, or a failure."""
 
     request_id: str
     value: str = "null"
@@ -61,7 +61,7 @@ class Outcome:
     cpu_s: float = 0.0
 
     def as_result(self) -> dict[str, Any]:
-        """Tell it in the fields of Invoke's Result."""
+        """Return the fields of Invoke's Result."""
         failure = self.failure
         return {
             "RetMsg": json.dumps(failure.as_json(self.request_id)) if failure else self.value,
@@ -77,7 +77,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """How to start instances of one version of a function."""
+    """The parameters to start an instance of one version of a function."""
 
     package: Package
     handler: str
@@ -88,44 +88,44 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """One event for one instance."""
+    """An event for an instance, with its context."""
 
     request_id: str
     event: Any
     context: dict[str, Any]
     environment: dict[str, str]
-    """Changes to the process's environment: credentials that are fresh."""
+    """Updates of the process's environment: the current credentials."""
     timeout_s: float
     kill_after_s: float | None = None
-    """A fault: kill the process so long after it got the event, in real seconds."""
+    """A fault: kill the process this many real seconds after it received the event."""
 
 
-class _Gone(Exception):  # noqa: N818  not an error: the process ended
+class _ChannelClosedError(Exception):
     """The process closed the channel."""
 
 
 class Instance:
-    """A process with the function's code, its output going to the function's log."""
+    """A process that runs the function's code; its output goes to the function's log."""
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._channel, theirs = socket.socketpair()
-        # -S hides this machine's packages: SCF has none either for Python 3.10, so what the zip
-        # forgot is missing here too. A session of its own keeps a terminal's Ctrl-C from it.
+        self._channel, runner_end = socket.socketpair()
+        # -S hides the installed packages: SCF has none for Python 3.10 either, so a package that
+        # the zip lacks is missing here, too. In its own session no Ctrl-C of a terminal stops it.
         self._process = subprocess.Popen(
             [
                 *(launch.package.interpreter, "-S", str(RUNNER)),
-                *(launch.handler, str(theirs.fileno())),
+                *(launch.handler, str(runner_end.fileno())),
             ],
             cwd=launch.package.folder,
             env=dict(launch.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[runner_end.fileno()],
             start_new_session=True,
         )
-        theirs.close()
+        runner_end.close()
         self._output = threading.Thread(target=self._copy_output, daemon=True)
         self._output.start()
         self._failure: Failure | None = None
@@ -142,26 +142,26 @@ class Instance:
         return self._ready and self._failure is None
 
     def handle(self, invocation: Invocation) -> Outcome:
-        """Hand one event over and wait for what comes of it."""
+        """Send an event to the process and wait for the outcome."""
         self._initialise()
         started = time.monotonic()
-        answer = {} if self._failure else self._ask(invocation)
+        reply = {} if self._failure else self._exchange(invocation)
         return Outcome(
             invocation.request_id,
-            answer.get("value", "null"),
-            self._failure or _failure_of(answer),
+            reply.get("value", "null"),
+            self._failure or _failure_of(reply),
             time.monotonic() - started,
-            answer.get("memory", 0),
-            answer.get("cpu_s", 0.0),
+            reply.get("memory", 0),
+            reply.get("cpu_s", 0.0),
         )
 
     def kill(self) -> None:
-        """End the process and whatever it started."""
+        """Kill the process and its child processes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End the process and wait until it is gone."""
+        """Kill the process and wait for its end."""
         self.kill()
         self._process.wait()
         self._channel.close()
@@ -172,27 +172,27 @@ class Instance:
             return
         seconds = self._launch.init_timeout_s
         try:
-            fault = self._receive(seconds).get("failure")
-        except _Gone:
-            self._failure = self._ended()
+            failure = self._receive(seconds).get("failure")
+        except _ChannelClosedError:
+            self._failure = self._exit_failure()
         except TimeoutError:
             self.kill()
             self._failure = Failure(
                 450, "InitTimeout", f"Function init timed out after {seconds:g} seconds"
             )
         else:
-            self._ready = fault is None
-            self._failure = fault and Failure(443, **fault)
+            self._ready = failure is None
+            self._failure = failure and Failure(443, **failure)
 
-    def _ask(self, invocation: Invocation) -> dict[str, Any]:
+    def _exchange(self, invocation: Invocation) -> dict[str, Any]:
         seconds = invocation.timeout_s
         try:
             self._send(invocation)
             if invocation.kill_after_s is not None:
-                self._work_and_die(invocation.kill_after_s)
+                self._kill_after(invocation.kill_after_s)
             return self._receive(seconds)
-        except _Gone:
-            self._failure = self._ended()
+        except _ChannelClosedError:
+            self._failure = self._exit_failure()
         except TimeoutError:
             self.kill()
             self._failure = Failure(
@@ -200,17 +200,17 @@ class Instance:
             )
         return {}
 
-    def _work_and_die(self, seconds: float) -> None:
-        """Let the process work for so long, or to its end if that comes first; then kill it.
+    def _kill_after(self, seconds: float) -> None:
+        """Kill the process after this time, or earlier if the handler ends.
 
-        Whatever it answers is lost, so that the fault comes true however quick the handler is.
+        The reply is discarded, so that the fault applies to a fast handler, too.
         """
         with contextlib.suppress(TimeoutError, BlockingIOError):
             self._receive(seconds)
         self.kill()
-        raise _Gone
+        raise _ChannelClosedError
 
-    def _ended(self) -> Failure:
+    def _exit_failure(self) -> Failure:
         return Failure(
             439, "ProcessExited", f"User process exit with code {self._exit_code()} when running"
         )
@@ -218,7 +218,7 @@ class Instance:
     def _exit_code(self) -> int:
         try:
             return self._process.wait(EXIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:  # it closed the channel and lives on
+        except subprocess.TimeoutExpired:  # the process closed the channel but still runs
             self.kill()
             return self._process.wait()
 
@@ -233,7 +233,7 @@ class Instance:
         try:
             self._channel.sendall(struct.pack(">I", len(body)) + body)
         except OSError:
-            raise _Gone from None
+            raise _ChannelClosedError from None
 
     def _receive(self, timeout_s: float) -> dict[str, Any]:
         self._channel.settimeout(timeout_s)
@@ -248,7 +248,7 @@ class Instance:
             except ConnectionError:
                 part = b""
             if not part:
-                raise _Gone
+                raise _ChannelClosedError
             received += part
         return bytes(received)
 
@@ -258,5 +258,5 @@ class Instance:
                 self._launch.log(line.decode(errors="replace").rstrip("\n"))
 
 
-def _failure_of(answer: dict[str, Any]) -> Failure | None:
-    return Failure(430, **answer["failure"]) if "failure" in answer else None
+def _failure_of(reply: dict[str, Any]) -> Failure | None:
+    return Failure(430, **reply["failure"]) if "failure" in reply else None

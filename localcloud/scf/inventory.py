@@ -1,4 +1,4 @@
-"""What the account has of SCF: its functions by name and state, its quotas and their use."""
+"""The responses about an account's functions: the list of functions, and quotas with usage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_TRIGGERS = 10
 MAX_TIMEOUT_S = 900
 ORDERS = ("AddTime", "ModTime", "FunctionName")
 FILTERS = ("Status", "Runtime", "Type", "Role", "ClsTopicId", "ClsLogsetId")
-"""The fields by which ListFunctions filters here, beside `tag-<key>`."""
+"""The filters that ListFunctions supports here, besides `tag-<key>`."""
 
 _LISTED = (
     *("ModTime", "AddTime", "Runtime", "FunctionName", "FunctionId", "Namespace", "Status"),
@@ -27,32 +27,34 @@ _LISTED = (
 
 
 def functions(described: Iterable[Json], params: Json) -> list[Json]:
-    """Choose and sort functions as ListFunctions is asked to.
+    """Filter and sort functions by the parameters of ListFunctions.
 
     Raises:
-        ApiError: The order or a filter is not known here.
+        ApiError: The order or a filter is not supported.
     """
     order = params.get("Orderby", "FunctionName")
     check_one_of(order, "Orderby", ORDERS)
     check_one_of(params.get("Order", "ASC"), "Order", ("ASC", "DESC"))
     filters = params.get("Filters") or []
-    found = [
+    matching = [
         function
         for function in described
         if params.get("SearchKey", "") in function["FunctionName"]
         and params.get("Description", "") in function.get("Description", "")
-        and all(_passes(function, one["Name"], one["Values"]) for one in filters)
+        and all(_passes(function, rule["Name"], rule["Values"]) for rule in filters)
     ]
-    return sorted(found, key=lambda one: one[order], reverse=params.get("Order") == "DESC")
+    return sorted(
+        matching, key=lambda function: function[order], reverse=params.get("Order") == "DESC"
+    )
 
 
 def listed(function: Json) -> Json:
-    """Keep the fields of a function that a list tells."""
+    """Return the fields of a function that ListFunctions contains."""
     return {name: function[name] for name in _LISTED if name in function}
 
 
 def account(names: list[str], *, total_mb: int, reserved_mb: int) -> Json:
-    """Tell the quotas of the account and what is used of them."""
+    """Build the response of GetAccount: the quotas of the account and their usage."""
     usage = {
         "Functions": names,
         "Namespace": "default",

@@ -1,4 +1,4 @@
-"""A function's code: the zip unpacked into a read-only folder, and who can run it."""
+"""A function's code: the zip is unpacked into a read-only folder; a Python version is chosen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from localcloud.core import ApiError
 
-MAX_ZIP = 50 * 1024 * 1024  # the most that `Code.ZipFile` may hold
+MAX_ZIP = 50 * 1024 * 1024  # the maximum size of `Code.ZipFile`
 _BUILT_FOR = re.compile(r"\.cpython-(\d)(\d+)[.-]")
 
 
@@ -33,7 +33,7 @@ class Package:
 
 
 class PackageStore:
-    """Where packages are unpacked, each content once."""
+    """The folder of unpacked packages; the same content is unpacked once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -41,10 +41,10 @@ class PackageStore:
         self._unpacking = threading.Lock()
 
     def unpack(self, zip_base64: str) -> Package:
-        """Unpack the code into a folder of its own.
+        """Unpack the code into its own folder.
 
         Raises:
-            ApiError: It is not base64, not a zip, or too large.
+            ApiError: The code is not base64, not a zip, or too large.
         """
         content = _decode(zip_base64)
         digest = hashlib.sha256(content).hexdigest()
@@ -54,7 +54,7 @@ class PackageStore:
         return Package(folder, choose_interpreter(names), len(content))
 
     def clear(self) -> None:
-        """Delete everything; read-only folders must become writable first."""
+        """Delete all packages; their read-only folders are made writable first."""
         for path, _, _ in os.walk(self._folder):
             Path(path).chmod(0o755)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -63,8 +63,8 @@ class PackageStore:
 def choose_interpreter(names: list[str]) -> str:
     """Choose a Python that can run a package with these files.
 
-    Compiled files tell what it was built for, and pure Python runs on SCF's 3.10. Where this
-    machine has no such Python, the one that runs the local cloud must do.
+    The version is that of the compiled files; pure Python runs on SCF's 3.10. Without this version
+    on the machine, the interpreter is the one that runs the local cloud.
     """
     built_for = {match.groups() for name in names if (match := _BUILT_FOR.search(name))}
     version = ".".join(built_for.pop()) if len(built_for) == 1 else "3.10"
@@ -73,23 +73,25 @@ def choose_interpreter(names: list[str]) -> str:
 
 @functools.cache
 def find_python(version: str) -> str | None:
-    """Find a Python of this version that really starts, such as "3.10"; None where there is none.
+    """Find a Python of a version such as "3.10" that starts; None if there is none.
 
-    A name on the path may be a version manager's stub that refuses to run, so its homes are
-    searched too.
+    A name on the path may be a version manager's stub that does not start, so the folders of
+    version managers are searched, too.
     """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     homes = (Path.home() / ".pyenv" / "versions", Path.home() / ".local/share/uv/python")
     installed = (path for home in homes for path in home.glob(f"*{version}.*/bin/python3"))
     candidates = [shutil.which(f"python{version}"), *sorted(map(str, installed))]
-    return next((found for one in candidates if one and (found := _started(one, version))), None)
+    started = (_executable_if(candidate, version) for candidate in candidates if candidate)
+    return next((executable for executable in started if executable), None)
 
 
-def _started(python: str, version: str) -> str | None:
-    ask = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
-    asked = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
-    executable, *numbers = asked.stdout.split("\n") if asked.returncode == 0 else [""]
+def _executable_if(python: str, version: str) -> str | None:
+    """Return the path of an interpreter that starts and has this version; else None."""
+    script = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
+    process = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
+    executable, *numbers = process.stdout.split("\n") if process.returncode == 0 else [""]
     return executable if ".".join(numbers).strip(".") == version else None
 
 

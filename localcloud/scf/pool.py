@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """At most `limit` instances; whoever comes when all are busy waits.
+    """At most `limit` instances; an event waits while all instances are busy.
 
-    The cloud scales into the hundreds, and a laptop has a few cores. Above the function's own
-    quota nobody waits: that is 432, as in the cloud.
+    The limit suits a laptop with a few cores; the cloud starts hundreds of instances. An event
+    over the function's own quota does not wait: it fails with 432, as in the cloud.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Pool:
         self._limit = limit
         self._quota = quota
         self._start = start
-        self._events = 0
+        self._active_events = 0
         self._idle: list[Instance] = []
         self._busy: set[Instance] = set()
         self._count = 0
@@ -39,45 +39,47 @@ class Pool:
 
     @property
     def size(self) -> int:
-        """How many instances there are now."""
+        """The current number of instances."""
         return self._count
 
     def handle(self, invocation: Invocation) -> Outcome:
         """Handle one event on an idle instance, or on a new one."""
         if not self._admits():
-            over = Failure(432, "ResourceLimitReached", "the function's reserved quota is used up")
-            return Outcome(invocation.request_id, failure=over)
+            failure = Failure(
+                432, "ResourceLimitReached", "the function's reserved quota is used up"
+            )
+            return Outcome(invocation.request_id, failure=failure)
         try:
             return self._handle(invocation)
         finally:
             with self._changed:
-                self._events -= 1
+                self._active_events -= 1
 
     def _admits(self) -> bool:
-        """Count an event; one that waits here would have an instance in the cloud."""
+        """Count an event; a waiting event counts, too: in the cloud it would have an instance."""
         with self._changed:
-            if self._quota is not None and self._events >= self._quota:
+            if self._quota is not None and self._active_events >= self._quota:
                 return False
-            self._events += 1
+            self._active_events += 1
             return True
 
     def _handle(self, invocation: Invocation) -> Outcome:
-        instance = self._take()
+        instance = self._acquire()
         if instance is None:
-            stopped = Failure(500, "Stopped", "the local cloud is stopping")
-            return Outcome(invocation.request_id, failure=stopped)
+            failure = Failure(500, "Stopped", "the local cloud is stopping")
+            return Outcome(invocation.request_id, failure=failure)
         try:
             return instance.handle(invocation)
         finally:
-            self._give_back(instance)
+            self._release(instance)
 
     def reserve(self, quota: int | None) -> None:
-        """Change how many events it may handle at once; None is no limit."""
+        """Set the maximum number of concurrent events; None is no limit."""
         with self._changed:
             self._quota = quota
 
     def retire(self) -> None:
-        """Reuse nothing any more: end idle instances now and busy ones after their event."""
+        """Stop the idle instances now, and the busy instances after their event."""
         with self._changed:
             self._retired = True
             idle, self._idle = self._idle, []
@@ -87,7 +89,7 @@ class Pool:
             instance.close()
 
     def stop(self) -> None:
-        """End all instances now, in the middle of their work too."""
+        """Stop all instances now, including busy instances."""
         self._stopped = True
         self.retire()
         with self._changed:
@@ -95,9 +97,9 @@ class Pool:
                 instance.kill()
             self._changed.wait_for(lambda: self._count == 0, timeout=10)
 
-    def _take(self) -> Instance | None:
+    def _acquire(self) -> Instance | None:
         with self._changed:
-            self._changed.wait_for(self._may_take)
+            self._changed.wait_for(self._may_acquire)
             if self._stopped:
                 return None
             if self._idle:
@@ -105,16 +107,16 @@ class Pool:
                 self._busy.add(instance)
                 return instance
             self._count += 1
-        return self._start_one()
+        return self._start_instance()
 
-    def _may_take(self) -> bool:
+    def _may_acquire(self) -> bool:
         return self._stopped or bool(self._idle) or self._count < self._limit
 
-    def _start_one(self) -> Instance:
+    def _start_instance(self) -> Instance:
         try:
             instance = self._start(self._launch)
         except OSError:
-            self._forget_one()
+            self._count_stopped()
             raise
         with self._changed:
             self._busy.add(instance)
@@ -122,7 +124,7 @@ class Pool:
                 instance.kill()
         return instance
 
-    def _give_back(self, instance: Instance) -> None:
+    def _release(self, instance: Instance) -> None:
         with self._changed:
             self._busy.discard(instance)
             if instance.is_usable and not self._retired:
@@ -130,9 +132,9 @@ class Pool:
                 self._changed.notify()
                 return
         instance.close()
-        self._forget_one()
+        self._count_stopped()
 
-    def _forget_one(self) -> None:
+    def _count_stopped(self) -> None:
         with self._changed:
             self._count -= 1
             self._changed.notify_all()

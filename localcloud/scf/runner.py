@@ -1,4 +1,4 @@
-"""The inside of an instance: import the handler once, then answer one event at a time.
+"""The process of an instance: it imports the handler once, then handles one event at a time.
 
 Runs in the function's process, with nothing but the standard library:
 `python -S runner.py <file.function> <file descriptor of the channel>`.
@@ -24,26 +24,26 @@ from typing import IO, Any
 def main() -> None:
     """Serve events until the other end of the channel closes."""
     handler, descriptor = sys.argv[1], int(sys.argv[2])
-    del sys.path[0]  # the folder of this file is no business of the function's
+    del sys.path[0]  # the function must not import from this file's folder
     with os.fdopen(os.dup(descriptor), "rb") as incoming, os.fdopen(descriptor, "wb") as outgoing:
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         threading.Thread(target=_receive, args=(incoming, events), daemon=True).start()
         try:
             handle = _load(handler)
-        except Exception as error:  # noqa: BLE001  whatever the function's code raises is its result
+        except Exception as error:  # noqa: BLE001  any exception of the function is reported
             _send(outgoing, {"failure": _describe(error)})
             return
         _send(outgoing, {"ready": True})
         while True:
             message = events.get()
             os.environ.update(message["environment"])
-            _send(outgoing, _answer(handle, message))
+            _send(outgoing, _handle(handle, message))
 
 
 def _receive(incoming: IO[bytes], events: queue.SimpleQueue[dict[str, Any]]) -> None:
     while header := incoming.read(4):
         events.put(json.loads(incoming.read(*struct.unpack(">I", header))))
-    # The parent is gone, be it by SIGKILL: nobody else would end this process.
+    # The parent process has ended, perhaps by SIGKILL: this process must end itself.
     os._exit(0)
 
 
@@ -52,10 +52,10 @@ def _load(handler: str) -> Any:  # noqa: ANN401  a handler is any callable
     return getattr(importlib.import_module(file), function)
 
 
-def _answer(handle: Any, message: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
+def _handle(handle: Any, message: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
     started = time.process_time()
     try:
-        # Serialised here, so that a value which JSON cannot hold is the function's fault.
+        # Serialised inside `try`: a value that is not JSON is a failure of the function.
         value = json.dumps(handle(message["event"], message["context"]))
     except Exception as error:  # noqa: BLE001
         return {"failure": _describe(error)}
@@ -63,7 +63,7 @@ def _answer(handle: Any, message: dict[str, Any]) -> dict[str, Any]:  # noqa: AN
 
 
 def _peak_memory() -> int:
-    # Linux counts in ru_maxrss what the parent held when it started this process.
+    # On Linux ru_maxrss includes the memory of the parent when it started this process.
     with contextlib.suppress(OSError), open("/proc/self/status") as status:  # noqa: PTH123  no import
         for line in status:
             if line.startswith("VmHWM:"):

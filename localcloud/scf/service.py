@@ -15,14 +15,14 @@ from localcloud.scf import inventory
 from localcloud.scf.configuration import Configuration
 from localcloud.scf.cos_trigger import CosRule
 from localcloud.scf.delivery import EventQueue
-from localcloud.scf.function import Function, RetryPolicy, Surroundings
+from localcloud.scf.function import Function, Platform, RetryPolicy
 from localcloud.scf.package import PackageStore
 from localcloud.scf.triggers import Triggers
 from localcloud.server import Response
 from localcloud.tags import Tags
 
 MEMORY_STEP_MB = 128
-# https://cloud.tencent.com/document/product/583/11637: the region's quota, and what stays free
+# https://cloud.tencent.com/document/product/583/11637: the region's quota, and its unreserved part
 ACCOUNT_MEMORY_MB, UNRESERVED_MB = 128_000, 12_800
 
 if TYPE_CHECKING:
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 
 class Storage(Protocol):
-    """What SCF needs of COS."""
+    """The interface of COS that SCF needs."""
 
     def has_bucket(self, name: str) -> bool:
-        """Whether there is a bucket of this name."""
+        """Whether a bucket of this name exists."""
 
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
-        """Call a listener at each new object."""
+        """Call a listener for each new object."""
 
 
 class Host(Protocol):
-    """What SCF needs of the cloud around it."""
+    """The interface of the cloud that SCF needs."""
 
     account: Account
     clock: Clock
@@ -56,31 +56,31 @@ class Host(Protocol):
     control_routes: dict[str, Callable[[Request], Response]]
 
     def role_trusts(self, role: str, service: str, /) -> bool:
-        """Whether there is a role of this name, and a service may become it."""
+        """Whether a role of this name exists and the service may assume it."""
 
     @property
     def cos(self) -> Storage:
-        """Where objects are created."""
+        """The object storage."""
 
     @property
     def url(self) -> str:
-        """Where the cloud listens, as a proxy too."""
+        """The address of the cloud, which is also a proxy."""
 
 
 PRINCIPAL = "scf.qcloud.com"
-"""Whom an execution role must trust."""
+"""The service that an execution role must trust."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A function with what feeds it."""
+    """A function with its event queue and its triggers."""
 
     function: Function
     queue: EventQueue
     triggers: Triggers
 
     def stop(self) -> None:
-        """Let nothing invoke it any more and end its processes."""
+        """Stop the triggers, the queue and the instances."""
         self.triggers.close()
         self.queue.stop()
         self.function.stop()
@@ -117,7 +117,7 @@ class Scf:
         self._log_lock = threading.Lock()
         self._logs: dict[str, IO[str]] = {}
         self.log_listeners: list[Callable[[str], None]] = []
-        """Each is called with every line that a function writes, behind `[<function>] `."""
+        """Each is called with every line of every function's output, after `[<function>] `."""
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateFunction": self._create_function,
             "GetFunction": self._get_function,
@@ -140,8 +140,8 @@ class Scf:
         cloud.cos.subscribe(self._object_created)
         cloud.control_routes["/_localcloud/scf"] = lambda _: Response.of_json(self.status())
 
-    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  the same for everybody who may call
-        """Carry an action out.
+    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  all callers get the same response
+        """Carry out an action.
 
         Raises:
             ApiError: The service refuses.
@@ -152,31 +152,31 @@ class Scf:
 
     @property
     def clock(self) -> Clock:
-        """The time of the cloud that it is part of."""
+        """The cloud's clock."""
         return self._cloud.clock
 
     @property
     def faults(self) -> Faults:
-        """What is to go wrong in that cloud."""
+        """The cloud's faults."""
         return self._cloud.faults
 
     def function(self, name: str) -> Function:
-        """Find a function, for another service that invokes it.
+        """Return a function, for another service that invokes it.
 
         Raises:
-            ApiError: There is none of this name.
+            ApiError: The function does not exist.
         """
         return self._find({"FunctionName": name}).function
 
     def user_of_topic(self, topic: str) -> str:
-        """Name a function that logs to a topic; empty where there is none."""
+        """Return a description of a function that logs to a topic; empty if there is none."""
         for name, deployed in self._deployed.items():
             if deployed.function.configuration.cls_topic_id == topic:
                 return f"the function {name}"
         return ""
 
     def status(self) -> dict[str, Any]:
-        """Tell how each function fares: instances, invocations, errors, retries, dropped."""
+        """Return the instances, the interpreter and the counters of each function."""
         return {
             name: {
                 "instances": deployed.function.instances,
@@ -187,11 +187,11 @@ class Scf:
         }
 
     def stop(self) -> None:
-        """End every process and remove every file of the functions."""
+        """Stop all instances and remove all files of the functions."""
         with self._lock:
-            deployed, self._deployed = self._deployed, {}
-        for one in deployed.values():
-            one.stop()
+            stopping, self._deployed = self._deployed, {}
+        for deployed in stopping.values():
+            deployed.stop()
         self._packages.clear()
         self._close_logs()
         self._folder.cleanup()
@@ -206,12 +206,12 @@ class Scf:
 
     def _create_function(self, params: dict[str, Any]) -> dict[str, Any]:
         configuration = Configuration.create(params)
-        self._check_surroundings(configuration)
+        self._check_references(configuration)
         package = self._package(params["Code"])
         with self._lock:
             if configuration.name in self._deployed:
                 raise ApiError("ResourceInUse.Function", f"{configuration.name} exists already")
-            function = Function(configuration, package, self._surroundings())
+            function = Function(configuration, package, self._platform())
             self._deployed[function.name] = self._deploy(function)
         self._tags.put("scf", _path(function.name), params.get("Tags"))
         return {}
@@ -230,25 +230,27 @@ class Scf:
 
     def _get_function(self, params: dict[str, Any]) -> dict[str, Any]:
         deployed = self._find(params)
-        given = {
+        fields = {
             **deployed.function.describe(),
             "Triggers": [trigger.describe() for trigger in deployed.triggers],
             "Tags": self._tags.of("scf", _path(deployed.function.name)),
         }
         deployed.function.settle()
-        return schema.filled(self.name, self.version, "GetFunctionResponse", given)
+        return schema.with_all_fields(self.name, self.version, "GetFunctionResponse", fields)
 
     def _list_functions(self, params: dict[str, Any]) -> dict[str, Any]:
         _check_namespace(params.get("Namespace", "default"))
         described = [self._described(deployed.function) for deployed in self._deployed.values()]
-        found = inventory.functions(described, params)
+        matching = inventory.functions(described, params)
         start = params.get("Offset", 0)
-        page = found[start : start + params.get("Limit", 20)]
+        page = matching[start : start + params.get("Limit", 20)]
         return {
-            "TotalCount": len(found),
+            "TotalCount": len(matching),
             "Functions": [
-                schema.filled(self.name, self.version, "Function", inventory.listed(one))
-                for one in page
+                schema.with_all_fields(
+                    self.name, self.version, "Function", inventory.listed(function)
+                )
+                for function in page
             ],
         }
 
@@ -259,22 +261,22 @@ class Scf:
 
     def _get_account(self, _params: dict[str, Any]) -> dict[str, Any]:
         functions = [deployed.function for deployed in self._deployed.values()]
-        answer = inventory.account(
+        content = inventory.account(
             [function.name for function in functions],
             total_mb=ACCOUNT_MEMORY_MB,
             reserved_mb=sum(function.reserved_mb or 0 for function in functions),
         )
         return {
-            "AccountUsage": schema.filled(
-                self.name, self.version, "UsageInfo", answer["AccountUsage"]
+            "AccountUsage": schema.with_all_fields(
+                self.name, self.version, "UsageInfo", content["AccountUsage"]
             ),
-            "AccountLimit": schema.filled(
-                self.name, self.version, "LimitsInfo", answer["AccountLimit"]
+            "AccountLimit": schema.with_all_fields(
+                self.name, self.version, "LimitsInfo", content["AccountLimit"]
             ),
         }
 
     def _update_function_code(self, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._settled(params).function
+        function = self._find_settled(params).function
         code = params.get("Code") or {"ZipFile": params.get("ZipFile", "")}
         handler = params.get("Handler", function.configuration.handler)
         configuration = function.configuration.update({"Handler": handler})
@@ -282,11 +284,11 @@ class Scf:
         return {}
 
     def _update_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._settled(params).function
+        function = self._find_settled(params).function
         if params.get("Runtime", function.configuration.runtime) != function.configuration.runtime:
             raise ApiError("InvalidParameterValue.Runtime", "Runtime cannot be changed")
         configuration = function.configuration.update(params)
-        self._check_surroundings(configuration)
+        self._check_references(configuration)
         function.replace(configuration, function.package)
         return {}
 
@@ -294,7 +296,7 @@ class Scf:
         deployed = self._find(params)
         with self._lock:
             del self._deployed[deployed.function.name]
-        self._tags.forget("scf", _path(deployed.function.name))
+        self._tags.remove("scf", _path(deployed.function.name))
         deployed.stop()
         return {}
 
@@ -309,15 +311,15 @@ class Scf:
     # Triggers
 
     def _create_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
-        chosen = self._settled(params)
+        target = self._find_settled(params)
         self._check_bucket(params)
         with self._lock:
-            others = [one for one in self._deployed.values() if one is not chosen]
-            elsewhere = [rule for one in others for rule in one.triggers.rules()]
-            return {"TriggerInfo": chosen.triggers.create(params, elsewhere).describe()}
+            others = [other for other in self._deployed.values() if other is not target]
+            other_rules = [rule for other in others for rule in other.triggers.rules()]
+            return {"TriggerInfo": target.triggers.create(params, other_rules).describe()}
 
     def _check_bucket(self, params: dict[str, Any]) -> None:
-        """Refuse a COS trigger on a bucket that does not exist."""
+        """Raise for a COS trigger on a bucket that does not exist."""
         if params["Type"] != "cos":
             return
         rule = CosRule.parse(params["TriggerName"], params.get("TriggerDesc", ""))
@@ -327,25 +329,26 @@ class Scf:
 
     def _update_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            self._settled(params).triggers.update(params)
+            self._find_settled(params).triggers.update(params)
         return {}
 
     def _delete_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            self._settled(params).triggers.delete(params)
+            self._find_settled(params).triggers.delete(params)
         return {}
 
     def _list_triggers(self, params: dict[str, Any]) -> dict[str, Any]:
         filters = params.get("Filters") or []
-        names = [name for one in filters if one["Name"] == "TriggerName" for name in one["Values"]]
-        found = [
+        by_name = [rule for rule in filters if rule["Name"] == "TriggerName"]
+        names = [name for rule in by_name for name in rule["Values"]]
+        matching = [
             trigger.describe()
             for trigger in self._find(params).triggers
             if not names or trigger.name in names
         ]
         start = params.get("Offset", 0)
-        page = found[start : start + params.get("Limit", 20)]
-        return {"TotalCount": len(found), "Triggers": page}
+        page = matching[start : start + params.get("Limit", 20)]
+        return {"TotalCount": len(matching), "Triggers": page}
 
     def _object_created(self, created: ObjectCreated) -> None:
         for deployed in list(self._deployed.values()):
@@ -360,24 +363,24 @@ class Scf:
     def _get_event_invoke_config(self, params: dict[str, Any]) -> dict[str, Any]:
         return {"AsyncTriggerConfig": self._find(params).function.retry_policy.describe()}
 
-    # The memory that all instances of a function may take
+    # The memory limit of all instances of a function
 
     def _put_reserved(self, params: dict[str, Any]) -> dict[str, Any]:
-        function, wanted = self._find(params).function, params["ReservedConcurrencyMem"]
-        if wanted % MEMORY_STEP_MB:
+        function, requested = self._find(params).function, params["ReservedConcurrencyMem"]
+        if requested % MEMORY_STEP_MB:
             raise ApiError(
                 "InvalidParameterValue",
-                f"ReservedConcurrencyMem is {wanted}; allowed: steps of {MEMORY_STEP_MB}",
+                f"ReservedConcurrencyMem is {requested}; allowed: steps of {MEMORY_STEP_MB}",
             )
-        others = [one.function for one in self._deployed.values() if one.function is not function]
-        taken = sum(other.reserved_mb or 0 for other in others)
-        left = ACCOUNT_MEMORY_MB - UNRESERVED_MB - taken
-        if wanted > left:
+        functions = [deployed.function for deployed in self._deployed.values()]
+        reserved = sum(other.reserved_mb or 0 for other in functions if other is not function)
+        available = ACCOUNT_MEMORY_MB - UNRESERVED_MB - reserved
+        if requested > available:
             raise ApiError(
                 "LimitExceeded.FunctionReservedConcurrencyMemory",
-                f"ReservedConcurrencyMem is {wanted}; allowed: at most {left}, which are left",
+                f"ReservedConcurrencyMem is {requested}; allowed: at most {available}",
             )
-        function.reserve(wanted)
+        function.reserve(requested)
         return {}
 
     def _get_reserved(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -388,9 +391,9 @@ class Scf:
         self._find(params).function.reserve(None)
         return {}
 
-    # What they share
+    # Shared by the actions
 
-    def _settled(self, params: dict[str, Any]) -> Deployed:
+    def _find_settled(self, params: dict[str, Any]) -> Deployed:
         deployed = self._find(params)
         deployed.function.check_settled()
         return deployed
@@ -409,7 +412,7 @@ class Scf:
             )
         return self._packages.unpack(code["ZipFile"])
 
-    def _check_surroundings(self, configuration: Configuration) -> None:
+    def _check_references(self, configuration: Configuration) -> None:
         _check_namespace(configuration.namespace)
         role = configuration.role
         if role and not self._cloud.role_trusts(role, PRINCIPAL):
@@ -422,8 +425,8 @@ class Scf:
                 "InvalidParameterValue.Cls", f"there is no topic {topic!r} in logset {logset!r}"
             )
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def _platform(self) -> Platform:
+        return Platform(
             account=self._cloud.account,
             keys=self._cloud.keys,
             now=self._cloud.clock.now,
@@ -442,7 +445,7 @@ class Scf:
             listener(f"[{function}] {line}")
 
     def _open_log(self, function: str) -> IO[str]:
-        """Open a log once; each line is there for others as soon as it is written."""
+        """Open a function's log file; each line is flushed when it is written."""
         self._logs[function] = (self._log_folder / f"{function}.log").open("a", buffering=1)
         return self._logs[function]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TimerTrigger:
-    """Fires until it is closed; `speed` makes its periods that much shorter."""
+    """Fires until it is closed; the clock's speed shortens its periods."""
 
     def __init__(self, cron: Cron, clock: Clock, fire: Callable[[datetime], None]) -> None:
         self._cron = cron
@@ -27,12 +27,12 @@ class TimerTrigger:
         self._schedule(datetime.fromtimestamp(clock.now(), timezone.utc))
 
     def close(self) -> None:
-        """Fire no more."""
+        """Stop firing."""
         self._closed.set()
 
     def _schedule(self, since: datetime) -> None:
-        # From one planned moment to the next, not from now: at a high speed the wall clock never
-        # reaches the planned moment, and would plan it again and again.
+        # The next moment is counted from the planned moment, not from now: at a high speed the
+        # wall clock is still before the planned moment, and would plan the same moment again.
         planned = self._cron.next_after(since)
         if planned is not None:
             wait = (planned - since).total_seconds()
@@ -48,7 +48,7 @@ def parse_cron(desc: str) -> Cron:
     """Read a TriggerDesc: a bare cron expression, or `{"cron": …}`.
 
     Raises:
-        ApiError: It is neither.
+        ApiError: The TriggerDesc is neither of them.
     """
     try:
         expression = json.loads(desc)["cron"] if desc.startswith("{") else desc
@@ -58,7 +58,7 @@ def parse_cron(desc: str) -> Cron:
 
 
 def timer_event(name: str, message: str, planned: datetime) -> dict[str, Any]:
-    """Build the event that the function gets."""
+    """Build the event that the function receives."""
     at = planned.astimezone(timezone.utc)
     return {
         "Type": "Timer",

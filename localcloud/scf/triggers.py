@@ -1,4 +1,4 @@
-"""The triggers of one function: created, listed, deleted as the API says."""
+"""The triggers of one function: create, update, list and delete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_OF_A_TYPE = 10
 
 @dataclass(slots=True, kw_only=True)
 class Trigger:
-    """One trigger, as ListTriggers tells it, and what feeds it."""
+    """A trigger, with the fields of ListTriggers and its event source."""
 
     name: str
     type: str
@@ -39,7 +39,7 @@ class Trigger:
     source: CosRule | TimerTrigger | FunctionUrl | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Write it in the API's fields."""
+        """Return the API's fields."""
         return {
             "TriggerName": self.name,
             "Type": self.type,
@@ -56,14 +56,14 @@ class Trigger:
         }
 
     def close(self) -> None:
-        """Invoke the function no more."""
+        """Stop invoking the function."""
         self.is_open = False
         if isinstance(self.source, TimerTrigger | FunctionUrl):
             self.source.close()
 
 
 class Triggers:
-    """What invokes one function."""
+    """The triggers of one function."""
 
     def __init__(
         self,
@@ -82,23 +82,23 @@ class Triggers:
         self._triggers: list[Trigger] = []
 
     def __iter__(self) -> Iterator[Trigger]:
-        """Walk them in the order in which they were created."""
+        """Iterate over the triggers in creation order."""
         return iter(tuple(self._triggers))
 
     def rules(self) -> list[CosRule]:
-        """List the rules of its COS triggers."""
+        """List the rules of the COS triggers."""
         sources = (trigger.source for trigger in self)
         return [source for source in sources if isinstance(source, CosRule)]
 
-    def create(self, params: dict[str, Any], elsewhere: Iterable[CosRule]) -> Trigger:
-        """Add one.
+    def create(self, params: dict[str, Any], other_rules: Iterable[CosRule]) -> Trigger:
+        """Add a trigger.
 
         Args:
             params: The parameters of CreateTrigger.
-            elsewhere: The rules of all other functions, with which it must not overlap.
+            other_rules: The rules of all other functions; a new rule must not overlap with them.
 
         Raises:
-            ApiError: It is there already, overlaps with another, or is not well described.
+            ApiError: The trigger exists, overlaps with another, or its TriggerDesc is invalid.
         """
         trigger = Trigger(
             name=params["TriggerName"],
@@ -109,26 +109,26 @@ class Triggers:
             created=_now(),
             description=params.get("Description", ""),
         )
-        self._check_room(trigger)
-        self._open(trigger, elsewhere)
+        self._check_conflicts(trigger)
+        self._open(trigger, other_rules)
         self._triggers.append(trigger)
         return trigger
 
     def update(self, params: dict[str, Any]) -> None:
-        """Change one; its address, if it has one, stays.
+        """Change a trigger; the URL of an `http` trigger stays.
 
         Raises:
-            ApiError: There is no such trigger, or it cannot be changed like this.
+            ApiError: The trigger does not exist, or the change is not allowed.
         """
         trigger = self._find(params)
         if "TriggerDesc" in params:
-            self._describe_anew(trigger, params["TriggerDesc"])
+            self._replace_desc(trigger, params["TriggerDesc"])
         trigger.message = params.get("CustomArgument", trigger.message)
         trigger.description = params.get("Description", trigger.description)
         trigger.is_open = params.get("Enable", "OPEN" if trigger.is_open else "CLOSE") == "OPEN"
         trigger.modified = _now()
 
-    def _describe_anew(self, trigger: Trigger, desc: str) -> None:
+    def _replace_desc(self, trigger: Trigger, desc: str) -> None:
         if isinstance(trigger.source, FunctionUrl):
             trigger.source.change(UrlDesc.parse(desc))
             trigger.desc = trigger.source.desc
@@ -138,30 +138,30 @@ class Triggers:
             old.close()
 
     def delete(self, params: dict[str, Any]) -> None:
-        """Remove one.
+        """Remove a trigger.
 
         Raises:
-            ApiError: There is no such trigger.
+            ApiError: The trigger does not exist.
         """
         trigger = self._find(params)
         self._triggers.remove(trigger)
         trigger.close()
 
     def object_created(self, created: ObjectCreated) -> None:
-        """Invoke the function if one of its rules wants a new object."""
+        """Invoke the function for a new object that matches one of its rules."""
         for trigger in self:
             rule = trigger.source
-            if isinstance(rule, CosRule) and trigger.is_open and rule.wants(created):
+            if isinstance(rule, CosRule) and trigger.is_open and rule.matches(created):
                 self._queue.accept(cos_event(created, self._account, self._function.name))
 
     def close(self) -> None:
-        """Invoke the function no more."""
+        """Stop invoking the function."""
         for trigger in self:
             trigger.close()
 
-    def _check_room(self, new: Trigger) -> None:
+    def _check_conflicts(self, new: Trigger) -> None:
         same_type = [trigger for trigger in self if trigger.type == new.type]
-        # COS triggers of one bucket all bear its name; their rules tell them apart.
+        # All COS triggers of a bucket have the bucket's name; only their rules differ.
         if new.type != "cos" and any(trigger.name == new.name for trigger in same_type):
             raise ApiError("ResourceInUse.TriggerName", f"trigger {new.name} exists already")
         if new.type == "http" and same_type:
@@ -172,9 +172,9 @@ class Triggers:
                 f"the function has {MAX_OF_A_TYPE} {new.type} triggers, the most allowed",
             )
 
-    def _open(self, trigger: Trigger, elsewhere: Iterable[CosRule]) -> None:
+    def _open(self, trigger: Trigger, other_rules: Iterable[CosRule]) -> None:
         if trigger.type == "cos":
-            trigger.source = self._rule(trigger, elsewhere)
+            trigger.source = self._rule(trigger, other_rules)
         elif trigger.type == "timer":
             trigger.source = self._timer(trigger)
         elif trigger.type == "http":
@@ -187,14 +187,14 @@ class Triggers:
                 f"Type is {trigger.type}; the local cloud has cos, http, timer",
             )
 
-    def _rule(self, trigger: Trigger, elsewhere: Iterable[CosRule]) -> CosRule:
+    def _rule(self, trigger: Trigger, other_rules: Iterable[CosRule]) -> CosRule:
         rule = CosRule.parse(trigger.name, trigger.desc)
         if rule.region != self._account.region:
             raise ApiError(
                 "InvalidParameterValue.TriggerName",
                 f"the bucket is in {rule.region}, the function in {self._account.region}",
             )
-        for other in (*elsewhere, *self.rules()):
+        for other in (*other_rules, *self.rules()):
             if rule.overlaps(other):
                 raise ApiError("ResourceInUse.Cos", f"the rule overlaps with {other}")
         return rule
@@ -212,8 +212,8 @@ class Triggers:
 
     def _find(self, params: dict[str, Any]) -> Trigger:
         for trigger in self:
-            same = (trigger.name, trigger.type) == (params["TriggerName"], params["Type"])
-            if same and (trigger.type != "cos" or _same_rule(trigger, params)):
+            is_named = (trigger.name, trigger.type) == (params["TriggerName"], params["Type"])
+            if is_named and (trigger.type != "cos" or _same_rule(trigger, params)):
                 return trigger
         raise ApiError("ResourceNotFound.Trigger", f"there is no trigger {params['TriggerName']}")
 

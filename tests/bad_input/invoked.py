@@ -1,4 +1,4 @@
-"""Functions invoked as SCF invokes them, with what they logged."""
+"""Functions invoked like SCF invokes them, with their log lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEY = "example-key"
 DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
 SECRETS = (KEY, DIGEST, "callbackkey", "signature=secret")
 LONGEST_LINE = 6000
-"""Characters of a log line: longer, and it holds what was sent."""
+"""The highest length of a log line; a longer line would contain the input."""
 
 SUBMIT = "/tencent-vod/v1/aigc-image"
 TASK: dict[str, Any] = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse"}
@@ -44,7 +44,7 @@ def new_world() -> World:
 
 @dataclass
 class Invoked:
-    """What came of one invocation."""
+    """The answer or error of one invocation, and its log lines."""
 
     answer: Any = None
     error: Exception | None = None
@@ -62,16 +62,16 @@ class Invoked:
 
     @property
     def crash(self) -> str:
-        """Return the stack of a fault of ours."""
-        return "".join(line["exception"] for line in self.said("call_crashed"))
+        """Return the stack traces of unexpected exceptions."""
+        return "".join(line["exception"] for line in self.logged("call_crashed"))
 
-    def said(self, event: str) -> list[dict[str, Any]]:
-        """Return the lines of one event."""
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines with this event."""
         return [line for line in self.lines if line["event"] == event]
 
 
 def post(source: str, body: str | bytes, path: str = SUBMIT, **headers: str) -> dict[str, Any]:
-    """Make the event of a call, in the form of either trigger."""
+    """Return the event of a call, in the form of one of the triggers."""
     event = copy.deepcopy(captured(f"{source}/status"))
     event |= {"httpMethod": "POST", "path": path, "queryString": {}}
     event["headers"] = {**event["headers"], "Authorization": f"Bearer {KEY}", **headers}
@@ -83,7 +83,7 @@ def post(source: str, body: str | bytes, path: str = SUBMIT, **headers: str) -> 
 
 
 def call(event: Any, world: World) -> Invoked:
-    """Hand an event to the gateway; what cannot be read never needs a runtime."""
+    """Pass an event to the gateway; an unreadable event needs no runtime."""
     with _logged() as invoked:
         try:
             request = HttpRequest.parse(event, request_id="invocation-1")
@@ -94,8 +94,8 @@ def call(event: Any, world: World) -> Invoked:
     return invoked
 
 
-def take(event: Any, world: World, rules: Rules = ANYTHING) -> Invoked:
-    """Hand an event to the upload function."""
+def call_upload(event: Any, world: World, rules: Rules = ANYTHING) -> Invoked:
+    """Pass an event to the upload function."""
     with _logged() as invoked:
         invoked.answer = upload.handle(CosEvent.parse(event), rules=rules, runtime=world.runtime())
     return invoked
@@ -103,7 +103,7 @@ def take(event: Any, world: World, rules: Rules = ANYTHING) -> Invoked:
 
 @contextlib.contextmanager
 def _logged() -> Iterator[Invoked]:
-    """Collect the lines, and check what holds of every line whatever came."""
+    """Collect the log lines; check that each is short and contains no secret."""
     invoked = Invoked()
     with contextlib.redirect_stdout(io.StringIO()) as stdout, invocation(CONTEXT):
         yield invoked

@@ -1,4 +1,4 @@
-"""A server on loopback that answers every request with the same bytes, whatever they are."""
+"""A server on loopback that answers every request with the same bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RawServer(socketserver.ThreadingTCPServer):
-    """Reads one request a connection, sends its reply, and hangs up."""
+    """Reads one request of each connection, sends its reply, and closes the connection."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -36,7 +36,7 @@ class _Connection(socketserver.BaseRequestHandler):
         while b"\r\n\r\n" not in received:
             received += self.request.recv(65536)
         self.server.requests.append(received)
-        with contextlib.suppress(OSError):  # the client has seen enough
+        with contextlib.suppress(OSError):  # the client closed the connection first
             if callable(self.server.reply):
                 self.server.reply(self.request)
             else:
@@ -55,7 +55,7 @@ def answering(reply: bytes | Callable[[socket.socket], None]) -> Iterator[RawSer
 
 
 def http(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:
-    """Write an answer; `Content-Length` is true unless it is given."""
+    """Return an HTTP answer; `Content-Length` is correct unless a header replaces it."""
     named = {"Content-Length": len(body), "Connection": "close"}
     named |= {name.replace("_", "-"): text for name, text in headers.items()}
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {text}" for name, text in named.items())]

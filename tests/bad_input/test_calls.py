@@ -1,4 +1,4 @@
-"""Calls that are wrong are refused in words; none crashes, none is paid."""
+"""Wrong calls are refused with a reason; none crashes, and none is paid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.bad_input.corpus import changed, corpus, data, grown
+from tests.bad_input.corpus import corpus, data, expanded, with_changes
 from tests.bad_input.invoked import (
     DIGEST,
     KEY,
@@ -46,7 +46,7 @@ anything = st.recursive(
 
 def body_of(case: dict[str, Any]) -> bytes:
     if "with" in case:
-        return json.dumps(TASK | grown(case["with"])).encode()
+        return json.dumps(TASK | expanded(case["with"])).encode()
     return json.dumps(case["json"]).encode() if "json" in case else data(case)
 
 
@@ -60,7 +60,7 @@ def assert_refused(invoked: Invoked, status: int) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("name", BODIES)
-def test_a_bad_body_is_refused_with_its_reason(name: str, source: str) -> None:
+def test_bad_body_is_refused_with_its_reason(name: str, source: str) -> None:
     error_type, case = BODIES[name]
     world = new_world()
 
@@ -79,31 +79,31 @@ def test_a_bad_body_is_refused_with_its_reason(name: str, source: str) -> None:
 def test_bad_headers_are_refused_with_their_reason(name: str, source: str) -> None:
     case, world = HEADERS[name], new_world()
     headers = {
-        header: str(grown(text)).replace("{digest}", DIGEST)
+        header: str(expanded(text)).replace("{digest}", DIGEST)
         for header, text in case["headers"].items()
     }
 
     invoked = call(post(source, json.dumps(TASK), **headers), world)
 
     assert_refused(invoked, case["status"])
-    of_the_key = "Authorization" if case["status"] == 401 else None
-    assert case.get("field", of_the_key) == invoked.body["field"]
+    default_field = "Authorization" if case["status"] == 401 else None
+    assert case.get("field", default_field) == invoked.body["field"]
     assert_nothing_was_paid(world)
 
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("name", EVENTS)
-def test_a_bad_event_is_answered_and_not_raised(name: str, source: str) -> None:
+def test_bad_event_is_answered_and_raises_nothing(name: str, source: str) -> None:
     case, world = EVENTS[name], new_world()
     good = post(source, json.dumps(TASK))
 
-    invoked = call(case["event"] if "event" in case else changed(good, case["change"]), world)
+    invoked = call(case["event"] if "event" in case else with_changes(good, case["change"]), world)
 
     assert_refused(invoked, case["status"])
     assert_nothing_was_paid(world)
 
 
-def test_what_the_corpus_is_made_of_is_good_where_nothing_was_changed() -> None:
+def test_unchanged_request_of_the_corpus_is_accepted() -> None:
     for source in SOURCES:
         world = new_world()
 
@@ -113,7 +113,7 @@ def test_what_the_corpus_is_made_of_is_good_where_nothing_was_changed() -> None:
         assert len(world.vendor.tasks) == 1
 
 
-def test_a_mark_of_byte_order_before_a_body_does_no_harm() -> None:
+def test_byte_order_mark_before_a_body_is_ignored() -> None:
     world = new_world()
 
     invoked = call(post("function_url", b"\xef\xbb\xbf" + json.dumps(TASK).encode()), world)
@@ -125,7 +125,7 @@ def test_a_mark_of_byte_order_before_a_body_does_no_harm() -> None:
     "prompt",
     ["line one\r\nline two\t\u2028", "\u202egnp", "\u200d", "\ufffd", "'; DROP --"],
 )
-def test_a_prompt_that_only_looks_odd_reaches_the_vendor_as_it_is(prompt: str) -> None:
+def test_odd_but_valid_prompt_reaches_the_vendor_unchanged(prompt: str) -> None:
     world = new_world()
 
     invoked = call(post("function_url", json.dumps(TASK | {"prompt": prompt})), world)
@@ -134,7 +134,7 @@ def test_a_prompt_that_only_looks_odd_reaches_the_vendor_as_it_is(prompt: str) -
     assert world.vendor.tasks[0].params["Prompt"] == prompt
 
 
-def test_what_was_refused_is_quoted_short_and_without_its_secret_part() -> None:
+def test_refusal_quotes_a_value_without_its_secret_part() -> None:
     secret = "https://example.com/" + "a" * 60 + "?q-signature=secret\x00"
     body = TASK | {"file_infos": [{"type": "Url", "url": secret}]}
 
@@ -147,7 +147,7 @@ def test_what_was_refused_is_quoted_short_and_without_its_secret_part() -> None:
 
 @bounded
 @given(fields=st.dictionaries(st.sampled_from([*TASK, "file_infos", "result", "seed"]), anything))
-def test_any_values_of_known_fields_are_taken_or_refused(fields: dict[str, Any]) -> None:
+def test_any_values_of_known_fields_are_accepted_or_refused(fields: dict[str, Any]) -> None:
     world = new_world()
 
     invoked = call(post("function_url", json.dumps(TASK | fields)), world)
@@ -169,7 +169,7 @@ def test_any_bytes_are_refused(body: bytes) -> None:
 
 @bounded
 @given(cut=st.integers(0, 200), flipped=st.binary(max_size=3))
-def test_a_body_cut_off_or_broken_anywhere_is_refused_or_whole(cut: int, flipped: bytes) -> None:
+def test_damaged_body_is_accepted_or_refused(cut: int, flipped: bytes) -> None:
     world = new_world()
     body = json.dumps(TASK).encode()
 
@@ -183,7 +183,7 @@ def test_a_body_cut_off_or_broken_anywhere_is_refused_or_whole(cut: int, flipped
     names=st.sets(st.sampled_from([*captured("function_url/status")]), min_size=1, max_size=3),
     value=anything,
 )
-def test_an_event_with_anything_in_it_is_answered(names: set[str], value: object) -> None:
+def test_event_with_arbitrary_values_is_answered(names: set[str], value: object) -> None:
     event = post("function_url", json.dumps(TASK)) | dict.fromkeys(names, value)
 
     invoked = call(event, new_world())
@@ -207,7 +207,7 @@ def test_any_path_is_answered(path: str, method: str, query: dict[str, Any]) -> 
 
 @bounded
 @given(authorization=st.text(st.characters(), max_size=80) | st.just(f"Basic {KEY}"))
-def test_no_other_text_is_a_key(authorization: str) -> None:
+def test_no_other_text_is_accepted_as_a_key(authorization: str) -> None:
     world = new_world()
 
     invoked = call(post("function_url", json.dumps(TASK), Authorization=authorization), world)
@@ -221,7 +221,7 @@ def test_no_other_text_is_a_key(authorization: str) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("name", corpus("callbacks"))
-def test_a_bad_callback_is_refused_with_its_reason(name: str, source: str) -> None:
+def test_bad_callback_is_refused_with_its_reason(name: str, source: str) -> None:
     world = new_world()
     body = data(corpus("callbacks")[name])
 
@@ -233,7 +233,7 @@ def test_a_bad_callback_is_refused_with_its_reason(name: str, source: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/vod/events/wrong", "/vod/events/猫", "/vod/events"])
-def test_a_callback_without_proof_is_not_even_read_aloud(path: str) -> None:
+def test_callback_without_a_valid_signature_causes_no_query(path: str) -> None:
     world = new_world()
     body = json.dumps(captured("vod_callback/image_finished") | {"Sign": "猫", "T": 2**62})
 
@@ -268,5 +268,5 @@ def test_any_callback_is_answered(path: str, event: dict[str, Any]) -> None:
     assert world.vendor.calls == []
 
 
-def test_the_submit_path_is_the_one_that_the_corpus_means() -> None:
+def test_submit_path_of_the_corpus_exists() -> None:
     assert call(post("function_url", "{}", SUBMIT), new_world()).status == 422

@@ -1,4 +1,4 @@
-"""Results that lie: about where they are, what they are, how large they are."""
+"""Results with a wrong address, wrong content or a wrong size are refused."""
 
 from __future__ import annotations
 
@@ -37,36 +37,36 @@ def fetch(
     *,
     transfer_s: float = 10,
 ) -> bytes:
-    """Download a result from a vendor that answers so; the proxy is all there is of a network."""
+    """Download a result from a vendor with this reply; all requests go use_proxy a local proxy."""
     with answering(reply) as vendor:
-        through(monkeypatch, vendor.url)
+        use_proxy(monkeypatch, vendor.url)
         try:
             return VendorDownloads(timeout_s=2, transfer_s=transfer_s).fetch(URL)
         finally:
             assert len(vendor.requests) == 1
 
 
-def through(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+def use_proxy(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, proxy)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
 
-# Where
+# Addresses
 
 
 @pytest.mark.parametrize("name", corpus("result_urls"))
-def test_nothing_is_fetched_from_a_host_that_is_not_the_vendors(
+def test_url_of_another_host_than_the_vendors_is_not_fetched(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with answering(http(picture())) as anybody:
-        through(monkeypatch, anybody.url)
+    with answering(http(picture())) as stranger:
+        use_proxy(monkeypatch, stranger.url)
 
         with pytest.raises(BadPictureError, match="not one of the vendor's hosts"):
             VendorDownloads().fetch(corpus("result_urls")[name])
 
-    assert anybody.requests == []
+    assert stranger.requests == []
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_nothing_is_fetched_from_a_host_that_is_not_the_vendors(
         "http://a.cos.ap-guangzhou.tencentcos.cn?key=a.png",
     ],
 )
-def test_the_vendors_own_urls_are_fetched(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_urls_of_the_vendor_are_fetched(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(http(picture())) as vendor:
-        through(monkeypatch, vendor.url)
+        use_proxy(monkeypatch, vendor.url)
 
         assert VendorDownloads().fetch(url) == picture()
 
 
-class Watching(BaseAdapter):
-    """Sends nothing: notes to which host a request that is ready to go would go."""
+class HostRecorder(BaseAdapter):
+    """Sends nothing; records the host of each prepared request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Watching(BaseAdapter):
         raise requests.ConnectionError
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Do nothing: there is nothing to close."""
 
 
 URL_PARTS = ("http://", "//", "/", "\\", "@", ":", "#", "?", ".", "%2f", "\t", "\n", ":80", "a")
@@ -113,8 +113,8 @@ URL_PARTS = ("http://", "//", "/", "\\", "@", ":", "#", "?", ".", "%2f", "\t", "
         max_size=7,
     ).map(lambda parts: f"http://{''.join(parts)}")
 )
-def test_whoever_reads_a_url_that_is_fetched_finds_a_host_of_the_vendors(url: str) -> None:
-    network = Watching()
+def test_fetched_url_has_a_host_of_the_vendor_for_every_parser(url: str) -> None:
+    network = HostRecorder()
     session = requests.Session()
     session.mount("http://", network)
 
@@ -124,10 +124,10 @@ def test_whoever_reads_a_url_that_is_fetched_finds_a_host_of_the_vendors(url: st
     assert all(host.endswith(HOSTS) for host in network.hosts)
 
 
-# What
+# Answers
 
 
-def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(http(picture())) as elsewhere:
         reply = http(b"", "302 Found", Location=f"{elsewhere.url}/a.png")
 
@@ -158,7 +158,7 @@ def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
         (http(gzip.compress(bytes(10**7)), Content_Encoding="gzip"), BadPictureError),
     ],
 )
-def test_an_answer_that_brings_no_whole_picture_is_told_by_its_kind(
+def test_answer_without_a_complete_picture_raises_the_matching_error(
     reply: bytes, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(error) as raised:
@@ -168,7 +168,7 @@ def test_an_answer_that_brings_no_whole_picture_is_told_by_its_kind(
     assert "secret" not in str(raised.value)
 
 
-def test_a_length_that_is_smaller_than_the_picture_leaves_one_cut_off(
+def test_content_length_below_the_picture_size_cuts_the_picture_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cut_off = fetch(monkeypatch, http(picture(), Content_Length=40))
@@ -177,7 +177,7 @@ def test_a_length_that_is_smaller_than_the_picture_leaves_one_cut_off(
         inspect(cut_off)
 
 
-def test_a_body_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def pour(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
         while True:
@@ -187,7 +187,7 @@ def test_a_body_without_end_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
         fetch(monkeypatch, pour, transfer_s=60)
 
 
-def test_a_body_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def drip(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         while True:
@@ -198,20 +198,20 @@ def test_a_body_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
         fetch(monkeypatch, drip, transfer_s=0.2)
 
 
-def test_nobody_at_home_is_told_from_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_port_is_an_ambiguous_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    through(monkeypatch, f"http://127.0.0.1:{port}")
+    use_proxy(monkeypatch, f"http://127.0.0.1:{port}")
 
     with pytest.raises(AmbiguousError):
         VendorDownloads().fetch(URL)
 
 
-# Which bytes
+# Contents
 
 
 @pytest.mark.parametrize("name", corpus("no_pictures") | corpus("unfinished_pictures"))
-def test_what_is_no_picture_is_not_stored(name: str) -> None:
+def test_content_that_is_no_picture_is_refused(name: str) -> None:
     bytes_ = data((corpus("no_pictures") | corpus("unfinished_pictures"))[name])
 
     with pytest.raises(BadPictureError) as raised:
@@ -221,8 +221,8 @@ def test_what_is_no_picture_is_not_stored(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_a_picture_cut_off_anywhere_is_not_stored(form: str) -> None:
-    whole = drawn(form)
+def test_picture_cut_off_at_any_byte_is_refused(form: str) -> None:
+    whole = noise_picture(form)
 
     for length in range(len(whole)):
         with pytest.raises(BadPictureError):
@@ -230,18 +230,18 @@ def test_a_picture_cut_off_anywhere_is_not_stored(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_what_follows_a_picture_does_no_harm(form: str) -> None:
-    whole = drawn(form)
+def test_bytes_after_a_picture_are_ignored(form: str) -> None:
+    whole = noise_picture(form)
 
-    seen = inspect(whole + b"<script>PK\x03\x04\xff\xda")
+    info = inspect(whole + b"<script>PK\x03\x04\xff\xda")
 
-    assert (seen.width, seen.height) == (inspect(whole).width, inspect(whole).height)
+    assert (info.width, info.height) == (inspect(whole).width, inspect(whole).height)
 
 
-def drawn(form: str) -> bytes:
-    into = io.BytesIO()
-    Image.effect_noise((17, 9), 50).convert("RGB").save(into, form)
-    return into.getvalue()
+def noise_picture(form: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise((17, 9), 50).convert("RGB").save(buffer, form)
+    return buffer.getvalue()
 
 
 @bounded
@@ -251,7 +251,7 @@ def drawn(form: str) -> bytes:
         st.sampled_from([picture()[:33], b"\xff\xd8\xff", b"RIFF\x20\0\0\0WEBPVP8 "]), st.binary()
     ).map(b"".join)
 )
-def test_any_bytes_are_a_picture_or_refused(bytes_: bytes) -> None:
+def test_any_bytes_are_accepted_or_refused(bytes_: bytes) -> None:
     for check in (inspect, lambda read: check_head(read[:HEAD])):
         with contextlib.suppress(BadPictureError):
             check(bytes_)
@@ -259,6 +259,6 @@ def test_any_bytes_are_a_picture_or_refused(bytes_: bytes) -> None:
 
 @settings(max_examples=25)
 @given(reply=st.binary(max_size=300))
-def test_any_answer_is_told_by_its_kind(reply: bytes) -> None:
+def test_any_answer_raises_an_expected_error(reply: bytes) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises((CloudError, BadPictureError)):
         fetch(monkeypatch, reply)

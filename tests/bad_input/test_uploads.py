@@ -1,4 +1,4 @@
-"""Uploads that are wrong cost nothing, and take no good one with them."""
+"""Wrong uploads cost nothing, and do not affect valid uploads in the same event."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from aigc.places import LONGEST_BEGIN
 from aigc.rules import RulesError, load_rules
 from aigc.triggers.cos import CosEvent
 from aigc.triggers.timer import TimerEvent
-from tests.bad_input.corpus import FOLDER, changed, corpus, data, grown
+from tests.bad_input.corpus import FOLDER, corpus, data, expanded, with_changes
 from tests.bad_input.invoked import (
     ANYTHING,
     CONTEXT,
     assert_nothing_was_paid,
+    call_upload,
     new_world,
-    take,
 )
 from tests.bad_input.test_calls import anything
 from tests.captured import captured
@@ -41,41 +41,41 @@ PREFIX = "/1250000000/inbox/"
 bounded = settings(max_examples=40)
 
 
-def put(key: str, **meta: str) -> dict[str, Any]:
-    """Make the record of an object."""
+def object_record(key: str, **meta: str) -> dict[str, Any]:
+    """Return the record of an object in a COS event."""
     record: dict[str, Any] = captured("cos/put")["Records"][0]
     record["cos"]["cosObject"] |= {"key": f"{PREFIX}{key}", "size": 1000, "url": "", "meta": meta}
     return record
 
 
-def uploaded(world: World, *keys: str) -> list[dict[str, Any]]:
+def upload_pictures(world: World, *keys: str) -> list[dict[str, Any]]:
     for key in keys:
         world.inbox.put(key, picture(), "image/png")
-    return [put(key, **{"x-cos-request-id": key}) for key in keys]
+    return [object_record(key, **{"x-cos-request-id": key}) for key in keys]
 
 
 # Keys
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_a_key_that_nothing_can_be_done_with_is_not_wanted(name: str) -> None:
-    world, key = new_world(), grown(KEYS[name]["key"])
-    [record] = uploaded(world, key)
+def test_unusable_key_is_not_wanted(name: str) -> None:
+    world, key = new_world(), expanded(KEYS[name]["key"])
+    [record] = upload_pictures(world, key)
 
-    invoked = take({"Records": [record]}, world)
+    invoked = call_upload({"Records": [record]}, world)
 
     assert invoked.answer == {"ignored": 0, "not_wanted": 1}
-    [said] = invoked.said("upload_not_wanted")
-    assert KEYS[name]["reason"] in said["reason"]
+    [line] = invoked.logged("upload_not_wanted")
+    assert KEYS[name]["reason"] in line["reason"]
     assert_nothing_was_paid(world)
 
 
 @pytest.mark.parametrize("name", corpus("good_keys"))
-def test_a_key_that_only_looks_odd_becomes_a_picture(name: str) -> None:
+def test_upload_with_an_odd_but_valid_key_is_accepted(name: str) -> None:
     world, key = new_world(), corpus("good_keys")[name]
-    records = uploaded(world, key)
+    records = upload_pictures(world, key)
 
-    invoked = take({"Records": records}, world)
+    invoked = call_upload({"Records": records}, world)
 
     assert invoked.answer == {"ignored": 0, "accepted": 1}
     assert f"/{key}?" in world.vendor.tasks[0].params["FileInfos"][0]["Url"]
@@ -83,11 +83,11 @@ def test_a_key_that_only_looks_odd_becomes_a_picture(name: str) -> None:
 
 @bounded
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
-def test_any_key_is_taken_or_refused_before_it_costs(key: str) -> None:
+def test_any_key_is_accepted_or_refused_before_it_costs(key: str) -> None:
     world = new_world()
-    records = uploaded(world, key)
+    records = upload_pictures(world, key)
 
-    invoked = take({"Records": records}, world)
+    invoked = call_upload({"Records": records}, world)
 
     assert sum(invoked.answer.values()) == 1
     assert len(world.vendor.tasks) == invoked.answer.get("accepted", 0)
@@ -101,27 +101,31 @@ def test_any_key_is_taken_or_refused_before_it_costs(key: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_bad_record_takes_no_good_one_with_it(name: str) -> None:
+def test_bad_record_does_not_affect_valid_records(name: str) -> None:
     world, case = new_world(), RECORDS[name]
-    good = uploaded(world, "anime/first.png", "anime/last.png")
-    bad = case["record"] if "record" in case else changed(put("gone.jpg"), case["change"])
+    good = upload_pictures(world, "anime/first.png", "anime/last.png")
+    bad = (
+        case["record"]
+        if "record" in case
+        else with_changes(object_record("gone.jpg"), case["change"])
+    )
 
-    invoked = take({"Records": [good[0], bad, good[1]]}, world)
+    invoked = call_upload({"Records": [good[0], bad, good[1]]}, world)
 
     assert invoked.answer["accepted"] == 2
     assert invoked.answer["ignored"] + invoked.answer.get("not_wanted", 0) == 1
-    [said] = invoked.said("record_ignored") + invoked.said("upload_not_wanted")
-    assert 0 < len(said["reason"]) < 300
+    [line] = invoked.logged("record_ignored") + invoked.logged("upload_not_wanted")
+    assert 0 < len(line["reason"]) < 300
     assert len(world.ledger_keys("jobs/")) == 2
 
 
 @bounded
 @given(records=st.lists(anything, max_size=4), where=st.integers(0, 4))
-def test_any_records_beside_a_good_one_leave_it_alone(records: list[Any], where: int) -> None:
+def test_any_other_records_do_not_affect_a_valid_record(records: list[Any], where: int) -> None:
     world = new_world()
-    [good] = uploaded(world, "anime/cat.png")
+    [good] = upload_pictures(world, "anime/cat.png")
 
-    invoked = take({"Records": [*records[:where], good, *records[where:]]}, world)
+    invoked = call_upload({"Records": [*records[:where], good, *records[where:]]}, world)
 
     assert invoked.answer == {"ignored": len(records), "accepted": 1}
 
@@ -137,30 +141,32 @@ def test_any_records_beside_a_good_one_leave_it_alone(records: list[Any], where:
     ),
     value=anything | st.text(st.characters(), max_size=50),
 )
-def test_any_value_in_a_record_leaves_the_others_alone(path: str, value: object) -> None:
+def test_any_value_in_a_record_does_not_affect_other_records(path: str, value: object) -> None:
     world = new_world()
-    good = uploaded(world, "anime/first.png", "anime/last.png")
+    good = upload_pictures(world, "anime/first.png", "anime/last.png")
 
-    invoked = take({"Records": [good[0], changed(put("x.png"), {path: value}), good[1]]}, world)
+    invoked = call_upload(
+        {"Records": [good[0], with_changes(object_record("x.png"), {path: value}), good[1]]}, world
+    )
 
     assert invoked.answer["accepted"] == 2
 
 
 @pytest.mark.parametrize("event", [None, [], "", {}, {"Records": None}, {"Records": []}])
-def test_an_event_without_a_record_is_raised_since_only_an_alarm_can_help(event: Any) -> None:
+def test_event_without_records_raises_an_error_for_the_alarm(event: Any) -> None:
     with pytest.raises(BadEventError, match="not a COS event"):
         upload.main_handler(event, CONTEXT)
 
 
 @pytest.mark.parametrize("name", corpus("timer_events"))
-def test_a_tick_that_is_none_is_raised_for_the_same_reason(name: str) -> None:
+def test_invalid_timer_event_raises_an_error_for_the_alarm(name: str) -> None:
     with pytest.raises(BadEventError, match="not a timer event"):
         sweep.main_handler(corpus("timer_events")[name], CONTEXT)
 
 
 @bounded
 @given(event=anything)
-def test_anything_is_a_tick_or_refused(event: Any) -> None:
+def test_any_other_value_is_refused_as_an_event(event: Any) -> None:
     with pytest.raises(BadEventError):
         TimerEvent.parse(event)
     with pytest.raises(BadEventError):
@@ -183,50 +189,54 @@ def test_anything_is_a_tick_or_refused(event: Any) -> None:
         ("   ", "a lighthouse"),
     ],
 )
-def test_a_prompt_however_it_was_encoded_is_read(header: str, prompt: str) -> None:
+def test_prompt_is_read_in_any_encoding(header: str, prompt: str) -> None:
     world = new_world()
-    uploaded(world, "cat.png")
+    upload_pictures(world, "cat.png")
 
-    take({"Records": [put("cat.png", **{"X-Cos-Meta-Aigc-Prompt": header})]}, world)
+    call_upload(
+        {"Records": [object_record("cat.png", **{"X-Cos-Meta-Aigc-Prompt": header})]}, world
+    )
 
     assert world.vendor.tasks[0].params["Prompt"] == prompt
 
 
 @pytest.mark.parametrize("header", ["a%00b", "%1B%5B2J", "%7F"])
-def test_a_prompt_that_nobody_typed_costs_nothing(header: str) -> None:
+def test_prompt_with_control_characters_costs_nothing(header: str) -> None:
     world = new_world()
-    uploaded(world, "cat.png")
+    upload_pictures(world, "cat.png")
 
-    invoked = take({"Records": [put("cat.png", **{"x-cos-meta-aigc-prompt": header})]}, world)
+    invoked = call_upload(
+        {"Records": [object_record("cat.png", **{"x-cos-meta-aigc-prompt": header})]}, world
+    )
 
     assert invoked.answer == {"ignored": 0, "not_wanted": 1}
-    assert "prompt" in invoked.said("upload_not_wanted")[0]["reason"]
+    assert "prompt" in invoked.logged("upload_not_wanted")[0]["reason"]
     assert_nothing_was_paid(world)
 
 
-def test_headers_that_are_no_text_are_passed_over() -> None:
+def test_headers_that_are_no_text_are_ignored() -> None:
     world = new_world()
-    [record] = uploaded(world, "cat.png")
+    [record] = upload_pictures(world, "cat.png")
     nested: Any = []
     for _ in range(5000):
         nested = [nested]
     record["cos"]["cosObject"]["meta"]["x-cos-meta-x"] = nested
 
-    assert take({"Records": [record]}, world).answer == {"ignored": 0, "accepted": 1}
+    assert call_upload({"Records": [record]}, world).answer == {"ignored": 0, "accepted": 1}
 
 
-# Pictures that are none
+# Content that is no picture
 
 
 @pytest.mark.parametrize("name", NO_PICTURES)
-def test_what_is_no_picture_is_not_paid_for(name: str) -> None:
+def test_content_that_is_no_picture_is_not_paid_for(name: str) -> None:
     world = new_world()
     world.inbox.put("cat.png", data(NO_PICTURES[name]), "image/png")
 
-    invoked = take({"Records": [put("cat.png")]}, world)
+    invoked = call_upload({"Records": [object_record("cat.png")]}, world)
 
     assert invoked.answer == {"ignored": 0, "not_wanted": 1}
-    assert invoked.said("upload_not_wanted")[0]["reason"]
+    assert invoked.logged("upload_not_wanted")[0]["reason"]
     assert_nothing_was_paid(world)
 
 
@@ -241,12 +251,12 @@ def test_what_is_no_picture_is_not_paid_for(name: str) -> None:
         ".aigc/mps/jobs%2f/1/a.png",
     ],
 )
-def test_what_mps_cannot_have_left_reads_no_record(key: str) -> None:
+def test_key_that_mps_cannot_have_written_causes_no_request_to_the_ledger(key: str) -> None:
     world = new_world()
-    record = changed(put(key), {"cos.cosBucket.name": "results"})
+    record = with_changes(object_record(key), {"cos.cosBucket.name": "results"})
     record["cos"]["cosObject"]["key"] = f"/1250000000/results/{key}"
 
-    invoked = take({"Records": [record]}, world)
+    invoked = call_upload({"Records": [record]}, world)
 
     assert invoked.answer == {"ignored": 0, "not_wanted": 1}
     assert world.store.requests == []
@@ -280,7 +290,7 @@ def test_bad_rules_are_refused_by_rule_and_field(path: Path, tmp_path: Path) -> 
     ],
     ids=["UTF-16", "Latin-1", "zero byte", "deep", "long number", "half a character"],
 )
-def test_what_is_no_toml_is_refused(text: bytes, tmp_path: Path) -> None:
+def test_invalid_toml_is_refused(text: bytes, tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_bytes(text)
 
@@ -288,7 +298,7 @@ def test_what_is_no_toml_is_refused(text: bytes, tmp_path: Path) -> None:
         load_rules(path)
 
 
-def test_rules_with_a_mark_of_byte_order_are_read(tmp_path: Path) -> None:
+def test_rules_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_bytes(b"\xef\xbb\xbfrule = []")
 
@@ -297,31 +307,38 @@ def test_rules_with_a_mark_of_byte_order_are_read(tmp_path: Path) -> None:
 
 @bounded
 @given(raw=anything | st.fixed_dictionaries({"rule": st.lists(anything, max_size=2)}))
-def test_any_rules_are_read_or_refused(raw: Any) -> None:
+def test_any_rules_are_accepted_or_refused(raw: Any) -> None:
     with contextlib.suppress(RulesError):
         ANYTHING.parse(raw)
 
 
 @pytest.mark.parametrize("prompt", ["Prompt", "prompt"])
-def test_an_uploads_prompt_replaces_the_rules_in_either_spelling(prompt: str) -> None:
+def test_prompt_of_an_upload_replaces_either_spelling_in_the_rule(prompt: str) -> None:
     task = {"ModelName": "GG", "ModelVersion": "3.0", prompt: "the rule's"}
     rules = ANYTHING.parse({"rule": [{"name": "any", "kind": "vod.image", "task": task}]})
     world = new_world()
-    uploaded(world, "cat.png")
+    upload_pictures(world, "cat.png")
 
-    take({"Records": [put("cat.png", **{"x-cos-meta-aigc-prompt": "its own"})]}, world, rules)
+    call_upload(
+        {"Records": [object_record("cat.png", **{"x-cos-meta-aigc-prompt": "its own"})]},
+        world,
+        rules,
+    )
 
     assert world.vendor.tasks[0].params["Prompt"] == "its own"
 
 
-def test_pictures_larger_than_any_are_refused_unread() -> None:
+def test_too_large_picture_is_refused_without_a_read() -> None:
     world = new_world()
-    uploaded(world, "cat.png")
+    upload_pictures(world, "cat.png")
 
-    invoked = take({"Records": [changed(put("cat.png"), {"cos.cosObject.size": MAX_BYTES})]}, world)
+    invoked = call_upload(
+        {"Records": [with_changes(object_record("cat.png"), {"cos.cosObject.size": MAX_BYTES})]},
+        world,
+    )
 
     assert invoked.answer == {"ignored": 0, "not_wanted": 1}
 
 
-def test_the_corpus_own_picture_is_one() -> None:
+def test_picture_of_the_corpus_is_valid() -> None:
     assert inspect(picture()).content_type == "image/png"

@@ -1,4 +1,4 @@
-"""Answers of the vendor that make no sense end a job or leave it be; none crashes, none pays."""
+"""Nonsense answers of the vendor end a job or change nothing; none crashes, none costs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from aigc.jobs import recover
 from aigc.jobs.settle import LONGEST_RUN_S
 from aigc.tasks.kind import ApiCall
 from aigc.tasks.kinds import KINDS
-from tests.bad_input.corpus import corpus, data, grown
+from tests.bad_input.corpus import corpus, data, expanded
 from tests.bad_input.invoked import SUBMIT, TASK, call, new_world, post
 from tests.bad_input.raw_server import answering, http
 from tests.bad_input.test_calls import anything
-from tests.bad_input.test_results import through
+from tests.bad_input.test_results import use_proxy
 from tests.fakes import FakeVendor, World
 from tests.unit.tasks.test_observe import detail
 
@@ -31,8 +31,8 @@ CREATE = ApiCall(service="vod", version="2018-07-17", action="CreateAigcImageTas
 bounded = settings(max_examples=50)
 
 
-class MuddledVendor(FakeVendor):
-    """Takes tasks as it should, and then says of them whatever it was told to."""
+class NonsenseVendor(FakeVendor):
+    """Accepts tasks correctly, and answers every query with a configured answer."""
 
     says: dict[str, Any]
 
@@ -42,36 +42,36 @@ class MuddledVendor(FakeVendor):
         return copy.deepcopy(self.says)
 
 
-def submitted(kind: str, says: dict[str, Any]) -> tuple[World, str]:
+def submit_to(kind: str, says: dict[str, Any]) -> tuple[World, str]:
     world = new_world()
-    world.vendor = MuddledVendor(world.results)
+    world.vendor = NonsenseVendor(world.results)
     world.vendor.says = says
     task = TASK if kind == "vod.image" else {"prompt": "a boat"}
     answer = call(post("function_url", json.dumps(task), PATHS[kind]), world)
     return world, str(answer.body["status_url"])
 
 
-def looked(world: World, url: str) -> dict[str, Any]:
+def status_of(world: World, url: str) -> dict[str, Any]:
     event = post("function_url", "", "/" + url.split("/", 3)[3]) | {"httpMethod": "GET"}
     world.clock.pass_time(5)
-    seen = call(event, world)
-    assert seen.status in {200, 202}, seen.crash
-    return seen.body
+    invoked = call(event, world)
+    assert invoked.status in {200, 202}, invoked.crash
+    return invoked.body
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
-def test_a_job_whose_vendor_talks_nonsense_ends_all_the_same(kind: str, name: str) -> None:
-    world, url = submitted(kind, grown(corpus("descriptions")[kind][name]))
+def test_job_ends_after_a_nonsense_answer_of_the_vendor(kind: str, name: str) -> None:
+    world, url = submit_to(kind, expanded(corpus("descriptions")[kind][name]))
 
-    looked(world, url)
+    status_of(world, url)
     recover.sweep(world.runtime())
     world.clock.pass_time(LONGEST_RUN_S + 60)
-    for _ in range(20):  # a task without room is tried again with a wait that doubles
+    for _ in range(20):  # a throttled task is retried with a doubled wait
         recover.sweep(world.runtime())
         world.clock.pass_time(3600)
 
-    assert looked(world, url)["status"] == "COMPLETED"
-    assert len(world.vendor.tasks) <= 1 or "throttled" in looked(world, url)["error_type"]
+    assert status_of(world, url)["status"] == "COMPLETED"
+    assert len(world.vendor.tasks) <= 1 or "throttled" in status_of(world, url)["error_type"]
     assert not [fetched for fetched in world.downloads.fetched if "evil" in fetched]
 
 
@@ -106,14 +106,14 @@ def test_any_list_of_tasks_is_searched(listed: Any) -> None:
 
 
 @pytest.mark.parametrize("task_id", [None, "", 7, ["task-1"], {"id": "task-1"}])
-def test_a_create_that_names_no_task_is_no_success_and_paid_once(task_id: object) -> None:
-    class Forgetful(FakeVendor):
+def test_create_without_a_task_id_is_paid_once(task_id: object) -> None:
+    class VendorWithoutTaskId(FakeVendor):
         def call(self, call: ApiCall) -> dict[str, Any]:
             answer = super().call(call)
             return answer | {"TaskId": task_id} if call.action.startswith("Create") else answer
 
     world = new_world()
-    world.vendor = Forgetful(world.results)
+    world.vendor = VendorWithoutTaskId(world.results)
 
     call(post("function_url", json.dumps(TASK)), world)
 
@@ -129,9 +129,9 @@ def _role(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"TENCENTCLOUD_{name}", "signature=secret")
 
 
-def created(monkeypatch: pytest.MonkeyPatch, reply: bytes) -> dict[str, Any]:
+def create_task(monkeypatch: pytest.MonkeyPatch, reply: bytes) -> dict[str, Any]:
     with answering(reply) as vendor:
-        through(monkeypatch, vendor.url)
+        use_proxy(monkeypatch, vendor.url)
         try:
             return CloudApi(site="cn", protocol="http").call(CREATE)
         finally:
@@ -140,13 +140,13 @@ def created(monkeypatch: pytest.MonkeyPatch, reply: bytes) -> dict[str, Any]:
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/html", ""])
 @pytest.mark.parametrize("name", corpus("api3_answers"))
-def test_an_answer_that_is_none_may_mean_that_it_was_done(
+def test_unreadable_answer_is_ambiguous(
     name: str, content_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reply = http(data(corpus("api3_answers")[name]), Content_Type=content_type)
 
     with pytest.raises(AmbiguousError) as raised:
-        created(monkeypatch, reply)
+        create_task(monkeypatch, reply)
 
     assert len(str(raised.value)) < 1000
     assert "secret" not in str(raised.value)
@@ -167,36 +167,34 @@ def test_an_answer_that_is_none_may_mean_that_it_was_done(
         http(b"x" * 2_000_000, "502 Bad Gateway"),
     ],
 )
-def test_a_connection_that_breaks_may_mean_that_it_was_done(
-    reply: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_broken_connection_is_ambiguous(reply: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AmbiguousError) as raised:
-        created(monkeypatch, reply)
+        create_task(monkeypatch, reply)
 
     assert len(str(raised.value)) < 1000
 
 
-def test_half_a_character_in_an_answer_is_mended_since_no_record_could_hold_it(
+def test_lone_surrogate_in_an_answer_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reply = http(
         b'{"Response":{"TaskId":"1","Message":"\\ud83d"}}', Content_Type="application/json"
     )
 
-    assert created(monkeypatch, reply) == {"TaskId": "1", "Message": "?"}
+    assert create_task(monkeypatch, reply) == {"TaskId": "1", "Message": "?"}
 
 
 @pytest.mark.parametrize("code", ["Evil", "", 7, ["x"], {"x": 1}, "A" * 10_000])
 @pytest.mark.parametrize("message", ["no", None, 7, ["no"], "m" * 100_000])
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
-def test_an_error_of_an_odd_form_still_is_one(
+def test_error_of_an_odd_form_raises_a_cloud_error(
     code: object, message: object, content_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = {"Response": {"Error": {"Code": code, "Message": message}, "RequestId": 7}}
     reply = http(json.dumps(answer).encode(), Content_Type=content_type)
 
     with pytest.raises((RefusedError, AmbiguousError)) as raised:
-        created(monkeypatch, reply)
+        create_task(monkeypatch, reply)
 
     assert isinstance(raised.value, CloudError)
     assert isinstance(raised.value.code, str)
@@ -205,6 +203,6 @@ def test_an_error_of_an_odd_form_still_is_one(
 
 @settings(max_examples=25)
 @given(body=st.binary(max_size=100) | anything.map(lambda body: json.dumps(body).encode()))
-def test_any_answer_of_the_vendor_is_told_by_its_kind(body: bytes) -> None:
+def test_any_other_answer_is_ambiguous(body: bytes) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(AmbiguousError):
-        created(monkeypatch, http(body, Content_Type="application/json"))
+        create_task(monkeypatch, http(body, Content_Type="application/json"))

@@ -1,4 +1,4 @@
-"""Holds what is promised against the local cloud's own books, once everything has ended."""
+"""Checks the promises against the local cloud's own records, after all jobs have ended."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from localcloud.cos.events import ObjectCreated
     from localcloud.tasks import Task
     from ops.local_stack import LocalStack
-    from tests.chaos.clients import Heard, Told
-    from tests.chaos.plan import Plan, Wish
+    from tests.chaos.clients import CallerLog, WebhookLog
+    from tests.chaos.plan import Plan, PlannedJob
 
 ACTIONS = {
     "vod.image": "vod.CreateAigcImageTask",
@@ -32,18 +32,18 @@ ACTIONS = {
     "mps.image": "mps.CreateAigcImageTask",
 }
 KEPT = ("jobs/", "index/", "usage/", "dead/", "deliveries/", "quota/", "keys/")
-"""What the ledger holds when nothing is under way."""
+"""Prefixes of the keys that the ledger keeps when no job is active."""
 
 SHAPE_TOLERANCE = 0.02
 
-STORY_LINES = 60
+LOG_LINES = 60
 
 _STAGED = re.compile(r"\.aigc/mps/(?P<job>[^/]+)/")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure, and what it must be; a figure without that is only told."""
+    """One figure and its target; without a target the figure is only reported."""
 
     what: str
     figure: str
@@ -53,68 +53,68 @@ class Row:
 
 @dataclass(slots=True)
 class Findings:
-    """What an audit found."""
+    """The result of an audit."""
 
     rows: list[Row] = field(default_factory=list)
     violations: list[tuple[str, str]] = field(default_factory=list)
-    """What is wrong, and the job that it is wrong with; empty where it is no job's."""
+    """Each violation and the id of its job; the id is empty if it concerns no single job."""
 
-    def tell(self, what: str, figure: object) -> None:
-        """Add a figure that may be whatever it is."""
+    def report(self, what: str, figure: object) -> None:
+        """Add a figure without a target."""
         self.rows.append(Row(what, str(figure)))
 
-    def none_may(self, what: str, jobs: Iterable[str]) -> None:
-        """Count the jobs that something is wrong with: none may be."""
-        found = list(jobs)
-        self.rows.append(Row(what, str(len(found)), "0", is_met=not found))
-        self.violations += [(what, job_id) for job_id in found]
+    def expect_none(self, what: str, jobs: Iterable[str]) -> None:
+        """Add the number of violating jobs; the target is 0."""
+        violating = list(jobs)
+        self.rows.append(Row(what, str(len(violating)), "0", is_met=not violating))
+        self.violations += [(what, job_id) for job_id in violating]
 
     def at_most(self, what: str, figure: float, limit: float) -> None:
-        """Hold a figure against a limit."""
-        self._hold(what, f"{figure:g}", f"≤ {limit:g}", is_met=figure <= limit)
+        """Add a figure with an upper limit."""
+        self._compare(what, f"{figure:g}", f"≤ {limit:g}", is_met=figure <= limit)
 
     def at_least(self, what: str, share: float, least: float) -> None:
-        """Hold a share against what it must reach."""
-        self._hold(what, f"{share:.1%}", f"≥ {least:.0%}", is_met=share >= least)
+        """Add a share with a lower limit."""
+        self._compare(what, f"{share:.1%}", f"≥ {least:.0%}", is_met=share >= least)
 
-    def _hold(self, what: str, figure: str, must_be: str, *, is_met: bool) -> None:
+    def _compare(self, what: str, figure: str, must_be: str, *, is_met: bool) -> None:
         self.rows.append(Row(what, figure, must_be, is_met))
         if not is_met:
             self.violations.append((f"{what}: {figure}, must be {must_be}", ""))
 
     def table(self) -> str:
-        """Lay the figures out as Markdown."""
+        """Format the figures as a Markdown table."""
         head = ["| | figure | must be | |", "|---|---|---|---|"]
         verdicts = {True: "ok", False: "**violated**"}
         lines = (
-            f"| {one.what} | {one.figure} | {one.must_be} |"
-            f" {verdicts[one.is_met] if one.must_be else ''} |"
-            for one in self.rows
+            f"| {row.what} | {row.figure} | {row.must_be} |"
+            f" {verdicts[row.is_met] if row.must_be else ''} |"
+            for row in self.rows
         )
         return "\n".join([*head, *lines])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What the local cloud has on record."""
+    """The local cloud's own records of a run."""
 
     jobs: dict[str, Job]
     uploads: frozenset[str]
-    """Ids of the jobs that the uploads to the inbox must have become."""
-    given_up: int = 0
-    """Events of uploads that the platform gave up, after three tries: never accepted."""
+    """Ids of the jobs that belong to the uploads in the inbox."""
+    dropped_events: int = 0
+    """The number of upload events that SCF dropped after three tries; they never became jobs."""
     tasks: dict[str, list[Task]]
-    """Id of a job → every task that the vendor took for it."""
+    """Id of a job → every task that the vendor accepted for it."""
     most_at_once: dict[str, int]
-    """Action → most unfinished tasks."""
+    """Action → the highest number of unfinished tasks at the same time."""
     ledger: list[str]
     """Keys of the ledger's objects."""
     read: Callable[[str, str], bytes]
-    """Reads an object of the inbox or of the results; raises CosError where there is none."""
+    """Reads an object of the inbox or of the results; raises CosError if it does not exist."""
 
     @classmethod
     def of(cls, stack: LocalStack, uploaded: Iterable[ObjectCreated]) -> Books:
-        """Look into a stack's cloud as it is now."""
+        """Read the current records of a stack's cloud."""
         cos, buckets = stack.cloud.cos, stack.outputs.buckets
         bucket = cos.bucket(buckets["ledger"])
         with bucket.lock:
@@ -128,9 +128,9 @@ class Books:
         return cls(
             jobs={job.id: job for job in jobs},
             uploads=frozenset(
-                id_from("upload", one.bucket, one.key, one.request_id) for one in uploaded
+                id_from("upload", event.bucket, event.key, event.request_id) for event in uploaded
             ),
-            given_up=status[stack.outputs.functions["upload"]]["dropped"],
+            dropped_events=status[stack.outputs.functions["upload"]]["dropped"],
             tasks=tasks,
             most_at_once=stack.cloud.tasks.report()["most_at_once"],
             ledger=keys,
@@ -144,94 +144,100 @@ class Books:
 
     @property
     def left_over(self) -> list[str]:
-        """What the ledger holds only while something is under way."""
+        """Keys that the ledger may hold only while a job is active."""
         return [key for key in self.ledger if not self._may_stay(key)]
 
     def _may_stay(self, key: str) -> bool:
-        """Whether a key is kept, or is of a creation that died before there was a record."""
+        """Whether a key is kept, or belongs to a creation that ended before it wrote a record."""
         is_creation = key.startswith("creations/")
         return key.startswith(KEPT) or (
             is_creation and f"jobs/{key.split('/')[1]}.json" not in self.ledger
         )
 
     def billed(self, job_id: str) -> list[Task]:
-        """List a job's tasks that are billed: those that made a picture."""
+        """Return a job's billed tasks: those that made a picture."""
         return [t for t in self.tasks.get(job_id, ()) if t.state == FINISH and t.error is None]
 
 
 def job_of(task: Task) -> str:
-    """Tell whose task it is by what the vendor was sent: VOD's context, MPS's place in COS."""
+    """Return the id of a task's job, from VOD's session context or MPS's path in COS."""
     path = (task.params.get("StoreCosParam") or {}).get("CosBucketPath", "")
     staged = _STAGED.search(path)
     return staged["job"] if staged else task.session_context
 
 
-def audit(plan: Plan, books: Books, heard: Heard, told: Told, lanes: Mapping[str, int]) -> Findings:
-    """Check every promise."""
+def audit(
+    plan: Plan, books: Books, callers: CallerLog, webhooks: WebhookLog, lanes: Mapping[str, int]
+) -> Findings:
+    """Check every promise; return the figures and the violations."""
     findings = Findings()
-    _check_acceptance(findings, plan, books, heard)
-    _check_payment(findings, plan, books, heard)
+    _check_acceptance(findings, plan, books, callers)
+    _check_payment(findings, plan, books, callers)
     for kind, limit in lanes.items():
         most = books.most_at_once.get(ACTIONS[kind], 0)
         findings.at_most(f"most tasks at once, {kind}", most, limit)
     _check_pictures(findings, plan, books)
     _check_ledger(findings, books)
-    _check_webhooks(findings, books, told)
+    _check_webhooks(findings, books, webhooks)
     return findings
 
 
-def _check_acceptance(findings: Findings, plan: Plan, books: Books, heard: Heard) -> None:
-    called = {request_id for ids in heard.request_ids.values() for request_id in ids}
-    calls = sum(not wish.is_upload for wish in plan.wishes)
-    findings.tell("uploads", len(books.uploads))
-    findings.tell("calls", f"{calls}, {heard.calls} requests by their callers")
-    findings.tell("calls whose callers gave up asking", len(heard.given_up))
-    findings.tell("jobs in the ledger", len(books.jobs))
-    findings.none_may("calls that were refused", map(str, heard.refused.values()))
-    findings.none_may(
+def _check_acceptance(findings: Findings, plan: Plan, books: Books, callers: CallerLog) -> None:
+    called = {request_id for ids in callers.request_ids.values() for request_id in ids}
+    calls = sum(not planned.is_upload for planned in plan.jobs)
+    findings.report("uploads", len(books.uploads))
+    findings.report("calls", f"{calls}, {callers.calls} requests by their callers")
+    findings.report("calls whose callers gave up asking", len(callers.unanswered))
+    findings.report("jobs in the ledger", len(books.jobs))
+    findings.expect_none("calls that were refused", map(str, callers.refused.values()))
+    findings.expect_none(
         "calls with one Idempotency-Key that became several requests",
-        (next(iter(ids)) for ids in heard.request_ids.values() if len(ids) > 1),
+        (next(iter(ids)) for ids in callers.request_ids.values() if len(ids) > 1),
     )
-    findings.none_may("accepted calls without a job", called - books.jobs.keys())
+    findings.expect_none("accepted calls without a job", called - books.jobs.keys())
     lost = books.uploads - books.jobs.keys()
-    findings.tell("uploads whose events died three times, which is all that SCF tries", len(lost))
-    findings.none_may("other uploads without a job", lost if len(lost) > books.given_up else ())
-    findings.none_may(
-        "jobs that have not ended", (one.id for one in books.jobs.values() if not one.has_ended)
+    findings.report("uploads whose events died three times, which is all that SCF tries", len(lost))
+    findings.expect_none(
+        "other uploads without a job", lost if len(lost) > books.dropped_events else ()
+    )
+    findings.expect_none(
+        "jobs that have not ended", (job.id for job in books.jobs.values() if not job.has_ended)
     )
     ends = Counter(job.state for job in books.jobs.values())
-    findings.tell("ended", ", ".join(f"{ends[state]} {state}" for state in sorted(ends)))
+    findings.report("ended", ", ".join(f"{ends[state]} {state}" for state in sorted(ends)))
     errors = Counter(f"{job.error.type} ({job.kind})" for job in books.jobs.values() if job.error)
     if errors:
-        findings.tell(
-            "errors of those", ", ".join(f"{errors[one]} {one}" for one in sorted(errors))
+        findings.report(
+            "errors of those", ", ".join(f"{errors[name]} {name}" for name in sorted(errors))
         )
 
 
-def _check_payment(findings: Findings, plan: Plan, books: Books, heard: Heard) -> None:
+def _check_payment(findings: Findings, plan: Plan, books: Books, callers: CallerLog) -> None:
     paid = {job_id: len(books.billed(job_id)) for job_id in {*books.jobs, *books.tasks}}
-    findings.tell("tasks that the vendor took", sum(map(len, books.tasks.values())))
-    findings.tell("tasks that are billed", sum(paid.values()))
-    findings.none_may("jobs billed twice", (one for one, times in paid.items() if times > 1))
-    findings.none_may(
-        "calls billed twice, told by their prompts", _wishes_billed_twice(plan, books)
+    findings.report("tasks that the vendor took", sum(map(len, books.tasks.values())))
+    findings.report("tasks that are billed", sum(paid.values()))
+    findings.expect_none(
+        "jobs billed twice", (job_id for job_id, times in paid.items() if times > 1)
     )
-    findings.none_may("tasks of no job", books.tasks.keys() - books.jobs.keys())
-    succeeded = {one.id for one in books.jobs.values() if one.state == "succeeded"}
-    findings.none_may("jobs that succeeded without a bill", (i for i in succeeded if not paid[i]))
-    findings.none_may(
+    findings.expect_none("calls billed twice, by their prompts", _calls_billed_twice(plan, books))
+    findings.expect_none("tasks of no job", books.tasks.keys() - books.jobs.keys())
+    succeeded = {job.id for job in books.jobs.values() if job.state == "succeeded"}
+    findings.expect_none(
+        "jobs that succeeded without a bill", (i for i in succeeded if not paid[i])
+    )
+    findings.expect_none(
         "jobs billed that did not succeed",
         (job_id for job_id, times in paid.items() if times and job_id not in succeeded),
     )
-    findings.none_may(
+    findings.expect_none(
         "requests answered to be cancelled that are not",
-        (one for one in heard.cancelled if books.jobs[one].state != "cancelled"),
+        (job_id for job_id in callers.cancelled if books.jobs[job_id].state != "cancelled"),
     )
 
 
-def _wishes_billed_twice(plan: Plan, books: Books) -> Iterator[str]:
-    """Find calls billed twice without trusting our own ids."""
-    calls = {wish.prompt for wish in plan.wishes if not wish.is_upload}
+def _calls_billed_twice(plan: Plan, books: Books) -> Iterator[str]:
+    """Find calls that were billed twice, by their prompts instead of our own ids."""
+    calls = {planned.prompt for planned in plan.jobs if not planned.is_upload}
     billed = Counter(task.prompt for job_id in books.tasks for task in books.billed(job_id))
     for job_id, tasks in books.tasks.items():
         if tasks[0].prompt in calls and billed[tasks[0].prompt] > 1:
@@ -239,41 +245,41 @@ def _wishes_billed_twice(plan: Plan, books: Books) -> Iterator[str]:
 
 
 def _check_pictures(findings: Findings, plan: Plan, books: Books) -> None:
-    shapes = {wish.prompt: wish for wish in plan.wishes}
+    planned_jobs = {planned.prompt: planned for planned in plan.jobs}
     succeeded = [job for job in books.jobs.values() if job.state == "succeeded"]
-    findings.tell("pictures", sum(len(job.pictures) for job in succeeded))
-    findings.none_may(
+    findings.report("pictures", sum(len(job.pictures) for job in succeeded))
+    findings.expect_none(
         "results that are missing, unreadable or of another shape",
-        (job.id for job in succeeded if not _is_whole(job, books, shapes)),
+        (job.id for job in succeeded if not _is_whole(job, books, planned_jobs)),
     )
 
 
-def _is_whole(job: Job, books: Books, wishes: Mapping[str, Wish]) -> bool:
-    """Whether all of a job's pictures are there, and the JSON beside them."""
+def _is_whole(job: Job, books: Books, planned_jobs: Mapping[str, PlannedJob]) -> bool:
+    """Whether a job's pictures and JSON file exist, with the recorded and the requested size."""
     tasks = books.tasks.get(job.id, [])
     if not tasks:
         return False
     try:
         books.read("results", f"{job.output_location.prefix}{job.output_location.name}.json")
         sizes = [_size(books.read("results", picture.key)) for picture in job.pictures]
-        wanted = _ratio(wishes[tasks[0].prompt], books)
+        wanted = _ratio(planned_jobs[tasks[0].prompt], books)
     except (CosError, OSError):
         return False
-    is_as_told = sizes == [(picture.width, picture.height) for picture in job.pictures]
-    is_as_wanted = all(abs(w / h / wanted - 1) <= SHAPE_TOLERANCE for w, h in sizes)
-    return bool(sizes) and is_as_told and is_as_wanted
+    is_as_recorded = sizes == [(picture.width, picture.height) for picture in job.pictures]
+    is_as_requested = all(abs(w / h / wanted - 1) <= SHAPE_TOLERANCE for w, h in sizes)
+    return bool(sizes) and is_as_recorded and is_as_requested
 
 
-def _ratio(wish: Wish, books: Books) -> float:
-    if wish.shape:
-        width, _, height = wish.shape.partition(":")
+def _ratio(planned: PlannedJob, books: Books) -> float:
+    if planned.shape:
+        width, _, height = planned.shape.partition(":")
         return int(width) / int(height)
-    width_px, height_px = _size(books.read("inbox", wish.upload_key))
+    width_px, height_px = _size(books.read("inbox", planned.upload_key))
     return width_px / height_px
 
 
 def _size(content: bytes) -> tuple[int, int]:
-    """Decode a picture to its last line."""
+    """Decode a whole picture; return its size."""
     with Image.open(io.BytesIO(content)) as picture:
         picture.load()
         return picture.width, picture.height
@@ -281,38 +287,39 @@ def _size(content: bytes) -> tuple[int, int]:
 
 def _check_ledger(findings: Findings, books: Books) -> None:
     indexed = {key.split("-", 2)[1] for key in books.ledger if key.startswith("index/")}
-    findings.none_may("jobs that the index lacks", books.jobs.keys() - indexed)
-    findings.none_may("objects of the ledger that nothing needs any more", books.left_over)
+    findings.expect_none("jobs that the index lacks", books.jobs.keys() - indexed)
+    findings.expect_none("objects of the ledger that nothing needs any more", books.left_over)
 
 
-def _check_webhooks(findings: Findings, books: Books, told: Told) -> None:
+def _check_webhooks(findings: Findings, books: Books, webhooks: WebhookLog) -> None:
     wanted = {job.id for job in books.jobs.values() if job.webhook_url}
-    findings.tell("webhooks wanted", len(wanted))
-    findings.tell("webhooks that the receiver refused at first", told.refused)
-    findings.tell(
-        "webhooks delivered again", sum(max(0, len(ids) - 1) for ids in told.messages.values())
+    findings.report("webhooks wanted", len(wanted))
+    findings.report("webhooks that the receiver refused at first", webhooks.refused)
+    findings.report(
+        "webhooks delivered again", sum(max(0, len(ids) - 1) for ids in webhooks.messages.values())
     )
-    findings.none_may(
-        "webhooks that were not delivered", (one for one in wanted if not told.messages.get(one))
+    findings.expect_none(
+        "webhooks that were not delivered",
+        (job_id for job_id in wanted if not webhooks.messages.get(job_id)),
     )
-    findings.none_may(
+    findings.expect_none(
         "webhooks delivered under several ids",
-        (one for one, ids in told.messages.items() if len(set(ids)) > 1),
+        (job_id for job_id, ids in webhooks.messages.items() if len(set(ids)) > 1),
     )
-    findings.none_may("webhooks that were not signed", told.unsigned)
+    findings.expect_none("webhooks that were not signed", webhooks.unsigned)
 
 
-def story(job_id: str, books: Books, log: Path) -> str:
-    """Tell everything that is known of a job: record, tasks, objects, log."""
+def job_details(job_id: str, books: Books, log: Path) -> str:
+    """Return everything that is known about a job: record, tasks, ledger keys, log lines."""
     job = books.jobs.get(job_id)
-    told = [f"record: {job.model_dump_json(exclude_none=True) if job else 'none'}"]
-    told += [f"task: {json.dumps(_shown(task))}" for task in books.tasks.get(job_id, ())]
-    told += [f"ledger: {key}" for key in books.ledger if job_id in key]
+    details = [f"record: {job.model_dump_json(exclude_none=True) if job else 'none'}"]
+    details += [f"task: {json.dumps(_task_fields(task))}" for task in books.tasks.get(job_id, ())]
+    details += [f"ledger: {key}" for key in books.ledger if job_id in key]
     with log.open() as lines:
-        told += [f"log: {line.rstrip()}" for line in lines if job_id in line][-STORY_LINES:]
-    return "\n".join(f"  {line}" for line in told)
+        details += [f"log: {line.rstrip()}" for line in lines if job_id in line][-LOG_LINES:]
+    return "\n".join(f"  {line}" for line in details)
 
 
-def _shown(task: Task) -> dict[str, Any]:
+def _task_fields(task: Task) -> dict[str, Any]:
     names = ("task_id", "session_id", "state", "created_at", "started_at", "finished_at")
     return {**{name: getattr(task, name) for name in names}, "error": str(task.error or "")}

@@ -1,7 +1,7 @@
-"""Who asks during a run of chaos: callers that ask again, give up waiting, and are told by webhook.
+"""The callers of a chaos run, and the receiver of its webhooks.
 
-A caller does what the documentation tells him to: whatever answer does not come, or is an error,
-he asks again with the same Idempotency-Key.
+A caller follows the documentation: after a lost answer or an error of the platform it repeats the
+call with the same Idempotency-Key.
 """
 
 from __future__ import annotations
@@ -31,40 +31,40 @@ if TYPE_CHECKING:
 
     from localcloud.server import Request
     from ops.local_stack import LocalStack
-    from tests.chaos.plan import Plan, Wish
+    from tests.chaos.plan import Plan, PlannedJob
 
 CALLERS = 12
 TRIES = 40
-"""Of one call, before its caller gives up; what he asked for may be done all the same."""
+"""Tries of one call before its caller gives up; the job may exist all the same."""
 
 TIMEOUT_S = 30
-"""How long a caller waits for an answer: longer than a function may run."""
+"""The timeout of a try: longer than a function may run."""
 
 _FINAL = frozenset({400, 401, 403, 404, 409, 413, 415, 422})
-"""Answers to which asking again would bring the same: ours, never the platform's."""
+"""Statuses that a repeat would not change: they come from the API, not from the platform."""
 
 
 @dataclass(slots=True)
-class Heard:
-    """What callers were told; kept by threads at once."""
+class CallerLog:
+    """The answers to all callers; several threads write it."""
 
     request_ids: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Number of the wish → every id that it was accepted under."""
+    """Number of the planned job → every request id in answers to its calls."""
     refused: dict[int, str] = field(default_factory=dict)
-    """Wishes that were answered with an error of our own."""
-    given_up: set[int] = field(default_factory=set)
-    """Wishes whose callers never got an answer, or could not upload."""
+    """Number of the planned job → the API's error."""
+    unanswered: set[int] = field(default_factory=set)
+    """Planned jobs whose callers got no answer, or could not upload."""
     cancelled: set[str] = field(default_factory=set)
-    """Requests that were answered to be cancelled already."""
+    """Ids of requests whose cancel was answered with `cancelled`."""
     calls: int = 0
-    """HTTP requests that it all took."""
+    """The number of HTTP requests."""
 
 
 class Clients:
-    """All of them, each wish in a thread until it is accepted."""
+    """All callers; each planned job has a thread until it is accepted."""
 
     def __init__(self, stack: LocalStack, photo: bytes, webhook_url: str) -> None:
-        self.heard = Heard()
+        self.log = CallerLog()
         self._stack = stack
         self._cos = cos_client(stack.connection)
         self._photo = photo
@@ -73,69 +73,71 @@ class Clients:
         self._local = threading.local()
 
     def carry_out(self, plan: Plan) -> None:
-        """Ask for everything, as fast as the answers come."""
+        """Make all uploads and calls, as fast as the answers arrive."""
         with ThreadPoolExecutor(CALLERS) as pool:
-            for done in [pool.submit(self._ask, wish) for wish in plan.wishes]:
-                done.result()
+            for job in [pool.submit(self._run_job, planned) for planned in plan.jobs]:
+                job.result()
 
-    def _ask(self, wish: Wish) -> None:
-        if wish.is_upload:
-            self._upload(wish)
+    def _run_job(self, planned: PlannedJob) -> None:
+        if planned.is_upload:
+            self._upload(planned)
             return
-        request_id = self._call_at_once(wish)
-        if wish.cancel_after_s is not None and request_id:
-            time.sleep(wish.cancel_after_s / self._stack.cloud.clock.speed)
-            self._cancel(wish, request_id)
+        request_id = self._call_at_once(planned)
+        if planned.cancel_after_s is not None and request_id:
+            time.sleep(planned.cancel_after_s / self._stack.cloud.clock.speed)
+            self._cancel(planned, request_id)
 
-    def _upload(self, wish: Wish) -> None:
+    def _upload(self, planned: PlannedJob) -> None:
         bucket = self._stack.outputs.buckets["inbox"]
-        metadata = {"x-cos-meta-aigc-prompt": wish.prompt}
+        metadata = {"x-cos-meta-aigc-prompt": planned.prompt}
         for _ in range(TRIES):
             with contextlib.suppress(CosClientError, CosServiceError):
                 self._cos.put_object(
-                    Bucket=bucket, Key=wish.upload_key, Body=self._photo, Metadata=metadata
+                    Bucket=bucket, Key=planned.upload_key, Body=self._photo, Metadata=metadata
                 )
                 return
         with self._lock:
-            self.heard.given_up.add(wish.number)
+            self.log.unanswered.add(planned.number)
 
-    def _call_at_once(self, wish: Wish) -> str:
-        """Ask as often as the wish says, all at the same time."""
-        if not wish.repeats:
-            return self._call(wish)
-        with ThreadPoolExecutor(1 + wish.repeats) as pool:
-            return next(iter(pool.map(self._call, [wish] * (1 + wish.repeats))))
+    def _call_at_once(self, planned: PlannedJob) -> str:
+        """Make the call and its repeats at the same time; return the request id of the first."""
+        if not planned.repeats:
+            return self._call(planned)
+        with ThreadPoolExecutor(1 + planned.repeats) as pool:
+            return next(iter(pool.map(self._call, [planned] * (1 + planned.repeats))))
 
-    def _call(self, wish: Wish) -> str:
-        answer = self._answer("POST", ENDPOINTS[wish.kind], wish)
+    def _call(self, planned: PlannedJob) -> str:
+        answer = self._answered_request("POST", ENDPOINTS[planned.kind], planned)
         with self._lock:
             if answer is None:
-                self.heard.given_up.add(wish.number)
+                self.log.unanswered.add(planned.number)
                 return ""
             if not answer.ok:
-                self.heard.refused[wish.number] = answer.text
+                self.log.refused[planned.number] = answer.text
                 return ""
             request_id = str(answer.json()["request_id"])
-            self.heard.request_ids[wish.number].add(request_id)
+            self.log.request_ids[planned.number].add(request_id)
             return request_id
 
-    def _cancel(self, wish: Wish, request_id: str) -> None:
-        path = f"{ENDPOINTS[wish.kind]}/requests/{request_id}/cancel"
-        answer = self._answer("PUT", path)
+    def _cancel(self, planned: PlannedJob, request_id: str) -> None:
+        path = f"{ENDPOINTS[planned.kind]}/requests/{request_id}/cancel"
+        answer = self._answered_request("PUT", path)
         if answer is not None and answer.ok and answer.json().get("state") == "cancelled":
             with self._lock:
-                self.heard.cancelled.add(request_id)
+                self.log.cancelled.add(request_id)
 
-    def _answer(self, method: str, path: str, wish: Wish | None = None) -> requests.Response | None:
-        """Ask until there is an answer of the API; None where there never was one."""
+    def _answered_request(
+        self, method: str, path: str, planned: PlannedJob | None = None
+    ) -> requests.Response | None:
+        """Repeat a request until the API answers; return None if it never does."""
         headers = {"Authorization": f"Bearer {self._stack.api_key}"}
-        if wish is not None:
-            headers["Idempotency-Key"] = wish.prompt
+        if planned is not None:
+            headers["Idempotency-Key"] = planned.prompt
         url = f"{self._stack.outputs.endpoint}/{path}"
-        body = None if wish is None else wish.body(self._webhook_url)
+        body = None if planned is None else planned.body(self._webhook_url)
         for number in range(TRIES):
             with self._lock:
-                self.heard.calls += 1
+                self.log.calls += 1
             with contextlib.suppress(requests.RequestException):
                 answer = self._session().request(
                     method, url, json=body, headers=headers, timeout=TIMEOUT_S
@@ -154,35 +156,35 @@ class Clients:
 
 
 @dataclass(slots=True)
-class Told:
-    """What came by webhook."""
+class WebhookLog:
+    """The webhooks that the receiver got."""
 
     messages: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Request id → the ids of the messages that told of its end, those that were taken."""
+    """Request id → the ids of its accepted messages."""
     unsigned: list[str] = field(default_factory=list)
-    """Requests whose webhooks nobody could have trusted."""
+    """Ids of requests whose webhooks had a wrong signature."""
     refused: int = 0
     """Messages that were answered with an error."""
 
 
 class Receiver:
-    """Takes webhooks in, checks their signatures, and fails as often as it is told to."""
+    """Receives webhooks, checks their signatures, and fails at a configured rate."""
 
     def __init__(self, secret: str, seed: int, failure_rate: float) -> None:
-        self.told = Told()
+        self.log = WebhookLog()
         self._secret = secret
         self._failure_rate = failure_rate
-        self._chance = random.Random(seed)  # noqa: S311  no secret
+        self._rng = random.Random(seed)  # noqa: S311  no secret
         self._lock = threading.Lock()
         self._server = Server(0, self._take)
 
     @property
     def url(self) -> str:
-        """Where webhooks are to go."""
-        return f"http://127.0.0.1:{self._server.port}/told"
+        """The address for webhooks."""
+        return f"http://127.0.0.1:{self._server.port}/webhooks"
 
     def calm(self) -> None:
-        """Fail no more."""
+        """Stop failing."""
         self._failure_rate = 0
 
     def __enter__(self) -> Self:
@@ -195,12 +197,12 @@ class Receiver:
     def _take(self, request: Request) -> Response:
         request_id = str(json.loads(request.body)["request_id"])
         with self._lock:
-            if self._chance.random() < self._failure_rate:
-                self.told.refused += 1
+            if self._rng.random() < self._failure_rate:
+                self.log.refused += 1
                 return Response(HTTPStatus.SERVICE_UNAVAILABLE)
-            self.told.messages[request_id].append(request.headers["webhook-id"])
+            self.log.messages[request_id].append(request.headers["webhook-id"])
             if not self._is_signed(request):
-                self.told.unsigned.append(request_id)
+                self.log.unsigned.append(request_id)
         return Response(HTTPStatus.NO_CONTENT)
 
     def _is_signed(self, request: Request) -> bool:

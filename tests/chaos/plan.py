@@ -1,4 +1,4 @@
-"""What a seed makes of a run of chaos: who asks for what, and what goes wrong meanwhile."""
+"""The plan of a chaos run, drawn from a seed: the jobs and the faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDPOINTS = {
     "mps.image": "tencent-mps/v1/aigc-image",
 }
 FOLDERS = {"vod.image": "anime", "vod.scene_image": "product", "mps.image": "sketch"}
-"""Where rules.toml waits for uploads of each kind."""
+"""Kind → the folder for its uploads in rules.toml."""
 
 SHAPES = ("1:1", "16:9", "3:4")
 
@@ -20,18 +20,18 @@ STORAGE = (
     {"where": "cos.PutObject", "what": "race:0.05", "rate": 1.0},
     {"where": "cos.GetBucket", "what": "lag:2", "rate": 1.0},
 )
-"""COS as the ledger assumes it, all the time: creates race, listings are late."""
+"""The weaknesses of COS that the ledger tolerates: creates race, listings are late."""
 
 FAULTS = (
-    # Functions die, at once or in the middle of their work; the seconds are real ones.
+    # Functions are killed at the start or during their work; the seconds are real time.
     *(("scf.gateway", f"kill:{seconds}", 0.02) for seconds in (0.03, 0.1, 0.3)),
     *(("scf.upload", f"kill:{seconds}", 0.03) for seconds in (0.03, 0.1, 0.3)),
     *(("scf.sweep", f"kill:{seconds}", 0.05) for seconds in (0.1, 0.5, 1.5)),
-    # Callers lose answers, or get none.
+    # Callers get no answer, or an error of the platform.
     ("scf.gateway", "lost_reply", 0.03),
     ("scf.gateway", "http_500", 0.02),
     ("scf.gateway", "throttle", 0.02),
-    # Events come twice, each of both again, and late; the sweep is late or does not come.
+    # Events are repeated, by COS and by SCF, and delayed; sweeps are delayed, dropped or repeated.
     ("cos.event", "repeat", 0.1),
     ("cos.event", "delay:20", 0.1),
     ("scf.upload", "repeat", 0.1),
@@ -41,7 +41,7 @@ FAULTS = (
     ("vod.callback", "drop", 0.15),
     ("vod.callback", "repeat", 0.15),
     ("vod.callback", "delay:40", 0.15),
-    # COS fails, forgets to answer, and is slow.
+    # COS fails, loses replies, and is slow.
     *(
         (f"cos.{operation}", what, rate)
         for operation in ("PutObject", "GetObject", "GetBucket", "DeleteObject")
@@ -52,7 +52,7 @@ FAULTS = (
             ("delay:10", 0.02),
         )
     ),
-    # The vendor refuses, breaks down, takes a task without saying so, and fails tasks.
+    # The vendor refuses calls, fails, loses the reply to an accepted task, and fails tasks.
     *(
         (f"{action}", what, rate)
         for action in (
@@ -76,113 +76,113 @@ FAULTS = (
         for what in ("throttle", "http_500", "lost_reply", "delay:10")
     ),
 )
-"""Where, what, and how often at most: of the probability the seed draws a part."""
+"""Where, what, and the highest rate; the seed draws 30 % to 100 % of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One picture that somebody wants, and how he goes about it."""
+class PlannedJob:
+    """One upload or call of the plan, and how its caller behaves."""
 
     number: int
     kind: str
     is_upload: bool
     shape: str = ""
-    """The aspect ratio that a call orders; an upload's picture keeps its own."""
+    """The aspect ratio that a call requests; empty for an upload, which keeps its own."""
     repeats: int = 0
-    """How often a caller asks the same again, under the same Idempotency-Key."""
+    """How often the caller repeats the call, with the same Idempotency-Key."""
     cancel_after_s: float | None = None
-    """Cloud time after which a caller does not want it any more."""
+    """Cloud time after which the caller cancels; None if it does not cancel."""
     wants_webhook: bool = False
 
     @property
     def prompt(self) -> str:
-        """What the vendor's books tell it by."""
+        """Its prompt, which is unique and identifies it in the vendor's records."""
         return f"chaos {self.number}"
 
     @property
     def upload_key(self) -> str:
-        """Where its photograph is dropped."""
+        """The key of its photograph in the inbox."""
         return f"{FOLDERS[self.kind]}/{self.number:05d}.jpg"
 
     def body(self, webhook_url: str) -> dict[str, Any]:
-        """Say it as a call."""
-        told = {"webhook_url": webhook_url} if self.wants_webhook else {}
-        return {**_TASKS[self.kind](self), "result": {"prefix": "chaos/"}, **told}
+        """Return the body of the call."""
+        webhook = {"webhook_url": webhook_url} if self.wants_webhook else {}
+        return {**_TASKS[self.kind](self), "result": {"prefix": "chaos/"}, **webhook}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that the seed decides."""
+    """The jobs and faults of one run."""
 
     seed: int
-    wishes: tuple[Wish, ...]
+    jobs: tuple[PlannedJob, ...]
     faults: tuple[dict[str, Any], ...] = ()
     storage: tuple[dict[str, Any], ...] = ()
-    """How weak COS is, from the first request to the last."""
+    """The weaknesses of COS, active during the whole run."""
 
 
 def chaos(seed: int, jobs: int) -> Plan:
-    """Draw uploads and calls of all kinds, and the faults that they meet."""
-    chance = random.Random(seed)  # noqa: S311  no secret
-    wishes = tuple(_wish(number, chance) for number in range(jobs))
+    """Draw uploads and calls of all kinds, and faults."""
+    rng = random.Random(seed)  # noqa: S311  no secret
+    planned_jobs = tuple(_planned_job(number, rng) for number in range(jobs))
     faults = tuple(
-        {"where": where, "what": what, "rate": round(chance.uniform(0.3, 1) * most, 4)}
+        {"where": where, "what": what, "rate": round(rng.uniform(0.3, 1) * most, 4)}
         for where, what, most in FAULTS
     )
-    return Plan(seed=seed, wishes=wishes, faults=faults, storage=STORAGE)
+    return Plan(seed=seed, jobs=planned_jobs, faults=faults, storage=STORAGE)
 
 
 def burst(jobs: int) -> Plan:
-    """Want pictures by uploads alone, of all kinds alike, with nothing going wrong."""
+    """Plan uploads only, with the kinds in equal parts and without faults."""
     kinds = tuple(ENDPOINTS)
-    wishes = (
-        Wish(number=number, kind=kinds[number % len(kinds)], is_upload=True)
+    planned_jobs = (
+        PlannedJob(number=number, kind=kinds[number % len(kinds)], is_upload=True)
         for number in range(jobs)
     )
-    return Plan(seed=0, wishes=tuple(wishes))
+    return Plan(seed=0, jobs=tuple(planned_jobs))
 
 
-def _wish(number: int, chance: random.Random) -> Wish:
-    kind = chance.choice(tuple(ENDPOINTS))
-    if chance.random() < 0.35:
-        return Wish(number=number, kind=kind, is_upload=True)
-    return Wish(
+def _planned_job(number: int, rng: random.Random) -> PlannedJob:
+    kind = rng.choice(tuple(ENDPOINTS))
+    if rng.random() < 0.35:
+        return PlannedJob(number=number, kind=kind, is_upload=True)
+    return PlannedJob(
         number=number,
         kind=kind,
         is_upload=False,
-        shape=chance.choice(SHAPES),
-        repeats=chance.choice((0, 0, 1, 2)),
-        cancel_after_s=chance.choice((None,) * 6 + (0.0, 3.0, 30.0)),
-        wants_webhook=chance.random() < 0.3,
+        shape=rng.choice(SHAPES),
+        repeats=rng.choice((0, 0, 1, 2)),
+        cancel_after_s=rng.choice((None,) * 6 + (0.0, 3.0, 30.0)),
+        wants_webhook=rng.random() < 0.3,
     )
 
 
-def _vod_image(wish: Wish) -> dict[str, Any]:
+def _vod_image(planned: PlannedJob) -> dict[str, Any]:
     return {
         "model_name": "GG",
         "model_version": "3.0",
-        "prompt": wish.prompt,
-        "output_config": {"aspect_ratio": wish.shape},
+        "prompt": planned.prompt,
+        "output_config": {"aspect_ratio": planned.shape},
     }
 
 
-def _vod_scene_image(wish: Wish) -> dict[str, Any]:
+def _vod_scene_image(planned: PlannedJob) -> dict[str, Any]:
     return {
         "scene_info": {
             "type": "product_image",
-            "product_image_config": {"prompt": wish.prompt},
+            "product_image_config": {"prompt": planned.prompt},
         },
         "file_infos": [{"type": "Url", "url": "https://example.com/bottle.png"}],
-        "output_config": {"aspect_ratio": wish.shape},
+        "output_config": {"aspect_ratio": planned.shape},
     }
 
 
-def _mps_image(wish: Wish) -> dict[str, Any]:
+def _mps_image(planned: PlannedJob) -> dict[str, Any]:
     return {
         "model_name": "Vidu",
         "model_version": "q2",
-        "prompt": wish.prompt,
-        "extra_parameters": {"aspect_ratio": wish.shape},
+        "prompt": planned.prompt,
+        "extra_parameters": {"aspect_ratio": planned.shape},
     }
 
 

@@ -1,4 +1,4 @@
-"""Chaos, in short; and its audit, which must see each promise that is broken."""
+"""A short chaos run; and its audit, which must find each broken promise."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from localcloud.tasks import FINISH, Failure, Task
 from tests.chaos import plan as chaos_plan
 from tests.chaos import run as chaos
 from tests.chaos.audit import Books, Findings, audit
-from tests.chaos.clients import Heard, Told
-from tests.chaos.plan import FAULTS, Plan, Wish
-from tests.chaos.use import measured
+from tests.chaos.clients import CallerLog, WebhookLog
+from tests.chaos.plan import FAULTS, Plan, PlannedJob
+from tests.chaos.use import measure
 
 THEN = datetime(2026, 11, 20, tzinfo=timezone.utc)
-WISH = Wish(number=1, kind="vod.image", is_upload=False, shape="16:9", wants_webhook=True)
+PLANNED = PlannedJob(number=1, kind="vod.image", is_upload=False, shape="16:9", wants_webhook=True)
 LANES = {"vod.image": 1}
 CERTAIN = (
     {"where": "scf.gateway", "what": "kill:0.1", "times": 2},
     {"where": "vod.CreateAigcImageTask", "what": "lost_reply", "times": 1},
 )
-"""Faults that a short run must have; the seed decides about the others."""
+"""Faults that a short run always has; the seed decides the others."""
 
 
-def test_thirty_jobs_keep_every_promise_while_functions_die() -> None:
-    told: list[str] = []
+def test_thirty_jobs_keep_every_promise_while_functions_are_killed() -> None:
+    progress: list[str] = []
 
     plan = chaos_plan.chaos(seed=3, jobs=30)
     plan = replace(plan, faults=(*CERTAIN, *plan.faults))
 
-    findings = chaos.make(plan, chaos.Setting(speed=60, places=4), say=told.append)
+    findings = chaos.run_plan(plan, chaos.Setting(speed=60, slots=4), progress=progress.append)
 
     figures = {row.what: row.figure for row in findings.rows}
-    assert not findings.violations, "\n".join([findings.table(), *told])
+    assert not findings.violations, "\n".join([findings.table(), *progress])
     assert figures["functions killed"] != "0"
     assert figures["replies lost"] != "0"
 
 
-# What the seed decides
+# The plan
 
 
-def test_a_seed_draws_the_same_again_and_another_draws_otherwise() -> None:
+def test_same_seed_draws_the_same_plan_and_another_seed_another_plan() -> None:
     first, again, other = (chaos_plan.chaos(seed, 50) for seed in (1, 1, 2))
 
     assert first == again
-    assert (first.wishes, first.faults) != (other.wishes, other.faults)
-    assert first.wishes != other.wishes
+    assert (first.jobs, first.faults) != (other.jobs, other.faults)
+    assert first.jobs != other.jobs
 
 
-def test_every_fault_that_is_named_is_drawn() -> None:
+def test_plan_has_every_fault() -> None:
     plan = chaos_plan.chaos(seed=1, jobs=1)
 
     drawn = [(fault["where"], fault["what"]) for fault in plan.faults]
@@ -67,12 +67,12 @@ def test_every_fault_that_is_named_is_drawn() -> None:
 # The audit
 
 
-def test_books_in_order_have_no_violation() -> None:
+def test_correct_records_have_no_violation() -> None:
     assert violations() == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "violation"),
     [
         ({"jobs": {}}, "accepted calls without a job"),
         ({"uploads": frozenset({"lost"})}, "other uploads without a job"),
@@ -85,33 +85,33 @@ def test_books_in_order_have_no_violation() -> None:
         ),
     ],
 )
-def test_books_out_of_order_are_named(changes: dict[str, Any], named: str) -> None:
-    assert named in violations(**changes)
+def test_incorrect_records_are_reported(changes: dict[str, Any], violation: str) -> None:
+    assert violation in violations(**changes)
 
 
-def test_a_job_billed_twice_is_named_twice_over() -> None:
-    found = violations(tasks={"one": [task(), task()]})
+def test_job_billed_twice_is_reported_by_id_and_by_prompt() -> None:
+    reported = violations(tasks={"one": [task(), task()]})
 
-    assert found == ["jobs billed twice", "calls billed twice, told by their prompts"]
+    assert reported == ["jobs billed twice", "calls billed twice, by their prompts"]
 
 
-def test_a_task_that_failed_bills_nothing() -> None:
+def test_failed_task_is_not_billed() -> None:
     failed = task(error=Failure(70000, "RequestLimitExceeded", "no room"))
 
     assert violations(tasks={"one": [failed, task()]}) == []
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
-def test_a_job_that_was_billed_and_did_not_succeed_is_named(state: str) -> None:
-    found = violations(jobs={"one": job(state=state, pictures=())})
+def test_billed_job_that_did_not_succeed_is_reported(state: str) -> None:
+    reported = violations(jobs={"one": job(state=state, pictures=())})
 
-    assert found == ["jobs billed that did not succeed"]
+    assert reported == ["jobs billed that did not succeed"]
 
 
-def test_a_job_that_has_not_ended_is_named() -> None:
-    found = violations(jobs={"one": job(state="running", pictures=())}, tasks={})
+def test_job_that_has_not_ended_is_reported() -> None:
+    reported = violations(jobs={"one": job(state="running", pictures=())}, tasks={})
 
-    assert found == ["jobs that have not ended"]
+    assert reported == ["jobs that have not ended"]
 
 
 @pytest.mark.parametrize(
@@ -123,80 +123,84 @@ def test_a_job_that_has_not_ended_is_named() -> None:
         {"chaos/one-1.png": b"the JSON is missing"},
     ],
 )
-def test_a_result_that_is_not_whole_is_named(stored: dict[str, bytes]) -> None:
+def test_incomplete_result_is_reported(stored: dict[str, bytes]) -> None:
     assert violations(stored=stored) == ["results that are missing, unreadable or of another shape"]
 
 
-def test_a_picture_of_another_shape_is_named() -> None:
+def test_picture_of_another_shape_is_reported() -> None:
     square = Picture(key="chaos/one-1.png", content_type="image/png", width=9, height=9, size=1)
     stored = {"chaos/one.json": b"{}", "chaos/one-1.png": png(9, 9)}
 
-    found = violations(jobs={"one": job(pictures=(square,))}, stored=stored)
+    reported = violations(jobs={"one": job(pictures=(square,))}, stored=stored)
 
-    assert found == ["results that are missing, unreadable or of another shape"]
+    assert reported == ["results that are missing, unreadable or of another shape"]
 
 
-def test_a_call_that_became_two_requests_is_named() -> None:
+def test_call_that_became_two_requests_is_reported() -> None:
     two = {"one": job(), "two": job(id="two", state="cancelled", pictures=(), webhook_url="")}
     ledger = ["index/1-one-vod.image", "index/2-two-vod.image"]
 
-    found = violations(heard=Heard(request_ids={1: {"one", "two"}}), jobs=two, ledger=ledger)
+    reported = violations(
+        callers=CallerLog(request_ids={1: {"one", "two"}}), jobs=two, ledger=ledger
+    )
 
-    assert found == ["calls with one Idempotency-Key that became several requests"]
+    assert reported == ["calls with one Idempotency-Key that became several requests"]
 
 
-def test_an_answer_to_a_cancel_that_does_not_hold_is_named() -> None:
-    found = violations(heard=Heard(request_ids={1: {"one"}}, cancelled={"one"}))
+def test_wrong_answer_to_a_cancel_is_reported() -> None:
+    reported = violations(callers=CallerLog(request_ids={1: {"one"}}, cancelled={"one"}))
 
-    assert found == ["requests answered to be cancelled that are not"]
+    assert reported == ["requests answered to be cancelled that are not"]
 
 
 @pytest.mark.parametrize(
-    ("told", "named"),
+    ("message_ids", "violation"),
     [
         ([], "webhooks that were not delivered"),
         (["msg_one", "msg_other"], "webhooks delivered under several ids"),
     ],
 )
-def test_webhooks_that_are_not_as_promised_are_named(told: list[str], named: str) -> None:
-    assert violations(told=told) == [named]
+def test_undelivered_and_ambiguous_webhooks_are_reported(
+    message_ids: list[str], violation: str
+) -> None:
+    assert violations(message_ids=message_ids) == [violation]
 
 
-def test_a_webhook_that_came_twice_under_one_id_is_as_promised() -> None:
-    assert violations(told=["msg_one", "msg_one"]) == []
+def test_webhook_may_arrive_twice_with_the_same_id() -> None:
+    assert violations(message_ids=["msg_one", "msg_one"]) == []
 
 
-# How much a lane was in use
+# The use of a lane
 
 
-def test_a_lane_is_in_use_while_the_vendor_has_a_task_for_each_place() -> None:
+def test_lane_is_in_use_while_the_vendor_has_a_task_for_each_slot() -> None:
     jobs = [job(id="first", sent_after_s=0), job(id="second", sent_after_s=10)]
     tasks = [task(created_at=after(0), finished_at=after(9)), task(created_at=after(10))]
 
-    use = measured(jobs, tasks, places=1)
+    use = measure(jobs, tasks, slots=1)
 
     assert (use.waited_s, use.busy_s, use.share) == (10, 9, 0.9)
 
 
-def test_the_use_of_a_lane_counts_from_when_it_is_told_to() -> None:
+def test_use_of_a_lane_counts_from_a_given_moment() -> None:
     jobs = [job(sent_after_s=10)]
     tasks = [task(created_at=after(0), finished_at=after(6))]
 
-    use = measured(jobs, tasks, places=2, since=after(4))
+    use = measure(jobs, tasks, slots=2, since=after(4))
 
     assert (use.waited_s, use.busy_s, use.share) == (6, 2, 2 / 12)
 
 
-def test_a_lane_that_nothing_waited_for_has_no_use() -> None:
-    assert measured([], [], places=1).share == 0
+def test_lane_without_waiting_jobs_has_no_use() -> None:
+    assert measure([], [], slots=1).share == 0
 
 
 # The table
 
 
-def test_the_table_says_of_each_figure_whether_it_is_as_it_must_be() -> None:
+def test_table_says_of_each_figure_whether_it_meets_its_target() -> None:
     findings = Findings()
-    findings.tell("jobs", 7)
+    findings.report("jobs", 7)
     findings.at_most("at once", 2, 1)
     findings.at_least("in use", 0.96, 0.95)
 
@@ -207,18 +211,18 @@ def test_the_table_says_of_each_figure_whether_it_is_as_it_must_be() -> None:
     ]
 
 
-# A run of one call, as its books should be
+# The records of a correct run with one call
 
 
 def violations(
     *,
-    heard: Heard | None = None,
-    told: list[str] | None = None,
+    callers: CallerLog | None = None,
+    message_ids: list[str] | None = None,
     stored: dict[str, bytes] | None = None,
     **changes: Any,
 ) -> list[str]:
-    """Audit the books of one call, some of them changed, and name what is wrong."""
-    messages = {"one": ["msg_one"] if told is None else told}
+    """Audit the records of one call with some changes; return the violations."""
+    messages = {"one": ["msg_one"] if message_ids is None else message_ids}
     objects = {"chaos/one.json": b"{}", "chaos/one-1.png": png(160, 90)}
     books = Books(
         **{
@@ -231,8 +235,8 @@ def violations(
             **changes,
         }
     )
-    heard = heard or Heard(request_ids={1: {"one"}})
-    findings = audit(Plan(seed=1, wishes=(WISH,)), books, heard, Told(messages), LANES)
+    callers = callers or CallerLog(request_ids={1: {"one"}})
+    findings = audit(Plan(seed=1, jobs=(PLANNED,)), books, callers, WebhookLog(messages), LANES)
     return list(dict.fromkeys(what.partition(":")[0] for what, _ in findings.violations))
 
 
@@ -256,7 +260,7 @@ def job(*, sent_after_s: float | None = 0, **changes: Any) -> Job:
         "task": {},
         "fingerprint": "",
         "output_location": OutputLocation(prefix="chaos/", name="one"),
-        "webhook_url": "http://127.0.0.1/told",
+        "webhook_url": "http://127.0.0.1/webhooks",
         "attempts": (Attempt(number=1, session_id="one-1", submitted_at=submitted_at),),
         "pictures": (
             Picture(key="chaos/one-1.png", content_type="image/png", width=160, height=90, size=1),
@@ -271,7 +275,7 @@ def task(**changes: Any) -> Task:
         "action": "CreateAigcImageTask",
         "task_id": "task",
         "params": {},
-        "prompt": WISH.prompt,
+        "prompt": PLANNED.prompt,
         "session_context": "one",
         "state": FINISH,
     }

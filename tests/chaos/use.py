@@ -19,70 +19,69 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneUse:
-    """One lane, over the time in which something waited for it."""
+    """The use of one lane while jobs waited for it."""
 
     waited_s: float
-    """Real seconds in which at least one job waited."""
+    """Seconds of real time in which at least one job waited."""
     busy_s: float
-    """Seconds, of all places together, in which the vendor had a task in them meanwhile."""
-    places: int
+    """Sum over all slots of the seconds with a task at the vendor during that time."""
+    slots: int
 
     @property
     def share(self) -> float:
-        """The part of what the lane could have done that it did."""
-        return self.busy_s / (self.places * self.waited_s) if self.waited_s else 0.0
+        """The part of the available slot seconds that were busy."""
+        return self.busy_s / (self.slots * self.waited_s) if self.waited_s else 0.0
 
 
 def lane_use(books: Books, lanes: Mapping[str, int], *, since: float = 0.0) -> dict[str, LaneUse]:
-    """Measure each lane by the vendor's books: a place is busy from Create to the task's end.
+    """Measure each lane from the vendor's records: a slot is busy from Create to the task's end.
 
-    The second that a task waits at the vendor counts: it is not ours to save, and the vendor
-    counts it too.
+    The second that a task waits at the vendor counts as busy: the vendor counts it too.
     """
-    tasks = [task for of_one in books.tasks.values() for task in of_one]
+    tasks = [task for of_job in books.tasks.values() for task in of_job]
     return {
-        lane: measured(
+        lane: measure(
             [job for job in books.jobs.values() if job.lane == lane],
             [task for task in tasks if task.where == ACTIONS[lane]],
-            places,
+            slots,
             since=since,
         )
-        for lane, places in lanes.items()
+        for lane, slots in lanes.items()
     }
 
 
-def measured(
-    jobs: Iterable[Job], tasks: Sequence[Task], places: int, *, since: float = 0.0
+def measure(
+    jobs: Iterable[Job], tasks: Sequence[Task], slots: int, *, since: float = 0.0
 ) -> LaneUse:
-    """Measure one lane, from some moment on."""
-    waits = _united((max(begin, since), end) for begin, end in _waits(jobs) if end > since)
+    """Measure one lane from a moment on."""
+    waits = _join((max(begin, since), end) for begin, end in _waits(jobs) if end > since)
     busy_s = sum(
         _overlap((task.created_at, task.finished_at or task.created_at), wait)
         for task in tasks
         for wait in waits
     )
     waited_s = sum(end - begin for begin, end in waits)
-    return LaneUse(waited_s=waited_s, busy_s=busy_s, places=places)
+    return LaneUse(waited_s=waited_s, busy_s=busy_s, slots=slots)
 
 
 def _waits(jobs: Iterable[Job]) -> Iterator[Span]:
-    """Say of each job how long it waited before it was first sent."""
+    """Yield the time that each job waited before its first submission."""
     for job in jobs:
         sent_at = job.attempts[0].submitted_at
         if sent_at is not None:
             yield job.created_at.timestamp(), sent_at.timestamp()
 
 
-def _united(spans: Iterable[Span]) -> list[Span]:
-    """Join what overlaps."""
-    united: list[Span] = []
+def _join(spans: Iterable[Span]) -> list[Span]:
+    """Join overlapping spans."""
+    joined: list[Span] = []
     for begin, end in sorted(spans):
-        if united and begin <= united[-1][1]:
-            united[-1] = (united[-1][0], max(end, united[-1][1]))
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
-            united.append((begin, end))
-    return united
+            joined.append((begin, end))
+    return joined
 
 
-def _overlap(one: Span, other: Span) -> float:
-    return max(0.0, min(one[1], other[1]) - max(one[0], other[0]))
+def _overlap(first: Span, second: Span) -> float:
+    return max(0.0, min(first[1], second[1]) - max(first[0], second[0]))

@@ -131,6 +131,10 @@ def _install_openapi_python_client(folder: Path) -> None:
     _install_python(folder, "openapi-python-client.txt")
 
 
+def _install_litellm(folder: Path) -> None:
+    _install_python(folder, "litellm.txt")
+
+
 def _install_python(folder: Path, pins: str, *options: str) -> None:
     venv.create(folder, with_pip=True, symlinks=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
@@ -145,6 +149,7 @@ GROUPS: dict[str, Group] = {
     "openapi-python-client": Group(
         ("python/openapi-python-client.txt",), _install_openapi_python_client
     ),
+    "litellm": Group(("python/litellm.txt",), _install_litellm),
 }
 
 
@@ -174,8 +179,18 @@ CLIENTS: Mapping[str, Client] = {
         "requirements.lock",
         what_is_run="`tests/e2e/test_fal_client.py`: every call that it has",
     ),
+    "openai": Client(
+        "requirements.lock",
+        what_is_run="`tests/e2e/test_openai_client.py`: images, edits, models, broken connections",
+    ),
+    "litellm": Client("tests/clients/python/litellm.txt", "litellm"),
     "openapi-python-client": Client(
         "tests/clients/python/openapi-python-client.txt", "openapi-python-client"
+    ),
+    "@modelcontextprotocol/sdk": Client("tests/clients/js/package.json", "npm"),
+    "mcp": Client(
+        "requirements.lock",
+        what_is_run="`tests/e2e/test_mcp_client.py`: every tool, over HTTP and over stdio",
     ),
     "openapi-typescript": Client("tests/clients/js/package.json", "npm"),
     "schemathesis": Client(

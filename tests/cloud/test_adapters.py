@@ -113,7 +113,7 @@ def test_a_create_whose_reply_was_lost_is_not_sent_again(cloud: LocalCloud) -> N
     with pytest.raises(AmbiguousError):
         store.create("claims/a", b"one contender")
 
-    assert cloud.faults.came_true["cos.PutObject lost_reply"] == 1
+    assert cloud.faults.applied["cos.PutObject lost_reply"] == 1
     assert not store.create("claims/a", b"another contender")
 
 

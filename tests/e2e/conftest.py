@@ -1,4 +1,4 @@
-"""One running system for all modules whose tests leave it as they found it."""
+"""One running system, shared by all modules whose tests leave no work behind."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shared_stack() -> Iterator[Stack]:
-    """Run the system, thirty times faster than the cloud: a start takes seconds of CPU time."""
+    """Run the system once, since a start takes seconds of CPU time, at thirty times the speed."""
     with running("--speed", "30", "--timeout", "10", "--tls") as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def stack(shared_stack: Stack) -> Iterator[Stack]:
-    """Lend the running system to one module: its log begins empty, and it leaves no work behind."""
+    """Give one module the running system with an empty log; wait at its end until all is idle."""
     yield shared_stack.from_now()
     shared_stack.faults()
     wait_for(shared_stack.is_idle)
@@ -32,7 +32,7 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
 
 @pytest.fixture
 def here(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """Let commands find the running system as they find `make local`."""
+    """Announce the running system to commands, as `make local` does."""
     monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
     connection.CONNECTION.write_text(json.dumps(stack.connection))
     return stack

@@ -1,4 +1,4 @@
-"""The whole system in a process of its own, driven as a user would: by HTTP and by uploads."""
+"""The whole system in a separate process, used by HTTP calls and uploads, like a user does."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "ops" / "samples"
 PATIENCE_S = 120
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/")
-"""What stays in the ledger of jobs that have ended, and of keys."""
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/", "handouts/")
+"""Prefixes of the keys that the ledger keeps after all jobs have ended."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Stack:
         return {"Authorization": f"Bearer {self.connection['api_key']}"}
 
     def cos(self) -> CosS3Client:
-        """Make the official COS client of the account's owner."""
+        """Return the official COS client with the owner's credentials."""
         config = CosConfig(
             Region=self.connection["region"],
             SecretId=self.connection["secret_id"],
@@ -97,7 +97,7 @@ class Stack:
         return self._list("results", prefix)
 
     def result(self, key: str) -> bytes:
-        """Read one object of the results bucket."""
+        """Read an object of the results bucket."""
         answer = self.cos().get_object(Bucket=self.connection["buckets"]["results"], Key=key)
         data: bytes = answer["Body"].get_raw_stream().read()
         return data
@@ -110,23 +110,23 @@ class Stack:
         return [json.loads(body.get_raw_stream().read()) for body in bodies]
 
     def leftovers(self) -> list[str]:
-        """List what the ledger holds beside what it keeps."""
+        """List the keys in the ledger that must disappear when all jobs have ended."""
         return [key for key in self._list("ledger", "") if not key.startswith(KEPT)]
 
     def _list(self, bucket: str, prefix: str) -> dict[str, int]:
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         marker = ""
         while True:
             page = self.cos().list_objects(
                 Bucket=self.connection["buckets"][bucket], Prefix=prefix, Marker=marker
             )
-            found |= {one["Key"]: int(one["Size"]) for one in page.get("Contents", [])}
+            sizes |= {entry["Key"]: int(entry["Size"]) for entry in page.get("Contents", [])}
             if page["IsTruncated"] != "true":
-                return found
+                return sizes
             marker = page["NextMarker"]
 
     def books(self) -> dict[str, Any]:
-        """Read the local cloud's own books: every task that was paid."""
+        """Read the local cloud's own records: every task, and the highest number at once."""
         url = f"{self.connection['cloud']}/_localcloud/tasks"
         return dict(requests.get(url, timeout=30).json())
 
@@ -137,7 +137,7 @@ class Stack:
         self.faults({"where": where, "what": what, "times": times})
 
     def faults(self, *entries: dict[str, Any]) -> None:
-        """Replace what is to go wrong."""
+        """Replace the faults of the local cloud."""
         url = f"{self.connection['cloud']}/_localcloud/faults"
         response = requests.put(url, json=entries, timeout=30)
         assert response.status_code == 200, response.text
@@ -147,20 +147,20 @@ class Stack:
         return self.process.wait(30)
 
 
-def wait_for(found: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """Look again and again until there is something."""
+def wait_for(query: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Repeat a query until its result is true; return the result."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        result = found()
+        result = query()
         if result:
             return result
         time.sleep(0.2)
-    raise AssertionError(f"nothing after {patience_s} s")
+    raise AssertionError(f"no result after {patience_s} s")
 
 
 @contextlib.contextmanager
 def running(*options: str) -> Iterator[Stack]:
-    """Run `aigc local --json` and wait until it says that it is ready."""
+    """Run `aigc local --json` and wait until it prints that it is ready."""
     command = [sys.executable, "-m", "ops", "local", "--json", "--port", "0", *options]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""The same through a running system: what no client library would send, and no browser upload."""
+"""Malformed requests and uploads against a running system, send without a client library."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SUBMIT = "/tencent-vod/v1/aigc-image"
 BODY = json.dumps({"model_name": "GG", "model_version": "3.0", "prompt": "one only"}).encode()
 
 
-def sent(stack: Stack, request: bytes, *, hang_up: bool = False) -> bytes:
-    """Send bytes to the Function URL's port and return whatever comes until it closes."""
-    where = urlsplit(stack.gateway)
-    with socket.create_connection((str(where.hostname), int(where.port or 80)), 10) as connection:
+def send(stack: Stack, request: bytes, *, hang_up: bool = False) -> bytes:
+    """Send bytes to the Function URL's port; return all bytes until the server closes."""
+    url = urlsplit(stack.gateway)
+    with socket.create_connection((str(url.hostname), int(url.port or 80)), 10) as connection:
         answer = b""
         with contextlib.suppress(OSError):  # the server may hang up first
             connection.sendall(request)
@@ -36,7 +36,7 @@ def sent(stack: Stack, request: bytes, *, hang_up: bool = False) -> bytes:
 
 
 def request(stack: Stack, *lines: str, body: bytes = b"", length: object = None) -> bytes:
-    """Write a submit by hand."""
+    """Return the bytes of a submit."""
     key = stack.connection["api_key"]
     head = [
         f"POST {SUBMIT} HTTP/1.1",
@@ -53,17 +53,17 @@ def status_of(answer: bytes) -> int:
     return int(answer.split(None, 2)[1]) if answer.startswith(b"HTTP/1.1 ") else 0
 
 
-def test_the_request_that_the_others_are_made_of_is_good(stack: Stack) -> None:
-    assert status_of(sent(stack, request(stack, body=BODY))) == 200
+def test_unchanged_request_is_accepted(stack: Stack) -> None:
+    assert status_of(send(stack, request(stack, body=BODY))) == 200
 
 
 @pytest.mark.parametrize(
     "name", ["nothing", "NaN", "the same key twice", "lists without end", "a PNG"]
 )
-def test_a_bad_body_comes_back_with_its_reason(stack: Stack, name: str) -> None:
+def test_malformed_body_is_refused_with_the_reason(stack: Stack, name: str) -> None:
     before = len(stack.tasks())
 
-    answer = sent(stack, request(stack, body=data(corpus("bodies")["malformed_json"][name])))
+    answer = send(stack, request(stack, body=data(corpus("bodies")["malformed_json"][name])))
 
     assert status_of(answer) == 400
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error_type"] == "malformed_json"
@@ -80,8 +80,8 @@ def test_a_bad_body_comes_back_with_its_reason(stack: Stack, name: str) -> None:
         (["Content-Type: multipart/form-data"], None),
     ],
 )
-def test_odd_headers_are_taken_or_refused(stack: Stack, lines: list[str], length: object) -> None:
-    answer = sent(stack, request(stack, *lines, body=b"{}", length=length))
+def test_odd_headers_get_a_client_error(stack: Stack, lines: list[str], length: object) -> None:
+    answer = send(stack, request(stack, *lines, body=b"{}", length=length))
 
     assert 400 <= status_of(answer) < 500
 
@@ -101,10 +101,10 @@ def test_odd_headers_are_taken_or_refused(stack: Stack, lines: list[str], length
         b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\nConnection: close\r\n\r\n",
     ],
 )
-def test_what_is_hardly_http_brings_nothing_down(stack: Stack, raw: bytes) -> None:
+def test_bytes_that_are_hardly_http_cause_no_server_error(stack: Stack, raw: bytes) -> None:
     before = len(stack.tasks())
 
-    answer = sent(stack, raw, hang_up=True)
+    answer = send(stack, raw, hang_up=True)
 
     assert status_of(answer) not in {200, 500, 502}
     assert b"Traceback" not in answer
@@ -112,31 +112,31 @@ def test_what_is_hardly_http_brings_nothing_down(stack: Stack, raw: bytes) -> No
     assert len(stack.tasks()) == before
 
 
-def test_a_body_shorter_than_it_says_is_no_request(stack: Stack) -> None:
+def test_body_shorter_than_its_content_length_is_not_accepted(stack: Stack) -> None:
     before = len(stack.tasks())
 
-    answer = sent(stack, request(stack, body=BODY, length=len(BODY) + 1), hang_up=True)
+    answer = send(stack, request(stack, body=BODY, length=len(BODY) + 1), hang_up=True)
 
     assert status_of(answer) != 200
     assert len(stack.tasks()) == before
 
 
-def test_bad_uploads_cost_nothing_and_a_good_one_among_them_is_made(stack: Stack) -> None:
+def test_bad_uploads_cost_nothing_and_a_good_upload_among_them_succeeds(stack: Stack) -> None:
     before = len(stack.tasks())
     bad = {name: data(case) for name, case in corpus("no_pictures").items()}
-    already = len(refused(stack))
+    refused_before = len(refused(stack))
 
     for number, content in enumerate(bad.values()):
         stack.upload(f"anime/bad {number}.jpg", content)
     stack.upload("anime/good among bad.png", picture())
 
     wait_for(lambda: "anime/good among bad.json" in stack.results("anime/"))
-    wait_for(lambda: len(refused(stack)) >= already + len(bad))
+    wait_for(lambda: len(refused(stack)) >= refused_before + len(bad))
     assert len(stack.tasks()) == before + 1
 
 
 @pytest.mark.parametrize("name", ["markup", "what a query is made of", "quotes", "three dots"])
-def test_a_key_that_only_looks_odd_is_made(stack: Stack, name: str) -> None:
+def test_upload_with_an_odd_but_valid_key_succeeds(stack: Stack, name: str) -> None:
     key = corpus("good_keys")[name]
 
     stack.upload(key, picture())
@@ -144,7 +144,7 @@ def test_a_key_that_only_looks_odd_is_made(stack: Stack, name: str) -> None:
     wait_for(lambda: f"{key.removesuffix('.png')}.json" in stack.results("anime/"))
 
 
-def test_no_line_of_the_log_holds_a_key_or_a_stack(stack: Stack) -> None:
+def test_log_contains_no_api_key_and_no_traceback(stack: Stack) -> None:
     log = "".join(stack.log)
 
     assert stack.connection["api_key"] not in log

@@ -1,6 +1,6 @@
-"""Many at once: every job ends, each is paid once, and no lane is ever over its limit.
+"""Many jobs at once: every job ends, each is paid once, and no lane exceeds its limit.
 
-A burst of 5,000 uploads is `make chaos ARGS=--burst`, which also holds how full the lanes are.
+`make chaos ARGS=--burst` is a burst of 5,000 uploads, which also measures the use of the lanes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LIMITS = {
 UPLOADS, CALLS = 20, 20
 
 
-def test_twenty_uploads_and_twenty_calls_at_once(stack: Stack) -> None:
+def test_twenty_uploads_and_twenty_calls_at_once_all_succeed(stack: Stack) -> None:
     photo = (SAMPLES / "rocket.jpg").read_bytes()
     folders, endpoints = cycle(["anime", "product", "sketch"]), cycle(ENDPOINTS)
     known, paid = {job["id"] for job in stack.jobs()}, len(stack.tasks())
@@ -51,7 +51,7 @@ def test_twenty_uploads_and_twenty_calls_at_once(stack: Stack) -> None:
 
 
 def _all_ended(stack: Stack, known: set[str]) -> list[dict[str, str]] | None:
-    """Return the jobs of the burst once all of them have ended."""
+    """Return the jobs of the burst if all of them have ended."""
     jobs = [job for job in stack.jobs() if job["id"] not in known]
     ended = [job for job in jobs if job["state"] in {"succeeded", "failed", "cancelled"}]
     return jobs if len(ended) == UPLOADS + CALLS else None

@@ -1,4 +1,4 @@
-"""The `aigc` command: what it prints, what it leaves, how it ends, and what it refuses."""
+"""The `aigc` command: its output, its files, its exit status, and the arguments that it refuses."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ KEYS = {
 }
 
 
-def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
+def test_demo_makes_six_pictures_and_reports_them(tmp_path: Path) -> None:
     kept = tmp_path / "results" / "of-mine.txt"
     kept.parent.mkdir()
     kept.write_text("mine")
@@ -68,7 +68,7 @@ def test_the_demo_makes_six_pictures_and_says_so(tmp_path: Path) -> None:
         assert read_labels(picture.read_bytes()).names == ("tc260", "iptc")
 
 
-def test_local_keeps_its_state_and_stops_with_all_its_children(tmp_path: Path) -> None:
+def test_local_keeps_its_state_and_stops_all_its_child_processes(tmp_path: Path) -> None:
     options = ("--speed", "30", "--data", str(tmp_path))
     photo = (SAMPLES / "cat.jpg").read_bytes()
     with running(*options) as stack:
@@ -86,7 +86,7 @@ def test_local_keeps_its_state_and_stops_with_all_its_children(tmp_path: Path) -
 
 
 def assert_stops(stack: Stack, number: signal.Signals) -> None:
-    """Stop `aigc local` by a signal: it printed one line for programs, and leaves no process."""
+    """Stop `aigc local` with a signal; it has printed one line, and leaves no process behind."""
     children = descendants(stack.process.pid)
     stack.process.send_signal(number)
     status = stack.process.wait(30)
@@ -100,8 +100,8 @@ def assert_stops(stack: Stack, number: signal.Signals) -> None:
     wait_for(lambda: not any(map(is_alive, children)), patience_s=10)
 
 
-def test_a_line_of_the_log_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two threads that log at once must not mix: print() writes a line and its end apart."""
+def test_log_line_is_written_with_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of two threads must not mix: print() writes the line end separately."""
     written: list[str] = []
     stream = io.StringIO()
     monkeypatch.setattr(stream, "write", written.append)
@@ -113,7 +113,7 @@ def test_a_line_of_the_log_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ("local --speed 0", "'--speed': '0'; allowed: a number above 0"),
         ("local --speed -2", "'--speed': '-2'; allowed: a number above 0"),
@@ -135,8 +135,11 @@ def test_a_line_of_the_log_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None
         ("nonsense", "No such command 'nonsense'"),
     ],
 )
-def test_a_useless_argument_is_refused_in_one_line(
-    arguments: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_invalid_argument_is_refused_in_one_line(
+    arguments: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(ROOT)
 
@@ -145,11 +148,11 @@ def test_a_useless_argument_is_refused_in_one_line(
 
     error = capsys.readouterr().err.splitlines()[-1]
     assert ended.value.code == 2
-    assert told in error
+    assert message in error
 
 
 @pytest.mark.parametrize("arguments", ["", *COMMANDS, *SUBCOMMANDS])
-def test_every_command_explains_itself_with_an_example(
+def test_help_of_every_command_has_an_example(
     arguments: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = cli.main([*arguments.split(), "--help"])
@@ -161,7 +164,7 @@ def test_every_command_explains_itself_with_an_example(
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_stops_early_meets_no_traceback(unbuffered: str) -> None:
+def test_closed_output_pipe_causes_no_traceback(unbuffered: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
 
@@ -179,7 +182,7 @@ def test_a_reader_that_stops_early_meets_no_traceback(unbuffered: str) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def test_a_table_has_one_line_for_a_row_where_no_terminal_is(
+def test_each_row_of_a_table_is_one_line_without_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     print_table([("ID", "WHY"), ("1", "[bold] " + "long " * 60), ("2", "")])
@@ -191,7 +194,7 @@ def test_a_table_has_one_line_for_a_row_where_no_terminal_is(
     ]
 
 
-def test_an_interrupted_command_ends_without_a_traceback(
+def test_interrupted_command_ends_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(_path: Path) -> None:
@@ -203,7 +206,7 @@ def test_an_interrupted_command_ends_without_a_traceback(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_no_command_at_all_is_answered_with_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([])
 
@@ -211,7 +214,7 @@ def test_no_command_at_all_is_answered_with_the_help(capsys: pytest.CaptureFixtu
     assert "Usage: aigc" in "".join(capsys.readouterr())
 
 
-def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_names_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -223,9 +226,7 @@ def test_a_taken_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.endswith("--port 0 finds a free one")
 
 
-def test_broken_rules_are_explained_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_error_in_rules_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "rules.toml"
     file.write_text("rule = [")
 
@@ -235,26 +236,26 @@ def test_broken_rules_are_explained_in_one_line(
     assert capsys.readouterr().err.startswith("aigc rules: rules.toml is no TOML: ")
 
 
-@pytest.mark.parametrize("word", [None, {"cloud": "http://127.0.0.1:9"}])
-def test_an_upload_without_a_running_cloud_says_so(
-    word: dict[str, str] | None,
+@pytest.mark.parametrize("announcement", [None, {"cloud": "http://127.0.0.1:9"}])
+def test_upload_without_a_running_cloud_is_refused(
+    announcement: dict[str, str] | None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    left = tmp_path / "connection.json"
-    if word is not None:
-        left.write_text(json.dumps(word))
-    monkeypatch.setattr(connection, "CONNECTION", left)
+    path = tmp_path / "connection.json"
+    if announcement is not None:
+        path.write_text(json.dumps(announcement))
+    monkeypatch.setattr(connection, "CONNECTION", path)
 
     status = cli.main(["upload", "--results"])
 
     assert status == 1
-    told = "aigc upload: no local cloud is running; start one with `make local`\n"
-    assert capsys.readouterr().err == told
+    message = "aigc upload: no local cloud is running; start one with `make local`\n"
+    assert capsys.readouterr().err == message
 
 
-def test_a_cloud_that_ends_does_not_take_back_what_a_newer_one_announced(
+def test_ending_cloud_keeps_the_announcement_of_a_newer_cloud(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
@@ -263,18 +264,18 @@ def test_a_cloud_that_ends_does_not_take_back_what_a_newer_one_announced(
         with connection.announced({"cloud": "older"}):
             newer.enter_context(connection.announced({"cloud": "newer"}))
         mode = connection.CONNECTION.stat().st_mode & 0o777
-        found = json.loads(connection.CONNECTION.read_text())
+        announcement = json.loads(connection.CONNECTION.read_text())
 
-    assert found == {"cloud": "newer"}
+    assert announcement == {"cloud": "newer"}
     assert mode == 0o600
     assert not connection.CONNECTION.exists()
 
 
 def descendants(pid: int) -> list[int]:
-    """Find the processes below one, as the kernel lists them."""
+    """List all descendants of a process, as the kernel reports them."""
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     children = [int(child) for path in tasks for child in path.read_text().split()]
-    return children + [below for child in children for below in descendants(child)]
+    return children + [descendant for child in children for descendant in descendants(child)]
 
 
 def is_alive(pid: int) -> bool:
@@ -286,7 +287,7 @@ def is_alive(pid: int) -> bool:
 
 
 def states(pids: Iterable[int]) -> str:
-    found = [Path(f"/proc/{pid}/stat") for pid in pids]
+    paths = [Path(f"/proc/{pid}/stat") for pid in pids]
     return "".join(
-        path.read_text().rpartition(")")[2].split()[0] for path in found if path.exists()
+        path.read_text().rpartition(")")[2].split()[0] for path in paths if path.exists()
     )

@@ -1,4 +1,4 @@
-"""A function dies in the middle of its work, and the job ends all the same."""
+"""A function is killed during its work, and the job ends all the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SPEED = 30
 DELAY = f"delay:{3 * SPEED}"
-"""Three seconds: a delay is cloud time, the wait before a kill is not."""
+"""Three seconds of real time: a delay is cloud time, the wait before a kill is real time."""
 
 PHOTO = (SAMPLES / "coffee.jpg").read_bytes()
 
@@ -36,7 +36,7 @@ ACTIONS = {
 
 @pytest.fixture(scope="module")
 def killed_submits(stack: Stack) -> dict[str, str]:
-    """Kill a submit to each endpoint: endpoint → job. Their leases expire at the same time."""
+    """Kill a submit to each endpoint; return endpoint → job. The leases expire at the same time."""
     return {endpoint: _kill_submit(stack, endpoint) for endpoint in ENDPOINTS}
 
 
@@ -55,7 +55,7 @@ def _kill_submit(stack: Stack, endpoint: str) -> str:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_gateway_killed_in_the_middle_of_a_submit(
+def test_job_of_a_killed_submit_succeeds_and_is_paid_once(
     stack: Stack, killed_submits: dict[str, str], endpoint: str
 ) -> None:
     ended = wait_for(lambda: _ended(stack, killed_submits[endpoint]))
@@ -67,7 +67,7 @@ def test_a_gateway_killed_in_the_middle_of_a_submit(
     assert len(paid) == 1
 
 
-def test_an_upload_function_killed_is_retried_by_the_platform(stack: Stack) -> None:
+def test_platform_retries_a_killed_upload_function(stack: Stack) -> None:
     stack.fault("scf.upload", "kill:0")
 
     stack.upload("anime/killed.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "killed"})
@@ -76,10 +76,10 @@ def test_an_upload_function_killed_is_retried_by_the_platform(stack: Stack) -> N
     assert len([task for task in stack.tasks() if task["prompt"] == "killed"]) == 1
 
 
-def test_a_callback_whose_function_is_killed_while_settling(stack: Stack) -> None:
+def test_job_succeeds_after_a_function_was_killed_while_settling(stack: Stack) -> None:
     answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
     stack.faults(
-        # The claim, the record and the picture take a third of a second each; then it dies.
+        # Claim, record and picture take a third of a second each, so the kill comes while storing.
         {"where": "cos.PutObject", "what": f"delay:{0.35 * SPEED}", "times": 3},
         {"where": "scf.gateway", "what": "kill:1"},
     )
@@ -94,5 +94,5 @@ def test_a_callback_whose_function_is_killed_while_settling(stack: Stack) -> Non
 
 
 def _ended(stack: Stack, job_id: str) -> dict[str, str] | None:
-    found = next(job for job in stack.jobs() if job["id"] == job_id)
-    return found if found["state"] in {"succeeded", "failed", "cancelled"} else None
+    job = next(job for job in stack.jobs() if job["id"] == job_id)
+    return job if job["state"] in {"succeeded", "failed", "cancelled"} else None

@@ -1,4 +1,4 @@
-"""What the pages show is done as a reader would do it, and the answers look as shown."""
+"""The examples of the pages work when a reader runs them, and the answers look as documented."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = dict[str, Any]
 
 
 def run(stack: Stack, command: list[str], folder: Path, **variables: str) -> str:
-    """Run what a reader would, and return what it printed; it must succeed."""
+    """Run a command like a reader; it must succeed. Return its output."""
     environment = {
         **os.environ,
         "GATEWAY": stack.gateway,
@@ -49,7 +49,7 @@ def run(stack: Stack, command: list[str], folder: Path, **variables: str) -> str
 
 
 def shape(value: object) -> object:
-    """Reduce JSON to its keys and types; of a list only the first item counts."""
+    """Reduce JSON to its keys and types; a list is reduced to its first item."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -58,7 +58,7 @@ def shape(value: object) -> object:
 
 
 @pytest.mark.parametrize("block", blocks(API, "sh run"))
-def test_the_shell_examples_work(stack: Stack, tmp_path: Path, block: str) -> None:
+def test_shell_examples_work(stack: Stack, tmp_path: Path, block: str) -> None:
     (tmp_path / "cat.jpg").write_bytes(PHOTO)
 
     printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
@@ -67,7 +67,7 @@ def test_the_shell_examples_work(stack: Stack, tmp_path: Path, block: str) -> No
     assert last.keys() & {"images", "request_id", "jobs"}
 
 
-def test_the_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
+def test_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
     [block] = blocks(API, "python run")
 
     run(stack, [sys.executable, "-c", block], tmp_path)
@@ -76,7 +76,7 @@ def test_the_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> Non
     Image.open(picture).verify()
 
 
-def test_the_readmes_calls_work(stack: Stack, tmp_path: Path) -> None:
+def test_readme_calls_work(stack: Stack, tmp_path: Path) -> None:
     calls = README.partition("\n## Calls\n")[2].partition("\n## ")[0]
 
     [block] = blocks(calls, "sh")
@@ -142,7 +142,7 @@ def lanes(stack: Stack) -> Answer:
     [submitted, status, result, query, upload, jobs, job, lanes, refused, failed],
     ids=lambda ask: str(ask.__name__),
 )
-def test_the_answers_look_as_shown(stack: Stack, ask: Callable[[Stack], Answer]) -> None:
+def test_answers_have_the_documented_shape(stack: Stack, ask: Callable[[Stack], Answer]) -> None:
     [block] = blocks(API, f"json {ask.__name__}")
 
     answer = ask(stack)
@@ -150,10 +150,10 @@ def test_the_answers_look_as_shown(stack: Stack, ask: Callable[[Stack], Answer])
     assert shape(answer) == shape(json.loads(block))
 
 
-def test_no_example_is_left_out() -> None:
+def test_every_example_is_checked() -> None:
     fences = re.findall(r"^```(\S.*)$", API, re.MULTILINE)
 
     unchecked = [fence for fence in fences if " " not in fence]
 
-    # Making a key, keeping a secret for webhooks, replaying one: commands with tests of their own.
+    # Making a key, setting a webhook secret and replaying a webhook have their own tests.
     assert unchecked == ["sh"] * 3

@@ -1,4 +1,4 @@
-"""fal.ai's own client, as it is published, in front of the local cloud's https port."""
+"""fal.ai's own client, as published, against the local cloud's https port."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ INTERVAL_S = 0.2
 
 @pytest.fixture(scope="module")
 def fal(stack: Stack) -> Iterator[Any]:
-    """Import the client under the variables that `aigc local --tls` prints: it reads them then."""
+    """Import the client with the variables of `aigc local --tls`: it reads them on import."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in stack.connection["fal"].items():
             patch.setenv(name, value)
@@ -42,20 +42,20 @@ def fal(stack: Stack) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def made(fal: Any, key: str | None = None) -> Iterator[fal_client.SyncClient]:
+def opened_client(fal: Any, key: str | None = None) -> Iterator[fal_client.SyncClient]:
     client: fal_client.SyncClient = fal.SyncClient(key=key)
     yield client
-    client._client.close()  # noqa: SLF001  it has no other way to give its connections back
+    client._client.close()  # noqa: SLF001  the only way to close its connections
 
 
 @pytest.fixture
 def client(fal: Any) -> Iterator[fal_client.SyncClient]:
-    with made(fal) as client:
+    with opened_client(fal) as client:
         yield client
 
 
 @contextlib.asynccontextmanager
-async def made_async(fal: Any) -> AsyncIterator[fal_client.AsyncClient]:
+async def opened_async_client(fal: Any) -> AsyncIterator[fal_client.AsyncClient]:
     client: fal_client.AsyncClient = fal.AsyncClient()
     yield client
     await (await client._client).aclose()  # noqa: SLF001  as above
@@ -71,7 +71,7 @@ def picture(result: dict[str, Any]) -> bytes:
     return requests.get(image["url"], timeout=30).content
 
 
-def test_subscribe_comes_back_with_a_picture(client: fal_client.SyncClient) -> None:
+def test_subscribe_returns_a_picture(client: fal_client.SyncClient) -> None:
     seen: list[Any] = []
 
     result = client.subscribe(
@@ -84,7 +84,7 @@ def test_subscribe_comes_back_with_a_picture(client: fal_client.SyncClient) -> N
     assert seen[-1].error is None
 
 
-def test_urls_of_an_answer_are_those_of_the_https_port(
+def test_urls_of_an_answer_point_to_the_https_port(
     stack: Stack, client: fal_client.SyncClient
 ) -> None:
     handle = submitted(client)
@@ -93,7 +93,7 @@ def test_urls_of_an_answer_are_those_of_the_https_port(
     assert handle.response_url == base + handle.request_id
 
 
-def test_a_request_is_found_again_by_its_id(client: fal_client.SyncClient) -> None:
+def test_request_can_be_read_by_its_id(client: fal_client.SyncClient) -> None:
     handle = submitted(client)
     handle.get(interval=INTERVAL_S)
 
@@ -104,7 +104,7 @@ def test_a_request_is_found_again_by_its_id(client: fal_client.SyncClient) -> No
     assert result == handle.get()
 
 
-def test_events_go_from_the_queue_to_the_end(fal: Any, client: fal_client.SyncClient) -> None:
+def test_events_go_from_queued_to_completed(fal: Any, client: fal_client.SyncClient) -> None:
     first, second = submitted(client), submitted(client)
 
     events = list(second.iter_events(with_logs=True, interval=INTERVAL_S))
@@ -114,7 +114,7 @@ def test_events_go_from_the_queue_to_the_end(fal: Any, client: fal_client.SyncCl
     assert isinstance(events[-1], fal.Completed)
 
 
-def test_a_request_that_failed_raises_what_the_vendor_said(
+def test_failed_request_raises_the_vendors_message(
     stack: Stack, fal: Any, client: fal_client.SyncClient
 ) -> None:
     stack.fault("vod.CreateAigcImageTask", "task_failure:ContentModerationFailed")
@@ -126,7 +126,7 @@ def test_a_request_that_failed_raises_what_the_vendor_said(
     assert raised.value.error_type == "content_policy_violation"
 
 
-def test_arguments_that_are_refused_raise_with_the_field(
+def test_refused_arguments_raise_an_error_with_the_field(
     fal: Any, client: fal_client.SyncClient
 ) -> None:
     with pytest.raises(fal.FalClientHTTPError, match="prompt") as raised:
@@ -135,22 +135,22 @@ def test_arguments_that_are_refused_raise_with_the_field(
     assert (raised.value.status_code, raised.value.error_type) == (422, "invalid_request")
 
 
-def test_a_wrong_key_is_refused_without_a_second_try(fal: Any) -> None:
-    with made(fal, "wrong") as client, pytest.raises(fal.FalClientHTTPError) as raised:
+def test_wrong_key_is_refused_without_a_retry(fal: Any) -> None:
+    with opened_client(fal, "wrong") as client, pytest.raises(fal.FalClientHTTPError) as raised:
         client.submit(IMAGE, ARGUMENTS)
 
     assert raised.value.status_code == 401
 
 
-def test_another_kind_has_the_same_ways(client: fal_client.SyncClient) -> None:
+def test_other_kind_works_the_same(client: fal_client.SyncClient) -> None:
     result = client.subscribe(MPS, {"prompt": "a paper boat"}, interval=INTERVAL_S)
 
     assert picture(result)
 
 
-def test_the_client_for_asyncio_has_the_same_ways(fal: Any) -> None:
+def test_asyncio_client_works_the_same(fal: Any) -> None:
     async def subscribed() -> tuple[dict[str, Any], Any]:
-        async with made_async(fal) as client:
+        async with opened_async_client(fal) as client:
             result = await client.subscribe(IMAGE, ARGUMENTS, interval=INTERVAL_S)
             status = await client.status(IMAGE, result["request_id"], with_logs=True)
             return result, status
@@ -162,14 +162,14 @@ def test_the_client_for_asyncio_has_the_same_ways(fal: Any) -> None:
     assert status.logs[-1]["message"] == "succeeded"
 
 
-# What a submit may ask for
+# Options of a submit
 
 
 def job(stack: Stack, request_id: str) -> dict[str, Any]:
     return dict(stack.get(f"/v1/jobs/{request_id}").json())
 
 
-def test_a_request_that_waits_can_be_cancelled(fal: Any, client: fal_client.SyncClient) -> None:
+def test_waiting_request_can_be_cancelled(fal: Any, client: fal_client.SyncClient) -> None:
     first, second = submitted(client), submitted(client)
 
     second.cancel()
@@ -180,7 +180,7 @@ def test_a_request_that_waits_can_be_cancelled(fal: Any, client: fal_client.Sync
     assert first.get(interval=INTERVAL_S)["images"]
 
 
-def test_a_request_that_has_ended_is_not_cancelled(fal: Any, client: fal_client.SyncClient) -> None:
+def test_ended_request_is_not_cancelled(fal: Any, client: fal_client.SyncClient) -> None:
     handle = submitted(client)
     handle.get(interval=INTERVAL_S)
 
@@ -190,16 +190,18 @@ def test_a_request_that_has_ended_is_not_cancelled(fal: Any, client: fal_client.
     assert raised.value.status_code == 400
 
 
-def test_low_priority_waits_behind_all_others(stack: Stack, client: fal_client.SyncClient) -> None:
+def test_low_priority_waits_behind_all_other_requests(
+    stack: Stack, client: fal_client.SyncClient
+) -> None:
     low = submitted(client, priority="low")
     normal = submitted(client, priority="normal")
 
-    priorities = [job(stack, one.request_id)["priority"] for one in (low, normal)]
+    priorities = [job(stack, handle.request_id)["priority"] for handle in (low, normal)]
 
     assert priorities == [-10, 0]
 
 
-def test_a_request_that_did_not_start_in_time_is_given_up(
+def test_request_that_did_not_start_in_time_is_cancelled(
     stack: Stack, fal: Any, client: fal_client.SyncClient
 ) -> None:
     stack.fault("mps.CreateAigcImageTask", "throttle", times=20)
@@ -212,26 +214,26 @@ def test_a_request_that_did_not_start_in_time_is_given_up(
     assert raised.value.response_headers["x-fal-request-timeout-type"] == "user"
 
 
-def test_webhook_url_is_taken(stack: Stack, client: fal_client.SyncClient) -> None:
-    nobody = "http://127.0.0.1:9/hook?token=secret"
+def test_webhook_url_is_accepted(stack: Stack, client: fal_client.SyncClient) -> None:
+    unreachable = "http://127.0.0.1:9/hook?token=secret"
 
-    handle = submitted(client, webhook_url=nobody)
+    handle = submitted(client, webhook_url=unreachable)
 
     assert job(stack, handle.request_id)["webhook"]["url"] == "http://127.0.0.1:9/hook"
 
 
-def test_run_waits_for_the_result_where_it_prefers_to(client: fal_client.SyncClient) -> None:
+def test_run_waits_for_the_result_with_prefer_wait(client: fal_client.SyncClient) -> None:
     result = client.run(IMAGE, ARGUMENTS, headers={"Prefer": "wait"})
 
     assert picture(result).startswith(b"\x89PNG")
 
 
-# The setting that the page shows
+# The setup in the documentation
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Make a folder as a reader of the page has it."""
+    """Return a folder with the files of the documented setup."""
     [setting] = blocks(API, "python fal setting")
     (tmp_path / "gateway.py").write_text(setting, encoding="utf-8")
     (tmp_path / "cat.jpg").write_bytes(PHOTO)
@@ -250,7 +252,7 @@ def run_program(stack: Stack, program: str, folder: Path, **variables: str) -> s
     )
 
 
-def test_the_pages_example_works(stack: Stack, folder: Path) -> None:
+def test_documented_example_works(stack: Stack, folder: Path) -> None:
     [program] = blocks(API, "python fal")
 
     printed = run_program(stack, program, folder)
@@ -298,7 +300,7 @@ for name in {names}:
 """
 
 
-def test_no_call_leaves_the_gateway(stack: Stack, folder: Path) -> None:
+def test_client_calls_only_the_gateway(stack: Stack, folder: Path) -> None:
     program = EVERY_CALL.format(imports="from gateway import fal_client", names="calls")
 
     with connect_proxy() as proxy:
@@ -310,8 +312,8 @@ def test_no_call_leaves_the_gateway(stack: Stack, folder: Path) -> None:
     assert {*proxy.hosts} == {stack.connection["fal"]["FAL_RUN_HOST"]}
 
 
-def test_the_variables_alone_would_give_the_key_away(stack: Stack, folder: Path) -> None:
-    """This is why the page demands more: if it fails, the client has changed for the better."""
+def test_variables_alone_send_the_key_to_fal(stack: Stack, folder: Path) -> None:
+    """Why the page requires the setup: if this test fails, a newer client needs less."""
     program = EVERY_CALL.format(imports="import fal_client", names=["stream", "upload_file"])
     host = stack.connection["fal"]["FAL_RUN_HOST"]
 

@@ -1,4 +1,4 @@
-"""Pictures that callers send reach the vendor, whatever they came as."""
+"""Input pictures of calls reach the vendor in every supported form."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ENCODED = base64.b64encode(PHOTO).decode()
 SCENE = {"scene_info": {"type": "product_image", "product_image_config": {"prompt": "a table"}}}
 
 
-def made(stack: Stack, endpoint: str, body: dict[str, Any]) -> list[Any]:
-    """Have a picture made, waiting for it within the call; return it."""
+def make_images(stack: Stack, endpoint: str, body: dict[str, Any]) -> list[Any]:
+    """Make a picture with a call that waits for it; return the images."""
     answer = stack.call(endpoint, body, Prefer="wait")
     assert answer.status_code == 200, answer.text
     job = stack.get(f"/v1/jobs/{answer.json()['request_id']}").json()
@@ -40,15 +40,13 @@ def made(stack: Stack, endpoint: str, body: dict[str, Any]) -> list[Any]:
     ],
     ids=["vod.image", "vod.scene_image", "mps.image"],
 )
-def test_every_kind_makes_a_picture_of_base64(
-    stack: Stack, endpoint: str, body: dict[str, Any]
-) -> None:
-    assert made(stack, endpoint, body)
+def test_every_kind_accepts_base64_input(stack: Stack, endpoint: str, body: dict[str, Any]) -> None:
+    assert make_images(stack, endpoint, body)
 
 
-def test_what_was_uploaded_by_a_link_is_made_a_picture_of(stack: Stack) -> None:
-    wanted = {"file_name": "a cat 猫.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
-    upload = stack.call("v1/uploads", wanted).json()
+def test_picture_uploaded_by_a_link_is_accepted_as_input(stack: Stack) -> None:
+    description = {"file_name": "a cat 猫.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
+    upload = stack.call("v1/uploads", description).json()
 
     put = requests.put(
         upload["upload_url"],
@@ -56,7 +54,7 @@ def test_what_was_uploaded_by_a_link_is_made_a_picture_of(stack: Stack) -> None:
         headers={"Content-Type": upload["headers"]["Content-Type"]},
         timeout=30,
     )
-    images = made(
+    images = make_images(
         stack, "tencent-vod/v1/aigc-image", IMAGE | {"file_infos": [{"url": upload["url"]}]}
     )
 
@@ -65,8 +63,8 @@ def test_what_was_uploaded_by_a_link_is_made_a_picture_of(stack: Stack) -> None:
 
 
 def test_input_that_was_never_uploaded_is_refused(stack: Stack) -> None:
-    wanted = {"file_name": "cat.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
-    upload = stack.call("v1/uploads", wanted).json()
+    description = {"file_name": "cat.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
+    upload = stack.call("v1/uploads", description).json()
     body = IMAGE | {"file_infos": [{"url": upload["url"]}]}
 
     answer = stack.call("tencent-vod/v1/aigc-image", body)

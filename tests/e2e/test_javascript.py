@@ -1,4 +1,4 @@
-"""The page's JavaScript does what it says, as a reader would run it."""
+"""The documented JavaScript examples work when a reader runs them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NODE = shutil.which("node")
 
 
 @pytest.mark.skipif(NODE is None, reason="needs Node.js; .ci/run installs it")
-def test_the_javascript_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
+def test_javascript_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
     [block] = blocks(API, "js run")
 
     run(stack, ["node", "--input-type=module", "--eval", block], tmp_path)
@@ -30,7 +30,7 @@ def test_the_javascript_example_saves_a_picture(stack: Stack, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(NODE is None, reason="needs Node.js; .ci/run installs it")
-def test_the_stream_example_follows_a_request_to_its_end(stack: Stack, tmp_path: Path) -> None:
+def test_stream_example_follows_a_request_to_its_end(stack: Stack, tmp_path: Path) -> None:
     [block] = blocks(API, "js stream")
 
     printed = run(stack, ["node", "--input-type=module", "--eval", block], tmp_path).split()

@@ -1,4 +1,4 @@
-"""`aigc jobs` and `aigc replay`: what died is found, shown, and runs again."""
+"""`aigc jobs` and `aigc replay`: a dead job is listed, shown and run again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return status, capsys.readouterr().out
 
 
-def died(stack: Stack) -> str:
+def make_dead_job(stack: Stack) -> str:
     stack.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
     answer = stack.call(PATH, IMAGE).json()
     assert stack.ended(answer)["error_type"] == "task_failed"
@@ -31,10 +31,10 @@ def state_of(stack: Stack, job_id: str) -> str:
     return state
 
 
-def test_a_dead_job_is_listed_shown_and_replayed_by_commands(
+def test_commands_list_show_and_replay_a_dead_job(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job_id = died(here)
+    job_id = make_dead_job(here)
 
     _, listed = command("jobs list --state failed", capsys)
     _, dead = command("jobs dead", capsys)
@@ -51,18 +51,20 @@ def test_a_dead_job_is_listed_shown_and_replayed_by_commands(
     assert job_id not in command("jobs dead", capsys)[1]
 
 
-def test_what_did_not_die_is_not_replayed(here: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_job_that_is_not_dead_is_not_replayed(
+    here: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = here.call(PATH, IMAGE).json()
     here.ended(answer)
 
-    status, told = command(f"replay {answer['request_id']} {'0' * 32}", capsys)
+    status, output = command(f"replay {answer['request_id']} {'0' * 32}", capsys)
 
     assert status == 1
-    assert "has not failed" in told
-    assert "is not there" in told
+    assert "has not failed" in output
+    assert "is not there" in output
 
 
 @pytest.mark.usefixtures("here")
-def test_a_job_that_there_is_not_cannot_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_job_cannot_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["jobs", "show", "0" * 32]) == 1
     assert "there is no job" in capsys.readouterr().err

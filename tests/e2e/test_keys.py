@@ -1,4 +1,4 @@
-"""`aigc keys` and `aigc prices`, and what a key that they made may do in a running system."""
+"""`aigc keys` and `aigc prices`, and the use of new keys in a running system."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def call(stack: Stack, key: str, body: dict[str, Any] | None = None) -> requests
 # Against a running system
 
 
-def test_a_key_is_made_used_up_listed_and_revoked(
+def test_key_is_made_used_up_listed_and_revoked(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made, printed, _ = command("keys new shop --jobs-per-day 2 --kinds vod.image", capsys)
@@ -62,7 +62,7 @@ def test_a_key_is_made_used_up_listed_and_revoked(
 
     statuses = [call(here, key).status_code for _ in range(3)]
     _, listed, _ = command("keys list", capsys)
-    revoked, told, _ = command("keys revoke shop", capsys)
+    revoked, confirmation, _ = command("keys revoke shop", capsys)
     again, repeated, _ = command("keys revoke shop", capsys)
 
     assert (made, revoked, again) == (0, 0, 0)
@@ -73,29 +73,29 @@ def test_a_key_is_made_used_up_listed_and_revoked(
     ]
     assert "local  in the configuration" in listed
     assert key not in listed
-    assert "within 30 seconds" in told
+    assert "within 30 seconds" in confirmation
     assert "was revoked on" in repeated
     wait_for(lambda: call(here, key).status_code == 401)
 
 
 @pytest.mark.usefixtures("here")
-def test_a_name_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_name_of_a_key_is_used_once(capsys: pytest.CaptureFixture[str]) -> None:
     command("keys new once", capsys)
     command("keys revoke once", capsys)
 
     taken = command("keys new once", capsys)
     configured = command("keys new local", capsys)
-    unknown = command("keys revoke nobody", capsys)
+    unknown = command("keys revoke unknown", capsys)
     not_here = command("keys revoke local", capsys)
 
     assert [status for status, _, _ in (taken, configured, unknown, not_here)] == [1] * 4
     assert taken[2].startswith("aigc keys: there is, or was, a key once; allowed: ")
     assert "configuration has a key local" in configured[2]
-    assert "there is no key nobody" in unknown[2]
+    assert "there is no key unknown" in unknown[2]
     assert "take it out of apiKeys" in not_here[2]
 
 
-def test_a_budget_without_prices_refuses_and_says_what_to_add(
+def test_budget_without_prices_refuses_calls_and_warns(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, printed, warning = command("keys new thrifty --budget 2.50", capsys)
@@ -106,7 +106,7 @@ def test_a_budget_without_prices_refuses_and_says_what_to_add(
     assert (refused.status_code, refused.json()["error_type"]) == (403, "price_unknown")
 
 
-def test_what_ended_is_in_the_usage(stack: Stack) -> None:
+def test_usage_counts_ended_jobs(stack: Stack) -> None:
     known = stack.get("/v1/usage").json()["total"]["jobs"]
 
     stack.ended(stack.call(ENDPOINT, IMAGE).json())
@@ -119,7 +119,7 @@ def test_what_ended_is_in_the_usage(stack: Stack) -> None:
     assert list(body["usage"][0]) == list(SHOWN["usage"][0])
 
 
-def test_the_owner_can_move_a_job_on_but_sends_nothing_himself(here: Stack) -> None:
+def test_replay_from_the_command_queues_a_job_but_does_not_submit_it(here: Stack) -> None:
     here.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
     failed = here.call(ENDPOINT, IMAGE).json()["request_id"]
     wait_for(lambda: here.get(f"/v1/jobs/{failed}").json()["state"] == "failed")
@@ -131,12 +131,12 @@ def test_the_owner_can_move_a_job_on_but_sends_nothing_himself(here: Stack) -> N
     wait_for(lambda: here.get(f"/v1/jobs/{failed}").json()["state"] == "succeeded")
 
 
-# Which deployment
+# The choice of the deployment
 
 
 @pytest.mark.usefixtures("nowhere")
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ("", "which deployment? allowed: --stack, or --bucket with --region"),
         ("--bucket ledger-1250000000", "--bucket and --region go together"),
@@ -144,61 +144,61 @@ def test_the_owner_can_move_a_job_on_but_sends_nothing_himself(here: Stack) -> N
         ("--bucket ledger-1250000000 --region ap-guangzhou", "TENCENTCLOUD_SECRET_ID is not set"),
     ],
 )
-def test_a_deployment_that_is_not_named_completely_is_refused(
-    options: str, told: str, capsys: pytest.CaptureFixture[str]
+def test_incomplete_name_of_a_deployment_is_refused(
+    options: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status, _, error = command(f"keys list {options}", capsys)
 
     assert status == 1
-    assert error.startswith(f"aigc keys: {told}")
+    assert error.startswith(f"aigc keys: {message}")
 
 
 @pytest.fixture
 def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a program of this name before others, that prints what a file holds."""
-    told = tmp_path / "told"
+    """Install a program `pulumi` that prints a file; return the path of the file."""
+    outputs = tmp_path / "outputs.json"
     program = tmp_path / "bin" / "pulumi"
     program.parent.mkdir()
     program.write_text(
-        f'#!/bin/sh\n[ "$5" = dev ] && cat {told} || {{ echo no stack >&2; exit 1; }}'
+        f'#!/bin/sh\n[ "$5" = dev ] && cat {outputs} || {{ echo no stack >&2; exit 1; }}'
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     for name, value in OWNER.items():
         monkeypatch.setenv(name, value)
-    return told
+    return outputs
 
 
-def test_a_stack_is_asked_for_its_ledger(pulumi: Path) -> None:
+def test_ledger_is_read_from_the_outputs_of_a_stack(pulumi: Path) -> None:
     names = {f"{role}Bucket": f"{role}-1250000000" for role in ("inbox", "results", "ledger")}
     outputs = {**names, "region": "ap-beijing", "subAppId": 1500000001, "keyNames": ["me"]}
     pulumi.write_text(json.dumps(outputs))
 
-    found = deployment.of_stack("dev")
+    target = deployment.of_stack("dev")
 
-    assert (found.region, found.ledger) == ("ap-beijing", "ledger-1250000000")
-    assert (found.key_names, found.knows_key_names) == (("me",), True)
-    assert found.credentials == ("id", "key", None)
-    assert "key" not in repr(found).replace("key_names", "")
+    assert (target.region, target.ledger) == ("ap-beijing", "ledger-1250000000")
+    assert (target.key_names, target.knows_key_names) == (("me",), True)
+    assert target.credentials == ("id", "key", None)
+    assert "key" not in repr(target).replace("key_names", "")
 
 
 @pytest.mark.parametrize(
-    ("stack_name", "printed", "told"),
+    ("stack_name", "printed", "message"),
     [
         ("other", "", "pulumi does not tell of the stack other: no stack"),
         ("dev", "{}", "no ledger"),
     ],
 )
-def test_a_stack_without_a_ledger_is_named(
-    pulumi: Path, stack_name: str, printed: str, told: str
+def test_error_names_a_stack_without_a_ledger(
+    pulumi: Path, stack_name: str, printed: str, message: str
 ) -> None:
     pulumi.write_text(printed)
 
-    with pytest.raises(deployment.DeploymentError, match=told):
+    with pytest.raises(deployment.DeploymentError, match=message):
         deployment.of_stack(stack_name)
 
 
-def test_a_machine_without_pulumi_is_told_of_the_other_way(
+def test_error_without_pulumi_names_the_alternative(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -207,7 +207,7 @@ def test_a_machine_without_pulumi_is_told_of_the_other_way(
         deployment.of_stack("dev")
 
 
-def test_a_versioned_bucket_is_no_ledger(stack: Stack) -> None:
+def test_versioned_bucket_is_refused_as_ledger(stack: Stack) -> None:
     other = f"versioned-{stack.connection['app_id']}"
     stack.cos().create_bucket(other)
     stack.cos().put_bucket_versioning(other, "Enabled")
@@ -217,11 +217,11 @@ def test_a_versioned_bucket_is_no_ledger(stack: Stack) -> None:
         deployment.of_connection(connection).open_ledger()
 
 
-# Alone
+# Without a deployment
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ("keys new", "Missing argument 'name'"),
         ("keys new Shop", "'name': 'Shop'; allowed: at most 40 of a-z"),
@@ -235,17 +235,17 @@ def test_a_versioned_bucket_is_no_ledger(stack: Stack) -> None:
         ("prices nowhere.toml", "'file': 'nowhere.toml' is no file"),
     ],
 )
-def test_a_useless_argument_is_refused_in_one_line(
-    arguments: str, told: str, capsys: pytest.CaptureFixture[str]
+def test_invalid_argument_is_refused_in_one_line(
+    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments.split())
 
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err.splitlines()[-1]
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_the_projects_own_prices_are_good() -> None:
+def test_packaged_prices_are_valid() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ops", "prices"], cwd=ROOT, capture_output=True, check=False
     )
@@ -253,7 +253,7 @@ def test_the_projects_own_prices_are_good() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_name_whose_key_was_never_written_stays_taken_and_is_not_listed() -> None:
+def test_reserved_name_without_a_key_stays_taken_and_is_not_listed() -> None:
     bucket = InMemoryStore(ManualClock())
     bucket.create(f"{keys.NAMES}half", b"0" * 64)
 
@@ -266,11 +266,11 @@ def test_a_name_whose_key_was_never_written_stays_taken_and_is_not_listed() -> N
         keys.revoke("half", bucket, START)
 
 
-def test_the_key_itself_is_written_nowhere() -> None:
+def test_key_itself_is_not_stored() -> None:
     bucket = InMemoryStore(ManualClock())
 
     key = keys.create("shop", Limits(jobs_per_day=3), bucket, START)
 
     written = [name.encode() + body for name, (body, _) in bucket.objects.items()]
     assert len(written) == 2
-    assert not any(key.encode() in one or key[5:].encode() in one for one in written)
+    assert not any(key.encode() in data or key[5:].encode() in data for data in written)

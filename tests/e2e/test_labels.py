@@ -1,4 +1,4 @@
-"""Results of the whole system carry labels, whatever the vendor's pictures carry already."""
+"""Results of the whole system have labels, with or without labels of the vendor."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def image_of(stack: Stack, task: str) -> tuple[dict[str, Any], bytes]:
-    """Have a picture made, and return what the API says of it and the file."""
+def make_image(stack: Stack, task: str) -> tuple[dict[str, Any], bytes]:
+    """Make a picture; return its description in the API and the file."""
     endpoint, body = TASKS[task]
     answer = stack.call(endpoint, body).json()
     stack.ended(answer)
@@ -47,10 +47,10 @@ def image_of(stack: Stack, task: str) -> tuple[dict[str, Any], bytes]:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_result_is_labelled_and_verified(
+def test_result_is_labelled_and_can_be_verified(
     stack: Stack, task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image, data = image_of(stack, task)
+    image, data = make_image(stack, task)
 
     label = read_labels(data).label
     assert label is not None
@@ -64,10 +64,10 @@ def test_a_result_is_labelled_and_verified(
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_vendors_label_is_completed(stack: Stack, task: str) -> None:
+def test_label_of_the_vendor_is_completed(stack: Stack, task: str) -> None:
     stack.fault(task, "picture:label")
 
-    image, data = image_of(stack, task)
+    image, data = make_image(stack, task)
 
     label = read_labels(data).label
     assert label is not None
@@ -78,16 +78,16 @@ def test_a_vendors_label_is_completed(stack: Stack, task: str) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_file_with_a_manifest_is_stored_as_it_came(stack: Stack, task: str) -> None:
+def test_file_with_a_manifest_is_stored_unchanged(stack: Stack, task: str) -> None:
     stack.fault(task, "picture:c2pa")
 
-    image, data = image_of(stack, task)
+    image, data = make_image(stack, task)
 
     assert image["labels"] == ["c2pa"]
     assert read_labels(data).names == ("c2pa",)
 
 
-def test_an_uploads_results_name_their_labels(stack: Stack) -> None:
+def test_results_of_an_upload_name_their_labels(stack: Stack) -> None:
     stack.upload("anime/labelled.jpg", (SAMPLES / "cat.jpg").read_bytes())
 
     wait_for(lambda: "anime/labelled.json" in stack.results("anime/"))

@@ -1,4 +1,4 @@
-"""The main job as a user meets it: uploads and calls become pictures."""
+"""The main job: uploads and calls become pictures."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ ENDPOINTS = {
 PHOTO = (SAMPLES / "cat.jpg").read_bytes()
 
 
-def tasks_about(stack: Stack, prompt: str) -> list[dict[str, Any]]:
+def tasks_with_prompt(stack: Stack, prompt: str) -> list[dict[str, Any]]:
     return [task for task in stack.tasks() if task["prompt"] == prompt]
 
 
 @pytest.mark.parametrize("folder", ["anime", "product", "sketch"])
-def test_an_upload_becomes_a_picture_beside_how_it_was_made(stack: Stack, folder: str) -> None:
+def test_upload_becomes_a_picture_with_a_description(stack: Stack, folder: str) -> None:
     stack.upload(f"{folder}/pets/cat one+two.jpg", PHOTO)
 
     wait_for(lambda: f"{folder}/pets/cat one+two.json" in stack.results(folder))
@@ -44,7 +44,9 @@ def test_an_upload_becomes_a_picture_beside_how_it_was_made(stack: Stack, folder
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_call_becomes_a_picture_that_opens_without_a_proxy(stack: Stack, endpoint: str) -> None:
+def test_call_becomes_a_picture_with_a_link_that_needs_no_proxy(
+    stack: Stack, endpoint: str
+) -> None:
     answer = stack.call(endpoint, ENDPOINTS[endpoint]).json()
 
     status = stack.ended(answer)
@@ -57,7 +59,7 @@ def test_a_call_becomes_a_picture_that_opens_without_a_proxy(stack: Stack, endpo
     assert Image.open(io.BytesIO(data.content)).size == (image["width"], image["height"])
 
 
-def test_the_relays_query_answers_in_the_vendors_form(stack: Stack) -> None:
+def test_query_of_a_relay_has_the_vendors_form(stack: Stack) -> None:
     answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
     task_id = answer["Response"]["TaskId"]
     stack.ended(answer)
@@ -69,7 +71,7 @@ def test_the_relays_query_answers_in_the_vendors_form(stack: Stack) -> None:
     assert requests.get(file["FileUrl"], timeout=30).ok
 
 
-def test_an_uploads_own_prompt_replaces_the_rules(stack: Stack) -> None:
+def test_prompt_of_an_upload_replaces_the_prompt_of_its_rule(stack: Stack) -> None:
     stack.upload(
         "anime/own.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "a%20cat%20in%20%E6%B0%B4%E5%A2%A8"}
     )
@@ -79,7 +81,7 @@ def test_an_uploads_own_prompt_replaces_the_rules(stack: Stack) -> None:
     assert json.loads(stack.result("anime/own.json"))["prompt"] == "a cat in 水墨"
 
 
-def test_what_no_rule_wants_and_what_is_no_picture_costs_nothing(stack: Stack) -> None:
+def test_uploads_that_match_no_rule_or_are_no_pictures_cost_nothing(stack: Stack) -> None:
     before = len(stack.tasks())
 
     stack.upload("elsewhere/cat.jpg", PHOTO)
@@ -98,7 +100,7 @@ def _refusals(stack: Stack, expected: int) -> str:
     return "".join(refusals) if len(refusals) >= expected else ""
 
 
-def test_the_upload_itself_is_not_touched(stack: Stack) -> None:
+def test_uploaded_object_stays_unchanged(stack: Stack) -> None:
     stack.upload("sketch/kept.jpg", PHOTO)
     wait_for(lambda: "sketch/kept.json" in stack.results("sketch/"))
 
@@ -109,7 +111,7 @@ def test_the_upload_itself_is_not_touched(stack: Stack) -> None:
     assert kept["Body"].get_raw_stream().read() == PHOTO
 
 
-def test_a_call_repeated_with_one_idempotency_key_is_one_task(stack: Stack) -> None:
+def test_call_repeated_with_the_same_idempotency_key_is_one_task(stack: Stack) -> None:
     body = IMAGE | {"prompt": "one and the same"}
 
     answers = [
@@ -119,20 +121,20 @@ def test_a_call_repeated_with_one_idempotency_key_is_one_task(stack: Stack) -> N
     stack.ended(answers[0])
 
     assert len({answer["request_id"] for answer in answers}) == 1
-    assert len(tasks_about(stack, "one and the same")) == 1
+    assert len(tasks_with_prompt(stack, "one and the same")) == 1
 
 
-def test_a_cos_event_delivered_three_times_is_one_task(stack: Stack) -> None:
+def test_cos_event_delivered_three_times_is_one_task(stack: Stack) -> None:
     stack.fault("scf.upload", "repeat", times=2)
 
     stack.upload("anime/thrice.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "thrice"})
     wait_for(lambda: "anime/thrice.json" in stack.results("anime/"))
 
-    assert len(tasks_about(stack, "thrice")) == 1
+    assert len(tasks_with_prompt(stack, "thrice")) == 1
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_lost_reply_is_paid_once_and_the_job_succeeds(stack: Stack, endpoint: str) -> None:
+def test_job_with_a_lost_reply_succeeds_and_is_paid_once(stack: Stack, endpoint: str) -> None:
     actions = {
         "tencent-vod/v1/aigc-image": "vod.CreateAigcImageTask",
         "tencent-vod/v1/aigc-scene-image": "vod.CreateSceneAigcImageTask",
@@ -156,7 +158,7 @@ def test_a_lost_reply_is_paid_once_and_the_job_succeeds(stack: Stack, endpoint: 
         ("task_failure:InvalidParameter.MediaFormat", 424, "refused"),
     ],
 )
-def test_a_task_that_fails_upstream_tells_the_caller_why(
+def test_failure_of_the_vendors_task_is_reported_to_the_caller(
     stack: Stack, fault: str, status: int, error_type: str
 ) -> None:
     stack.fault("vod.CreateAigcImageTask", fault)
@@ -169,7 +171,7 @@ def test_a_task_that_fails_upstream_tells_the_caller_why(
     assert result.json()["upstream"]["code"] == fault.partition(":")[2]
 
 
-def test_a_throttled_submission_succeeds_later(stack: Stack) -> None:
+def test_throttled_submission_succeeds_later(stack: Stack) -> None:
     stack.fault("vod.CreateAigcImageTask", "throttle", times=6)
 
     answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
@@ -178,7 +180,7 @@ def test_a_throttled_submission_succeeds_later(stack: Stack) -> None:
     assert stack.get(answer["response_url"]).status_code == 200
 
 
-def test_a_callback_that_never_comes_is_made_up_for(stack: Stack) -> None:
+def test_job_ends_without_its_callback(stack: Stack) -> None:
     stack.fault("vod.callback", "drop")
 
     stack.upload("anime/unreported.jpg", PHOTO)
@@ -186,20 +188,26 @@ def test_a_callback_that_never_comes_is_made_up_for(stack: Stack) -> None:
     wait_for(lambda: "anime/unreported.json" in stack.results("anime/"))
 
 
-def test_only_keys_open_the_api(stack: Stack) -> None:
+def test_api_requires_a_valid_key(stack: Stack) -> None:
     url = f"{stack.gateway}/tencent-vod/v1/aigc-image"
 
-    nobody = requests.post(url, json=IMAGE, timeout=30)
-    stranger = requests.post(url, json=IMAGE, headers={"Authorization": "Key no"}, timeout=30)
+    without_key = requests.post(url, json=IMAGE, timeout=30)
+    wrong_key = requests.post(url, json=IMAGE, headers={"Authorization": "Key no"}, timeout=30)
     fal = {"Authorization": f"Key {stack.connection['api_key']}"}
-    friend = requests.post(url, json=IMAGE, headers=fal, timeout=30)
+    valid_key = requests.post(url, json=IMAGE, headers=fal, timeout=30)
 
-    assert [nobody.status_code, stranger.status_code, friend.status_code] == [401, 401, 200]
-    assert nobody.json()["error_type"] == stranger.json()["error_type"] == "unauthorized"
+    assert [without_key.status_code, wrong_key.status_code, valid_key.status_code] == [
+        401,
+        401,
+        200,
+    ]
+    assert without_key.json()["error_type"] == wrong_key.json()["error_type"] == "unauthorized"
     assert requests.get(f"{stack.gateway}/health", timeout=30).json() == {"status": "ok"}
 
 
-def test_a_value_outside_a_known_models_limits_names_field_and_choice(stack: Stack) -> None:
+def test_value_outside_the_limits_of_a_model_is_refused_with_field_and_choices(
+    stack: Stack,
+) -> None:
     before = len(stack.tasks())
     body = IMAGE | {"output_config": {"aspect_ratio": "7:5"}}
 
@@ -211,8 +219,8 @@ def test_a_value_outside_a_known_models_limits_names_field_and_choice(stack: Sta
     assert len(stack.tasks()) == before
 
 
-def test_nothing_but_records_is_left_when_all_have_ended(stack: Stack) -> None:
+def test_ledger_keeps_only_records_after_all_jobs_have_ended(stack: Stack) -> None:
     wait_for(stack.is_idle)
 
-    # Webhooks of other modules, to receivers that do not exist, are tried for two hours.
+    # Webhooks of other modules to missing receivers are retried for two hours.
     wait_for(lambda: not [key for key in stack.leftovers() if not key.startswith("webhooks/")])

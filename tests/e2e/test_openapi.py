@@ -1,6 +1,6 @@
-"""The API keeps to its OpenAPI document, whatever that allows and whatever it does not.
+"""The API follows its OpenAPI document, for valid and for invalid requests.
 
-The search is small here; `make fuzz` makes it large.
+The search is small here; `make fuzz` runs a large search.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("EXAMPLES", "3")
-"""How many requests are made up for each operation and phase."""
+"""The number of generated requests for each operation and phase."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def stack() -> Iterator[Stack]:
         yield stack
 
 
-def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_fault(stack: Stack, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "--config-file",
@@ -56,10 +56,10 @@ def test_schemathesis_finds_nothing(stack: Stack, tmp_path: Path) -> None:
     assert " passed" in done.stdout
 
 
-# How HTTP is spoken
+# HTTP
 
 
-def test_head_names_the_length_of_the_body_that_get_has(stack: Stack) -> None:
+def test_head_has_the_content_length_of_get(stack: Stack) -> None:
     for path in ("/openapi.json", "/docs", "/health", "/v1/models", "/nowhere"):
         plain = {**stack.headers, "Accept-Encoding": "identity"}
         get = requests.get(f"{stack.gateway}{path}", headers=plain, timeout=30)
@@ -70,7 +70,7 @@ def test_head_names_the_length_of_the_body_that_get_has(stack: Stack) -> None:
         assert int(head.headers["Content-Length"]) == len(get.content) > 0
 
 
-def test_documents_are_compressed_for_who_accepts_it_and_sent_once(stack: Stack) -> None:
+def test_documents_are_compressed_if_accepted_and_cached_by_etag(stack: Stack) -> None:
     url = f"{stack.gateway}/openapi.json"
 
     compressed = requests.get(url, headers={"Accept-Encoding": "gzip"}, timeout=30)
@@ -94,7 +94,7 @@ def test_page_of_another_origin_may_read_a_compressed_document(stack: Stack) -> 
     assert "Accept-Encoding" in answer.headers["Vary"]
 
 
-def test_browser_finds_the_docs_from_the_root(stack: Stack) -> None:
+def test_root_redirects_to_the_docs(stack: Stack) -> None:
     answer = requests.get(f"{stack.gateway}/", timeout=30)
 
     assert answer.url == f"{stack.gateway}/docs"
@@ -142,5 +142,5 @@ def test_first_calls_of_the_docs_page_work(stack: Stack, language: str) -> None:
 
 
 def only_submit(code: str) -> str:
-    """Leave out the variables, which the test sets, and the calls that need the answer's id."""
+    """Remove the variables, which the test sets, and the calls that need the answer's id."""
     return code.partition("\n\n")[2].partition("\n\n")[0]

@@ -1,7 +1,7 @@
-"""Each function's policy is held against what the function was seen to do, both ways.
+"""Each function's policy grants exactly the actions that the function uses.
 
-The local cloud enforces the policies and keeps book. Nothing may be denied, and every grant must be
-used: the run goes through everything that a function does in a way of its own.
+The local cloud enforces the policies and records each use. The run covers everything that each
+function does: no action may be denied, and every grant must be used.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def used(stack: Stack, function: str) -> set[Grant]:
 
 
 def granted(stack: Stack, function: str) -> set[Grant]:
-    """Read the grants of a function's role, as the account's owner would."""
+    """Read the grants of a function's role with the owner's credentials."""
     attached = cam(stack, "ListAttachedRolePolicies", RoleName=function, Page=1, Rp=200)["List"]
     documents = [
-        json.loads(cam(stack, "GetPolicy", PolicyId=one["PolicyId"])["PolicyDocument"])
-        for one in attached
+        json.loads(cam(stack, "GetPolicy", PolicyId=policy["PolicyId"])["PolicyDocument"])
+        for policy in attached
     ]
     return {
         (action, resource)
@@ -68,16 +68,16 @@ def cam(stack: Stack, action: str, **params: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def worked() -> Iterator[Stack]:
+def finished_run() -> Iterator[Stack]:
     with running("--speed", "30", "--timeout", "10") as stack:
-        calls_and_their_links(stack)
-        uploads(stack)
-        uploads_that_others_start(stack)
-        what_the_sweep_finds(stack)
+        run_calls(stack)
+        run_uploads(stack)
+        run_upload_started_by_a_callback(stack)
+        run_sweeps(stack)
         yield stack
 
 
-def calls_and_their_links(stack: Stack) -> None:
+def run_calls(stack: Stack) -> None:
     stack.fault(VOD, "lost_reply")
     for endpoint, body in ENDPOINTS.items():
         answer = stack.call(endpoint, body).json()
@@ -90,28 +90,28 @@ def calls_and_their_links(stack: Stack) -> None:
         timeout=30,
     )
     assert cancellation.status_code in {202, 400}
-    # Without the bucket's event it is the status call that finds the pictures of MPS.
+    # Without the bucket's event the status call stores the pictures of MPS.
     stack.fault("cos.event", "drop", times=10)
     stack.ended(stack.call("tencent-mps/v1/aigc-image", MPS).json())
     stack.faults()
 
 
-def uploads(stack: Stack) -> None:
+def run_uploads(stack: Stack) -> None:
     stack.fault(VOD, "lost_reply")
     for folder in FOLDERS:
         stack.upload(f"{folder}/one.jpg", PHOTO)
     wait_for(lambda: {f"{folder}/one.json" for folder in FOLDERS} <= stack.results().keys())
 
 
-def uploads_that_others_start(stack: Stack) -> None:
-    """Fill the lane with a call, so that its callback starts the upload that waits behind it."""
+def run_upload_started_by_a_callback(stack: Stack) -> None:
+    """Fill the lane with a call, so that its callback starts the waiting upload."""
     stack.call("tencent-vod/v1/aigc-image", IMAGE)
     stack.upload("anime/waits.jpg", PHOTO)
     wait_for(lambda: "anime/waits.json" in stack.results("anime/"))
 
 
-def what_the_sweep_finds(stack: Stack) -> None:
-    """Leave work to the sweep until it has done all that it may: what falls to it is chance."""
+def run_sweeps(stack: Stack) -> None:
+    """Leave work to the sweep until it has used all its grants; its share varies by chance."""
     for attempt in range(ROUNDS):
         leave_work_to_the_sweep(stack, f"round-{attempt}")
         if used(stack, "sweep") >= granted(stack, "sweep"):
@@ -119,7 +119,7 @@ def what_the_sweep_finds(stack: Stack) -> None:
 
 
 def leave_work_to_the_sweep(stack: Stack, name: str) -> None:
-    """Let no callback and no event arrive: the sweep settles, and starts what waits behind."""
+    """Drop all callbacks and events, so that the sweep settles jobs and starts waiting jobs."""
     unreported = {"where": "vod.callback", "what": "drop", "rate": 1.0}
     stack.faults(unreported)
     known = len(stack.jobs())
@@ -135,23 +135,23 @@ def leave_work_to_the_sweep(stack: Stack, name: str) -> None:
     for _ in range(6):
         stack.call("tencent-mps/v1/aigc-image", MPS)
     wait_for(lambda: {job["state"] for job in stack.jobs()} <= {"succeeded", "cancelled"})
-    # A lease after a job has ended, its claims go.
+    # The claims of a job are removed a lease after its end.
     wait_for(lambda: any("DeleteMultiple" in action for action, _ in used(stack, "sweep")))
     stack.faults()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_function_was_denied_nothing(worked: Stack, function: str) -> None:
-    assert permissions(worked)[function]["denied"] == []
+def test_no_action_of_a_function_was_denied(finished_run: Stack, function: str) -> None:
+    assert permissions(finished_run)[function]["denied"] == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_function_may_do_nothing_that_it_was_not_seen_to_do(worked: Stack, function: str) -> None:
-    assert used(worked, function) == granted(worked, function)
+def test_every_grant_of_a_function_was_used(finished_run: Stack, function: str) -> None:
+    assert used(finished_run, function) == granted(finished_run, function)
 
 
-def test_every_job_of_the_run_succeeded(worked: Stack) -> None:
-    states = [job["state"] for job in worked.jobs()]
+def test_every_job_of_the_run_succeeded(finished_run: Stack) -> None:
+    states = [job["state"] for job in finished_run.jobs()]
 
-    assert states.count("cancelled") <= 1  # what was cancelled may have run already
+    assert states.count("cancelled") <= 1  # the cancelled job may already have been running
     assert set(states) <= {"succeeded", "cancelled"}

@@ -1,4 +1,4 @@
-"""The bodies of the reference documents' examples, as they stand there, through the endpoints."""
+"""The request bodies of the reference documents' examples, sent unchanged to the endpoints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def example(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_a_documented_example_is_accepted_and_becomes_a_picture(stack: Stack, name: str) -> None:
+def test_documented_example_is_accepted_and_becomes_a_picture(stack: Stack, name: str) -> None:
     body = example(name)
     if "SubAppId" in body:
         body["SubAppId"] = stack.connection["sub_app_id"]

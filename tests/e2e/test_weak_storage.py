@@ -1,4 +1,4 @@
-"""One job and one paid task each, on a COS whose creates race and whose listings are late."""
+"""Each request is one job and one paid task, on a COS with racing creates and late listings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BODIES = {
 
 @pytest.fixture
 def stack() -> Iterator[LocalStack]:
-    """Run the system on a COS that promises as little as the ledger assumes."""
+    """Run the system on a COS with only the guarantees that the ledger assumes."""
     with local_stack(
         speed=30,
         timeout_s=TIMEOUT_S,
@@ -47,7 +47,7 @@ def stack() -> Iterator[LocalStack]:
             [
                 {"where": "cos.PutObject", "what": "race:0.05", "rate": 1},
                 {"where": "cos.GetBucket", "what": "lag:2", "rate": 1},
-                # Each upload is told twice by COS, and each of these events comes twice.
+                # COS repeats the event of each upload, and SCF repeats each of these events.
                 {"where": "cos.event", "what": "repeat", "rate": 1},
                 {"where": f"scf.{stack.outputs.functions['upload']}", "what": "repeat", "rate": 1},
             ]
@@ -55,7 +55,7 @@ def stack() -> Iterator[LocalStack]:
         yield stack
 
 
-def test_repeats_that_come_together_are_one_job_and_one_paid_task(stack: LocalStack) -> None:
+def test_concurrent_repeats_are_one_job_and_one_paid_task(stack: LocalStack) -> None:
     uploaded: list[ObjectCreated] = []
     stack.cloud.cos.subscribe(uploaded.append)
     keys = [key for key in range(KEYS) for _ in range(CALLS_A_KEY)]
@@ -79,7 +79,7 @@ def test_repeats_that_come_together_are_one_job_and_one_paid_task(stack: LocalSt
 
 
 def _submit(stack: LocalStack, key: int) -> str:
-    """Submit until the gateway accepts, as its documentation asks of callers."""
+    """Repeat a submit until the gateway accepts it, as the documentation requires."""
     endpoint = list(BODIES)[key % 2]
     headers = {"Authorization": f"Bearer {stack.api_key}", "Idempotency-Key": f"key-{key}"}
     url = f"{stack.outputs.endpoint}/{endpoint}"

@@ -1,4 +1,4 @@
-"""Webhooks of the whole system, received on loopback and verified as a receiver would."""
+"""Webhooks of the whole system, received on loopback and verified_payload like a receiver does."""
 
 from __future__ import annotations
 
@@ -30,57 +30,56 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def verified(stack: Stack, receiver: Receiver, number: int = 0) -> dict[str, Any]:
-    got = wait_for(lambda: receiver.got[number:])[0]
-    told: dict[str, Any] = Webhook(stack.connection["webhook_secret"]).verify(got.body, got.headers)
-    return told
+def verified_payload(stack: Stack, receiver: Receiver, number: int = 0) -> dict[str, Any]:
+    request = wait_for(lambda: receiver.got[number:])[0]
+    webhook = Webhook(stack.connection["webhook_secret"])
+    payload: dict[str, Any] = webhook.verify(request.body, request.headers)
+    return payload
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_result_arrives_signed_and_its_links_open(
+def test_result_arrives_signed_with_valid_links(
     stack: Stack, receiver: Receiver, endpoint: str
 ) -> None:
     answer = stack.call(f"{endpoint}?fal_webhook={receiver.url}", ENDPOINTS[endpoint]).json()
 
-    told = verified(stack, receiver)
+    message = verified_payload(stack, receiver)
 
-    assert (told["status"], told["request_id"]) == ("OK", answer["request_id"])
-    [image] = told["payload"]["images"]
+    assert (message["status"], message["request_id"]) == ("OK", answer["request_id"])
+    [image] = message["payload"]["images"]
     assert requests.get(image["url"], timeout=30).headers["Content-Type"] == image["content_type"]
     assert len(receiver.got) == 1
 
 
-def test_a_failure_arrives_with_its_error(stack: Stack, receiver: Receiver) -> None:
+def test_failure_arrives_with_its_error(stack: Stack, receiver: Receiver) -> None:
     stack.fault("vod.CreateAigcImageTask", "task_failure:ContentModerationFailed")
 
     stack.call("tencent-vod/v1/aigc-image", IMAGE | {"webhook_url": receiver.url})
 
-    told = verified(stack, receiver)
-    assert told["status"] == "ERROR"
-    assert told["payload"]["error_type"] == "content_policy_violation"
+    message = verified_payload(stack, receiver)
+    assert message["status"] == "ERROR"
+    assert message["payload"]["error_type"] == "content_policy_violation"
 
 
-def test_what_a_receiver_did_not_take_comes_again_by_the_sweep_under_the_same_id(
-    stack: Stack, receiver: Receiver
-) -> None:
+def test_sweep_retries_a_refused_webhook_with_the_same_id(stack: Stack, receiver: Receiver) -> None:
     receiver.plan = [500]
 
     stack.call("tencent-vod/v1/aigc-image", IMAGE | {"webhook_url": receiver.url})
-    told = verified(stack, receiver, number=1)
+    message = verified_payload(stack, receiver, number=1)
 
-    assert told["status"] == "OK"
+    assert message["status"] == "OK"
     first, second = (got.headers for got in receiver.got)
-    assert first["webhook-id"] == second["webhook-id"] == f"msg_{told['request_id']}"
+    assert first["webhook-id"] == second["webhook-id"] == f"msg_{message['request_id']}"
     assert first["webhook-timestamp"] != second["webhook-timestamp"]
-    [image] = told["payload"]["images"]  # signed by the sweep's own role
+    [image] = message["payload"]["images"]  # signed by the sweep's own role
     assert requests.get(image["url"], timeout=30).ok
     [failed] = [
-        line for line in stack.log if "webhook_failed" in line and told["request_id"] in line
+        line for line in stack.log if "webhook_failed" in line and message["request_id"] in line
     ]
     assert json.loads(failed[failed.index("{") :])["status"] == 500
 
 
-def test_a_webhook_that_was_given_up_is_replayed_by_a_command(
+def test_command_replays_a_webhook_that_was_given_up(
     here: Stack, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     receiver.plan = [410]
@@ -91,27 +90,27 @@ def test_a_webhook_that_was_given_up_is_replayed_by_a_command(
     statuses = [cli.main(["replay", "--webhooks", "--all"]) for _ in range(2)]
 
     assert statuses == [0, 0]
-    told = capsys.readouterr().out.splitlines()
-    assert job_id in told[0]
-    assert told[1:] == ["no webhook was given up"]
-    assert verified(here, receiver, number=1)["request_id"] == job_id
+    lines = capsys.readouterr().out.splitlines()
+    assert job_id in lines[0]
+    assert lines[1:] == ["no webhook was given up"]
+    assert verified_payload(here, receiver, number=1)["request_id"] == job_id
 
 
-def test_a_webhook_looks_as_shown(stack: Stack, receiver: Receiver) -> None:
+def test_webhook_has_the_documented_shape(stack: Stack, receiver: Receiver) -> None:
     [shown] = blocks(API, "json webhook")
 
     stack.call("tencent-vod/v1/aigc-image", IMAGE | {"webhook_url": receiver.url})
 
-    assert shape(verified(stack, receiver)) == shape(json.loads(shown))
+    assert shape(verified_payload(stack, receiver)) == shape(json.loads(shown))
 
 
-def test_the_receiver_that_is_shown_takes_a_webhook(stack: Stack) -> None:
+def test_documented_receiver_accepts_a_webhook(stack: Stack) -> None:
     [program] = blocks(API, "python receiver")
     port = free_port()
-    told = {"WEBHOOK_SECRET": stack.connection["webhook_secret"], "PORT": str(port)}
+    variables = {"WEBHOOK_SECRET": stack.connection["webhook_secret"], "PORT": str(port)}
     with subprocess.Popen(
         [sys.executable, "-c", program],
-        env=os.environ | told,
+        env=os.environ | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -139,7 +138,7 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_an_address_inside_is_refused_when_it_is_asked_for(stack: Stack) -> None:
+def test_private_webhook_address_is_refused_by_the_call(stack: Stack) -> None:
     answer = stack.call(
         "tencent-vod/v1/aigc-image", IMAGE | {"webhook_url": "http://169.254.0.23/latest"}
     )

@@ -20,7 +20,7 @@ Declarations = dict[str, dict[str, Any]]
 
 
 def project_faults(project: Mapping[str, Any]) -> Iterator[str]:
-    """Say what the CLI refuses in a project file, before it looks at a stack."""
+    """Return what the CLI refuses in a project file, before it reads a stack."""
     for key, declaration in project["config"].items():
         for fault in _declaration_faults(project["name"], key, declaration):
             yield f"{key}: {fault}"
@@ -29,7 +29,7 @@ def project_faults(project: Mapping[str, Any]) -> Iterator[str]:
 def stack_faults(
     project: Mapping[str, Any], values: Mapping[str, Any], secret: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """Say what the CLI refuses in a stack's values, those that it adds from the defaults included.
+    """Return what the CLI refuses in a stack's values, including those from the defaults.
 
     Args:
         project: The project file.
@@ -49,11 +49,11 @@ def stack_faults(
 
 
 def fits(value: Any, declaration: Mapping[str, Any]) -> bool:
-    """Whether the CLI takes a value for a declared type."""
+    """Whether the CLI accepts a value for a declared type."""
     kind = declaration["type"]
     if kind == "array":
         items: Mapping[str, Any] = declaration.get("items") or {}
-        return isinstance(value, list) and bool(items) and all(fits(one, items) for one in value)
+        return isinstance(value, list) and bool(items) and all(fits(item, items) for item in value)
     return _fits_simple(value, kind)
 
 

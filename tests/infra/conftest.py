@@ -1,4 +1,4 @@
-"""The program under mocks that record, and the one package that the tests share."""
+"""The program under recording mocks, and the package that all tests share."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MPS_ROLE = {
 
 @dataclass
 class Declared:
-    """One resource as the program declared it."""
+    """A declared resource."""
 
     type: str
     name: str
@@ -57,20 +57,20 @@ class Declared:
 
 @dataclass
 class Recorder(pulumi.runtime.Mocks):
-    """Answers like the provider and keeps nothing but what was asked."""
+    """Answers like the provider, and records the requests."""
 
     mps_role: dict[str, Any] | None = field(default_factory=lambda: MPS_ROLE)
     deployed: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name → outputs of the resources in Pulumi's state."""
     live_triggers: list[dict[str, str]] | None = None
-    """What SCF reports of any function; None refuses to report."""
+    """The triggers that SCF reports for any function; None makes SCF refuse."""
     functions: Sequence[dict[str, Any]] = ()
     """The functions in the account, with their triggers."""
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     reports_triggers: bool = True
-    """Whether a created function has its triggers among its outputs."""
+    """Whether the outputs of a created function contain its triggers."""
     refuse_invokes: bool = False
-    """Whether the provider answers no question, as with wrong credentials."""
+    """Whether the provider refuses every read, as with wrong credentials."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.raw_inputs[args.name] = args.inputs
@@ -107,7 +107,7 @@ class Recorder(pulumi.runtime.Mocks):
 
 
 class Monitor(MockMonitor):
-    """Keeps the options of resources too, which mocks never see."""
+    """Records the options of resources, which mocks do not get."""
 
     def __init__(self, mocks: Recorder) -> None:
         super().__init__(mocks)
@@ -122,19 +122,23 @@ class Monitor(MockMonitor):
 
 @dataclass
 class Deployment:
-    """What one run of the program declared and exported."""
+    """The declared resources and the exports of one run of the program."""
 
     declared: dict[str, Declared]
     raw_inputs: dict[str, dict[str, Any]]
     exports: dict[str, Any]
 
     def of_type(self, suffix: str) -> dict[str, Declared]:
-        return {name: one for name, one in self.declared.items() if one.type.endswith(suffix)}
+        return {
+            name: resource
+            for name, resource in self.declared.items()
+            if resource.type.endswith(suffix)
+        }
 
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip with nothing but rules: all that the program looks into."""
+    """A zip that contains only rules: the program reads nothing else."""
     path: Path = tmp_path_factory.mktemp("dist") / "aigc-functions-0123456789ab.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("rules.json", json.dumps(RULES))
@@ -142,8 +146,8 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def given(package: Path) -> dict[str, str]:
-    """A configuration that is right, as strings, as Pulumi keeps it."""
+def valid_config(package: Path) -> dict[str, str]:
+    """A valid configuration as strings, the form in which Pulumi keeps it."""
     return {
         "packagePath": str(package),
         "apiKeys": json.dumps({"me": hashlib.sha256(b"key").hexdigest()}),
@@ -152,8 +156,8 @@ def given(package: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(given: dict[str, str]) -> Callable[..., Deployment]:
-    """Run the program with changes to the right configuration."""
+def run(valid_config: dict[str, str]) -> Callable[..., Deployment]:
+    """Return a function that runs the program with changes to the valid configuration."""
 
     def run(  # noqa: PLR0913  each with a default
         *,
@@ -173,7 +177,9 @@ def run(given: dict[str, str]) -> Callable[..., Deployment]:
         recorder.refuse_invokes = refuse_invokes
         recorder.reports_triggers = reports_triggers
         monitor = Monitor(recorder)
-        config = {f"aigc-functions:{key}": value for key, value in {**given, **changes}.items()}
+        config = {
+            f"aigc-functions:{key}": value for key, value in {**valid_config, **changes}.items()
+        }
         pulumi.runtime.set_all_config(
             {**config, "tencentcloud:region": "ap-guangzhou"},
             [f"aigc-functions:{key}" for key in secret_keys],
@@ -198,8 +204,12 @@ def _outputs(inputs: dict[str, Any]) -> dict[str, Any]:
     if "serviceName" in inputs:
         return {"outerSubDomain": "service-1.gz.apigw.tencentcs.com"}
     infos = [
-        {"name": _reported_name(one), "type": one["type"], "triggerDesc": _reported(one)}
-        for one in inputs.get("triggers", [])
+        {
+            "name": _reported_name(trigger),
+            "type": trigger["type"],
+            "triggerDesc": _reported(trigger),
+        }
+        for trigger in inputs.get("triggers", [])
     ]
     return {"triggerInfos": infos} if infos else {}
 

@@ -1,4 +1,4 @@
-"""The stack's configuration: what is refused, and that Pulumi.yaml tells the same."""
+"""The stack's configuration: the refused values, and the same declarations in Pulumi.yaml."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def declared() -> dict[str, Any]:
     ],
 )
 def test_wrong_value_is_refused_by_name(
-    given: dict[str, str], key: str, value: str, message: str
+    valid_config: dict[str, str], key: str, value: str, message: str
 ) -> None:
-    config = {**given, "region": "ap-guangzhou", "stack": "dev"}
+    config = {**valid_config, "region": "ap-guangzhou", "stack": "dev"}
 
     with pytest.raises(StackConfigError, match=message):
         _ = StackConfig.parse({**config, key.rpartition(":")[2]: value}).package
@@ -95,17 +95,19 @@ def test_wrong_value_is_refused_by_name(
     ],
 )
 def test_wrong_secret_is_refused_without_being_shown(
-    given: dict[str, str], key: str, value: str
+    valid_config: dict[str, str], key: str, value: str
 ) -> None:
     with pytest.raises(StackConfigError) as caught:
-        StackConfig.parse({**given, "region": "ap-guangzhou", "stack": "dev", key: value})
+        StackConfig.parse({**valid_config, "region": "ap-guangzhou", "stack": "dev", key: value})
 
     assert str(caught.value).startswith(f"{key} is not as it must be; allowed: ")
     assert "plain-text-key" not in str(caught.value)
 
 
-def test_value_that_fits_neither_form_of_a_network_is_reported_once(given: dict[str, str]) -> None:
-    config = {**given, "region": "ap-guangzhou", "stack": "dev"}
+def test_value_that_fits_neither_form_of_a_network_is_reported_once(
+    valid_config: dict[str, str],
+) -> None:
+    config = {**valid_config, "region": "ap-guangzhou", "stack": "dev"}
 
     with pytest.raises(StackConfigError) as caught:
         StackConfig.parse({**config, "webhookNetworks": '["10.1.2.3/16", "10.1.2.4/16"]'})
@@ -137,30 +139,30 @@ def test_secret_in_plain_text_is_refused(run: Run, key: str, value: str) -> None
         run(secret_keys=tuple(SECRETS - {key}), **{key: value})
 
 
-def test_missing_secret_is_named(given: dict[str, str]) -> None:
-    del given["callbackKey"]
+def test_missing_secret_is_named(valid_config: dict[str, str]) -> None:
+    del valid_config["callbackKey"]
 
     with pytest.raises(StackConfigError, match="callbackKey is missing"):
-        StackConfig.parse({**given, "region": "ap-guangzhou", "stack": "dev"})
+        StackConfig.parse({**valid_config, "region": "ap-guangzhou", "stack": "dev"})
 
 
-def test_keys_may_all_be_in_the_ledger(given: dict[str, str]) -> None:
-    del given["apiKeys"]
+def test_api_keys_are_optional(valid_config: dict[str, str]) -> None:
+    del valid_config["apiKeys"]
 
-    config = StackConfig.parse({**given, "region": "ap-guangzhou", "stack": "dev"})
+    config = StackConfig.parse({**valid_config, "region": "ap-guangzhou", "stack": "dev"})
 
     assert config.api_keys == {}
 
 
-def test_results_never_go_into_the_inbox(given: dict[str, str]) -> None:
+def test_inbox_is_refused_as_results_bucket(valid_config: dict[str, str]) -> None:
     same = {"inboxBucket": "mine-1250000000", "resultsBucket": "mine-1250000000"}
 
     with pytest.raises(StackConfigError, match="resultsBucket is 'mine-1250000000'"):
-        StackConfig.parse({**given, **same, "region": "ap-guangzhou", "stack": "dev"})
+        StackConfig.parse({**valid_config, **same, "region": "ap-guangzhou", "stack": "dev"})
 
 
-def test_api_gateway_lets_in_browsers_from_everywhere_or_nowhere(given: dict[str, str]) -> None:
-    config = {**given, "region": "ap-guangzhou", "stack": "dev", "endpoint": "api-gateway"}
+def test_api_gateway_allows_all_origins_or_none(valid_config: dict[str, str]) -> None:
+    config = {**valid_config, "region": "ap-guangzhou", "stack": "dev", "endpoint": "api-gateway"}
 
     assert StackConfig.parse({**config, "corsOrigins": "[]"}).cors_origins == ()
     with pytest.raises(StackConfigError, match=r"corsOrigins is .*; allowed: a list"):
@@ -168,8 +170,10 @@ def test_api_gateway_lets_in_browsers_from_everywhere_or_nowhere(given: dict[str
 
 
 @pytest.mark.parametrize("stack", ["Prod_EU", "a-name-that-is-far-too-long-for-it"])
-def test_stack_whose_name_makes_no_prefix_needs_one(given: dict[str, str], stack: str) -> None:
-    config = {**given, "region": "ap-guangzhou", "stack": stack}
+def test_stack_whose_name_is_no_valid_prefix_needs_a_prefix(
+    valid_config: dict[str, str], stack: str
+) -> None:
+    config = {**valid_config, "region": "ap-guangzhou", "stack": stack}
 
     with pytest.raises(StackConfigError, match=f"namePrefix is .*, which makes 'aigc-{stack}-'"):
         StackConfig.parse(config)
@@ -177,10 +181,15 @@ def test_stack_whose_name_makes_no_prefix_needs_one(given: dict[str, str], stack
 
 
 @pytest.mark.parametrize("bucket", ["aigc-dev-ledger-1250000000", "photos-1259999999"])
-def test_inputs_are_never_taken_from_the_ledger_or_another_account(
-    given: dict[str, str], bucket: str
+def test_input_bucket_is_never_the_ledger_or_of_another_account(
+    valid_config: dict[str, str], bucket: str
 ) -> None:
-    config = {**given, "region": "ap-guangzhou", "stack": "dev", "inputBuckets": f'["{bucket}"]'}
+    config = {
+        **valid_config,
+        "region": "ap-guangzhou",
+        "stack": "dev",
+        "inputBuckets": f'["{bucket}"]',
+    }
 
     with pytest.raises(StackConfigError, match=f"inputBuckets names '{bucket}'"):
         StackConfig.parse(config).check_buckets("1250000000")
@@ -196,17 +205,17 @@ def test_inputs_are_never_taken_from_the_ledger_or_another_account(
     ],
     ids=["another account's", "the ledger", "the results", "the inbox"],
 )
-def test_existing_bucket_is_the_accounts_own_and_has_no_other_part(
-    given: dict[str, str], key: str, bucket: str
+def test_existing_bucket_is_of_this_account_and_has_no_other_role(
+    valid_config: dict[str, str], key: str, bucket: str
 ) -> None:
-    config = {**given, "region": "ap-guangzhou", "stack": "dev", key: bucket}
+    config = {**valid_config, "region": "ap-guangzhou", "stack": "dev", key: bucket}
 
     with pytest.raises(StackConfigError, match=f"{key} is '{bucket}'; allowed: a bucket of"):
         StackConfig.parse(config).check_buckets("1250000000")
 
 
 def as_pulumi_gives(default: object) -> str:
-    """Write a default of Pulumi.yaml as the program finds it: what is no text, as JSON."""
+    """Return a default of Pulumi.yaml as the program gets it: as text, or as JSON."""
     return default if isinstance(default, str) else json.dumps(default)
 
 
@@ -214,30 +223,32 @@ def test_project_file_declares_every_key_with_a_type_and_a_description() -> None
     fields = {str(field.alias) for field in StackConfig.model_fields.values()}
 
     assert set(declared()) == fields - NOT_CONFIGURED
-    for key, told in declared().items():
-        assert told["type"] in {"string", "integer", "boolean", "array", "object"}, key
-        assert told["description"].endswith("."), key
+    for key, declaration in declared().items():
+        assert declaration["type"] in {"string", "integer", "boolean", "array", "object"}, key
+        assert declaration["description"].endswith("."), key
 
 
-def test_project_file_has_a_default_for_all_that_may_be_left_out() -> None:
-    """Pulumi refuses to run, whatever the program thinks, while a key without one has no value."""
-    required = {str(one.alias) for one in StackConfig.model_fields.values() if one.is_required()}
+def test_project_file_has_a_default_for_every_optional_key() -> None:
+    """Pulumi itself refuses to run while a key has neither a default nor a value."""
+    required = {
+        str(field.alias) for field in StackConfig.model_fields.values() if field.is_required()
+    }
 
-    assert {key for key, told in declared().items() if "default" not in told} == (
+    assert {key for key, declaration in declared().items() if "default" not in declaration} == (
         required - NOT_CONFIGURED
     )
 
 
-def test_defaults_of_the_project_file_are_those_of_the_program() -> None:
+def test_defaults_of_project_file_and_program_are_equal() -> None:
     needed = {
         "region": "ap-guangzhou",
         "stack": "dev",
         "callbackKey": "c" * 20,
     }
     defaults = {
-        key: as_pulumi_gives(told["default"])
-        for key, told in declared().items()
-        if "default" in told
+        key: as_pulumi_gives(declaration["default"])
+        for key, declaration in declared().items()
+        if "default" in declaration
     }
 
     assert StackConfig.parse({**defaults, **needed}) == StackConfig.parse(needed)
@@ -253,5 +264,7 @@ def test_deployment_guide_explains_every_key_and_no_other() -> None:
 
 
 def test_secret_without_a_default_is_declared_as_a_secret() -> None:
-    """The program refuses the others in plain text: the CLI takes no default of a secret."""
-    assert {key for key, told in declared().items() if told.get("secret")} == {"callbackKey"}
+    """The program refuses other secrets in plain text: the CLI allows no default of a secret."""
+    assert {key for key, declaration in declared().items() if declaration.get("secret")} == {
+        "callbackKey"
+    }

@@ -1,4 +1,4 @@
-"""What the program does about a stack that is deployed already."""
+"""The program with a stack that is already deployed."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ LIVE = [
 def replaced(deployment: Deployment) -> set[str]:
     return {
         name
-        for name, one in deployment.of_type(":Function").items()
-        if "description" in one.options.replaceOnChanges
+        for name, function in deployment.of_type(":Function").items()
+        if "description" in function.options.replaceOnChanges
     }
 
 
-def test_function_whose_triggers_are_live_is_left_alone(run: Run) -> None:
+def test_function_with_all_its_triggers_is_not_replaced(run: Run) -> None:
     deployment = run(deployed=STATE, live_triggers=LIVE)
 
     assert not replaced(deployment)
@@ -62,7 +62,7 @@ def test_function_whose_triggers_are_live_is_left_alone(run: Run) -> None:
 @pytest.mark.parametrize(
     ("live", "lost"), [(LIVE[:1], {"upload-function"}), (LIVE[1:], {"sweep-function"})]
 )
-def test_function_whose_trigger_is_lost_is_replaced(
+def test_function_with_a_lost_trigger_is_replaced(
     run: Run, live: list[dict[str, str]], lost: set[str]
 ) -> None:
     deployment = run(deployed=STATE, live_triggers=live)
@@ -140,7 +140,7 @@ def test_region_of_a_deployed_stack_cannot_change(run: Run) -> None:
         ("mps-role", {"mpsRole": "skip"}),
     ],
 )
-def test_protected_resource_stays_when_another_takes_its_place(
+def test_protected_resource_stays_when_an_existing_one_replaces_it(
     run: Run, kept: str, changes: dict[str, str]
 ) -> None:
     deployment = run(deployed={kept: {}}, live_triggers=LIVE, **changes)
@@ -150,7 +150,7 @@ def test_protected_resource_stays_when_another_takes_its_place(
     assert kept not in run(live_triggers=LIVE, **changes).declared
 
 
-def test_stack_that_moved_uses_the_existing_resources(run: Run) -> None:
+def test_stack_uses_existing_resources_after_a_change(run: Run) -> None:
     deployed: dict[str, dict[str, Any]] = {"aigc-inbox": {}, "vod-application": {}}
 
     deployment = run(
@@ -162,7 +162,7 @@ def test_stack_that_moved_uses_the_existing_resources(run: Run) -> None:
     assert "vod-events" not in deployment.declared
 
 
-def test_imported_role_is_not_looked_upon_as_missing(run: Run) -> None:
+def test_imported_role_does_not_count_as_missing(run: Run) -> None:
     with pytest.raises(pulumi.RunError, match="mpsRole is existing"):
         run(deployed={"mps-role": {}}, mps_role=None, mpsRole="existing")
     assert "mps-role" in run(deployed={"mps-role": {}}, mps_role=MPS_ROLE, mpsRole="skip").declared
@@ -211,7 +211,7 @@ def test_inbox_on_which_another_function_listens_is_refused(run: Run, prefix: st
         run(inboxBucket="in-1250000000", functions=[listening(prefix)])
 
 
-def test_inbox_with_triggers_that_do_not_overlap_is_used(run: Run) -> None:
+def test_inbox_without_overlapping_triggers_is_accepted(run: Run) -> None:
     others = [
         listening("out/"),
         listening("", name="aigc-dev-upload"),
@@ -223,7 +223,7 @@ def test_inbox_with_triggers_that_do_not_overlap_is_used(run: Run) -> None:
     assert deployment.exports["inboxBucket"] == "in-1250000000"
 
 
-def test_inbox_whose_trigger_is_deployed_is_not_looked_at_again(run: Run) -> None:
+def test_inbox_with_a_deployed_trigger_is_not_checked_again(run: Run) -> None:
     run(
         deployed=STATE,
         live_triggers=LIVE,
@@ -247,7 +247,7 @@ def test_created_trigger_that_scf_does_not_report_ends_the_run_with_the_remedy(r
         run(reports_triggers=False, live_triggers=CREATED[1:], callbackMode="none")
 
 
-def test_outputs_older_than_the_triggers_are_no_reason_to_end_the_run(run: Run) -> None:
+def test_outputs_older_than_the_triggers_do_not_end_the_run(run: Run) -> None:
     deployment = run(reports_triggers=False, live_triggers=CREATED, callbackMode="none")
 
     assert deployment.exports["sweepFunction"] == "aigc-dev-sweep"

@@ -1,4 +1,4 @@
-"""What `aigc local --no-provision` tells a user to set passes the Pulumi CLI's own rules."""
+"""The settings that `aigc local --no-provision` prints pass the Pulumi CLI's own rules."""
 
 from __future__ import annotations
 

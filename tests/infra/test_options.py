@@ -1,4 +1,4 @@
-"""What the program declares beside the default: logs, alarms, fuse, API Gateway, another site."""
+"""Optional parts of the program: logs, alarms, reservation, API Gateway, another site."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SOURCES = Path(__file__).parents[2] / "functions"
 
 
 def logged_fields() -> Iterator[str]:
-    """Walk the names that the functions give to their log lines."""
+    """Yield the event names in the functions' log lines."""
     for path in SOURCES.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
@@ -42,7 +42,7 @@ def _fields(call: ast.Call) -> Iterator[str]:
             yield from map(str, keys)
 
 
-def test_functions_log_to_a_topic_that_keeps_as_long_as_configured(run: Run) -> None:
+def test_functions_log_to_a_topic_with_the_configured_retention(run: Run) -> None:
     deployment = run(logRetention="7")
 
     topic = deployment.declared["logs-topic"].inputs
@@ -55,7 +55,7 @@ def test_functions_log_to_a_topic_that_keeps_as_long_as_configured(run: Run) -> 
         assert (inputs["clsLogsetId"], inputs["clsTopicId"]) == ("logs-logset", "logs-topic")
 
 
-def test_what_cannot_be_changed_of_a_topic_is_left_to_cls(run: Run) -> None:
+def test_unchangeable_settings_of_a_topic_are_not_declared(run: Run) -> None:
     topic = run().declared["logs-topic"].inputs
 
     assert not {"partitionCount", "storageType"} & set(topic)
@@ -64,7 +64,7 @@ def test_what_cannot_be_changed_of_a_topic_is_left_to_cls(run: Run) -> None:
 def test_every_field_that_the_functions_log_is_indexed(run: Run) -> None:
     rule = run().declared["logs-index"].inputs["rule"]
 
-    indexed = {one["key"]: one["value"] for one in rule["keyValue"]["keyValues"]}
+    indexed = {field["key"]: field["value"] for field in rule["keyValue"]["keyValues"]}
     assert set(logged_fields()) <= set(indexed)
     assert set(indexed) == {*TEXTS, *NUMBERS}
     assert indexed["duration_ms"]["type"] == "long"
@@ -81,7 +81,7 @@ def test_logs_can_be_switched_off(run: Run) -> None:
     assert "logs" not in deployment.exports["console"]
 
 
-def test_nobody_to_tell_means_no_alarms(run: Run) -> None:
+def test_no_receivers_means_no_alarms(run: Run) -> None:
     assert not [name for name in run().declared if name.startswith("alarms")]
 
 
@@ -91,21 +91,23 @@ def test_alarms_watch_metrics_of_all_functions(run: Run) -> None:
     policy = deployment.declared["alarms-policy"].inputs
     bound = deployment.declared["alarms-objects"].inputs["dimensions"]
     assert policy["namespace"] == "SCF"
-    assert {one["metricName"]: one["value"] for one in policy["conditions"]["rules"]} == {
+    assert {
+        condition["metricName"]: condition["value"] for condition in policy["conditions"]["rules"]
+    } == {
         "Error": "0",
         "Throttle": "0",
         "Duration": "40000",
     }
     assert policy["noticeIds"] == ["alarms-notice"]
-    assert {json.loads(one["dimensionsJson"])["functionName"] for one in bound} == {
+    assert {json.loads(binding["dimensionsJson"])["functionName"] for binding in bound} == {
         f"aigc-dev-{name}" for name in FUNCTIONS
     }
-    assert {one["region"] for one in bound} == {"ap-guangzhou"}
-    [told] = deployment.declared["alarms-notice"].inputs["userNotices"]
-    assert told["userIds"] == [10001, 10002]
+    assert {binding["region"] for binding in bound} == {"ap-guangzhou"}
+    [notice] = deployment.declared["alarms-notice"].inputs["userNotices"]
+    assert notice["userIds"] == [10001, 10002]
 
 
-def test_alarms_watch_the_logs_for_fields_that_are_there(run: Run) -> None:
+def test_alarms_query_only_indexed_fields_of_the_logs(run: Run) -> None:
     deployment = run(alarmReceivers="[10001]")
 
     alarms = deployment.of_type("cls/alarm:Alarm") or deployment.of_type("/alarm:Alarm")
@@ -118,7 +120,7 @@ def test_alarms_watch_the_logs_for_fields_that_are_there(run: Run) -> None:
         assert alarm.inputs["alarmNoticeIds"] == ["alarms-log-notice"]
 
 
-def test_events_that_alarms_look_for_are_logged_under_these_names() -> None:
+def test_events_in_the_queries_of_alarms_are_logged() -> None:
     words = " ".join(alarm.query for alarm in LOG_ALARMS.values()).split()
     events = {word.partition(":")[2] for word in words if word.startswith("event:")}
     sources = "".join(path.read_text() for path in SOURCES.rglob("*.py"))
@@ -134,16 +136,16 @@ def test_alarms_without_logs_watch_metrics_only(run: Run) -> None:
     assert "alarms-errors" not in deployment.declared
 
 
-def test_fuse_is_set_for_each_function_only_when_configured(run: Run) -> None:
+def test_reservation_is_set_for_each_function_only_if_configured(run: Run) -> None:
     fused = run(reservedConcurrency="1280").of_type(":ReservedConcurrencyConfig")
 
     assert not run().of_type(":ReservedConcurrencyConfig")
-    assert {one.inputs["functionName"] for one in fused.values()} == {
+    assert {reservation.inputs["functionName"] for reservation in fused.values()} == {
         f"aigc-dev-{name}" for name in FUNCTIONS
     }
-    for one in fused.values():
-        assert one.inputs["reservedConcurrencyMem"] == 1280
-        assert one.options.deleteBeforeReplace
+    for reservation in fused.values():
+        assert reservation.inputs["reservedConcurrencyMem"] == 1280
+        assert reservation.options.deleteBeforeReplace
 
 
 def test_asynchronous_events_are_kept_and_repeated_as_configured(run: Run) -> None:
@@ -155,7 +157,7 @@ def test_asynchronous_events_are_kept_and_repeated_as_configured(run: Run) -> No
     assert sweep["retryConfigs"] == [{"retryNum": 0}]
 
 
-def test_api_gateway_takes_the_place_of_the_function_url(run: Run) -> None:
+def test_api_gateway_replaces_the_function_url(run: Run) -> None:
     deployment = run(endpoint="api-gateway")
 
     api = deployment.declared["api-api"].inputs
@@ -184,7 +186,7 @@ def test_changed_api_is_released_again(run: Run) -> None:
     ("origins", "opened"),
     [('["https://example.com"]', ["https://example.com"]), ("[]", None)],
 )
-def test_browsers_are_let_in_from_the_configured_origins(
+def test_browsers_of_the_configured_origins_are_allowed(
     run: Run, origins: str, opened: list[str] | None
 ) -> None:
     [trigger] = run(corsOrigins=origins).declared["gateway-function"].inputs["triggers"]
@@ -193,7 +195,7 @@ def test_browsers_are_let_in_from_the_configured_origins(
     assert (list(cors.origins) if cors else None) == opened
 
 
-def test_without_callbacks_the_application_keeps_its_events_to_itself(run: Run) -> None:
+def test_application_has_no_callback_address_without_callbacks(run: Run) -> None:
     assert "vod-events" not in run(callbackMode="none").declared
 
 
@@ -206,10 +208,10 @@ def test_international_site_changes_settings_console_and_language(run: Run) -> N
     assert deployment.declared["alarms-notice"].inputs["noticeLanguage"] == "en-US"
 
 
-def test_tags_reach_everything_that_can_have_them(run: Run) -> None:
+def test_everything_that_can_have_tags_has_them(run: Run) -> None:
     deployment = run(tags='{"team": "art"}', alarmReceivers="[10001]", endpoint="api-gateway")
 
-    tagged = {name for name, one in deployment.declared.items() if one.inputs.get("tags")}
+    tagged = {name for name, resource in deployment.declared.items() if resource.inputs.get("tags")}
     assert tagged == {
         *("aigc-inbox", "aigc-results", "aigc-ledger", "logs-logset", "logs-topic"),
         *("api-service", "alarms-log-notice", *(f"alarms-{name}" for name in LOG_ALARMS)),

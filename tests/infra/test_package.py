@@ -89,7 +89,7 @@ def names(built: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Unpack it where nothing can be written."""
+    """Unpack the zip into a read-only folder."""
     folder: Path = tmp_path_factory.mktemp("code")
     with zipfile.ZipFile(built) as archive:
         archive.extractall(folder)
@@ -99,7 +99,7 @@ def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class UnversionedBuckets(BaseHTTPRequestHandler):
-    """All that an instance asks before its first answer: whether the ledger has versioning."""
+    """Serves the only request of an instance before its first answer: the ledger's versioning."""
 
     def do_GET(self) -> None:
         body = b"<VersioningConfiguration/>"
@@ -109,12 +109,12 @@ class UnversionedBuckets(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def health(target: Target, unpacked: Path) -> dict[str, Any]:
-    """Let the gateway answer once, with no other host than a bucket's stand-in."""
+    """Call the gateway once; the only reachable host is a fake bucket."""
     event = {**captured("function_url/status"), "path": "/health", "queryString": {}}
     with HTTPServer(("127.0.0.1", 0), UnversionedBuckets) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,)).start()
@@ -155,7 +155,7 @@ def test_same_sources_make_the_same_zip_in_place_of_an_older(
     assert again.read_bytes() == built.read_bytes()
 
 
-def test_zip_that_would_be_the_same_is_not_built_again(built: Path, target: Target) -> None:
+def test_unchanged_zip_is_not_built_again(built: Path, target: Target) -> None:
     before = built.stat()
 
     again = build_package(built.parent, target)
@@ -172,7 +172,7 @@ def test_other_rules_make_another_zip(built: Path, target: Target, tmp_path: Pat
     assert other.name != built.name
 
 
-def test_zip_fits_and_holds_code_rules_and_models(built: Path, names: set[str]) -> None:
+def test_zip_is_small_enough_and_has_code_rules_and_models(built: Path, names: set[str]) -> None:
     entries = {"gateway.py", "upload.py", "sweep.py"}
     data = {"prices.json", "rules.json", "aigc/tasks/models.json", "certifi/cacert.pem"}
 
@@ -180,14 +180,14 @@ def test_zip_fits_and_holds_code_rules_and_models(built: Path, names: set[str]) 
     assert entries | data <= names
 
 
-def test_zip_holds_nothing_that_is_left_out(names: set[str]) -> None:
+def test_zip_has_no_excluded_file(names: set[str]) -> None:
     left_out = {name for name in names for pattern in LEFT_OUT if fnmatch(name, pattern)}
 
     assert left_out == set()
     assert not {name for name in names if name.startswith(("Crypto/", "pip/", "tests/"))}
 
 
-def test_zip_holds_the_documents_and_not_what_builds_them(names: set[str]) -> None:
+def test_zip_has_the_documents_without_their_builder(names: set[str]) -> None:
     documents = {name for name in names if name.startswith("aigc/api/documents/")}
 
     assert {name.rpartition("/")[2] for name in documents} == {
@@ -211,7 +211,7 @@ def test_gateway_of_the_zip_serves_its_documents(target: Target, unpacked: Path)
     assert docs.startswith("<!doctype html>")
 
 
-def test_rules_travel_as_json(built: Path) -> None:
+def test_zip_has_the_rules_as_json(built: Path) -> None:
     with zipfile.ZipFile(built) as archive:
         rules = json.loads(archive.read("rules.json"))
 
@@ -260,7 +260,7 @@ def test_gateway_answers_from_a_read_only_folder_without_the_internet(
     assert status == 200
 
 
-def test_zip_holds_no_package_that_the_handlers_do_not_import(
+def test_zip_has_no_package_that_the_handlers_do_not_import(
     health: dict[str, Any], names: set[str]
 ) -> None:
     shipped = {name.partition("/")[0].removesuffix(".py") for name in names} - {"__pycache__"}
@@ -270,7 +270,7 @@ def test_zip_holds_no_package_that_the_handlers_do_not_import(
     assert unused == set()
 
 
-def test_every_module_in_the_zip_finds_what_it_imports(target: Target, unpacked: Path) -> None:
+def test_every_module_in_the_zip_can_be_imported(target: Target, unpacked: Path) -> None:
     lines = run(target.python, IMPORT_EVERYTHING, unpacked)
 
     assert lines == []
@@ -286,7 +286,7 @@ def test_wrong_rules_make_no_zip(target: Target, tmp_path: Path) -> None:
     assert not (tmp_path / "dist").exists()
 
 
-def test_zip_is_made_of_what_the_project_locks() -> None:
+def test_zip_is_built_from_the_locked_versions() -> None:
     whole = _pins(ROOT / "requirements.lock")
 
     ours = _pins(LOCK)
@@ -297,7 +297,7 @@ def test_zip_is_made_of_what_the_project_locks() -> None:
     }
 
 
-def test_python_that_refuses_to_start_is_passed_over(
+def test_python_that_does_not_start_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub = _script(tmp_path / "bin" / "python3.99", "exit 127")
@@ -306,15 +306,18 @@ def test_python_that_refuses_to_start_is_passed_over(
     monkeypatch.setenv("PATH", str(stub.parent), prepend=":")
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    found = find_python("3.99")
+    path = find_python("3.99")
 
-    assert found == str(real)
+    assert path == str(real)
 
 
 def _pins(lock: Path) -> dict[str, frozenset[str]]:
-    """Read `name==version` → its hashes."""
+    """Return `name==version` → hashes of a lock file."""
     blocks = re.split(r"\n(?=\S)", lock.read_text())
-    return {re.split(r"[ \\]", one)[0]: frozenset(re.findall(r"sha256:\w+", one)) for one in blocks}
+    return {
+        re.split(r"[ \\]", block)[0]: frozenset(re.findall(r"sha256:\w+", block))
+        for block in blocks
+    }
 
 
 def _script(path: Path, line: str) -> Path:

@@ -1,4 +1,4 @@
-"""The provider's twin: which calls it makes, in which order, with which bodies."""
+"""The provider's twin: its calls, their order and their bodies."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 
 class RecordingCloud(Cloud):
-    """Answers from a table and keeps every call."""
+    """Answers from a table, and records every call."""
 
     def __init__(self) -> None:
-        nobody = {"secret_id": "id", "secret_key": "key"}
-        super().__init__("http://127.0.0.1:9", **nobody, region="ap-guangzhou")
+        credentials = {"secret_id": "id", "secret_key": "key"}
+        super().__init__("http://127.0.0.1:9", **credentials, region="ap-guangzhou")
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def call(self, service: str, action: str, **params: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def create(cloud: RecordingCloud, typ: str, **inputs: Any) -> tuple[str, dict[st
     return ProviderTwin(cloud).new_resource(resource)
 
 
-def test_function_is_created_as_the_provider_was_seen_to(tmp_path: Path) -> None:
+def test_function_is_created_with_the_calls_of_the_provider(tmp_path: Path) -> None:
     cloud = RecordingCloud()
     (tmp_path / "code.zip").write_bytes(b"zip")
 
@@ -138,7 +138,7 @@ def test_function_is_created_as_the_provider_was_seen_to(tmp_path: Path) -> None
     assert outputs["triggerInfos"][0]["triggerDesc"] == "0 * * * * * *"
 
 
-def test_function_without_public_net_is_cut_off_as_by_the_provider(tmp_path: Path) -> None:
+def test_function_without_public_net_is_created_like_the_provider_does(tmp_path: Path) -> None:
     cloud = RecordingCloud()
     (tmp_path / "code.zip").write_bytes(b"zip")
 
@@ -219,7 +219,7 @@ def test_function_without_public_net_is_cut_off_as_by_the_provider(tmp_path: Pat
         ),
     ],
 )
-def test_resource_takes_the_calls_that_the_provider_was_seen_to_make(
+def test_resource_takes_the_calls_of_the_provider(
     typ: str, inputs: dict[str, Any], id_: str, actions: list[str]
 ) -> None:
     cloud = RecordingCloud()
@@ -250,7 +250,7 @@ def test_components_exist_in_the_program_only() -> None:
     assert cloud.calls == []
 
 
-def test_secrets_are_taken_out_of_their_wrapping() -> None:
+def test_secrets_are_unwrapped() -> None:
     mark = "4dabf18193072939515e22adb298388d"
     secret = {mark: "1b47061264138c4ac30d75fd1eb44270", "value": {"KEY": "plain"}}
 

@@ -1,7 +1,7 @@
 """The twin makes the calls that the real provider was recorded making, in the same order.
 
 The recording is of the provider that the Pulumi package wraps, creating a stack of the same types
-of resources. Calls are told by service and action; how often a state is polled is left out.
+of resources. Calls are compared by service and action; the number of polls of a state is ignored.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "provider_requests.jsonl"
 CREATION = 57
-"""Lines until everything was there; then the next plan begins to read it all again."""
+"""The number of lines until everything was created; then the next plan reads it all again."""
 
 
 class RecordingBuckets(RecordingCloud):
-    """Keeps the method and the sub-resource of each request about a bucket."""
+    """Records the method and the sub-resource of each request about a bucket."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,13 +42,13 @@ class RecordingBuckets(RecordingCloud):
 
 @dataclass(frozen=True)
 class Resource:
-    """One type of resource: how it is created, and which recorded calls are its own."""
+    """One type of resource: how it is created, and which recorded calls belong to it."""
 
     inputs: dict[str, Any]
     creates: str
     calls: frozenset[str]
     about: str = ""
-    """What all its recorded requests say, where other resources make the same calls."""
+    """Fields that identify its recorded requests, if other resources make the same calls."""
 
 
 def calls(*names: str) -> frozenset[str]:

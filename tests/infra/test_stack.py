@@ -1,4 +1,4 @@
-"""What the program declares, resource by resource."""
+"""The resources that the program declares."""
 
 from __future__ import annotations
 
@@ -39,20 +39,22 @@ def functions(deployment: Deployment) -> dict[str, Declared]:
 
 
 def triggers(deployment: Deployment, function: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = functions(deployment)[f"{function}-function"].inputs["triggers"]
-    return found
+    triggers: list[dict[str, Any]] = functions(deployment)[f"{function}-function"].inputs[
+        "triggers"
+    ]
+    return triggers
 
 
 def statements(deployment: Deployment, function: str) -> list[dict[str, Any]]:
     document = deployment.declared[f"{function}-policy"].inputs["document"]
-    found: list[dict[str, Any]] = json.loads(document)["statement"]
-    return found
+    parsed: list[dict[str, Any]] = json.loads(document)["statement"]
+    return parsed
 
 
 def test_program_declares_exactly_these_resources(run: Run) -> None:
     deployment = run()
 
-    custom = {name for name, one in deployment.declared.items() if one.options.custom}
+    custom = {name for name, resource in deployment.declared.items() if resource.options.custom}
     per_function = ("function", "retries", "role", "policy", "attachment")
     assert custom == {
         *("aigc-inbox", "aigc-results", "aigc-ledger", "vod-application", "vod-events"),
@@ -76,7 +78,7 @@ def test_functions_are_event_functions_with_everything_explicit(run: Run) -> Non
         assert inputs["zipFile"].endswith("aigc-functions-0123456789ab.zip")
 
 
-def test_what_bears_a_fixed_name_is_deleted_before_it_is_replaced(run: Run) -> None:
+def test_resource_with_a_fixed_name_is_deleted_before_it_is_replaced(run: Run) -> None:
     deployment = run()
 
     for name in FUNCTIONS:
@@ -84,10 +86,10 @@ def test_what_bears_a_fixed_name_is_deleted_before_it_is_replaced(run: Run) -> N
             assert deployment.declared[f"{name}-{part}"].options.deleteBeforeReplace
 
 
-def test_what_holds_data_is_protected(run: Run) -> None:
+def test_resources_with_data_are_protected(run: Run) -> None:
     deployment = run(mps_role=None, mpsRole="create")
 
-    protected = {name for name, one in deployment.declared.items() if one.options.protect}
+    protected = {name for name, resource in deployment.declared.items() if resource.options.protect}
     assert protected == {
         *("aigc-inbox", "aigc-results", "aigc-ledger", "vod-application", "mps-role"),
     }
@@ -96,10 +98,10 @@ def test_what_holds_data_is_protected(run: Run) -> None:
 def test_buckets_are_private_and_the_ledger_is_never_versioned(run: Run) -> None:
     buckets = run().of_type(":Bucket")
 
-    assert {one.inputs["bucket"] for one in buckets.values()} == {
+    assert {bucket.inputs["bucket"] for bucket in buckets.values()} == {
         f"aigc-dev-{role}-1250000000" for role in ("inbox", "results", "ledger")
     }
-    assert all(one.inputs["acl"] == "private" for one in buckets.values())
+    assert all(bucket.inputs["acl"] == "private" for bucket in buckets.values())
     ledger = buckets["aigc-ledger"].inputs
     assert "versioningEnable" not in ledger
     rules = ledger["lifecycleRules"]
@@ -107,19 +109,19 @@ def test_buckets_are_private_and_the_ledger_is_never_versioned(run: Run) -> None
     assert len({rule["id"] for rule in rules}) == len(rules)
 
 
-def test_what_jobs_and_keys_are_known_by_never_expires() -> None:
+def test_records_of_jobs_and_keys_never_expire() -> None:
     kept = ("jobs/", "index/", "keys/", "lanes/", "unstored/", "dead/", "webhooks/")
 
     assert not [prefix for prefix in LEDGER_DAYS if prefix.startswith(kept)]
 
 
-def test_pictures_that_callers_sent_expire_in_a_results_bucket_of_our_own(run: Run) -> None:
+def test_input_pictures_expire_in_a_results_bucket_of_this_stack(run: Run) -> None:
     [rule] = run().of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
 
     assert (rule["filterPrefix"], rule["expiration"]) == (INPUTS, {"days": 7})
 
 
-def test_browsers_may_use_links_to_results_from_where_they_may_call(run: Run) -> None:
+def test_origins_that_may_call_may_use_links_to_results(run: Run) -> None:
     buckets = run(corsOrigins='["https://example.com"]').of_type(":Bucket")
 
     [rule] = buckets["aigc-results"].inputs["corsRules"]
@@ -128,7 +130,7 @@ def test_browsers_may_use_links_to_results_from_where_they_may_call(run: Run) ->
     assert not any("corsRules" in buckets[f"aigc-{name}"].inputs for name in ("inbox", "ledger"))
 
 
-def test_no_browser_may_use_links_where_none_may_call(run: Run) -> None:
+def test_no_origin_may_use_links_if_none_may_call(run: Run) -> None:
     assert "corsRules" not in run(corsOrigins="[]").of_type(":Bucket")["aigc-results"].inputs
 
 
@@ -156,7 +158,7 @@ def test_gateway_has_an_open_function_url_and_nothing_else(run: Run) -> None:
     assert "authorization" in desc.cors_config.headers
 
 
-def test_upload_listens_once_on_the_inbox_and_where_mps_leaves_pictures(run: Run) -> None:
+def test_upload_has_a_trigger_for_the_inbox_and_one_for_the_staging_folder(run: Run) -> None:
     inbox, results = triggers(run(), "upload")
 
     assert (inbox["name"], inbox["cosRegion"]) == ("aigc-dev-inbox-1250000000", "ap-guangzhou")
@@ -166,7 +168,7 @@ def test_upload_listens_once_on_the_inbox_and_where_mps_leaves_pictures(run: Run
     assert CosRule.parse(results["name"] + domain, results["triggerDesc"]).prefix == STAGING
 
 
-def test_place_where_mps_leaves_pictures_is_the_one_that_the_code_means() -> None:
+def test_staging_prefix_of_program_and_functions_is_equal() -> None:
     assert STAGING == CODES_STAGING
 
 
@@ -187,7 +189,7 @@ def test_sweep_runs_by_the_schedule_and_is_not_repeated(run: Run) -> None:
     }
 
 
-def test_environment_is_exactly_what_the_settings_read(run: Run) -> None:
+def test_environment_has_exactly_the_variables_of_the_settings(run: Run) -> None:
     deployment = run(
         timeout="90",
         lanes='{"vod.image": 5}',
@@ -209,7 +211,7 @@ def test_environment_is_exactly_what_the_settings_read(run: Run) -> None:
     assert environment["AIGC_CONTENT_PRODUCER"].isascii()
 
 
-def test_secrets_stay_secret_on_their_way(run: Run) -> None:
+def test_secrets_stay_secret_in_the_state(run: Run) -> None:
     deployment = run()
 
     raw = json.dumps(deployment.raw_inputs["gateway-function"]["environment"])
@@ -240,16 +242,19 @@ def test_policies_allow_exact_actions_on_exact_resources(run: Run) -> None:
 
 
 def grants(deployment: Deployment, function: str) -> set[str]:
-    return {action for one in statements(deployment, function) for action in one["action"]}
+    return {
+        action for statement in statements(deployment, function) for action in statement["action"]
+    }
 
 
-def test_each_function_may_do_what_it_alone_does(run: Run) -> None:
+def test_each_function_has_its_own_additional_actions(run: Run) -> None:
     deployment = run()
 
     gateway, upload, sweep = (grants(deployment, name) for name in FUNCTIONS)
     assert upload - gateway == {"name/cos:HeadObject"}
-    assert sweep - gateway == {"name/cos:DeleteMultipleObjects"}
-    assert sweep - upload - {"name/cos:DeleteMultipleObjects"} == {"vod:DescribeTaskDetail"}
+    tidying = {"name/cos:DeleteMultipleObjects", "name/cos:GetBucketVersioning"}
+    assert sweep - gateway == tidying
+    assert sweep - upload - tidying == {"vod:DescribeTaskDetail"}
     assert gateway - upload == {"vod:DescribeTaskDetail", "vod:ManageTask"}
 
 
@@ -285,7 +290,7 @@ def test_nothing_but_staged_pictures_may_be_deleted_outside_the_ledger(
     }
 
 
-def test_each_function_has_a_role_that_only_scf_may_take(run: Run) -> None:
+def test_each_function_has_a_role_that_only_scf_may_assume(run: Run) -> None:
     roles = run().of_type(":Role")
 
     assert set(roles) == {f"{name}-role" for name in FUNCTIONS}
@@ -295,14 +300,14 @@ def test_each_function_has_a_role_that_only_scf_may_take(run: Run) -> None:
 
 
 @pytest.mark.parametrize("mode", ["existing", "skip"])
-def test_existing_mps_role_is_left_alone(run: Run, mode: str) -> None:
+def test_existing_mps_role_is_not_declared(run: Run, mode: str) -> None:
     deployment = run(mpsRole=mode)
 
     assert "mps-role" not in deployment.declared
 
 
 @pytest.mark.parametrize("mode", ["existing", "import"])
-def test_missing_mps_role_is_told_with_the_remedy(run: Run, mode: str) -> None:
+def test_missing_mps_role_is_reported_with_the_remedy(run: Run, mode: str) -> None:
     with pytest.raises(pulumi.RunError, match=f"mpsRole is {mode}.*set mpsRole to create"):
         run(mpsRole=mode, mps_role=None)
 
@@ -314,7 +319,7 @@ OWN_MPS_ROLE = {
 
 
 @pytest.mark.parametrize(
-    ("mode", "found", "imported"),
+    ("mode", "existing_role", "imported"),
     [
         ("create", None, ""),
         ("create", OWN_MPS_ROLE, MPS_ROLE_ID),
@@ -323,33 +328,35 @@ OWN_MPS_ROLE = {
     ids=["first run", "every later run", "taken over"],
 )
 def test_own_mps_role_stays_in_the_program_and_is_never_deleted(
-    run: Run, mode: str, found: dict[str, Any] | None, imported: str
+    run: Run, mode: str, existing_role: dict[str, Any] | None, imported: str
 ) -> None:
-    deployment = run(mpsRole=mode, mps_role=found)
+    deployment = run(mpsRole=mode, mps_role=existing_role)
 
     role = deployment.declared["mps-role"]
     assert role.inputs["name"] == "MPS_QcsRole"
     assert role.options.importId == imported
     assert role.options.retainOnDelete
-    assert {one.inputs["policyName"] for one in deployment.of_type("ByName").values()} == {
+    assert {
+        attachment.inputs["policyName"] for attachment in deployment.of_type("ByName").values()
+    } == {
         "QcloudAccessForMPSRole",
         "QcloudAccessForMPSRoleInDeliverToSCF",
     }
 
 
-def test_mps_role_that_somebody_else_made_is_not_taken_over_silently(run: Run) -> None:
+def test_mps_role_of_another_source_is_not_taken_over_silently(run: Run) -> None:
     with pytest.raises(pulumi.RunError, match="this stack did not make; allowed: existing"):
         run(mpsRole="create", mps_role=MPS_ROLE)
 
 
-def test_function_url_that_scf_has_not_told_yet_is_no_address() -> None:
+def test_missing_function_url_is_an_error() -> None:
     untold = {"type": "http", "trigger_desc": '{"NetConfig": {"EnableExtranet": true}}'}
     other = {"type": "timer", "trigger_desc": "0 * * * * * *"}
 
     assert function_url([SimpleNamespace(**other), SimpleNamespace(**untold)]) is None  # type: ignore[list-item]
 
 
-def test_exports_tell_how_to_reach_everything(run: Run) -> None:
+def test_exports_have_all_addresses(run: Run) -> None:
     console = "https://console.cloud.tencent.com"
     bucket = f"{console}/cos/bucket?bucket=aigc-dev-{{}}-1250000000&region=ap-guangzhou"
 

@@ -1,4 +1,4 @@
-"""Each trap of the provider (terraform-provider-tencentcloud 1.82.42), and how it is avoided."""
+"""Each known defect of the provider (terraform-provider-tencentcloud 1.82.42) is avoided."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ EVERYTHING = {
 
 
 def of(deployment: Deployment, *types: str) -> Iterator[Declared]:
-    """Walk the resources of some types; at least one of each, so that no check is empty."""
+    """Yield the resources of some types; at least one of each, so that no check is empty."""
     for typ in types:
-        found = deployment.of_type(f":{typ}")
-        assert found, typ
-        yield from found.values()
+        resources = deployment.of_type(f":{typ}")
+        assert resources, typ
+        yield from resources.values()
 
 
 def triggers(deployment: Deployment, typ: str) -> Iterator[dict[str, str]]:
     for function in of(deployment, "Function"):
-        yield from (one for one in function.inputs["triggers"] if one["type"] == typ)
+        yield from (trigger for trigger in function.inputs["triggers"] if trigger["type"] == typ)
 
 
 def has_no(*types: str) -> Check:
@@ -42,39 +42,45 @@ def has_no(*types: str) -> Check:
 
 def sets(typ: str, **inputs: object) -> Check:
     return lambda deployment: all(
-        one.inputs.get(name) == value
-        for one in of(deployment, typ)
+        resource.inputs.get(name) == value
+        for resource in of(deployment, typ)
         for name, value in inputs.items()
     )
 
 
 def leaves_out(typ: str, *inputs: str) -> Check:
-    return lambda deployment: all(not set(inputs) & set(one.inputs) for one in of(deployment, typ))
+    return lambda deployment: all(
+        not set(inputs) & set(resource.inputs) for resource in of(deployment, typ)
+    )
 
 
 def names_everything(deployment: Deployment) -> bool:
     named = ("Function", "Role", "Policy", "SubApplication", "Alarm")
-    own = all(one.inputs.get("name") for one in of(deployment, *named))
+    own = all(resource.inputs.get("name") for resource in of(deployment, *named))
     others = {"Bucket": "bucket", "Logset": "logsetName", "Topic": "topicName"}
     return own and all(
-        one.inputs.get(key) for typ, key in others.items() for one in of(deployment, typ)
+        resource.inputs.get(key) for typ, key in others.items() for resource in of(deployment, typ)
     )
 
 
 def replaces_by_deleting_first(deployment: Deployment) -> bool:
     fixed = ("Function", "Policy", "ReservedConcurrencyConfig")
-    own_roles = (one for one in of(deployment, "Role") if one.name != "mps-role")
-    return all(one.options.deleteBeforeReplace for one in (*of(deployment, *fixed), *own_roles))
+    own_roles = (resource for resource in of(deployment, "Role") if resource.name != "mps-role")
+    return all(
+        resource.options.deleteBeforeReplace for resource in (*of(deployment, *fixed), *own_roles)
+    )
 
 
 def names_cos_triggers_by_bucket_alone(deployment: Deployment) -> bool:
-    found = list(triggers(deployment, "cos"))
-    return bool(found) and all("myqcloud" not in one["name"] for one in found)
+    cos_triggers = list(triggers(deployment, "cos"))
+    return bool(cos_triggers) and all("myqcloud" not in cos["name"] for cos in cos_triggers)
 
 
 def keeps_url_and_events_in_separate_functions(deployment: Deployment) -> bool:
-    kinds = [{one["type"] for one in f.inputs["triggers"]} for f in of(deployment, "Function")]
-    return all(len(one) == 1 for one in kinds)
+    kinds = [
+        {trigger["type"] for trigger in f.inputs["triggers"]} for f in of(deployment, "Function")
+    ]
+    return all(len(types) == 1 for types in kinds)
 
 
 def ignores_what_mps_or_vod_may_have_changed(deployment: Deployment) -> bool:
@@ -86,11 +92,14 @@ def ignores_what_mps_or_vod_may_have_changed(deployment: Deployment) -> bool:
 def gives_every_indexed_field_a_value(deployment: Deployment) -> bool:
     [index] = of(deployment, "Index")
     fields = index.inputs["rule"]["keyValue"]["keyValues"]
-    return bool(fields) and all(one["value"]["type"] for one in fields)
+    return bool(fields) and all(field["value"]["type"] for field in fields)
 
 
 def attaches_policies_by_number(deployment: Deployment) -> bool:
-    return all(one.inputs["policyId"].isdecimal() for one in of(deployment, "RolePolicyAttachment"))
+    return all(
+        resource.inputs["policyId"].isdecimal()
+        for resource in of(deployment, "RolePolicyAttachment")
+    )
 
 
 TRAPS: dict[str, Check] = {
@@ -102,10 +111,10 @@ TRAPS: dict[str, Check] = {
     "the default cuts a function off the public net": sets("Function", enablePublicNet=True),
     "the type of a function cannot be changed": sets("Function", funcType="Event"),
     "a namespace left out is sent empty": sets("FunctionEventInvokeConfig", namespace="default"),
-    "what has no name gets a random one, too long for some": names_everything,
+    "a resource without a name gets a random name, too long for some": names_everything,
     "a fixed name meets its predecessor": replaces_by_deleting_first,
     "the domain is appended to a COS trigger's name": names_cos_triggers_by_bucket_alone,
-    "editing one trigger recreates all of a function": keeps_url_and_events_in_separate_functions,
+    "editing a trigger recreates all of a function": keeps_url_and_events_in_separate_functions,
     "a renamed VOD application is lost": ignores_what_mps_or_vod_may_have_changed,
     "MPS's own role differs from ours": ignores_what_mps_or_vod_may_have_changed,
     "an indexed field without a value crashes the provider": gives_every_indexed_field_a_value,
@@ -128,17 +137,17 @@ def test_trap_is_avoided(run: Run, trap: str) -> None:
     assert TRAPS[trap](deployment)
 
 
-def test_new_code_is_a_new_path_since_the_provider_compares_nothing_else(run: Run) -> None:
-    [path] = {one.inputs["zipFile"] for one in of(run(), "Function")}
+def test_new_code_has_a_new_path(run: Run) -> None:
+    [path] = {resource.inputs["zipFile"] for resource in of(run(), "Function")}
 
     assert path.endswith("aigc-functions-0123456789ab.zip")
 
 
-def test_path_of_the_code_is_the_same_wherever_the_project_lies(run: Run, package: Path) -> None:
+def test_path_of_the_code_does_not_depend_on_the_project_folder(run: Run, package: Path) -> None:
     """Pulumi starts the provider in the folder that Pulumi.yaml calls `main`."""
     main = Path(__file__).parents[2] / "infra"
 
-    [path] = {one.inputs["zipFile"] for one in of(run(), "Function")}
+    [path] = {resource.inputs["zipFile"] for resource in of(run(), "Function")}
 
     assert not Path(path).is_absolute()
     assert (main / path).resolve() == package.resolve()

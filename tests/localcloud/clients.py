@@ -54,7 +54,7 @@ def authority(cloud: LocalCloud) -> str:
 
 
 class Api:
-    """Calls of API 3.0, untyped, so that mistakes reach the cloud."""
+    """Untyped calls of API 3.0, so that invalid calls reach the cloud."""
 
     def __init__(self, cloud: LocalCloud, key: Key | None = None) -> None:
         self._cloud = cloud
@@ -101,7 +101,7 @@ class Api:
 
 
 def as_the_sdk_reads_it(service: str, action: str, answer: dict[str, Any]) -> Any:
-    """Read an answer into the SDK's own model, which warns of every field that it does not know."""
+    """Parse an answer with the SDK's own model, which warns of every unknown field."""
     version = VERSIONS[service].replace("-", "")
     models = importlib.import_module(f"tencentcloud.{service}.v{version}.models")
     read = getattr(models, f"{action}Response")()
@@ -156,7 +156,7 @@ def size_of(content: bytes) -> tuple[int, int]:
 
 
 def wait_for(question: Callable[[], T | None], seconds: float = 15) -> T:
-    """Ask until the answer is something; fewer than 20 times a second, as the API demands."""
+    """Repeat a query until its result is true, fewer than 20 times a second, as the API demands."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if answer := question():

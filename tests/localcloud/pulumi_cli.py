@@ -1,4 +1,4 @@
-"""Pulumi's own command line, led to a local cloud that runs in this process."""
+"""The Pulumi CLI with a local cloud that runs in this process."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ needs_pulumi = pytest.mark.skipif(
 
 
 class PulumiError(AssertionError):
-    """The CLI failed; the message is what it wrote."""
+    """The CLI failed; the message is its output."""
 
 
 @dataclass(frozen=True)
 class Pulumi:
-    """The CLI in a folder that has the project's files and stack settings of its own."""
+    """The CLI in a folder with the project's files and its own stack settings."""
 
     folder: Path
     environment: dict[str, str]

@@ -1,4 +1,4 @@
-"""The requests of the real provider, signed anew and sent to a local cloud in their order.
+"""The recorded requests of the real provider, signed again and sent in order to a local cloud.
 
 `tests/recordings/` has what terraform-provider-tencentcloud 1.82.42 sent while stacks were created,
 planned, changed and destroyed: one of another project, and ours behind a Function URL and behind
@@ -39,7 +39,7 @@ RECORDINGS = Path(__file__).parents[1] / "recordings"
 OTHER_PROJECT = "provider_requests"
 OUR_STACKS = ("stack_function_url", "stack_api_gateway")
 
-# The ids that the recorded answers gave: action → field of the answer → id.
+# The ids in the recorded answers: action → field of the answer → id.
 GIVEN: dict[str, tuple[str, str]] = {
     "cam.CreateRole": ("RoleId", "4611686018427900001"),
     "cam.CreatePolicy": ("PolicyId", "427900002"),
@@ -61,14 +61,14 @@ SHOWN: dict[str, tuple[str, str, str]] = {
     "monitor.CreateAlarmPolicy": ("PolicyId", "monitor.DescribeAlarmPolicy", "PolicyId"),
     "vod.CreateSubAppId": ("SubAppId", "vod.ModifySubAppIdStatus", "SubAppId"),
 }
-# Creation → field of its answer, and the first of the numbers, which were given in order.
+# Creation → field of its answer, and the first of the numbers, which were consecutive.
 NUMBERED = {
     "cam.CreatePolicy": ("PolicyId", 427900001),
     "cam.CreateRole": ("RoleId", 4611686018427900001),
 }
 MODIFY = "cls.ModifyAlarm"
 NO_SUCH_KEY = "AuthFailure.SecretIdNotFound"
-# The functions' descriptions had characters that SCF does not document.
+# The functions' descriptions contained characters that SCF does not document.
 REWORDED = {
     "HTTP API and VOD's callbacks": "HTTP API and callbacks of VOD.",
     "Uploads become jobs; pictures": "Uploads become jobs, pictures",
@@ -84,7 +84,7 @@ class Recorded:
 
     @property
     def ids(self) -> dict[str, str]:
-        """The path to each id in the answer, with the id that the recorded answer had there."""
+        """The path of each id in the answer, with the id in the recorded answer."""
         if self.name in GIVEN and "ids" not in self.content:
             return dict([GIVEN[self.name]])
         return dict(self.content.get("ids", {}))
@@ -103,7 +103,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the local cloud said: an API's answer has a code where it is an error."""
+    """The answer of the local cloud; an API's error has a code."""
 
     code: str = ""
     content: dict[str, Any] = field(default_factory=dict)
@@ -120,9 +120,9 @@ def recording(name: str = OTHER_PROJECT) -> list[Recorded]:
 
 
 def _add_ids(lines: list[dict[str, Any]]) -> None:
-    """Write beside each creation the id that its answer gave, as later requests show it."""
-    calls = [(f"{one['svc']}.{one['action']}", one) for one in lines if one["svc"] != "cos"]
-    alarms = {one["req"]["Name"]: one["req"]["AlarmId"] for name, one in calls if name == MODIFY}
+    """Add to each creation the id in its answer, which later requests show."""
+    calls = [(f"{line['svc']}.{line['action']}", line) for line in lines if line["svc"] != "cos"]
+    alarms = {call["req"]["Name"]: call["req"]["AlarmId"] for name, call in calls if name == MODIFY}
     numbers: Counter[str] = Counter()
     for name, line in calls:
         numbers[name] += 1
@@ -138,7 +138,7 @@ def _add_ids(lines: list[dict[str, Any]]) -> None:
 
 
 def _uniform(line: dict[str, Any]) -> dict[str, Any]:
-    """Give a line of our own stacks the field names of the older recording."""
+    """Return a line of our own stacks with the field names of the older recording."""
     if line["svc"] != "cos":
         return {**line, "err": line.get("error", "")}
     return {
@@ -151,7 +151,7 @@ def _uniform(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _zip() -> str:
-    """Make a function's code: the recordings leave it out."""
+    """Return code for a function: the recordings contain none."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("gateway.py", "def main_handler(event, context):\n    return None\n")
@@ -182,13 +182,13 @@ class Replay:
         return answer
 
     def _translated(self, text: str) -> str:
-        """Put the ids that this cloud gave in the place of the recorded ones, and code."""
+        """Replace the recorded ids with those of this cloud, and add code."""
         text = re.sub("<zip [^>]*>", self._code, text)
         for old, new in REWORDED.items():
             text = text.replace(old, new)
         if not self._live:
             return text
-        return re.sub("|".join(self._live), lambda found: self._live[found[0]], text)
+        return re.sub("|".join(self._live), lambda match: self._live[match[0]], text)
 
     def _client(self, content: dict[str, Any], secret_id: str) -> CommonClient:
         owner = self._cloud.keys.owner
@@ -220,7 +220,7 @@ class Replay:
         return Answer(code[1].decode() if code else "", {}, sent.status_code, dict(sent.headers))
 
     def _sign(self, request: requests.PreparedRequest, content: dict[str, Any]) -> None:
-        """Sign as it was signed; what was sent by hand, unsigned, as one of the two clients."""
+        """Sign like the recorded client; an unsigned request like one of the two clients."""
         owner = self._cloud.keys.owner
         if content["auth"].startswith("AWS4"):
             sign_as_aws(request, content, owner.secret_id, owner.secret_key)
@@ -241,7 +241,7 @@ def _at(content: Any, path: str) -> Any:
 
 
 def patiently(client: CommonClient, action: str, params: dict[str, Any]) -> Answer:
-    """Call, and call again when it is too often, as the provider does."""
+    """Make a call; repeat it when the API throttles, as the provider does."""
     while True:
         try:
             return Answer("", client.call_json(action, params)["Response"])

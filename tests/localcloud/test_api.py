@@ -1,4 +1,4 @@
-"""API 3.0: who may call, what a call may hold, and how it is refused."""
+"""API 3.0: authentication, valid parameters, and refusals."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_refusal_names_the_field_by_its_path(api: Api, app: int) -> None:
         api.vod("CreateAigcImageTask", **params)
 
 
-def test_a_nested_required_field_is_missed(api: Api, app: int) -> None:
+def test_missing_nested_field_is_refused(api: Api, app: int) -> None:
     scene = {"Type": "ai_try_on", "AiTryOnConfig": {}}
 
     code = api.refusal("vod", "CreateSceneAigcImageTask", SubAppId=app, SceneInfo=scene)
@@ -168,7 +168,7 @@ def test_an_action_that_does_not_exist_is_refused(api: Api) -> None:
     assert api.refusal("vod", "CreateAigcImageTaks") == "InvalidAction"
 
 
-def test_an_action_that_this_cloud_lacks_says_so(api: Api) -> None:
+def test_action_that_this_cloud_lacks_is_refused_with_that_reason(api: Api) -> None:
     assert api.refusal("vod", "DescribeStorageData") == "UnsupportedOperation"
 
 
@@ -182,7 +182,7 @@ def test_more_than_twenty_calls_a_second_are_throttled(api: Api, app: int) -> No
     assert set(codes) == {"", "RequestLimitExceeded"}
 
 
-def test_the_rate_limit_counts_any_second_and_not_the_clock_s() -> None:
+def test_rate_limit_applies_to_any_second() -> None:
     now = 0.75
     limit = RateLimit(2, now=lambda: now)
     first = [limit.admits("a"), limit.admits("a"), limit.admits("a"), limit.admits("b")]
@@ -209,7 +209,7 @@ def test_a_refusal_is_http_200_with_the_content_type_that_the_sdk_demands(
     assert error["Code"] == "AuthFailure.InvalidAuthorization"
 
 
-def test_a_signature_for_one_service_is_no_good_at_the_host_of_another(cloud: LocalCloud) -> None:
+def test_signature_of_another_service_is_refused(cloud: LocalCloud) -> None:
     wrong = profile(cloud)
     wrong.httpProfile.endpoint = "live.tencentcloudapi.com"
     wrong.httpProfile.proxy = cloud.url
@@ -290,7 +290,7 @@ def test_an_unknown_host_is_answered_here_and_never_forwarded(cloud: LocalCloud)
     assert "example.com" in answer.json()["error"]
 
 
-def test_a_tunnel_for_plain_http_is_a_connection_like_any_other(cloud: LocalCloud) -> None:
+def test_tunnel_for_plain_http_is_accepted(cloud: LocalCloud) -> None:
     host = "vod.tencentcloudapi.com"
     tunnel = http.client.HTTPConnection("127.0.0.1", int(cloud.url.rpartition(":")[2]), timeout=10)
     tunnel.set_tunnel(host, 80)
@@ -309,7 +309,7 @@ def test_a_tunnel_is_refused_with_advice(cloud: LocalCloud) -> None:
         requests.get("https://vod.tencentcloudapi.com/", proxies={"https": cloud.url}, timeout=10)
 
 
-def test_who_calls_is_told_to_the_authorizer(cloud: LocalCloud, app: int) -> None:
+def test_authorizer_gets_the_caller(cloud: LocalCloud, app: int) -> None:
     asked = []
     cloud.authorize = lambda caller, action, on: asked.append((caller.role, action, on))
     key = cloud.keys.issue("worker", expires_at=time.time() + 60)

@@ -1,4 +1,4 @@
-"""Commands reach an empty local cloud through the variables that lead the provider to it."""
+"""Commands reach an empty local cloud through the provider's environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The local cloud answers what the real provider sent for our own stack, as it answered then.
+"""The local cloud answers the recorded requests for our own stack like the recorded answers.
 
 Two recordings, behind a Function URL and behind API Gateway: apply, plan, a change of every
 resource, plan, removal of alarms, tags and reservation, destroy. Every line is sent.
@@ -66,7 +66,7 @@ def test_answers_fit_the_vendors_own_models(sent: Sent) -> None:
 
 
 def test_function_from_a_zip_has_no_image(sent: Sent) -> None:
-    """An empty object instead of null is a change of the code at every preview."""
+    """With an empty object instead of null every preview would show a change of the code."""
     functions = [a.content for line, a in sent if line.name == "scf.GetFunction" and not a.code]
 
     assert functions
@@ -74,7 +74,7 @@ def test_function_from_a_zip_has_no_image(sent: Sent) -> None:
 
 
 def test_functions_have_every_trigger_that_was_created(sent: Sent) -> None:
-    """Follow the triggers call by call: GetFunction reports what was created and not deleted."""
+    """Follow the triggers call by call: GetFunction reports those created and not deleted."""
     there: dict[str, set[str]] = defaultdict(set)
     for line, answer in sent:
         call = line.content.get("req") or {}
@@ -87,7 +87,7 @@ def test_functions_have_every_trigger_that_was_created(sent: Sent) -> None:
             assert reported == there[call["FunctionName"]]
 
 
-def test_nothing_is_left_at_the_end(sent: Sent) -> None:
+def test_everything_is_deleted_at_the_end(sent: Sent) -> None:
     created = sum(line.name == "scf.CreateFunction" for line, _ in sent)
     deleted = sum(line.name == "scf.DeleteFunction" for line, _ in sent)
     last = [answer.code for line, answer in sent if line.name == "scf.GetFunction"][-created:]

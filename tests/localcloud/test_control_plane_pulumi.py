@@ -39,7 +39,7 @@ MINUTES = 60
 
 @contextlib.contextmanager
 def announced_cloud() -> Iterator[dict[str, Any]]:
-    """Run `aigc local --no-provision` until its end, and return what it prints for programs."""
+    """Run `aigc local --no-provision`; yield the JSON that it prints."""
     command = [sys.executable, "-m", "ops", "local", "--no-provision", "--json", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -50,25 +50,25 @@ def announced_cloud() -> Iterator[dict[str, Any]]:
             assert process.wait(30) == 0
 
 
-def test_empty_cloud_tells_how_to_reach_it() -> None:
-    with announced_cloud() as told:
-        variables = told["environment"]
-        functions = requests.get(f"{told['cloud']}/_localcloud/scf", timeout=10).json()
+def test_empty_cloud_announces_its_addresses() -> None:
+    with announced_cloud() as announcement:
+        variables = announcement["environment"]
+        functions = requests.get(f"{announcement['cloud']}/_localcloud/scf", timeout=10).json()
 
-        assert variables["HTTP_PROXY"] == told["cloud"]
+        assert variables["HTTP_PROXY"] == announcement["cloud"]
         assert Path(variables["PULUMI_BACKEND_URL"].removeprefix("file://")).is_dir()
-        assert Path(told["config"]["packagePath"]).is_file()
+        assert Path(announcement["config"]["packagePath"]).is_file()
         assert functions == {}
 
 
-def test_state_is_forgotten_with_the_cloud() -> None:
-    with announced_cloud() as told:
-        state = Path(told["environment"]["PULUMI_BACKEND_URL"].removeprefix("file://"))
+def test_state_is_deleted_with_the_cloud() -> None:
+    with announced_cloud() as announcement:
+        state = Path(announcement["environment"]["PULUMI_BACKEND_URL"].removeprefix("file://"))
 
     assert not state.exists()
 
 
-def test_object_is_set_entry_by_entry_since_pulumi_takes_its_json_for_a_string() -> None:
+def test_object_is_set_entry_by_entry() -> None:
     arguments = settings({"apiKeys": '{"me": "0a"}', "callbackKey": "c" * 16, "timeout": "90"})
 
     assert list(arguments) == [
@@ -79,7 +79,7 @@ def test_object_is_set_entry_by_entry_since_pulumi_takes_its_json_for_a_string()
 
 
 def triggers(pulumi: Pulumi, stack: str) -> dict[str, list[str]]:
-    """Name the triggers that SCF has, by function."""
+    """Return the triggers that SCF has, by function."""
     names = {}
     for function in FUNCTIONS:
         answer = pulumi.api.call("scf", "ListTriggers", FunctionName=f"aigc-{stack}-{function}")
@@ -91,7 +91,7 @@ ALL_TRIGGERS = {"gateway": ["http"], "upload": ["cos", "cos"], "sweep": ["timer"
 
 
 def empty_buckets(pulumi: Pulumi) -> None:
-    """Delete all objects, as the owner of a bucket does before it can be deleted."""
+    """Delete all objects of a bucket, so that it can be deleted."""
     client = cos(pulumi.cloud)
     listed = client.list_buckets()["Buckets"] or {}
     for bucket in listed.get("Bucket", []):
@@ -148,8 +148,8 @@ def assert_key_works(pulumi: Pulumi, endpoint: str) -> None:
 @pytest.mark.timeout(15 * MINUTES)
 def test_settings_that_the_command_prints_deploy() -> None:
     with pulumi_cli("local") as pulumi:
-        with announced_cloud() as told:
-            config = told["config"]
+        with announced_cloud() as announcement:
+            config = announcement["config"]
         for arguments in settings(config):
             pulumi("config", "set", *arguments)
 
@@ -177,6 +177,8 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "retryBase": [("retryBase", "20")],
     "unknownAfter": [("unknownAfter", "3600")],
     "pollInterval": [("pollInterval", "3")],
+    "labels": [("labels", "none")],
+    "contentProducer": [("contentProducer", "Studio")],
     "webhookSecrets": [("--secret", "--path", "webhookSecrets[0]", f"whsec_{'A' * 32}")],
     "webhookHttp": [("webhookHttp", "true")],
     "webhookNetworks": [("--path", "webhookNetworks[0]", "10.1.0.0/16")],
@@ -197,7 +199,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
 
 @needs_pulumi
 @pytest.mark.timeout(60 * MINUTES)
-def test_nothing_is_left_to_change_after_any_configuration_key_was_changed() -> None:
+def test_preview_is_empty_after_a_change_of_any_configuration_key() -> None:
     with pulumi_cli("dev") as pulumi:
         authorise_mps(pulumi)
         configure(pulumi)
@@ -208,7 +210,7 @@ def test_nothing_is_left_to_change_after_any_configuration_key_was_changed() -> 
 
         for key, calls in CHANGES.items():
             for arguments in calls:
-                change(pulumi, key, [one.format(application=application) for one in arguments])
+                change(pulumi, key, [word.format(application=application) for word in arguments])
 
         destroy(pulumi)
 
@@ -242,7 +244,7 @@ def test_every_configuration_key_is_changed() -> None:
 
 @needs_pulumi
 @pytest.mark.timeout(20 * MINUTES)
-def test_lost_triggers_come_back() -> None:
+def test_lost_triggers_are_restored() -> None:
     """Three ways to lose a trigger, and each is repaired by the next `pulumi up`."""
     with pulumi_cli("dev") as pulumi:
         authorise_mps(pulumi)
@@ -306,7 +308,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     "application": (("subAppId", "1599999999"), "subAppId"),
     "plain secret": (("--path", 'apiKeys["me"]', "0a" * 32), "apiKeys is in plain text"),
 }
-"""What is wrong → the `pulumi config set` arguments, and a part of what the preview says."""
+"""Fault → the `pulumi config set` arguments, and a part of the preview's message."""
 
 
 @needs_pulumi
@@ -321,9 +323,9 @@ def test_wrong_changes_are_refused_by_the_preview() -> None:
 
         for wrong, (arguments, message) in REFUSALS.items():
             pulumi("config", "set", *arguments)
-            told = pulumi.failing_preview()
-            assert message in told, wrong
-            assert "Traceback" not in told, wrong
+            output = pulumi.failing_preview()
+            assert message in output, wrong
+            assert "Traceback" not in output, wrong
             settings_file.write_text(right)
 
         pulumi.expect_no_changes()
@@ -334,11 +336,11 @@ def test_wrong_changes_are_refused_by_the_preview() -> None:
 def test_wrong_credentials_end_in_one_line() -> None:
     with pulumi_cli("dev") as pulumi:
         configure(pulumi)
-        pulumi.environment["TENCENTCLOUD_SECRET_ID"] = "AKIDnobody"  # noqa: S105  an id of nobody
-        told = pulumi.failing_preview()
+        pulumi.environment["TENCENTCLOUD_SECRET_ID"] = "AKIDunknown"  # noqa: S105  an unknown id
+        message = pulumi.failing_preview()
         del pulumi.environment["TENCENTCLOUD_SECRET_ID"]
         missing = pulumi.failing_preview()
 
-    assert "Traceback" not in told + missing
-    assert "TENCENTCLOUD_SECRET_ID" in told
+    assert "Traceback" not in message + missing
+    assert "TENCENTCLOUD_SECRET_ID" in message
     assert "TENCENTCLOUD_SECRET_ID" in missing

@@ -23,7 +23,7 @@ from tests.localcloud.recorded import Answer, Recorded, Replay, recording
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What the provider reads without asking whether it is there: its process dies if it is not.
+# Fields that the provider dereferences without a check; it crashes if one is missing.
 DEREFERENCED: dict[str, tuple[str, ...]] = {
     "cam.AttachRolePolicy": (),
     "cam.CreatePolicy": ("PolicyId",),
@@ -68,7 +68,7 @@ DEREFERENCED: dict[str, tuple[str, ...]] = {
 WRONG_TRIGGER = 519
 REFUSED_HERE = {WRONG_TRIGGER: "InvalidParameterValue.TriggerName"}
 
-# What COS says of a sub-resource that was never put; the others have a document then, too.
+# COS's error code for a missing sub-resource; other sub-resources have a default document.
 ABSENT = {
     "cors": "NoSuchCORSConfiguration",
     "encryption": "NoSuchEncryptionConfiguration",
@@ -94,7 +94,7 @@ def lines() -> dict[int, Recorded]:
 
 
 def missing(content: Any, path: str) -> bool:
-    """Whether a path leads to nothing; every item of a list on its way must have it."""
+    """Whether a value lacks a path; every item of a list on the path must have it."""
     name, _, rest = path.partition(".")
     value = content.get(name) if isinstance(content, dict) else None
     if value is None:
@@ -110,25 +110,28 @@ def test_whole_recording_is_sent(answers: dict[int, Answer]) -> None:
 
 
 def test_api_calls_succeed_or_fail_as_recorded(answers: dict[int, Answer]) -> None:
-    calls = [one for one in lines().values() if not one.is_cos]
+    calls = [entry for entry in lines().values() if not entry.is_cos]
 
     wrong = [
-        f"line {one.line}: {one.name} answered {answers[one.line].code or 'success'!r}"
-        for one in calls
-        if answers[one.line].code != (REFUSED_HERE.get(one.line) or one.content.get("err", ""))
+        f"line {entry.line}: {entry.name} answered {answers[entry.line].code or 'success'!r}"
+        for entry in calls
+        if answers[entry.line].code
+        != (REFUSED_HERE.get(entry.line) or entry.content.get("err", ""))
     ]
 
     assert not wrong
 
 
 def test_answers_have_what_the_provider_dereferences(answers: dict[int, Answer]) -> None:
-    calls = [one for one in lines().values() if not one.is_cos and not answers[one.line].code]
+    calls = [
+        entry for entry in lines().values() if not entry.is_cos and not answers[entry.line].code
+    ]
 
     lacking = {
-        f"line {one.line}: {one.name} without {path}"
-        for one in calls
-        for path in DEREFERENCED.get(one.name, ())
-        if missing(answers[one.line].content, path)
+        f"line {entry.line}: {entry.name} without {path}"
+        for entry in calls
+        for path in DEREFERENCED.get(entry.name, ())
+        if missing(answers[entry.line].content, path)
     }
 
     assert not lacking
@@ -137,29 +140,29 @@ def test_answers_have_what_the_provider_dereferences(answers: dict[int, Answer])
 def test_answers_fit_the_vendors_own_models(answers: dict[int, Answer]) -> None:
     unfit = []
 
-    for one in lines().values():
-        if not one.is_cos and not answers[one.line].code:
+    for entry in lines().values():
+        if not entry.is_cos and not answers[entry.line].code:
             try:
                 as_the_sdk_reads_it(
-                    one.content["svc"], one.content["action"], answers[one.line].content
+                    entry.content["svc"], entry.content["action"], answers[entry.line].content
                 )
             except UserWarning as warning:
-                unfit.append(f"line {one.line}: {one.name}: {warning}")
+                unfit.append(f"line {entry.line}: {entry.name}: {warning}")
 
     assert not unfit
 
 
-def test_every_action_with_an_answer_to_read_is_looked_at() -> None:
+def test_every_reading_action_is_checked() -> None:
     reads = {
-        one.name
-        for one in lines().values()
-        if not one.is_cos and one.content["action"].startswith(("Get", "Describe", "List"))
+        entry.name
+        for entry in lines().values()
+        if not entry.is_cos and entry.content["action"].startswith(("Get", "Describe", "List"))
     }
 
     assert reads <= DEREFERENCED.keys()
 
 
-def test_new_function_is_looked_at_twice_before_its_triggers_are_made(
+def test_new_function_is_polled_twice_before_its_triggers_are_created(
     answers: dict[int, Answer],
 ) -> None:
     states = [answers[line].content["Status"] for line in (44, 46)]
@@ -167,7 +170,7 @@ def test_new_function_is_looked_at_twice_before_its_triggers_are_made(
     assert states == ["Creating", "Active"]
 
 
-def test_changed_function_is_updating_until_it_was_looked_at(answers: dict[int, Answer]) -> None:
+def test_changed_function_is_updating_until_it_is_polled(answers: dict[int, Answer]) -> None:
     states = [answers[line].content["Status"] for line in (273, 274)]
 
     assert states == ["Updating", "Active"]
@@ -205,18 +208,18 @@ def test_cos_answers_every_request_as_the_provider_expects(answers: dict[int, An
     wrong = []
     there: set[tuple[str, str, str]] = set()
 
-    for one in lines().values():
-        if one.is_cos:
-            expected = expected_of_cos(one.content, there)
-            answer = answers[one.line]
+    for entry in lines().values():
+        if entry.is_cos:
+            expected = expected_of_cos(entry.content, there)
+            answer = answers[entry.line]
             if (answer.status, answer.code) != expected:
-                wrong.append(f"line {one.line}: {one.name} {answer.status} {answer.code}")
+                wrong.append(f"line {entry.line}: {entry.name} {answer.status} {answer.code}")
 
     assert not wrong
 
 
 def expected_of_cos(content: dict[str, Any], there: set[tuple[str, str, str]]) -> tuple[int, str]:
-    """Tell status and code of an answer, by what was put before and not deleted since."""
+    """Return the expected status and code of an answer, from earlier puts and deletes."""
     setting = content["q"].rstrip("=")
     key = "" if content["path"] == "/" else content["path"].replace("%2F", "/")
     thing = (content["host"], key, setting)
@@ -233,7 +236,7 @@ def expected_of_cos(content: dict[str, Any], there: set[tuple[str, str, str]]) -
     return 200, ""
 
 
-def test_object_tells_its_access_list_in_a_header(answers: dict[int, Answer]) -> None:
+def test_object_has_its_access_list_in_a_header(answers: dict[int, Answer]) -> None:
     access = answers[38].headers["x-cos-acl"]
 
     assert access == "private"

@@ -40,7 +40,7 @@ def api() -> Iterator[Api]:
 
 
 def caller(api: Api, service: str) -> Call:
-    """Call one service, and hold every answer against the SDK's models."""
+    """Return a caller of one service; it checks every answer against the SDK's models."""
 
     def call(action: str, **params: Any) -> dict[str, Any]:
         answer = api.call(service, action, **params)
@@ -79,7 +79,7 @@ def topic(cls: Call) -> tuple[str, str]:
     return logset, cls("CreateTopic", LogsetId=logset, TopicName="all", Period=30)["TopicId"]
 
 
-def found(cls: Call, action: str, key: str, value: str) -> list[Any]:
+def listed_by(cls: Call, action: str, key: str, value: str) -> list[Any]:
     answer = cls(action, Filters=[{"Key": key, "Values": [value]}])
     return list(answer[action.removeprefix("Describe")])
 
@@ -88,14 +88,18 @@ def test_topic_is_created_read_changed_and_deleted(cls: Call) -> None:
     logset, id_ = topic(cls)
 
     cls("ModifyTopic", TopicId=id_, Period=7, Tags=[{"Key": "team", "Value": "pictures"}])
-    [told] = found(cls, "DescribeTopics", "topicId", id_)
+    [topic_info] = listed_by(cls, "DescribeTopics", "topicId", id_)
     cls("DeleteTopic", TopicId=id_)
     cls("DeleteLogset", LogsetId=logset)
 
-    assert (told["Period"], told["StorageType"], told["IsWebTracking"]) == (7, "hot", False)
-    assert told["Tags"] == [{"Key": "team", "Value": "pictures"}]
-    assert found(cls, "DescribeTopics", "topicId", id_) == []
-    assert found(cls, "DescribeLogsets", "logsetId", logset) == []
+    assert (topic_info["Period"], topic_info["StorageType"], topic_info["IsWebTracking"]) == (
+        7,
+        "hot",
+        False,
+    )
+    assert topic_info["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    assert listed_by(cls, "DescribeTopics", "topicId", id_) == []
+    assert listed_by(cls, "DescribeLogsets", "logsetId", logset) == []
 
 
 def test_tags_of_the_tag_service_and_of_logs_are_the_same(api: Api, cls: Call) -> None:
@@ -105,34 +109,38 @@ def test_tags_of_the_tag_service_and_of_logs_are_the_same(api: Api, cls: Call) -
     resource = f"qcs::cls:ap-guangzhou:uin/:logset/{logset}"
     api.call("tag", "ModifyResourceTags", Resource=resource, ReplaceTags=tags)
 
-    [told] = found(cls, "DescribeLogsets", "logsetId", logset)
-    assert told["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    [logset_info] = listed_by(cls, "DescribeLogsets", "logsetId", logset)
+    assert logset_info["Tags"] == [{"Key": "team", "Value": "pictures"}]
 
 
-def test_index_says_by_which_fields_logs_are_found(cls: Call) -> None:
+def test_index_has_the_fields_by_which_logs_are_searched(cls: Call) -> None:
     _, id_ = topic(cls)
     value = {"Type": "text", "Tokenizer": " ", "SqlFlag": True}
     rule = {"KeyValue": {"CaseSensitive": False, "KeyValues": [{"Key": "job", "Value": value}]}}
 
     cls("CreateIndex", TopicId=id_, Rule=rule)
     cls("ModifyIndex", TopicId=id_, Status=False)
-    told = cls("DescribeIndex", TopicId=id_)
-    [indexed] = found(cls, "DescribeTopics", "topicId", id_)
+    index = cls("DescribeIndex", TopicId=id_)
+    [indexed] = listed_by(cls, "DescribeTopics", "topicId", id_)
     cls("DeleteIndex", TopicId=id_)
 
-    assert (told["Rule"], told["Status"]) == (rule, False)
+    assert (index["Rule"], index["Status"]) == (rule, False)
     assert indexed["Index"] is True
 
 
-def test_alarm_watches_a_topic_and_tells_a_notice(cls: Call) -> None:
+def test_alarm_has_a_topic_and_a_notice(cls: Call) -> None:
     alarm = watch(cls)
 
     cls("ModifyAlarm", AlarmId=alarm, Status=False)
-    [told] = found(cls, "DescribeAlarms", "alarmId", alarm)
+    [alarm_info] = listed_by(cls, "DescribeAlarms", "alarmId", alarm)
 
-    assert (told["Name"], told["Status"], told["TriggerCount"]) == ("errors", False, 1)
-    [notice] = told["AlarmNoticeIds"]
-    assert found(cls, "DescribeAlarmNotices", "alarmNoticeId", notice)[0]["Type"] == "All"
+    assert (alarm_info["Name"], alarm_info["Status"], alarm_info["TriggerCount"]) == (
+        "errors",
+        False,
+        1,
+    )
+    [notice] = alarm_info["AlarmNoticeIds"]
+    assert listed_by(cls, "DescribeAlarmNotices", "alarmNoticeId", notice)[0]["Type"] == "All"
 
 
 def watch(cls: Call, **changes: Any) -> str:
@@ -146,7 +154,7 @@ def watch(cls: Call, **changes: Any) -> str:
         "StartTimeOffset": -5,
         "EndTimeOffset": 0,
     }
-    given = {
+    params = {
         "Name": "errors",
         "AlarmTargets": [target],
         "AlarmNoticeIds": [notice],
@@ -155,7 +163,7 @@ def watch(cls: Call, **changes: Any) -> str:
         "AlarmPeriod": 15,
         **changes,
     }
-    return str(cls("CreateAlarm", **given)["AlarmId"])
+    return str(cls("CreateAlarm", **params)["AlarmId"])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +195,7 @@ def test_wrong_call_about_logs_is_refused(
     assert api.refusal("cls", action, **params) == code
 
 
-def test_what_is_in_use_or_taken_is_refused(api: Api, cls: Call) -> None:
+def test_taken_name_and_object_in_use_are_refused(api: Api, cls: Call) -> None:
     logset, id_ = topic(cls)
     cls("CreateIndex", TopicId=id_, Rule={})
 
@@ -204,14 +212,14 @@ def test_what_is_in_use_or_taken_is_refused(api: Api, cls: Call) -> None:
 
 def test_notice_that_an_alarm_uses_stays(api: Api, cls: Call) -> None:
     alarm = watch(cls)
-    [notice] = found(cls, "DescribeAlarms", "alarmId", alarm)[0]["AlarmNoticeIds"]
+    [notice] = listed_by(cls, "DescribeAlarms", "alarmId", alarm)[0]["AlarmNoticeIds"]
 
     refused = api.refusal("cls", "DeleteAlarmNotice", AlarmNoticeId=notice)
     cls("DeleteAlarm", AlarmId=alarm)
     cls("DeleteAlarmNotice", AlarmNoticeId=notice)
 
     assert refused == "OperationDenied.NoticeHasAlarm"
-    assert found(cls, "DescribeAlarmNotices", "alarmNoticeId", notice) == []
+    assert listed_by(cls, "DescribeAlarmNotices", "alarmNoticeId", notice) == []
 
 
 def test_function_may_log_to_a_topic_of_its_logset_only(api: Api, cls: Call) -> None:
@@ -225,7 +233,7 @@ def test_function_may_log_to_a_topic_of_its_logset_only(api: Api, cls: Call) -> 
 
 def test_topic_that_a_function_or_an_alarm_uses_stays(api: Api, cls: Call, scf: Call) -> None:
     alarm = watch(cls)
-    [target] = found(cls, "DescribeAlarms", "alarmId", alarm)[0]["AlarmTargets"]
+    [target] = listed_by(cls, "DescribeAlarms", "alarmId", alarm)[0]["AlarmTargets"]
     logset, id_ = target["LogsetId"], target["TopicId"]
     scf("CreateFunction", **function(ClsLogsetId=logset, ClsTopicId=id_))
 
@@ -236,7 +244,7 @@ def test_topic_that_a_function_or_an_alarm_uses_stays(api: Api, cls: Call, scf: 
     cls("DeleteTopic", TopicId=id_)
 
     assert (by_function, by_alarm) == ("OperationDenied", "OperationDenied")
-    assert found(cls, "DescribeTopics", "topicId", id_) == []
+    assert listed_by(cls, "DescribeTopics", "topicId", id_) == []
 
 
 # Functions
@@ -260,7 +268,7 @@ def test_trigger_on_a_bucket_that_does_not_exist_is_refused(api: Api, scf: Call)
     assert scf("ListTriggers", FunctionName="echo")["Triggers"] == []
 
 
-def test_functions_are_listed_chosen_sorted_and_paged(api: Api, scf: Call) -> None:
+def test_functions_are_listed_filtered_sorted_and_paged(api: Api, scf: Call) -> None:
     for name, description in (("c-gateway", "HTTP API"), ("a-sweep", "timer"), ("bb", "HTTP API")):
         scf(
             "CreateFunction",
@@ -269,7 +277,7 @@ def test_functions_are_listed_chosen_sorted_and_paged(api: Api, scf: Call) -> No
         )
 
     def listed(**params: Any) -> list[str]:
-        return [one["FunctionName"] for one in scf("ListFunctions", **params)["Functions"]]
+        return [entry["FunctionName"] for entry in scf("ListFunctions", **params)["Functions"]]
 
     everything = scf("ListFunctions")
     unknown = {"Filters": [{"Name": "VpcId", "Values": ["vpc-1"]}]}
@@ -288,7 +296,7 @@ def test_functions_are_listed_chosen_sorted_and_paged(api: Api, scf: Call) -> No
     assert api.refusal("scf", "ListFunctions", Orderby="Size") == "InvalidParameterValue"
 
 
-def test_account_tells_its_quotas_and_their_use(scf: Call) -> None:
+def test_account_reports_its_quotas_and_their_use(scf: Call) -> None:
     scf("CreateFunction", **function())
     scf("PutReservedConcurrencyConfig", FunctionName="echo", ReservedConcurrencyMem=512)
 
@@ -340,27 +348,31 @@ def notice(monitor: Call) -> str:
 
 
 def policy(monitor: Call, **changes: Any) -> str:
-    given = {
+    params = {
         "PolicyName": "functions",
         "MonitorType": "MT_QCE",
         "Namespace": "SCF",
         "Condition": {"IsUnionRule": 0, "Rules": [RULE]},
         **changes,
     }
-    return str(monitor("CreateAlarmPolicy", **given)["PolicyId"])
+    return str(monitor("CreateAlarmPolicy", **params)["PolicyId"])
 
 
-def test_alarm_policy_is_told_with_all_that_the_provider_reads(monitor: Call) -> None:
-    told_to = notice(monitor)
-    id_ = policy(monitor, NoticeIds=[told_to], GroupBy=["functionName"])
+def test_alarm_policy_has_every_field_that_the_provider_reads(monitor: Call) -> None:
+    notice_id = notice(monitor)
+    id_ = policy(monitor, NoticeIds=[notice_id], GroupBy=["functionName"])
 
-    told = monitor("DescribeAlarmPolicy", PolicyId=id_)["Policy"]
+    policy_info = monitor("DescribeAlarmPolicy", PolicyId=id_)["Policy"]
 
-    assert (told["Enable"], told["ProjectId"], told["NoticeIds"]) == (1, -1, [told_to])
-    assert told["Condition"]["Rules"] == [RULE]
-    assert told["EventCondition"] == {"Rules": []}
-    assert told["GroupBy"] == [{"Id": "functionName", "Name": "functionName"}]
-    assert told["OriginId"].isdecimal()
+    assert (policy_info["Enable"], policy_info["ProjectId"], policy_info["NoticeIds"]) == (
+        1,
+        -1,
+        [notice_id],
+    )
+    assert policy_info["Condition"]["Rules"] == [RULE]
+    assert policy_info["EventCondition"] == {"Rules": []}
+    assert policy_info["GroupBy"] == [{"Id": "functionName", "Name": "functionName"}]
+    assert policy_info["OriginId"].isdecimal()
 
 
 def test_alarm_policy_can_be_changed_in_every_part(monitor: Call) -> None:
@@ -373,27 +385,31 @@ def test_alarm_policy_can_be_changed_in_every_part(monitor: Call) -> None:
     monitor("ModifyAlarmPolicyNotice", PolicyId=id_, NoticeIds=[notice(monitor)])
     monitor("ModifyAlarmPolicyTasks", PolicyId=id_, TriggerTasks=[])
 
-    [told] = monitor("DescribeAlarmPolicies", PolicyName="functions")["Policies"]
-    assert (told["Remark"], told["Enable"], told["Condition"]) == ("why", 0, changed)
-    assert len(told["NoticeIds"]) == 1
+    [policy_info] = monitor("DescribeAlarmPolicies", PolicyName="functions")["Policies"]
+    assert (policy_info["Remark"], policy_info["Enable"], policy_info["Condition"]) == (
+        "why",
+        0,
+        changed,
+    )
+    assert len(policy_info["NoticeIds"]) == 1
 
 
 def test_policy_watches_objects_until_they_are_unbound(monitor: Call) -> None:
     id_ = policy(monitor)
     number = int(monitor("DescribeAlarmPolicy", PolicyId=id_)["Policy"]["OriginId"])
-    one = {"Region": "gz", "Dimensions": '{"functionName":"gateway"}'}
+    entry = {"Region": "gz", "Dimensions": '{"functionName":"gateway"}'}
 
-    monitor("BindingPolicyObject", GroupId=0, PolicyId=id_, Dimensions=[one, one])
+    monitor("BindingPolicyObject", GroupId=0, PolicyId=id_, Dimensions=[entry, entry])
     counted = monitor("DescribePolicyObjectCount", GroupId=number)["RegionList"]
     [listed] = monitor("DescribeBindingPolicyObjectList", GroupId=0, PolicyId=id_)["List"]
     monitor("UnBindingAllPolicyObject", GroupId=0, PolicyId=id_)
 
     assert counted == [{"Region": "gz", "Count": 1}]
-    assert (listed["Dimensions"], listed["Region"]) == (one["Dimensions"], "gz")
+    assert (listed["Dimensions"], listed["Region"]) == (entry["Dimensions"], "gz")
     assert monitor("DescribePolicyObjectCount", GroupId=number)["RegionList"] == []
 
 
-def test_deleted_alarm_policy_is_told_as_none(monitor: Call) -> None:
+def test_deleted_alarm_policy_is_null(monitor: Call) -> None:
     id_ = policy(monitor)
 
     monitor("DeleteAlarmPolicy", PolicyIds=[id_])
@@ -402,15 +418,15 @@ def test_deleted_alarm_policy_is_told_as_none(monitor: Call) -> None:
 
 
 def test_notice_in_use_stays_until_its_policy_is_gone(api: Api, monitor: Call) -> None:
-    told_to = notice(monitor)
-    id_ = policy(monitor, NoticeIds=[told_to])
+    notice_id = notice(monitor)
+    id_ = policy(monitor, NoticeIds=[notice_id])
 
-    refused = api.refusal("monitor", "DeleteAlarmNotices", Module="monitor", NoticeIds=[told_to])
+    refused = api.refusal("monitor", "DeleteAlarmNotices", Module="monitor", NoticeIds=[notice_id])
     [used] = monitor(
-        "DescribeAlarmNotices", PageNumber=1, PageSize=200, Order="ASC", NoticeIds=[told_to]
+        "DescribeAlarmNotices", PageNumber=1, PageSize=200, Order="ASC", NoticeIds=[notice_id]
     )["Notices"]
     monitor("DeleteAlarmPolicy", PolicyIds=[id_])
-    monitor("DeleteAlarmNotices", NoticeIds=[told_to])
+    monitor("DeleteAlarmNotices", NoticeIds=[notice_id])
 
     assert (refused, used["PolicyIds"]) == ("ResourceInUse", [id_])
 
@@ -427,22 +443,22 @@ def test_notice_in_use_stays_until_its_policy_is_gone(api: Api, monitor: Call) -
     ],
 )
 def test_wrong_alarm_policy_is_refused(api: Api, change: dict[str, Any], code: str) -> None:
-    given = {
+    params = {
         "Module": "monitor",
         "PolicyName": "functions",
         "MonitorType": "MT_QCE",
         "Namespace": "SCF",
     }
 
-    assert api.refusal("monitor", "CreateAlarmPolicy", **{**given, **change}) == code
+    assert api.refusal("monitor", "CreateAlarmPolicy", **{**params, **change}) == code
 
 
 # API Gateway
 
 
 def service(gateway: Call, **changes: Any) -> str:
-    given = {"ServiceName": "pictures", "Protocol": "http", "NetTypes": ["OUTER"], **changes}
-    return str(gateway("CreateService", **given)["ServiceId"])
+    params = {"ServiceName": "pictures", "Protocol": "http", "NetTypes": ["OUTER"], **changes}
+    return str(gateway("CreateService", **params)["ServiceId"])
 
 
 def backend(scf: Call) -> None:
@@ -450,7 +466,7 @@ def backend(scf: Call) -> None:
 
 
 def in_front(gateway: Call, id_: str, **changes: Any) -> str:
-    given = {
+    params = {
         "ServiceId": id_,
         "ServiceType": "SCF",
         "ServiceTimeout": 30,
@@ -464,7 +480,7 @@ def in_front(gateway: Call, id_: str, **changes: Any) -> str:
         "ServiceScfIsIntegratedResponse": True,
         **changes,
     }
-    return str(gateway("CreateApi", **given)["Result"]["ApiId"])
+    return str(gateway("CreateApi", **params)["Result"]["ApiId"])
 
 
 def release(gateway: Call, id_: str) -> str:
@@ -543,7 +559,7 @@ def test_value_becomes_an_answer(
         assert body in answers[path].content
 
 
-def test_only_what_is_released_answers(gateway: Call, scf: Call) -> None:
+def test_only_a_released_api_answers(gateway: Call, scf: Call) -> None:
     backend(scf)
     id_ = service(gateway)
     api_id = in_front(gateway, id_, RequestConfig={"Path": "=/exact", "Method": "GET"})
@@ -573,7 +589,7 @@ def test_longest_path_is_chosen(gateway: Call, scf: Call) -> None:
     assert chosen == ["/jobs", "/"]
 
 
-def test_gateway_answers_browsers_if_it_is_told_to(gateway: Call, scf: Call) -> None:
+def test_gateway_answers_browsers_if_cors_is_enabled(gateway: Call, scf: Call) -> None:
     backend(scf)
     id_ = service(gateway)
     in_front(gateway, id_, EnableCORS=True)
@@ -585,17 +601,17 @@ def test_gateway_answers_browsers_if_it_is_told_to(gateway: Call, scf: Call) -> 
 
     assert (preflight.status_code, preflight.content) == (200, b"")
     assert answer.status_code == 202
-    for one in (preflight, answer):
-        assert one.headers["Access-Control-Allow-Origin"] == "*"
+    for entry in (preflight, answer):
+        assert entry.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_service_is_told_with_all_that_the_provider_reads(gateway: Call, scf: Call) -> None:
+def test_service_has_every_field_that_the_provider_reads(gateway: Call, scf: Call) -> None:
     backend(scf)
     id_ = service(gateway, Tags=[{"Key": "team", "Value": "pictures"}])
     api_id = in_front(gateway, id_)
     release(gateway, id_)
 
-    told = gateway("DescribeService", ServiceId=id_)
+    service_info = gateway("DescribeService", ServiceId=id_)
     [history] = gateway("DescribeServiceEnvironmentReleaseHistory", ServiceId=id_)["Result"][
         "VersionList"
     ]
@@ -603,11 +619,14 @@ def test_service_is_told_with_all_that_the_provider_reads(gateway: Call, scf: Ca
     of_api = gateway("DescribeApiEnvironmentStrategy", ServiceId=id_, ApiId=api_id)["Result"]
     described = gateway("DescribeApi", ServiceId=id_, ApiId=api_id)["Result"]
 
-    assert (told["AvailableEnvironments"], told["ApiTotalCount"]) == (["release"], 1)
-    assert told["ApiIdStatusSet"][0]["Path"] == "/"
-    assert told["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    assert (service_info["AvailableEnvironments"], service_info["ApiTotalCount"]) == (
+        ["release"],
+        1,
+    )
+    assert service_info["ApiIdStatusSet"][0]["Path"] == "/"
+    assert service_info["Tags"] == [{"Key": "team", "Value": "pictures"}]
     assert history["VersionDesc"] == "first"
-    assert {one["Strategy"] for one in limits["EnvironmentList"]} == {-1}
+    assert {entry["Strategy"] for entry in limits["EnvironmentList"]} == {-1}
     assert of_api["ApiEnvironmentStrategySet"][0]["ApiId"] == api_id
     assert described["RequestConfig"] == {"Path": "/", "Method": "ANY"}
     assert described["ServiceScfFunctionName"] == "echo"
@@ -677,7 +696,7 @@ def test_wrong_api_is_refused(
     backend(scf)
     id_ = service(gateway)
     in_front(gateway, id_)
-    given = {
+    params = {
         "ServiceId": id_,
         "ServiceType": "SCF",
         "ServiceTimeout": 30,
@@ -687,7 +706,7 @@ def test_wrong_api_is_refused(
         **change,
     }
 
-    assert api.refusal("apigateway", "CreateApi", **given) == code
+    assert api.refusal("apigateway", "CreateApi", **params) == code
 
 
 def test_service_without_apis_cannot_be_released(api: Api, gateway: Call) -> None:
@@ -701,7 +720,7 @@ def test_service_without_apis_cannot_be_released(api: Api, gateway: Call) -> Non
     assert unknown == "InvalidParameterValue.InvalidEnv"
 
 
-def test_function_that_is_gone_is_told_to_the_caller(gateway: Call, scf: Call) -> None:
+def test_deleted_function_is_reported_to_the_caller(gateway: Call, scf: Call) -> None:
     backend(scf)
     id_ = service(gateway)
     in_front(gateway, id_)

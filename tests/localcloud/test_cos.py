@@ -1,4 +1,4 @@
-"""COS: objects, listings, settings and signatures, through the official SDK and bare HTTP."""
+"""COS: objects, listings, settings and signatures, with the official SDK and plain HTTP."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ODD_KEYS = [
     "a&b=c?d#e",
     "x//y",
 ]
-# The SDK has no name for this header, and sends what it is given as metadata.
+# The SDK has no parameter for this header, but sends all metadata as headers.
 ONCE = {"x-cos-forbid-overwrite": "true"}
 
 
@@ -113,7 +113,7 @@ def test_a_range_behind_the_end_is_refused(store: CosS3Client) -> None:
     assert refusal(store.get_object, BUCKET, "digits", Range="bytes=10-") == (416, "InvalidRange")
 
 
-def test_a_body_that_is_not_its_checksum_s_is_refused(store: CosS3Client) -> None:
+def test_body_with_a_wrong_checksum_is_refused(store: CosS3Client) -> None:
     wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()  # noqa: S324
 
     code = refusal(store.put_object, BUCKET, b"hello", "a", ContentMD5=wrong)
@@ -122,7 +122,7 @@ def test_a_body_that_is_not_its_checksum_s_is_refused(store: CosS3Client) -> Non
     assert "Contents" not in store.list_objects(BUCKET)
 
 
-def test_of_sixteen_that_create_the_same_key_exactly_one_wins(
+def test_one_of_sixteen_concurrent_creates_of_a_key_wins(
     cloud: LocalCloud, store: CosS3Client
 ) -> None:
     def create(number: int) -> str:
@@ -142,7 +142,7 @@ def test_of_sixteen_that_create_the_same_key_exactly_one_wins(
     assert content_of(store, "lock").decode() == won[0]
 
 
-def test_a_versioned_bucket_ignores_that_overwriting_is_forbidden(store: CosS3Client) -> None:
+def test_versioned_bucket_ignores_forbid_overwrite(store: CosS3Client) -> None:
     store.put_bucket_versioning(BUCKET, "Enabled")
     store.put_object(BUCKET, b"first", "lock", Metadata=ONCE)
 
@@ -213,8 +213,8 @@ def test_many_objects_are_deleted_at_once(store: CosS3Client) -> None:
         BUCKET, {"Object": [{"Key": "a"}, {"Key": "b c"}, {"Key": "missing"}]}
     )
 
-    assert [one["Key"] for one in answer["Deleted"]] == ["a", "b c", "missing"]
-    assert [one["Key"] for one in store.list_objects(BUCKET)["Contents"]] == ["kept"]
+    assert [entry["Key"] for entry in answer["Deleted"]] == ["a", "b c", "missing"]
+    assert [entry["Key"] for entry in store.list_objects(BUCKET)["Contents"]] == ["kept"]
 
 
 # Listings
@@ -229,14 +229,14 @@ def test_a_listing_is_paged_and_grouped(store: CosS3Client) -> None:
     below = store.list_objects(BUCKET, Prefix="dir/", Delimiter="/")
 
     assert (first["IsTruncated"], first["NextMarker"]) == ("true", "dir/")
-    assert [one["Key"] for one in first["Contents"]] == ["a"]
+    assert [entry["Key"] for entry in first["Contents"]] == ["a"]
     assert first["CommonPrefixes"] == [{"Prefix": "dir/"}]
     assert rest["CommonPrefixes"] == [{"Prefix": "dir2/"}]
-    assert [one["Key"] for one in rest["Contents"]] == ["z"]
-    assert [one["Key"] for one in below["Contents"]] == ["dir/1", "dir/2"]
+    assert [entry["Key"] for entry in rest["Contents"]] == ["z"]
+    assert [entry["Key"] for entry in below["Contents"]] == ["dir/1", "dir/2"]
 
 
-def test_a_listing_tells_times_as_cos_does(store: CosS3Client) -> None:
+def test_listing_has_the_time_format_of_cos(store: CosS3Client) -> None:
     store.put_object(BUCKET, b"x", "a")
 
     [listed] = store.list_objects(BUCKET)["Contents"]
@@ -254,7 +254,7 @@ keys = st.text(alphabet="a/b猫𝄞", min_size=1, max_size=5)
     st.sampled_from(["", "/", "b/"]),
     st.integers(1, 4),
 )
-def test_all_pages_of_a_listing_are_what_a_plain_search_finds(
+def test_pages_of_a_listing_equal_a_plain_search(
     names: set[str], prefix: str, delimiter: str, limit: int
 ) -> None:
     bucket = Bucket("b", REGION, 0)
@@ -269,7 +269,7 @@ def test_all_pages_of_a_listing_are_what_a_plain_search_finds(
     while pages[-1].is_truncated:
         pages.append(bucket.listing(prefix, pages[-1].next_marker, delimiter, limit))
 
-    assert [one.key for page in pages for one in page.objects] == objects
+    assert [entry.key for page in pages for entry in page.objects] == objects
     assert [group for page in pages for group in page.groups] == list(dict.fromkeys(groups))
     assert all(len(page.objects) + len(page.groups) == limit for page in pages[:-1])
 
@@ -277,7 +277,7 @@ def test_all_pages_of_a_listing_are_what_a_plain_search_finds(
 # Buckets
 
 
-def test_the_life_of_a_bucket(cloud: LocalCloud) -> None:
+def test_bucket_is_created_used_and_deleted(cloud: LocalCloud) -> None:
     store = cos(cloud)
     missing = refusal(store.list_objects, BUCKET)
     store.create_bucket(BUCKET)
@@ -342,7 +342,7 @@ def test_settings_are_kept_and_removed(store: CosS3Client) -> None:
     assert refusal(store.get_bucket_lifecycle, BUCKET)[0] == 404
 
 
-def test_a_page_of_another_origin_may_do_what_the_rules_say(
+def test_page_of_another_origin_may_do_what_the_rules_allow(
     cloud: LocalCloud, store: CosS3Client
 ) -> None:
     rule = {
@@ -382,9 +382,7 @@ def test_each_way_of_creating_an_object_is_an_event(cloud: LocalCloud, store: Co
 
 
 @pytest.mark.parametrize(("fault", "times"), [("drop", 0), ("repeat", 2), ("delay:1", 1)])
-def test_an_event_can_be_told_to_go_wrong(
-    cloud: LocalCloud, store: CosS3Client, fault: str, times: int
-) -> None:
+def test_event_has_faults(cloud: LocalCloud, store: CosS3Client, fault: str, times: int) -> None:
     events: list[str] = []
     cloud.cos.subscribe(lambda event: events.append(event.key))
     control(cloud, "faults", [{"where": "cos.event", "what": fault}])
@@ -399,7 +397,7 @@ def test_an_event_can_be_told_to_go_wrong(
 # Signatures
 
 
-def test_who_does_not_sign_is_refused_unless_the_bucket_is_public(
+def test_unsigned_request_is_refused_unless_the_bucket_is_public(
     cloud: LocalCloud, store: CosS3Client
 ) -> None:
     store.put_object(BUCKET, b"hello", "a")
@@ -445,7 +443,7 @@ def test_a_temporary_key_needs_its_token_and_its_time(
     assert refusal(cos(cloud, old).put_object, BUCKET, b"x", "a") == (403, "ExpiredToken")
 
 
-def test_a_presigned_url_ends(cloud: LocalCloud, store: CosS3Client) -> None:
+def test_presigned_url_expires(cloud: LocalCloud, store: CosS3Client) -> None:
     store.put_object(BUCKET, b"hello", "a")
     url = store.get_presigned_url(BUCKET, "a", "GET", Expired=1)
     before = get(cloud, url)
@@ -475,7 +473,7 @@ def test_a_signature_from_the_future_is_refused(
         lambda url: url.replace("&version=1", ""),
     ],
 )
-def test_a_presigned_url_is_good_for_what_was_signed_only(
+def test_presigned_url_is_valid_only_for_the_signed_request(
     cloud: LocalCloud, store: CosS3Client, tamper: Any
 ) -> None:
     store.put_object(BUCKET, b"hello", "a")
@@ -524,7 +522,7 @@ def test_a_bucket_has_many_host_names(cloud: LocalCloud, store: CosS3Client, hos
     assert content_of(client, "a") == b"hello"
 
 
-def test_the_authorizer_decides_and_its_refusal_is_cos_s(
+def test_refusal_of_the_authorizer_is_an_error_of_cos(
     cloud: LocalCloud, store: CosS3Client
 ) -> None:
     asked = []
@@ -617,7 +615,7 @@ def test_the_published_example_of_aws_s_signature_is_verified() -> None:
     assert caller.secret_id == "AKIAIOSFODNN7EXAMPLE"  # noqa: S105
 
 
-def test_aws_s_signature_is_good_for_what_was_signed_only() -> None:
+def test_aws_signature_is_valid_only_for_the_signed_request() -> None:
     with pytest.raises(CosError, match="SignatureDoesNotMatch"):
         signing.verify(aws_example(), "/other.txt", OneKey(), 1369353600)
     with pytest.raises(CosError, match="RequestTimeTooSkewed"):

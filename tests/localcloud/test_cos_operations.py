@@ -1,4 +1,4 @@
-"""COS: which operation a sub-resource names, and what belongs to an object besides its content."""
+"""COS: the operations of sub-resources, and an object's checksums, access list and tags."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def content_of(store: CosS3Client, key: str) -> bytes:
 def send(
     cloud: LocalCloud, store: CosS3Client, method: str, key: str, params: dict[str, str]
 ) -> requests.Response:
-    """Send a signed request with any query, as a client of a later version would."""
+    """Send a signed request with any query, like a later version of a client."""
     return requests.request(
         method,
         f"http://{HOST}/{key}",
@@ -100,7 +100,7 @@ def test_an_unknown_sub_resource_of_a_bucket_is_refused(
     assert store.head_bucket(BUCKET)
 
 
-def test_the_sdk_s_own_calls_of_what_is_missing_leave_the_bucket(store: CosS3Client) -> None:
+def test_unsupported_calls_of_the_sdk_do_not_change_the_bucket(store: CosS3Client) -> None:
     assert refusal(store.delete_bucket_inventory, BUCKET, "daily") == (405, "MethodNotAllowed")
     assert store.head_bucket(BUCKET)
 
@@ -113,7 +113,7 @@ def test_buckets_are_listed_by_name_region_and_page(store: CosS3Client) -> None:
     rest = store.list_buckets(Marker=first["NextMarker"])
 
     def names(listed: Any) -> list[str]:
-        return [one["Name"] for one in (listed["Buckets"] or {}).get("Bucket", [])]
+        return [entry["Name"] for entry in (listed["Buckets"] or {}).get("Bucket", [])]
 
     assert names(whole) == ["albums-1250000000", BUCKET]
     assert (names(first), names(rest)) == (["albums-1250000000"], [BUCKET])
@@ -123,7 +123,7 @@ def test_buckets_are_listed_by_name_region_and_page(store: CosS3Client) -> None:
     assert refused == (405, "MethodNotAllowed")
 
 
-def test_only_reading_is_possible_where_buckets_are_listed(cloud: LocalCloud) -> None:
+def test_service_endpoint_allows_only_reads(cloud: LocalCloud) -> None:
     answer = requests.put(
         "http://service.cos.myqcloud.com/", proxies={"http": cloud.url}, timeout=10
     )
@@ -140,7 +140,7 @@ def test_only_reading_is_possible_where_buckets_are_listed(cloud: LocalCloud) ->
         {"response-content-language": ""},
     ],
 )
-def test_a_parameter_that_changes_nothing_is_let_through(
+def test_parameter_without_effect_is_accepted(
     cloud: LocalCloud, store: CosS3Client, params: dict[str, str]
 ) -> None:
     store.put_object(BUCKET, b"read", "key")
@@ -155,9 +155,9 @@ def test_each_object_is_listed_as_its_only_version(store: CosS3Client) -> None:
     first = store.list_objects_versions(BUCKET, MaxKeys=2, Delimiter="/")
     rest = store.list_objects_versions(BUCKET, KeyMarker=first["NextKeyMarker"], Delimiter="/")
 
-    assert [(one["Key"], one["VersionId"]) for one in first["Version"]] == [("a", "null")]
+    assert [(entry["Key"], entry["VersionId"]) for entry in first["Version"]] == [("a", "null")]
     assert first["CommonPrefixes"] == [{"Prefix": "dir/"}]
-    assert [(one["Key"], one["IsLatest"]) for one in rest["Version"]] == [("z", "true")]
+    assert [(entry["Key"], entry["IsLatest"]) for entry in rest["Version"]] == [("z", "true")]
 
 
 # Uploads in parts
@@ -172,12 +172,12 @@ def test_uploads_in_parts_are_listed(store: CosS3Client) -> None:
     grouped = store.list_multipart_uploads(BUCKET, Delimiter="/")
     below = store.list_multipart_uploads(BUCKET, Prefix="dir/")
 
-    assert [one["Key"] for one in listed["Upload"]] == ["dir/1", "dir/2", "z", "z"]
-    assert {one["UploadId"] for one in listed["Upload"]} == set(uploads[1:])
+    assert [entry["Key"] for entry in listed["Upload"]] == ["dir/1", "dir/2", "z", "z"]
+    assert {entry["UploadId"] for entry in listed["Upload"]} == set(uploads[1:])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", listed["Upload"][0]["Initiated"])
-    assert [one["Key"] for one in grouped["Upload"]] == ["z", "z"]
+    assert [entry["Key"] for entry in grouped["Upload"]] == ["z", "z"]
     assert grouped["CommonPrefixes"] == [{"Prefix": "dir/"}]
-    assert [one["Key"] for one in below["Upload"]] == ["dir/1", "dir/2"]
+    assert [entry["Key"] for entry in below["Upload"]] == ["dir/1", "dir/2"]
 
 
 @pytest.mark.parametrize("delimiter", ["", "/"])
@@ -190,8 +190,8 @@ def test_a_list_of_uploads_is_paged(store: CosS3Client, delimiter: str) -> None:
     marker: dict[str, str] = {}
     while True:
         page = store.list_multipart_uploads(BUCKET, Delimiter=delimiter, MaxUploads=1, **marker)
-        seen += [one["UploadId"] for one in page.get("Upload", [])]
-        seen += [one["Prefix"] for one in page.get("CommonPrefixes", [])]
+        seen += [entry["UploadId"] for entry in page.get("Upload", [])]
+        seen += [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
         if page["IsTruncated"] == "false":
             break
         marker = {
@@ -199,8 +199,8 @@ def test_a_list_of_uploads_is_paged(store: CosS3Client, delimiter: str) -> None:
             "UploadIdMarker": page["NextUploadIdMarker"] or "",
         }
 
-    groups = [one["Prefix"] for one in whole.get("CommonPrefixes", [])]
-    assert seen == groups + [one["UploadId"] for one in whole["Upload"]]
+    groups = [entry["Prefix"] for entry in whole.get("CommonPrefixes", [])]
+    assert seen == groups + [entry["UploadId"] for entry in whole["Upload"]]
 
 
 def test_a_list_of_parts_is_paged(store: CosS3Client) -> None:
@@ -224,7 +224,7 @@ def test_an_upload_belongs_to_its_key(store: CosS3Client) -> None:
     assert refusal(store.upload_part, BUCKET, "other", b"x", 1, upload) == (404, "NoSuchUpload")
 
 
-def test_what_the_beginning_of_an_upload_said_is_the_object_s(store: CosS3Client) -> None:
+def test_headers_of_an_initiated_upload_become_the_object_s(store: CosS3Client) -> None:
     upload = store.create_multipart_upload(
         BUCKET, "big", ACL="public-read", Metadata={"x-cos-tagging": "team=art"}
     )["UploadId"]
@@ -245,7 +245,7 @@ CHECK_CRC64 = str(0x995DC9BBDF1939FA)
 """https://reveng.sourceforge.io/crc-catalogue/17plus.htm#crc.cat.crc-64-xz"""
 
 
-def test_every_answer_about_a_content_has_its_crc64(store: CosS3Client) -> None:
+def test_every_answer_about_an_object_has_its_crc64(store: CosS3Client) -> None:
     source = {"Bucket": BUCKET, "Key": "key", "Region": REGION}
 
     answers = [
@@ -260,7 +260,7 @@ def test_every_answer_about_a_content_has_its_crc64(store: CosS3Client) -> None:
     assert [answer["x-cos-hash-crc64ecma"] for answer in answers] == [CHECK_CRC64] * 6
 
 
-def test_the_answers_about_an_upload_in_parts_have_their_crc64(store: CosS3Client) -> None:
+def test_answers_about_an_upload_in_parts_have_a_crc64(store: CosS3Client) -> None:
     upload = store.create_multipart_upload(BUCKET, "whole")["UploadId"]
     store.put_object(BUCKET, CHECK, "key")
     source = {"Bucket": BUCKET, "Key": "key", "Region": REGION}
@@ -275,7 +275,7 @@ def test_the_answers_about_an_upload_in_parts_have_their_crc64(store: CosS3Clien
     assert [answer["x-cos-hash-crc64ecma"] for answer in answers] == [CHECK_CRC64] * 4
 
 
-def test_the_crc64_of_a_whole_is_that_of_its_joined_parts(store: CosS3Client) -> None:
+def test_crc64_of_an_object_is_combined_from_its_parts(store: CosS3Client) -> None:
     first, last = bytes(range(256)) * 4096, b"end"
     upload = store.create_multipart_upload(BUCKET, "whole")["UploadId"]
     parts = [
@@ -303,7 +303,7 @@ def test_an_object_s_access_list_is_changed(cloud: LocalCloud, store: CosS3Clien
     assert store.get_object_acl(BUCKET, "key")["CannedACL"] == "public-read"
 
 
-def test_an_access_list_in_a_body_is_the_one_that_was_read(store: CosS3Client) -> None:
+def test_access_list_can_be_put_back_as_it_was_read(store: CosS3Client) -> None:
     store.put_object(BUCKET, b"hello", "key", ACL="public-read")
     document = store.get_object_acl(BUCKET, "key")
     policy = {
@@ -338,7 +338,7 @@ def test_an_access_list_may_name_everyone_as_a_user(store: CosS3Client) -> None:
     assert store.get_object_acl(BUCKET, "key")["CannedACL"] == "public-read"
 
 
-def test_an_access_list_that_is_not_here_is_refused(store: CosS3Client) -> None:
+def test_unsupported_access_list_is_refused(store: CosS3Client) -> None:
     stranger = 'id="qcs::cam::uin/100000000999:uin/100000000999"'
     put = store.put_object_acl
     store.put_object(BUCKET, b"hello", "key")
@@ -366,7 +366,7 @@ def test_an_object_s_tags_are_put_read_and_removed(store: CosS3Client) -> None:
     after = store.head_object(BUCKET, "key")
     store.delete_object_tagging(BUCKET, "key")
 
-    assert [(one["Key"], one["Value"] or "") for one in read] == [("team", "art"), ("猫", "")]
+    assert [(entry["Key"], entry["Value"] or "") for entry in read] == [("team", "art"), ("猫", "")]
     assert after["x-cos-tagging-count"] == "2"
     assert (after["ETag"], after["Last-Modified"]) == (before["ETag"], before["Last-Modified"])
     assert "Tag" not in (store.get_object_tagging(BUCKET, "key")["TagSet"] or {})
@@ -382,7 +382,7 @@ def test_a_copy_has_the_tags_of_its_source_or_its_own(store: CosS3Client) -> Non
     store.copy_object(BUCKET, "replaced", source, CopyStatus="Replaced", Metadata=own)
 
     tags = [store.get_object_tagging(BUCKET, key)["TagSet"]["Tag"] for key in ("kept", "replaced")]
-    assert [one[0]["Value"] for one in tags] == ["old", "new"]
+    assert [entry[0]["Value"] for entry in tags] == ["old", "new"]
 
 
 def test_too_many_tags_are_refused(store: CosS3Client) -> None:

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong when it is told to, and how a wrong list is refused."""
+"""Faults: their effects, and the refusal of an invalid list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qcloud_cos import CosS3Client
 
 
-# The SDK has no name for this header, and sends what it is given as metadata.
+# The SDK has no parameter for this header, but sends all metadata as headers.
 ONCE = {"x-cos-forbid-overwrite": "true"}
 CREATE = "vod.CreateAigcImageTask"
 
@@ -75,7 +75,7 @@ def test_a_call_that_breaks_before_its_effect_leaves_nothing(
     assert api.image_task(app)
 
 
-def test_a_task_fails_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> None:
+def test_fault_fails_a_task(cloud: LocalCloud, api: Api, app: int) -> None:
     what = "task_failure:InvalidParameter.VoilationContent"
     control(cloud, "faults", [{"where": CREATE, "what": what}])
 
@@ -89,7 +89,7 @@ def test_a_task_fails_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> No
 @pytest.mark.parametrize(
     ("what", "labels"), [("picture:label", ("tc260",)), ("picture:c2pa", ("c2pa",))]
 )
-def test_a_picture_carries_what_it_is_told(
+def test_fault_adds_labels_to_a_picture(
     cloud: LocalCloud, app: int, what: str, labels: tuple[str, ...], output_format: str
 ) -> None:
     api = Api(cloud)
@@ -103,7 +103,7 @@ def test_a_picture_carries_what_it_is_told(
     assert Image.open(io.BytesIO(picture)).format == output_format.upper()
 
 
-def test_a_call_is_late_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> None:
+def test_fault_delays_a_call(cloud: LocalCloud, api: Api, app: int) -> None:
     control(cloud, "faults", [{"where": CREATE, "what": "delay:20"}])
     before = time.monotonic()
 
@@ -112,7 +112,9 @@ def test_a_call_is_late_as_it_is_told(cloud: LocalCloud, api: Api, app: int) -> 
     assert time.monotonic() - before >= 20 / cloud.clock.speed
 
 
-def test_cos_is_slow_down_and_out_of_order_as_told(cloud: LocalCloud, store: CosS3Client) -> None:
+def test_faults_delay_throttle_and_fail_requests_to_cos(
+    cloud: LocalCloud, store: CosS3Client
+) -> None:
     control(
         cloud,
         "faults",
@@ -132,11 +134,11 @@ def test_cos_is_slow_down_and_out_of_order_as_told(cloud: LocalCloud, store: Cos
         store.put_object(BUCKET, b"x", "late")
 
     assert codes == [(503, "SlowDown"), (500, "InternalError")]
-    assert [one["Key"] for one in store.list_objects(BUCKET)["Contents"]] == ["late"]
+    assert [entry["Key"] for entry in store.list_objects(BUCKET)["Contents"]] == ["late"]
 
 
 def create(cloud: LocalCloud, key: str, body: str) -> str:
-    """Create an object with a client of its own; returns the refusal's code, or the body."""
+    """Create an object with a separate client; return the refusal's code, or the body."""
     try:
         cos(cloud).put_object(BUCKET, body.encode(), key, Metadata=ONCE)
     except CosServiceError as error:
@@ -150,7 +152,7 @@ def read(store: CosS3Client, key: str) -> str:
 
 
 def keys(store: CosS3Client, **options: Any) -> list[str]:
-    return [one["Key"] for one in store.list_objects(BUCKET, **options).get("Contents", [])]
+    return [entry["Key"] for entry in store.list_objects(BUCKET, **options).get("Contents", [])]
 
 
 def test_concurrent_creators_all_succeed_in_a_race_and_the_last_body_stays(
@@ -193,7 +195,7 @@ def test_a_race_lasts_real_seconds(cloud: LocalCloud, store: CosS3Client) -> Non
     assert time.monotonic() - before >= 0.2
 
 
-def test_a_key_that_exists_at_the_look_is_refused_at_once(
+def test_create_of_an_existing_key_is_refused_immediately(
     cloud: LocalCloud, store: CosS3Client
 ) -> None:
     store.put_object(BUCKET, b"first", "lock")
@@ -203,7 +205,9 @@ def test_a_key_that_exists_at_the_look_is_refused_at_once(
     assert read(store, "lock") == "first"
 
 
-def test_a_write_without_the_header_uses_no_race_up(cloud: LocalCloud, store: CosS3Client) -> None:
+def test_write_without_the_header_leaves_the_race_unused(
+    cloud: LocalCloud, store: CosS3Client
+) -> None:
     race = {"where": "cos.PutObject", "what": "race:3600", "times": 1}
     control(cloud, "faults", [race])
 
@@ -212,7 +216,7 @@ def test_a_write_without_the_header_uses_no_race_up(cloud: LocalCloud, store: Co
     assert control(cloud, "faults") == [race]
 
 
-def test_a_race_is_decided_beside_the_other_faults(cloud: LocalCloud, store: CosS3Client) -> None:
+def test_race_is_independent_of_other_faults(cloud: LocalCloud, store: CosS3Client) -> None:
     control(
         cloud,
         "faults",
@@ -229,7 +233,7 @@ def test_a_race_is_decided_beside_the_other_faults(cloud: LocalCloud, store: Cos
     assert read(store, "lock") == "body"
 
 
-def test_a_late_listing_is_the_bucket_of_then(cloud: LocalCloud, store: CosS3Client) -> None:
+def test_late_listing_shows_an_earlier_state(cloud: LocalCloud, store: CosS3Client) -> None:
     now = [1000.0]
     cloud.cos.bucket(BUCKET).changes = Changes(lambda: now[0])
     for key in ("deleted", "grown", "kept"):
@@ -250,13 +254,13 @@ def test_a_late_listing_is_the_bucket_of_then(cloud: LocalCloud, store: CosS3Cli
     now[0] = 1016
 
     assert late == before
-    assert [one["Key"] for one in first["Contents"]] == ["deleted"]
+    assert [entry["Key"] for entry in first["Contents"]] == ["deleted"]
     assert rest == ["grown", "kept"]
     assert content == "overwritten"
     assert keys(store) == ["a new key", "grown", "kept"]
 
 
-def test_a_listing_catches_up(cloud: LocalCloud, store: CosS3Client) -> None:
+def test_late_listing_shows_the_change_later(cloud: LocalCloud, store: CosS3Client) -> None:
     control(cloud, "faults", [{"where": "cos.GetBucket", "what": "lag:0.2", "rate": 1}])
     store.put_object(BUCKET, b"x", "key")
 
@@ -292,7 +296,7 @@ def test_changes_that_no_listing_can_lack_are_forgotten() -> None:
     assert changes.undone(1000) == {b"new": None}
 
 
-def test_a_rate_hits_about_as_often_as_it_says() -> None:
+def test_fault_occurs_at_about_its_rate() -> None:
     faults = Faults()
     faults.replace([{"where": "cos.event", "what": "repeat", "rate": 0.25}])
 
@@ -302,7 +306,7 @@ def test_a_rate_hits_about_as_often_as_it_says() -> None:
     assert faults.left() == [{"where": "cos.event", "what": "repeat", "rate": 0.25}]
 
 
-def test_a_fault_waits_for_who_can_do_it() -> None:
+def test_fault_waits_for_a_matching_call() -> None:
     faults = Faults()
     faults.replace([{"where": "scf.upload", "what": "kill:2", "times": 2}])
 
@@ -361,7 +365,7 @@ def test_request_to_a_function_cannot_be_refused_with_a_code() -> None:
         ({"where": CREATE, "what": "throttle", "when": "now"}, "when"),
     ],
 )
-def test_an_entry_that_could_never_come_true_is_refused(
+def test_entry_that_can_never_take_effect_is_refused(
     cloud: LocalCloud, entry: dict[str, Any], named: str
 ) -> None:
     good = {"where": CREATE, "what": "throttle", "times": 1}

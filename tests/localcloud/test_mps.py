@@ -53,9 +53,7 @@ def test_a_picture_is_stored_in_the_bucket_with_the_bucket_s_events(
     assert size_of(stored["Body"].get_raw_stream().read()) == (512, 512)
 
 
-def test_without_the_role_nothing_is_accepted(
-    cloud: LocalCloud, api: Api, store: CosS3Client
-) -> None:
+def test_call_without_the_role_is_refused(cloud: LocalCloud, api: Api, store: CosS3Client) -> None:
     del store
     code = api.refusal("mps", "CreateAigcImageTask", Prompt="a cat", StoreCosParam=STORE)
 
@@ -119,7 +117,7 @@ def test_an_input_that_cannot_be_read_fails_the_task(api: Api, store: CosS3Clien
     assert "403" in answers[0]["Message"]
 
 
-def test_a_task_that_never_was_is_not_found(api: Api) -> None:
+def test_unknown_task_is_not_found(api: Api) -> None:
     code = api.refusal("mps", "DescribeAigcImageTask", TaskId="4-AigcImage-0")
 
     assert code == "ResourceNotFound.TaskNotFound"

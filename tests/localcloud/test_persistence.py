@@ -1,4 +1,4 @@
-"""What survives a restart, and what a crash leaves behind."""
+"""The state after a restart and after a crash."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def test_contents_of_any_size_and_bytes_survive_a_restart(tmp_path: Path, size: 
         listed = cos(cloud).list_objects(BUCKET)["Contents"]
 
     assert kept == content
-    assert [one["Key"] for one in listed] == ["a"]
+    assert [entry["Key"] for entry in listed] == ["a"]
 
 
-def test_a_journal_forgets_a_line_that_a_crash_cut_short(tmp_path: Path) -> None:
+def test_journal_ignores_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "book.jsonl"
     journal = Journal(path)
     journal.write("a", 1)
@@ -79,5 +79,5 @@ def test_a_journal_forgets_a_line_that_a_crash_cut_short(tmp_path: Path) -> None
     reopened = Journal(path)
     reopened.close()
 
-    assert reopened.found == {"a": 3}
+    assert reopened.entries == {"a": 3}
     assert path.read_text() == '["a", 3]\n'

@@ -1,4 +1,4 @@
-"""Policies as CAM evaluates them: wildcards, segments, deny over allow, and who is asked at all."""
+"""Policies as CAM evaluates them: wildcards, segments, deny over allow, and trust in services."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def test_statement_that_covers_action_and_resource_allows(action: Any, pattern: 
         ("name/cos:GetObject", "inbox-1250000000/*"),
     ],
 )
-def test_statement_about_anything_else_does_not(action: str, pattern: str) -> None:
+def test_statement_about_anything_else_does_not_allow(action: str, pattern: str) -> None:
     with pytest.raises(ApiError) as caught:
         guard(("allow", action, pattern)).authorize(WORKER, "name/cos:GetObject", OBJECT)
 
     assert caught.value.code == "AuthFailure.UnauthorizedOperation"
 
 
-def test_account_left_out_is_the_policys_own() -> None:
+def test_missing_account_is_that_of_the_policy() -> None:
     allowed = guard(("allow", "vod:DescribeTasks", "qcs::vod::uin/:subAppId/15"))
 
     allowed.authorize(WORKER, "vod:DescribeTasks", APPLICATION)
@@ -69,7 +69,7 @@ def test_account_left_out_is_the_policys_own() -> None:
         allowed.authorize(WORKER, "vod:DescribeTasks", APPLICATION.replace("15", "16"))
 
 
-def test_denial_beats_whatever_allows() -> None:
+def test_deny_overrides_allow() -> None:
     denied = guard(("allow", "*", "*"), ("deny", "name/cos:GetObject", "qcs::cos:::*/in/*"))
 
     denied.authorize(WORKER, "name/cos:PutObject", OBJECT)
@@ -77,14 +77,14 @@ def test_denial_beats_whatever_allows() -> None:
         denied.authorize(WORKER, "name/cos:GetObject", OBJECT)
 
 
-def test_what_has_no_resources_is_not_allowed_by_naming_one() -> None:
+def test_action_without_resources_is_not_allowed_by_a_named_resource() -> None:
     named = guard(("allow", "mps:*", "qcs::mps:ap-guangzhou:uin/100000000001:x"))
 
     with pytest.raises(ApiError):
         named.authorize(WORKER, "mps:DescribeAigcImageTask", "*")
 
 
-def test_mps_asks_whether_the_sdk_may_be_used() -> None:
+def test_mps_requires_request_from_sdk() -> None:
     alone = guard(("allow", "mps:DescribeAigcImageTask", "*"))
 
     with pytest.raises(ApiError, match="mps:RequestFromSdk"):
@@ -97,14 +97,14 @@ def test_role_without_policies_may_do_nothing_and_the_owner_everything() -> None
     guard().authorize(Caller("owner"), "name/cos:GetObject", OBJECT)
 
 
-def test_book_is_kept_of_what_was_used_and_what_was_denied() -> None:
+def test_used_and_denied_permissions_are_recorded() -> None:
     watched = guard(("allow", "name/cos:GetObject", ["qcs::cos:::*", "*"]))
 
     watched.authorize(WORKER, "name/cos:GetObject", OBJECT)
     with pytest.raises(ApiError):
         watched.authorize(WORKER, "name/cos:PutObject", OBJECT)
 
-    assert watched.seen() == {
+    assert watched.usage() == {
         "worker": {
             "used": [("name/cos:GetObject", "*"), ("name/cos:GetObject", "qcs::cos:::*")],
             "denied": [("name/cos:PutObject", OBJECT)],

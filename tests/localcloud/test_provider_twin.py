@@ -1,4 +1,4 @@
-"""The provider's twin sends what the real provider was recorded sending for this project's stack.
+"""The provider's twin sends the recorded requests of the real provider for this project's stack.
 
 The recordings are of terraform-provider-tencentcloud 1.82.42, which the Pulumi package wraps. Each
 begins with the creation of a whole stack; the twin creates the same stack in a local cloud.
@@ -40,7 +40,7 @@ CONFIG = {
 
 
 class RecordingCloud(LocalCloud):
-    """Keeps the requests that it answers, in the fields of the recordings."""
+    """Records the answered requests, with the fields of the recordings."""
 
     def __init__(self) -> None:
         super().__init__(speed=20)
@@ -73,38 +73,41 @@ def name(entry: dict[str, Any]) -> str:
 
 
 def paths(value: object, path: str = "") -> set[str]:
-    """Name every field of a request, however deep: `Condition.Rules.MetricName`."""
+    """Return the paths of all fields of a request: `Condition.Rules.MetricName`."""
     if isinstance(value, dict):
-        return {path, *(one for key, item in value.items() for one in paths(item, f"{path}.{key}"))}
+        return {
+            path,
+            *(field for key, item in value.items() for field in paths(item, f"{path}.{key}")),
+        }
     if isinstance(value, list):
-        return {path, *(one for item in value for one in paths(item, path))}
+        return {path, *(field for item in value for field in paths(item, path))}
     if isinstance(value, str) and re.match(r"<\w+(>| xmlns=)", value):
         return {path, *re.findall(r"<(\w+)", value)}
     return {path}
 
 
 def shapes(entries: Iterable[dict[str, Any]]) -> dict[str, set[frozenset[str]]]:
-    found: dict[str, set[frozenset[str]]] = {}
+    shapes: dict[str, set[frozenset[str]]] = {}
     for entry in entries:
-        found.setdefault(name(entry), set()).add(frozenset(paths(entry["req"])))
-    return found
+        shapes.setdefault(name(entry), set()).add(frozenset(paths(entry["req"])))
+    return shapes
 
 
 def about_buckets(entries: Iterable[dict[str, Any]]) -> set[tuple[str, ...]]:
-    """Name the requests about each bucket, in their order."""
-    found: dict[str, list[str]] = {}
+    """Return the requests about each bucket, in their order."""
+    by_host: dict[str, list[str]] = {}
     for entry in entries:
         if entry["svc"] == "cos":
-            found.setdefault(entry["host"], []).append(name(entry))
-    return {tuple(names) for names in found.values()}
+            by_host.setdefault(entry["host"], []).append(name(entry))
+    return {tuple(names) for names in by_host.values()}
 
 
 def creation(recording: str) -> list[dict[str, Any]]:
-    """Read a recording until the provider asks again who it is, which begins the next plan."""
+    """Read a recording until the provider reads the account again, which begins the next plan."""
     lines = (RECORDINGS / recording).read_text().splitlines()
     entries = [json.loads(line) for line in lines]
     again = next(
-        index for index, one in enumerate(entries) if index and name(one) == "cam.GetUserAppId"
+        index for index, entry in enumerate(entries) if index and name(entry) == "cam.GetUserAppId"
     )
     return entries[:again]
 

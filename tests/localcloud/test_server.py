@@ -1,4 +1,4 @@
-"""The HTTP server: what clients send that the SDKs do not."""
+"""The HTTP server: requests that clients send and the SDKs do not."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_chunked_body_is_put_together(server: Server) -> None:
     assert answer.endswith(b"\r\n\r\nabcde")
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(server: Server) -> None:
+def test_client_that_expects_continue_gets_it(server: Server) -> None:
     sent = b"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi"
 
     answer = exchange(server, sent)
@@ -86,7 +86,7 @@ def test_a_lost_reply_ends_the_connection_without_an_answer(server: Server) -> N
     assert exchange(server, b"GET /lost HTTP/1.1\r\nHost: h\r\n\r\n") == b""
 
 
-def test_one_broken_request_is_a_500_and_the_next_is_answered(server: Server) -> None:
+def test_failing_request_is_a_500_and_the_next_is_answered(server: Server) -> None:
     both = b"GET /broken HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n"
 
     answer = exchange(server, both)
@@ -104,7 +104,7 @@ def test_one_broken_request_is_a_500_and_the_next_is_answered(server: Server) ->
         b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_not_http_is_a_400(server: Server, sent: bytes) -> None:
+def test_request_that_is_not_http_is_a_400(server: Server, sent: bytes) -> None:
     assert exchange(server, sent).startswith(b"HTTP/1.1 400 ")
 
 
@@ -124,7 +124,7 @@ def test_two_hundred_clients_at_once_are_answered(server: Server) -> None:
     assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
 
 
-def test_nothing_answers_after_the_stop() -> None:
+def test_stopped_server_does_not_answer() -> None:
     server = Server(0, echo)
     server.start()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)

@@ -1,4 +1,4 @@
-"""The https port hands on what comes, and says that it was https."""
+"""The https port forwards requests, and marks them as https."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def told(request: Request) -> Response:
-    """Answer with what came, or not at all."""
+def echo(request: Request) -> Response:
+    """Answer with the parts of the request; `/lost` gets no answer."""
     if request.path == "/lost":
         raise LostReplyError
-    came = {
+    parts = {
         "method": request.method,
         "host": request.host,
         "target": f"{request.path}?{request.query}",
         "scheme": request.headers["x-forwarded-proto"],
         "body": request.body.decode(),
     }
-    return Response(202, json.dumps(came).encode(), {"X-Answer": "yes"})
+    return Response(202, json.dumps(parts).encode(), {"X-Answer": "yes"})
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class Https:
 
 @pytest.fixture
 def https(tmp_path: Path) -> Iterator[Https]:
-    server, authority = Server(0, told), tmp_path / "ca.pem"
+    server, authority = Server(0, echo), tmp_path / "ca.pem"
     server.start()
     with (
         https_before(f"http://127.0.0.1:{server.port}", authority) as url,
         requests.Session() as client,
     ):
         client.verify = str(authority)
-        client.trust_env = False  # a machine's own list of authorities would go first
+        client.trust_env = False  # the machine's own list of authorities would take precedence
         yield Https(url, client)
     server.stop()
 
 
-def test_request_and_answer_pass_whole(https: Https) -> None:
+def test_request_and_answer_pass_unchanged(https: Https) -> None:
     answer = https.client.post(f"{https.url}/a%2Fb?x=1", data=b"body", timeout=10)
 
     assert (answer.status_code, answer.headers["X-Answer"]) == (202, "yes")
@@ -66,13 +66,13 @@ def test_request_and_answer_pass_whole(https: Https) -> None:
     }
 
 
-def test_scheme_is_not_the_clients_to_say(https: Https) -> None:
+def test_client_cannot_set_the_scheme(https: Https) -> None:
     answer = https.client.get(https.url, headers={"X-Forwarded-Proto": "http"}, timeout=10)
 
     assert answer.json()["scheme"] == "https"
 
 
-def test_connection_goes_on_after_an_answer_without_a_body(https: Https) -> None:
+def test_connection_stays_open_after_an_answer_without_a_body(https: Https) -> None:
     head = https.client.head(https.url, timeout=10)
     get = https.client.get(https.url, timeout=10)
 
@@ -80,11 +80,11 @@ def test_connection_goes_on_after_an_answer_without_a_body(https: Https) -> None
     assert get.json()["method"] == "GET"
 
 
-def test_lost_reply_stays_lost(https: Https) -> None:
+def test_lost_reply_is_lost_over_https_too(https: Https) -> None:
     with pytest.raises(requests.ConnectionError):
         https.client.get(f"{https.url}/lost", timeout=10)
 
 
-def test_client_that_does_not_trust_it_gets_nothing(https: Https) -> None:
+def test_client_that_does_not_trust_the_authority_gets_no_answer(https: Https) -> None:
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(https.url, timeout=10)

@@ -1,4 +1,4 @@
-"""VOD: the life of a task from the call to its picture, its refusals and its events."""
+"""VOD: a task from the call to its picture, its refusals and its events."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def test_a_prompt_becomes_a_picture_behind_a_url(cloud: LocalCloud, api: Api, ap
     assert size_of(get(cloud, file["FileUrl"]).content) == (512, 288)
 
 
-def test_a_task_waits_then_works_then_ends(api: Api, cloud: LocalCloud, app: int) -> None:
+def test_task_is_waiting_then_processing_then_finished(
+    api: Api, cloud: LocalCloud, app: int
+) -> None:
     cloud.clock.speed = 1
     task = api.image_task(app)
 
@@ -102,7 +104,7 @@ def test_an_input_whose_url_has_expired_fails_the_task(
     assert "403" in detail["AigcImageTask"]["Message"]
 
 
-def test_base64_and_file_ids_and_far_urls_are_inputs_too(api: Api, app: int) -> None:
+def test_base64_file_ids_and_foreign_urls_are_accepted_as_inputs(api: Api, app: int) -> None:
     files = [
         {"Type": "Base64", "Base64": base64.b64encode(picture()).decode()},
         {"Type": "File", "FileId": "3704211"},
@@ -139,7 +141,7 @@ def test_a_scene_task_has_no_extended_error_code(cloud: LocalCloud, api: Api, ap
     assert get(cloud, file["FileUrl"]).content.startswith(b"\x89PNG")
 
 
-def test_several_pictures_can_be_ordered(api: Api, app: int) -> None:
+def test_several_pictures_can_be_requested(api: Api, app: int) -> None:
     task = api.image_task(app, OutputConfig={"OutputImageCount": 3, "OutputFormat": "jpeg"})
 
     files = api.ended_task(app, task)["AigcImageTask"]["Output"]["FileInfos"]
@@ -159,7 +161,7 @@ def test_several_pictures_can_be_ordered(api: Api, app: int) -> None:
         ({"FileInfos": [{"Type": "Ftp", "Url": "x"}]}, "InvalidParameterValue"),
     ],
 )
-def test_a_documented_refusal(
+def test_invalid_request_has_the_documented_code(
     cloud: LocalCloud, api: Api, app: int, change: dict[str, Any], code: str
 ) -> None:
     control(cloud, "vod", {"missing_files": ["gone"]})
@@ -177,7 +179,7 @@ def test_an_account_without_vod_is_refused(cloud: LocalCloud, api: Api) -> None:
     assert api.refusal("vod", "DescribeSubAppIds") == "FailedOperation.InvalidVodUser"
 
 
-def test_a_session_is_accepted_once_however_often_it_is_sent_at_once(
+def test_session_is_accepted_once_by_concurrent_calls(
     cloud: LocalCloud, api: Api, app: int
 ) -> None:
     params = {"SubAppId": app, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": "x"}
@@ -194,7 +196,7 @@ def test_a_session_is_accepted_once_however_often_it_is_sent_at_once(
     assert task["session_id"] == "once"
 
 
-def test_a_refused_request_does_not_use_its_session_up(api: Api, app: int) -> None:
+def test_refused_request_leaves_its_session_unused(api: Api, app: int) -> None:
     refused = api.refusal(
         "vod",
         "CreateAigcImageTask",
@@ -225,7 +227,7 @@ def test_more_tasks_at_once_than_allowed_are_accepted_and_fail_late(
     assert report["tasks"][1]["error"]["ext"] == "RequestLimitExceeded"
 
 
-def test_the_place_of_an_ended_task_is_free_at_once(cloud: LocalCloud, api: Api, app: int) -> None:
+def test_ended_task_frees_its_place_immediately(cloud: LocalCloud, api: Api, app: int) -> None:
     api.ended_task(app, api.image_task(app, "first"))
     second = api.ended_task(app, api.image_task(app, "second"))
 
@@ -280,7 +282,7 @@ def test_a_task_is_not_found_in_another_application_or_after_three_days(
     assert (elsewhere, later) == ("InvalidParameterValue.TaskId",) * 2
 
 
-def test_a_result_is_gone_after_seven_days(
+def test_result_expires_after_seven_days(
     cloud: LocalCloud, api: Api, app: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [file] = api.ended_task(app, api.image_task(app))["AigcImageTask"]["Output"]["FileInfos"]
@@ -292,23 +294,23 @@ def test_a_result_is_gone_after_seven_days(
     assert (before, get(cloud, file["FileUrl"]).status_code) == (200, 404)
 
 
-def test_applications_are_made_renamed_switched_off_and_destroyed(api: Api) -> None:
+def test_applications_are_created_renamed_disabled_and_destroyed(api: Api) -> None:
     app = api.vod("CreateSubAppId", Name="one", Description="first")["SubAppId"]
     api.vod("ModifySubAppIdInfo", SubAppId=app, Name="two")
-    [found] = api.vod("DescribeSubAppIds", Name="two")["SubAppIdInfoSet"]
+    [application] = api.vod("DescribeSubAppIds", Name="two")["SubAppIdInfoSet"]
     api.vod("ModifySubAppIdStatus", SubAppId=app, Status="Off")
     off = api.refusal("vod", "DescribeTasks", SubAppId=app)
 
     api.vod("ModifySubAppIdStatus", SubAppId=app, Status="Destroyed")
 
-    assert (found["SubAppId"], found["Description"]) == (app, "first")
+    assert (application["SubAppId"], application["Description"]) == (app, "first")
     assert off == "InvalidParameterValue.SubAppId"
     assert api.vod("DescribeSubAppIds", Name="two")["SubAppIdInfoSet"] == []
 
 
 @contextmanager
 def listener(statuses: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A web server that keeps what it is sent and answers with these statuses, then 200."""
+    """A web server that records requests; it answers with these statuses and then with 200."""
     received: list[dict[str, Any]] = []
 
     def answer(request: Request) -> Response:
@@ -350,7 +352,7 @@ def test_the_end_of_a_scene_task_is_pushed_in_its_own_field(api: Api, app: int) 
     assert "Sign" not in event
 
 
-def test_a_push_that_was_not_answered_200_is_sent_again(api: Api, app: int) -> None:
+def test_push_without_a_200_answer_is_repeated(api: Api, app: int) -> None:
     with listener([500, 404]) as (url, received):
         push_to(api, app, url)
         api.image_task(app)
@@ -360,9 +362,7 @@ def test_a_push_that_was_not_answered_200_is_sent_again(api: Api, app: int) -> N
 
 
 @pytest.mark.parametrize(("fault", "times"), [("repeat", 2), ("delay:5", 1), ("drop", 0)])
-def test_a_push_can_be_told_to_go_wrong(
-    cloud: LocalCloud, api: Api, app: int, fault: str, times: int
-) -> None:
+def test_push_has_faults(cloud: LocalCloud, api: Api, app: int, fault: str, times: int) -> None:
     control(cloud, "faults", [{"where": "vod.callback", "what": fault}])
     with listener([]) as (url, received):
         push_to(api, app, url)
@@ -391,7 +391,7 @@ def test_events_are_pulled_until_they_are_confirmed(api: Api, app: int) -> None:
     assert late == "InvalidParameter"
 
 
-def test_the_event_configuration_is_told_without_its_key(api: Api, app: int) -> None:
+def test_event_configuration_is_returned_without_its_key(api: Api, app: int) -> None:
     push_to(api, app, "http://127.0.0.1:1/x", SignKey="secret1")
     api.vod("ModifyEventConfig", SubAppId=app, UploadMediaCompleteEventSwitch="ON")
 

@@ -1,4 +1,4 @@
-"""SCF on a stand-in for the cloud around it, and functions made on the spot."""
+"""The emulated SCF with a fake cloud around it, and functions created from source text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPEED = 200.0  # the minute between two tries of an event takes 0.3 s
 
 
 class FakeStorage(Events):
-    """COS's events, and its buckets by name."""
+    """The events and bucket names of COS."""
 
     buckets = frozenset({"inbox-1250000000"})
 
@@ -52,7 +52,7 @@ class FakeCloud:
 
 
 class FunctionTool:
-    """Calls the API as a client would, and fails with its errors."""
+    """Calls the API of functions like a client does; raises the API's errors."""
 
     def __init__(self, scf: Scf, cloud: FakeCloud) -> None:
         self.scf = scf
@@ -68,7 +68,7 @@ class FunctionTool:
         self.settle(name)
 
     def settle(self, name: str) -> None:
-        """Wait, as every client must, until a function can be changed again."""
+        """Wait until a function can be changed again, as every client must."""
         while self.call("GetFunction", FunctionName=name)["Status"] != "Active":
             pass
 
@@ -79,20 +79,20 @@ class FunctionTool:
     def trigger(self, name: str, trigger: str, type_: str, desc: object) -> dict[str, Any]:
         text = desc if isinstance(desc, str) else json.dumps(desc)
         names = {"FunctionName": name, "TriggerName": trigger, "Type": type_}
-        told: dict[str, Any] = self.call("CreateTrigger", TriggerDesc=text, **names)["TriggerInfo"]
-        return told
+        info: dict[str, Any] = self.call("CreateTrigger", TriggerDesc=text, **names)["TriggerInfo"]
+        return info
 
     def url(self, name: str, **net: Any) -> str:
         desc = {"AuthType": "NONE", "NetConfig": {"EnableExtranet": True}, **net}
-        told = json.loads(self.trigger(name, "url", "http", desc)["TriggerDesc"])
-        return str(told["NetConfig"]["ExtranetUrl"])
+        description = json.loads(self.trigger(name, "url", "http", desc)["TriggerDesc"])
+        return str(description["NetConfig"]["ExtranetUrl"])
 
     def counters(self, name: str) -> dict[str, Any]:
         counters: dict[str, Any] = self.scf.status()[name]
         return counters
 
     def wait(self, name: str, **wanted: int) -> dict[str, Any]:
-        """Wait until a function's counters have come that far."""
+        """Wait until a function's counters have reached these values; return all counters."""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             counters = self.counters(name)
@@ -103,7 +103,7 @@ class FunctionTool:
 
 
 def zipped(files: dict[str, str]) -> str:
-    """Make a package as CreateFunction wants it."""
+    """Return a package in the form that CreateFunction accepts."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():

@@ -69,7 +69,7 @@ def test_created_role_is_listed_and_known_to_the_cloud(cloud: LocalCloud, call: 
     assert call("GetRole", RoleName="worker")["RoleInfo"] == listed
     assert cloud.role_trusts("worker", "scf.qcloud.com")
     assert not cloud.role_trusts("worker", "mps.cloud.tencent.com")
-    assert not cloud.role_trusts("nobody", "scf.qcloud.com")
+    assert not cloud.role_trusts("missing", "scf.qcloud.com")
 
 
 def test_role_can_be_changed_and_deleted(cloud: LocalCloud, call: Call) -> None:
@@ -78,10 +78,10 @@ def test_role_can_be_changed_and_deleted(cloud: LocalCloud, call: Call) -> None:
     call("UpdateRoleDescription", RoleId=role_id, Description="new")
     changed = TRUST.replace("scf.qcloud.com", "mps.cloud.tencent.com")
     call("UpdateAssumeRolePolicy", RoleId=role_id, PolicyDocument=changed)
-    told = call("GetRole", RoleId=role_id)["RoleInfo"]
+    role = call("GetRole", RoleId=role_id)["RoleInfo"]
     call("DeleteRole", RoleId=role_id)
 
-    assert (told["Description"], told["PolicyDocument"]) == ("new", changed)
+    assert (role["Description"], role["PolicyDocument"]) == ("new", changed)
     assert refusal(call, "GetRole", RoleName="worker") == "InvalidParameter.RoleNotExist"
     assert not cloud.role_trusts("worker", "mps.cloud.tencent.com")
 
@@ -94,7 +94,7 @@ def test_policy_is_attached_by_number_and_by_name(cam: Cam, call: Call) -> None:
     call("AttachRolePolicy", AttachRoleName="worker", PolicyName="QcloudVODFullAccess")
 
     listed = call("ListAttachedRolePolicies", RoleName="worker", Page=1, Rp=200)["List"]
-    assert {one["PolicyName"]: one["PolicyType"] for one in listed} == {
+    assert {policy["PolicyName"]: policy["PolicyType"] for policy in listed} == {
         "read": "User",
         "QcloudVODFullAccess": "QCS",
     }
@@ -124,15 +124,15 @@ def test_policy_can_be_changed(call: Call) -> None:
 
     call("UpdatePolicy", PolicyId=policy_id, PolicyDocument=changed)
 
-    told = call("GetPolicy", PolicyId=policy_id)
-    assert (told["PolicyDocument"], told["Type"]) == (changed, 1)
+    policy = call("GetPolicy", PolicyId=policy_id)
+    assert (policy["PolicyDocument"], policy["Type"]) == (changed, 1)
 
 
 @pytest.mark.parametrize(
     "document",
     ["no json", "[]", '{"version": "1.0", "statement": []}', TRUST.replace("effect", "efect")],
 )
-def test_document_that_is_none_is_refused(call: Call, document: str) -> None:
+def test_invalid_document_is_refused(call: Call, document: str) -> None:
     code = refusal(call, "CreateRole", RoleName="worker", PolicyDocument=document)
 
     assert code == "InvalidParameter.PolicyDocumentError"
@@ -149,10 +149,10 @@ def test_names_are_unique(call: Call) -> None:
     assert policy == "FailedOperation.PolicyNameInUse"
 
 
-def test_account_tells_who_it_is(call: Call) -> None:
-    told = call("GetUserAppId")
+def test_account_has_its_ids(call: Call) -> None:
+    info = call("GetUserAppId")
 
-    assert told == {"Uin": "100000000001", "OwnerUin": "100000000001", "AppId": 1250000000}
+    assert info == {"Uin": "100000000001", "OwnerUin": "100000000001", "AppId": 1250000000}
     [own] = call("DescribeSubAccounts", FilterSubAccountUin=[100000000001])["SubAccounts"]
     assert own["Uin"] == 100000000001
 
@@ -167,15 +167,15 @@ def test_tags_are_kept_by_resource() -> None:
         "ModifyResourceTags", {"Resource": "qcs::cam::uin/:role/46", "ReplaceTags": [tag]}, caller
     )
 
-    told = tags.call("DescribeResourceTagsByResourceIds", asked, caller)
-    assert told["Tags"] == [{**tag, "ResourceId": "46", "ServiceType": "cam"}]
+    answer = tags.call("DescribeResourceTagsByResourceIds", asked, caller)
+    assert answer["Tags"] == [{**tag, "ResourceId": "46", "ServiceType": "cam"}]
 
 
 def test_deleted_role_leaves_no_tags_behind(cloud: LocalCloud) -> None:
     tags = Tags()
     cam = Cam(cloud, tags)
-    given = {"RoleName": "worker", "PolicyDocument": TRUST, "Tags": [{"Key": "a", "Value": "b"}]}
-    role = cam.call("CreateRole", given, Caller("owner"))["RoleId"]
+    params = {"RoleName": "worker", "PolicyDocument": TRUST, "Tags": [{"Key": "a", "Value": "b"}]}
+    role = cam.call("CreateRole", params, Caller("owner"))["RoleId"]
     before = tags.of("cam", f"role/{role}")
 
     cam.call("DeleteRole", {"RoleId": role}, Caller("owner"))
@@ -184,14 +184,14 @@ def test_deleted_role_leaves_no_tags_behind(cloud: LocalCloud) -> None:
     assert tags.of("cam", f"role/{role}") == []
 
 
-def test_service_linked_role_comes_with_its_trust_and_its_policy(call: Call) -> None:
+def test_service_linked_role_has_its_trust_and_its_policy(call: Call) -> None:
     service = "getvod.mps.cloud.tencent.com"
 
     role_id = call("CreateServiceLinkedRole", QCSServiceName=[service])["RoleId"]
 
-    told = call("GetRole", RoleId=role_id)["RoleInfo"]
-    assert (told["RoleName"], told["RoleType"]) == ("MPS_QCSLinkedRoleInVOD", "service_linked")
-    assert json.loads(told["PolicyDocument"])["statement"][0]["principal"]["service"] == [service]
+    role = call("GetRole", RoleId=role_id)["RoleInfo"]
+    assert (role["RoleName"], role["RoleType"]) == ("MPS_QCSLinkedRoleInVOD", "service_linked")
+    assert json.loads(role["PolicyDocument"])["statement"][0]["principal"]["service"] == [service]
     [attached] = call("ListAttachedRolePolicies", RoleId=role_id, Page=1, Rp=200)["List"]
     assert attached["PolicyName"] == "QcloudAccessForMPSRoleInVOD"
 
@@ -202,8 +202,8 @@ def test_service_linked_role_is_deleted_by_its_own_action_only(call: Call) -> No
 
     task = call("DeleteServiceLinkedRole", RoleName="MPS_QCSLinkedRoleInVOD")["DeletionTaskId"]
 
-    told = call("GetServiceLinkedRoleDeletionStatus", DeletionTaskId=task)
-    assert told["Status"] == "SUCCEEDED"
+    deletion = call("GetServiceLinkedRoleDeletionStatus", DeletionTaskId=task)
+    assert deletion["Status"] == "SUCCEEDED"
     assert refusal(call, "GetRole", RoleName="MPS_QCSLinkedRoleInVOD") == (
         "InvalidParameter.RoleNotExist"
     )

@@ -1,4 +1,4 @@
-"""The API of functions, held against the service's rules."""
+"""The API of functions follows the rules of the service."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def test_created_function_is_active_with_every_field_that_the_provider_reads(
 ) -> None:
     functions.create("plain", SOURCE, Role="worker", MemorySize=256, Timeout=60)
 
-    told = functions.call("GetFunction", FunctionName="plain", Namespace="default")
+    function = functions.call("GetFunction", FunctionName="plain", Namespace="default")
 
-    assert told["Status"] == "Active"
-    assert (told["MemorySize"], told["Timeout"], told["Role"]) == (256, 60, "worker")
-    assert told["L5Enable"] == told["InstallDependency"] == "FALSE"
-    assert told["AccessInfo"] == {"Host": "", "Vip": ""}
-    assert told["EipConfig"] == {"EipFixed": "FALSE", "Eips": []}
-    assert told["VpcConfig"] == {"VpcId": "", "SubnetId": ""}
-    assert told["PublicNetConfig"]["EipConfig"]["EipStatus"] == "DISABLE"
-    assert told["Environment"] == {"Variables": []}
-    assert told["FunctionId"]
-    assert told["ImageConfig"] is None  # a function from a zip has none
+    assert function["Status"] == "Active"
+    assert (function["MemorySize"], function["Timeout"], function["Role"]) == (256, 60, "worker")
+    assert function["L5Enable"] == function["InstallDependency"] == "FALSE"
+    assert function["AccessInfo"] == {"Host": "", "Vip": ""}
+    assert function["EipConfig"] == {"EipFixed": "FALSE", "Eips": []}
+    assert function["VpcConfig"] == {"VpcId": "", "SubnetId": ""}
+    assert function["PublicNetConfig"]["EipConfig"]["EipStatus"] == "DISABLE"
+    assert function["Environment"] == {"Variables": []}
+    assert function["FunctionId"]
+    assert function["ImageConfig"] is None  # a function from a zip has none
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_created_function_is_active_with_every_field_that_the_provider_reads(
         ({"Timeout": 901}, "LimitExceeded.Timeout"),
         ({"InitTimeout": 2}, "LimitExceeded.InitTimeout"),
         ({"InitTimeout": 301}, "LimitExceeded.InitTimeout"),
-        ({"Role": "nobody"}, "ResourceNotFound.Role"),
+        ({"Role": "missing"}, "ResourceNotFound.Role"),
         ({"Namespace": "other"}, "ResourceNotFound.Namespace"),
         ({"Code": {"CosBucketName": "code"}}, "InvalidParameterValue.Code"),
         ({"Code": {"ZipFile": "?"}}, "InvalidParameterValue.ZipFileBase64BinasciiError"),
@@ -74,7 +74,7 @@ def test_created_function_is_active_with_every_field_that_the_provider_reads(
         ),
     ],
 )
-def test_function_against_the_rules_is_refused(
+def test_invalid_function_is_refused(
     functions: FunctionTool, change: dict[str, Any], code: str
 ) -> None:
     params = {
@@ -87,7 +87,7 @@ def test_function_against_the_rules_is_refused(
     assert refusal(functions, "CreateFunction", **{**params, **change}) == code
 
 
-def test_second_function_of_a_name_is_refused(functions: FunctionTool) -> None:
+def test_second_function_with_the_same_name_is_refused(functions: FunctionTool) -> None:
     functions.create("plain", SOURCE)
 
     with pytest.raises(ApiError) as caught:
@@ -104,7 +104,7 @@ def test_deleted_function_is_not_found(functions: FunctionTool) -> None:
     assert refusal(functions, "GetFunction", FunctionName="plain") == "ResourceNotFound.Function"
 
 
-def test_configuration_changes_what_is_mentioned(functions: FunctionTool) -> None:
+def test_update_changes_only_the_named_settings(functions: FunctionTool) -> None:
     functions.create("plain", SOURCE, Timeout=7, Description="kept")
     variables = [{"Key": "A", "Value": "2"}]
 
@@ -115,9 +115,13 @@ def test_configuration_changes_what_is_mentioned(functions: FunctionTool) -> Non
         Environment={"Variables": variables},
     )
 
-    told = functions.call("GetFunction", FunctionName="plain")
-    assert (told["MemorySize"], told["Timeout"], told["Description"]) == (512, 7, "kept")
-    assert told["Environment"]["Variables"] == variables
+    function = functions.call("GetFunction", FunctionName="plain")
+    assert (function["MemorySize"], function["Timeout"], function["Description"]) == (
+        512,
+        7,
+        "kept",
+    )
+    assert function["Environment"]["Variables"] == variables
 
 
 def test_variable_without_a_name_clears_the_environment(functions: FunctionTool) -> None:
@@ -142,7 +146,7 @@ def test_runtime_cannot_change(functions: FunctionTool) -> None:
     assert code == "InvalidParameterValue.Runtime"
 
 
-def test_url_is_told_by_get_function_and_there_is_one_only(functions: FunctionTool) -> None:
+def test_get_function_reports_the_url_and_a_second_url_is_refused(functions: FunctionTool) -> None:
     functions.create("web", SOURCE)
 
     url = functions.url("web")
@@ -155,7 +159,7 @@ def test_url_is_told_by_get_function_and_there_is_one_only(functions: FunctionTo
     assert caught.value.code == "ResourceInUse.TriggerName"
 
 
-def test_function_must_be_waited_for_before_it_is_changed(functions: FunctionTool) -> None:
+def test_function_cannot_be_changed_before_it_is_active(functions: FunctionTool) -> None:
     functions.create("plain", SOURCE)
     functions.call("UpdateFunctionConfiguration", FunctionName="plain", MemorySize=512)
 
@@ -178,19 +182,19 @@ def test_trigger_is_refused_until_the_function_is_active(functions: FunctionTool
     assert caught.value.code == "FailedOperation.FunctionStatusError"
 
 
-def test_function_tells_the_tags_of_the_tag_service(functions: FunctionTool) -> None:
-    given = [{"Key": "team", "Value": "pictures"}]
-    functions.create("plain", SOURCE, Tags=given)
-    told = functions.call("GetFunction", FunctionName="plain")["Tags"]
+def test_function_reports_the_tags_of_the_tag_service(functions: FunctionTool) -> None:
+    tags = [{"Key": "team", "Value": "pictures"}]
+    functions.create("plain", SOURCE, Tags=tags)
+    reported = functions.call("GetFunction", FunctionName="plain")["Tags"]
 
     functions.call("DeleteFunction", FunctionName="plain")
     functions.create("plain", SOURCE)
 
-    assert told == given
+    assert reported == tags
     assert functions.call("GetFunction", FunctionName="plain")["Tags"] == []
 
 
-def test_event_above_the_reserved_memory_is_refused_at_once(
+def test_event_above_the_reserved_memory_is_refused_immediately(
     functions: FunctionTool, tmp_path: Path
 ) -> None:
     source = f"""
@@ -204,7 +208,7 @@ def test_event_above_the_reserved_memory_is_refused_at_once(
     """
     functions.create("held", source, MemorySize=128)
     functions.call("PutReservedConcurrencyConfig", FunctionName="held", ReservedConcurrencyMem=256)
-    told = functions.call("GetReservedConcurrencyConfig", FunctionName="held")
+    reservation = functions.call("GetReservedConcurrencyConfig", FunctionName="held")
 
     with ThreadPoolExecutor(2) as callers:
         handled = [callers.submit(functions.invoke, "held", event) for event in (1, 2)]
@@ -213,13 +217,13 @@ def test_event_above_the_reserved_memory_is_refused_at_once(
         refused = functions.invoke("held", 3)["statusCode"]
         (tmp_path / "go on").touch()
 
-    assert told == {"ReservedMem": 256}
+    assert reservation == {"ReservedMem": 256}
     assert refused == 432
-    assert [one.result() for one in handled] == [1, 2]
+    assert [result.result() for result in handled] == [1, 2]
     assert functions.invoke("held", 4) == 4
 
 
-def test_function_without_room_is_stopped_until_the_reservation_is_gone(
+def test_function_without_reserved_memory_is_stopped_until_the_reservation_is_deleted(
     functions: FunctionTool,
 ) -> None:
     functions.create("plain", SOURCE)
@@ -240,7 +244,7 @@ def test_function_without_room_is_stopped_until_the_reservation_is_gone(
         (115_200, "LimitExceeded.FunctionReservedConcurrencyMemory"),
     ],
 )
-def test_reservation_that_the_account_cannot_give_is_refused(
+def test_reservation_above_the_quota_of_the_account_is_refused(
     functions: FunctionTool, wanted: int, code: str
 ) -> None:
     for name in ("plain", "other"):

@@ -1,4 +1,4 @@
-"""What a function sees and how its processes live and die."""
+"""The environment of a function, and the life of its processes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_function_gets_event_and_context_as_in_the_cloud(functions: FunctionTool
     }
 
 
-def test_environment_holds_the_roles_keys_and_nothing_of_this_process(
+def test_environment_has_the_keys_of_the_role_and_nothing_of_this_process(
     functions: FunctionTool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_DEVELOPER", "x")
@@ -97,7 +97,7 @@ def test_code_folder_is_read_only_and_the_working_directory(functions: FunctionT
     }
 
 
-def test_packages_of_this_machine_are_not_there(functions: FunctionTool) -> None:
+def test_packages_of_this_machine_cannot_be_imported(functions: FunctionTool) -> None:
     functions.create("needy", "import pydantic\ndef main_handler(event, context): pass\n")
 
     result = functions.invoke("needy")
@@ -114,7 +114,7 @@ def test_idle_instance_is_reused(functions: FunctionTool) -> None:
     assert first == second
 
 
-def test_function_scales_out_to_its_limit_and_the_rest_waits(functions: FunctionTool) -> None:
+def test_function_scales_out_to_its_limit_and_further_events_wait(functions: FunctionTool) -> None:
     functions.create(
         "slow",
         """
@@ -141,7 +141,7 @@ def test_exception_becomes_an_error_with_its_type(functions: FunctionTool) -> No
     assert "in main_handler" in result["stackTrace"]
 
 
-def test_value_that_json_cannot_hold_is_an_error(functions: FunctionTool) -> None:
+def test_value_without_a_json_form_is_an_error(functions: FunctionTool) -> None:
     functions.create("odd", "def main_handler(event, context): return {1, 2}\n")
 
     result = functions.invoke("odd")
@@ -182,7 +182,7 @@ def test_timeout_kills_the_process(functions: FunctionTool) -> None:
     assert functions.invoke("sleeper") != pid
 
 
-def test_ending_process_is_an_error_and_the_next_event_gets_another(
+def test_ending_process_is_an_error_and_the_next_event_gets_a_new_process(
     functions: FunctionTool,
 ) -> None:
     functions.create(
@@ -206,7 +206,7 @@ def test_ending_process_is_an_error_and_the_next_event_gets_another(
     assert functions.invoke("quitter") == "fine"
 
 
-def test_kill_fault_ends_the_instance_in_the_middle_of_its_work(functions: FunctionTool) -> None:
+def test_kill_fault_ends_the_instance_during_its_work(functions: FunctionTool) -> None:
     functions.create(
         "victim",
         """
@@ -285,7 +285,7 @@ def test_stop_leaves_no_process_behind(functions: FunctionTool) -> None:
     assert not alive(busy)
 
 
-def test_instances_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+def test_instances_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         textwrap.dedent(
@@ -309,7 +309,7 @@ def test_instances_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, str(script)],
         cwd=root,
-        env={**os.environ, "TMPDIR": str(tmp_path)},  # who is killed cannot clean up
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # a killed process cannot clean up
         stdout=subprocess.PIPE,
         text=True,
     ) as parent:
@@ -333,7 +333,7 @@ def test_instances_die_with_a_parent_that_was_killed(tmp_path: Path) -> None:
         (["a.cpython-310.pyc", "b.cpython-311.pyc"], "3.10"),
     ],
 )
-def test_interpreter_is_the_one_that_the_package_was_built_for(
+def test_interpreter_has_the_version_that_the_package_was_built_for(
     names: list[str], version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -370,7 +370,7 @@ def _wait_for_number(file: Path) -> int:
 def _dies(pid: int) -> bool:
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        # A dead process whose parent died stays a zombie until init collects it.
+        # A dead process whose parent is dead stays a zombie until init reaps it.
         if not alive(pid) or "State:\tZ" in Path(f"/proc/{pid}/status").read_text():
             return True
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What invokes a function: objects, the clock, HTTP; and what becomes of failing events."""
+"""Triggers of a function: objects, timers and HTTP; and the retries of failing events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INBOX = "inbox-1250000000.cos.ap-guangzhou.myqcloud.com"
 NO_PROXY = {"http": ""}
 
-# Appends each event to the file that its environment names.
+# A handler that appends each event to the file in its environment.
 RECORDER = """
     import json, os
 
@@ -113,7 +113,7 @@ def test_new_object_becomes_the_documented_event(functions: FunctionTool, tmp_pa
     assert record["event"]["eventQueue"].endswith("default.recorder.$DEFAULT")
 
 
-def test_only_objects_that_the_rule_wants_invoke(functions: FunctionTool, tmp_path: Path) -> None:
+def test_only_objects_that_match_the_rule_invoke(functions: FunctionTool, tmp_path: Path) -> None:
     recorder(functions, tmp_path / "events")
     inbox_trigger(functions, "Put", Prefix="in/", Suffix=".png")
 
@@ -136,7 +136,7 @@ def test_only_objects_that_the_rule_wants_invoke(functions: FunctionTool, tmp_pa
     ("first", "second"),
     [({}, {"Prefix": "in/"}), ({"Prefix": "in/"}, {"Prefix": "in/deep/", "Suffix": ".png"})],
 )
-def test_overlapping_rules_of_one_bucket_are_refused(
+def test_overlapping_rules_of_a_bucket_are_refused(
     functions: FunctionTool, first: dict[str, str], second: dict[str, str]
 ) -> None:
     functions.create("recorder", RECORDER)
@@ -148,7 +148,7 @@ def test_overlapping_rules_of_one_bucket_are_refused(
     assert caught.value.code == "ResourceInUse.Cos"
 
 
-def test_triggers_of_one_bucket_differ_by_rule_and_are_deleted_by_it(
+def test_triggers_of_a_bucket_are_identified_by_their_rule(
     functions: FunctionTool,
 ) -> None:
     functions.create("recorder", RECORDER)
@@ -168,7 +168,7 @@ def test_triggers_of_one_bucket_differ_by_rule_and_are_deleted_by_it(
     assert json.loads(listed["Triggers"][0]["TriggerDesc"])["filter"] == {"Prefix": "b/"}
 
 
-def test_failing_event_is_tried_again_twice_then_dropped(
+def test_failing_event_is_retried_twice_and_then_dropped(
     functions: FunctionTool, tmp_path: Path
 ) -> None:
     recorder(functions, tmp_path / "events", fail=9)
@@ -204,15 +204,15 @@ def test_retries_are_configured_and_read_back(functions: FunctionTool, tmp_path:
     functions.cloud.cos.publish(created("a.png"))
     counters = functions.wait("recorder", dropped=1)
 
-    told = functions.call("GetFunctionEventInvokeConfig", FunctionName="recorder")
-    assert told == {"AsyncTriggerConfig": config}
+    answer = functions.call("GetFunctionEventInvokeConfig", FunctionName="recorder")
+    assert answer == {"AsyncTriggerConfig": config}
     assert counters["invocations"] == 1
 
 
 @pytest.mark.parametrize(
     ("fault", "invocations"), [("drop", 0), ("repeat", 2), ("delay:40", 1), ("kill", 2)]
 )
-def test_events_go_astray_as_told(
+def test_fault_of_an_event_takes_effect(
     functions: FunctionTool, tmp_path: Path, fault: str, invocations: int
 ) -> None:
     recorder(functions, tmp_path / "events")
@@ -226,9 +226,7 @@ def test_events_go_astray_as_told(
     assert not functions.cloud.faults.left()
 
 
-def test_kill_comes_true_however_quick_the_handler_is(
-    functions: FunctionTool, tmp_path: Path
-) -> None:
+def test_kill_takes_effect_even_for_a_fast_handler(functions: FunctionTool, tmp_path: Path) -> None:
     recorder(functions, tmp_path / "events")
     functions.cloud.faults.replace([{"where": "scf.recorder", "what": "kill:5", "times": 1}])
 
@@ -239,7 +237,7 @@ def test_kill_comes_true_however_quick_the_handler_is(
     assert records(tmp_path / "events") == [{"event": "first"}, {"event": "second"}]
 
 
-def test_event_without_room_waits_longer_than_a_failing_one(
+def test_throttled_event_waits_longer_than_a_failing_event(
     functions: FunctionTool, tmp_path: Path
 ) -> None:
     recorder(functions, tmp_path / "events")
@@ -287,7 +285,7 @@ def test_timer_fires_faster_on_a_fast_cloud(functions: FunctionTool, tmp_path: P
     assert (second - first).total_seconds() == 60
 
 
-def test_deleted_timer_is_silent(functions: FunctionTool, tmp_path: Path) -> None:
+def test_deleted_timer_does_not_fire(functions: FunctionTool, tmp_path: Path) -> None:
     recorder(functions, tmp_path / "events")
     functions.trigger("recorder", "minutely", "timer", "0 */1 * * * * *")
     functions.wait("recorder", invocations=1)
@@ -300,7 +298,7 @@ def test_deleted_timer_is_silent(functions: FunctionTool, tmp_path: Path) -> Non
     assert functions.counters("recorder")["invocations"] == before
 
 
-def test_timer_is_switched_off_and_told_another_time(
+def test_timer_can_be_disabled_and_get_another_schedule(
     functions: FunctionTool, tmp_path: Path
 ) -> None:
     recorder(functions, tmp_path / "events")
@@ -326,13 +324,13 @@ def test_function_url_keeps_its_address_when_it_is_changed(functions: FunctionTo
     )
 
     [listed] = functions.call("ListTriggers", FunctionName="web")["Triggers"]
-    told = json.loads(listed["TriggerDesc"])
-    assert (told["AuthType"], told["NetConfig"]["ExtranetUrl"]) == ("CAM", url)
+    description = json.loads(listed["TriggerDesc"])
+    assert (description["AuthType"], description["NetConfig"]["ExtranetUrl"]) == ("CAM", url)
     assert requests.get(url, proxies=NO_PROXY, timeout=5).status_code == 401
     assert functions.counters("web")["invocations"] == 0
 
 
-def test_trigger_that_is_not_there_cannot_be_changed(functions: FunctionTool) -> None:
+def test_missing_trigger_cannot_be_changed(functions: FunctionTool) -> None:
     functions.create("web", HTTP_ECHO)
 
     with pytest.raises(ApiError) as caught:
@@ -355,9 +353,9 @@ def test_trigger_that_is_not_there_cannot_be_changed(functions: FunctionTool) ->
 def test_cron_fires_next(expression: str, after: str, fires: str) -> None:
     moment = datetime.fromisoformat(after).replace(tzinfo=BEIJING)
 
-    found = Cron.parse(expression).next_after(moment)
+    next_time = Cron.parse(expression).next_after(moment)
 
-    assert found == datetime.fromisoformat(fires).replace(tzinfo=BEIJING)
+    assert next_time == datetime.fromisoformat(fires).replace(tzinfo=BEIJING)
 
 
 @pytest.mark.parametrize(
@@ -425,7 +423,7 @@ def test_request_of_more_than_six_megabytes_is_refused(functions: FunctionTool) 
     assert functions.counters("web")["invocations"] == 0
 
 
-def test_timeout_is_told_to_the_caller(functions: FunctionTool) -> None:
+def test_timeout_is_reported_to_the_caller(functions: FunctionTool) -> None:
     functions.create(
         "slow", "import time\ndef main_handler(event, context): time.sleep(9)\n", Timeout=1
     )
@@ -460,7 +458,7 @@ def test_platform_answers_browsers_of_other_origins(functions: FunctionTool) -> 
 
 
 @pytest.mark.parametrize(("fault", "status"), [("throttle", 429), ("http_500", 500)])
-def test_requests_fail_as_told(functions: FunctionTool, fault: str, status: int) -> None:
+def test_fault_fails_the_request(functions: FunctionTool, fault: str, status: int) -> None:
     functions.create("web", HTTP_ECHO)
     url = functions.url("web")
     functions.cloud.faults.replace([{"where": "scf.web", "what": fault, "times": 1}])
@@ -470,7 +468,7 @@ def test_requests_fail_as_told(functions: FunctionTool, fault: str, status: int)
     assert answers == [status, 202]
 
 
-def test_lost_reply_leaves_the_work_done(functions: FunctionTool) -> None:
+def test_work_is_done_although_the_reply_is_lost(functions: FunctionTool) -> None:
     functions.create("web", HTTP_ECHO)
     url = functions.url("web")
     functions.cloud.faults.replace([{"where": "scf.web", "what": "lost_reply", "times": 1}])
@@ -481,7 +479,7 @@ def test_lost_reply_leaves_the_work_done(functions: FunctionTool) -> None:
     assert functions.counters("web")["invocations"] == 1
 
 
-def test_callers_at_once_are_all_answered(functions: FunctionTool) -> None:
+def test_concurrent_callers_are_all_answered(functions: FunctionTool) -> None:
     functions.create("web", HTTP_ECHO)
     url = functions.url("web")
 

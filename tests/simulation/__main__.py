@@ -12,10 +12,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from tests.simulation.cases import CASES, bounded
-from tests.simulation.contests import CONTESTS
+from tests.simulation.cases import bounded
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
+from tests.simulation.parts import ALL_CASES
 from tests.simulation.shrink import shrink
 from tests.simulation.storm import WEATHERS, Storm
 from tests.simulation.trial import SECONDS, try_all, write_table
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _search(options: argparse.Namespace) -> int:
-    cases = [case for case in (*CONTESTS, *CASES) if options.only in case.title]
+    cases = [case for case in ALL_CASES if options.only in case.title]
     ends = time.process_time() + options.seconds / 2
     for number, case in enumerate(cases):
         left = (ends - time.process_time()) / (len(cases) - number)

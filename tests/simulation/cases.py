@@ -57,12 +57,12 @@ def repeats(job_id: str) -> Work:
     return accepts(job_id, is_repeatable=True)
 
 
-def was_left(job_id: str, *, with_slot: bool = False) -> Work:
+def was_left(job_id: str, *, with_slot: bool = False, **more: Any) -> Work:
     """A worker that was killed before it took a slot for its job, or after."""
 
     def work(runtime: Runtime) -> None:
         without_time = dataclasses.replace(runtime, deadline=runtime.now())
-        job = accept(order(job_id), without_time).job
+        job = accept(order(job_id, **more), without_time).job
         if with_slot:
             runtime.ledger.slots.take(job.lane, 0, job.id)
 
@@ -91,6 +91,7 @@ MPS = {"mps.image": 1}
 CASES = [
     Case(
         title="a new call is launched",
+        is_quick=False,
         phases=(Phase(workers={"accept a": accepts("a")}),),
         deaths=1,
         faults=1,
@@ -106,6 +107,7 @@ CASES = [
     ),
     Case(
         title="three calls for two slots",
+        is_quick=False,
         quick_switches=1,
         phases=(Phase(workers={f"accept {one}": accepts(one) for one in "abc"}),),
         lanes={"vod.image": 2},
@@ -120,6 +122,7 @@ CASES = [
     ),
     Case(
         title="a call is repeated while the sweep runs",
+        is_quick=False,
         quick_switches=1,
         phases=(
             Phase(workers={"accept 1": repeats("a"), "accept 2": repeats("a"), "sweep": sweep}),

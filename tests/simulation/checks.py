@@ -57,9 +57,12 @@ def idle_slots(cloud: Cloud) -> list[str]:
 
 
 def _is_due(marker: Marker, cloud: Cloud) -> bool:
+    """Whether a job could be started now: where all contenders for it yielded, a lease later."""
     record = cloud.record(marker.job_id)
-    is_due = marker.not_before <= cloud.clock.moment
-    return is_due and record is not None and record["state"] == "queued"
+    if record is None or record["state"] != "queued" or marker.not_before > cloud.clock.moment:
+        return False
+    contest = f"claims/{record['id']}/{record['revision']:06d}/"
+    return not any(key.startswith(contest) for key in cloud.ledger.objects)
 
 
 def _may_stay(key: str, cloud: Cloud) -> bool:

@@ -368,7 +368,7 @@ MUTATIONS = (
         "a new job does not look at its lane again once it is queued",
         "launch:launch",
         omit("pump"),
-        look_in="two calls for",
+        look_in="becomes free while a job is accepted",
     ),
     _of(
         "the invocation that sends a job does not own it meanwhile",
@@ -386,13 +386,13 @@ MUTATIONS = (
         "the owner of a job is not waited for",
         "ledger:Ledger.claim",
         assume("is_owned", False),
-        look_in="a task ends while",
+        look_in="while the sender is at work",
     ),
     _of(
         "contests are removed as soon as a job has ended",
         "ledger:Ledger.is_over",
         assume("lease_expired", True),
-        look_in="a slow status call",
+        look_in="settles and tidies up",
     ),
     _of(
         "the contest on a job's last revision is removed too",
@@ -404,6 +404,7 @@ MUTATIONS = (
         "what leads to a job's contests is removed first",
         "ledger:Ledger.forget_claims",
         postpone("delete", behind="delete"),
+        look_in="after a refused call",
     ),
     _of(
         "a write without an answer is made again at once",
@@ -419,33 +420,40 @@ MUTATIONS = (
     # Slots
     _of(
         "a slot is taken without reading x again",
-        "slots:Slots.take",
+        "slots:Slots.win",
         assume("confirm", True),
         look_in="two pumps contend",
     ),
-    _of("a slot is released whoever holds it", "slots:Slots.release", assume("_is_of", True)),
+    _of(
+        "a slot is released whoever holds it",
+        "slots:Slots.release",
+        assume("_is_of", True),
+        look_in="was released again",
+    ),
     _of(
         "a slot is released twice where the answer is lost",
         "slots:Slots.release",
         call_instead("delete_once", "delete"),
-        look_in="not answered",
+        look_in="is released while two contend",
     ),
     _of(
         "y of a slot is removed before x",
         "slots:Slots.release",
         postpone("delete", behind="_parallel"),
+        harmless="a contender writes y after it saw none, so no y of a winner is removed;"
+        " without its x a winner is safe, and another contender yields",
     ),
     _of(
         "a slot is reclaimed while its contenders may be at work",
         "slots:Slots.reclaim",
         assume("is_expired", True),
-        look_in="while the sweep runs",
+        look_in="a sweep frees a slot while two",
     ),
     _of(
         "two sweeps reclaim a slot",
         "slots:Slots.reclaim",
         assume("acquire", 0),
-        look_in="two sweeps free",
+        look_in="two sweeps free a slot while",
     ),
     _of(
         "the entry of a slot's holder is removed while its job may be at work",
@@ -470,6 +478,7 @@ MUTATIONS = (
         "a marker is removed while its record is being written",
         "dispatch:_remove_orphaned_marker",
         assume("lease_expired", True),
+        look_in="three calls for two slots",
     ),
     _of(
         "a throttle after a lost answer counts as the vendor's word",
@@ -490,7 +499,7 @@ MUTATIONS = (
         "a job is cancelled for its deadline without a claim",
         "transitions:expire",
         CLAIM,
-        look_in="a deadline passes",
+        look_in="while a waiting job is started",
     ),
     _of(
         "a job is queued again before its new marker is written",
@@ -510,9 +519,14 @@ MUTATIONS = (
         "pictures of an unexplained submission are stored without a claim",
         "settle:store_staged",
         CLAIM,
-        look_in="an MPS task",
+        look_in="find the pictures of",
     ),
-    _of("storing is continued without a claim", "settle:_claim_and_store", CLAIM),
+    _of(
+        "storing is continued without a claim",
+        "settle:_claim_and_store",
+        CLAIM,
+        look_in="continue to store",
+    ),
     _of(
         "a callback that comes too early is forgotten",
         "settle:on_callback",
@@ -526,13 +540,18 @@ MUTATIONS = (
         replace(_without_pictures),
         look_in="a task ends while",
     ),
-    _of("that a job ends is not noted", "transitions:end", assume("note_end", None)),
+    _of(
+        "that a job ends is not noted",
+        "transitions:end",
+        assume("note_end", None),
+        look_in="after a refused call",
+    ),
     # Cancelling, replaying, recovering
     _of(
         "a waiting job is cancelled without a claim",
         "cancel:_cancel_queued",
         CLAIM,
-        look_in="a waiting call is cancelled",
+        look_in="is cancelled while a sweep",
     ),
     _of(
         "a failed job is replayed without a claim",
@@ -544,7 +563,7 @@ MUTATIONS = (
         "a call is repeated without a claim",
         "recover:_submit_again",
         CLAIM,
-        look_in="two sweeps continue",
+        look_in="two sweeps repeat a call",
     ),
     _of(
         "a call that is repeated is taken for the first",
@@ -562,6 +581,7 @@ MUTATIONS = (
         "MPS's copies are looked for after what leads to them is gone",
         "recover:_forget",
         postpone("remove_staged", behind="forget_claims"),
+        look_in="MPS's copies are left",
     ),
     # Webhooks
     _of(

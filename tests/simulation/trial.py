@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.simulation.cases import CASES, bounded
-from tests.simulation.contests import CONTESTS
+from tests.simulation.cases import bounded
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
 from tests.simulation.mutate import StaleMutationError
 from tests.simulation.mutations import MUTATIONS
+from tests.simulation.parts import ALL_CASES
 from tests.simulation.storm import WEATHERS, Storm
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _table(trials: Sequence[Trial]) -> Iterator[str]:
 
 def _attempts(likely: str, ends: float) -> Iterator[tuple[str, str, list[str]]]:
     """Search where the mutation is likely to be noticed, then where searches are cheap."""
-    every = [*CONTESTS, *CASES]
+    every = ALL_CASES
     if likely:
         for more in (0, 1):
             for case in every:

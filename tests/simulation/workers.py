@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from greenlet import getcurrent, greenlet
 
-from aigc.errors import AmbiguousError, BackloggedError, CloudError, ThrottledError
+from aigc.errors import (
+    AmbiguousError,
+    BackloggedError,
+    CloudError,
+    RefusedError,
+    ThrottledError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
@@ -34,6 +40,8 @@ THROTTLED: Final = "throttled"
 """The request is refused for now; it has no effect."""
 BACKLOGGED: Final = "backlogged"
 """The same, with the vendor's other error."""
+REFUSED: Final = "refused"
+"""The vendor refuses the request for good; it has no effect."""
 NOT_SENT: Final = "not sent"
 """There is no answer and no effect."""
 NO_ANSWER: Final = "no answer"
@@ -49,7 +57,7 @@ LATE = frozenset({KILLED_LATE, LANDS_LATER, SENT_AGAIN_LATE})
 KILLING = frozenset({KILLED, KILLED_LATE})
 READ_FAULTS = (THROTTLED, NOT_SENT)
 WRITE_FAULTS = (THROTTLED, NOT_SENT, NO_ANSWER)
-SUBMISSION_FAULTS = (*WRITE_FAULTS, BACKLOGGED)
+SUBMISSION_FAULTS = (*WRITE_FAULTS, BACKLOGGED, REFUSED)
 
 T = TypeVar("T")
 
@@ -193,8 +201,9 @@ class Worker:
 
     @property
     def pending(self) -> list[Branch]:
-        """The branches that have a pending request."""
-        return [branch for branch in self.branches.values() if branch.pending is not None]
+        """The branches that have a pending request, in an order that does not depend on history."""
+        branches = sorted(self.branches.values(), key=lambda branch: branch.path)
+        return [branch for branch in branches if branch.pending is not None]
 
     @property
     def seen(self) -> int:
@@ -305,6 +314,7 @@ class Worker:
 _NO_EFFECT: dict[str, type[Exception]] = {
     THROTTLED: ThrottledError,
     BACKLOGGED: BackloggedError,
+    REFUSED: RefusedError,
     NOT_SENT: AmbiguousError,
     LANDS_LATER: AmbiguousError,
 }

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from aigc.api.openapi.schemas import Failure, Refusal, VendorRefusal
     from aigc.jobs.job import ErrorType, Job
 
-ErrorFormat = Literal["own", "both", "vendor"]
-"""Format of an error: clients of the relay read only that of Tencent Cloud."""
+ErrorFormat = Literal["own", "both", "vendor", "openai", "mcp"]
+"""Format of an error: clients of the relay, of OpenAI's API and of MCP read only their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,14 @@ def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own"
     else:
         verdict = next(RAISED[base] for base in type(error).__mro__ if base in RAISED)
         headers = verdict.headers
+    if error_format == "openai":
+        from aigc.api.openai.errors import openai_refusal  # noqa: PLC0415  few calls are of OpenAI's API
+
+        return openai_refusal(error, verdict, headers, request_id)
+    if error_format == "mcp":
+        from aigc.api.mcp.errors import mcp_refusal  # noqa: PLC0415  few calls are of MCP
+
+        return mcp_refusal(error, verdict, headers, request_id)
     body: Refusal = {
         "detail": str(error),
         "error_type": verdict.error_type,
@@ -154,7 +162,7 @@ def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own"
 
 def failure(job: Job) -> HttpResponse:
     """Answer a call for the result of a job that ended without one."""
-    verdict = _verdict(job)
+    verdict = verdict_of(job)
     return HttpResponse(status=verdict.status, body=failure_of(job), headers=verdict.headers)
 
 
@@ -163,7 +171,7 @@ def failure_of(job: Job) -> Failure:
     error = job.error
     return {
         "detail": error.message if error else "the request was cancelled",
-        "error_type": _verdict(job).error_type,
+        "error_type": verdict_of(job).error_type,
         "retryable": bool(error and error.retryable),
         "request_id": job.id,
         "upstream": {
@@ -174,5 +182,6 @@ def failure_of(job: Job) -> Failure:
     }
 
 
-def _verdict(job: Job) -> Verdict:
+def verdict_of(job: Job) -> Verdict:
+    """Tell how a job that ended without a result is answered."""
     return ENDED[job.error.type] if job.error else CANCELLED

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import logging
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from aigc.api.call import ENDPOINTS
 from aigc.api.errors import ENDED, HttpError, failure
 from aigc.api.parameters import is_on
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
+from aigc.jobs.lanes import list_lane
 from aigc.jobs.ledger import PAGE
 from aigc.jobs.settle import refresh
 from aigc.triggers.http import HttpResponse
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job, Picture, State
+    from aigc.jobs.ledger import LaneView
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -45,6 +49,9 @@ LONGEST_HOLD_S = 240
 Node.js's `fetch` gives up after 300 s without an answer.
 """
 
+MOST_SEEN = 1000
+"""Requests that an instance remembers."""
+
 _QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
     "queued": "IN_QUEUE",
     "submitting": "IN_PROGRESS",
@@ -55,8 +62,9 @@ _QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
 
 def status(call: Call) -> HttpResponse:
     """Say how far a request is: 202 until it has ended, then 200."""
-    job = looked_up(call)
-    return HttpResponse(status=200 if job.has_ended else 202, body=status_of(job, call))
+    job, lane = _with_lane(call)
+    body = status_of(job, call, lane=lane)
+    return HttpResponse(status=200 if job.has_ended else 202, body=body)
 
 
 def result(call: Call) -> HttpResponse:
@@ -110,6 +118,49 @@ def looked_up(call: Call) -> Job:
     return call.check_owner(refresh(call.path["id"], call.runtime))
 
 
+@dataclass(slots=True)
+class SeenRequests:
+    """What an instance remembers of requests: whether each of them waited when it was seen."""
+
+    waited: dict[str, bool] = field(default_factory=dict)
+
+    def note(self, job: Job) -> None:
+        """Remember a request, and forget the one that was seen first if there are too many."""
+        self.waited.pop(job.id, None)
+        self.waited[job.id] = job.state == "queued"
+        if len(self.waited) > MOST_SEEN:
+            self.waited.pop(next(iter(self.waited)), None)
+
+    def may_wait(self, job_id: str) -> bool:
+        """Whether a request waited when it was seen; one that was not seen may wait."""
+        return self.waited.get(job_id, True)
+
+
+def _with_lane(call: Call) -> tuple[Job, LaneView | None]:
+    """Look up a request and, at the same time, the lane that it may wait in.
+
+    The listing is in vain for a request that does not wait: once for a request and an instance.
+    """
+    runtime, lane = call.runtime, ENDPOINTS.get(call.path["endpoint"], "")
+    seen = runtime.memory.of(SeenRequests)
+    view = None
+    if lane and seen.may_wait(call.path["id"]):
+        job, view = runtime.parallel(lambda: looked_up(call), lambda: _lane_or_none(lane, runtime))
+    else:
+        job = looked_up(call)
+    seen.note(job)
+    return job, view
+
+
+def _lane_or_none(lane: str, runtime: Runtime) -> LaneView | None:
+    """List a lane; None where that fails: a request that does not wait needs no listing."""
+    try:
+        return list_lane(lane, runtime)
+    except CloudError as error:
+        logger.warning("lane_not_listed", extra={"lane": lane, "code": error.code})
+        return None
+
+
 def outcome(job: Job, runtime: Runtime) -> HttpResponse:
     """Answer who asks for the result of a job.
 
@@ -144,10 +195,13 @@ def _read(job_id: str, runtime: Runtime) -> Job | None:
     return runtime.ledger.read(job_id)
 
 
-def status_of(job: Job, call: Call, known_log_lines: int = 0) -> schemas.RequestStatus:
+def status_of(
+    job: Job, call: Call, known_log_lines: int = 0, lane: LaneView | None = None
+) -> schemas.RequestStatus:
     """Say how far a job is, in the words of the queue protocol.
 
-    The log leaves out the lines that the caller knows.
+    The log leaves out the lines that the caller knows. A job that waits has its position in its
+    lane, which is listed if it was not yet.
     """
     answer: schemas.RequestStatus = {
         "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
@@ -156,7 +210,7 @@ def status_of(job: Job, call: Call, known_log_lines: int = 0) -> schemas.Request
         "metrics": _metrics(job),
     }
     if job.state == "queued":
-        answer["queue_position"] = _position(job, call.runtime)
+        answer["queue_position"] = _position(job, lane or list_lane(job.lane, call.runtime))
     if job.error is not None:
         answer["error"] = job.error.message
         answer["error_type"] = ENDED[job.error.type].error_type
@@ -191,13 +245,14 @@ def _wants_logs(call: Call) -> bool:
     return is_on(call.request, "logs")
 
 
-def _position(job: Job, runtime: Runtime) -> int:
+def _position(job: Job, lane: LaneView) -> int:
     """Count the jobs before this one, a listing's page at most; none if it just left the queue."""
-    waiting = itertools.islice(runtime.ledger.lane(job.lane).waiting(), PAGE)
-    markers = [marker.key for marker in waiting]
-    if job.marker in markers:
-        return markers.index(job.marker)
-    return PAGE if len(markers) == PAGE else 0
+    listed = 0
+    for marker in itertools.islice(lane.waiting(), PAGE):
+        if marker.key == job.marker:
+            return listed
+        listed += 1
+    return PAGE if listed == PAGE else 0
 
 
 def _metrics(job: Job) -> schemas.Metrics:

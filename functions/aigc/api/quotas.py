@@ -190,7 +190,7 @@ def _charge_unless_repeat(call: Call, order: Order, charge: Charge) -> None:
     try:
         _charge(order, call.caller, call.runtime, charge)
     except HttpError:
-        if not is_repeat(call, order):
+        if not is_repeat(call.runtime, order):
             raise
         charge.give_back()
 
@@ -242,10 +242,9 @@ def _allowance(caller: Caller, period: Period, limit: int, runtime: Runtime) -> 
     return runtime.memory.of(Allowances).of(caller, period, limit, runtime.now())
 
 
-def is_repeat(call: Call, order: Order) -> bool:
-    """Whether the order was accepted before; only an order with a name of its own can have been."""
-    is_named = call.request.header("idempotency-key").strip() or order.task.session_id
-    return bool(is_named) and call.runtime.ledger.read(order.id) is not None
+def is_repeat(runtime: Runtime, order: Order) -> bool:
+    """Whether the order was accepted before; only an order whose id is derived can have been."""
+    return order.is_repeatable and runtime.ledger.read(order.id) is not None
 
 
 def _retry(period: Period, runtime: Runtime) -> dict[str, str]:

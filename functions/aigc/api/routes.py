@@ -81,6 +81,41 @@ def docs(call: Call) -> HttpResponse:
     return built_document("docs.html", call.request)
 
 
+def openai_models(call: Call) -> HttpResponse:
+    """List the models for clients of OpenAI's API."""
+    from aigc.api.openai.models import list_models  # noqa: PLC0415  rarely used
+
+    return list_models(call)
+
+
+def openai_model(call: Call) -> HttpResponse:
+    """Describe a model for clients of OpenAI's API."""
+    from aigc.api.openai.models import get_model  # noqa: PLC0415  rarely used
+
+    return get_model(call)
+
+
+def openai_generate(call: Call) -> HttpResponse:
+    """Make images for clients of OpenAI's API."""
+    from aigc.api.openai.images import generate  # noqa: PLC0415  other paths do not need it
+
+    return generate(call)
+
+
+def openai_edit(call: Call) -> HttpResponse:
+    """Edit images for clients of OpenAI's API."""
+    from aigc.api.openai.images import edit  # noqa: PLC0415  other paths do not need it
+
+    return edit(call)
+
+
+def mcp(call: Call) -> HttpResponse:
+    """Answer a message of the Model Context Protocol."""
+    from aigc.api.mcp.rpc import respond  # noqa: PLC0415  other paths do not need it
+
+    return respond(call)
+
+
 def home(call: Call) -> HttpResponse:
     """Point to the documentation: API Gateway drops `Location`, so the body names it too."""
     docs_url = f"{call.base_url}/docs"
@@ -91,6 +126,12 @@ def favicon(_call: Call) -> HttpResponse:
     """Tell a browser that there is no icon, so that it does not ask again for a day."""
     return HttpResponse(status=204, headers={"Cache-Control": "public, max-age=86400"})
 
+
+OPENAI = "/openai/v1"
+"""Base path of OpenAI's API; all errors below it are in its form."""
+
+MCP = "/mcp"
+"""Path of the Model Context Protocol; all errors there are in its form."""
 
 _ENDPOINT = f"/(?P<endpoint>{'|'.join(ENDPOINTS)})"
 _OWNER = f"/(?P<endpoint>{'|'.join(ENDPOINTS)}|tencent-vod/v1|tencent-mps/v1)"
@@ -131,6 +172,35 @@ ROUTES = (
         query=("storage_type",),
     ),
     Route("usage", "GET", re.compile("/v1/usage"), usage, query=("from", "to")),
+    Route(
+        "openai_models",
+        "GET",
+        re.compile(f"{OPENAI}/models"),
+        openai_models,
+        error_format="openai",
+    ),
+    Route(
+        "openai_model",
+        "GET",
+        re.compile(f"{OPENAI}/models/(?P<model>.+)"),  # a full name has a slash
+        openai_model,
+        error_format="openai",
+    ),
+    Route(
+        "openai_generate",
+        "POST",
+        re.compile(f"{OPENAI}/images/generations"),
+        openai_generate,
+        error_format="openai",
+    ),
+    Route(
+        "openai_edit",
+        "POST",
+        re.compile(f"{OPENAI}/images/edits"),
+        openai_edit,
+        error_format="openai",
+    ),
+    Route("mcp", "POST", re.compile(MCP), mcp, error_format="mcp"),
     Route("health", "GET", re.compile("/health"), health, is_open=True),
     Route("openapi", "GET", re.compile(r"/openapi\.json"), openapi, is_open=True),
     Route("docs", "GET", re.compile("/docs"), docs, is_open=True),
@@ -160,7 +230,7 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     try:
         response = _respond(request, runtime)
     except AigcError as error:
-        response = refusal(error, request.request_id, _error_format(error, request))
+        response = refusal(error, request.request_id, error_format(request, error))
         fault = {"error": type(error).__name__, "detail": _for_the_log(error)}
         note(**fault)
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -224,14 +294,19 @@ def _found(path: str) -> list[Route]:
     return [route for route in ROUTES if route.path.fullmatch(path)]
 
 
-def _error_format(error: AigcError, request: HttpRequest) -> ErrorFormat:
-    """Choose the format of an error; without a key it does not depend on the path.
+def error_format(request: HttpRequest, error: AigcError | None = None) -> ErrorFormat:
+    """Choose the format of an error; without a key it does not depend on the routes.
 
     A path without a route may come from any client: both formats are sent.
     """
+    path = _path(request)
+    if path.startswith(f"{OPENAI}/"):
+        return "openai"
+    if path == MCP:
+        return "mcp"
     if isinstance(error, HttpError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "both"
-    return next((route.error_format for route in _found(_path(request))), "both")
+    return next((route.error_format for route in _found(path)), "both")
 
 
 def _caller(request: HttpRequest, runtime: Runtime, routes: list[Route]) -> Caller:

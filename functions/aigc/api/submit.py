@@ -12,7 +12,7 @@ from pydantic import ValidationError, WithJsonSchema, field_validator
 from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError
 from aigc.api.inputs import taken_in
-from aigc.api.progress import outcome, watch
+from aigc.api.progress import SeenRequests, outcome, watch
 from aigc.api.quotas import charged, check_kind, is_repeat
 from aigc.api.webhooks import webhook_url
 from aigc.api.wishes import patience, priority, start_by
@@ -91,21 +91,39 @@ def submit(call: Call) -> HttpResponse:
     """Accept a task, and answer at once, or with its result where the caller waits for it."""
     kind = ENDPOINTS[call.path["endpoint"]]
     check_kind(call.caller, kind)
-    body = snake(json_body(call.request))
-    result_place = _result_place(body.pop("result", None))
-    told_at = webhook_url(call, body.pop("webhook_url", None))
-    task = _task(call, kind, body)
-    order = _order(call, kind, task, result_place)
+    job = accept_order(call, read_order(call, kind, snake(json_body(call.request))))
+    call.runtime.memory.of(SeenRequests).note(job)
+    answer = _outcome_in_time(job, call) or HttpResponse(status=200, body=_submitted(job, call))
+    return answer.with_headers({FAL_REQUEST_ID: job.id})
+
+
+def read_order(call: Call, kind: str, body: dict[str, Any]) -> Order:
+    """Check a body, with keys in snake_case, and return the order; nothing is paid or stored.
+
+    Raises:
+        InvalidRequestError: A field is wrong.
+    """
+    fields = dict(body)
+    asked = _result_place(fields.pop("result", None))
+    url = webhook_url(call, fields.pop("webhook_url", None))
+    return replace(_order(call, kind, _task(call, kind, fields), asked), webhook_url=url)
+
+
+def accept_order(call: Call, order: Order) -> Job:
+    """Charge an order to the key, store its inputs and accept it; a repeat finds its job.
+
+    Raises:
+        HttpError: A limit of the key is reached.
+        InvalidRequestError: An input is wrong, or another order has the same name.
+    """
     with charged(call, order) as charge:
-        order = replace(order, task=_taken_in(order, call), webhook_url=told_at)
+        order = replace(order, task=_taken_in(order, call))
         accepted = accept(order, call.runtime)
         if not accepted.is_new:
             charge.give_back()
             _check_repeat(call, order, accepted.job)
-    job = accepted.job
-    note(job=job.id)
-    answer = _outcome_in_time(job, call) or HttpResponse(status=200, body=_submitted(job, call))
-    return answer.with_headers({FAL_REQUEST_ID: job.id})
+    note(job=accepted.job.id)
+    return accepted.job
 
 
 def _taken_in(order: Order, call: Call) -> Task:
@@ -113,7 +131,7 @@ def _taken_in(order: Order, call: Call) -> Task:
     try:
         return taken_in(order.task, call.runtime)
     except InvalidRequestError:
-        if not is_repeat(call, order):
+        if not is_repeat(call.runtime, order):
             raise
         return order.task
 

@@ -47,6 +47,11 @@ other: the winner and generation g+1 cannot both go on.
 
 The keys of a contest may be removed a lease after the last moment at which it could be entered: a
 contender that read the old state may be at work until then.
+
+The keys of a creation that died and was never repeated are removed by a lifecycle rule, each when
+its last write is days old. A repeat may come at that very time. It has written `abort` to each
+generation that it left behind, which is a new write; so a contender that enters such a generation
+anew, since its other keys are gone, finds the flag and gives up.
 """
 
 from __future__ import annotations
@@ -133,7 +138,7 @@ class Contest:
             found = None if is_aborted else self._wait_for(find, PAUSES_S)
             if found is not None:
                 return found
-            if not self._abort(place) and not self._has_expired(place):
+            if not self._abort(place) and not self._outlive(place):
                 found = self._wait_for(find, MORE_PAUSES_S)
                 if found is not None:
                     return found
@@ -199,6 +204,17 @@ class Contest:
             return False
         self._store.put(f"{place}/abort", b"{}")
         return not self._is_committed(place)
+
+    def _outlive(self, place: str) -> bool:
+        """End a generation whose contenders are dead; False if one may be at work.
+
+        Its keys may be removed for their age at any time, and it could be entered anew: then the
+        flag stops the winner.
+        """
+        if not self._has_expired(place):
+            return False
+        self._store.put(f"{place}/abort", b"{}")
+        return self.is_expired(self._store.get(f"{place}/commit"))
 
     def _is_committed(self, place: str) -> bool:
         return self._store.get(f"{place}/commit") is not None

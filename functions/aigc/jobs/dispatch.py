@@ -63,11 +63,13 @@ class _Corrections:
     """What a pump knows better than a listing, which may be late."""
 
     claimed: set[tuple[str, int]] = field(default_factory=set)
-    """Revisions of jobs that another invocation has claimed."""
+    """Revisions of jobs that were claimed."""
     taken: set[int] = field(default_factory=set)
     """Slots that were found taken, or were taken by this pump."""
     released: set[int] = field(default_factory=set)
     """Slots that were released by this invocation."""
+    lost: set[int] = field(default_factory=set)
+    """Slots that were lost while the job was claimed; each is tried once more."""
 
     def take(self, number: int) -> None:
         """Note that a slot is taken."""
@@ -126,17 +128,25 @@ def _holds_slot(submitted: Job | None, fresh: Job) -> bool:
 
 
 def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> Job | None:
-    """Take the slot, claim the job and submit it; None where another invocation was faster."""
+    """Take the slot, claim the job and submit it; None where another invocation was faster.
+
+    The slot's first step is a filter. The rest of its contest and the claim are made at the same
+    time: they do not depend on each other, and both are rarely lost after it.
+    """
     ledger = runtime.ledger
     corrections.take(number)
-    slot = ledger.slots.take(job.lane, number, job.id)
+    slot = ledger.slots.begin(job.lane, number, job.id)
     if slot is None:
         return None
-    claimed = ledger.claim(job)
-    if claimed is None:
+    is_held, claimed = runtime.parallel(
+        lambda: ledger.slots.win(job.lane, slot, job.id), lambda: ledger.claim(job)
+    )
+    if not is_held or claimed is None:
         corrections.claimed.add((job.id, job.revision))
-        if ledger.slots.release(job.lane, slot, job.id):
+        if is_held and ledger.slots.release(job.lane, slot, job.id):
             corrections.release(number)
+        if claimed is not None:
+            _give_claim_back(claimed, number, runtime, corrections)
         return None
     submitting = claimed.submit(slot, runtime.now(), ledger.owned_until())
     submitted = submit_task(ledger.write(submitting), runtime)
@@ -145,14 +155,25 @@ def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -
     return submitted
 
 
+def _give_claim_back(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> None:
+    """Write the next revision of a job whose slot another contender won: a new claim is possible.
+
+    The winner of the slot could not claim the job meanwhile, so it may have released the slot
+    again. The pump lists the lane once more, or the slot would stay idle until the next sweep.
+    """
+    runtime.ledger.write(job.give_back())
+    if number not in corrections.lost:
+        corrections.lost.add(number)
+        corrections.taken.discard(number)
+
+
 def _next_job(
     markers: Iterator[Marker], runtime: Runtime, fresh: Job | None, corrections: _Corrections
 ) -> Job | None:
     """Return the first job that waits and may be claimed, and remove markers of no such job."""
     for marker in markers:
-        is_fresh = fresh is not None and fresh.marker == marker.key
         try:
-            job = fresh if is_fresh else runtime.ledger.read(marker.job_id)
+            job = _read(marker, runtime, fresh, corrections)
         except BadRecordError:
             logger.exception("job_unreadable", extra={"job": marker.job_id})
             continue
@@ -161,6 +182,16 @@ def _next_job(
         elif (job.id, job.revision) not in corrections.claimed and expire(job, runtime) is job:
             return job
     return None
+
+
+def _read(
+    marker: Marker, runtime: Runtime, fresh: Job | None, corrections: _Corrections
+) -> Job | None:
+    """Read a marker's job; the fresh job is read only if its first revision was claimed."""
+    is_fresh = fresh is not None and fresh.marker == marker.key
+    if fresh is None or not is_fresh or (fresh.id, fresh.revision) in corrections.claimed:
+        return runtime.ledger.read(marker.job_id)
+    return fresh
 
 
 def _remove_orphaned_marker(marker: Marker, job: Job | None, runtime: Runtime) -> None:

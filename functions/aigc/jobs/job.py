@@ -5,6 +5,7 @@ A job is immutable. Each transition is a method that returns the changed job and
 | transition | from | to |
 |---|---|---|
 | `submit` | queued | submitting, owned |
+| `give_back` | queued | the same state, free for a new claim |
 | `withdraw` | submitting | queued: the task was not sent |
 | `submit_again` | submitting | submitting, ambiguous and owned |
 | `mark_ambiguous` | submitting | submitting, ambiguous |
@@ -187,6 +188,11 @@ class Job(Record):
         self._allow("submit", "queued")
         job = self._with_attempt(slot=slot, submitted_at=at)
         return with_fields(job, state="submitting", owned_until=owned_until)
+
+    def give_back(self) -> Job:
+        """Make a claimed job free for another claim, which its next revision allows."""
+        self._allow("give_back", "queued")
+        return with_fields(self, owned_until=None)
 
     def withdraw(self) -> Job:
         """Take a submission back that was not sent, since its slot was not won."""

@@ -10,12 +10,13 @@ that is unique to one attempt to take the slot. It is written together with `x` 
 losers; so the sweep finds the holder, although `x` and `y` may have been overwritten by losers.
 The record of its job names slot and token, and so shows whether an entry is the holder's.
 
-**Taking.** `take` is the splitter. `enter`, `mark` and `confirm` are its three steps for a call
-that is about to be answered: the second step reads and writes `y` in one round trip, by a
-create-if-absent and a read beside it. Two contenders can both win then only if they come within
-the same two round trips, the look of that create misses a key that was answered before, and the
-read beside it comes after its write. That costs no money: a lane runs one more task than it may
-until one of them ends. The number of contenders that come together bounds it.
+**Taking.** `take` is the splitter; `begin` is its first step and `win` the others. `enter`, `mark`
+and `confirm` are its three steps for a call that is about to be answered: the second step reads
+and writes `y` in one round trip, by a create-if-absent and a read beside it. Two contenders can
+both win then only if they come within the same two round trips, the look of that create misses a
+key that was answered before, and the read beside it comes after its write. That costs no money: a
+lane runs one more task than it may until one of them ends. The number of contenders that come
+together bounds it.
 
 **Releasing.** Only the holder of the job's claim releases its slot: first `x`, then `y` and the
 entry. While `y` is there, no contender can win. The delete of `y` is sent once. If its answer is
@@ -72,17 +73,28 @@ class Slots:
 
     def take(self, lane: str, number: int, job_id: str) -> Slot | None:
         """Take a slot for a job; None if another contender was faster."""
+        slot = self.begin(lane, number, job_id)
+        return slot if slot is not None and self.win(lane, slot, job_id) else None
+
+    def begin(self, lane: str, number: int, job_id: str) -> Slot | None:
+        """Take the first step; None if the slot is taken, after one request for most contenders."""
         slot = new_slot(number)
-        x, y = _keys(lane, number)
         entered, _ = self._parallel(*self._entering(lane, slot, job_id))
         if entered:
-            first, second = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
-            if second is None and _is_of(first, slot):
-                self._store.put(y, self._contest.ticket(slot.token))
-                if self.confirm(lane, slot):
-                    return slot
+            return slot
         self.leave(lane, slot, job_id)
         return None
+
+    def win(self, lane: str, slot: Slot, job_id: str) -> bool:
+        """Take the other steps; False if another contender was faster."""
+        x, y = _keys(lane, slot.number)
+        first, second = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+        if second is None and _is_of(first, slot):
+            self._store.put(y, self._contest.ticket(slot.token))
+            if self.confirm(lane, slot):
+                return True
+        self.leave(lane, slot, job_id)
+        return False
 
     def enter(self, lane: str, slot: Slot, job_id: str) -> bool:
         """Take the first step; False if the slot is taken: then it must be left."""

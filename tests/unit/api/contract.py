@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 
 from aigc.api.openapi.document import document, templates
-from aigc.api.routes import ROUTES
+from aigc.api.routes import MCP, OPENAI, ROUTES
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Answer
@@ -29,7 +29,9 @@ def check(method: str, path: str, answer: Answer) -> None:
     responses = _told("GET" if method == "HEAD" else method, path)
     if responses is None:
         assert answer.status in {401, 404, 405}, f"{answer.status} for {method} {path}"
-        _hold(answer.body, {"$ref": "#/components/schemas/Refusal"})
+        form = "OpenAIError" if path.startswith(f"{OPENAI}/") else "Refusal"
+        form = "RpcFailure" if path == MCP else form
+        _hold(answer.body, {"$ref": f"#/components/schemas/{form}"})
         return
     response = responses.get(str(answer.status))
     assert response, f"{method} {path} may not answer {answer.status}: {answer.body}"
@@ -62,7 +64,7 @@ def _told(method: str, path: str) -> Json | None:
             [template] = [
                 one
                 for one in templates(route.path.pattern)
-                if re.fullmatch(re.sub(r"{\w+}", "[^/]+", one), path)
+                if re.fullmatch(re.sub(r"{\w+}", "[^/]+", one.replace("{model}", ".+")), path)
             ]
             responses: Json = _document()["paths"][template][method.lower()]["responses"]
             return responses

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from aigc.api.errors import ENDED
-from aigc.errors import AmbiguousError
+from aigc.api.progress import MOST_SEEN, SeenRequests
+from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.job import ErrorType, JobError
 from tests.fakes import START, ClockWithEvents, InMemoryStore, picture
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from aigc.jobs.ports import Listed
     from tests.unit.api.client import Answer, Client
 
 
@@ -27,6 +29,13 @@ class UnreadableStore(InMemoryStore):
         if key.startswith("jobs/"):
             raise AmbiguousError("get", code="ClientNetworkError")
         return super().get(key)
+
+
+class UnlistedStore(InMemoryStore):
+    """Nothing can be listed."""
+
+    def list(self, prefix: str, *_: object) -> Sequence[Listed]:
+        raise ThrottledError(f"list {prefix}")
 
 
 def submitted(client: Client, path: str = IMAGE, **more: Any) -> str:
@@ -129,6 +138,68 @@ def test_status_asks_the_ledger_once_for_a_running_request(client: Client) -> No
     status_of(client, request_id)
 
     assert client.world.store.requests == [f"get jobs/{request_id}.json"]
+
+
+def test_status_takes_one_round_trip_in_every_state(client: Client) -> None:
+    world = client.world
+    world.parallel = world.store.round_trips.parallel
+    running, waiting, ended = submitted(client), submitted(client), submitted(client)
+    world.store.round_trips.count = 0
+
+    for request_id in (running, waiting):
+        world.memory = type(world.memory)()  # another instance
+        status_of(client, request_id)
+        status_of(client, request_id)
+
+    assert world.store.round_trips.count == 4
+    world.memory = type(world.memory)()
+    client.send("PUT", f"{IMAGE}/requests/{ended}/cancel")
+    world.store.round_trips.count = 0
+    assert status_of(client, ended).body["status"] == "COMPLETED"
+    assert world.store.round_trips.count == 1
+
+
+def test_status_lists_the_lane_only_of_requests_that_may_wait(client: Client) -> None:
+    store = client.world.store
+    running, waiting = submitted(client), submitted(client)
+    store.requests.clear()
+
+    for request_id in (running, waiting):
+        status_of(client, request_id)
+    known = [*store.requests]
+    client.world.memory = type(client.world.memory)()  # another instance
+    store.requests.clear()
+    status_of(client, running)
+    status_of(client, running)
+
+    listing, record = "list lanes/vod.image/", f"get jobs/{running}.json"
+    assert known == [record, f"get jobs/{waiting}.json", listing]
+    assert store.requests == [record, listing, record]
+
+
+def test_status_of_a_running_request_needs_no_listing(client: Client) -> None:
+    request_id = submitted(client)
+    client.world.memory = type(client.world.memory)()
+    unlisted = UnlistedStore(client.world.clock)
+    unlisted.objects = client.world.store.objects
+    client.world.store = unlisted
+
+    answer = status_of(client, request_id)
+
+    assert answer.body["status"] == "IN_PROGRESS"
+
+
+def test_an_instance_remembers_the_last_requests_only(client: Client) -> None:
+    seen = SeenRequests()
+    job = client.world.runtime().ledger.read(submitted(client))
+    assert job is not None
+
+    for number in range(MOST_SEEN + 1):
+        seen.note(job.model_copy(update={"id": str(number)}))
+
+    assert len(seen.waited) == MOST_SEEN
+    assert seen.may_wait("0")
+    assert not seen.may_wait("1")
 
 
 # Result

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +20,7 @@ from tests.fakes import InMemoryStore, World, build_settings, build_world
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
 CONTEXT = {"function_name": "gateway", "request_id": "invocation-1"}
 
 
@@ -104,3 +108,17 @@ def test_cloud_that_fails_is_worth_a_warning(
     assert answer["statusCode"] == 503
     assert (warning["event"], warning["level"]) == ("call_failed", "warning")
     assert (last["route"], last["status"]) == ("status", 503)
+
+
+def test_other_paths_load_nothing_of_openais_api() -> None:
+    program = (
+        "import sys, gateway\n"
+        "loaded = [name for name in sys.modules if name.startswith('aigc.api.openai.')]\n"
+        "assert not loaded, loaded"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr

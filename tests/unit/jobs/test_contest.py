@@ -184,6 +184,20 @@ def test_a_creation_whose_winner_died_is_looked_for_before_it_is_made_again(
     assert found == "made just before it died"
 
 
+def test_a_generation_whose_old_keys_are_removed_is_not_won_beside_the_next(
+    clock: ManualClock,
+) -> None:
+    store = InMemoryStore(clock)
+    assert contest(store, clock).create_once("k", lambda: None) is None
+    died = [listed.key for listed in store.list("k/")]
+    clock.pass_time(7 * 86400)
+
+    assert contest(store, clock).create_once("k", lambda: None) is None
+    store.delete(*died)  # as a lifecycle rule does
+    with pytest.raises(AmbiguousError):
+        contest(store, clock).create_once("k", lambda: None)
+
+
 def test_a_winner_that_finds_its_generation_aborted_gives_up(clock: ManualClock) -> None:
     store = InMemoryStore(clock)
     store.put("k/000/abort", b"{}")

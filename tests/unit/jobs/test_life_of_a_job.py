@@ -464,6 +464,43 @@ def test_a_submit_takes_four_round_trips_or_three_when_the_lane_is_full(
     assert (guessed.round_trips, guessed.requests) == (3, 10)
 
 
+def test_a_job_that_waits_is_started_within_eight_round_trips(world: World) -> None:
+    first, second = accepted(world), accepted(world)
+    world.store.delete(*world.ledger_keys("lanes/vod.image/slots/"))
+
+    with Cost(world) as start:
+        pump("vod.image", runtime_in_parallel(world))
+
+    assert read(world, first).state == read(world, second).state == "running"
+    # list, read, begin, four for claim and slot, `submitting`; the call; `running`, list
+    assert start.round_trips == 8 + 2
+
+
+def test_a_job_whose_slot_is_lost_at_the_last_step_can_be_claimed_at_once(world: World) -> None:
+    class Overwriting(InMemoryStore):
+        def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+            super().put(key, body, content_type)
+            if key == "lanes/vod.image/slots/0000/y":
+                rival = world.runtime().ledger.slots._contest.ticket("rival")  # noqa: SLF001
+                super().put("lanes/vod.image/slots/0000/x", rival)
+
+    _, second = accepted(world), accepted(world)
+    world.store.delete(*world.ledger_keys("lanes/vod.image/slots/"))
+    calm, weak = world.store, Overwriting(world.clock)
+    weak.objects, weak._keys = calm.objects, calm._keys  # noqa: SLF001
+
+    world.store = weak
+    pump("vod.image", world.runtime())
+    lost = read(world, second)
+    world.store = calm
+    world.store.delete(*world.ledger_keys("lanes/vod.image/slots/"))
+    pump("vod.image", world.runtime())
+
+    assert lost.state == "queued"
+    assert read(world, second).state == "running"
+    assert len(world.vendor.tasks) == 2
+
+
 def test_the_status_of_a_running_job_takes_one_round_trip(world: World) -> None:
     job = accepted(world)
     world.vendor.calls.clear()

@@ -28,6 +28,7 @@ PICTURE = Picture(key="a-1.png", content_type="image/png", width=1, height=1, si
 
 TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     "submit": (lambda job: job.submit(SLOT, NOW, LATER), {"queued": "submitting"}),
+    "give_back": (lambda job: job.give_back(), {"queued": "queued"}),
     "withdraw": (lambda job: job.withdraw(), {"submitting": "queued"}),
     "submit_again": (lambda job: job.submit_again(LATER), {"submitting": "submitting"}),
     "mark_ambiguous": (lambda job: job.mark_ambiguous(), {"submitting": "submitting"}),

@@ -154,7 +154,7 @@ def _operation(route: Route, path: str) -> Json:
         "tags": [operation.group],
         "summary": f"{operation.summary}: {kind}" if kind else operation.summary,
         "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in parameters],
-        **({"requestBody": _body(body)} if body else {}),
+        **({"requestBody": _body(body, is_form_too=operation.is_form_too)} if body else {}),
         "responses": {
             str(status): {"$ref": f"#/components/responses/{route.name}_{status}"}
             for status in _statuses(operation)
@@ -198,8 +198,10 @@ def _below(path: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield route.name, _operation_id(route, other)
 
 
-def _body(shape: type) -> Json:
-    return {"required": True, "content": _schemas().content([shape])}
+def _body(shape: type, *, is_form_too: bool = False) -> Json:
+    content = _schemas().content([shape])
+    form = {"multipart/form-data": {"schema": _schemas().ref(shape)}} if is_form_too else {}
+    return {"required": True, "content": content | form}
 
 
 def _webhook() -> Json:

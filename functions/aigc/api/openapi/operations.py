@@ -48,6 +48,8 @@ class Operation:
     faults: frozenset[Fault] = frozenset()
     body: Any = None
     """Type of the body; that of a submit follows from its path."""
+    is_form_too: bool = False
+    """Whether the body may also be a form, with files in the place of texts."""
     can_have_failed: bool = False
     """Whether it also answers why a request ended without a result."""
     leads_to: tuple[str, ...] = ()
@@ -61,7 +63,12 @@ GROUPS: Mapping[str, str] = {
     " goes on by itself.",
     "Requests": "A submit answers with the URLs of its request. A client that has only the id finds"
     " the request under the path it was submitted to, or under the first two parts of that path.",
+    "OpenAI": "OpenAI's Images API, for its clients: the base URL is `/openai/v1`. A call answers"
+    " with the images. If the time is not enough, it answers with 504, and the same call again"
+    " waits for the same request.",
     "Jobs and usage": "Jobs of calls and of uploads are in one list.",
+    "MCP": "The Model Context Protocol, for agents: streamable HTTP without sessions. A POST takes"
+    " one message and answers with JSON.",
     "Service": "The service itself.",
     "Webhooks": "Calls that the service makes, to a URL that a submit names.",
 }
@@ -138,6 +145,58 @@ _PLATFORM = {
     )
 }
 _UNCHANGED = {304: Answer(means="The body is the one that `If-None-Match` names.", content_type="")}
+
+
+_OPENAI_ERRORS = {
+    400: "The request cannot be carried out, or was refused by the vendor; `param` names a field.",
+    401: "The API key is missing or wrong.",
+    403: "The key is not allowed to make this, or the price is not known.",
+    404: "There is no such model or path.",
+    410: "The request was cancelled.",
+    413: "The body has more than 6 MiB: give images by URL.",
+    415: "The body is neither JSON nor a form, or it is compressed.",
+    429: "A limit of the key is reached, or Tencent Cloud gets too many requests.",
+    500: "The task failed at the vendor, or this service has a defect: `code` says which.",
+    503: "Tencent Cloud refused a request of the service, has no room, or did not answer.",
+    504: "The request goes on: the same call again waits for it. Or the task was not sent within"
+    " `X-Fal-Request-Timeout`: `code` says which.",
+    507: "The vendor had no room through all attempts: make the call later.",
+}
+"""Status of an error in OpenAI's form → what it means."""
+
+
+def _openai_errors(*statuses: int) -> dict[int, Answer]:
+    return {
+        status: Answer(means=_OPENAI_ERRORS[status], shapes=(schemas.OpenAIError,))
+        for status in statuses
+    }
+
+
+_OPENAI_IMAGES = {
+    200: Answer(
+        means="The images; with `async`, the URLs of the request.", shapes=(schemas.OpenAIImages,)
+    ),
+    **_PLATFORM,
+    **_openai_errors(*_OPENAI_ERRORS),
+}
+_OPENAI_MODELS = _openai_errors(400, 401, 404, 429, 500, 503)
+
+
+_MCP_ERRORS = {
+    400: "The message or a header is wrong.",
+    401: "The API key is missing or wrong.",
+    403: "The origin of the page is not allowed.",
+    404: "There is no such method in this revision of the protocol.",
+    405: "There is nothing to get or to delete: `Allow` names the methods.",
+    406: "The caller does not accept JSON; or, as an answer of the Function URL itself without this"
+    " body, the body has more than 6 MiB.",
+    413: "The body has more than 6 MiB: give images by URL.",
+    415: "The body is compressed.",
+    429: "The key's calls of this minute are used up, or Tencent Cloud gets too many requests.",
+    500: "A defect of this service; its log has the details.",
+    503: "Tencent Cloud refused a request of the service, or did not answer.",
+}
+"""Status of an error of MCP → what it means."""
 
 
 # Operations
@@ -282,6 +341,54 @@ OPERATIONS: Mapping[str, Operation] = {
         faults=_KEYED,
         parameters=("If-None-Match",),
     ),
+    "openai_models": Operation(
+        group="OpenAI",
+        summary="List the models by their names for OpenAI's clients",
+        answers={
+            200: Answer(means="The models.", shapes=(schemas.OpenAIModelList,)),
+            **_OPENAI_MODELS,
+        },
+    ),
+    "openai_model": Operation(
+        group="OpenAI",
+        summary="Get a model by its name for OpenAI's clients",
+        answers={
+            200: Answer(means="The model.", shapes=(schemas.OpenAIModel,)),
+            **_OPENAI_MODELS,
+        },
+    ),
+    "openai_generate": Operation(
+        group="OpenAI",
+        summary="Generate images as OpenAI's clients do",
+        answers=_OPENAI_IMAGES,
+        body=schemas.OpenAIGeneration,
+        parameters=("Idempotency-Key", "X-Stainless-Retry-Count"),
+    ),
+    "openai_edit": Operation(
+        group="OpenAI",
+        summary="Edit images as OpenAI's clients do",
+        answers=_OPENAI_IMAGES,
+        body=schemas.OpenAIEdit,
+        is_form_too=True,
+        parameters=("Idempotency-Key", "X-Stainless-Retry-Count"),
+    ),
+    "mcp": Operation(
+        group="MCP",
+        summary="Answer a message of the Model Context Protocol",
+        answers={
+            200: Answer(
+                means="The answer to a request. Revisions before 2026-07-28 also have errors with"
+                " this status.",
+                shapes=(schemas.RpcAnswer, schemas.RpcFailure),
+            ),
+            202: Answer(means="A notification was received.", content_type=""),
+            **{
+                status: Answer(means=means, shapes=(schemas.RpcFailure,))
+                for status, means in _MCP_ERRORS.items()
+            },
+        },
+        body=schemas.RpcMessage,
+    ),
     "health": Operation(
         group="Service",
         summary="Check that the service runs",
@@ -333,6 +440,17 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "in": "path",
         "description": "The `request_id` of the answer to a submit.",
         "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]{1,64}$"},
+    },
+    "model": {
+        "in": "path",
+        "description": "Name of the model; a slash in it may be sent as it is or as `%2F`.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "X-Stainless-Retry-Count": {
+        "in": "header",
+        "description": "How often OpenAI's SDK has repeated this call, as it says itself: a repeat"
+        " gets the images again that were answered to an earlier attempt.",
+        "schema": {"type": "string"},
     },
     "key": {
         "in": "path",

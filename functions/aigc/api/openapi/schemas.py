@@ -719,3 +719,184 @@ class CallbackTaken(TypedDict):
 
     code: Literal[0]
     """Always 0: VOD need not repeat the callback."""
+
+
+# OpenAI's Images API
+
+
+class OpenAIErrorBody(TypedDict):
+    """Content of an error in the form of OpenAI's API."""
+
+    message: str
+    """What is wrong, in words, and what is allowed."""
+    type: str
+    """Kind of the error, as OpenAI names it."""
+    param: str | None
+    """The field that is wrong; null if it is none."""
+    code: str
+    """What is wrong, as a word for programs."""
+    request_id: str
+    """Id of the request, or of the invocation if there is no request."""
+
+
+class OpenAIError(TypedDict):
+    """An error in the form of OpenAI's API."""
+
+    error: OpenAIErrorBody
+    """Content of the error."""
+
+
+class OpenAIModel(TypedDict):
+    """A model, as OpenAI's API describes it."""
+
+    id: str
+    """Name of the model: `<kind>/<name>-<version>`, or short `<name>-<version>`."""
+    object: Literal["model"]
+    """Always `model`."""
+    created: int
+    """Unix time of the catalogue."""
+    owned_by: str
+    """The vendor's product that runs the model."""
+
+
+class OpenAIModelList(TypedDict):
+    """Models, as OpenAI's API lists them."""
+
+    object: Literal["list"]
+    """Always `list`."""
+    data: list[OpenAIModel]
+    """The models that the key may use."""
+
+
+class OpenAIImage(TypedDict):
+    """One finished image."""
+
+    url: str
+    """URL of the image, valid for an hour."""
+    b64_json: NotRequired[str]
+    """The image in Base64, unless `response_format` is `url` or the images are too large."""
+
+
+class OpenAIImages(TypedDict):
+    """The answer to a generation or an edit; with `async` without images."""
+
+    created: int
+    """Unix time at which the request ended or, with `async`, was accepted."""
+    data: list[OpenAIImage]
+    """The images; empty with `async`."""
+    output_format: NotRequired[str]
+    """File format of the images."""
+    size: NotRequired[str]
+    """Width and height of the first image in pixels."""
+    request_id: str
+    """Id of the request, for the other paths of this API."""
+    warnings: list[str]
+    """What was ignored or could not be checked."""
+    id: NotRequired[str]
+    """The same id, with `async`."""
+    status: NotRequired[Literal["IN_QUEUE"]]
+    """Only with `async`: the request was accepted."""
+    status_url: NotRequired[str]
+    """Only with `async`: URL of the status."""
+    response_url: NotRequired[str]
+    """Only with `async`: URL of the result."""
+    cancel_url: NotRequired[str]
+    """Only with `async`: URL that cancels the request with PUT."""
+
+
+class _OpenAIRequest(TypedDict, total=False):
+    """Fields that generations and edits have in common."""
+
+    n: Annotated[int, Field(ge=1, le=10)] | None
+    """Number of images; more than 1 only with models that make several."""
+    size: str | None
+    """`auto`, or `<width>x<height>` within what the model can make."""
+    quality: Literal["auto", "low", "medium", "high", "standard", "hd"] | None
+    """Level of quality, for models that have levels; otherwise ignored with a warning."""
+    output_format: Literal["png", "jpeg"] | None
+    """File format of the images."""
+    background: Literal["auto", "opaque", "transparent"] | None
+    """Background; `transparent` only with OG."""
+    response_format: Literal["url", "b64_json"] | None
+    """`url`: the answer has only URLs. Otherwise it also has the images in Base64."""
+    user: str | None
+    """Name of the end user: users do not find each other's requests."""
+
+
+class OpenAIGeneration(_OpenAIRequest):
+    """A generation, as OpenAI's clients send it.
+
+    Other fields are those of the kind's submit, and `async`: true answers at once with the URLs of
+    the request.
+    """
+
+    model: str
+    """Name of the model, as `/models` lists it."""
+    prompt: str
+    """What to draw."""
+
+
+class OpenAIEdit(_OpenAIRequest):
+    """An edit, as OpenAI's clients send it.
+
+    Other fields are those of the kind's submit, and `async`: true answers at once with the URLs of
+    the request.
+    """
+
+    model: str
+    """Name of the model, as `/models` lists it."""
+    prompt: str
+    """What to draw."""
+    image: str | list[str]
+    """The images to start from, as URLs or in Base64; in a form, as files."""
+    mask: NotRequired[str | None]
+    """A mask, as a URL or in Base64; in a form, as a file. Only with OG."""
+
+
+# MCP
+
+
+class RpcMessage(TypedDict):
+    """A message of JSON-RPC, as the Model Context Protocol has them."""
+
+    jsonrpc: Literal["2.0"]
+    """Version of JSON-RPC."""
+    id: NotRequired[str | int]
+    """Id of a request; a notification has none."""
+    method: str
+    """Such as `tools/list` or `tools/call`."""
+    params: NotRequired[dict[str, Any]]
+    """Parameters of the method."""
+
+
+class RpcAnswer(TypedDict):
+    """The answer to a request of JSON-RPC."""
+
+    jsonrpc: Literal["2.0"]
+    """Version of JSON-RPC."""
+    id: str | int
+    """Id of the request."""
+    result: dict[str, Any]
+    """What the method returns. A tool that was refused returns `isError` and a text."""
+
+
+class RpcErrorBody(TypedDict):
+    """An error of JSON-RPC."""
+
+    code: int
+    """Code of JSON-RPC or of MCP."""
+    message: str
+    """What is wrong, in words."""
+    data: NotRequired[dict[str, Any]]
+    """More, for programs."""
+
+
+class RpcFailure(TypedDict):
+    """The answer to a message that was refused."""
+
+    jsonrpc: Literal["2.0"]
+    """Version of JSON-RPC."""
+    id: str | int | None
+    """Id of the request; null if it was not read."""
+    error: RpcErrorBody
+    """The error."""

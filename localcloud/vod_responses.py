@@ -1,4 +1,4 @@
-"""How VOD writes a task down: in its own words, with everything that it leaves empty."""
+"""VOD's representations of a task in responses and events, with all fields."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ TASK_TYPES = {
 _NO_TIME = "0000-00-00T00:00:00Z"
 
 
-def whole(task: Task) -> dict[str, Any]:
-    """Write a task as DescribeTaskDetail does: what other types of task have is null."""
+def detail_response(task: Task) -> dict[str, Any]:
+    """Build the response of DescribeTaskDetail; the fields of other task types are null."""
     kind = TASK_TYPES[task.action]
     names = schema.fields("vod", VERSION, "DescribeTaskDetailResponse")
-    nothing = dict.fromkeys(name for name in names if name != "RequestId")
-    return {**nothing, "TaskType": kind, **_times(task), kind: detail(task)}
+    empty = dict.fromkeys(name for name in names if name != "RequestId")
+    return {**empty, "TaskType": kind, **_times(task), kind: task_fields(task)}
 
 
-def detail(task: Task) -> dict[str, Any]:
-    """Write a task as the events do, and DescribeTaskDetail inside."""
+def task_fields(task: Task) -> dict[str, Any]:
+    """Build the fields of a task in events and in DescribeTaskDetail."""
     kind = TASK_TYPES[task.action]
     error = task.error
     if task.state == ABORTED:
         error = Failure(0, "OperationCanceled", "the task was aborted")
-    everything = {
+    all_fields = {
         "TaskId": task.task_id,
         "Status": FINISH if task.has_ended else PROCESSING,
         "ErrCode": error.code if error else 0,
         "ErrCodeExt": error.ext if error else "",
         "Message": error.message if error else "",
         "Progress": {WAITING: 0, PROCESSING: 50}.get(task.state, 100),
-        "Input": _echo(task, kind),
-        "Output": {"FileInfos": [_output(task, result) for result in task.results]},
+        "Input": _input_fields(task, kind),
+        "Output": {"FileInfos": [_output_file(task, result) for result in task.results]},
         "SessionId": task.session_id,
         "SessionContext": task.session_context,
     }
-    known = schema.fields("vod", VERSION, kind)  # a scene's task has no ErrCodeExt
-    return {name: value for name, value in everything.items() if name in known}
+    model_fields = schema.fields("vod", VERSION, kind)  # scene tasks have no ErrCodeExt
+    return {name: value for name, value in all_fields.items() if name in model_fields}
 
 
-def _echo(task: Task, kind: str) -> dict[str, Any]:
+def _input_fields(task: Task, kind: str) -> dict[str, Any]:
     params = {"OutputConfig": {}, **task.params}
-    echo = schema.filled("vod", VERSION, f"{kind}Input", params)
-    output = echo.get("OutputConfig") or {}
+    input_fields = schema.with_all_fields("vod", VERSION, f"{kind}Input", params)
+    output = input_fields.get("OutputConfig") or {}
     output["ExpireTime"] = output.get("ExpireTime") or _NO_TIME
-    for file in echo.get("FileInfos") or []:
+    for file in input_fields.get("FileInfos") or []:
         file.pop("Base64", None)
-    return echo
+    return input_fields
 
 
-def _output(task: Task, result: dict[str, Any]) -> dict[str, Any]:
+def _output_file(task: Task, result: dict[str, Any]) -> dict[str, Any]:
     output = task.params.get("OutputConfig") or {}
     expires_at = result["expires_at"]
     return {
         "StorageMode": output.get("StorageMode") or "Temporary",
         "MediaName": output.get("MediaName") or "",
         "ClassId": output.get("ClassId") or 0,
-        "ExpireTime": _NO_TIME if expires_at is None else time(expires_at),
+        "ExpireTime": _NO_TIME if expires_at is None else format_time(expires_at),
         "FileType": "",
         "FileUrl": result["url"],
         "FileId": result["file_id"],
@@ -78,14 +78,14 @@ def _output(task: Task, result: dict[str, Any]) -> dict[str, Any]:
 def _times(task: Task) -> dict[str, str]:
     return {
         "Status": task.state,
-        "CreateTime": time(task.created_at),
-        "BeginProcessTime": _NO_TIME if task.started_at is None else time(task.started_at),
-        "FinishTime": _NO_TIME if task.finished_at is None else time(task.finished_at),
+        "CreateTime": format_time(task.created_at),
+        "BeginProcessTime": _NO_TIME if task.started_at is None else format_time(task.started_at),
+        "FinishTime": _NO_TIME if task.finished_at is None else format_time(task.finished_at),
     }
 
 
 def summary(task: Task) -> dict[str, Any]:
-    """Write a task as DescribeTasks does."""
+    """Build the entry of a task in DescribeTasks."""
     return {
         "TaskId": task.task_id,
         "FileId": "",
@@ -96,6 +96,6 @@ def summary(task: Task) -> dict[str, Any]:
     }
 
 
-def time(moment: float) -> str:
-    """Write a time as VOD does."""
+def format_time(moment: float) -> str:
+    """Format a time as VOD does."""
     return datetime.fromtimestamp(int(moment), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Many calls a second on the gateway's address, with the system in processes of its own.
+"""A load generator: many calls a second to the gateway, with the system in its own processes.
 
 Calls follow a schedule and do not wait for earlier answers, so a slow answer delays no later call;
 latency counts from the moment at which a call was due. Locust and similar tools have users that
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
 MIX = {"status": 60, "result": 15, "information": 10, "submit": 5, "repeat": 10}
-"""Of a hundred calls, how many are of which kind: a caller polls more than it submits."""
+"""The number of calls of each kind in a hundred: a caller polls more than it submits."""
 
 AT_ONCE = 40
-"""Tasks of each kind that may run, at the vendor too: as many as are submitted meanwhile."""
+"""The limit of running tasks of each kind, at the vendor too: enough for all submitted jobs."""
 
 CALLERS = 200
-"""Calls under way at once; beyond them a call waits here, and its latency counts that."""
+"""The limit of concurrent calls; a further call waits, and its latency includes the wait."""
 
 WARM_UP = 6
-"""Jobs that have ended when the load begins: there are results to ask for."""
+"""The number of jobs that end before the load begins, so that there are results to get."""
 
 PATIENCE_S = 300.0
-"""Also a job whose function was killed has ended by then: others wait a lease for it."""
+"""Long enough for a job whose function was killed: it continues after a lease."""
 
 _ENDPOINTS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("/tencent-vod/v1/aigc-image", {"model_name": "GG", "model_version": "3.0"}),
@@ -64,16 +64,16 @@ _EXPECTED: Mapping[str, set[int]] = {
     "repeat": {HTTPStatus.OK},
 }
 LOST = 0
-"""Stands for the status of a call that was never answered."""
+"""Stands for the status of a call without an answer."""
 
 
 class LoadError(AigcError):
-    """The system could not be brought to where its load can be measured."""
+    """The system does not reach a state in which its load can be measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One call: of which kind, how it was answered, and how long after it was due."""
+    """One call: its kind, the status of the answer, and the time from when it was due."""
 
     kind: str
     status: int
@@ -81,13 +81,13 @@ class Sample:
 
     @property
     def is_expected(self) -> bool:
-        """Whether the answer is one that the documents promise, `429` included."""
+        """Whether the documentation allows this answer; `429` is always allowed."""
         return self.status in _EXPECTED[self.kind] or self.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A request that was accepted: where to ask about it, and what to repeat it with."""
+    """An accepted request: its address, and the values that repeat it."""
 
     path: str
     request_id: str
@@ -96,44 +96,47 @@ class Accepted:
 
     @property
     def url(self) -> str:
-        """Where its result is."""
+        """The path of its result."""
         return f"{self.path}/requests/{self.request_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a load."""
+    """The measurements of a load."""
 
     rate: int
     seconds: float
     took_s: float
-    """Until the last answer."""
+    """Seconds until the last answer."""
     samples: Sequence[Sample]
     cpu_s: Mapping[str, float]
     """CPU time of the client, of the cloud, and of the functions."""
     machine_s: float
     """CPU time of everything on this machine, other work included."""
     accepted: Sequence[str]
-    """The prompt of each request that was accepted: no two are alike."""
+    """The prompt of each accepted request; each prompt is unique."""
     paid: Mapping[str, int]
-    """How many tasks the vendor was paid for, by their prompt."""
+    """Prompt → number of paid tasks."""
 
     @property
     def unexpected(self) -> Counter[str]:
-        """Count what nobody promised, by kind and status."""
-        wrong = (one for one in self.samples if not one.is_expected)
-        return Counter(f"{one.kind} {one.status or 'lost'}" for one in wrong)
+        """Count the answers that the documentation does not allow, by kind and status."""
+        wrong = (sample for sample in self.samples if not sample.is_expected)
+        return Counter(f"{sample.kind} {sample.status or 'lost'}" for sample in wrong)
 
     @property
     def misspent(self) -> list[str]:
-        """Name the prompts that were paid for more or less than once, or that nobody accepted."""
-        prompts = {*self.paid, *self.accepted}
-        wanted = Counter(self.accepted)
-        return sorted(one for one in prompts if self.paid.get(one, 0) != 1 or wanted[one] != 1)
+        """List the prompts that were not accepted once and paid for once."""
+        accepted = Counter(self.accepted)
+        return sorted(
+            prompt
+            for prompt in {*self.paid, *accepted}
+            if self.paid.get(prompt, 0) != 1 or accepted[prompt] != 1
+        )
 
 
 class Client:
-    """Calls the gateway, from any thread, each over a connection that it keeps."""
+    """Calls the gateway; each thread keeps one connection open."""
 
     def __init__(self, connection: Mapping[str, Any]) -> None:
         self._host = urlsplit(connection["gateway"]).netloc
@@ -145,17 +148,17 @@ class Client:
         self._open: list[http.client.HTTPConnection] = []
 
     def close(self) -> None:
-        """Close every connection; nobody calls any more."""
+        """Close every connection, after the last call."""
         for connection in self._open:
             connection.close()
 
     def call(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, dict[str, Any]]:
-        """Make one call; nothing is repeated.
+        """Make one call, without retries.
 
         Raises:
-            OSError: There was no answer.
+            OSError: There is no answer.
         """
         content = None if body is None else json.dumps(body)
         try:
@@ -168,31 +171,31 @@ class Client:
             raise
 
     def _connection(self) -> http.client.HTTPConnection:
-        kept: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
-        if kept is None:
-            kept = http.client.HTTPConnection(self._host, timeout=PATIENCE_S)
-            kept.connect()
-            kept.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._own.connection = kept
-            self._open.append(kept)
-        return kept
+        open_connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
+        if open_connection is None:
+            open_connection = http.client.HTTPConnection(self._host, timeout=PATIENCE_S)
+            open_connection.connect()
+            open_connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._own.connection = open_connection
+            self._open.append(open_connection)
+        return open_connection
 
 
 @dataclass
 class Load:
-    """The calls of one run, and what is known of the jobs that they made."""
+    """The calls of one run, and the requests that they created."""
 
     client: Client
-    chance: random.Random
+    rng: random.Random
     open: list[Accepted] = field(default_factory=list)
     done: list[Accepted] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
     def warm_up(self) -> None:
-        """Submit a few jobs and wait for them, so that there are results to ask for.
+        """Submit a few jobs and wait for them, so that there are results to get.
 
         Raises:
-            LoadError: They are not accepted, or do not end well.
+            LoadError: A job is not accepted, or fails.
         """
         for _ in range(WARM_UP):
             status = self._submit()
@@ -201,27 +204,27 @@ class Load:
         self.finish()
 
     def finish(self) -> None:
-        """Wait for the jobs that are open.
+        """Wait until all open jobs have ended.
 
         Raises:
-            LoadError: One fails, or they take too long.
+            LoadError: A job fails, or they take too long.
         """
         deadline = time.monotonic() + PATIENCE_S
         while self.open:
-            asked = self.open[-1]
-            status, answer = self.client.call("GET", f"{asked.url}/status")
+            request = self.open[-1]
+            status, answer = self.client.call("GET", f"{request.url}/status")
             if status == HTTPStatus.OK and "error" in answer:
-                raise LoadError(f"request {asked.request_id} failed: {answer['error']}")
+                raise LoadError(f"request {request.request_id} failed: {answer['error']}")
             if status == HTTPStatus.OK:
-                self._has_ended(asked)
+                self._mark_done(request)
             elif time.monotonic() > deadline:
                 raise LoadError(f"{len(self.open)} jobs had not ended after {PATIENCE_S:g} s")
             else:
                 time.sleep(0.1)
 
     def run(self, rate: int, seconds: float) -> None:
-        """Make so many calls a second, whether or not those before were answered."""
-        kinds = self.chance.choices(list(MIX), list(MIX.values()), k=round(rate * seconds))
+        """Make calls at a rate, without waiting for earlier answers."""
+        kinds = self.rng.choices(list(MIX), list(MIX.values()), k=round(rate * seconds))
         with ThreadPoolExecutor(CALLERS) as callers:
             begin = time.monotonic()
             for number, kind in enumerate(kinds):
@@ -237,8 +240,8 @@ class Load:
         self.samples.append(Sample(kind, status, time.monotonic() - due))
 
     def _submit(self) -> int:
-        path, task = self.chance.choice(_ENDPOINTS)
-        key = uuid.UUID(int=self.chance.getrandbits(128)).hex
+        path, task = self.rng.choice(_ENDPOINTS)
+        key = uuid.UUID(int=self.rng.getrandbits(128)).hex
         body = {**task, "prompt": f"a lighthouse in the fog, {key}"}
         status, answer = self._post(path, body, key)
         if status == HTTPStatus.OK:
@@ -246,7 +249,7 @@ class Load:
         return status
 
     def _repeat(self) -> int:
-        first = self.chance.choice([*self.open[-20:], *self.done[-20:]])
+        first = self.rng.choice([*self.open[-20:], *self.done[-20:]])
         status, answer = self._post(first.path, first.body, first.key)
         if status == HTTPStatus.OK and answer["request_id"] != first.request_id:
             return LOST
@@ -256,26 +259,26 @@ class Load:
         return self.client.call("POST", path, body, **{"Idempotency-Key": key})
 
     def _status(self) -> int:
-        asked = self.chance.choice([*self.open] or self.done)
-        status, answer = self.client.call("GET", f"{asked.url}/status")
+        request = self.rng.choice([*self.open] or self.done)
+        status, answer = self.client.call("GET", f"{request.url}/status")
         if status == HTTPStatus.OK and "error" not in answer:
-            self._has_ended(asked)
+            self._mark_done(request)
         return status
 
-    def _has_ended(self, request: Accepted) -> None:
-        with contextlib.suppress(ValueError):  # another caller was faster
+    def _mark_done(self, request: Accepted) -> None:
+        with contextlib.suppress(ValueError):  # another thread has moved it already
             self.open.remove(request)
             self.done.append(request)
 
     def _result(self) -> int:
-        return self.client.call("GET", self.chance.choice(self.done).url)[0]
+        return self.client.call("GET", self.rng.choice(self.done).url)[0]
 
     def _information(self) -> int:
-        return self.client.call("GET", self.chance.choice(_INFORMATION))[0]
+        return self.client.call("GET", self.rng.choice(_INFORMATION))[0]
 
 
 def measure(rate: int, seconds: float, *, speed: float) -> Outcome:
-    """Start a stack, bring the load on it, let all jobs end and look at the vendor's books."""
+    """Start a stack, run the load, wait until all jobs have ended, and read the vendor's bills."""
     with _stack(speed) as stack, contextlib.closing(Client(stack.connection)) as client:
         load = Load(client, random.Random(0))  # noqa: S311  the same calls each time
         load.warm_up()
@@ -289,26 +292,26 @@ def measure(rate: int, seconds: float, *, speed: float) -> Outcome:
             seconds=seconds,
             took_s=took_s,
             samples=load.samples,
-            cpu_s={who: after[who] - before[who] for who in after},
+            cpu_s={part: after[part] - before[part] for part in after},
             machine_s=machine_s,
-            accepted=[one.body["prompt"] for one in load.done],
+            accepted=[request.body["prompt"] for request in load.done],
             paid=stack.paid(),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The system in a process of its own."""
+    """The system in a separate process."""
 
     connection: dict[str, Any]
     _pipe: Connection[str, Any]
 
     def cpu_s(self) -> dict[str, float]:
-        """Tell how much CPU time each part has taken until now."""
+        """Return the CPU time that each part has used so far."""
         return {"client": time.process_time(), **self._ask("cpu_s")}
 
     def paid(self) -> dict[str, int]:
-        """Count the vendor's tasks that did not fail, by prompt."""
+        """Return the number of tasks that the vendor bills, by prompt."""
         return dict(self._ask("paid"))
 
     def _ask(self, what: str) -> dict[str, Any]:
@@ -320,21 +323,21 @@ class Stack:
 @contextlib.contextmanager
 def _stack(speed: float) -> Iterator[Stack]:
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, speed))
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_serve, args=(child_end, speed))
     process.start()
-    theirs.close()
+    child_end.close()
     try:
-        yield Stack(ours.recv(), ours)
+        yield Stack(parent_end.recv(), parent_end)
     except EOFError:
-        raise LoadError("the stack's process ended; what it wrote says why") from None
+        raise LoadError("the stack's process ended; its output says why") from None
     finally:
-        ours.close()
+        parent_end.close()
         process.join()
 
 
 def _serve(pipe: Connection[Any, str], speed: float) -> None:
-    """Run a stack and answer questions about it until the other end is closed."""
+    """Run a stack, and answer queries until the other end of the pipe is closed."""
     lanes = dict.fromkeys(("vod.image", "vod.scene_image", "mps.image"), AT_ONCE)
     with local_stack(speed=speed, changes={"lanes": json.dumps(lanes)}) as stack:
         book = stack.cloud.tasks
@@ -350,7 +353,7 @@ def _serve(pipe: Connection[Any, str], speed: float) -> None:
 
 
 def _machine_s() -> float:
-    """Add up what all processors have worked: user, nice, system, and both kinds of interrupts."""
+    """Sum up the work of all processors: user, nice, system, and both kinds of interrupts."""
     times = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     ticks = sum(int(times[kind]) for kind in (0, 1, 2, 5, 6))
     return ticks / os.sysconf("SC_CLK_TCK")
@@ -360,10 +363,10 @@ def _cpu_s(cloud: LocalCloud) -> dict[str, float]:
     functions = json.loads(cloud.control_routes["/_localcloud/scf"](Request.get(cloud.url)).body)
     return {
         "cloud": time.process_time(),
-        "functions": sum(one["cpu_s"] for one in functions.values()),
+        "functions": sum(function["cpu_s"] for function in functions.values()),
     }
 
 
 def _paid(cloud: LocalCloud) -> dict[str, int]:
     tasks = cloud.tasks.report()["tasks"]
-    return Counter(one["prompt"] for one in tasks if one["error"] is None)
+    return Counter(task["prompt"] for task in tasks if task["error"] is None)

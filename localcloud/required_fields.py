@@ -1,6 +1,6 @@
 """Which fields of a request are required, by service and model.
 
-The Python SDK does not say. The official command line tool does, in its
+The Python SDK does not contain this. The official command line tool does, in its
 `services/<service>/<version>/api.json`: https://github.com/TencentCloud/tencentcloud-cli
 """
 

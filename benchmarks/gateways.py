@@ -1,7 +1,7 @@
-"""Two gateways in one local cloud, measured in turns: ours and the straightforward one.
+"""Two gateways in one local cloud, measured alternately: ours and a straightforward handler.
 
-Time nearly stands still in that cloud, so that no task ends and no timer fires while it measures,
-and nothing runs but what was called.
+Time nearly stands still in that cloud: no task ends and no timer fires during a measurement, and
+only the called functions run.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ if TYPE_CHECKING:
 NAIVE = Path(__file__).with_name("naive")
 SPEED = 0.01
 PAUSE_S = 0.06
-"""Between calls: the cloud takes 20 requests a second of an action."""
+"""The pause between calls: the cloud accepts 20 requests a second for each action."""
 
 LANES = {"vod.image": 1000, "vod.scene_image": 1, "mps.image": 1}
-"""One lane that is never full, and one that the first job fills."""
+"""One lane that is never full, and two that the first job fills."""
 
 WARM_UP = 3
 
 COS_S, API_S = 0.010, 0.030
-"""How long a request to COS and a call of an API take where the network is measured."""
+"""The simulated network latency of a request to COS and of an API call."""
 
 _COS_OPERATIONS = ("PutObject", "GetObject", "HeadObject", "DeleteObject", "GetBucket")
 _API_ACTIONS = (
@@ -56,8 +56,8 @@ _SDKS = ("tencentcloud-sdk-python-vod", "tencentcloud-sdk-python-mps", "pycrypto
 _OWNER = Caller("owner")
 
 
-class ContestError(AigcError):
-    """One of the two did not do what it was called for: there is nothing to compare."""
+class GatewayError(AigcError):
+    """A gateway did not answer with success, so there is nothing to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class HttpCall:
     body: object = None
 
     def as_event(self, api_key: str) -> dict[str, Any]:
-        """Say it as a Function URL does."""
+        """Return the event that a Function URL sends for this request."""
         return {
             "httpMethod": self.method,
             "path": self.path,
@@ -81,40 +81,40 @@ class HttpCall:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one invocation."""
+    """The answer of one invocation, and what the invocation needed."""
 
     body: dict[str, Any]
     seconds: float
     memory_mb: float
     requests: Counter[str]
-    """What the function asked of the cloud meanwhile: `cos`, `vod` and `mps`."""
+    """The requests that the function made to the cloud: to `cos`, `vod` and `mps`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """What one call costs an instance that has answered before: medians, and the most requests."""
+    """The cost of a call on a warm instance: medians, and maximum numbers of requests."""
 
     ledger: int
     upstream: int
     cpu_ms: float
     wall_ms: float
     request_ids: tuple[str, ...]
-    """What the answers called the requests, also those that are not counted."""
+    """The request ids in the answers, also those of the calls that are not counted."""
 
 
 @dataclass(slots=True)
 class RequestCounter:
-    """Counts what functions ask of the cloud, at the place where each must be allowed."""
+    """Counts the functions' requests to the cloud, where the cloud authorizes them."""
 
-    seen: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     def watch(self, cloud: LocalCloud) -> None:
-        """Count from now on."""
+        """Start to count."""
         allow = cloud.authorize
 
         def count(caller: Caller, action: str, resource: str) -> None:
             if caller.role is not None:
-                self.seen[action.removeprefix("name/").partition(":")[0]] += 1
+                self.counts[action.removeprefix("name/").partition(":")[0]] += 1
             allow(caller, action, resource)
 
         cloud.authorize = count
@@ -122,7 +122,7 @@ class RequestCounter:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """One of the two, as a function of the local cloud."""
+    """One of the two gateways, as a function of the local cloud."""
 
     function: str
     cloud: LocalCloud
@@ -131,40 +131,40 @@ class Gateway:
     zip_bytes: int
 
     def cold(self, call: HttpCall) -> Answer:
-        """Call it with no instance there: from starting a process to its answer."""
+        """Call it without an instance; the time includes the start of a process."""
         self._end_instances()
         return self.call(call)
 
     def warm(self, calls: Sequence[HttpCall]) -> Warm:
-        """Make calls one after the other on one instance; the first few are not counted."""
+        """Make calls one after the other on one instance; the first `WARM_UP` are not counted."""
         self._end_instances()
         first = [self.paced(call) for call in calls[:WARM_UP]]
         cpu_s = self._cpu_s()
         answers = [self.paced(call) for call in calls[WARM_UP:]]
         return Warm(
-            ledger=max(one.requests["cos"] for one in answers),
-            upstream=max(one.requests["vod"] + one.requests["mps"] for one in answers),
+            ledger=max(answer.requests["cos"] for answer in answers),
+            upstream=max(answer.requests["vod"] + answer.requests["mps"] for answer in answers),
             cpu_ms=1000 * (self._cpu_s() - cpu_s) / len(answers),
-            wall_ms=1000 * statistics.median(one.seconds for one in answers),
-            request_ids=tuple(one.body["request_id"] for one in (*first, *answers)),
+            wall_ms=1000 * statistics.median(answer.seconds for answer in answers),
+            request_ids=tuple(answer.body["request_id"] for answer in (*first, *answers)),
         )
 
     def call(self, call: HttpCall) -> Answer:
         """Invoke it with one HTTP request, as its Function URL would.
 
         Raises:
-            ContestError: It answered anything but success.
+            GatewayError: The answer is not a success.
         """
-        before = self.counter.seen.copy()
+        before = self.counter.counts.copy()
         event = json.dumps(call.as_event(self.api_key))
         started = time.perf_counter()
         result = self._scf("Invoke", ClientContext=event)["Result"]
         seconds = time.perf_counter() - started
         value = json.loads(result["RetMsg"])
         if value.get("statusCode") not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-            raise ContestError(f"{self.function}: {call.method} {call.path}: {value}")
+            raise GatewayError(f"{self.function}: {call.method} {call.path}: {value}")
         memory_mb = result["MemUsage"] / 2**20
-        return Answer(json.loads(value["body"]), seconds, memory_mb, self.counter.seen - before)
+        return Answer(json.loads(value["body"]), seconds, memory_mb, self.counter.counts - before)
 
     def paced(self, call: HttpCall) -> Answer:
         """Call it after a pause."""
@@ -180,12 +180,12 @@ class Gateway:
         wait_until_active(self.cloud, self.function)
 
     def _scf(self, action: str, **params: str) -> dict[str, Any]:
-        given = {"FunctionName": self.function, **params}
-        return self.cloud.services["scf"].call(action, given, _OWNER)
+        arguments = {"FunctionName": self.function, **params}
+        return self.cloud.services["scf"].call(action, arguments, _OWNER)
 
 
 def wait_until_active(cloud: LocalCloud, function: str) -> dict[str, Any]:
-    """Look at a function until it has taken in its last change; return what was seen."""
+    """Poll a function until its last change is active; return its configuration."""
     scf = cloud.services["scf"]
     while True:
         state = scf.call("GetFunction", {"FunctionName": function}, _OWNER)
@@ -193,8 +193,10 @@ def wait_until_active(cloud: LocalCloud, function: str) -> dict[str, Any]:
             return state
 
 
-def in_turns(gateways: Sequence[Gateway], calls: int, submit: HttpCall) -> list[list[float]]:
-    """Time submits and the status of each, in turns, as far away as the network is.
+def times_over_network(
+    gateways: Sequence[Gateway], calls: int, submit: HttpCall
+) -> list[list[float]]:
+    """Time submits and status calls of each gateway alternately, with network latency.
 
     Returns for each gateway the medians of submit and status, in milliseconds.
     """
@@ -221,7 +223,7 @@ def _status(submit: HttpCall, answer: Answer) -> HttpCall:
 
 @contextlib.contextmanager
 def _network(cloud: LocalCloud) -> Iterator[None]:
-    """Let each request take its time; a fault's seconds are the cloud's."""
+    """Delay each request by its latency; a fault's seconds are seconds of the cloud's clock."""
     times_s = {f"cos.{operation}": COS_S for operation in _COS_OPERATIONS}
     times_s |= dict.fromkeys(_API_ACTIONS, API_S)
     cloud.faults.replace(
@@ -237,17 +239,17 @@ def _network(cloud: LocalCloud) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def contest(folder: Path) -> Iterator[tuple[Gateway, Gateway]]:
-    """Deploy ours with its stack, and the straightforward one as a further function beside it."""
-    theirs = build_naive(folder / "naive.zip")
+def deployed_gateways(folder: Path) -> Iterator[tuple[Gateway, Gateway]]:
+    """Deploy our stack, and the straightforward gateway as another function beside it."""
+    naive_zip = build_naive(folder / "naive.zip")
     with local_stack(speed=SPEED, changes={"lanes": json.dumps(LANES)}) as stack:
         ours = stack.outputs.functions["gateway"]
         counter = RequestCounter()
         counter.watch(stack.cloud)
-        _deploy_beside(stack.cloud, ours, theirs)
+        _deploy_beside(stack.cloud, ours, naive_zip)
         yield (
             Gateway(ours, stack.cloud, counter, stack.api_key, local_package().stat().st_size),
-            Gateway("naive", stack.cloud, counter, stack.api_key, theirs.stat().st_size),
+            Gateway("naive", stack.cloud, counter, stack.api_key, naive_zip.stat().st_size),
         )
 
 
@@ -274,10 +276,10 @@ def _copy_installed(name: str, stage: Path) -> None:
 
 
 def _deploy_beside(cloud: LocalCloud, ours: str, package: Path) -> None:
-    same = ("Role", "Environment", "MemorySize", "Timeout", "InitTimeout", "Runtime")
+    copied = ("Role", "Environment", "MemorySize", "Timeout", "InitTimeout", "Runtime")
     settings = wait_until_active(cloud, ours)
     params = {
-        **{name: settings[name] for name in same},
+        **{name: settings[name] for name in copied},
         "FunctionName": "naive",
         "Handler": "gateway.main_handler",
         "Code": {"ZipFile": b64encode(package.read_bytes()).decode()},

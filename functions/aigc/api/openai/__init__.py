@@ -1,0 +1,1 @@
+"""OpenAI's Images API as an adapter: it reads other bodies, and submits the same tasks."""

@@ -1,0 +1,101 @@
+"""Errors in the form of OpenAI's API, so that its SDKs raise what they raise there.
+
+The SDKs repeat a call after 408, 409, 429 and every 5xx, unless `x-should-retry` says otherwise:
+each error says it.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aigc.api.errors import Verdict, failure_of, verdict_of
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aigc.api.openapi.schemas import OpenAIError
+    from aigc.errors import AigcError
+    from aigc.jobs.job import Job
+
+_STATUSES = {422: 400, 424: 400}
+"""Status of this service → OpenAI's, where they differ."""
+
+CODES = {
+    "unauthorized": "invalid_api_key",
+    "rate_limited": "rate_limit_exceeded",
+    "throttled": "rate_limit_exceeded",
+    "quota_exceeded": "insufficient_quota",
+    "budget_exceeded": "insufficient_quota",
+    "content_policy_violation": "moderation_blocked",
+}
+"""`error_type` of this service → OpenAI's `code`; others are sent as they are."""
+
+_TYPES = {
+    "rate_limit_exceeded": "requests",
+    "insufficient_quota": "insufficient_quota",
+    "moderation_blocked": "image_generation_user_error",
+}
+"""`code` → `type`, where the status does not give it."""
+
+LONGEST_WAIT_S = 60
+"""A longer `Retry-After` is not worth a repeat within one call of an SDK."""
+
+
+def openai_refusal(
+    error: AigcError, verdict: Verdict, headers: Mapping[str, str], request_id: str
+) -> HttpResponse:
+    """Answer a call that was refused."""
+    wait = headers.get("Retry-After", "")
+    may_help = error.retryable and (not wait or int(wait) <= LONGEST_WAIT_S)
+    body = _body(
+        verdict,
+        str(error),
+        param=getattr(error, "field", "") or None,
+        request_id=request_id,
+    )
+    return _response(verdict, body, headers, should_retry=may_help)
+
+
+def openai_failure(job: Job) -> HttpResponse:
+    """Answer a call whose job ended without a result; a repeat would get the same answer."""
+    verdict = verdict_of(job)
+    body = _body(verdict, failure_of(job)["detail"], param=None, request_id=job.id)
+    return _response(verdict, body, {}, should_retry=False)
+
+
+def still_running(job: Job, status_url: str) -> HttpResponse:
+    """Answer a call whose time is over before its job has ended: a repeat goes on waiting."""
+    verdict = Verdict(HTTPStatus.GATEWAY_TIMEOUT, "request_in_progress")
+    message = (
+        f"request {job.id} is still running: nothing is lost. The same call again waits for it and"
+        f" pays nothing; its status is at {status_url}"
+    )
+    body = _body(verdict, message, param=None, request_id=job.id)
+    return _response(verdict, body, {}, should_retry=True)
+
+
+def _body(verdict: Verdict, message: str, *, param: str | None, request_id: str) -> OpenAIError:
+    code = CODES.get(verdict.error_type, verdict.error_type)
+    is_ours = verdict.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    usual_type = "server_error" if is_ours else "invalid_request_error"
+    return {
+        "error": {
+            "message": message,
+            "type": usual_type if is_ours else _TYPES.get(code, usual_type),
+            "param": param,
+            "code": code,
+            "request_id": request_id,
+        }
+    }
+
+
+def _response(
+    verdict: Verdict, body: OpenAIError, headers: Mapping[str, str], *, should_retry: bool
+) -> HttpResponse:
+    return HttpResponse(
+        status=_STATUSES.get(verdict.status, verdict.status),
+        body=body,
+        headers={**headers, "x-should-retry": "true" if should_retry else "false"},
+    )

@@ -1,0 +1,134 @@
+"""Forms: the multipart bodies that OpenAI's SDKs send with an edit.
+
+Whether a Function URL brings binary bodies unharmed is not documented. A body that was carried as
+text has another length, and its images are valid UTF-8, which no image is by chance: each of these
+signs refuses the call before anything is paid. A body that arrives in Base64 is read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import TYPE_CHECKING, Any
+
+from aigc.api.errors import HttpError
+from aigc.api.submit import MAX_BODY
+from aigc.errors import BadPictureError
+from aigc.pictures import inspect
+from aigc.tasks.fields import refused
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+    from aigc.triggers.http import HttpRequest
+
+
+def is_form(request: HttpRequest) -> bool:
+    """Whether the body is a multipart form."""
+    return request.header("content-type").lower().startswith("multipart/form-data")
+
+
+def form_fields(request: HttpRequest) -> dict[str, Any]:
+    """Read a form: texts, images as Base64, `a[b]` as an object and `a[]` as a list.
+
+    Raises:
+        HttpError: The body is too large or was damaged on its way.
+        InvalidRequestError: A file is not an image.
+    """
+    fields: dict[str, Any] = {}
+    for part in _parts(request):
+        name = str(part.get_param("name", "", header="content-disposition"))
+        _add(fields, name, _value(name, part))
+    return fields
+
+
+def _parts(request: HttpRequest) -> list[Message]:
+    head = f"Content-Type: {request.header('content-type')}\r\n\r\n".encode()
+    boundary = BytesParser(policy=HTTP).parsebytes(head, headersonly=True).get_boundary("")
+    body = _undamaged(request, f"--{boundary}".encode())
+    parts = BytesParser(policy=HTTP).parsebytes(head + body).get_payload()
+    if not isinstance(parts, list):
+        raise _damaged("it has no parts")
+    return [part for part in parts if not isinstance(part, str)]
+
+
+def _undamaged(request: HttpRequest, delimiter: bytes) -> bytes:
+    if len(request.body) > MAX_BODY:
+        detail = f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken; {_WORKS}"
+        raise HttpError(413, "body_too_large", detail)
+    body = request.body if request.body.startswith(delimiter) else _from_base64(request.body)
+    length = request.header("content-length").strip()
+    if delimiter == b"--" or not body.startswith(delimiter):
+        raise _damaged("it does not begin with its boundary")
+    if length.isdecimal() and int(length) not in {len(body), len(request.body)}:
+        raise _damaged(f"it has {len(body)} bytes, and {length} were sent")
+    if not body.rstrip().endswith(delimiter + b"--"):
+        raise _damaged("it does not end with its boundary")
+    return body
+
+
+def _from_base64(body: bytes) -> bytes:
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        return body
+
+
+def _value(name: str, part: Message) -> str:
+    data = part.get_payload(decode=True)
+    content = data if isinstance(data, bytes) else b""
+    if part.get_filename() is None:
+        return _text(name, content)
+    if _was_text(content):
+        raise _damaged(f"{name} went through a decoder of text")
+    try:
+        inspect(content)
+    except BadPictureError as error:
+        raise refused(name, str(error), allowed="a JPEG, PNG or WebP") from None
+    return base64.b64encode(content).decode()
+
+
+def _was_text(content: bytes) -> bool:
+    """Whether bytes are text in UTF-8 beyond ASCII, which no image is by chance."""
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return not content.isascii()
+
+
+def _text(name: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise refused(name, "is not text in UTF-8", allowed="text in UTF-8") from None
+
+
+def _add(fields: dict[str, Any], name: str, value: str) -> None:
+    """Add a value under a name such as `image[]` or `output_config[resolution]`.
+
+    Raises:
+        InvalidRequestError: The name occurs twice and is not that of a list, or has no form.
+    """
+    outer, *inner = name.replace("]", "").split("[")
+    if inner and not (inner[0] == "" or inner[0].isdecimal()):
+        nested = fields.setdefault(outer, {})
+        if not isinstance(nested, dict):
+            raise refused(name[:60], f"{outer} is a text as well", allowed="one of them")
+        _add(nested, "[".join(inner), value)
+    elif inner or outer == "image":
+        fields.setdefault(outer, []).append(value)
+    elif outer in fields:
+        raise refused(name[:60], "occurs twice", allowed="each field once, or its name with []")
+    else:
+        fields[outer] = value
+
+
+_WORKS = "send a JSON body instead, with `image` as a URL or in Base64"
+
+
+def _damaged(sign: str) -> HttpError:
+    detail = f"the body was damaged on its way to this service: {sign}; nothing was paid; {_WORKS}"
+    return HttpError(400, "damaged_body", detail)

@@ -1,0 +1,144 @@
+"""Names of models, as OpenAI's clients send them: `<kind>/<name>-<version>`, or `<name>-<version>`.
+
+A short name means the first kind in the catalogue that has the model. Where the versions of a
+model are levels of quality (`image2_low`), the name without the level leaves it to `quality`.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from aigc.api.errors import HttpError
+from aigc.tasks.catalogue import Model, catalogue
+from aigc.tasks.fields import refused, shown
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aigc.api.call import Call
+    from aigc.api.keys import Caller
+    from aigc.api.openapi import schemas
+
+LEVELS = ("low", "medium", "high")
+_USUAL_LEVEL = "medium"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The model that a call names."""
+
+    kind: str
+    name: str
+    version: str
+    known: Model | None
+    """The entry in the catalogue; None for a newer model, whose limits are not checked."""
+
+
+def list_models(call: Call) -> HttpResponse:
+    """List the models that the key may use."""
+    body: schemas.OpenAIModelList = {
+        "object": "list",
+        "data": [_entry(name, kind) for name, kind in _names().items() if _may(call.caller, kind)],
+    }
+    return HttpResponse(status=200, body=body)
+
+
+def get_model(call: Call) -> HttpResponse:
+    """Describe one model."""
+    name = unquote(call.path["model"])
+    kind = _names().get(name.casefold())
+    if kind is None or not _may(call.caller, kind):
+        raise _not_found(name)
+    return HttpResponse(status=200, body=_entry(name.casefold(), kind))
+
+
+def find_choice(model: object, quality: str) -> Choice:
+    """Return the model that `model` names; `quality` is a level, or empty.
+
+    Raises:
+        InvalidRequestError: There is no name, or another level is part of it.
+        HttpError: No model has this name.
+    """
+    if not isinstance(model, str) or not model:
+        problem = "is required" if model in (None, "") else f"{shown(model)} is not allowed"
+        raise refused("model", problem, allowed="an id of /models, such as gg-3.0")
+    name, known = model.casefold(), _choices()
+    choice = known.get(name) or known.get(f"{name}_{quality or _USUAL_LEVEL}") or _unknown(model)
+    level = choice.version.rpartition("_")[2]
+    if level in LEVELS and quality not in {"", level}:
+        problem = f"{quality!r} is not the quality of {model}"
+        raise refused("quality", problem, allowed=f"auto, {level}")
+    return choice
+
+
+def has_levels(choice: Choice) -> bool:
+    """Whether the versions of the model are levels of quality."""
+    return choice.version.rpartition("_")[2] in LEVELS
+
+
+def _unknown(model: str) -> Choice:
+    """Read a full name that is not in the catalogue: the vendor's models change monthly."""
+    kind, slash, rest = model.partition("/")
+    if not slash or kind not in catalogue().models:
+        raise _not_found(model)
+    names = {known.name for known in catalogue().models[kind]}
+    name = max(
+        (known for known in names if rest.casefold().startswith(f"{known.casefold()}-")),
+        key=len,
+        default=rest.partition("-")[0],
+    )
+    version = rest[len(name) + 1 :]
+    if not name or not version:
+        raise _not_found(model)
+    return Choice(kind, name, version, None)
+
+
+def _not_found(model: str) -> HttpError:
+    detail = (
+        f"there is no model {shown(model)}; allowed: an id of /models, such as gg-3.0, or"
+        " <kind>/<name>-<version> for a newer model"
+    )
+    return HttpError(404, "model_not_found", detail, field="model")
+
+
+@functools.cache
+def _choices() -> Mapping[str, Choice]:
+    """Return all models by their full and their short names."""
+    choices = [
+        Choice(kind, model.name, model.version, model)
+        for kind, models in catalogue().models.items()
+        for model in models
+    ]
+    full = {f"{one.kind}/{one.name}-{one.version}".casefold(): one for one in choices}
+    short = {f"{one.name}-{one.version}".casefold(): one for one in reversed(choices)}
+    return {**full, **dict(reversed(short.items()))}
+
+
+@functools.cache
+def _names() -> Mapping[str, str]:
+    """Return the kind of each name in the list, also of those that leave the level open."""
+    names = {name: choice.kind for name, choice in _choices().items()}
+    usual = f"_{_USUAL_LEVEL}"
+    open_names = {
+        name.removesuffix(usual): kind for name, kind in names.items() if name.endswith(usual)
+    }
+    return {**names, **open_names}
+
+
+def _may(caller: Caller, kind: str) -> bool:
+    return caller.limits.kinds is None or kind in caller.limits.kinds
+
+
+def _entry(name: str, kind: str) -> schemas.OpenAIModel:
+    as_of = datetime.fromisoformat(catalogue().as_of).replace(tzinfo=timezone.utc)
+    return {
+        "id": name,
+        "object": "model",
+        "created": int(as_of.timestamp()),
+        "owned_by": f"tencent-{kind.partition('.')[0]}",
+    }

@@ -1,0 +1,184 @@
+"""`aigc mcp`: the tools of a deployment for agents on this machine, over stdio.
+
+The tools are those of the deployment's own `/mcp`; this command passes calls on. A call whose
+connection breaks is sent again: no tool pays twice for the same arguments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import httpx2
+import typer
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+)
+from mcp_types.version import LATEST_MODERN_VERSION
+
+from ops.connection import running_cloud
+from ops.deployment import PANEL, ROOT, DeploymentError, StackOption
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+Result = TypeVar("Result")
+
+KEY_VARIABLE = "AIGC_API_KEY"
+
+TRIES = 4
+"""Of a call whose connection breaks."""
+
+FIRST_WAIT_S = 0.5
+"""Before the second try; each further wait is twice as long."""
+
+TIMEOUT_S = 50
+"""Of a call with all its tries: many hosts give up after 60 seconds."""
+
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Where the deployment's tools are."""
+
+    url: str
+    key: str = field(repr=False)
+
+
+@app.command()
+def main(
+    endpoint: Annotated[
+        str | None,
+        typer.Option(help="URL of a deployment, as `pulumi up` prints it.", rich_help_panel=PANEL),
+    ] = None,
+    stack: StackOption = None,
+) -> None:
+    """Offer the tools of a deployment to agents, over stdio, until the host closes stdin.
+
+    The API key of the deployment is read from the variable AIGC_API_KEY. The local cloud needs
+    none.
+
+    Example: AIGC_API_KEY=aigc_... aigc mcp --stack prod
+    """
+    service = find_service(endpoint, stack)
+    print(f"aigc mcp: tools of {service.url}", file=sys.stderr)
+    asyncio.run(_serve(service))
+
+
+def find_service(endpoint: str | None, stack: str | None) -> Service:
+    """Find the deployment that the options name, or else the local cloud that runs here.
+
+    Raises:
+        DeploymentError: Both options are given, or the deployment or its API key is missing.
+        InvalidRequestError: No option is given, and no local cloud runs.
+    """
+    key = os.environ.get(KEY_VARIABLE, "")
+    if endpoint and stack:
+        raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
+    if not endpoint and not stack:
+        connection = running_cloud()
+        return Service(f"{connection['gateway']}/mcp", key or connection["api_key"])
+    if not key:
+        raise DeploymentError(f"{KEY_VARIABLE} is not set; needed: an API key of the deployment")
+    base = endpoint or _endpoint_of_stack(stack or "")
+    if not base.startswith(("https://", "http://")):
+        raise DeploymentError(f"--endpoint: {base!r} is not allowed; allowed: https://…, http://…")
+    return Service(f"{base.rstrip('/')}/mcp", key)
+
+
+def _endpoint_of_stack(name: str) -> str:
+    command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise DeploymentError(
+            "--stack needs the Pulumi CLI, which is not installed; allowed: --endpoint"
+        ) from None
+    if done.returncode != 0:
+        raise DeploymentError(f"pulumi knows no stack {name}: {done.stderr.strip()}")
+    outputs: dict[str, Any] = json.loads(done.stdout)
+    if not outputs.get("endpoint"):
+        raise DeploymentError(f"the stack {name} has no endpoint yet: `pulumi up` makes it")
+    return str(outputs["endpoint"])
+
+
+async def _serve(service: Service) -> None:
+    async def list_tools(_context: Any, _params: PaginatedRequestParams | None) -> ListToolsResult:  # noqa: ANN401  the SDK's
+        return await _tried(service, lambda client: client.list_tools())
+
+    async def pass_on(_context: Any, params: CallToolRequestParams) -> CallToolResult:  # noqa: ANN401  the SDK's
+        return await call_tool(service, params)
+
+    server: Server[Any] = Server(
+        "aigc-functions", title="AIGC Functions", on_list_tools=list_tools, on_call_tool=pass_on
+    )
+    async with stdio_server() as (messages, answers):
+        await server.run(messages, answers, server.create_initialization_options())
+
+
+async def call_tool(service: Service, params: CallToolRequestParams) -> CallToolResult:
+    """Pass a call on, and answer in words if the service is not reached in time."""
+
+    def call(client: Client) -> Awaitable[CallToolResult]:
+        return client.call_tool(params.name, params.arguments or {})
+
+    try:
+        return await asyncio.wait_for(_tried(service, call), TIMEOUT_S)
+    except (ConnectionError, asyncio.TimeoutError):
+        text = (
+            f"{service.url} did not answer in {TRIES} tries or {TIMEOUT_S} seconds. Call again with"
+            " the same arguments: a request that was accepted is found again, and no image is paid"
+            " twice."
+        )
+        return CallToolResult(content=[TextContent(text=text)], is_error=True)
+
+
+async def _tried(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
+    """Make a call on a connection of its own; repeat it if the connection breaks.
+
+    Raises:
+        MCPError: The service refused the call.
+        ConnectionError: The connection broke each time.
+    """
+    for attempt in range(TRIES):
+        if attempt:
+            await asyncio.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
+        try:
+            return await _once(service, call)
+        except Exception as error:  # noqa: BLE001  the SDK wraps errors in groups; others go on
+            cause = _cause(error)
+            if not isinstance(cause, OSError | httpx2.TransportError):
+                raise cause from None
+            print(f"aigc mcp: the connection broke: {cause!r}", file=sys.stderr)
+    raise ConnectionError(f"{service.url} was not reached in {TRIES} tries")
+
+
+async def _once(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
+    headers = {"Authorization": f"Bearer {service.key}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
+        transport = streamable_http_client(service.url, http_client=http)
+        async with Client(transport, mode=LATEST_MODERN_VERSION) as client:
+            return await call(client)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the first error in groups of them, which Python 3.10 has no class for."""
+    while inner := getattr(error, "exceptions", ()):
+        error = inner[0]
+    return error

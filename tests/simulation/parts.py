@@ -1,0 +1,253 @@
+"""Small cases that exercise one part of the protocol each, and the list of all small cases."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from aigc.jobs.job import Slot
+from aigc.jobs.recover import sweep
+from aigc.jobs.slots import new_slot
+from tests.fakes import START
+from tests.simulation.cases import (
+    CASES,
+    LATER_S,
+    MPS,
+    accepts,
+    cancels,
+    looks,
+    repeats,
+    was_left,
+)
+from tests.simulation.contests import CONTESTS, LANE, more_than_one_winner, takes_slot_of_queue
+from tests.simulation.play import Case, Move, Phase
+from tests.simulation.workers import NO_ANSWER, NOT_SENT, REFUSED, SENT_AGAIN, Killed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aigc.jobs.runtime import Runtime
+    from tests.simulation.play import Work
+
+HELD = "usage/held"
+"""Where the holder of a slot keeps its name."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Fatal:
+    """A port whose first request of one sort is the last one of its worker."""
+
+    port: Any
+    request: str
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fatal(*arguments: Any) -> Any:
+            getattr(self.port, name)(*arguments)
+            raise Killed
+
+        return fatal if name == self.request else getattr(self.port, name)
+
+
+def dies_over(work: Work, port: str, request: str) -> Work:
+    """Do some work until a request of this sort has taken effect."""
+
+    def until_killed(runtime: Runtime) -> None:
+        ports: Any = {port: _Fatal(getattr(runtime, port), request)}
+        work(dataclasses.replace(runtime, **ports))
+
+    return until_killed
+
+
+def dies_over_the_call(job_id: str, kind: str = "vod.image") -> Work:
+    """Accept a job and send it, but do not live to see the answer."""
+    return dies_over(accepts(job_id, kind), "upstream", "call")
+
+
+def holds_slot(runtime: Runtime) -> None:
+    """Take a slot, and keep its name for `gives_slot_back`."""
+    slot = runtime.ledger.slots.take(LANE, 0, "holder")
+    assert slot is not None
+    runtime.bucket.put(HELD, slot.model_dump_json().encode())
+
+
+def gives_slot_back(runtime: Runtime) -> None:
+    """Release the slot that `holds_slot` took."""
+    held = runtime.bucket.get(HELD)
+    assert held is not None
+    runtime.ledger.slots.release(LANE, Slot.model_validate_json(held), "holder")
+
+
+def enters_slot(runtime: Runtime) -> None:
+    """Take the first steps for a slot, and die."""
+    slots, slot = runtime.ledger.slots, new_slot(0)
+    slots.enter(LANE, slot, "dead")
+    slots.mark(LANE, slot)
+
+
+def frees_slot(runtime: Runtime) -> None:
+    """Free a slot as a sweep does, if it finds no entry of a contender there."""
+    ledger = runtime.ledger
+    entries = ledger.lane(LANE).entries(0)
+    for entry in entries:
+        if ledger.lease_expired(entry.modified):
+            ledger.slots.forget(entry)
+    if all(ledger.lease_expired(entry.modified) for entry in entries):
+        ledger.slots.reclaim(LANE, 0)
+
+
+TWO_SWEEPS = (Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),)
+SOON = START + timedelta(seconds=20)
+
+PARTS = [
+    Case(
+        title="a slot becomes free while a job is accepted",
+        before=(accepts("a"),),
+        phases=(Phase(workers={"accept b": accepts("b")}),),
+        ends=("done",),
+        quick_switches=1,
+    ),
+    Case(
+        title="a callback arrives while the sender is at work",
+        phases=(Phase(workers={"accept a": accepts("a")}),),
+        ends=("done",),
+        quick_switches=2,
+    ),
+    Case(
+        title="a status call meets the sweep that settles and tidies up",
+        before=(accepts("a"), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"look": looks("a"), "sweep": sweep}),),
+        callbacks=0,
+        quick_switches=2,
+    ),
+    Case(
+        title="sweeps are killed while they tidy up after a refused call",
+        phases=(
+            Phase(workers={"accept a": repeats("a")}),
+            Phase(workers={"sweep": sweep}, after_s=LATER_S),
+        ),
+        deaths=2,
+        faults=1,
+        faulty=("Create",),
+        fault_outcomes=frozenset({REFUSED}),
+    ),
+    Case(
+        title="a call arrives when a slot was released again",
+        before=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
+        phases=(
+            Phase(workers={"look": looks("a")}),
+            Phase(workers={"sweep": sweep}, after_s=LATER_S),
+            Phase(workers={"accept c": accepts("c")}),
+        ),
+        callbacks=0,
+        faults=2,
+        faulty=("download", "delete once"),
+        fault_outcomes=frozenset({NOT_SENT, NO_ANSWER}),
+    ),
+    Case(
+        title="a slot is released while two contend for it",
+        is_quick=False,
+        lanes={},
+        before=(holds_slot,),
+        phases=(
+            Phase(
+                workers={
+                    "release": gives_slot_back,
+                    "1": takes_slot_of_queue("ever 1"),
+                    "2": takes_slot_of_queue("ever 2"),
+                }
+            ),
+        ),
+        faults=1,
+        faulty=("delete",),
+        fault_outcomes=frozenset({SENT_AGAIN}),
+        check=more_than_one_winner,
+        quick_switches=2,
+    ),
+    Case(
+        title="a sweep frees a slot while two contend for it",
+        lanes={},
+        phases=(
+            Phase(
+                workers={
+                    "1": takes_slot_of_queue("ever 1"),
+                    "free": frees_slot,
+                    "2": takes_slot_of_queue("ever 2"),
+                }
+            ),
+        ),
+        check=more_than_one_winner,
+        quick_switches=2,
+    ),
+    Case(
+        title="two sweeps free a slot while one contends for it",
+        is_quick=False,
+        lanes={},
+        before=(enters_slot,),
+        phases=(
+            Phase(
+                workers={
+                    "free 1": frees_slot,
+                    "free 2": frees_slot,
+                    "1": takes_slot_of_queue("ever 1"),
+                },
+                after_s=LATER_S,
+            ),
+            Phase(workers={"2": takes_slot_of_queue("ever 2")}),
+        ),
+        check=more_than_one_winner,
+        quick_switches=2,
+    ),
+    Case(
+        title="a deadline passes while a waiting job is started",
+        before=(was_left("a", start_by=SOON),),
+        phases=(Phase(workers={"sweep": sweep}, joining={"look": looks("a")}),),
+        pauses=1,
+        quick_switches=2,
+    ),
+    Case(
+        title="a waiting job is cancelled while a sweep starts it",
+        before=(was_left("a"),),
+        phases=(Phase(workers={"sweep": sweep, "cancel": cancels("a")}),),
+        quick_switches=2,
+    ),
+    Case(
+        title="two sweeps find the pictures of an unexplained submission",
+        before=(dies_over_the_call("a", "mps.image"), Move("task-mps-a-1.0", "done")),
+        phases=TWO_SWEEPS,
+        lanes=MPS,
+        callbacks=0,
+        quick_switches=1,
+    ),
+    Case(
+        title="two sweeps repeat a call",
+        before=(dies_over_the_call("a"),),
+        phases=TWO_SWEEPS,
+        callbacks=0,
+        quick_switches=1,
+    ),
+    Case(
+        title="two sweeps continue to store pictures",
+        before=(
+            accepts("a"),
+            Move("task-a-1.0", "done"),
+            dies_over(looks("a"), "downloads", "fetch"),
+        ),
+        phases=TWO_SWEEPS,
+        callbacks=0,
+        quick_switches=1,
+    ),
+    Case(
+        title="sweeps are killed while MPS's copies are left",
+        before=(accepts("a", "mps.image"), Move("task-mps-a-1.0", "done")),
+        phases=(
+            Phase(workers={"look": looks("a")}),
+            Phase(workers={"sweep": sweep}, after_s=LATER_S),
+        ),
+        lanes=MPS,
+        callbacks=0,
+        deaths=2,
+    ),
+]
+
+ALL_CASES = [*CONTESTS, *CASES, *PARTS]

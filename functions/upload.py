@@ -117,7 +117,7 @@ def _order(created: ObjectCreated, rules: Rules, runtime: Runtime) -> Order:
             key=key,
             request_id=created.request_id,
         ),
-        place=rule.place(key, job_id=job_id, today=runtime.now()),
+        output_location=rule.output_location(key, job_id=job_id, today=runtime.now()),
         priority=getattr(task, "tasks_priority", None) or 0,
     )
 

@@ -107,7 +107,7 @@ class Demo:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self.read("results", key))
             if job.pictures:
-                beside = f"{job.place.prefix}{job.place.name}.json"
+                beside = f"{job.output_location.prefix}{job.output_location.name}.json"
                 (folder / beside).write_bytes(self.read("results", beside))
 
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 WEBHOOKS = {
-    "owed": "is sent once more within a minute, by the sweep",
+    "queued": "is sent once more within a minute, by the sweep",
     "not_dead": "was not given up",
     "busy": "is in use by another process; try again in a minute",
 }
 REFUSALS = {
     "not_failed": "has not failed",
-    "callers_doing": "was refused because of its task: the same task would be refused again",
+    "permanent_error": "was refused because of its task: the same task would be refused again",
     "busy": "is in use by another process; try again in a minute",
 }
 
@@ -92,7 +92,7 @@ def _redeliver(ids: Iterable[str], runtime: Runtime) -> int:
         print(f"the webhook of {job_id} {WEBHOOKS[outcomes[job_id]]}")
     if not outcomes:
         print("no webhook was given up")
-    return 0 if set(outcomes.values()) <= {"owed"} else 1
+    return 0 if set(outcomes.values()) <= {"queued"} else 1
 
 
 def _dead_webhooks(runtime: Runtime) -> Iterator[str]:

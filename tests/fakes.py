@@ -17,7 +17,7 @@ from aigc.errors import (
     RefusedError,
     ThrottledError,
 )
-from aigc.jobs.job import Place, Source, fresh_id
+from aigc.jobs.job import OutputLocation, Source, fresh_id
 from aigc.jobs.ledger import Ledger
 from aigc.jobs.ports import Listed, Peek, Reply, one_after_another
 from aigc.jobs.runtime import Memory, Runtime
@@ -454,9 +454,9 @@ def a_call(name: str = "default") -> Source:
     return Source(type="call", name=name)
 
 
-def a_place(name: str = "picture") -> Place:
+def an_output_location(name: str = "picture") -> OutputLocation:
     """Say where results go."""
-    return Place(prefix="calls/", name=name)
+    return OutputLocation(prefix="calls/", name=name)
 
 
 def an_id() -> str:

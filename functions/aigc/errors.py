@@ -5,6 +5,7 @@ AigcError
 ├── BadEventError           the event of a trigger cannot be parsed; a retry cannot help
 ├── BadPictureError         the bytes are not a picture that may be stored
 ├── BadRecordError          a record of the ledger cannot be read
+├── IllegalTransitionError  a job cannot change in this way from the state that it is in
 └── CloudError              a request to Tencent Cloud failed
     ├── RefusedError        refused; the same request will be refused again
     ├── DuplicateError      refused because the session id is already known
@@ -47,6 +48,13 @@ class BadPictureError(AigcError):
 
 class BadRecordError(AigcError):
     """A record of the ledger cannot be read: it is damaged or of an unknown version."""
+
+
+class IllegalTransitionError(AigcError):
+    """A job cannot change in this way from the state that it is in: a fault of this program."""
+
+    def __init__(self, job_id: str, transition: str, state: str) -> None:
+        super().__init__(f"job {job_id}: `{transition}` is not possible in the state `{state}`")
 
 
 class CloudError(AigcError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError, field_validator
 
 from aigc.errors import AigcError, InvalidRequestError
-from aigc.jobs.job import Place
+from aigc.jobs.job import OutputLocation
 from aigc.places import LONGEST_BEGIN, RESERVED, checked_key, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import explain, snake
 from aigc.tasks.kinds import KINDS
@@ -117,7 +117,7 @@ class Rule(Wire):
         except ValidationError as error:
             raise explain(error) from None
 
-    def place(self, key: str, *, job_id: str, today: datetime) -> Place:
+    def output_location(self, key: str, *, job_id: str, today: datetime) -> OutputLocation:
         """Return where the results of an upload are written.
 
         Raises:
@@ -141,7 +141,7 @@ class Rule(Wire):
                 field="key",
                 allowed=allowed,
             )
-        return Place(prefix=prefix, name=name)
+        return OutputLocation(prefix=prefix, name=name)
 
     def hides(self, prefix: str, suffix: str) -> bool:
         """Return whether this rule matches every key with this prefix and suffix."""

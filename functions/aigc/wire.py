@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,6 +31,21 @@ class Event(BaseModel):
     """Data that Tencent Cloud defines: unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def with_fields(model: Model, **values: object) -> Model:
+    """Return a copy of a model with other values of these fields; they are not validated.
+
+    Raises:
+        TypeError: The model has no such field.
+    """
+    unknown = values.keys() - type(model).model_fields.keys()
+    if unknown:
+        raise TypeError(f"{type(model).__name__} has no field {', '.join(sorted(unknown))}")
+    return model.model_copy(update=values)
 
 
 def strict_json(text: bytes) -> object:

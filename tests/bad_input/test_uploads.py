@@ -92,8 +92,9 @@ def test_any_key_is_accepted_or_refused_before_it_costs(key: str) -> None:
     assert sum(invoked.answer.values()) == 1
     assert len(world.vendor.tasks) == invoked.answer.get("accepted", 0)
     for job in map(json.loads, (body for body, _ in world.store.objects.values())):
-        if "place" in job:
-            assert len((job["place"]["prefix"] + job["place"]["name"]).encode()) <= LONGEST_BEGIN
+        if "output_location" in job:
+            location = job["output_location"]
+            assert len((location["prefix"] + location["name"]).encode()) <= LONGEST_BEGIN
 
 
 # Records

@@ -260,7 +260,7 @@ def _is_whole(job: Job, books: Books, planned_jobs: Mapping[str, PlannedJob]) ->
     if not tasks:
         return False
     try:
-        books.read("results", f"{job.place.prefix}{job.place.name}.json")
+        books.read("results", f"{job.output_location.prefix}{job.output_location.name}.json")
         sizes = [_size(books.read("results", picture.key)) for picture in job.pictures]
         wanted = _ratio(planned_jobs[tasks[0].prompt], books)
     except (CosError, OSError):

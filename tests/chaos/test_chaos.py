@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from aigc.jobs.job import Attempt, Job, Picture, Place, Source
+from aigc.jobs.job import Attempt, Job, OutputLocation, Picture, Source
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH, Failure, Task
 from tests.chaos import plan as chaos_plan
@@ -259,7 +259,7 @@ def job(*, sent_after_s: float | None = 0, **changes: Any) -> Job:
         "source": Source(type="call", name="local"),
         "task": {},
         "fingerprint": "",
-        "place": Place(prefix="chaos/", name="one"),
+        "output_location": OutputLocation(prefix="chaos/", name="one"),
         "webhook_url": "http://127.0.0.1/webhooks",
         "attempts": (Attempt(number=1, session_id="one-1", submitted_at=submitted_at),),
         "pictures": (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.cloud.api3 import CloudApi
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from localcloud.cloud import LocalCloud
 from tests.cloud.conftest import empty_bucket, enter
 from tests.fakes import World, build_world
@@ -174,7 +174,7 @@ def test_a_query_that_fails_changes_nothing(
     job = read(world, accepted(world, kind))
     break_next(cloud, QUERIES[kind], what)
 
-    assert look(job.id, world.runtime()) == job
+    assert refresh(job.id, world.runtime()) == job
 
 
 @pytest.mark.parametrize("code", NO_ROOM)
@@ -203,5 +203,5 @@ def failed_at_the_vendor(cloud: LocalCloud, world: World, code: str) -> Job:
     assert task is not None
     while not task.has_ended:
         time.sleep(0.01)
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     return read(world, job)

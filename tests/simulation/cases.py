@@ -11,9 +11,9 @@ from aigc.jobs.accept import Order, accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
-from tests.fakes import LEASE_S, START, a_call, a_place
+from tests.fakes import LEASE_S, START, a_call, an_output_location
 from tests.simulation.play import Case, Move, Phase
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
         kind=kind,
         task=MODELS[kind],
         source=a_call(),
-        place=a_place(job_id),
+        output_location=an_output_location(job_id),
         **{"is_repeatable": False, **more},
     )
 
@@ -70,7 +70,7 @@ def was_left(job_id: str, *, with_slot: bool = False, **more: Any) -> Work:
 
 
 def looks(job_id: str) -> Work:
-    return functools.partial(look, job_id)
+    return functools.partial(refresh, job_id)
 
 
 def cancels(job_id: str) -> Work:

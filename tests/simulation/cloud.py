@@ -158,7 +158,8 @@ class Cloud:
             body, _ = self.results.objects.get(picture["key"], (b"", None))
             if len(body) != picture["size"]:
                 self.problems.append(f"{describe(record)}: {picture['key']} is not there in full")
-        description = f"{record['place']['prefix']}{record['place']['name']}.json"
+        location = record["output_location"]
+        description = f"{location['prefix']}{location['name']}.json"
         if not record["pictures"] or description not in self.results.objects:
             self.problems.append(f"{describe(record)} without its pictures or their description")
 

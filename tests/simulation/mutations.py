@@ -7,12 +7,13 @@ nothing goes wrong without the part that it leaves out.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import AmbiguousError, ThrottledError
-from aigc.jobs import recover, start
+from aigc.jobs import recover, transitions
 from aigc.jobs.job import JobError
-from aigc.jobs.webhooks import owe
+from aigc.jobs.webhooks import enqueue_delivery
 from tests.simulation.mutate import (
     Change,
     Mutation,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from aigc.jobs.contest import Contest
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
+    from aigc.jobs.ports import TaskService
     from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import ApiCall
 
 
 def _of(title: str, target: str, change: Change, **more: str) -> Mutation:
@@ -189,22 +192,33 @@ def _is_retryable(outcome: object, job: Job, runtime: Runtime) -> bool:
     return isinstance(outcome, (AmbiguousError, ThrottledError)) and runtime.has_time(3)
 
 
-def _forgets_ambiguity(create: Callable[..., Any]) -> Callable[..., Any]:
-    """A throttle that follows a lost answer is raised, as if it told what became of the call."""
+class _Forgetful:
+    """A vendor whose lost answers look like throttles, as if they proved that nothing was done."""
 
-    def call(job: Job, runtime: Runtime) -> Any:
-        outcome = create(job, runtime)
-        return ThrottledError("create") if isinstance(outcome, AmbiguousError) else outcome
+    def __init__(self, upstream: TaskService) -> None:
+        self._upstream = upstream
 
-    return call
+    def call(self, call: ApiCall) -> dict[str, Any]:
+        try:
+            return self._upstream.call(call)
+        except AmbiguousError:
+            raise ThrottledError("create") from None
+
+
+def _forgets_ambiguity(submit_task: Callable[..., Job]) -> Callable[..., Job]:
+    def submit(job: Job, runtime: Runtime) -> Job:
+        forgetful = dataclasses.replace(runtime, upstream=_Forgetful(runtime.upstream))
+        return submit_task(job, forgetful)
+
+    return submit
 
 
 def _refused(job: Job, runtime: Runtime) -> Job:
-    return start.fail(job, JobError(type="refused", message="the session is known"), runtime)
+    return transitions.fail(job, JobError(type="refused", message="the session is known"), runtime)
 
 
 def _send_again_whatever_the_kind(job: Job, runtime: Runtime) -> Job:
-    return recover._send_again(job, runtime)
+    return recover._submit_again(job, runtime)
 
 
 def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
@@ -213,7 +227,7 @@ def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
 
 def _release_before_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     def ends(job: Job, runtime: Runtime) -> Job:
-        start._release(job, runtime)
+        transitions._release(job, runtime)
         return end(job, runtime)
 
     return ends
@@ -223,7 +237,7 @@ def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     def ends(job: Job, runtime: Runtime) -> Job:
         ended = end(job.model_copy(update={"webhook_url": ""}), runtime)
         return runtime.ledger.write(
-            owe(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
+            enqueue_delivery(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
         )
 
     return ends
@@ -347,7 +361,7 @@ MUTATIONS = (
     ),
     _of(
         "a new job is sent before its record is written",
-        "launch:_send_in",
+        "launch:_submit_in_slot",
         trust_argument("write_new"),
     ),
     _of(
@@ -358,7 +372,7 @@ MUTATIONS = (
     ),
     _of(
         "the invocation that sends a job does not own it meanwhile",
-        "start:submitting",
+        "job:Job.submit",
         replace(_not_owned),
     ),
     # Claims and records
@@ -377,7 +391,7 @@ MUTATIONS = (
     _of(
         "contests are removed as soon as a job has ended",
         "ledger:Ledger.is_over",
-        assume("is_old", True),
+        assume("lease_expired", True),
         look_in="settles and tidies up",
     ),
     _of(
@@ -443,51 +457,53 @@ MUTATIONS = (
     ),
     _of(
         "the entry of a slot's holder is removed while its job may be at work",
-        "recover:_remove_orphan",
-        assume("is_old", True),
+        "recover:_remove_orphaned_entry",
+        assume("lease_expired", True),
         look_in="while the sweep runs",
     ),
     _of(
         "a slot is released before the record says that the job has ended",
-        "start:end",
+        "transitions:end",
         replace(_release_before_the_end),
         look_in="a task ends while",
     ),
     # Starting
-    _of("a job is sent without a claim", "start:_start_one", CLAIM, look_in="two sweeps start"),
+    _of("a job is sent without a claim", "dispatch:_start", CLAIM, look_in="two sweeps start"),
     _of(
         "the call is made before the record says so",
-        "start:_start_one",
+        "dispatch:_start",
         trust_argument("write"),
     ),
     _of(
         "a marker is removed while its record is being written",
-        "start:_remove_rubbish",
-        assume("is_old", True),
+        "dispatch:_remove_orphaned_marker",
+        assume("lease_expired", True),
         look_in="three calls for two slots",
     ),
     _of(
         "a throttle after a lost answer counts as the vendor's word",
-        "start:_create",
+        "submission:submit_task",
         replace(_forgets_ambiguity),
     ),
-    _of("MPS is asked again after a lost answer", "start:_worth_repeating", _always(_is_retryable)),
-    _of("that a session is known is taken for a refusal", "start:_find", _always(_refused)),
+    _of("MPS is asked again after a lost answer", "submission:_may_repeat", _always(_is_retryable)),
+    _of(
+        "that a session is known is taken for a refusal", "submission:_find_task", _always(_refused)
+    ),
     _of(
         "a lost answer is not written down",
-        "start:leave_unexplained",
-        drop_call("with_attempt"),
+        "job:Job.mark_ambiguous",
+        drop_call("_with_attempt"),
         harmless="a sweep that sends again notes it itself, before it does",
     ),
     _of(
         "a job is cancelled for its deadline without a claim",
-        "start:expire",
+        "transitions:expire",
         CLAIM,
         look_in="while a waiting job is started",
     ),
     _of(
         "a job is queued again before its new marker is written",
-        "start:queue_again",
+        "transitions:queue_again",
         postpone("queue_again", behind="write"),
         look_in="two calls for",
     ),
@@ -501,13 +517,13 @@ MUTATIONS = (
     _of("a task's end is written without a claim", "settle:settle", CLAIM),
     _of(
         "pictures of an unexplained submission are stored without a claim",
-        "settle:take_staged",
+        "settle:store_staged",
         CLAIM,
         look_in="find the pictures of",
     ),
     _of(
         "storing is continued without a claim",
-        "settle:_claimed_store",
+        "settle:_claim_and_store",
         CLAIM,
         look_in="continue to store",
     ),
@@ -526,14 +542,14 @@ MUTATIONS = (
     ),
     _of(
         "that a job ends is not noted",
-        "start:end",
+        "transitions:end",
         assume("note_end", None),
         look_in="after a refused call",
     ),
     # Cancelling, replaying, recovering
     _of(
         "a waiting job is cancelled without a claim",
-        "cancel:_withdrawn",
+        "cancel:_cancel_queued",
         CLAIM,
         look_in="is cancelled while a sweep",
     ),
@@ -545,14 +561,14 @@ MUTATIONS = (
     ),
     _of(
         "a call is repeated without a claim",
-        "recover:_send_again",
+        "recover:_submit_again",
         CLAIM,
         look_in="two sweeps repeat a call",
     ),
     _of(
         "a call that is repeated is taken for the first",
-        "recover:_send_again",
-        drop_call("with_attempt"),
+        "job:Job.submit_again",
+        drop_call("_with_attempt"),
         look_in="the vendor's answers",
     ),
     _of(
@@ -564,31 +580,31 @@ MUTATIONS = (
     _of(
         "MPS's copies are looked for after what leads to them is gone",
         "recover:_forget",
-        postpone("tidy_staging", behind="forget_claims"),
+        postpone("remove_staged", behind="forget_claims"),
         look_in="MPS's copies are left",
     ),
     # Webhooks
     _of(
         "a webhook's marker is written after the record says that the job has ended",
-        "start:end",
+        "transitions:end",
         replace(_tell_after_the_end),
         look_in="a webhook is sent",
     ),
     _of(
         "the next try of a webhook is not noted when one has failed",
         "webhooks:_conclude",
-        omit("_mark"),
+        omit("_write_marker"),
         look_in="a webhook is sent",
     ),
     _of(
         "a webhook's marker is removed while its job is about to end",
-        "webhooks:_made",
-        assume("is_old", True),
+        "webhooks:_make_try",
+        assume("lease_expired", True),
         look_in="sees a webhook's",
     ),
     _of(
         "two invocations make the same try of a webhook",
-        "webhooks:_made",
+        "webhooks:_make_try",
         assume("acquire", 0),
         harmless="the receiver gets the same message twice, which is announced",
     ),

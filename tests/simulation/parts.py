@@ -90,9 +90,9 @@ def frees_slot(runtime: Runtime) -> None:
     ledger = runtime.ledger
     entries = ledger.lane(LANE).entries(0)
     for entry in entries:
-        if ledger.is_old(entry.modified):
+        if ledger.lease_expired(entry.modified):
             ledger.slots.forget(entry)
-    if all(ledger.is_old(entry.modified) for entry in entries):
+    if all(ledger.lease_expired(entry.modified) for entry in entries):
         ledger.slots.reclaim(LANE, 0)
 
 

@@ -21,7 +21,7 @@ from aigc.errors import CloudError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.recover import sweep
-from aigc.jobs.settle import look, on_callback, on_stored
+from aigc.jobs.settle import on_callback, on_stored, refresh
 from tests.fakes import START
 from tests.simulation.cases import HOOK, MODELS, order
 from tests.simulation.checks import broken_promises, unfinished
@@ -304,7 +304,7 @@ class Storm:
 
     def _look(self) -> None:
         job_id = self.draws.one_of(self._ids)
-        self._invoke(f"look {job_id}", functools.partial(look, job_id))
+        self._invoke(f"look {job_id}", functools.partial(refresh, job_id))
         if self.weather is not CALM:
             self._after(1 + 14 * self.draws.fraction(), self._look)
 

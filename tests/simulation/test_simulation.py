@@ -117,8 +117,8 @@ def test_each_mutation_fits_the_code_and_is_taken_back() -> None:
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("start:there_is_no_such_function", "there is no such function"),
-        ("start:end", "no statement calls `there_is_no_such_call`"),
+        ("transitions:there_is_no_such_function", "there is no such function"),
+        ("transitions:end", "no statement calls `there_is_no_such_call`"),
     ],
 )
 def test_a_mutation_that_does_not_fit_the_code_says_why(target: str, reason: str) -> None:

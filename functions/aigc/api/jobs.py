@@ -15,7 +15,7 @@ from aigc.api.progress import ANSWER_S, image_of
 from aigc.errors import BadRecordError
 from aigc.jobs.job import Source, State, milliseconds
 from aigc.jobs.ledger import INDEX
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from aigc.jobs.webhooks import delivery
 from aigc.logs import note
 from aigc.tasks.fields import shown
@@ -52,7 +52,7 @@ def jobs(call: Call) -> HttpResponse:
 
 def job(call: Call) -> HttpResponse:
     """Tell all that the ledger knows of one job, without what is secret."""
-    found = look(call.path["id"], call.runtime)
+    found = refresh(call.path["id"], call.runtime)
     if found is None or not call.caller.may_see(found.source):
         raise HttpError(404, "not_found", f"there is no job {call.path['id'][:80]}")
     note(job=found.id)
@@ -225,8 +225,8 @@ def _detail(job: Job, call: Call) -> schemas.JobDetail:
         "prompt": task.prompt_text(),
         "place": {
             "bucket": runtime.settings.results_bucket,
-            "prefix": job.place.prefix,
-            "name": job.place.name,
+            "prefix": job.output_location.prefix,
+            "name": job.output_location.name,
         },
         "attempts": [_attempt(attempt) for attempt in job.attempts],
         "images": [image_of(picture, runtime) for picture in job.pictures],

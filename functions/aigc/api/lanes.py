@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from aigc.jobs.lanes import most_at_once
+from aigc.jobs.lanes import task_limit
 from aigc.jobs.ledger import PAGE
 from aigc.triggers.http import HttpResponse
 
@@ -24,7 +24,7 @@ def lanes(call: Call) -> HttpResponse:
 
 def _lane(name: str, limit: int, runtime: Runtime) -> schemas.Lane:
     view = runtime.ledger.lane(name)
-    limit_now = most_at_once(name, view, runtime)
+    limit_now = task_limit(name, view, runtime)
     waiting = sum(1 for _ in itertools.islice(view.waiting(), PAGE + 1))
     is_slow = limit_now < limit and bool(view.cuts)
     return {

@@ -13,9 +13,9 @@ from aigc.api.errors import ENDED, HttpError, failure
 from aigc.api.parameters import is_on
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
-from aigc.jobs.lanes import look_at
+from aigc.jobs.lanes import list_lane
 from aigc.jobs.ledger import PAGE
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def looked_up(call: Call) -> Job:
     Raises:
         HttpError: There is none of that endpoint.
     """
-    return call.check_owner(look(call.path["id"], call.runtime))
+    return call.check_owner(refresh(call.path["id"], call.runtime))
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ def _with_lane(call: Call) -> tuple[Job, LaneView | None]:
 def _lane_or_none(lane: str, runtime: Runtime) -> LaneView | None:
     """List a lane; None where that fails: a request that does not wait needs no listing."""
     try:
-        return look_at(lane, runtime)
+        return list_lane(lane, runtime)
     except CloudError as error:
         logger.warning("lane_not_listed", extra={"lane": lane, "code": error.code})
         return None
@@ -182,7 +182,7 @@ def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job]
     until = runtime.now() + timedelta(seconds=patience_s)
     while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
         runtime.sleep(LOOK_EACH_S)
-        see = look if runtime.has_time(SETTLE_S) else _read
+        see = refresh if runtime.has_time(SETTLE_S) else _read
         try:
             job = see(job.id, runtime) or job
         except CloudError as error:
@@ -210,7 +210,7 @@ def status_of(
         "metrics": _metrics(job),
     }
     if job.state == "queued":
-        answer["queue_position"] = _position(job, lane or look_at(job.lane, call.runtime))
+        answer["queue_position"] = _position(job, lane or list_lane(job.lane, call.runtime))
     if job.error is not None:
         answer["error"] = job.error.message
         answer["error_type"] = ENDED[job.error.type].error_type

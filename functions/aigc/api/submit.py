@@ -18,7 +18,7 @@ from aigc.api.webhooks import webhook_url
 from aigc.api.wishes import patience, priority, start_by
 from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
-from aigc.jobs.job import Place, Source, fresh_id, id_from
+from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
 from aigc.logs import note
 from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aigc.api.openapi.schemas import Submitted
-    from aigc.api.quotas import Charge
     from aigc.jobs.job import Job
     from aigc.settings import Settings
     from aigc.tasks.kind import Task
@@ -119,9 +118,12 @@ def accept_order(call: Call, order: Order) -> Job:
     """
     with charged(call, order) as charge:
         order = replace(order, task=_taken_in(order, call))
-        job = _accepted(call, order, charge)
-    note(job=job.id)
-    return job
+        accepted = accept(order, call.runtime)
+        if not accepted.is_new:
+            charge.give_back()
+            _check_repeat(call, order, accepted.job)
+    note(job=accepted.job.id)
+    return accepted.job
 
 
 def _taken_in(order: Order, call: Call) -> Task:
@@ -220,14 +222,13 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
         if repeat_key
         else fresh_id(runtime.now())
     )
-    place = _place(asked, task, job_id, call)
     urgency = getattr(task, "tasks_priority", None)
     return Order(
         id=job_id,
         kind=kind,
         task=task,
         source=Source(type="call", name=call.caller.name, request_id=call.request.request_id),
-        place=place,
+        output_location=_output_location(asked, task, job_id, call),
         priority=priority(call.request) if urgency is None else urgency,
         start_by=start_by(call.request, runtime.now()),
         visible_label=call.caller.limits.visible_label,
@@ -235,7 +236,7 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
     )
 
 
-def _place(asked: ResultPlace, task: Task, job_id: str, call: Call) -> Place:
+def _output_location(asked: ResultPlace, task: Task, job_id: str, call: Call) -> OutputLocation:
     prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
     prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
     if asked.name and call.caller.limits.own_only:
@@ -248,7 +249,7 @@ def _place(asked: ResultPlace, task: Task, job_id: str, call: Call) -> Place:
         problem = f"the results would have keys of {len((prefix + name).encode())} bytes and more"
         allowed = f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8"
         raise refused("result", problem, allowed=allowed)
-    return Place(prefix=prefix, name=name)
+    return OutputLocation(prefix=prefix, name=name)
 
 
 def _repeat_key(request: HttpRequest) -> str:
@@ -275,12 +276,9 @@ def _path_in_store(task: Task) -> str | None:
         raise refused(field, problem, allowed=f"it {error}") from None
 
 
-def _accepted(call: Call, order: Order, charge: Charge) -> Job:
-    accepted = accept(order, call.runtime)
-    if not accepted.is_new:
-        charge.give_back()
-    if not accepted.is_new and accepted.job.fingerprint != fingerprint(order.task):
+def _check_repeat(call: Call, order: Order, job: Job) -> None:
+    """Refuse a request that has the id of another one but asks for something else."""
+    if job.fingerprint != fingerprint(order.task):
         field = "Idempotency-Key" if _repeat_key(call.request) else "session_id"
-        problem = f"request {accepted.job.id} was made with the same {field} and another body"
+        problem = f"request {job.id} was made with the same {field} and another body"
         raise refused(field, problem, allowed=f"the same body, or another {field}")
-    return accepted.job

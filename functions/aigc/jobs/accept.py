@@ -1,4 +1,4 @@
-"""Accepting: what was asked for becomes a job, once, whatever is repeated or breaks."""
+"""Accept: an order becomes one job, even if it is repeated or an invocation dies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc.jobs.job import Attempt, Job, Place, Source, session_id
+from aigc.jobs.job import Attempt, Job, OutputLocation, Source, session_id
 from aigc.jobs.launch import launch
 from aigc.jobs.ledger import marker_key
 
@@ -20,39 +20,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A task that somebody wants done, with the id that a repeat of the wish also has."""
+    """A task with its options, and the id that a repeat of the same request also has."""
 
     id: str
     kind: str
     task: Task
     source: Source
-    place: Place
+    output_location: OutputLocation
     priority: int = 0
     start_by: datetime | None = None
     webhook_url: str = ""
     visible_label: bool = False
-    """Whether the vendor is asked for its logo where the task does not say."""
+    """Whether the vendor is asked for its logo if the task does not say."""
     is_repeatable: bool = True
-    """Whether others may order it under the same id; a new id cannot have a second creator."""
+    """Whether another call may have the same id; a new id cannot have a second creator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The job of an order; not new when an earlier order had the same id."""
+    """The job of an order; not new if an earlier order had the same id."""
 
     job: Job
     is_new: bool
 
 
 def accept(order: Order, runtime: Runtime) -> Accepted:
-    """Write the job down, then start what its lane has room for.
+    """Write the job and start it if its lane has a free slot.
 
-    Once this returns, or the record is written, the job will end, whatever happens next. An
-    earlier job with the same id is returned as it is, even where the task differs: compare
-    `fingerprint`s where that matters.
+    Once the record is written, the job will end, whatever happens next. An earlier job with the
+    same id is returned unchanged, even if its task differs: compare `fingerprint`s.
 
     Raises:
-        CloudError: The job could not be written down.
+        CloudError: The job could not be written.
     """
     if order.is_repeatable:
         existing = runtime.ledger.find_or_win(order.id)
@@ -62,7 +61,7 @@ def accept(order: Order, runtime: Runtime) -> Accepted:
 
 
 def fingerprint(task: Task) -> str:
-    """Digest a task so that a repeat can be told from another task under the same id."""
+    """Return a digest of a task; it distinguishes a repeat from another task with the same id."""
     return hashlib.sha256(json.dumps(_record(task), sort_keys=True).encode()).hexdigest()
 
 
@@ -87,7 +86,7 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         task=_record(task),
         fingerprint=fingerprint(order.task),
         warnings=warnings,
-        place=order.place,
+        output_location=order.output_location,
         start_by=order.start_by,
         webhook_url=order.webhook_url,
         attempts=(Attempt(number=1, session_id=session_id(order.id, 1)),),
@@ -95,9 +94,9 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
 
 
 def _with_label_default(order: Order, runtime: Runtime) -> tuple[Task, tuple[str, ...]]:
-    """Ask for a visible label where it is the default; return the warnings as well.
+    """Ask for a visible label if it is the default; return the task and its warnings.
 
-    The fingerprint is not made of it: a repeat stays a repeat when the default changes.
+    The fingerprint leaves the label out: a repeat stays a repeat when the default changes.
     """
     task = order.task
     if order.visible_label or runtime.settings.labels == "visible":

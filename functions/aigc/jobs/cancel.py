@@ -1,4 +1,4 @@
-"""Cancelling: what was not sent is not paid; what runs upstream can seldom be stopped."""
+"""Cancel: a job that was not sent costs nothing; a task that runs can seldom be stopped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aigc.errors import AmbiguousError, RefusedError
-from aigc.jobs.settle import once_sent, settle
-from aigc.jobs.start import end
+from aigc.jobs.settle import settle, wait_until_submitted
+from aigc.jobs.transitions import end
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 Outcome = Literal["cancelled", "requested", "already_ended", "not_cancellable"]
 
 TRIES = 3
-"""Looks at a job that others keep moving on."""
+"""Tries to cancel a job that other invocations keep moving on."""
 
 TRY_EACH_S = 0.5
-"""Between them: who holds a job that waits writes very soon that it is sent."""
+"""Seconds between them: the holder of a claim on a queued job soon writes that it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """What came of the wish to cancel a job.
+    """The outcome of a request to cancel a job.
 
     cancelled: it had not been sent, nothing is billed; requested: the vendor ends its task, which
     had not begun; not_cancellable: it was sent, and the vendor stops no task that runs.
@@ -35,47 +35,46 @@ class Cancellation:
 
 
 def cancel(job_id: str, runtime: Runtime) -> Cancellation | None:
-    """Cancel a job, or say truly why not; None where there is none.
+    """Cancel a job, or say why it cannot be cancelled; None if there is no such job.
 
     Raises:
-        CloudError: The ledger or the vendor could not be asked, or somebody else holds the job;
-            asking again is safe.
+        CloudError: The ledger or the vendor did not answer, or another invocation holds the job;
+            a repeat is safe.
     """
     for _ in range(TRIES):
-        job = once_sent(job_id, runtime)
+        job = wait_until_submitted(job_id, runtime)
         if job is None:
             return None
-        cancellation = _cancelled(job, runtime)
+        cancellation = _try_to_cancel(job, runtime)
         if cancellation is not None:
             return cancellation
         runtime.sleep(TRY_EACH_S)
-    raise AmbiguousError(f"cancel job {job_id}: it waits, but who holds it may be about to send it")
+    raise AmbiguousError(f"cancel job {job_id}: another invocation may be about to send it")
 
 
-def _cancelled(job: Job, runtime: Runtime) -> Cancellation | None:
-    """Take the one step that a job's state allows; None where somebody else is moving it on."""
+def _try_to_cancel(job: Job, runtime: Runtime) -> Cancellation | None:
+    """Do what the job's state allows; None if another invocation is moving the job on."""
     if job.has_ended:
         return Cancellation(job, "already_ended")
     if job.state == "queued":
-        return _withdrawn(job, runtime)
+        return _cancel_queued(job, runtime)
     if job.state == "running":
-        return _aborted(job, runtime)
+        return _abort(job, runtime)
     return Cancellation(job, "not_cancellable")
 
 
-def _withdrawn(job: Job, runtime: Runtime) -> Cancellation | None:
-    """End a job that waits: with the claim it cannot be sent any more."""
+def _cancel_queued(job: Job, runtime: Runtime) -> Cancellation | None:
+    """End a job that waits; under the claim no other invocation can send it."""
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return None
-    ended = end(claimed.model_copy(update={"state": "cancelled"}), runtime)
-    return Cancellation(ended, "cancelled")
+    return Cancellation(end(claimed.cancel(), runtime), "cancelled")
 
 
-def _aborted(job: Job, runtime: Runtime) -> Cancellation:
-    """Have the vendor end a task that waits there; what came of it is asked like any task's end.
+def _abort(job: Job, runtime: Runtime) -> Cancellation:
+    """Ask the vendor to end a task that has not begun, then settle the job as usual.
 
-    No claim is needed: to end a task twice changes nothing, and the record is settle's to write.
+    No claim is needed: to end a task twice changes nothing, and settle writes the record.
     """
     kind = runtime.kind_of(job)
     call = kind.abort(job.attempt.task_id, runtime.settings.sub_app_id)
@@ -85,7 +84,7 @@ def _aborted(job: Job, runtime: Runtime) -> Cancellation:
         runtime.upstream.call(call)
     except RefusedError as error:
         if error.code.startswith(("UnauthorizedOperation", "AuthFailure")):
-            raise  # this says nothing of the task
-        settled = settle(job, runtime)  # it runs, or has ended, perhaps by an earlier wish
+            raise  # it proves nothing about the task
+        settled = settle(job, runtime)  # it runs, or has ended, perhaps by an earlier request
         return Cancellation(settled, "already_ended" if settled.has_ended else "not_cancellable")
     return Cancellation(settle(job, runtime), "requested")

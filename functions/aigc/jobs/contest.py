@@ -1,7 +1,7 @@
 """Mutual exclusion from reads and writes of single keys.
 
 COS has no locks. Its create-if-absent (`x-cos-forbid-overwrite`) looks and then writes: creators
-that come together may all be told that they created the key. So nothing here rests on it. What
+that come together may all be answered that they created it. So nothing here rests on it. What
 is assumed: a PUT of one key is all or nothing and the last one stays, and a GET that begins after
 a PUT or DELETE of its key was answered sees it.
 
@@ -20,8 +20,8 @@ did not see its own token. Otherwise one of them, say P, began step 4 before Q's
 answered. P's write of `y` was answered before that, and Q reads `y` after its write of `x` was
 answered. So Q saw `y` and yielded. Both cases contradict the assumption.
 
-- Step 1 uses create-if-absent as a filter: whoever is refused yields after one request. That
-  proves nothing, and it keeps contenders from meeting in practice.
+- Step 1 uses create-if-absent as a filter: a contender that is refused yields after one request.
+  That proves nothing, but it keeps contenders from meeting in practice.
 - Step 2 also reads `x`: a contender that was overwritten yields before it writes `y`. That makes
   it rare that all yield.
 - No request of a splitter is repeated. A contender without an answer yields. Its write may take
@@ -39,14 +39,14 @@ generation g can be at work any more. There are two ways to know that:
 *Age* (`acquire`): all tokens of generation g are older than a lease. A lease is longer than a
 function may run and than a write without an answer may take to have its effect.
 
-*Handshake* (`create_once`, `take_once`): where nobody can wait for a lease. The winner of the
+*Handshake* (`create_once`, `take_once`): where no caller can wait for a lease. The winner of the
 splitter writes `commit` and then reads `abort`; if that is there, it removes `commit` and gives
 up. A contender that goes on writes `abort` and then reads `commit`. If there is none, generation g
 is dead. Each writes its own flag before it reads the other's, so at least one of them sees the
 other: the winner and generation g+1 cannot both go on.
 
-Whoever removes the keys of a contest must know that it is not entered any more, and must wait a
-lease from then on: a contender that read the old state may still be at work.
+The keys of a contest may be removed a lease after the last moment at which it could be entered: a
+contender that read the old state may be at work until then.
 
 The keys of a creation that died and was never repeated are removed by a lifecycle rule, each when
 its last write is days old. A repeat may come at that very time. It has written `abort` to each
@@ -73,17 +73,17 @@ if TYPE_CHECKING:
 Created = TypeVar("Created")
 
 PAUSES_S = (0.1, 0.2, 0.4, 0.8)
-"""Between looks for the result of a contest that was lost, before its generation is aborted."""
+"""Seconds between reads of what a lost contest is about, before its generation is aborted."""
 
 MORE_PAUSES_S = (1.0, 2.0)
-"""The same where a winner is known to be at work."""
+"""The same if a winner is known to be at work."""
 
 MOST_GENERATIONS = 50
-"""Generations that one call enters: each one that died took contenders that met."""
+"""Generations that one call enters; a generation dies only if contenders meet in it."""
 
 
 class Ticket(Record):
-    """The body of `x`, `y` and `commit`: who wrote it, and when."""
+    """The body of `x`, `y` and `commit`: the token of its contender, and the time."""
 
     token: str
     at: datetime
@@ -108,7 +108,7 @@ class Contest:
         self._sleep = sleep
 
     def acquire(self, key: str) -> int | None:
-        """Become the only holder of a key for a lease; None where another contender may be it.
+        """Become the only holder of a key for a lease; None if another contender may hold it.
 
         Returns the generation that was won. After 0 there was an earlier holder: it may have
         acted, so the caller must read again what it acts on.
@@ -122,12 +122,12 @@ class Contest:
         raise AssertionError("unreachable")  # count() does not end
 
     def create_once(self, key: str, find: Callable[[], Created | None]) -> Created | None:
-        """Become the only one that may create what `find` looks for.
+        """Become the only contender that may create the object that `find` reads.
 
-        Returns None where the caller may create it, and what was found where it exists.
+        Returns None if the caller may create it, otherwise the object.
 
         Raises:
-            AmbiguousError: Another contender is at work on it and did not finish in time.
+            AmbiguousError: Another contender is at work and did not finish in time.
         """
         for generation in range(MOST_GENERATIONS):
             place = f"{key}/{generation:03d}"
@@ -146,9 +146,9 @@ class Contest:
         raise AmbiguousError(f"create {key}: another invocation is at work on it")
 
     def take_once(self, key: str) -> bool:
-        """Take a key that nobody gives back; False where it is taken.
+        """Take a key that is never given back; False if it is taken.
 
-        Of contenders that come together none may get it in the worst case, never two.
+        Of contenders that come together at most one gets it, in the worst case none.
         """
         for generation in range(MOST_GENERATIONS):
             place = f"{key}/{generation:03d}"
@@ -162,12 +162,12 @@ class Contest:
         return False
 
     def ticket(self, token: str = "") -> bytes:
-        """Make the body that a contender writes."""
+        """Return the body that a contender writes."""
         ticket = Ticket(token=token or secrets.token_hex(16), at=self._now())
         return ticket.model_dump_json().encode()
 
     def is_expired(self, body: bytes | None) -> bool:
-        """Whether the contender that wrote this cannot be at work any more."""
+        """Whether the contender that wrote this body cannot be at work any more."""
         if body is None:
             return True
         return self._now() - Ticket.model_validate_json(body).at > self._lease
@@ -184,7 +184,7 @@ class Contest:
         return self._store.get(x) == ticket
 
     def _has_expired(self, place: str) -> bool:
-        """Whether a generation was entered, and by nobody who can be at work any more."""
+        """Whether a generation was entered, and no contender of it can be at work any more."""
         x, y = self._parallel(
             lambda: self._store.get(f"{place}/x"), lambda: self._store.get(f"{place}/y")
         )
@@ -199,17 +199,17 @@ class Contest:
         return False
 
     def _abort(self, place: str) -> bool:
-        """End a generation without a winner; False where it has one."""
+        """End a generation without a winner; False if it has one."""
         if self._is_committed(place):
             return False
         self._store.put(f"{place}/abort", b"{}")
         return not self._is_committed(place)
 
     def _outlive(self, place: str) -> bool:
-        """End a generation whose contenders are dead; False where one may be at work.
+        """End a generation whose contenders are dead; False if one may be at work.
 
-        Its keys may be removed for their age at any time, and it could be entered anew: the flag
-        stops a winner of then.
+        Its keys may be removed for their age at any time, and it could be entered anew: then the
+        flag stops the winner.
         """
         if not self._has_expired(place):
             return False

@@ -1,4 +1,27 @@
-"""The record of a job: what was asked, what happened, what came of it."""
+"""The record of a job, and every change that it can go through.
+
+A job is immutable. Each transition is a method that returns the changed job and writes nothing:
+
+| transition | from | to |
+|---|---|---|
+| `submit` | queued | submitting, owned |
+| `give_back` | queued | the same state, free for a new claim |
+| `withdraw` | submitting | queued: the task was not sent |
+| `submit_again` | submitting | submitting, ambiguous and owned |
+| `mark_ambiguous` | submitting | submitting, ambiguous |
+| `run` | submitting | running |
+| `finish_attempt` | submitting, running | the same state |
+| `store` | submitting, running, storing | storing, owned |
+| `store_later` | storing | storing |
+| `succeed` | storing | succeeded |
+| `fail` | submitting, running, storing | failed |
+| `cancel` | queued, running | cancelled |
+| `queue_again` | submitting, running | queued, with a new attempt |
+| `replay` | failed | queued, with a new attempt |
+| `name_webhook` | succeeded, failed, cancelled | the same state |
+
+From any other state a transition raises `IllegalTransitionError`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +32,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from aigc.wire import Record
+from aigc.errors import IllegalTransitionError
+from aigc.wire import Record, with_fields
 
 State = Literal["queued", "submitting", "running", "storing", "succeeded", "failed", "cancelled"]
 ErrorType = Literal[
@@ -48,7 +72,7 @@ class Source(Record):
     request_id: str = ""
 
 
-class Place(Record):
+class OutputLocation(Record):
     """Where the results go: `<prefix><name>-<n>.<ext>` in the results bucket."""
 
     prefix: str
@@ -57,11 +81,11 @@ class Place(Record):
 
 
 class Slot(Record):
-    """The place in the lane that an attempt holds."""
+    """The slot of the lane that an attempt holds."""
 
     number: int
     token: str
-    """Unique to this taking of the place: no two attempts ever share one."""
+    """Unique to this attempt to take the slot."""
 
 
 class Attempt(Record):
@@ -76,14 +100,14 @@ class Attempt(Record):
     finished_at: datetime | None = None
     vendor_status: str = ""
     is_ambiguous: bool = False
-    """The vendor may have accepted it without our knowing: only its word on this session helps."""
+    """No answer shows whether the vendor took the task; only an answer about this session can."""
     image_urls: tuple[str, ...] = ()
-    """What the vendor reported when it was done; they expire (VOD: 7 days, MPS: 12 hours)."""
+    """URLs that the vendor reported; they expire (VOD: 7 days, MPS: 12 hours)."""
     error: JobError | None = None
 
     @property
     def may_be_billed(self) -> bool:
-        """Whether the vendor has a task of it, or may have one."""
+        """Whether the vendor has a task for it, or may have one."""
         return bool(self.task_id) or self.is_ambiguous
 
 
@@ -103,40 +127,40 @@ class Picture(Record):
 
 
 class Job(Record):
-    """One task from the moment it was accepted; only written by who holds its claim."""
+    """One task from the moment it was accepted; only the holder of its claim writes it."""
 
     id: str
     kind: str
     lane: str
     state: State
     is_repeatable: bool = False
-    """Whether its id follows from what caused it, so that a repeat finds it."""
+    """Whether its id is derived from its cause, so that a repeat finds it."""
     revision: int = 0
-    """Grows by one with each write: what a claim is for."""
+    """Grows by one with each write; a claim is the right to write the next one."""
     owned_until: datetime | None = None
-    """Until then whoever wrote this revision is at work on it and nobody else may be."""
+    """Until then only the invocation that wrote this revision may write the next one."""
     deaths: int = 0
-    """Owners that died over it: a job that kills who works on it must end too."""
+    """Owners that died while they owned it; a job that kills its owners must end too."""
     marker: str
-    """Key of the queue marker that waits for this job."""
+    """Key of the marker by which the job waits in its lane."""
     priority: int = 0
     created_at: datetime
     updated_at: datetime
     source: Source
     task: dict[str, Any]
     fingerprint: str
-    """SHA-256 of the task as it was asked for: tells a repeat from another request."""
+    """SHA-256 of the task as requested; distinguishes a repeat from another request."""
     warnings: tuple[str, ...] = ()
-    place: Place
+    output_location: OutputLocation
     start_by: datetime | None = None
-    """When the job is cancelled if it was not sent until then."""
+    """Time at which the job is cancelled if it still waits."""
     webhook_url: str = ""
-    """Where its end is reported; it may hold a secret and is never logged."""
+    """URL that receives the webhook; it may contain a secret and is never logged."""
     webhook_marker: str = ""
-    """Key of the marker for the first try to report it; of its last end, if it was replayed."""
+    """Key of the marker for the first try of the webhook; after a replay, of the last end's."""
     attempts: tuple[Attempt, ...] = Field(min_length=1)
     spent_attempts: int = 0
-    """Attempts that were made before somebody had the job replayed."""
+    """Attempts that were made before the last replay."""
     pictures: tuple[Picture, ...] = ()
     error: JobError | None = None
 
@@ -152,18 +176,129 @@ class Job(Record):
 
     @property
     def is_orphaned(self) -> bool:
-        """Whether its owner died, where nobody owns it any more."""
+        """Whether its last owner did not finish; call it only when the lease has expired."""
         return self.owned_until is not None
 
     def is_owned(self, now: datetime) -> bool:
-        """Whether somebody may still be at work on this revision."""
+        """Whether the owner may still be at work on this revision."""
         return self.owned_until is not None and now < self.owned_until
 
-    def with_attempt(self, **changes: Any) -> Job:  # noqa: ANN401  model_copy's own signature
-        """Return the job with its last attempt changed."""
-        return self.model_copy(
-            update={"attempts": (*self.attempts[:-1], self.attempt.model_copy(update=changes))}
+    def submit(self, slot: Slot, at: datetime, owned_until: datetime) -> Job:
+        """Say that the owner of this revision is about to send the task."""
+        self._allow("submit", "queued")
+        job = self._with_attempt(slot=slot, submitted_at=at)
+        return with_fields(job, state="submitting", owned_until=owned_until)
+
+    def give_back(self) -> Job:
+        """Make a claimed job free for another claim, which its next revision allows."""
+        self._allow("give_back", "queued")
+        return with_fields(self, owned_until=None)
+
+    def withdraw(self) -> Job:
+        """Take a submission back that was not sent, since its slot was not won."""
+        self._allow("withdraw", "submitting")
+        job = self._with_attempt(slot=None, submitted_at=None)
+        return with_fields(job, state="queued", owned_until=None)
+
+    def submit_again(self, owned_until: datetime) -> Job:
+        """Say that the same call is about to be repeated: an earlier one may have arrived."""
+        self._allow("submit_again", "submitting")
+        job = self._with_attempt(is_ambiguous=True)
+        return with_fields(job, owned_until=owned_until, deaths=self.deaths + self.is_orphaned)
+
+    def mark_ambiguous(self) -> Job:
+        """Say that no answer shows whether the vendor took the task."""
+        self._allow("mark_ambiguous", "submitting")
+        return with_fields(self._with_attempt(is_ambiguous=True), owned_until=None)
+
+    def run(self, task_id: str, request_id: str = "") -> Job:
+        """Say that the vendor has the task."""
+        self._allow("run", "submitting")
+        job = self._with_attempt(task_id=task_id, request_id=request_id)
+        return with_fields(job, state="running", owned_until=None)
+
+    def finish_attempt(
+        self, at: datetime, vendor_status: str = "", image_urls: tuple[str, ...] = ()
+    ) -> Job:
+        """Say how the vendor's task ended."""
+        self._allow("finish_attempt", "submitting", "running")
+        return self._with_attempt(
+            vendor_status=vendor_status, image_urls=image_urls, finished_at=at
         )
+
+    def store(self, owned_until: datetime) -> Job:
+        """Say that the owner of this revision is about to store the pictures."""
+        self._allow("store", "submitting", "running", "storing")
+        deaths = self.deaths + (self.state == "storing" and self.is_orphaned)
+        return with_fields(self, state="storing", owned_until=owned_until, deaths=deaths)
+
+    def store_later(self, *, is_slot_released: bool) -> Job:
+        """Say that the pictures could not be stored yet."""
+        self._allow("store_later", "storing")
+        job = self._with_attempt(slot=None) if is_slot_released else self
+        return with_fields(job, owned_until=None)
+
+    def succeed(self, pictures: tuple[Picture, ...]) -> Job:
+        """End with pictures in the results bucket."""
+        self._allow("succeed", "storing")
+        return with_fields(self, state="succeeded", owned_until=None, pictures=pictures)
+
+    def fail(self, error: JobError, at: datetime) -> Job:
+        """End without a result."""
+        self._allow("fail", "submitting", "running", "storing")
+        job = self._with_attempt(error=error, finished_at=at)
+        return with_fields(job, state="failed", owned_until=None, error=error)
+
+    def cancel(self, error: JobError | None = None) -> Job:
+        """End without having run."""
+        self._allow("cancel", "queued", "running")
+        return with_fields(self, state="cancelled", owned_until=None, error=error)
+
+    def queue_again(self, error: JobError, at: datetime, marker: str) -> Job:
+        """Wait for another attempt, since the vendor had no room for this one."""
+        self._allow("queue_again", "submitting", "running")
+        finished = with_fields(self.attempt, error=error, finished_at=at)
+        attempts = (*self.attempts[:-1], finished, self._next_attempt())
+        return with_fields(self, state="queued", owned_until=None, marker=marker, attempts=attempts)
+
+    def replay(self, marker: str) -> Job:
+        """Wait for another attempt after a failure, with a count of attempts from zero."""
+        self._allow("replay", "failed")
+        return with_fields(
+            self,
+            state="queued",
+            attempts=(*self.attempts, self._next_attempt()),
+            marker=marker,
+            start_by=None,
+            deaths=0,
+            error=None,
+            spent_attempts=self.attempt.number,
+        )
+
+    def name_webhook(self, marker: str) -> Job:
+        """Name the marker of the webhook that reports this end."""
+        self._allow("name_webhook", *ENDED)
+        return with_fields(self, webhook_marker=marker)
+
+    def own(self, until: datetime) -> Job:
+        """Keep others from writing the next revision until then."""
+        return with_fields(self, owned_until=until)
+
+    def revise(self, at: datetime) -> Job:
+        """Return the job as its next revision."""
+        return with_fields(self, revision=self.revision + 1, updated_at=at)
+
+    def _allow(self, transition: str, *states: State) -> None:
+        if self.state not in states:
+            raise IllegalTransitionError(self.id, transition, self.state)
+
+    def _with_attempt(self, **values: object) -> Job:
+        changed = with_fields(self.attempt, **values)
+        return with_fields(self, attempts=(*self.attempts[:-1], changed))
+
+    def _next_attempt(self) -> Attempt:
+        number = self.attempt.number + 1
+        return Attempt(number=number, session_id=session_id(self.id, number))
 
 
 def session_id(job_id: str, number: int) -> str:

@@ -7,16 +7,16 @@
 | `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer slots for a while |
 | `lanes/<lane>/slots/<n>/…` | a slot that is held or contended for: see `aigc.jobs.slots` |
 | `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits; sorted by priority, then time |
-| `creations/<id>/<g>/…` | a contest: one invocation only may write the first revision |
-| `claims/<id>/<revision>/<g>/…` | a contest: one invocation only may write the next revision |
-| `claims/<id>/told/<session>` | the task that VOD named while the job could not be written |
+| `creations/<id>/<g>/…` | a contest: only one invocation may write the first revision |
+| `claims/<id>/<revision>/<g>/…` | a contest: only one invocation may write the next revision |
+| `claims/<id>/task/<session>` | the task id that VOD sent while the record could not be written |
 | `claims/<id>/ended` | the job ended or is about to: it is to be counted and tidied up |
 | `unstored/<id>` | a job that gave its slot back before its pictures could be stored |
 | `dead/jobs/<id>.json` | the record of a job that failed through no fault of its caller |
 | `webhooks/…`, `deliveries/…` | see `aigc.jobs.webhooks` |
 
-All that a lane is lies under one prefix, so that one request shows its cuts, its slots and the
-head of its queue. A listing may be late: what it shows decides what is tried, never what is true.
+All keys of a lane have one prefix, so that one request shows its cuts, its slots and the head of
+its queue. A listing may be late: it decides what is tried, never what is true.
 
 **First revision.** A job whose id is new cannot have a second creator: its record is written
 without a contest. A job that a repeat finds again (an upload, a call with an `Idempotency-Key`) is
@@ -24,7 +24,7 @@ created by the winner of a contest on its id. The first revision may already be 
 (`owned_until`): then its creator alone moves the job on, without a claim.
 
 **Next revisions.** To claim a job is to win the contest on its id and revision. The winner is
-alone in writing the next revision. A record that is owned is claimed by nobody. The first
+alone in writing the next revision. A record that is owned cannot be claimed. The first
 generation of a contest on a revision without an owner proves that the job is as it was read;
 after a dead holder or owner it is read again.
 
@@ -34,8 +34,8 @@ writer goes on. If not, and the writer has more to write, it stops, and its clai
 has nothing more to write, it writes the same revision again, owned for longer than the first
 write may be late. Nobody writes a newer revision until then.
 
-**Removal.** The contests of a job are removed a lease after it has ended: whoever read the job
-while it could be claimed is dead by then.
+**Removal.** The contests of a job are removed a lease after it has ended: an invocation that read
+the job while it could be claimed is dead by then.
 """
 
 from __future__ import annotations
@@ -63,30 +63,30 @@ if TYPE_CHECKING:
 
 PAGE = 1000  # the most that COS lists at once
 HEAD = 100
-"""Of a lane at first: its cuts, its slots and the next few that wait. To read a whole page takes
-a function ten times as long."""
+"""Keys of a lane that are listed at first: its cuts, its slots and the head of its queue. A whole
+page takes a function ten times as long."""
 KEYS_OF_A_SLOT = 3
 INDEX = "index/"
 OF_A_WEBHOOK = "webhook-"
 _LAST_MS = 10**13
-"""Beyond the milliseconds of any date to come: what is taken from it sorts the newest first."""
+"""More milliseconds than any date has: times subtracted from it sort the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A job that waits, as its queue marker tells it."""
+    """A job that waits, as its marker names it."""
 
     key: str
     job_id: str
     not_before: datetime
     start_by: datetime | None
-    """When the job is to be cancelled if it was not sent."""
+    """Time at which the job is cancelled if it still waits."""
     modified: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A job, as its entry in the index tells it."""
+    """A job, as its entry in the index names it."""
 
     key: str
     job_id: str
@@ -99,7 +99,7 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The moment at which a lane was given fewer places."""
+    """A note that a lane has fewer slots from this time on."""
 
     key: str
     at: datetime
@@ -107,7 +107,7 @@ class Cut:
 
 
 class LaneView:
-    """A lane as one look at it showed it: what it may run, what runs, what waits."""
+    """A lane as one listing shows it: its cuts, its slots and its queue."""
 
     def __init__(self, lane: str, page: Sequence[Listed], head: int, store: ObjectStore) -> None:
         self.lane = lane
@@ -118,8 +118,8 @@ class LaneView:
 
     @property
     def cuts(self) -> list[Cut]:
-        """The cuts that were not taken back, the latest last."""
-        return [_cut(one) for one in self._of("cuts/")]
+        """The cuts that were not removed, the latest last."""
+        return [_cut(listed) for listed in self._of("cuts/")]
 
     @property
     def slots(self) -> frozenset[int]:
@@ -134,7 +134,7 @@ class LaneView:
         return [entry for entry in entries if entry is not None]
 
     def waiting(self) -> Iterator[Marker]:
-        """Walk the queue in order, those included whose time has not come."""
+        """Yield the markers of the queue in order, including those whose wait is not over."""
         yield from map(_marker, self._of("waiting/"))
         page, asked = self._page, self._head
         while page and len(page) % asked == 0:
@@ -142,7 +142,7 @@ class LaneView:
             yield from map(_marker, page)
 
     def _of(self, part: str) -> list[Listed]:
-        return [one for one in self._page if one.key.startswith(self._prefix + part)]
+        return [listed for listed in self._page if listed.key.startswith(self._prefix + part)]
 
 
 class Ledger:
@@ -167,7 +167,7 @@ class Ledger:
     # Jobs
 
     def find_or_win(self, job_id: str) -> Job | None:
-        """Return the job with an id that several may create; None where the caller alone may.
+        """Return the job with an id that several calls may create; None if only the caller may.
 
         Raises:
             AmbiguousError: Another invocation is about to create it.
@@ -187,26 +187,26 @@ class Ledger:
         )
 
     def write_new(self, job: Job) -> Job:
-        """Write a job's first revision; only its one creator may."""
+        """Write a job's first revision; only its creator may."""
         return self._put(job)
 
     def newest(self, after: str = "", limit: int = PAGE) -> list[Indexed]:
-        """List jobs, the newest first, those behind the entry `after` only.
+        """List jobs, the newest first, beginning after the entry `after`.
 
-        An entry whose job there is not belongs to a call that is under way, or died.
+        An entry without a job belongs to a call that is under way, or died.
         """
-        return [_indexed(one) for one in self._store.list(INDEX, after, limit)]
+        return [_indexed(listed) for listed in self._store.list(INDEX, after, limit)]
 
     def forget_indexed(self, entry: Indexed) -> None:
-        """Remove an entry of the index whose job was never written, once nobody will."""
-        if self.is_old(entry.modified):
+        """Remove an entry of the index whose job was never written, once its lease has expired."""
+        if self.lease_expired(entry.modified):
             self._store.delete(entry.key)
 
     def read(self, job_id: str) -> Job | None:
-        """Read a record; None where there is none.
+        """Read a record; None if there is none.
 
         Raises:
-            BadRecordError: There is one, but it is not a job's.
+            BadRecordError: It is not a job's.
         """
         body = self._store.get(_job_key(job_id))
         if body is None:
@@ -223,25 +223,23 @@ class Ledger:
         Raises:
             AmbiguousError: The write may take effect later; the caller must not go on.
         """
-        return self._put(
-            job.model_copy(update={"revision": job.revision + 1, "updated_at": self._now()})
-        )
+        return self._put(job.revise(self._now()))
 
     def _put(self, job: Job) -> Job:
         try:
             self._store.put(_job_key(job.id), _dump(job))
         except AmbiguousError:
-            found = self.read(job.id)
-            if found is not None and found.revision >= job.revision:
+            stored = self.read(job.id)
+            if stored is not None and stored.revision >= job.revision:
                 return job
             if job.owned_until is not None:
                 raise
-            job = job.model_copy(update={"owned_until": self.landed_by()})
+            job = job.own(self.landed_by())
             self._store.put(_job_key(job.id), _dump(job))
         return job
 
     def claim(self, job: Job) -> Job | None:
-        """Become the only one that may move the job on; None where another may be at work."""
+        """Become the only one that may write the next revision; None if another may be at work."""
         if job.is_owned(self._now()):
             return None
         generation = self._contest.acquire(f"claims/{job.id}/{job.revision:06d}")
@@ -253,25 +251,25 @@ class Ledger:
         return again if again is not None and again.revision == job.revision else None
 
     def acquire(self, thing: str) -> int | None:
-        """Become the only holder of something for a lease; None where another may be it.
+        """Become the only holder of a claim for a lease; None if another invocation may hold it.
 
-        After generation 0 an earlier holder may have acted: read again.
+        Returns the generation. After generation 0 an earlier holder may have acted: read again.
         """
         return self._contest.acquire(f"claims/{thing}")
 
     def take_once(self, key: str) -> bool:
-        """Take something that nobody gives back; False where it is taken."""
+        """Take a key that is never given back; False if it is taken."""
         return self._contest.take_once(key)
 
     def taken_once(self, prefix: str) -> set[str]:
-        """List the things below a prefix that were taken; a late listing lacks some."""
+        """List the keys below a prefix that were taken; a late listing lacks some."""
         keys = [listed.key for listed in self._store.list(prefix)]
         return {key.rsplit("/", 2)[0] for key in keys if key.endswith("/commit")}
 
     def claimed_jobs(self) -> list[str]:
-        """List jobs that claims are left of, a page's worth of claims at most.
+        """List the jobs that still have claims, from at most a page of claims.
 
-        Claims on slots and webhooks are removed on the way, once nobody can contend for them.
+        Claims on slots and webhooks are removed here once no invocation can contend for them.
         """
         claims: dict[str, list[Listed]] = {}
         for listed in self._store.list("claims/"):
@@ -280,93 +278,93 @@ class Ledger:
         for on in others:
             keys = claims.pop(on)
             latest = max(listed.modified for listed in keys)
-            if self.is_old(latest + self._lease) and not self._is_contended(on):
+            if self.lease_expired(latest + self._lease) and not self._is_contended(on):
                 self._store.delete(*(listed.key for listed in keys))
         return list(claims)
 
     def _is_contended(self, on: str) -> bool:
-        """Whether a slot still is the one that a claim is on; a webhook may be sent twice."""
+        """Whether a claim is on a slot that still has its token; a webhook may be sent twice."""
         if not on.startswith(OF_A_SLOT):
             return False
         token, lane, number = on.removeprefix(OF_A_SLOT).split("~")
         return self.slots.has_token(lane, int(number), token)
 
     def is_over(self, job: Job) -> bool:
-        """Whether a job ended a lease ago: nobody alive has read it before."""
-        return job.has_ended and self.is_old(job.updated_at)
+        """Whether a job ended a lease ago: no live invocation has read it before."""
+        return job.has_ended and self.lease_expired(job.updated_at)
 
     def forget_claims(self, job: Job) -> None:
-        """Remove the contests of a job that is over, but for those on its last revision.
+        """Remove the contests of a job that is over, except those on its last revision.
 
-        A replay that holds such a one may have died; the next one inherits it.
+        A replay that holds one of these may have died; the next replay takes it over.
         """
         last = f"claims/{job.id}/{job.revision:06d}/"
         keys = [listed.key for listed in self._store.list(f"claims/{job.id}/")]
         if job.is_repeatable:
             keys += [listed.key for listed in self._store.list(f"creations/{job.id}/")]
-        # What leads here goes last.
+        # The note by which the sweep finds the job is removed last.
         leading = _ended_key(job.id)
         others = [key for key in keys if not key.startswith(last) and key != leading]
         self._store.delete(*others)
         self._store.delete(leading)
 
-    def is_old(self, modified: datetime) -> bool:
-        """Whether who wrote something then cannot be alive any more."""
+    def lease_expired(self, modified: datetime) -> bool:
+        """Whether an invocation that wrote at this time cannot be alive any more."""
         return self._now() - modified > self._lease
 
     def owned_until(self) -> datetime:
-        """Until when the present holder of a claim may be at work."""
+        """Time until which the present holder of a claim may be at work."""
         return self._now() + self._lease
 
     def landed_by(self) -> datetime:
-        """By when a write that has no answer has taken effect, or never will."""
+        """Time by which a write without an answer has taken effect, or never will."""
         return self._now() + self._lease / 5
 
-    # What is known of a job before it may be written into its record
+    # Notes: facts about a job that may not be written to its record yet
 
     def note_task(self, job_id: str, session_id: str, task_id: str) -> None:
-        """Keep the vendor's word on a session whose sender may still be at work."""
-        self.write_note(_told_key(job_id, session_id), task_id.encode())
+        """Note the task id of a session whose job may still have an owner."""
+        self.write_note(_task_key(job_id, session_id), task_id.encode())
 
     def noted_task(self, job: Job) -> str:
-        """Read what was kept of the present attempt's session; empty where nothing was."""
-        told = self._store.get(_told_key(job.id, job.attempt.session_id))
-        return told.decode() if told else ""
+        """Read the task id that was noted for the present attempt; empty if none was."""
+        task_id = self._store.get(_task_key(job.id, job.attempt.session_id))
+        return task_id.decode() if task_id else ""
 
     def note_unstored(self, job: Job) -> None:
-        """Remember a job without a slot whose pictures are still to be stored."""
+        """Note that a job without a slot has pictures that are still to be stored."""
         self.write_note(_unstored_key(job.id))
 
     def unstored_jobs(self) -> list[str]:
         """List the jobs whose pictures are still to be stored."""
-        return [one.key.rsplit("/", 1)[1] for one in self._store.list("unstored/")]
+        return [listed.key.rsplit("/", 1)[1] for listed in self._store.list("unstored/")]
 
     def forget_unstored(self, job_id: str) -> None:
-        """Forget that a job's pictures were still to be stored."""
+        """Remove the note that a job's pictures are still to be stored."""
         self._store.delete(_unstored_key(job_id))
 
     def note_end(self, job: Job) -> None:
-        """Remember that a job is about to end: it is to be counted, and its claims removed."""
+        """Note that a job is about to end: it is to be counted, and its claims removed."""
         self.write_note(_ended_key(job.id))
 
-    # The dead
+    # Dead letters
 
     def bury(self, job: Job) -> None:
-        """Keep what is known of a job that is about to end as failed, for who replays it."""
+        """Keep the record of a job that is about to end as failed, for a replay."""
         self._store.put(_dead_key(job.id), _dump(job))
 
     def dead_jobs(self, after: str = "") -> list[str]:
-        """List jobs that failed through no fault of their callers, a page of them at most."""
-        return [_dead_id(one.key) for one in self._store.list("dead/jobs/", _dead_key(after))]
+        """List jobs that failed through no fault of their callers, at most a page of them."""
+        return [_dead_id(listed.key) for listed in self._store.list("dead/jobs/", _dead_key(after))]
 
     def exhume(self, job_id: str) -> None:
-        """Forget that a job was dead."""
+        """Remove the record of a dead job."""
         self._store.delete(_dead_key(job_id))
 
     # Lanes
 
     def lane(self, lane: str, slots: int = 0) -> LaneView:
-        """Look at a lane: one request for its cuts, so many slots and the head of its queue."""
+        """List a lane's cuts, so many slots and the head of its queue in one request."""
         prefix = f"lanes/{lane}/"
         head = min(PAGE, HEAD + KEYS_OF_A_SLOT * slots)
         page = [*self._store.list(prefix, "", head)]
@@ -375,24 +373,24 @@ class Ledger:
         return LaneView(lane, page, head, self._store)
 
     def queue_again(self, job: Job) -> None:
-        """Write the marker that the job's next revision will name."""
+        """Write the marker that the job's next revision names."""
         self.write_note(job.marker)
 
     def remove_marker(self, key: str) -> None:
-        """Remove a marker whose job does not wait any more."""
+        """Remove a marker whose job waits no longer."""
         self._store.delete(key)
 
     def cut(self, lane: str, limit: int) -> None:
-        """Note that a lane has fewer places from now on."""
+        """Note that a lane has fewer slots from now on."""
         self.write_note(f"lanes/{lane}/cuts/{milliseconds(self._now()):013d}-{limit}")
 
-    def forget_cuts(self, cuts: Sequence[Cut]) -> None:
-        """Remove cuts that a later one, or time, has made void."""
+    def remove_cuts(self, cuts: Sequence[Cut]) -> None:
+        """Remove cuts that a later cut replaces, or that have no effect any more."""
         for cut in cuts:
             self._store.delete(cut.key)
 
     def write_note(self, key: str, body: bytes = b"{}") -> None:
-        """Write what may be written twice: its key, or its body, is the same each time."""
+        """Write an object that may be written twice: its key is unique, or its body constant."""
         try:
             self._store.put(key, body)
         except AmbiguousError:
@@ -449,8 +447,8 @@ def _dead_id(key: str) -> str:
     return key.removeprefix("dead/jobs/").removesuffix(".json")
 
 
-def _told_key(job_id: str, session_id: str) -> str:
-    return f"claims/{job_id}/told/{session_id}"
+def _task_key(job_id: str, session_id: str) -> str:
+    return f"claims/{job_id}/task/{session_id}"
 
 
 def _unstored_key(job_id: str) -> str:

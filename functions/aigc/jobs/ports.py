@@ -1,4 +1,4 @@
-"""What the life of a job needs from the outside; `aigc.cloud` implements it."""
+"""The interfaces to the outside that jobs need; `aigc.cloud` implements them."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ class ObjectStore(Protocol):
     """A bucket. A GET that begins after a write of its key was answered sees the write."""
 
     def create(self, key: str, body: bytes) -> bool:
-        """Write an object unless its key exists; False where it did. Never sent twice.
+        """Write an object unless its key exists; False if it did. Never sent twice.
 
         This is a filter: it looks and then writes, so several creators that come together may
-        all be told True, and the last body stays.
+        all get True, and the last body stays.
         """
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
         """Write an object, over an older one if there is one; never sent twice.
 
-        A second sending, seconds after a reply was lost, could write over what others wrote since.
+        A repeat, seconds after a reply was lost, could overwrite what others have written since.
         """
 
     def get(self, key: str) -> bytes | None:
@@ -119,27 +119,27 @@ class TaskService(Protocol):
 
 
 class Downloads(Protocol):
-    """What fetches finished pictures from the vendor."""
+    """Fetches finished pictures from the vendor."""
 
     def fetch(self, url: str) -> bytes:
         """Download one picture.
 
         Raises:
             CloudError: It could not be fetched now.
-            BadPictureError: It is not where the vendor keeps pictures.
+            BadPictureError: The URL is not one of the vendor's.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of sending something: a status, or why there is none."""
+    """The outcome of a POST: a status, or why there is none."""
 
     status: int | None = None
     error: str = ""
 
 
 class Sender(Protocol):
-    """What sends webhooks."""
+    """Sends webhooks."""
 
     def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
         """POST once, without following redirects, in no more time than that; raises nothing."""

@@ -1,4 +1,4 @@
-"""Recovering: what crashed, was lost or was not reported is found by the sweep."""
+"""Sweep: find what a crash, a lost answer or a lost event left behind, and move it on."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError
-from aigc.jobs.lanes import forget_old_cuts, look_at
-from aigc.jobs.results import tidy_staging
-from aigc.jobs.settle import settle, take_staged
-from aigc.jobs.start import (
-    MAX_DEATHS,
-    START_S,
-    expire,
-    fail,
-    is_past,
-    pump,
-    send,
-    started,
-)
+from aigc.jobs.lanes import list_lane, remove_old_cuts
+from aigc.jobs.results import remove_staged
+from aigc.jobs.settle import settle, store_staged
+from aigc.jobs.submission import START_S, submit_task
+from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
 from aigc.jobs.webhooks import deliver_due
 
@@ -35,34 +28,34 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one sweep saw."""
+    """What one sweep found and did."""
 
     slots: int = 0
-    """Places that were taken."""
+    """Slots that were taken."""
     waiting: int = 0
-    """Jobs that wait for a place."""
+    """Jobs that wait for a slot."""
     oldest_waiting_s: int = 0
-    """How long the oldest of them has waited since it was queued, last time."""
+    """Seconds since the oldest of them was queued, for the last time."""
     moved: int = 0
     """Jobs that the sweep moved on."""
     failed: int = 0
-    """Slots that could not be looked after now; the next sweep tries again."""
+    """Slots and steps that failed; the next sweep tries them again."""
     forgotten: int = 0
-    """Jobs that ended a while ago and whose claims are gone now."""
+    """Jobs that ended a lease ago and whose claims were removed."""
     webhooks: int = 0
-    """Tries to deliver one."""
+    """Tries to deliver a webhook."""
 
 
 def sweep(runtime: Runtime) -> SweepReport:
-    """Look after each taken place of each lane, then start what waits.
+    """Move on the job of each taken slot of each lane, then start waiting jobs.
 
     A job that was sent holds a slot until it ends, so the slots name every job that a crash may
-    have left behind; and a job that waits is found by the pump.
+    have left behind. The pump finds the jobs that wait.
     """
     report = SweepReport()
     for step in _steps(runtime, report):
@@ -72,18 +65,18 @@ def sweep(runtime: Runtime) -> SweepReport:
             step()
         except Exception:
             report.failed += 1
-            logger.exception("sweep_stumbled")
+            logger.exception("sweep_step_failed")
     return report
 
 
 def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]]:
-    """Yield what a sweep does, each thing by itself: a fault in one must not stop the others.
+    """Yield the steps of a sweep; an error in one does not stop the others.
 
-    Lanes and slots come in another order each time. When a sweep's time does not suffice, or one
-    job ends it each time, the next begins elsewhere.
+    The order of lanes and slots is random. If the time of a sweep is too short, or one job kills
+    each sweep, the next sweep begins with others.
     """
     for lane in _shuffled(runtime.settings.lanes):
-        yield functools.partial(_look_after_lane, lane, runtime, report)
+        yield functools.partial(_sweep_lane, lane, runtime, report)
         yield functools.partial(pump, lane, runtime)
     yield from _shuffled(
         functools.partial(step, runtime, report)
@@ -91,23 +84,23 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
     )
 
 
-def _look_after_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
-    view = look_at(lane, runtime)
-    forget_old_cuts(lane, view, runtime)
+def _sweep_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
+    view = list_lane(lane, runtime)
+    remove_old_cuts(lane, view, runtime)
     for number in _shuffled(view.slots):
         if not runtime.has_time(START_S):
             return
         report.slots += 1
         try:
-            report.moved += _look_after(view, number, runtime)
+            report.moved += _sweep_slot(view, number, runtime)
         except Exception:
             report.failed += 1
-            logger.exception("slot_look_failed", extra={"lane": lane, "slot": number})
-    _look_after_queue(view, runtime, report)
+            logger.exception("slot_sweep_failed", extra={"lane": lane, "slot": number})
+    _sweep_queue(view, runtime, report)
 
 
-def _look_after_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
-    """Count what waits, and cancel what should have been sent by now."""
+def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
+    """Count the jobs that wait, and cancel those whose `start_by` has passed."""
     oldest = runtime.now()
     for marker in view.waiting():
         report.waiting += 1
@@ -142,7 +135,7 @@ def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
             return
         try:
             report.forgotten += _forget(job_id, runtime)
-        except Exception:  # the claims of others must go all the same
+        except Exception:  # the claims of other jobs are removed all the same
             report.failed += 1
             logger.exception("claims_not_forgotten", extra={"job": job_id})
 
@@ -152,97 +145,94 @@ def _forget(job_id: str, runtime: Runtime) -> bool:
     if job is None or not runtime.ledger.is_over(job):
         return False
     tally(job, runtime)
-    tidy_staging(job, runtime)  # before the claims, which are what leads here
+    remove_staged(job, runtime)  # before the claims, by which the sweep finds the job
     runtime.ledger.forget_claims(job)
     return True
 
 
-def _look_after(view: LaneView, number: int, runtime: Runtime) -> bool:
+def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
     """Move on the job that holds a slot, and remove what dead contenders left of it."""
     entries = view.entries(number)
-    moves = [_look_after_entry(entry, runtime) for entry in entries]
+    moves = [_sweep_entry(entry, runtime) for entry in entries]
     if all(moved is None for moved in moves):
         runtime.ledger.slots.reclaim(view.lane, number)
     return any(moves)
 
 
-def _look_after_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
-    """Move the job of an entry on; None where it does not hold the slot and never will."""
+def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
+    """Move the job of an entry on; None if it does not hold the slot and never will."""
     job = runtime.ledger.read(entry.job_id)
     if job is None or job.attempt.slot != entry.slot or job.has_ended:
-        return _remove_orphan(entry, job, runtime)
+        return _remove_orphaned_entry(entry, job, runtime)
     if job.is_owned(runtime.now()):
         return False
     moved = _recover(job, runtime) if job.state == "submitting" else settle(job, runtime)
     return moved.revision != job.revision
 
 
-def _remove_orphan(entry: SlotEntry, job: Job | None, runtime: Runtime) -> bool | None:
-    """Remove an entry of a job that does not hold the slot, once nobody can be about to use it.
+def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) -> bool | None:
+    """Remove an entry of a job that does not hold the slot, once no invocation can still use it.
 
     The job may have ended without a release: then the keys of the slot are as old.
     """
     ledger = runtime.ledger
-    is_settled = job is None or ledger.is_old(job.updated_at)
-    if not is_settled or not ledger.is_old(entry.modified):
+    is_settled = job is None or ledger.lease_expired(job.updated_at)
+    if not is_settled or not ledger.lease_expired(entry.modified):
         return False
     ledger.slots.forget(entry)
     return None
 
 
 def _recover(job: Job, runtime: Runtime) -> Job:
-    """Move a job on whose sender died, or gave up, before it knew what came of the call."""
+    """Move on a job whose owner died, or stopped, before it knew the outcome of the call."""
     if not runtime.kind_of(job).deduplicates:
-        taken = take_staged(job, runtime)
-        if taken.revision != job.revision:
-            return taken
+        stored = store_staged(job, runtime)
+        if stored.revision != job.revision:
+            return stored
     if _is_hopeless(job, runtime):
         return _give_up(job, runtime)
     if not runtime.kind_of(job).deduplicates:
         return job
-    return _send_again(job, runtime)
+    return _submit_again(job, runtime)
 
 
-def _send_again(job: Job, runtime: Runtime) -> Job:
-    """Repeat the call under the same session id: it arrives now, or is told that it had."""
+def _submit_again(job: Job, runtime: Runtime) -> Job:
+    """Repeat the call under the same session id: VOD takes it, or answers that it has it."""
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    noted = runtime.ledger.noted_task(claimed)
-    if noted:
-        return started(claimed, noted, runtime)
-    again = claimed.with_attempt(is_ambiguous=True).model_copy(
-        update={
-            "owned_until": runtime.ledger.owned_until(),
-            "deaths": claimed.deaths + claimed.is_orphaned,
-        }
-    )
-    return send(runtime.ledger.write(again), runtime)
+    task_id = runtime.ledger.noted_task(claimed)
+    if task_id:
+        return mark_running(claimed, task_id, runtime)
+    again = claimed.submit_again(runtime.ledger.owned_until())
+    return submit_task(runtime.ledger.write(again), runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:
     unknown_after_s = runtime.settings.unknown_after_s
-    return job.deaths >= MAX_DEATHS or is_past(job.attempt.submitted_at, unknown_after_s, runtime)
+    return job.deaths >= MAX_DEATHS or has_passed(
+        unknown_after_s, job.attempt.submitted_at, runtime
+    )
 
 
 def _give_up(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
-    noted = runtime.ledger.noted_task(claimed)
-    if noted:
-        return started(claimed, noted, runtime)
+    task_id = runtime.ledger.noted_task(claimed)
+    if task_id:
+        return mark_running(claimed, task_id, runtime)
     error = JobError(
         type="submission_unknown",
         message=(
             f"attempt {job.attempt.number} was sent at {job.attempt.submitted_at} and no answer"
-            " told whether it arrived; it may have been billed, so it is not sent again"
+            " shows whether it arrived; it may have been billed, so it is not sent again"
         ),
     )
     return fail(claimed, error, runtime)
 
 
-def _shuffled(things: Iterable[Thing]) -> list[Thing]:
-    found = list(things)
-    random.shuffle(found)
-    return found
+def _shuffled(items: Iterable[Item]) -> list[Item]:
+    shuffled = list(items)
+    random.shuffle(shuffled)
+    return shuffled

@@ -1,6 +1,6 @@
-"""Replaying: a job that failed through no fault of its caller runs again, because somebody says so.
+"""Replay: a new attempt of a job that failed through no fault of its caller.
 
-It is the one way out of a state that is final otherwise, and nothing but a person takes it.
+It is the only way out of a final state, and only the command `aigc replay` takes it.
 """
 
 from __future__ import annotations
@@ -8,21 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aigc.jobs.job import Attempt, session_id
+from aigc.jobs.dispatch import pump
 from aigc.jobs.ledger import marker_key
-from aigc.jobs.start import CALLERS_DOING, pump
+from aigc.jobs.transitions import PERMANENT_ERRORS
 from aigc.jobs.usage import tally
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
 
-Refusal = Literal["not_failed", "callers_doing", "busy"]
+Refusal = Literal["not_failed", "permanent_error", "busy"]
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A job that is to run again, or why it is not."""
+    """A job that is to run again, or the reason why it is not."""
 
     job: Job
     refusal: Refusal | None = None
@@ -31,9 +31,9 @@ class Replay:
 
 
 def replay(job_id: str, runtime: Runtime) -> Replay | None:
-    """Queue a dead job again, as a new attempt; None where there is no such job.
+    """Queue a dead job again, as a new attempt; None if there is no such job.
 
-    Done twice, or by two at once, it makes one attempt: the second finds the job queued.
+    Two replays, one after the other or at once, make one attempt: the second finds the job queued.
     """
     job = runtime.ledger.read(job_id)
     if job is None:
@@ -41,32 +41,16 @@ def replay(job_id: str, runtime: Runtime) -> Replay | None:
     if job.state != "failed" or job.error is None:
         runtime.ledger.exhume(job_id)
         return Replay(job, "not_failed")
-    if job.error.type in CALLERS_DOING:
-        return Replay(job, "callers_doing")
+    if job.error.type in PERMANENT_ERRORS:
+        return Replay(job, "permanent_error")
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return Replay(job, "busy")
-    tally(claimed, runtime)  # the sweep may not have come to this end yet, and then never would
-    queued = _queued(claimed, runtime)
+    tally(claimed, runtime)  # the sweep may not have counted this end yet, and then never would
+    marker = marker_key(job.id, job.lane, job.priority, after=runtime.now(), by=None)
+    waiting = claimed.replay(marker)
+    runtime.ledger.queue_again(waiting)
+    queued = runtime.ledger.write(waiting)
     runtime.ledger.exhume(job_id)
     pump(queued.lane, runtime)
     return Replay(queued, may_be_billed=job.attempt.may_be_billed)
-
-
-def _queued(job: Job, runtime: Runtime) -> Job:
-    """Write the marker, then the record that names it."""
-    number = job.attempt.number
-    following = Attempt(number=number + 1, session_id=session_id(job.id, number + 1))
-    queued = job.model_copy(
-        update={
-            "state": "queued",
-            "marker": marker_key(job.id, job.lane, job.priority, after=runtime.now(), by=None),
-            "start_by": None,
-            "deaths": 0,
-            "error": None,
-            "attempts": (*job.attempts, following),
-            "spent_attempts": number,
-        }
-    )
-    runtime.ledger.queue_again(queued)
-    return runtime.ledger.write(queued)

@@ -1,4 +1,4 @@
-"""Results: the finished pictures, and beside them how they were made."""
+"""Results: store the finished pictures, each set with a JSON file that says how it was made."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
     """Fetch, check and store the pictures of a finished task, with a JSON file beside them.
 
     Raises:
-        BadPictureError: What the vendor made is no picture.
-        CloudError: A picture could not be found, fetched or stored; later it may.
+        BadPictureError: The vendor's file is not a picture.
+        CloudError: A picture could not be found, fetched or stored; a retry may succeed.
     """
     pictures = tuple(
         _store_one(job, number, data, runtime)
@@ -31,13 +31,13 @@ def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
     )
     if not pictures:  # whether MPS may say DONE before the bucket shows them is not documented
         raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
-    path = f"{job.place.prefix}{job.place.name}.json"
+    path = f"{job.output_location.prefix}{job.output_location.name}.json"
     runtime.results.put(path, _description(job, pictures, runtime))
     return pictures
 
 
-def tidy_staging(job: Job, runtime: Runtime) -> None:
-    """Remove the vendor's own copies once ours are recorded."""
+def remove_staged(job: Job, runtime: Runtime) -> None:
+    """Remove a job's pictures from the staging folder once they are stored as results."""
     if runtime.kind_of(job).stores_itself:
         # One by one: a request for several names no key, so no policy could keep it to this folder.
         for listed in runtime.results.list(staging_path(job)):
@@ -52,22 +52,22 @@ def _fetched(job: Job, runtime: Runtime) -> Iterator[bytes]:
 
 
 def _staged(job: Job, runtime: Runtime) -> list[bytes]:
-    """Return what the vendor left in our bucket, else what its URLs lead to."""
-    found = [runtime.results.get(one.key) for one in runtime.results.list(staging_path(job))]
-    staged = [data for data in found if data is not None]
+    """Return the pictures of the staging folder, or download them if it is empty."""
+    keys = [listed.key for listed in runtime.results.list(staging_path(job))]
+    staged = [data for data in map(runtime.results.get, keys) if data is not None]
     return staged or [runtime.downloads.fetch(url) for url in job.attempt.image_urls]
 
 
 def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
-    seen = inspect(data)
-    key = f"{job.place.prefix}{job.place.name}-{number}.{seen.extension}"
+    info = inspect(data)
+    key = f"{job.output_location.prefix}{job.output_location.name}-{number}.{info.extension}"
     labelled = _labelled(job, number, data, runtime)
-    runtime.results.put(key, labelled.data, seen.content_type)
+    runtime.results.put(key, labelled.data, info.content_type)
     return Picture(
         key=key,
-        content_type=seen.content_type,
-        width=seen.width,
-        height=seen.height,
+        content_type=info.content_type,
+        width=info.width,
+        height=info.height,
         size=len(labelled.data),
         labels=labelled.labels,
         unlabelled=labelled.unlabelled,
@@ -89,7 +89,7 @@ def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> b
         "source": job.source.model_dump(mode="json", exclude_defaults=True),
         "model": task.model_label(),
         "prompt": task.prompt_text(),
-        # A presigned URL's query is a secret, and who reads results need not be who called.
+        # A presigned URL's query is a secret; a reader of results may not be the caller.
         "inputs": [name.partition("?")[0] for name in task.inputs()],
         "vendor_task_id": attempt.task_id,
         "created_at": job.created_at.isoformat(),

@@ -1,4 +1,4 @@
-"""What one invocation has at hand to move jobs on."""
+"""The collaborators of one invocation, and its deadline."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 Remembered = TypeVar("Remembered")
 
 STAGING = ".aigc/mps/"
-"""Where in the results bucket MPS leaves its pictures; nothing else may be put there."""
+"""The staging folder of the results bucket; only MPS writes there."""
 
 INPUTS = ".aigc/inputs/"
-"""Where in the results bucket pictures lie that callers sent us; a lifecycle rule clears it."""
+"""Folder of the results bucket for uploaded inputs; a lifecycle rule empties it."""
 
 INPUT_URL_S = 6 * 3600
 """How long the vendor may fetch an input; a role's temporary key may end it earlier."""
@@ -40,7 +40,7 @@ class QueryPacer:
         self._asked: dict[str, datetime] = {}
 
     def may_ask(self, job_id: str, now: datetime) -> bool:
-        """Say whether enough time has passed, and if so note that it is asked now."""
+        """Return whether enough time has passed since the last query; if so, note this one."""
         self._asked = {
             known: asked for known, asked in self._asked.items() if now - asked < self._interval
         }
@@ -51,13 +51,13 @@ class QueryPacer:
 
 
 class Memory:
-    """What an instance remembers from one invocation to the next: one object of each class."""
+    """What an instance keeps from one invocation to the next: one object of each class."""
 
     def __init__(self) -> None:
         self._kept: dict[type, Any] = {}
 
     def of(self, kept: type[Remembered]) -> Remembered:
-        """Return the object of a class, made when it is asked for first."""
+        """Return the object of a class; it is made at the first call."""
         if kept not in self._kept:
             self._kept[kept] = kept()
         found: Remembered = self._kept[kept]
@@ -77,7 +77,7 @@ class Runtime:
     settings: Settings
     ledger: Ledger
     bucket: ObjectStore
-    """The ledger's bucket itself, for what is not the life of a job."""
+    """The ledger's bucket itself, for objects that are not part of a job."""
     kinds: Mapping[str, TaskKind]
     upstream: TaskService
     results: ObjectStore
@@ -85,7 +85,7 @@ class Runtime:
     downloads: Downloads
     sender: Sender
     report_of: Callable[[Job, Runtime], Mapping[str, Any]]
-    """Tells how a job ended, in the words of the API."""
+    """Returns the body of the webhook for a job that has ended."""
     inputs: Mapping[str, Inbox] = field(default_factory=dict)
     """The buckets that callers may name inputs in; the results bucket is one, below INPUTS."""
     now: Callable[[], datetime]
@@ -112,7 +112,7 @@ class Runtime:
         return self.kind_of(job).model.model_validate(job.task, context=RECORDED)
 
     def submission_of(self, job: Job) -> Submission:
-        """Say what a job adds to its task when it is sent."""
+        """Return what a job adds to its task when it is submitted."""
         return Submission(
             sub_app_id=self.settings.sub_app_id,
             session_id=job.attempt.session_id,
@@ -130,12 +130,12 @@ class Runtime:
 
 
 def cos_object(url: str) -> tuple[str, str]:
-    """Take `cos://<bucket>/<key>` apart; the bucket of another URL is empty."""
+    """Split `cos://<bucket>/<key>`; the bucket of any other URL is empty."""
     scheme, _, path = url.partition("://")
     bucket, _, key = path.partition("/")
     return (bucket, key) if scheme == "cos" else ("", "")
 
 
 def staging_path(job: Job) -> str:
-    """Name where MPS leaves the pictures of a job's present attempt."""
+    """Return the staging folder of a job's present attempt."""
     return f"{STAGING}{job.id}/{job.attempt.number}/"

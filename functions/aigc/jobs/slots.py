@@ -1,4 +1,4 @@
-"""Slots: how a lane runs no more tasks than it may.
+"""Slots: a lane runs no more tasks than its limit.
 
 | key | what it is |
 |---|---|
@@ -8,7 +8,7 @@
 The winner of the splitter holds the slot until its job ends. The entry with the token has a name
 that is unique to one attempt to take the slot. It is written together with `x` and removed by
 losers; so the sweep finds the holder, although `x` and `y` may have been overwritten by losers.
-Whether an entry is the holder is said by the record of its job, which names slot and token.
+The record of its job names slot and token, and so shows whether an entry is the holder's.
 
 **Taking.** `take` is the splitter; `begin` is its first step and `win` the others. `enter`, `mark`
 and `confirm` are its three steps for a call that is about to be answered: the second step reads
@@ -19,9 +19,9 @@ lane runs one more task than it may until one of them ends. The number of conten
 together bounds it.
 
 **Releasing.** Only the holder of the job's claim releases its slot: first `x`, then `y` and the
-entry. While `y` is there, nobody can win. The delete of `y` is sent once. If its answer is lost it
-takes effect once, before anybody can have read that `y` is absent. Done twice, the second release
-finds other tokens and does nothing.
+entry. While `y` is there, no contender can win. The delete of `y` is sent once. If its answer is
+lost it takes effect once, before anybody can have read that `y` is absent. Done twice, the second
+release finds other tokens and does nothing.
 
 **Healing.** If all contenders yield, or one dies, the keys stay and the slot is idle. The sweep
 removes them when all are older than a lease and no record names the slot, alone by a claim on the
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OF_A_SLOT = "slot-"
-"""How the claims on slots begin."""
+"""Prefix of the claims on slots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Slots:
         self._parallel = parallel
 
     def take(self, lane: str, number: int, job_id: str) -> Slot | None:
-        """Take a slot for a job; None where another contender was faster."""
+        """Take a slot for a job; None if another contender was faster."""
         slot = self.begin(lane, number, job_id)
         return slot if slot is not None and self.win(lane, slot, job_id) else None
 
     def begin(self, lane: str, number: int, job_id: str) -> Slot | None:
-        """Begin to take a slot; None where it is taken, after one request for most contenders."""
+        """Take the first step; None if the slot is taken, after one request for most contenders."""
         slot = new_slot(number)
         entered, _ = self._parallel(*self._entering(lane, slot, job_id))
         if entered:
@@ -86,7 +86,7 @@ class Slots:
         return None
 
     def win(self, lane: str, slot: Slot, job_id: str) -> bool:
-        """Finish what `begin` began; False where another contender was faster."""
+        """Take the other steps; False if another contender was faster."""
         x, y = _keys(lane, slot.number)
         first, second = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
         if second is None and _is_of(first, slot):
@@ -97,14 +97,14 @@ class Slots:
         return False
 
     def enter(self, lane: str, slot: Slot, job_id: str) -> bool:
-        """Take the first step; False where the slot is taken: then it must be left."""
+        """Take the first step; False if the slot is taken: then it must be left."""
         _, y = _keys(lane, slot.number)
         entering = self._entering(lane, slot, job_id)
         entered, _, second = self._parallel(*entering, lambda: self._store.get(y))
         return entered and second is None
 
     def mark(self, lane: str, slot: Slot) -> bool:
-        """Take the second step; False where another contender has."""
+        """Take the second step; False if another contender has taken it."""
         _, y = _keys(lane, slot.number)
         ticket = self._contest.ticket(slot.token)
         marked, seen = self._parallel(
@@ -113,13 +113,13 @@ class Slots:
         return marked and (seen is None or _is_of(seen, slot))
 
     def confirm(self, lane: str, slot: Slot) -> bool:
-        """Take the last step: whether the slot is held."""
+        """Take the last step; return whether the slot is held."""
         return _is_of(self._store.get(_keys(lane, slot.number)[0]), slot)
 
     def leave(self, lane: str, slot: Slot, job_id: str) -> None:
         """Withdraw from a slot that was not won.
 
-        To remove `x` can only make others yield; a `y` is another's guard and stays.
+        To remove `x` can only make others yield; `y` protects another contender and stays.
         """
         self._parallel(
             _deletion(self._store, _entry_key(lane, slot, job_id)),
@@ -131,10 +131,7 @@ class Slots:
             self._store.delete(_keys(lane, slot.number)[0])
 
     def release(self, lane: str, slot: Slot, job_id: str) -> bool:
-        """Give a slot back if it is still held; False where that failed.
-
-        The sweep gives it back later then.
-        """
+        """Release a slot if it is still held; False after an error: then the sweep releases it."""
         x, y = _keys(lane, slot.number)
         try:
             held = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
@@ -150,7 +147,7 @@ class Slots:
         return True
 
     def reclaim(self, lane: str, number: int) -> bool:
-        """Free a slot that no record names, once all that contended for it are dead."""
+        """Free a slot that no record names, once all of its contenders are dead."""
         x, y = _keys(lane, number)
         held = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
         if not all(self._contest.is_expired(body) for body in held):
@@ -173,7 +170,7 @@ class Slots:
         self._store.delete(entry.key)
 
     def has_token(self, lane: str, number: int, token: str) -> bool:
-        """Whether a slot's keys still are those of one attempt to take it."""
+        """Whether a slot's keys still have this token."""
         slot = Slot(number=number, token=token)
         return any(_is_of(self._store.get(key), slot) for key in _keys(lane, number))
 
@@ -187,7 +184,7 @@ class Slots:
 
 
 def new_slot(number: int) -> Slot:
-    """Name an attempt to take a slot."""
+    """Return a slot with a new token, for one attempt to take it."""
     return Slot(number=number, token=secrets.token_hex(16))
 
 
@@ -197,7 +194,7 @@ def slot_number(listed: Listed, prefix: str) -> int:
 
 
 def slot_entry(listed: Listed, prefix: str) -> SlotEntry | None:
-    """Read the entry that a key is; None where it is a key of the splitter."""
+    """Parse the key of an entry; None if it is a key of the splitter."""
     number, name = listed.key.removeprefix(prefix).split("/")
     job_id, _, token = name.rpartition("-")
     if not job_id:

@@ -1,9 +1,9 @@
-"""Usage: each end of a job is counted once, as an object whose name alone says all.
+"""Usage: each end of a job is counted once, by an object whose key holds all figures.
 
 `usage/<day>/<job>-<revision>~<kind>~<model>~<version>~<call|upload>~<name>~<state>~<pictures>~<cost>`,
-the day that of the end, the cost empty where nobody knows it. To list a day is to read it. Job and
-revision come first: should one end be written twice, with another cost since prices changed in
-between, the two are neighbours.
+with the day of the end; the cost is empty if it is unknown. To list a day is to read it. Job and
+revision come first: if one end is written twice, with two costs because prices changed in between,
+the two keys are neighbours.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Ended:
 
     @classmethod
     def of(cls, key: str) -> Ended:
-        """Read the name of an object."""
+        """Parse the key of an object."""
         _, day, entry = key.split("/", 2)
         end, kind, model, version, source_type, name, state, pictures, cost = (
             unquote(part) for part in entry.split("~")
@@ -62,7 +62,7 @@ class Ended:
 
     @property
     def key(self) -> str:
-        """Name the object."""
+        """Return the key of the object."""
         parts = (
             self.end,
             self.kind,
@@ -78,7 +78,7 @@ class Ended:
 
 
 def tally(job: Job, runtime: Runtime) -> None:
-    """Count a job that is over; done twice, it counts once."""
+    """Count a job that is over; a repeat counts nothing more."""
     from aigc.prices import model_of  # noqa: PLC0415  only the sweep counts
 
     model, version = model_of(runtime.task_of(job))
@@ -97,7 +97,7 @@ def tally(job: Job, runtime: Runtime) -> None:
 
 
 def _cost(job: Job, runtime: Runtime) -> Decimal | None:
-    """Estimate what a job cost: what failed is not billed, but sometimes nobody knows."""
+    """Estimate the cost of a job: a failed task is not billed; None if that is unknown."""
     if job.error is not None and job.error.type in _MAYBE_BILLED:
         return None
     if not job.pictures:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationInfo, model_validator
 
 from aigc.tasks.fields import additional, fault, shown
 from aigc.tasks.kind import RECORDED, Task
+from aigc.wire import with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -262,7 +263,7 @@ class ByModel(Task):
         if model is None:
             return self
         version = self.model_version and model.version
-        task = self.model_copy(update={"model_name": model.name, "model_version": version})
+        task = with_fields(self, model_name=model.name, model_version=version)
         for name, limit in model.limits.items():
             value = _value(task, self.limited[name])
             if isinstance(limit, OneOf) and value is not None:
@@ -296,4 +297,4 @@ def _value(parameters: object, path: str) -> Any:  # noqa: ANN401  whatever the 
 def _replaced(parameters: AnyModel, path: str, value: object) -> AnyModel:
     name, _, rest = path.partition(".")
     inner = _replaced(getattr(parameters, name), rest, value) if rest else value
-    return parameters.model_copy(update={name: inner})
+    return with_fields(parameters, **{name: inner})

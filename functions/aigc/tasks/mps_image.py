@@ -23,6 +23,7 @@ from aigc.tasks.fields import (
 )
 from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamState, UpstreamTask
 from aigc.tasks.outcome import fault_of
+from aigc.wire import with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,8 +127,8 @@ class MpsImageTask(ByModel):
         """Set `logo_add` where it is not set."""
         if self.visible_label() is not None:
             return self
-        extra = (self.extra_parameters or ExtraParameters()).model_copy(update={"logo_add": 1})
-        return self.model_copy(update={"extra_parameters": extra})
+        extra = with_fields(self.extra_parameters or ExtraParameters(), logo_add=1)
+        return with_fields(self, extra_parameters=extra)
 
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from aigc.tasks.catalogue import ByModel
 from aigc.tasks.fields import Switch, fault, spelled
 from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
+from aigc.wire import with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,8 +107,8 @@ class VodImageTask(ByModel, VodTask):
         """Set `logo_add` where it is not set."""
         if self.visible_label() is not None:
             return self
-        output = (self.output_config or VodImageOutput()).model_copy(update={"logo_add": "Enabled"})
-        return self.model_copy(update={"output_config": output})
+        output = with_fields(self.output_config or VodImageOutput(), logo_add="Enabled")
+        return with_fields(self, output_config=output)
 
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""

@@ -14,7 +14,7 @@ from aigc.errors import ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source
 from aigc.triggers.http import HttpRequest
-from tests.fakes import a_place, an_id, picture
+from tests.fakes import an_id, an_output_location, picture
 from tests.unit.api.client import KEY
 from tests.unit.api.test_progress import failed, finished, submitted
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
@@ -39,7 +39,9 @@ def uploaded(client: Client, rule: str) -> str:
     runtime = client.world.runtime()
     task = runtime.kinds["vod.image"].model.model_validate(BODIES[IMAGE])
     source = Source(type="upload", name=rule, bucket="inbox-1250000000", key="anime/cat.jpg")
-    order = Order(id=an_id(), kind="vod.image", task=task, source=source, place=a_place())
+    order = Order(
+        id=an_id(), kind="vod.image", task=task, source=source, output_location=an_output_location()
+    )
     return accept(order, runtime).job.id
 
 
@@ -240,8 +242,8 @@ def test_job_is_told_with_its_attempts_and_its_pictures(client: Client) -> None:
     assert attempt["vendor_status"] == "FINISH"
     [image] = answer.body["images"]
     assert image["file_name"] == f"{request_id}-1.png"
-    place = {"bucket": "results-1250000000", "prefix": "calls/2026-11-20/", "name": request_id}
-    assert answer.body["place"] == place
+    location = {"bucket": "results-1250000000", "prefix": "calls/2026-11-20/", "name": request_id}
+    assert answer.body["place"] == location
     assert answer.body["source"]["request_id"] == "invocation-1"
 
 

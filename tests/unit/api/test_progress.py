@@ -281,7 +281,7 @@ def test_every_way_to_fail_has_an_answer(client: Client, error_type: ErrorType) 
     job = ledger.read(request_id)
     assert job is not None
     error = JobError(type=error_type, message="so it is")
-    ledger.write(job.model_copy(update={"state": "failed", "error": error}))
+    ledger.write(job.fail(error, client.world.clock.now()))
 
     answer = client.get(f"{IMAGE}/requests/{request_id}")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.fakes import START, InMemoryStore, ManualClock
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
+    from aigc.tasks.kind import ApiCall
     from tests.unit.api.client import Answer, Client
 
 IMAGE = "/tencent-vod/v1/aigc-image"
@@ -291,15 +294,15 @@ def test_repeat_key_of_absurd_length_is_refused(client: Client) -> None:
 def test_results_of_a_call_lie_under_its_day(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE])
 
-    place = job_of(client, answer).place
-    assert (place.prefix, place.name) == ("calls/2026-11-20/", answer.body["request_id"])
+    location = job_of(client, answer).output_location
+    assert (location.prefix, location.name) == ("calls/2026-11-20/", answer.body["request_id"])
 
 
 def test_caller_may_choose_where_results_go(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | {"result": {"prefix": "shop/猫", "name": "hero"}})
 
-    place = job_of(client, answer).place
-    assert (place.prefix, place.name) == ("shop/猫/", "hero")
+    location = job_of(client, answer).output_location
+    assert (location.prefix, location.name) == ("shop/猫/", "hero")
 
 
 @pytest.mark.parametrize(
@@ -332,7 +335,7 @@ def test_path_of_mps_counts_as_prefix(client: Client) -> None:
 
     answer = client.post(MPS, BODIES[MPS] | {"store_cos_param": store})
 
-    assert job_of(client, answer).place.prefix == "drawn/"
+    assert job_of(client, answer).output_location.prefix == "drawn/"
 
 
 @pytest.mark.parametrize(
@@ -487,3 +490,25 @@ def test_fault_of_ours_shows_no_stack(client: Client) -> None:
     assert answer.status == 500
     assert answer.body["error_type"] == "internal_error"
     assert "secret" not in str(answer.body)
+
+
+def test_a_submit_reaches_the_vendor_six_frames_below_its_handler(client: Client) -> None:
+    frames: list[str] = []
+    vendor_call = client.world.vendor.call
+
+    def call(api_call: ApiCall) -> dict[str, Any]:
+        frames.extend(frame.name for frame in traceback.extract_stack())
+        return vendor_call(api_call)
+
+    with patch.object(client.world.vendor, "call", call):
+        client.post(IMAGE, BODIES[IMAGE])
+
+    begin = frames.index("submit")
+    assert frames[begin + 1 :] == [
+        "accept_order",
+        "accept",
+        "launch",
+        "_submit_in_slot",
+        "submit_task",
+        "call",
+    ]

@@ -65,7 +65,7 @@ def test_upload_becomes_the_job_of_its_rule(world: World) -> None:
         "key": "product/teapot.png",
         "request_id": "NjkxZjAwYzBfOWUxYjBiMDlfMTIzNF81Njc4OWE=",
     }
-    assert (job.place.prefix, job.place.name) == ("product/", "teapot")
+    assert (job.output_location.prefix, job.output_location.name) == ("product/", "teapot")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from aigc.errors import AmbiguousError, RefusedError, ThrottledError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.recover import sweep
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from tests.fakes import LEASE_S, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
 
@@ -74,7 +74,7 @@ def test_a_task_that_runs_goes_on(world: World, kind: str) -> None:
     assert outcome(world, job) == "not_cancellable"
 
     world.vendor.finish(world.vendor.tasks[0])
-    ended = look(job.id, world.runtime())
+    ended = refresh(job.id, world.runtime())
     assert ended is not None
     assert ended.state == "succeeded"
 
@@ -103,7 +103,7 @@ def test_a_caller_who_died_over_it_does_not_keep_the_job_from_running(world: Wor
         cancel(waiting.id, world.runtime())
 
     world.vendor.finish(world.vendor.tasks[0])
-    look(first.id, world.runtime())
+    refresh(first.id, world.runtime())
     world.clock.pass_time(LEASE_S + 1)
     sweep(world.runtime())
 
@@ -156,12 +156,12 @@ def test_a_job_that_was_not_sent_in_time_is_cancelled(world: World, seen_by: str
     world.clock.pass_time(61)
 
     if seen_by == "look":
-        look(job.id, world.runtime())
+        refresh(job.id, world.runtime())
     elif seen_by == "sweep":
         sweep(world.runtime())
     else:
         world.vendor.finish(world.vendor.tasks[0])
-        look(first.id, world.runtime())
+        refresh(first.id, world.runtime())
 
     ended = read(world, job)
     assert ended.state == "cancelled"

@@ -10,10 +10,10 @@ import pytest
 
 from aigc.errors import AmbiguousError
 from aigc.jobs.accept import Order, accept, fingerprint
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from aigc.labels.files import read_labels
 from aigc.tasks.kinds import KINDS
-from tests.fakes import StoreFault, World, a_call, a_place, an_id, build_world
+from tests.fakes import StoreFault, World, a_call, an_id, an_output_location, build_world
 from tests.unit.labels.builders import carriers, packet, png_chunk, png_with
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def order(kind: str = "vod.image", *, visible_label: bool = False, **task: Any) 
         kind=kind,
         task=KINDS[kind].model.model_validate(TASKS[kind] | task),
         source=a_call(),
-        place=a_place(),
+        output_location=an_output_location(),
         visible_label=visible_label,
     )
 
@@ -44,7 +44,7 @@ def order(kind: str = "vod.image", *, visible_label: bool = False, **task: Any) 
 def ended(world: World, asked: Order) -> Job:
     job = accept(asked, world.runtime()).job
     world.vendor.finish(world.vendor.tasks[-1])
-    done = look(job.id, world.runtime())
+    done = refresh(job.id, world.runtime())
     assert done is not None
     assert done.state == "succeeded", done.error
     return done
@@ -100,11 +100,11 @@ def test_a_repeat_of_storing_writes_the_same_bytes() -> None:
     world.results.faults.append(StoreFault(key, AmbiguousError("put"), takes_effect=False))
     job = accept(order(), world.runtime()).job
     world.vendor.finish(world.vendor.tasks[-1])
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     first = stored(world)
 
     world.clock.pass_time(100)
-    done = look(job.id, world.runtime())
+    done = refresh(job.id, world.runtime())
 
     assert done is not None
     assert done.state == "succeeded"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.errors import AmbiguousError
-from aigc.jobs.lanes import most_at_once
+from aigc.jobs.lanes import task_limit
 from aigc.jobs.recover import sweep
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from tests.fakes import StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, read
 
@@ -27,7 +27,7 @@ def world() -> World:
 
 def allowed(world: World, lane: str = LANE) -> int:
     runtime = world.runtime()
-    return most_at_once(lane, runtime.ledger.lane(lane), runtime)
+    return task_limit(lane, runtime.ledger.lane(lane), runtime)
 
 
 def congest(world: World, lane: str = LANE) -> Job:
@@ -114,7 +114,7 @@ def test_a_task_that_fails_for_want_of_room_cuts_the_lane_too(world: World) -> N
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     assert allowed(world, "vod.image") == 0
     assert read(world, job).state == "queued"

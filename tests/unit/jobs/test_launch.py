@@ -9,7 +9,7 @@ import pytest
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import accept
 from aigc.jobs.recover import sweep
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from tests.fakes import LEASE_S, InMemoryStore, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
 
@@ -144,7 +144,7 @@ def test_a_late_listing_keeps_no_job_from_the_slot_that_was_just_released(world:
     store.is_late = True
 
     world.vendor.finish(world.vendor.tasks[0])
-    look(first.id, world.runtime())
+    refresh(first.id, world.runtime())
 
     assert read(world, first).state == "succeeded"
     assert read(world, second).state == "running"

@@ -10,10 +10,11 @@ import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import Order, accept
+from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, id_from
 from aigc.jobs.recover import sweep
-from aigc.jobs.settle import look, on_callback, on_stored, settle
-from aigc.jobs.start import MAX_ATTEMPTS, pump
+from aigc.jobs.settle import on_callback, on_stored, refresh, settle
+from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
 from aigc.tasks.kinds import KINDS
 from tests.fakes import (
@@ -22,8 +23,8 @@ from tests.fakes import (
     StoreFault,
     World,
     a_call,
-    a_place,
     an_id,
+    an_output_location,
     build_world,
 )
 
@@ -58,7 +59,7 @@ def order(
         kind=kind,
         task=KINDS[kind].model.model_validate(TASKS[kind] | task),
         source=a_call(),
-        place=a_place(),
+        output_location=an_output_location(),
         priority=priority,
         is_repeatable=is_repeatable,
     )
@@ -92,7 +93,7 @@ def test_an_accepted_job_is_sent_and_its_pictures_are_stored(world: World, kind:
     assert read(world, job).state == "running"
 
     world.vendor.finish(world.vendor.tasks[0])
-    ended = look(job.id, world.runtime())
+    ended = refresh(job.id, world.runtime())
 
     assert ended is not None
     assert ended.state == "succeeded"
@@ -112,7 +113,7 @@ def test_no_more_tasks_run_than_the_lane_allows_and_all_end(world: World, kind: 
             if task.state == "running":
                 world.vendor.finish(task)
         for job in jobs:
-            look(job.id, world.runtime())
+            refresh(job.id, world.runtime())
 
     assert world.vendor.most_at_once == world.settings.lanes[kind]
     assert {read(world, job).state for job in jobs} == {"succeeded"}
@@ -265,7 +266,7 @@ def test_backlog_that_shows_as_a_failed_task_starts_a_new_attempt(world: World) 
     job = accepted(world)
 
     world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     world.clock.pass_time(60)
     sweep(world.runtime())
 
@@ -288,7 +289,7 @@ def test_a_failed_task_fails_its_job_in_the_vendors_words(
     job = accepted(world)
 
     world.vendor.fail(world.vendor.tasks[0], err_code_ext)
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     found = read(world, job)
     assert found.state == "failed"
@@ -366,7 +367,7 @@ def test_a_result_that_is_no_picture_fails_the_job(world: World) -> None:
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.data = b"<html>sorry</html>"
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     error = read(world, job).error
     assert error is not None
@@ -400,7 +401,7 @@ def test_a_callback_repeated_changes_nothing(world: World) -> None:
 def test_a_callback_of_an_earlier_attempt_is_not_adopted(world: World) -> None:
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     world.vendor.next_creates = ["lost_request"] * 4
     world.clock.pass_time(60)
     sweep(world.runtime())
@@ -416,7 +417,7 @@ def test_a_status_call_costs_one_ledger_request_and_one_query(world: World) -> N
     world.store.requests.clear()
     world.vendor.calls.clear()
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     assert world.store.requests == [f"get jobs/{job.id}.json"]
     assert world.vendor.calls == ["DescribeTaskDetail"]
@@ -505,7 +506,7 @@ def test_the_status_of_a_running_job_takes_one_round_trip(world: World) -> None:
     world.vendor.calls.clear()
 
     with Cost(world) as status:
-        look(job.id, runtime_in_parallel(world))
+        refresh(job.id, runtime_in_parallel(world))
 
     assert (status.round_trips, status.requests, len(world.vendor.calls)) == (1, 1, 1)
 
@@ -559,7 +560,7 @@ def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
     monkeypatch.setattr("aigc.tasks.catalogue.catalogue", lambda: narrower)
 
     world.vendor.finish(world.vendor.tasks[0])
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     assert read(world, job).state == "succeeded"
 
@@ -600,7 +601,7 @@ def test_a_slot_whose_release_was_not_answered_is_freed_by_the_sweep(world: Worl
     world.store.faults = [StoreFault("delete lanes/vod.image/slots/", AmbiguousError("delete"))]
     world.vendor.finish(world.vendor.tasks[0])
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     assert read(world, following).state == "queued"
     world.clock.pass_time(LEASE_S + 1)
     sweep(world.runtime())
@@ -667,7 +668,7 @@ def test_pictures_that_cannot_be_fetched_now_do_not_hold_the_lane(world: World) 
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [AmbiguousError("download")] * 3
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     assert read(world, job).state == "storing"
     assert read(world, following).state == "running"
     for _ in range(3):
@@ -682,7 +683,7 @@ def test_pictures_that_can_never_be_fetched_fail_the_job_in_the_end(world: World
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [AmbiguousError("download")] * 1000
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     world.clock.pass_time(6 * 3600 + 1)
     sweep(world.runtime())
 
@@ -711,10 +712,10 @@ def test_who_goes_on_with_unstored_pictures_does_not_give_their_place_back_again
     job, *_ = [accepted(world) for _ in range(3)]
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [AmbiguousError("download")]
-    world.store.meanwhile = lambda: look(job.id, world.runtime())
+    world.store.meanwhile = lambda: refresh(job.id, world.runtime())
 
-    look(job.id, world.runtime())
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     assert read(world, job).state == "succeeded"
     assert world.vendor.most_at_once == 1
@@ -728,7 +729,7 @@ def test_a_place_that_could_not_be_given_back_is_tried_again_with_the_pictures(
     world.downloads.errors = [AmbiguousError("download")] * 2
     world.store.faults = [StoreFault("delete lanes/vod.image/slots/", AmbiguousError("delete"))]
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     assert read(world, following).state == "queued"
     sweep(world.runtime())
 
@@ -741,7 +742,7 @@ def test_the_vendors_own_pictures_are_removed_in_the_end_though_it_failed_before
     job = accepted(world, "mps.image")
     world.vendor.finish(world.vendor.tasks[0])
     world.results.faults = [StoreFault("delete .aigc/", AmbiguousError("delete"))] * 2
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     for _ in range(2):
         world.clock.pass_time(LEASE_S + 1)
@@ -758,7 +759,7 @@ def test_claims_behind_a_record_that_nobody_can_read_are_removed_all_the_same(
     ended = accepted(world)
     world.store.put(f"jobs/{damaged.id}.json", b"{}")
     world.vendor.finish(world.vendor.tasks[1])
-    look(ended.id, world.runtime())
+    refresh(ended.id, world.runtime())
 
     for _ in range(40):
         world.clock.pass_time(LEASE_S + 1)

@@ -9,8 +9,8 @@ import pytest
 from aigc.errors import BadPictureError
 from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
-from aigc.jobs.settle import look
-from aigc.jobs.start import MAX_ATTEMPTS, MAX_DEATHS
+from aigc.jobs.settle import refresh
+from aigc.jobs.transitions import MAX_ATTEMPTS, MAX_DEATHS
 from tests.fakes import LEASE_S, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
 
@@ -27,7 +27,7 @@ def dead(world: World) -> Job:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[-1])
     world.downloads.errors = [BadPictureError("no picture")]
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     assert read(world, job).state == "failed"
     return job
 
@@ -46,7 +46,7 @@ def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -
 
     assert world.runtime().ledger.dead_jobs() == []
     assert refused is not None
-    assert refused.refusal == "callers_doing"
+    assert refused.refusal == "permanent_error"
 
 
 def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> None:
@@ -54,7 +54,7 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
 
     replayed = replay(job.id, world.runtime())
     world.vendor.finish(world.vendor.tasks[-1])
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     assert replayed is not None
     assert replayed.may_be_billed
@@ -99,7 +99,7 @@ def test_a_job_that_kills_whoever_stores_it_ends_and_frees_its_lane(world: World
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [DiedError()] * (MAX_DEATHS + 1)  # type: ignore[list-item]  # a kill
     with pytest.raises(DiedError):
-        look(job.id, world.runtime())
+        refresh(job.id, world.runtime())
 
     for _ in range(2 * MAX_DEATHS):
         world.clock.pass_time(LEASE_S + 1)

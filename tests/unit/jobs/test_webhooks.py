@@ -19,8 +19,8 @@ from aigc.jobs.ledger import Ledger
 from aigc.jobs.ports import Reply
 from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
-from aigc.jobs.settle import look
-from aigc.jobs.start import end
+from aigc.jobs.settle import refresh
+from aigc.jobs.transitions import end
 from aigc.jobs.webhooks import (
     TIMEOUT_S,
     WAITS_S,
@@ -67,7 +67,7 @@ def ended(world: World, *replies: Reply | BaseException, url: str = URL) -> Job:
     world.sender.replies = list(replies)
     job = accepted(world, url)
     world.vendor.finish(world.vendor.tasks[-1])
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
     return read(world, job)
 
 
@@ -111,7 +111,7 @@ def test_a_failure_is_told_with_the_error(world: World) -> None:
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[-1], "ContentModerationFailed")
 
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     [sent] = world.sender.sent
     told = json.loads(sent.body)
@@ -146,7 +146,7 @@ def test_the_next_job_has_the_place_before_a_receiver_is_waited_for(world: World
     world.vendor.finish(world.vendor.tasks[0])
 
     with pytest.raises(KilledError):
-        look(job.id, world.runtime())
+        refresh(job.id, world.runtime())
 
     assert read(world, following).state == "running"
 
@@ -257,7 +257,7 @@ def test_a_marker_whose_job_never_ended_is_removed_once_its_writer_must_be_dead(
 
 
 def cancel_by_force(world: World, job: Job) -> None:
-    end(read(world, job).model_copy(update={"state": "cancelled"}), world.runtime())
+    end(read(world, job).cancel(), world.runtime())
 
 
 @pytest.mark.parametrize("first", [Reply(status=200), FAILED])
@@ -418,7 +418,7 @@ def test_wherever_the_process_dies_its_end_is_told_under_one_id(
         mortal = Mortal(world.store, lives, takes_effect=takes_effect)
 
         with contextlib.suppress(KilledError):
-            look(job.id, through(world, mortal))
+            refresh(job.id, through(world, mortal))
             world.clock.pass_time(60)
             sweep(through(world, mortal))
         sweep_for(world, 10 * 60)
@@ -444,7 +444,7 @@ def test_a_dead_webhook_is_delivered_when_it_is_replayed(world: World) -> None:
     assert len(world.ledger_keys("webhooks/")) == 1
     sweep(world.runtime())
 
-    assert (first, again) == ("owed", "not_dead")
+    assert (first, again) == ("queued", "not_dead")
     assert len(world.sender.sent) == 2
     assert state(world, job) == "delivered"
     assert [one.status for one in tries(world, job)] == [410, 200]
@@ -467,12 +467,12 @@ def test_the_second_end_of_a_replayed_job_is_a_message_of_its_own(world: World) 
     world.downloads.errors = [BadPictureError("no picture")]
     world.vendor.finish(world.vendor.tasks[-1])
     world.sender.replies = [FAILED]
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     replay(job.id, world.runtime())
     sweep_for(world, 5 * 60)
     world.vendor.finish(world.vendor.tasks[-1])
-    look(job.id, world.runtime())
+    refresh(job.id, world.runtime())
 
     assert [sent.headers["webhook-id"] for sent in world.sender.sent] == [
         f"msg_{job.id}",

@@ -95,22 +95,24 @@ def test_suffix_fits_in_any_case(key: str, *, fits: bool) -> None:
     ],
 )
 def test_results_go_where_the_rule_says(results: str | None, prefix: str) -> None:
-    place = rule(results=results).place("anime/2026/my cat.tar.jpg", job_id=JOB, today=TODAY)
+    location = rule(results=results).output_location(
+        "anime/2026/my cat.tar.jpg", job_id=JOB, today=TODAY
+    )
 
-    assert place.prefix == prefix
-    assert place.name == "my cat.tar"
+    assert location.prefix == prefix
+    assert location.name == "my cat.tar"
 
 
 def test_results_of_an_upload_without_folder_or_ending_lie_at_the_top() -> None:
-    place = rule(prefix="").place("cat", job_id=JOB, today=TODAY)
+    location = rule(prefix="").output_location("cat", job_id=JOB, today=TODAY)
 
-    assert (place.prefix, place.name) == ("", "cat")
+    assert (location.prefix, location.name) == ("", "cat")
 
 
 def test_results_of_a_hidden_file_keep_its_name() -> None:
-    place = rule(prefix="").place(".jpg", job_id=JOB, today=TODAY)
+    location = rule(prefix="").output_location(".jpg", job_id=JOB, today=TODAY)
 
-    assert place.name == ".jpg"
+    assert location.name == ".jpg"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from aigc.api.submit import accept_order, read_order
 from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import fingerprint
 from aigc.jobs.cancel import cancel as cancel_job
-from aigc.jobs.settle import look
+from aigc.jobs.settle import refresh
 from aigc.logs import note
 from aigc.tasks.catalogue import catalogue
 from aigc.tasks.fields import Parameters, explain, refused
@@ -192,7 +192,7 @@ def wait(call: Call, arguments: WaitArguments) -> ToolResult:
 
 def get_result(call: Call, arguments: RequestArguments) -> ToolResult:
     """Return the end of a request, or its state, without waiting."""
-    job = _visible(call, look(arguments.request_id, call.runtime), arguments.request_id)
+    job = _visible(call, refresh(arguments.request_id, call.runtime), arguments.request_id)
     return end_of(job, call.runtime) if job.has_ended else progress(job)
 
 

@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from aigc.jobs.job import id_from
-from aigc.wire import Record
+from aigc.wire import Record, with_fields
 
 if TYPE_CHECKING:
     from aigc.jobs.accept import Order
@@ -63,10 +63,10 @@ class Turn:
 
     def named(self, order: Order) -> Order:
         """Return the order under the id of this turn."""
-        place = order.place
-        if place.name == order.id:
-            place = place.model_copy(update={"name": self.job_id})
-        return replace(order, id=self.job_id, place=place, is_repeatable=True)
+        location = order.output_location
+        if location.name == order.id:
+            location = with_fields(location, name=self.job_id)
+        return replace(order, id=self.job_id, output_location=location, is_repeatable=True)
 
     def hand_out(self, runtime: Runtime) -> None:
         """Note that the request is about to be answered; a later call begins the next turn.

@@ -1,0 +1,205 @@
+"""Dispatch: a job that waits gets a slot in its lane, and its task is submitted once.
+
+The order of the writes makes it safe:
+
+1. the slot is taken, so that no more tasks run than the lane allows;
+2. the job is claimed, so that no other invocation submits it;
+3. the record says `submitting` *before* the call, so that `queued` proves that nothing was sent;
+4. the call is made with a session id that belongs to this attempt alone;
+5. the outcome is written to the record, and only then marker and slot are removed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aigc.errors import BadRecordError, CloudError
+from aigc.jobs.lanes import free_slots, list_lane
+from aigc.jobs.submission import START_S, submit_task
+from aigc.jobs.transitions import expire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.jobs.job import Job, Slot
+    from aigc.jobs.ledger import Marker
+    from aigc.jobs.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+
+def pump(
+    lane: str, runtime: Runtime, *, fresh: Job | None = None, released: Slot | None = None
+) -> None:
+    """Start as many waiting jobs as the lane has free slots; errors are logged and not raised.
+
+    The caller has committed its own work but has not responded yet. An error would fail its
+    response, and its client would repeat, and pay for, the request. The sweep starts what was
+    not started here.
+
+    Args:
+        lane: Which lane.
+        runtime: The collaborators.
+        fresh: A job that the caller has just queued.
+        released: A slot that the caller has just released; a late listing still shows it.
+    """
+    corrections = _Corrections()
+    if released is not None:
+        corrections.released.add(released.number)
+    try:
+        _start_waiting(lane, runtime, fresh, corrections)
+    except CloudError as error:
+        logger.warning("pump_stopped", extra={"lane": lane, "code": error.code})
+    except Exception:
+        logger.exception("pump_failed", extra={"lane": lane})
+
+
+@dataclass(slots=True)
+class _Corrections:
+    """What a pump knows better than a listing, which may be late."""
+
+    claimed: set[tuple[str, int]] = field(default_factory=set)
+    """Revisions of jobs that were claimed."""
+    taken: set[int] = field(default_factory=set)
+    """Slots that were found taken, or were taken by this pump."""
+    released: set[int] = field(default_factory=set)
+    """Slots that were released by this invocation."""
+    lost: set[int] = field(default_factory=set)
+    """Slots that were lost while the job was claimed; each is tried once more."""
+
+    def take(self, number: int) -> None:
+        """Note that a slot is taken."""
+        self.released.discard(number)
+        self.taken.add(number)
+
+    def release(self, number: int) -> None:
+        """Note that a slot is free again."""
+        self.taken.discard(number)
+        self.released.add(number)
+
+
+def _start_waiting(
+    lane: str, runtime: Runtime, fresh: Job | None, corrections: _Corrections
+) -> None:
+    """Start jobs until the lane is full, nothing waits, or this invocation's time is over.
+
+    Each round begins with a new listing of slots and queue. So a job that was queued while this
+    pump held a slot for another job, which it then could not claim, is seen here.
+    """
+    while runtime.has_time(START_S):
+        view = list_lane(lane, runtime)
+        free = [
+            number
+            for number in free_slots(lane, view, runtime, corrections.released)
+            if number not in corrections.taken
+        ]
+        if not free:
+            return
+        due = (marker for marker in view.waiting() if marker.not_before <= runtime.now())
+        front = list(itertools.islice(due, len(free)))
+        candidates = itertools.chain(_shuffled(front, fresh), due)
+        job = _next_job(candidates, runtime, fresh, corrections)
+        if job is None:
+            return
+        random.shuffle(free)
+        submitted = _start(job, free[0], runtime, corrections)
+        if fresh is not None and _holds_slot(submitted, fresh) and len(front) == 1:
+            return  # this pump released no slot, so no other job can have missed one
+
+
+def _shuffled(front: list[Marker], fresh: Job | None) -> list[Marker]:
+    """Order the jobs for which there are slots: the fresh job first, the others at random.
+
+    All of them can start now. Pumps that run at the same time should not try the same job.
+    """
+    shuffled = [*front]
+    random.shuffle(shuffled)
+    return sorted(shuffled, key=lambda marker: fresh is None or marker.key != fresh.marker)
+
+
+def _holds_slot(submitted: Job | None, fresh: Job) -> bool:
+    if submitted is None or submitted.id != fresh.id:
+        return False
+    return submitted.state in {"submitting", "running"}
+
+
+def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> Job | None:
+    """Take the slot, claim the job and submit it; None where another invocation was faster.
+
+    The slot's first step is a filter. The rest of its contest and the claim are made at the same
+    time: they do not depend on each other, and both are rarely lost after it.
+    """
+    ledger = runtime.ledger
+    corrections.take(number)
+    slot = ledger.slots.begin(job.lane, number, job.id)
+    if slot is None:
+        return None
+    is_held, claimed = runtime.parallel(
+        lambda: ledger.slots.win(job.lane, slot, job.id), lambda: ledger.claim(job)
+    )
+    if not is_held or claimed is None:
+        corrections.claimed.add((job.id, job.revision))
+        if is_held and ledger.slots.release(job.lane, slot, job.id):
+            corrections.release(number)
+        if claimed is not None:
+            _give_claim_back(claimed, number, runtime, corrections)
+        return None
+    submitting = claimed.submit(slot, runtime.now(), ledger.owned_until())
+    submitted = submit_task(ledger.write(submitting), runtime)
+    if submitted.state not in {"submitting", "running"}:  # its slot was released again
+        corrections.release(number)
+    return submitted
+
+
+def _give_claim_back(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> None:
+    """Write the next revision of a job whose slot another contender won: a new claim is possible.
+
+    The winner of the slot could not claim the job meanwhile, so it may have released the slot
+    again. The pump lists the lane once more, or the slot would stay idle until the next sweep.
+    """
+    runtime.ledger.write(job.give_back())
+    if number not in corrections.lost:
+        corrections.lost.add(number)
+        corrections.taken.discard(number)
+
+
+def _next_job(
+    markers: Iterator[Marker], runtime: Runtime, fresh: Job | None, corrections: _Corrections
+) -> Job | None:
+    """Return the first job that waits and may be claimed, and remove markers of no such job."""
+    for marker in markers:
+        try:
+            job = _read(marker, runtime, fresh, corrections)
+        except BadRecordError:
+            logger.exception("job_unreadable", extra={"job": marker.job_id})
+            continue
+        if job is None or job.state != "queued" or job.marker != marker.key:
+            _remove_orphaned_marker(marker, job, runtime)
+        elif (job.id, job.revision) not in corrections.claimed and expire(job, runtime) is job:
+            return job
+    return None
+
+
+def _read(
+    marker: Marker, runtime: Runtime, fresh: Job | None, corrections: _Corrections
+) -> Job | None:
+    """Read a marker's job; the fresh job is read only if its first revision was claimed."""
+    is_fresh = fresh is not None and fresh.marker == marker.key
+    if fresh is None or not is_fresh or (fresh.id, fresh.revision) in corrections.claimed:
+        return runtime.ledger.read(marker.job_id)
+    return fresh
+
+
+def _remove_orphaned_marker(marker: Marker, job: Job | None, runtime: Runtime) -> None:
+    """Remove a marker that no queued record names, once no invocation can be about to write one.
+
+    A call that writes a marker writes the record next, within its lease. Each call's marker has
+    a key of its own, so an old marker that no record names will never be named.
+    """
+    is_settled = job is None or runtime.ledger.lease_expired(job.updated_at)
+    if is_settled and runtime.ledger.lease_expired(marker.modified):
+        runtime.ledger.remove_marker(marker.key)

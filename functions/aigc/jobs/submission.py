@@ -1,0 +1,118 @@
+"""Submission: the call that hands a task to the vendor, and what its outcome means for the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import AmbiguousError, CloudError, DuplicateError, ThrottledError
+from aigc.jobs.job import JobError, milliseconds
+from aigc.jobs.transitions import fail, mark_ambiguous, mark_running, queue_again, spread
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+QUICK_RETRIES = 3
+"""Repeats of one call within one invocation: throttled, or with the same session id."""
+
+FIND_PAGES = 10
+"""Pages of a hundred tasks that are searched for a session."""
+
+START_S = 3.0
+"""Seconds that starting a job needs; with less left, the next invocation starts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedTask:
+    """A task that the vendor took."""
+
+    task_id: str
+    request_id: str
+
+
+def submit_task(job: Job, runtime: Runtime) -> Job:
+    """Call the vendor for a job whose record says `submitting`, and write the outcome.
+
+    After one ambiguous outcome only the vendor's answer about this very session ends the
+    ambiguity: a refusal or a throttle that follows does not prove that the first call did not
+    arrive.
+    """
+    call = runtime.kind_of(job).create(runtime.task_of(job), runtime.submission_of(job))
+    is_ambiguous = job.attempt.is_ambiguous
+    outcome: CreatedTask | CloudError
+    for retry in range(QUICK_RETRIES + 1):
+        try:
+            outcome = _created_task(runtime.upstream.call(call), call.action)
+        except CloudError as error:
+            outcome = error
+        is_ambiguous = is_ambiguous or isinstance(outcome, AmbiguousError)
+        if retry == QUICK_RETRIES or not _may_repeat(outcome, job, runtime):
+            break
+        runtime.sleep(spread(0.4 * 2**retry))
+    if isinstance(outcome, CreatedTask):
+        return mark_running(job, outcome.task_id, runtime, request_id=outcome.request_id)
+    if isinstance(outcome, DuplicateError):
+        return _find_task(job, runtime)
+    if is_ambiguous:
+        return mark_ambiguous(job, runtime)
+    return _reject(job, outcome, runtime)
+
+
+def _created_task(response: dict[str, Any], action: str) -> CreatedTask:
+    """Read the answer to the call.
+
+    Raises:
+        AmbiguousError: It names no task.
+    """
+    task_id = response.get("TaskId")
+    if not isinstance(task_id, str) or not task_id:
+        raise AmbiguousError(f"{action} answered without a TaskId")
+    return CreatedTask(task_id, str(response.get("RequestId", "")))
+
+
+def _may_repeat(outcome: CreatedTask | CloudError, job: Job, runtime: Runtime) -> bool:
+    """Whether the same call may be made again at once without paying twice."""
+    if not runtime.has_time(START_S):
+        return False
+    if isinstance(outcome, AmbiguousError):
+        return runtime.kind_of(job).deduplicates
+    return isinstance(outcome, ThrottledError)
+
+
+def _find_task(job: Job, runtime: Runtime) -> Job:
+    """Find the task of a session that the vendor says it knows."""
+    task_id = runtime.ledger.noted_task(job) or _listed_task(job, runtime)
+    return mark_running(job, task_id, runtime) if task_id else mark_ambiguous(job, runtime)
+
+
+def _listed_task(job: Job, runtime: Runtime) -> str:
+    """Find the task among those that the vendor lists; empty if it is not listed (yet)."""
+    kind = runtime.kind_of(job)
+    since = milliseconds(job.attempt.submitted_at or job.created_at) // 1000 - 60
+    scroll_token = ""
+    for _ in range(FIND_PAGES):
+        call = kind.find(runtime.settings.sub_app_id, since, scroll_token)
+        try:
+            response = runtime.upstream.call(call)
+        except CloudError:
+            return ""
+        task_id = kind.found(response, job.attempt.session_id)
+        scroll_token = str(response.get("ScrollToken") or "")
+        if task_id is not None or not scroll_token:
+            return task_id or ""
+    return ""
+
+
+def _reject(job: Job, error: CloudError, runtime: Runtime) -> Job:
+    """Queue the job again if the vendor had no room, otherwise end it as failed."""
+    job_error = JobError(
+        type="throttled" if error.retryable else "refused",
+        message=str(error),
+        code=error.code,
+        request_id=error.request_id,
+        retryable=error.retryable,
+    )
+    if error.retryable:
+        return queue_again(job, job_error, runtime)
+    return fail(job, job_error, runtime)

@@ -1,0 +1,132 @@
+"""Transitions: each writes a change of a claimed job to the ledger, with what belongs to it."""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aigc.jobs.job import JobError
+from aigc.jobs.lanes import slow_down
+from aigc.jobs.ledger import marker_key
+from aigc.jobs.webhooks import enqueue_delivery
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aigc.jobs.job import ErrorType, Job
+    from aigc.jobs.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 8
+"""Attempts without room upstream before a job fails; about half an hour of waiting."""
+
+MAX_DEATHS = 8
+"""Invocations that may die while they own a job before it fails: the job may be the cause."""
+
+PERMANENT_ERRORS: frozenset[ErrorType] = frozenset({"refused", "moderated"})
+"""Errors that the same task would meet again."""
+
+
+def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
+    """Write that the vendor has the task."""
+    changed = job.run(task_id, request_id)
+    running: Job
+    running, _ = runtime.parallel(
+        lambda: runtime.ledger.write(changed),
+        lambda: runtime.ledger.remove_marker(job.marker),
+    )
+    logger.info("task_started", extra={"job": job.id, "kind": job.kind, "task_id": task_id})
+    return running
+
+
+def mark_ambiguous(job: Job, runtime: Runtime) -> Job:
+    """Write that no answer shows whether the vendor took the task.
+
+    A callback or the sweep finds it out later.
+    """
+    logger.warning("submission_ambiguous", extra={"job": job.id, "kind": job.kind})
+    return runtime.ledger.write(job.mark_ambiguous())
+
+
+def end(job: Job, runtime: Runtime) -> Job:
+    """Write the last revision of a job that has ended, then release its slot."""
+    with_webhook, _ = runtime.parallel(
+        lambda: enqueue_delivery(job, runtime),
+        lambda: runtime.ledger.note_end(job),
+    )
+    ended: Job = runtime.ledger.write(with_webhook)
+    _release(ended, runtime)
+    logger.info(
+        "job_ended",
+        extra={
+            "job": job.id,
+            "kind": job.kind,
+            "state": job.state,
+            "error": job.error.type if job.error else "",
+            "code": job.error.code if job.error else "",
+        },
+    )
+    return ended
+
+
+def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
+    """End a job that cannot succeed; it is kept for a replay if the error is not permanent."""
+    failed = job.fail(error, runtime.now())
+    if error.type not in PERMANENT_ERRORS:
+        runtime.ledger.bury(failed)
+    return end(failed, runtime)
+
+
+def expire(job: Job, runtime: Runtime) -> Job:
+    """Cancel a job that still waits after its `start_by`; otherwise return it unchanged."""
+    if job.state != "queued" or job.start_by is None or runtime.now() < job.start_by:
+        return job
+    claimed = runtime.ledger.claim(job)
+    if claimed is None:
+        return job
+    message = f"not started by {job.start_by:%Y-%m-%dT%H:%M:%SZ}, as asked: nothing is billed"
+    error = JobError(type="not_started", message=message, retryable=True)
+    return end(claimed.cancel(error), runtime)
+
+
+def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
+    """Put a job that found no room upstream back into its queue, with a wait and a new session.
+
+    The vendor did not run this attempt, or ended it for want of room: a new one is not billed
+    twice. The new marker is written before the record that names it.
+    """
+    slow_down(job.lane, runtime)
+    number = job.attempt.number
+    if number - job.spent_attempts >= MAX_ATTEMPTS:
+        return fail(job, error, runtime)
+    wait_s = spread(runtime.settings.retry_base_s * 2 ** (number - 1))
+    not_before = runtime.now() + timedelta(seconds=wait_s)
+    marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
+    waiting = job.queue_again(error, runtime.now(), marker)
+    runtime.ledger.queue_again(waiting)
+    queued = runtime.ledger.write(waiting)
+    _release(job, runtime)
+    logger.warning("job_queued_again", extra={"job": job.id, "attempt": number, "code": error.code})
+    return queued
+
+
+def spread(seconds: float) -> float:
+    """Vary a wait by 50 %, so that jobs that failed together do not return together."""
+    return seconds * random.uniform(0.5, 1.5)  # noqa: S311  no secret
+
+
+def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool:
+    """Whether so many seconds have passed since a moment; False if there is none."""
+    return since is not None and runtime.now() - since > timedelta(seconds=seconds)
+
+
+def _release(job: Job, runtime: Runtime) -> None:
+    """Remove the marker of a job that waits no longer, and release its slot."""
+    slot = job.attempt.slot
+    releases = (
+        [] if slot is None else [lambda: runtime.ledger.slots.release(job.lane, slot, job.id)]
+    )
+    runtime.parallel(lambda: runtime.ledger.remove_marker(job.marker), *releases)

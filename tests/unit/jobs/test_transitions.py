@@ -1,0 +1,199 @@
+"""A job goes through its transitions and through no others."""
+
+from __future__ import annotations
+
+import ast
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from aigc.errors import IllegalTransitionError
+from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source, State, session_id
+from aigc.jobs.slots import new_slot
+from aigc.wire import with_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
+STATES: tuple[State, ...] = get_args(State)
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
+LATER = NOW + timedelta(seconds=75)
+SLOT = new_slot(0)
+ERROR = JobError(type="throttled", message="no room")
+PICTURE = Picture(key="a-1.png", content_type="image/png", width=1, height=1, size=1)
+
+TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
+    "submit": (lambda job: job.submit(SLOT, NOW, LATER), {"queued": "submitting"}),
+    "give_back": (lambda job: job.give_back(), {"queued": "queued"}),
+    "withdraw": (lambda job: job.withdraw(), {"submitting": "queued"}),
+    "submit_again": (lambda job: job.submit_again(LATER), {"submitting": "submitting"}),
+    "mark_ambiguous": (lambda job: job.mark_ambiguous(), {"submitting": "submitting"}),
+    "run": (lambda job: job.run("task-1"), {"submitting": "running"}),
+    "finish_attempt": (
+        lambda job: job.finish_attempt(NOW),
+        {"submitting": "submitting", "running": "running"},
+    ),
+    "store": (
+        lambda job: job.store(LATER),
+        {"submitting": "storing", "running": "storing", "storing": "storing"},
+    ),
+    "store_later": (
+        lambda job: job.store_later(is_slot_released=True),
+        {"storing": "storing"},
+    ),
+    "succeed": (lambda job: job.succeed((PICTURE,)), {"storing": "succeeded"}),
+    "fail": (
+        lambda job: job.fail(ERROR, NOW),
+        {"submitting": "failed", "running": "failed", "storing": "failed"},
+    ),
+    "cancel": (lambda job: job.cancel(), {"queued": "cancelled", "running": "cancelled"}),
+    "queue_again": (
+        lambda job: job.queue_again(ERROR, NOW, "marker-2"),
+        {"submitting": "queued", "running": "queued"},
+    ),
+    "replay": (lambda job: job.replay("marker-2"), {"failed": "queued"}),
+    "name_webhook": (
+        lambda job: job.name_webhook("webhook-1"),
+        {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled"},
+    ),
+}
+"""Transition → how to make it, and which states it leads to from the states that allow it."""
+
+PAIRS = [(name, state) for name in TRANSITIONS for state in STATES]
+LEGAL = [(name, state) for name, state in PAIRS if state in TRANSITIONS[name][1]]
+ILLEGAL = [(name, state) for name, state in PAIRS if state not in TRANSITIONS[name][1]]
+
+
+def job_in(state: State, **fields: object) -> Job:
+    job = Job(
+        id="a",
+        kind="vod.image",
+        lane="vod.image",
+        state=state,
+        marker="marker-1",
+        created_at=NOW,
+        updated_at=NOW,
+        source=Source(type="call", name="key"),
+        task={},
+        fingerprint="",
+        output_location=OutputLocation(prefix="", name="a"),
+        attempts=(Attempt(number=1, session_id=session_id("a", 1)),),
+    )
+    return with_fields(job, **fields)
+
+
+@pytest.mark.parametrize(("name", "state"), LEGAL)
+def test_a_legal_transition_leads_to_its_state(name: str, state: State) -> None:
+    change, states = TRANSITIONS[name]
+    job = job_in(state)
+
+    changed = change(job)
+
+    assert changed.state == states[state]
+    assert job == job_in(state)
+    assert Job.model_validate(changed.model_dump()) == changed
+
+
+@pytest.mark.parametrize(("name", "state"), ILLEGAL)
+def test_an_illegal_transition_is_refused(name: str, state: State) -> None:
+    with pytest.raises(
+        IllegalTransitionError, match=f"job a: `{name}` is not possible in the state `{state}`"
+    ):
+        TRANSITIONS[name][0](job_in(state))
+
+
+def test_every_method_that_returns_a_job_is_in_the_table() -> None:
+    methods = {
+        name
+        for name, member in vars(Job).items()
+        if not name.startswith("_")
+        and getattr(member, "__annotations__", {}).get("return") == "Job"
+    }
+
+    assert methods == {*TRANSITIONS, "own", "revise"}
+
+
+@pytest.mark.parametrize("name", ["succeed", "fail", "cancel", "queue_again", "run"])
+def test_a_job_that_is_not_worked_on_has_no_owner(name: str) -> None:
+    change, states = TRANSITIONS[name]
+
+    for state in states:
+        assert change(job_in(state, owned_until=LATER)).owned_until is None
+
+
+def test_a_submission_names_slot_time_and_owner() -> None:
+    job = job_in("queued").submit(SLOT, NOW, LATER)
+
+    assert (job.attempt.slot, job.attempt.submitted_at, job.owned_until) == (SLOT, NOW, LATER)
+
+
+def test_a_submission_that_is_withdrawn_leaves_the_job_as_it_was() -> None:
+    job = job_in("queued")
+
+    assert job.submit(SLOT, NOW, LATER).withdraw() == job
+
+
+def test_a_repeated_submission_is_ambiguous_and_counts_the_death_of_its_owner() -> None:
+    orphaned = job_in("submitting", owned_until=NOW)
+
+    again = orphaned.submit_again(LATER)
+
+    assert again.attempt.is_ambiguous
+    assert again.deaths == 1
+    assert job_in("submitting").submit_again(LATER).deaths == 0
+
+
+def test_storing_counts_the_death_of_an_owner_that_was_storing() -> None:
+    assert job_in("storing", owned_until=NOW).store(LATER).deaths == 1
+    assert job_in("storing").store(LATER).deaths == 0
+    assert job_in("submitting", owned_until=NOW).store(LATER).deaths == 0
+
+
+def test_storing_later_forgets_a_slot_only_if_it_was_released() -> None:
+    storing = job_in("queued").submit(SLOT, NOW, LATER).run("task-1").store(LATER)
+
+    assert storing.store_later(is_slot_released=True).attempt.slot is None
+    assert storing.store_later(is_slot_released=False).attempt.slot == SLOT
+
+
+def test_a_job_that_is_queued_again_gets_an_attempt_with_a_session_of_its_own() -> None:
+    queued = job_in("submitting").queue_again(ERROR, NOW, "marker-2")
+
+    first, second = queued.attempts
+    assert (first.error, first.finished_at) == (ERROR, NOW)
+    assert (second.number, second.session_id, second.slot) == (2, "a-2", None)
+    assert queued.marker == "marker-2"
+
+
+def test_a_replay_starts_the_count_of_attempts_anew() -> None:
+    failed = job_in("submitting", deaths=8, start_by=NOW).fail(ERROR, NOW)
+
+    replayed = failed.replay("marker-2")
+
+    assert (replayed.deaths, replayed.error, replayed.start_by) == (0, None, None)
+    assert (replayed.attempt.number, replayed.spent_attempts) == (2, 1)
+    assert replayed.attempts[0].error == ERROR
+
+
+def test_a_field_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(TypeError, match="Job has no field stat"):
+        job_in("queued", stat="running")
+
+
+def modules_that_name(name: str) -> set[str]:
+    return {
+        path.relative_to(FUNCTIONS).as_posix()
+        for path in FUNCTIONS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if name in {getattr(node, "attr", ""), getattr(node, "id", ""), getattr(node, "name", "")}
+    }
+
+
+def test_only_the_records_themselves_make_changed_copies() -> None:
+    assert modules_that_name("model_copy") == {"aigc/wire.py"}
+    in_jobs = {name for name in modules_that_name("with_fields") if name.startswith("aigc/jobs/")}
+    assert in_jobs == {"aigc/jobs/job.py", "aigc/jobs/webhooks.py"}  # a job, a delivery

@@ -34,7 +34,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ImageInfo:
     """Format of a picture and its size in pixels."""
 
     content_type: str
@@ -65,7 +65,7 @@ def check_head(head: bytes) -> None:
         _size(content_type, head)
 
 
-def inspect(data: bytes) -> Seen:
+def inspect(data: bytes) -> ImageInfo:
     """Check that the data is a complete picture and return its format and size.
 
     Raises:
@@ -79,7 +79,7 @@ def inspect(data: bytes) -> Seen:
     width, height = _size(content_type, data)
     if not is_whole(data):
         raise BadPictureError(f"a {extension} cut off after {len(data)} bytes")
-    return Seen(content_type, extension, width, height)
+    return ImageInfo(content_type, extension, width, height)
 
 
 def _known_type(head: bytes, description: str) -> str:

@@ -85,10 +85,10 @@ class Findings:
     def table(self) -> str:
         """Format the figures as a Markdown table."""
         head = ["| | figure | must be | |", "|---|---|---|---|"]
-        verdicts = {True: "ok", False: "**violated**"}
+        mappings = {True: "ok", False: "**violated**"}
         lines = (
             f"| {row.what} | {row.figure} | {row.must_be} |"
-            f" {verdicts[row.is_met] if row.must_be else ''} |"
+            f" {mappings[row.is_met] if row.must_be else ''} |"
             for row in self.rows
         )
         return "\n".join([*head, *lines])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 
-from aigc.api.errors import CANCELLED, ENDED, RAISED
+from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
 from aigc.rules import Rule
@@ -158,14 +158,16 @@ def test_refused_calls_are_all_in_the_table() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "functions/aigc/api").glob("*.py"))
     http = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
 
-    known = {(verdict.status, verdict.error_type) for verdict in RAISED.values()}
+    known = {(mapping.status, mapping.error_type) for mapping in EXCEPTION_STATUS.values()}
 
     told = error_rows("### When a call is refused")
     assert told == known | {(int(status), error_type) for status, error_type in http}
 
 
 def test_ways_to_fail_are_all_in_the_table() -> None:
-    known = {(verdict.status, verdict.error_type) for verdict in (*ENDED.values(), CANCELLED)}
+    known = {
+        (mapping.status, mapping.error_type) for mapping in (*JOB_ERROR_STATUS.values(), CANCELLED)
+    }
 
     assert error_rows("### When a request has failed") == known
 

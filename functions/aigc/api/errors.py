@@ -26,7 +26,7 @@ ErrorFormat = Literal["own", "both", "vendor", "openai", "mcp"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ErrorMapping:
     """How an error is answered: status, `error_type`, when to try again."""
 
     status: int
@@ -72,34 +72,34 @@ class InvalidQueryError(InvalidRequestError):
         super().__init__(f"{name}: {problem}; allowed: {allowed}", field=name, allowed=allowed)
 
 
-RAISED: Mapping[type[AigcError], Verdict] = {
-    InvalidRequestError: Verdict(422, "invalid_request"),
-    InvalidQueryError: Verdict(400, "invalid_request"),
-    BadEventError: Verdict(400, "bad_request"),
-    ThrottledError: Verdict(429, "throttled", retry_after_s=2),
-    BackloggedError: Verdict(503, "throttled", retry_after_s=15),
+EXCEPTION_STATUS: Mapping[type[AigcError], ErrorMapping] = {
+    InvalidRequestError: ErrorMapping(422, "invalid_request"),
+    InvalidQueryError: ErrorMapping(400, "invalid_request"),
+    BadEventError: ErrorMapping(400, "bad_request"),
+    ThrottledError: ErrorMapping(429, "throttled", retry_after_s=2),
+    BackloggedError: ErrorMapping(503, "throttled", retry_after_s=15),
     # The ledger or the vendor did not do its part; with an Idempotency-Key a repeat is safe.
-    CloudError: Verdict(503, "cloud_unavailable", retry_after_s=5),
-    AigcError: Verdict(500, "internal_error"),
+    CloudError: ErrorMapping(503, "cloud_unavailable", retry_after_s=5),
+    AigcError: ErrorMapping(500, "internal_error"),
 }
 
-ENDED: Mapping[ErrorType, Verdict] = {
+JOB_ERROR_STATUS: Mapping[ErrorType, ErrorMapping] = {
     # The caller's doing: another request may succeed.
-    "moderated": Verdict(422, "content_policy_violation"),
+    "moderated": ErrorMapping(422, "content_policy_violation"),
     # The vendor said no to the request itself: the same request gets the same answer.
-    "refused": Verdict(424, "refused"),
+    "refused": ErrorMapping(424, "refused"),
     # The vendor took it and failed. Never 429, 502, 503 or a plain 504: clients take those for a
     # fault of this call and repeat it, in vain for a result, and at a price for a submit that
     # waits. fal.ai answers 500 too.
-    "task_failed": Verdict(500, "task_failed"),
-    "result_unusable": Verdict(500, "result_unusable"),
-    "submission_unknown": Verdict(500, "submission_unknown"),
+    "task_failed": ErrorMapping(500, "task_failed"),
+    "result_unusable": ErrorMapping(500, "result_unusable"),
+    "submission_unknown": ErrorMapping(500, "submission_unknown"),
     # It found no room through all its attempts. 507 "MUST NOT be repeated until it is requested by
     # a separate user action" (RFC 4918, section 11.5).
-    "throttled": Verdict(507, "throttled"),
+    "throttled": ErrorMapping(507, "throttled"),
     # Its caller wanted it sent by a time, and it was not; nothing is billed. fal's clients repeat
     # no 504 that says whose time was over.
-    "not_started": Verdict(504, "request_timeout", timed_out="user"),
+    "not_started": ErrorMapping(504, "request_timeout", timed_out="user"),
 }
 
 VENDOR_CODES: Mapping[str, str] = {
@@ -120,28 +120,30 @@ VENDOR_CODES: Mapping[str, str] = {
 }
 """`error_type` of a refusal → common error code of API 3.0; others are FailedOperation."""
 
-CANCELLED = Verdict(410, "cancelled")
+CANCELLED = ErrorMapping(410, "cancelled")
 """Answer about a job that was cancelled: it has neither a result nor an error."""
 
 
 def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own") -> HttpResponse:
     """Answer a call that was refused, in the format that the clients of its path read."""
     if isinstance(error, HttpError):
-        verdict, headers = Verdict(error.status, error.error_type), error.headers
+        mapping, headers = ErrorMapping(error.status, error.error_type), error.headers
     else:
-        verdict = next(RAISED[base] for base in type(error).__mro__ if base in RAISED)
-        headers = verdict.headers
+        mapping = next(
+            EXCEPTION_STATUS[base] for base in type(error).__mro__ if base in EXCEPTION_STATUS
+        )
+        headers = mapping.headers
     if error_format == "openai":
         from aigc.api.openai.errors import openai_refusal  # noqa: PLC0415  few calls are of OpenAI's API
 
-        return openai_refusal(error, verdict, headers, request_id)
+        return openai_refusal(error, mapping, headers, request_id)
     if error_format == "mcp":
         from aigc.api.mcp.errors import mcp_refusal  # noqa: PLC0415  few calls are of MCP
 
-        return mcp_refusal(error, verdict, headers, request_id)
+        return mcp_refusal(error, mapping, headers, request_id)
     body: Refusal = {
         "detail": str(error),
-        "error_type": verdict.error_type,
+        "error_type": mapping.error_type,
         "field": getattr(error, "field", "") or None,
         "allowed": getattr(error, "allowed", "") or None,
         "retryable": error.retryable,
@@ -150,20 +152,20 @@ def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own"
     vendors: VendorRefusal = {
         "Response": {
             "Error": {
-                "Code": VENDOR_CODES.get(verdict.error_type, "FailedOperation"),
+                "Code": VENDOR_CODES.get(mapping.error_type, "FailedOperation"),
                 "Message": str(error),
             },
             "RequestId": request_id,
         }
     }
     bodies = {"own": body, "both": {**body, **vendors}, "vendor": vendors}
-    return HttpResponse(status=verdict.status, body=bodies[error_format], headers=headers)
+    return HttpResponse(status=mapping.status, body=bodies[error_format], headers=headers)
 
 
 def failure(job: Job) -> HttpResponse:
     """Answer a call for the result of a job that ended without one."""
-    verdict = verdict_of(job)
-    return HttpResponse(status=verdict.status, body=failure_of(job), headers=verdict.headers)
+    mapping = mapping_of(job)
+    return HttpResponse(status=mapping.status, body=failure_of(job), headers=mapping.headers)
 
 
 def failure_of(job: Job) -> Failure:
@@ -171,7 +173,7 @@ def failure_of(job: Job) -> Failure:
     error = job.error
     return {
         "detail": error.message if error else "the request was cancelled",
-        "error_type": verdict_of(job).error_type,
+        "error_type": mapping_of(job).error_type,
         "retryable": bool(error and error.retryable),
         "request_id": job.id,
         "upstream": {
@@ -182,6 +184,6 @@ def failure_of(job: Job) -> Failure:
     }
 
 
-def verdict_of(job: Job) -> Verdict:
+def mapping_of(job: Job) -> ErrorMapping:
     """Tell how a job that ended without a result is answered."""
-    return ENDED[job.error.type] if job.error else CANCELLED
+    return JOB_ERROR_STATUS[job.error.type] if job.error else CANCELLED

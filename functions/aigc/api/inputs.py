@@ -35,7 +35,7 @@ class _Sent:
     content_type: str
 
 
-def taken_in(task: Task, runtime: Runtime) -> Task:
+def resolve_inputs(task: Task, runtime: Runtime) -> Task:
     """Return the task with inputs that the vendor can fetch; nothing is stored of a bad one.
 
     Raises:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.api.call import ENDPOINTS
-from aigc.api.errors import ENDED, HttpError, failure
+from aigc.api.errors import JOB_ERROR_STATUS, HttpError, failure
 from aigc.api.parameters import is_on
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
@@ -213,7 +213,7 @@ def status_of(
         answer["queue_position"] = _position(job, lane or list_lane(job.lane, call.runtime))
     if job.error is not None:
         answer["error"] = job.error.message
-        answer["error_type"] = ENDED[job.error.type].error_type
+        answer["error_type"] = JOB_ERROR_STATUS[job.error.type].error_type
     return answer
 
 

@@ -11,11 +11,11 @@ from pydantic import ValidationError, WithJsonSchema, field_validator
 
 from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError
-from aigc.api.inputs import taken_in
+from aigc.api.inputs import resolve_inputs
 from aigc.api.progress import SeenRequests, outcome, watch
 from aigc.api.quotas import charged, check_kind, is_repeat
+from aigc.api.request_options import priority, start_by, wait_preference
 from aigc.api.webhooks import webhook_url
-from aigc.api.wishes import patience, priority, start_by
 from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
@@ -129,7 +129,7 @@ def accept_order(call: Call, order: Order) -> Job:
 def _taken_in(order: Order, call: Call) -> Task:
     """Make links of the inputs; those of a repeat need not be there any more."""
     try:
-        return taken_in(order.task, call.runtime)
+        return resolve_inputs(order.task, call.runtime)
     except InvalidRequestError:
         if not is_repeat(call.runtime, order):
             raise
@@ -138,7 +138,7 @@ def _taken_in(order: Order, call: Call) -> Task:
 
 def _outcome_in_time(job: Job, call: Call) -> HttpResponse | None:
     """Wait for the result as long as the caller would; None if it did not come."""
-    asked = patience(call.request)
+    asked = wait_preference(call.request)
     if asked is None:
         return None
     seen = watch(job, call.runtime, asked.seconds, lambda one: one.has_ended)

@@ -10,7 +10,7 @@ import pytest
 from openai.types.image_edit_params import ImageEditParamsBase
 from openai.types.image_generate_params import ImageGenerateParamsBase
 
-from aigc.api.errors import CANCELLED, ENDED, RAISED
+from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.openai.errors import CODES
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def test_every_code_is_in_the_table() -> None:
         path.read_text() for path in (ROOT / "functions/aigc/api/openai").glob("*.py")
     )
     words = {
-        *(verdict.error_type for verdict in (*ENDED.values(), *RAISED.values(), CANCELLED)),
+        *(
+            mapping.error_type
+            for mapping in (*JOB_ERROR_STATUS.values(), *EXCEPTION_STATUS.values(), CANCELLED)
+        ),
         *re.findall(r'HttpError\(\s*\d+,\s*"(\w+)"', sources),
     }
     codes = {CODES.get(word, word) for word in words} - {"bad_request", "request_timeout"}

@@ -16,7 +16,7 @@ import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from aigc.api.errors import CANCELLED, ENDED, RAISED
+from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.openapi import document as openapi
 from aigc.api.openapi import operations
 from aigc.api.openapi.build import write_documents
@@ -129,9 +129,9 @@ def test_only_what_needs_no_key_says_so() -> None:
 def test_every_fault_of_the_program_is_told_and_no_other() -> None:
     sources = "".join(path.read_text() for path in (FUNCTIONS / "aigc" / "api").glob("*.py"))
     raised = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
-    verdicts = (*RAISED.values(), *ENDED.values(), CANCELLED)
+    mappings = (*EXCEPTION_STATUS.values(), *JOB_ERROR_STATUS.values(), CANCELLED)
 
-    faults = {(verdict.status, verdict.error_type) for verdict in verdicts}
+    faults = {(mapping.status, mapping.error_type) for mapping in mappings}
     faults |= {(int(status), word) for status, word in raised}
 
     assert operations.MEANINGS.keys() == faults

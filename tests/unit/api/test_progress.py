@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from aigc.api.errors import ENDED
+from aigc.api.errors import JOB_ERROR_STATUS
 from aigc.api.progress import MOST_SEEN, SeenRequests
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.job import ErrorType, JobError
@@ -285,7 +285,7 @@ def test_every_way_to_fail_has_an_answer(client: Client, error_type: ErrorType) 
 
     answer = client.get(f"{IMAGE}/requests/{request_id}")
 
-    assert answer.status == ENDED[error_type].status
+    assert answer.status == JOB_ERROR_STATUS[error_type].status
     assert answer.status >= 400
     assert answer.body["detail"] == "so it is"
 
@@ -478,10 +478,10 @@ def test_a_failure_of_the_ledger_does_not_end_the_wait(client: Client) -> None:
 @pytest.mark.parametrize("error_type", get_args(ErrorType))
 def test_no_failure_is_one_that_clients_repeat(error_type: ErrorType) -> None:
     """@fal-ai/client repeats 429, 502, 503, and 504 unless its caller's own time was over."""
-    verdict = ENDED[error_type]
+    mapping = JOB_ERROR_STATUS[error_type]
 
-    assert verdict.status not in {408, 409, 429, 502, 503}
-    assert verdict.status != 504 or verdict.timed_out == "user"
+    assert mapping.status not in {408, 409, 429, 502, 503}
+    assert mapping.status != 504 or mapping.timed_out == "user"
 
 
 # A start in time

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.api.errors import ENDED, RAISED
+from aigc.api.errors import EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.errors import AigcError
 from tests.captured import captured
 from tests.unit.api.test_progress import submitted
@@ -339,10 +339,12 @@ def test_callback_that_is_no_event_is_refused(client: Client) -> None:
 
 
 def test_every_error_of_the_tree_has_an_answer() -> None:
-    assert AigcError in RAISED
+    assert AigcError in EXCEPTION_STATUS
 
 
 def test_refused_throttled_moderated_and_failed_are_told_apart_by_status() -> None:
-    told = {ENDED[way].status for way in ("refused", "throttled", "moderated", "task_failed")}
+    told = {
+        JOB_ERROR_STATUS[way].status for way in ("refused", "throttled", "moderated", "task_failed")
+    }
 
     assert len(told) == 4

@@ -56,7 +56,7 @@ def test_a_labelled_file_is_shown_and_verified(
 
 
 @pytest.mark.parametrize(
-    ("data", "verdict"),
+    ("data", "mapping"),
     [
         (BARE, "no TC260 label; the IPTC digital source type is missing"),
         (
@@ -97,9 +97,9 @@ def test_a_labelled_file_is_shown_and_verified(
     ],
 )
 def test_what_a_file_lacks_is_said(
-    tmp_path: Path, data: bytes, verdict: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, data: bytes, mapping: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path, "verify", data, capsys) == (1, f"picture: {verdict}")
+    assert run(tmp_path, "verify", data, capsys) == (1, f"picture: {mapping}")
 
 
 def test_a_file_that_cannot_be_read_is_shown_with_the_error(

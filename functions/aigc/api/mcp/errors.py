@@ -10,7 +10,7 @@ from aigc.triggers.http import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aigc.api.errors import Verdict
+    from aigc.api.errors import ErrorMapping
     from aigc.errors import AigcError
 
 PARSE_ERROR = -32700
@@ -65,16 +65,16 @@ class RpcError(Exception):
 
 
 def mcp_refusal(
-    error: AigcError, verdict: Verdict, headers: Mapping[str, str], request_id: str
+    error: AigcError, mapping: ErrorMapping, headers: Mapping[str, str], request_id: str
 ) -> HttpResponse:
     """Answer a call that was refused before its message was read."""
-    code = INTERNAL_ERROR if verdict.status >= _FIRST_OF_OURS else INVALID_REQUEST
+    code = INTERNAL_ERROR if mapping.status >= _FIRST_OF_OURS else INVALID_REQUEST
     data = {
-        "error_type": verdict.error_type,
+        "error_type": mapping.error_type,
         "retryable": error.retryable,
         "request_id": request_id,
     }
-    rpc_error = RpcError(code, str(error), status=verdict.status, data=data)
+    rpc_error = RpcError(code, str(error), status=mapping.status, data=data)
     return rpc_error.response(None).with_headers(headers)
 
 

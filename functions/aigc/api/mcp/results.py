@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aigc.api.errors import ENDED, failure_of
+from aigc.api.errors import JOB_ERROR_STATUS, failure_of
 from aigc.api.openai.handouts import Turn, turn_of
 from aigc.api.progress import RESULT_URL_S, result_of
 from aigc.jobs.job import id_from
@@ -128,7 +128,10 @@ def _failure(job: Job) -> ToolResult:
 
 
 def _advice(job: Job) -> str:
-    if job.error is not None and ENDED[job.error.type].error_type == "content_policy_violation":
+    if (
+        job.error is not None
+        and JOB_ERROR_STATUS[job.error.type].error_type == "content_policy_violation"
+    ):
         return "Change the prompt or the input images: the vendor's content check refused them."
     if job.error is not None and job.error.retryable:
         return "The same call again makes a new request, which may succeed."

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aigc.api.errors import RAISED, HttpError
+from aigc.api.errors import EXCEPTION_STATUS, HttpError
 from aigc.api.mcp.errors import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -253,7 +253,9 @@ def _refusal(error: AigcError) -> tuple[str, dict[str, Any]]:
     if isinstance(error, HttpError):
         error_type = error.error_type
     else:
-        error_type = next(RAISED[base] for base in type(error).__mro__ if base in RAISED).error_type
+        error_type = next(
+            EXCEPTION_STATUS[base] for base in type(error).__mro__ if base in EXCEPTION_STATUS
+        ).error_type
     note(error=error_type)
     text = " ".join(filter(None, (f"{error}.", advice_on(error, error_type))))
     data = {

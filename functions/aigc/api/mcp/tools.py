@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, ValidationError
 
 from aigc.api.errors import HttpError
-from aigc.api.inputs import taken_in
+from aigc.api.inputs import resolve_inputs
 from aigc.api.jobs import MOST_AT_ONCE, jobs
 from aigc.api.mcp import catalogue_text
 from aigc.api.mcp.arguments import (
@@ -122,7 +122,7 @@ def _with_links(call: Call, task: Task) -> Task:
     if not task.inputs():
         return task
     try:
-        return taken_in(task, call.runtime)
+        return resolve_inputs(task, call.runtime)
     except InvalidRequestError:
         return task  # refused when the order is accepted, unless it is a repeat
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from aigc.api.errors import Verdict, failure_of, verdict_of
+from aigc.api.errors import ErrorMapping, failure_of, mapping_of
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -44,41 +44,43 @@ LONGEST_WAIT_S = 60
 
 
 def openai_refusal(
-    error: AigcError, verdict: Verdict, headers: Mapping[str, str], request_id: str
+    error: AigcError, mapping: ErrorMapping, headers: Mapping[str, str], request_id: str
 ) -> HttpResponse:
     """Answer a call that was refused."""
     wait = headers.get("Retry-After", "")
     may_help = error.retryable and (not wait or int(wait) <= LONGEST_WAIT_S)
     body = _body(
-        verdict,
+        mapping,
         str(error),
         param=getattr(error, "field", "") or None,
         request_id=request_id,
     )
-    return _response(verdict, body, headers, should_retry=may_help)
+    return _response(mapping, body, headers, should_retry=may_help)
 
 
 def openai_failure(job: Job) -> HttpResponse:
     """Answer a call whose job ended without a result; a repeat would get the same answer."""
-    verdict = verdict_of(job)
-    body = _body(verdict, failure_of(job)["detail"], param=None, request_id=job.id)
-    return _response(verdict, body, {}, should_retry=False)
+    mapping = mapping_of(job)
+    body = _body(mapping, failure_of(job)["detail"], param=None, request_id=job.id)
+    return _response(mapping, body, {}, should_retry=False)
 
 
 def still_running(job: Job, status_url: str) -> HttpResponse:
     """Answer a call whose time is over before its job has ended: a repeat goes on waiting."""
-    verdict = Verdict(HTTPStatus.GATEWAY_TIMEOUT, "request_in_progress")
+    mapping = ErrorMapping(HTTPStatus.GATEWAY_TIMEOUT, "request_in_progress")
     message = (
         f"request {job.id} is still running: nothing is lost. The same call again waits for it and"
         f" pays nothing; its status is at {status_url}"
     )
-    body = _body(verdict, message, param=None, request_id=job.id)
-    return _response(verdict, body, {}, should_retry=True)
+    body = _body(mapping, message, param=None, request_id=job.id)
+    return _response(mapping, body, {}, should_retry=True)
 
 
-def _body(verdict: Verdict, message: str, *, param: str | None, request_id: str) -> OpenAIError:
-    code = CODES.get(verdict.error_type, verdict.error_type)
-    is_ours = verdict.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+def _body(
+    mapping: ErrorMapping, message: str, *, param: str | None, request_id: str
+) -> OpenAIError:
+    code = CODES.get(mapping.error_type, mapping.error_type)
+    is_ours = mapping.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     usual_type = "server_error" if is_ours else "invalid_request_error"
     return {
         "error": {
@@ -92,10 +94,10 @@ def _body(verdict: Verdict, message: str, *, param: str | None, request_id: str)
 
 
 def _response(
-    verdict: Verdict, body: OpenAIError, headers: Mapping[str, str], *, should_retry: bool
+    mapping: ErrorMapping, body: OpenAIError, headers: Mapping[str, str], *, should_retry: bool
 ) -> HttpResponse:
     return HttpResponse(
-        status=_STATUSES.get(verdict.status, verdict.status),
+        status=_STATUSES.get(mapping.status, mapping.status),
         body=body,
         headers={**headers, "x-should-retry": "true" if should_retry else "false"},
     )

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from aigc.api.errors import CANCELLED, ENDED, RAISED
+from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.jobs import MOST_AT_ONCE, USUAL
 from aigc.api.openapi import schemas
 from aigc.api.parameters import SWITCH
+from aigc.api.request_options import LONGEST_WAIT_S
 from aigc.api.uploads import FalUploadRequest, UploadRequest
-from aigc.api.wishes import LONGEST_PATIENCE_S
 from aigc.errors import BackloggedError, CloudError, ThrottledError
 from aigc.jobs.job import State
 from aigc.tasks.kinds import KINDS
@@ -112,7 +112,7 @@ MEANINGS: Mapping[Fault, str] = {
 }
 
 FAILED: frozenset[Fault] = frozenset(
-    (verdict.status, verdict.error_type) for verdict in (*ENDED.values(), CANCELLED)
+    (mapping.status, mapping.error_type) for mapping in (*JOB_ERROR_STATUS.values(), CANCELLED)
 )
 """How a request may end without a result."""
 
@@ -120,7 +120,7 @@ _QUERY = {(400, "invalid_request")}
 _BROKEN: frozenset[Fault] = frozenset({(500, "internal_error")})
 _OPEN = _BROKEN | _QUERY
 _LEDGER = _BROKEN | {
-    (RAISED[raised].status, RAISED[raised].error_type)
+    (EXCEPTION_STATUS[raised].status, EXCEPTION_STATUS[raised].error_type)
     for raised in (ThrottledError, BackloggedError, CloudError)
 }
 _KEYED = _LEDGER | _QUERY | {(401, "unauthorized"), (429, "rate_limited")}
@@ -531,7 +531,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "X-Fal-Request-Timeout": {
         "in": "header",
         "description": "Seconds after which the request is cancelled if it has not been sent.",
-        "schema": {"type": "number", "minimum": 1, "maximum": LONGEST_PATIENCE_S},
+        "schema": {"type": "number", "minimum": 1, "maximum": LONGEST_WAIT_S},
     },
     "X-Fal-Queue-Priority": {
         "in": "header",

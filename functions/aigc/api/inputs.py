@@ -1,7 +1,7 @@
-"""Inputs: the pictures that a task starts from, checked and put where the vendor can fetch them.
+"""Checks the input pictures of a task and stores them where the vendor can fetch them.
 
-A picture that came in Base64 is stored and then named as `cos://…`, like one that lies in a bucket
-already: records stay small, and all kinds of task take it. The link is made when a task is sent.
+A picture in Base64 is stored and replaced by `cos://…`, like a picture that is already in a bucket.
+So records stay small, and each kind of task accepts it. The link is made when the task is sent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A picture that came with the call."""
+    """A picture in the body of the call."""
 
     key: str
     data: bytes
@@ -39,13 +39,13 @@ def resolve_inputs(task: Task, runtime: Runtime) -> Task:
     """Return the task with inputs that the vendor can fetch; nothing is stored of a bad one.
 
     Raises:
-        InvalidRequestError: An input is no picture, or lies where callers may not have it from.
-        CloudError: It could not be looked at or stored; a repeat may mend that.
+        InvalidRequestError: An input is not a picture, or its place is not allowed for callers.
+        CloudError: An input could not be read or stored; a retry may succeed.
     """
-    given = task.model_dump(mode="json", exclude_none=True)
+    parameters = task.model_dump(mode="json", exclude_none=True)
     sent: list[_Sent] = []
-    rewritten = _with_links(given, "", runtime.settings.results_bucket, sent)
-    for field, url in _urls(given):
+    rewritten = _with_links(parameters, "", runtime.settings.results_bucket, sent)
+    for field, url in _urls(parameters):
         _check_place(field, url, runtime)
     for picture in sent:
         # Again if it is there: it then lives as long as one that is new.

@@ -100,17 +100,17 @@ class _Wanted:
         )
 
 
-def _one_of(name: str, came: str, allowed: tuple[str, ...]) -> str:
-    if came and came not in allowed:
-        problem = f"{shown(came)} is not allowed"
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value and value not in allowed:
+        problem = f"{shown(value)} is not allowed"
         raise InvalidQueryError(name, problem, allowed=", ".join(allowed))
-    return came
+    return value
 
 
-def _wanted_source(came: str) -> tuple[str, str]:
-    source_type, colon, name = came.partition(":")
-    if came and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
-        problem = f"{shown(came)} is not allowed"
+def _wanted_source(raw_source: str) -> tuple[str, str]:
+    source_type, colon, name = raw_source.partition(":")
+    if raw_source and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
+        problem = f"{shown(raw_source)} is not allowed"
         raise InvalidQueryError(
             "source", problem, allowed="call, upload, call:<key>, upload:<rule>"
         )
@@ -118,13 +118,13 @@ def _wanted_source(came: str) -> tuple[str, str]:
 
 
 def _limit(request: HttpRequest) -> int:
-    came = request.parameter("limit")
-    if not came:
+    raw_limit = request.parameter("limit")
+    if not raw_limit:
         return USUAL
-    if not re.fullmatch("[0-9]{1,3}", came) or not 1 <= int(came) <= MOST_AT_ONCE:
-        problem = f"{shown(came)} is not allowed"
+    if not re.fullmatch("[0-9]{1,3}", raw_limit) or not 1 <= int(raw_limit) <= MOST_AT_ONCE:
+        problem = f"{shown(raw_limit)} is not allowed"
         raise InvalidQueryError("limit", problem, allowed=f"1 to {MOST_AT_ONCE}")
-    return int(came)
+    return int(raw_limit)
 
 
 def _decoded(cursor: str) -> str:
@@ -275,14 +275,15 @@ def _error(error: RecordedError | None) -> schemas.JobError | None:
 def _webhook(job: Job, runtime: Runtime) -> schemas.Delivery | None:
     if not job.webhook_url:
         return None
-    told = delivery(job, runtime)
-    return {"url": told.url, "state": told.state, "tries": [_try(one) for one in told.tries]}
+    known = delivery(job, runtime)
+    tries = [_try(attempt) for attempt in known.tries]
+    return {"url": known.url, "state": known.state, "tries": tries}
 
 
-def _try(made: Try) -> schemas.DeliveryTry:
-    told: schemas.DeliveryTry = {"at": made.at.isoformat()}
-    if made.status is not None:
-        told["status"] = made.status
-    if made.error:
-        told["error"] = made.error
-    return told
+def _try(attempt: Try) -> schemas.DeliveryTry:
+    fields: schemas.DeliveryTry = {"at": attempt.at.isoformat()}
+    if attempt.status is not None:
+        fields["status"] = attempt.status
+    if attempt.error:
+        fields["error"] = attempt.error
+    return fields

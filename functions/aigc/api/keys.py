@@ -1,8 +1,8 @@
-"""Keys: who may call, and what each of them may do.
+"""API keys and their limits.
 
-Some are configured: the stack is told their digests, and they have no limits. The others lie in
-the ledger, where `aigc keys` puts them, as `keys/<sha256>.json`. A key's name is part of the ids
-of its requests, and stands in their records: so a name is given once, and never again.
+The stack's configuration has the digests of some keys, which have no limits. The other keys are in
+the ledger, as `keys/<sha256>.json`; `aigc keys` creates them. A key's name is part of the ids and
+records of its requests, so a name is used once and never again.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REMEMBERED_S = 30
-"""How long an instance goes by what it read of a key: so long a revoked key may still work."""
+"""How long an instance caches a key; a revoked key may still work for this time."""
 
 MOST_REMEMBERED = 1000
-"""Keys, wrong ones too: whoever tries many must not fill an instance's memory."""
+"""Most cached keys, including wrong ones, so that many wrong keys cannot fill the memory."""
 
 _SCHEMES = frozenset({"bearer", "key"})
 _SHAPE = re.compile(r"aigc_([A-Za-z0-9_-]{43})([0-9a-f]{8})")
@@ -70,13 +70,13 @@ class KeyRecord(Record):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose key a call came with."""
+    """The owner of the key of a call."""
 
     name: str = ""
     limits: Limits = UNLIMITED
 
     def may_see(self, source: Source) -> bool:
-        """Whether what came from this source may be shown to him."""
+        """Return whether the caller may see jobs of this source."""
         is_own = source.type == "call" and source.name == self.name
         return is_own or not self.limits.own_only
 
@@ -134,7 +134,7 @@ def authenticate(authorization: str, runtime: Runtime) -> Caller:
 
 
 def new_key() -> str:
-    """Make a key that nobody can guess, and that a slip of the pen does not turn into another."""
+    """Create a key that cannot be guessed; its checksum detects typing errors."""
     body = secrets.token_urlsafe(32)
     return f"aigc_{body}{_checksum(body)}"
 

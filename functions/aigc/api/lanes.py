@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 
 def lanes(call: Call) -> HttpResponse:
-    """Tell of each lane how full it is: one request to the ledger for each."""
-    told = [_lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()]
-    body: schemas.LaneList = {"lanes": told}
+    """Return the load of each lane, with one request to the ledger per lane."""
+    lane_list = [
+        _lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()
+    ]
+    body: schemas.LaneList = {"lanes": lane_list}
     return HttpResponse(status=200, body=body)
 
 

@@ -57,9 +57,9 @@ def _model(model: Model, limited: Mapping[str, str]) -> schemas.Model:
 
 
 def _limit(parameter: str, limit: Limit) -> schemas.ModelLimit:
-    told: schemas.ModelLimit = {"parameter": parameter, "allowed": str(limit)}
+    fields: schemas.ModelLimit = {"parameter": parameter, "allowed": str(limit)}
     if isinstance(limit, AtMost):
-        told["at_most"] = limit.number
+        fields["at_most"] = limit.number
     if isinstance(limit, OneOf):
-        told["one_of"] = list(limit.words)
-    return told
+        fields["one_of"] = list(limit.words)
+    return fields

@@ -162,10 +162,10 @@ def _lane_or_none(lane: str, runtime: Runtime) -> LaneView | None:
 
 
 def outcome(job: Job, runtime: Runtime) -> HttpResponse:
-    """Answer who asks for the result of a job.
+    """Return the response with the result of a job.
 
     Raises:
-        HttpError: There is none yet.
+        HttpError: The job has not ended.
     """
     if not job.has_ended:
         raise HttpError(400, "request_in_progress", "Request is still in progress")
@@ -174,12 +174,12 @@ def outcome(job: Job, runtime: Runtime) -> HttpResponse:
     return HttpResponse(status=200, body=result_of(job, runtime))
 
 
-def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job], bool]) -> Job:
-    """Look at a job until there is news of it, or until patience or time is over.
+def watch(job: Job, runtime: Runtime, wait_s: float, is_news: Callable[[Job], bool]) -> Job:
+    """Refresh a job until there is news, until `wait_s` has passed, or until time is short.
 
-    A look that fails is repeated: the request goes on, and the caller waits for its end.
+    A refresh that fails is repeated, because the job continues.
     """
-    until = runtime.now() + timedelta(seconds=patience_s)
+    until = runtime.now() + timedelta(seconds=wait_s)
     while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
         runtime.sleep(LOOK_EACH_S)
         see = refresh if runtime.has_time(SETTLE_S) else _read
@@ -191,7 +191,7 @@ def watch(job: Job, runtime: Runtime, patience_s: float, is_news: Callable[[Job]
 
 
 def _read(job_id: str, runtime: Runtime) -> Job | None:
-    """Read a job as it is: others may settle it, and this invocation has no time left to."""
+    """Read a job without settling it, for which this invocation has no time left."""
     return runtime.ledger.read(job_id)
 
 

@@ -1,10 +1,10 @@
-"""Quotas: no key does more than its limits, whichever instances its calls meet.
+"""Enforces the limits of keys across all instances.
 
-The ledger cannot count, but it can hand out each thing once. So a limit is cut into blocks, and an
-instance that needs more takes a block that nobody has (a contest on
-`quota/<period>/<key>/<when>/<block>`), and spends it from memory. All blocks together are the
-limit: it is never exceeded. What an instance has taken and not spent is lost to the others until
-the period is over: each may hold back a block less one.
+The ledger cannot count, but a contest gives each thing to one instance only. So a limit is divided
+into blocks of permits. An instance takes a free block (a contest on
+`quota/<period>/<key>/<when>/<block>`) and spends it from memory. All blocks together are the limit,
+so it is never exceeded. Permits that an instance has taken and not spent are lost to the others
+until the period ends: at most one block less one permit for each instance.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Charge:
         return True
 
     def give_back(self) -> None:
-        """Take it back: no job came of the order."""
+        """Return the permits: the order created no job."""
         while self.spent:
             allowance, amount = self.spent.pop()
             allowance.held += amount
@@ -175,7 +175,7 @@ def charged(call: Call, order: Order) -> Iterator[Charge]:
     A repeat of an accepted request must find its job even where nothing is left to spend.
 
     Raises:
-        HttpError: The day's jobs or the month's budget are used up, or nobody knows the price.
+        HttpError: The day's jobs or the month's budget are used up, or the price is unknown.
     """
     charge = Charge()
     try:
@@ -231,7 +231,7 @@ def _cost(order: Order, caller: Caller, runtime: Runtime) -> int:
     cost = runtime.prices().estimate(order.kind, order.task, asked_pictures(order.task))
     if cost is None:
         detail = (
-            f"the key {caller.name} has a budget, and nobody knows what this costs; prices.toml"
+            f"the key {caller.name} has a budget, and the cost of this task is unknown; prices.toml"
             f" lacks {suggestion(order.kind, order.task)}"
         )
         raise HttpError(403, "price_unknown", detail)

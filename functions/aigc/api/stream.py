@@ -76,5 +76,5 @@ def _text(events: list[Job], known: str, call: Call) -> str:
 
 
 def _event_id(job: Job) -> str:
-    """Identify a state of a job, and how much of its log has been told with it."""
+    """Identify a state of a job and the log lines that were sent with it."""
     return f"{job.revision}-{len(log(job))}"

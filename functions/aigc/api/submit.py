@@ -80,11 +80,11 @@ class Ours(Parameters):
     It needs `https://` and a host on the public internet."""
 
 
-def _checked(came: str, check: Callable[[str], str]) -> str:
+def _checked(value: str, check: Callable[[str], str]) -> str:
     try:
-        return check(came)
+        return check(value)
     except ValueError as error:
-        raise fault("", f"{shown(came)} is not allowed", allowed=f"it {error}") from None
+        raise fault("", f"{shown(value)} is not allowed", allowed=f"it {error}") from None
 
 
 def submit(call: Call) -> HttpResponse:
@@ -240,7 +240,7 @@ def _output_location(asked: ResultPlace, task: Task, job_id: str, call: Call) ->
     prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
     prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
     if asked.name and call.caller.limits.own_only:
-        # Whoever names a file may name another caller's: to replace it, and to be shown it.
+        # A chosen name could be the name of another caller's file, and replace or reveal it.
         raise refused(
             "result.name", "is not for a key that sees only its own", allowed="result.prefix"
         )

@@ -137,13 +137,13 @@ def _days(call: Call) -> tuple[str, str]:
 
 
 def _day(call: Call, name: str) -> date | None:
-    came = call.request.parameter(name)
-    if not came:
+    raw_day = call.request.parameter(name)
+    if not raw_day:
         return None
     try:
-        if not _DAY.fullmatch(came):
-            raise ValueError(came)
-        return date.fromisoformat(came)
+        if not _DAY.fullmatch(raw_day):
+            raise ValueError(raw_day)
+        return date.fromisoformat(raw_day)
     except ValueError:
-        problem = f"{shown(came)} is not allowed"
+        problem = f"{shown(raw_day)} is not allowed"
         raise InvalidQueryError(name, problem, allowed="a day, like 2026-11-20") from None

@@ -1,4 +1,4 @@
-"""What a caller may wish for when a request ends: that it is told."""
+"""Reads the completion webhook that a call asks for."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ PARAMETER, FIELD = "fal_webhook", "webhook_url"
 """The query parameter of fal's clients, and our own field of the body."""
 
 
-def webhook_url(call: Call, given: object) -> str:
-    """Read where the end is to be told; empty where it is not to be.
+def webhook_url(call: Call, raw_url: object) -> str:
+    """Return the URL of the completion webhook; empty if the call asks for none.
 
     Raises:
-        InvalidRequestError: It cannot be told there, or not at all.
+        InvalidRequestError: The URL is not allowed, or the service sends no webhooks.
     """
-    asked = {PARAMETER: call.request.parameter(PARAMETER), FIELD: given or ""}
-    names = [name for name, url in asked.items() if url]
+    requested = {PARAMETER: call.request.parameter(PARAMETER), FIELD: raw_url or ""}
+    names = [name for name, url in requested.items() if url]
     if not names:
         return ""
-    if len(names) > 1 and asked[PARAMETER] != given:
+    if len(names) > 1 and requested[PARAMETER] != raw_url:
         problem = f"names another URL than {PARAMETER}"
         raise refused(FIELD, problem, allowed="the same, or one of the two")
-    return _checked(names[0], asked[names[0]], call.runtime.settings)
+    return _checked(names[0], requested[names[0]], call.runtime.settings)
 
 
 def _checked(name: str, url: object, settings: Settings) -> str:

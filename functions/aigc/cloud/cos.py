@@ -209,10 +209,10 @@ def _session() -> requests.Session:
     CPU that a small object takes.
     """
     session = requests.Session()
-    told = session.merge_environment_settings("https://myqcloud.com", {}, None, None, None)
+    environment = session.merge_environment_settings("https://myqcloud.com", {}, None, None, None)
     session.trust_env = False
     session.proxies = getproxies()
-    session.verify = told["verify"]
+    session.verify = environment["verify"]
     return session
 
 

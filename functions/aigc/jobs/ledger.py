@@ -32,7 +32,7 @@ after a dead holder or owner it is read again.
 since it could then replace a newer revision. The record is read: if the write is there, the
 writer goes on. If not, and the writer has more to write, it stops, and its claim expires. If it
 has nothing more to write, it writes the same revision again, owned for longer than the first
-write may be late. Nobody writes a newer revision until then.
+write may be late. No invocation writes a newer revision until then.
 
 **Removal.** The contests of a job are removed a lease after it has ended: an invocation that read
 the job while it could be claimed is dead by then.

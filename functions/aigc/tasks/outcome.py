@@ -1,4 +1,4 @@
-"""What a failure of the vendor's means for the job, told from its code or else its text."""
+"""Classifies a failure of the vendor by its code, or else by its text."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class SceneInfo(Parameters):
 
     @property
     def clothes(self) -> tuple[InputFile, ...]:
-        """Return what is to be worn, in scenes that dress somebody."""
+        """Return the pictures of clothes, in scenes that use them."""
         dressing = self.ai_try_on_config or self.change_clothes_config
         return dressing.clothes_file_infos if dressing else ()
 
@@ -214,9 +214,9 @@ class VodSceneImageTask(VodTask):
 
     def _output_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
         for choice in _CHOICES:
-            came = getattr(self.output_config, choice, None)
-            if came is not None and choice not in scene.output:
-                problem = f"{shown(came)} is not allowed for {self.scene_info.type}"
+            value = getattr(self.output_config, choice, None)
+            if value is not None and choice not in scene.output:
+                problem = f"{shown(value)} is not allowed for {self.scene_info.type}"
                 scenes = ", ".join(name for name, known in SCENES.items() if choice in known.output)
                 yield fault(f"output_config.{choice}", problem, allowed=f"only for {scenes}")
 

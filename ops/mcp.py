@@ -74,7 +74,7 @@ def main(
     The API key of the deployment is read from the variable AIGC_API_KEY. The local cloud needs
     none.
 
-    Example: AIGC_API_KEY=aigc_... aigc mcp --stack prod
+    Example: aigc mcp --stack prod
     """
     service = find_service(endpoint, stack)
     print(f"aigc mcp: tools of {service.url}", file=sys.stderr)

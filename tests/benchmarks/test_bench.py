@@ -150,9 +150,10 @@ def test_one_round_counts_the_requests_of_each_call(tmp_path: Path) -> None:
     requests = dict(
         re.findall(r"\| (.*): requests.* \| (\d+ \+ \d) \| 1 \+ 1 \|", page.read_text())
     )
+    # An instance that does not know the job lists its lane beside the record.
+    assert requests.pop("status, running") in {"1 + 1", "2 + 1"}
     assert requests == {
         "submit, lane free": "12 + 1",
         "submit, lane full": "5 + 0",
-        "status, running": "1 + 1",
         "status, queued": "2 + 0",
     }

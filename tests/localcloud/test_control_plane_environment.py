@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.api.keys import Limits
+from aigc.cloud import cos
 from ops.deployment import DeploymentError, deployment
 from ops.keys import create, records
 from ops.local_pulumi import environment
 from tests.localcloud.clients import BUCKET, REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from localcloud.cloud import LocalCloud
@@ -23,11 +25,16 @@ NAMED = (None, BUCKET, REGION)
 
 
 @pytest.fixture
-def variables(cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def variables(
+    cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
     variables = environment(cloud, tmp_path)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    return variables
+    # The COS client keeps the proxy that it read first in this process.
+    cos._session.cache_clear()  # noqa: SLF001
+    yield variables
+    cos._session.cache_clear()  # noqa: SLF001
 
 
 @pytest.mark.usefixtures("store", "variables")

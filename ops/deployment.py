@@ -181,16 +181,7 @@ def of_stack(name: str) -> Deployment:
     Raises:
         DeploymentError: Pulumi is not installed, does not know the stack, or has not deployed it.
     """
-    command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise DeploymentError(
-            "--stack needs the Pulumi CLI, which is not installed; allowed: --bucket and --region"
-        ) from None
-    if done.returncode != 0:
-        raise DeploymentError(f"pulumi does not tell of the stack {name}: {done.stderr.strip()}")
-    outputs = json.loads(done.stdout)
+    outputs = stack_outputs(name, instead="--bucket and --region")
     if "ledgerBucket" not in outputs:
         raise DeploymentError(f"the stack {name} has no ledger yet: `pulumi up` makes it")
     return Deployment(
@@ -204,6 +195,27 @@ def of_stack(name: str) -> Deployment:
         credentials=owners_credentials(),
         protocol=providers_protocol(),
     )
+
+
+def stack_outputs(name: str, *, instead: str) -> dict[str, Any]:
+    """Read the outputs of a stack with the Pulumi CLI.
+
+    `instead` names the options that work without the CLI.
+
+    Raises:
+        DeploymentError: Pulumi is not installed, or does not know the stack.
+    """
+    command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise DeploymentError(
+            f"--stack needs the Pulumi CLI, which is not installed; allowed: {instead}"
+        ) from None
+    if done.returncode != 0:
+        raise DeploymentError(f"pulumi does not tell of the stack {name}: {done.stderr.strip()}")
+    outputs: dict[str, Any] = json.loads(done.stdout)
+    return outputs
 
 
 def owners_credentials() -> tuple[str, str, str | None]:

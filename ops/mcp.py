@@ -7,9 +7,7 @@ connection breaks is sent again: no tool pays twice for the same arguments.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -30,7 +28,7 @@ from mcp_types import (
 from mcp_types.version import LATEST_MODERN_VERSION
 
 from ops.connection import running_cloud
-from ops.deployment import PANEL, ROOT, DeploymentError, StackOption
+from ops.deployment import PANEL, DeploymentError, StackOption, stack_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -103,16 +101,7 @@ def find_service(endpoint: str | None, stack: str | None) -> Service:
 
 
 def _endpoint_of_stack(name: str) -> str:
-    command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise DeploymentError(
-            "--stack needs the Pulumi CLI, which is not installed; allowed: --endpoint"
-        ) from None
-    if done.returncode != 0:
-        raise DeploymentError(f"pulumi knows no stack {name}: {done.stderr.strip()}")
-    outputs: dict[str, Any] = json.loads(done.stdout)
+    outputs = stack_outputs(name, instead="--endpoint")
     if not outputs.get("endpoint"):
         raise DeploymentError(f"the stack {name} has no endpoint yet: `pulumi up` makes it")
     return str(outputs["endpoint"])

@@ -425,7 +425,7 @@ MUTATIONS = (
         look_in="two pumps contend",
     ),
     _of(
-        "a slot is released whoever holds it",
+        "a slot is released without comparing its token",
         "slots:Slots.release",
         assume("_is_of", True),
         look_in="was released again",

@@ -59,7 +59,7 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/aigc rules
+	$(BIN)/aigc rules check
 	$(BIN)/aigc prices
 
 format: setup

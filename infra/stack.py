@@ -51,6 +51,9 @@ def deploy(config: StackConfig) -> None:
     check_identity(config, app_id, deployed)
     check_existing(config)
     rules = packaged_rules(config.package)
+    rules.check_inputs(
+        {config.inbox_bucket or config.bucket("inbox", app_id), *config.input_buckets}
+    )
     check_overlaps(config, _trigger_prefixes(rules), deployed)
     storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"

@@ -90,4 +90,4 @@ def inbox_prefix(rules: Rules) -> str | None:
     if not rules.rule:
         return None
     # Prefixes of keys are strings and no paths: character by character is right.
-    return os.path.commonprefix([rule.prefix for rule in rules.rule])  # noqa: RUF071
+    return os.path.commonprefix([rule.listens_on for rule in rules.rule])  # noqa: RUF071

@@ -30,7 +30,7 @@ COMMANDS = {
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
-    "rules": "Check rules.toml.",
+    "rules": "Check rules.toml, or show what an upload becomes.",
     "prices": "Check prices.toml.",
     "models": "List the model catalogue, or compare it with the installed SDK.",
 }

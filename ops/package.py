@@ -131,7 +131,7 @@ def build_package(
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         _copy_functions(stage)
-        (stage / "rules.json").write_text(load_rules(rules).model_dump_json(indent=1))
+        (stage / "rules.json").write_text(load_rules(rules).packaged())
         (stage / "prices.json").write_text(load_prices(prices).model_dump_json(indent=1))
         _unpack_wheels(fetch(target), stage)
         _copy_crcmod(stage)

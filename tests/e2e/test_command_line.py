@@ -29,6 +29,7 @@ SUBCOMMANDS = (
     *("keys new", "keys list", "keys revoke"),
     *("jobs list", "jobs show", "jobs dead"),
     *("label show", "label verify"),
+    *("rules check", "rules test"),
 )
 KEYS = {
     "cloud",
@@ -128,8 +129,11 @@ def test_log_line_is_written_with_one_write(monkeypatch: pytest.MonkeyPatch) -> 
         ("local --data README.md/x", "'--data': 'README.md/x'; allowed: a folder that may be"),
         ("demo --results README.md", "'--results': 'README.md'; allowed: a folder"),
         ("package --out README.md", "'--out': 'README.md'; allowed: a folder"),
-        ("rules nowhere.toml", "'file': 'nowhere.toml' is no file"),
-        ("rules docs", "'file': 'docs' is no file"),
+        ("rules check nowhere.toml", "'file': 'nowhere.toml' is no file"),
+        ("rules check docs", "'file': 'docs' is no file"),
+        ("rules test a/", "'key': 'a/': it must name a file"),
+        ("rules test a.jpg --meta x", "'--meta': 'x'; allowed: name=value"),
+        ("rules test a.jpg --size 0", "'--size': '0'; allowed: 1 or more"),
         ("upload nowhere.jpg", "'file': 'nowhere.jpg' is no file"),
         ("upload", "nothing to do; allowed: a file, --results, or both"),
         ("nonsense", "No such command 'nonsense'"),
@@ -202,7 +206,7 @@ def test_interrupted_command_ends_without_a_traceback(
 
     monkeypatch.setattr(rules, "load_rules", interrupt)
 
-    assert cli.main(["rules"]) == 130
+    assert cli.main(["rules", "check"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -230,7 +234,7 @@ def test_error_in_rules_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     file = tmp_path / "rules.toml"
     file.write_text("rule = [")
 
-    status = cli.main(["rules", str(file)])
+    status = cli.main(["rules", "check", str(file)])
 
     assert status == 1
     assert capsys.readouterr().err.startswith("aigc rules: rules.toml is no TOML: ")

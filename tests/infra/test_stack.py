@@ -399,3 +399,33 @@ def test_wrong_rule_ends_the_deployment(tmp_path: Path) -> None:
 
     with pytest.raises(RulesError, match="rule odd: kind"):
         packaged_rules(path)
+
+
+def with_rule(package: Path, **changes: Any) -> dict[str, str]:
+    """Write a package with one rule and return the value that names it."""
+    task = {"model_name": "GG", "model_version": "3.0", "prompt": "Redraw it"}
+    rule = {"name": "anime", "kind": "vod.image", "task": task} | changes
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("rules.json", json.dumps({"rule": [rule]}))
+    return {"packagePath": str(package)}
+
+
+def test_trigger_listens_on_the_fixed_begin_of_a_glob(run: Run, tmp_path: Path) -> None:
+    changes = with_rule(tmp_path / "aigc-functions-0123456789ab.zip", glob="in/photos/**/*.jpg")
+
+    inbox, _ = triggers(run(**changes), "upload")
+
+    assert json.loads(inbox["triggerDesc"])["filter"] == {"Prefix": "in/photos/"}
+
+
+def test_rule_with_an_input_that_the_functions_cannot_read_is_refused(
+    run: Run, tmp_path: Path
+) -> None:
+    style = {"url": "cos://styles-1250000000/{meta.style}.png"}
+    task = {"model_name": "GG", "model_version": "3.0", "prompt": "x", "file_infos": [style]}
+    changes = with_rule(tmp_path / "aigc-functions-0123456789ab.zip", task=task)
+
+    with pytest.raises(
+        RulesError, match="bucket styles-1250000000; allowed: aigc-dev-inbox-1250000000"
+    ):
+        run(**changes)

@@ -16,7 +16,8 @@ from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
 from aigc.tasks.catalogue import OneOf, catalogue
 from aigc.tasks.vod_scene_image import SCENES, SceneInfo
-from aigc.uploads.rules import Rule
+from aigc.uploads.rules import fields_of_a_rule
+from aigc.uploads.templates import PLACEHOLDERS
 from ops.cli import COMMANDS
 from ops.reference import rewritten
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 SHOWN = ("inputs", "output_image_count", "resolution", "aspect_ratio", "scene_type")
@@ -132,7 +134,17 @@ def test_the_limits_of_sizes_are_told() -> None:
 
 
 def test_the_page_names_every_field_of_a_rule() -> None:
-    assert rows(section(TASKS, "## Uploads")).keys() >= Rule.model_fields.keys()
+    tables = section(RULES, "## Conditions") + section(RULES, "## What a rule makes")
+
+    first_cells = "".join(re.findall(r"^\| (`[^|]+) \|", tables, re.MULTILINE))
+
+    assert set(fields_of_a_rule()) <= set(re.findall(r"`([a-z_]+)`", first_cells))
+
+
+def test_the_page_names_every_placeholder_of_a_rule() -> None:
+    table = section(RULES, "## Templates")
+
+    assert [name for name in PLACEHOLDERS if f"| `{{{name}}}` |" not in table] == []
 
 
 # docs/api.md

@@ -1,31 +1,59 @@
-"""Rules that turn an upload into a task, selected by the object's key."""
+"""Rules that turn an upload into tasks: the first that matches, and more where it says so."""
 
 from __future__ import annotations
 
 import importlib
+import os.path
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.jobs.job import OutputLocation
+from aigc.jobs.runtime import cos_object
 from aigc.places import LONGEST_BEGIN, RESERVED, checked_key, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import explain, snake
 from aigc.tasks.kinds import KINDS
+from aigc.uploads import checks, conditions
+from aigc.uploads.parameters import (
+    OPTIONS,
+    check_templates,
+    filled,
+    texts_of,
+    with_option,
+    with_prompt,
+)
+from aigc.uploads.templates import (
+    KEY_PARTS,
+    META,
+    as_key_part,
+    check_template,
+    fill,
+    placeholders,
+)
 from aigc.wire import Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from typing_extensions import Self
+
     from aigc.tasks.kind import Task
+    from aigc.uploads.conditions import UploadFacts
+
+PROMPT = "prompt"
+"""Name of the metadata that replaces the prompt of a rule."""
 
 _SLASHES = re.compile("//+")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_BRACES = re.compile("[{}]")
-_PLACEHOLDERS = ("folder", "rule", "date", "job")
+_DOTS = re.compile(r"(?:^|/)\.\.?/")
+_META_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_JOB_SUFFIX = 12
+"""Characters of a job's id that tell its results from those of another job."""
 
 _PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
 """Kind → list parameter that receives the uploaded picture as its first item."""
@@ -36,21 +64,44 @@ class RulesError(AigcError):
 
 
 class Rule(Wire):
-    """The task for uploads under one prefix."""
+    """The task for the uploads that meet its conditions."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     prefix: str = ""
     """Prefix of the object's key; empty: the whole bucket."""
     suffix: tuple[str, ...] = ()
     """Allowed ends of the key, in any case; empty: every key."""
+    glob: tuple[str, ...] = ()
+    """Patterns of the whole key, one of which must match; empty: every key."""
+    min_bytes: int | None = Field(default=None, ge=0)
+    """Least size of the object."""
+    max_bytes: int | None = Field(default=None, ge=1)
+    """Largest size of the object."""
+    content_type: tuple[Literal["image/jpeg", "image/png", "image/webp"], ...] = ()
+    """Allowed types, recognised by the first bytes; empty: all of them."""
+    metadata: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Name of a header `x-cos-meta-aigc-<name>` → patterns, one of which its value matches."""
+    continues: bool = Field(default=False, alias="continue")
+    """Whether later rules may match the same upload too, each for a job of its own."""
     kind: str
     results: str | None = None
-    """Prefix of the results' keys, with `{folder}` of the upload, `{rule}`, `{date}`, `{job}`.
+    """Prefix of the results' keys, a template; None is `{folder}`."""
+    results_name: str | None = None
+    """Begin of the results' file names, a template.
 
-    None is `{folder}`: a later upload of the same name replaces the results.
+    None is the upload's name, without its extension if the rule takes only one.
     """
+    replaces: Literal["key", "name", "nothing"] = "key"
+    """Which older results the results of an upload may replace: those of the same key, those of
+    every upload with the same place and name, or none."""
+    priority: int | None = Field(default=None, ge=-10, le=10)
+    """Priority of the jobs in their lane; 10 is first, 0 is the default."""
+    images: int | None = Field(default=None, ge=1)
+    """Number of images of a task."""
+    output_format: Literal["jpeg", "png"] | None = None
+    """File format of the images."""
     task: dict[str, Any] = Field(default_factory=dict)
-    """The task's parameters without the uploaded picture."""
+    """The task's parameters without the uploaded picture; its texts are templates."""
 
     @field_validator("kind")
     @classmethod
@@ -58,6 +109,11 @@ class Rule(Wire):
         if kind not in KINDS:
             raise ValueError(f"allowed: {', '.join(KINDS)}")
         return kind
+
+    @field_validator("suffix", "glob", "content_type", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
 
     @field_validator("prefix")
     @classmethod
@@ -75,17 +131,53 @@ class Rule(Wire):
             raise ValueError("an empty suffix matches every key: leave `suffix` out instead")
         return tuple(suffix.lower() for suffix in suffixes)
 
+    @field_validator("glob")
+    @classmethod
+    def _are_globs(cls, globs: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in globs:
+            checked_key(pattern)
+            if pattern.startswith(("/", RESERVED)):
+                raise ValueError(f"keys begin neither with a slash nor, here, with {RESERVED}")
+            if any("**" in part and part != "**" for part in pattern.split("/")):
+                raise ValueError("** stands for whole folders: photos/**/*.jpg")
+        return globs
+
+    @field_validator("metadata", mode="before")
+    @classmethod
+    def _are_lists(cls, metadata: object) -> object:
+        if not isinstance(metadata, dict):
+            return metadata
+        return {
+            name: [value] if isinstance(value, str) else value for name, value in metadata.items()
+        }
+
+    @field_validator("metadata")
+    @classmethod
+    def _have_names(cls, metadata: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, values in metadata.items():
+            if not _META_NAME.fullmatch(name):
+                allowed = "a-z, 0-9 and -, without x-cos-meta-aigc-"
+                raise ValueError(f"{name[:60]!r} is no name of metadata; allowed: {allowed}")
+            if not values:
+                raise ValueError(f'{name}: an empty list matches nothing; "*" matches any value')
+        return metadata
+
     @field_validator("results")
     @classmethod
     def _is_a_place(cls, results: str | None) -> str | None:
-        if results is None:
+        return None if results is None else checked_prefix(check_template(results))
+
+    @field_validator("results_name")
+    @classmethod
+    def _is_a_file_name(cls, name: str | None) -> str | None:
+        if name is None:
             return None
-        unknown = set(_PLACEHOLDER.findall(results)) - set(_PLACEHOLDERS)
-        if unknown:
-            raise ValueError(f"allowed placeholders: {', '.join(_PLACEHOLDERS)}")
-        if _BRACES.search(_PLACEHOLDER.sub("", results)):
-            raise ValueError("a brace without its counterpart")
-        return checked_prefix(results)
+        check_template(name)
+        if not name or any(sign in name for sign in "/\\") or not name.isprintable():
+            raise ValueError("must be a file name without a slash")
+        if any(placeholder == "folder" for placeholder, _ in placeholders(name)):
+            raise ValueError("{folder} has slashes: put it into `results`")
+        return name
 
     @field_validator("task")
     @classmethod
@@ -93,63 +185,183 @@ class Rule(Wire):
         """Convert names to snake case: an upload adds parameters in that spelling."""
         parameters = snake(task)
         scene = parameters.get("scene_info")
-        return {**parameters, "scene_info": snake(scene)} if isinstance(scene, dict) else parameters
+        parameters = (
+            parameters | {"scene_info": snake(scene)} if isinstance(scene, dict) else parameters
+        )
+        check_templates(parameters)
+        return parameters
 
-    def fits(self, key: str) -> bool:
-        """Return whether the rule matches this key."""
+    @model_validator(mode="after")
+    def _can_match(self) -> Self:
+        if None not in (self.min_bytes, self.max_bytes) and self.min_bytes > self.max_bytes:  # type: ignore[operator]
+            raise ValueError("min_bytes is more than max_bytes: nothing can match")
+        if not all(
+            conditions.one_contains_other(conditions.fixed_prefix(glob), self.prefix)
+            for glob in self.glob
+        ):
+            raise ValueError(f"a glob matches no key that begins with {self.prefix!r}")
+        return self
+
+    @property
+    def listens_on(self) -> str:
+        """The longest prefix that is known of all keys that can match."""
+        begins = [conditions.fixed_prefix(glob) for glob in self.glob]
+        shared = os.path.commonprefix(begins)  # noqa: RUF071  keys are no paths
+        return max(self.prefix, shared, key=len)
+
+    def fits_key(self, key: str) -> bool:
+        """Return whether an upload with this key may match, whatever else it is."""
+        return not self._key_mismatch(key)
+
+    def mismatch(self, upload: UploadFacts) -> str:
+        """Return the condition that an upload does not meet; empty if it meets all."""
+        if reason := self._key_mismatch(upload.key):
+            return reason
+        if self.min_bytes is not None and upload.size < self.min_bytes:
+            return f"min_bytes: it has {upload.size} bytes, less than {self.min_bytes}"
+        if self.max_bytes is not None and upload.size > self.max_bytes:
+            return f"max_bytes: it has {upload.size} bytes, more than {self.max_bytes}"
+        if self.content_type and upload.content_type not in self.content_type:
+            seen = upload.content_type or "of no known type"
+            return f"content_type: it is {seen}, not {' or '.join(self.content_type)}"
+        for name, values in self.metadata.items():
+            if not conditions.metadata_matches({name: values}, upload.metadata):
+                seen = repr(upload.metadata[name]) if name in upload.metadata else "missing"
+                return f"metadata: {name} is {seen}, not {' or '.join(map(repr, values))}"
+        return ""
+
+    def _key_mismatch(self, key: str) -> str:
         if not key.startswith(self.prefix):
-            return False
-        return not self.suffix or key.lower().endswith(self.suffix)
+            return f"prefix: its key does not begin with {self.prefix!r}"
+        if self.suffix and not key.lower().endswith(self.suffix):
+            return f"suffix: its key does not end with {' or '.join(self.suffix)}"
+        if self.glob and not any(conditions.glob_matches(glob, key) for glob in self.glob):
+            return f"glob: its key does not match {' or '.join(self.glob)}"
+        return ""
 
-    def task_for(self, picture_url: str, prompt: str = "") -> Task:
-        """Build the task for one picture; a prompt replaces the rule's prompt.
+    def task_for(self, upload: UploadFacts, *, job_id: str, today: datetime) -> Task:
+        """Build the task for one upload; a prompt in its metadata replaces the rule's prompt.
+
+        Raises:
+            MissingMetadataError: A template needs metadata that the upload lacks.
+            InvalidRequestError: The parameters are not valid for this kind.
+        """
+        prompt = upload.metadata.get(PROMPT, "")
+        parameters = self.parameters()
+        parameters = with_prompt(parameters, prompt) if prompt else parameters
+        parameters = filled(parameters, self._values(upload, job_id, today))
+        return self.validated(parameters, upload.url)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters with the rule's options, before templates are filled.
+
+        Raises:
+            InvalidRequestError: An option and a parameter say the same.
+        """
+        parameters = dict(self.task)
+        for option, path in OPTIONS[self.kind].items():
+            value = getattr(self, option)
+            if value is not None:
+                parameters = with_option(parameters, path, value)
+        return parameters
+
+    def validated(self, parameters: Mapping[str, Any], image_url: str) -> Task:
+        """Return the task of these parameters with the uploaded image as its first input.
 
         Raises:
             InvalidRequestError: The parameters are not valid for this kind.
         """
-        parameters = _with_prompt(self.task, prompt) if prompt else dict(self.task)
-        field = _PICTURES[self.kind]
-        further_inputs = parameters.get(field, [])
+        inputs = _PICTURES[self.kind]
+        further_inputs = parameters.get(inputs, [])
         if isinstance(further_inputs, list | tuple):  # otherwise the validation reports it
-            parameters[field] = [_picture(self.kind, picture_url), *further_inputs]
+            first = _picture(self.kind, image_url)
+            parameters = {**parameters, inputs: [first, *further_inputs]}
         try:
             return KINDS[self.kind].model.model_validate(parameters)
         except ValidationError as error:
             raise explain(error) from None
 
-    def output_location(self, key: str, *, job_id: str, today: datetime) -> OutputLocation:
+    def output_location(
+        self, upload: UploadFacts, *, job_id: str, today: datetime
+    ) -> OutputLocation:
         """Return where the results of an upload are written.
 
         Raises:
+            MissingMetadataError: A template needs metadata that the upload lacks.
             InvalidRequestError: The place is reserved, or the keys would be too long for COS.
         """
-        folder, _, file_name = key.rpartition("/")
-        values = {
-            "folder": f"{folder}/" if folder else "",
-            "rule": self.name,
-            "date": f"{today:%Y-%m-%d}",
-            "job": job_id,
-        }
+        values = self._values(upload, job_id, today)
         template = "{folder}" if self.results is None else self.results
-        prefix = _PLACEHOLDER.sub(lambda match: values[match[1]], template)
-        prefix = _SLASHES.sub("/", prefix).lstrip("/")
-        name = file_name.rpartition(".")[0] or file_name
-        if prefix.startswith(RESERVED) or not fits_in_a_key(prefix, name):
-            allowed = f"keys of at most {LONGEST_BEGIN} bytes, not below {RESERVED}"
+        prefix = _SLASHES.sub("/", fill(template, values, as_key_part)).lstrip("/")
+        name = self._file_name(values, job_id)
+        is_outside = prefix.startswith(RESERVED) or _DOTS.search(prefix) or name in {"", ".", ".."}
+        if is_outside or not fits_in_a_key(prefix, name):
+            allowed = f"keys of at most {LONGEST_BEGIN} bytes, not below {RESERVED}, without `..`"
             raise InvalidRequestError(
-                f"the results of {key[:80]!r} would go to {prefix[:80]!r}; allowed: {allowed}",
+                f"the results of {upload.key[:80]!r} would go to {(prefix + name)[:80]!r};"
+                f" allowed: {allowed}",
                 field="key",
                 allowed=allowed,
             )
         return OutputLocation(prefix=prefix, name=name)
 
-    def hides(self, prefix: str, suffix: str) -> bool:
-        """Return whether this rule matches every key with this prefix and suffix."""
-        return prefix.startswith(self.prefix) and (not self.suffix or suffix.endswith(self.suffix))
+    def _file_name(self, values: Mapping[str, str], job_id: str) -> str:
+        name = values["name"]
+        if self.results_name is not None:
+            name = fill(self.results_name, values, as_key_part)
+        elif len(self.suffix) == 1 and name != self.suffix[0]:
+            name = name.removesuffix(self.suffix[0])
+        if self.replaces == "nothing" and not self._names_job:
+            name = f"{name}-{job_id[:_JOB_SUFFIX]}"
+        return name
+
+    def _values(self, upload: UploadFacts, job_id: str, today: datetime) -> dict[str, str]:
+        own = {"rule": self.name, "date": f"{today:%Y-%m-%d}", "job": job_id}
+        metadata = {META + name: value for name, value in upload.metadata.items()}
+        return {**metadata, **key_parts(upload.key), **own}
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The templates of prefix and name of the results, with the rule's own name filled in."""
+        prefix = "{folder}" if self.results is None else self.results
+        default = "{stem}" if len(self.suffix) == 1 else "{name}"
+        name = self.results_name or default
+        return prefix.replace("{rule}", self.name), name.replace("{rule}", self.name)
+
+    @property
+    def _names_job(self) -> bool:
+        return "job" in {name for text in self.place for name, _ in placeholders(text)}
+
+    @property
+    def keeps_results_of_each_job(self) -> bool:
+        """Whether no two jobs can write the same results."""
+        return self.replaces == "nothing" or self._names_job
+
+
+def key_parts(key: str) -> dict[str, str]:
+    """Return the parts of a key by the names of their placeholders."""
+    folder, _, name = key.rpartition("/")
+    stem, dot, extension = name.rpartition(".")
+    parts = (
+        folder and f"{folder}/",
+        folder.rpartition("/")[2],
+        name,
+        stem if dot and stem else name,
+        extension if dot and stem else "",
+    )
+    return dict(zip(KEY_PARTS, parts, strict=True))
+
+
+@dataclass(slots=True)
+class Selection:
+    """Which rules apply to an upload, and why the others do not."""
+
+    applied: list[Rule] = field(default_factory=list)
+    passed_over: list[tuple[Rule, str]] = field(default_factory=list)
 
 
 class Rules(Wire):
-    """All rules in order; the first match wins."""
+    """All rules in order; the first match wins, unless it says `continue`."""
 
     rule: tuple[Rule, ...] = ()
     """The entries `[[rule]]` of the TOML file."""
@@ -166,13 +378,32 @@ class Rules(Wire):
         except ValidationError as error:
             raise RulesError(_explain(error, raw)) from None
         for position, rule in enumerate(rules.rule):
-            _check_task(rule)
-            _check_reachable(rule, rules.rule[:position])
+            if problem := checks.problem_of(rule, rules.rule[:position]):
+                raise RulesError(f"rule {rule.name}: {problem}")
         return rules
 
-    def first_for(self, key: str) -> Rule | None:
-        """Return the first rule that matches the key; None if there is none."""
-        return next((rule for rule in self.rule if rule.fits(key)), None)
+    def packaged(self) -> str:
+        """Return the rules as the JSON text that the zip contains."""
+        return self.model_dump_json(indent=1, by_alias=True, exclude_defaults=True)
+
+    def may_concern(self, key: str) -> bool:
+        """Return whether a rule could match an upload with this key."""
+        return not key.startswith(RESERVED) and any(rule.fits_key(key) for rule in self.rule)
+
+    def select(self, upload: UploadFacts) -> Selection:
+        """Return the rules that apply to an upload, and why each other rule does not."""
+        selection = Selection()
+        reason = f"keys below {RESERVED} belong to the functions"
+        is_over = upload.key.startswith(RESERVED)
+        for rule in self.rule:
+            mismatch = reason if is_over else rule.mismatch(upload)
+            if mismatch:
+                selection.passed_over.append((rule, mismatch))
+                continue
+            selection.applied.append(rule)
+            is_over = not rule.continues
+            reason = f"the rule {rule.name} applies and does not continue"
+        return selection
 
     def check_buckets(self, inbox: str, results: str) -> None:
         """Refuse rules whose results would be uploads again, in an endless loop.
@@ -184,12 +415,33 @@ class Rules(Wire):
             return
         for rule in self.rule:
             fixed = (rule.results or "").partition("{")[0]
-            listener = next((other for other in self.rule if _may_meet(fixed, other.prefix)), None)
+            listener = next(
+                (
+                    other
+                    for other in self.rule
+                    if conditions.one_contains_other(fixed, other.listens_on)
+                ),
+                None,
+            )
             if listener is not None:
                 raise RulesError(
                     f"rule {rule.name}: results: {rule.results!r} in the bucket {inbox}, where rule"
-                    f" {listener.name} listens on {listener.prefix!r}, would be made into results"
-                    " again; allowed: another bucket, or a prefix that no rule listens on"
+                    f" {listener.name} listens on {listener.listens_on!r}, would be made into"
+                    " results again; allowed: another bucket, or a prefix that no rule listens on"
+                )
+
+    def check_inputs(self, buckets: Collection[str]) -> None:
+        """Refuse rules whose fixed inputs lie in buckets that the functions may not read.
+
+        Raises:
+            RulesError: An input names another bucket.
+        """
+        for rule in self.rule:
+            named = {cos_object(url)[0] for url in texts_of(rule.task) if url.startswith("cos:")}
+            if unknown := named - {*buckets}:
+                raise RulesError(
+                    f"rule {rule.name}: task: an input lies in the bucket {min(unknown)}; allowed:"
+                    f" {', '.join(sorted(buckets)) or 'no bucket: name it in inputBuckets'}"
                 )
 
 
@@ -221,45 +473,6 @@ def _picture(kind: str, url: str) -> dict[str, str]:
     return {"image_url": url} if kind == "mps.image" else {"type": "Url", "url": url}
 
 
-def _with_prompt(task: dict[str, Any], prompt: str) -> dict[str, Any]:
-    scene = task.get("scene_info")
-    if scene is None:
-        return {**task, "prompt": prompt}
-    config = next((field for field in scene if field.endswith("_config")), None)
-    if config is None:
-        raise InvalidRequestError(
-            f"the scene {scene.get('type')} takes no prompt, but the upload brings one",
-            field="scene_info",
-        )
-    return {**task, "scene_info": {**scene, config: {**scene[config], "prompt": prompt}}}
-
-
-def _check_task(rule: Rule) -> None:
-    try:
-        rule.task_for("cos://inbox/picture.png")
-    except InvalidRequestError as error:
-        raise RulesError(f"rule {rule.name}: task: {error}") from None
-
-
-def _check_reachable(rule: Rule, earlier: tuple[Rule, ...]) -> None:
-    if any(other.name == rule.name for other in earlier):
-        raise RulesError(f"rule {rule.name}: name: used twice; allowed: a unique name")
-    hiding = [
-        next((other.name for other in earlier if other.hides(rule.prefix, suffix)), None)
-        for suffix in rule.suffix or ("",)
-    ]
-    names = list(dict.fromkeys(name for name in hiding if name is not None))
-    if None not in hiding:
-        raise RulesError(
-            f"rule {rule.name}: prefix: {rule.prefix!r} is never reached behind rule"
-            f" {' and '.join(names)}; allowed: put it first, or make the other narrower"
-        )
-
-
-def _may_meet(written: str, listened: str) -> bool:
-    return written.startswith(listened) or listened.startswith(written)
-
-
 def _explain(error: ValidationError, raw: object) -> str:
     fault = error.errors(include_url=False)[0]
     match fault["loc"]:
@@ -269,8 +482,13 @@ def _explain(error: ValidationError, raw: object) -> str:
         case _:
             where = ".".join(map(str, fault["loc"]))
     reason = str(fault["msg"]).removeprefix("Value error, ")
-    allowed = f"; allowed: {', '.join(Rule.model_fields)}" if "extra" in fault["type"] else ""
+    allowed = f"; allowed: {', '.join(fields_of_a_rule())}" if "extra" in fault["type"] else ""
     return f"{where}: got {str(fault['input'])[:80]!r}: {reason}{allowed}"
+
+
+def fields_of_a_rule() -> list[str]:
+    """Return the fields of a rule as they are written in TOML."""
+    return [field.alias or name for name, field in Rule.model_fields.items()]
 
 
 def _name(raw: Any, number: int) -> str:  # noqa: ANN401  out of TOML

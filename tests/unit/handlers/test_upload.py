@@ -65,7 +65,7 @@ def test_upload_becomes_the_job_of_its_rule(world: World) -> None:
         "key": "product/teapot.png",
         "request_id": "NjkxZjAwYzBfOWUxYjBiMDlfMTIzNF81Njc4OWE=",
     }
-    assert (job.output_location.prefix, job.output_location.name) == ("product/", "teapot")
+    assert (job.output_location.prefix, job.output_location.name) == ("product/", "teapot.png")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_picture_that_mps_left_settles_its_job(world: World) -> None:
     [job] = jobs(world)
     assert counts == {"ignored": 0, "stored": 1}
     assert job.state == "succeeded"
-    assert "sketch/large-1.png" in world.results.objects
+    assert "sketch/large.png-1.png" in world.results.objects
 
 
 @pytest.mark.parametrize("key", [".aigc/mps/x.png", ".aigc/mps/job/x.png", ".aigc/mps/job/one/x"])

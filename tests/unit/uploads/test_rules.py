@@ -4,17 +4,43 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aigc.errors import InvalidRequestError
+from aigc.uploads.conditions import UploadFacts
 from aigc.uploads.rules import Rule, Rules, RulesError, load_rules, packaged_rules
+
+if TYPE_CHECKING:
+    from aigc.tasks.kind import Task
 
 ROOT = Path(__file__).parents[3]
 TODAY = datetime(2026, 11, 20, tzinfo=timezone.utc)
 TASK: dict[str, Any] = {"model_name": "GG", "model_version": "3.0", "prompt": "in anime style"}
 JOB = "0" * 32
+
+
+def an_upload(
+    key: str = "anime/a.png", size: int = 1000, content_type: str = "image/png", **meta: str
+) -> UploadFacts:
+    return UploadFacts(
+        bucket="inbox-1250000000", key=key, size=size, content_type=content_type, metadata=meta
+    )
+
+
+def task_of(wanted: Rule, upload: UploadFacts | None = None) -> Task:
+    return wanted.task_for(upload or an_upload(), job_id=JOB, today=TODAY)
+
+
+def location_of(wanted: Rule, upload: UploadFacts | str) -> str:
+    upload = an_upload(upload) if isinstance(upload, str) else upload
+    location = wanted.output_location(upload, job_id=JOB, today=TODAY)
+    return f"{location.prefix}{location.name}"
+
+
+def applied(rules: Rules, upload: UploadFacts) -> list[str]:
+    return [rule.name for rule in rules.select(upload).applied]
 
 
 def a_rule(name: str = "anime", **changes: Any) -> dict[str, Any]:
@@ -42,7 +68,7 @@ def test_rules_of_the_repository_are_three_kinds() -> None:
 def test_rules_travel_as_json(tmp_path: Path) -> None:
     rules = load_rules(ROOT / "rules.toml")
     packaged = tmp_path / "rules.json"
-    packaged.write_text(rules.model_dump_json(), encoding="utf-8")
+    packaged.write_text(rules.packaged(), encoding="utf-8")
 
     assert packaged_rules(packaged) == rules
 
@@ -62,18 +88,23 @@ def test_first_rule_that_fits_wins() -> None:
         }
     )
 
-    names = [
-        found and found.name
-        for found in map(rules.first_for, ["anime/faces/a.png", "anime/a.png", "b.png"])
-    ]
+    keys = ["anime/faces/a.png", "anime/a.png", "b.png"]
 
-    assert names == ["faces", "anime", "all"]
+    assert [applied(rules, an_upload(key)) for key in keys] == [["faces"], ["anime"], ["all"]]
 
 
 def test_upload_that_no_rule_wants_has_none() -> None:
     rules = Rules.parse({"rule": [a_rule()]})
 
-    assert rules.first_for("elsewhere/a.png") is None
+    assert applied(rules, an_upload("elsewhere/a.png")) == []
+    assert not rules.may_concern("elsewhere/a.png")
+
+
+def test_keys_of_the_functions_concern_no_rule() -> None:
+    rules = Rules.parse({"rule": [a_rule(prefix="")]})
+
+    assert applied(rules, an_upload(".aigc/a.png")) == []
+    assert not rules.may_concern(".aigc/a.png")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +112,7 @@ def test_upload_that_no_rule_wants_has_none() -> None:
     [("anime/a.jpg", True), ("anime/A.JPG", True), ("anime/a.png", False), ("anime/jpg", False)],
 )
 def test_suffix_fits_in_any_case(key: str, *, fits: bool) -> None:
-    assert rule(suffix=[".jpg"]).fits(key) is fits
+    assert rule(suffix=[".jpg"]).fits_key(key) is fits
 
 
 @pytest.mark.parametrize(
@@ -95,8 +126,10 @@ def test_suffix_fits_in_any_case(key: str, *, fits: bool) -> None:
     ],
 )
 def test_results_go_where_the_rule_says(results: str | None, prefix: str) -> None:
-    location = rule(results=results).output_location(
-        "anime/2026/my cat.tar.jpg", job_id=JOB, today=TODAY
+    wanted = rule(results=results, results_name="{stem}", replaces="name")
+
+    location = wanted.output_location(
+        an_upload("anime/2026/my cat.tar.jpg"), job_id=JOB, today=TODAY
     )
 
     assert location.prefix == prefix
@@ -104,15 +137,11 @@ def test_results_go_where_the_rule_says(results: str | None, prefix: str) -> Non
 
 
 def test_results_of_an_upload_without_folder_or_ending_lie_at_the_top() -> None:
-    location = rule(prefix="").output_location("cat", job_id=JOB, today=TODAY)
-
-    assert (location.prefix, location.name) == ("", "cat")
+    assert location_of(rule(prefix=""), "cat") == "cat"
 
 
 def test_results_of_a_hidden_file_keep_its_name() -> None:
-    location = rule(prefix="").output_location(".jpg", job_id=JOB, today=TODAY)
-
-    assert location.name == ".jpg"
+    assert location_of(rule(prefix="", suffix=[".jpg"]), ".jpg") == ".jpg"
 
 
 @pytest.mark.parametrize(
@@ -129,14 +158,14 @@ def test_results_of_a_hidden_file_keep_its_name() -> None:
 def test_upload_enters_the_task_with_its_own_prompt(kind: str, task: dict[str, Any]) -> None:
     wanted = rule(kind=kind, task=task)
 
-    made = wanted.task_for("cos://inbox-1250000000/anime/a.png", "a woodcut")
+    made = task_of(wanted, an_upload(prompt="a woodcut"))
 
     assert made.inputs() == ("cos://inbox-1250000000/anime/a.png",)
     assert made.prompt_text() == "a woodcut"
 
 
 def test_prompt_of_the_rule_serves_where_the_upload_has_none() -> None:
-    assert rule().task_for("cos://inbox/anime/a.png").prompt_text() == "in anime style"
+    assert task_of(rule()).prompt_text() == "in anime style"
 
 
 @pytest.mark.parametrize(
@@ -145,23 +174,23 @@ def test_prompt_of_the_rule_serves_where_the_upload_has_none() -> None:
 def test_a_rule_can_ask_for_a_visible_label(kind: str, output: str) -> None:
     wanted = rule(kind=kind, task=TASK | {output: {"logo_add": True}})
 
-    assert wanted.task_for("cos://inbox/anime/a.png").visible_label() is True
+    assert task_of(wanted).visible_label() is True
 
 
 def test_further_references_of_the_rule_stand_behind_the_upload() -> None:
     style = {"type": "Url", "url": "https://example.com/style.png"}
     wanted = rule(task=TASK | {"file_infos": [style]})
 
-    made = wanted.task_for("cos://inbox/anime/a.png")
+    made = task_of(wanted)
 
-    assert made.inputs() == ("cos://inbox/anime/a.png", "https://example.com/style.png")
+    assert made.inputs() == (an_upload().url, "https://example.com/style.png")
 
 
 def test_prompt_for_a_scene_that_takes_none_is_refused() -> None:
     wanted = rule(kind="vod.scene_image", task={"scene_info": {"type": "outpainting"}})
 
     with pytest.raises(InvalidRequestError, match="outpainting takes no prompt"):
-        wanted.task_for("cos://inbox/anime/a.png", "a woodcut")
+        task_of(wanted, an_upload(prompt="a woodcut"))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +203,7 @@ def test_prompt_for_a_scene_that_takes_none_is_refused() -> None:
         ({"results": "../up"}, ["rule anime: results", "'../up'", ".."]),
         ({"results": "/abs"}, ["rule anime: results", "slash"]),
         ({"results": ".aigc/mps"}, ["rule anime: results", ".aigc/"]),
-        ({"results": "{stem}/"}, ["rule anime: results", "folder, rule, date, job"]),
+        ({"results": "{steam}/"}, ["rule anime: results", "{steam} is none", "stem, extension"]),
         ({"colour": "red"}, ["rule anime: colour", "'red'", "allowed: name, prefix"]),
         ({"task": {}}, ["rule anime: task: model_name", "required"]),
         ({"task": TASK | {"promt": "x"}}, ["rule anime: task: promt", "did you mean prompt"]),
@@ -229,10 +258,7 @@ def test_rule_that_is_hidden_in_part_is_taken() -> None:
         {"rule": [a_rule("png", suffix=[".png"]), a_rule("rest", suffix=[".png", ".jpg"])]}
     )
 
-    found = rules.first_for("anime/a.jpg")
-
-    assert found is not None
-    assert found.name == "rest"
+    assert applied(rules, an_upload("anime/a.jpg")) == ["rest"]
 
 
 def test_two_buckets_are_never_a_circle() -> None:
@@ -241,14 +267,14 @@ def test_two_buckets_are_never_a_circle() -> None:
 
 @pytest.mark.parametrize("results", [None, "anime/done/", "{date}/", "ani{rule}"])
 def test_results_that_would_be_uploads_again_are_refused(results: str | None) -> None:
-    rules = Rules.parse({"rule": [a_rule(results=results)]})
+    rules = Rules.parse({"rule": [a_rule(results=results, replaces="name")]})
 
     with pytest.raises(RulesError, match="another bucket"):
         rules.check_buckets("same-1", "same-1")
 
 
 def test_results_beside_what_rules_listen_on_may_share_the_bucket() -> None:
-    rules = Rules.parse({"rule": [a_rule(results="done/{date}/")]})
+    rules = Rules.parse({"rule": [a_rule(results="done/{date}/{folder}")]})
 
     rules.check_buckets("same-1", "same-1")
 

@@ -1,0 +1,173 @@
+"""Checks of rules against themselves and each other, made before anything is deployed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import InvalidRequestError
+from aigc.tasks.fields import snake
+from aigc.uploads.conditions import can_end_alike, one_contains_other
+from aigc.uploads.parameters import filled, paths_of
+from aigc.uploads.templates import is_placeholder, placeholders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from aigc.uploads.rules import Rule
+
+_SAMPLES = {"date": "2026-01-01", "job": "0" * 32}
+
+
+def problem_of(rule: Rule, earlier: Sequence[Rule]) -> str:
+    """Return what is wrong with a rule behind these others; empty if nothing is."""
+    if any(other.name == rule.name for other in earlier):
+        return "name: used twice; allowed: a unique name"
+    return (
+        _never_reached(rule, earlier)
+        or _wrong_task(rule)
+        or _shared_results(rule)
+        or _same_results(rule, earlier)
+    )
+
+
+def _never_reached(rule: Rule, earlier: Sequence[Rule]) -> str:
+    hiding = [
+        next((other.name for other in earlier if _hides(other, rule, suffix)), None)
+        for suffix in rule.suffix or ("",)
+    ]
+    if None in hiding:
+        return ""
+    names = " and ".join(dict.fromkeys(name for name in hiding if name is not None))
+    return (
+        f"prefix: {rule.prefix!r} is never reached behind rule {names}; allowed: put it first,"
+        " make the other narrower, or let it `continue`"
+    )
+
+
+def _hides(other: Rule, rule: Rule, suffix: str) -> bool:
+    """Return whether a rule takes each upload that a later rule could match with this suffix.
+
+    Only what is certain counts: globs and patterns of metadata are compared as texts.
+    """
+    return (
+        not other.continues
+        and rule.listens_on.startswith(other.prefix)
+        and (not other.suffix or suffix.endswith(other.suffix))
+        and (not other.glob or (bool(rule.glob) and set(rule.glob) <= set(other.glob)))
+        and (other.min_bytes or 0) <= (rule.min_bytes or 0)
+        and _most(rule) <= _most(other)
+        and (not other.content_type or _is_within(rule.content_type, other.content_type))
+        and all(
+            _is_within(rule.metadata.get(name, ()), other.metadata[name]) for name in other.metadata
+        )
+    )
+
+
+def _is_within(values: Sequence[str], others: Sequence[str]) -> bool:
+    return bool(values) and set(values) <= set(others)
+
+
+def _most(rule: Rule) -> float:
+    return float("inf") if rule.max_bytes is None else rule.max_bytes
+
+
+def _wrong_task(rule: Rule) -> str:
+    """Build the task of a sample upload.
+
+    A parameter with a placeholder that has no default is filled with a sample. If the sample is
+    refused, the parameter is left out: only an upload shows whether its value is allowed.
+    """
+    try:
+        parameters = rule.parameters()
+        unknown = {path: text for path, text in paths_of(parameters) if _is_open(text)}
+        parameters = filled(parameters, _samples(unknown.values()))
+        while (refusal := _refusal(rule, parameters)) is not None:
+            if unknown.pop(refusal.field, None) is None:
+                return f"task: {refusal}"
+            parameters = _without(parameters, refusal.field)
+    except InvalidRequestError as error:
+        return f"task: {error}"
+    return ""
+
+
+def _refusal(rule: Rule, parameters: Mapping[str, Any]) -> InvalidRequestError | None:
+    try:
+        rule.validated(parameters, "cos://inbox/picture.png")
+    except InvalidRequestError as error:
+        return error
+    return None
+
+
+def _is_open(text: str) -> bool:
+    return any(_open_names(text))
+
+
+def _open_names(text: str) -> Iterator[str]:
+    """Yield the placeholders without a default; braces of JSON are none."""
+    for name, default in placeholders(text):
+        if default is None and is_placeholder(name):
+            yield name
+
+
+def _samples(texts: Iterable[str]) -> dict[str, str]:
+    names = {name for text in texts for name in _open_names(text)}
+    return {name: _SAMPLES.get(name, "sample") for name in names}
+
+
+def _without(parameters: dict[str, Any], path: str) -> dict[str, Any]:
+    name, _, rest = path.partition(".")
+    parameters = snake(parameters)
+    inner = parameters.get(name)
+    if rest and isinstance(inner, dict):
+        return {**parameters, name: _without(inner, rest)}
+    return {key: value for key, value in parameters.items() if key != name}
+
+
+def _shared_results(rule: Rule) -> str:
+    """Explain how two uploads of a rule would replace each other's results by accident."""
+    if rule.replaces != "key" or rule.keeps_results_of_each_job:
+        return ""
+    prefix, name = ({named for named, _ in placeholders(text)} for text in rule.place)
+    remedy = '; or replaces = "name" or "nothing"'
+    if "folder" not in prefix:
+        return (
+            f"results: {rule.results!r}: uploads of one name in two folders would replace each"
+            f" other's results; allowed: {{folder}} or {{job}} in it{remedy}"
+        )
+    tells_apart = "name" in name | prefix or {"stem", "extension"} <= name | prefix
+    if rule.results_name is not None and not tells_apart:
+        if "stem" in name and len(rule.suffix) == 1:
+            return ""
+        return (
+            f"results_name: {rule.results_name!r}: cat.jpg and cat.png of one folder would replace"
+            f" each other's results; allowed: {{name}}, {{stem}} with {{extension}}, or {{stem}}"
+            f" for a rule with one suffix{remedy}"
+        )
+    return ""
+
+
+def _same_results(rule: Rule, earlier: Sequence[Rule]) -> str:
+    """Explain how two jobs of one upload would write the same results."""
+    for other in earlier:
+        if (
+            other.continues
+            and other.place == rule.place
+            and not (other.keeps_results_of_each_job and rule.keeps_results_of_each_job)
+            and _can_both_match(other, rule)
+        ):
+            return (
+                f"results: an upload that rule {other.name} matches too would have both results"
+                " at the same place; allowed: {rule} in `results` or `results_name`"
+            )
+    return ""
+
+
+def _can_both_match(first: Rule, second: Rule) -> bool:
+    """Return whether one upload may match both rules, unless that is certain not to be so."""
+    types = (set(first.content_type), set(second.content_type))
+    return (
+        one_contains_other(first.listens_on, second.listens_on)
+        and can_end_alike(first.suffix, second.suffix)
+        and max(first.min_bytes or 0, second.min_bytes or 0) <= min(_most(first), _most(second))
+        and (not all(types) or bool(types[0] & types[1]))
+    )

@@ -1,0 +1,90 @@
+"""What a rule can ask of an upload: its key, size, content type and metadata."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from aigc.uploads.templates import OWN_METADATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+ANY_PARTS = "**"
+"""In a glob: any number of folders."""
+
+_WILD = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadFacts:
+    """What rules can know of an uploaded object."""
+
+    bucket: str
+    key: str
+    size: int
+    """Bytes."""
+    content_type: str = ""
+    """By its first bytes, not by its header or name; empty if it is no image."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Values of the headers `x-cos-meta-aigc-<name>` by name, decoded."""
+
+    @property
+    def url(self) -> str:
+        """The object as the input of a task."""
+        return f"cos://{self.bucket}/{self.key}"
+
+
+def own_metadata(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata that rules can use, by its name in lower case without the prefix.
+
+    Headers are ASCII, so the values are percent-encoded.
+    """
+    return {
+        name.lower().removeprefix(OWN_METADATA): unquote(value).strip()
+        for name, value in headers.items()
+        if name.lower().startswith(OWN_METADATA)
+    }
+
+
+def glob_matches(pattern: str, key: str) -> bool:
+    """Match a whole key: `*`, `?` and `[…]` within a part of its path, `**` for any folders."""
+    parts = key.split("/")
+    reached = {0}
+    for wanted in pattern.split("/"):
+        if wanted == ANY_PARTS:
+            reached = set(range(min(reached), len(parts) + 1)) if reached else set()
+        else:
+            reached = {
+                position + 1
+                for position in reached
+                if position < len(parts) and fnmatch.fnmatchcase(parts[position], wanted)
+            }
+    return len(parts) in reached
+
+
+def fixed_prefix(pattern: str) -> str:
+    """Return the prefix that each key has which a glob matches."""
+    first = next((at for at, sign in enumerate(pattern) if sign in _WILD), len(pattern))
+    return pattern[:first]
+
+
+def metadata_matches(wanted: Mapping[str, Sequence[str]], metadata: Mapping[str, str]) -> bool:
+    """Return whether each named value exists and matches one of its patterns."""
+    return all(
+        name in metadata and any(fnmatch.fnmatchcase(metadata[name], value) for value in values)
+        for name, values in wanted.items()
+    )
+
+
+def one_contains_other(first: str, second: str) -> bool:
+    """Return whether one of two prefixes begins with the other: a key can have both."""
+    return first.startswith(second) or second.startswith(first)
+
+
+def can_end_alike(first: Iterable[str], second: Iterable[str]) -> bool:
+    """Return whether a key can have a suffix of each list; an empty list allows any."""
+    mine, other = list(first) or [""], list(second) or [""]
+    return any(a.endswith(b) or b.endswith(a) for a in mine for b in other)

@@ -19,6 +19,7 @@ from ops import options
 from ops.connection import CONNECTION, announced
 from ops.local_pulumi import STACK, commands, environment
 from ops.local_stack import empty_cloud, local_stack, stack_config
+from ops.package import local_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,7 @@ class Run:
     data: Path | None
     timeout_s: int
     as_json: bool
+    rules: Path | None
 
 
 @app.command()
@@ -108,6 +110,12 @@ def main(
     no_provision: Annotated[
         bool, typer.Option("--no-provision", help="Deploy nothing: `pulumi up` will.")
     ] = False,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            parser=options.existing_file, metavar="FILE", help="Deploy these rules for uploads."
+        ),
+    ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Also serve https, for fal-client.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one line for programs when it is ready.")
@@ -117,6 +125,8 @@ def main(
 
     Example: aigc local --speed 10
     """
+    if rules and no_provision:
+        raise typer.BadParameter("--rules is part of the zip, which --no-provision does not build")
     if tls and no_provision:
         raise typer.BadParameter(
             "--tls needs the gateway that --no-provision leaves to `pulumi up`"
@@ -124,7 +134,7 @@ def main(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    run = Run(port=port, speed=speed, data=data, timeout_s=timeout, as_json=as_json)
+    run = Run(port=port, speed=speed, data=data, timeout_s=timeout, as_json=as_json, rules=rules)
     if no_provision:
         _run_empty(run, stopped)
     else:
@@ -139,6 +149,7 @@ def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
             data=run.data,
             timeout_s=run.timeout_s,
             on_log=log_line,
+            changes={"packagePath": str(local_package(run.rules))} if run.rules else None,
         ) as stack,
         _fal(stack, is_wanted=tls) as fal,
         # With --json the caller has the connection already. It may be a test that runs beside

@@ -144,10 +144,11 @@ def build_package(
         return _place(_zip(stage, fingerprint), out)
 
 
-def local_package() -> Path:
+def local_package(rules: Path = ROOT / "rules.toml") -> Path:
     """Build the zip that the local cloud runs: the deployed zip, if this machine can run it."""
     target = local_target()
-    return build_package(LOCAL_PACKAGES / target.name, target)
+    own = "" if rules == ROOT / "rules.toml" else "-other-rules"
+    return build_package(LOCAL_PACKAGES / f"{target.name}{own}", target, rules)
 
 
 def describe(path: Path) -> str:

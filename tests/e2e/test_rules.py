@@ -1,0 +1,123 @@
+"""Rules with conditions, options and templates, with real processes of all parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops import cli
+from tests.e2e.stack import Stack, running, wait_for
+from tests.fakes import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RULES = Path(__file__).with_name("rules_of_the_features.toml")
+META = "x-cos-meta-aigc-"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with running("--speed", "30", "--timeout", "10", "--rules", str(RULES)) as stack:
+        yield stack
+
+
+def jobs_of(stack: Stack, key: str, count: int = 1) -> dict[str, dict[str, Any]]:
+    """Wait until an upload has so many jobs that have all succeeded; return them by rule."""
+
+    def ended() -> dict[str, dict[str, Any]]:
+        jobs = [job for job in stack.jobs() if job["source"]["key"] == key]
+        return {
+            job["source"]["name"]: job
+            for job in jobs
+            if len(jobs) == count and all(each["state"] == "succeeded" for each in jobs)
+        }
+
+    return dict(wait_for(ended))
+
+
+def keys_of(job: dict[str, Any]) -> list[str]:
+    return [image["key"] for image in job["pictures"]]
+
+
+def test_upload_that_two_rules_match_becomes_two_jobs(stack: Stack) -> None:
+    key = "styled/2026/my cat.png"
+    stack.upload(
+        key,
+        picture(),
+        **{f"{META}style": "oil%20on%20canvas", f"{META}client": "Ann", f"{META}mood": "%E9%9D%99"},
+    )
+
+    jobs = jobs_of(stack, key, count=2)
+
+    styled, again = jobs["styled"], jobs["again"]
+    assert styled["task"]["prompt"] == "my cat in 2026 as oil on canvas, 静"
+    assert styled["task"]["file_infos"][1]["url"].endswith("/styles/oil%20on%20canvas.png")
+    assert styled["priority"] == 4
+    assert keys_of(styled) == ["styled/oil on canvas/styled/2026/my cat-1.png"]
+    assert again["task"]["prompt"] == "a sketch for Ann"
+    assert keys_of(again) == [f"again/styled/2026/my cat-{again['id'][:12]}-1.png"]
+
+
+def test_upload_without_the_metadata_of_a_template_makes_no_job_of_that_rule(stack: Stack) -> None:
+    stack.upload("styled/nameless.png", picture(), **{f"{META}style": "ink"})
+
+    job = jobs_of(stack, "styled/nameless.png")["styled"]
+
+    assert keys_of(job) == ["styled/ink/styled/nameless-1.png"]
+    wait_for(lambda: any("x-cos-meta-aigc-client" in line for line in stack.log))
+
+
+def test_upload_that_meets_no_condition_makes_no_job(stack: Stack) -> None:
+    stack.upload("styled/cat.webp", picture())
+
+    wait_for(lambda: any("styled/cat.webp" in line for line in stack.log))
+
+    assert not any(job["source"]["key"] == "styled/cat.webp" for job in stack.jobs())
+
+
+def test_person_wears_the_clothes_that_metadata_chooses(stack: Stack) -> None:
+    stack.upload("people/eve.png", picture(), **{f"{META}coat": "red"})
+    stack.upload("people/adam.png", picture())
+
+    clothes = {
+        key: jobs_of(stack, key)["try-on"]["task"]["scene_info"]["ai_try_on_config"]
+        for key in ("people/eve.png", "people/adam.png")
+    }
+
+    urls = {key: config["clothes_file_infos"][0]["url"] for key, config in clothes.items()}
+    assert urls["people/eve.png"].endswith("/coats/red.png")
+    assert urls["people/adam.png"].endswith("/coats/blue.png")
+
+
+def test_number_of_images_and_names_that_tell_keys_apart(stack: Stack) -> None:
+    stack.upload("views/cup.png", picture())
+    stack.upload("views/cup.jpg", picture(40, 40))
+
+    jobs = [jobs_of(stack, key)["views"] for key in ("views/cup.png", "views/cup.jpg")]
+
+    assert [keys_of(job) for job in jobs] == [
+        [f"views/cup.png-{number}.png" for number in (1, 2)],
+        [f"views/cup.jpg-{number}.png" for number in (1, 2)],
+    ]
+
+
+def test_trial_shows_the_request_that_the_vendor_then_gets(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, arguments = "styled/a/boat.png", ["--meta", "style=ink", "--meta", "client=Bo"]
+    stack.upload(key, picture(), **{f"{META}style": "ink", f"{META}client": "Bo"})
+    status = cli.main(["rules", "test", key, "--rules", str(RULES), "--json", *arguments])
+    shown = {job["rule"]: job for job in json.loads(capsys.readouterr().out)["jobs"]}
+
+    jobs = jobs_of(stack, key, count=2)
+
+    tasks = {task["session_id"] or "": task for task in stack.tasks()}
+    sent = tasks[f"{jobs['styled']['id']}-1"]["params"]
+    assert status == 0
+    assert sent["Prompt"] == shown["styled"]["request"]["params"]["Prompt"]
+    assert sent.keys() == shown["styled"]["request"]["params"].keys()
+    assert keys_of(jobs["styled"])[0].startswith(shown["styled"]["results"])

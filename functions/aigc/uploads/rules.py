@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aigc.tasks.kind import Task
+
+UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
+"""Events of COS that are uploads to every rule."""
+
+EventName = Literal["Copy", "Origin", "Replication"]
+"""Events of COS that are uploads to a rule that names them."""
 
 _SLASHES = re.compile("//+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -49,6 +55,10 @@ class Rule(Wire):
 
     None is `{folder}`: a later upload of the same name replaces the results.
     """
+    repeat: bool = False
+    """Whether each upload of the same content is a job of its own, a copy onto itself included."""
+    events: tuple[EventName, ...] = ()
+    """Further events of COS that are uploads to this rule, beside those of `UPLOAD_EVENTS`."""
     task: dict[str, Any] = Field(default_factory=dict)
     """The task's parameters without the uploaded picture."""
 
@@ -172,7 +182,23 @@ class Rules(Wire):
 
     def first_for(self, key: str) -> Rule | None:
         """Return the first rule that matches the key; None if there is none."""
+        if not self.may_concern(key):
+            return None
         return next((rule for rule in self.rule if rule.fits(key)), None)
+
+    def may_concern(self, key: str) -> bool:
+        """Return whether a rule could concern an object with this key."""
+        return not key.startswith(RESERVED) and any(rule.fits(key) for rule in self.rule)
+
+    def for_event(self, event: str) -> Rules:
+        """Return the rules to which an event of COS is an upload.
+
+        The cloud's own sample has `*` in place of the event; then it counts as a PUT.
+        """
+        if event in {*UPLOAD_EVENTS, "*"}:
+            return self
+        rules = tuple(rule for rule in self.rule if event in rule.events)
+        return Rules.model_construct(rule=rules)
 
     def check_buckets(self, inbox: str, results: str) -> None:
         """Refuse rules whose results would be uploads again, in an endless loop.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import hashlib
 import io
+import itertools
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -143,26 +145,24 @@ class InMemoryStore:
         self.requests.append(f"get {key}")
         return self.objects[key][0] if key in self.objects else None
 
-    def head(self, key: str, size: int) -> bytes | None:
-        return self.objects[key][0][:size] if key in self.objects else None
-
     def peek(self, key: str, size: int) -> Peek | None:
         self.round_trips.note()
         self.requests.append(f"peek {key}")
         if key not in self.objects:
             return None
-        data = self.objects[key][0]
-        return Peek(data[:size], len(data))
-
-    def metadata(self, key: str) -> dict[str, str] | None:
-        return self.headers.get(key)
+        data, modified = self.objects[key]
+        headers = self.headers.get(key, {})
+        return Peek(
+            data[:size], len(data), self._etag(key), modified.replace(microsecond=0), headers
+        )
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         self.round_trips.note()
         self.requests.append(f"list {prefix}")
-        first = bisect.bisect_right(self._keys, after) if after else 0
-        found = [key for key in self._keys[first:] if key.startswith(prefix)]
-        return [Listed(key, self.objects[key][1]) for key in found[:limit]]
+        first = max(bisect.bisect_right(self._keys, after), bisect.bisect_left(self._keys, prefix))
+        behind = itertools.islice(self._keys, first, first + limit)
+        found = list(itertools.takewhile(lambda key: key.startswith(prefix), behind))
+        return [self._listed(key) for key in found]
 
     def delete(self, *keys: str) -> None:
         request = f"delete {' '.join(keys)}"
@@ -183,6 +183,13 @@ class InMemoryStore:
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         signed = ",".join(f"{name}={value}" for name, value in headers.items())
         return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}&signed={signed}"
+
+    def _listed(self, key: str) -> Listed:
+        body, modified = self.objects[key]
+        return Listed(key, modified, self._etag(key), len(body))
+
+    def _etag(self, key: str) -> str:
+        return hashlib.md5(self.objects[key][0], usedforsecurity=False).hexdigest()
 
     def _fault(self, request: str) -> StoreFault | None:
         fault = next((one for one in self.faults if request.startswith(one.request)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -37,6 +38,8 @@ class Settings(Wire):
     ledger_bucket: str
     input_buckets: tuple[str, ...] = ()
     """Buckets whose objects callers may use as inputs (`cos://<bucket>/<key>`)."""
+    inbox_since: datetime | None = None
+    """The reconciliation takes in uploads from this time on; None: since their rule exists."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
     public_url: str = ""
@@ -73,6 +76,18 @@ class Settings(Wire):
     @classmethod
     def _from_json(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("inbox_since", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("inbox_since")
+    @classmethod
+    def _has_a_zone(cls, since: datetime | None) -> datetime | None:
+        if since is not None and since.tzinfo is None:
+            raise ValueError("a time without its zone; allowed: 2026-11-28T00:00:00+08:00")
+        return since
 
     @field_validator("content_producer", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -91,30 +92,21 @@ class CosBucket:
         """Read an object; None where there is none."""
         return self._read(key)
 
-    def head(self, key: str, size: int) -> bytes | None:
-        """Read an object's first bytes; None where there is none."""
-        return self._read(key, Range=f"bytes=0-{size - 1}")
-
     def peek(self, key: str, size: int) -> Peek | None:
-        """Read an object's first bytes and its size, in one request; None where there is none."""
+        """Read an object's first bytes and headers, in one request; None where there is none."""
+        client = self._client()
         try:
             with _none_if_absent(), cos_errors(f"get {key}"):
-                answer = self._client().get_object(
+                answer = client.get_object(
                     Bucket=self._bucket, Key=key, Range=f"bytes=0-{size - 1}"
                 )
                 total = answer["Content-Range"].rpartition("/")[2]
-                return Peek(answer["Body"].get_raw_stream().read(), int(total))
+                return _peek(answer.pop("Body").get_raw_stream().read(), int(total), answer)
         except RefusedError as error:
             if error.code != "InvalidRange":  # what COS says of an object without a byte
                 raise
-            return Peek(b"", 0)
-        return None
-
-    def metadata(self, key: str) -> dict[str, str] | None:
-        """Read an object's headers, lower-cased; None where there is none."""
-        with _none_if_absent(), cos_errors(f"head {key}"):
-            answer = self._client().head_object(Bucket=self._bucket, Key=key)
-            return {name.lower(): value for name, value in answer.items()}
+            with _none_if_absent(), cos_errors(f"head {key}"):
+                return _peek(b"", 0, client.head_object(Bucket=self._bucket, Key=key))
         return None
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
@@ -124,7 +116,12 @@ class CosBucket:
                 Bucket=self._bucket, Prefix=prefix, Marker=after, MaxKeys=limit
             )
         return [
-            Listed(found["Key"], _moment(found["LastModified"]))
+            Listed(
+                found["Key"],
+                _moment(found["LastModified"]),
+                etag=str(found["ETag"]).strip('"'),
+                size=int(found["Size"]),
+            )
             for found in answer.get("Contents", [])
         ]
 
@@ -263,6 +260,17 @@ def _translated(doing: str, error: CosServiceError) -> CloudError:
         code=str(error.get_error_code()),
         vendor_message=str(error.get_error_msg()),
         request_id=str(error.get_request_id()),
+    )
+
+
+def _peek(head: bytes, size: int, answer: Mapping[str, Any]) -> Peek:
+    headers = {name.lower(): str(value) for name, value in answer.items()}
+    return Peek(
+        head,
+        size,
+        etag=headers["etag"].strip('"'),
+        modified=parsedate_to_datetime(headers["last-modified"]),
+        headers=headers,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,14 +18,22 @@ class Listed:
 
     key: str
     modified: datetime
+    etag: str = ""
+    size: int = 0
+    """Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """The beginning of an object, and how many bytes it has in all."""
+    """The beginning of an object, and what one request says about all of it."""
 
     head: bytes
     size: int
+    """Bytes of the whole object."""
+    etag: str = ""
+    modified: datetime | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the object by lower-case name, including `x-cos-meta-*`."""
 
 
 class ObjectStore(Protocol):
@@ -94,14 +102,11 @@ def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
 class Inbox(Protocol):
     """A bucket that inputs lie in; it is only read."""
 
-    def head(self, key: str, size: int) -> bytes | None:
-        """Read an object's first bytes; None where there is none."""
-
     def peek(self, key: str, size: int) -> Peek | None:
-        """Read an object's first bytes and its size, in one request; None where there is none."""
+        """Read an object's first bytes and headers, in one request; None where there is none."""
 
-    def metadata(self, key: str) -> dict[str, str] | None:
-        """Read an object's headers, names in lower case; None where there is none."""
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        """List objects in order of keys, those behind `after` only, at most 1000."""
 
     def presigned_url(self, key: str, expires_s: int) -> str:
         """Make a URL under which anyone may read the object for a time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from pydantic import Field, ValidationError
 
@@ -37,8 +37,13 @@ class ObjectCreated:
     """COS's request id of the upload; empty if the event has none."""
     meta: Mapping[str, str] = field(default_factory=dict)
     """Headers of the object by lower-case name, including `x-cos-meta-*`."""
-    other_key: str = ""
-    """The undecoded key of the event, if it may be the real key: see `_keys`."""
+    other_keys: tuple[str, ...] = ()
+    """Other keys that the object may have: see `_keys`."""
+
+    @property
+    def event(self) -> str:
+        """How the object was created: `Put`, `Copy`, or `*` if the event does not say."""
+        return self.event_name.removeprefix(CREATED)
 
     @property
     def occurrence(self) -> str:
@@ -114,7 +119,7 @@ def _parse_record(raw_record: object) -> ObjectCreated | str:
 
 
 def _created(stored: _Object, bucket: _Bucket, info: _EventInfo) -> ObjectCreated:
-    key, other_key = _keys(stored, bucket)
+    key, *other_keys = _keys(stored, bucket)
     # Values that are not text are skipped: a strange header must not lose the upload.
     meta = {
         name.lower(): text.encode(
@@ -126,7 +131,7 @@ def _created(stored: _Object, bucket: _Bucket, info: _EventInfo) -> ObjectCreate
     return ObjectCreated(
         bucket=f"{bucket.name}-{bucket.appid}",
         key=key,
-        other_key=other_key,
+        other_keys=tuple(other_keys),
         size=stored.size,
         region=_region(bucket),
         event_name=info.name,
@@ -136,22 +141,25 @@ def _created(stored: _Object, bucket: _Bucket, info: _EventInfo) -> ObjectCreate
     )
 
 
-def _keys(stored: _Object, bucket: _Bucket) -> tuple[str, str]:
-    """Return the object's key and, if it is not certain, a second candidate.
+def _keys(stored: _Object, bucket: _Bucket) -> list[str]:
+    """Return the keys that the object may have, the likeliest first.
 
     No document says whether `key` is percent-encoded, and published handlers disagree. `url` is
-    encoded: if it decodes to the decoded `key`, the decoded form is the first candidate.
+    encoded: if it decodes to the decoded `key`, the decoded form is the likeliest. The others are
+    forms that have been seen: a space as `+`, an encoded key without a URL, a URL that is encoded
+    twice.
     """
     key = stored.key.removeprefix(f"/{bucket.appid}/{bucket.name}/")
-    key_from_url = _path(stored.url)
-    if key_from_url != key and unquote(key) == key_from_url:
-        return key_from_url, key
-    return key, ""
+    path = _path(stored.url)
+    from_url = unquote(path)
+    likeliest = [from_url] if from_url and unquote(key) == from_url else []
+    others = (unquote(key), unquote_plus(key), from_url, unquote_plus(path), unquote(from_url))
+    return list(dict.fromkeys(filter(None, [*likeliest, key, *others, unquote_plus(from_url)])))
 
 
 def _path(url: str) -> str:
     try:
-        return unquote(urlsplit(url).path[1:])
+        return urlsplit(url).path[1:]
     except ValueError:  # `http://[`
         return ""
 

@@ -8,14 +8,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aigc.errors import BadPictureError, InvalidRequestError
+from aigc.jobs.job import id_from
 from aigc.jobs.runtime import STAGING
 from aigc.jobs.settle import on_stored
-from aigc.uploads.intake import UnwantedError, take_in
+from aigc.uploads.entries import Entries, EntryJob
+from aigc.uploads.intake import TakenIn, UnwantedError, read_object, take_in
+from aigc.wire import with_fields
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.cos import CosEvent, ObjectCreated
+    from aigc.uploads.intake import InboxObject
     from aigc.uploads.rules import Rules
 
 logger = logging.getLogger("aigc.uploads")
@@ -55,11 +58,70 @@ def _process_record(created: ObjectCreated, rules: Rules, runtime: Runtime) -> s
         if created.bucket == settings.results_bucket and created.key.startswith(STAGING):
             return _settle(created, runtime)
         if created.bucket == settings.inbox_bucket:
-            return take_in(created, rules, runtime)
+            return _take_in(created, rules.for_event(created.event), runtime)
         raise UnwantedError(f"{created.bucket} is not a bucket that uploads are taken from")
-    except (UnwantedError, BadPictureError, InvalidRequestError) as reason:
-        logger.info("upload_not_wanted", extra={**_named(created), "reason": str(reason)})
+    except UnwantedError as reason:
+        _log_unwanted(created, str(reason))
         return "not_wanted"
+
+
+def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
+    """Take in the object of a record; return the name of the outcome."""
+    keys = [key for key in (created.key, *created.other_keys) if rules.may_concern(key)]
+    if not keys:
+        raise UnwantedError(f"no rule fits its key, or takes uploads by {created.event}")
+    read = _find(keys, runtime)
+    if read is None:
+        # The event may name the key in a form that is not known here. If the object still exists,
+        # the reconciliation takes it in.
+        logger.warning("upload_not_found", extra=_named(created))
+        return "not_found"
+    taken = _of_earlier_version(created, read, rules, runtime)
+    taken = taken or take_in(read, rules, runtime, created.request_id)
+    if taken.entry.reason is not None:
+        _log_unwanted(created, taken.entry.detail)
+        return "not_wanted"
+    if taken.entry.detail:
+        _log_unwanted(created, taken.entry.detail)
+    outcome = "accepted" if taken.is_new else "known"
+    for job in taken.entry.jobs:
+        fields = {**_named(created), "job": job.id, "rule": job.rule, "outcome": outcome}
+        logger.info("upload_taken", extra=fields)
+    return outcome
+
+
+def _find(keys: list[str], runtime: Runtime) -> InboxObject | None:
+    """Read the first of the keys under which an object exists."""
+    unusable: UnwantedError | None = None
+    for key in keys:
+        try:
+            read = read_object(key, runtime)
+        except UnwantedError as error:
+            unusable = unusable or error
+            continue
+        if read is not None:
+            return read
+    if unusable is not None:
+        raise unusable
+    return None
+
+
+def _of_earlier_version(
+    created: ObjectCreated, read: InboxObject, rules: Rules, runtime: Runtime
+) -> TakenIn | None:
+    """Find the job that an earlier version of this program made of the same event.
+
+    Its id was derived from the request id of the upload. Only an event that SCF repeats during an
+    update can have such a job.
+    """
+    job_id = id_from("upload", created.bucket, read.key, created.occurrence)
+    if runtime.ledger.read(job_id) is None:
+        return None
+    applied = rules.select(read.facts).applied
+    jobs = (EntryJob(rule=applied[0].name if applied else "", id=job_id),)
+    entry = with_fields(read.entry("job", runtime), jobs=jobs)
+    Entries(runtime.bucket).write(entry)
+    return TakenIn(entry)
 
 
 def _settle(created: ObjectCreated, runtime: Runtime) -> str:
@@ -69,6 +131,10 @@ def _settle(created: ObjectCreated, runtime: Runtime) -> str:
         raise UnwantedError("MPS leaves pictures under the id and attempt of a job")
     on_stored(job_id, int(attempt), runtime)
     return "stored"
+
+
+def _log_unwanted(created: ObjectCreated, reason: str) -> None:
+    logger.info("upload_not_wanted", extra={**_named(created), "reason": reason})
 
 
 def _named(created: ObjectCreated) -> dict[str, Any]:

@@ -1,68 +1,220 @@
-"""Intake: an object of the inbox becomes the job of its rule."""
+"""Intake: an object of the inbox becomes the jobs of its rules, or gets the reason why not.
+
+An event and the reconciliation lead to the same jobs: a job's id follows from bucket, key, ETag,
+the rule's name and the object's own metadata, all of which one read of the object returns. The
+entry is written last. An invocation that dies before leaves no entry, so a repeat of the event or
+the reconciliation does the same again and finds the jobs that exist.
+"""
 
 from __future__ import annotations
 
-import logging
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from aigc.errors import AigcError
+from aigc.errors import AigcError, BadPictureError, InvalidRequestError, RefusedError
 from aigc.jobs.accept import Order, accept
-from aigc.jobs.job import Source, id_from
+from aigc.jobs.job import Source, fresh_id, id_from
 from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head, content_type_of
 from aigc.places import checked_key
 from aigc.uploads.conditions import UploadFacts, own_metadata
-from aigc.uploads.templates import OWN_METADATA
+from aigc.uploads.entries import Entries, Entry, EntryJob, seconds
+from aigc.uploads.templates import MissingMetadataError
+from aigc.wire import with_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
+    from aigc.jobs.ports import Peek
     from aigc.jobs.runtime import Runtime
-    from aigc.triggers.cos import ObjectCreated
+    from aigc.uploads.entries import Kind, Reason
     from aigc.uploads.rules import Rule, Rules
 
-logger = logging.getLogger("aigc.uploads")
+_LONGEST_DETAIL = 1000
+
+UNREADABLE_CODES = frozenset({"InvalidObjectState"})
+"""COS's codes for an object that cannot be read as it is: it is archived."""
 
 
 class UnwantedError(AigcError):
     """An object does not become a job. The message says why."""
 
+    def __init__(self, message: str, reason: Reason = "no_rule") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
 
-def take_in(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
-    """Accept the jobs of an upload; return `accepted`, or `known` if all of them exist.
+
+@dataclass(frozen=True, slots=True)
+class InboxObject:
+    """An object of the inbox, as one read shows it."""
+
+    bucket: str
+    key: str
+    peek: Peek
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The object's own metadata by name, decoded."""
+        return own_metadata(self.peek.headers)
+
+    @property
+    def facts(self) -> UploadFacts:
+        """What rules can know of it."""
+        return UploadFacts(
+            bucket=self.bucket,
+            key=self.key,
+            size=self.peek.size,
+            content_type=content_type_of(self.peek.head) or "",
+            metadata=self.metadata,
+        )
+
+    @property
+    def metadata_digest(self) -> str:
+        """A digest of the object's own metadata; empty without any."""
+        if not self.metadata:
+            return ""
+        text = "\0".join(f"{name}={value}" for name, value in sorted(self.metadata.items()))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def modified(self) -> datetime:
+        """When the object was written, to the second."""
+        return self.peek.modified or datetime.fromtimestamp(0, timezone.utc)
+
+    def entry(self, kind: Kind, runtime: Runtime) -> Entry:
+        """Return an entry for this content."""
+        return Entry(
+            key=self.key,
+            etag=self.peek.etag,
+            size=self.peek.size,
+            modified=self.modified,
+            kind=kind,
+            noted_at=runtime.now(),
+            metadata=self.metadata_digest,
+        )
+
+    def job_id(self, rule: Rule) -> str:
+        """Return the id of the job that a rule makes of this content."""
+        cause = ["upload", self.bucket, self.key, self.peek.etag, rule.name, self.metadata_digest]
+        if rule.repeat:
+            cause.append(str(seconds(self.modified)))
+        return id_from(*cause)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What became of an object."""
+
+    entry: Entry
+    is_new: bool = False
+    """Whether it became a job that did not exist before."""
+
+
+def read_object(key: str, runtime: Runtime) -> InboxObject | None:
+    """Read the first bytes and the headers of an object; None if it is not there.
 
     Raises:
-        UnwantedError: The object is not an upload, or is empty, too large or gone.
-        BadPictureError: It is not an image that the vendor takes.
-        InvalidRequestError: The rule, or the upload's metadata, make no valid task.
+        UnwantedError: No object with this key can be requested, or COS cannot read it as it is.
+        CloudError: COS did not answer, or refuses the function.
     """
-    outcomes = set()
-    for order in _orders(created, rules, runtime):
-        accepted = accept(order, runtime)
-        outcome = "accepted" if accepted.is_new else "known"
-        fields = {"bucket": created.bucket, "key": created.key, "size": created.size}
-        fields |= {"job": order.id, "rule": order.source.name, "outcome": outcome}
-        logger.info("upload_taken", extra=fields)
-        outcomes.add(outcome)
-    return min(outcomes)
+    try:
+        checked_key(key)
+    except ValueError as reason:
+        raise UnwantedError(f"its key {reason}", "unusable_key") from None
+    try:
+        peek = runtime.inbox.peek(key, HEAD)
+    except RefusedError as error:
+        if error.code not in UNREADABLE_CODES:
+            raise
+        raise UnwantedError(f"it cannot be read: {error.code}", "unreadable") from None
+    return None if peek is None else InboxObject(runtime.settings.inbox_bucket, key, peek)
 
 
-def _orders(created: ObjectCreated, rules: Rules, runtime: Runtime) -> list[Order]:
-    if not rules.may_concern(created.key):
-        raise UnwantedError("no rule fits its key")
-    _check_size(created)
-    upload = _upload(created, runtime)
-    selection = rules.select(upload)
+def take_in(read: InboxObject, rules: Rules, runtime: Runtime, request_id: str = "") -> TakenIn:
+    """Accept the jobs of an upload, or find the reason why there is none, and write its entry.
+
+    Raises:
+        CloudError: Something could not be read or written; a repeat continues.
+    """
+    try:
+        plan = plan_of(read, rules, runtime, read.job_id, request_id)
+    except (UnwantedError, BadPictureError, InvalidRequestError) as error:
+        entry = with_fields(read.entry("none", runtime), reason=_reason(error), detail=str(error))
+        Entries(runtime.bucket).write(entry)
+        return TakenIn(entry)
+    are_new = [accept(order, runtime).is_new for order in plan.orders]
+    entry = with_fields(
+        read.entry("job", runtime), jobs=tuple(map(_job, plan.orders)), detail=plan.detail
+    )
+    Entries(runtime.bucket).write(entry)
+    return TakenIn(entry, is_new=any(are_new))
+
+
+def take_in_again(read: InboxObject, rules: Rules, runtime: Runtime) -> list[Entry]:
+    """Accept new jobs of an upload on request, beside those that it has.
+
+    Raises:
+        UnwantedError: No rule matches it, or it is empty or too large.
+        BadPictureError: It is not an image that the vendor takes.
+        InvalidRequestError: No rule makes a valid task of it.
+        CloudError: Something could not be read or written.
+    """
+    entries = []
+    for order in plan_of(read, rules, runtime, lambda _rule: fresh_id(runtime.now())).orders:
+        accept(replace(order, is_repeatable=False), runtime)
+        entry = with_fields(read.entry("redo", runtime), jobs=(_job(order),))
+        Entries(runtime.bucket).write(entry)
+        entries.append(entry)
+    return entries
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The orders that the rules make of an object; at least one."""
+
+    orders: list[Order]
+    detail: str
+    """The rules that match and make no valid task of it, with the reasons; empty if there are
+    none."""
+
+
+def plan_of(
+    read: InboxObject,
+    rules: Rules,
+    runtime: Runtime,
+    job_id_for: Callable[[Rule], str],
+    request_id: str = "",
+) -> Plan:
+    """Return the orders that the rules make of an object. A rule that fails stops no other.
+
+    Raises:
+        UnwantedError: No rule matches it, or it is empty or too large.
+        BadPictureError: It is not an image that the vendor takes.
+        InvalidRequestError: No rule makes a valid task of it.
+    """
+    if not rules.may_concern(read.key):
+        raise UnwantedError("no rule fits its key", "no_rule")
+    _check_content(read.peek)
+    selection = rules.select(read.facts)
     if not selection.applied:
         reasons = (f"{rule.name}: {reason}" for rule, reason in selection.passed_over)
-        raise UnwantedError(f"no rule fits it: {'; '.join(reasons)}")
-    return [_order(rule, upload, created, runtime) for rule in selection.applied]
+        raise UnwantedError(f"no rule fits it: {'; '.join(reasons)}"[:_LONGEST_DETAIL], "no_rule")
+    orders, errors = [], []
+    for rule in selection.applied:
+        try:
+            orders.append(_order(rule, read, job_id_for(rule), request_id, runtime))
+        except InvalidRequestError as error:
+            errors.append((rule.name, error))
+    if not orders:
+        raise errors[0][1]
+    detail = "; ".join(f"{rule}: {error}" for rule, error in errors)
+    return Plan(orders, detail[:_LONGEST_DETAIL])
 
 
-def _order(rule: Rule, upload: UploadFacts, created: ObjectCreated, runtime: Runtime) -> Order:
-    cause = ("upload", created.bucket, upload.key, created.occurrence, rule.name)
-    job_id = id_from(*cause)
+def _order(rule: Rule, read: InboxObject, job_id: str, request_id: str, runtime: Runtime) -> Order:
     today = runtime.now()
-    task = rule.task_for(upload, job_id=job_id, today=today)
+    task = rule.task_for(read.facts, job_id=job_id, today=today)
     return Order(
         id=job_id,
         kind=rule.kind,
@@ -70,47 +222,31 @@ def _order(rule: Rule, upload: UploadFacts, created: ObjectCreated, runtime: Run
         source=Source(
             type="upload",
             name=rule.name,
-            bucket=created.bucket,
-            key=upload.key,
-            request_id=created.request_id,
+            bucket=read.bucket,
+            key=read.key,
+            request_id=request_id,
         ),
-        output_location=rule.output_location(upload, job_id=job_id, today=today),
+        output_location=rule.output_location(read.facts, job_id=job_id, today=today),
         priority=task.tasks_priority or 0,
     )
 
 
-def _check_size(created: ObjectCreated) -> None:
-    if created.size == 0:
-        raise UnwantedError("it is empty")
-    if created.size > MAX_INPUT_BYTES:
-        raise UnwantedError(f"it has {created.size} bytes, more than {MAX_INPUT_BYTES}")
+def _check_content(peek: Peek) -> None:
+    if peek.size == 0:
+        raise UnwantedError("it is empty", "empty")
+    if peek.size > MAX_INPUT_BYTES:
+        detail = f"it has {peek.size} bytes, more than {MAX_INPUT_BYTES}"
+        raise UnwantedError(detail, "too_large")
+    check_head(peek.head)
 
 
-def _upload(created: ObjectCreated, runtime: Runtime) -> UploadFacts:
-    """Read what rules ask of the object; its key may be written in two ways in the event."""
-    for key in filter(None, (created.key, created.other_key)):
-        head = runtime.inbox.head(_checked(key), HEAD)
-        if head is None:
-            continue
-        check_head(head)
-        # Nothing promises that an event contains every header.
-        headers = created.meta if _has_own(created.meta) else runtime.inbox.metadata(key) or {}
-        return UploadFacts(
-            bucket=created.bucket,
-            key=key,
-            size=created.size,
-            content_type=content_type_of(head) or "",
-            metadata=own_metadata(headers),
-        )
-    raise UnwantedError("it is not there any more")
+def _reason(error: AigcError) -> Reason:
+    if isinstance(error, UnwantedError):
+        return error.reason
+    if isinstance(error, MissingMetadataError):
+        return "missing_metadata"
+    return "not_an_image" if isinstance(error, BadPictureError) else "invalid"
 
 
-def _has_own(headers: Mapping[str, str]) -> bool:
-    return any(name.startswith(OWN_METADATA) for name in headers)
-
-
-def _checked(key: str) -> str:
-    try:
-        return checked_key(key)
-    except ValueError as reason:
-        raise UnwantedError(f"its key {reason}") from None
+def _job(order: Order) -> EntryJob:
+    return EntryJob(rule=order.source.name, id=order.id)

@@ -46,6 +46,12 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import Task
     from aigc.uploads.conditions import UploadFacts
 
+UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
+"""Events of COS that are uploads to every rule."""
+
+EventName = Literal["Copy", "Origin", "Replication"]
+"""Events of COS that are uploads to a rule that names them."""
+
 PROMPT = "prompt"
 """Name of the metadata that replaces the prompt of a rule."""
 
@@ -100,6 +106,10 @@ class Rule(Wire):
     """Number of images of a task."""
     output_format: Literal["jpeg", "png"] | None = None
     """File format of the images."""
+    repeat: bool = False
+    """Whether each upload of the same content is a job of its own, a copy onto itself included."""
+    events: tuple[EventName, ...] = ()
+    """Further events of COS that are uploads to this rule, beside those of `UPLOAD_EVENTS`."""
     task: dict[str, Any] = Field(default_factory=dict)
     """The task's parameters without the uploaded picture; its texts are templates."""
 
@@ -110,7 +120,7 @@ class Rule(Wire):
             raise ValueError(f"allowed: {', '.join(KINDS)}")
         return kind
 
-    @field_validator("suffix", "glob", "content_type", mode="before")
+    @field_validator("suffix", "glob", "content_type", "events", mode="before")
     @classmethod
     def _is_a_list(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
@@ -389,6 +399,16 @@ class Rules(Wire):
     def may_concern(self, key: str) -> bool:
         """Return whether a rule could match an upload with this key."""
         return not key.startswith(RESERVED) and any(rule.fits_key(key) for rule in self.rule)
+
+    def for_event(self, event: str) -> Rules:
+        """Return the rules to which an event of COS is an upload.
+
+        The cloud's own sample has `*` in place of the event; then it counts as a PUT.
+        """
+        if event in {*UPLOAD_EVENTS, "*"}:
+            return self
+        rules = tuple(rule for rule in self.rule if event in rule.events)
+        return Rules.model_construct(rule=rules)
 
     def select(self, upload: UploadFacts) -> Selection:
         """Return the rules that apply to an upload, and why each other rule does not."""

@@ -10,13 +10,19 @@ import pytest
 
 import upload
 from aigc.errors import AmbiguousError, RefusedError
+from aigc.jobs.job import id_from
 from aigc.triggers.cos import CosEvent
+from aigc.uploads.entries import Entry, EntryJob
 from aigc.uploads.rules import Rules, load_rules
+from aigc.wire import with_fields
 from tests.captured import captured
 from tests.fakes import InMemoryStore, ManualClock, World, build_world, picture
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aigc.jobs.job import Job
+    from aigc.jobs.ports import Peek
 
 RULES = load_rules(Path(__file__).parents[3] / "rules.toml")
 
@@ -34,8 +40,24 @@ def uploaded(world: World, name: str, data: bytes | None = None) -> dict[str, An
     """Put the objects of a captured event in the inbox and return the event."""
     event = captured(f"cos/{name}")
     for created in CosEvent.parse(event).created:
-        world.inbox.put(created.key, picture() if data is None else data, "image/png")
+        put(world, created.key, picture() if data is None else data, created.meta)
     return event
+
+
+def put(
+    world: World, key: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> None:
+    """Put an object in the inbox, with the headers that an event has of it."""
+    world.inbox.put(key, picture() if data is None else data, "image/png")
+    world.inbox.headers[key] |= headers or {}
+
+
+def entries(world: World) -> list[Entry]:
+    """Read all entries of the ledger."""
+    return [
+        Entry.model_validate_json(world.store.objects[key][0])
+        for key in world.ledger_keys("uploads/")
+    ]
 
 
 def jobs(world: World) -> list[Job]:
@@ -110,33 +132,120 @@ def test_same_event_three_times_is_one_job_and_one_task(world: World) -> None:
     assert len(world.vendor.tasks) == 1
 
 
-def test_second_upload_of_a_key_is_another_job(world: World) -> None:
+def test_same_content_under_the_same_key_is_the_same_job(world: World) -> None:
     event = uploaded(world, "put")
     handle(world, event)
     event["Records"][0]["cos"]["cosObject"]["meta"]["x-cos-request-id"] = "another"
+    world.clock.pass_time(60)
+    world.inbox.put("anime/cat.jpg", picture(), "image/png")
+    put(world, "anime/cat.jpg", headers=CosEvent.parse(event).created[0].meta)
+
+    counts = handle(world, event)
+
+    assert counts == {"ignored": 0, "known": 1}
+    assert len(jobs(world)) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "headers"),
+    [(picture(40, 30), {}), (None, {"x-cos-meta-aigc-prompt": "in blue"})],
+    ids=["content", "metadata of ours"],
+)
+def test_other_content_or_metadata_under_the_same_key_is_another_job(
+    world: World, data: bytes | None, headers: dict[str, str]
+) -> None:
+    put(world, "anime/cat.jpg")
+    event = captured("cos/put")
+    handle(world, event)
+    put(world, "anime/cat.jpg", data, headers)
 
     handle(world, event)
 
     assert len(jobs(world)) == 2
 
 
-def test_prompt_of_the_event_goes_before_the_rules(world: World) -> None:
+def test_metadata_of_others_does_not_make_another_job(world: World) -> None:
+    put(world, "anime/cat.jpg")
+    event = captured("cos/put")
+    handle(world, event)
+    put(world, "anime/cat.jpg", headers={"x-cos-meta-camera": "X100", "x-cos-storage-class": "IA"})
+
+    assert handle(world, event) == {"ignored": 0, "known": 1}
+
+
+def test_rule_that_repeats_makes_a_job_of_each_upload(world: World) -> None:
+    rule = RULES.rule[0].model_copy(update={"repeat": True})
+    rules = Rules.model_construct(rule=(rule,))
+    event = captured("cos/put")
+    event["Records"][0]["cos"]["cosObject"]["key"] = f"/1250000000/inbox/{rule.prefix}cat.jpg"
+    event["Records"][0]["cos"]["cosObject"]["url"] = ""
+    for _ in range(2):
+        world.inbox.put(f"{rule.prefix}cat.jpg", picture(), "image/png")
+        counts = [handle(world, event, rules) for _ in range(2)]
+        world.clock.pass_time(60)
+
+    assert counts == [{"ignored": 0, "accepted": 1}, {"ignored": 0, "known": 1}]
+    assert len(jobs(world)) == 2
+
+
+def test_event_that_an_earlier_version_has_taken_in_makes_no_other_job(world: World) -> None:
+    event = uploaded(world, "put")
+    [created] = CosEvent.parse(event).created
+    old_id = id_from("upload", created.bucket, created.key, created.occurrence)
+    handle(world, uploaded(world, "post"))
+    [other] = jobs(world)
+    world.runtime().ledger.write_new(with_fields(other, id=old_id))
+
+    counts = handle(world, event)
+
+    assert counts == {"ignored": 0, "known": 1}
+    assert [
+        job.id for entry in entries(world) for job in entry.jobs if entry.key == created.key
+    ] == [old_id]
+
+
+@pytest.mark.parametrize("event_name", ["Copy", "Origin", "Replication"])
+def test_copy_is_an_upload_only_to_a_rule_that_names_it(world: World, event_name: str) -> None:
+    event = uploaded(world, "put")
+    event["Records"][0]["event"]["eventName"] = f"cos:ObjectCreated:{event_name}"
+    named = [rule.model_copy(update={"events": (event_name,)}) for rule in RULES.rule]
+
+    counts = [
+        handle(world, event, rules) for rules in (RULES, Rules.model_construct(rule=tuple(named)))
+    ]
+
+    assert counts == [{"ignored": 0, "not_wanted": 1}, {"ignored": 0, "accepted": 1}]
+
+
+def test_entry_names_the_jobs_of_an_upload(world: World) -> None:
+    handle(world, uploaded(world, "put"))
+
+    [entry], [job] = entries(world), jobs(world)
+    assert (entry.key, entry.kind, entry.size) == ("anime/cat.jpg", "job", len(picture()))
+    assert entry.jobs == (EntryJob(rule=job.source.name, id=job.id),)
+
+
+def test_prompt_of_the_upload_goes_before_the_rules(world: World) -> None:
     handle(world, uploaded(world, "put"))
 
     assert world.vendor.tasks[0].params["Prompt"] == "as a woodcut"
 
 
-def test_prompt_is_read_from_the_object_where_the_event_lacks_it(world: World) -> None:
-    event = uploaded(world, "copy")
-    world.inbox.headers["anime/copied.webp"]["x-cos-meta-aigc-prompt"] = "%E7%8C%AB"
+def test_prompt_is_read_from_the_object_and_not_from_the_event(world: World) -> None:
+    event = uploaded(world, "post")
+    event["Records"][0]["cos"]["cosObject"]["meta"]["x-cos-meta-aigc-prompt"] = "of the event"
+    world.inbox.headers["product/teapot.png"]["x-cos-meta-aigc-prompt"] = "%E7%8C%AB"
 
     handle(world, event)
 
-    assert world.vendor.tasks[0].params["Prompt"] == "猫"
+    [task] = world.vendor.tasks
+    assert "猫" in str(task.params)
+    assert "of the event" not in str(task.params)
 
 
 def test_rule_prompts_where_nobody_else_does(world: World) -> None:
-    handle(world, uploaded(world, "copy"))
+    put(world, "anime/cat.jpg")
+    handle(world, captured("cos/put"))
 
     assert world.vendor.tasks[0].params["Prompt"] == "Redraw this picture in anime style"
 
@@ -152,26 +261,24 @@ def test_picture_among_other_records_is_taken(world: World) -> None:
     [
         ({"key": "/1250000000/inbox/other/a.jpg"}, picture(), "no rule fits its key"),
         ({"key": "/1250000000/inbox/.aigc/a.jpg"}, picture(), "no rule fits its key"),
-        ({"size": 0}, b"", "it is empty"),
-        ({"size": 20 * 2**20 + 1}, picture(), "more than 20971520"),
+        ({}, b"", "it is empty"),
+        ({}, bytes(20 * 2**20 + 1), "more than 20971520"),
         ({}, b"%PDF-1.7", "not a JPEG, PNG or WebP"),
-        ({}, None, "not there any more"),
     ],
-    ids=["no rule", "reserved", "empty", "too large", "no picture", "gone"],
+    ids=["no rule", "reserved", "empty", "too large", "no picture"],
 )
 def test_object_that_is_not_wanted_costs_nothing(
     world: World,
     caplog: pytest.LogCaptureFixture,
     changes: dict[str, Any],
-    data: bytes | None,
+    data: bytes,
     reason: str,
 ) -> None:
     caplog.set_level(logging.INFO)
     event = captured("cos/put")
     stored = event["Records"][0]["cos"]["cosObject"]
     stored |= {"url": "", **changes}
-    if data is not None:
-        world.inbox.put(CosEvent.parse(event).created[0].key, data)
+    world.inbox.put(CosEvent.parse(event).created[0].key, data)
 
     counts = handle(world, event)
 
@@ -180,6 +287,62 @@ def test_object_that_is_not_wanted_costs_nothing(
     assert reason in vars(said)["reason"]
     assert world.vendor.tasks == []
     assert jobs(world) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (bytes(20 * 2**20 + 1), "too_large"),
+        (b"%PDF-1.7", "not_an_image"),
+    ],
+)
+def test_entry_says_why_an_object_became_no_job(world: World, data: bytes, reason: str) -> None:
+    handle(world, uploaded(world, "put", data))
+
+    [entry] = entries(world)
+    assert (entry.kind, entry.reason, entry.jobs) == ("none", reason, ())
+    assert entry.detail
+
+
+def test_object_that_is_under_none_of_its_keys_is_a_warning(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    counts = handle(world, captured("cos/put"))
+
+    [warning] = [record for record in caplog.records if record.message == "upload_not_found"]
+    assert counts == {"ignored": 0, "not_found": 1}
+    assert (warning.levelname, vars(warning)["key"]) == ("WARNING", "anime/cat.jpg")
+    assert jobs(world) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "stored"),
+    [
+        ("anime/my cat.jpg", "anime/my%20cat.jpg", "anime/my cat.jpg"),
+        ("anime/my+cat.jpg", "anime/my%20cat.jpg", "anime/my cat.jpg"),
+        ("anime/my%20cat.jpg", "anime/my%20cat.jpg", "anime/my cat.jpg"),
+        ("anime/my%20cat.jpg", "", "anime/my cat.jpg"),
+        ("anime/my+cat.jpg", "", "anime/my cat.jpg"),
+        ("anime/my%2520cat.jpg", "anime/my%2520cat.jpg", "anime/my cat.jpg"),
+        ("anime/%E7%8C%AB.jpg", "", "anime/猫.jpg"),
+        ("anime/a+b.jpg", "anime/a%2Bb.jpg", "anime/a+b.jpg"),
+        ("anime/a%2Bb.jpg", "anime/a%2Bb.jpg", "anime/a+b.jpg"),
+        ("anime/100%25.jpg", "anime/100%2525.jpg", "anime/100%25.jpg"),
+    ],
+)
+def test_every_form_of_a_key_in_an_event_is_tried(
+    world: World, key: str, url: str, stored: str
+) -> None:
+    event = captured("cos/put")
+    host = "http://inbox-1250000000.cos.ap-guangzhou.myqcloud.com/"
+    in_event = event["Records"][0]["cos"]["cosObject"]
+    in_event |= {"key": f"/1250000000/inbox/{key}", "url": url and host + url}
+    put(world, stored)
+
+    handle(world, event)
+
+    assert [job.source.key for job in jobs(world)] == [stored]
 
 
 def test_object_of_a_bucket_that_is_not_ours_is_not_wanted(world: World) -> None:
@@ -231,8 +394,8 @@ def test_fault_with_one_record_loses_none_and_asks_for_a_repeat(
 class ForbiddenInbox(InMemoryStore):
     """A bucket whose policy was forgotten."""
 
-    def head(self, *_: object) -> bytes | None:
-        raise RefusedError("head", code="AccessDenied")
+    def peek(self, *_: object) -> Peek | None:
+        raise RefusedError("get", code="AccessDenied")
 
 
 def test_refusal_of_ours_is_raised_since_a_policy_or_a_key_may_be_right_a_minute_later(

@@ -51,7 +51,7 @@ def test_odd_key_is_read_however_the_event_spells_it(
     created = only(event)
 
     assert created.key == key
-    assert created.other_key == (told if is_encoded else "")
+    assert told in {created.key, *created.other_keys}
 
 
 def test_key_that_only_looks_encoded_is_kept_as_the_other_reading() -> None:
@@ -62,7 +62,7 @@ def test_key_that_only_looks_encoded_is_kept_as_the_other_reading() -> None:
 
     created = only(event)
 
-    assert {created.key, created.other_key} == {"a b.jpg", "a%20b.jpg"}
+    assert {created.key, *created.other_keys} == {"a b.jpg", "a%20b.jpg"}
 
 
 def test_key_is_taken_as_it_is_where_the_url_is_missing() -> None:

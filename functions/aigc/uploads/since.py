@@ -1,0 +1,104 @@
+"""Since when each rule exists: reconciliation takes in no object that is older.
+
+| key of the ledger | what it is |
+|---|---|
+| `inbox/rules.json` | the rules of the deployed functions, as the last sweep read them |
+| `inbox/since/<selection>/<milliseconds>` | when a sweep first saw a rule with this selection |
+
+A rule is the same rule as long as it selects the same uploads and treats repeats alike; its name,
+its task and its results may change. So a wider prefix counts as a new rule. If two sweeps see a
+new rule at once, or a listing is late, there are several dates, and the earliest is valid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from aigc.jobs.job import milliseconds
+from aigc.uploads.entries import PAGE
+from aigc.uploads.rules import Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aigc.jobs.ports import ObjectStore
+    from aigc.jobs.runtime import Runtime
+    from aigc.uploads.rules import Rule
+
+RULES = "inbox/rules.json"
+SINCE = "inbox/since/"
+
+SELECTORS = (
+    *("prefix", "suffix", "glob", "min_bytes", "max_bytes", "content_type", "metadata"),
+    "repeat",
+)
+"""Fields of a rule that decide which uploads it concerns."""
+
+
+@dataclass(slots=True)
+class KnownDates:
+    """What an instance has read of the dates of rules."""
+
+    dates: dict[str, datetime] = field(default_factory=dict)
+
+
+def selection_of(rule: Rule) -> str:
+    """Return a digest of what a rule selects."""
+    selectors = rule.model_dump(mode="json", include=set(SELECTORS), exclude_defaults=True)
+    return hashlib.sha256(json.dumps(selectors, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def rule_dates(rules: Rules, runtime: Runtime) -> Mapping[str, datetime]:
+    """Return since when each rule exists, by its name; a rule that is new exists from now on.
+
+    `inbox_since` of the settings replaces all dates.
+    """
+    fixed = runtime.settings.inbox_since
+    if fixed is not None:
+        return dict.fromkeys((rule.name for rule in rules.rule), fixed)
+    known = runtime.memory.of(KnownDates).dates
+    selections = {rule.name: selection_of(rule) for rule in rules.rule}
+    if not known.keys() >= set(selections.values()):
+        known |= _read_dates(runtime.bucket)
+    for selection in set(selections.values()) - known.keys():
+        now = runtime.now()
+        runtime.ledger.write_note(f"{SINCE}{selection}/{milliseconds(now):013d}")
+        known[selection] = now
+    return {name: known[selection] for name, selection in selections.items()}
+
+
+def _read_dates(bucket: ObjectStore) -> dict[str, datetime]:
+    dates: dict[str, datetime] = {}
+    after = ""
+    while page := bucket.list(SINCE, after):
+        for listed in page:
+            selection, _, time = listed.key.removeprefix(SINCE).partition("/")
+            moment = datetime.fromtimestamp(int(time) / 1000, timezone.utc)
+            dates[selection] = min(moment, dates.get(selection, moment))
+        after = page[-1].key
+        if len(page) < PAGE:
+            break
+    return dates
+
+
+def rules_at(moment: datetime, rules: Rules, dates: Mapping[str, datetime]) -> Rules:
+    """Return the rules that existed when an object was written."""
+    existing = tuple(rule for rule in rules.rule if dates[rule.name] <= moment)
+    return Rules.model_construct(rule=existing)
+
+
+def publish_rules(rules: Rules, bucket: ObjectStore) -> None:
+    """Write the rules of the functions to the ledger, where commands of the owner read them."""
+    text = rules.model_dump_json(exclude_defaults=True, by_alias=True).encode()
+    if bucket.get(RULES) != text:
+        bucket.put(RULES, text)
+
+
+def published_rules(bucket: ObjectStore) -> Rules | None:
+    """Read the rules of the deployed functions; None if no sweep has written them yet."""
+    body = bucket.get(RULES)
+    return None if body is None else Rules.model_validate_json(body)

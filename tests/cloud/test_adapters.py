@@ -19,7 +19,6 @@ from aigc.errors import (
     RefusedError,
     ThrottledError,
 )
-from aigc.jobs.ports import Peek
 from aigc.settings import SettingsError
 from aigc.tasks.kind import ApiCall
 from tests.cloud.conftest import BUCKET, REGION

@@ -190,6 +190,10 @@ class Rules(Wire):
         """Return whether a rule could concern an object with this key."""
         return not key.startswith(RESERVED) and any(rule.fits(key) for rule in self.rule)
 
+    def repeats(self, key: str) -> bool:
+        """Return whether a rule that could concern this key takes each upload as another job."""
+        return any(rule.repeat and rule.fits(key) for rule in self.rule)
+
     def for_event(self, event: str) -> Rules:
         """Return the rules to which an event of COS is an upload.
 

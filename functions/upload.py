@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from aigc.errors import AigcError, BadPictureError, InvalidRequestError
 from aigc.jobs.accept import Order, accept
+from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import Source, id_from
-from aigc.jobs.runtime import STAGING
 from aigc.jobs.settle import on_stored
 from aigc.logs import invocation, note
 from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head
@@ -118,7 +118,7 @@ def _order(created: ObjectCreated, rules: Rules, runtime: Runtime) -> Order:
             request_id=created.request_id,
         ),
         output_location=rule.output_location(key, job_id=job_id, today=runtime.now()),
-        priority=getattr(task, "tasks_priority", None) or 0,
+        priority=task.tasks_priority or 0,
     )
 
 
@@ -139,7 +139,7 @@ def _check_size(created: ObjectCreated) -> None:
 def _picture_key(created: ObjectCreated, runtime: Runtime) -> str:
     """Return the key under which the picture lies: the event may be read in two ways."""
     for key in filter(None, (created.key, created.other_key)):
-        head = runtime.inbox.head(_checked(key), HEAD)
+        head = runtime.buckets.inbox.head(_checked(key), HEAD)
         if head is None:
             continue
         check_head(head)
@@ -158,7 +158,7 @@ def _prompt(created: ObjectCreated, key: str, runtime: Runtime) -> str:
     """Return the upload's own prompt; headers are ASCII, so it comes percent-encoded."""
     told = created.meta.get(PROMPT_HEADER)
     if told is None:  # nothing promises that an event brings every header
-        told = (runtime.inbox.metadata(key) or {}).get(PROMPT_HEADER, "")
+        told = (runtime.buckets.inbox.metadata(key) or {}).get(PROMPT_HEADER, "")
     return unquote(told).strip()
 
 
@@ -172,6 +172,6 @@ def _rules() -> Rules:
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:
-    from aigc.cloud.runtime import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
+    from aigc.bootstrap import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
 
     return build_runtime(context)

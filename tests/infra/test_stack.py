@@ -11,8 +11,8 @@ import pulumi
 import pytest
 
 from aigc.jobs.buckets import INPUTS, STAGING
-from aigc.rules import RulesError
 from aigc.settings import PREFIX, Settings
+from aigc.uploads.rules import RulesError
 from infra.components.function import function_url
 from infra.components.storage import LEDGER_DAYS
 from infra.stack import packaged_rules

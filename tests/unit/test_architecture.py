@@ -29,6 +29,9 @@ LAYERS = {
     "functions/aigc/jobs": BASE
     | {"aigc.jobs", "aigc.labels", "aigc.tasks"}
     | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"},
+    "functions/aigc/uploads": BASE
+    | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
+    | {"aigc.pictures", "aigc.places"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
     | {"aigc.destinations", "aigc.logs", "aigc.pictures", "aigc.places", "aigc.settings"}
@@ -37,7 +40,14 @@ LAYERS = {
     | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"}
     | {"aigc.destinations"},
     "infra": BASE
-    | {"infra", "aigc.rules", "aigc.settings", "aigc.jobs.buckets", "aigc.signing", "aigc.tasks"},
+    | {
+        "infra",
+        "aigc.uploads.rules",
+        "aigc.settings",
+        "aigc.jobs.buckets",
+        "aigc.signing",
+        "aigc.tasks",
+    },
     "localcloud": {"localcloud"},
 }
 """Folder → which of our modules its modules may import."""

@@ -120,7 +120,7 @@ def read_object(key: str, runtime: Runtime) -> InboxObject | None:
     except ValueError as reason:
         raise UnwantedError(f"its key {reason}", "unusable_key") from None
     try:
-        peek = runtime.inbox.peek(key, HEAD)
+        peek = runtime.buckets.inbox.peek(key, HEAD)
     except RefusedError as error:
         if error.code not in UNREADABLE_CODES:
             raise
@@ -138,11 +138,11 @@ def take_in(read: InboxObject, rules: Rules, runtime: Runtime, request_id: str =
         orders = orders_of(read, rules, runtime, read.job_id, request_id)
     except (UnwantedError, BadPictureError, InvalidRequestError) as error:
         entry = with_fields(read.entry("none", runtime), reason=_reason(error), detail=str(error))
-        Entries(runtime.bucket).write(entry)
+        Entries(runtime.ledger.bucket).write(entry)
         return TakenIn(entry)
     are_new = [accept(order, runtime).is_new for order in orders]
     entry = with_fields(read.entry("job", runtime), jobs=tuple(map(_job, orders)))
-    Entries(runtime.bucket).write(entry)
+    Entries(runtime.ledger.bucket).write(entry)
     return TakenIn(entry, is_new=any(are_new))
 
 
@@ -159,7 +159,7 @@ def take_in_again(read: InboxObject, rules: Rules, runtime: Runtime) -> list[Ent
     for order in orders_of(read, rules, runtime, lambda _rule: fresh_id(runtime.now())):
         accept(replace(order, is_repeatable=False), runtime)
         entry = with_fields(read.entry("redo", runtime), jobs=(_job(order),))
-        Entries(runtime.bucket).write(entry)
+        Entries(runtime.ledger.bucket).write(entry)
         entries.append(entry)
     return entries
 
@@ -199,7 +199,7 @@ def _order(rule: Rule, read: InboxObject, job_id: str, request_id: str, runtime:
             request_id=request_id,
         ),
         output_location=rule.output_location(read.key, job_id=job_id, today=runtime.now()),
-        priority=getattr(task, "tasks_priority", None) or 0,
+        priority=task.tasks_priority or 0,
     )
 
 

@@ -49,7 +49,7 @@ class Reconciliation:
     def __init__(self, rules: Rules, runtime: Runtime) -> None:
         self._rules = rules
         self._runtime = runtime
-        self._entries = Entries(runtime.bucket)
+        self._entries = Entries(runtime.ledger.bucket)
         self._dates: Mapping[str, datetime] = rule_dates(rules, runtime)
         self._unsettled: dict[str, list[EntryName]] = {}
 
@@ -58,7 +58,7 @@ class Reconciliation:
 
         Entries for objects that are older than their rules are written here.
         """
-        page = self._runtime.inbox.list("", after, PAGE)
+        page = self._runtime.buckets.inbox.list("", after, PAGE)
         old = [listed for listed, names in self._open(page) if not self._sort(listed, names)]
         for begin in range(0, len(old), AT_ONCE):
             entries = [self._before(listed) for listed in old[begin : begin + AT_ONCE]]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
@@ -18,9 +20,11 @@ from aigc.wire import Wire
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from aigc.tasks.kind import Task
+
+PACKAGED = Path(__file__).parents[2] / "rules.json"
+"""The rules in the zip of the functions."""
 
 UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
 """Events of COS that are uploads to every rule."""
@@ -240,7 +244,8 @@ def load_rules(path: Path) -> Rules:
     return Rules.parse(raw)
 
 
-def packaged_rules(path: Path) -> Rules:
+@functools.cache
+def packaged_rules(path: Path = PACKAGED) -> Rules:
     """Read the rules that lie beside the handlers, checked when they were packed."""
     if not path.exists():
         return Rules()

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aigc.logs import invocation, note
 from aigc.triggers.cos import CosEvent
 from aigc.uploads.events import process
-from aigc.uploads.rules import Rules, packaged_rules
+from aigc.uploads.rules import packaged_rules
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
+    from aigc.uploads.rules import Rules
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, int]:
     """Take in the objects of one event."""
     with invocation(context):
-        return handle(CosEvent.parse(event), rules=_rules(), runtime=_runtime(context))
+        return handle(CosEvent.parse(event), rules=packaged_rules(), runtime=_runtime(context))
 
 
 def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]:
@@ -35,12 +34,7 @@ def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]
     return dict(processed.counts)
 
 
-@functools.cache
-def _rules() -> Rules:
-    return packaged_rules(Path(__file__).with_name("rules.json"))
-
-
 def _runtime(context: dict[str, Any]) -> Runtime:
-    from aigc.cloud.runtime import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
+    from aigc.bootstrap import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
 
     return build_runtime(context)

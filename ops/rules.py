@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aigc.errors import InvalidRequestError
+from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import utc_now
-from aigc.jobs.runtime import STAGING
 from aigc.places import checked_key
 from aigc.tasks.kind import ApiCall, Submission
 from aigc.tasks.kinds import KINDS

@@ -54,8 +54,8 @@ Reason = Literal[
 """Why an object has no job."""
 
 _LONGEST_STEM = LONGEST_KEY - 90
-_CUT = 600
-"""Bytes that the stem keeps of a key that is too long."""
+_DIGEST = 34
+"""Characters of a digest in a stem, with the mark before it."""
 
 _ESCAPES = str.maketrans({" ": '"0', "!": '"1', '"': '"2'})
 _NAME = re.compile(
@@ -146,10 +146,10 @@ class Entries:
         except ValidationError:
             raise BadRecordError(f"the entry {name.key} cannot be read") from None
 
-    def between(self, after: str, last: str) -> Iterator[EntryName]:
-        """List the entries of the keys behind `after`, up to the key `last`."""
-        marker = f"{PREFIX}{stem_of(after)}!~" if after else ""
-        highest = stem_of(last)
+    def between(self, first: str, last: str) -> Iterator[EntryName]:
+        """List the entries of the keys from `first` to `last`."""
+        marker = PREFIX + _cut(first.translate(_ESCAPES), _LONGEST_STEM)
+        highest = last.translate(_ESCAPES)
         while page := self._store.list(PREFIX, marker, PAGE):
             for listed in page:
                 name = EntryName.parse(listed.key)
@@ -175,15 +175,19 @@ def stem_of(key: str) -> str:
         checked_key(key)
     except ValueError:
         return _digest_stem("", key)
-    encoded = stem.encode()
-    if len(encoded) <= _LONGEST_STEM:
+    if len(stem.encode()) <= _LONGEST_STEM:
         return stem
-    return _digest_stem(encoded[:_CUT].decode(errors="ignore"), key)
+    return _digest_stem(_cut(stem, _LONGEST_STEM - _DIGEST), key)
 
 
 def _digest_stem(begin: str, key: str) -> str:
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
-    return f'{begin}"9{digest[:32]}'
+    return f'{begin}"9{digest[: _DIGEST - 2]}'
+
+
+def _cut(text: str, size: int) -> str:
+    """Return the beginning of a text that has at most so many bytes."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
 def content_of(etag: str) -> str:

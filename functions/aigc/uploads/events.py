@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import id_from
-from aigc.jobs.runtime import STAGING
 from aigc.jobs.settle import on_stored
 from aigc.uploads.entries import Entries, EntryJob
 from aigc.uploads.intake import TakenIn, UnwantedError, read_object, take_in
@@ -115,12 +115,12 @@ def _of_earlier_version(
     update can have such a job.
     """
     job_id = id_from("upload", created.bucket, read.key, created.occurrence)
-    if runtime.ledger.read(job_id) is None:
+    if runtime.ledger.records.read(job_id) is None:
         return None
     applied = rules.select(read.facts).applied
     jobs = (EntryJob(rule=applied[0].name if applied else "", id=job_id),)
     entry = with_fields(read.entry("job", runtime), jobs=jobs)
-    Entries(runtime.bucket).write(entry)
+    Entries(runtime.ledger.bucket).write(entry)
     return TakenIn(entry)
 
 

@@ -123,7 +123,7 @@ def read_object(key: str, runtime: Runtime) -> InboxObject | None:
     except ValueError as reason:
         raise UnwantedError(f"its key {reason}", "unusable_key") from None
     try:
-        peek = runtime.inbox.peek(key, HEAD)
+        peek = runtime.buckets.inbox.peek(key, HEAD)
     except RefusedError as error:
         if error.code not in UNREADABLE_CODES:
             raise
@@ -141,13 +141,13 @@ def take_in(read: InboxObject, rules: Rules, runtime: Runtime, request_id: str =
         plan = plan_of(read, rules, runtime, read.job_id, request_id)
     except (UnwantedError, BadPictureError, InvalidRequestError) as error:
         entry = with_fields(read.entry("none", runtime), reason=_reason(error), detail=str(error))
-        Entries(runtime.bucket).write(entry)
+        Entries(runtime.ledger.bucket).write(entry)
         return TakenIn(entry)
     are_new = [accept(order, runtime).is_new for order in plan.orders]
     entry = with_fields(
         read.entry("job", runtime), jobs=tuple(map(_job, plan.orders)), detail=plan.detail
     )
-    Entries(runtime.bucket).write(entry)
+    Entries(runtime.ledger.bucket).write(entry)
     return TakenIn(entry, is_new=any(are_new))
 
 
@@ -164,7 +164,7 @@ def take_in_again(read: InboxObject, rules: Rules, runtime: Runtime) -> list[Ent
     for order in plan_of(read, rules, runtime, lambda _rule: fresh_id(runtime.now())).orders:
         accept(replace(order, is_repeatable=False), runtime)
         entry = with_fields(read.entry("redo", runtime), jobs=(_job(order),))
-        Entries(runtime.bucket).write(entry)
+        Entries(runtime.ledger.bucket).write(entry)
         entries.append(entry)
     return entries
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os.path
 import re
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from aigc.errors import AigcError, InvalidRequestError
+from aigc.jobs.buckets import cos_object
 from aigc.jobs.job import OutputLocation
-from aigc.jobs.runtime import cos_object
 from aigc.places import LONGEST_BEGIN, RESERVED, checked_key, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import explain, snake
 from aigc.tasks.kinds import KINDS
@@ -39,12 +41,14 @@ from aigc.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from typing_extensions import Self
 
     from aigc.tasks.kind import Task
     from aigc.uploads.conditions import UploadFacts
+
+PACKAGED = Path(__file__).parents[2] / "rules.json"
+"""The rules in the zip of the functions."""
 
 UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
 """Events of COS that are uploads to every rule."""
@@ -400,6 +404,10 @@ class Rules(Wire):
         """Return whether a rule could match an upload with this key."""
         return not key.startswith(RESERVED) and any(rule.fits_key(key) for rule in self.rule)
 
+    def repeats(self, key: str) -> bool:
+        """Return whether a rule that could concern this key takes each upload as another job."""
+        return any(rule.repeat and rule.fits_key(key) for rule in self.rule)
+
     def for_event(self, event: str) -> Rules:
         """Return the rules to which an event of COS is an upload.
 
@@ -482,7 +490,8 @@ def load_rules(path: Path) -> Rules:
     return Rules.parse(raw)
 
 
-def packaged_rules(path: Path) -> Rules:
+@functools.cache
+def packaged_rules(path: Path = PACKAGED) -> Rules:
     """Read the rules that lie beside the handlers, checked when they were packed."""
     if not path.exists():
         return Rules()

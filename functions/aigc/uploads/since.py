@@ -63,7 +63,7 @@ def rule_dates(rules: Rules, runtime: Runtime) -> Mapping[str, datetime]:
     known = runtime.memory.of(KnownDates).dates
     selections = {rule.name: selection_of(rule) for rule in rules.rule}
     if not known.keys() >= set(selections.values()):
-        known |= _read_dates(runtime.bucket)
+        known |= _read_dates(runtime.ledger.bucket)
     for selection in set(selections.values()) - known.keys():
         now = runtime.now()
         runtime.ledger.write_note(f"{SINCE}{selection}/{milliseconds(now):013d}")

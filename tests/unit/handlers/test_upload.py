@@ -62,7 +62,7 @@ def entries(world: World) -> list[Entry]:
 
 def jobs(world: World) -> list[Job]:
     ledger = world.runtime().ledger
-    found = [ledger.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
+    found = [ledger.records.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
     return [job for job in found if job is not None]
 
 
@@ -194,7 +194,7 @@ def test_event_that_an_earlier_version_has_taken_in_makes_no_other_job(world: Wo
     old_id = id_from("upload", created.bucket, created.key, created.occurrence)
     handle(world, uploaded(world, "post"))
     [other] = jobs(world)
-    world.runtime().ledger.write_new(with_fields(other, id=old_id))
+    world.runtime().ledger.records.write_new(with_fields(other, id=old_id))
 
     counts = handle(world, event)
 

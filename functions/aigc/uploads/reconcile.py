@@ -1,0 +1,167 @@
+"""Reconciliation: take in the uploads that no event reported.
+
+The sweep walks the inbox in order of keys and compares each page with the entries of the same
+keys: two listings for a thousand objects. An object whose content has an entry is settled. Events
+make that an upload is taken in early; that it is taken in does not depend on them.
+
+Listings are late, so an entry that seems to be missing is read by its key before the object is
+taken in. An object that is taken in twice finds its jobs, since their ids follow from its content.
+
+An object that was written again with the same content has an older entry. It is read once, and
+taken in only if its own metadata changed; otherwise the entry is written again for the new time.
+An object that lay in the inbox before a rule concerned it gets an entry that says so. With that
+entry it is not taken in later either, for example when it is copied onto itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aigc.uploads.entries import PAGE, Entries, Entry, content_of, name_of, seconds, stem_of
+from aigc.uploads.intake import UnwantedError, read_object, take_in
+from aigc.uploads.since import rule_dates, rules_at
+from aigc.wire import with_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from aigc.jobs.ports import Listed
+    from aigc.jobs.runtime import Runtime
+    from aigc.uploads.entries import EntryName, Kind, Reason
+    from aigc.uploads.intake import InboxObject, TakenIn
+    from aigc.uploads.rules import Rules
+
+logger = logging.getLogger("aigc.uploads")
+
+GRACE_S = 180
+"""Seconds after an upload in which only its event takes it in. Nothing depends on this value."""
+
+AT_ONCE = 16
+"""Entries that are written at the same time."""
+
+
+class Reconciliation:
+    """A comparison of the inbox with the entries, a page at a time."""
+
+    def __init__(self, rules: Rules, runtime: Runtime) -> None:
+        self._rules = rules
+        self._runtime = runtime
+        self._entries = Entries(runtime.ledger.bucket)
+        self._dates: Mapping[str, datetime] = rule_dates(rules, runtime)
+        self._unsettled: dict[str, list[EntryName]] = {}
+
+    def page(self, after: str) -> Sequence[Listed]:
+        """List the objects behind a key, at most `PAGE`, and compare them with their entries.
+
+        Entries for objects that are older than their rules are written here.
+        """
+        page = self._runtime.buckets.inbox.list("", after, PAGE)
+        old = [listed for listed, names in self._open(page) if not self._sort(listed, names)]
+        for begin in range(0, len(old), AT_ONCE):
+            entries = [self._before(listed) for listed in old[begin : begin + AT_ONCE]]
+            self._runtime.parallel(*(_writing(self._entries, entry) for entry in entries))
+        return page
+
+    def check(self, listed: Listed) -> bool:
+        """Take in an object of the last page if it is not settled; return whether it was new."""
+        names = self._unsettled.pop(listed.key, None)
+        if names is None or self._is_settled_by_key(listed):
+            return False
+        try:
+            read = read_object(listed.key, self._runtime)
+        except UnwantedError as error:
+            self._entries.write(self._refusal(listed, error.reason, str(error)))
+            return False
+        if read is None or self._is_unchanged(listed, read, names):
+            return False
+        taken = take_in(read, rules_at(read.modified, self._rules, self._dates), self._runtime)
+        _log(taken)
+        return taken.is_new
+
+    def _open(self, page: Sequence[Listed]) -> list[tuple[Listed, list[EntryName]]]:
+        """Return the objects of a page that a rule may concern and that are not settled."""
+        concerned = [
+            listed
+            for listed in page
+            if self._rules.may_concern(listed.key) and not listed.key.endswith("/")
+        ]
+        if not concerned:
+            return []
+        names_of: dict[str, list[EntryName]] = {}
+        for name in self._entries.between(concerned[0].key, concerned[-1].key):
+            names_of.setdefault(name.stem, []).append(name)
+        by_object = ((listed, names_of.get(stem_of(listed.key), [])) for listed in concerned)
+        return [(listed, names) for listed, names in by_object if not _settles(names, listed)]
+
+    def _sort(self, listed: Listed, names: list[EntryName]) -> bool:
+        """Note an object for `check` unless it is very new; return False if it is too old."""
+        latest = self._runtime.now() - timedelta(seconds=GRACE_S)
+        if listed.modified > latest:
+            return True
+        if not rules_at(listed.modified, self._rules, self._dates).may_concern(listed.key):
+            return False
+        self._unsettled[listed.key] = names
+        return True
+
+    def _is_settled_by_key(self, listed: Listed) -> bool:
+        name = name_of(listed.key, listed.etag, listed.modified, "job")
+        return self._entries.read(name) is not None
+
+    def _is_unchanged(self, listed: Listed, read: InboxObject, names: list[EntryName]) -> bool:
+        """Whether the object has an entry for the same content, written before a copy of it.
+
+        If so, the entry is written again with the time of the copy.
+        """
+        older = [name for name in _same_content(names, listed) if name.kind != "redo"]
+        if not older or read.peek.etag != listed.etag or self._rules.repeats(listed.key):
+            return False
+        entry = self._entries.read(max(older, key=lambda name: name.time))
+        if entry is None or (entry.kind != "before" and entry.metadata != read.metadata_digest):
+            return False
+        self._entries.write(
+            with_fields(entry, modified=listed.modified, noted_at=self._runtime.now())
+        )
+        return True
+
+    def _before(self, listed: Listed) -> Entry:
+        detail = "it lay in the inbox before a rule concerned it"
+        return self._refusal(listed, "before_rule", detail, "before")
+
+    def _refusal(self, listed: Listed, reason: Reason, detail: str, kind: Kind = "none") -> Entry:
+        return Entry(
+            key=listed.key,
+            etag=listed.etag,
+            size=listed.size,
+            modified=listed.modified,
+            kind=kind,
+            noted_at=self._runtime.now(),
+            reason=reason,
+            detail=detail,
+        )
+
+
+def _same_content(names: list[EntryName], listed: Listed) -> list[EntryName]:
+    content = content_of(listed.etag)
+    return [name for name in names if name.content == content]
+
+
+def _settles(names: list[EntryName], listed: Listed) -> bool:
+    """Whether one of the entries is about this content, and not older than the object."""
+    return any(
+        name.kind != "redo" and name.time >= seconds(listed.modified)
+        for name in _same_content(names, listed)
+    )
+
+
+def _writing(entries: Entries, entry: Entry) -> Callable[[], None]:
+    return lambda: entries.write(entry)
+
+
+def _log(taken: TakenIn) -> None:
+    entry = taken.entry
+    jobs = [job.id for job in entry.jobs]
+    fields = {"key": entry.key, "size": entry.size, "jobs": jobs, "reason": entry.detail}
+    logger.info("upload_reconciled", extra={**fields, "is_new": taken.is_new})

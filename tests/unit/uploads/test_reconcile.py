@@ -1,0 +1,331 @@
+"""Uploads that no event reported are found by a walk through the inbox, and nothing else is."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aigc.errors import RefusedError
+from aigc.uploads.entries import Entries, Entry, EntryName, stem_of
+from aigc.uploads.reconcile import GRACE_S, Reconciliation
+from aigc.uploads.rules import Rules
+from tests.fakes import START, InMemoryStore, World, build_world, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aigc.jobs.ports import Listed, Peek
+
+TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse"}
+LATER_S = GRACE_S + 1
+
+
+def rules(**changes: Any) -> Rules:
+    rule = {"name": "any", "prefix": "photos/", "kind": "vod.image", "task": TASK} | changes
+    return Rules.parse({"rule": [rule]})
+
+
+RULES = rules()
+
+
+@pytest.fixture
+def world() -> World:
+    """Return a world whose rules have existed for an hour."""
+    world = build_world()
+    reconcile(world)
+    world.clock.pass_time(3600)
+    return world
+
+
+def reconcile(world: World, wanted: Rules = RULES) -> int:
+    """Walk through the whole inbox; return how many new jobs there are."""
+    walk = Reconciliation(wanted, world.runtime())
+    new, after = 0, ""
+    while page := walk.page(after):
+        new += sum(walk.check(listed) for listed in page)
+        after = page[-1].key
+    return new
+
+
+def upload(world: World, key: str = "photos/cat.png", data: bytes | None = None) -> None:
+    world.inbox.put(key, picture() if data is None else data, "image/png")
+    world.clock.pass_time(LATER_S)
+
+
+def entries(world: World) -> list[Entry]:
+    return [
+        Entry.model_validate_json(body)
+        for key, (body, _) in world.store.objects.items()
+        if key.startswith("uploads/")
+    ]
+
+
+def test_upload_without_an_event_is_taken_in(world: World) -> None:
+    upload(world)
+
+    assert reconcile(world) == 1
+    assert len(world.vendor.tasks) == 1
+
+
+def test_upload_is_taken_in_once(world: World) -> None:
+    upload(world)
+
+    assert [reconcile(world) for _ in range(3)] == [1, 0, 0]
+    assert len(world.vendor.tasks) == 1
+
+
+def test_upload_is_left_to_its_event_for_some_minutes(world: World) -> None:
+    world.inbox.put("photos/cat.png", picture(), "image/png")
+
+    assert reconcile(world) == 0
+    world.clock.pass_time(LATER_S)
+    assert reconcile(world) == 1
+
+
+def test_settled_object_costs_no_request_of_its_own(world: World) -> None:
+    for number in range(20):
+        upload(world, f"photos/{number}.png")
+    reconcile(world)
+    world.store.requests.clear()
+    world.inbox.requests.clear()
+
+    reconcile(world)
+
+    assert world.store.requests == ["list uploads/"]
+    assert world.inbox.requests == ["list ", "list "]
+
+
+def test_object_that_lay_there_before_the_stack_is_not_taken_in() -> None:
+    world = build_world()
+    upload(world)
+
+    assert reconcile(world) == 0
+    world.clock.pass_time(3600)
+    assert reconcile(world) == 0
+    assert [entry.reason for entry in entries(world)] == ["before_rule"]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"prefix": ""}, {"suffix": [".png", ".jpg"]}, {"repeat": True}], ids=str
+)
+def test_object_that_lay_there_before_a_wider_rule_is_not_taken_in(
+    world: World, changes: dict[str, Any]
+) -> None:
+    narrow = rules(suffix=[".jpg"])
+    upload(world, "photos/cat.png")
+    upload(world, "photos/dog.jpg")
+    assert reconcile(world, narrow) <= 1
+
+    assert reconcile(world, rules(**({"suffix": [".jpg"]} | changes))) == 0
+    assert len(world.vendor.tasks) <= 1
+
+
+def test_renamed_rule_is_no_new_rule(world: World) -> None:
+    upload(world)
+
+    assert reconcile(world, rules(name="other")) == 1
+
+
+@pytest.mark.parametrize(("since_s", "new"), [(-3600, 1), (3600, 0)])
+def test_setting_replaces_the_dates_of_rules(since_s: float, new: int) -> None:
+    world = build_world(inbox_since=START + timedelta(seconds=since_s))
+    upload(world)
+
+    assert reconcile(world) == new
+
+
+@pytest.mark.parametrize("objects_are", ["known", "before the rule"])
+def test_copies_of_an_object_onto_itself_cost_nothing(objects_are: str) -> None:
+    world = build_world()
+    if objects_are == "known":
+        reconcile(world)
+        world.clock.pass_time(1)
+    for number in range(50):
+        world.inbox.put(f"photos/{number}.png", picture(), "image/png")
+    world.clock.pass_time(LATER_S)
+    reconcile(world)
+    billed = len(world.vendor.tasks)
+    for number in range(50):
+        world.inbox.put(f"photos/{number}.png", picture(), "image/png")
+        world.inbox.headers[f"photos/{number}.png"]["x-cos-storage-class"] = "STANDARD_IA"
+    world.clock.pass_time(LATER_S)
+
+    assert reconcile(world) == 0
+    assert len(world.vendor.tasks) == billed
+    world.inbox.requests.clear()
+    reconcile(world)
+    assert world.inbox.requests == ["list ", "list "]
+
+
+def test_other_metadata_of_ours_is_another_job(world: World) -> None:
+    upload(world)
+    reconcile(world)
+    world.inbox.put("photos/cat.png", picture(), "image/png")
+    world.inbox.headers["photos/cat.png"]["x-cos-meta-aigc-prompt"] = "in blue"
+    world.clock.pass_time(LATER_S)
+
+    assert [reconcile(world), reconcile(world)] == [1, 0]
+
+
+def test_other_content_is_another_job(world: World) -> None:
+    upload(world)
+    reconcile(world)
+    upload(world, data=picture(40, 40))
+
+    assert [reconcile(world), reconcile(world)] == [1, 0]
+
+
+def test_rule_that_repeats_takes_in_a_copy(world: World) -> None:
+    repeating = rules(repeat=True)
+    reconcile(world, repeating)
+    world.clock.pass_time(1)
+    upload(world)
+    upload(world)
+
+    assert [reconcile(world, repeating), reconcile(world, repeating)] == [1, 0]
+    upload(world)
+    assert [reconcile(world, repeating), reconcile(world, repeating)] == [1, 0]
+
+
+def test_object_that_is_no_upload_gets_no_entry(world: World) -> None:
+    for key in ("photos/", ".aigc/cat.png", "other/cat.png"):
+        upload(world, key)
+
+    assert reconcile(world) == 0
+    assert entries(world) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "reason"),
+    [
+        ("photos/a.txt", b"%PDF-1.7", "not_an_image"),
+        ("photos/empty.png", b"", "empty"),
+        ("photos/../a.png", None, "unusable_key"),
+        ("photos/a\tb.png", None, "unusable_key"),
+    ],
+)
+def test_object_that_cannot_become_a_job_is_read_once(
+    world: World, key: str, data: bytes | None, reason: str
+) -> None:
+    upload(world, key, data)
+    reconcile(world)
+    world.inbox.requests.clear()
+
+    reconcile(world)
+
+    assert [entry.reason for entry in entries(world)] == [reason]
+    assert [request for request in world.inbox.requests if "peek" in request] == []
+
+
+class ArchivedInbox(InMemoryStore):
+    """A bucket whose objects were archived."""
+
+    def peek(self, key: str, size: int) -> Peek | None:
+        super().peek(key, size)
+        raise RefusedError("get", code="InvalidObjectState")
+
+
+def test_archived_object_is_unreadable_and_stops_no_other(world: World) -> None:
+    world.inbox = ArchivedInbox(world.clock)
+    upload(world)
+
+    assert [reconcile(world), reconcile(world)] == [0, 0]
+    assert [entry.reason for entry in entries(world)] == ["unreadable"]
+    assert len([request for request in world.inbox.requests if "peek" in request]) == 1
+
+
+class LateListing(InMemoryStore):
+    """A ledger whose listings lack the entries."""
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        listing = super().list(prefix, after, limit)
+        return [] if prefix == "uploads/" else listing
+
+
+def test_entry_that_a_late_listing_lacks_is_read_by_its_key(world: World) -> None:
+    late = LateListing(world.clock)
+    world.store = late
+    reconcile(world)
+    world.clock.pass_time(1)
+    upload(world)
+    reconcile(world)
+    late.requests.clear()
+
+    assert reconcile(world, rules(name="renamed")) == 0
+    assert not any(request.startswith("create ") for request in late.requests)
+
+
+def test_long_keys_are_settled_too(world: World) -> None:
+    keys = [f"photos/{'猫' * 270}{number}.png" for number in range(3)]
+    for key in (*keys, "photos/a.png", "photos/猫.png"):
+        upload(world, key)
+
+    reconcile(world)
+
+    assert reconcile(world) == 0
+    assert len(entries(world)) == 5
+    assert all(len(key.encode()) <= 850 for key in world.ledger_keys())
+
+
+def test_three_hundred_of_many_objects_are_found_in_one_pass(world: World) -> None:
+    for number in range(5000):
+        world.inbox.put(f"photos/{number:06d}.png", picture(), "image/png")
+    note_all(world)
+    for number in range(0, 5000, 17):
+        key = f"photos/{number:06d}-new.png"
+        world.inbox.put(key, b"no picture", "image/png")
+    world.clock.pass_time(LATER_S)
+    world.inbox.requests.clear()
+    world.store.requests.clear()
+
+    reconcile(world)
+
+    listings = [
+        request
+        for request in (*world.inbox.requests, *world.store.requests)
+        if request in {"list ", "list uploads/"}
+    ]
+    reasons = [entry.reason for entry in entries(world) if entry.reason]
+    assert reasons == ["not_an_image"] * 295
+    assert len(listings) <= 2 * 6 + 2
+
+
+def note_all(world: World) -> None:
+    """Write an entry for each object of the inbox, as if its event had arrived."""
+    for listed in world.inbox.objects:
+        [found] = world.inbox.list(listed, "", 1)
+        entry = Entry(
+            key=found.key,
+            etag=found.etag,
+            size=found.size,
+            modified=found.modified,
+            kind="job",
+            noted_at=world.clock.now(),
+        )
+        Entries(world.store).write(entry)
+
+
+KEYS = ("a", "a b", "a!", 'a"', "a#b", "a/b", "a0", "A", "猫", "a//b", "a-b", "a.b", "b", "~", "é")
+
+
+def test_stems_have_the_order_of_their_keys() -> None:
+    names = [f"{stem_of(key)}!{'0' * 16}" for key in sorted(KEYS, key=str.encode)]
+
+    assert names == sorted(names, key=str.encode)
+
+
+def test_name_of_an_entry_is_read_back() -> None:
+    name = EntryName(stem_of("a! b/猫.png"), "0123456789abcdef", 1_795_000_000, "job")
+
+    assert EntryName.parse(name.key) == name
+    assert EntryName.parse("uploads/something") is None
+
+
+def test_time_of_an_object_is_compared_in_seconds(world: World) -> None:
+    moment = datetime(2026, 11, 20, 13, 0, 0, 700_000, tzinfo=timezone.utc)
+    world.clock.moment = moment
+    upload(world)
+
+    assert [reconcile(world), reconcile(world)] == [1, 0]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.errors import InvalidRequestError
 from aigc.tasks.fields import snake
+from aigc.tasks.kinds import KINDS
 from aigc.uploads.conditions import can_end_alike, one_contains_other
 from aigc.uploads.parameters import filled, paths_of
 from aigc.uploads.templates import is_placeholder, placeholders
@@ -22,6 +23,8 @@ def problem_of(rule: Rule, earlier: Sequence[Rule]) -> str:
     """Return what is wrong with a rule behind these others; empty if nothing is."""
     if any(other.name == rule.name for other in earlier):
         return "name: used twice; allowed: a unique name"
+    if rule.is_batch:
+        return _never_reached(rule, earlier) or _wrong_defaults(rule)
     return (
         _never_reached(rule, earlier)
         or _wrong_task(rule)
@@ -91,6 +94,17 @@ def _wrong_task(rule: Rule) -> str:
     return ""
 
 
+def _wrong_defaults(rule: Rule) -> str:
+    """Check the names of the parameters that lines may leave out; each line is checked later."""
+    if not rule.task:
+        return ""
+    if not rule.kind:
+        return "task: a batch has parameters for a kind; allowed: `kind` beside it, or no `task`"
+    known = KINDS[rule.kind].model.model_fields
+    unknown = next((name for name in rule.task if name not in known), None)
+    return (unknown and f"task: {unknown}: there is no such field; allowed: {', '.join(known)}") or ""
+
+
 def _refusal(rule: Rule, parameters: Mapping[str, Any]) -> InvalidRequestError | None:
     try:
         rule.validated(parameters, "cos://inbox/picture.png")
@@ -152,6 +166,7 @@ def _same_results(rule: Rule, earlier: Sequence[Rule]) -> str:
     for other in earlier:
         if (
             other.continues
+            and not other.is_batch
             and other.place == rule.place
             and not (other.keeps_results_of_each_job and rule.keeps_results_of_each_job)
             and _can_both_match(other, rule)

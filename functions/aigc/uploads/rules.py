@@ -36,7 +36,7 @@ from aigc.uploads.templates import (
     fill,
     placeholders,
 )
-from aigc.wire import Wire
+from aigc.wire import Wire, with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -55,6 +55,15 @@ UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
 
 EventName = Literal["Copy", "Origin", "Replication"]
 """Events of COS that are uploads to a rule that names them."""
+
+BATCH_SUFFIXES = (".jobs.jsonl", ".jobs.csv")
+"""Ends of the keys of batches, unless their rule names others."""
+
+BATCH_PRIORITY = -5
+"""Priority of the jobs of a batch, unless their rule or line says otherwise: below single calls."""
+
+_OF_IMAGES = ("content_type", "continues", "results_name", "replaces", "images", "output_format")
+"""Fields that a rule for batches does not have."""
 
 PROMPT = "prompt"
 """Name of the metadata that replaces the prompt of a rule."""
@@ -77,6 +86,8 @@ class Rule(Wire):
     """The task for the uploads that meet its conditions."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    type: Literal["image", "batch"] = "image"
+    """`batch`: the upload is a file whose lines become jobs."""
     prefix: str = ""
     """Prefix of the object's key; empty: the whole bucket."""
     suffix: tuple[str, ...] = ()
@@ -93,7 +104,8 @@ class Rule(Wire):
     """Name of a header `x-cos-meta-aigc-<name>` → patterns, one of which its value matches."""
     continues: bool = Field(default=False, alias="continue")
     """Whether later rules may match the same upload too, each for a job of its own."""
-    kind: str
+    kind: str = ""
+    """Kind of the task; required for images. For a batch, the kind of lines that name none."""
     results: str | None = None
     """Prefix of the results' keys, a template; None is `{folder}`."""
     results_name: str | None = None
@@ -120,7 +132,7 @@ class Rule(Wire):
     @field_validator("kind")
     @classmethod
     def _is_known(cls, kind: str) -> str:
-        if kind not in KINDS:
+        if kind and kind not in KINDS:
             raise ValueError(f"allowed: {', '.join(KINDS)}")
         return kind
 
@@ -205,6 +217,25 @@ class Rule(Wire):
         check_templates(parameters)
         return parameters
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_suffixes_of_batches(cls, raw: Any) -> Any:  # noqa: ANN401  out of TOML
+        if isinstance(raw, dict) and raw.get("type") == "batch" and not raw.get("suffix"):
+            return {**raw, "suffix": BATCH_SUFFIXES}
+        return raw
+
+    @model_validator(mode="after")
+    def _suits_its_type(self) -> Self:
+        if not self.is_batch:
+            if not self.kind:
+                raise ValueError(f"kind is required; allowed: {', '.join(KINDS)}")
+            return self
+        if not all(suffix.endswith((".jsonl", ".csv")) for suffix in self.suffix):
+            raise ValueError("suffix: a batch ends with .jsonl or .csv")
+        if wrong := [name for name in _OF_IMAGES if name in self.model_fields_set]:
+            raise ValueError(f"a batch takes no {', '.join(map(_written, wrong))}")
+        return self
+
     @model_validator(mode="after")
     def _can_match(self) -> Self:
         if None not in (self.min_bytes, self.max_bytes) and self.min_bytes > self.max_bytes:  # type: ignore[operator]
@@ -215,6 +246,11 @@ class Rule(Wire):
         ):
             raise ValueError(f"a glob matches no key that begins with {self.prefix!r}")
         return self
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether an upload is a file of lines."""
+        return self.type == "batch"
 
     @property
     def listens_on(self) -> str:
@@ -318,6 +354,25 @@ class Rule(Wire):
                 allowed=allowed,
             )
         return OutputLocation(prefix=prefix, name=name)
+
+    def batch_folder(self, upload: UploadFacts, *, batch_id: str, today: datetime) -> str:
+        """Return the folder for the results of a batch; `{folder}{name}/` by default.
+
+        Raises:
+            InvalidRequestError: As for the results of an image.
+        """
+        located = with_fields(
+            self, results=self.results or "{folder}{name}/", results_name="{name}"
+        )
+        return located.output_location(upload, job_id=batch_id, today=today).prefix
+
+    def defaults(self, upload: UploadFacts, *, batch_id: str, today: datetime) -> dict[str, Any]:
+        """Return the parameters for the lines of a batch that do not set them.
+
+        Raises:
+            InvalidRequestError: A template cannot be filled.
+        """
+        return filled(self.task, self._values(upload, batch_id, today))
 
     def _file_name(self, values: Mapping[str, str], job_id: str) -> str:
         name = values["name"]
@@ -517,7 +572,11 @@ def _explain(error: ValidationError, raw: object) -> str:
 
 def fields_of_a_rule() -> list[str]:
     """Return the fields of a rule as they are written in TOML."""
-    return [field.alias or name for name, field in Rule.model_fields.items()]
+    return [_written(name) for name in Rule.model_fields]
+
+
+def _written(name: str) -> str:
+    return Rule.model_fields[name].alias or name
 
 
 def _name(raw: Any, number: int) -> str:  # noqa: ANN401  out of TOML

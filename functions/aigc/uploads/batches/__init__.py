@@ -1,0 +1,1 @@
+"""Batches: a file of lines, each of which becomes a job."""

@@ -79,10 +79,10 @@ def sweep(runtime: Runtime) -> SweepReport:
     that ended, and at the end. Two sweeps at once write over each other's state: then some work
     is done twice, or one sweep later.
     """
-    state = with_fields(read_state(runtime.bucket), started_at=runtime.now())
-    _write(state, runtime.bucket)
+    state = with_fields(read_state(runtime.ledger.bucket), started_at=runtime.now())
+    _write(state, runtime.ledger.bucket)
     report, state = take_turns(PARTS, runtime, state)
-    _write(with_fields(state, finished_at=runtime.now()), runtime.bucket)
+    _write(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
     return report
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import functools
 import itertools
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import list_lane, remove_old_cuts
-from aigc.jobs.ledger import OF_A_WEBHOOK, _marker
+from aigc.jobs.ledger.claims import OF_A_WEBHOOK
+from aigc.jobs.ledger.lanes import queue_marker
+from aigc.jobs.ledger.slots import OF_A_SLOT
 from aigc.jobs.results import remove_staged
 from aigc.jobs.settle import settle, store_staged
-from aigc.jobs.slots import OF_A_SLOT
 from aigc.jobs.submission import submit_task
 from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
@@ -24,10 +24,10 @@ from aigc.jobs.webhooks import deliver_due, due_markers
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger import LaneView, Marker
+    from aigc.jobs.ledger.lanes import LaneView, Marker
+    from aigc.jobs.ledger.slots import SlotEntry
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
-    from aigc.jobs.slots import SlotEntry
     from aigc.jobs.turns import Turn
 
 QUEUE_PAGES = 100
@@ -70,11 +70,11 @@ def check_queue(turn: Turn) -> None:
         nonlocal oldest
         oldest = min(oldest, marker.modified)
         if marker.start_by is not None and marker.start_by <= runtime.now():
-            job = runtime.ledger.read(marker.job_id)
+            job = runtime.ledger.records.read(marker.job_id)
             report.moved += job is not None and expire(job, runtime) is not job
 
-    list_queue = functools.partial(runtime.bucket.list, f"lanes/{turn.lane}/waiting/")
-    turn.each(map(_marker, turn.walk(list_queue, pages=QUEUE_PAGES)), check)
+    list_queue = functools.partial(runtime.ledger.lanes.list_queue, turn.lane)
+    turn.each(map(queue_marker, turn.walk(list_queue, pages=QUEUE_PAGES)), check)
     report.waiting += max(turn.progress.total, turn.progress.seen)
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
@@ -82,18 +82,17 @@ def check_queue(turn: Turn) -> None:
 
 def store_unstored(turn: Turn) -> None:
     """Store the pictures of jobs that gave their slot back before they could be stored."""
-    runtime, ledger = turn.runtime, turn.runtime.ledger
+    runtime, records = turn.runtime, turn.runtime.ledger.records
 
     def store(listed: Listed) -> None:
         job_id = listed.key.rpartition("/")[2]
-        job = ledger.read(job_id)
+        job = records.read(job_id)
         if job is None or job.has_ended:
-            ledger.forget_unstored(job_id)
+            records.forget_unstored(job_id)
         elif not job.is_owned(runtime.now()):
             turn.report.moved += settle(job, runtime).revision != job.revision
 
-    list_unstored = functools.partial(runtime.bucket.list, "unstored/")
-    turn.each(turn.walk(list_unstored, pages=PAGES), store)
+    turn.each(turn.walk(records.list_unstored, pages=PAGES), store)
 
 
 def deliver_webhooks(turn: Turn) -> None:
@@ -107,42 +106,26 @@ def forget_claims(turn: Turn) -> None:
 
     Claims on slots and webhooks are removed once no invocation can contend for them.
     """
-    keys = turn.walk(functools.partial(turn.runtime.bucket.list, "claims/"), pages=PAGES)
+    claims = turn.runtime.ledger.claims
+    keys = turn.walk(claims.list_claims, pages=PAGES)
     names = (name for name, _ in itertools.groupby(listed.key.split("/")[1] for listed in keys))
 
     def forget(name: str) -> None:
         if name.startswith((OF_A_SLOT, OF_A_WEBHOOK)):
-            _forget_expired_claim(name, turn.runtime)
+            claims.forget_expired(name)
         else:
             turn.report.forgotten += _forget(name, turn.runtime)
 
     turn.each(names, forget)
 
 
-def _forget_expired_claim(name: str, runtime: Runtime) -> None:
-    """Remove a claim on a slot or a webhook two leases after its last write.
-
-    A claim on a slot stays as long as the slot has its token; a webhook may be sent twice.
-    """
-    keys = runtime.bucket.list(f"claims/{name}/")
-    lease = timedelta(seconds=runtime.settings.lease_s)
-    latest = max((listed.modified for listed in keys), default=runtime.now())
-    if not runtime.ledger.lease_expired(latest + lease):
-        return
-    if name.startswith(OF_A_SLOT):
-        token, lane, number = name.removeprefix(OF_A_SLOT).split("~")
-        if runtime.ledger.slots.has_token(lane, int(number), token):
-            return
-    runtime.bucket.delete(*(listed.key for listed in keys))
-
-
 def _forget(job_id: str, runtime: Runtime) -> bool:
-    job = runtime.ledger.read(job_id)
-    if job is None or not runtime.ledger.is_over(job):
+    job = runtime.ledger.records.read(job_id)
+    if job is None or not runtime.ledger.claims.is_over(job):
         return False
     tally(job, runtime)
     remove_staged(job, runtime)  # before the claims, by which the sweep finds the job
-    runtime.ledger.forget_claims(job)
+    runtime.ledger.claims.forget_claims(job)
     return True
 
 
@@ -157,7 +140,7 @@ def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
 
 def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
     """Move the job of an entry on; None if it does not hold the slot and never will."""
-    job = runtime.ledger.read(entry.job_id)
+    job = runtime.ledger.records.read(entry.job_id)
     if job is None or job.attempt.slot != entry.slot or job.has_ended:
         return _remove_orphaned_entry(entry, job, runtime)
     if job.is_owned(runtime.now()):
@@ -172,8 +155,8 @@ def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) 
     The job may have ended without a release: then the keys of the slot are as old.
     """
     ledger = runtime.ledger
-    is_settled = job is None or ledger.lease_expired(job.updated_at)
-    if not is_settled or not ledger.lease_expired(entry.modified):
+    is_settled = job is None or ledger.lease.has_expired(job.updated_at)
+    if not is_settled or not ledger.lease.has_expired(entry.modified):
         return False
     ledger.slots.forget(entry)
     return None
@@ -194,14 +177,14 @@ def _recover(job: Job, runtime: Runtime) -> Job:
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:
     """Repeat the call under the same session id: VOD takes it, or answers that it has it."""
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    task_id = runtime.ledger.noted_task(claimed)
+    task_id = runtime.ledger.claims.noted_task(claimed)
     if task_id:
         return mark_running(claimed, task_id, runtime)
-    again = claimed.submit_again(runtime.ledger.owned_until())
-    return submit_task(runtime.ledger.write(again), runtime)
+    again = claimed.submit_again(runtime.ledger.lease.owned_until())
+    return submit_task(runtime.ledger.records.write(again), runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:
@@ -212,10 +195,10 @@ def _is_hopeless(job: Job, runtime: Runtime) -> bool:
 
 
 def _give_up(job: Job, runtime: Runtime) -> Job:
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    task_id = runtime.ledger.noted_task(claimed)
+    task_id = runtime.ledger.claims.noted_task(claimed)
     if task_id:
         return mark_running(claimed, task_id, runtime)
     error = JobError(

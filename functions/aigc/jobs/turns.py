@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
 
-from aigc.jobs.ledger import PAGE
+from aigc.jobs.ports import PAGE
 from aigc.jobs.submission import START_S
 from aigc.wire import Record, with_fields
 

@@ -16,6 +16,7 @@ from aigc.errors import CloudError
 from aigc.jobs import recover
 from aigc.jobs.turns import Part, SweepState, take_turns
 from aigc.jobs.webhooks import TIMEOUT_S
+from aigc.uploads import reconcile
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ PARTS = (
         bound=f"{recover.PAGES} pages of 1,000 deliveries",
         work=recover.deliver_webhooks,
         least_s=TIMEOUT_S,
+    ),
+    Part(
+        name="inbox",
+        does="takes in uploads that no event reported",
+        bound=f"{reconcile.PAGES} pages of 1,000 objects",
+        work=reconcile.reconcile_inbox,
     ),
     Part(
         name="claims",

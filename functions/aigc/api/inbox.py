@@ -12,7 +12,7 @@ from aigc.jobs.job import Source
 from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.accounts import Outcome, account_of, accounts, jobs_of
-from aigc.uploads.rules import packaged_rules
+from aigc.uploads.rules import DeployedRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,24 +21,22 @@ if TYPE_CHECKING:
     from aigc.api.openapi import schemas
     from aigc.triggers.http import HttpRequest
     from aigc.uploads.accounts import Account
-    from aigc.uploads.rules import Rules
 
 MOST_COMPARED = 5000
 """Objects that one call compares with a filter."""
 
 
-def respond(call: Call, rules: Rules | None = None) -> HttpResponse:
+def respond(call: Call) -> HttpResponse:
     """List the objects of the inbox in order of keys, a page at a time."""
     if not call.caller.may_see(Source(type="upload", name="")):
         raise HttpError(403, "forbidden", f"the key {call.caller.name} sees only its own jobs")
-    body = _page(call, packaged_rules() if rules is None else rules)
-    return HttpResponse(status=200, body=body)
+    return HttpResponse(status=200, body=_page(call))
 
 
-def _page(call: Call, rules: Rules) -> schemas.UploadPage:
+def _page(call: Call) -> schemas.UploadPage:
     outcome, limit = _wanted_outcome(call.request), page_limit(call.request)
     found: list[schemas.UploadAccount] = []
-    for compared, account in enumerate(_accounts(call, rules), start=1):
+    for compared, account in enumerate(_accounts(call), start=1):
         if outcome in {"", account.outcome}:
             found.append(_account(account, call))
         if len(found) == limit or compared == MOST_COMPARED:
@@ -46,8 +44,9 @@ def _page(call: Call, rules: Rules) -> schemas.UploadPage:
     return {"uploads": found, "cursor": None}
 
 
-def _accounts(call: Call, rules: Rules) -> Iterator[Account]:
+def _accounts(call: Call) -> Iterator[Account]:
     request, runtime = call.request, call.runtime
+    rules = runtime.memory.of(DeployedRules).rules
     key = request.parameter("object_key")
     if key:
         account = account_of(key, rules, runtime)

@@ -55,6 +55,8 @@ class SweepReport:
     """Jobs that ended a lease ago and whose claims were removed."""
     webhooks: int = 0
     """Tries to deliver a webhook."""
+    uploads: int = 0
+    """Jobs of uploads that no event reported."""
     turns: int = 0
     """Parts that had a turn."""
     turns_missed: int = 0

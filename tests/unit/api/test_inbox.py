@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.api import inbox
 from aigc.triggers.cos import CosEvent
 from aigc.uploads.events import process
-from aigc.uploads.rules import Rules
+from aigc.uploads.rules import DeployedRules, Rules
 from tests.captured import captured
 from tests.fakes import picture
 from tests.unit.api.test_keys import put_key, with_key
@@ -24,8 +23,8 @@ RULES = Rules.parse(
 
 
 @pytest.fixture(autouse=True)
-def _packaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "packaged_rules", lambda: RULES)
+def _deployed(client: Client) -> None:
+    client.world.memory.of(DeployedRules).rules = RULES
 
 
 def upload(client: Client, key: str, data: bytes | None = None, *, event: bool = True) -> None:

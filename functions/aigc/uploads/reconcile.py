@@ -182,6 +182,10 @@ def _writing(entries: Entries, entry: Entry) -> Callable[[], None]:
 
 def _log(taken: TakenIn) -> None:
     entry = taken.entry
-    jobs = [job.id for job in entry.jobs]
-    fields = {"key": entry.key, "size": entry.size, "jobs": jobs, "reason": entry.detail}
-    logger.info("upload_reconciled", extra={**fields, "is_new": taken.is_new})
+    fields = {"key": entry.key, "size": entry.size}
+    if entry.reason is not None:
+        logger.info("upload_not_wanted", extra={**fields, "reason": entry.detail})
+    for job in entry.jobs:
+        outcome = "accepted" if taken.is_new else "known"
+        ids = {"job": job.id, "rule": job.rule}
+        logger.info("upload_reconciled", extra={**fields, **ids, "outcome": outcome})

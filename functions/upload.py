@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.logs import invocation, note
 from aigc.triggers.cos import CosEvent
 from aigc.uploads.events import process
-from aigc.uploads.rules import packaged_rules
+from aigc.uploads.rules import DeployedRules
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, int]:
     """Take in the objects of one event."""
     with invocation(context):
-        return handle(CosEvent.parse(event), rules=packaged_rules(), runtime=_runtime(context))
+        runtime = _runtime(context)
+        rules = runtime.memory.of(DeployedRules).rules
+        return handle(CosEvent.parse(event), rules=rules, runtime=runtime)
 
 
 def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from aigc.signing import secret_bytes
@@ -70,6 +78,9 @@ class StackConfig(BaseModel):
         """ --path 'tags["name"]' 2026` for a number""",
     )
     inbox_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
+    inbox_since: AwareDatetime | None = Field(
+        None, description="a time with its zone, like 2026-11-28T00:00:00+08:00"
+    )
     results_bucket: str | None = Field(None, pattern=_BUCKET, description="a bucket with its APPID")
     input_buckets: tuple[Annotated[str, Field(pattern=_BUCKET)], ...] = Field(
         (), max_length=5, description="a list of at most 5 buckets with their APPID"
@@ -166,7 +177,7 @@ class StackConfig(BaseModel):
 
     @field_validator(
         *("app_id", "inbox_bucket", "results_bucket", "sub_app_id", "reserved_concurrency"),
-        "package_path",
+        *("package_path", "inbox_since"),
         mode="before",
     )
     @classmethod

@@ -27,6 +27,7 @@ def environment(
         "results_bucket": storage.results,
         "ledger_bucket": storage.ledger,
         "input_buckets": json.dumps(config.input_buckets),
+        "inbox_since": config.inbox_since.isoformat() if config.inbox_since else "",
         "results_url": config.results_url,
         "public_url": config.public_url,
         "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),

@@ -37,21 +37,24 @@ def trust(*services: str) -> str:
 
 
 def gateway_policy(reach: Reach) -> str:
-    """Return the gateway's policy, which includes settling and aborting VOD tasks."""
-    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask")])
+    """Return the gateway's policy: settling and aborting VOD tasks, and listing uploads."""
+    inbox = _cos(reach, reach.inbox, "GetBucket")
+    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask"), inbox])
 
 
 def upload_policy(reach: Reach) -> str:
-    """Return upload's policy, which includes reading the headers of an upload, for its prompt."""
+    """Return upload's policy, which includes reading the headers of an empty upload."""
     return _document([*_work(reach), _cos(reach, reach.inbox, "HeadObject")])
 
 
 def sweep_policy(reach: Reach) -> str:
-    """Return the sweep's policy, which includes settling VOD tasks and deleting ended claims."""
+    """Return the sweep's policy: settling VOD tasks, deleting ended claims, listing uploads."""
     claims = _cos(reach, reach.ledger, "DeleteMultipleObjects")
     # COS ignores create-if-absent on a versioned bucket; the sweep looks for that.
     versioning = _cos(reach, reach.ledger, "GetBucketVersioning")
-    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail"), claims, versioning])
+    inbox = _cos(reach, reach.inbox, "GetBucket", "HeadObject")
+    settling = _vod(reach, "DescribeTaskDetail")
+    return _document([*_work(reach), settling, claims, versioning, inbox])
 
 
 def _work(reach: Reach) -> list[Statement]:

@@ -39,6 +39,8 @@ LOG_ALARMS = {
     "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
     # SCF drops an event after its last retry, without any other notice.
     "dropped": LogAlarm("event:record_failed", minutes=15),
+    # An event names an object that does not exist: it was deleted, or its key has a new form.
+    "not-found": LogAlarm("event:upload_not_found", minutes=15),
 }
 
 

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "ops" / "samples"
 PATIENCE_S = 120
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/", "handouts/")
+KEPT = (
+    "jobs/",
+    "index/",
+    "usage/",
+    "deliveries/",
+    "dead/",
+    "keys/",
+    "quota/",
+    "handouts/",
+    "sweep/",
+)
 """Prefixes of the keys that the ledger keeps after all jobs have ended."""
 
 

@@ -41,6 +41,8 @@ def declared() -> dict[str, Any]:
         ("lanes", '{"vod.image": 0}', "lanes is .*; allowed: an object of vod.image, "),
         ("lanes", "many", "lanes is 'many'; allowed: an object"),
         ("inboxBucket", "inbox", "inboxBucket is 'inbox'; allowed: a bucket with its APPID"),
+        ("inboxSince", "2026-11-28", "inboxSince is '2026-11-28'; allowed: a time with its zone"),
+        ("inboxSince", "soon", "inboxSince is 'soon'; allowed: a time with its zone"),
         ("sweepSchedule", "* * *", "sweepSchedule is .*; allowed: a cron expression of 7"),
         ("sweepSchedule", "0 61 * * * * *", "sweepSchedule is .*61.*; allowed: a cron expression"),
         ("namePrefix", "a", "namePrefix is 'a'; allowed: empty, or .* ending in '-'"),

@@ -247,9 +247,30 @@ def test_each_function_has_its_own_additional_actions(run: Run) -> None:
     gateway, upload, sweep = (grants(deployment, name) for name in FUNCTIONS)
     assert upload - gateway == {"name/cos:HeadObject"}
     tidying = {"name/cos:DeleteMultipleObjects", "name/cos:GetBucketVersioning"}
-    assert sweep - gateway == tidying
+    assert sweep - gateway == tidying | {"name/cos:HeadObject"}
     assert sweep - upload - tidying == {"vod:DescribeTaskDetail"}
     assert gateway - upload == {"vod:DescribeTaskDetail", "vod:ManageTask"}
+
+
+@pytest.mark.parametrize(
+    ("function", "actions"),
+    [
+        ("gateway", {"GetObject", "GetBucket"}),
+        ("upload", {"GetObject", "HeadObject"}),
+        ("sweep", {"GetObject", "GetBucket", "HeadObject"}),
+    ],
+)
+def test_inbox_may_only_be_read_and_listed(run: Run, function: str, actions: set[str]) -> None:
+    bucket = "photos-1250000000"
+
+    granted = {
+        action.removeprefix("name/cos:")
+        for statement in statements(run(inboxBucket=bucket), function)
+        if bucket in str(statement["resource"])
+        for action in statement["action"]
+    }
+
+    assert granted == actions
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.cancel import cancel
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, a_call, an_output_location
 from tests.simulation.play import Case, Move, Phase
+from tests.simulation.sweeps import sweep
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime

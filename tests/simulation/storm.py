@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from aigc.errors import CloudError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import on_callback, on_stored, refresh
+from aigc.sweeping import sweep
 from tests.fakes import START
 from tests.simulation.cases import HOOK, MODELS, order
 from tests.simulation.checks import broken_promises, unfinished

@@ -33,7 +33,7 @@ LAYERS = {
     | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
     | {"aigc.pictures", "aigc.places"},
     "functions/aigc/api": BASE
-    | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
+    | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers", "aigc.uploads"}
     | {"aigc.destinations", "aigc.logs", "aigc.pictures", "aigc.places", "aigc.settings"}
     | {"aigc.prices"},
     "functions/aigc/cloud": BASE

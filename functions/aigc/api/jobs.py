@@ -85,7 +85,7 @@ class _Wanted:
             state=_one_of("state", request.parameter("state"), get_args(State)),
             source_type=source_type,
             source_name=source_name,
-            limit=_limit(request),
+            limit=page_limit(request),
             after=_decoded(request.parameter("cursor")),
             caller=call.caller,
         )
@@ -118,7 +118,12 @@ def _wanted_source(raw_source: str) -> tuple[str, str]:
     return source_type, name
 
 
-def _limit(request: HttpRequest) -> int:
+def page_limit(request: HttpRequest) -> int:
+    """Read how many items a page may have.
+
+    Raises:
+        InvalidQueryError: It is not a number from 1 to `MOST_AT_ONCE`.
+    """
     raw_limit = request.parameter("limit")
     if not raw_limit:
         return USUAL

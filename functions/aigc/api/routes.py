@@ -67,6 +67,13 @@ def usage(call: Call) -> HttpResponse:
     return respond(call)
 
 
+def uploads(call: Call) -> HttpResponse:
+    """List the objects of the inbox and what became of them."""
+    from aigc.api.inbox import respond  # noqa: PLC0415  rarely used
+
+    return respond(call)
+
+
 def openapi(call: Call) -> HttpResponse:
     """Describe the API for programs."""
     from aigc.api.built import built_document  # noqa: PLC0415  rarely used
@@ -164,6 +171,13 @@ ROUTES = (
     Route("lanes", "GET", re.compile("/v1/lanes"), lanes),
     Route("models", "GET", re.compile("/v1/models"), models),
     Route("upload", "POST", re.compile("/v1/uploads"), upload),
+    Route(
+        "uploads",
+        "GET",
+        re.compile("/v1/uploads"),
+        uploads,
+        query=("prefix", "object_key", "outcome", "limit", "cursor"),
+    ),
     Route(
         "fal_upload",
         "POST",

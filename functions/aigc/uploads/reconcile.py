@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from aigc.uploads.entries import PAGE, Entries, Entry, content_of, name_of, seconds, stem_of
 from aigc.uploads.intake import UnwantedError, read_object, take_in
-from aigc.uploads.since import rule_dates, rules_at
+from aigc.uploads.rules import DeployedRules
+from aigc.uploads.since import publish_rules, rule_dates, rules_at
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
+    from aigc.jobs.turns import Turn
     from aigc.uploads.entries import EntryName, Kind, Reason
     from aigc.uploads.intake import InboxObject, TakenIn
     from aigc.uploads.rules import Rules
@@ -39,8 +41,26 @@ logger = logging.getLogger("aigc.uploads")
 GRACE_S = 180
 """Seconds after an upload in which only its event takes it in. Nothing depends on this value."""
 
+PAGES = 5
+"""Pages of 1,000 objects that one sweep compares: 100,000 objects take 20 sweeps."""
+
 AT_ONCE = 16
 """Entries that are written at the same time."""
+
+
+def reconcile_inbox(turn: Turn) -> None:
+    """Take in the uploads of some pages of the inbox that no event reported."""
+    runtime = turn.runtime
+    rules = runtime.memory.of(DeployedRules).rules
+    publish_rules(rules, runtime.ledger.bucket)
+    if not rules.rule:
+        return
+    walk = Reconciliation(rules, runtime)
+
+    def check(listed: Listed) -> None:
+        turn.report.uploads += walk.check(listed)
+
+    turn.each(turn.walk(walk.page, pages=PAGES), check)
 
 
 class Reconciliation:
@@ -162,6 +182,10 @@ def _writing(entries: Entries, entry: Entry) -> Callable[[], None]:
 
 def _log(taken: TakenIn) -> None:
     entry = taken.entry
-    jobs = [job.id for job in entry.jobs]
-    fields = {"key": entry.key, "size": entry.size, "jobs": jobs, "reason": entry.detail}
-    logger.info("upload_reconciled", extra={**fields, "is_new": taken.is_new})
+    fields = {"key": entry.key, "size": entry.size}
+    if entry.reason is not None:
+        logger.info("upload_not_wanted", extra={**fields, "reason": entry.detail})
+    for job in entry.jobs:
+        outcome = "accepted" if taken.is_new else "known"
+        ids = {"job": job.id, "rule": job.rule}
+        logger.info("upload_reconciled", extra={**fields, **ids, "outcome": outcome})

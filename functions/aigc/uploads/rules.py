@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import os.path
 import re
@@ -545,12 +544,18 @@ def load_rules(path: Path) -> Rules:
     return Rules.parse(raw)
 
 
-@functools.cache
 def packaged_rules(path: Path = PACKAGED) -> Rules:
     """Read the rules that lie beside the handlers, checked when they were packed."""
     if not path.exists():
         return Rules()
     return Rules.model_validate_json(path.read_bytes())
+
+
+class DeployedRules:
+    """The rules of the functions, which an instance reads once."""
+
+    def __init__(self) -> None:
+        self.rules = packaged_rules()
 
 
 def _picture(kind: str, url: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ import pytest
 
 from aigc.errors import AmbiguousError
 from aigc.jobs.lanes import task_limit
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import refresh
+from aigc.sweeping import sweep
 from tests.fakes import StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, read
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.errors import RefusedError
+from aigc.errors import AmbiguousError, RefusedError
+from aigc.jobs.runtime import Memory
+from aigc.sweeping import sweep
 from aigc.uploads.entries import Entries, Entry, EntryName, stem_of
-from aigc.uploads.reconcile import GRACE_S, Reconciliation
-from aigc.uploads.rules import Rules
-from tests.fakes import START, InMemoryStore, World, build_world, picture
+from aigc.uploads.reconcile import GRACE_S, PAGES, Reconciliation
+from aigc.uploads.rules import DeployedRules, Rules
+from aigc.uploads.since import SINCE, published_rules, selection_of
+from tests.fakes import START, InMemoryStore, StoreFault, World, build_world, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -329,3 +332,59 @@ def test_time_of_an_object_is_compared_in_seconds(world: World) -> None:
     upload(world)
 
     assert [reconcile(world), reconcile(world)] == [1, 0]
+
+
+# The part of the sweep
+
+
+def test_sweep_takes_in_an_upload_without_an_event(world: World) -> None:
+    world.memory.of(DeployedRules).rules = RULES
+    upload(world)
+
+    reports = [sweep(world.runtime()) for _ in range(2)]
+
+    assert [report.uploads for report in reports] == [1, 0]
+    assert [report.failed for report in reports] == [0, 0]
+
+
+def test_sweeps_continue_where_the_last_one_stopped(world: World) -> None:
+    world.memory.of(DeployedRules).rules = RULES
+    for number in range(1000 * PAGES + 500):
+        world.inbox.put(f"photos/{number:06d}.png", b"no picture", "image/png")
+    note_all(world)
+    upload(world, "photos/last.png")
+
+    reports = [sweep(world.runtime(seconds=3600)) for _ in range(2)]
+
+    assert [report.uploads for report in reports] == [0, 1]
+
+
+def test_upload_that_fails_stops_no_other(world: World) -> None:
+    world.memory.of(DeployedRules).rules = RULES
+    for name in ("a", "b", "c"):
+        upload(world, f"photos/{name}.png")
+    world.store.faults = [StoreFault("put uploads/photos/a.png", AmbiguousError("put"))]
+
+    reports = [sweep(world.runtime()) for _ in range(2)]
+
+    assert [(report.uploads, report.failed) for report in reports] == [(2, 1), (0, 0)]
+    assert len({entry.key for entry in entries(world)}) == 3
+
+
+def test_rules_are_published_for_the_commands_of_the_owner(world: World) -> None:
+    assert published_rules(world.store) is None
+    world.memory.of(DeployedRules).rules = RULES
+
+    sweep(world.runtime())
+
+    assert published_rules(world.store) == RULES
+
+
+def test_dates_of_rules_converge_to_the_earliest(world: World) -> None:
+    other = World(**{**vars(world), "memory": Memory()})
+    upload(world)
+    late = world.clock.now() + timedelta(days=1)
+    selection = selection_of(RULES.rule[0])
+    world.store.put(f"{SINCE}{selection}/{int(late.timestamp() * 1000):013d}", b"{}")
+
+    assert reconcile(other) == 1

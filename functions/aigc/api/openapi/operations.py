@@ -17,6 +17,7 @@ from aigc.api.uploads import FalUploadRequest, UploadRequest
 from aigc.errors import BackloggedError, CloudError, ThrottledError
 from aigc.jobs.job import State
 from aigc.tasks.kinds import KINDS
+from aigc.uploads.accounts import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,7 @@ MEANINGS: Mapping[Fault, str] = {
     (400, "not_cancellable"): "The vendor runs the task and cannot stop it; it may be billed.",
     (400, "request_in_progress"): "There is no result yet: ask for the status.",
     (401, "unauthorized"): "The API key is missing or wrong.",
-    (403, "forbidden"): "The key is not allowed to submit this kind of task.",
+    (403, "forbidden"): "The key is not allowed to submit this kind of task, or to see uploads.",
     (403, "price_unknown"): "The key has a budget, and the price of the task is not known.",
     (404, "not_found"): "There is no such path, or no such request of this kind.",
     (405, "method_not_allowed"): "`Allow` names the methods.",
@@ -228,6 +229,12 @@ OPERATIONS: Mapping[str, Operation] = {
         answers={200: Answer(means="PUT the image there.", shapes=(schemas.Upload,)), **_PLATFORM},
         faults=_KEYED | _BODY,
         body=UploadRequest,
+    ),
+    "uploads": Operation(
+        group="Jobs and usage",
+        summary="List the objects of the inbox and what became of them",
+        answers={200: Answer(means="A page of the inbox.", shapes=(schemas.UploadPage,))},
+        faults=_KEYED | {(403, "forbidden")},
     ),
     "fal_upload": Operation(
         group="Submit",
@@ -488,9 +495,24 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         " (`call:<key>`) or of one rule (`upload:<rule>`).",
         "schema": {"type": "string", "pattern": "^(call|upload)(:.+)?$"},
     },
+    "prefix": {
+        "in": "query",
+        "description": "Only objects whose key begins like this.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "object_key": {
+        "in": "query",
+        "description": "Only the object with this key.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "outcome": {
+        "in": "query",
+        "description": "Only objects with this outcome.",
+        "schema": {"type": "string", "enum": [*get_args(Outcome)]},
+    },
     "limit": {
         "in": "query",
-        "description": "Largest number of jobs in a page.",
+        "description": "Largest number of jobs or objects in a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": USUAL},
     },
     "cursor": {

@@ -12,6 +12,8 @@ from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from aigc.jobs.job import ErrorType, State  # noqa: TC001  read when OpenAPI is built
+from aigc.uploads.accounts import Outcome  # noqa: TC001  read when OpenAPI is built
+from aigc.uploads.entries import Reason  # noqa: TC001  read when OpenAPI is built
 
 QueueStatus = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
 VodStatus = Literal["WAITING", "PROCESSING", "FINISH", "ABORTED"]
@@ -634,6 +636,48 @@ class Upload(TypedDict):
     url: str
     """The image as an input (`cos://…`): put it into the field of the task for the URL of an
     image."""
+
+
+class UploadJob(TypedDict):
+    """A job that an object of the inbox became."""
+
+    request_id: str
+    """Id of the job."""
+    rule: str
+    """Name of the rule."""
+    job_url: str
+    """URL of the job with all details."""
+
+
+class UploadAccount(TypedDict):
+    """An object of the inbox and what became of it."""
+
+    key: str
+    """Key of the object."""
+    size: int
+    """Size in bytes."""
+    etag: str
+    """ETag of the object, which changes with its content."""
+    uploaded_at: str
+    """When the object was written, in ISO 8601."""
+    outcome: Outcome
+    """`job`: it became one or more jobs. `none`: it has no job; `reason` says why. `pending`: it
+    has not been taken in yet."""
+    reason: Reason | None
+    """Why it has no job; null if it has one, or is pending."""
+    detail: str
+    """The reason in words."""
+    jobs: list[UploadJob]
+    """Its jobs, the oldest first."""
+
+
+class UploadPage(TypedDict):
+    """A page of the inbox, in order of keys. Only `cursor` tells the end."""
+
+    uploads: list[UploadAccount]
+    """The objects."""
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
 
 
 class FalUpload(TypedDict):

@@ -79,11 +79,11 @@ class LaneView:
 
     def waiting(self) -> Iterator[Marker]:
         """Yield the markers of the queue in order, including those whose wait is not over."""
-        yield from map(_marker, self._of("waiting/"))
+        yield from map(queue_marker, self._of("waiting/"))
         page, asked = self._page, self._head
         while page and len(page) % asked == 0:
             page, asked = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE), PAGE
-            yield from map(_marker, page)
+            yield from map(queue_marker, page)
 
     def _of(self, part: str) -> list[Listed]:
         return [listed for listed in self._page if listed.key.startswith(self._prefix + part)]
@@ -104,6 +104,10 @@ class Lanes:
         while page and len(page) % head == 0 and not page[-1].key.startswith(f"{prefix}waiting/"):
             page += self._store.list(prefix, page[-1].key, head)
         return LaneView(lane, page, head, self._store)
+
+    def list_queue(self, lane: str, behind: str = "") -> Sequence[Listed]:
+        """List a page of the markers of a queue, those behind a key only."""
+        return self._store.list(f"lanes/{lane}/waiting/", behind)
 
     def enqueue(self, job: Job) -> None:
         """Write the marker that a job names."""
@@ -133,7 +137,8 @@ def marker_key(
     return f"lanes/{lane}/waiting/{order}-{job_id}-{secrets.token_hex(4)}{deadline}"
 
 
-def _marker(listed: Listed) -> Marker:
+def queue_marker(listed: Listed) -> Marker:
+    """Parse the key of a marker of a queue."""
     _, time, job_id, _, *deadline = listed.key.rsplit("/", 1)[1].split("-")
     start_by = from_milliseconds(deadline[0]) if deadline else None
     return Marker(listed.key, job_id, from_milliseconds(time), start_by, listed.modified)

@@ -1,0 +1,100 @@
+"""The inbox: what became of each uploaded object."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, get_args
+
+from aigc.api.errors import HttpError, InvalidQueryError
+from aigc.api.jobs import page_limit
+from aigc.jobs.job import Source
+from aigc.tasks.fields import shown
+from aigc.triggers.http import HttpResponse
+from aigc.uploads.accounts import Outcome, account_of, accounts, jobs_of
+from aigc.uploads.rules import DeployedRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.api.call import Call
+    from aigc.api.openapi import schemas
+    from aigc.triggers.http import HttpRequest
+    from aigc.uploads.accounts import Account
+
+MOST_COMPARED = 5000
+"""Objects that one call compares with a filter."""
+
+
+def respond(call: Call) -> HttpResponse:
+    """List the objects of the inbox in order of keys, a page at a time."""
+    if not call.caller.may_see(Source(type="upload", name="")):
+        raise HttpError(403, "forbidden", f"the key {call.caller.name} sees only its own jobs")
+    return HttpResponse(status=200, body=_page(call))
+
+
+def _page(call: Call) -> schemas.UploadPage:
+    outcome, limit = _wanted_outcome(call.request), page_limit(call.request)
+    found: list[schemas.UploadAccount] = []
+    for compared, account in enumerate(_accounts(call), start=1):
+        if outcome in {"", account.outcome}:
+            found.append(_account(account, call))
+        if len(found) == limit or compared == MOST_COMPARED:
+            return {"uploads": found, "cursor": _encoded(account.listed.key)}
+    return {"uploads": found, "cursor": None}
+
+
+def _accounts(call: Call) -> Iterator[Account]:
+    request, runtime = call.request, call.runtime
+    rules = runtime.memory.of(DeployedRules).rules
+    key = request.parameter("object_key")
+    if key:
+        account = account_of(key, rules, runtime)
+        return iter([account] if account else [])
+    after = _decoded(request.parameter("cursor"))
+    return accounts(rules, runtime, prefix=request.parameter("prefix"), after=after)
+
+
+def _account(account: Account, call: Call) -> schemas.UploadAccount:
+    listed = account.listed
+    entries = account.entries(call.runtime)
+    reason, detail = account.explain(entries)
+    return {
+        "key": listed.key,
+        "size": listed.size,
+        "etag": listed.etag,
+        "uploaded_at": listed.modified.isoformat(),
+        "outcome": account.outcome,
+        "reason": reason,
+        "detail": detail,
+        "jobs": [
+            {
+                "request_id": job.id,
+                "rule": job.rule,
+                "job_url": f"{call.base_url}/v1/jobs/{job.id}",
+            }
+            for job in jobs_of(entries)
+        ],
+    }
+
+
+def _wanted_outcome(request: HttpRequest) -> str:
+    outcome = request.parameter("outcome")
+    if outcome not in {"", *get_args(Outcome)}:
+        problem = f"{shown(outcome)} is not allowed"
+        raise InvalidQueryError("outcome", problem, allowed=", ".join(get_args(Outcome)))
+    return outcome
+
+
+def _encoded(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode(errors="surrogatepass")).decode()
+
+
+def _decoded(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        problem = f"{shown(cursor)} is not allowed"
+        raise InvalidQueryError(
+            "cursor", problem, allowed="the cursor of an earlier page"
+        ) from None

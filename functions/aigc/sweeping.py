@@ -1,0 +1,110 @@
+"""The sweep: what it consists of, and what it leaves in the ledger for the next one.
+
+| key | what it is |
+|---|---|
+| `sweep/state.json` | when the last sweep started and ended, which part comes first, cursors |
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from aigc.errors import CloudError
+from aigc.jobs import recover
+from aigc.jobs.turns import Part, SweepState, take_turns
+from aigc.jobs.webhooks import TIMEOUT_S
+from aigc.uploads import reconcile
+from aigc.wire import with_fields
+
+if TYPE_CHECKING:
+    from aigc.jobs.ports import ObjectStore
+    from aigc.jobs.runtime import Runtime
+    from aigc.jobs.turns import SweepReport
+
+logger = logging.getLogger(__name__)
+
+PARTS = (
+    Part(
+        name="slots",
+        does="moves on the job of each taken slot; frees the slots of the dead",
+        bound="the slots of a lane",
+        work=recover.recover_slots,
+        each_lane=True,
+    ),
+    Part(
+        name="starts",
+        does="starts waiting jobs in free slots",
+        bound="the free slots of a lane",
+        work=recover.start_waiting,
+        each_lane=True,
+    ),
+    Part(
+        name="unstored",
+        does="stores the pictures of jobs that gave their slot back before",
+        bound=f"{recover.PAGES} pages of 1,000 jobs",
+        work=recover.store_unstored,
+    ),
+    Part(
+        name="queue",
+        does="counts the jobs that wait; cancels those whose latest start has passed",
+        bound=f"{recover.QUEUE_PAGES} pages of 1,000 markers of a lane",
+        work=recover.check_queue,
+        each_lane=True,
+    ),
+    Part(
+        name="webhooks",
+        does="delivers webhooks that are due",
+        bound=f"{recover.PAGES} pages of 1,000 deliveries",
+        work=recover.deliver_webhooks,
+        least_s=TIMEOUT_S,
+    ),
+    Part(
+        name="inbox",
+        does="takes in uploads that no event reported",
+        bound=f"{reconcile.PAGES} pages of 1,000 objects",
+        work=reconcile.reconcile_inbox,
+    ),
+    Part(
+        name="claims",
+        does="counts the jobs that are over; removes their claims and staged pictures",
+        bound=f"{recover.PAGES} pages of 1,000 keys",
+        work=recover.forget_claims,
+    ),
+)
+"""All parts, in their order. Each has its turn, however much another has to do."""
+
+_STATE = "sweep/state.json"
+
+
+def sweep(runtime: Runtime) -> SweepReport:
+    """Let each part of the sweep work as long as the others leave it time.
+
+    The state is written at the beginning, so that a sweep that is killed is not taken for one
+    that ended, and at the end. Two sweeps at once write over each other's state: then some work
+    is done twice, or one sweep later.
+    """
+    state = with_fields(read_state(runtime.ledger.bucket), started_at=runtime.now())
+    _write(state, runtime.ledger.bucket)
+    report, state = take_turns(PARTS, runtime, state)
+    _write(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
+    return report
+
+
+def read_state(bucket: ObjectStore) -> SweepState:
+    """Read what the last sweep left; empty if nothing can be read: it only saves time."""
+    try:
+        body = bucket.get(_STATE)
+        return SweepState() if body is None else SweepState.model_validate_json(body)
+    except (CloudError, ValidationError):
+        logger.warning("sweep_state_unreadable", exc_info=True)
+        return SweepState()
+
+
+def _write(state: SweepState, bucket: ObjectStore) -> None:
+    try:
+        bucket.put(_STATE, state.model_dump_json(exclude_none=True).encode())
+    except CloudError as error:
+        logger.warning("sweep_state_not_written", extra={"code": error.code})

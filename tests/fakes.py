@@ -143,7 +143,7 @@ class InMemoryStore:
         self.requests.append(f"get {key}")
         return self.objects[key][0] if key in self.objects else None
 
-    def peek(self, key: str, size: int) -> Peek | None:
+    def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
         self.round_trips.note()
         self.requests.append(f"peek {key}")
         if key not in self.objects:
@@ -151,7 +151,11 @@ class InMemoryStore:
         data, modified = self.objects[key]
         headers = self.headers.get(key, {})
         return Peek(
-            data[:size], len(data), self._etag(key), modified.replace(microsecond=0), headers
+            data[begin : begin + size],
+            len(data),
+            self._etag(key),
+            modified.replace(microsecond=0),
+            headers,
         )
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:

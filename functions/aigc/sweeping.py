@@ -17,6 +17,7 @@ from aigc.jobs import recover
 from aigc.jobs.turns import Part, SweepState, take_turns
 from aigc.jobs.webhooks import TIMEOUT_S
 from aigc.uploads import reconcile
+from aigc.uploads.batches.work import continue_batches
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ PARTS = (
         does="takes in uploads that no event reported",
         bound=f"{reconcile.PAGES} pages of 1,000 objects",
         work=reconcile.reconcile_inbox,
+    ),
+    Part(
+        name="batches",
+        does="reads the lines of batches; writes their reports",
+        bound="1,000 batches",
+        work=continue_batches,
     ),
     Part(
         name="claims",

@@ -31,6 +31,8 @@ LAYERS = {
     | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"},
     "functions/aigc/uploads": BASE
     | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
+    # The lines of a batch are calls: paths, bodies of OpenAI's API, and inputs as in a call.
+    | {"aigc.api.call", "aigc.api.errors", "aigc.api.inputs", "aigc.api.openai.request"}
     | {"aigc.pictures", "aigc.places"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers", "aigc.uploads"}

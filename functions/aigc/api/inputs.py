@@ -19,7 +19,7 @@ from aigc.tasks.fields import refused
 from aigc.tasks.kind import RECORDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from aigc.jobs.ports import Peek
     from aigc.jobs.runtime import Runtime
@@ -35,8 +35,13 @@ class _Sent:
     content_type: str
 
 
-def resolve_inputs(task: Task, runtime: Runtime) -> Task:
+def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> Task:
     """Return the task with inputs that the vendor can fetch; nothing is stored of a bad one.
+
+    Args:
+        task: The task as it was requested.
+        runtime: The collaborators.
+        also: Buckets that may be named, beside those of the settings.
 
     Raises:
         InvalidRequestError: An input is not a picture, or its place is not allowed for callers.
@@ -46,7 +51,7 @@ def resolve_inputs(task: Task, runtime: Runtime) -> Task:
     sent: list[_Sent] = []
     rewritten = _with_links(parameters, "", runtime.settings.results_bucket, sent)
     for field, url in _urls(parameters):
-        _check_place(field, url, runtime)
+        _check_place(field, url, runtime, {*runtime.settings.input_buckets, *also})
     for picture in sent:
         # Again if it is there: it then lives as long as one that is new.
         runtime.buckets.results.put(picture.key, picture.data, picture.content_type)
@@ -111,17 +116,17 @@ def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _check_place(field: str, url: str, runtime: Runtime) -> None:
+def _check_place(field: str, url: str, runtime: Runtime, buckets: Collection[str]) -> None:
     """Keep callers from having us sign URLs of whatever lies in our buckets."""
     if not url.lower().startswith("cos:"):
         return
     bucket, key = cos_object(url)
     settings = runtime.settings
     is_upload = bucket == settings.results_bucket and key.startswith(INPUTS)
-    if not key or not (is_upload or bucket in settings.input_buckets):
-        buckets = "".join(f", cos://{name}/…" for name in settings.input_buckets)
+    if not key or not (is_upload or bucket in buckets):
+        places = "".join(f", cos://{name}/…" for name in sorted(buckets))
         problem = f"{url[:200]!r} is not a place that callers may name"
-        allowed = f"https://…, http://…, what POST /v1/uploads named{buckets}"
+        allowed = f"https://…, http://…, what POST /v1/uploads named{places}"
         raise refused(field, problem, allowed=allowed)
     try:
         checked_key(key)

@@ -92,13 +92,13 @@ class CosBucket:
         """Read an object; None where there is none."""
         return self._read(key)
 
-    def peek(self, key: str, size: int) -> Peek | None:
-        """Read an object's first bytes and headers, in one request; None where there is none."""
+    def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
+        """Read some bytes of an object and its headers in one request; None where there is none."""
         client = self._client()
         try:
             with _none_if_absent(), cos_errors(f"get {key}"):
                 answer = client.get_object(
-                    Bucket=self._bucket, Key=key, Range=f"bytes=0-{size - 1}"
+                    Bucket=self._bucket, Key=key, Range=f"bytes={begin}-{begin + size - 1}"
                 )
                 total = answer["Content-Range"].rpartition("/")[2]
                 return _peek(answer.pop("Body").get_raw_stream().read(), int(total), answer)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc.jobs.job import Attempt, Job, OutputLocation, Source, session_id
-from aigc.jobs.launch import launch
+from aigc.jobs.launch import enqueue, launch
 from aigc.jobs.ledger.lanes import marker_key
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Accepted:
     is_new: bool
 
 
-def accept(order: Order, runtime: Runtime) -> Accepted:
-    """Write the job and start it if its lane has a free slot.
+def accept(order: Order, runtime: Runtime, *, starts: bool = True) -> Accepted:
+    """Write the job and start it if its lane has a free slot, or leave that to the next pump.
 
     Once the record is written, the job will end, whatever happens next. An earlier job with the
     same id is returned unchanged, even if its task differs: compare `fingerprint`s.
@@ -57,7 +57,8 @@ def accept(order: Order, runtime: Runtime) -> Accepted:
         existing = runtime.ledger.claims.find_or_win(order.id)
         if existing is not None:
             return Accepted(existing, is_new=False)
-    return Accepted(launch(_new_job(order, runtime), runtime), is_new=True)
+    write = launch if starts else enqueue
+    return Accepted(write(_new_job(order, runtime), runtime), is_new=True)
 
 
 def fingerprint(task: Task) -> str:

@@ -70,6 +70,11 @@ class Source(Record):
     bucket: str = ""
     key: str = ""
     request_id: str = ""
+    batch: str = ""
+    """The batch of which it is a line."""
+    line: int = 0
+    custom_id: str = ""
+    """The caller's own name for the job."""
 
 
 class OutputLocation(Record):

@@ -105,6 +105,16 @@ def launch(job: Job, runtime: Runtime) -> Job:
     return written
 
 
+def enqueue(job: Job, runtime: Runtime) -> Job:
+    """Write a new job that waits for the next pump of its lane.
+
+    Raises:
+        CloudError: The job could not be written.
+    """
+    runtime.ledger.records.announce(job)
+    return runtime.ledger.records.write_new(job)
+
+
 def _announce(job: Job, runtime: Runtime) -> tuple[LaneView | None, _Entry | None]:
     """Make the first round trip; return the lane and the attempt to take a guessed slot."""
     ledger, lane = runtime.ledger, job.lane

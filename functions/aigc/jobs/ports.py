@@ -28,6 +28,7 @@ class Peek:
     """The beginning of an object, and what one request says about all of it."""
 
     head: bytes
+    """Its first bytes, or those that were asked for."""
     size: int
     """Bytes of the whole object."""
     etag: str = ""
@@ -116,8 +117,8 @@ def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
 class Inbox(Protocol):
     """A bucket that inputs lie in; it is only read."""
 
-    def peek(self, key: str, size: int) -> Peek | None:
-        """Read an object's first bytes and headers, in one request; None where there is none."""
+    def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
+        """Read some bytes of an object and its headers in one request; None where there is none."""
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         """List objects in order of keys, those behind `after` only, at most 1000."""

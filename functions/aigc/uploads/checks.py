@@ -102,7 +102,9 @@ def _wrong_defaults(rule: Rule) -> str:
         return "task: a batch has parameters for a kind; allowed: `kind` beside it, or no `task`"
     known = KINDS[rule.kind].model.model_fields
     unknown = next((name for name in rule.task if name not in known), None)
-    return (unknown and f"task: {unknown}: there is no such field; allowed: {', '.join(known)}") or ""
+    return (
+        unknown and f"task: {unknown}: there is no such field; allowed: {', '.join(known)}"
+    ) or ""
 
 
 def _refusal(rule: Rule, parameters: Mapping[str, Any]) -> InvalidRequestError | None:

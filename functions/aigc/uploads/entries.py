@@ -47,6 +47,7 @@ Reason = Literal[
     "not_an_image",
     "invalid",
     "missing_metadata",
+    "not_a_batch",
     "unusable_key",
     "unreadable",
     "before_rule",
@@ -84,6 +85,8 @@ class Entry(Record):
     kind: Kind
     noted_at: datetime
     jobs: tuple[EntryJob, ...] = ()
+    batch: str = ""
+    """The batch that it became."""
     reason: Reason | None = None
     """Why there is no job; None if there is one."""
     detail: str = ""
@@ -128,7 +131,7 @@ class Entries:
 
     def write(self, entry: Entry) -> None:
         """Write an entry. A repeat, or a write that takes effect later, does no harm."""
-        job_id = entry.jobs[0].id if entry.kind == "redo" else ""
+        job_id = (entry.batch or entry.jobs[0].id) if entry.kind == "redo" else ""
         name = name_of(entry.key, entry.etag, entry.modified, entry.kind, job_id)
         self._store.put(name.key, entry.model_dump_json(exclude_none=True).encode())
 

@@ -35,6 +35,8 @@ class Processed:
     """Outcome → number of records."""
     errors: list[Exception] = field(default_factory=list)
     """Errors of records that a repeat of the event may resolve."""
+    batches: set[str] = field(default_factory=set)
+    """Batches whose files were uploaded."""
 
 
 def process(event: CosEvent, rules: Rules, runtime: Runtime) -> Processed:
@@ -44,28 +46,33 @@ def process(event: CosEvent, rules: Rules, runtime: Runtime) -> Processed:
         logger.warning("record_ignored", extra={"reason": reason})
     for created in event.created:
         try:
-            processed.counts[_process_record(created, rules, runtime)] += 1
+            outcome = _process_record(created, rules, runtime, processed.batches)
+            processed.counts[outcome] += 1
         except Exception as error:  # noqa: BLE001  the records behind it must not be lost with it
             logger.warning("record_failed", extra={**_named(created), "reason": repr(error)})
             processed.errors.append(error)
+    for batch_id in processed.batches:  # after all records: a batch takes what time is left
+        _begin_batch(batch_id, runtime)
     return processed
 
 
-def _process_record(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
-    """Process one record and return the name of the outcome."""
+def _process_record(
+    created: ObjectCreated, rules: Rules, runtime: Runtime, batches: set[str]
+) -> str:
+    """Process one record and return the name of the outcome; note the batch that it began."""
     settings = runtime.settings
     try:
         if created.bucket == settings.results_bucket and created.key.startswith(STAGING):
             return _settle(created, runtime)
         if created.bucket == settings.inbox_bucket:
-            return _take_in(created, rules.for_event(created.event), runtime)
+            return _take_in(created, rules.for_event(created.event), runtime, batches)
         raise UnwantedError(f"{created.bucket} is not a bucket that uploads are taken from")
     except UnwantedError as reason:
         _log_unwanted(created, str(reason))
         return "not_wanted"
 
 
-def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
+def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime, batches: set[str]) -> str:
     """Take in the object of a record; return the name of the outcome."""
     keys = [key for key in (created.key, *created.other_keys) if rules.may_concern(key)]
     if not keys:
@@ -84,6 +91,10 @@ def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
     if taken.entry.detail:
         _log_unwanted(created, taken.entry.detail)
     outcome = "accepted" if taken.is_new else "known"
+    if taken.entry.batch:
+        batches.add(taken.entry.batch)
+        ids = {"batch": taken.entry.batch, "outcome": outcome}
+        logger.info("batch_taken", extra={**_named(created), **ids})
     for job in taken.entry.jobs:
         fields = {**_named(created), "job": job.id, "rule": job.rule, "outcome": outcome}
         logger.info("upload_taken", extra=fields)
@@ -122,6 +133,12 @@ def _of_earlier_version(
     entry = with_fields(read.entry("job", runtime), jobs=jobs)
     Entries(runtime.ledger.bucket).write(entry)
     return TakenIn(entry)
+
+
+def _begin_batch(batch_id: str, runtime: Runtime) -> None:
+    from aigc.uploads.batches.work import begin_batch  # noqa: PLC0415  few uploads are batches
+
+    begin_batch(batch_id, runtime)
 
 
 def _settle(created: ObjectCreated, runtime: Runtime) -> str:

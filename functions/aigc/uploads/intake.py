@@ -18,6 +18,7 @@ from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source, fresh_id, id_from
 from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head, content_type_of
 from aigc.places import checked_key
+from aigc.uploads.batches import BatchFileError
 from aigc.uploads.conditions import UploadFacts, own_metadata
 from aigc.uploads.entries import Entries, Entry, EntryJob, seconds
 from aigc.uploads.templates import MissingMetadataError
@@ -138,6 +139,9 @@ def take_in(read: InboxObject, rules: Rules, runtime: Runtime, request_id: str =
         CloudError: Something could not be read or written; a repeat continues.
     """
     try:
+        rule = batch_rule_of(read, rules)
+        if rule is not None:
+            return _take_in_batch(read, rule, read.job_id(rule), runtime, request_id=request_id)
         plan = plan_of(read, rules, runtime, read.job_id, request_id)
     except (UnwantedError, BadPictureError, InvalidRequestError) as error:
         entry = with_fields(read.entry("none", runtime), reason=_reason(error), detail=str(error))
@@ -160,6 +164,9 @@ def take_in_again(read: InboxObject, rules: Rules, runtime: Runtime) -> list[Ent
         InvalidRequestError: No rule makes a valid task of it.
         CloudError: Something could not be read or written.
     """
+    rule = batch_rule_of(read, rules)
+    if rule is not None:
+        return [_take_in_batch(read, rule, fresh_id(runtime.now()), runtime, kind="redo").entry]
     entries = []
     for order in plan_of(read, rules, runtime, lambda _rule: fresh_id(runtime.now())).orders:
         accept(replace(order, is_repeatable=False), runtime)
@@ -167,6 +174,30 @@ def take_in_again(read: InboxObject, rules: Rules, runtime: Runtime) -> list[Ent
         Entries(runtime.ledger.bucket).write(entry)
         entries.append(entry)
     return entries
+
+
+def batch_rule_of(read: InboxObject, rules: Rules) -> Rule | None:
+    """Return the rule by which an object is a batch; None if it is not."""
+    if not any(rule.is_batch for rule in rules.rule):
+        return None
+    return next((rule for rule in rules.select(read.facts).applied if rule.is_batch), None)
+
+
+def _take_in_batch(  # noqa: PLR0913  each is part of the entry
+    read: InboxObject,
+    rule: Rule,
+    batch_id: str,
+    runtime: Runtime,
+    *,
+    request_id: str = "",
+    kind: Kind = "job",
+) -> TakenIn:
+    from aigc.uploads.batches.intake import create_batch  # noqa: PLC0415  few uploads are batches
+
+    is_new = create_batch(read, rule, batch_id, runtime, request_id)
+    entry = with_fields(read.entry(kind, runtime), batch=batch_id)
+    Entries(runtime.ledger.bucket).write(entry)
+    return TakenIn(entry, is_new=is_new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +274,8 @@ def _check_content(peek: Peek) -> None:
 def _reason(error: AigcError) -> Reason:
     if isinstance(error, UnwantedError):
         return error.reason
+    if isinstance(error, BatchFileError):
+        return "not_a_batch"
     if isinstance(error, MissingMetadataError):
         return "missing_metadata"
     return "not_an_image" if isinstance(error, BadPictureError) else "invalid"

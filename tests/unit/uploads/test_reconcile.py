@@ -225,8 +225,8 @@ def test_object_that_cannot_become_a_job_is_read_once(
 class ArchivedInbox(InMemoryStore):
     """A bucket whose objects were archived."""
 
-    def peek(self, key: str, size: int) -> Peek | None:
-        super().peek(key, size)
+    def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
+        super().peek(key, size, begin)
         raise RefusedError("get", code="InvalidObjectState")
 
 

@@ -1,1 +1,9 @@
 """Batches: a file of lines, each of which becomes a job."""
+
+from __future__ import annotations
+
+from aigc.errors import InvalidRequestError
+
+
+class BatchFileError(InvalidRequestError):
+    """A file cannot be read as a batch: no line of it becomes a job."""

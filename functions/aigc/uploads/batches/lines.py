@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from aigc.errors import InvalidRequestError
 from aigc.tasks.fields import refused, shown, snake
 from aigc.tasks.kinds import KINDS
+from aigc.uploads.batches import BatchFileError
 from aigc.wire import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 MAX_BYTES = 64 * 2**20
-MAX_LINES = 50_000
+MAX_LINES = 20_000
 """Most lines of a file, empty ones included."""
 
 MAX_LINE = 2**20
@@ -30,10 +31,6 @@ LONGEST_ID = 200
 _COLUMN = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _FIELDS = {"custom_id", "kind", "method", "url", "body"}
 _DELIMITERS = ",;\t"
-
-
-class BatchFileError(InvalidRequestError):
-    """A file cannot be read as a batch: no line of it becomes a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +95,15 @@ def _end_of_line(text: bytes, begin: int, is_quoted: bool, is_end: bool) -> int:
     return len(text) if is_end and begin < len(text) else 0
 
 
-def parse_columns(text: bytes) -> tuple[str, ...]:
-    """Read the header of a CSV file.
+def parse_header(text: bytes) -> Form:
+    """Read the header of a CSV file; a comma, a semicolon or a tab separates its cells.
 
     Raises:
         BatchFileError: It is no header.
     """
+    delimiter = _delimiter(text)
     try:
-        columns = _cells(text, _delimiter(text))
+        columns = _cells(text, delimiter)
     except InvalidRequestError as error:
         raise BatchFileError(f"the header: {error}") from None
     names = tuple(column.strip() for column in columns)
@@ -115,13 +113,20 @@ def parse_columns(text: bytes) -> tuple[str, ...]:
         problem = f"the column {shown((wrong or repeated)[0])} is not allowed"
         allowed = "unique names of fields, like custom_id,kind,prompt,output_config.aspect_ratio"
         raise BatchFileError(f"the header: {problem}; allowed: {allowed}", allowed=allowed)
-    return names
+    return Form(names, delimiter)
 
 
-def parse_line(
-    raw: RawLine, *, columns: Sequence[str] | None, delimiter: str = ",", default_kind: str = ""
-) -> Line:
-    """Understand one line; `columns` are those of a CSV file, None for JSON Lines.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the lines of a file are written."""
+
+    columns: tuple[str, ...] | None = None
+    """The columns of a CSV file; None for JSON Lines."""
+    delimiter: str = ","
+
+
+def parse_line(raw: RawLine, form: Form, default_kind: str = "") -> Line:
+    """Understand one line.
 
     Raises:
         InvalidRequestError: A field is wrong; the message names it.
@@ -129,30 +134,29 @@ def parse_line(
     if raw.text is None:
         allowed = f"at most {MAX_LINE} bytes; an image can be named by its URL"
         raise refused("the line", "is too long", allowed=allowed)
-    fields = _json(raw.text) if columns is None else _row(raw.text, columns, delimiter)
+    fields = _fields(raw.text, form)
     custom_id = _custom_id(fields.pop("custom_id", None))
     kind, body = _resolved(fields, default_kind)
     return Line(custom_id, kind, body)
 
 
-def custom_id_of(raw: RawLine, *, columns: Sequence[str] | None, delimiter: str = ",") -> str:
+def custom_id_of(raw: RawLine, form: Form) -> str:
     """Return the `custom_id` of a line, even if the rest is wrong; empty if it cannot be read."""
     try:
-        assert raw.text is not None  # noqa: S101  caught below
-        fields = _json(raw.text) if columns is None else _row(raw.text, columns, delimiter)
-        return _custom_id(fields.get("custom_id"))
-    except (AssertionError, InvalidRequestError):
+        return _custom_id(_fields(raw.text or b"", form).get("custom_id"))
+    except InvalidRequestError:
         return ""
-
-
-def delimiter_of(header: bytes) -> str:
-    """Return what separates the cells of a file with this header: a comma, semicolon or tab."""
-    return _delimiter(header)
 
 
 def _delimiter(header: bytes) -> str:
     text = header.decode("utf-8", errors="replace")
     return max(_DELIMITERS, key=text.count)
+
+
+def _fields(text: bytes, form: Form) -> dict[str, Any]:
+    if form.columns is None:
+        return _json(text)
+    return _row(text, form.columns, form.delimiter)
 
 
 def _json(text: bytes) -> dict[str, Any]:
@@ -174,8 +178,8 @@ def _row(text: bytes, columns: Sequence[str], delimiter: str) -> dict[str, Any]:
     for column, cell in zip(columns, cells, strict=False):
         if cell.strip():
             _put(fields, column.split("."), cell, column)
-    ours = {name: fields.pop(name) for name in ("custom_id", "kind") if name in fields}
-    return {**ours, "body": fields}
+    line: dict[str, Any] = {name: fields.pop(name, None) for name in ("custom_id", "kind")}
+    return {**line, "body": fields}
 
 
 def _cells(text: bytes, delimiter: str) -> list[str]:

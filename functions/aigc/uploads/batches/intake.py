@@ -1,0 +1,321 @@
+"""Takes in the lines of a batch, across as many invocations as it needs.
+
+| the invocation dies after | what is left | what continues |
+|---|---|---|
+| the note `open-batches/<id>` | a note without a batch | the repeated event or the reconciliation |
+| the record of the batch | a batch of which no line was read | the sweep |
+| some jobs of a part | jobs that no part names | the sweep reads their lines again |
+| the part | a part with lines behind the cursor | the same; its lines are replaced |
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import logging
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from aigc.errors import AigcError, CloudError, InvalidRequestError
+from aigc.jobs.accept import Order, accept
+from aigc.jobs.dispatch import pump
+from aigc.jobs.job import OutputLocation, Source, id_from
+from aigc.tasks.fields import explain, refused
+from aigc.tasks.kinds import KINDS
+from aigc.uploads.batches import BatchFileError, lines
+from aigc.uploads.batches.lines import RawLine, parse_header, parse_line, raw_lines
+from aigc.uploads.batches.records import PART_LINES, Batch, Batches, LineOutcome, Part
+from aigc.uploads.rules import BATCH_PRIORITY
+from aigc.wire import with_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import Task
+    from aigc.uploads.batches.lines import Line
+    from aigc.uploads.intake import InboxObject
+    from aigc.uploads.rules import Rule
+
+logger = logging.getLogger("aigc.batches")
+
+PIECE = 2**20
+"""Bytes of a file that are read at once."""
+
+AT_ONCE = 16
+"""Lines that are accepted at the same time."""
+
+GROUP_S = 5
+"""Seconds that must be left for another group of lines, and to note it."""
+
+_SHOWN_PROMPT = 300
+
+
+def create_batch(
+    read: InboxObject, rule: Rule, batch_id: str, runtime: Runtime, request_id: str
+) -> bool:
+    """Write the batch of a file, whose lines are then read by `read_on`; False if it exists.
+
+    Raises:
+        BatchFileError: The file is empty or too large, or has no valid header.
+        InvalidRequestError: A template of the rule cannot be filled.
+        CloudError: The file could not be read, or the batch not be written.
+    """
+    batches = Batches(runtime.ledger)
+    if batches.read(batch_id) is not None:
+        return False
+    facts, now = read.facts, runtime.now()
+    batch = Batch(
+        id=batch_id,
+        rule=rule.name,
+        key=read.key,
+        etag=read.peek.etag,
+        size=read.peek.size,
+        created_at=now,
+        request_id=request_id,
+        folder=rule.batch_folder(facts, batch_id=batch_id, today=now),
+        kind=rule.kind,
+        defaults=rule.defaults(facts, batch_id=batch_id, today=now),
+        priority=BATCH_PRIORITY if rule.priority is None else rule.priority,
+    )
+    _check_size(batch)
+    batch = _with_columns(batch, runtime)
+    _check_count(batch, runtime)
+    batches.write(batch)
+    return True
+
+
+def _check_size(batch: Batch) -> None:
+    if batch.size == 0:
+        raise BatchFileError("it is empty")
+    if batch.size > lines.MAX_BYTES:
+        detail = f"it has {batch.size} bytes; a batch has at most {lines.MAX_BYTES}"
+        raise BatchFileError(detail)
+
+
+def _check_count(batch: Batch, runtime: Runtime) -> None:
+    """Count the lines of a large file before the first of them is paid for."""
+    if batch.size <= lines.MAX_LINES:
+        return
+    count = sum(piece.count(b"\n") for piece in _pieces(batch, 0, runtime))
+    if count > lines.MAX_LINES:
+        raise BatchFileError(f"it has {count} lines; a batch has at most {lines.MAX_LINES}")
+
+
+def _with_columns(batch: Batch, runtime: Runtime) -> Batch:
+    """Read the header of a CSV file."""
+    if not batch.key.lower().endswith(".csv"):
+        return batch
+    header = next(raw_lines(_pieces(batch, 0, runtime), is_csv=True), None)
+    if header is None or header.text is None:
+        raise BatchFileError("its first line is no header")
+    form = parse_header(header.text)
+    return with_fields(
+        batch,
+        columns=form.columns,
+        delimiter=form.delimiter,
+        offset=header.end,
+        number=header.next_number,
+    )
+
+
+def read_on(batch: Batch, runtime: Runtime) -> Batch:
+    """Accept the jobs of the next lines, until no line is left or the time is over.
+
+    Returns the batch as it was written last. An error of the cloud ends the reading for now.
+    """
+    now = runtime.now()
+    if batch.is_read or (batch.reader_until is not None and now < batch.reader_until):
+        return batch
+    batches = Batches(runtime.ledger)
+    batch = with_fields(batch, reader_until=runtime.deadline)
+    batches.write(batch)
+    reader = _Reader(batch, runtime)
+    try:
+        reader.run()
+    except CloudError as error:
+        logger.warning("batch_reading_stopped", extra={"batch": batch.id, "code": error.code})
+    finally:
+        for lane in reader.lanes:
+            pump(lane, runtime)
+    batch = with_fields(reader.batch, reader_until=None)
+    batches.write(batch)
+    fields = {"batch": batch.id, "key": batch.key, "lines": batch.taken, "is_read": batch.is_read}
+    logger.info("batch_read", extra=fields)
+    return batch
+
+
+class _Reader:
+    """Reads lines from the cursor of a batch on.
+
+    The cursor moves only when the part with the lines before it is written: a line without an
+    outcome would be missing in the report.
+    """
+
+    def __init__(self, batch: Batch, runtime: Runtime) -> None:
+        self.batch = batch
+        """The batch with its cursor behind the last part that was written."""
+        self.lanes: set[str] = set()
+        self._ahead = batch
+        self._runtime = runtime
+        self._batches = Batches(runtime.ledger)
+        self._outcomes = self._outcomes_before_cursor()
+
+    def run(self) -> None:
+        """Read until the end of the file, or as long as there is time."""
+        try:
+            for group in _groups(self._lines(), self._room):
+                if not self._runtime.has_time(GROUP_S):
+                    return
+                self._take(group)
+            self._ahead = with_fields(self._ahead, is_read=True)
+        except FileChangedError as error:
+            self._ahead = with_fields(self._ahead, is_read=True, problem=str(error))
+        finally:
+            self._write_part()
+
+    def _lines(self) -> Iterator[RawLine]:
+        batch = self.batch
+        pieces = _pieces(batch, batch.offset, self._runtime)
+        is_csv = batch.columns is not None
+        every = raw_lines(pieces, offset=batch.offset, number=batch.number, is_csv=is_csv)
+        return (line for line in every if not line.is_blank)
+
+    def _room(self) -> int:
+        """How many lines the next group has: the present part takes no more than it has room."""
+        return min(AT_ONCE, PART_LINES - len(self._outcomes))
+
+    def _take(self, group: list[RawLine]) -> None:
+        """Accept the jobs of a group, up to the first line that must be tried again."""
+        taking = [functools.partial(self._outcome, line) for line in group]
+        results: list[LineOutcome | CloudError] = self._runtime.parallel(*taking)
+        for line, result in zip(group, results, strict=True):
+            if isinstance(result, CloudError):
+                raise result
+            self._outcomes.append(result)
+            self.lanes |= {result.kind} if result.kind else set()
+            self._ahead = with_fields(
+                self._ahead, offset=line.end, number=line.next_number, taken=self._ahead.taken + 1
+            )
+        if len(self._outcomes) == PART_LINES:
+            self._write_part()
+            self._batches.write(self.batch)
+
+    def _outcome(self, line: RawLine) -> LineOutcome | CloudError:
+        try:
+            return take_line(line, self.batch, self._runtime)
+        except CloudError as error:
+            return error
+
+    def _outcomes_before_cursor(self) -> list[LineOutcome]:
+        if self.batch.taken % PART_LINES == 0:
+            return []
+        part = self._batches.part(self.batch, self.batch.taken // PART_LINES)
+        return [outcome for outcome in part.lines if outcome.line < self.batch.number]
+
+    def _write_part(self) -> None:
+        if self._ahead.taken > self.batch.taken:
+            number = (self._ahead.taken - 1) // PART_LINES
+            self._batches.write_part(self.batch, number, Part(lines=tuple(self._outcomes)))
+        self.batch = self._ahead
+        if len(self._outcomes) == PART_LINES:
+            self._outcomes = []
+
+
+def _groups(found: Iterator[RawLine], room: Callable[[], int]) -> Iterator[list[RawLine]]:
+    while group := list(itertools.islice(found, room())):
+        yield group
+
+
+def take_line(raw: RawLine, batch: Batch, runtime: Runtime) -> LineOutcome:
+    """Accept the job of a line, or say what is wrong with it.
+
+    Raises:
+        CloudError: The job could not be written, or an input not be read; a repeat continues.
+    """
+    try:
+        line = parse_line(raw, batch.form, batch.kind)
+        order = _order(raw, line, batch, runtime)
+    except InvalidRequestError as error:
+        return LineOutcome(
+            line=raw.number,
+            custom_id=lines.custom_id_of(raw, batch.form),
+            state="refused",
+            error=str(error),
+            error_type="invalid_request",
+        )
+    accept(order, runtime, starts=False)
+    return LineOutcome(
+        line=raw.number,
+        custom_id=line.custom_id,
+        job=order.id,
+        kind=order.kind,
+        prompt=order.task.prompt_text()[:_SHOWN_PROMPT],
+    )
+
+
+def _order(raw: RawLine, line: Line, batch: Batch, runtime: Runtime) -> Order:
+    task = _task(line, batch, runtime)
+    digest = hashlib.sha256(raw.text or b"").hexdigest()
+    return Order(
+        id=id_from("batch", batch.id, str(raw.number), digest),
+        kind=line.kind,
+        task=task,
+        source=Source(
+            type="upload",
+            name=batch.rule,
+            bucket=runtime.settings.inbox_bucket,
+            key=batch.key,
+            request_id=batch.request_id,
+            batch=batch.id,
+            line=raw.number,
+            custom_id=line.custom_id,
+        ),
+        output_location=OutputLocation(prefix=batch.folder, name=_name(raw, line)),
+        priority=batch.priority if task.tasks_priority is None else task.tasks_priority,
+    )
+
+
+def _task(line: Line, batch: Batch, runtime: Runtime) -> Task:
+    from aigc.api.inputs import resolve_inputs  # noqa: PLC0415  few uploads are batches
+
+    settings = runtime.settings
+    for ours in ("result", "webhook_url"):
+        if ours in line.body:
+            allowed = "no such field: the report of the batch says where results are"
+            raise refused(ours, "is not possible in a batch", allowed=allowed)
+    defaults = batch.defaults if line.kind == batch.kind else {}
+    try:
+        task = KINDS[line.kind].model.model_validate({**defaults, **line.body})
+    except ValidationError as error:
+        raise explain(error) from None
+    task.check_account(settings.sub_app_id, settings.results_bucket)
+    return resolve_inputs(task, runtime, also={settings.inbox_bucket})
+
+
+def _name(raw: RawLine, line: Line) -> str:
+    """Name the results of a line: its number makes the name unique in the batch."""
+    safe = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in line.custom_id)
+    return f"{raw.number:06d}-{safe[:60]}" if safe else f"{raw.number:06d}"
+
+
+class FileChangedError(AigcError):
+    """The file of a batch was replaced or removed while it was read."""
+
+
+def _pieces(batch: Batch, offset: int, runtime: Runtime) -> Iterator[bytes]:
+    """Read a file from an offset on.
+
+    Raises:
+        FileChangedError: It is not the file that the batch began with.
+    """
+    while offset < batch.size:
+        peek = runtime.buckets.inbox.peek(batch.key, PIECE, offset)
+        if peek is None:
+            raise FileChangedError("the file was removed while it was read")
+        if peek.etag != batch.etag:
+            raise FileChangedError("the file was replaced while it was read")
+        yield peek.head
+        offset += len(peek.head)

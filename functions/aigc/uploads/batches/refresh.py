@@ -1,0 +1,158 @@
+"""Follows the jobs of a batch and writes its report, until all of them have ended.
+
+Jobs of one kind start in the order of their lines. So each look reads the records of the lines
+that may have changed: those behind a run of waiting ones are taken for waiting. The time between
+two looks grows with the age of the batch, so that the number of reports stays small: about 20 in
+the first hour and 60 in a day.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from aigc.errors import BadRecordError
+from aigc.uploads.batches import report, sheet
+from aigc.uploads.batches.records import Batches, Image, Part
+from aigc.wire import with_fields
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+    from aigc.uploads.batches.records import Batch, LineOutcome
+
+logger = logging.getLogger("aigc.batches")
+
+AT_ONCE = 16
+"""Records that are read at the same time."""
+
+WAITING_RUN = 32
+"""So many waiting jobs of a kind in a row: those behind them wait too."""
+
+LOOK_S = 5
+"""Seconds that must be left for another part, and to write the report."""
+
+FIRST_WAIT = 4
+"""Shortest time between two looks, as a multiple of `retry_base_s`: a minute."""
+
+GROWTH = 8
+"""The time between two looks is the age of the batch, divided by this."""
+
+
+def refresh(batch: Batch, runtime: Runtime) -> Batch:
+    """Look how the lines of a batch are and write its report, if that is due.
+
+    Returns the batch as it was written last. Without time for all parts the next call goes on.
+
+    Raises:
+        CloudError: Something could not be read or written.
+    """
+    now = runtime.now()
+    if batch.is_complete or (batch.due_at is not None and now < batch.due_at):
+        return batch
+    look = _Look(batch, runtime)
+    if not look.has_seen_all():
+        return batch
+    is_complete = batch.is_read and not look.open_lines
+    batch = with_fields(
+        batch,
+        states=dict(look.states),
+        due_at=_next_look(batch, now, runtime),
+        is_complete=is_complete,
+    )
+    look.write_report(batch)
+    Batches(runtime.ledger).write(batch)
+    if is_complete:
+        logger.info("batch_complete", extra={"batch": batch.id, "key": batch.key, **batch.states})
+    return batch
+
+
+def _next_look(batch: Batch, now: datetime, runtime: Runtime) -> datetime:
+    shortest = timedelta(seconds=FIRST_WAIT * runtime.settings.retry_base_s)
+    return now + max(shortest, (now - batch.created_at) / GROWTH)
+
+
+class _Look:
+    """One walk through the parts of a batch."""
+
+    def __init__(self, batch: Batch, runtime: Runtime) -> None:
+        self._batch = batch
+        self._runtime = runtime
+        self._batches = Batches(runtime.ledger)
+        self._waiting: Counter[str] = Counter()
+        self._report = report.Report()
+        self._sheet = sheet.Sheet(batch.folder)
+        self.states: Counter[str] = Counter()
+        self.open_lines = 0
+
+    def has_seen_all(self) -> bool:
+        """Look at all parts; False if the time does not suffice."""
+        for number in range(self._batch.parts):
+            if not self._runtime.has_time(LOOK_S):
+                return False
+            for outcome in self._seen(number).lines:
+                self.states[outcome.state] += 1
+                self.open_lines += not outcome.has_ended
+                self._report.add(outcome)
+                self._sheet.add(outcome)
+        return True
+
+    def write_report(self, batch: Batch) -> None:
+        """Write the report and the contact sheet beside the results."""
+        results, name = self._runtime.buckets.results, report.name_of(batch.key)
+        begin = f"{batch.folder}{name}"
+        results.put(f"{begin}.report.jsonl", self._report.body(batch), "application/jsonl")
+        results.put(f"{begin}.html", self._sheet.body(batch, name), "text/html; charset=utf-8")
+
+    def _seen(self, number: int) -> Part:
+        part = self._batches.part(self._batch, number)
+        lines, changed = list(part.lines), False
+        open_at = [at for at, outcome in enumerate(lines) if not outcome.has_ended]
+        for begin in range(0, len(open_at), AT_ONCE):
+            group = [at for at in open_at[begin : begin + AT_ONCE] if self._may_differ(lines[at])]
+            reads = [functools.partial(self._read, lines[at].job) for at in group]
+            for at, job in zip(group, self._runtime.parallel(*reads) if reads else [], strict=True):
+                outcome = _outcome(lines[at], job)
+                is_waiting = outcome.state == "queued"
+                self._waiting[outcome.kind] = self._waiting[outcome.kind] + 1 if is_waiting else 0
+                changed = changed or outcome != lines[at]
+                lines[at] = outcome
+        part = Part(lines=tuple(lines))
+        if changed:
+            self._batches.write_part(self._batch, number, part)
+        return part
+
+    def _may_differ(self, outcome: LineOutcome) -> bool:
+        return self._waiting[outcome.kind] < WAITING_RUN
+
+    def _read(self, job_id: str) -> Job | None:
+        try:
+            return self._runtime.ledger.records.read(job_id)
+        except BadRecordError:
+            logger.exception("job_unreadable", extra={"job": job_id})
+            return None
+
+
+def _outcome(outcome: LineOutcome, job: Job | None) -> LineOutcome:
+    if job is None:
+        lost = "its record is missing or cannot be read"
+        return with_fields(outcome, state="failed", error=lost, error_type="record_unreadable")
+    if not job.has_ended:
+        return with_fields(outcome, state=job.state)
+    location = job.output_location
+    return with_fields(
+        outcome,
+        state=job.state,
+        images=tuple(
+            Image(key=picture.key, width=picture.width, height=picture.height)
+            for picture in job.pictures
+        ),
+        description=f"{location.prefix}{location.name}.json" if job.pictures else "",
+        error=job.error.message if job.error else "",
+        error_type=job.error.type if job.error else "",
+    )

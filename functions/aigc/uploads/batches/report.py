@@ -1,0 +1,50 @@
+"""The report of a batch: one JSON object for each line of the file, in its order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aigc.uploads.rules import BATCH_SUFFIXES
+
+if TYPE_CHECKING:
+    from aigc.uploads.batches.records import Batch, LineOutcome
+
+
+def name_of(key: str) -> str:
+    """Return the name of a batch by the key of its file: `spring` for `a/spring.jobs.csv`."""
+    name = key.rpartition("/")[2]
+    for suffix in (*BATCH_SUFFIXES, ".jsonl", ".csv"):
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+class Report:
+    """A report that is built line by line; it keeps text only."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, outcome: LineOutcome) -> None:
+        """Add what became of a line."""
+        self._lines.append(json.dumps(shown(outcome), ensure_ascii=False))
+
+    def body(self, batch: Batch) -> bytes:
+        """Return the report; its last line says if the rest of the file was not read."""
+        problem = [json.dumps({"problem": batch.problem})] if batch.problem else []
+        return "".join(f"{line}\n" for line in (*self._lines, *problem)).encode()
+
+
+def shown(outcome: LineOutcome) -> dict[str, Any]:
+    """Return a line of the report."""
+    fields: dict[str, Any] = {"line": outcome.line, "state": outcome.state}
+    fields |= {"custom_id": outcome.custom_id} if outcome.custom_id else {}
+    if outcome.job:
+        fields |= {"request_id": outcome.job, "kind": outcome.kind}
+    if outcome.images:
+        fields["images"] = [image.model_dump() for image in outcome.images]
+        fields["description"] = outcome.description
+    if outcome.error:
+        fields["error"] = {"type": outcome.error_type, "message": outcome.error}
+    return fields

@@ -1,0 +1,53 @@
+"""The work on a batch: first by the function that receives the event, then by the sweep."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aigc.uploads.batches.records import OPEN, Batches
+
+if TYPE_CHECKING:
+    from aigc.jobs.ports import Listed
+    from aigc.jobs.runtime import Runtime
+    from aigc.jobs.turns import Turn
+
+logger = logging.getLogger("aigc.batches")
+
+
+def begin_batch(batch_id: str, runtime: Runtime) -> None:
+    """Read as many lines as there is time for. Errors are logged: the sweep continues."""
+    from aigc.uploads.batches.intake import read_on  # noqa: PLC0415  few invocations need it
+
+    try:
+        batch = Batches(runtime.ledger).read(batch_id)
+        if batch is not None:
+            read_on(batch, runtime)
+    except Exception:
+        logger.exception("batch_stopped", extra={"batch": batch_id})
+
+
+def continue_batches(turn: Turn) -> None:
+    """Read the lines of batches that are not read, and write the reports that are due."""
+    batches = Batches(turn.runtime.ledger)
+
+    def work(listed: Listed) -> None:
+        _continue(listed, batches, turn.runtime)
+
+    turn.each(turn.walk(batches.list_open, pages=1), work)
+
+
+def _continue(listed: Listed, batches: Batches, runtime: Runtime) -> None:
+    from aigc.uploads.batches.intake import read_on  # noqa: PLC0415  few sweeps need them
+    from aigc.uploads.batches.refresh import refresh  # noqa: PLC0415
+
+    batch_id = listed.key.removeprefix(OPEN)
+    batch = batches.read(batch_id)
+    if batch is None:
+        # Its creator writes the batch right after the note, or died.
+        if runtime.ledger.lease.has_expired(listed.modified):
+            batches.close(batch_id)
+    elif batch.is_complete:
+        batches.close(batch_id)
+    else:
+        refresh(read_on(batch, runtime), runtime)

@@ -24,7 +24,7 @@ from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fi
 from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
-from aigc.wire import strict_json
+from aigc.wire import strict_json, with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,7 @@ _NO_JSON = re.compile(r"(multipart|image|video|audio)/")
 
 _PREFIX = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^/\\]"})
 _NAME = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^./\\][^/\\]*$"})
+_CUSTOM_ID = WithJsonSchema({"type": "string", "maxLength": LONGEST})
 _WEBHOOK_URL = WithJsonSchema({"type": "string", "format": "uri", "maxLength": 2048})
 
 
@@ -78,6 +79,17 @@ class Ours(Parameters):
     webhook_url: Annotated[str, _WEBHOOK_URL] | None = None
     """URL of the webhook that reports the end of the request by a POST; never sent to the vendor.
     It needs `https://` and a host on the public internet."""
+    custom_id: Annotated[str, _CUSTOM_ID] | None = None
+    """Your own name for the request, for example a line of a batch. It is kept in the record and in
+    the JSON file beside the images. It need not be unique."""
+
+    @field_validator("custom_id")
+    @classmethod
+    def _can_be_read(cls, custom_id: str | None) -> str | None:
+        if custom_id and (len(custom_id) > LONGEST or not custom_id.isprintable()):
+            allowed = f"printable text of at most {LONGEST} characters"
+            raise fault("", f"{shown(custom_id)} is not allowed", allowed=allowed)
+        return custom_id
 
 
 def _checked(value: str, check: Callable[[str], str]) -> str:
@@ -104,9 +116,11 @@ def read_order(call: Call, kind: str, body: dict[str, Any]) -> Order:
         InvalidRequestError: A field is wrong.
     """
     fields = dict(body)
-    asked = _result_place(fields.pop("result", None))
+    ours = _ours({name: fields.pop(name, None) for name in ("result", "custom_id")})
     url = webhook_url(call, fields.pop("webhook_url", None))
-    return replace(_order(call, kind, _task(call, kind, fields), asked), webhook_url=url)
+    order = _order(call, kind, _task(call, kind, fields), ours.result)
+    source = with_fields(order.source, custom_id=ours.custom_id or "")
+    return replace(order, webhook_url=url, source=source)
 
 
 def accept_order(call: Call, order: Order) -> Job:
@@ -185,9 +199,9 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     return body
 
 
-def _result_place(given: object) -> ResultPlace:
+def _ours(given: dict[str, Any]) -> Ours:
     try:
-        return Ours.model_validate({} if given is None else {"result": given}).result
+        return Ours.model_validate(given)
     except ValidationError as error:
         raise explain(error) from None
 

@@ -39,6 +39,8 @@ figcaption span {{ color: GrayText; display: -webkit-box; -webkit-box-orient: ve
 table {{ border-collapse: collapse; margin-top: .5rem; width: 100%; font-size: .9rem; }}
 th, td {{ text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
   border-top: 1px solid color-mix(in srgb, CanvasText 15%, Canvas); }}
+th, td:first-child, td:nth-child(3) {{ overflow-wrap: normal; white-space: nowrap; }}
+td:nth-child(2) {{ max-width: 12rem; }}
 h2 {{ font-size: 1.05rem; margin: 2rem 0 0; }}
 </style>
 </head>

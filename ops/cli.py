@@ -31,6 +31,7 @@ COMMANDS = {
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
     "rules": "Check rules.toml, or show what an upload becomes.",
+    "batch": "Run the lines of a file, or check them.",
     "prices": "Check prices.toml.",
     "models": "List the model catalogue, or compare it with the installed SDK.",
 }

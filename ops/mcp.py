@@ -7,9 +7,7 @@ connection breaks is sent again: no tool pays twice for the same arguments.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import httpx2
@@ -27,16 +25,14 @@ from mcp_types import (
 )
 from mcp_types.version import LATEST_MODERN_VERSION
 
-from ops.connection import running_cloud
-from ops.deployment import PANEL, DeploymentError, StackOption, stack_outputs
+from ops.deployment import PANEL, StackOption
+from ops.service import Service, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
 Result = TypeVar("Result")
-
-KEY_VARIABLE = "AIGC_API_KEY"
 
 TRIES = 4
 """Of a call whose connection breaks."""
@@ -49,14 +45,6 @@ TIMEOUT_S = 50
 
 
 app = typer.Typer(add_completion=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """Where the deployment's tools are."""
-
-    url: str
-    key: str = field(repr=False)
 
 
 @app.command()
@@ -74,37 +62,9 @@ def main(
 
     Example: aigc mcp --stack prod
     """
-    service = find_service(endpoint, stack)
+    service = find_service(endpoint, stack, path="/mcp")
     print(f"aigc mcp: tools of {service.url}", file=sys.stderr)
     asyncio.run(_serve(service))
-
-
-def find_service(endpoint: str | None, stack: str | None) -> Service:
-    """Find the deployment that the options name, or else the local cloud that runs here.
-
-    Raises:
-        DeploymentError: Both options are given, or the deployment or its API key is missing.
-        InvalidRequestError: No option is given, and no local cloud runs.
-    """
-    key = os.environ.get(KEY_VARIABLE, "")
-    if endpoint and stack:
-        raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
-    if not endpoint and not stack:
-        connection = running_cloud()
-        return Service(f"{connection['gateway']}/mcp", key or connection["api_key"])
-    if not key:
-        raise DeploymentError(f"{KEY_VARIABLE} is not set; needed: an API key of the deployment")
-    base = endpoint or _endpoint_of_stack(stack or "")
-    if not base.startswith(("https://", "http://")):
-        raise DeploymentError(f"--endpoint: {base!r} is not allowed; allowed: https://…, http://…")
-    return Service(f"{base.rstrip('/')}/mcp", key)
-
-
-def _endpoint_of_stack(name: str) -> str:
-    outputs = stack_outputs(name, instead="--endpoint")
-    if not outputs.get("endpoint"):
-        raise DeploymentError(f"the stack {name} has no endpoint yet: `pulumi up` makes it")
-    return str(outputs["endpoint"])
 
 
 async def _serve(service: Service) -> None:

@@ -50,7 +50,8 @@ def check(
     Example: aigc rules check rules.toml
     """
     for rule in load_rules(file).rule:
-        print(f"{rule.name}: {_conditions(rule)} → {rule.kind}{_and_on(rule)}")
+        made = "a job of each line" if rule.is_batch else rule.kind
+        print(f"{rule.name}: {_conditions(rule)} → {made}{_and_on(rule)}")
 
 
 @app.command("test")
@@ -170,6 +171,8 @@ _PLACEHOLDERS = (
 
 
 def _tried(rule: Rule, upload: UploadFacts) -> Tried:
+    if rule.is_batch:
+        return Tried(rule, "it is a batch: `aigc batch check FILE` checks its lines")
     try:
         task = rule.task_for(upload, job_id=JOB, today=utc_now())
         location = rule.output_location(upload, job_id=JOB, today=utc_now())

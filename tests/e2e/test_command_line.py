@@ -30,6 +30,7 @@ SUBCOMMANDS = (
     *("jobs list", "jobs show", "jobs dead"),
     *("label show", "label verify"),
     *("rules check", "rules test"),
+    *("batch run", "batch check"),
 )
 KEYS = {
     "cloud",
@@ -134,6 +135,9 @@ def test_log_line_is_written_with_one_write(monkeypatch: pytest.MonkeyPatch) -> 
         ("rules test a/", "'key': 'a/': it must name a file"),
         ("rules test a.jpg --meta x", "'--meta': 'x'; allowed: name=value"),
         ("rules test a.jpg --size 0", "'--size': '0'; allowed: 1 or more"),
+        ("batch run nowhere.jsonl", "'file': 'nowhere.jsonl' is no file"),
+        ("batch run README.md --priority high", "'--priority': 'high'; allowed: low, normal"),
+        ("batch check README.md --kind vod.film", "'--kind': 'vod.film'; allowed: vod.image"),
         ("upload nowhere.jpg", "'file': 'nowhere.jpg' is no file"),
         ("upload", "nothing to do; allowed: a file, --results, or both"),
         ("nonsense", "No such command 'nonsense'"),

@@ -1,4 +1,4 @@
-"""Rules with conditions, options and templates, with real processes of all parts."""
+"""Rules with conditions, options and templates, and batches, with real processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops import cli
+from ops import cli, connection
 from tests.e2e.stack import Stack, running, wait_for
 from tests.fakes import picture
 
@@ -120,3 +120,68 @@ def test_trial_shows_the_request_that_the_vendor_then_gets(
     assert status == 0
     assert prompts[f"{jobs['styled']['id']}-1"] == shown["styled"]["request"]["params"]["Prompt"]
     assert keys_of(jobs["styled"])[0].startswith(shown["styled"]["results"])
+
+
+def lines_of(path: Path, *prompts: str) -> Path:
+    """Write a batch whose second line is wrong."""
+    lines = [
+        {"custom_id": f"row {number}", "kind": "vod.image", "body": body}
+        for number, prompt in enumerate(prompts, start=1)
+        for body in [{"model_name": "GG", "model_version": "3.0", "prompt": prompt}]
+    ]
+    lines[1]["body"] = {"model_name": "GG", "model_version": "3.0", "prompt": "x", "colour": "red"}
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_file_in_the_inbox_becomes_a_report_and_a_contact_sheet(
+    stack: Stack, tmp_path: Path
+) -> None:
+    file = lines_of(tmp_path / "spring.jobs.jsonl", "a boat", "wrong", "<b>a house</b>")
+    folder = "batches/2026/spring.jobs.jsonl/"
+    stack.upload("batches/2026/spring.jobs.jsonl", file.read_bytes())
+    stack.upload("batches/2026/spring.jobs.jsonl", file.read_bytes())  # the same batch
+
+    def report() -> list[dict[str, Any]] | None:
+        if f"{folder}spring.report.jsonl" not in stack.results(folder):
+            return None
+        text = stack.result(f"{folder}spring.report.jsonl").decode()
+        lines = [json.loads(line) for line in text.splitlines()]
+        return lines if [line["state"] for line in lines].count("succeeded") == 2 else None
+
+    first, second, third = wait_for(report)
+    assert [first["custom_id"], second["custom_id"]] == ["row 1", "row 2"]
+    assert "colour" in second["error"]["message"]
+    [image] = third["images"]
+    assert image["key"] in stack.results(folder)
+    description = json.loads(stack.result(third["description"]))
+    assert description["source"]["custom_id"] == "row 3"
+    page = stack.result(f"{folder}spring.html").decode()
+    assert "&lt;b&gt;a house&lt;/b&gt;" in page
+    jobs = [job for job in stack.jobs() if job["source"]["key"].startswith("batches/")]
+    assert sorted(job["source"]["line"] for job in jobs) == [1, 3]
+
+
+def test_file_is_run_through_the_api_and_again_without_paying(
+    stack: Stack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
+    connection.CONNECTION.write_text(json.dumps(stack.connection))
+    file = lines_of(tmp_path / "calls.jobs.jsonl", "a tree", "wrong", "a hill")
+    arguments = ["batch", "run", str(file), "--out", str(tmp_path / "out")]
+
+    statuses = [cli.main(arguments) for _ in range(2)]
+
+    assert statuses == [1, 1]
+    assert capsys.readouterr().out.splitlines()[0] == "1 refused, 2 succeeded"
+    text = (tmp_path / "calls.jobs.jsonl.report.jsonl").read_text()
+    report = [json.loads(line) for line in text.splitlines()]
+    assert [line["state"] for line in report] == ["succeeded", "refused", "succeeded"]
+    assert (tmp_path / "out" / report[2]["images"][0]["key"]).exists()
+    assert report[2]["images"][0]["key"] in (tmp_path / "out" / "calls.html").read_text()
+    calls = [job for job in stack.jobs() if job["source"]["type"] == "call"]
+    assert sorted(job["source"]["custom_id"] for job in calls) == ["row 1", "row 3"]
+    assert {job["priority"] for job in calls} == {-10}

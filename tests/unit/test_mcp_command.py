@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import CallToolRequestParams, TextContent
 
-from ops import mcp
+from ops import mcp, service
 from ops.deployment import DeploymentError
 
 if TYPE_CHECKING:
@@ -20,21 +20,23 @@ LOCAL: Mapping[str, Any] = {"gateway": "http://127.0.0.1:1234", "api_key": "loca
 
 @pytest.fixture(autouse=True)
 def _local_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp, "running_cloud", lambda: LOCAL)
-    monkeypatch.delenv(mcp.KEY_VARIABLE, raising=False)
+    monkeypatch.setattr(service, "running_cloud", lambda: LOCAL)
+    monkeypatch.delenv(service.KEY_VARIABLE, raising=False)
 
 
 def test_local_cloud_needs_no_option() -> None:
-    assert mcp.find_service(None, None) == mcp.Service("http://127.0.0.1:1234/mcp", "local key")
+    assert service.find_service(None, None, "/mcp") == service.Service(
+        "http://127.0.0.1:1234/mcp", "local key"
+    )
 
 
 def test_deployment_is_named_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(mcp.KEY_VARIABLE, "key")
+    monkeypatch.setenv(service.KEY_VARIABLE, "key")
 
-    service = mcp.find_service("https://example.com/", None)
+    found = service.find_service("https://example.com/", None, "/mcp")
 
-    assert service == mcp.Service("https://example.com/mcp", "key")
-    assert "'key'" not in repr(service)
+    assert found == service.Service("https://example.com/mcp", "key")
+    assert "'key'" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -53,15 +55,15 @@ def test_wrong_options_are_refused(
     key: str,
     said: str,
 ) -> None:
-    monkeypatch.setenv(mcp.KEY_VARIABLE, key)
+    monkeypatch.setenv(service.KEY_VARIABLE, key)
 
     with pytest.raises(DeploymentError, match=re.escape(said)):
-        mcp.find_service(endpoint, stack)
+        service.find_service(endpoint, stack)
 
 
 def test_service_that_is_not_reached_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "FIRST_WAIT_S", 0)
-    nobody = mcp.Service("http://127.0.0.1:9/mcp", "key")
+    nobody = service.Service("http://127.0.0.1:9/mcp", "key")
 
     called = asyncio.run(mcp.call_tool(nobody, CallToolRequestParams(name="wait")))
 

@@ -64,6 +64,7 @@ def test_rules_that_were_passed_over_are_named_with_the_reason(
         "styled": "max_bytes: it has 100001 bytes, more than 100000",
         "try-on": "the rule again applies and does not continue",
         "views": "the rule again applies and does not continue",
+        "batches": "the rule again applies and does not continue",
     }
 
 
@@ -108,4 +109,5 @@ def test_check_prints_the_conditions(capsys: pytest.CaptureFixture[str]) -> None
         "again: styled/*.png → mps.image",
         "try-on: people/*, at least 1 bytes → vod.scene_image",
         "views: views/* → vod.scene_image",
+        "batches: batches/*.jobs.jsonl|.jobs.csv → a job of each line",
     ]

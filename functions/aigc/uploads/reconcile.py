@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("aigc.uploads")
 
-GRACE_S = 180
-"""Seconds after an upload in which only its event takes it in. Nothing depends on this value."""
-
 PAGES = 5
 """Pages of 1,000 objects that one sweep compares: 100,000 objects take 20 sweeps."""
 
@@ -118,7 +115,9 @@ class Reconciliation:
 
     def _sort(self, listed: Listed, names: list[EntryName]) -> bool:
         """Note an object for `check` unless it is very new; return False if it is too old."""
-        latest = self._runtime.now() - timedelta(seconds=GRACE_S)
+        # Nothing depends on this time: an event that comes later finds the same job.
+        after = timedelta(seconds=self._runtime.settings.reconcile_after_s)
+        latest = self._runtime.now() - after
         if listed.modified > latest:
             return True
         if not rules_at(listed.modified, self._rules, self._dates).may_concern(listed.key):

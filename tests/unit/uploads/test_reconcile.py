@@ -11,7 +11,7 @@ from aigc.errors import AmbiguousError, RefusedError
 from aigc.jobs.runtime import Memory
 from aigc.sweeping import sweep
 from aigc.uploads.entries import Entries, Entry, EntryName, stem_of
-from aigc.uploads.reconcile import GRACE_S, PAGES, Reconciliation
+from aigc.uploads.reconcile import PAGES, Reconciliation
 from aigc.uploads.rules import DeployedRules, Rules
 from aigc.uploads.since import SINCE, published_rules, selection_of
 from tests.fakes import START, InMemoryStore, StoreFault, World, build_world, picture
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Listed, Peek
 
 TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse"}
-LATER_S = GRACE_S + 1
+LATER_S = 181
 
 
 def rules(**changes: Any) -> Rules:

@@ -177,7 +177,7 @@ class Run:
             self.progress(f"violated: {what}: {job_id}\n{job_details(job_id, books, self.log)}")
 
 
-def main(
+def main(  # noqa: PLR0917  the options of the command
     seed: Annotated[int, typer.Option(help="Decides the jobs and the faults.")] = 1,
     jobs: Annotated[
         int | None,
@@ -253,7 +253,9 @@ def _started(plan: Plan, setting: Setting, progress: Callable[[str], None]) -> I
         yield Run(plan, setting, stack, receiver, path, progress)
 
 
-def shorten_lease(stack: LocalStack, function: str, lease_s: int, reconcile_after_s: float) -> None:
+def shorten_lease(
+    stack: LocalStack, function: str, lease_s: int, reconcile_after_s: float = RECONCILE_AFTER_S
+) -> None:
     """Change the lease of a deployed function, and when it takes in uploads without an event."""
     state = wait_until_active(stack.cloud, function)
     variables = state["Environment"]["Variables"]

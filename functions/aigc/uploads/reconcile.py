@@ -49,9 +49,9 @@ def reconcile_inbox(turn: Turn) -> None:
     """Take in the uploads of some pages of the inbox that no event reported."""
     runtime = turn.runtime
     rules = runtime.memory.of(DeployedRules).rules
-    publish_rules(rules, runtime.ledger.bucket)
     if not rules.rule:
         return
+    publish_rules(rules, runtime.ledger.bucket)
     walk = Reconciliation(rules, runtime)
 
     def check(listed: Listed) -> None:

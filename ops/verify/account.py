@@ -144,7 +144,7 @@ class Account:
     def fetch(self, url: str, method: str = "GET", **options: Any) -> requests.Response:
         """Send an unsigned request."""
         # A Function URL of the local cloud is on a loopback port of its own.
-        proxies = None if urlsplit(url).hostname == "127.0.0.1" else self.proxies
+        proxies = {"http": ""} if urlsplit(url).hostname == "127.0.0.1" else self.proxies
         return requests.request(method, url, timeout=TIMEOUT_S, proxies=proxies, **options)
 
     @property

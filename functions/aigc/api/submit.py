@@ -22,6 +22,7 @@ from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
 from aigc.logs import note
 from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
+from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 from aigc.wire import strict_json
 
@@ -194,7 +195,7 @@ def _result_place(given: object) -> ResultPlace:
 
 def _task(call: Call, kind: str, body: dict[str, Any]) -> Task:
     try:
-        task = call.runtime.kinds[kind].model.model_validate(body)
+        task = KINDS[kind].model.model_validate(body)
     except ValidationError as error:
         raise explain(error) from None
     _check_account(task, call.runtime.settings)

@@ -105,7 +105,7 @@ def _previews(job: Job, runtime: Runtime) -> tuple[dict[str, Any], ...]:
 
 
 def _preview(picture: Picture, runtime: Runtime) -> dict[str, Any] | None:
-    data = runtime.results.get(picture.key)
+    data = runtime.buckets.results.get(picture.key)
     if data is None:
         return None
     encoded = base64.b64encode(data).decode()

@@ -118,8 +118,9 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
 
 
 def _image(picture: Picture, runtime: Runtime, *, in_base64: bool) -> schemas.OpenAIImage:
-    image: schemas.OpenAIImage = {"url": runtime.results.presigned_url(picture.key, RESULT_URL_S)}
-    data = runtime.results.get(picture.key) if in_base64 else None
+    results = runtime.buckets.results
+    image: schemas.OpenAIImage = {"url": results.presigned_url(picture.key, RESULT_URL_S)}
+    data = results.get(picture.key) if in_base64 else None
     if data is not None:
         image["b64_json"] = base64.b64encode(data).decode()
     return image

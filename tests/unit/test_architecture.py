@@ -23,7 +23,7 @@ VENDOR = ("tencentcloud", "qcloud_cos", "tencentcloud_iac_pulumi")
 
 BASE = {"aigc.errors", "aigc.wire"}
 LAYERS = {
-    "functions/aigc/tasks": BASE | {"aigc.tasks"},
+    "functions/aigc/tasks": BASE | {"aigc.tasks", "aigc.places"},
     "functions/aigc/triggers": BASE | {"aigc.triggers"},
     "functions/aigc/labels": BASE | {"aigc.labels", "aigc.pictures"},
     "functions/aigc/jobs": BASE

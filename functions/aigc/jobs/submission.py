@@ -93,6 +93,8 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
     scroll_token = ""
     for _ in range(FIND_PAGES):
         call = kind.find(runtime.settings.sub_app_id, since, scroll_token)
+        if call is None:
+            return ""
         try:
             response = runtime.upstream.call(call)
         except CloudError:

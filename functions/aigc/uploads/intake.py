@@ -61,7 +61,7 @@ def _order(created: ObjectCreated, rules: Rules, runtime: Runtime) -> Order:
             request_id=created.request_id,
         ),
         output_location=rule.output_location(key, job_id=job_id, today=runtime.now()),
-        priority=getattr(task, "tasks_priority", None) or 0,
+        priority=task.tasks_priority or 0,
     )
 
 

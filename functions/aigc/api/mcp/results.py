@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aigc.api.errors import JOB_ERROR_STATUS, failure_of
-from aigc.api.openai.handouts import Turn, turn_of
+from aigc.api.handouts import Turn, turn_of
 from aigc.api.progress import RESULT_URL_S, result_of
 from aigc.jobs.job import id_from
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aigc.api.call import Call
-    from aigc.api.openai.handouts import Turn
+    from aigc.api.handouts import Turn
     from aigc.jobs.accept import Order
     from aigc.jobs.job import Job
     from aigc.tasks.kind import Task

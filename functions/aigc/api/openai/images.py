@@ -8,9 +8,9 @@ import re
 from typing import TYPE_CHECKING
 
 from aigc.api.call import FAL_REQUEST_ID
+from aigc.api.handouts import Turn, turn_of
 from aigc.api.openai.errors import openai_failure, still_running
 from aigc.api.openai.forms import form_fields, is_form
-from aigc.api.openai.handouts import Turn, turn_of
 from aigc.api.openai.request import read_request
 from aigc.api.progress import LONGEST_HOLD_S, RESULT_URL_S, watch
 from aigc.api.quotas import check_kind

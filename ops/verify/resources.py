@@ -89,7 +89,15 @@ def _remove_application(account: Account, name: str) -> None:
             account.api("vod", "ModifySubAppIdStatus", SubAppId=number, Status="Destroyed")
 
 
+def _remove_alarm(account: Account, name: str) -> None:
+    listed = account.api("monitor", "DescribeAlarmPolicies", Module="monitor", PolicyName=name)
+    policies = [item["PolicyId"] for item in listed["Policies"] if item["PolicyName"] == name]
+    if policies:
+        account.api("monitor", "DeleteAlarmPolicy", Module="monitor", PolicyIds=policies)
+
+
 _REMOVALS: dict[str, Callable[[Account, str], None]] = {
+    "alarm": _remove_alarm,
     "application": _remove_application,
     "bucket": _remove_bucket,
     "function": _remove_function,

@@ -169,7 +169,7 @@ DIFFERENCES = [
     ),
     Difference(
         "vod-session-length",
-        "answered 1-",
+        "answered <task>",
         _action("CreateAigcImageTask", "x" * 51),
         _success(TaskId="1-AigcImageTask-0t"),
     ),

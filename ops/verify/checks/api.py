@@ -58,7 +58,7 @@ def _code(response: requests.Response) -> str:
 @group.check(
     "error-form",
     assumption="An error is HTTP 200 with `Content-Type: application/json` and a RequestId.",
-    document="266/31757",
+    document="406/35950",
     used_by="the SDK, which takes an error with another Content-Type for success; the functions"
     " check the body themselves",
     otherwise="Nothing changes: the functions read the body.",
@@ -77,7 +77,7 @@ def error_form(world: World) -> str:
 @group.check(
     "clock",
     assumption="A signature that is 15 minutes old is refused with `AuthFailure.SignatureExpire`.",
-    document="266/31757",
+    document="406/35950",
     used_by="the error classes: a wrong clock is a fault of the account and fails no job",
     otherwise="Add the code to the error classes in `functions/aigc/cloud`.",
 )
@@ -91,7 +91,7 @@ def clock(world: World) -> str:
 @group.check(
     "unknown-parameter",
     assumption="A parameter that the action does not have is refused with `UnknownParameter`.",
-    document="266/31757",
+    document="406/35950",
     used_by="nothing: the functions send documented parameters only",
     otherwise="The local cloud is stricter than the cloud.",
 )
@@ -130,7 +130,7 @@ def rate(world: World) -> str:
     "missing-action",
     assumption="An action that does not exist is refused with `InvalidAction` or"
     " `UnsupportedOperation`.",
-    document="266/31757",
+    document="406/35950",
     used_by="nothing",
     otherwise="Nothing changes.",
 )

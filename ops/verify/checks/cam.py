@@ -135,7 +135,6 @@ def _denied_check(name: str) -> None:
     "missing-object",
     assumption="A GET of a missing object is answered 404 also if the role may not list the"
     " bucket.",
-    document="436/30749",
     used_by="uploads that were deleted before they were read",
     otherwise="Such an upload counts as a denied read: the lane pauses, and an alarm says so.",
 )

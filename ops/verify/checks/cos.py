@@ -12,10 +12,12 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from aigc.bootstrap import SystemClock
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.parallel import in_threads
-from aigc.jobs.contest import Contest
 from aigc.jobs.job import utc_now
+from aigc.jobs.ledger.contest import Contest
+from aigc.jobs.ledger.lease import Lease
 from ops.verify.account import wait_for
 from ops.verify.check import Group, expect
 
@@ -135,18 +137,10 @@ def contest_at_once(world: World) -> str:
         credentials=lambda: credentials,
         proxies=account.proxies,
     )
+    lease = Lease(timedelta(minutes=15), SystemClock())
     won: list[str] = []
     for crowd in CROWDS:
-        contests = [
-            Contest(
-                store,
-                lease=timedelta(minutes=15),
-                now=utc_now,
-                parallel=in_threads,
-                sleep=time.sleep,
-            )
-            for _ in range(crowd)
-        ]
+        contests = [Contest(store, lease, in_threads) for _ in range(crowd)]
         barrier = threading.Barrier(crowd)
 
         def contend(contest: Contest, crowd: int = crowd) -> bool:
@@ -438,7 +432,6 @@ def checksum(world: World) -> str:
 @group.check(
     "lifecycle",
     assumption="Lifecycle rules are read back as they were written.",
-    document="436/8278",
     used_by="`pulumi preview`, which compares them",
     otherwise="`pulumi up` writes them again each time, which is harmless.",
 )

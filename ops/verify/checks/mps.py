@@ -25,7 +25,6 @@ STATUSES = {"WAIT", "RUN", "DONE", "FAIL"}
 @group.check(
     "role",
     assumption=f"The role {ROLE} trusts `mps.cloud.tencent.com`.",
-    document="862/37509",
     used_by="MPS, which stores images in the results bucket",
     otherwise="Set `mpsRole` to `existing` and create the role in the MPS console.",
 )

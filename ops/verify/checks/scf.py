@@ -37,7 +37,6 @@ def image_config(world: World) -> str:
     "update-not-active",
     assumption="A change of a function that is still being updated is refused with"
     " `FailedOperation.FunctionStatusError` or waits.",
-    document="583/18580",
     used_by="`pulumi up`: the provider waits for Active and repeats",
     otherwise="Run `pulumi up` again.",
 )
@@ -106,7 +105,7 @@ def credentials(world: World) -> str:
 @group.check(
     "python",
     assumption="Python 3.10 runs the zip, whose bytecode and wheels are for that version.",
-    document="583/55592",
+    document="583/11061",
     used_by="cold starts; wheels with compiled parts",
     otherwise="Build the zip for that version: `SCF_PYTHON` in `ops/wheels.py`.",
 )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 group = Group("vod")
 
 DONE_WITHIN_S = 600
+REPEATED_WITHIN_S = 600
 STATUSES = {"WAITING", "PROCESSING", "FINISH", "ABORTED"}
 DUPLICATE = {"InvalidParameterValue.SessionId", "FailedOperation.TaskDuplicate"}
 CALLERS = 20
@@ -205,7 +206,7 @@ def over_limit(world: World) -> str:
 @group.check(
     "statuses",
     assumption="The status of a task is WAITING, PROCESSING, FINISH or ABORTED.",
-    document="266/33431",
+    document="the text of DescribeTaskDetail in the SDK",
     used_by="settling: an unknown status counts as running",
     otherwise="A job with another final status never ends: report it.",
 )
@@ -345,7 +346,7 @@ def session_length(world: World) -> str:
 @group.check(
     "describe-tasks",
     assumption="DescribeTasks lists AIGC tasks.",
-    document="266/33430",
+    document="the text of DescribeTasks in the SDK",
     used_by="a lost reply: the task is found by its session",
     otherwise="Only the callback, or a repeat under the same session, explains a lost reply.",
 )
@@ -363,7 +364,7 @@ def describe_tasks(world: World) -> str:
     "manage-task",
     assumption="ManageTask aborts a task that is WAITING, and refuses one that is not with"
     " `FailedOperation`.",
-    document="266/33426",
+    document="the text of ManageTask in the SDK",
     used_by="cancelling: a task that cannot be aborted goes on, and its image is stored",
     otherwise="A cancelled job ends as succeeded.",
     images=1,
@@ -409,7 +410,7 @@ def callback(world: World) -> str:
     "missing-task",
     assumption="The query of a task that does not exist is refused with a code that begins with"
     " `InvalidParameterValue` or `ResourceNotFound`.",
-    document="266/33431",
+    document="the text of DescribeTaskDetail in the SDK",
     used_by="settling: a job whose task the vendor does not know is reported",
     otherwise="Add the code to `functions/aigc/tasks/vod.py`.",
 )
@@ -444,7 +445,39 @@ def missing_application(world: World) -> str:
 )
 def session_other_application(world: World) -> str:
     """Use the session in another application."""
-    _first_detail(world)
-    answer = _create(world, _first(world)["session"], SubAppId=_application(world, "other"))
+    answer = _other_task(world)
     expect(_is_task(answer), f"refused with {answer}")
     return "accepted"
+
+
+def _other_task(world: World) -> str:
+    """Create a task in another application, whose pushes the probe refuses at first."""
+    _first_detail(world)
+    other = _application(world, "other")
+
+    def create() -> str:
+        world.account.api(
+            "vod",
+            "ModifyEventConfig",
+            SubAppId=other,
+            Mode="PUSH",
+            NotificationUrl=f"{world.url}/seen/fail-raise",
+        )
+        return _create(world, _first(world)["session"], SubAppId=other)
+
+    return world.kept("other task", create)
+
+
+@group.check(
+    "callback-repeated",
+    assumption="A push that is not answered 200 is sent again.",
+    document="266/33948",
+    used_by="how soon a job ends if the gateway was busy; the sweep asks each minute otherwise",
+    otherwise="Such jobs end up to a minute later.",
+)
+def callback_repeated(world: World) -> str:
+    """Refuse the push of a task's end."""
+    task = _other_task(world)
+    expect(_is_task(task), f"the task was refused with {task}")
+    wait_for(lambda: len(world.seen(task)) > 1, REPEATED_WITHIN_S, "the push is repeated")
+    return f"sent {len(world.seen(task))} times so far"

@@ -56,11 +56,16 @@ def main(
     out: Annotated[
         Path | None, typer.Option(help="Also write the report to this file.", metavar="FILE")
     ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Write the events that arrived to this folder.", metavar="FOLDER"),
+    ] = None,
 ) -> int:
     """Ask a Tencent Cloud account what no document answers, and remove everything afterwards.
 
     An interrupted run goes on where it stopped when the command is called again.
-    The report has no secret, account number or bucket name. The status is 1 if a check failed.
+    The report and the samples have no secret, account number or bucket name.
+    The status is 1 if a check failed.
 
     Example: aigc verify-cloud --region ap-guangzhou --free
     """
@@ -88,6 +93,8 @@ def main(
         raise
     answers = scratch.answers
     text = as_text(report(checks, answers, region=account.region, redact=redact))
+    if samples is not None:
+        _write_samples(samples, scratch, redact)
     status = _clean(account, scratch, console)
     _print_summary(console, checks, answers)
     if out is not None:
@@ -95,6 +102,13 @@ def main(
     if as_json:
         sys.stdout.write(text)
     return status or int(any(answers[check.name].result == "failed" for check in checks))
+
+
+def _write_samples(folder: Path, scratch: Scratch, redact: Redaction) -> None:
+    """Write each kept event, without what belongs to the account."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in scratch.samples().items():
+        (folder / f"{name}.json").write_text(redact(as_text(content)))
 
 
 def _chosen(names: Sequence[str], *, free: bool) -> list[Check]:

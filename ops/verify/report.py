@@ -18,6 +18,8 @@ MARKS = {"passed": "[green]passed[/]", "failed": "[red]failed[/]", "skipped": "[
 
 _PATTERNS = (
     (re.compile(r"\bAKID\w+"), "<secret id>"),
+    (re.compile(r"q-signature=[0-9a-f]+"), "q-signature=<signature>"),
+    (re.compile(r"\b(?!127\.)\d{1,3}(\.\d{1,3}){3}\b"), "<address>"),
     (re.compile(r"https?://[^\s'\"]+"), "<url>"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22,}\b"), "<request>"),
     (re.compile(r"\b\d+-(Scene)?AigcImageTask-\w+"), "<task>"),
@@ -69,5 +71,5 @@ def report(
 
 
 def as_text(content: Mapping[str, Any]) -> str:
-    """Return a report as the text of its file."""
+    """Return a report, or a sample, as the text of its file."""
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

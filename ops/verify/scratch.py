@@ -78,6 +78,15 @@ class Scratch:
         """Return a kept value; None where there is none."""
         return self._content.notes.get(name)
 
+    def samples(self) -> dict[str, Any]:
+        """Return the kept examples by their names."""
+        prefix = "sample "
+        return {
+            name.removeprefix(prefix): content
+            for name, content in self._content.notes.items()
+            if name.startswith(prefix)
+        }
+
     def end(self) -> None:
         """Remove the file: nothing is left to clean up or to go on with."""
         self._path.unlink(missing_ok=True)

@@ -75,6 +75,10 @@ class World:
 
         return self.shared(name, find_or_make)
 
+    def sample(self, name: str, content: Any) -> None:
+        """Keep an event as an example of what the cloud sends."""
+        self.scratch.note(f"sample {name}", content)
+
     # COS
 
     @property

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
     from localcloud.cloud import LocalCloud
 
+SAMPLES = {
+    "cos_completemultipartupload",
+    "cos_copy",
+    "cos_put",
+    "function_url",
+    "timer",
+    "vod_callback",
+}
+
 
 def leftovers(cloud: LocalCloud) -> list[str]:
     """Name what a run has created and not removed."""
@@ -38,18 +47,22 @@ def leftovers(cloud: LocalCloud) -> list[str]:
 
 
 def test_all_checks_pass_and_nothing_is_left_or_told(cloud: LocalCloud, tmp_path: Path) -> None:
-    done = Command(cloud, tmp_path).run("--yes", "--json")
+    folder = tmp_path / "samples"
+    done = Command(cloud, tmp_path / "state").run("--yes", "--json", "--samples", str(folder))
 
     assert done.returncode == 0, done.stderr
+    samples = {file.stem: file.read_text() for file in folder.iterdir()}
+    assert samples.keys() == SAMPLES
     report = json.loads(done.stdout)
     assert [check["name"] for check in report["checks"]] == list(CHECKS)
     assert {check["result"] for check in report["checks"]} == {"passed"}, done.stderr
     assert leftovers(cloud) == []
     owner, account = cloud.keys.owner, cloud.account
-    for secret in (owner.secret_id, owner.secret_key, str(account.app_id), account.uin):
-        assert secret not in done.stdout
+    for text in (done.stdout, *samples.values()):
+        for secret in (owner.secret_id, owner.secret_key, str(account.app_id), account.uin):
+            assert secret not in text
     assert "aigc-verify-" not in done.stdout
-    assert list(tmp_path.rglob("*.json")) == []
+    assert list((tmp_path / "state").rglob("*.json")) == []
 
 
 def test_a_killed_run_goes_on_and_is_cleaned_up(cloud: LocalCloud, tmp_path: Path) -> None:

@@ -56,7 +56,10 @@ def _created(world: World, text: str, what: str, count: int = 1) -> list[ObjectC
         ]
         return created if len(created) >= count else None
 
-    return wait_for(arrived, DELIVERED_WITHIN_S, what)
+    created = wait_for(arrived, DELIVERED_WITHIN_S, what)
+    name = created[0].event_name.rpartition(":")[2].lower()
+    world.sample(f"cos_{name}", world.seen(text)[0]["event"])
+    return created
 
 
 @group.check(
@@ -68,6 +71,7 @@ def _created(world: World, text: str, what: str, count: int = 1) -> list[ObjectC
 )
 def arrive(world: World) -> str:
     """Upload 20 objects."""
+    _upload_failing(world)
     started = time.monotonic()
     for number in range(20):
         _upload(world, f"arrive-{number:02}.png")
@@ -211,10 +215,21 @@ def overlap(world: World) -> str:
     return code
 
 
+def _upload_failing(world: World) -> None:
+    """Upload what makes the function fail, once: the repeats come while other checks run."""
+
+    def upload() -> bool:
+        for way in _FAILURES:
+            _upload(world, f"fail-{way}.png")
+        return True
+
+    world.shared("failing", upload)
+
+
 def _deliveries(world: World, way: str) -> int:
-    """Upload an object whose event fails in some way; return how often it was delivered."""
+    """Return how often an event was delivered whose function fails in some way."""
+    _upload_failing(world)
     name = f"fail-{way}.png"
-    _upload(world, name)
     wait_for(lambda: len(world.seen(name)) > 1, REPEATED_WITHIN_S, "the event is repeated")
     return len(world.seen(name))
 

@@ -169,6 +169,7 @@ def _echo(world: World, path: str, method: str = "GET", **options: Any) -> dict[
 def url_event(world: World) -> str:
     """Send a call and read its event."""
     event = _echo(world, "/echo?a=1", "POST", data=b'{"x": 1}')
+    world.sample("function_url", event)
     missing = {"httpMethod", "path", "headers", "queryString", "body"} - set(event)
     expect(not missing, f"missing: {sorted(missing)}; seen: {sorted(event)}")
     more = set(event) - {"httpMethod", "path", "headers", "queryString", "body"}
@@ -367,6 +368,7 @@ def timer(world: World) -> str:
     [note, *_] = wait_for(lambda: world.seen(f'"{name}"'), TIMER_WITHIN_S, "the timer fires")
     world.account.api("scf", "DeleteTrigger", FunctionName=function, TriggerName=name, Type="timer")
     event = note["event"]
+    world.sample("timer", event)
     missing = {"Type", "TriggerName", "Time", "Message"} - set(event)
     expect(not missing, f"missing: {sorted(missing)}")
     expect(event["Type"] == "Timer", f"Type {event['Type']}")

@@ -396,6 +396,7 @@ def callback(world: World) -> str:
     task = _first_task(world)
     [note, *_] = wait_for(lambda: world.seen(task), 120, "the push arrives")
     event = note["event"]
+    world.sample("vod_callback", event)
     try:
         read = VodCallback.parse(event["body"].encode())
     except BadEventError as error:

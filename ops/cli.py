@@ -26,6 +26,8 @@ COMMANDS = {
     "upload": "Put a picture into the local cloud's inbox, or list the results.",
     "keys": "Make, list and revoke API keys with limits.",
     "jobs": "List jobs, show one, and list those that are dead.",
+    "uploads": "Show what became of uploads, and make another job of one.",
+    "backfill": "Make jobs of what lies in the inbox already.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",

@@ -19,10 +19,12 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aigc.uploads.entries import PAGE, Entries, Entry, content_of, name_of, seconds, stem_of
+from aigc.jobs.ports import PAGE
+from aigc.uploads.deployed import publish
+from aigc.uploads.entries import Entries, Entry, content_of, name_of, seconds, stem_of
 from aigc.uploads.intake import UnwantedError, read_object, take_in
 from aigc.uploads.rules import DeployedRules
-from aigc.uploads.since import publish_rules, rule_dates, rules_at
+from aigc.uploads.since import rule_dates, rules_at
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def reconcile_inbox(turn: Turn) -> None:
     rules = runtime.memory.of(DeployedRules).rules
     if not rules.rule:
         return
-    publish_rules(rules, runtime.ledger.bucket)
+    publish(runtime)
     walk = Reconciliation(rules, runtime)
 
     def check(listed: Listed) -> None:

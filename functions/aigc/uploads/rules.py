@@ -28,6 +28,9 @@ PACKAGED = Path(__file__).parents[2] / "rules.json"
 UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
 """Events of COS that are uploads to every rule."""
 
+ANY_EVENT = "*"
+"""The event's name in the vendor's sample; it does not say how the object was created."""
+
 EventName = Literal["Copy", "Origin", "Replication"]
 """Events of COS that are uploads to a rule that names them."""
 
@@ -200,9 +203,9 @@ class Rules(Wire):
     def for_event(self, event: str) -> Rules:
         """Return the rules to which an event of COS is an upload.
 
-        The cloud's own sample has `*` in place of the event; then it counts as a PUT.
+        An event without its name counts as a PUT.
         """
-        if event in {*UPLOAD_EVENTS, "*"}:
+        if event in {*UPLOAD_EVENTS, ANY_EVENT}:
             return self
         rules = tuple(rule for rule in self.rule if event in rule.events)
         return Rules.model_construct(rule=rules)

@@ -114,6 +114,7 @@ class StackConfig(BaseModel):
     retry_base: float = Field(15, gt=0, description="seconds, more than 0")
     unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
     poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
+    reconcile_after: float = Field(180, ge=0, description="seconds, 0 or more")
     labels: Literal["none", "metadata", "visible"] = Field(
         "metadata", description="none, metadata or visible"
     )

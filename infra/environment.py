@@ -36,6 +36,7 @@ def environment(
         "lease_s": f"{config.lease_s:g}",
         "retry_base_s": f"{config.retry_base:g}",
         "unknown_after_s": f"{config.unknown_after:g}",
+        "reconcile_after_s": f"{config.reconcile_after:g}",
         "poll_interval_s": f"{config.poll_interval:g}",
         "labels": config.labels,
         "content_producer": json.dumps(config.content_producer),

@@ -26,6 +26,8 @@ COMMANDS = {
     "upload": "Put a picture into the local cloud's inbox, or list the results.",
     "keys": "Make, list and revoke API keys with limits.",
     "jobs": "List jobs, show one, and list those that are dead.",
+    "uploads": "Show what became of uploads, and make another job of one.",
+    "backfill": "Make jobs of what lies in the inbox already.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
@@ -33,6 +35,7 @@ COMMANDS = {
     "rules": "Check rules.toml, or show what an upload becomes.",
     "batch": "Run the lines of a file, or check them.",
     "prices": "Check prices.toml.",
+    "verify-cloud": "Ask the real cloud what no document answers.",
     "models": "List the model catalogue, or compare it with the installed SDK.",
 }
 
@@ -45,7 +48,7 @@ class _Deferred(TyperCommand):
     """A command whose module is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  typer's own types are private
-        module = importlib.import_module(f"ops.{self.name}")
+        module = importlib.import_module(f"ops.{str(self.name).replace('-', '_')}")
         command = typer.main.get_command(module.app)
         return command.make_context(info_name, args, *rest, **extra)
 

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def kinds(text: str) -> tuple[str, ...]:
     if not set(named) <= KINDS.keys():
         raise typer.BadParameter(f"{text!r}; allowed: some of {','.join(KINDS)}")
     return named
+
+
+def moment(text: str | datetime) -> datetime:
+    """Read a day or a time; without a zone it is in UTC."""
+    try:
+        read = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r}; allowed: 2026-11-28, or 2026-11-28T18:00:00+08:00"
+        ) from None
+    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)
 
 
 def money(text: str) -> Decimal:

@@ -56,6 +56,8 @@ class Settings(Wire):
     """First wait before a job that found no room at the vendor is retried; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
     """Seconds after which a submission without an answer is given up."""
+    reconcile_after_s: float = Field(default=180, ge=0)
+    """Seconds after an upload in which only its event takes it in."""
     labels: Literal["none", "metadata", "visible"] = "metadata"
     """Labels of generated pictures: metadata inside the file, and the vendor's visible logo too."""
     content_producer: str = Field(default="", max_length=100)

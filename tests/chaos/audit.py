@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from PIL import Image
 
-from aigc.jobs.job import Job, id_from
+from aigc.jobs.job import Job
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH
 
@@ -31,7 +31,18 @@ ACTIONS = {
     "vod.scene_image": "vod.CreateSceneAigcImageTask",
     "mps.image": "mps.CreateAigcImageTask",
 }
-KEPT = ("jobs/", "index/", "usage/", "dead/", "deliveries/", "quota/", "keys/", "sweep/")
+KEPT = (
+    "jobs/",
+    "index/",
+    "usage/",
+    "dead/",
+    "deliveries/",
+    "quota/",
+    "keys/",
+    "uploads/",
+    "inbox/",
+    "sweep/",
+)
 """Prefixes of the keys that the ledger keeps when no job is active."""
 
 SHAPE_TOLERANCE = 0.02
@@ -100,9 +111,9 @@ class Books:
 
     jobs: dict[str, Job]
     uploads: frozenset[str]
-    """Ids of the jobs that belong to the uploads in the inbox."""
+    """Keys of the uploads in the inbox."""
     dropped_events: int = 0
-    """The number of upload events that SCF dropped after three tries; they never became jobs."""
+    """The number of upload events that SCF dropped after three tries."""
     tasks: dict[str, list[Task]]
     """Id of a job → every task that the vendor accepted for it."""
     most_at_once: dict[str, int]
@@ -127,9 +138,7 @@ class Books:
             tasks.setdefault(job_of(task), []).append(task)
         return cls(
             jobs={job.id: job for job in jobs},
-            uploads=frozenset(
-                id_from("upload", event.bucket, event.key, event.request_id) for event in uploaded
-            ),
+            uploads=frozenset(event.key for event in uploaded),
             dropped_events=status[stack.outputs.functions["upload"]]["dropped"],
             tasks=tasks,
             most_at_once=stack.cloud.tasks.report()["most_at_once"],
@@ -141,6 +150,24 @@ class Books:
     def ended(self) -> int:
         """How many jobs have ended."""
         return sum(job.has_ended for job in self.jobs.values())
+
+    @property
+    def lost_uploads(self) -> frozenset[str]:
+        """Keys of the uploads that have no job."""
+        return self.uploads - self._upload_jobs.keys()
+
+    @property
+    def repeated_uploads(self) -> list[str]:
+        """Ids of the jobs of uploads that have several."""
+        return [job_id for ids in self._upload_jobs.values() if len(ids) > 1 for job_id in ids]
+
+    @property
+    def _upload_jobs(self) -> dict[str, list[str]]:
+        jobs: dict[str, list[str]] = {}
+        for job in self.jobs.values():
+            if job.source.type == "upload":
+                jobs.setdefault(job.source.key, []).append(job.id)
+        return jobs
 
     @property
     def left_over(self) -> list[str]:
@@ -195,11 +222,9 @@ def _check_acceptance(findings: Findings, plan: Plan, books: Books, callers: Cal
         (next(iter(ids)) for ids in callers.request_ids.values() if len(ids) > 1),
     )
     findings.expect_none("accepted calls without a job", called - books.jobs.keys())
-    lost = books.uploads - books.jobs.keys()
-    findings.report("uploads whose events died three times, which is all that SCF tries", len(lost))
-    findings.expect_none(
-        "other uploads without a job", lost if len(lost) > books.dropped_events else ()
-    )
+    findings.report("upload events that SCF gave up after three tries", books.dropped_events)
+    findings.expect_none("uploads without a job", books.lost_uploads)
+    findings.expect_none("uploads with several jobs", books.repeated_uploads)
     findings.expect_none(
         "jobs that have not ended", (job.id for job in books.jobs.values() if not job.has_ended)
     )

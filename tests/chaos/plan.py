@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 ENDPOINTS = {
@@ -32,6 +32,7 @@ FAULTS = (
     ("scf.gateway", "http_500", 0.02),
     ("scf.gateway", "throttle", 0.02),
     # Events are repeated, by COS and by SCF, and delayed; sweeps are delayed, dropped or repeated.
+    ("cos.event", "drop", 0.1),
     ("cos.event", "repeat", 0.1),
     ("cos.event", "delay:20", 0.1),
     ("scf.upload", "repeat", 0.1),
@@ -140,6 +141,20 @@ def burst(jobs: int) -> Plan:
         for number in range(jobs)
     )
     return Plan(seed=0, jobs=tuple(planned_jobs))
+
+
+def lossy_burst(jobs: int) -> Plan:
+    """Plan a burst in which events are lost and repeated and functions are killed."""
+    faults = [
+        {"where": where, "what": what, "rate": rate}
+        for where, what, rate in (
+            ("cos.event", "drop", 0.1),
+            ("cos.event", "repeat", 0.1),
+            *(("scf.upload", f"kill:{seconds}", 0.02) for seconds in (0.03, 0.1, 0.3)),
+            *(("scf.sweep", f"kill:{seconds}", 0.03) for seconds in (0.1, 0.5, 1.5)),
+        )
+    ]
+    return replace(burst(jobs), faults=tuple(faults))
 
 
 def _planned_job(number: int, rng: random.Random) -> PlannedJob:

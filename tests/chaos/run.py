@@ -37,6 +37,9 @@ LEASE_MARGIN_S = 2
 """How much longer a lease is than a function may run. It is 15 in the cloud. Here all processes
 share a clock, and shorter leases let more faults occur in a minute."""
 
+RECONCILE_AFTER_S = 180
+"""Cloud time after an upload from which a sweep takes it in."""
+
 STALLED_S = 3600
 """Cloud time without any change after which a run stops waiting."""
 
@@ -107,7 +110,11 @@ class Run:
         self.receiver.calm()
         self.progress("the faults are off; waiting until all jobs have ended …")
         books = self._wait_until(
-            lambda records: records.ended == len(records.jobs) and not records.left_over
+            lambda records: (
+                records.ended == len(records.jobs)
+                and not records.left_over
+                and not records.lost_uploads
+            )
         )
         findings = Findings()
         self._report_faults(findings, time.monotonic() - started)
@@ -126,12 +133,12 @@ class Run:
         """Wait for a condition, at most `STALLED_S` without a change; return the records."""
         stalled_s = max(STALLED_S / self.setting.speed, 5 * self.setting.lease_s)
         pause_s = 1 + len(self.plan.jobs) / 250  # reading all records takes time from the cloud
-        last, changed_at = (-1, -1), time.monotonic()
+        last, changed_at = (-1, -1, -1), time.monotonic()
         while True:
             books = Books.of(self.stack, self.uploaded)
             if is_reached(books):
                 return books
-            now = (books.ended, len(books.left_over))
+            now = (books.ended, len(books.left_over), len(books.lost_uploads))
             if now != last:
                 last, changed_at = now, time.monotonic()
             elif time.monotonic() - changed_at > stalled_s:
@@ -147,6 +154,8 @@ class Run:
         findings.report("functions killed", _total(injected, "kill"))
         findings.report("replies lost", _total(injected, "lost_reply"))
         others = sum(injected.values()) - _total(injected, "kill", "lost_", "race", "lag")
+        lost, repeated = (injected[f"cos.event {what}"] for what in ("drop", "repeat"))
+        findings.report("events of uploads lost; repeated", f"{lost}; {repeated}")
         findings.report("creates that raced; late listings", _races(injected))
         findings.report("other faults", others)
 
@@ -168,7 +177,7 @@ class Run:
             self.progress(f"violated: {what}: {job_id}\n{job_details(job_id, books, self.log)}")
 
 
-def main(
+def main(  # noqa: PLR0917  the options of the command
     seed: Annotated[int, typer.Option(help="Decides the jobs and the faults.")] = 1,
     jobs: Annotated[
         int | None,
@@ -189,14 +198,17 @@ def main(
     burst: Annotated[
         bool, typer.Option("--burst", help="Uploads only, at once, without faults.")
     ] = False,
+    lossy: Annotated[
+        bool,
+        typer.Option(
+            "--lossy", help="With --burst: a tenth of the events lost, a tenth repeated, and kills."
+        ),
+    ] = False,
 ) -> None:
     """Run many jobs with many faults; the status is 1 if a promise is broken."""
     usual = BURST if burst else CHAOS
-    plan = (
-        chaos_plan.burst(jobs or BURST_JOBS)
-        if burst
-        else chaos_plan.chaos(seed, jobs or CHAOS_JOBS)
-    )
+    make_burst = chaos_plan.lossy_burst if lossy else chaos_plan.burst
+    plan = make_burst(jobs or BURST_JOBS) if burst else chaos_plan.chaos(seed, jobs or CHAOS_JOBS)
     setting = replace(usual, speed=speed or usual.speed, slots=slots or usual.slots)
     print(
         f"seed {plan.seed}, {len(plan.jobs)} jobs, speed {setting.speed:g},"
@@ -235,18 +247,21 @@ def _started(plan: Plan, setting: Setting, progress: Callable[[str], None]) -> I
             )
         )
         for function in stack.outputs.functions.values():
-            shorten_lease(stack, function, setting.lease_s)
+            shorten_lease(stack, function, setting.lease_s, RECONCILE_AFTER_S / setting.speed)
         failing = setting.failing_webhooks if plan.faults else 0
         receiver = opened.enter_context(Receiver(stack.webhook_secret, plan.seed, failing))
         yield Run(plan, setting, stack, receiver, path, progress)
 
 
-def shorten_lease(stack: LocalStack, function: str, lease_s: int) -> None:
-    """Change the lease of a deployed function."""
+def shorten_lease(
+    stack: LocalStack, function: str, lease_s: int, reconcile_after_s: float = RECONCILE_AFTER_S
+) -> None:
+    """Change the lease of a deployed function, and when it takes in uploads without an event."""
     state = wait_until_active(stack.cloud, function)
     variables = state["Environment"]["Variables"]
-    changed = [variable for variable in variables if variable["Key"] != "AIGC_LEASE_S"]
-    changed.append({"Key": "AIGC_LEASE_S", "Value": str(lease_s)})
+    times = {"AIGC_LEASE_S": lease_s, "AIGC_RECONCILE_AFTER_S": reconcile_after_s}
+    changed = [variable for variable in variables if variable["Key"] not in times]
+    changed += [{"Key": key, "Value": f"{seconds:g}"} for key, seconds in times.items()]
     stack.cloud.services["scf"].call(
         "UpdateFunctionConfiguration",
         {"FunctionName": function, "Environment": {"Variables": changed}},

@@ -26,6 +26,7 @@ LANES = {"vod.image": 1}
 CERTAIN = (
     {"where": "scf.gateway", "what": "kill:0.1", "times": 2},
     {"where": "vod.CreateAigcImageTask", "what": "lost_reply", "times": 1},
+    {"where": "cos.event", "what": "drop", "times": 2},
 )
 """Faults that a short run always has; the seed decides the others."""
 
@@ -42,6 +43,7 @@ def test_thirty_jobs_keep_every_promise_while_functions_are_killed() -> None:
     assert not findings.violations, "\n".join([findings.table(), *progress])
     assert figures["functions killed"] != "0"
     assert figures["replies lost"] != "0"
+    assert figures["events of uploads lost; repeated"][0] != "0"
 
 
 # The plan
@@ -75,7 +77,7 @@ def test_correct_records_have_no_violation() -> None:
     ("changes", "violation"),
     [
         ({"jobs": {}}, "accepted calls without a job"),
-        ({"uploads": frozenset({"lost"})}, "other uploads without a job"),
+        ({"uploads": frozenset({"lost"})}, "uploads without a job"),
         ({"most_at_once": {"vod.CreateAigcImageTask": 2}}, "most tasks at once, vod.image"),
         ({"tasks": {}}, "jobs that succeeded without a bill"),
         ({"ledger": ["jobs/one.json"]}, "jobs that the index lacks"),

@@ -31,6 +31,8 @@ KEPT = (
     "quota/",
     "handouts/",
     "sweep/",
+    "uploads/",
+    "inbox/",
 )
 """Prefixes of the keys that the ledger keeps after all jobs have ended."""
 

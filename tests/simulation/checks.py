@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.cloud import Cloud
     from tests.simulation.vendor import Task
 
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "sweep/")
-"""What the ledger keeps of jobs that have ended, and of sweeps."""
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "sweep/", "uploads/", "inbox/")
+"""What the ledger keeps of jobs that have ended, of sweeps and of uploads."""
 
 
 def broken_promises(cloud: Cloud) -> list[str]:
@@ -28,6 +29,7 @@ def broken_promises(cloud: Cloud) -> list[str]:
         *_wrongly_failed(cloud),
         *_not_in_index(cloud),
         *_wrong_webhooks(cloud),
+        *_repeated_uploads(cloud),
         *unfinished(cloud),
     ]
 
@@ -40,7 +42,26 @@ def unfinished(cloud: Cloud) -> list[str]:
     return [
         *(f"{describe(record)} never ends" for record in open_records),
         *(f"{key} is left over" for key in (*left, *staged)),
+        *(f"{key} has no job or no entry" for key in _lost_uploads(cloud)),
     ]
+
+
+def _lost_uploads(cloud: Cloud) -> list[str]:
+    """Find uploads without a job, or without an entry that names it."""
+    entries = [
+        json.loads(body)
+        for key, (body, _) in cloud.ledger.objects.items()
+        if key.startswith("uploads/")
+    ]
+    taken = {job["id"]: entry["key"] for entry in entries for job in entry["jobs"]}
+    has_job = {taken.get(job.id) for job in cloud.jobs()}
+    return [key for key in cloud.inbox.objects if key not in has_job]
+
+
+def _repeated_uploads(cloud: Cloud) -> list[str]:
+    """Find uploads of one content that became several jobs."""
+    keys = [job.source.key for job in cloud.jobs() if job.source.type == "upload"]
+    return [f"{key} became {keys.count(key)} jobs" for key in set(keys) if keys.count(key) > 1]
 
 
 def idle_slots(cloud: Cloud) -> list[str]:

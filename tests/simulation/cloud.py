@@ -17,7 +17,8 @@ from aigc.errors import CloudError, ThrottledError
 from aigc.jobs.job import ENDED, Job
 from aigc.jobs.ports import Reply
 from aigc.jobs.runtime import Memory, Runtime
-from tests.fakes import InMemoryStore, ManualClock, build_settings
+from aigc.uploads.rules import DeployedRules, Rules
+from tests.fakes import START, InMemoryStore, ManualClock, build_settings
 from tests.simulation.storage import Bucket, StorePort
 from tests.simulation.vendor import PICTURE, Task, Vendor
 from tests.simulation.workers import READ_FAULTS, SUBMISSION_FAULTS, WRITE_FAULTS, Request
@@ -34,16 +35,20 @@ TIMEOUT_S = 60
 VENDOR = "vendor/"
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
+NO_RULES = Rules()
+
 T = TypeVar("T")
 
 
 class Cloud:
     """Everything outside the functions, and the promises that were broken there."""
 
-    def __init__(self, lanes: Mapping[str, int]) -> None:
+    def __init__(self, lanes: Mapping[str, int], rules: Rules = NO_RULES) -> None:
         self.clock = ManualClock()
         self.ledger = Bucket(self.clock, "ledger-1250000000")
         self.results = Bucket(self.clock, "results-1250000000")
+        self.inbox = Bucket(self.clock, "inbox-1250000000")
+        self.rules = rules
         self.vendor = Vendor(self.results, self.clock)
         self.settings = _settings(tuple(sorted(lanes.items())))
         self.problems: list[str] = []
@@ -63,6 +68,7 @@ class Cloud:
             (
                 self.ledger.digest,
                 self.results.digest,
+                self.inbox.digest,
                 tuple(sorted(self.ledger.missed)),
                 self.vendor.state(),
                 self.clock.moment,
@@ -73,7 +79,8 @@ class Cloud:
 
     def digest_of_earlier(self) -> int:
         """Return a digest of what late listings may show."""
-        return hash((self.ledger.digest_of_earlier(), self.results.digest_of_earlier()))
+        buckets = (self.ledger, self.results, self.inbox)
+        return hash(tuple(bucket.digest_of_earlier() for bucket in buckets))
 
     def tasks(self) -> list[Task]:
         """Return all tasks that the vendor ever accepted."""
@@ -110,6 +117,10 @@ class Cloud:
             if present != body:  # a repeated write of the same record changes nothing
                 self._check_succession(_parsed(present), _parsed(body))
         self.ledger.put(key, body)
+
+    def put_upload(self, key: str, body: bytes, content_type: str) -> None:
+        """Put an object into the inbox."""
+        self.inbox.put(key, body, content_type)
 
     def put_result(self, key: str, body: bytes, content_type: str) -> None:
         """Write a result; none may be changed once its job has ended."""
@@ -296,7 +307,10 @@ def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
         label="results/",
         also_reads=lambda key: f"jobs/{owner_of_result(key)}.json",  # see `put_result`
     )
-    buckets: dict[str, Any] = {  # nothing reads an inbox here
+    buckets: dict[str, Any] = {
+        cloud.settings.inbox_bucket: StorePort(
+            worker, cloud.inbox, cloud.put_upload, label="inbox/"
+        ),
         cloud.settings.ledger_bucket: StorePort(worker, cloud.ledger, cloud.put_in_ledger),
         cloud.settings.results_bucket: results,
     }
@@ -309,10 +323,17 @@ def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
         parallel=worker.parallel,
         clock=WorkerClock(worker, cloud),
     )
-    runtime = assemble(cloud.settings, adapters, deadline=worker.deadline, memory=Memory())
+    memory = Memory()
+    memory.of(DeployedRules).rules = cloud.rules
+    runtime = assemble(cloud.settings, adapters, deadline=worker.deadline, memory=memory)
     return dataclasses.replace(runtime, report_of=_report)
 
 
 @functools.cache
 def _settings(lanes: tuple[tuple[str, int], ...]) -> Settings:
-    return build_settings(lanes=dict(lanes), webhook_secrets=[WEBHOOK_SECRET])
+    return build_settings(
+        lanes=dict(lanes),
+        webhook_secrets=[WEBHOOK_SECRET],
+        inbox_since=START,
+        reconcile_after_s=60,
+    )

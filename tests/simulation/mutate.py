@@ -56,9 +56,10 @@ class Mutation:
 
 
 def find_function(target: str) -> FunctionType:
-    """Return the function with this name in a module of `aigc.jobs`."""
+    """Return the function with this name in a module of `aigc.jobs`, or of `aigc` by its name."""
     module_name, _, qualified = target.partition(":")
-    module = importlib.import_module(f"aigc.jobs.{module_name}")
+    is_full = module_name.startswith("aigc.")
+    module = importlib.import_module(module_name if is_full else f"aigc.jobs.{module_name}")
     found: Any = module
     for name in qualified.split("."):
         found = inspect.getattr_static(found, name, None)

@@ -15,6 +15,7 @@ from aigc.jobs import recover, transitions
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.webhooks import enqueue_delivery
+from aigc.wire import with_fields
 from tests.simulation.mutate import (
     Change,
     Mutation,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import TaskService
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
+    from aigc.uploads.intake import InboxObject
+    from aigc.uploads.rules import Rule
 
 
 def _of(title: str, target: str, change: Change, **more: str) -> Mutation:
@@ -115,6 +118,22 @@ def _split_that_sends_x_twice(contest: Contest, place: str) -> bool:
         return False
     store.put(f"{place}/y", ticket)
     return store.get(f"{place}/x") == ticket
+
+
+def _identified_by_event(take_in: Callable[..., Any]) -> Callable[..., Any]:
+    def mutated(read: InboxObject, *rest: Any) -> Any:
+        request_id = rest[2] if len(rest) > 2 else ""
+        peek = dataclasses.replace(read.peek, etag=f"{read.peek.etag}{request_id}")
+        return take_in(dataclasses.replace(read, peek=peek), *rest)
+
+    return mutated
+
+
+def _identified_by_time(job_id: Callable[..., str]) -> Callable[..., str]:
+    def mutated(read: InboxObject, rule: Rule) -> str:
+        return job_id(read, with_fields(rule, repeat=True))
+
+    return mutated
 
 
 def _split_without_early_exit(contest: Contest, place: str) -> bool:
@@ -586,6 +605,43 @@ MUTATIONS = (
         "recover:_forget",
         postpone("remove_staged", behind="forget_claims"),
         look_in="MPS's copies are left",
+    ),
+    # Uploads
+    _of(
+        "the sweep does not walk through the inbox",
+        "aigc.uploads.reconcile:reconcile_inbox",
+        omit("each"),
+        look_in="no event reports",
+    ),
+    _of(
+        "the entry of an upload is written before its job",
+        "aigc.uploads.intake:take_in",
+        postpone("accept", behind="write"),
+        look_in="no event reports",
+    ),
+    _of(
+        "the id of an upload's job follows from the event",
+        "aigc.uploads.intake:take_in",
+        replace(_identified_by_event),
+        look_in="repeated under another",
+    ),
+    _of(
+        "the id of an upload's job follows from the time of the upload",
+        "aigc.uploads.intake:InboxObject.job_id",
+        replace(_identified_by_time),
+        look_in="repeated under another",
+    ),
+    _of(
+        "an entry that a listing lacks is not read by its key",
+        "aigc.uploads.reconcile:Reconciliation.check",
+        assume("_is_settled_by_key", False),
+        harmless="the object is read, and its job is found by its id",
+    ),
+    _of(
+        "a copy of an object onto itself is taken in",
+        "aigc.uploads.reconcile:Reconciliation.check",
+        assume("_is_unchanged", False),
+        harmless="the job is found by its id; it is another one only if the rules have changed",
     ),
     # Webhooks
     _of(

@@ -20,7 +20,8 @@ from tests.simulation.cases import (
     was_left,
 )
 from tests.simulation.contests import CONTESTS, LANE, more_than_one_winner, takes_slot_of_queue
-from tests.simulation.play import Case, Move, Phase
+from tests.simulation.inbox import FOLDER, RULES, event, reconciles, uploads
+from tests.simulation.play import LATE_LISTING, Case, Move, Phase
 from tests.simulation.sweeps import sweep
 from tests.simulation.workers import NO_ANSWER, NOT_SENT, REFUSED, SENT_AGAIN, Killed
 
@@ -94,6 +95,11 @@ def frees_slot(runtime: Runtime) -> None:
             ledger.slots.forget(entry)
     if all(ledger.lease.has_expired(entry.modified) for entry in entries):
         ledger.slots.reclaim(LANE, 0)
+
+
+def lets_time_pass(runtime: Runtime) -> None:
+    """Wait until a sweep takes in what no event has reported."""
+    runtime.sleep(runtime.settings.reconcile_after_s + 1)
 
 
 TWO_SWEEPS = (Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),)
@@ -250,4 +256,37 @@ PARTS = [
     ),
 ]
 
-ALL_CASES = [*CONTESTS, *CASES, *PARTS]
+A_PHOTO = f"{FOLDER}a"
+UPLOADS = [
+    Case(
+        title="no event reports an upload",
+        rules=RULES,
+        before=(uploads(A_PHOTO),),
+        phases=(Phase(workers={"reconcile": reconciles}, after_s=LATER_S),),
+        deaths=1,
+        faults=1,
+        faulty=("put uploads/", "peek", "list"),
+        quick_switches=0,
+    ),
+    Case(
+        title="the event of an upload arrives while the sweep takes it in",
+        rules=RULES,
+        before=(uploads(A_PHOTO), lets_time_pass),
+        phases=(Phase(workers={"event": event(A_PHOTO), "reconcile": reconciles}),),
+        deaths=1,
+        quick_switches=1,
+    ),
+    Case(
+        title="the event of an upload is repeated under another request id",
+        rules=RULES,
+        before=(uploads(A_PHOTO), event(A_PHOTO), uploads(A_PHOTO)),
+        phases=(
+            Phase(workers={"event": event(A_PHOTO, "second")}),
+            Phase(workers={"reconcile": reconciles}, after_s=LATER_S),
+        ),
+        weak=1,
+        weaknesses=frozenset({LATE_LISTING}),
+    ),
+]
+
+ALL_CASES = [*CONTESTS, *CASES, *PARTS, *UPLOADS]

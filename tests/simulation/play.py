@@ -13,7 +13,7 @@ from aigc.errors import CloudError
 from aigc.jobs.settle import on_callback, on_stored
 from tests.fakes import LEASE_S, START
 from tests.simulation.checks import broken_promises, idle_slots, unfinished
-from tests.simulation.cloud import TIMEOUT_S, VENDOR, Cloud
+from tests.simulation.cloud import NO_RULES, TIMEOUT_S, VENDOR, Cloud
 from tests.simulation.storage import BLIND, LONGEST_LAG_S
 from tests.simulation.sweeps import sweep
 from tests.simulation.workers import (
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aigc.jobs.runtime import Runtime
+    from aigc.uploads.rules import Rules
     from tests.simulation.vendor import Task
     from tests.simulation.workers import Branch
 
@@ -86,6 +87,8 @@ class Case:
     before: tuple[Work | Move, ...] = ()
     """What happened before, one after another and without a fault."""
     lanes: Mapping[str, int] = field(default_factory=lambda: {"vod.image": 1})
+    rules: Rules = NO_RULES
+    """The rules for uploads."""
     deaths: int = 0
     """How many workers may be killed."""
     faults: int = 0
@@ -129,9 +132,10 @@ class Play:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.cloud = Cloud(case.lanes)
+        self.cloud = Cloud(case.lanes, case.rules)
         self.cloud.vendor.lists_tasks = case.lists_tasks
-        self.cloud.ledger.lag_s = self.cloud.results.lag_s = LONGEST_LAG_S if case.weak else 0
+        for bucket in (self.cloud.ledger, self.cloud.results, self.cloud.inbox):
+            bucket.lag_s = LONGEST_LAG_S if case.weak else 0
         self.deaths_left = case.deaths
         self.faults_left = case.faults
         self.weak_left = case.weak

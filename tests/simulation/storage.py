@@ -14,6 +14,7 @@ request (`Request.weak`) are outcomes of it. A storm sets the window and the lag
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from tests.simulation.workers import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableSequence, Sequence
 
+    from aigc.jobs.ports import Peek
     from tests.simulation.workers import Worker
 
 LONGEST_WINDOW_S = 2.0
@@ -125,14 +127,19 @@ class Bucket(InMemoryStore):
         choose: Callable[[str, Sequence[datetime | None]], datetime | None],
     ) -> Sequence[Listed]:
         """List keys, each in one of the states that it had within the lag, the newest first."""
-        shown = {one.key: one.modified for one in super().list(prefix, after, 10**9)}
+        present = {one.key: one for one in super().list(prefix, after, 10**9)}
+        shown = {key: one.modified for key, one in present.items()}
         for key in self.young_keys(prefix):
             if key > after:
                 modified = choose(key, self._states(key))
                 shown.pop(key, None)
                 if modified is not None:
                     shown[key] = modified
-        return [Listed(key, shown[key]) for key in sorted(shown)[:limit]]
+        absent = Listed("", self._clock.moment)
+        return [
+            dataclasses.replace(present.get(key, absent), key=key, modified=shown[key])
+            for key in sorted(shown)[:limit]
+        ]
 
     def young_keys(self, prefix: str) -> Sequence[str]:
         """List the keys that changed within the lag."""
@@ -251,6 +258,9 @@ class StorePort:
 
     def get(self, key: str) -> bytes | None:
         return self._read("get", key, lambda: self._bucket.get(key))
+
+    def peek(self, key: str, size: int) -> Peek | None:
+        return self._read("peek", key, lambda: self._bucket.peek(key, size))
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         bucket = self._bucket

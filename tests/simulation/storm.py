@@ -25,7 +25,8 @@ from aigc.sweeping import sweep
 from tests.fakes import START
 from tests.simulation.cases import HOOK, MODELS, order
 from tests.simulation.checks import broken_promises, unfinished
-from tests.simulation.cloud import TIMEOUT_S, Cloud
+from tests.simulation.cloud import NO_RULES, TIMEOUT_S, Cloud
+from tests.simulation.inbox import FOLDER, PHOTO, RULES, event
 from tests.simulation.play import captured_log, trace_line
 from tests.simulation.storage import LANDS_WITHIN_S, STORAGES, Storage
 from tests.simulation.workers import (
@@ -103,12 +104,29 @@ class Weather:
     """The chance of a deadline by which the task must be sent."""
     order_hooked: float = 0
     """The chance of a webhook."""
+    order_uploaded: float = 0
+    """The chance that an upload takes the place of a call."""
+    event_dropped: float = 0
+    """The chance that no event reports an upload."""
+    event_repeated: float = 0
+    upload_copied: float = 0
+    """The chance that an upload is copied onto itself later."""
     sleeps_days: int = 0
     """For so many days no function runs once the calls have arrived."""
 
 
 CALM = Weather()
 WEATHERS = {
+    "events of uploads are lost": Weather(
+        killed=0.02,
+        slow=0.3,
+        cos_reply_lost=0.02,
+        cos_failed=0.01,
+        order_uploaded=0.7,
+        event_dropped=0.3,
+        event_repeated=0.3,
+        upload_copied=0.3,
+    ),
     "requests are slow": Weather(slow=0.5),
     "calls are repeated": Weather(order_repeated=0.8),
     "functions are killed and the vendor is unreliable": Weather(
@@ -211,10 +229,10 @@ class Storm:
         self.draws = draws
         self.weather = weather
         self.storage = storage or draws.one_of(STORAGES)
-        self.cloud = Cloud(LANES)
+        self.cloud = Cloud(LANES, RULES if weather.order_uploaded else NO_RULES)
         self.cloud.vendor.lists_tasks = weather.lists_tasks
         self.cloud.on_created = self._plan_task
-        for bucket in (self.cloud.ledger, self.cloud.results):
+        for bucket in (self.cloud.ledger, self.cloud.results, self.cloud.inbox):
             bucket.blind_s = self.storage.blind_s
             bucket.lag_s = self.storage.lag_s
             bucket.choose = self._choose_state if self.storage.lag_s else None
@@ -260,8 +278,11 @@ class Storm:
         self._look()
 
     def _plan_order(self, job_id: str, kind: str) -> None:
-        self._ids.append(job_id)
         arrives = ARRIVAL_S * self.draws.fraction()
+        if self.weather.order_uploaded and self.draws.happens(self.weather.order_uploaded):
+            self._plan_upload(f"{FOLDER}{job_id}.png", arrives)
+            return
+        self._ids.append(job_id)
         has_deadline = self.draws.happens(self.weather.order_impatient)
         start_by = START + timedelta(seconds=arrives + 10 + 60 * self.draws.fraction())
         planned = order(
@@ -278,6 +299,21 @@ class Storm:
             self._after(arrives, lambda: self._accept(planned))
         if self.draws.happens(self.weather.order_cancelled):
             self._after(arrives + 60 * self.draws.fraction(), lambda: self._cancel(job_id))
+
+    def _plan_upload(self, key: str, arrives: float) -> None:
+        self._after(arrives, lambda: self.cloud.put_upload(key, PHOTO, "image/png"))
+        if not self.draws.happens(self.weather.event_dropped):
+            self._plan_event(key, arrives)
+        if self.draws.happens(self.weather.upload_copied):
+            copied = arrives + self.draws.one_of([1, 60, 600])
+            self._after(copied, lambda: self.cloud.put_upload(key, PHOTO, "image/png"))
+            self._plan_event(key, copied, "copy")
+
+    def _plan_event(self, key: str, happens: float, request_id: str = "first") -> None:
+        work = event(key, request_id)
+        repeats = [0, 1, 60] if self.draws.happens(self.weather.event_repeated) else [0]
+        for later in repeats:
+            self._after(happens + later, lambda: self._invoke(f"event {key}", work))
 
     def _stop_faults(self) -> None:
         self.weather = CALM
@@ -303,8 +339,9 @@ class Storm:
         self._after(60 if is_calm else 5 + 55 * self.draws.fraction(), self._sweep)
 
     def _look(self) -> None:
-        job_id = self.draws.one_of(self._ids)
-        self._invoke(f"look {job_id}", functools.partial(refresh, job_id))
+        if self._ids:
+            job_id = self.draws.one_of(self._ids)
+            self._invoke(f"look {job_id}", functools.partial(refresh, job_id))
         if self.weather is not CALM:
             self._after(1 + 14 * self.draws.fraction(), self._look)
 

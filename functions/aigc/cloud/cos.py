@@ -105,8 +105,15 @@ class CosBucket:
         except RefusedError as error:
             if error.code != "InvalidRange":  # what COS says of an object without a byte
                 raise
-            with _none_if_absent(), cos_errors(f"head {key}"):
-                return _peek(b"", 0, client.head_object(Bucket=self._bucket, Key=key))
+            headers = self.metadata(key)
+            return None if headers is None else _peek(b"", 0, headers)
+        return None
+
+    def metadata(self, key: str) -> dict[str, str] | None:
+        """Read an object's headers, names in lower case; None where there is none."""
+        with _none_if_absent(), cos_errors(f"head {key}"):
+            answer = self._client().head_object(Bucket=self._bucket, Key=key)
+            return {name.lower(): value for name, value in answer.items()}
         return None
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:

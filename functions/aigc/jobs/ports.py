@@ -33,7 +33,7 @@ class Peek:
     """Bytes of the whole object."""
     etag: str = ""
     modified: datetime | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Headers of the object by lower-case name, including `x-cos-meta-*`."""
 
 

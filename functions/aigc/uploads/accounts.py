@@ -6,7 +6,8 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aigc.uploads.entries import PAGE, Entries, Entry, EntryJob, content_of, stem_of
+from aigc.jobs.ports import PAGE
+from aigc.uploads.entries import Entries, Entry, EntryJob, content_of, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

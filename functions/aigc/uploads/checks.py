@@ -12,8 +12,9 @@ from aigc.uploads.parameters import filled, paths_of
 from aigc.uploads.templates import is_placeholder, placeholders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from aigc.tasks.kind import Task
     from aigc.uploads.rules import Rule
 
 _SAMPLES = {"date": "2026-01-01", "job": "0" * 32}
@@ -76,22 +77,32 @@ def _most(rule: Rule) -> float:
 
 
 def _wrong_task(rule: Rule) -> str:
-    """Build the task of a sample upload.
-
-    A parameter with a placeholder that has no default is filled with a sample. If the sample is
-    refused, the parameter is left out: only an upload shows whether its value is allowed.
-    """
     try:
-        parameters = rule.parameters()
-        unknown = {path: text for path, text in paths_of(parameters) if _is_open(text)}
-        parameters = filled(parameters, _samples(unknown.values()))
-        while (refusal := _refusal(rule, parameters)) is not None:
-            if unknown.pop(refusal.field, None) is None:
-                return f"task: {refusal}"
-            parameters = _without(parameters, refusal.field)
+        sample_task(rule)
     except InvalidRequestError as error:
         return f"task: {error}"
     return ""
+
+
+def sample_task(rule: Rule) -> Task:
+    """Return the task of a sample upload.
+
+    A parameter with a placeholder that has no default is filled with a sample. If the sample is
+    refused, the parameter is left out: only an upload shows whether its value is allowed.
+
+    Raises:
+        InvalidRequestError: No upload can become a valid task.
+    """
+    parameters = rule.parameters()
+    unknown = {path: text for path, text in paths_of(parameters) if _is_open(text)}
+    parameters = filled(parameters, _samples(unknown.values()))
+    while True:
+        try:
+            return rule.validated(parameters, "cos://inbox/picture.png")
+        except InvalidRequestError as refusal:
+            if unknown.pop(refusal.field, None) is None:
+                raise
+            parameters = _without(parameters, refusal.field)
 
 
 def _wrong_defaults(rule: Rule) -> str:
@@ -105,14 +116,6 @@ def _wrong_defaults(rule: Rule) -> str:
     return (
         unknown and f"task: {unknown}: there is no such field; allowed: {', '.join(known)}"
     ) or ""
-
-
-def _refusal(rule: Rule, parameters: Mapping[str, Any]) -> InvalidRequestError | None:
-    try:
-        rule.validated(parameters, "cos://inbox/picture.png")
-    except InvalidRequestError as error:
-        return error
-    return None
 
 
 def _is_open(text: str) -> bool:

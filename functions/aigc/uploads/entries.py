@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from aigc.errors import BadRecordError
+from aigc.jobs.ports import PAGE
 from aigc.places import LONGEST_KEY, checked_key
 from aigc.wire import Record
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import ObjectStore
 
 PREFIX = "uploads/"
-
-PAGE = 1000
-"""Most keys that a listing returns."""
 
 Kind = Literal["job", "none", "before", "redo"]
 """`job`: it became one or more jobs. `none`: it cannot become a job. `before`: it lay in the inbox

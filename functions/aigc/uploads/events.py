@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import id_from
 from aigc.jobs.settle import on_stored
-from aigc.uploads.entries import Entries, EntryJob
+from aigc.uploads.entries import Entries, EntryJob, content_of
 from aigc.uploads.intake import TakenIn, UnwantedError, read_object, take_in
+from aigc.uploads.rules import ANY_EVENT
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime, batches: se
         # the reconciliation takes it in.
         logger.warning("upload_not_found", extra=_named(created))
         return "not_found"
+    if created.event == ANY_EVENT and _lay_there_before(read, runtime):
+        raise UnwantedError("it lay in the inbox before a rule concerned it", "before_rule")
     taken = _of_earlier_version(created, read, rules, runtime)
     taken = taken or take_in(read, rules, runtime, created.request_id)
     if taken.entry.reason is not None:
@@ -99,6 +102,13 @@ def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime, batches: se
         fields = {**_named(created), "job": job.id, "rule": job.rule, "outcome": outcome}
         logger.info("upload_taken", extra=fields)
     return outcome
+
+
+def _lay_there_before(read: InboxObject, runtime: Runtime) -> bool:
+    """Whether the content has an entry that says so; then the event may be of a mere copy."""
+    content = content_of(read.peek.etag)
+    names = Entries(runtime.ledger.bucket).of_key(read.key)
+    return any(name.kind == "before" and name.content == content for name in names)
 
 
 def _find(keys: list[str], runtime: Runtime) -> InboxObject | None:

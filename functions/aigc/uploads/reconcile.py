@@ -19,10 +19,12 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aigc.uploads.entries import PAGE, Entries, Entry, content_of, name_of, seconds, stem_of
+from aigc.jobs.ports import PAGE
+from aigc.uploads.deployed import publish
+from aigc.uploads.entries import Entries, Entry, content_of, name_of, seconds, stem_of
 from aigc.uploads.intake import UnwantedError, read_object, take_in
 from aigc.uploads.rules import DeployedRules
-from aigc.uploads.since import publish_rules, rule_dates, rules_at
+from aigc.uploads.since import rule_dates, rules_at
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("aigc.uploads")
 
-GRACE_S = 180
-"""Seconds after an upload in which only its event takes it in. Nothing depends on this value."""
-
 PAGES = 5
 """Pages of 1,000 objects that one sweep compares: 100,000 objects take 20 sweeps."""
 
@@ -52,9 +51,9 @@ def reconcile_inbox(turn: Turn) -> None:
     """Take in the uploads of some pages of the inbox that no event reported."""
     runtime = turn.runtime
     rules = runtime.memory.of(DeployedRules).rules
-    publish_rules(rules, runtime.ledger.bucket)
     if not rules.rule:
         return
+    publish(runtime)
     walk = Reconciliation(rules, runtime)
 
     def check(listed: Listed) -> None:
@@ -118,7 +117,9 @@ class Reconciliation:
 
     def _sort(self, listed: Listed, names: list[EntryName]) -> bool:
         """Note an object for `check` unless it is very new; return False if it is too old."""
-        latest = self._runtime.now() - timedelta(seconds=GRACE_S)
+        # Nothing depends on this time: an event that comes later finds the same job.
+        after = timedelta(seconds=self._runtime.settings.reconcile_after_s)
+        latest = self._runtime.now() - after
         if listed.modified > latest:
             return True
         if not rules_at(listed.modified, self._rules, self._dates).may_concern(listed.key):

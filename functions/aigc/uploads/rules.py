@@ -52,6 +52,9 @@ PACKAGED = Path(__file__).parents[2] / "rules.json"
 UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
 """Events of COS that are uploads to every rule."""
 
+ANY_EVENT = "*"
+"""The event's name in the vendor's sample; it does not say how the object was created."""
+
 EventName = Literal["Copy", "Origin", "Replication"]
 """Events of COS that are uploads to a rule that names them."""
 
@@ -456,7 +459,13 @@ class Rules(Wire):
 
     def may_concern(self, key: str) -> bool:
         """Return whether a rule could match an upload with this key."""
-        return not key.startswith(RESERVED) and any(rule.fits_key(key) for rule in self.rule)
+        return bool(self.for_key(key))
+
+    def for_key(self, key: str) -> list[Rule]:
+        """Return the rules that could match an upload with this key, whatever else it is."""
+        if key.startswith(RESERVED):
+            return []
+        return [rule for rule in self.rule if rule.fits_key(key)]
 
     def repeats(self, key: str) -> bool:
         """Return whether a rule that could concern this key takes each upload as another job."""
@@ -465,9 +474,9 @@ class Rules(Wire):
     def for_event(self, event: str) -> Rules:
         """Return the rules to which an event of COS is an upload.
 
-        The cloud's own sample has `*` in place of the event; then it counts as a PUT.
+        An event without its name counts as a PUT.
         """
-        if event in {*UPLOAD_EVENTS, "*"}:
+        if event in {*UPLOAD_EVENTS, ANY_EVENT}:
             return self
         rules = tuple(rule for rule in self.rule if event in rule.events)
         return Rules.model_construct(rule=rules)

@@ -2,7 +2,6 @@
 
 | key of the ledger | what it is |
 |---|---|
-| `inbox/rules.json` | the rules of the deployed functions, as the last sweep read them |
 | `inbox/since/<selection>/<milliseconds>` | when a sweep first saw a rule with this selection |
 
 A rule is the same rule as long as it selects the same uploads and treats repeats alike; its name,
@@ -19,7 +18,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from aigc.jobs.job import milliseconds
-from aigc.uploads.entries import PAGE
+from aigc.jobs.ports import PAGE
 from aigc.uploads.rules import Rules
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.uploads.rules import Rule
 
-RULES = "inbox/rules.json"
 SINCE = "inbox/since/"
 
 SELECTORS = (
@@ -85,20 +83,12 @@ def _read_dates(bucket: ObjectStore) -> dict[str, datetime]:
     return dates
 
 
+def first_date(bucket: ObjectStore) -> datetime | None:
+    """Return since when the reconciliation exists in a stack; None if no sweep has run yet."""
+    return min(_read_dates(bucket).values(), default=None)
+
+
 def rules_at(moment: datetime, rules: Rules, dates: Mapping[str, datetime]) -> Rules:
     """Return the rules that existed when an object was written."""
     existing = tuple(rule for rule in rules.rule if dates[rule.name] <= moment)
     return Rules.model_construct(rule=existing)
-
-
-def publish_rules(rules: Rules, bucket: ObjectStore) -> None:
-    """Write the rules of the functions to the ledger, where commands of the owner read them."""
-    text = rules.model_dump_json(exclude_defaults=True, by_alias=True).encode()
-    if bucket.get(RULES) != text:
-        bucket.put(RULES, text)
-
-
-def published_rules(bucket: ObjectStore) -> Rules | None:
-    """Read the rules of the deployed functions; None if no sweep has written them yet."""
-    body = bucket.get(RULES)
-    return None if body is None else Rules.model_validate_json(body)

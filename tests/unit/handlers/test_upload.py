@@ -12,7 +12,7 @@ import upload
 from aigc.errors import AmbiguousError, RefusedError
 from aigc.jobs.job import id_from
 from aigc.triggers.cos import CosEvent
-from aigc.uploads.entries import Entry, EntryJob
+from aigc.uploads.entries import Entries, Entry, EntryJob
 from aigc.uploads.rules import Rules, load_rules
 from aigc.wire import with_fields
 from tests.captured import captured
@@ -215,6 +215,27 @@ def test_copy_is_an_upload_only_to_a_rule_that_names_it(world: World, event_name
     ]
 
     assert counts == [{"ignored": 0, "not_wanted": 1}, {"ignored": 0, "accepted": 1}]
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("Put", "accepted"), ("*", "not_wanted")])
+def test_event_without_its_name_may_be_a_copy_of_what_lay_there_before(
+    world: World, name: str, outcome: str
+) -> None:
+    put(world, "anime/cat.jpg")
+    [listed] = world.inbox.list("anime/")
+    before = Entry(
+        key=listed.key,
+        etag=listed.etag,
+        size=listed.size,
+        modified=listed.modified,
+        kind="before",
+        noted_at=world.clock.now(),
+    )
+    Entries(world.store).write(before)
+    event = captured("cos/put")
+    event["Records"][0]["event"]["eventName"] = f"cos:ObjectCreated:{name}"
+
+    assert handle(world, event) == {"ignored": 0, outcome: 1}
 
 
 def test_entry_names_the_jobs_of_an_upload(world: World) -> None:

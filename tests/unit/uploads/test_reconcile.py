@@ -10,11 +10,20 @@ import pytest
 from aigc.errors import AmbiguousError, RefusedError
 from aigc.jobs.runtime import Memory
 from aigc.sweeping import sweep
+from aigc.uploads.deployed import NotDeployedError, as_deployed
 from aigc.uploads.entries import Entries, Entry, EntryName, stem_of
-from aigc.uploads.reconcile import GRACE_S, PAGES, Reconciliation
+from aigc.uploads.reconcile import PAGES, Reconciliation
 from aigc.uploads.rules import DeployedRules, Rules
-from aigc.uploads.since import SINCE, published_rules, selection_of
-from tests.fakes import START, InMemoryStore, StoreFault, World, build_world, picture
+from aigc.uploads.since import SINCE, selection_of
+from tests.fakes import (
+    START,
+    InMemoryStore,
+    StoreFault,
+    World,
+    build_settings,
+    build_world,
+    picture,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Listed, Peek
 
 TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse"}
-LATER_S = GRACE_S + 1
+LATER_S = 181
 
 
 def rules(**changes: Any) -> Rules:
@@ -371,13 +380,18 @@ def test_upload_that_fails_stops_no_other(world: World) -> None:
     assert len({entry.key for entry in entries(world)}) == 3
 
 
-def test_rules_are_published_for_the_commands_of_the_owner(world: World) -> None:
-    assert published_rules(world.store) is None
+def test_commands_of_the_owner_work_with_the_rules_of_the_functions(world: World) -> None:
+    other = World(**{**vars(world), "memory": Memory(), "settings": build_settings()})
+    with pytest.raises(NotDeployedError):
+        as_deployed(other.runtime())
     world.memory.of(DeployedRules).rules = RULES
+    world.settings = build_settings(labels="visible")
 
     sweep(world.runtime())
 
-    assert published_rules(world.store) == RULES
+    runtime = as_deployed(other.runtime())
+    assert runtime.memory.of(DeployedRules).rules == RULES
+    assert runtime.settings.labels == "visible"
 
 
 def test_dates_of_rules_converge_to_the_earliest(world: World) -> None:

@@ -1,0 +1,191 @@
+"""What lies in the inbox becomes jobs on request, once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aigc.jobs.job import id_from
+from aigc.sweeping import sweep
+from aigc.uploads.rules import DeployedRules
+from aigc.wire import with_fields
+from ops import backfill, cli, uploads
+from tests.fakes import START, World, build_world, picture
+from tests.unit.uploads.test_reconcile import LATER_S, RULES, reconcile
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+PRICES = 'currency = "CNY"\n\n[[price]]\nkind = "vod.image"\nper_image = 0.25\n'
+
+
+class FakeDeployment:
+    """A deployment whose runtime has no time to start jobs."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def runtime(self) -> Runtime:
+        return self._world.runtime(seconds=0)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> World:
+    """Return a world with three old objects; the rules exist since then."""
+    world = build_world()
+    world.memory.of(DeployedRules).rules = RULES
+    for name in ("a", "b", "c"):
+        world.inbox.put(f"photos/{name}.png", picture(), "image/png")
+    world.inbox.put("other/a.png", picture(), "image/png")
+    world.clock.pass_time(LATER_S)
+    sweep(world.runtime())
+    (tmp_path / "prices.toml").write_text(PRICES)
+    monkeypatch.setattr(backfill, "ROOT", tmp_path)
+    for module in (backfill, uploads):
+        monkeypatch.setattr(module, "deployment", lambda *_: FakeDeployment(world))
+    return world
+
+
+def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status = cli.main(line.split())
+    return status, capsys.readouterr().out
+
+
+def jobs(world: World) -> list[Job]:
+    records = world.runtime().ledger.records
+    found = [records.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
+    return [job for job in found if job is not None]
+
+
+def test_dry_run_counts_and_estimates_and_makes_no_job(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, output = run("backfill --dry-run", capsys)
+
+    rows = [line.split() for line in output.splitlines()]
+    assert status == 0
+    assert rows[1:] == [
+        ["any", "3", "vod.image", "0.75", "CNY"],
+        ["all", "3", "0.75", "CNY"],
+    ]
+    assert jobs(world) == []
+
+
+def test_old_objects_become_jobs_that_wait_for_the_sweep(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, output = run("backfill --yes", capsys)
+
+    assert (status, output.splitlines()[-1]) == (0, "3 new jobs")
+    assert [job.state for job in jobs(world)] == ["queued"] * 3
+    assert world.vendor.tasks == []
+
+
+def test_backfill_continues_where_it_stopped(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("backfill --yes --limit 2", capsys)
+
+    _, output = run("backfill --yes", capsys)
+    _, nothing_left = run("backfill --yes", capsys)
+
+    assert output.splitlines()[-1] == "1 new jobs"
+    assert "each of these objects has a job" in nothing_left
+    assert len(jobs(world)) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        ("--prefix photos/b", 1),
+        ("--prefix other/", 0),
+        ("--rule any", 3),
+        ("--since 2026-11-21", 0),
+        ("--since 2026-11-20T12:00:00+00:00", 3),
+    ],
+)
+def test_backfill_is_limited_to_its_scope(
+    world: World, capsys: pytest.CaptureFixture[str], options: str, count: int
+) -> None:
+    run(f"backfill --yes {options}", capsys)
+
+    assert len(jobs(world)) == count
+
+
+@pytest.mark.parametrize("options", ["--rule none", "--since soon", "--limit 0"])
+def test_wrong_option_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str], options: str
+) -> None:
+    with pytest.raises(SystemExit):
+        run(f"backfill --yes {options}", capsys)
+
+    assert jobs(world) == []
+
+
+def test_backfilled_objects_are_known_to_the_sweep(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("backfill --yes", capsys)
+
+    assert reconcile(world) == 0
+    assert len(jobs(world)) == 3
+
+
+def test_objects_that_an_earlier_version_took_in_are_not_taken_in_again(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("backfill --yes --limit 1", capsys)
+    [job] = jobs(world)
+    earlier = with_fields(
+        job,
+        id=id_from("upload", "by its request id"),
+        created_at=START + timedelta(seconds=10),
+        source=with_fields(job.source, key="photos/b.png"),
+    )
+    records = world.runtime().ledger.records
+    records.announce(earlier)
+    records.write_new(earlier)
+
+    _, output = run("backfill --yes", capsys)
+
+    assert output.splitlines()[-2:] == ["1 jobs that existed", "1 new jobs"]
+    assert earlier.id in run("uploads show photos/b.png", capsys)[1]
+
+
+def test_uploads_are_listed_with_their_jobs_or_reasons(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("backfill --yes --prefix photos/a", capsys)
+    [job] = jobs(world)
+
+    _, output = run("uploads list", capsys)
+    _, without = run("uploads list --outcome none", capsys)
+
+    lines = {line.split()[0]: line for line in output.splitlines()}
+    assert f"{job.id} (any)" in lines["photos/a.png"]
+    assert "before_rule: it lay in the inbox before" in lines["photos/b.png"]
+    assert "no_rule: no rule concerns its key" in lines["other/a.png"]
+    assert "photos/a.png" not in without
+
+
+def test_upload_that_is_not_there_is_named(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(jobs(world)) == 0
+    for command in ("show", "redo"):
+        assert cli.main(["uploads", command, "photos/z.png"]) == 1
+        assert "there is no photos/z.png in the inbox" in capsys.readouterr().err
+
+
+def test_redo_makes_another_job_each_time(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        run("uploads redo photos/a.png", capsys)
+
+    _, shown = run("uploads show photos/a.png --json", capsys)
+    ids = {job.id for job in jobs(world)}
+    assert len(ids) == 2
+    assert all(job_id in shown for job_id in ids)
+    assert '"outcome": "job"' in shown

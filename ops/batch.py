@@ -26,7 +26,7 @@ from aigc.jobs.job import utc_now
 from aigc.tasks.fields import explain
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.batches import BatchFileError, lines, report
-from aigc.uploads.batches.records import Batch, Image, LineOutcome
+from aigc.uploads.batches.records import Batch, Image, LineOutcome, name_of
 from aigc.uploads.batches.sheet import Sheet
 from aigc.wire import with_fields
 from ops import options
@@ -228,7 +228,7 @@ class Output:
         for work in works:
             text.add(work.outcome)
             sheet.add(work.outcome)
-        name = report.name_of(self._file.name)
+        name = name_of(self._file.name)
         batch = Batch(
             id="",
             rule="",

@@ -109,6 +109,8 @@ def redo(
     if read is None:
         raise NoUploadError(f"there is no {key} in the inbox; `aigc uploads list` names what is")
     for entry in take_in_again(read, runtime.memory.of(DeployedRules).rules, runtime):
+        if entry.batch:
+            print(f"{key} became the batch {entry.batch}; the sweep reads its lines")
         for job in entry.jobs:
             print(f"{key} became the job {job.id} by the rule {job.rule}")
 
@@ -132,7 +134,7 @@ def _why(told: dict[str, Any]) -> str:
     if told["outcome"] == "pending":
         return "waits for its event or for the sweep"
     jobs = ", ".join(f"{job['id']} ({job['rule']})" for job in told["jobs"])
-    return jobs or f"{told['reason']}: {told['detail']}"
+    return jobs or ": ".join(filter(None, (told["reason"], told["detail"])))
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  a value of JSON

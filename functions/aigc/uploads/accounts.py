@@ -33,7 +33,12 @@ class Account:
     outcome: Outcome
 
     def explain(self, entries: Sequence[Entry]) -> tuple[Reason | None, str]:
-        """Return why there is no job, and the same in words, by the entries that were read."""
+        """Return why there is no job, and the same in words, by the entries that were read.
+
+        The words about an object with jobs name its batch, and the rules that made no job of it.
+        """
+        if self.outcome == "job":
+            return None, "; ".join(dict.fromkeys(entry.detail for entry in entries if entry.detail))
         if self.outcome != "none":
             return None, ""
         refusals = [entry for entry in entries if entry.reason is not None]

@@ -91,7 +91,7 @@ def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime, batches: se
     if taken.entry.reason is not None:
         _log_unwanted(created, taken.entry.detail)
         return "not_wanted"
-    if taken.entry.detail:
+    if taken.entry.detail and not taken.entry.batch:
         _log_unwanted(created, taken.entry.detail)
     outcome = "accepted" if taken.is_new else "known"
     if taken.entry.batch:

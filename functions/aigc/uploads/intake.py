@@ -194,8 +194,9 @@ def _take_in_batch(  # noqa: PLR0913  each is part of the entry
 ) -> TakenIn:
     from aigc.uploads.batches.intake import create_batch  # noqa: PLC0415  few uploads are batches
 
-    is_new = create_batch(read, rule, batch_id, runtime, request_id)
-    entry = with_fields(read.entry(kind, runtime), batch=batch_id)
+    batch, is_new = create_batch(read, rule, batch_id, runtime, request_id)
+    detail = f"a batch by the rule {rule.name}; its report: {batch.report_key}"
+    entry = with_fields(read.entry(kind, runtime), batch=batch_id, detail=detail)
     Entries(runtime.ledger.bucket).write(entry)
     return TakenIn(entry, is_new=is_new)
 

@@ -104,6 +104,8 @@ def test_each_line_becomes_a_job() -> None:
 
     entry = upload(world, jsonl(a_line(1), a_line(2, kind="mps.image"), a_line(3)))
 
+    assert entry.detail == f"a batch by the rule batches; its report: {FOLDER}spring.report.jsonl"
+
     found = sorted(jobs(world), key=lambda job: job.source.line)
     assert [job.kind for job in found] == ["vod.image", "mps.image", "vod.image"]
     assert [job.source.custom_id for job in found] == ["row-1", "row-2", "row-3"]

@@ -55,8 +55,8 @@ _SHOWN_PROMPT = 300
 
 def create_batch(
     read: InboxObject, rule: Rule, batch_id: str, runtime: Runtime, request_id: str
-) -> bool:
-    """Write the batch of a file, whose lines are then read by `read_on`; False if it exists.
+) -> tuple[Batch, bool]:
+    """Write the batch of a file, whose lines are then read by `read_on`; return whether it is new.
 
     Raises:
         BatchFileError: The file is empty or too large, or has no valid header.
@@ -64,8 +64,9 @@ def create_batch(
         CloudError: The file could not be read, or the batch not be written.
     """
     batches = Batches(runtime.ledger)
-    if batches.read(batch_id) is not None:
-        return False
+    existing = batches.read(batch_id)
+    if existing is not None:
+        return existing, False
     facts, now = read.facts, runtime.now()
     batch = Batch(
         id=batch_id,
@@ -84,7 +85,7 @@ def create_batch(
     batch = _with_columns(batch, runtime)
     _check_count(batch, runtime)
     batches.write(batch)
-    return True
+    return batch, True
 
 
 def _check_size(batch: Batch) -> None:

@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 
 from aigc.errors import BadRecordError
 from aigc.uploads.batches.lines import Form
+from aigc.uploads.rules import BATCH_SUFFIXES
 from aigc.wire import Record
 
 if TYPE_CHECKING:
@@ -116,6 +117,16 @@ class Batch(Record):
     is_complete: bool = False
 
     @property
+    def report_key(self) -> str:
+        """Where its report is in the results bucket."""
+        return f"{self.folder}{name_of(self.key)}.report.jsonl"
+
+    @property
+    def sheet_key(self) -> str:
+        """Where its contact sheet is in the results bucket."""
+        return f"{self.folder}{name_of(self.key)}.html"
+
+    @property
     def form(self) -> Form:
         """How its lines are written."""
         return Form(self.columns, self.delimiter)
@@ -166,6 +177,15 @@ class Batches:
     def write_part(self, batch: Batch, number: int, part: Part) -> None:
         """Write a part."""
         self._store.put(_part_key(batch.id, number), _dump(part))
+
+
+def name_of(key: str) -> str:
+    """Return the name of a batch by the key of its file: `spring` for `a/spring.jobs.csv`."""
+    name = key.rpartition("/")[2]
+    for suffix in (*BATCH_SUFFIXES, ".jsonl", ".csv"):
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            return name[: -len(suffix)]
+    return name
 
 
 def _key(batch_id: str) -> str:

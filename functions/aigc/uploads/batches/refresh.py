@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
 from aigc.uploads.batches import report, sheet
-from aigc.uploads.batches.records import Batches, Image, Part
+from aigc.uploads.batches.records import Batches, Image, Part, name_of
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -104,10 +104,9 @@ class _Look:
 
     def write_report(self, batch: Batch) -> None:
         """Write the report and the contact sheet beside the results."""
-        results, name = self._runtime.buckets.results, report.name_of(batch.key)
-        begin = f"{batch.folder}{name}"
-        results.put(f"{begin}.report.jsonl", self._report.body(batch), "application/jsonl")
-        results.put(f"{begin}.html", self._sheet.body(batch, name), "text/html; charset=utf-8")
+        results, page = self._runtime.buckets.results, self._sheet.body(batch, name_of(batch.key))
+        results.put(batch.report_key, self._report.body(batch), "application/jsonl")
+        results.put(batch.sheet_key, page, "text/html; charset=utf-8")
 
     def _seen(self, number: int) -> Part:
         part = self._batches.part(self._batch, number)

@@ -5,19 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aigc.uploads.rules import BATCH_SUFFIXES
-
 if TYPE_CHECKING:
     from aigc.uploads.batches.records import Batch, LineOutcome
-
-
-def name_of(key: str) -> str:
-    """Return the name of a batch by the key of its file: `spring` for `a/spring.jobs.csv`."""
-    name = key.rpartition("/")[2]
-    for suffix in (*BATCH_SUFFIXES, ".jsonl", ".csv"):
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
-            return name[: -len(suffix)]
-    return name
 
 
 class Report:

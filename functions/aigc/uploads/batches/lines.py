@@ -82,17 +82,28 @@ def raw_lines(
         if len(pending) > MAX_LINE:
             offset, skipped_breaks = offset + len(pending), skipped_breaks + pending.count(b"\n")
             pending, is_skipping = b"", True
+    if is_skipping:
+        yield RawLine(number, offset, number + skipped_breaks, None)
 
 
 def _end_of_line(text: bytes, begin: int, is_quoted: bool, is_end: bool) -> int:  # noqa: FBT001  private
-    """Return where the line that begins here ends; 0 if its end has not arrived."""
-    position, quotes = begin, 0
+    """Return where the line that begins here ends; 0 if its end has not arrived.
+
+    A quote that is not closed within the longest line does not hide the lines behind it.
+    """
+    position, quotes, first_break = begin, 0, 0
     while (line_break := text.find(b"\n", position)) >= 0:
         quotes += text.count(b'"', position, line_break)
         if not is_quoted or quotes % 2 == 0:
             return line_break + 1
         position = line_break + 1
-    return len(text) if is_end and begin < len(text) else 0
+        first_break = first_break or position
+        if position - begin > MAX_LINE:
+            return first_break
+    if not is_end or begin == len(text):
+        return 0
+    is_closed = (quotes + text.count(b'"', position)) % 2 == 0
+    return len(text) if is_closed or not is_quoted else first_break or len(text)
 
 
 def parse_header(text: bytes) -> Form:
@@ -109,8 +120,8 @@ def parse_header(text: bytes) -> Form:
     names = tuple(column.strip() for column in columns)
     wrong = [name for name in names if not _COLUMN.fullmatch(name)]
     repeated = [name for name in names if names.count(name) > 1]
-    if wrong or repeated:
-        problem = f"the column {shown((wrong or repeated)[0])} is not allowed"
+    if not names or wrong or repeated:
+        problem = f"the column {shown((*wrong, *repeated, '')[0])} is not allowed"
         allowed = "unique names of fields, like custom_id,kind,prompt,output_config.aspect_ratio"
         raise BatchFileError(f"the header: {problem}; allowed: {allowed}", allowed=allowed)
     return Form(names, delimiter)

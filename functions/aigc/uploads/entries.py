@@ -47,6 +47,7 @@ Reason = Literal[
     "unusable_key",
     "unreadable",
     "before_rule",
+    "not_an_upload",
 ]
 """Why an object has no job."""
 

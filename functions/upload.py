@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, int]:
     """Take in the objects of one event."""
     with invocation(context):
+        parsed = CosEvent.parse(event)
         runtime = _runtime(context)
-        rules = runtime.memory.of(DeployedRules).rules
-        return handle(CosEvent.parse(event), rules=rules, runtime=runtime)
+        return handle(parsed, rules=runtime.memory.of(DeployedRules).rules, runtime=runtime)
 
 
 def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]:

@@ -55,7 +55,6 @@ def _hides(other: Rule, rule: Rule, suffix: str) -> bool:
     """
     return (
         not other.continues
-        and set(rule.events) <= set(other.events)
         and rule.listens_on.startswith(other.prefix)
         and (not other.suffix or suffix.endswith(other.suffix))
         and (not other.glob or (bool(rule.glob) and set(rule.glob) <= set(other.glob)))

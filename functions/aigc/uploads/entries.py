@@ -49,6 +49,7 @@ Reason = Literal[
     "unusable_key",
     "unreadable",
     "before_rule",
+    "not_an_upload",
 ]
 """Why an object has no job."""
 

@@ -19,6 +19,7 @@ from aigc.wire import with_fields
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.cos import CosEvent, ObjectCreated
+    from aigc.uploads.entries import Entry
     from aigc.uploads.intake import InboxObject
     from aigc.uploads.rules import Rules
 
@@ -66,7 +67,7 @@ def _process_record(
         if created.bucket == settings.results_bucket and created.key.startswith(STAGING):
             return _settle(created, runtime)
         if created.bucket == settings.inbox_bucket:
-            return _take_in(created, rules.for_event(created.event), runtime, batches)
+            return _take_in(created, rules, runtime, batches)
         raise UnwantedError(f"{created.bucket} is not a bucket that uploads are taken from")
     except UnwantedError as reason:
         _log_unwanted(created, str(reason))
@@ -77,38 +78,47 @@ def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime, batches: se
     """Take in the object of a record; return the name of the outcome."""
     keys = [key for key in (created.key, *created.other_keys) if rules.may_concern(key)]
     if not keys:
-        raise UnwantedError(f"no rule fits its key, or takes uploads by {created.event}")
+        raise UnwantedError("no rule fits its key")
     read = _find(keys, runtime)
     if read is None:
         # The event may name the key in a form that is not known here. If the object still exists,
         # the reconciliation takes it in.
         logger.warning("upload_not_found", extra=_named(created))
         return "not_found"
-    if created.event == ANY_EVENT and _lay_there_before(read, runtime):
-        raise UnwantedError("it lay in the inbox before a rule concerned it", "before_rule")
+    if not rules.for_event(created.event).may_concern(read.key):
+        _note_no_upload(created, read, runtime)
+        raise UnwantedError(f"no rule takes an object by {created.event}")
+    if created.event == ANY_EVENT and "before" in _known_kinds(read, runtime):
+        raise UnwantedError("it lay in the inbox before a rule concerned it")
     taken = _of_earlier_version(created, read, rules, runtime)
     taken = taken or take_in(read, rules, runtime, created.request_id)
     if taken.entry.reason is not None:
         _log_unwanted(created, taken.entry.detail)
         return "not_wanted"
-    if taken.entry.detail and not taken.entry.batch:
-        _log_unwanted(created, taken.entry.detail)
     outcome = "accepted" if taken.is_new else "known"
     if taken.entry.batch:
         batches.add(taken.entry.batch)
-        ids = {"batch": taken.entry.batch, "outcome": outcome}
-        logger.info("batch_taken", extra={**_named(created), **ids})
-    for job in taken.entry.jobs:
-        fields = {**_named(created), "job": job.id, "rule": job.rule, "outcome": outcome}
-        logger.info("upload_taken", extra=fields)
+    _log_taken({**_named(created), "outcome": outcome}, taken.entry)
     return outcome
 
 
-def _lay_there_before(read: InboxObject, runtime: Runtime) -> bool:
-    """Whether the content has an entry that says so; then the event may be of a mere copy."""
+def _note_no_upload(created: ObjectCreated, read: InboxObject, runtime: Runtime) -> None:
+    """Note that an object is no upload to any rule, so that no sweep takes it in.
+
+    A content that has an entry keeps it: then the object was copied onto itself.
+    """
+    if _known_kinds(read, runtime):
+        return
+    detail = f"no rule takes an object by {created.event}"
+    entry = with_fields(read.entry("none", runtime), reason="not_an_upload", detail=detail)
+    Entries(runtime.ledger.bucket).write(entry)
+
+
+def _known_kinds(read: InboxObject, runtime: Runtime) -> set[str]:
+    """Return the kinds of the entries that exist for this content."""
     content = content_of(read.peek.etag)
     names = Entries(runtime.ledger.bucket).of_key(read.key)
-    return any(name.kind == "before" and name.content == content for name in names)
+    return {name.kind for name in names if name.content == content}
 
 
 def _find(keys: list[str], runtime: Runtime) -> InboxObject | None:
@@ -158,6 +168,15 @@ def _settle(created: ObjectCreated, runtime: Runtime) -> str:
         raise UnwantedError("MPS leaves pictures under the id and attempt of a job")
     on_stored(job_id, int(attempt), runtime)
     return "stored"
+
+
+def _log_taken(fields: dict[str, Any], entry: Entry) -> None:
+    if entry.batch:
+        logger.info("batch_taken", extra={**fields, "batch": entry.batch})
+    elif entry.detail:
+        logger.info("upload_not_wanted", extra={**fields, "reason": entry.detail})
+    for job in entry.jobs:
+        logger.info("upload_taken", extra={**fields, "job": job.id, "rule": job.rule})
 
 
 def _log_unwanted(created: ObjectCreated, reason: str) -> None:

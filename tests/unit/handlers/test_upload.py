@@ -238,6 +238,16 @@ def test_event_without_its_name_may_be_a_copy_of_what_lay_there_before(
     assert handle(world, event) == {"ignored": 0, outcome: 1}
 
 
+def test_copy_that_is_no_upload_is_not_taken_in_by_the_sweep_either(world: World) -> None:
+    event = uploaded(world, "put")
+    event["Records"][0]["event"]["eventName"] = "cos:ObjectCreated:Copy"
+
+    for _ in range(2):
+        handle(world, event)
+
+    assert [entry.reason for entry in entries(world)] == ["not_an_upload"]
+
+
 def test_entry_names_the_jobs_of_an_upload(world: World) -> None:
     handle(world, uploaded(world, "put"))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.cancel import cancel
+from aigc.jobs.dispatch import pump
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
@@ -55,6 +56,21 @@ def accepts(job_id: str, kind: str = "vod.image", **more: Any) -> Work:
 def repeats(job_id: str) -> Work:
     """A call under an `Idempotency-Key`."""
     return accepts(job_id, is_repeatable=True)
+
+
+def takes_line(line: Order) -> Work:
+    """A reader of a batch: it accepts lines, and pumps their lanes at its end."""
+
+    def work(runtime: Runtime) -> None:
+        accept(line, runtime, starts=False)
+        pump(line.kind, runtime)
+
+    return work
+
+
+def lines(job_id: str) -> Work:
+    """A reader of a batch with one line."""
+    return takes_line(order(job_id, is_repeatable=True))
 
 
 def was_left(job_id: str, *, with_slot: bool = False, **more: Any) -> Work:
@@ -119,6 +135,20 @@ CASES = [
         phases=(Phase(workers={"accept 1": repeats("a"), "accept 2": repeats("a")}),),
         deaths=1,
         faults=1,
+    ),
+    Case(
+        title="two readers of a batch take in the same line",
+        is_quick=False,
+        quick_switches=1,
+        phases=(Phase(workers={"reader 1": lines("a"), "reader 2": lines("a")}),),
+        deaths=1,
+        faults=1,
+    ),
+    Case(
+        title="a line of a batch is taken in while the sweep runs",
+        quick_switches=1,
+        phases=(Phase(workers={"reader": lines("a"), "sweep": sweep}),),
+        deaths=1,
     ),
     Case(
         title="a call is repeated while the sweep runs",

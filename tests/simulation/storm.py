@@ -23,7 +23,7 @@ from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import on_callback, on_stored, refresh
 from aigc.sweeping import sweep
 from tests.fakes import START
-from tests.simulation.cases import HOOK, MODELS, order
+from tests.simulation.cases import HOOK, MODELS, order, takes_line
 from tests.simulation.checks import broken_promises, unfinished
 from tests.simulation.cloud import NO_RULES, TIMEOUT_S, Cloud
 from tests.simulation.inbox import FOLDER, PHOTO, RULES, event
@@ -106,6 +106,8 @@ class Weather:
     """The chance of a webhook."""
     order_uploaded: float = 0
     """The chance that an upload takes the place of a call."""
+    order_in_batch: float = 0
+    """The chance that a repeatable order is a line of a batch, which waits for the next pump."""
     event_dropped: float = 0
     """The chance that no event reports an upload."""
     event_repeated: float = 0
@@ -126,6 +128,15 @@ WEATHERS = {
         event_dropped=0.3,
         event_repeated=0.3,
         upload_copied=0.3,
+    ),
+    "lines of batches are read twice": Weather(
+        killed=0.03,
+        slow=0.3,
+        cos_reply_lost=0.02,
+        cos_failed=0.01,
+        create_lost=0.05,
+        order_repeated=0.6,
+        order_in_batch=0.8,
     ),
     "requests are slow": Weather(slow=0.5),
     "calls are repeated": Weather(order_repeated=0.8),
@@ -293,10 +304,12 @@ class Storm:
             webhook_url=HOOK if self.draws.happens(self.weather.order_hooked) else "",
             is_repeatable=self.draws.happens(0.5),
         )
-        self._after(arrives, lambda: self._accept(planned))
+        in_batch = self.weather.order_in_batch
+        is_line = planned.is_repeatable and in_batch > 0 and self.draws.happens(in_batch)
+        self._after(arrives, lambda: self._accept(planned, is_line=is_line))
         while planned.is_repeatable and self.draws.happens(self.weather.order_repeated):
             arrives += self.draws.one_of([0, 0, 0.05, 1, 60])
-            self._after(arrives, lambda: self._accept(planned))
+            self._after(arrives, lambda: self._accept(planned, is_line=is_line))
         if self.draws.happens(self.weather.order_cancelled):
             self._after(arrives + 60 * self.draws.fraction(), lambda: self._cancel(job_id))
 
@@ -326,8 +339,9 @@ class Storm:
     def _wake_up(self) -> None:
         self._is_asleep = False
 
-    def _accept(self, planned: Order) -> None:
-        self._invoke(f"accept {planned.id}", functools.partial(accept, planned))
+    def _accept(self, planned: Order, *, is_line: bool) -> None:
+        work = takes_line(planned) if is_line else functools.partial(accept, planned)
+        self._invoke(f"accept {planned.id}", work)
 
     def _cancel(self, job_id: str) -> None:
         self._invoke(f"cancel {job_id}", functools.partial(cancel, job_id))

@@ -19,6 +19,8 @@ from aigc.jobs.webhooks import TIMEOUT_S
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aigc.jobs.ports import ObjectStore
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.turns import SweepReport
@@ -72,7 +74,7 @@ PARTS = (
 _STATE = "sweep/state.json"
 
 
-def sweep(runtime: Runtime) -> SweepReport:
+def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
     """Let each part of the sweep work as long as the others leave it time.
 
     The state is written at the beginning, so that a sweep that is killed is not taken for one
@@ -81,7 +83,7 @@ def sweep(runtime: Runtime) -> SweepReport:
     """
     state = with_fields(read_state(runtime.ledger.bucket), started_at=runtime.now())
     _write(state, runtime.ledger.bucket)
-    report, state = take_turns(PARTS, runtime, state)
+    report, state = take_turns(parts, runtime, state)
     _write(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
     return report
 

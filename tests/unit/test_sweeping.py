@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
-from aigc.jobs.turns import SweepState
-from aigc.sweeping import PARTS, read_state, sweep
+from aigc.jobs.sweep_state import SweepState, read_state
+from aigc.sweeping import PARTS, sweep
 from tests.fakes import StoreFault, World, build_world
 
 TURNS = 3 * 3 + 3
@@ -33,6 +34,18 @@ def test_a_sweep_says_when_it_started_and_when_it_finished() -> None:
 
     assert read_state(world.store).started_at == started
     assert read_state(world.store).finished_at == world.clock.now()
+
+
+def test_a_sweep_logs_one_line_with_what_each_part_did(caplog: pytest.LogCaptureFixture) -> None:
+    world = build_world()
+    world.store.put("unstored/gone", b"")
+
+    with caplog.at_level(logging.INFO):
+        sweep(world.runtime())
+
+    [line] = [vars(record) for record in caplog.records if record.message == "sweep_finished"]
+    assert (line["turns"], line["turns_missed"], line["failed"]) == (TURNS, 0, 0)
+    assert line["parts"] == "unstored: 1 items, 0.0 s"
 
 
 def test_a_sweep_that_is_killed_is_not_taken_for_one_that_finished() -> None:

@@ -42,6 +42,12 @@ class ManualClock:
     def now(self) -> datetime:
         return self.moment
 
+    def latest(self) -> datetime:
+        return self.moment
+
+    def own_seconds(self) -> float:
+        return (self.moment - START).total_seconds()
+
     def sleep(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
 
@@ -397,7 +403,7 @@ class World:
         return assemble(
             self.settings,
             adapters,
-            deadline=self.clock.now() + timedelta(seconds=seconds),
+            seconds=seconds,
             memory=self.memory,
             prices=lambda: self.prices,
         )

@@ -11,10 +11,8 @@ one, does some work again, which must change nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.jobs.ports import PAGE
@@ -73,8 +71,8 @@ class Turn:
     lane: str
     """The lane, if the part has a turn for each lane."""
     runtime: Runtime
-    """The runtime of the sweep; its deadline is the end of this share, and the time that begun
-    work needs."""
+    """The runtime of the sweep; its time is this share, and what work needs that has
+    begun."""
     report: SweepReport
     progress: Progress = field(default_factory=Progress)
     items: int = 0
@@ -97,13 +95,13 @@ class Turn:
     def take(self, runtime: Runtime) -> None:
         """Let the part work; an error is logged and does not stop the other parts."""
         self.runtime, self.is_taken, self.is_cut_short = runtime, True, False
-        began = runtime.now()
+        time_left = runtime.time_left()
         try:
             self.part.work(self)
         except Exception:
             self.report.failed += 1
             logger.exception("sweep_part_failed", extra={"part": self.name})
-        self.seconds += (runtime.now() - began).total_seconds()
+        self.seconds += time_left - runtime.time_left()
 
     def has_time(self) -> bool:
         """Whether another item may be begun; if not, the part is cut short."""
@@ -219,11 +217,9 @@ def _take_round(turns: list[Turn], runtime: Runtime) -> list[Turn]:
     for number, turn in enumerate(turns):
         if not runtime.has_time(START_S):
             break
-        now = runtime.now()
-        free_s = (runtime.deadline - now).total_seconds() - START_S
+        free_s = runtime.time_left() - START_S
         share_s = max(turn.part.least_s, free_s / (len(turns) - number))
-        end = min(runtime.deadline, now + timedelta(seconds=share_s + START_S))
-        turn.take(dataclasses.replace(runtime, deadline=end))
+        turn.take(runtime.limited_to(share_s + START_S))
         if turn.is_cut_short:
             left.append(turn)
     return left

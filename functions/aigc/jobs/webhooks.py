@@ -325,7 +325,7 @@ def _has_time(runtime: Runtime) -> bool:
 
 
 def _time_for_receiver(runtime: Runtime) -> float:
-    return (runtime.deadline - runtime.now()).total_seconds() - MARGIN_S
+    return runtime.time_left() - MARGIN_S
 
 
 def _marker_key(job: Job, number: int, due: datetime) -> str:

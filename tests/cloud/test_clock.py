@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,8 +14,7 @@ from aigc.jobs.clock import LedgerClock
 from aigc.tasks.kind import ApiCall
 from tests.cloud.conftest import BUCKET, REGION
 
-if TYPE_CHECKING:
-    from localcloud.cloud import LocalCloud
+pytestmark = pytest.mark.usefixtures("cloud")
 
 HOUR_S = 3600.0
 TOLERANCE_S = 30
@@ -39,15 +37,13 @@ class Instance:
 
     def error_s(self) -> float:
         """Return how far the clock is from the time, at most."""
-        true = time.time()
-        return max(
-            abs(self.clock.now().timestamp() - true), abs(self.clock.latest().timestamp() - true)
-        )
+        moments = (self.clock.now(), self.clock.latest())
+        return max(abs(moment.timestamp() - time.time()) for moment in moments)
 
 
 @pytest.mark.parametrize("ahead_s", [-HOUR_S, 0, HOUR_S])
 def test_the_time_is_that_of_cos_whatever_the_wall_clock_says(
-    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+    monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
     instance = Instance(monkeypatch, ahead_s)
 
@@ -56,7 +52,7 @@ def test_the_time_is_that_of_cos_whatever_the_wall_clock_says(
 
 @pytest.mark.parametrize("ahead_s", [-2 * HOUR_S, HOUR_S])
 def test_requests_to_cos_are_signed_with_the_time_by_cos(
-    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+    monkeypatch: pytest.MonkeyPatch, ahead_s: float
 ) -> None:
     instance = Instance(monkeypatch, ahead_s)
 
@@ -65,9 +61,7 @@ def test_requests_to_cos_are_signed_with_the_time_by_cos(
     assert instance.bucket.get("jobs/a.json") == b"{}"
 
 
-def test_calls_of_the_api_are_signed_with_the_time_by_cos(
-    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_calls_of_the_api_are_signed_with_the_time_by_cos(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = Instance(monkeypatch, HOUR_S)
     instance.bucket.get("jobs/a.json")
     call = ApiCall(
@@ -83,9 +77,7 @@ def test_calls_of_the_api_are_signed_with_the_time_by_cos(
     assert not refused.value.code.startswith("AuthFailure")
 
 
-def test_a_wall_clock_that_jumps_changes_nothing(
-    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wall_clock_that_jumps_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = Instance(monkeypatch, 0)
     instance.bucket.get("jobs/a.json")
 

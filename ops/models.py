@@ -39,7 +39,8 @@ def main(context: typer.Context, as_json: JsonOption = False) -> None:
         for kind, model in _all(catalogue().models)
     ]
     print_table(rows)
-    print(f"as of {catalogue().as_of}; `aigc models show NAME` has all limits", file=sys.stderr)
+    if sys.stdout.isatty():
+        print(f"as of {catalogue().as_of}; `aigc models show NAME` has all limits", file=sys.stderr)
 
 
 @app.command()

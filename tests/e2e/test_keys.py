@@ -149,7 +149,7 @@ def test_incomplete_name_of_a_deployment_is_refused(
 ) -> None:
     status, _, error = command(f"keys list {options}", capsys)
 
-    assert status == 1
+    assert status == 3
     assert error.startswith(f"aigc keys: {message}")
 
 

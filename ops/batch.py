@@ -30,8 +30,8 @@ from aigc.uploads.batches.records import Batch, Image, LineOutcome, name_of
 from aigc.uploads.batches.sheet import Sheet
 from aigc.wire import with_fields
 from ops import options
-from ops.deployment import PANEL, StackOption
-from ops.service import find_service
+from ops.deployment import StackOption
+from ops.service import EndpointOption, KeyOption, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -120,24 +120,21 @@ def run(
     priority: Annotated[
         str, typer.Option(metavar="low|normal", help="Low waits behind single calls.")
     ] = "low",
-    endpoint: Annotated[
-        str | None,
-        typer.Option(help="URL of a deployment, as `pulumi up` prints it.", rich_help_panel=PANEL),
-    ] = None,
+    endpoint: EndpointOption = None,
+    key: KeyOption = None,
     stack: StackOption = None,
 ) -> None:
     """Make a request of each line, and wait until all have ended.
 
     The report, one line of JSON for each line, lies beside the file. The same command again
-    continues. The API key of the deployment is read from the variable AIGC_API_KEY. The exit
-    status is 1 if a line did not succeed.
+    continues. The exit status is 1 if a line did not succeed.
 
     Example: aigc batch run spring.jobs.jsonl --stack prod --out spring
     """
     if priority not in {"low", "normal"}:
         raise typer.BadParameter(f"{priority!r}; allowed: low, normal", param_hint="'--priority'")
     works = read_file(file, kind or "")
-    runner = Runner(find_service(endpoint, stack), priority, works, Output(file, out))
+    runner = Runner(find_service(endpoint, key, stack), priority, works, Output(file, out))
     with _progress() as bar:
         task = bar.add_task("", total=len(works))
         runner.run(lambda counts: bar.update(task, completed=counts[0], description=counts[1]))
@@ -307,9 +304,9 @@ class Runner:
         assert line is not None  # noqa: S101  the caller's
         body = {**line.body, **({"custom_id": line.custom_id} if line.custom_id else {})}
         headers = {"Idempotency-Key": work.name, "X-Fal-Queue-Priority": self.priority}
-        answer = self._call("POST", f"{self.service.url}/{_PATHS[line.kind]}", body, headers)
+        answer = self._call("POST", f"{self.service.endpoint}/{_PATHS[line.kind]}", body, headers)
         if answer.status_code in {401, 403}:
-            raise BatchStoppedError(f"{self.service.url} answers {_detail(answer)}")
+            raise BatchStoppedError(f"{self.service.endpoint} answers {_detail(answer)}")
         if not answer.ok:
             self._end(work, "refused", _detail(answer), _type(answer))
             return
@@ -351,7 +348,7 @@ class Runner:
                     return answer
             time.sleep(_wait_s(number, answer))
         if answer is None:
-            raise BatchStoppedError(f"{self.service.url} cannot be reached: {error}")
+            raise BatchStoppedError(f"{self.service.endpoint} cannot be reached: {error}")
         return answer
 
 

@@ -26,7 +26,7 @@ from aigc.prices import Prices
 from aigc.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aigc.jobs.ports import Parallel
     from aigc.tasks.kind import ApiCall
@@ -43,6 +43,12 @@ class ManualClock:
 
     def now(self) -> datetime:
         return self.moment
+
+    def latest(self) -> datetime:
+        return self.moment
+
+    def own_seconds(self) -> float:
+        return (self.moment - START).total_seconds()
 
     def sleep(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
@@ -143,6 +149,12 @@ class InMemoryStore:
         self.requests.append(f"get {key}")
         return self.objects[key][0] if key in self.objects else None
 
+    def fill(self, keys: Iterable[str]) -> None:
+        """Write many empty objects at once, which is no request."""
+        written = (b"{}", self._clock.now())
+        self.objects.update(dict.fromkeys(keys, written))
+        self._keys = sorted(self.objects)
+
     def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
         self.round_trips.note()
         self.requests.append(f"peek {key}")
@@ -207,7 +219,7 @@ class InMemoryStore:
     def _remove(self, keys: Sequence[str]) -> None:
         for key in keys:
             if self.objects.pop(key, None) is not None:
-                self._keys.remove(key)
+                del self._keys[bisect.bisect_left(self._keys, key)]
 
 
 @dataclass
@@ -395,7 +407,7 @@ class World:
         return assemble(
             self.settings,
             adapters,
-            deadline=self.clock.now() + timedelta(seconds=seconds),
+            seconds=seconds,
             memory=self.memory,
             prices=lambda: self.prices,
         )

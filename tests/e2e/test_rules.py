@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops import cli, connection
+from ops import cli
 from tests.e2e.stack import Stack, running, wait_for
 from tests.fakes import picture
 
@@ -163,13 +163,8 @@ def test_file_in_the_inbox_becomes_a_report_and_a_contact_sheet(
 
 
 def test_file_is_run_through_the_api_and_again_without_paying(
-    stack: Stack,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    here: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
-    connection.CONNECTION.write_text(json.dumps(stack.connection))
     file = lines_of(tmp_path / "calls.jobs.jsonl", "a tree", "wrong", "a hill")
     arguments = ["batch", "run", str(file), "--out", str(tmp_path / "out")]
 
@@ -182,6 +177,6 @@ def test_file_is_run_through_the_api_and_again_without_paying(
     assert [line["state"] for line in report] == ["succeeded", "refused", "succeeded"]
     assert (tmp_path / "out" / report[2]["images"][0]["key"]).exists()
     assert report[2]["images"][0]["key"] in (tmp_path / "out" / "calls.html").read_text()
-    calls = [job for job in stack.jobs() if job["source"]["type"] == "call"]
+    calls = [job for job in here.jobs() if job["source"]["type"] == "call"]
     assert sorted(job["source"]["custom_id"] for job in calls) == ["row 1", "row 3"]
     assert {job["priority"] for job in calls} == {-10}

@@ -11,41 +11,42 @@ from mcp_types import CallToolRequestParams, TextContent
 
 from ops import mcp, service
 from ops.deployment import DeploymentError
+from ops.service import Service, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 LOCAL: Mapping[str, Any] = {"gateway": "http://127.0.0.1:1234", "api_key": "local key"}
 
 
 @pytest.fixture(autouse=True)
-def _local_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+def _local_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(service, "running_cloud", lambda: LOCAL)
-    monkeypatch.delenv(service.KEY_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in (service.KEY_VARIABLE, service.ENDPOINT_VARIABLE, service.PROFILE_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_local_cloud_needs_no_option() -> None:
-    assert service.find_service(None, None, "/mcp") == service.Service(
-        "http://127.0.0.1:1234/mcp", "local key"
-    )
+    assert find_service() == Service("http://127.0.0.1:1234", "local key")
 
 
 def test_deployment_is_named_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(service.KEY_VARIABLE, "key")
 
-    found = service.find_service("https://example.com/", None, "/mcp")
+    named = find_service("https://example.com/")
 
-    assert found == service.Service("https://example.com/mcp", "key")
-    assert "'key'" not in repr(found)
+    assert named == Service("https://example.com", "key")
+    assert "'key'" not in repr(named)
 
 
 @pytest.mark.parametrize(
     ("endpoint", "stack", "key", "said"),
     [
-        ("https://example.com", None, "", "AIGC_API_KEY is not set"),
-        (None, "prod", "", "AIGC_API_KEY is not set"),
+        ("https://example.com", None, "", "no API key; needed: --key, AIGC_API_KEY"),
         ("https://example.com", "prod", "key", "allowed: one of the two"),
-        ("example.com", None, "key", "--endpoint: 'example.com' is not allowed"),
+        ("example.com", None, "key", "the endpoint 'example.com' is not allowed"),
     ],
 )
 def test_wrong_options_are_refused(
@@ -58,12 +59,12 @@ def test_wrong_options_are_refused(
     monkeypatch.setenv(service.KEY_VARIABLE, key)
 
     with pytest.raises(DeploymentError, match=re.escape(said)):
-        service.find_service(endpoint, stack)
+        find_service(endpoint, stack=stack)
 
 
 def test_service_that_is_not_reached_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "FIRST_WAIT_S", 0)
-    nobody = service.Service("http://127.0.0.1:9/mcp", "key")
+    nobody = Service("http://127.0.0.1:9", "key")
 
     called = asyncio.run(mcp.call_tool(nobody, CallToolRequestParams(name="wait")))
 

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import itertools
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -131,7 +132,7 @@ def read_on(batch: Batch, runtime: Runtime) -> Batch:
     if batch.is_read or (batch.reader_until is not None and now < batch.reader_until):
         return batch
     batches = Batches(runtime.ledger)
-    batch = with_fields(batch, reader_until=runtime.deadline)
+    batch = with_fields(batch, reader_until=now + timedelta(seconds=runtime.time_left()))
     batches.write(batch)
     reader = _Reader(batch, runtime)
     try:

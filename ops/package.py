@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import hashlib
+import io
 import shutil
 import statistics
 import subprocess
@@ -144,11 +145,30 @@ def build_package(
         return _place(_zip(stage, fingerprint), out)
 
 
-def local_package(rules: Path = ROOT / "rules.toml") -> Path:
-    """Build the zip that the local cloud runs: the deployed zip, if this machine can run it."""
+def local_package(rules: Path | None = None) -> Path:
+    """Build the zip that the local cloud runs: the deployed zip, if this machine can run it.
+
+    With other rules it is a copy of that zip.
+
+    Raises:
+        RulesError: The rules cannot be used.
+    """
     target = local_target()
-    own = "" if rules == ROOT / "rules.toml" else "-other-rules"
-    return build_package(LOCAL_PACKAGES / f"{target.name}{own}", target, rules)
+    package = build_package(LOCAL_PACKAGES / target.name, target)
+    if rules is None:
+        return package
+    text = load_rules(rules).packaged().encode()
+    digest = hashlib.sha256(text).hexdigest()[:8]
+    return _place(_with_rules(package, text), LOCAL_PACKAGES / f"{target.name}-{digest}")
+
+
+def _with_rules(package: Path, rules: bytes) -> bytes:
+    copied = io.BytesIO()
+    with zipfile.ZipFile(package) as source, zipfile.ZipFile(copied, "w") as archive:
+        for entry in source.infolist():
+            content = rules if entry.filename == "rules.json" else source.read(entry)
+            archive.writestr(entry, content, compresslevel=1)
+    return copied.getvalue()
 
 
 def describe(path: Path) -> str:

@@ -125,6 +125,7 @@ def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str
         "retryBase": str(15 / speed),
         "pollInterval": str(min(2.0, 2 / speed)),
         "unknownAfter": str(1800 / speed),
+        "reconcileAfter": str(180 / speed),
         # Receivers run on this machine too, without certificates.
         "webhookSecrets": json.dumps(
             [f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"]

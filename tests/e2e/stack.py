@@ -114,6 +114,10 @@ class Stack:
         assert response.status_code in {200, 202}, response.text
         return dict(response.json()) if response.status_code == 200 else None
 
+    def ledger(self, prefix: str = "") -> dict[str, int]:
+        """List the ledger: key → bytes."""
+        return self._list("ledger", prefix)
+
     def results(self, prefix: str = "") -> dict[str, int]:
         """List the results bucket: key → bytes."""
         return self._list("results", prefix)

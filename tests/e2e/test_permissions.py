@@ -80,6 +80,7 @@ def run_calls(stack: Stack) -> None:
         stack.ended(answer)
         [image] = stack.get(answer["response_url"]).json()["images"]
         assert requests.get(image["url"], timeout=30).ok
+    assert stack.get("/v1/uploads").ok
     cancellation = requests.put(
         stack.call("tencent-vod/v1/aigc-image", IMAGE).json()["cancel_url"],
         headers=stack.headers,
@@ -94,6 +95,7 @@ def run_calls(stack: Stack) -> None:
 
 def run_uploads(stack: Stack) -> None:
     stack.fault(VOD, "lost_reply")
+    stack.upload("anime/empty.jpg", b"")
     for folder in FOLDERS:
         stack.upload(f"{folder}/one.jpg", PHOTO)
     wait_for(lambda: {f"{folder}/one.json" for folder in FOLDERS} <= stack.results().keys())
@@ -128,6 +130,7 @@ def leave_work_to_the_sweep(stack: Stack, name: str) -> None:
         {"where": "cos.event", "what": "drop", "rate": 1.0},
         {"where": VOD, "what": "lost_reply"},
     )
+    stack.upload(f"anime/{name}-empty.jpg", b"")
     for _ in range(6):
         stack.call("tencent-mps/v1/aigc-image", MPS)
     wait_for(lambda: {job["state"] for job in stack.jobs()} <= {"succeeded", "cancelled"})

@@ -63,7 +63,7 @@ def rule_dates(rules: Rules, runtime: Runtime) -> Mapping[str, datetime]:
     if not known.keys() >= set(selections.values()):
         known |= _read_dates(runtime.ledger.bucket)
     for selection in set(selections.values()) - known.keys():
-        now = runtime.now()
+        now = runtime.now().replace(microsecond=0)  # COS knows an object's time to the second
         runtime.ledger.write_note(f"{SINCE}{selection}/{milliseconds(now):013d}")
         known[selection] = now
     return {name: known[selection] for name, selection in selections.items()}

@@ -402,3 +402,16 @@ def test_dates_of_rules_converge_to_the_earliest(world: World) -> None:
     world.store.put(f"{SINCE}{selection}/{int(late.timestamp() * 1000):013d}", b"{}")
 
     assert reconcile(other) == 1
+
+
+def test_upload_in_the_second_after_its_rule_appeared_is_taken_in() -> None:
+    world = build_world()
+    world.clock.moment = START + timedelta(seconds=0.4)
+    reconcile(world)
+    world.clock.moment = START + timedelta(seconds=0.6)
+    world.inbox.put("photos/cat.png", picture(), "image/png")
+    body, modified = world.inbox.objects["photos/cat.png"]
+    world.inbox.objects["photos/cat.png"] = (body, modified.replace(microsecond=0))
+    world.clock.pass_time(LATER_S)
+
+    assert reconcile(world) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -180,3 +181,31 @@ def test_custom_id_of_a_wrong_line_is_found_where_it_can_be_read() -> None:
     assert custom_id_of(raw('{"custom_id": "a", "kind": "none"}'), JSONL) == "a"
     assert custom_id_of(raw("{"), JSONL) == ""
     assert custom_id_of(RawLine(1, 0, 2, None), JSONL) == ""
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner),
+    max_leaves=6,
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(
+        ["custom_id", "kind", "method", "url", "body", "model", "prompt", "n", "size", "image"]
+    ),
+    ANYTHING | st.sampled_from(["vod.image", "POST", "/v1/images/edits", "GG-3.0", "x"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(line=FIELDS, body=FIELDS)
+def test_any_line_is_read_or_refused(line: dict[str, Any], body: dict[str, Any]) -> None:
+    for entry in (line, {**line, "body": body}, {"url": "/v1/images/edits", "body": body}):
+        with contextlib.suppress(InvalidRequestError):
+            parse_line(raw(json.dumps(entry)), JSONL, "vod.image")
+
+
+@settings(max_examples=200, deadline=None)
+@given(header=st.binary(max_size=20), row=st.binary(max_size=30))
+def test_any_csv_is_read_or_refused(header: bytes, row: bytes) -> None:
+    with contextlib.suppress(InvalidRequestError):
+        parse_line(raw(row), parse_header(header), "vod.image")

@@ -12,7 +12,8 @@ from aigc.errors import AmbiguousError
 from aigc.jobs.job import Job
 from aigc.jobs.runtime import Memory
 from aigc.sweeping import sweep
-from aigc.uploads.batches import lines
+from aigc.uploads.batches import intake, lines
+from aigc.uploads.batches.lines import parse_line
 from aigc.uploads.batches.records import OPEN, PART_LINES, Batch, Batches
 from aigc.uploads.batches.work import begin_batch
 from aigc.uploads.intake import read_object, take_in
@@ -169,6 +170,23 @@ def test_bad_line_is_reported_with_its_number_and_stops_no_other() -> None:
     }
     assert [number for number, part in expected.items() if part not in errors[number]] == []
     assert [line.get("custom_id") for line in report(world)][:5] == ["a", "b", "c", "d", "e"]
+
+
+def test_error_of_this_program_with_a_line_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = build_world()
+
+    def broken(raw: Any, *_: Any) -> Any:
+        if raw.number == 1:
+            raise TypeError("unhashable")
+        return parse_line(raw, *_)
+
+    monkeypatch.setattr(intake, "parse_line", broken)
+
+    upload(world, jsonl(a_line(1), a_line(2)))
+    sweep(world.runtime())
+
+    assert [job.source.line for job in jobs(world)] == [2]
+    assert report(world)[0]["error"]["type"] == "internal_error"
 
 
 def test_csv_with_defaults_of_the_rule() -> None:

@@ -210,6 +210,10 @@ class _Reader:
             return take_line(line, self.batch, self._runtime)
         except CloudError as error:
             return error
+        except Exception:
+            # A fault of this program with one line must not keep the lines behind it.
+            logger.exception("line_failed", extra={"batch": self.batch.id, "line": line.number})
+            return _refused(line, self.batch, "an error of this program", "internal_error")
 
     def _outcomes_before_cursor(self) -> list[LineOutcome]:
         if self.batch.taken % PART_LINES == 0:
@@ -241,13 +245,7 @@ def take_line(raw: RawLine, batch: Batch, runtime: Runtime) -> LineOutcome:
         line = parse_line(raw, batch.form, batch.kind)
         order = _order(raw, line, batch, runtime)
     except InvalidRequestError as error:
-        return LineOutcome(
-            line=raw.number,
-            custom_id=lines.custom_id_of(raw, batch.form),
-            state="refused",
-            error=str(error),
-            error_type="invalid_request",
-        )
+        return _refused(raw, batch, str(error), "invalid_request")
     accept(order, runtime, starts=False)
     return LineOutcome(
         line=raw.number,
@@ -255,6 +253,16 @@ def take_line(raw: RawLine, batch: Batch, runtime: Runtime) -> LineOutcome:
         job=order.id,
         kind=order.kind,
         prompt=order.task.prompt_text()[:_SHOWN_PROMPT],
+    )
+
+
+def _refused(raw: RawLine, batch: Batch, error: str, error_type: str) -> LineOutcome:
+    return LineOutcome(
+        line=raw.number,
+        custom_id=lines.custom_id_of(raw, batch.form),
+        state="refused",
+        error=error,
+        error_type=error_type,
     )
 
 

@@ -255,10 +255,10 @@ def _resolved(fields: dict[str, Any], default_kind: str) -> tuple[str, dict[str,
 
 
 def _known_kind(kind: object) -> str:
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         problem = f"{shown(kind)} is not allowed" if kind else "is required"
         raise refused("kind", problem, allowed=", ".join(KINDS))
-    return str(kind)
+    return kind
 
 
 def _of_a_call(fields: dict[str, Any], body: dict[str, Any]) -> tuple[str, dict[str, Any]]:

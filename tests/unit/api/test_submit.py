@@ -512,3 +512,21 @@ def test_a_submit_reaches_the_vendor_six_frames_below_its_handler(client: Client
         "submit_task",
         "call",
     ]
+
+
+def test_callers_own_name_of_a_request_is_kept_and_not_sent(client: Client) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"custom_id": "row 7 猫"})
+
+    assert job_of(client, answer).source.custom_id == "row 7 猫"
+    assert "row 7" not in str(client.world.vendor.tasks[0].params)
+
+
+@pytest.mark.parametrize("custom_id", ["x" * 201, "a\nb", 7])
+def test_name_of_a_request_that_cannot_be_kept_is_refused(
+    client: Client, custom_id: object
+) -> None:
+    answer = client.post(IMAGE, BODIES[IMAGE] | {"custom_id": custom_id})
+
+    assert answer.status == 422
+    assert answer.body["detail"].startswith("custom_id: ")
+    assert client.world.vendor.tasks == []

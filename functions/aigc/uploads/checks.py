@@ -8,7 +8,7 @@ from aigc.errors import InvalidRequestError
 from aigc.tasks.fields import snake
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.conditions import can_end_alike, one_contains_other
-from aigc.uploads.parameters import filled, paths_of
+from aigc.uploads.parameters import check_templates, filled, paths_of
 from aigc.uploads.templates import is_placeholder, placeholders
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ def problem_of(rule: Rule, earlier: Sequence[Rule]) -> str:
     """Return what is wrong with a rule behind these others; empty if nothing is."""
     if any(other.name == rule.name for other in earlier):
         return "name: used twice; allowed: a unique name"
+    try:
+        check_templates(rule.task)
+    except ValueError as error:
+        return f"task: {error}"
     if rule.is_batch:
         return _never_reached(rule, earlier) or _wrong_defaults(rule)
     return (

@@ -88,13 +88,17 @@ def check_templates(parameters: Mapping[str, Any]) -> None:
     """Check the templates in all texts.
 
     Raises:
-        ValueError: A placeholder is unknown, or not allowed at its place.
+        ValueError: A placeholder is unknown, or not allowed at its place; the message begins with
+            the name of the parameter.
     """
 
     def check(text: str, name: str) -> str:
-        check_template(text)
-        if name.endswith("url"):
-            check_url_template(text)
+        try:
+            check_template(text)
+            if name.endswith("url"):
+                check_url_template(text)
+        except ValueError as error:
+            raise ValueError(f"{name}: got {text[:80]!r}: {error}") from None
         return text
 
     _mapped(dict(parameters), "", check)

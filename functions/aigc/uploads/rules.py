@@ -21,7 +21,6 @@ from aigc.tasks.kinds import KINDS
 from aigc.uploads import checks, conditions
 from aigc.uploads.parameters import (
     OPTIONS,
-    check_templates,
     filled,
     texts_of,
     with_option,
@@ -213,11 +212,7 @@ class Rule(Wire):
         """Convert names to snake case: an upload adds parameters in that spelling."""
         parameters = snake(task)
         scene = parameters.get("scene_info")
-        parameters = (
-            parameters | {"scene_info": snake(scene)} if isinstance(scene, dict) else parameters
-        )
-        check_templates(parameters)
-        return parameters
+        return {**parameters, "scene_info": snake(scene)} if isinstance(scene, dict) else parameters
 
     @model_validator(mode="before")
     @classmethod

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from localcloud.cos.events import ObjectCreated
     from localcloud.tasks import Task
     from ops.local_stack import LocalStack
     from tests.chaos.clients import CallerLog, WebhookLog
@@ -124,13 +123,11 @@ class Books:
     """Reads an object of the inbox or of the results; raises CosError if it does not exist."""
 
     @classmethod
-    def of(cls, stack: LocalStack, uploaded: Iterable[ObjectCreated]) -> Books:
+    def of(cls, stack: LocalStack) -> Books:
         """Read the current records of a stack's cloud."""
         cos, buckets = stack.cloud.cos, stack.outputs.buckets
-        bucket = cos.bucket(buckets["ledger"])
-        with bucket.lock:
-            keys = [key.decode() for key in bucket.keys]
-        records = (cos.read(bucket.name, key) for key in keys if key.startswith("jobs/"))
+        keys = _keys(stack, "ledger")
+        records = (cos.read(buckets["ledger"], key) for key in keys if key.startswith("jobs/"))
         jobs = [Job.model_validate_json(record) for record in records]
         status = requests.get(f"{stack.cloud.url}/_localcloud/scf", timeout=30).json()
         tasks: dict[str, list[Task]] = {}
@@ -138,7 +135,7 @@ class Books:
             tasks.setdefault(job_of(task), []).append(task)
         return cls(
             jobs={job.id: job for job in jobs},
-            uploads=frozenset(event.key for event in uploaded),
+            uploads=frozenset(_keys(stack, "inbox")),
             dropped_events=status[stack.outputs.functions["upload"]]["dropped"],
             tasks=tasks,
             most_at_once=stack.cloud.tasks.report()["most_at_once"],
@@ -184,6 +181,12 @@ class Books:
     def billed(self, job_id: str) -> list[Task]:
         """Return a job's billed tasks: those that made a picture."""
         return [t for t in self.tasks.get(job_id, ()) if t.state == FINISH and t.error is None]
+
+
+def _keys(stack: LocalStack, role: str) -> list[str]:
+    bucket = stack.cloud.cos.bucket(stack.outputs.buckets[role])
+    with bucket.lock:
+        return [key.decode() for key in bucket.keys]
 
 
 def job_of(task: Task) -> str:

@@ -10,12 +10,13 @@ import contextlib
 import json
 import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aigc.uploads.since import SINCE
 from localcloud.core import Caller
 from ops import options
 from ops.local_stack import ROOT, local_stack, wait_until_active
@@ -27,7 +28,6 @@ from tests.chaos.use import lane_use
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from localcloud.cos.events import ObjectCreated
     from ops.local_stack import LocalStack
     from tests.chaos.plan import Plan
 
@@ -90,13 +90,12 @@ class Run:
     receiver: Receiver
     log: Path
     progress: Callable[[str], None]
-    uploaded: list[ObjectCreated] = field(default_factory=list)
 
     def findings(self) -> Findings:
         """Make the calls under faults, stop the faults, wait for the jobs, audit the records."""
         cloud = self.stack.cloud
-        cloud.cos.subscribe(self._note_upload)
         clients = Clients(self.stack, PHOTO.read_bytes(), self.receiver.url)
+        self._wait_for_first_sweep()
         started = time.monotonic()
         cloud.faults.seed(self.plan.seed)
         cloud.faults.replace([*self.plan.storage, *self.plan.faults])
@@ -125,9 +124,12 @@ class Run:
         self._print_details(findings, books)
         return findings
 
-    def _note_upload(self, created: ObjectCreated) -> None:
-        if created.bucket == self.stack.outputs.buckets["inbox"]:
-            self.uploaded.append(created)
+    def _wait_for_first_sweep(self) -> None:
+        """Wait until a sweep has noted since when the rules exist: older uploads are an archive."""
+        until = time.monotonic() + STALLED_S / self.setting.speed
+        while not any(key.startswith(SINCE) for key in Books.of(self.stack).ledger):
+            assert time.monotonic() < until, "no sweep has run"
+            time.sleep(0.5)
 
     def _wait_until(self, is_reached: Callable[[Books], bool]) -> Books:
         """Wait for a condition, at most `STALLED_S` without a change; return the records."""
@@ -135,7 +137,7 @@ class Run:
         pause_s = 1 + len(self.plan.jobs) / 250  # reading all records takes time from the cloud
         last, changed_at = (-1, -1, -1), time.monotonic()
         while True:
-            books = Books.of(self.stack, self.uploaded)
+            books = Books.of(self.stack)
             if is_reached(books):
                 return books
             now = (books.ended, len(books.left_over), len(books.lost_uploads))
@@ -155,7 +157,7 @@ class Run:
         findings.report("replies lost", _total(injected, "lost_reply"))
         others = sum(injected.values()) - _total(injected, "kill", "lost_", "race", "lag")
         lost, repeated = (injected[f"cos.event {what}"] for what in ("drop", "repeat"))
-        findings.report("events of uploads lost; repeated", f"{lost}; {repeated}")
+        findings.report("events of buckets lost; repeated", f"{lost}; {repeated}")
         findings.report("creates that raced; late listings", _races(injected))
         findings.report("other faults", others)
 

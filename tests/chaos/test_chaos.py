@@ -43,7 +43,7 @@ def test_thirty_jobs_keep_every_promise_while_functions_are_killed() -> None:
     assert not findings.violations, "\n".join([findings.table(), *progress])
     assert figures["functions killed"] != "0"
     assert figures["replies lost"] != "0"
-    assert figures["events of uploads lost; repeated"][0] != "0"
+    assert figures["events of buckets lost; repeated"][0] != "0"
 
 
 # The plan

@@ -75,15 +75,15 @@ def test_local_keeps_its_state_and_stops_all_its_child_processes(tmp_path: Path)
     photo = (SAMPLES / "cat.jpg").read_bytes()
     with running(*options) as stack:
         stack.upload("anime/kept.jpg", photo)
-        wait_for(lambda: "anime/kept.json" in stack.results("anime/"))
+        wait_for(lambda: "anime/kept.jpg.json" in stack.results("anime/"))
         paid = stack.tasks()
         assert_stops(stack, signal.SIGTERM)
 
     with running(*options) as stack:
-        assert "anime/kept.json" in stack.results("anime/")
+        assert "anime/kept.jpg.json" in stack.results("anime/")
         assert stack.tasks() == paid
         stack.upload("anime/more.jpg", photo)
-        wait_for(lambda: "anime/more.json" in stack.results("anime/"))
+        wait_for(lambda: "anime/more.jpg.json" in stack.results("anime/"))
         assert_stops(stack, signal.SIGINT)
 
 

@@ -61,7 +61,7 @@ def test_platform_retries_a_killed_upload_function(stack: Stack) -> None:
     stack.fault("scf.upload", "kill:0")
 
     stack.upload("anime/killed.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "killed"})
-    wait_for(lambda: "anime/killed.json" in stack.results("anime/"))
+    wait_for(lambda: "anime/killed.jpg.json" in stack.results("anime/"))
 
     assert len([task for task in stack.tasks() if task["prompt"] == "killed"]) == 1
 

@@ -90,8 +90,8 @@ def test_file_with_a_manifest_is_stored_unchanged(stack: Stack, task: str) -> No
 def test_results_of_an_upload_name_their_labels(stack: Stack) -> None:
     stack.upload("anime/labelled.jpg", (SAMPLES / "cat.jpg").read_bytes())
 
-    wait_for(lambda: "anime/labelled.json" in stack.results("anime/"))
+    wait_for(lambda: "anime/labelled.jpg.json" in stack.results("anime/"))
 
-    [picture] = json.loads(stack.result("anime/labelled.json"))["pictures"]
+    [picture] = json.loads(stack.result("anime/labelled.jpg.json"))["pictures"]
     assert picture["labels"] == ["tc260", "iptc"]
     assert read_labels(stack.result(picture["key"])).names == ("tc260", "iptc")

@@ -34,9 +34,9 @@ def tasks_with_prompt(stack: Stack, prompt: str) -> list[dict[str, Any]]:
 def test_upload_becomes_a_picture_with_a_description(stack: Stack, folder: str) -> None:
     stack.upload(f"{folder}/pets/cat one+two.jpg", PHOTO)
 
-    wait_for(lambda: f"{folder}/pets/cat one+two.json" in stack.results(folder))
+    wait_for(lambda: f"{folder}/pets/cat one+two.jpg.json" in stack.results(folder))
 
-    made = json.loads(stack.result(f"{folder}/pets/cat one+two.json"))
+    made = json.loads(stack.result(f"{folder}/pets/cat one+two.jpg.json"))
     drawn = Image.open(io.BytesIO(stack.result(made["pictures"][0]["key"])))
     assert (made["pictures"][0]["width"], made["pictures"][0]["height"]) == drawn.size
     assert made["source"]["key"] == f"{folder}/pets/cat one+two.jpg"
@@ -76,9 +76,9 @@ def test_prompt_of_an_upload_replaces_the_prompt_of_its_rule(stack: Stack) -> No
         "anime/own.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "a%20cat%20in%20%E6%B0%B4%E5%A2%A8"}
     )
 
-    wait_for(lambda: "anime/own.json" in stack.results("anime/"))
+    wait_for(lambda: "anime/own.jpg.json" in stack.results("anime/"))
 
-    assert json.loads(stack.result("anime/own.json"))["prompt"] == "a cat in 水墨"
+    assert json.loads(stack.result("anime/own.jpg.json"))["prompt"] == "a cat in 水墨"
 
 
 def test_uploads_that_match_no_rule_or_are_no_pictures_cost_nothing(stack: Stack) -> None:
@@ -102,7 +102,7 @@ def _refusals(stack: Stack, expected: int) -> str:
 
 def test_uploaded_object_stays_unchanged(stack: Stack) -> None:
     stack.upload("sketch/kept.jpg", PHOTO)
-    wait_for(lambda: "sketch/kept.json" in stack.results("sketch/"))
+    wait_for(lambda: "sketch/kept.jpg.json" in stack.results("sketch/"))
 
     kept = stack.cos().get_object(
         Bucket=stack.connection["buckets"]["inbox"], Key="sketch/kept.jpg"
@@ -128,7 +128,7 @@ def test_cos_event_delivered_three_times_is_one_task(stack: Stack) -> None:
     stack.fault("scf.upload", "repeat", times=2)
 
     stack.upload("anime/thrice.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "thrice"})
-    wait_for(lambda: "anime/thrice.json" in stack.results("anime/"))
+    wait_for(lambda: "anime/thrice.jpg.json" in stack.results("anime/"))
 
     assert len(tasks_with_prompt(stack, "thrice")) == 1
 
@@ -185,7 +185,7 @@ def test_job_ends_without_its_callback(stack: Stack) -> None:
 
     stack.upload("anime/unreported.jpg", PHOTO)
 
-    wait_for(lambda: "anime/unreported.json" in stack.results("anime/"))
+    wait_for(lambda: "anime/unreported.jpg.json" in stack.results("anime/"))
 
 
 def test_api_requires_a_valid_key(stack: Stack) -> None:

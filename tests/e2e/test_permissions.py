@@ -98,14 +98,14 @@ def run_uploads(stack: Stack) -> None:
     stack.upload("anime/empty.jpg", b"")
     for folder in FOLDERS:
         stack.upload(f"{folder}/one.jpg", PHOTO)
-    wait_for(lambda: {f"{folder}/one.json" for folder in FOLDERS} <= stack.results().keys())
+    wait_for(lambda: {f"{folder}/one.jpg.json" for folder in FOLDERS} <= stack.results().keys())
 
 
 def run_upload_started_by_a_callback(stack: Stack) -> None:
     """Fill the lane with a call, so that its callback starts the waiting upload."""
     stack.call("tencent-vod/v1/aigc-image", IMAGE)
     stack.upload("anime/waits.jpg", PHOTO)
-    wait_for(lambda: "anime/waits.json" in stack.results("anime/"))
+    wait_for(lambda: "anime/waits.jpg.json" in stack.results("anime/"))
 
 
 def run_sweeps(stack: Stack) -> None:

@@ -45,7 +45,7 @@ def test_lost_uploads_are_found_and_told_of(
     )
 
     wait_for(lambda: jobs_of(here, lost))  # the sweep takes it in
-    wait_for(lambda: f"{FOLDER}lost.json" in here.results(FOLDER))
+    wait_for(lambda: f"{lost}.json" in here.results(FOLDER))
 
     account = shown(lost, capsys)
     assert (account["outcome"], [job["id"] for job in account["jobs"]]) == (

@@ -52,6 +52,7 @@ TRIES = 8
 """Of a call that is throttled, or gets no answer."""
 
 LONGEST_WAIT_S = 60.0
+SHOWN_ERRORS = 50
 REPORT_S = 10.0
 """Seconds between two writes of the report."""
 
@@ -98,8 +99,7 @@ def check(file: FileArgument, kind: KindOption = None) -> None:
     """
     works = read_file(file, kind or "")
     wrong = [work.outcome for work in works if work.outcome.has_ended]
-    for outcome in wrong:
-        print(f"line {outcome.line}: {outcome.error}")
+    _print_errors(works)
     kinds = Counter(work.outcome.kind for work in works if not work.outcome.has_ended)
     counts = "".join(f", {count} of {name}" for name, count in sorted(kinds.items()))
     print(f"{len(works)} lines: {len(wrong)} wrong{counts}")
@@ -139,10 +139,19 @@ def run(
         task = bar.add_task("", total=len(works))
         runner.run(lambda counts: bar.update(task, completed=counts[0], description=counts[1]))
     counts = Counter(work.outcome.state for work in works)
+    _print_errors(works)
     print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
     print(runner.output.report)
     if counts["succeeded"] < len(works):
         raise typer.Exit(1)
+
+
+def _print_errors(works: list[Work]) -> None:
+    errors = [work.outcome for work in works if work.outcome.error]
+    for outcome in errors[:SHOWN_ERRORS]:
+        print(f"line {outcome.line}: {outcome.error}")
+    if len(errors) > SHOWN_ERRORS:
+        print(f"and {len(errors) - SHOWN_ERRORS} more")
 
 
 def _progress() -> Progress:

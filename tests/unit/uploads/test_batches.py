@@ -18,6 +18,7 @@ from aigc.uploads.batches.records import OPEN, PART_LINES, Batch, Batches
 from aigc.uploads.batches.work import begin_batch
 from aigc.uploads.intake import read_object, take_in
 from aigc.uploads.rules import Rules
+from aigc.wire import with_fields
 from tests.fakes import InMemoryStore, StoreFault, World, build_world, picture
 
 if TYPE_CHECKING:
@@ -358,6 +359,21 @@ def test_part_that_cannot_be_written_keeps_the_cursor_before_it() -> None:
     begin_batch(batch_id, world.runtime())
     assert batch_of(world).taken == 5
     assert len(jobs(world)) == 5
+
+
+def test_part_that_a_slower_reader_replaced_is_read_again() -> None:
+    world = build_world()
+    upload(world, jsonl(*map(a_line, range(1, 301))))
+    batches, batch = Batches(world.runtime().ledger), batch_of(world)
+    first = batches.part(batch, 0)
+    batches.write_part(batch, 0, with_fields(first, lines=first.lines[:100]))
+
+    for _ in range(3):
+        sweep(world.runtime())
+        world.clock.pass_time(61)
+
+    assert [line["line"] for line in report(world)] == list(range(1, 301))
+    assert len(jobs(world)) == 300
 
 
 # Ten thousand lines

@@ -6,6 +6,9 @@
 | the record of the batch | a batch of which no line was read | the sweep |
 | some jobs of a part | jobs that no part names | the sweep reads their lines again |
 | the part | a part with lines behind the cursor | the same; its lines are replaced |
+
+Two readers at once, which is rare, can leave a part that is shorter than the cursor of the other
+says. The report finds that, and lets the file be read again from its beginning.
 """
 
 from __future__ import annotations
@@ -118,6 +121,8 @@ def _with_columns(batch: Batch, runtime: Runtime) -> Batch:
         batch,
         columns=form.columns,
         delimiter=form.delimiter,
+        first_offset=header.end,
+        first_number=header.next_number,
         offset=header.end,
         number=header.next_number,
     )

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from aigc.errors import BadRecordError
 from aigc.uploads.batches.lines import Form
 from aigc.uploads.rules import BATCH_SUFFIXES
-from aigc.wire import Record
+from aigc.wire import Record, with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +98,10 @@ class Batch(Record):
     """Columns of a CSV file; None for JSON Lines."""
     delimiter: str = ","
     """What separates the cells of a CSV file."""
+    first_offset: int = 0
+    """Bytes of the header of a CSV file."""
+    first_number: int = 1
+    """Number of the first line that can become a job."""
     offset: int = 0
     """Bytes of the file whose lines were taken in."""
     number: int = 1
@@ -135,6 +139,16 @@ class Batch(Record):
     def parts(self) -> int:
         """How many parts it has."""
         return -(-self.taken // PART_LINES)
+
+    def lines_of_part(self, number: int) -> int:
+        """How many lines a part has if it was written by the reader that moved the cursor."""
+        return min(PART_LINES, self.taken - number * PART_LINES)
+
+    def rewound(self) -> Batch:
+        """Return the batch as it was before the first line was read."""
+        return with_fields(
+            self, offset=self.first_offset, number=self.first_number, taken=0, is_read=False
+        )
 
 
 class Batches:

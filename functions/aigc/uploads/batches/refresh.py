@@ -14,7 +14,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aigc.errors import BadRecordError
+from aigc.errors import AigcError, BadRecordError
 from aigc.uploads.batches import report, sheet
 from aigc.uploads.batches.records import Batches, Image, Part, name_of
 from aigc.wire import with_fields
@@ -56,7 +56,13 @@ def refresh(batch: Batch, runtime: Runtime) -> Batch:
     if batch.is_complete or (batch.due_at is not None and now < batch.due_at):
         return batch
     look = _Look(batch, runtime)
-    if not look.has_seen_all():
+    try:
+        if not look.has_seen_all():
+            return batch
+    except PartMissingError as error:
+        logger.warning("batch_read_again", extra={"batch": batch.id, "reason": str(error)})
+        batch = batch.rewound()
+        Batches(runtime.ledger).write(batch)
         return batch
     is_complete = batch.is_read and not look.open_lines
     batch = with_fields(
@@ -70,6 +76,10 @@ def refresh(batch: Batch, runtime: Runtime) -> Batch:
     if is_complete:
         logger.info("batch_complete", extra={"batch": batch.id, "key": batch.key, **batch.states})
     return batch
+
+
+class PartMissingError(AigcError):
+    """A part lacks lines that were taken in: another reader replaced it."""
 
 
 def _next_look(batch: Batch, now: datetime, runtime: Runtime) -> datetime:
@@ -110,6 +120,8 @@ class _Look:
 
     def _seen(self, number: int) -> Part:
         part = self._batches.part(self._batch, number)
+        if len(part.lines) < self._batch.lines_of_part(number):
+            raise PartMissingError(f"part {number} has {len(part.lines)} lines")
         lines, changed = list(part.lines), False
         open_at = [at for at, outcome in enumerate(lines) if not outcome.has_ended]
         for begin in range(0, len(open_at), AT_ONCE):

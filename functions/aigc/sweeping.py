@@ -11,7 +11,7 @@ from aigc.jobs.sweep_state import read_state, write_state
 from aigc.jobs.turns import Part, take_turns
 from aigc.jobs.webhooks import TIMEOUT_S
 from aigc.uploads import reconcile
-from aigc.uploads.batches.work import continue_batches
+from aigc.uploads.batches import work as batches
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ PARTS = (
         name="batches",
         does="reads the lines of batches; writes their reports",
         bound="1,000 batches",
-        work=continue_batches,
+        work=batches.continue_batches,
+        least_s=batches.TURN_S,
     ),
     Part(
         name="claims",

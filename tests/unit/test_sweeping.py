@@ -13,8 +13,8 @@ from aigc.jobs.sweep_state import SweepState, read_state
 from aigc.sweeping import PARTS, sweep
 from tests.fakes import StoreFault, World, build_world
 
-TURNS = 3 * 3 + 3
-"""Three parts for each of three lanes, and three others."""
+TURNS = sum(3 if part.each_lane else 1 for part in PARTS)
+"""A part of a lane has a turn for each of three lanes."""
 
 
 class KilledError(BaseException):

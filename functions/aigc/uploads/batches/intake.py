@@ -26,6 +26,7 @@ from aigc.errors import AigcError, CloudError, InvalidRequestError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import OutputLocation, Source, id_from
+from aigc.jobs.submission import START_S
 from aigc.tasks.fields import explain, refused
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.batches import BatchFileError, lines
@@ -50,9 +51,6 @@ PIECE = 2**20
 
 AT_ONCE = 16
 """Lines that are accepted at the same time."""
-
-GROUP_S = 5
-"""Seconds that must be left for another group of lines, and to note it."""
 
 _SHOWN_PROMPT = 300
 
@@ -174,7 +172,7 @@ class _Reader:
         """Read until the end of the file, or as long as there is time."""
         try:
             for group in _groups(self._lines(), self._room):
-                if not self._runtime.has_time(GROUP_S):
+                if not self._runtime.has_time(START_S):
                     return
                 self._take(group)
             self._ahead = with_fields(self._ahead, is_read=True)

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import AigcError, BadRecordError
+from aigc.jobs.submission import START_S
 from aigc.uploads.batches import report, sheet
 from aigc.uploads.batches.records import Batches, Image, Part, name_of
 from aigc.wire import with_fields
@@ -33,9 +34,6 @@ AT_ONCE = 16
 
 WAITING_RUN = 32
 """So many waiting jobs of a kind in a row: those behind them wait too."""
-
-LOOK_S = 5
-"""Seconds that must be left for another part, and to write the report."""
 
 FIRST_WAIT = 4
 """Shortest time between two looks, as a multiple of `retry_base_s`: a minute."""
@@ -103,7 +101,7 @@ class _Look:
     def has_seen_all(self) -> bool:
         """Look at all parts; False if the time does not suffice."""
         for number in range(self._batch.parts):
-            if not self._runtime.has_time(LOOK_S):
+            if not self._runtime.has_time(START_S):
                 return False
             for outcome in self._seen(number).lines:
                 self.states[outcome.state] += 1

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("aigc.batches")
 
+TURN_S = 5.0
+"""Seconds that a turn has at least: a part of 250 lines takes about two."""
+
 
 def begin_batch(batch_id: str, runtime: Runtime) -> None:
     """Read as many lines as there is time for. Errors are logged: the sweep continues."""
@@ -33,6 +36,7 @@ def continue_batches(turn: Turn) -> None:
 
     def work(listed: Listed) -> None:
         _continue(listed, batches, turn.runtime)
+        turn.has_time()  # what was cut short goes on when the others have had their turn
 
     turn.each(turn.walk(batches.list_open, pages=1), work)
 

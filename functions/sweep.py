@@ -21,9 +21,8 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
 
 def handle(tick: TimerEvent, *, runtime: Runtime) -> dict[str, Any]:
     """Move on every job that is stuck, and say what was seen."""
-    report = dataclasses.asdict(sweeping.sweep(runtime))
-    note(trigger=tick.trigger, **report)
-    return report
+    note(trigger=tick.trigger)
+    return dataclasses.asdict(sweeping.sweep(runtime))
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:

@@ -1,26 +1,21 @@
-"""The sweep: what it consists of, and what it leaves in the ledger for the next one.
-
-| key | what it is |
-|---|---|
-| `sweep/state.json` | when the last sweep started and ended, which part comes first, cursors |
-"""
+"""The sweep: the table of its parts."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from aigc.errors import CloudError
 from aigc.jobs import recover
-from aigc.jobs.turns import Part, SweepState, take_turns
+from aigc.jobs.sweep_state import read_state, write_state
+from aigc.jobs.turns import Part, take_turns
 from aigc.jobs.webhooks import TIMEOUT_S
 from aigc.uploads import reconcile
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
-    from aigc.jobs.ports import ObjectStore
+    from collections.abc import Sequence
+
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.turns import SweepReport
 
@@ -76,35 +71,18 @@ PARTS = (
 )
 """All parts, in their order. Each has its turn, however much another has to do."""
 
-_STATE = "sweep/state.json"
 
-
-def sweep(runtime: Runtime) -> SweepReport:
+def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
     """Let each part of the sweep work as long as the others leave it time.
 
     The state is written at the beginning, so that a sweep that is killed is not taken for one
     that ended, and at the end. Two sweeps at once write over each other's state: then some work
-    is done twice, or one sweep later.
+    is done twice, or one sweep later. The line `sweep_finished` is the heartbeat: an alarm is
+    raised when it is absent.
     """
     state = with_fields(read_state(runtime.ledger.bucket), started_at=runtime.now())
-    _write(state, runtime.ledger.bucket)
-    report, state = take_turns(PARTS, runtime, state)
-    _write(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
+    write_state(state, runtime.ledger.bucket)
+    report, state = take_turns(parts, runtime, state)
+    write_state(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
+    logger.info("sweep_finished", extra=dataclasses.asdict(report))
     return report
-
-
-def read_state(bucket: ObjectStore) -> SweepState:
-    """Read what the last sweep left; empty if nothing can be read: it only saves time."""
-    try:
-        body = bucket.get(_STATE)
-        return SweepState() if body is None else SweepState.model_validate_json(body)
-    except (CloudError, ValidationError):
-        logger.warning("sweep_state_unreadable", exc_info=True)
-        return SweepState()
-
-
-def _write(state: SweepState, bucket: ObjectStore) -> None:
-    try:
-        bucket.put(_STATE, state.model_dump_json(exclude_none=True).encode())
-    except CloudError as error:
-        logger.warning("sweep_state_not_written", extra={"code": error.code})

@@ -61,7 +61,7 @@ def was_left(job_id: str, *, with_slot: bool = False, **more: Any) -> Work:
     """A worker that was killed before it took a slot for its job, or after."""
 
     def work(runtime: Runtime) -> None:
-        without_time = dataclasses.replace(runtime, deadline=runtime.now())
+        without_time = runtime.limited_to(0)
         job = accept(order(job_id, **more), without_time).job
         if with_slot:
             runtime.ledger.slots.take(job.lane, 0, job.id)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import upload
-from aigc.jobs.turns import SweepState, take_turns
+from aigc.jobs.sweep_state import SweepState
+from aigc.jobs.turns import take_turns
 from aigc.sweeping import PARTS
 from aigc.triggers.cos import CosEvent, ObjectCreated
 from aigc.uploads.rules import Rules

@@ -14,7 +14,6 @@ request (`Request.weak`) are outcomes of it. A storm sets the window and the lag
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -137,7 +136,7 @@ class Bucket(InMemoryStore):
                     shown[key] = modified
         absent = Listed("", self._clock.moment)
         return [
-            dataclasses.replace(present.get(key, absent), key=key, modified=shown[key])
+            present.get(key, absent)._replace(key=key, modified=shown[key])
             for key in sorted(shown)[:limit]
         ]
 
@@ -304,7 +303,7 @@ class StorePort:
     def _read(self, verb: str, key: str, effect: Callable[[], T], **more: Any) -> T:
         keys = (self._label + key,)
         request: Request[T] = Request(verb, keys, effect, faults=READ_FAULTS, **more)
-        return self._worker.ask(request)
+        return self._worker.ask_cos(request)
 
     def _write(
         self,
@@ -329,4 +328,4 @@ class StorePort:
             can_be_late=True,
             **more,
         )
-        return self._worker.ask(request)
+        return self._worker.ask_cos(request)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aigc.jobs.turns import SweepState, take_turns
+from aigc.jobs.sweep_state import SweepState
+from aigc.jobs.turns import take_turns
 from aigc.sweeping import PARTS
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import ApiCall
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One object in a listing."""
 
     key: str
@@ -23,8 +22,7 @@ class Listed:
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peek:
+class Peek(NamedTuple):
     """The beginning of an object, and what one request says about all of it."""
 
     head: bytes
@@ -32,7 +30,7 @@ class Peek:
     """Bytes of the whole object."""
     etag: str = ""
     modified: datetime | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    headers: Mapping[str, str] = MappingProxyType({})
     """Headers of the object by lower-case name, including `x-cos-meta-*`."""
 
 
@@ -41,10 +39,16 @@ PAGE = 1000
 
 
 class Clock(Protocol):
-    """The time, and how to let it pass."""
+    """The ledger's time, and how to let it pass; moments are aware of their zone."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware of its zone."""
+        """Return the present moment, or one shortly before it."""
+
+    def latest(self) -> datetime:
+        """Return the present moment, or one shortly after it: for the end of a lease."""
+
+    def own_seconds(self) -> float:
+        """Return seconds of the instance's own clock, which measure how long it is at work."""
 
     def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""
@@ -149,8 +153,7 @@ class Downloads(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The outcome of a POST: a status, or why there is none."""
 
     status: int | None = None

@@ -11,23 +11,21 @@ one, does some work again, which must change nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
-
-from pydantic import Field
 
 from aigc.jobs.ports import PAGE
 from aigc.jobs.submission import START_S
-from aigc.wire import Record, with_fields
+from aigc.jobs.sweep_state import Progress
+from aigc.wire import with_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
+    from aigc.jobs.sweep_state import SweepState
 
 logger = logging.getLogger(__name__)
 
@@ -61,19 +59,10 @@ class SweepReport:
     """Parts that had a turn."""
     turns_missed: int = 0
     """Parts that had none, for want of time; the next sweep begins with the first of them."""
+    parts: str = ""
+    """What each part did: items and seconds, of those that had any."""
     unfinished: str = ""
     """The parts that had a turn and stopped for want of time."""
-
-
-class Progress(Record):
-    """Where the walk of a part is; it is kept from one sweep to the next."""
-
-    cursor: str = ""
-    """The item that was handled last; empty: the walk begins at the beginning."""
-    seen: int = 0
-    """Items since the beginning of this walk."""
-    total: int = 0
-    """Items of the last whole walk."""
 
 
 @dataclass(slots=True)
@@ -84,10 +73,13 @@ class Turn:
     lane: str
     """The lane, if the part has a turn for each lane."""
     runtime: Runtime
-    """The runtime of the sweep; its deadline is the end of this share, and the time that begun
-    work needs."""
+    """The runtime of the sweep; its time is this share, and what work needs that has
+    begun."""
     report: SweepReport
     progress: Progress = field(default_factory=Progress)
+    items: int = 0
+    """Items that were begun."""
+    seconds: float = 0
     is_taken: bool = False
     is_cut_short: bool = False
     """Whether the part stopped for want of time."""
@@ -97,14 +89,21 @@ class Turn:
         """The name of the part, and of the lane if there is one."""
         return f"{self.part.name}/{self.lane}" if self.lane else self.part.name
 
+    @property
+    def summary(self) -> str:
+        """What the part did in this sweep, for the log."""
+        return f"{self.name}: {self.items} items, {self.seconds:.1f} s"
+
     def take(self, runtime: Runtime) -> None:
         """Let the part work; an error is logged and does not stop the other parts."""
         self.runtime, self.is_taken, self.is_cut_short = runtime, True, False
+        time_left = runtime.time_left()
         try:
             self.part.work(self)
         except Exception:
             self.report.failed += 1
             logger.exception("sweep_part_failed", extra={"part": self.name})
+        self.seconds += time_left - runtime.time_left()
 
     def has_time(self) -> bool:
         """Whether another item may be begun; if not, the part is cut short."""
@@ -150,6 +149,7 @@ class Turn:
     def each(self, items: Iterable[Item], work: Callable[[Item], object]) -> None:
         """Do the work for each item; an error in one does not stop the others."""
         for item in items:
+            self.items += 1
             try:
                 work(item)
             except Exception:
@@ -175,17 +175,6 @@ class Part:
     """Seconds that a turn has at least, if the sweep has them."""
 
 
-class SweepState(Record):
-    """What one sweep leaves to the next."""
-
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    begins_with: str = ""
-    """The turn that comes first."""
-    progress: dict[str, Progress] = Field(default_factory=dict)
-    """Where the walks are, by the name of the turn."""
-
-
 def take_turns(
     parts: Sequence[Part], runtime: Runtime, state: SweepState
 ) -> tuple[SweepReport, SweepState]:
@@ -198,6 +187,7 @@ def take_turns(
     taken = [turn for turn in turns if turn.is_taken]
     missed = [turn for turn in turns if not turn.is_taken]
     report.turns, report.turns_missed = len(taken), len(missed)
+    report.parts = "; ".join(turn.summary for turn in taken if turn.items or turn.seconds >= 1)
     report.unfinished = ", ".join(turn.name for turn in taken if turn.is_cut_short)
     next_first = missed[0] if missed else turns[1 % len(turns)]
     progress = {turn.name: turn.progress for turn in turns if turn.progress != Progress()}
@@ -229,11 +219,9 @@ def _take_round(turns: list[Turn], runtime: Runtime) -> list[Turn]:
     for number, turn in enumerate(turns):
         if not runtime.has_time(START_S):
             break
-        now = runtime.now()
-        free_s = (runtime.deadline - now).total_seconds() - START_S
+        free_s = runtime.time_left() - START_S
         share_s = max(turn.part.least_s, free_s / (len(turns) - number))
-        end = min(runtime.deadline, now + timedelta(seconds=share_s + START_S))
-        turn.take(dataclasses.replace(runtime, deadline=end))
+        turn.take(runtime.limited_to(share_s + START_S))
         if turn.is_cut_short:
             left.append(turn)
     return left

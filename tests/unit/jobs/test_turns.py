@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aigc.jobs.turns import Part, SweepState, take_turns
+from aigc.jobs.sweep_state import SweepState
+from aigc.jobs.turns import Part, take_turns
 from tests.fakes import InMemoryStore, World, build_world
 
 if TYPE_CHECKING:

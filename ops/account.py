@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ VERSIONS = {
 }
 
 TIMEOUT_S = 30
+RATE_REPEATS = 5
 
 
 class RefusalError(Exception):
@@ -79,13 +81,25 @@ class Account:
         return str(self.ids["AppId"])
 
     def api(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Call API 3.0 once and return what is below `Response`.
+        """Call API 3.0 and return what is below `Response`.
+
+        A call that was refused for its rate did nothing, and is sent again.
 
         Raises:
             RefusalError: The answer is an error, or there is none.
         """
+        for _ in range(RATE_REPEATS):
+            try:
+                return self._call_once(service, action, params)
+            except RefusalError as error:
+                if not error.code.startswith("RequestLimitExceeded"):
+                    raise
+                time.sleep(1)
+        return self._call_once(service, action, params)
+
+    def _call_once(self, service: str, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer = self._client(service).call_json(action, params)
+            answer = self._client(service).call_json(action, dict(params))
         except TencentCloudSDKException as error:
             request = str(error.requestId or "")
             raise RefusalError(action, str(error.code), str(error.message), request) from error
@@ -93,9 +107,9 @@ class Account:
         return response
 
     def refusal(self, service: str, action: str, **params: Any) -> str:  # noqa: ANN401
-        """Return the code with which a call is refused; empty if it is carried out."""
+        """Return the code with which one call is refused; empty if it is carried out."""
         try:
-            self.api(service, action, **params)
+            self._call_once(service, action, params)
         except RefusalError as error:
             return error.code
         return ""

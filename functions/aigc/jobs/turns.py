@@ -77,6 +77,8 @@ class Turn:
     progress: Progress = field(default_factory=Progress)
     items: int = 0
     """Items that were begun."""
+    counted: int = 0
+    """What this turn has added to a count of the report."""
     seconds: float = 0
     is_taken: bool = False
     is_cut_short: bool = False
@@ -143,6 +145,11 @@ class Turn:
                 if is_second_half or not first:
                     return
                 is_second_half = True
+
+    def count(self, name: str, number: int) -> None:
+        """Add to a count of the report, once, also if the part has several rounds."""
+        setattr(self.report, name, getattr(self.report, name) + number - self.counted)
+        self.counted = number
 
     def each(self, items: Iterable[Item], work: Callable[[Item], object]) -> None:
         """Do the work for each item; an error in one does not stop the others."""

@@ -115,6 +115,24 @@ def test_a_part_that_is_gone_has_no_first_place() -> None:
     assert report.turns == 1
 
 
+def test_a_count_is_reported_once_for_all_rounds_of_a_turn() -> None:
+    world = build_world()
+    rounds = 0
+
+    def count(turn: Turn) -> None:
+        nonlocal rounds
+        rounds += 1
+        busy(world, 0.1)(turn)
+        turn.count("waiting", 5 + rounds)
+
+    parts = [part("counts", count), part("short", lambda _: None)]
+
+    report = run(world, *parts, state=SweepState())
+
+    assert rounds > 1
+    assert report.waiting == 5 + rounds
+
+
 # Walks
 
 

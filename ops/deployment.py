@@ -26,6 +26,7 @@ from aigc.errors import AigcError, InvalidRequestError
 from aigc.jobs.runtime import Memory
 from aigc.settings import Settings
 from ops.connection import running_cloud
+from ops.exits import NOT_FOUND
 
 if TYPE_CHECKING:
     from aigc.jobs.clock import LedgerClock
@@ -39,6 +40,8 @@ LONGEST_LEASE_S = 900 + 15
 
 class DeploymentError(AigcError):
     """The named deployment cannot be reached; the message says what is missing."""
+
+    exit_status = NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

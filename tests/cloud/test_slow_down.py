@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from qcloud_cos import CosServiceError
 
@@ -17,7 +19,7 @@ PROXY = "<html><body>503 Service Temporarily Unavailable</body></html>"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cos.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 def sent_times(body: str, status: int) -> tuple[int, type[CloudError]]:

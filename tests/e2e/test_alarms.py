@@ -45,11 +45,9 @@ class Log:
 
 def is_report(entry: dict[str, Any], function: str, status: int) -> bool:
     """Return whether an entry is the platform's, of an invocation that ended so."""
-    return (
-        entry["SCF_Type"] == "Platform"
-        and entry["SCF_FunctionName"].endswith(function)
-        and entry["SCF_StatusCode"] == status
-    )
+    name: str = entry["SCF_FunctionName"]
+    is_platform = entry["SCF_Type"] == "Platform" and name.endswith(function)
+    return is_platform and entry["SCF_StatusCode"] == status
 
 
 def test_an_event_whose_function_is_killed_each_time_raises_the_alarms(stack: Stack) -> None:

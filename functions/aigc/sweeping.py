@@ -62,7 +62,11 @@ PARTS = (
         work=recover.forget_claims,
     ),
 )
-"""All parts, in their order. Each has its turn, however much another has to do."""
+"""All parts, in their order. Each has its turn, however much another has to do.
+
+The work of a part takes its `Turn`. It goes through keys by `walk` or through items by `in_turn`,
+does the work for each by `each`, and asks `has_time` where it does neither.
+"""
 
 
 def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from aigc.cloud.api3 import CloudApi
 from aigc.errors import AmbiguousError, CloudError, RefusedError
-from aigc.jobs import recover
 from aigc.jobs.settle import LONGEST_RUN_S
+from aigc.sweeping import sweep
 from aigc.tasks.kind import ApiCall
 from aigc.tasks.kinds import KINDS
 from tests.bad_input.corpus import corpus, data, expanded
@@ -63,10 +63,10 @@ def test_job_ends_after_a_nonsense_answer_of_the_vendor(kind: str, name: str) ->
     world, url = submit_to(kind, expanded(corpus("descriptions")[kind][name]))
 
     status_of(world, url)
-    recover.sweep(world.runtime())
+    sweep(world.runtime())
     world.clock.pass_time(LONGEST_RUN_S + 60)
     for _ in range(20):  # a throttled task is retried with a doubled wait
-        recover.sweep(world.runtime())
+        sweep(world.runtime())
         world.clock.pass_time(3600)
 
     assert status_of(world, url)["status"] == "COMPLETED"

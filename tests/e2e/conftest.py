@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops import connection
+from ops.connection import connection_file
 from tests.e2e.stack import SPEED, Stack, running, wait_for
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
 @pytest.fixture
 def here(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """Announce the running system to commands, as `make local` does."""
-    monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
-    connection.CONNECTION.write_text(json.dumps(stack.connection))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    connection_file().write_text(json.dumps(stack.connection))
     return stack

@@ -23,7 +23,17 @@ SAMPLES = ROOT / "ops" / "samples"
 SPEED = 30
 """Cloud time passes so much faster in the system that the modules share."""
 PATIENCE_S = 240
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/", "handouts/")
+KEPT = (
+    "jobs/",
+    "index/",
+    "usage/",
+    "deliveries/",
+    "dead/",
+    "keys/",
+    "quota/",
+    "handouts/",
+    "sweep/",
+)
 """Prefixes of the keys that the ledger keeps after all jobs have ended."""
 
 

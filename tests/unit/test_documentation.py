@@ -14,11 +14,12 @@ from pydantic import BaseModel
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
+from aigc.sweeping import PARTS
 from aigc.tasks.catalogue import OneOf, catalogue
 from aigc.tasks.vod_scene_image import SCENES, SceneInfo
 from aigc.uploads.rules import Rule
+from ops import reference
 from ops.cli import COMMANDS
-from ops.reference import rewritten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 SHOWN = ("inputs", "output_image_count", "resolution", "aspect_ratio", "scene_type")
 
@@ -64,8 +66,11 @@ def _models_in(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
 # docs/tasks.md
 
 
-def test_tables_of_parameters_are_written_from_the_models() -> None:
-    assert rewritten(TASKS) == TASKS, "write them: python -m ops.reference"
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_generated_tables_are_up_to_date(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+    assert reference.PAGES[page](text) == text, "write them: python -m ops.reference"
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -154,6 +159,12 @@ def test_every_route_is_on_the_page_and_the_page_names_no_other() -> None:
     assert {found[0] for found in routes.values()} == {route.name for route in ROUTES}
 
 
+def test_every_part_of_the_sweep_is_on_the_page_with_its_bound() -> None:
+    in_code = {part.name: cells(part.does, part.bound) for part in PARTS}
+
+    assert rows(section(HOW_IT_WORKS, "## The sweep")) == in_code
+
+
 def test_refused_calls_are_all_in_the_table() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "functions/aigc/api").glob("*.py"))
     http = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
@@ -201,7 +212,7 @@ def test_commands_that_a_page_names_exist(page: Path) -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
     made = set(" ".join(re.findall(r"(?:^|`)make ([a-z -]+)", text, re.MULTILINE)).split())
-    called = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?aigc ([a-z]+)", text, re.MULTILINE))
+    called = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?aigc ([a-z-]+)", text, re.MULTILINE))
 
     assert made <= set(targets)
     assert called <= COMMANDS.keys()

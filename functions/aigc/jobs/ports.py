@@ -33,10 +33,16 @@ PAGE = 1000
 
 
 class Clock(Protocol):
-    """The time, and how to let it pass."""
+    """The ledger's time, and how to let it pass; moments are aware of their zone."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware of its zone."""
+        """Return the present moment, or one shortly before it."""
+
+    def latest(self) -> datetime:
+        """Return the present moment, or one shortly after it: for the end of a lease."""
+
+    def own_seconds(self) -> float:
+        """Return seconds of the instance's own clock, which measure how long it is at work."""
 
     def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""

@@ -24,8 +24,8 @@ class Lease:
 
     def owned_until(self) -> datetime:
         """Time until which the present holder of a claim may be at work."""
-        return self.clock.now() + self.duration
+        return self.clock.latest() + self.duration
 
     def landed_by(self) -> datetime:
         """Time by which a write without an answer has taken effect, or never will."""
-        return self.clock.now() + self.duration / 5
+        return self.clock.latest() + self.duration / 5

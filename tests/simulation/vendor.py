@@ -75,7 +75,8 @@ class Vendor(FakeVendor):
 
     def state(self) -> tuple[object, ...]:
         """Return everything that the vendor knows, whatever the order in which tasks came."""
-        return tuple(sorted((task.id, task.state, task.err_code_ext) for task in self.tasks))
+        tasks = sorted((task.id, task.state, task.err_code_ext) for task in self.tasks)
+        return (*tasks, *self.refused.items(), *sorted(self.refusals.items()))
 
     def _create(self, call: ApiCall) -> dict[str, Any]:
         session_id = call.params.get("SessionId", "")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from aigc.api.pauses import described_pause
 from aigc.jobs.lanes import task_limit
 from aigc.jobs.ledger import PAGE
+from aigc.jobs.pauses import pause_of
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def lanes(call: Call) -> HttpResponse:
-    """Return the load of each lane, with one request to the ledger per lane."""
+    """Return the load of each lane, with one request to the ledger per lane, two if it pauses."""
     lane_list = [
         _lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()
     ]
@@ -37,4 +39,5 @@ def _lane(name: str, limit: int, runtime: Runtime) -> schemas.Lane:
         "waiting": min(waiting, PAGE),
         "waiting_is_exact": waiting <= PAGE,
         "slowed_down_at": view.cuts[-1].at.isoformat() if is_slow else None,
+        "paused": described_pause(pause_of(view, runtime)),
     }

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.lanes import free_slots, list_lane
+from aigc.jobs.pauses import begin_probe, blocks, is_probe, pause_of, resume
 from aigc.jobs.submission import START_S, submit_task
 from aigc.jobs.transitions import expire
 
@@ -27,13 +28,23 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job, Slot
     from aigc.jobs.ledger import Marker
+    from aigc.jobs.pause_store import Pause
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
+PROBE_FRONT = 20
+"""Jobs at the head of a paused queue, one of which is the probe, at random: the account may be
+refused for some of them only."""
+
 
 def pump(
-    lane: str, runtime: Runtime, *, fresh: Job | None = None, released: Slot | None = None
+    lane: str,
+    runtime: Runtime,
+    *,
+    fresh: Job | None = None,
+    released: Slot | None = None,
+    is_doubtful: bool = False,
 ) -> None:
     """Start as many waiting jobs as the lane has free slots; errors are logged and not raised.
 
@@ -46,8 +57,9 @@ def pump(
         runtime: The collaborators.
         fresh: A job that the caller has just queued.
         released: A slot that the caller has just released; a late listing still shows it.
+        is_doubtful: Whether a task was just not accepted, so that the lane may pause.
     """
-    corrections = _Corrections()
+    corrections = _Corrections(is_doubtful=is_doubtful)
     if released is not None:
         corrections.released.add(released.number)
     try:
@@ -70,6 +82,8 @@ class _Corrections:
     """Slots that were released by this invocation."""
     lost: set[int] = field(default_factory=set)
     """Slots that were lost while the job was claimed; each is tried once more."""
+    is_doubtful: bool = False
+    """Whether a task was not accepted, so that the lane may pause although it is not listed."""
 
     def take(self, number: int) -> None:
         """Note that a slot is taken."""
@@ -92,6 +106,9 @@ def _start_waiting(
     """
     while runtime.has_time(START_S):
         view = list_lane(lane, runtime)
+        pause = pause_of(view, runtime, is_doubtful=corrections.is_doubtful)
+        if blocks(pause, runtime):
+            return
         free = [
             number
             for number in free_slots(lane, view, runtime, corrections.released)
@@ -100,13 +117,15 @@ def _start_waiting(
         if not free:
             return
         due = (marker for marker in view.waiting() if marker.not_before <= runtime.now())
-        front = list(itertools.islice(due, len(free)))
+        front = list(itertools.islice(due, PROBE_FRONT if is_probe(pause) else len(free)))
         candidates = itertools.chain(_shuffled(front, fresh), due)
         job = _next_job(candidates, runtime, fresh, corrections)
         if job is None:
             return
         random.shuffle(free)
-        submitted = _start(job, free[0], runtime, corrections)
+        submitted = _start(job, free[0], runtime, corrections, pause)
+        if submitted is not None:
+            corrections.is_doubtful = submitted.state not in {"submitting", "running"}
         if fresh is not None and _holds_slot(submitted, fresh) and len(front) == 1:
             return  # this pump released no slot, so no other job can have missed one
 
@@ -127,7 +146,9 @@ def _holds_slot(submitted: Job | None, fresh: Job) -> bool:
     return submitted.state in {"submitting", "running"}
 
 
-def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> Job | None:
+def _start(
+    job: Job, number: int, runtime: Runtime, corrections: _Corrections, pause: Pause | None
+) -> Job | None:
     """Take the slot, claim the job and submit it; None where another invocation was faster.
 
     The slot's first step is a filter. The rest of its contest and the claim are made at the same
@@ -149,7 +170,10 @@ def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -
             _give_claim_back(claimed, number, runtime, corrections)
         return None
     submitting = claimed.submit(slot, runtime.now(), ledger.owned_until())
+    begin_probe(job.lane, pause, runtime)
     submitted = submit_task(ledger.write(submitting), runtime)
+    if pause is not None and submitted.state == "running":
+        resume(job.lane, runtime)
     if submitted.state not in {"submitting", "running"}:  # its slot was released again
         corrections.release(number)
     return submitted

@@ -94,7 +94,7 @@ def launch(job: Job, runtime: Runtime) -> Job:
             launched = _submit_in_slot(entry.slot, job, runtime)
             if launched is not None:
                 if _leaves_room(job, entry.slot, view, runtime):
-                    pump(job.lane, runtime)
+                    pump(job.lane, runtime, is_doubtful=launched.state == "queued")
                 return launched
     written: Job
     written, *_ = runtime.parallel(
@@ -134,13 +134,18 @@ def _enter(slot: Slot, job: Job, runtime: Runtime) -> _Entry:
 def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Entry]:
     """Enter a slot that the listing shows as free, after no guess or a wrong one."""
     free = free_slots(job.lane, view, runtime)
-    if not free or not runtime.has_time(START_S):
+    if not free or view.is_refused or not runtime.has_time(START_S):
         return []
     return [_enter(new_slot(random.choice(free)), job, runtime)]  # noqa: S311  no secret
 
 
 def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
-    """Whether the lane has room for this job and for those that wait ahead of it."""
+    """Whether the lane has room for this job and for those that wait ahead of it.
+
+    A lane whose calls are refused is left to the pump, which reads the reason.
+    """
+    if view.is_refused:
+        return False
     free = _free(slot, view, runtime)
     ahead = itertools.takewhile(lambda marker: marker.key < job.marker, _due(view, runtime))
     return free > 0 and len(list(itertools.islice(ahead, free))) < free

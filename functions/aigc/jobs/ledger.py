@@ -52,6 +52,7 @@ from pydantic import ValidationError
 from aigc.errors import AmbiguousError, BadRecordError
 from aigc.jobs.contest import Contest
 from aigc.jobs.job import Job, milliseconds
+from aigc.jobs.pause_store import Pauses
 from aigc.jobs.ports import one_after_another
 from aigc.jobs.slots import OF_A_SLOT, Slots, slot_entry, slot_number
 
@@ -122,6 +123,11 @@ class LaneView:
         return [_cut(listed) for listed in self._of("cuts/")]
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the lane pauses, or is suspected to need a pause; read it to know."""
+        return bool(self._of("pause"))
+
+    @property
     def slots(self) -> frozenset[int]:
         """The numbers of the slots that are held or contended for."""
         prefix = f"{self._prefix}slots/"
@@ -163,6 +169,7 @@ class Ledger:
         self._parallel = parallel
         self._contest = Contest(store, lease=lease, now=now, parallel=parallel, sleep=sleep)
         self.slots = Slots(store, self._contest, parallel)
+        self.pauses = Pauses(store)
 
     # Jobs
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import list_lane, remove_old_cuts
+from aigc.jobs.pauses import blocks, probe_query
 from aigc.jobs.results import remove_staged
 from aigc.jobs.settle import settle, store_staged
 from aigc.jobs.submission import START_S, submit_task
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
+
+SESSION_KNOWN_S = 60 * 3600
+"""How long a call is repeated under its session: VOD knows a session for three days."""
 
 
 @dataclass(slots=True)
@@ -87,6 +91,7 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
 def _sweep_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
     view = list_lane(lane, runtime)
     remove_old_cuts(lane, view, runtime)
+    probe_query(view, runtime)
     for number in _shuffled(view.slots):
         if not runtime.has_time(START_S):
             return
@@ -185,15 +190,34 @@ def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) 
 
 def _recover(job: Job, runtime: Runtime) -> Job:
     """Move on a job whose owner died, or stopped, before it knew the outcome of the call."""
-    if not runtime.kind_of(job).deduplicates:
-        stored = store_staged(job, runtime)
-        if stored.revision != job.revision:
-            return stored
-    if _is_hopeless(job, runtime):
+    if runtime.kind_of(job).deduplicates:
+        return _recover_session(job, runtime)
+    stored = store_staged(job, runtime)
+    if stored.revision == job.revision and _is_hopeless(job, runtime):
         return _give_up(job, runtime)
-    if not runtime.kind_of(job).deduplicates:
+    return stored
+
+
+def _recover_session(job: Job, runtime: Runtime) -> Job:
+    """Repeat the call of a job; give it up if the vendor's answer explains nothing for too long.
+
+    While the account is refused, nothing can be learned, and the job is not given up as long as
+    the vendor knows its session.
+    """
+    is_forgotten = has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
+    if is_forgotten or job.deaths >= MAX_DEATHS:
+        return _give_up(job, runtime)
+    if _is_paused(job.lane, runtime):
         return job
-    return _submit_again(job, runtime)
+    again = _submit_again(job, runtime)
+    is_explained = again.state != "submitting" or again.revision == job.revision
+    if is_explained or not _is_hopeless(again, runtime) or _is_paused(job.lane, runtime):
+        return again
+    return _give_up(again, runtime)
+
+
+def _is_paused(lane: str, runtime: Runtime) -> bool:
+    return blocks(runtime.ledger.pauses.read(lane), runtime)
 
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:

@@ -27,7 +27,7 @@ MAX_DEATHS = 8
 """Invocations that may die while they own a job before it fails: the job may be the cause."""
 
 PERMANENT_ERRORS: frozenset[ErrorType] = frozenset({"refused", "moderated"})
-"""Errors that the same task would meet again."""
+"""Errors that the same task would meet again, unless the error says that it is retryable."""
 
 
 def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
@@ -75,9 +75,17 @@ def end(job: Job, runtime: Runtime) -> Job:
 def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
     """End a job that cannot succeed; it is kept for a replay if the error is not permanent."""
     failed = job.fail(error, runtime.now())
-    if error.type not in PERMANENT_ERRORS:
+    if not is_permanent(error):
         runtime.ledger.bury(failed)
     return end(failed, runtime)
+
+
+def is_permanent(error: JobError) -> bool:
+    """Whether the same task would meet an error again: then it is not replayed.
+
+    A refusal for which no code says that the task is at fault is retryable.
+    """
+    return error.type in PERMANENT_ERRORS and not error.retryable
 
 
 def expire(job: Job, runtime: Runtime) -> Job:
@@ -113,6 +121,28 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     return queued
 
 
+def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job:
+    """Put a job whose call was refused back into its queue, in the same attempt.
+
+    Without a wait it keeps its place. Otherwise the new marker is written before the record that
+    names it.
+    """
+    marker = job.marker
+    if wait_s:
+        not_before = runtime.now() + timedelta(seconds=wait_s)
+        marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
+    held = job.hold(marker, refusals=refusals)
+    if wait_s:
+        runtime.ledger.queue_again(held)
+    queued = runtime.ledger.write(held)
+    if wait_s:
+        _release(job, runtime)
+    else:
+        _release_slot(job, runtime)
+    logger.warning("job_held", extra={"job": job.id, "lane": job.lane, "refusals": refusals})
+    return queued
+
+
 def spread(seconds: float) -> float:
     """Vary a wait by 50 %, so that jobs that failed together do not return together."""
     return seconds * random.uniform(0.5, 1.5)  # noqa: S311  no secret
@@ -125,8 +155,12 @@ def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool
 
 def _release(job: Job, runtime: Runtime) -> None:
     """Remove the marker of a job that waits no longer, and release its slot."""
-    slot = job.attempt.slot
-    releases = (
-        [] if slot is None else [lambda: runtime.ledger.slots.release(job.lane, slot, job.id)]
+    runtime.parallel(
+        lambda: runtime.ledger.remove_marker(job.marker), lambda: _release_slot(job, runtime)
     )
-    runtime.parallel(lambda: runtime.ledger.remove_marker(job.marker), *releases)
+
+
+def _release_slot(job: Job, runtime: Runtime) -> bool:
+    """Release the slot of a job, if it has one; False after an error."""
+    slot = job.attempt.slot
+    return slot is None or runtime.ledger.slots.release(job.lane, slot, job.id)

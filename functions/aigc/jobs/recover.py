@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import list_lane, remove_old_cuts
-from aigc.jobs.pauses import blocks, probe_query
+from aigc.jobs.pauses import begin_probe, blocks, is_probe, probe_query
 from aigc.jobs.results import remove_staged
 from aigc.jobs.settle import settle, store_staged
 from aigc.jobs.submission import START_S, submit_task
@@ -207,17 +207,16 @@ def _recover_session(job: Job, runtime: Runtime) -> Job:
     is_forgotten = has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
     if is_forgotten or job.deaths >= MAX_DEATHS:
         return _give_up(job, runtime)
-    if _is_paused(job.lane, runtime):
+    pause = runtime.ledger.pauses.read(job.lane)
+    if blocks(pause, runtime):
         return job
+    begin_probe(job.lane, pause, runtime)
     again = _submit_again(job, runtime)
     is_explained = again.state != "submitting" or again.revision == job.revision
-    if is_explained or not _is_hopeless(again, runtime) or _is_paused(job.lane, runtime):
+    if is_explained or not _is_hopeless(again, runtime):
         return again
-    return _give_up(again, runtime)
-
-
-def _is_paused(lane: str, runtime: Runtime) -> bool:
-    return blocks(runtime.ledger.pauses.read(lane), runtime)
+    is_refused = is_probe(runtime.ledger.pauses.read(job.lane))
+    return again if is_refused else _give_up(again, runtime)
 
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from aigc.cloud.error_codes import class_of
+from aigc.errors import AccountError, UnclearError
 from aigc.jobs.job import ENDED, Job, milliseconds
 from aigc.jobs.ledger import Ledger
 from aigc.jobs.runtime import STAGING
@@ -26,6 +28,7 @@ def broken_promises(cloud: Cloud) -> list[str]:
         *cloud.problems,
         *_paid_too_often(cloud),
         *_wrongly_failed(cloud),
+        *_failed_for_the_account(cloud),
         *_not_in_index(cloud),
         *_wrong_webhooks(cloud),
         *unfinished(cloud),
@@ -52,7 +55,7 @@ def idle_slots(cloud: Cloud) -> list[str]:
         for lane, limit in cloud.template.settings.lanes.items()
         for view in [ledger.lane(lane)]
         for marker in view.waiting()
-        if len(view.slots) < limit and not view.cuts and _is_due(marker, cloud)
+        if len(view.slots) < limit and not (view.cuts or view.is_refused) and _is_due(marker, cloud)
     ]
 
 
@@ -68,9 +71,10 @@ def _is_due(marker: Marker, cloud: Cloud) -> bool:
 def _may_stay(key: str, cloud: Cloud) -> bool:
     """Whether a key may stay for good; the claim of a replay that died may.
 
-    So may the contest of a creation that died before there was a record.
+    So may the contest of a creation that died before there was a record, and a pause: the next
+    job of its lane is the next probe.
     """
-    if key.startswith(KEPT):
+    if key.startswith(KEPT) or (key.startswith("lanes/") and key.endswith("/pause")):
         return True
     if key.startswith("creations/"):
         return cloud.record(key.split("/")[1]) is None
@@ -102,6 +106,21 @@ def _wrongly_failed(cloud: Cloud) -> list[str]:
         for task in _tasks(job, cloud)
         if task.state == "done" and _could_be_known(task, job, cloud)
     ]
+
+
+def _failed_for_the_account(cloud: Cloud) -> list[str]:
+    """Find jobs that failed since the account was refused, or that cannot be replayed.
+
+    A job that alone gets an unclear code may fail, but nobody says that its task is at fault.
+    """
+    problems = []
+    for job in cloud.jobs():
+        kind = class_of(job.error.code) if job.error and job.error.code else None
+        if job.state == "failed" and kind is AccountError:
+            problems.append(f"{_describe(job)} although only the account was refused")
+        if kind is UnclearError and f"dead/jobs/{job.id}.json" not in cloud.ledger.objects:
+            problems.append(f"{_describe(job)} cannot be replayed")
+    return problems
 
 
 def _could_be_known(task: Task, job: Job, cloud: Cloud) -> bool:

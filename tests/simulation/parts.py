@@ -10,6 +10,7 @@ from aigc.jobs.job import Slot
 from aigc.jobs.recover import sweep
 from aigc.jobs.slots import new_slot
 from tests.fakes import START
+from tests.simulation.account import ACCOUNT
 from tests.simulation.cases import (
     CASES,
     LATER_S,
@@ -250,4 +251,4 @@ PARTS = [
     ),
 ]
 
-ALL_CASES = [*CONTESTS, *CASES, *PARTS]
+ALL_CASES = [*CONTESTS, *CASES, *PARTS, *ACCOUNT]

@@ -188,8 +188,8 @@ def _without_end(job: Job, runtime: Runtime) -> Job:
 
 
 def _is_overdue(job: Job, runtime: Runtime) -> bool:
-    overdue_s = runtime.settings.overdue_after(job.kind)
-    return has_passed(overdue_s, job.attempt.submitted_at, runtime)
+    """Whether a running job was last written, when the vendor had its task, too long ago."""
+    return has_passed(runtime.settings.overdue_after(job.kind), job.updated_at, runtime)
 
 
 def _outrun(job: Job, runtime: Runtime) -> Job:

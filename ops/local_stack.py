@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from aigc.settings import OVERDUE_AFTER_S
 from aigc.tasks.kinds import KINDS
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
+from localcloud.core import Caller
 from localcloud.provision import Outputs, provision
 from ops.package import local_package
 
@@ -132,3 +134,13 @@ def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str
         "webhookHttp": "true",
         "webhookNetworks": json.dumps(["127.0.0.0/8"]),
     }
+
+
+def wait_until_active(cloud: LocalCloud, function: str) -> dict[str, Any]:
+    """Poll a function until its last change is active; return its configuration."""
+    scf = cloud.services["scf"]
+    while True:
+        state = scf.call("GetFunction", {"FunctionName": function}, Caller("owner"))
+        if state["Status"] == "Active":
+            return state
+        time.sleep(0.01)

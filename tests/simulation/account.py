@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aigc.jobs.job import Job
 from aigc.jobs.recover import sweep
 from tests.simulation.cases import LATER_S, MPS, accepts, looks
-from tests.simulation.cloud import TaskApi
 from tests.simulation.play import Case, Phase
 from tests.simulation.workers import BACKLOGGED, NO_ANSWER, NOT_SENT, SENT_AGAIN, THROTTLED
 
 if TYPE_CHECKING:
+    from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
-    from tests.simulation.cloud import Cloud
+    from tests.simulation.cloud import Cloud, TaskApi
     from tests.simulation.play import Work
 
 ARREARS = "FailedOperation.UserArrears"

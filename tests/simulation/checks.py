@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from aigc.cloud.error_codes import class_of
 from aigc.errors import AccountError, UnclearError
+from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import ENDED, Job, milliseconds
-from aigc.jobs.ledger import Ledger
-from aigc.jobs.runtime import STAGING
+from aigc.jobs.ledger.lanes import Lanes
 from tests.fakes import LEASE_S
 from tests.simulation.cloud import describe
 
 if TYPE_CHECKING:
-    from aigc.jobs.ledger import Marker
+    from aigc.jobs.ledger.lanes import Marker
     from tests.simulation.cloud import Cloud
     from tests.simulation.vendor import Task
 
@@ -38,7 +38,7 @@ def broken_promises(cloud: Cloud) -> list[str]:
 def unfinished(cloud: Cloud) -> list[str]:
     """Find jobs that have not ended, and objects that should have been removed."""
     left = [key for key in cloud.ledger.objects if not _may_stay(key, cloud)]
-    staged = [key for key in cloud.results.objects if key.startswith(STAGING)]
+    staged = [key for key in cloud.results.objects if _is_staged_in_time(key, cloud)]
     open_records = [record for record in cloud.records() if record["state"] not in ENDED]
     return [
         *(f"{describe(record)} never ends" for record in open_records),
@@ -46,14 +46,26 @@ def unfinished(cloud: Cloud) -> list[str]:
     ]
 
 
+def _is_staged_in_time(key: str, cloud: Cloud) -> bool:
+    """Whether a key is a staged picture that came before its job was over.
+
+    MPS may write one hours after a submission without an answer was given up.
+    """
+    if not key.startswith(STAGING):
+        return False
+    record = cloud.record(key.removeprefix(STAGING).split("/")[0])
+    written_at = cloud.results.objects[key][1]
+    is_over = record is not None and record["state"] in ENDED
+    return not is_over or written_at - _ended_at(record) < timedelta(seconds=2 * LEASE_S)
+
+
 def idle_slots(cloud: Cloud) -> list[str]:
     """Find free slots of lanes in which a job waits."""
-    lease = timedelta(seconds=LEASE_S)
-    ledger = Ledger(cloud.ledger, lease=lease, now=lambda: cloud.clock.moment)
+    lanes = Lanes(cloud.ledger, cloud.clock)
     return [
         f"{marker.job_id} waits although a slot of lane {lane} is free"
-        for lane, limit in cloud.template.settings.lanes.items()
-        for view in [ledger.lane(lane)]
+        for lane, limit in cloud.settings.lanes.items()
+        for view in [lanes.view(lane)]
         for marker in view.waiting()
         if len(view.slots) < limit and not (view.cuts or view.is_refused) and _is_due(marker, cloud)
     ]
@@ -127,9 +139,11 @@ def _could_be_known(task: Task, job: Job, cloud: Cloud) -> bool:
     """Whether a finished task was visible: by its picture (MPS), a list, or a timely callback."""
     if job.updated_at - task.created_at > timedelta(days=2):
         return False
+    if not task.session_id:
+        return cloud.vendor.written_at[task.id] < job.updated_at
     callback_at = cloud.callbacks.get(task.id, cloud.clock.moment)
     is_timely = job.updated_at - callback_at > timedelta(seconds=LEASE_S)
-    return not task.session_id or cloud.vendor.lists_tasks or is_timely
+    return cloud.vendor.lists_tasks or is_timely
 
 
 def _not_in_index(cloud: Cloud) -> list[str]:
@@ -154,6 +168,11 @@ def _wrong_webhooks(cloud: Cloud) -> list[str]:
         if arrived != expected and not (is_given_up and arrived <= expected):
             problems.append(f"{_describe(job)}: webhooks {arrived or 'none'}")
     return problems
+
+
+def _ended_at(record: dict[str, Any] | None) -> datetime:
+    assert record is not None
+    return datetime.fromisoformat(record["updated_at"])
 
 
 def _tasks(job: Job, cloud: Cloud) -> list[Task]:

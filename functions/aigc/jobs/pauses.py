@@ -34,12 +34,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import AccountError, CloudError, RefusedError
-from aigc.jobs.pause_store import Pause, Query
+from aigc.jobs.ledger.pauses import Pause, Query
 from aigc.tasks.kind import ApiCall
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger import LaneView
+    from aigc.jobs.ledger.lanes import LaneView
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import BadPictureError, InvalidRequestError
-from aigc.jobs.runtime import STAGING
+from aigc.jobs.buckets import STAGING
 from aigc.jobs.settle import on_stored
 from aigc.uploads.intake import UnwantedError, take_in
 

@@ -22,7 +22,7 @@ from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, 
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-    from aigc.jobs.pause_store import Pause
+    from aigc.jobs.ledger.pauses import Pause
     from aigc.tasks.kind import ApiCall
 
 ACCOUNT_CODES = (
@@ -288,17 +288,19 @@ def test_a_success_in_between_clears_the_account(world: World) -> None:
     assert pause(world) is None
 
 
-def test_a_job_that_begins_pause_after_pause_fails_alone(world: World) -> None:
+def test_a_job_that_begins_pause_after_pause_fails_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The account may be refused for one model only."""
     bad = accept(order(), world.runtime(seconds=0)).job
     call_vendor = world.vendor.call
 
-    def call(api_call: ApiCall) -> dict[str, Any]:
-        if api_call.params.get("SessionContext") == bad.id:
-            raise AccountError(api_call.action, code="UnauthorizedOperation")
-        return call_vendor(api_call)
+    def call_for_others(call: ApiCall) -> dict[str, Any]:
+        if call.params.get("SessionContext") == bad.id:
+            raise AccountError(call.action, code="UnauthorizedOperation")
+        return call_vendor(call)
 
-    world.vendor.call = call  # type: ignore[method-assign]
+    monkeypatch.setattr(world.vendor, "call", call_for_others)
     good = []
     for _ in range(MAX_PAUSES * 3):
         good.append(accepted(world))

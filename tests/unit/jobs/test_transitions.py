@@ -11,7 +11,7 @@ import pytest
 
 from aigc.errors import IllegalTransitionError
 from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source, State, session_id
-from aigc.jobs.slots import new_slot
+from aigc.jobs.ledger.slots import new_slot
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -198,5 +198,5 @@ def modules_that_name(name: str) -> set[str]:
 def test_only_the_records_themselves_make_changed_copies() -> None:
     assert modules_that_name("model_copy") == {"aigc/wire.py"}
     in_jobs = {name for name in modules_that_name("with_fields") if name.startswith("aigc/jobs/")}
-    records = {"aigc/jobs/job.py", "aigc/jobs/pause_store.py", "aigc/jobs/webhooks.py"}
+    records = {"aigc/jobs/job.py", "aigc/jobs/ledger/pauses.py", "aigc/jobs/webhooks.py"}
     assert in_jobs == records

@@ -16,6 +16,7 @@ TEXTS = (
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
     *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
+    *("action", "since", "vendor_request"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/52637).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
@@ -31,7 +32,7 @@ NUMBERS = (
         "at_once",
         "webhooks",
     ),
-    *("accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
+    *("refusals", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_Duration", "SCF_MemUsage"),
 )
 _TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"

@@ -219,14 +219,16 @@ def _write(lane: str, pause: Pause, runtime: Runtime) -> None:
 
 
 def _log(lane: str, pause: Pause) -> None:
-    refusal = {
-        "lane": lane,
-        "action": pause.action,
-        "code": pause.code,
-        "request": pause.request_id,
-        "since": pause.since.isoformat(),
-    }
-    if pause.is_active:
-        logger.error("lane_paused", extra=refusal)
-    else:
-        logger.warning("call_refused_unclearly", extra=refusal)
+    report, event = logger.error, "lane_paused"
+    if not pause.is_active:
+        report, event = logger.warning, "call_refused_unclearly"
+    report(
+        event,
+        extra={
+            "lane": lane,
+            "action": pause.action,
+            "code": pause.code,
+            "vendor_request": pause.request_id,
+            "since": pause.since.isoformat(),
+        },
+    )

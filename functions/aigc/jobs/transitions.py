@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from datetime import timedelta
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 8
 """Attempts without room upstream before a job fails; about half an hour of waiting."""
+
+FOLLOWED_JOBS = 20
+"""Jobs without a slot that are read, to find an overdue task of a lane."""
 
 MAX_DEATHS = 8
 """Invocations that may die while they own a job before it fails: the job may be the cause."""
@@ -108,9 +112,10 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     """
     slow_down(job.lane, runtime)
     number = job.attempt.number
-    if number - job.spent_attempts >= MAX_ATTEMPTS:
+    attempts = number - job.spent_attempts
+    if attempts >= MAX_ATTEMPTS and not _has_overdue_task(job.lane, runtime):
         return fail(job, error, runtime)
-    wait_s = spread(runtime.settings.retry_base_s * 2 ** (number - 1))
+    wait_s = spread(runtime.settings.retry_base_s * 2 ** (min(attempts, MAX_ATTEMPTS) - 1))
     not_before = runtime.now() + timedelta(seconds=wait_s)
     marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
     waiting = job.queue_again(error, runtime.now(), marker)
@@ -119,6 +124,13 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     _release(job, runtime)
     logger.warning("job_queued_again", extra={"job": job.id, "attempt": number, "code": error.code})
     return queued
+
+
+def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
+    """Whether an overdue task of the lane may take its room at the vendor; it ends within days."""
+    followed = itertools.islice(runtime.ledger.records.unstored_jobs(), FOLLOWED_JOBS)
+    jobs = (runtime.ledger.records.read(job_id) for job_id in followed)
+    return any(job is not None and job.lane == lane and job.state == "running" for job in jobs)
 
 
 def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job:

@@ -17,6 +17,7 @@ from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.submission import MAX_PAUSES, MAX_UNCLEAR
+from aigc.jobs.transitions import MAX_ATTEMPTS
 from tests.fakes import LEASE_S, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
 
@@ -379,6 +380,22 @@ def test_a_task_without_an_end_gives_its_slot_back_within_minutes(
     world.clock.pass_time(LEASE_S + 1)
     sweep(world.runtime())
     assert only_records_are_left(world)
+
+
+def test_a_job_does_not_fail_for_want_of_room_that_an_overdue_task_takes() -> None:
+    world = build_world(lanes={"vod.image": 1})
+    overdue, waiting = accepted(world), accepted(world)
+    world.vendor.refused["Create"] = "LimitExceeded"
+    sweep_each_minute(world, 24 * 60)
+    assert read(world, waiting).state == "queued"
+    assert len(read(world, waiting).attempts) > MAX_ATTEMPTS
+
+    world.vendor.finish(world.vendor.tasks[0])
+    refresh(overdue.id, world.runtime())
+    world.vendor.refused.clear()
+    sweep_each_minute(world, 60)
+
+    assert read(world, waiting).state == "running"
 
 
 def test_a_kind_has_its_own_time() -> None:

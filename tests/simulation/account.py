@@ -58,6 +58,11 @@ def _probes_are_rare(cloud: Cloud) -> list[str]:
     return problems
 
 
+def _all_are_sent(cloud: Cloud) -> list[str]:
+    sent = {task.job_id for task in cloud.tasks()}
+    return [] if sent == {"a", "b", "c"} else [f"only {sent} were sent after the repair"]
+
+
 def _slot_is_used_again(cloud: Cloud) -> list[str]:
     sent = {task.job_id for task in cloud.tasks()}
     slot = _records(cloud)["a"].attempt.slot
@@ -122,6 +127,13 @@ ACCOUNT = [
         before=(refuses("Create"), accepts("a"), accepts("b")),
         phases=sweeps(*[MINUTE_S] * 7),
         check=_probes_are_rare,
+    ),
+    Case(
+        title="a paused lane is repaired",
+        lanes={"vod.image": 3},
+        before=(refuses("Create"), accepts("a"), accepts("b"), accepts("c"), is_repaired),
+        phases=sweeps(MINUTE_S),
+        check=_all_are_sent,
     ),
     Case(
         title="an unclear code refuses several jobs",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.lanes import free_slots, list_lane
-from aigc.jobs.pauses import begin_probe, blocks, is_probe, pause_of, resume
+from aigc.jobs.pauses import begin_probe, blocks, is_probe, known_pause, pause_of, resume
 from aigc.jobs.submission import START_S, submit_task
 from aigc.jobs.transitions import expire
 
@@ -39,12 +39,7 @@ refused for some of them only."""
 
 
 def pump(
-    lane: str,
-    runtime: Runtime,
-    *,
-    fresh: Job | None = None,
-    released: Slot | None = None,
-    is_doubtful: bool = False,
+    lane: str, runtime: Runtime, *, fresh: Job | None = None, released: Slot | None = None
 ) -> None:
     """Start as many waiting jobs as the lane has free slots; errors are logged and not raised.
 
@@ -57,9 +52,8 @@ def pump(
         runtime: The collaborators.
         fresh: A job that the caller has just queued.
         released: A slot that the caller has just released; a late listing still shows it.
-        is_doubtful: Whether a task was just not accepted, so that the lane may pause.
     """
-    corrections = _Corrections(is_doubtful=is_doubtful)
+    corrections = _Corrections()
     if released is not None:
         corrections.released.add(released.number)
     try:
@@ -82,8 +76,6 @@ class _Corrections:
     """Slots that were released by this invocation."""
     lost: set[int] = field(default_factory=set)
     """Slots that were lost while the job was claimed; each is tried once more."""
-    is_doubtful: bool = False
-    """Whether a task was not accepted, so that the lane may pause although it is not listed."""
 
     def take(self, number: int) -> None:
         """Note that a slot is taken."""
@@ -106,7 +98,7 @@ def _start_waiting(
     """
     while runtime.has_time(START_S):
         view = list_lane(lane, runtime)
-        pause = pause_of(view, runtime, is_doubtful=corrections.is_doubtful)
+        pause = pause_of(view, runtime)
         if blocks(pause, runtime):
             return
         free = [
@@ -124,8 +116,8 @@ def _start_waiting(
             return
         random.shuffle(free)
         submitted = _start(job, free[0], runtime, corrections, pause)
-        if submitted is not None:
-            corrections.is_doubtful = submitted.state not in {"submitting", "running"}
+        if submitted is not None and known_pause(submitted, runtime) is not None:
+            return
         if fresh is not None and _holds_slot(submitted, fresh) and len(front) == 1:
             return  # this pump released no slot, so no other job can have missed one
 

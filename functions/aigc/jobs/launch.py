@@ -94,7 +94,7 @@ def launch(job: Job, runtime: Runtime) -> Job:
             launched = _submit_in_slot(entry.slot, job, runtime)
             if launched is not None:
                 if _leaves_room(job, entry.slot, view, runtime):
-                    pump(job.lane, runtime, is_doubtful=launched.state == "queued")
+                    pump(job.lane, runtime)
                 return launched
     written: Job
     written, *_ = runtime.parallel(

@@ -56,7 +56,7 @@ LONGEST_WAIT = 60
 
 @dataclass(slots=True)
 class KnownPauses:
-    """What an instance saw of pauses, so that it need not read them again to report them."""
+    """What an instance saw of pauses: to report them, and since a listing may be late."""
 
     by_lane: dict[str, Pause] = field(default_factory=dict)
 
@@ -68,14 +68,15 @@ class KnownPauses:
             self.by_lane[lane] = pause
 
 
-def pause_of(view: LaneView, runtime: Runtime, *, is_doubtful: bool = False) -> Pause | None:
+def pause_of(view: LaneView, runtime: Runtime) -> Pause | None:
     """Read the pause of a lane, or what it is suspected of.
 
-    It is not read if the listing does not show it, unless the caller doubts the listing.
+    It is read if the listing shows it, or if this instance knows it: a listing may be late.
     """
-    is_shown = view.is_refused or is_doubtful
-    pause = runtime.ledger.pauses.read(view.lane) if is_shown else None
-    runtime.memory.of(KnownPauses).note(view.lane, pause)
+    known = runtime.memory.of(KnownPauses)
+    is_refused = view.is_refused or view.lane in known.by_lane
+    pause = runtime.ledger.pauses.read(view.lane) if is_refused else None
+    known.note(view.lane, pause)
     return pause
 
 

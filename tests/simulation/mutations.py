@@ -660,7 +660,7 @@ MUTATIONS = (
         "a call is repeated when the vendor has forgotten its session",
         "recover:_recover_session",
         assume("has_passed", False),
-        look_in="four days",
+        look_in="has forgotten a session",
     ),
     _of(
         "an overdue task keeps its slot",

@@ -228,6 +228,12 @@ PARTS = [
         quick_switches=1,
     ),
     Case(
+        title="the vendor has forgotten a session",
+        before=(dies_over_the_call("a"), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"sweep": sweep}, after_s=4 * 86400),),
+        callbacks=0,
+    ),
+    Case(
         title="two sweeps continue to store pictures",
         before=(
             accepts("a"),

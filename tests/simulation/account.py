@@ -188,4 +188,11 @@ ACCOUNT = [
         ends=("done",),
         deaths=1,
     ),
+    Case(
+        title="a callback arrives while the slot of its task is released",
+        before=(accepts("a"),),
+        phases=(Phase(workers={"sweep": sweep}, after_s=660),),
+        ends=("done",),
+        quick_switches=2,
+    ),
 ]

@@ -678,7 +678,7 @@ MUTATIONS = (
         "the slot of an overdue task is released without a claim",
         "settle:_outrun",
         CLAIM,
-        look_in="an overdue task ends",
+        look_in="while the slot of its task",
     ),
     # Webhooks
     _of(

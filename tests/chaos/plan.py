@@ -78,12 +78,6 @@ FAULTS = (
 )
 """Where, what, and the highest rate; the seed draws 30 % to 100 % of it."""
 
-REFUSED_ACTIONS = (
-    ("vod.CreateAigcImageTask", "vod.CreateSceneAigcImageTask", "mps.CreateAigcImageTask"),
-    ("vod.DescribeTaskDetail", "vod.DescribeTasks", "mps.DescribeAigcImageTask"),
-)
-"""Submissions and queries, both of which are refused while the account is."""
-
 REFUSED_S = (240, 480)
 """For how much cloud time the account is refused: some probes are refused too."""
 
@@ -101,12 +95,9 @@ class Refusal:
     lasts_s: float
 
     @property
-    def faults(self) -> tuple[dict[str, Any], ...]:
-        """The faults of the local cloud that refuse every call."""
-        actions = (action for group in REFUSED_ACTIONS for action in group)
-        return tuple(
-            {"where": action, "what": f"refuse:{self.code}", "rate": 1.0} for action in actions
-        )
+    def fault(self) -> dict[str, Any]:
+        """The fault of the local cloud that refuses every submission and every query."""
+        return {"where": "account", "what": f"refuse:{self.code}", "rate": 1.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

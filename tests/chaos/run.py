@@ -128,7 +128,7 @@ class Run:
         if refusal is None:
             return
         usual = [*self.plan.storage, *self.plan.faults]
-        clock.after(refusal.begins_s, lambda: self._inject([*refusal.faults, *usual]))
+        clock.after(refusal.begins_s, lambda: self._inject([refusal.fault, *usual]))
         clock.after(refusal.begins_s + refusal.lasts_s, lambda: self._inject(usual))
 
     def _inject(self, faults: list[dict[str, Any]]) -> None:

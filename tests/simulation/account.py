@@ -101,6 +101,7 @@ ACCOUNT = [
     ),
     Case(
         title="requests fail while the account is refused",
+        is_quick=False,
         before=(refuses("Create"),),
         phases=(Phase(workers={"accept a": accepts("a")}), *sweeps(MINUTE_S), *REPAIR),
         deaths=1,
@@ -180,6 +181,7 @@ ACCOUNT = [
     ),
     Case(
         title="an overdue task ends",
+        is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(
             Phase(workers={"sweep": sweep}, after_s=660),

@@ -17,6 +17,7 @@ TEXTS = (
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
     *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
     *("action", "since", "vendor_request"),
+    *("part", "item", "parts", "unfinished"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/52637).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
@@ -31,6 +32,8 @@ NUMBERS = (
         "oldest_waiting_s",
         "at_once",
         "webhooks",
+        "turns",
+        "turns_missed",
     ),
     *("refusals", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_Duration", "SCF_MemUsage"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from aigc.jobs.recover import sweep
 from tests.simulation.cases import LATER_S, MPS, accepts, looks
 from tests.simulation.play import Case, Phase
+from tests.simulation.sweeps import sweep
 from tests.simulation.workers import BACKLOGGED, NO_ANSWER, NOT_SENT, SENT_AGAIN, THROTTLED
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from aigc.api.pauses import described_pause
 from aigc.jobs.lanes import task_limit
 from aigc.jobs.pauses import pause_of
 from aigc.jobs.ports import PAGE
+from aigc.jobs.sweep_state import read_state
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
 
 def lanes(call: Call) -> HttpResponse:
-    """Return the load of each lane, with one request to the ledger per lane, two if it pauses."""
+    """Return the load of each lane and the time of the last sweep; one request for each.
+
+    A lane that pauses takes another one.
+    """
     lane_list = [
         _lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()
     ]
-    body: schemas.LaneList = {"lanes": lane_list}
+    body: schemas.LaneList = {"lanes": lane_list, "sweep": _last_sweep(call.runtime)}
     return HttpResponse(status=200, body=body)
 
 
@@ -40,4 +44,12 @@ def _lane(name: str, limit: int, runtime: Runtime) -> schemas.Lane:
         "waiting_is_exact": waiting <= PAGE,
         "slowed_down_at": view.cuts[-1].at.isoformat() if is_slow else None,
         "paused": described_pause(pause_of(view, runtime)),
+    }
+
+
+def _last_sweep(runtime: Runtime) -> schemas.LastSweep:
+    state = read_state(runtime.ledger.bucket)
+    return {
+        "started_at": state.started_at.isoformat() if state.started_at else None,
+        "finished_at": state.finished_at.isoformat() if state.finished_at else None,
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aigc.api.openapi import schemas
-    from aigc.jobs.ledger.pauses import Pause
+    from aigc.jobs.ledger.pause import Pause
 
 
 def described_pause(pause: Pause | None) -> schemas.Pause | None:

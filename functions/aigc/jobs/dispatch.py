@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job, Slot
     from aigc.jobs.ledger.lanes import Marker
-    from aigc.jobs.ledger.pauses import Pause
+    from aigc.jobs.ledger.pause import Pause
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def _start_waiting(
         ]
         if not free:
             return
-        due = (marker for marker in view.waiting() if marker.not_before <= runtime.now())
+        due = view.due(runtime.now())
         front = list(itertools.islice(due, PROBE_FRONT if is_probe(pause) else len(free)))
         candidates = itertools.chain(_shuffled(front, fresh), due)
         job = _next_job(candidates, runtime, fresh, corrections)

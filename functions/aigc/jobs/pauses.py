@@ -27,19 +27,17 @@ The object then names the jobs that it refused since the vendor last accepted a 
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import AccountError, CloudError, RefusedError
-from aigc.jobs.ledger.pauses import Pause, Query
 from aigc.tasks.kind import ApiCall
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.lanes import LaneView
+    from aigc.jobs.ledger.pause import Pause
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -54,11 +52,11 @@ LONGEST_WAIT = 60
 """The longest wait between two probes, in `retryBase` (a quarter of an hour)."""
 
 
-@dataclass(slots=True)
 class KnownPauses:
     """What an instance saw of pauses: to report them, and since a listing may be late."""
 
-    by_lane: dict[str, Pause] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.by_lane: dict[str, Pause] = {}
 
     def note(self, lane: str, pause: Pause | None) -> None:
         """Remember what was read or written."""
@@ -140,7 +138,7 @@ def refuse_query(lane: str, error: AccountError, call: ApiCall, runtime: Runtime
     if known is not None and known.is_active:
         runtime.memory.of(KnownPauses).note(lane, known)
         return
-    pause = _pause(error, call.action, runtime, query=Query(**dataclasses.asdict(call)))
+    pause = _pause(error, call.action, runtime, query=call)
     _write(lane, pause, runtime)
     _log(lane, pause)
 
@@ -183,8 +181,10 @@ def resume(lane: str, runtime: Runtime) -> None:
 
 
 def _pause(
-    error: CloudError, action: str, runtime: Runtime, *, query: Query | None = None
+    error: CloudError, action: str, runtime: Runtime, *, query: ApiCall | None = None
 ) -> Pause:
+    from aigc.jobs.ledger.pause import Pause, Query  # noqa: PLC0415  few invocations need it
+
     return Pause(
         action=action,
         code=error.code,
@@ -193,7 +193,7 @@ def _pause(
         since=runtime.now(),
         next_probe=runtime.now() + _wait(0, runtime),
         is_active=query is not None,
-        query=query,
+        query=query and Query(**query._asdict()),
     )
 
 

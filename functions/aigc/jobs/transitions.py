@@ -128,8 +128,9 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
 
 def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
     """Whether an overdue task of the lane may take its room at the vendor; it ends within days."""
-    followed = itertools.islice(runtime.ledger.records.unstored_jobs(), FOLLOWED_JOBS)
-    jobs = (runtime.ledger.records.read(job_id) for job_id in followed)
+    records = runtime.ledger.records
+    followed = itertools.islice(records.list_unstored(), FOLLOWED_JOBS)
+    jobs = (records.read(listed.key.rpartition("/")[2]) for listed in followed)
     return any(job is not None and job.lane == lane and job.state == "running" for job in jobs)
 
 

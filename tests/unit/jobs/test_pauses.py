@@ -13,17 +13,17 @@ from aigc.errors import AccountError
 from aigc.jobs.accept import accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.pauses import SUSPICIOUS_JOBS, known_pause
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.submission import MAX_PAUSES, MAX_UNCLEAR
 from aigc.jobs.transitions import MAX_ATTEMPTS
+from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger.pauses import Pause
+    from aigc.jobs.ledger.pause import Pause
     from aigc.tasks.kind import ApiCall
 
 ACCOUNT_CODES = (

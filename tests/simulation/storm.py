@@ -59,6 +59,8 @@ ARRIVAL_S = 120
 """Calls arrive within this time."""
 FAULTS_S = 480
 """Requests fail within this time."""
+LONG_S = 2 * 3600
+"""After this time sweeps are rare."""
 LAST_END_S = 10 * 86400 + 3 * 3600
 """How long after that a storm is stopped, if jobs are still open or objects are left over."""
 DURATIONS_S = (0.01, 0.03, 0.1, 0.5, 2, 9)
@@ -369,8 +371,10 @@ class Storm:
         is_calm = self.weather is CALM
         self.sweeps_needed += is_calm and not self._is_asleep
         self._invoke("sweep", sweep)
-        # A day of refusals has a sweep each ten minutes, so that a storm does not take too long.
-        calm_s = 600 if self.cloud.vendor.refused else 60
+        # Days of refusals and of tasks without an end have a sweep each ten minutes, so that a
+        # storm does not take too long.
+        is_long = (self.cloud.clock.moment - START).total_seconds() > LONG_S
+        calm_s = 600 if is_long else 60
         self._after(calm_s if is_calm else 5 + 55 * self.draws.fraction(), self._sweep)
 
     def _look(self) -> None:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
 """Attempts without room upstream before a job fails; about half an hour of waiting."""
 
-FOLLOWED_JOBS = 20
+FOLLOWED_JOBS = 50
 """Jobs without a slot that are read, to find an overdue task of a lane."""
 
 MAX_DEATHS = 8

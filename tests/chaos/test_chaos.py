@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from aigc.jobs.job import Attempt, Job, OutputLocation, Picture, Source
+from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH, Failure, Task
 from tests.chaos import plan as chaos_plan
@@ -42,6 +42,7 @@ def test_twenty_jobs_keep_every_promise_while_functions_are_killed() -> None:
     assert not findings.violations, "\n".join([findings.table(), *progress])
     assert figures["functions killed"] != "0"
     assert figures["replies lost"] != "0"
+    assert "account refused" in figures
 
 
 # The plan
@@ -106,6 +107,14 @@ def test_billed_job_that_did_not_succeed_is_reported(state: str) -> None:
     reported = violations(jobs={"one": job(state=state, pictures=())})
 
     assert reported == ["jobs billed that did not succeed"]
+
+
+def test_job_that_failed_for_the_account_is_reported() -> None:
+    error = JobError(type="refused", message="", code="FailedOperation.UserArrears")
+
+    reported = violations(jobs={"one": job(state="failed", error=error, pictures=())}, tasks={})
+
+    assert reported == ["jobs that failed since the account was refused"]
 
 
 def test_job_that_has_not_ended_is_reported() -> None:

@@ -17,7 +17,7 @@ from tests.chaos import plan as chaos_plan
 from tests.chaos import run as chaos
 from tests.chaos.audit import Books, Findings, audit
 from tests.chaos.clients import CallerLog, WebhookLog
-from tests.chaos.plan import FAULTS, Plan, PlannedJob
+from tests.chaos.plan import FAULTS, Plan, PlannedJob, Refusal
 from tests.chaos.use import measure
 
 THEN = datetime(2026, 11, 20, tzinfo=timezone.utc)
@@ -34,7 +34,8 @@ def test_twenty_jobs_keep_every_promise_while_functions_are_killed() -> None:
     progress: list[str] = []
 
     plan = chaos_plan.chaos(seed=3, jobs=20)
-    plan = replace(plan, faults=(*CERTAIN, *plan.faults))
+    refusal = Refusal(code="FailedOperation.UserArrears", begins_s=20, lasts_s=120)
+    plan = replace(plan, faults=(*CERTAIN, *plan.faults), refusal=refusal)
 
     findings = chaos.run_plan(plan, chaos.Setting(speed=60, slots=4), progress=progress.append)
 

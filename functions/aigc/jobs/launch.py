@@ -26,7 +26,7 @@ import itertools
 import logging
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aigc.errors import CloudError
 from aigc.jobs.dispatch import pump
@@ -71,8 +71,7 @@ class SeenLanes:
         return random.choice(free) if free else None  # noqa: S311  no secret
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """An attempt to take a slot, after its first step."""
 
     slot: Slot

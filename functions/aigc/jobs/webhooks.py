@@ -22,10 +22,9 @@ import hashlib
 import json
 import logging
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from aigc.errors import CloudError
@@ -116,8 +115,7 @@ class Delivery(Record):
         return with_fields(self, state="pending", spent_tries=len(self.tries))
 
 
-@dataclass(frozen=True, slots=True)
-class PendingDelivery:
+class PendingDelivery(NamedTuple):
     """A try that is still to be made, as its marker names it."""
 
     key: str

@@ -7,8 +7,7 @@ request shows its cuts, its slots and the head of its queue.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aigc.jobs.job import from_milliseconds, milliseconds
 from aigc.jobs.ledger.notes import write_note
@@ -29,8 +28,7 @@ page takes a function ten times as long."""
 KEYS_OF_A_SLOT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(NamedTuple):
     """A job that waits, as its marker names it."""
 
     key: str
@@ -43,8 +41,7 @@ class Marker:
     modified: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A note that a lane has fewer slots from this time on."""
 
     key: str

@@ -16,8 +16,7 @@ write may be late. No invocation writes a newer revision until then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
@@ -39,8 +38,7 @@ _LAST_MS = 10**13
 """More milliseconds than any date has: times subtracted from it sort the newest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(NamedTuple):
     """A job, as its entry in the index names it."""
 
     key: str

@@ -743,6 +743,6 @@ QUICK = (
     "a contender does not read y",
     "a winner does not read abort",
     "a job is sent without a claim",
-    "a write without an answer is made again at once",
+    "that a session is known is taken for a refusal",
 )
 """The mutations that `make test` tries: one of each kind."""

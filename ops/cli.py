@@ -39,6 +39,7 @@ COMMANDS = {
     "rules": "Check rules.toml, or show what an upload becomes.",
     "batch": "Run the lines of a file, or check them.",
     "prices": "Check prices.toml.",
+    "doctor": "Try a deployment from outside, and say how to mend it.",
     "verify-cloud": "Ask the real cloud what no document answers.",
     "models": "List the models with their limits.",
 }

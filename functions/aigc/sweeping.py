@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 PARTS = (
     Part(
         name="slots",
-        does="moves on the job of each taken slot; frees the slots of the dead",
+        does="moves on the job of each taken slot; frees the slots of the dead; repeats the refused"
+        " query of a paused lane",
         bound="the slots of a lane",
         work=recover.recover_slots,
         each_lane=True,
@@ -39,7 +40,8 @@ PARTS = (
     ),
     Part(
         name="unstored",
-        does="stores the pictures of jobs that gave their slot back before",
+        does="follows overdue tasks, and stores the pictures of jobs that gave their slot back"
+        " before",
         bound=f"{recover.PAGES} pages of 1,000 jobs",
         work=recover.store_unstored,
     ),
@@ -77,7 +79,11 @@ PARTS = (
         work=recover.forget_claims,
     ),
 )
-"""All parts, in their order. Each has its turn, however much another has to do."""
+"""All parts, in their order. Each has its turn, however much another has to do.
+
+The work of a part takes its `Turn`. It goes through keys by `walk` or through items by `in_turn`,
+does the work for each by `each`, and asks `has_time` where it does neither.
+"""
 
 
 def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
@@ -88,9 +94,10 @@ def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
     is done twice, or one sweep later. The line `sweep_finished` is the heartbeat: an alarm is
     raised when it is absent.
     """
-    state = with_fields(read_state(runtime.ledger.bucket), started_at=runtime.now())
-    write_state(state, runtime.ledger.bucket)
+    bucket, started_at = runtime.ledger.bucket, runtime.now()
+    state = read_state(bucket)
+    write_state(with_fields(state, started_at=started_at), bucket)
     report, state = take_turns(parts, runtime, state)
-    write_state(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
+    write_state(with_fields(state, started_at=started_at, finished_at=runtime.now()), bucket)
     logger.info("sweep_finished", extra=dataclasses.asdict(report))
     return report

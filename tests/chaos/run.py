@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,6 +90,8 @@ class Run:
     receiver: Receiver
     log: Path
     progress: Callable[[str], None]
+    is_calm: bool = False
+    """Whether the faults are over."""
 
     def findings(self) -> Findings:
         """Make the calls under faults, stop the faults, wait for the jobs, audit the records."""
@@ -99,12 +101,14 @@ class Run:
         started = time.monotonic()
         cloud.faults.seed(self.plan.seed)
         cloud.faults.replace([*self.plan.storage, *self.plan.faults])
+        self._plan_refusal()
         clients.carry_out(self.plan)
         called_s = time.monotonic() - started
         self.progress(
             f"all calls made after {called_s:.0f} s; waiting until most jobs have ended …"
         )
         self._wait_until(lambda books: books.ended >= ENDED_UNDER_FAULTS * len(self.plan.jobs))
+        self.is_calm = True
         cloud.faults.replace(list(self.plan.storage))
         self.receiver.calm()
         self.progress("the faults are off; waiting until all jobs have ended …")
@@ -130,6 +134,19 @@ class Run:
         while not any(key.startswith(SINCE) for key in Books.of(self.stack).ledger):
             assert time.monotonic() < until, "no sweep has run"
             time.sleep(0.5)
+
+    def _plan_refusal(self) -> None:
+        """Let the vendor refuse the account for a while, beside the other faults."""
+        refusal, clock = self.plan.refusal, self.stack.cloud.clock
+        if refusal is None:
+            return
+        usual = [*self.plan.storage, *self.plan.faults]
+        clock.after(refusal.begins_s, lambda: self._inject([refusal.fault, *usual]))
+        clock.after(refusal.begins_s + refusal.lasts_s, lambda: self._inject(usual))
+
+    def _inject(self, faults: list[dict[str, Any]]) -> None:
+        if not self.is_calm:
+            self.stack.cloud.faults.replace(faults)
 
     def _wait_until(self, is_reached: Callable[[Books], bool]) -> Books:
         """Wait for a condition, at most `STALLED_S` without a change; return the records."""
@@ -158,6 +175,9 @@ class Run:
         others = sum(injected.values()) - _total(injected, "kill", "lost_", "race", "lag")
         lost, repeated = (injected[f"cos.event {what}"] for what in ("drop", "repeat"))
         findings.report("events of buckets lost; repeated", f"{lost}; {repeated}")
+        if self.plan.refusal is not None:
+            code, lasts_s = self.plan.refusal.code, self.plan.refusal.lasts_s
+            findings.report("account refused", f"{code} for {lasts_s:.0f} s there")
         findings.report("creates that raced; late listings", _races(injected))
         findings.report("other faults", others)
 

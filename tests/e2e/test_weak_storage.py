@@ -15,13 +15,14 @@ from ops.local_stack import local_stack
 from tests.chaos.audit import ACTIONS, Books
 from tests.chaos.run import PHOTO, shorten_lease
 from tests.e2e.stack import wait_for
+from tests.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ops.local_stack import LocalStack
 
-KEYS, CALLS_A_KEY, UPLOADS = 50, 4, 60
+KEYS, CALLS_A_KEY, UPLOADS = size(12, full=50), 4, size(15, full=60)
 SLOTS = 4
 TIMEOUT_S, LEASE_S = 10, 12
 PATIENCE_S = 480
@@ -54,6 +55,7 @@ def stack() -> Iterator[LocalStack]:
         yield stack
 
 
+@pytest.mark.sized
 def test_concurrent_repeats_are_one_job_and_one_paid_task(stack: LocalStack) -> None:
     keys = [key for key in range(KEYS) for _ in range(CALLS_A_KEY)]
 

@@ -18,6 +18,12 @@ LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "erro
 LEVELS["exception"] = "error"
 
 EVENTS: dict[str, str] = {
+    "batch_complete": "all lines of a batch have ended, and its last report is written",
+    "batch_read": "lines of a batch were read: how many in all, and whether any are left",
+    "batch_read_again": "outcomes of a batch are missing; its file is read again",
+    "batch_reading_stopped": "COS failed while a batch was read; the next sweep goes on",
+    "batch_stopped": "an error of this program while a batch was begun; the next sweep goes on",
+    "batch_taken": "a file of the inbox became a batch",
     "call_crashed": "a call met an error that nobody foresaw; it was answered 500",
     "call_failed": "a call was answered with a status of 500 or more",
     "call_refused_unclearly": "the vendor refused with a code that nobody knows; the job waits",
@@ -39,6 +45,7 @@ EVENTS: dict[str, str] = {
     "launch_failed": "a new job could not be sent at once by an unforeseen error; it waits",
     "launch_slowed_down": "a new job waits, since its lane could not be read in time",
     "launch_stopped": "a new job could not be sent at once; the sweep goes on with it",
+    "line_failed": "an error of this program with one line of a batch; the line is refused",
     "look_failed": "a waiting call could not read its job; it looks again",
     "pause_not_read": "a lane's pause could not be read",
     "pause_not_written": "a lane's pause could not be written; the next refusal writes it",

@@ -397,6 +397,12 @@ MUTATIONS = (
         ),
     ),
     _of(
+        "a line of a batch is written without its marker",
+        "launch:enqueue",
+        omit("announce"),
+        look_in="a line of a batch is taken in while the sweep runs",
+    ),
+    _of(
         "a slot is not marked",
         "ledger.slots:Slots.mark",
         _always(lambda *_: True),

@@ -51,10 +51,10 @@ def reconcile_inbox(turn: Turn) -> None:
     """Take in the uploads of some pages of the inbox that no event reported."""
     runtime = turn.runtime
     rules = runtime.memory.of(DeployedRules).rules
+    walk = Reconciliation(rules, runtime)
     if not rules.rule:
         return
     publish(runtime)
-    walk = Reconciliation(rules, runtime)
 
     def check(listed: Listed) -> None:
         turn.report.uploads += walk.check(listed)

@@ -5,24 +5,23 @@
 | `inbox/since/<selection>/<milliseconds>` | when a sweep first saw a rule with this selection |
 
 A rule is the same rule as long as it selects the same uploads and treats repeats alike; its name,
-its task and its results may change. So a wider prefix counts as a new rule. If two sweeps see a
-new rule at once, or a listing is late, there are several dates, and the earliest is valid.
+its task and its results may change. So a wider prefix counts as a new rule, and so does a rule that
+was gone for a while. If two sweeps see a new rule at once, or a listing is late, there are several
+dates, and the earliest is valid.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from aigc.jobs.job import milliseconds
-from aigc.jobs.ports import PAGE
+from aigc.jobs.job import from_milliseconds, milliseconds
 from aigc.uploads.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from aigc.jobs.ports import ObjectStore
     from aigc.jobs.runtime import Runtime
@@ -35,13 +34,6 @@ SELECTORS = (
     "repeat",
 )
 """Fields of a rule that decide which uploads it concerns."""
-
-
-@dataclass(slots=True)
-class KnownDates:
-    """What an instance has read of the dates of rules."""
-
-    dates: dict[str, datetime] = field(default_factory=dict)
 
 
 def selection_of(rule: Rule) -> str:
@@ -58,28 +50,29 @@ def rule_dates(rules: Rules, runtime: Runtime) -> Mapping[str, datetime]:
     fixed = runtime.settings.inbox_since
     if fixed is not None:
         return dict.fromkeys((rule.name for rule in rules.rule), fixed)
-    known = runtime.memory.of(KnownDates).dates
     selections = {rule.name: selection_of(rule) for rule in rules.rule}
-    if not known.keys() >= set(selections.values()):
-        known |= _read_dates(runtime.ledger.bucket)
-    for selection in set(selections.values()) - known.keys():
+    dates = _read_dates(runtime.ledger.bucket)
+    _forget(dates.keys() - set(selections.values()), runtime)
+    for selection in set(selections.values()) - dates.keys():
         now = runtime.now().replace(microsecond=0)  # COS knows an object's time to the second
         runtime.ledger.write_note(f"{SINCE}{selection}/{milliseconds(now):013d}")
-        known[selection] = now
-    return {name: known[selection] for name, selection in selections.items()}
+        dates[selection] = now
+    return {name: dates[selection] for name, selection in selections.items()}
+
+
+def _forget(selections: Iterable[str], runtime: Runtime) -> None:
+    """Forget the dates of rules that are gone: if one comes back, it is a new rule."""
+    bucket = runtime.ledger.bucket
+    for selection in selections:
+        bucket.delete(*(listed.key for listed in bucket.list(f"{SINCE}{selection}/")))
 
 
 def _read_dates(bucket: ObjectStore) -> dict[str, datetime]:
     dates: dict[str, datetime] = {}
-    after = ""
-    while page := bucket.list(SINCE, after):
-        for listed in page:
-            selection, _, time = listed.key.removeprefix(SINCE).partition("/")
-            moment = datetime.fromtimestamp(int(time) / 1000, timezone.utc)
-            dates[selection] = min(moment, dates.get(selection, moment))
-        after = page[-1].key
-        if len(page) < PAGE:
-            break
+    for listed in bucket.list(SINCE):
+        selection, _, time = listed.key.removeprefix(SINCE).partition("/")
+        moment = from_milliseconds(time)
+        dates[selection] = min(moment, dates.get(selection, moment))
     return dates
 
 

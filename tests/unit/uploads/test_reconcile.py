@@ -105,7 +105,7 @@ def test_settled_object_costs_no_request_of_its_own(world: World) -> None:
 
     reconcile(world)
 
-    assert world.store.requests == ["list uploads/"]
+    assert world.store.requests == ["list inbox/since/", "list uploads/"]
     assert world.inbox.requests == ["list ", "list "]
 
 
@@ -132,6 +132,17 @@ def test_object_that_lay_there_before_a_wider_rule_is_not_taken_in(
 
     assert reconcile(world, rules(**({"suffix": [".jpg"]} | changes))) == 0
     assert len(world.vendor.tasks) <= 1
+
+
+@pytest.mark.parametrize("others", [rules(prefix="other/"), Rules()], ids=["another", "none"])
+def test_rule_that_was_gone_for_a_while_is_a_new_rule(world: World, others: Rules) -> None:
+    world.memory.of(DeployedRules).rules = others
+    sweep(world.runtime())
+    world.clock.pass_time(60)
+    upload(world)
+
+    assert reconcile(world) == 0
+    assert [entry.reason for entry in entries(world)] == ["before_rule"]
 
 
 def test_renamed_rule_is_no_new_rule(world: World) -> None:

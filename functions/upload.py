@@ -13,7 +13,6 @@ from urllib.parse import unquote
 from aigc.errors import AigcError, BadPictureError, InvalidRequestError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source, id_from
-from aigc.jobs.runtime import STAGING
 from aigc.jobs.settle import on_stored
 from aigc.logs import invocation, note
 from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head
@@ -72,7 +71,7 @@ def _take(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
     """Do what an object asks for, and name the outcome."""
     settings = runtime.settings
     try:
-        if created.bucket == settings.results_bucket and created.key.startswith(STAGING):
+        if created.bucket == settings.results_bucket and created.key.startswith(runtime.staging):
             return _settle(created, runtime)
         if created.bucket == settings.inbox_bucket:
             return _accept(created, rules, runtime)
@@ -83,7 +82,7 @@ def _take(created: ObjectCreated, rules: Rules, runtime: Runtime) -> str:
 
 
 def _settle(created: ObjectCreated, runtime: Runtime) -> str:
-    job_id, _, rest = created.key.removeprefix(STAGING).partition("/")
+    job_id, _, rest = created.key.removeprefix(runtime.staging).partition("/")
     attempt, _, name = rest.partition("/")
     if not name or not _JOB_ID.fullmatch(job_id) or not _ATTEMPT.fullmatch(attempt):
         raise UnwantedError("MPS leaves pictures under the id and attempt of a job")

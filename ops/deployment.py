@@ -22,6 +22,7 @@ from aigc.api.reports import report_of
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.folder import folder_of
 from aigc.cloud.webhooks import PublicSender
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.jobs.job import utc_now
@@ -48,6 +49,7 @@ class Deployment:
     region: str
     ledger: str
     results: str = ""
+    results_prefix: str = ""
     inbox: str = ""
     sub_app_id: int = 1
     key_names: tuple[str, ...] = ()
@@ -95,7 +97,7 @@ class Deployment:
             bucket=bucket,
             kinds=KINDS,
             upstream=CloudApi(site=settings.site, protocol=settings.protocol),
-            results=self.bucket(self.results),
+            results=folder_of(self.bucket(self.results), self.results_prefix),
             inbox=self.bucket(self.inbox),
             downloads=VendorDownloads(),
             sender=PublicSender(plain_http=False, networks=()),
@@ -112,6 +114,7 @@ class Deployment:
             sub_app_id=self.sub_app_id,
             inbox_bucket=self.inbox,
             results_bucket=self.results,
+            results_prefix=self.results_prefix,
             ledger_bucket=self.ledger,
             api_keys={},
             callback_key=SecretStr(""),
@@ -166,6 +169,7 @@ def of_connection(connection: dict[str, Any]) -> Deployment:
         region=connection["region"],
         ledger=connection["buckets"]["ledger"],
         results=connection["buckets"]["results"],
+        results_prefix=connection["results_prefix"],
         inbox=connection["buckets"]["inbox"],
         sub_app_id=connection["sub_app_id"],
         key_names=tuple(connection["key_names"]),
@@ -188,6 +192,7 @@ def of_stack(name: str) -> Deployment:
         region=outputs["region"],
         ledger=outputs["ledgerBucket"],
         results=outputs["resultsBucket"],
+        results_prefix=outputs.get("resultsPrefix", ""),
         inbox=outputs["inboxBucket"],
         sub_app_id=int(outputs["subAppId"]),
         key_names=tuple(outputs.get("keyNames", ())),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from aigc.api.reports import report_of
+from aigc.cloud.folder import folder_of
 from aigc.errors import (
     AmbiguousError,
     DuplicateError,
@@ -28,6 +29,7 @@ from aigc.tasks.kinds import KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aigc.jobs.job import Job
     from aigc.jobs.ports import Parallel
     from aigc.tasks.kind import ApiCall
 
@@ -388,7 +390,7 @@ class World:
             bucket=self.store,
             kinds=KINDS,
             upstream=self.vendor,
-            results=self.results,
+            results=folder_of(self.results, self.settings.results_prefix),
             inbox=self.inbox,
             inputs={
                 self.settings.results_bucket: self.results,
@@ -457,6 +459,12 @@ def a_call(name: str = "default") -> Source:
 def an_output_location(name: str = "picture") -> OutputLocation:
     """Say where results go."""
     return OutputLocation(prefix="calls/", name=name)
+
+
+def sessions(job: Job, *attempts: int) -> list[str]:
+    """Return the sessions of attempts of a job, as VOD sees them."""
+    stem = job.attempts[0].session_id.rpartition("-")[0]
+    return [f"{stem}-{number}" for number in attempts]
 
 
 def an_id() -> str:

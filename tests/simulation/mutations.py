@@ -510,7 +510,7 @@ MUTATIONS = (
     _of(
         "a job that is queued again keeps its session",
         "job:session_id",
-        _always(lambda job_id, number: f"{job_id}-1"),
+        _always(lambda stem, number: f"{stem}-1"),
         look_in="has no room",
     ),
     # Settling

@@ -225,7 +225,7 @@ def _detail(job: Job, call: Call) -> schemas.JobDetail:
         "prompt": task.prompt_text(),
         "place": {
             "bucket": runtime.settings.results_bucket,
-            "prefix": job.output_location.prefix,
+            "prefix": runtime.settings.results_prefix + job.output_location.prefix,
             "name": job.output_location.name,
         },
         "attempts": [_attempt(attempt) for attempt in job.attempts],

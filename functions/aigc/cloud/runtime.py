@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.folder import folder_of
 from aigc.cloud.parallel import in_threads
 from aigc.cloud.webhooks import PublicSender
 from aigc.jobs.job import utc_now
@@ -57,7 +58,10 @@ def build_runtime(context: Mapping[str, Any], *, checks_bucket: bool = False) ->
         bucket=bucket,
         kinds=KINDS,
         upstream=upstream,
-        results=opened(settings.results_bucket, public_url=settings.results_url),
+        results=folder_of(
+            opened(settings.results_bucket, public_url=settings.results_url),
+            settings.results_prefix,
+        ),
         inbox=opened(settings.inbox_bucket),
         inputs={name: opened(name) for name in (settings.results_bucket, *settings.input_buckets)},
         downloads=downloads,

@@ -297,13 +297,25 @@ class Job(Record):
         return with_fields(self, attempts=(*self.attempts[:-1], changed))
 
     def _next_attempt(self) -> Attempt:
+        """Return a new attempt, whose session differs from the last one's in its number only."""
         number = self.attempt.number + 1
-        return Attempt(number=number, session_id=session_id(self.id, number))
+        stem = self.attempt.session_id.rpartition("-")[0]
+        return Attempt(number=number, session_id=session_id(stem, number))
 
 
-def session_id(job_id: str, number: int) -> str:
-    """Name an attempt upstream; at most 50 characters, as VOD demands."""
-    return f"{job_id}-{number}"
+def first_attempt(job_id: str, ledger_bucket: str) -> Attempt:
+    """Return the first attempt of a new job.
+
+    Its session contains the ledger's digest: ledgers that share a VOD application can have jobs
+    of the same id. A bucket's name is unique in all of COS and never changes.
+    """
+    ledger = hashlib.sha256(ledger_bucket.encode()).hexdigest()[:10]
+    return Attempt(number=1, session_id=session_id(f"{ledger}-{job_id}", 1))
+
+
+def session_id(stem: str, number: int) -> str:
+    """Name an attempt upstream: at most 50 characters, as VOD demands, up to attempt 999999."""
+    return f"{stem}-{number}"
 
 
 def id_from(*parts: str) -> str:

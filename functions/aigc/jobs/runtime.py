@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 Remembered = TypeVar("Remembered")
 
 STAGING = ".aigc/mps/"
-"""The staging folder of the results bucket; only MPS writes there."""
+"""The staging folder among the results; only MPS writes there."""
 
 INPUTS = ".aigc/inputs/"
-"""Folder of the results bucket for uploaded inputs; a lifecycle rule empties it."""
+"""Folder among the results for uploaded inputs; a lifecycle rule empties it."""
 
 INPUT_URL_S = 6 * 3600
 """How long the vendor may fetch an input; a role's temporary key may end it earlier."""
@@ -81,13 +81,14 @@ class Runtime:
     kinds: Mapping[str, TaskKind]
     upstream: TaskService
     results: ObjectStore
+    """The results bucket, or its folder `results_prefix`: keys are relative to it."""
     inbox: Inbox
     downloads: Downloads
     sender: Sender
     report_of: Callable[[Job, Runtime], Mapping[str, Any]]
     """Returns the body of the webhook for a job that has ended."""
     inputs: Mapping[str, Inbox] = field(default_factory=dict)
-    """The buckets that callers may name inputs in; the results bucket is one, below INPUTS."""
+    """The buckets that callers may name inputs in; the results bucket is one, by whole keys."""
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     deadline: datetime
@@ -120,8 +121,17 @@ class Runtime:
             input_url=self._input_url,
             store_bucket=self.settings.results_bucket,
             store_region=self.settings.region,
-            store_path=staging_path(job),
+            store_path=f"{self.settings.results_prefix}{staging_path(job)}",
         )
+
+    @property
+    def staging(self) -> str:
+        """The staging folder, as a prefix of whole keys."""
+        return f"{self.settings.results_prefix}{STAGING}"
+
+    def results_url(self, key: str) -> str:
+        """Return the URL by which a task names an object among the results as an input."""
+        return f"cos://{self.settings.results_bucket}/{self.settings.results_prefix}{key}"
 
     def _input_url(self, url: str) -> str:
         bucket, key = cos_object(url)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from aigc.rules import Rules
+from aigc.uploads.rules import Rules
 from infra.components.alarms import Alarms, AlarmsArgs
 from infra.components.api_gateway import ApiGateway, ApiGatewayArgs
 from infra.components.function import EventFunction, EventFunctionArgs

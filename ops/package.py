@@ -25,7 +25,7 @@ import typer
 
 from aigc.api.built import FOLDER as DOCUMENTS
 from aigc.api.openapi.build import write_documents
-from aigc.rules import load_rules
+from aigc.uploads.rules import load_rules
 from ops import options
 from ops.prices import load_prices
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target

@@ -12,8 +12,8 @@ import pytest
 
 from aigc.jobs.runtime import INPUTS
 from aigc.jobs.runtime import STAGING as CODES_STAGING
-from aigc.rules import RulesError
 from aigc.settings import PREFIX, Settings
+from aigc.uploads.rules import RulesError
 from infra.components.function import function_url
 from infra.components.storage import LEDGER_DAYS
 from infra.permissions import STAGING

@@ -29,6 +29,9 @@ LAYERS = {
     "functions/aigc/jobs": BASE
     | {"aigc.jobs", "aigc.labels", "aigc.tasks"}
     | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"},
+    "functions/aigc/uploads": BASE
+    | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
+    | {"aigc.pictures", "aigc.places"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
     | {"aigc.destinations", "aigc.logs", "aigc.pictures", "aigc.places", "aigc.settings"}
@@ -38,7 +41,14 @@ LAYERS = {
     # It puts the pieces together; what webhooks carry is told in the API's words.
     | {"aigc.destinations", "aigc.api.reports"},
     "infra": BASE
-    | {"infra", "aigc.rules", "aigc.settings", "aigc.jobs.runtime", "aigc.signing", "aigc.tasks"},
+    | {
+        "infra",
+        "aigc.uploads.rules",
+        "aigc.settings",
+        "aigc.jobs.runtime",
+        "aigc.signing",
+        "aigc.tasks",
+    },
     "localcloud": {"localcloud"},
 }
 """Folder → which of our modules its modules may import."""

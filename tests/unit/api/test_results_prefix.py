@@ -11,8 +11,8 @@ import pytest
 import upload
 from aigc.jobs.recover import sweep
 from aigc.jobs.settle import refresh
-from aigc.rules import Rules
 from aigc.triggers.cos import CosEvent
+from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
 from tests.captured import captured
 from tests.fakes import picture

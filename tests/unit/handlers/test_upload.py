@@ -10,8 +10,8 @@ import pytest
 
 import upload
 from aigc.errors import AmbiguousError, RefusedError
-from aigc.rules import Rules, load_rules
 from aigc.triggers.cos import CosEvent
+from aigc.uploads.rules import Rules, load_rules
 from tests.captured import captured
 from tests.fakes import InMemoryStore, ManualClock, World, build_world, picture
 

@@ -55,11 +55,12 @@ loaded = {name.partition(".")[0] for name in sys.modules}
 print(json.dumps({"status": answer["statusCode"], "loaded": sorted(loaded)}))
 """
 SERVE_DOCUMENTS = """
-import base64, gzip, json, sys
+import base64, gzip, json, sys, types
 from aigc.api.routes import answer
 from aigc.triggers.http import HttpRequest
+runtime = types.SimpleNamespace(settings=types.SimpleNamespace(public_docs=True))
 for event in json.load(sys.stdin):
-    served = answer(HttpRequest.parse(event), None).to_event()
+    served = answer(HttpRequest.parse(event), runtime).to_event()
     assert served["headers"]["Content-Encoding"] == "gzip"
     print(json.dumps(gzip.decompress(base64.b64decode(served["body"])).decode()))
 """

@@ -160,7 +160,7 @@ EXPIRY = {"filterPrefix": f"site/{INPUTS}", "expirations": [{"days": 7}]}
     ],
 )
 def test_an_existing_results_bucket_without_a_needed_lifecycle_rule_is_reported(
-    run: Run, rules: list[dict[str, Any]], is_missing: bool, monkeypatch: pytest.MonkeyPatch
+    run: Run, rules: list[dict[str, Any]], *, is_missing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi, "warn", warnings.append)

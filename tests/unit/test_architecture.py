@@ -43,6 +43,7 @@ LAYERS = {
     "infra": BASE
     | {
         "infra",
+        "aigc.places",
         "aigc.uploads.rules",
         "aigc.settings",
         "aigc.jobs.runtime",

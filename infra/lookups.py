@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pulumi
 from tencentcloud_iac_pulumi import cos, user, vod
 
-from aigc.jobs.runtime import INPUTS
+from aigc.jobs.buckets import INPUTS
 from infra.components.storage import INPUT_DAYS
 from infra.config import StackConfigError
 

@@ -75,7 +75,7 @@ _MODE = 0o100644 << 16
 _MEASURE = """
 import time
 started = time.perf_counter()
-import gateway, aigc.cloud.runtime
+import gateway, aigc.bootstrap
 seconds = time.perf_counter() - started
 [peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
 print(seconds, peak)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger import LaneView
+    from aigc.jobs.ledger.lanes import LaneView
+    from aigc.jobs.ledger.slots import SlotEntry
     from aigc.jobs.runtime import Runtime
-    from aigc.jobs.slots import SlotEntry
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
         report.waiting += 1
         oldest = min(oldest, marker.modified)
         if marker.start_by is not None and marker.start_by <= runtime.now():
-            job = runtime.ledger.read(marker.job_id)
+            job = runtime.ledger.records.read(marker.job_id)
             report.moved += job is not None and expire(job, runtime) is not job
         if not runtime.has_time(START_S):
             break
@@ -115,12 +115,12 @@ def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
 
 
 def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in _shuffled(runtime.ledger.unstored_jobs()):
+    for job_id in _shuffled(runtime.ledger.records.unstored_jobs()):
         if not runtime.has_time(START_S):
             return
-        job = runtime.ledger.read(job_id)
+        job = runtime.ledger.records.read(job_id)
         if job is None or job.has_ended:
-            runtime.ledger.forget_unstored(job_id)
+            runtime.ledger.records.forget_unstored(job_id)
         elif not job.is_owned(runtime.now()):
             report.moved += settle(job, runtime).revision != job.revision
 
@@ -130,7 +130,7 @@ def _deliver(runtime: Runtime, report: SweepReport) -> None:
 
 
 def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in _shuffled(runtime.ledger.claimed_jobs()):
+    for job_id in _shuffled(runtime.ledger.claims.claimed_jobs()):
         if not runtime.has_time(START_S):
             return
         try:
@@ -141,12 +141,12 @@ def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
 
 
 def _forget(job_id: str, runtime: Runtime) -> bool:
-    job = runtime.ledger.read(job_id)
-    if job is None or not runtime.ledger.is_over(job):
+    job = runtime.ledger.records.read(job_id)
+    if job is None or not runtime.ledger.claims.is_over(job):
         return False
     tally(job, runtime)
     remove_staged(job, runtime)  # before the claims, by which the sweep finds the job
-    runtime.ledger.forget_claims(job)
+    runtime.ledger.claims.forget_claims(job)
     return True
 
 
@@ -161,7 +161,7 @@ def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
 
 def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
     """Move the job of an entry on; None if it does not hold the slot and never will."""
-    job = runtime.ledger.read(entry.job_id)
+    job = runtime.ledger.records.read(entry.job_id)
     if job is None or job.attempt.slot != entry.slot or job.has_ended:
         return _remove_orphaned_entry(entry, job, runtime)
     if job.is_owned(runtime.now()):
@@ -176,8 +176,8 @@ def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) 
     The job may have ended without a release: then the keys of the slot are as old.
     """
     ledger = runtime.ledger
-    is_settled = job is None or ledger.lease_expired(job.updated_at)
-    if not is_settled or not ledger.lease_expired(entry.modified):
+    is_settled = job is None or ledger.lease.has_expired(job.updated_at)
+    if not is_settled or not ledger.lease.has_expired(entry.modified):
         return False
     ledger.slots.forget(entry)
     return None
@@ -198,14 +198,14 @@ def _recover(job: Job, runtime: Runtime) -> Job:
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:
     """Repeat the call under the same session id: VOD takes it, or answers that it has it."""
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    task_id = runtime.ledger.noted_task(claimed)
+    task_id = runtime.ledger.claims.noted_task(claimed)
     if task_id:
         return mark_running(claimed, task_id, runtime)
-    again = claimed.submit_again(runtime.ledger.owned_until())
-    return submit_task(runtime.ledger.write(again), runtime)
+    again = claimed.submit_again(runtime.ledger.lease.owned_until())
+    return submit_task(runtime.ledger.records.write(again), runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:
@@ -216,10 +216,10 @@ def _is_hopeless(job: Job, runtime: Runtime) -> bool:
 
 
 def _give_up(job: Job, runtime: Runtime) -> Job:
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    task_id = runtime.ledger.noted_task(claimed)
+    task_id = runtime.ledger.claims.noted_task(claimed)
     if task_id:
         return mark_running(claimed, task_id, runtime)
     error = JobError(

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from aigc.errors import AmbiguousError
+from aigc.jobs.buckets import staging_path
 from aigc.jobs.job import Picture
-from aigc.jobs.runtime import staging_path
 from aigc.pictures import inspect
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
     if not pictures:  # whether MPS may say DONE before the bucket shows them is not documented
         raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
     path = f"{job.output_location.prefix}{job.output_location.name}.json"
-    runtime.results.put(path, _description(job, pictures, runtime))
+    runtime.buckets.results.put(path, _description(job, pictures, runtime))
     return pictures
 
 
@@ -40,8 +40,8 @@ def remove_staged(job: Job, runtime: Runtime) -> None:
     """Remove a job's pictures from the staging folder once they are stored as results."""
     if runtime.kind_of(job).stores_itself:
         # One by one: a request for several names no key, so no policy could keep it to this folder.
-        for listed in runtime.results.list(staging_path(job)):
-            runtime.results.delete(listed.key)
+        for listed in runtime.buckets.results.list(staging_path(job)):
+            runtime.buckets.results.delete(listed.key)
 
 
 def _fetched(job: Job, runtime: Runtime) -> Iterator[bytes]:
@@ -53,8 +53,8 @@ def _fetched(job: Job, runtime: Runtime) -> Iterator[bytes]:
 
 def _staged(job: Job, runtime: Runtime) -> list[bytes]:
     """Return the pictures of the staging folder, or download them if it is empty."""
-    keys = [listed.key for listed in runtime.results.list(staging_path(job))]
-    staged = [data for data in map(runtime.results.get, keys) if data is not None]
+    keys = [listed.key for listed in runtime.buckets.results.list(staging_path(job))]
+    staged = [data for data in map(runtime.buckets.results.get, keys) if data is not None]
     return staged or [runtime.downloads.fetch(url) for url in job.attempt.image_urls]
 
 
@@ -62,7 +62,7 @@ def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
     info = inspect(data)
     key = f"{job.output_location.prefix}{job.output_location.name}-{number}.{info.extension}"
     labelled = _labelled(job, number, data, runtime)
-    runtime.results.put(key, labelled.data, info.content_type)
+    runtime.buckets.results.put(key, labelled.data, info.content_type)
     return Picture(
         key=key,
         content_type=info.content_type,

@@ -7,10 +7,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from aigc.errors import BadPictureError, CloudError, RefusedError
+from aigc.jobs.buckets import staging_path
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, JobError
 from aigc.jobs.results import remove_staged, store_pictures
-from aigc.jobs.runtime import staging_path
+from aigc.jobs.runtime import QueryPacer
 from aigc.jobs.transitions import (
     MAX_DEATHS,
     end,
@@ -48,10 +49,12 @@ def refresh(job_id: str, runtime: Runtime) -> Job | None:
     A job that still waits after its `start_by` is cancelled. An error of the query is logged and
     not raised: the job is returned as it was read.
     """
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     if job is None or not _may_be_done(job, runtime):
         return job and expire(job, runtime)
-    if not runtime.pacer.may_ask(job.id, runtime.now()):
+    if not runtime.memory.of(QueryPacer).may_ask(
+        job.id, runtime.now(), runtime.settings.poll_interval_s
+    ):
         return job
     try:
         return settle(job, runtime)
@@ -71,8 +74,8 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
         logger.info("callback_not_matched", extra={"job": job_id, "task_id": task_id})
         return
     if job.state == "submitting":
-        runtime.ledger.note_task(job_id, session_id, task_id)
-        claimed = runtime.ledger.claim(job)
+        runtime.ledger.claims.note_task(job_id, session_id, task_id)
+        claimed = runtime.ledger.claims.claim(job)
         job = None if claimed is None else mark_running(claimed, task_id, runtime)
     if job is not None and job.attempt.task_id == task_id:
         settle(job, runtime)
@@ -109,7 +112,7 @@ def settle(job: Job, runtime: Runtime) -> Job:
     observed = _observe(job, runtime)
     if observed is None or observed.state in {"waiting", "running"}:
         return _fail_if_late(job, runtime)
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     settled = _conclude(claimed, observed, runtime)
@@ -118,9 +121,9 @@ def settle(job: Job, runtime: Runtime) -> Job:
 
 def store_staged(job: Job, runtime: Runtime) -> Job:
     """End a job whose submission is ambiguous by the pictures that its task has staged."""
-    if not runtime.results.list(staging_path(job), limit=1):
+    if not runtime.buckets.results.list(staging_path(job), limit=1):
         return job
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     settled = _store(claimed.finish_attempt(runtime.now()), runtime)
@@ -139,12 +142,12 @@ def after_settle(settled: Job, runtime: Runtime, released: Slot | None) -> Job:
 
 def wait_until_submitted(job_id: str, runtime: Runtime) -> Job | None:
     """Read a job; wait a little while its owner has yet to write that it was submitted."""
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     for _ in range(OWNER_READS):
         if job is None or job.state != "submitting" or not job.is_owned(runtime.now()):
             break
         runtime.sleep(0.5)
-        job = runtime.ledger.read(job_id)
+        job = runtime.ledger.records.read(job_id)
     return job
 
 
@@ -167,7 +170,7 @@ def _fail_if_late(job: Job, runtime: Runtime) -> Job:
     """Fail a job whose task has not ended while the vendor knew it: its lane must go on."""
     if not has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
         return job
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     message = f"task {job.attempt.task_id} had not ended after {LONGEST_RUN_S // 86400} days"
@@ -209,7 +212,7 @@ def _job_error(observed: UpstreamTask) -> JobError:
 
 
 def _claim_and_store(job: Job, runtime: Runtime) -> Job:
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     return after_settle(_store(claimed, runtime), runtime, claimed.attempt.slot)
@@ -224,7 +227,7 @@ def _store(job: Job, runtime: Runtime) -> Job:
     if reason:
         message = f"the pictures could not be stored: {reason}"
         return fail(job, JobError(type="result_unusable", message=message), runtime)
-    storing = runtime.ledger.write(job.store(runtime.ledger.owned_until()))
+    storing = runtime.ledger.records.write(job.store(runtime.ledger.lease.owned_until()))
     try:
         pictures = store_pictures(storing, runtime)
     except BadPictureError as error:
@@ -251,7 +254,7 @@ def _store_later(job: Job, error: CloudError, runtime: Runtime) -> Job:
     answer may be written late: it is the same as the one that is written again.
     """
     logger.warning("result_not_stored_yet", extra={"job": job.id, "detail": str(error)})
-    runtime.ledger.note_unstored(job)
+    runtime.ledger.records.note_unstored(job)
     slot = job.attempt.slot
     is_released = slot is not None and runtime.ledger.slots.release(job.lane, slot, job.id)
-    return runtime.ledger.write(job.store_later(is_slot_released=is_released))
+    return runtime.ledger.records.write(job.store_later(is_slot_released=is_released))

@@ -61,7 +61,7 @@ def _order(created: ObjectCreated, rules: Rules, runtime: Runtime) -> Order:
             request_id=created.request_id,
         ),
         output_location=rule.output_location(key, job_id=job_id, today=runtime.now()),
-        priority=getattr(task, "tasks_priority", None) or 0,
+        priority=task.tasks_priority or 0,
     )
 
 
@@ -82,7 +82,7 @@ def _check_size(created: ObjectCreated) -> None:
 def _picture_key(created: ObjectCreated, runtime: Runtime) -> str:
     """Return the key of the object; the event may be read in two ways."""
     for key in filter(None, (created.key, created.other_key)):
-        head = runtime.inbox.head(_checked(key), HEAD)
+        head = runtime.buckets.inbox.head(_checked(key), HEAD)
         if head is None:
             continue
         check_head(head)
@@ -101,5 +101,5 @@ def _prompt(created: ObjectCreated, key: str, runtime: Runtime) -> str:
     """Return the upload's own prompt; headers are ASCII, so it is percent-encoded."""
     header = created.meta.get(PROMPT_HEADER)
     if header is None:  # nothing promises that an event contains every header
-        header = (runtime.inbox.metadata(key) or {}).get(PROMPT_HEADER, "")
+        header = (runtime.buckets.inbox.metadata(key) or {}).get(PROMPT_HEADER, "")
     return unquote(header).strip()

@@ -6,6 +6,7 @@ import functools
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aigc.cloud.api3 import CloudApi
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from aigc.ceilings import Ceiling
     from aigc.jobs.job import Job
     from aigc.jobs.ports import Clock, Downloads, Parallel, Sender, TaskService
     from aigc.prices import Prices
+
+HAS_CEILINGS = Path(__file__).parents[1] / "has-ceilings"
+"""An empty file of the zip, if `prices.toml` has ceilings."""
 
 DEADLINE_MARGIN_S = 1.0
 """Kept free before the platform kills the process, to answer and to log."""
@@ -86,6 +91,7 @@ def assemble(
         sender=adapters.sender,
         report_of=_report_of,
         prices=prices or _packaged_prices,
+        ceilings=(lambda: prices().ceiling) if prices else _packaged_ceilings,
         parallel=adapters.parallel,
         memory=memory,
         clock=adapters.clock,
@@ -157,6 +163,12 @@ def _report_of(job: Job, runtime: Runtime) -> Mapping[str, Any]:
     from aigc.api.reports import report_of  # noqa: PLC0415  only a webhook needs the API's words
 
     return report_of(job, runtime)
+
+
+@functools.cache
+def _packaged_ceilings() -> tuple[Ceiling, ...]:
+    """Read the ceilings; a zip without the file has none, and nothing more is imported."""
+    return _packaged_prices().ceiling if HAS_CEILINGS.exists() else ()
 
 
 def _packaged_prices() -> Prices:

@@ -26,9 +26,9 @@ def shared() -> Iterator[Stack]:
 
 
 def test_nothing_leaves_the_folder_and_no_function_needs_more(shared: Stack) -> None:
-    body: dict[str, Any]
-    for endpoint, body in ENDPOINTS.items():
-        answer = shared.call(endpoint, {**body, "result": {"prefix": "website"}}).json()
+    tasks: dict[str, Any] = dict(ENDPOINTS)
+    for endpoint, task in tasks.items():
+        answer = shared.call(endpoint, {**task, "result": {"prefix": "website"}}).json()
         shared.ended(answer)
         [image] = shared.get(answer["response_url"]).json()["images"]
         assert requests.get(image["url"], timeout=30).ok

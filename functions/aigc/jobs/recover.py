@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from aigc.jobs.budget import balance
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import list_lane, remove_old_cuts
@@ -75,6 +76,7 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
     The order of lanes and slots is random. If the time of a sweep is too short, or one job kills
     each sweep, the next sweep begins with others.
     """
+    yield functools.partial(_balance, runtime, report)
     for lane in _shuffled(runtime.settings.lanes):
         yield functools.partial(_sweep_lane, lane, runtime, report)
         yield functools.partial(pump, lane, runtime)
@@ -112,6 +114,10 @@ def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
             break
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
+
+
+def _balance(runtime: Runtime, report: SweepReport) -> None:
+    report.moved += balance(runtime)
 
 
 def _store_unstored(runtime: Runtime, report: SweepReport) -> None:

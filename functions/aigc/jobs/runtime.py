@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from aigc.ceilings import Ceiling
     from aigc.jobs.buckets import Buckets
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
@@ -71,6 +72,8 @@ class Runtime:
     """Returns the body of the webhook for a job that has ended."""
     prices: Callable[[], Prices]
     """Reads the table of prices, which few invocations need."""
+    ceilings: Callable[[], tuple[Ceiling, ...]]
+    """Reads the ceilings; without any, nothing more is read or imported for them."""
     parallel: Parallel
     memory: Memory
     clock: Clock

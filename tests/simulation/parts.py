@@ -6,6 +6,7 @@ import dataclasses
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from aigc.jobs.budget import reserve
 from aigc.jobs.job import Slot
 from aigc.jobs.ledger.slots import new_slot
 from aigc.jobs.recover import sweep
@@ -20,6 +21,7 @@ from tests.simulation.cases import (
     repeats,
     was_left,
 )
+from tests.simulation.checks import newest_book
 from tests.simulation.contests import CONTESTS, LANE, more_than_one_winner, takes_slot_of_queue
 from tests.simulation.play import Case, Move, Phase
 from tests.simulation.workers import NO_ANSWER, NOT_SENT, REFUSED, SENT_AGAIN, Killed
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aigc.jobs.runtime import Runtime
+    from tests.simulation.cloud import Cloud
     from tests.simulation.play import Work
 
 HELD = "usage/held"
@@ -98,6 +101,27 @@ def frees_slot(runtime: Runtime) -> None:
 
 TWO_SWEEPS = (Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),)
 SOON = START + timedelta(seconds=20)
+
+
+def reserves(job_id: str) -> Work:
+    """A pump that reserves a share for a job and is killed then."""
+
+    def work(runtime: Runtime) -> None:
+        job = runtime.ledger.records.read(job_id)
+        assert job is not None
+        reserve(job, runtime)
+
+    return work
+
+
+def reserved_too_much(cloud: Cloud) -> list[str]:
+    """Say so if more shares are reserved than a ceiling has."""
+    book = newest_book(cloud)
+    totals = {
+        ceiling.name: book.total(ceiling.account(cloud.clock.moment)) for ceiling in cloud.ceilings
+    }
+    return [f"{name}: {total} are reserved" for name, total in totals.items() if total != 1]
+
 
 PARTS = [
     Case(
@@ -197,6 +221,59 @@ PARTS = [
         ),
         check=more_than_one_winner,
         quick_switches=2,
+    ),
+    Case(
+        title="two calls for the last share of a ceiling",
+        phases=(Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),),
+        lanes={"vod.image": 2},
+        ceiling=1,
+        deaths=1,
+        faults=1,
+        is_quick=False,
+    ),
+    Case(
+        title="two invocations reserve the last share of a ceiling",
+        before=(was_left("a"), was_left("b")),
+        phases=(Phase(workers={"reserve a": reserves("a"), "reserve b": reserves("b")}),),
+        lanes={},
+        ceiling=1,
+        check=reserved_too_much,
+        quick_switches=1,
+    ),
+    Case(
+        title="a job is cancelled while a sweep finds no share for it",
+        before=(was_left("b"), accepts("a"), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"sweep": sweep, "cancel": cancels("b")}),),
+        ceiling=1,
+        callbacks=0,
+        quick_switches=1,
+    ),
+    Case(
+        title="a submission that stays unexplained uses its share",
+        phases=(Phase(workers={"accept a": accepts("a", "mps.image")}),),
+        lanes=MPS,
+        ceiling=1,
+        faults=1,
+        faulty=("Create",),
+        fault_outcomes=frozenset({NOT_SENT}),
+    ),
+    Case(
+        title="two sweeps settle a failed job while another wants its share",
+        before=(accepts("a"), Move("task-a-1.0", "InternalError")),
+        phases=(
+            Phase(workers={"sweep 1": sweep, "sweep 2": sweep, "accept b": accepts("b")}),
+            Phase(workers={"accept c": accepts("c")}),
+        ),
+        ceiling=1,
+        is_quick=False,
+        quick_switches=1,
+    ),
+    Case(
+        title="a job that waits for a share is cancelled while the sweep releases it",
+        before=(accepts("a"), accepts("b"), Move("task-a-1.0", "InternalError")),
+        phases=(Phase(workers={"sweep": sweep, "cancel": cancels("b")}),),
+        ceiling=1,
+        deaths=1,
     ),
     Case(
         title="a deadline passes while a waiting job is started",

@@ -107,7 +107,7 @@ class Books:
     def newest(self, month: str, known: Book | None = None) -> Book:
         """Read the newest book of a month, from a known one on: one round trip if it is that."""
         if known is None or known.month != month:
-            known = self._from_head(month)
+            return self._from_head(month)
         following = self._read(month, known.revision + 1)
         return known if following is None else self._walk(following)
 

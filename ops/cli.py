@@ -26,6 +26,7 @@ COMMANDS = {
     "upload": "Put a picture into the local cloud's inbox, or list the results.",
     "keys": "Make, list and revoke API keys with limits.",
     "jobs": "List jobs, show one, and list those that are dead.",
+    "usage": "Show what is spent, reserved and left of each ceiling.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote
 
 from pydantic import Field, model_validator
 
@@ -42,15 +41,17 @@ class Ceiling(Wire):
             raise ValueError("exactly one of images and money is required")
         return self
 
+    @classmethod
+    def of(cls, name: str, limit: int) -> Ceiling:
+        """Return the ceiling with this name and this limit, in images or in units of money."""
+        scope, period, unit = name.rsplit("/", 2)
+        amount = limit if unit == "images" else Decimal(limit) / UNITS
+        return cls.model_validate({"scope": scope, "period": period, unit: amount})
+
     @property
     def name(self) -> str:
         """The name of the ceiling, which no other ceiling of a stack has."""
         return f"{self.scope}/{self.period}/{'images' if self.money is None else 'money'}"
-
-    @property
-    def key(self) -> str:
-        """The name as a part of a key in the ledger."""
-        return quote(self.name, safe="")
 
     @property
     def limit(self) -> int:

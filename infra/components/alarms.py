@@ -37,6 +37,10 @@ LOG_ALARMS = {
     "failing": LogAlarm("event:job_ended AND state:failed", minutes=15, more_than=5),
     # The task may have been billed without an image.
     "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
+    # Jobs wait for a share of a ceiling, or soon will.
+    "budget": LogAlarm(
+        "event:ceiling_nearly_reached OR event:ceiling_reached OR event:job_deferred", minutes=15
+    ),
     # SCF drops an event after its last retry, without any other notice.
     "dropped": LogAlarm("event:record_failed", minutes=15),
 }

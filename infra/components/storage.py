@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs immediately
 LEDGER_DAYS = {
+    "budget/": 70,  # a month's book, and what is needed to read the last month's
     "claims/": 7,  # a claim outlives its job only if an invocation died at the very end
     "creations/": 7,  # left by an invocation that died before it wrote its job's record
     "quota/minute/": 1,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from aigc.api.ceilings import described_deferral
 from aigc.api.call import ENDPOINTS
 from aigc.api.errors import JOB_ERROR_STATUS, HttpError, failure
 from aigc.api.parameters import is_on
@@ -209,7 +210,10 @@ def status_of(
         "logs": log(job)[known_log_lines:] if _wants_logs(call) else None,
         "metrics": _metrics(job),
     }
-    if job.state == "queued":
+    deferred = described_deferral(job)
+    if deferred is not None:
+        answer["deferred"] = deferred
+    elif job.state == "queued":
         answer["queue_position"] = _position(job, lane or list_lane(job.lane, call.runtime))
     if job.error is not None:
         answer["error"] = job.error.message

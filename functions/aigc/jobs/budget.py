@@ -35,6 +35,7 @@ from aigc.periods import MONTH, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from aigc.ceilings import Ceiling
     from aigc.jobs.job import Job
@@ -66,6 +67,20 @@ class Demand:
     account: str
     amount: int | None
     """Images, or units of money; None if its price is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much of a ceiling is taken, in images or in units of money."""
+
+    ceiling: Ceiling
+    used: int
+    reserved: int
+
+    @property
+    def left(self) -> int:
+        """What jobs may still reserve."""
+        return max(0, self.ceiling.limit - self.used - self.reserved)
 
 
 def demands(job: Job, runtime: Runtime) -> tuple[Demand, ...]:
@@ -151,6 +166,12 @@ def balance(runtime: Runtime) -> int:
         _settle(runtime)
     rooms = runtime.ledger.lanes.held_reasons()
     return sum(_release(room, runtime) for room in rooms)
+
+
+def standing(ceiling: Ceiling, book: Book, now: datetime) -> Standing:
+    """Return how much of a ceiling is used, reserved and left in its present period."""
+    account = ceiling.account(now)
+    return Standing(ceiling, book.used.get(account, 0), book.reserved(account))
 
 
 # Settling

@@ -302,11 +302,6 @@ class StackConfig(BaseModel):
         return min((limit for limit in limits if limit is not None), default=None)
 
     @property
-    def lease_s(self) -> int:
-        """The lease of a job: longer than any invocation, with a margin for clock differences."""
-        return self.timeout + 15
-
-    @property
     def package(self) -> Path:
         """The functions' zip.
 

@@ -55,6 +55,7 @@ class LocalStack:
             "buckets": self.outputs.buckets,
             "results_prefix": self.outputs.results_prefix,
             "key_names": self.outputs.key_names,
+            "functions": self.outputs.functions,
         }
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tests.simulation.cloud import Cloud
     from tests.simulation.vendor import Task
 
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "budget/")
-"""What the ledger keeps of a job that has ended."""
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "sweep/", "budget/")
+"""What the ledger keeps of jobs that have ended, and of sweeps."""
 
 
 def broken_promises(cloud: Cloud) -> list[str]:

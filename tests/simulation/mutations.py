@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs import recover, transitions
+from aigc.jobs.clock import Bounds
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.webhooks import enqueue_delivery
@@ -30,6 +31,7 @@ from tests.simulation.mutate import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from aigc.jobs.clock import LedgerClock
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.books import Book, Books
     from aigc.jobs.ledger.claims import Claims
@@ -50,6 +52,16 @@ def _always(function: Callable[..., Any]) -> Change:
 
 
 # Replacements of functions
+
+
+def _by_its_own_clock(clock: LedgerClock) -> Bounds:
+    ahead = clock._wall() - clock._steady()
+    return Bounds(ahead, ahead, 0, 0)
+
+
+def _not_at_all(_: LedgerClock) -> None:
+    """Do not ask."""
+
 
 SPLIT = "ledger.contest:Contest._split"
 
@@ -441,6 +453,27 @@ MUTATIONS = (
         "ledger.records:Records._put",
         _always(_write_without_an_answer),
         look_in="two calls for",
+    ),
+    # Clocks
+    _of(
+        "a worker uses its own clock",
+        "clock:LedgerClock._known",
+        _always(_by_its_own_clock),
+        look_in="clocks are an hour apart",
+    ),
+    _of(
+        "a worker does not ask for the time before its first request",
+        "clock:LedgerClock.ensure",
+        _always(_not_at_all),
+        harmless="only the first times that an instance writes are wrong: its jobs start later",
+        look_in="clocks are an hour apart",
+    ),
+    _of(
+        "the end of a lease is not moved by what is not known of the time",
+        "clock:LedgerClock.latest",
+        _always(lambda clock: clock.now()),
+        harmless="it is a second and a request's time, which the margin of a lease covers",
+        look_in="clocks are an hour apart",
     ),
     # Slots
     _of(

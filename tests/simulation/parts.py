@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from aigc.jobs.budget import reserve
 from aigc.jobs.job import Slot
 from aigc.jobs.ledger.slots import new_slot
-from aigc.jobs.recover import sweep
 from tests.fakes import START
 from tests.simulation.cases import (
     CASES,
@@ -29,6 +28,7 @@ from tests.simulation.contests import (
     takes_slot_of_queue,
 )
 from tests.simulation.play import Case, Move, Phase
+from tests.simulation.sweeps import sweep
 from tests.simulation.workers import NO_ANSWER, NOT_SENT, REFUSED, SENT_AGAIN, Killed
 
 if TYPE_CHECKING:

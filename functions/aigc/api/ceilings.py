@@ -8,11 +8,12 @@ from aigc.jobs.budget import newest_book, standing
 from aigc.periods import UNITS
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
     from aigc.jobs.budget import Standing
-    from aigc.jobs.job import Job, Deferral
-    from datetime import datetime
+    from aigc.jobs.job import Deferral, Job
 
 
 def ceilings_of(call: Call) -> list[schemas.Ceiling]:

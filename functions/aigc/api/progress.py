@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aigc.api.ceilings import described_deferral
 from aigc.api.call import ENDPOINTS
+from aigc.api.ceilings import described_deferral
 from aigc.api.errors import JOB_ERROR_STATUS, HttpError, failure
 from aigc.api.parameters import is_on
 from aigc.errors import CloudError

@@ -1,149 +1,129 @@
-"""Sweep: find what a crash, a lost answer or a lost event left behind, and move it on."""
+"""Recover: find what a crash, a lost answer or a lost event left behind, and move it on.
+
+Each public function is the work of one part of the sweep; `aigc.sweeping` has the table of all.
+"""
 
 from __future__ import annotations
 
 import functools
-import logging
-import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+import itertools
+from typing import TYPE_CHECKING
 
 from aigc.jobs.budget import balance
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import list_lane, remove_old_cuts
+from aigc.jobs.ledger.claims import OF_A_WEBHOOK
+from aigc.jobs.ledger.lanes import queue_marker
+from aigc.jobs.ledger.slots import OF_A_SLOT
 from aigc.jobs.results import remove_staged
 from aigc.jobs.settle import settle, store_staged
-from aigc.jobs.submission import START_S, submit_task
+from aigc.jobs.submission import submit_task
 from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
-from aigc.jobs.webhooks import deliver_due
+from aigc.jobs.webhooks import deliver_due, due_markers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger.lanes import LaneView
+    from aigc.jobs.ledger.lanes import LaneView, Marker
     from aigc.jobs.ledger.slots import SlotEntry
+    from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
+    from aigc.jobs.turns import Turn
 
-logger = logging.getLogger(__name__)
+QUEUE_PAGES = 100
+"""Pages of 1,000 markers that are read of one queue in a sweep: 1,000,000 take ten sweeps."""
 
-Item = TypeVar("Item")
-
-
-@dataclass(slots=True)
-class SweepReport:
-    """What one sweep found and did."""
-
-    slots: int = 0
-    """Slots that were taken."""
-    waiting: int = 0
-    """Jobs that wait for a slot."""
-    oldest_waiting_s: int = 0
-    """Seconds since the oldest of them was queued, for the last time."""
-    moved: int = 0
-    """Jobs that the sweep moved on."""
-    failed: int = 0
-    """Slots and steps that failed; the next sweep tries them again."""
-    forgotten: int = 0
-    """Jobs that ended a lease ago and whose claims were removed."""
-    webhooks: int = 0
-    """Tries to deliver a webhook."""
+PAGES = 10
+"""Pages of other keys that one sweep reads for one part."""
 
 
-def sweep(runtime: Runtime) -> SweepReport:
-    """Move on the job of each taken slot of each lane, then start waiting jobs.
+def recover_slots(turn: Turn) -> None:
+    """Move on the job of each taken slot of a lane, and free the slots of the dead.
 
-    A job that was sent holds a slot until it ends, so the slots name every job that a crash may
-    have left behind. The pump finds the jobs that wait.
+    A job that was sent holds a slot until its task ends, so the slots name every job that a crash
+    may have left behind.
     """
-    report = SweepReport()
-    for step in _steps(runtime, report):
-        if not runtime.has_time(START_S):
-            break
-        try:
-            step()
-        except Exception:
-            report.failed += 1
-            logger.exception("sweep_step_failed")
-    return report
+    runtime = turn.runtime
+    view = list_lane(turn.lane, runtime)
+    remove_old_cuts(turn.lane, view, runtime)
+    taken = {f"{number:04d}": number for number in view.slots}
+    turn.report.slots += len(taken)
+
+    def recover_slot(number: str) -> None:
+        turn.report.moved += _sweep_slot(view, taken[number], runtime)
+
+    turn.each(turn.in_turn(taken), recover_slot)
 
 
-def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]]:
-    """Yield the steps of a sweep; an error in one does not stop the others.
-
-    The order of lanes and slots is random. If the time of a sweep is too short, or one job kills
-    each sweep, the next sweep begins with others.
-    """
-    yield functools.partial(_balance, runtime, report)
-    for lane in _shuffled(runtime.settings.lanes):
-        yield functools.partial(_sweep_lane, lane, runtime, report)
-        yield functools.partial(pump, lane, runtime)
-    yield from _shuffled(
-        functools.partial(step, runtime, report)
-        for step in (_store_unstored, _deliver, _forget_claims)
-    )
+def start_waiting(turn: Turn) -> None:
+    """Start waiting jobs of a lane in its free slots."""
+    pump(turn.lane, turn.runtime)
+    turn.has_time()
 
 
-def _sweep_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
-    view = list_lane(lane, runtime)
-    remove_old_cuts(lane, view, runtime)
-    for number in _shuffled(view.slots):
-        if not runtime.has_time(START_S):
-            return
-        report.slots += 1
-        try:
-            report.moved += _sweep_slot(view, number, runtime)
-        except Exception:
-            report.failed += 1
-            logger.exception("slot_sweep_failed", extra={"lane": lane, "slot": number})
-    _sweep_queue(view, runtime, report)
-
-
-def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
-    """Count the jobs that wait, and cancel those whose `start_by` has passed."""
+def check_queue(turn: Turn) -> None:
+    """Count the jobs that wait in a lane, and cancel those whose `start_by` has passed."""
+    runtime, report = turn.runtime, turn.report
     oldest = runtime.now()
-    for marker in view.waiting():
-        report.waiting += 1
+
+    def check(marker: Marker) -> None:
+        nonlocal oldest
         oldest = min(oldest, marker.modified)
         if marker.start_by is not None and marker.start_by <= runtime.now():
             job = runtime.ledger.records.read(marker.job_id)
             report.moved += job is not None and expire(job, runtime) is not job
-        if not runtime.has_time(START_S):
-            break
+
+    list_queue = functools.partial(runtime.ledger.lanes.list_queue, turn.lane)
+    turn.each(map(queue_marker, turn.walk(list_queue, pages=QUEUE_PAGES)), check)
+    report.waiting += max(turn.progress.total, turn.progress.seen)
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
 
 
-def _balance(runtime: Runtime, report: SweepReport) -> None:
-    report.moved += balance(runtime)
+def balance_ceilings(turn: Turn) -> None:
+    """Settle what ended jobs have reserved of ceilings, and release jobs that wait for a share."""
+    turn.report.moved += balance(turn.runtime)
+    turn.has_time()
 
 
-def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in _shuffled(runtime.ledger.records.unstored_jobs()):
-        if not runtime.has_time(START_S):
-            return
-        job = runtime.ledger.records.read(job_id)
+def store_unstored(turn: Turn) -> None:
+    """Store the pictures of jobs that gave their slot back before they could be stored."""
+    runtime, records = turn.runtime, turn.runtime.ledger.records
+
+    def store(listed: Listed) -> None:
+        job_id = listed.key.rpartition("/")[2]
+        job = records.read(job_id)
         if job is None or job.has_ended:
-            runtime.ledger.records.forget_unstored(job_id)
+            records.forget_unstored(job_id)
         elif not job.is_owned(runtime.now()):
-            report.moved += settle(job, runtime).revision != job.revision
+            turn.report.moved += settle(job, runtime).revision != job.revision
+
+    turn.each(turn.walk(records.list_unstored, pages=PAGES), store)
 
 
-def _deliver(runtime: Runtime, report: SweepReport) -> None:
-    report.webhooks += deliver_due(runtime)
+def deliver_webhooks(turn: Turn) -> None:
+    """Make the tries of webhooks that are due."""
+    list_due = functools.partial(due_markers, turn.runtime)
+    turn.report.webhooks += deliver_due(turn.runtime, turn.walk(list_due, pages=PAGES))
 
 
-def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in _shuffled(runtime.ledger.claims.claimed_jobs()):
-        if not runtime.has_time(START_S):
-            return
-        try:
-            report.forgotten += _forget(job_id, runtime)
-        except Exception:  # the claims of other jobs are removed all the same
-            report.failed += 1
-            logger.exception("claims_not_forgotten", extra={"job": job_id})
+def forget_claims(turn: Turn) -> None:
+    """Count the jobs that are over, and remove their claims and staged pictures.
+
+    Claims on slots and webhooks are removed once no invocation can contend for them.
+    """
+    claims = turn.runtime.ledger.claims
+    keys = turn.walk(claims.list_claims, pages=PAGES)
+    names = (name for name, _ in itertools.groupby(listed.key.split("/")[1] for listed in keys))
+
+    def forget(name: str) -> None:
+        if name.startswith((OF_A_SLOT, OF_A_WEBHOOK)):
+            claims.forget_expired(name)
+        else:
+            turn.report.forgotten += _forget(name, turn.runtime)
+
+    turn.each(names, forget)
 
 
 def _forget(job_id: str, runtime: Runtime) -> bool:
@@ -236,9 +216,3 @@ def _give_up(job: Job, runtime: Runtime) -> Job:
         ),
     )
     return fail(claimed, error, runtime)
-
-
-def _shuffled(items: Iterable[Item]) -> list[Item]:
-    shuffled = list(items)
-    random.shuffle(shuffled)
-    return shuffled

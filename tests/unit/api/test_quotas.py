@@ -15,10 +15,10 @@ from aigc.api.quotas import Allowance
 from aigc.errors import AmbiguousError
 from aigc.jobs.ledger import Ledger
 from aigc.jobs.ledger.lease import Lease
-from aigc.jobs.recover import sweep
 from aigc.jobs.runtime import Memory
 from aigc.periods import DAY, MINUTE, MONTH
 from aigc.prices import Prices
+from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, InMemoryStore, ManualClock, StoreFault
 from tests.unit.api.test_keys import IMAGE, SUBMIT, another_instance, put_key, with_key
 

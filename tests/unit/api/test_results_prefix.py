@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import upload
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import refresh
+from aigc.sweeping import sweep
 from aigc.triggers.cos import CosEvent
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields

@@ -11,14 +11,14 @@ import pytest
 
 from aigc.errors import AmbiguousError
 from aigc.jobs.accept import Order, accept
-from aigc.jobs.budget import newest_book
+from aigc.jobs.budget import newest_book, reserve
 from aigc.jobs.cancel import cancel
 from aigc.jobs.job import Source
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.runtime import Memory
 from aigc.jobs.settle import refresh
 from aigc.prices import Prices
+from aigc.sweeping import sweep
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, StoreFault, World, an_id, an_output_location, build_world
 
@@ -390,8 +390,6 @@ def test_a_share_is_reserved_in_eight_round_trips() -> None:
     world.store.round_trips.count = 0
     runtime = dataclasses.replace(instance, parallel=world.store.round_trips.parallel).runtime()
     job = uploaded(limited())
-    from aigc.jobs.budget import reserve
-
     newest_book(runtime)
     before = world.store.round_trips.count
     assert reserve(job, runtime) is None

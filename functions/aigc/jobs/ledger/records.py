@@ -16,8 +16,7 @@ write may be late. No invocation writes a newer revision until then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
@@ -28,6 +27,7 @@ from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.ports import PAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from aigc.jobs.ledger.lease import Lease
@@ -38,8 +38,7 @@ _LAST_MS = 10**13
 """More milliseconds than any date has: times subtracted from it sort the newest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(NamedTuple):
     """A job, as its entry in the index names it."""
 
     key: str
@@ -126,9 +125,9 @@ class Records:
         """Note that a job without a slot has pictures that are still to be stored."""
         write_note(self._store, _unstored_key(job.id))
 
-    def unstored_jobs(self) -> list[str]:
-        """List the jobs whose pictures are still to be stored."""
-        return [listed.key.rsplit("/", 1)[1] for listed in self._store.list("unstored/")]
+    def list_unstored(self, behind: str = "") -> Sequence[Listed]:
+        """List a page of the notes of such jobs; the last part of a key is the job's id."""
+        return self._store.list("unstored/", behind)
 
     def forget_unstored(self, job_id: str) -> None:
         """Remove the note that a job's pictures are still to be stored."""

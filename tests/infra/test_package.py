@@ -285,6 +285,16 @@ def test_wrong_rules_make_no_zip(target: Target, tmp_path: Path) -> None:
     assert not (tmp_path / "dist").exists()
 
 
+def test_zip_says_whether_there_are_ceilings(built: Path, target: Target, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[ceiling]]\nscope = "stack"\nperiod = "day"\nimages = 5\n')
+
+    limited = build_package(tmp_path / "dist", target, prices=prices)
+
+    assert "has-ceilings" not in zipfile.ZipFile(built).namelist()
+    assert "has-ceilings" in zipfile.ZipFile(limited).namelist()
+
+
 def test_zip_is_built_from_the_locked_versions() -> None:
     whole = _pins(ROOT / "requirements.lock")
 

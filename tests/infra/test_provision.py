@@ -180,7 +180,7 @@ def test_alarms_are_bound_to_the_functions(equipped: Provisioned) -> None:
 
     assert policy["NoticeIds"] == [notices[0]["Id"]]
     assert bound["Total"] == 3
-    assert equipped.call("cls", "DescribeAlarms")["TotalCount"] == 6
+    assert equipped.call("cls", "DescribeAlarms")["TotalCount"] == 7
 
 
 def test_reservation_and_retries_are_set(equipped: Provisioned) -> None:

@@ -120,6 +120,8 @@ def reserve(job: Job, runtime: Runtime) -> Deferral | None:
         if _append(granted, runtime):
             _report_thresholds(book, granted, needed)
             return None
+        if not runtime.has_time(START_S):
+            break
     raise AmbiguousError("reserve a share of a ceiling: others change the book")
 
 
@@ -226,7 +228,9 @@ def _release(room: str, runtime: Runtime) -> int:
     planned = newest_book(runtime) if runtime.ceilings() else None
     moved = 0
     for marker in runtime.ledger.lanes.held(room):
-        job = _held_job(marker, runtime) if runtime.has_time(START_S) else None
+        if not runtime.has_time(START_S):
+            break
+        job = _held_job(marker, runtime)
         if job is None or expire(job, runtime) is not job:
             continue
         needed = demands(job, runtime)

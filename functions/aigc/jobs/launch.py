@@ -118,11 +118,12 @@ def _launch_within_ceilings(job: Job, runtime: Runtime) -> Job:
     deferral = _none_on_error(lambda: refusal(job, runtime))()
     if deferral is not None:
         job = born_deferred(job, deferral, runtime)
-        report_deferral(job)
     runtime.ledger.records.announce(job)
     written = runtime.ledger.records.write_new(job)
     if deferral is None:
         pump(job.lane, runtime, fresh=written)
+    else:
+        report_deferral(written)
     return written
 
 

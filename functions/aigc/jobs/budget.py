@@ -21,8 +21,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote
 
 from aigc.errors import AmbiguousError, BadRecordError
@@ -52,15 +51,13 @@ NEARLY = 0.8
 """The share of a ceiling from which on it is reported as nearly reached."""
 
 
-@dataclass(slots=True)
 class KnownBook:
     """The newest book that an instance has read."""
 
     book: Book | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a job needs of one ceiling."""
 
     ceiling: Ceiling
@@ -69,8 +66,7 @@ class Demand:
     """Images, or units of money; None if its price is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How much of a ceiling is taken, in images or in units of money."""
 
     ceiling: Ceiling

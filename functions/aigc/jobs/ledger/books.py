@@ -142,8 +142,11 @@ class Books:
 
     def _from_head(self, month: str) -> Book:
         head = self._store.get(_head(month))
-        book = self._read(month, int(head)) if head else None
-        return self._walk(Book(month=month) if book is None else book)
+        last = int(head) - 1 if head else 0
+        book = self._walk(Book(month=month, revision=last))
+        if last and book.revision == last:  # nothing is known of that revision but its number
+            raise AmbiguousError(f"read the book of {month}: its head names no revision")
+        return book
 
     def _walk(self, book: Book) -> Book:
         """Read the revisions after a book, and return the last of them."""

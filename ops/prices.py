@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aigc.ceilings import RULE
-from aigc.prices import Prices, PricesError, model_of, suggestion
+from aigc.periods import UNITS
+from aigc.prices import Prices, PricesError, asked_pictures, model_of, suggestion
 from aigc.tasks.catalogue import catalogue
 from aigc.tasks.vod_scene_image import SCENES
 from ops import options
@@ -77,12 +78,23 @@ def check_ceilings(rules: Rules, prices: Prices) -> None:
     for rule in rules.rule:
         task = _sample_task(rule)
         model, version = model_of(task)
-        for ceiling in prices.ceiling:
-            is_counted = ceiling.applies("upload", rule.name, model, version)
-            if is_counted and ceiling.money and prices.estimate(rule.kind, task, 1) is None:
+        counted = [
+            ceiling
+            for ceiling in prices.ceiling
+            if ceiling.applies("upload", rule.name, model, version)
+        ]
+        images = asked_pictures(task)
+        cost = prices.estimate(rule.kind, task, images)
+        for ceiling in counted:
+            if ceiling.money is not None and cost is None:
                 raise PricesError(
                     f"ceiling {ceiling.name}: is in money, and the price of rule {rule.name} is"
                     f" unknown; allowed: {suggestion(rule.kind, task)}"
+                )
+            if (images if ceiling.money is None else (cost or 0) * UNITS) > ceiling.limit:
+                raise PricesError(
+                    f"ceiling {ceiling.name}: one upload of rule {rule.name} needs more than all"
+                    f" of it: {images if ceiling.money is None else cost}"
                 )
 
 

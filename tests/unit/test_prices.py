@@ -303,6 +303,11 @@ def test_rules_whose_tasks_have_prices_may_have_ceilings(entry: dict[str, Any]) 
     check_ceilings(RULES, ceilings({"period": "day", **entry}))
 
 
+def test_a_ceiling_below_what_one_upload_needs_is_refused() -> None:
+    with pytest.raises(PricesError, match="one upload of rule anime needs more than all"):
+        check_ceilings(RULES, ceilings({"scope": "rule:anime", "period": "day", "money": "0.2"}))
+
+
 def test_a_ceiling_of_a_rule_that_does_not_exist_is_refused() -> None:
     with pytest.raises(PricesError, match="there is no such rule; allowed: anime, sketch"):
         check_ceilings(RULES, ceilings({"scope": "rule:ink", "period": "day", "images": 1}))

@@ -220,12 +220,18 @@ def _used_images(job: Job, run: int, asked: int) -> int:
 
 
 def _release(room: str, runtime: Runtime) -> int:
-    """Put jobs of a room back into their lanes, in order, until one does not fit."""
+    """Put jobs of a room back into their lanes, in order, until one does not fit.
+
+    A job that needs more than a whole ceiling does not hold up those behind it. Behind the job that
+    does not fit, only jobs are read whose latest start has passed.
+    """
     planned = newest_book(runtime) if runtime.ceilings() else None
-    moved = 0
+    moved, is_full = 0, False
     for marker in runtime.ledger.lanes.held(room):
         if not runtime.has_time(START_S):
             break
+        if is_full and (marker.start_by is None or runtime.now() < marker.start_by):
+            continue
         job = _held_job(marker, runtime)
         if job is None or expire(job, runtime) is not job:
             continue
@@ -235,10 +241,10 @@ def _release(room: str, runtime: Runtime) -> int:
             moved += _requeue(job, runtime)
             if planned and needed:
                 planned = _with_grant(planned, job, needed, runtime)
-        elif _room(deferral, job, runtime) == room:
-            break
-        else:
+        elif _room(deferral, job, runtime) != room:
             defer(job, deferral, runtime)
+        elif not any((demand.amount or 0) > demand.ceiling.limit for demand in needed):
+            is_full = True
     return moved
 
 

@@ -175,6 +175,21 @@ def test_a_raised_ceiling_takes_what_waits() -> None:
     assert states(world, jobs) == ["running"] * 3
 
 
+def test_a_job_that_needs_more_than_the_ceiling_does_not_hold_up_the_others() -> None:
+    world = limited(ceiling(images=2))
+    large = uploaded(world, output_config={"output_image_count": 3})
+    small = [uploaded(world) for _ in range(3)]
+    finish_all(world)
+    world.clock.pass_time(DAY_S)
+    sweep_a_while(world)
+    finish_all(world)
+    assert states(world, [large, *small]) == ["over_budget"] + ["succeeded"] * 3
+
+    limit(world, ceiling(images=4))
+    sweep_a_while(world)
+    assert states(world, [large]) == ["running"]
+
+
 def test_a_month_has_its_money_and_the_next_one_too() -> None:
     world = limited(ceiling("stack", "month", money="0.60"))
     jobs = [called(world) for _ in range(3)]
@@ -295,13 +310,14 @@ def test_a_job_that_waits_for_a_share_can_be_cancelled() -> None:
 def test_a_job_that_waits_for_a_share_beyond_its_latest_start_is_cancelled() -> None:
     world = limited(ceiling(images=1))
     uploaded(world)
-    over = uploaded(world, start_by=START + timedelta(hours=1))
+    first = uploaded(world)
+    late = uploaded(world, start_by=START + timedelta(hours=1))
 
     world.clock.pass_time(3601)
     sweep_a_while(world)
 
-    assert states(world, [over]) == ["cancelled"]
-    assert world.ledger_keys("held/") == []
+    assert states(world, [first, late]) == ["over_budget", "cancelled"]
+    assert world.ledger_keys("held/") == [read(world, first).marker]
 
 
 def test_a_job_that_still_waits_the_next_day_counts_then() -> None:

@@ -142,7 +142,7 @@ class Lanes:
     def held(self, reason: str) -> Iterator[Marker]:
         """Yield the markers of the jobs that wait for one thing outside their lanes, in order."""
         prefix, after = f"{HELD}{reason}/", ""
-        while page := self._store.list(prefix, after, HEAD):
+        while page := self._store.list(prefix, after, PAGE):
             yield from map(queue_marker, page)
             after = page[-1].key
 

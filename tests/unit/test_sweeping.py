@@ -15,7 +15,7 @@ from aigc.sweeping import PARTS, sweep
 from tests.fakes import LEASE_S, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted
 
-TURNS = 3 * 3 + 3
+TURNS = 3 * 3 + 4
 """Three parts for each of three lanes, and three others."""
 
 

@@ -222,30 +222,43 @@ def _used_images(job: Job, run: int, asked: int) -> int:
 def _release(room: str, runtime: Runtime) -> int:
     """Put jobs of a room back into their lanes, in order, until one does not fit.
 
-    A job that needs more than a whole ceiling does not hold up those behind it. Behind the job that
-    does not fit, only jobs are read whose latest start has passed.
+    A job that needs more than a whole ceiling does not hold up those behind it.
     """
+    _cancel_late(room, runtime)
     planned = newest_book(runtime) if runtime.ceilings() else None
-    moved, is_full = 0, False
-    for marker in runtime.ledger.lanes.held(room):
-        if not runtime.has_time(START_S):
-            break
-        if is_full and (marker.start_by is None or runtime.now() < marker.start_by):
-            continue
-        job = _held_job(marker, runtime)
-        if job is None or expire(job, runtime) is not job:
-            continue
+    moved = 0
+    for job in _held_jobs(room, runtime):
         needed = demands(job, runtime)
         deferral = _refusal(planned, job, needed, runtime) if planned and needed else None
         if deferral is None:
             moved += _requeue(job, runtime)
-            if planned and needed:
-                planned = _with_grant(planned, job, needed, runtime)
+            planned = planned and _with_grant(planned, job, needed, runtime)
         elif _room(deferral, job, runtime) != room:
             defer(job, deferral, runtime)
         elif not any((demand.amount or 0) > demand.ceiling.limit for demand in needed):
-            is_full = True
+            break
     return moved
+
+
+def _cancel_late(room: str, runtime: Runtime) -> None:
+    """Cancel the jobs of a room whose latest start has passed; the others are not read."""
+    for marker in runtime.ledger.lanes.held(room):
+        if not runtime.has_time(START_S):
+            return
+        if marker.start_by is not None and marker.start_by <= runtime.now():
+            job = _held_job(marker, runtime)
+            if job is not None:
+                expire(job, runtime)
+
+
+def _held_jobs(room: str, runtime: Runtime) -> Iterator[Job]:
+    """Yield the jobs of a room in order, as long as there is time."""
+    for marker in runtime.ledger.lanes.held(room):
+        if not runtime.has_time(START_S):
+            return
+        job = _held_job(marker, runtime)
+        if job is not None:
+            yield job
 
 
 def _held_job(marker: Marker, runtime: Runtime) -> Job | None:

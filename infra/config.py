@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic.alias_generators import to_camel
 
 from aigc.places import LONGEST_RESULTS_PREFIX
+from aigc.settings import OVERDUE_AFTER_S
 from aigc.signing import secret_bytes
 from infra.schedule import check_schedule
 
@@ -114,6 +115,10 @@ class StackConfig(BaseModel):
     alarm_receivers: tuple[int, ...] = Field((), description="a list of UIDs of CAM users")
     retry_base: float = Field(15, gt=0, description="seconds, more than 0")
     unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
+    overdue_after: dict[str, float] = Field(
+        dict.fromkeys(KINDS, float(OVERDUE_AFTER_S)),
+        description=f"an object of {', '.join(KINDS)} and seconds, more than 0",
+    )
     poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
     labels: Literal["none", "metadata", "visible"] = Field(
         "metadata", description="none, metadata or visible"
@@ -189,7 +194,7 @@ class StackConfig(BaseModel):
 
     @field_validator(
         *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers", "input_buckets"),
-        *("webhook_secrets", "webhook_networks"),
+        *("overdue_after", "webhook_secrets", "webhook_networks"),
         mode="before",
     )
     @classmethod
@@ -223,6 +228,13 @@ class StackConfig(BaseModel):
         if lanes.keys() - set(KINDS) or any(limit < 1 for limit in lanes.values()):
             raise ValueError("not such lanes")
         return {**cls.model_fields["lanes"].default, **lanes}
+
+    @field_validator("overdue_after")
+    @classmethod
+    def _are_seconds(cls, seconds: dict[str, float]) -> dict[str, float]:
+        if seconds.keys() - set(KINDS) or not all(value > 0 for value in seconds.values()):
+            raise ValueError("not such seconds")
+        return {**cls.model_fields["overdue_after"].default, **seconds}
 
     @field_validator("sweep_schedule")
     @classmethod

@@ -29,7 +29,8 @@ PARTS = (
     ),
     Part(
         name="slots",
-        does="moves on the job of each taken slot; frees the slots of the dead",
+        does="moves on the job of each taken slot; frees the slots of the dead; repeats the refused"
+        " query of a paused lane",
         bound="the slots of a lane",
         work=recover.recover_slots,
         each_lane=True,
@@ -43,7 +44,8 @@ PARTS = (
     ),
     Part(
         name="unstored",
-        does="stores the pictures of jobs that gave their slot back before",
+        does="follows overdue tasks, and stores the pictures of jobs that gave their slot back"
+        " before",
         bound=f"{recover.PAGES} pages of 1,000 jobs",
         work=recover.store_unstored,
     ),

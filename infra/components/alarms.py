@@ -54,6 +54,9 @@ LOG_ALARMS = {
     "budget": LogAlarm(
         "event:ceiling_nearly_reached OR event:ceiling_reached OR event:job_deferred", minutes=15
     ),
+    # The account is refused: jobs wait until somebody repairs it. Each probe logs it again.
+    "account": LogAlarm("event:lane_paused", minutes=20),
+    "overdue": LogAlarm("event:task_overdue", minutes=15),
     # SCF drops an event after its last retry, without any other notice. A function that is killed
     # logs nothing, so these are the platform's own entries, one at the end of each invocation.
     "dropped": LogAlarm(

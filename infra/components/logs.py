@@ -28,6 +28,7 @@ TEXTS = (
         "host",
         "tool",
     ),
+    *("action", "since", "vendor_request"),
     *("part", "item", "parts", "unfinished"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/60336).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
@@ -46,7 +47,7 @@ NUMBERS = (
         "turns",
         "turns_missed",
     ),
-    *("accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
+    *("refusals", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_RetryNum", "SCF_Duration", "SCF_MemUsage"),
 )
 TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"

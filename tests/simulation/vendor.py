@@ -56,6 +56,8 @@ class Vendor(FakeVendor):
     def __init__(self, results: InMemoryStore, clock: ManualClock) -> None:
         super().__init__(results)
         self._clock = clock
+        self.written_at: dict[str, datetime] = {}
+        """When the pictures of an MPS task appeared."""
 
     def task(self, task_id: str) -> VendorTask:
         for task in self.tasks:
@@ -71,11 +73,13 @@ class Vendor(FakeVendor):
         """Write the picture of an MPS task; it may appear after the task's state changed."""
         store = task.params.get("StoreCosParam")
         if store:
+            self.written_at[task.id] = self._clock.now()
             self.results.put(f"{store['CosBucketPath'].lstrip('/')}{task.id}.png", PICTURE)
 
     def state(self) -> tuple[object, ...]:
         """Return everything that the vendor knows, whatever the order in which tasks came."""
-        return tuple(sorted((task.id, task.state, task.err_code_ext) for task in self.tasks))
+        tasks = sorted((task.id, task.state, task.err_code_ext) for task in self.tasks)
+        return (*tasks, *self.refused.items(), *sorted(self.refusals.items()))
 
     def _create(self, call: ApiCall) -> dict[str, Any]:
         session_id = call.params.get("SessionId", "")

@@ -16,6 +16,7 @@ from aigc.jobs.lanes import list_lane, remove_old_cuts
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ledger.lanes import queue_marker
 from aigc.jobs.ledger.slots import OF_A_SLOT
+from aigc.jobs.pauses import begin_probe, blocks, is_probe, probe_query
 from aigc.jobs.results import remove_staged
 from aigc.jobs.settle import settle, store_staged
 from aigc.jobs.submission import submit_task
@@ -37,6 +38,9 @@ QUEUE_PAGES = 100
 PAGES = 10
 """Pages of other keys that one sweep reads for one part."""
 
+SESSION_KNOWN_S = 60 * 3600
+"""How long a call is repeated under its session: VOD knows a session for three days."""
+
 
 def recover_slots(turn: Turn) -> None:
     """Move on the job of each taken slot of a lane, and free the slots of the dead.
@@ -47,6 +51,7 @@ def recover_slots(turn: Turn) -> None:
     runtime = turn.runtime
     view = list_lane(turn.lane, runtime)
     remove_old_cuts(turn.lane, view, runtime)
+    probe_query(view, runtime)
     taken = {f"{number:04d}": number for number in view.slots}
     turn.count("slots", len(taken))
 
@@ -171,15 +176,33 @@ def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) 
 
 def _recover(job: Job, runtime: Runtime) -> Job:
     """Move on a job whose owner died, or stopped, before it knew the outcome of the call."""
-    if not runtime.kind_of(job).deduplicates:
-        stored = store_staged(job, runtime)
-        if stored.revision != job.revision:
-            return stored
-    if _is_hopeless(job, runtime):
+    if runtime.kind_of(job).deduplicates:
+        return _recover_session(job, runtime)
+    stored = store_staged(job, runtime)
+    if stored.revision == job.revision and _is_hopeless(job, runtime):
         return _give_up(job, runtime)
-    if not runtime.kind_of(job).deduplicates:
+    return stored
+
+
+def _recover_session(job: Job, runtime: Runtime) -> Job:
+    """Repeat the call of a job; give it up if the vendor's answer explains nothing for too long.
+
+    While the account is refused, nothing can be learned, and the job is not given up as long as
+    the vendor knows its session.
+    """
+    is_forgotten = has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
+    if is_forgotten or job.deaths >= MAX_DEATHS:
+        return _give_up(job, runtime)
+    pause = runtime.ledger.pauses.read(job.lane)
+    if blocks(pause, runtime):
         return job
-    return _submit_again(job, runtime)
+    begin_probe(job.lane, pause, runtime)
+    again = _submit_again(job, runtime)
+    is_explained = again.state != "submitting" or again.revision == job.revision
+    if is_explained or not _is_hopeless(again, runtime):
+        return again
+    is_refused = is_probe(runtime.ledger.pauses.read(job.lane))
+    return again if is_refused else _give_up(again, runtime)
 
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:

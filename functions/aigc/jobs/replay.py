@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aigc.jobs.dispatch import pump
 from aigc.jobs.ledger.lanes import marker_key
-from aigc.jobs.transitions import PERMANENT_ERRORS
+from aigc.jobs.transitions import is_permanent
 from aigc.jobs.usage import tally
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def replay(job_id: str, runtime: Runtime) -> Replay | None:
     if job.state != "failed" or job.error is None:
         runtime.ledger.records.exhume(job_id)
         return Replay(job, "not_failed")
-    if job.error.type in PERMANENT_ERRORS:
+    if is_permanent(job.error):
         return Replay(job, "permanent_error")
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:

@@ -6,10 +6,12 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from aigc.errors import BadPictureError, CloudError, RefusedError
+from aigc.errors import AccountError, BadPictureError, CloudError, RefusedError
 from aigc.jobs.buckets import staging_path
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, JobError
+from aigc.jobs.lanes import slow_down
+from aigc.jobs.pauses import query_answered, refuse_query
 from aigc.jobs.results import remove_staged, store_pictures
 from aigc.jobs.runtime import QueryPacer
 from aigc.jobs.transitions import (
@@ -111,7 +113,7 @@ def settle(job: Job, runtime: Runtime) -> Job:
         return job
     observed = _observe(job, runtime)
     if observed is None or observed.state in {"waiting", "running"}:
-        return _fail_if_late(job, runtime)
+        return _without_end(job, runtime)
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -156,20 +158,68 @@ def _may_be_done(job: Job, runtime: Runtime) -> bool:
 
 
 def _observe(job: Job, runtime: Runtime) -> UpstreamTask | None:
-    """Query the task; None if the vendor refuses, for example because it forgot the task."""
+    """Query the task; None if the vendor does not say how it is.
+
+    Without an answer the error is raised, unless the task is overdue: then the slot must not wait
+    for an answer.
+    """
     kind = runtime.kind_of(job)
     call = kind.describe(job.attempt.task_id, runtime.settings.sub_app_id)
     try:
-        return kind.observe(job.attempt.task_id, runtime.upstream.call(call))
+        response = runtime.upstream.call(call)
+    except AccountError as error:
+        refuse_query(job.lane, error, call, runtime)
     except RefusedError as error:
         logger.warning("query_refused", extra={"job": job.id, "code": error.code})
-        return None
+    except CloudError as error:
+        if not _is_overdue(job, runtime):
+            raise
+        logger.warning("query_failed", extra={"job": job.id, "code": error.code})
+    else:
+        query_answered(job, runtime)
+        return kind.observe(job.attempt.task_id, response)
+    return None
 
 
-def _fail_if_late(job: Job, runtime: Runtime) -> Job:
-    """Fail a job whose task has not ended while the vendor knew it: its lane must go on."""
-    if not has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
+def _without_end(job: Job, runtime: Runtime) -> Job:
+    """Watch the time of a task that has not ended, or of which nothing is known."""
+    if has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
+        return _fail_late(job, runtime)
+    if job.attempt.slot is not None and _is_overdue(job, runtime):
+        return _outrun(job, runtime)
+    return job
+
+
+def _is_overdue(job: Job, runtime: Runtime) -> bool:
+    """Whether a running job was last written, when the vendor had its task, too long ago."""
+    return has_passed(runtime.settings.overdue_after(job.kind), job.updated_at, runtime)
+
+
+def _outrun(job: Job, runtime: Runtime) -> Job:
+    """Release the slot of an overdue task, which is followed by a note from then on.
+
+    The note is written first, so that something leads to the job at any time. The lane is slowed
+    down for a while: at the vendor the task may still count.
+    """
+    claimed = runtime.ledger.claims.claim(job)
+    if claimed is None:
         return job
+    slot = claimed.attempt.slot
+    runtime.ledger.records.note_unstored(claimed)
+    slow_down(claimed.lane, runtime)
+    is_released = slot is None or runtime.ledger.slots.release(claimed.lane, slot, claimed.id)
+    overdue = runtime.ledger.records.write(
+        claimed.outrun(runtime.now(), is_slot_released=is_released)
+    )
+    logger.error(
+        "task_overdue",
+        extra={"job": job.id, "kind": job.kind, "task_id": job.attempt.task_id},
+    )
+    return after_settle(overdue, runtime, slot if is_released else None)
+
+
+def _fail_late(job: Job, runtime: Runtime) -> Job:
+    """Fail a job whose task has not ended while the vendor knew it."""
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job

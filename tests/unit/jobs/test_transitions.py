@@ -44,9 +44,11 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     "defer": (lambda job: job.defer(DEFERRAL, "held/a"), {"queued": "queued"}),
     "requeue": (lambda job: job.requeue("marker-2"), {"queued": "queued"}),
     "withdraw": (lambda job: job.withdraw(), {"submitting": "queued"}),
+    "hold": (lambda job: job.hold("marker-2", refusals=1), {"submitting": "queued"}),
     "submit_again": (lambda job: job.submit_again(LATER), {"submitting": "submitting"}),
     "mark_ambiguous": (lambda job: job.mark_ambiguous(), {"submitting": "submitting"}),
     "run": (lambda job: job.run("task-1"), {"submitting": "running"}),
+    "outrun": (lambda job: job.outrun(NOW, is_slot_released=True), {"running": "running"}),
     "finish_attempt": (
         lambda job: job.finish_attempt(NOW),
         {"submitting": "submitting", "running": "running"},
@@ -210,10 +212,11 @@ def modules_that_name(name: str) -> set[str]:
 def test_only_the_records_themselves_make_changed_copies() -> None:
     assert modules_that_name("model_copy") == {"aigc/wire.py"}
     in_jobs = {name for name in modules_that_name("with_fields") if name.startswith("aigc/jobs/")}
-    # a job, a book, a delivery, the state of a sweep
+    # a job, a book, a pause, the state of a sweep, a delivery
     assert in_jobs == {
         "aigc/jobs/job.py",
         "aigc/jobs/ledger/books.py",
+        "aigc/jobs/ledger/pause.py",
         "aigc/jobs/turns.py",
         "aigc/jobs/webhooks.py",
     }

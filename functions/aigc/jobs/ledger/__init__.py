@@ -8,6 +8,7 @@
 | `dead/jobs/<id>.json` | a job that failed through no fault of its caller | `records` |
 | `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits in the queue | `lanes` |
 | `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer slots for a while | `lanes` |
+| `lanes/<lane>/pause` | the vendor refuses the lane's calls: no jobs are started | `pauses` |
 | `lanes/<lane>/slots/<n>/…` | a slot that is held or contended for | `slots` |
 | `creations/<id>/<g>/…` | a contest on the creation of the job | `claims` |
 | `claims/<id>/<revision>/<g>/…` | a contest on writing the next revision | `claims` |
@@ -29,6 +30,7 @@ from aigc.jobs.ledger.claims import Claims
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lanes import Lanes
 from aigc.jobs.ledger.notes import write_note
+from aigc.jobs.ledger.pauses import Pauses
 from aigc.jobs.ledger.records import Records
 from aigc.jobs.ledger.slots import Slots
 from aigc.jobs.ports import one_after_another
@@ -52,6 +54,7 @@ class Ledger:
         contest = self._contest = Contest(bucket, lease, parallel)
         self.records = Records(bucket, lease, parallel)
         self.lanes = Lanes(bucket, lease.clock)
+        self.pauses = Pauses(bucket)
         self.slots = Slots(bucket, contest, parallel)
         self.claims = Claims(bucket, lease, contest, self.records, self.slots)
 

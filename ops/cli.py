@@ -30,6 +30,7 @@ COMMANDS = {
     "login": "Keep a deployment's endpoint and API key.",
     "keys": "Make, list and revoke API keys with limits.",
     "jobs": "List, show, follow and cancel jobs.",
+    "usage": "Show what is spent, reserved and left of each ceiling.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",

@@ -17,6 +17,7 @@ from aigc.sweeping import sweep
 from infra.components.alarms import LOG_ALARMS
 from tests.cls_query import is_raised
 from tests.fakes import World, build_world
+from tests.unit.jobs.test_budget import called, ceiling, limit
 from tests.unit.jobs.test_life_of_a_job import accepted
 
 if TYPE_CHECKING:
@@ -84,6 +85,12 @@ def overdue(world: World) -> None:
     refresh(job.id, world.runtime())
 
 
+def budget(world: World) -> None:
+    limit(world, ceiling("stack", images=1))
+    called(world)
+    called(world)
+
+
 def errors(_: World) -> None:
     with pytest.raises(BadEventError):
         sweep_function.main_handler({"Type": "Something else"}, CONTEXT)
@@ -96,6 +103,7 @@ def one_sweep(world: World) -> None:
 CAUSES: dict[str, Callable[[World], None]] = {
     "account": account,
     "overdue": overdue,
+    "budget": budget,
     "errors": errors,
     "throttled": throttled,
     "waiting-too-long": waiting_too_long,

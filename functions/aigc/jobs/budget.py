@@ -372,7 +372,9 @@ def _report_thresholds(before: Book, after: Book, needed: tuple[Demand, ...]) ->
     """Log each ceiling of which this change has used 80 % or all."""
     for demand in needed:
         limit = demand.ceiling.limit
-        shares = [book.total(demand.account) / limit for book in (before, after)]
-        for share, event in ((NEARLY, "ceiling_nearly_reached"), (1.0, "ceiling_reached")):
-            if shares[0] < share <= shares[1]:
-                logger.warning(event, extra={"ceiling": demand.ceiling.name, "limit": limit})
+        share_before, share = (book.total(demand.account) / limit for book in (before, after))
+        fields = {"ceiling": demand.ceiling.name, "limit": limit}
+        if share_before < NEARLY <= share:
+            logger.warning("ceiling_nearly_reached", extra=fields)
+        if share_before < 1 <= share:
+            logger.warning("ceiling_reached", extra=fields)

@@ -21,6 +21,7 @@ from aigc.api.openapi.schema_text import (
 )
 from aigc.tasks.kind import Task
 from aigc.tasks.kinds import KINDS
+from ops import log_events
 from ops.verify.pages import assumptions, consequences, with_table
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def _schema_type(schema: Json) -> str:
 PAGES: dict[str, Callable[[str], str]] = {
     "tasks.md": rewritten,
     "localcloud.md": lambda page: with_table(page, assumptions()),
+    "operations.md": lambda page: with_table(page, log_events.table(), "events"),
     "deploy.md": lambda page: with_table(page, consequences()),
 }
 """Page → the function that returns it with its tables generated."""

@@ -53,9 +53,9 @@ def consequences() -> str:
     return f"| check | used by | if it fails | last report |\n|---|---|---|---|\n{rows}"
 
 
-def with_table(page: str, table: str) -> str:
-    """Return a page with the part between its marks replaced."""
-    start, end = "<!-- checks -->\n", "<!-- end of checks -->"
+def with_table(page: str, table: str, name: str = "checks") -> str:
+    """Return a page with the part between the marks of this name replaced."""
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     return pattern.sub(lambda _: f"{start}{table.rstrip()}\n{end}", page)
 

@@ -18,8 +18,9 @@ from aigc.sweeping import PARTS
 from aigc.tasks.catalogue import OneOf, catalogue
 from aigc.tasks.vod_scene_image import SCENES, SceneInfo
 from aigc.uploads.rules import Rule
-from ops import reference
+from ops import log_events, reference
 from ops.cli import COMMANDS
+from ops.doctor.examinations import EXAMINATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,12 @@ def rows(page: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `([^`]+)` (\|.*\|)$", page, re.MULTILINE))
 
 
+def first_cells(page: str) -> list[str]:
+    """List all code in the first cells of tables."""
+    cell_texts = re.findall(r"^\| (`[^|]*`) \|", page, re.MULTILINE)
+    return [name for text in cell_texts for name in re.findall(r"`([^`]+)`", text)]
+
+
 def cells(*texts: str) -> str:
     """Write a table's row."""
     return "|".join(["", *(f" {text} " if text else " " for text in texts), ""])
@@ -71,6 +78,24 @@ def test_generated_tables_are_up_to_date(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
 
     assert reference.PAGES[page](text) == text, "write them: python -m ops.reference"
+
+
+def test_every_log_event_is_explained() -> None:
+    assert log_events.EVENTS.keys() == log_events.logged().keys()
+
+
+def test_every_alarm_has_advice() -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    deploy = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    advised = first_cells(section(operations, "## What to do when an alarm is raised"))
+
+    assert set(advised) == {name.strip("`") for name in rows(section(deploy, "### Alarms"))}
+
+
+def test_every_examination_of_the_doctor_is_described() -> None:
+    page = section((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), "## Is all well?")
+
+    assert first_cells(page) == [examination.name for examination in EXAMINATIONS]
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -212,7 +237,7 @@ def test_commands_that_a_page_names_exist(page: Path) -> None:
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
     made = set(" ".join(re.findall(r"(?:^|`)make ([a-z -]+)", text, re.MULTILINE)).split())
-    called = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?aigc ([a-z-]+)", text, re.MULTILINE))
+    called = set(re.findall(r"(?:^|`)(?:\.venv/bin/)?aigc ([a-z][a-z-]*)", text, re.MULTILINE))
 
     assert made <= set(targets)
     assert called <= COMMANDS.keys()

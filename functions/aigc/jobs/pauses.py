@@ -220,16 +220,14 @@ def _write(lane: str, pause: Pause, runtime: Runtime) -> None:
 
 
 def _log(lane: str, pause: Pause) -> None:
-    report, event = logger.error, "lane_paused"
-    if not pause.is_active:
-        report, event = logger.warning, "call_refused_unclearly"
-    report(
-        event,
-        extra={
-            "lane": lane,
-            "action": pause.action,
-            "code": pause.code,
-            "vendor_request": pause.request_id,
-            "since": pause.since.isoformat(),
-        },
-    )
+    fields = {
+        "lane": lane,
+        "action": pause.action,
+        "code": pause.code,
+        "vendor_request": pause.request_id,
+        "since": pause.since.isoformat(),
+    }
+    if pause.is_active:
+        logger.error("lane_paused", extra=fields)
+    else:
+        logger.warning("call_refused_unclearly", extra=fields)

@@ -1,8 +1,8 @@
 """Evaluates the queries of alarms as CLS does, as far as our alarms need it.
 
 https://cloud.tencent.com/document/product/614/47044: `field:value` matches a token of a text field
-without regard to case; a numeric field is compared with `>=`, `<=`, `>`, `<` or a value; `AND`,
-`OR` and `NOT` combine, here without parentheses. Only indexed fields can be searched.
+without regard to case; a numeric field is compared with `>=`, `<=`, `>`, `<` or a value; `AND` and
+`NOT` combine. Only indexed fields can be searched.
 """
 
 from __future__ import annotations
@@ -39,10 +39,7 @@ def is_raised(statement: str, condition: str, entries: Iterable[dict[str, Any]])
 
 
 def _matches(query: str, entry: dict[str, Any]) -> bool:
-    return any(
-        all(_holds(term, entry) for term in alternative.split(" AND "))
-        for alternative in query.split(" OR ")
-    )
+    return all(_holds(term, entry) for term in query.split(" AND "))
 
 
 def _holds(term: str, entry: dict[str, Any]) -> bool:

@@ -50,10 +50,9 @@ LOG_ALARMS = {
     "failing": LogAlarm("event:job_ended AND state:failed", minutes=15, more_than=5),
     # The task may have been billed without an image.
     "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
-    # Jobs wait for a share of a ceiling, or soon will.
-    "budget": LogAlarm(
-        "event:ceiling_nearly_reached OR event:ceiling_reached OR event:job_deferred", minutes=15
-    ),
+    # 80 % or all of a ceiling is used; then jobs wait for a share of it.
+    "ceiling": LogAlarm("event:ceiling_used", minutes=15),
+    "deferred": LogAlarm("event:job_deferred", minutes=15),
     # The account is refused: jobs wait until somebody repairs it. Each probe logs it again.
     "account": LogAlarm("event:lane_paused", minutes=20),
     "overdue": LogAlarm("event:task_overdue", minutes=15),

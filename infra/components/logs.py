@@ -34,7 +34,7 @@ TEXTS = (
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
 NUMBERS = (
-    *("duration_ms", "status", "attempt", "slot", "limit", "size", "faults"),
+    *("duration_ms", "status", "attempt", "slot", "limit", "percent", "size", "faults"),
     *(
         "slots",
         "moved",

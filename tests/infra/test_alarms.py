@@ -13,11 +13,11 @@ import sweep as sweep_function
 from aigc.errors import BadEventError
 from aigc.jobs.settle import refresh
 from aigc.logs import invocation
+from aigc.prices import Prices
 from aigc.sweeping import sweep
 from infra.components.alarms import LOG_ALARMS
 from tests.cls_query import is_raised
 from tests.fakes import World, build_world
-from tests.unit.jobs.test_budget import called, ceiling, limit
 from tests.unit.jobs.test_life_of_a_job import accepted
 
 if TYPE_CHECKING:
@@ -85,12 +85,6 @@ def overdue(world: World) -> None:
     refresh(job.id, world.runtime())
 
 
-def budget(world: World) -> None:
-    limit(world, ceiling("stack", images=1))
-    called(world)
-    called(world)
-
-
 def errors(_: World) -> None:
     with pytest.raises(BadEventError):
         sweep_function.main_handler({"Type": "Something else"}, CONTEXT)
@@ -100,10 +94,22 @@ def one_sweep(world: World) -> None:
     sweep(world.runtime())
 
 
+def ceiling(world: World) -> None:
+    table = {"ceiling": [{"scope": "stack", "period": "day", "images": 1}]}
+    world.prices = Prices.parse(table)
+    accepted(world)
+
+
+def deferred(world: World) -> None:
+    ceiling(world)
+    accepted(world)
+
+
 CAUSES: dict[str, Callable[[World], None]] = {
     "account": account,
+    "ceiling": ceiling,
+    "deferred": deferred,
     "overdue": overdue,
-    "budget": budget,
     "errors": errors,
     "throttled": throttled,
     "waiting-too-long": waiting_too_long,

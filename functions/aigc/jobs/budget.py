@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 TRIES = 10
 """Changes of the book that one call tries while others change it too."""
 
-NEARLY = 0.8
-"""The share of a ceiling from which on it is reported as nearly reached."""
+REPORTED = (80, 100)
+"""Percentages of a ceiling that are reported when they are reached."""
 
 
 class KnownBook:
@@ -369,12 +369,11 @@ def _room(deferral: Deferral, job: Job, runtime: Runtime) -> str:
 
 
 def _report_thresholds(before: Book, after: Book, needed: tuple[Demand, ...]) -> None:
-    """Log each ceiling of which this change has used 80 % or all."""
+    """Log each ceiling of which this change has used 80 % or all, which raises an alarm."""
     for demand in needed:
         limit = demand.ceiling.limit
-        share_before, share = (book.total(demand.account) / limit for book in (before, after))
-        fields = {"ceiling": demand.ceiling.name, "limit": limit}
-        if share_before < NEARLY <= share:
-            logger.warning("ceiling_nearly_reached", extra=fields)
-        if share_before < 1 <= share:
-            logger.warning("ceiling_reached", extra=fields)
+        shares = [100 * book.total(demand.account) / limit for book in (before, after)]
+        for percent in REPORTED:
+            if shares[0] < percent <= shares[1]:
+                fields = {"ceiling": demand.ceiling.name, "percent": percent, "limit": limit}
+                logger.warning("ceiling_used", extra=fields)

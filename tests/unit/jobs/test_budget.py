@@ -383,12 +383,17 @@ def test_80_and_100_percent_are_reported(caplog: pytest.LogCaptureFixture) -> No
     for _ in range(6):
         caplog.clear()
         uploaded(world)
-        events = {"ceiling_nearly_reached", "ceiling_reached", "job_deferred"}
-        reported.append([record.message for record in caplog.records if record.message in events])
+        reported.append(
+            [
+                (record.message, vars(record).get("percent"))
+                for record in caplog.records
+                if record.message in {"ceiling_used", "job_deferred"}
+            ]
+        )
 
     assert reported == [
         *([], [], []),
-        *(["ceiling_nearly_reached"], ["ceiling_reached"], ["job_deferred"]),
+        *([("ceiling_used", 80)], [("ceiling_used", 100)], [("job_deferred", None)]),
     ]
 
 

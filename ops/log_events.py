@@ -18,7 +18,7 @@ LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "erro
 LEVELS["exception"] = "error"
 
 EVENTS: dict[str, str] = {
-    "budget_not_reserved": "the month's book could not be changed; the next pump tries the job again",
+    "budget_not_reserved": "the month's book could not be changed; the next pump tries again",
     "call_crashed": "a call met an error that nobody foresaw; it was answered 500",
     "call_failed": "a call was answered with a status of 500 or more",
     "call_refused_unclearly": "the vendor refused with a code that nobody knows; the job waits",

@@ -36,7 +36,7 @@ def console_links(
 
 def upload_command(rules: Rules, inbox: pulumi.Output[str], region: str) -> pulumi.Output[str]:
     """Return a command that uploads an image for the first rule, with COS's command line tool."""
-    prefix = rules.rule[0].prefix if rules.rule else ""
+    prefix = next((rule.listens_on for rule in rules.rule if not rule.is_batch), "")
     return pulumi.Output.format(
         "coscli cp cat.jpg cos://{0}/{1}cat.jpg -e cos.{2}.myqcloud.com", inbox, prefix, region
     )

@@ -20,17 +20,21 @@ from aigc.uploads.conditions import UploadFacts
 from aigc.uploads.rules import load_rules
 from aigc.uploads.templates import OWN_METADATA
 from ops import options
+from ops.prices import check_ceilings, load_prices
 
 if TYPE_CHECKING:
     from aigc.uploads.rules import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "rules.toml"
+PRICES = ROOT / "prices.toml"
 
 JOB, SUB_APP_ID, BUCKET, REGION = "<job>", "<sub-app-id>", "<results-bucket>", "<region>"
 """What only a deployment knows, in a request that is only shown."""
 
 INBOX = "<inbox>"
+LEDGER = "<ledger>"
+"""The digest of the ledger's bucket in a session."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,11 +49,13 @@ def check(
         Path, typer.Argument(parser=options.existing_file, help="The rules to check.")
     ] = RULES,
 ) -> None:
-    """Check rules, and print which uploads become which kind of task.
+    """Check rules and the ceilings that count them, and print what becomes of which uploads.
 
     Example: aigc rules check rules.toml
     """
-    for rule in load_rules(file).rule:
+    rules = load_rules(file)
+    check_ceilings(rules, load_prices(PRICES))
+    for rule in rules.rule:
         made = "a job of each line" if rule.is_batch else rule.kind
         print(f"{rule.name}: {_conditions(rule)} → {made}{_and_on(rule)}")
 
@@ -165,8 +171,8 @@ class Trial:
 
 
 _PLACEHOLDERS = (
-    f"({JOB}, {SUB_APP_ID}, {BUCKET}, {REGION} and {INBOX} are known when it is sent; cos:// links"
-    " are then signed. Nothing was sent.)"
+    f"({JOB}, {LEDGER}, {SUB_APP_ID}, {BUCKET}, {REGION} and {INBOX} are known when it is sent;"
+    " cos:// links are then signed. Nothing was sent.)"
 )
 
 
@@ -187,7 +193,7 @@ def _tried(rule: Rule, upload: UploadFacts) -> Tried:
 
 _SUBMISSION = Submission(
     sub_app_id=0,
-    session_id=f"{JOB}-1",
+    session_id=f"{LEDGER}-{JOB}-1",
     session_context=JOB,
     input_url=lambda url: url,
     store_bucket=BUCKET,

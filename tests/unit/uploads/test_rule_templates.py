@@ -158,7 +158,7 @@ def test_results_cannot_go_to_the_functions_own_folder() -> None:
 
 
 def test_results_have_a_longest_key() -> None:
-    with pytest.raises(InvalidRequestError, match="at most 820 bytes"):
+    with pytest.raises(InvalidRequestError, match="at most 770 bytes"):
         location_of(rule(results="{meta.style}/{folder}"), an_upload(style="长" * 300))
 
 

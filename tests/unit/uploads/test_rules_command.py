@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ def test_request_is_the_one_that_the_upload_then_makes(
     assert read is not None
     taken = take_in(read, load_rules(FEATURES), world.runtime())
     ids = [job.id for job in taken.entry.jobs]
+    ledger = world.settings.ledger_bucket
 
     status, trial = shown(capsys, KEY, *META)
 
@@ -44,6 +46,7 @@ def test_request_is_the_one_that_the_upload_then_makes(
         signed = "https://inbox-1250000000.cos.example/styled/2026/cat.png?expires=21600"
         for known, placeholder in (
             (job_id, "<job>"),
+            (hashlib.sha256(ledger.encode()).hexdigest()[:10], "<ledger>"),
             ("results-1250000000", "<results-bucket>"),
             ("ap-guangzhou", "<region>"),
             (signed, f"cos://<inbox>/{KEY}"),

@@ -116,9 +116,9 @@ def test_trial_shows_the_request_that_the_vendor_then_gets(
 
     jobs = jobs_of(stack, key, count=2)
 
-    prompts = {task["session_id"]: task["prompt"] for task in stack.tasks()}
+    prompts = {task["session_context"]: task["prompt"] for task in stack.tasks()}
     assert status == 0
-    assert prompts[f"{jobs['styled']['id']}-1"] == shown["styled"]["request"]["params"]["Prompt"]
+    assert prompts[jobs["styled"]["id"]] == shown["styled"]["request"]["params"]["Prompt"]
     assert keys_of(jobs["styled"])[0].startswith(shown["styled"]["results"])
 
 

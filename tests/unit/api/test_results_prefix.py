@@ -113,7 +113,7 @@ def test_results_of_an_upload_stay_below_the_prefix(shared: Client) -> None:
         shared.world.vendor.finish(task)
     sweep(shared.world.runtime())
 
-    assert f"{PREFIX}sketch/large-1.png" in written(shared)
+    assert f"{PREFIX}sketch/large.png-1.png" in written(shared)
     assert all(key.startswith(PREFIX) for key in written(shared))
 
 

@@ -21,6 +21,7 @@ KEY = "styled/2026/cat.png"
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
+    capsys.readouterr()  # what was logged before
     status = cli.main(["rules", "test", *arguments, "--rules", str(FEATURES), "--json"])
     return status, json.loads(capsys.readouterr().out)
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from aigc.places import LONGEST_RESULTS_PREFIX
 from aigc.settings import OVERDUE_AFTER_S
 from aigc.signing import secret_bytes
 from infra.schedule import check_schedule
@@ -86,6 +87,14 @@ class StackConfig(BaseModel):
     input_buckets: tuple[Annotated[str, Field(pattern=_BUCKET)], ...] = Field(
         (), max_length=5, description="a list of at most 5 buckets with their APPID"
     )
+    results_prefix: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*/)*$",
+        max_length=LONGEST_RESULTS_PREFIX,
+        description="empty, or folders like aigc/results/: letters, digits, '.', '_', '-', each"
+        f" folder beginning with a letter or digit, '/' at the end, at most"
+        f" {LONGEST_RESULTS_PREFIX} characters",
+    )
     sub_app_id: int | None = Field(None, gt=0, description="a VOD application's number")
     lanes: dict[str, int] = Field(
         {"vod.image": 1, "vod.scene_image": 1, "mps.image": 4},
@@ -98,6 +107,9 @@ class StackConfig(BaseModel):
     timeout: int = Field(60, ge=10, le=900, description="10 to 900 seconds")
     reserved_concurrency: int | None = Field(
         None, description="megabytes, a multiple of 128, not less than memory"
+    )
+    gateway_concurrency: int | None = Field(
+        25600, description="empty, or megabytes, a multiple of 128, not less than memory"
     )
     async_retries: int = Field(2, ge=0, le=2, description="0 to 2")
     event_age: int = Field(21600, ge=60, le=21600, description="60 to 21600 seconds")
@@ -138,6 +150,7 @@ class StackConfig(BaseModel):
         (), max_length=10, description="a list of at most 10 networks like 10.1.0.0/16"
     )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
+    public_docs: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     mps_role: Literal["existing", "create", "import", "skip"] = Field(
         "existing", description="existing, create, import or skip"
@@ -183,7 +196,7 @@ class StackConfig(BaseModel):
 
     @field_validator(
         *("app_id", "inbox_bucket", "results_bucket", "sub_app_id", "reserved_concurrency"),
-        *("package_path", "inbox_since"),
+        *("gateway_concurrency", "package_path", "inbox_since"),
         mode="before",
     )
     @classmethod
@@ -251,7 +264,7 @@ class StackConfig(BaseModel):
             raise StackConfigError(f"namePrefix is {value}; allowed: {allowed}")
         return expanded
 
-    @field_validator("reserved_concurrency")
+    @field_validator("reserved_concurrency", "gateway_concurrency")
     @classmethod
     def _holds_an_instance(cls, reserved: int | None, info: Any) -> int | None:  # noqa: ANN401  pydantic's ValidationInfo
         if reserved is not None and (reserved % 128 or reserved < info.data.get("memory", 0)):
@@ -301,6 +314,16 @@ class StackConfig(BaseModel):
                     f"inputBuckets names {bucket!r}; allowed: buckets of the account {app_id},"
                     " but never the ledger"
                 )
+
+    def reservation(self, function: str) -> int | None:
+        """Return the megabytes that all instances of a function may use together; None: no limit.
+
+        Anybody can call the gateway. Its own limit leaves room for the other functions.
+        """
+        limits = [self.reserved_concurrency]
+        if function == "gateway":
+            limits.append(self.gateway_concurrency)
+        return min((limit for limit in limits if limit is not None), default=None)
 
     @property
     def package(self) -> Path:

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 import pulumi
 from tencentcloud_iac_pulumi import cos, user, vod
 
+from aigc.jobs.buckets import INPUTS
+from infra.components.storage import INPUT_DAYS
 from infra.config import StackConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tencentcloud_iac_pulumi.cos.outputs import GetBucketsBucketListResult as ListedBucket
 
     from infra.config import StackConfig
 
@@ -48,23 +52,36 @@ def check_existing(config: StackConfig) -> None:
     Raises:
         StackConfigError: A bucket does not exist, or not in this region.
     """
-    named = {"inboxBucket": config.inbox_bucket, "resultsBucket": config.results_bucket}
-    for key, bucket in named.items():
-        if bucket is not None:
-            _check_bucket(key, bucket, config.region)
+    if config.inbox_bucket is not None:
+        _existing_bucket("inboxBucket", config.inbox_bucket, config.region)
+    if config.results_bucket is not None:
+        results = _existing_bucket("resultsBucket", config.results_bucket, config.region)
+        _check_expiry(results, config.results_prefix + INPUTS)
     for bucket in config.input_buckets:
-        _check_bucket("inputBuckets", bucket, config.region)
+        _existing_bucket("inputBuckets", bucket, config.region)
     if config.sub_app_id is not None:
         # VOD cannot look up an application by number. Reading its settings fails if it is missing.
         vod.EventConfig.get("subAppId", str(config.sub_app_id))
 
 
-def _check_bucket(key: str, bucket: str, region: str) -> None:
-    def buckets() -> list[str]:
-        listed = cos.get_buckets(bucket_prefix=bucket).bucket_lists
-        return [entry.bucket for entry in listed]
+def _existing_bucket(key: str, bucket: str, region: str) -> ListedBucket:
+    def buckets() -> list[ListedBucket]:
+        return [*cos.get_buckets(bucket_prefix=bucket).bucket_lists]
 
-    if bucket not in ask(f"{key} {bucket}", buckets):
-        raise StackConfigError(
-            f"{key} names {bucket!r}; allowed: a bucket of this account that exists in {region}"
+    for listed in ask(f"{key} {bucket}", buckets):
+        if listed.bucket == bucket:
+            return listed
+    raise StackConfigError(
+        f"{key} names {bucket!r}; allowed: a bucket of this account that exists in {region}"
+    )
+
+
+def _check_expiry(bucket: ListedBucket, prefix: str) -> None:
+    """Warn if no lifecycle rule of an existing bucket deletes the inputs that callers upload."""
+    rules = bucket.lifecycle_rules or ()
+    if not any(prefix.startswith(rule.filter_prefix) and rule.expirations for rule in rules):
+        pulumi.warn(
+            f"resultsBucket {bucket.bucket} has no lifecycle rule that deletes objects below"
+            f" {prefix}: the inputs that callers upload stay there for ever. Add a rule for that"
+            f" prefix that deletes after {INPUT_DAYS} days; this program changes no existing bucket"
         )

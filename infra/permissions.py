@@ -26,6 +26,8 @@ class Reach:
     inbox: str
     results: str
     ledger: str
+    results_prefix: str = ""
+    """The folder of the results bucket that the functions use."""
     input_buckets: tuple[str, ...] = ()
 
 
@@ -64,8 +66,10 @@ def _work(reach: Reach) -> list[Statement]:
         _mps("CreateAigcImageTask", "DescribeAigcImageTask"),
         _cos(reach, reach.inbox, "GetObject"),
         # The function that settles a job sends its webhook, which contains links to the images.
-        _cos(reach, reach.results, "GetBucket", "GetObject", "PutObject"),
-        _cos(reach, reach.results, "DeleteObject", prefix=STAGING),
+        _cos(reach, reach.results, "GetObject", "PutObject", prefix=reach.results_prefix),
+        _cos(reach, reach.results, "DeleteObject", prefix=reach.results_prefix + STAGING),
+        # The resource of a listing is the bucket, whichever prefix is listed.
+        _cos(reach, reach.results, "GetBucket"),
         *(_cos(reach, bucket, "GetObject") for bucket in reach.input_buckets),
         _cos(reach, reach.ledger, "GetBucket", "GetObject", "PutObject", "DeleteObject"),
     ]

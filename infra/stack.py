@@ -52,7 +52,7 @@ def deploy(config: StackConfig) -> None:
     check_identity(config, app_id, deployed)
     check_existing(config)
     rules = packaged_rules(config.package)
-    check_overlaps(config, _trigger_prefixes(rules), deployed)
+    check_overlaps(config, _trigger_prefixes(config, rules), deployed)
     storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"
     MpsRole(
@@ -82,6 +82,7 @@ def deploy(config: StackConfig) -> None:
         "subAppId": vod.sub_app_id,
         "inboxBucket": storage.inbox,
         "resultsBucket": storage.results,
+        "resultsPrefix": config.results_prefix,
         "ledgerBucket": storage.ledger,
         "keyNames": sorted(config.api_keys),
         **{f"{name}Function": physical for name, physical in functions.names.items()},
@@ -92,9 +93,9 @@ def deploy(config: StackConfig) -> None:
         pulumi.export(name, value)
 
 
-def _trigger_prefixes(rules: Rules) -> dict[str, str]:
+def _trigger_prefixes(config: StackConfig, rules: Rules) -> dict[str, str]:
     inbox = inbox_prefix(rules)
-    own = {"inboxBucket": inbox, "resultsBucket": STAGING}
+    own = {"inboxBucket": inbox, "resultsBucket": config.results_prefix + STAGING}
     return {key: prefix for key, prefix in own.items() if prefix is not None}
 
 
@@ -104,6 +105,7 @@ def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:
         tags=config.tags,
         inbox=config.inbox_bucket,
         results=config.results_bucket,
+        results_prefix=config.results_prefix,
         deployed=deployed.resources.keys(),
         origins=config.cors_origins,
     )
@@ -140,7 +142,7 @@ def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules:
     """Declare the functions that run on events: uploads and the timer."""
     about = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
     inbox = inbox_triggers(rules, storage.inbox, config.region)
-    staging = cos_trigger(storage.results, config.region, STAGING)
+    staging = cos_trigger(storage.results, config.region, config.results_prefix + STAGING)
     functions.add("upload", about, upload_policy, [*inbox, staging])
     # A failed sweep is not repeated: the next sweep starts within a minute.
     timer = timer_trigger("sweep", config.sweep_schedule)
@@ -190,7 +192,13 @@ class _Functions:
             inbox=storage.inbox,
             results=storage.results,
             ledger=storage.ledger,
-        ).apply(lambda known: Reach(**known, input_buckets=config.input_buckets))
+        ).apply(
+            lambda known: Reach(
+                **known,
+                results_prefix=config.results_prefix,
+                input_buckets=config.input_buckets,
+            )
+        )
 
     def add(
         self,
@@ -226,7 +234,7 @@ class _Functions:
                 triggers=triggers,
                 retries=config.async_retries if retries is None else retries,
                 event_age_s=config.event_age,
-                reserved_mb=config.reserved_concurrency,
+                reserved_mb=config.reservation(name),
                 logs=self._logs,
                 tags=config.tags,
             ),

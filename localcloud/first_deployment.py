@@ -56,5 +56,8 @@ class FirstDeployment(ProviderTwin):
     def _buckets(self, prefix: str) -> dict[str, Any]:
         listed = (self._cloud.buckets.list_buckets()["Buckets"] or {}).get("Bucket", [])
         names = [bucket["Name"] for bucket in listed]
-        buckets = [{"bucket": name} for name in names if name.startswith(prefix)]
+        # No bucket that is read here has a lifecycle rule that the program needs.
+        buckets = [
+            {"bucket": name, "lifecycleRules": []} for name in names if name.startswith(prefix)
+        ]
         return {"id": prefix or "buckets", "bucketLists": buckets}

@@ -41,6 +41,8 @@ class Outputs:
     sub_app_id: int
     buckets: dict[str, str]
     """`inbox`, `results`, `ledger` → the bucket's full name."""
+    results_prefix: str
+    """The folder of the results bucket that the stack uses."""
     functions: dict[str, str]
     """`gateway`, `upload`, `sweep` → the function's name."""
     key_names: list[str]
@@ -54,6 +56,7 @@ class Outputs:
             endpoint=outputs["endpoint"],
             sub_app_id=int(outputs["subAppId"]),
             buckets={role: outputs[f"{role}Bucket"] for role in buckets},
+            results_prefix=outputs["resultsPrefix"],
             functions={name: outputs[f"{name}Function"] for name in functions},
             key_names=outputs["keyNames"],
         )

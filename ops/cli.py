@@ -32,6 +32,7 @@ COMMANDS = {
     "jobs": "List, show, follow and cancel jobs.",
     "uploads": "Show what became of uploads, and make another job of one.",
     "backfill": "Make jobs of what lies in the inbox already.",
+    "usage": "Show what is spent, reserved and left of each ceiling.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",

@@ -51,6 +51,7 @@ class Deployment:
     region: str
     ledger: str
     results: str = ""
+    results_prefix: str = ""
     inbox: str = ""
     sub_app_id: int = 1
     key_names: tuple[str, ...] = ()
@@ -110,6 +111,7 @@ class Deployment:
             sub_app_id=self.sub_app_id,
             inbox_bucket=self.inbox,
             results_bucket=self.results,
+            results_prefix=self.results_prefix,
             ledger_bucket=self.ledger,
             api_keys={},
             callback_key=SecretStr(""),
@@ -164,6 +166,7 @@ def of_connection(connection: dict[str, Any]) -> Deployment:
         region=connection["region"],
         ledger=connection["buckets"]["ledger"],
         results=connection["buckets"]["results"],
+        results_prefix=connection["results_prefix"],
         inbox=connection["buckets"]["inbox"],
         sub_app_id=connection["sub_app_id"],
         key_names=tuple(connection["key_names"]),
@@ -186,6 +189,7 @@ def of_stack(name: str) -> Deployment:
         region=outputs["region"],
         ledger=outputs["ledgerBucket"],
         results=outputs["resultsBucket"],
+        results_prefix=outputs.get("resultsPrefix", ""),
         inbox=outputs["inboxBucket"],
         sub_app_id=int(outputs["subAppId"]),
         key_names=tuple(outputs.get("keyNames", ())),

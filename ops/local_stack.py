@@ -55,6 +55,7 @@ class LocalStack:
             "sub_app_id": self.outputs.sub_app_id,
             "webhook_secret": self.webhook_secret,
             "buckets": self.outputs.buckets,
+            "results_prefix": self.outputs.results_prefix,
             "key_names": self.outputs.key_names,
             "functions": self.outputs.functions,
         }

@@ -18,14 +18,18 @@ LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "erro
 LEVELS["exception"] = "error"
 
 EVENTS: dict[str, str] = {
+    "budget_not_reserved": "the month's book could not be changed; the next pump tries again",
     "call_crashed": "a call met an error that nobody foresaw; it was answered 500",
     "call_failed": "a call was answered with a status of 500 or more",
     "call_refused_unclearly": "the vendor refused with a code that nobody knows; the job waits",
     "callback_not_matched": "VOD's callback names a task that its job does not have",
+    "ceiling_used": "`percent` of a ceiling is used or reserved",
     "invocation_ended": "an invocation ended: `outcome`, `duration_ms`, and what it did",
+    "job_deferred": "a job waits for a share of a ceiling, or for a price: `reason`, `ceiling`",
     "job_ended": "a job ended: `state`, and `error` if it failed",
     "job_held": "the vendor refused the account; the job waits and keeps its attempt",
     "job_queued_again": "an attempt found no room or was throttled; the job waits for the next one",
+    "job_released": "a ceiling has room for a job that waited; it waits in its lane again",
     "job_unreadable": "a job's record cannot be read",
     "key_name_taken": "an API key of the ledger has a name of the configuration; it is refused",
     "key_unreadable": "an API key's record cannot be read; the key is refused",

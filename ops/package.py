@@ -25,9 +25,10 @@ import typer
 
 from aigc.api.built import FOLDER as DOCUMENTS
 from aigc.api.openapi.build import write_documents
+from aigc.bootstrap import HAS_CEILINGS
 from aigc.uploads.rules import load_rules
 from ops import options
-from ops.prices import load_prices
+from ops.prices import check_ceilings, load_prices
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
@@ -131,8 +132,12 @@ def build_package(
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         _copy_functions(stage)
-        (stage / "rules.json").write_text(load_rules(rules).model_dump_json(indent=1))
-        (stage / "prices.json").write_text(load_prices(prices).model_dump_json(indent=1))
+        upload_rules, table = load_rules(rules), load_prices(prices)
+        check_ceilings(upload_rules, table)
+        (stage / "rules.json").write_text(upload_rules.model_dump_json(indent=1))
+        (stage / "prices.json").write_text(table.model_dump_json(indent=1))
+        if table.ceiling:
+            (stage / HAS_CEILINGS.name).touch()
         _unpack_wheels(fetch(target), stage)
         _copy_crcmod(stage)
         fingerprint = _fingerprint(stage, target)

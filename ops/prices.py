@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aigc.prices import Prices, PricesError
+from aigc.ceilings import RULE
+from aigc.periods import UNITS
+from aigc.prices import Prices, PricesError, asked_pictures, model_of, suggestion
 from aigc.tasks.catalogue import catalogue
 from aigc.tasks.vod_scene_image import SCENES
 from ops import options
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aigc.prices import Price
+    from aigc.tasks.kind import Task
+    from aigc.uploads.rules import Rule, Rules
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,13 +35,15 @@ def main(
         Path, typer.Argument(parser=options.existing_file, help="The prices to check.")
     ] = ROOT / "prices.toml",
 ) -> None:
-    """Check prices, print them in order, and name models that the catalogue lacks.
+    """Check prices and ceilings, print them, and name models that the catalogue lacks.
 
     Example: aigc prices prices.toml
     """
     prices = load_prices(file)
     for price in prices.price:
         print(f"{price} in {prices.currency}")
+    for ceiling in prices.ceiling:
+        print(f"ceiling {ceiling.name}: {ceiling.money or ceiling.images}")
     print(*_doubts(prices.price), sep="\n", end="", file=sys.stderr)
     if not prices.price:
         print("no prices: what tasks cost is unknown")
@@ -55,6 +61,45 @@ def load_prices(path: Path) -> Prices:
     except (ValueError, RecursionError) as error:
         raise PricesError(f"{path.name} is no TOML: {error}") from None
     return Prices.parse(raw)
+
+
+def check_ceilings(rules: Rules, prices: Prices) -> None:
+    """Check that ceilings name rules that exist, and that what they count in money has a price.
+
+    Raises:
+        PricesError: A ceiling names no rule, or the task of a rule has no price.
+    """
+    names = [rule.name for rule in rules.rule]
+    for ceiling in prices.ceiling:
+        rule_name = ceiling.scope.removeprefix(RULE)
+        if ceiling.scope.startswith(RULE) and rule_name not in names:
+            allowed = ", ".join(names) or "none, since there are no rules"
+            raise PricesError(f"ceiling {ceiling.name}: there is no such rule; allowed: {allowed}")
+    for rule in rules.rule:
+        task = _sample_task(rule)
+        model, version = model_of(task)
+        counted = [
+            ceiling
+            for ceiling in prices.ceiling
+            if ceiling.applies("upload", rule.name, model, version)
+        ]
+        images = asked_pictures(task)
+        cost = prices.estimate(rule.kind, task, images)
+        for ceiling in counted:
+            if ceiling.money is not None and cost is None:
+                raise PricesError(
+                    f"ceiling {ceiling.name}: is in money, and the price of rule {rule.name} is"
+                    f" unknown; allowed: {suggestion(rule.kind, task)}"
+                )
+            if (images if ceiling.money is None else (cost or 0) * UNITS) > ceiling.limit:
+                raise PricesError(
+                    f"ceiling {ceiling.name}: one upload of rule {rule.name} needs more than all"
+                    f" of it: {images if ceiling.money is None else cost}"
+                )
+
+
+def _sample_task(rule: Rule) -> Task:
+    return rule.task_for("cos://inbox/picture.png")
 
 
 def _doubts(prices: Sequence[Price]) -> Iterator[str]:

@@ -9,8 +9,11 @@ import typer
 
 from aigc.uploads.rules import load_rules
 from ops import options
+from ops.prices import check_ceilings, load_prices
 
 ROOT = Path(__file__).resolve().parent.parent
+
+PRICES = ROOT / "prices.toml"
 
 app = typer.Typer(add_completion=False)
 
@@ -21,9 +24,11 @@ def main(
         Path, typer.Argument(parser=options.existing_file, help="The rules to check.")
     ] = ROOT / "rules.toml",
 ) -> None:
-    """Check rules, and print which upload becomes which kind of task.
+    """Check rules and the ceilings that count them, and print what each makes of an upload.
 
     Example: aigc rules rules.toml
     """
-    for rule in load_rules(file).rule:
+    rules = load_rules(file)
+    check_ceilings(rules, load_prices(PRICES))
+    for rule in rules.rule:
         print(f"{rule.name}: {rule.prefix}*{'|'.join(rule.suffix)} → {rule.kind}")

@@ -29,6 +29,7 @@ from aigc.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from aigc.jobs.job import Job
     from aigc.jobs.ports import Parallel
     from aigc.tasks.kind import ApiCall
 
@@ -493,6 +494,12 @@ def a_call(name: str = "default") -> Source:
 def an_output_location(name: str = "picture") -> OutputLocation:
     """Say where results go."""
     return OutputLocation(prefix="calls/", name=name)
+
+
+def sessions(job: Job, *attempts: int) -> list[str]:
+    """Return the sessions of attempts of a job, as VOD sees them."""
+    stem = job.attempts[0].session_id.rpartition("-")[0]
+    return [f"{stem}-{number}" for number in attempts]
 
 
 def an_id() -> str:

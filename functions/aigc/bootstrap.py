@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.folder import folder_of
 from aigc.cloud.parallel import in_threads
 from aigc.cloud.signing_time import sign_by
 from aigc.cloud.webhooks import PublicSender
@@ -24,9 +26,13 @@ from aigc.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aigc.ceilings import Ceiling
     from aigc.jobs.job import Job
     from aigc.jobs.ports import Clock, Downloads, Parallel, Sender, TaskService
     from aigc.prices import Prices
+
+HAS_CEILINGS = Path(__file__).parents[1] / "has-ceilings"
+"""An empty file of the zip, if `prices.toml` has ceilings."""
 
 DEADLINE_MARGIN_S = 1.0
 """Kept free before the platform kills the process, to answer and to log."""
@@ -75,6 +81,7 @@ def assemble(
         sender=adapters.sender,
         report_of=_report_of,
         prices=prices or _packaged_prices,
+        ceilings=(lambda: prices().ceiling) if prices else _packaged_ceilings,
         parallel=adapters.parallel,
         memory=memory,
         clock=adapters.clock,
@@ -104,7 +111,7 @@ def _open_buckets(settings: Settings, open_bucket: Callable[[str], Bucket]) -> B
     names = (settings.results_bucket, settings.inbox_bucket, *settings.input_buckets)
     opened = {name: open_bucket(name) for name in names}
     return Buckets(
-        results=opened[settings.results_bucket],
+        results=folder_of(opened[settings.results_bucket], settings.results_prefix),
         inbox=opened[settings.inbox_bucket],
         inputs=opened,
     )
@@ -161,6 +168,12 @@ def _report_of(job: Job, runtime: Runtime) -> Mapping[str, Any]:
     from aigc.api.reports import report_of  # noqa: PLC0415  only a webhook needs the API's words
 
     return report_of(job, runtime)
+
+
+@functools.cache
+def _packaged_ceilings() -> tuple[Ceiling, ...]:
+    """Read the ceilings; a zip without the file has none, and nothing more is imported."""
+    return _packaged_prices().ceiling if HAS_CEILINGS.exists() else ()
 
 
 def _packaged_prices() -> Prices:

@@ -17,6 +17,11 @@ LONGEST = 2048
 # ASCII without blanks and without backslashes: some URL parsers read a backslash as a slash.
 _WRITTEN = re.compile(r"[!-\[\]-~]+")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_INTERNAL = tuple(map(ipaddress.IPv4Network, ("9.0.0.0/8", "11.0.0.0/8", "30.0.0.0/8")))
+"""Networks of other owners that are unused on the internet and that clouds use inside.
+
+That Tencent Cloud does is not documented; no receiver of webhooks is lost by the refusal.
+"""
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -69,6 +74,8 @@ def is_reachable(address: str, networks: Iterable[str]) -> bool:
     if any(innermost in ipaddress.ip_network(network) for network in networks):
         return True
     if isinstance(innermost, ipaddress.IPv6Address) and innermost not in _GLOBAL_IPV6:
+        return False
+    if any(innermost in network for network in _INTERNAL):
         return False
     return innermost.is_global and not innermost.is_multicast
 

@@ -14,8 +14,11 @@ RESERVED = ".aigc/"
 LONGEST_KEY = 850
 """Most bytes of a key in COS."""
 
-LONGEST_BEGIN = 820
-"""Most bytes of a result's key without its number and extension."""
+LONGEST_RESULTS_PREFIX = 50
+"""Most characters of the setting `results_prefix`, which are all ASCII."""
+
+LONGEST_BEGIN = 770
+"""Most bytes of a result's key without the results prefix, its number and its extension."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")

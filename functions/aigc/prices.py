@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from aigc.ceilings import Ceiling
 from aigc.errors import AigcError
 from aigc.tasks.fields import additional
 from aigc.tasks.kinds import KINDS
@@ -77,6 +78,8 @@ class Prices(Wire):
     currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
     price: tuple[Price, ...] = ()
     """The entries `[[price]]` of the TOML file."""
+    ceiling: tuple[Ceiling, ...] = ()
+    """The entries `[[ceiling]]` of the TOML file."""
 
     @classmethod
     def parse(cls, raw: object) -> Prices:
@@ -93,6 +96,7 @@ class Prices(Wire):
             raise PricesError("currency: is missing; allowed: three capital letters: CNY, USD")
         for position, price in enumerate(prices.price):
             _check_reachable(position, price, prices.price[:position])
+        _check_ceilings(prices)
         return prices
 
     def estimate(self, kind: str, task: Task, pictures: int) -> Decimal | None:
@@ -172,13 +176,31 @@ def _check_reachable(position: int, price: Price, earlier: tuple[Price, ...]) ->
             )
 
 
+def _check_ceilings(prices: Prices) -> None:
+    """Refuse ceilings of one name, and ceilings in money where nothing has a price."""
+    names: set[str] = set()
+    for ceiling in prices.ceiling:
+        if ceiling.name in names:
+            raise PricesError(f"ceiling {ceiling.name}: is there twice; allowed: once")
+        names.add(ceiling.name)
+        if ceiling.money is not None and not prices.price:
+            raise PricesError(
+                f"ceiling {ceiling.name}: is in money, and there is no price; allowed: images, or"
+                " a [[price]] for each task that it counts"
+            )
+
+
 def _explain(error: ValidationError) -> str:
     fault = error.errors(include_url=False)[0]
+    known = Price.model_fields
     match fault["loc"]:
         case ("price", int(number), *rest):
             where = f"price number {number + 1}: {'.'.join(map(str, rest))}"
+        case ("ceiling", int(number), *rest):
+            where = f"ceiling number {number + 1}: {'.'.join(map(str, rest))}"
+            known = Ceiling.model_fields
         case _:
             where = ".".join(map(str, fault["loc"]))
     reason = str(fault["msg"]).removeprefix("Value error, ")
-    allowed = f"; allowed: {', '.join(Price.model_fields)}" if "extra" in fault["type"] else ""
+    allowed = f"; allowed: {', '.join(known)}" if "extra" in fault["type"] else ""
     return f"{where}: got {str(fault['input'])[:80]!r}: {reason}{allowed}"

@@ -38,6 +38,8 @@ class Settings(Wire):
     sub_app_id: int = Field(gt=0)
     inbox_bucket: str
     results_bucket: str
+    results_prefix: str = ""
+    """Folder of the results bucket, with a slash at its end; nothing is written outside it."""
     ledger_bucket: str
     input_buckets: tuple[str, ...] = ()
     """Buckets whose objects callers may use as inputs (`cos://<bucket>/<key>`)."""
@@ -45,6 +47,8 @@ class Settings(Wire):
     """The reconciliation takes in uploads from this time on; None: since their rule exists."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
+    public_docs: bool = True
+    """Whether `/openapi.json` and `/docs` are sent; otherwise they do not exist."""
     public_url: str = ""
     """Base URL of the API; empty: derived from the Host header."""
     api_keys: dict[str, str]

@@ -23,6 +23,12 @@ logger = logging.getLogger(__name__)
 
 PARTS = (
     Part(
+        name="ceilings",
+        does="settles what ended jobs have reserved; releases jobs for which a ceiling has room",
+        bound="the jobs for which ceilings have room",
+        work=recover.balance_ceilings,
+    ),
+    Part(
         name="slots",
         does="moves on the job of each taken slot; frees the slots of the dead; repeats the refused"
         " query of a paused lane",

@@ -52,6 +52,9 @@ LOG_ALARMS = {
     "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
     # An event names an object that does not exist: it was deleted, or its key has a new form.
     "not-found": LogAlarm("event:upload_not_found", minutes=15),
+    # 80 % or all of a ceiling is used; then jobs wait for a share of it.
+    "ceiling": LogAlarm("event:ceiling_used", minutes=15),
+    "deferred": LogAlarm("event:job_deferred", minutes=15),
     # The account is refused: jobs wait until somebody repairs it. Each probe logs it again.
     "account": LogAlarm("event:lane_paused", minutes=20),
     "overdue": LogAlarm("event:task_overdue", minutes=15),

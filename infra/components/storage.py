@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs immediately
 LEDGER_DAYS = {
+    "budget/": 70,  # a month's book, and what is needed to read the last month's
     "claims/": 7,  # a claim outlives its job only if an invocation died at the very end
     "creations/": 7,  # left by an invocation that died before it wrote its job's record
     "quota/minute/": 1,
@@ -36,6 +37,8 @@ class StorageArgs:
     """An existing bucket for uploads; None creates a bucket."""
     results: str | None
     """An existing bucket for results; None creates a bucket."""
+    results_prefix: str
+    """The folder of the results bucket that the stack uses; empty: the whole bucket."""
     deployed: Collection[str]
     """The names of resources in Pulumi's state."""
     origins: Sequence[str]
@@ -58,7 +61,7 @@ class Storage(pulumi.ComponentResource):
         self.results = self._bucket(
             "results",
             args.results,
-            lifecycle_rules=[_expiry(INPUTS, INPUT_DAYS)],
+            lifecycle_rules=[_expiry(INPUTS, INPUT_DAYS, below=args.results_prefix)],
             cors_rules=self._cors(),
         )
         self.ledger = self._ledger()
@@ -113,9 +116,9 @@ class Storage(pulumi.ComponentResource):
         return pulumi.ResourceOptions(parent=self, protect=True)
 
 
-def _expiry(prefix: str, days: int) -> cos.BucketLifecycleRuleArgs:
+def _expiry(prefix: str, days: int, below: str = "") -> cos.BucketLifecycleRuleArgs:
     return cos.BucketLifecycleRuleArgs(
         id=f"old-{prefix.strip('./').replace('/', '-')}",
-        filter_prefix=prefix,
+        filter_prefix=below + prefix,
         expiration=cos.BucketLifecycleRuleExpirationArgs(days=days),
     )

@@ -12,7 +12,7 @@ from aigc.cloud.api3 import CloudApi
 from aigc.jobs.settle import refresh
 from localcloud.cloud import LocalCloud
 from tests.cloud.conftest import empty_bucket, enter
-from tests.fakes import World, build_world
+from tests.fakes import World, build_world, sessions
 from tests.unit.jobs.test_life_of_a_job import accepted, read
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_a_backlog_sends_the_job_back_to_its_queue_with_a_new_session(
     job = read(world, accepted(world, kind))
 
     assert job.state == "queued"
-    assert [attempt.session_id for attempt in job.attempts] == [f"{job.id}-1", f"{job.id}-2"]
+    assert [attempt.session_id for attempt in job.attempts] == sessions(job, 1, 2)
     assert not paid(cloud)
 
 

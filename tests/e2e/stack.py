@@ -41,10 +41,10 @@ KEPT = (
 
 @dataclass
 class Stack:
-    """A client of a running `aigc local`."""
+    """A client of a running `aigc local`, or of a local cloud in this process."""
 
     connection: dict[str, Any]
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | None = None
     lines: list[str] = field(default_factory=list)
     """The whole log, which grows while the system runs."""
     log_start: int = 0
@@ -170,6 +170,7 @@ class Stack:
         assert response.status_code == 200, response.text
 
     def stop(self) -> int:
+        assert self.process is not None
         self.process.terminate()
         return self.process.wait(30)
 

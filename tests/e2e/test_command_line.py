@@ -87,6 +87,7 @@ def test_local_keeps_its_state_and_stops_all_its_child_processes(tmp_path: Path)
 
 def assert_stops(stack: Stack, number: signal.Signals) -> None:
     """Stop `aigc local` with a signal; it has printed one line, and leaves no process behind."""
+    assert stack.process is not None
     children = descendants(stack.process.pid)
     stack.process.send_signal(number)
     status = stack.process.wait(30)

@@ -66,6 +66,8 @@ class Recorder(pulumi.runtime.Mocks):
     """The triggers that SCF reports for any function; None makes SCF refuse."""
     functions: Sequence[dict[str, Any]] = ()
     """The functions in the account, with their triggers."""
+    lifecycle_rules: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Existing bucket → its lifecycle rules."""
     raw_inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     reports_triggers: bool = True
     """Whether the outputs of a created function contain its triggers."""
@@ -85,7 +87,11 @@ class Recorder(pulumi.runtime.Mocks):
         question = args.token.rpartition(":")[2]
         if question == "getTriggers" and self.live_triggers is None:
             return {}, [("functionName", "there is no such function")]
-        buckets = [{"bucket": name} for name in BUCKETS if name == args.args.get("bucketPrefix")]
+        buckets = [
+            {"bucket": name, "lifecycleRules": self.lifecycle_rules.get(name, [])}
+            for name in BUCKETS
+            if name == args.args.get("bucketPrefix")
+        ]
         answers: dict[str, dict[str, Any]] = {
             "readStackResourceOutputs": {"outputs": self._state()},
             "getInfo": {"appId": "1250000000", "uin": "1", "ownerUin": "1", "name": "me"},
@@ -167,6 +173,7 @@ def run(valid_config: dict[str, str]) -> Callable[..., Deployment]:
         deployed: dict[str, dict[str, Any]] | None = None,
         live_triggers: list[dict[str, str]] | None = None,
         functions: Sequence[dict[str, Any]] = (),
+        lifecycle_rules: dict[str, list[dict[str, Any]]] | None = None,
         refuse_invokes: bool = False,
         reports_triggers: bool = True,
         **changes: str,
@@ -174,6 +181,7 @@ def run(valid_config: dict[str, str]) -> Callable[..., Deployment]:
         recorder = Recorder(
             mps_role, deployed or {}, live_triggers=live_triggers, functions=functions
         )
+        recorder.lifecycle_rules = lifecycle_rules or {}
         recorder.refuse_invokes = refuse_invokes
         recorder.reports_triggers = reports_triggers
         monitor = Monitor(recorder)

@@ -13,6 +13,7 @@ import sweep as sweep_function
 from aigc.errors import BadEventError
 from aigc.jobs.settle import refresh
 from aigc.logs import invocation
+from aigc.prices import Prices
 from aigc.sweeping import sweep
 from infra.components.alarms import LOG_ALARMS
 from tests.cls_query import is_raised
@@ -93,8 +94,21 @@ def one_sweep(world: World) -> None:
     sweep(world.runtime())
 
 
+def ceiling(world: World) -> None:
+    table = {"ceiling": [{"scope": "stack", "period": "day", "images": 1}]}
+    world.prices = Prices.parse(table)
+    accepted(world)
+
+
+def deferred(world: World) -> None:
+    ceiling(world)
+    accepted(world)
+
+
 CAUSES: dict[str, Callable[[World], None]] = {
     "account": account,
+    "ceiling": ceiling,
+    "deferred": deferred,
     "overdue": overdue,
     "errors": errors,
     "throttled": throttled,

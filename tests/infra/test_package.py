@@ -55,11 +55,12 @@ loaded = {name.partition(".")[0] for name in sys.modules}
 print(json.dumps({"status": answer["statusCode"], "loaded": sorted(loaded)}))
 """
 SERVE_DOCUMENTS = """
-import base64, gzip, json, sys
+import base64, gzip, json, sys, types
 from aigc.api.routes import answer
 from aigc.triggers.http import HttpRequest
+runtime = types.SimpleNamespace(settings=types.SimpleNamespace(public_docs=True))
 for event in json.load(sys.stdin):
-    served = answer(HttpRequest.parse(event), None).to_event()
+    served = answer(HttpRequest.parse(event), runtime).to_event()
     assert served["headers"]["Content-Encoding"] == "gzip"
     print(json.dumps(gzip.decompress(base64.b64decode(served["body"])).decode()))
 """
@@ -282,6 +283,16 @@ def test_wrong_rules_make_no_zip(target: Target, tmp_path: Path) -> None:
         build_package(tmp_path / "dist", target, rules)
 
     assert not (tmp_path / "dist").exists()
+
+
+def test_zip_says_whether_there_are_ceilings(built: Path, target: Target, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[ceiling]]\nscope = "stack"\nperiod = "day"\nimages = 5\n')
+
+    limited = build_package(tmp_path / "dist", target, prices=prices)
+
+    assert "has-ceilings" not in zipfile.ZipFile(built).namelist()
+    assert "has-ceilings" in zipfile.ZipFile(limited).namelist()
 
 
 def test_zip_is_built_from_the_locked_versions() -> None:

@@ -56,7 +56,7 @@ def test_program_declares_exactly_these_resources(run: Run) -> None:
     per_function = ("function", "retries", "role", "policy", "attachment")
     assert custom == {
         *("aigc-inbox", "aigc-results", "aigc-ledger", "vod-application", "vod-events"),
-        *("logs-logset", "logs-topic", "logs-index"),
+        *("logs-logset", "logs-topic", "logs-index", "gateway-reservation"),
         *(f"{name}-{part}" for name in FUNCTIONS for part in per_function),
     }
 
@@ -117,6 +117,87 @@ def test_input_pictures_expire_in_a_results_bucket_of_this_stack(run: Run) -> No
     [rule] = run().of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
 
     assert (rule["filterPrefix"], rule["expiration"]) == (INPUTS, {"days": 7})
+
+
+def test_a_results_prefix_is_in_the_trigger_the_expiry_and_the_policies(run: Run) -> None:
+    deployment = run(resultsPrefix="site/images/")
+
+    [rule] = deployment.of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
+    assert rule["filterPrefix"] == f"site/images/{INPUTS}"
+    _, results = triggers(deployment, "upload")
+    assert json.loads(results["triggerDesc"])["filter"] == {"Prefix": f"site/images/{STAGING}"}
+    assert deployment.exports["resultsPrefix"] == "site/images/"
+    bucket = "qcs::cos:ap-guangzhou:uid/1250000000:aigc-dev-results-1250000000/"
+    for name in FUNCTIONS:
+        on_results = {
+            action: resource.removeprefix(bucket)
+            for statement in statements(deployment, name)
+            for resource in statement["resource"]
+            if resource.startswith(bucket)
+            for action in statement["action"]
+        }
+        assert on_results == {
+            "name/cos:GetObject": "site/images/*",
+            "name/cos:PutObject": "site/images/*",
+            "name/cos:DeleteObject": f"site/images/{STAGING}*",
+            "name/cos:GetBucket": "*",
+        }
+
+
+EXPIRY = {"filterPrefix": f"site/{INPUTS}", "expirations": [{"days": 7}]}
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_missing"),
+    [
+        ([], True),
+        ([{**EXPIRY, "filterPrefix": "logs/"}], True),
+        ([{**EXPIRY, "expirations": []}], True),
+        ([EXPIRY], False),
+        ([{**EXPIRY, "filterPrefix": "site/"}], False),
+    ],
+)
+def test_an_existing_results_bucket_without_a_needed_lifecycle_rule_is_reported(
+    run: Run, rules: list[dict[str, Any]], *, is_missing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi, "warn", warnings.append)
+
+    run(
+        resultsBucket="yours-1250000000",
+        resultsPrefix="site/",
+        lifecycle_rules={"yours-1250000000": rules},
+    )
+
+    assert (f"deletes objects below site/{INPUTS}" in str(warnings)) == is_missing
+
+
+def test_a_flood_of_calls_leaves_room_for_uploads_and_the_sweep(run: Run) -> None:
+    reserved = run().of_type(":ReservedConcurrencyConfig")
+
+    assert set(reserved) == {"gateway-reservation"}
+    assert reserved["gateway-reservation"].inputs["reservedConcurrencyMem"] == 25600
+
+
+@pytest.mark.parametrize(
+    ("gateway", "each", "reserved"),
+    [
+        ("", "", {}),
+        ("1024", "", {"gateway": 1024}),
+        ("", "512", {"gateway": 512, "upload": 512, "sweep": 512}),
+        ("1024", "2048", {"gateway": 1024, "upload": 2048, "sweep": 2048}),
+    ],
+)
+def test_the_smaller_limit_of_concurrency_holds(
+    run: Run, gateway: str, each: str, reserved: dict[str, int]
+) -> None:
+    deployment = run(gatewayConcurrency=gateway, reservedConcurrency=each)
+
+    declared = deployment.of_type(":ReservedConcurrencyConfig").values()
+    assert {
+        config.name.removesuffix("-reservation"): config.inputs["reservedConcurrencyMem"]
+        for config in declared
+    } == reserved
 
 
 def test_origins_that_may_call_may_use_links_to_results(run: Run) -> None:
@@ -382,6 +463,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
         "subAppId": 1500000001,
         "inboxBucket": "aigc-dev-inbox-1250000000",
         "resultsBucket": "aigc-dev-results-1250000000",
+        "resultsPrefix": "",
         "ledgerBucket": "aigc-dev-ledger-1250000000",
         "keyNames": ["me"],
         "gatewayFunction": "aigc-dev-gateway",

@@ -10,7 +10,9 @@ from aigc.cloud.error_codes import class_of
 from aigc.errors import AccountError, UnclearError
 from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import ENDED, Job, milliseconds
+from aigc.jobs.ledger.books import Book
 from aigc.jobs.ledger.lanes import Lanes
+from aigc.jobs.usage import MAYBE_BILLED
 from tests.fakes import LEASE_S
 from tests.simulation.cloud import describe
 
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
     from tests.simulation.cloud import Cloud
     from tests.simulation.vendor import Task
 
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "sweep/", "uploads/", "inbox/")
+KEPT = (
+    "jobs/",
+    "index/",
+    "usage/",
+    "deliveries/",
+    "dead/",
+    "sweep/",
+    "uploads/",
+    "inbox/",
+    "budget/",
+)
 """What the ledger keeps of jobs that have ended, of sweeps and of uploads."""
 
 
@@ -33,6 +45,7 @@ def broken_promises(cloud: Cloud) -> list[str]:
         *_not_in_index(cloud),
         *_wrong_webhooks(cloud),
         *_repeated_uploads(cloud),
+        *_wrong_book(cloud),
         *unfinished(cloud),
     ]
 
@@ -46,6 +59,7 @@ def unfinished(cloud: Cloud) -> list[str]:
         *(f"{describe(record)} never ends" for record in open_records),
         *(f"{key} is left over" for key in (*left, *staged)),
         *(f"{key} has no job or no entry" for key in _lost_uploads(cloud)),
+        *(f"{run} was never settled" for run in newest_book(cloud).grants),
     ]
 
 
@@ -189,6 +203,37 @@ def _wrong_webhooks(cloud: Cloud) -> list[str]:
         if arrived != expected and not (is_given_up and arrived <= expected):
             problems.append(f"{_describe(job)}: webhooks {arrived or 'none'}")
     return problems
+
+
+def _wrong_book(cloud: Cloud) -> list[str]:
+    """Find ceilings whose book does not count what the jobs have used, after all have ended."""
+    jobs = cloud.jobs()
+    if any(job.spent_attempts for job in jobs):
+        return []
+    book = newest_book(cloud)
+    expected = sum(_expected_use(job) for job in jobs)
+    return [
+        f"{ceiling.name} counts {used} images used and not {expected}"
+        for ceiling in cloud.ceilings
+        if (used := _used_of(ceiling.name, book)) != expected
+    ]
+
+
+def newest_book(cloud: Cloud) -> Book:
+    """Read the book with the highest revision; an empty one if there is none."""
+    keys = [key for key in cloud.ledger.objects if key.startswith("budget/")]
+    last = max((key for key in keys if key.endswith(".json")), default="")
+    return Book.model_validate_json(cloud.ledger.objects[last][0]) if last else Book(month="")
+
+
+def _used_of(ceiling: str, book: Book) -> int:
+    return sum(amount for account, amount in book.used.items() if account.startswith(f"{ceiling}@"))
+
+
+def _expected_use(job: Job) -> int:
+    """Return how many images a job has used, or one if that is not known: all ask for one."""
+    is_unknown = job.error is not None and job.error.type in MAYBE_BILLED
+    return 1 if is_unknown else len(job.pictures)
 
 
 def _ended_at(record: dict[str, Any] | None) -> datetime:

@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aigc.bootstrap import Adapters, assemble
+from aigc.ceilings import Ceiling
 from aigc.errors import CloudError, ThrottledError
 from aigc.jobs.clock import LedgerClock
 from aigc.jobs.job import ENDED, Job
@@ -61,11 +62,18 @@ class Cloud:
         """When the first callback of a task was handled without an error."""
         self.webhooks: list[tuple[str, str, str]] = []
         """Webhooks that arrived: job, message id, state of the job."""
+        self.ceilings: tuple[Ceiling, ...] = ()
         self.on_created: Callable[[Task], object] = lambda _: None
 
     def runtime(self, worker: Worker) -> Runtime:
         """Return the runtime of one invocation."""
         return _runtime(self, worker)
+
+    def limit(self, images: int) -> None:
+        """Let all jobs together make so many images a day and a month."""
+        self.ceilings = tuple(
+            Ceiling(scope="stack", period=period, images=images) for period in ("day", "month")
+        )
 
     def digest(self) -> int:
         """Return a digest of everything outside the functions."""
@@ -79,6 +87,7 @@ class Cloud:
                 self.clock.moment,
                 frozenset(self.callbacks.items()),
                 frozenset(self.webhooks),
+                self.ceilings,
             )
         )
 
@@ -141,6 +150,7 @@ class Cloud:
         response = self.vendor.call(call)
         task = self.tasks()[-1]
         self._check_lane_limit(task)
+        self._check_ceiling()
         self._check_record_of_task(task)
         self.on_created(task)
         return response
@@ -157,6 +167,13 @@ class Cloud:
         missed = sum(key.startswith(f"lanes/{task.lane}/slots/") for key in self.ledger.missed)
         if running > self.settings.lanes[task.lane] + missed:
             self.problems.append(f"{running} tasks at once in lane {task.lane}")
+
+    def _check_ceiling(self) -> None:
+        """Check that no more images are made or on their way than a ceiling allows."""
+        paid = sum(task.is_open or task.state == "done" for task in self.tasks())
+        for ceiling in self.ceilings:
+            if paid > ceiling.limit:
+                self.problems.append(f"{paid} images are paid for; {ceiling.name}: {ceiling.limit}")
 
     def _is_overdue(self, task: Task) -> bool:
         """Whether a task runs so long that its slot may be used again."""
@@ -371,7 +388,7 @@ def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
     memory.of(DeployedRules).rules = cloud.rules
     seconds = (worker.deadline - cloud.clock.moment).total_seconds()
     runtime = assemble(cloud.settings, adapters, seconds=seconds, memory=memory)
-    return dataclasses.replace(runtime, report_of=_report)
+    return dataclasses.replace(runtime, report_of=_report, ceilings=lambda: cloud.ceilings)
 
 
 @functools.cache

@@ -30,11 +30,12 @@ from tests.simulation.mutate import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from aigc.errors import CloudError
     from aigc.jobs.clock import LedgerClock
     from aigc.jobs.job import Job
+    from aigc.jobs.ledger.books import Book, Books
     from aigc.jobs.ledger.claims import Claims
     from aigc.jobs.ledger.contest import Contest
     from aigc.jobs.ledger.records import Records
@@ -277,6 +278,26 @@ def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
         )
 
     return ends
+
+
+def _write_book_without_an_answer(books: Books, book: Book) -> None:
+    with contextlib.suppress(AmbiguousError):
+        key = f"budget/{book.month}/{book.revision:08d}.json"
+        books._store.put(key, book.model_dump_json().encode())
+
+
+def _settled_and_kept(settled: Callable[..., Book]) -> Callable[..., Book]:
+    def settle(book: Book, used_images: dict[str, int]) -> Book:
+        return settled(book, used_images).model_copy(update={"grants": book.grants})
+
+    return settle
+
+
+def _settled_too_early(ended: Callable[..., Iterator[tuple[str, int]]]) -> Callable[..., object]:
+    def all_runs(book: Book, runtime: Runtime) -> dict[str, int]:
+        return {**dict.fromkeys(book.grants, 0), **dict(ended(book, runtime))}
+
+    return all_runs
 
 
 def _fails(job: Job, error: CloudError, _: str, runtime: Runtime, **__: object) -> Job:
@@ -580,7 +601,7 @@ MUTATIONS = (
     _of(
         "a job that is queued again keeps its session",
         "job:session_id",
-        _always(lambda job_id, number: f"{job_id}-1"),
+        _always(lambda stem, number: f"{stem}-1"),
         look_in="has no room",
     ),
     # Settling
@@ -794,8 +815,66 @@ MUTATIONS = (
         assume("acquire", 0),
         harmless="the receiver gets the same message twice, which is announced",
     ),
+    # Ceilings
+    _of(
+        "a revision of the book is written without a contest",
+        "ledger.books:Books.append",
+        assume("create_once", None),
+        look_in="two invocations reserve",
+    ),
+    _of(
+        "a book that was written without an answer counts as written",
+        "ledger.books:Books._write",
+        _always(_write_book_without_an_answer),
+        look_in="a ceiling",
+    ),
+    _of(
+        "a job is submitted without a share",
+        "dispatch:_has_budget",
+        _always(lambda _job, _runtime: True),
+        look_in="a ceiling",
+    ),
+    _of(
+        "shares that are reserved do not count",
+        "ledger.books:Book.reserved",
+        _always(lambda _book, _account: 0),
+        look_in="last share",
+    ),
+    _of(
+        "a share is settled and stays reserved",
+        "ledger.books:Book.settled",
+        replace(_settled_and_kept),
+        look_in="a ceiling",
+    ),
+    _of(
+        "a job that has not ended gives its share back",
+        "budget:_ended_runs",
+        replace(_settled_too_early),
+        look_in="a ceiling",
+    ),
+    _of(
+        "a job that may be billed gives its share back",
+        "budget:_used_images",
+        _always(lambda job, _run, _asked: len(job.pictures)),
+        look_in="stays unexplained",
+    ),
+    _of("a job is deferred without a claim", "budget:defer", CLAIM, look_in="finds no share"),
+    _of("a job is released without a claim", "budget:_requeue", CLAIM, look_in="releases it"),
+    _of(
+        "a job is deferred before its new marker is written",
+        "budget:defer",
+        postpone("enqueue", behind="write"),
+        look_in="a ceiling",
+    ),
+    _of(
+        "a job is released before its new marker is written",
+        "budget:_requeue",
+        postpone("enqueue", behind="write"),
+        look_in="releases it",
+    ),
 )
 QUICK = (
+    "shares that are reserved do not count",
     "a contender does not read y",
     "a winner does not read abort",
     "a job is sent without a claim",

@@ -6,6 +6,7 @@ import dataclasses
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from aigc.jobs.budget import reserve
 from aigc.jobs.job import Slot
 from aigc.jobs.ledger.slots import new_slot
 from tests.fakes import START
@@ -20,7 +21,13 @@ from tests.simulation.cases import (
     repeats,
     was_left,
 )
-from tests.simulation.contests import CONTESTS, LANE, more_than_one_winner, takes_slot_of_queue
+from tests.simulation.contests import (
+    CONTESTS,
+    LANE,
+    WON,
+    more_than_one_winner,
+    takes_slot_of_queue,
+)
 from tests.simulation.inbox import FOLDER, RULES, event, reconciles, uploads
 from tests.simulation.play import LATE_LISTING, Case, Move, Phase
 from tests.simulation.sweeps import sweep
@@ -105,6 +112,19 @@ def lets_time_pass(runtime: Runtime) -> None:
 
 TWO_SWEEPS = (Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),)
 SOON = START + timedelta(seconds=20)
+
+
+def reserves(job_id: str) -> Work:
+    """A pump that notes that it has reserved a share for a job, and submits nothing."""
+
+    def work(runtime: Runtime) -> None:
+        job = runtime.ledger.records.read(job_id)
+        assert job is not None
+        if reserve(job, runtime) is None:
+            runtime.ledger.bucket.put(f"{WON}ever {job_id}", b"")
+
+    return work
+
 
 PARTS = [
     Case(
@@ -204,6 +224,59 @@ PARTS = [
         ),
         check=more_than_one_winner,
         quick_switches=2,
+    ),
+    Case(
+        title="two calls for the last share of a ceiling",
+        phases=(Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),),
+        lanes={"vod.image": 2},
+        ceiling=1,
+        deaths=1,
+        faults=1,
+        is_quick=False,
+    ),
+    Case(
+        title="two invocations reserve the last share of a ceiling",
+        before=(was_left("a"), was_left("b")),
+        phases=(Phase(workers={"reserve a": reserves("a"), "reserve b": reserves("b")}),),
+        lanes={},
+        ceiling=1,
+        check=more_than_one_winner,
+        quick_switches=1,
+    ),
+    Case(
+        title="a job is cancelled while a sweep finds no share for it",
+        before=(was_left("b"), accepts("a"), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"sweep": sweep, "cancel": cancels("b")}),),
+        ceiling=1,
+        callbacks=0,
+        quick_switches=1,
+    ),
+    Case(
+        title="a submission that stays unexplained uses its share",
+        phases=(Phase(workers={"accept a": accepts("a", "mps.image")}),),
+        lanes=MPS,
+        ceiling=1,
+        faults=1,
+        faulty=("Create",),
+        fault_outcomes=frozenset({NOT_SENT}),
+    ),
+    Case(
+        title="two sweeps settle a failed job while another wants its share",
+        before=(accepts("a"), Move("task-a-1.0", "InternalError")),
+        phases=(
+            Phase(workers={"sweep 1": sweep, "sweep 2": sweep, "accept b": accepts("b")}),
+            Phase(workers={"accept c": accepts("c")}),
+        ),
+        ceiling=1,
+        is_quick=False,
+        quick_switches=1,
+    ),
+    Case(
+        title="a job that waits for a share is cancelled while the sweep releases it",
+        before=(accepts("a"), accepts("b"), Move("task-a-1.0", "InternalError")),
+        phases=(Phase(workers={"sweep": sweep, "cancel": cancels("b")}),),
+        ceiling=1,
+        deaths=1,
     ),
     Case(
         title="a deadline passes while a waiting job is started",

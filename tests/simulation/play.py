@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 LAST_SWEEPS_S = (*[LEASE_S + 5] * 5, *[600] * 10)
 """The waits before the sweeps that run once nothing goes wrong any more."""
+RAISED = 1000
+"""A ceiling that no simulation reaches."""
 TIME = "-"
 LANDS = "lands"
 LATE_WRITE, LATE_LISTING, BLIND_LOOK = "late write", "late listing", "blind look"
@@ -103,6 +105,8 @@ class Case:
     weaknesses: frozenset[str] = frozenset({LATE_WRITE, LATE_LISTING, BLIND_LOOK})
     pauses: int = 0
     """How often two thirds of an invocation's time may pass between two requests."""
+    ceiling: int = 0
+    """Images that may be made in a day; 0: no ceiling. It is raised when nothing fails any more."""
     ends: tuple[str, ...] = ()
     """How tasks may end while workers run: `done`, or an error code of the vendor."""
     callbacks: int = 1
@@ -134,6 +138,8 @@ class Play:
         self.case = case
         self.cloud = Cloud(case.lanes, case.rules)
         self.cloud.vendor.lists_tasks = case.lists_tasks
+        if case.ceiling:
+            self.cloud.limit(case.ceiling)
         for bucket in (self.cloud.ledger, self.cloud.results, self.cloud.inbox):
             bucket.lag_s = LONGEST_LAG_S if case.weak else 0
         self.deaths_left = case.deaths
@@ -427,6 +433,8 @@ class Play:
             self.cloud.problems += self.case.check(self.cloud)
             return
         self._note(TIME, "no faults from here on")
+        if self.case.ceiling:
+            self.cloud.limit(RAISED)
         for number, seconds in enumerate(LAST_SWEEPS_S):
             self._wait(seconds)
             for task in self.cloud.tasks():

@@ -27,7 +27,7 @@ from tests.simulation.cases import HOOK, MODELS, order
 from tests.simulation.checks import broken_promises, unfinished
 from tests.simulation.cloud import NO_RULES, TIMEOUT_S, Cloud
 from tests.simulation.inbox import FOLDER, PHOTO, RULES, event
-from tests.simulation.play import captured_log, trace_line
+from tests.simulation.play import RAISED, captured_log, trace_line
 from tests.simulation.storage import LANDS_WITHIN_S, STORAGES, Storage
 from tests.simulation.workers import (
     BACKLOGGED,
@@ -67,6 +67,8 @@ LAST_END_S = 10 * 86400 + 3 * 3600
 DURATIONS_S = (0.01, 0.03, 0.1, 0.5, 2, 9)
 """How long a slow request, or its answer, may take."""
 DURATION_WEIGHTS = (40, 30, 20, 6, 3, 1)
+RAISED_AFTER_S = 300
+"""How long after the last fault a ceiling is raised."""
 LATE_BY_S = (0.01, 0.1, 1, LANDS_WITHIN_S)
 """How much later a request takes effect whose worker no longer waits for it."""
 REFUSALS = ("FailedOperation.UserArrears", "UnauthorizedOperation", "FailedOperation.SomethingNew")
@@ -119,6 +121,8 @@ class Weather:
     event_repeated: float = 0
     upload_copied: float = 0
     """The chance that an upload is copied onto itself later."""
+    ceiling: int = 0
+    """Images that may be made in a day, until it is raised minutes after the last fault; 0: any."""
     task_endless: float = 0
     """The chance that a task runs for an hour, for a day, or for ever."""
     refused_s: int = 0
@@ -199,6 +203,23 @@ WEATHERS = {
         callback_dropped=0.1,
         callback_repeated=0.3,
         lists_tasks=False,
+    ),
+    "a ceiling is reached": Weather(
+        killed=0.02,
+        slow=0.3,
+        skewed_s=1,
+        cos_reply_lost=0.03,
+        cos_failed=0.01,
+        cos_throttled=0.01,
+        create_throttled=0.2,
+        create_lost=0.2,
+        task_backlogged=0.1,
+        task_failed=0.2,
+        callback_dropped=0.2,
+        order_repeated=0.3,
+        order_cancelled=0.2,
+        order_impatient=0.1,
+        ceiling=2,
     ),
     "no function runs for four days": Weather(
         killed=0.02,
@@ -292,6 +313,8 @@ class Storm:
         self.storage = storage or draws.one_of(STORAGES)
         self.cloud = Cloud(LANES, RULES if weather.order_uploaded else NO_RULES)
         self.cloud.vendor.lists_tasks = weather.lists_tasks
+        if weather.ceiling:
+            self.cloud.limit(weather.ceiling)
         self.cloud.on_created = self._plan_task
         for bucket in (self.cloud.ledger, self.cloud.results, self.cloud.inbox):
             bucket.blind_s = self.storage.blind_s
@@ -387,8 +410,14 @@ class Storm:
         self._after(begins + self.weather.refused_s, refused.clear)
 
     def _stop_faults(self) -> None:
+        if self.weather.ceiling:
+            self._after(RAISED_AFTER_S, self._raise_ceiling)
         self.weather = CALM
         self._note("-", "no faults from here on")
+
+    def _raise_ceiling(self) -> None:
+        self.cloud.limit(RAISED)
+        self._note("-", "the ceiling is raised")
 
     def _fall_asleep(self) -> None:
         self._is_asleep = True

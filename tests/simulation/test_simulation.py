@@ -83,7 +83,7 @@ def test_a_search_kills_a_worker_at_each_write() -> None:
 
     writes = [request.split(" ")[:2] for _, request in explored.deaths]
     assert ["put", "jobs/a.json"] in writes
-    assert ["CreateAigcImageTask", "a-1"] in writes
+    assert "CreateAigcImageTask" in {write[0] for write in writes}
 
 
 def test_shrinking_leaves_only_what_makes_it_fail() -> None:

@@ -25,12 +25,12 @@ class Task(VendorTask):
     @property
     def job_id(self) -> str:
         """The job that the task belongs to, by its session or its output path."""
-        return self.session_id.rsplit("-", 1)[0] if self.session_id else self._output_path()[-2]
+        return self.session_id.split("-")[-2] if self.session_id else self._output_path()[-2]
 
     @property
     def attempt(self) -> int:
         """The attempt that the task belongs to."""
-        last = self.session_id.rsplit("-", 1)[1] if self.session_id else self._output_path()[-1]
+        last = self.session_id.split("-")[-1] if self.session_id else self._output_path()[-1]
         return int(last)
 
     @property
@@ -87,7 +87,8 @@ class Vendor(FakeVendor):
         same = [task for task in self.tasks if session_id and task.session_id == session_id]
         if any(not self._is_forgotten(task) for task in same):
             raise DuplicateError("create", code="InvalidParameterValue.SessionId")
-        name = session_id or path.strip("/").partition("/")[2].replace("/", "-")
+        _ledger, _, name = session_id.partition("-")
+        name = name or path.strip("/").partition("/")[2].replace("/", "-")
         number = sum(task.id.startswith(f"task-{name}.") for task in self.tasks)
         task = Task(
             f"task-{name}.{number}",

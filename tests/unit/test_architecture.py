@@ -28,20 +28,22 @@ LAYERS = {
     "functions/aigc/labels": BASE | {"aigc.labels", "aigc.pictures"},
     "functions/aigc/jobs": BASE
     | {"aigc.jobs", "aigc.labels", "aigc.tasks"}
-    | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"},
+    | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"}
+    | {"aigc.ceilings", "aigc.periods"},
     "functions/aigc/uploads": BASE
     | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
     | {"aigc.pictures", "aigc.places"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers", "aigc.uploads"}
     | {"aigc.destinations", "aigc.logs", "aigc.pictures", "aigc.places", "aigc.settings"}
-    | {"aigc.prices"},
+    | {"aigc.periods", "aigc.prices"},
     "functions/aigc/cloud": BASE
     | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"}
     | {"aigc.destinations"},
     "infra": BASE
     | {
         "infra",
+        "aigc.places",
         "aigc.uploads.rules",
         "aigc.settings",
         "aigc.jobs.buckets",

@@ -10,7 +10,8 @@ import pytest
 
 from aigc.prices import Prices, PricesError, asked_pictures, packaged_prices
 from aigc.tasks.kinds import KINDS
-from ops.prices import load_prices, main
+from aigc.uploads.rules import Rules
+from ops.prices import check_ceilings, load_prices, main
 
 if TYPE_CHECKING:
     from aigc.tasks.kind import Task
@@ -200,11 +201,11 @@ def test_what_is_packed_is_read_again(tmp_path: Path) -> None:
 def test_the_projects_own_file_has_no_prices_and_a_good_example(tmp_path: Path) -> None:
     written = (ROOT / "prices.toml").read_text()
     example = tmp_path / "prices.toml"
-    lines = (line.removeprefix("# ") for line in written.splitlines()[4:])
+    lines = (line.removeprefix("# ") for line in written.splitlines()[7:])
     example.write_text("\n".join(line for line in lines if line != "#"))
 
-    assert load_prices(ROOT / "prices.toml").price == ()
-    assert len(load_prices(example).price) == 2
+    assert load_prices(ROOT / "prices.toml") == Prices()
+    assert len(load_prices(example).price) == len(load_prices(example).ceiling) == 2
 
 
 def test_the_command_prints_prices_and_names_what_no_catalogue_has(
@@ -226,3 +227,87 @@ def test_the_command_prints_prices_and_names_what_no_catalogue_has(
     ]
     assert "Hunyuann is in no catalogue" in printed.err
     assert "ai_try_on" not in printed.err
+
+
+# Ceilings
+
+PRICED = {"currency": "CNY", "price": [{"model": "GG", "per_image": "0.25"}]}
+RULES = Rules.parse(
+    {
+        "rule": [
+            {"name": "anime", "prefix": "anime/", "kind": "vod.image", "task": IMAGE},
+            {
+                "name": "sketch",
+                "prefix": "sketch/",
+                "kind": "mps.image",
+                "task": {"model_name": "Hunyuan", "prompt": "a sketch"},
+            },
+        ]
+    }
+)
+
+
+def ceilings(*entries: dict[str, Any]) -> Prices:
+    return Prices.parse({**PRICED, "ceiling": entries})
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"scope": "stack", "period": "day"}, "exactly one of images and money is required"),
+        (
+            {"scope": "stack", "period": "day", "images": 1, "money": 1},
+            "exactly one of images and money is required",
+        ),
+        ({"scope": "stack", "period": "week", "images": 1}, "ceiling number 1: period: got 'week'"),
+        ({"scope": "key:a", "period": "day", "images": 1}, "ceiling number 1: scope: got 'key:a'"),
+        ({"scope": "stack", "period": "day", "images": 0}, "ceiling number 1: images: got '0'"),
+        ({"scope": "stack", "period": "day", "money": "0.00001"}, "ceiling number 1: money"),
+        ({"scope": "stack", "period": "day", "image": 1}, "allowed: scope, period, images, money"),
+    ],
+)
+def test_a_wrong_ceiling_is_refused_with_its_field(entry: dict[str, Any], reason: str) -> None:
+    with pytest.raises(PricesError) as refused:
+        ceilings(entry)
+
+    assert reason in str(refused.value)
+
+
+def test_a_ceiling_is_there_once() -> None:
+    twice = {"scope": "stack", "period": "day", "images": 1}
+
+    with pytest.raises(PricesError, match="ceiling stack/day/images: is there twice"):
+        ceilings(twice, twice | {"images": 2})
+
+
+def test_a_ceiling_in_money_needs_prices() -> None:
+    with pytest.raises(PricesError, match="is in money, and there is no price"):
+        Prices.parse({"ceiling": [{"scope": "stack", "period": "day", "money": 1}]})
+
+
+@pytest.mark.parametrize("scope", ["stack", "uploads", "rule:sketch", "model:Hunyuan"])
+def test_a_rule_without_a_price_is_refused_below_a_ceiling_in_money(scope: str) -> None:
+    with pytest.raises(PricesError, match="the price of rule sketch is unknown; allowed: a"):
+        check_ceilings(RULES, ceilings({"scope": scope, "period": "month", "money": 10}))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"scope": "stack", "images": 10},
+        {"scope": "rule:anime", "money": 10},
+        {"scope": "model:GG", "money": 10},
+    ],
+)
+def test_rules_whose_tasks_have_prices_may_have_ceilings(entry: dict[str, Any]) -> None:
+    check_ceilings(RULES, ceilings({"period": "day", **entry}))
+
+
+def test_a_ceiling_below_what_one_upload_needs_is_refused() -> None:
+    with pytest.raises(PricesError, match="one upload of rule anime needs more than all"):
+        check_ceilings(RULES, ceilings({"scope": "rule:anime", "period": "day", "money": "0.2"}))
+
+
+def test_a_ceiling_of_a_rule_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(PricesError, match="there is no such rule; allowed: anime, sketch"):
+        check_ceilings(RULES, ceilings({"scope": "rule:ink", "period": "day", "images": 1}))

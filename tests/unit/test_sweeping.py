@@ -15,8 +15,8 @@ from aigc.sweeping import PARTS, sweep
 from tests.fakes import LEASE_S, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted
 
-TURNS = 3 * 3 + 3
-"""Three parts for each of three lanes, and three others."""
+TURNS = 3 * 3 + 4
+"""Three parts for each of three lanes, and four others."""
 
 
 class KilledError(BaseException):

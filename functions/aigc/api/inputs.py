@@ -18,7 +18,7 @@ from aigc.tasks.fields import refused
 from aigc.tasks.kind import RECORDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aigc.jobs.ports import Peek
     from aigc.jobs.runtime import Runtime
@@ -42,7 +42,7 @@ def resolve_inputs(task: Task, runtime: Runtime) -> Task:
     """
     parameters = task.model_dump(mode="json", exclude_none=True)
     sent: list[_Sent] = []
-    rewritten = _with_links(parameters, "", runtime.settings.results_bucket, sent)
+    rewritten = _with_links(parameters, "", runtime.results_url, sent)
     for field, url in _urls(parameters):
         _check_place(field, url, runtime)
     for picture in sent:
@@ -64,21 +64,26 @@ def without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
     return [without_secrets(one) for one in value] if isinstance(value, list) else value
 
 
-def _with_links(value: Any, path: str, bucket: str, sent: list[_Sent]) -> Any:  # noqa: ANN401  JSON
+def _with_links(
+    value: Any,  # noqa: ANN401  JSON
+    path: str,
+    url_of: Callable[[str], str],
+    sent: list[_Sent],
+) -> Any:  # noqa: ANN401  JSON
     """Rebuild parameters with a URL for each picture in Base64, and collect the pictures."""
     if isinstance(value, list):
-        return [_with_links(one, f"{path}.{n}", bucket, sent) for n, one in enumerate(value)]
+        return [_with_links(one, f"{path}.{n}", url_of, sent) for n, one in enumerate(value)]
     if not isinstance(value, dict):
         return value
     inner = {
-        name: _with_links(one, f"{path}.{name}" if path else name, bucket, sent)
+        name: _with_links(one, f"{path}.{name}" if path else name, url_of, sent)
         for name, one in value.items()
     }
     encoded = inner.pop("base64", None)
     if encoded is not None:
         picture = _decoded(encoded, f"{path}.base64")
         sent.append(picture)
-        inner |= _link(inner, f"cos://{bucket}/{picture.key}")
+        inner |= _link(inner, url_of(picture.key))
     return inner
 
 
@@ -115,7 +120,9 @@ def _check_place(field: str, url: str, runtime: Runtime) -> None:
         return
     bucket, key = cos_object(url)
     settings = runtime.settings
-    is_upload = bucket == settings.results_bucket and key.startswith(INPUTS)
+    is_upload = bucket == settings.results_bucket and key.startswith(
+        settings.results_prefix + INPUTS
+    )
     if not key or not (is_upload or bucket in settings.input_buckets):
         buckets = "".join(f", cos://{name}/…" for name in settings.input_buckets)
         problem = f"{url[:200]!r} is not a place that callers may name"

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from aigc.api.ceilings import described_deferral
 from aigc.api.errors import HttpError, InvalidQueryError
 from aigc.api.inputs import without_secrets
 from aigc.api.progress import ANSWER_S, image_of
@@ -227,12 +228,13 @@ def _detail(job: Job, call: Call) -> schemas.JobDetail:
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
         "start_by": job.start_by.isoformat() if job.start_by else None,
+        "deferred": described_deferral(job),
         "task": without_secrets(job.task),
         "model": task.model_label(),
         "prompt": task.prompt_text(),
         "place": {
             "bucket": runtime.settings.results_bucket,
-            "prefix": job.output_location.prefix,
+            "prefix": runtime.settings.results_prefix + job.output_location.prefix,
             "name": job.output_location.name,
         },
         "attempts": [_attempt(attempt) for attempt in job.attempts],

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.api.call import ENDPOINTS
+from aigc.api.ceilings import described_deferral
 from aigc.api.errors import JOB_ERROR_STATUS, HttpError, failure
 from aigc.api.parameters import is_on
 from aigc.api.pauses import described_pause
@@ -211,7 +212,10 @@ def status_of(
         "logs": log(job)[known_log_lines:] if _wants_logs(call) else None,
         "metrics": _metrics(job),
     }
-    if job.state == "queued":
+    deferred = described_deferral(job)
+    if deferred is not None:
+        answer["deferred"] = deferred
+    elif job.state == "queued":
         view = lane or list_lane(job.lane, call.runtime)
         answer["queue_position"] = _position(job, view)
         pause_of(view, call.runtime)

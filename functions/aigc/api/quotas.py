@@ -13,12 +13,12 @@ import contextlib
 import math
 import random
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aigc.api.errors import HttpError
 from aigc.errors import InvalidRequestError
+from aigc.periods import DAY, MINUTE, MONTH, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,34 +30,7 @@ if TYPE_CHECKING:
     from aigc.jobs.accept import Order
     from aigc.jobs.ledger import Ledger
     from aigc.jobs.runtime import Runtime
-
-UNITS = 10_000
-"""What a budget is counted in: this many to the unit of the currency, a job's rounded up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """What a limit holds for, in UTC."""
-
-    name: str
-    stamp: str
-    """What tells one from the next, as `strftime` writes it."""
-    blocks: int
-    """About how many blocks a limit is cut into: more of them hold back less, and cost more."""
-
-    def end(self, now: datetime) -> datetime:
-        """Tell when the next one begins."""
-        if self is MINUTE:
-            return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        if self is DAY:
-            return midnight + timedelta(days=1)
-        return (midnight.replace(day=1) + timedelta(days=31)).replace(day=1)
-
-
-MINUTE = Period("minute", "%Y%m%d%H%M", 10)
-DAY = Period("day", "%Y%m%d", 50)
-MONTH = Period("month", "%Y%m", 100)
+    from aigc.periods import Period
 
 
 @dataclass(slots=True, kw_only=True)

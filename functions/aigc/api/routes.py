@@ -44,6 +44,8 @@ class Route(NamedTuple):
     """The query parameters that it reads; None: any may be sent."""
     is_documented: bool = True
     """Whether it is part of the API, and not only an answer to a browser."""
+    is_documentation: bool = False
+    """Whether it exists only where the setting `public_docs` is on."""
 
     def respond(self, call: Call) -> HttpResponse:
         """Let the handler answer a call."""
@@ -159,8 +161,15 @@ ROUTES = (
     ),
     Route("mcp", "POST", re.compile(MCP), "mcp.rpc:respond", error_format="mcp"),
     Route("health", "GET", re.compile("/health"), "routes:health", is_open=True),
-    Route("openapi", "GET", re.compile(r"/openapi\.json"), "built:openapi", is_open=True),
-    Route("docs", "GET", re.compile("/docs"), "built:docs", is_open=True),
+    Route(
+        "openapi",
+        "GET",
+        re.compile(r"/openapi\.json"),
+        "built:openapi",
+        is_open=True,
+        is_documentation=True,
+    ),
+    Route("docs", "GET", re.compile("/docs"), "built:docs", is_open=True, is_documentation=True),
     Route(
         "vod_event",
         "POST",
@@ -170,7 +179,14 @@ ROUTES = (
         query=None,  # the vendor's call: it may add parameters
     ),
     Route(
-        "home", "GET", re.compile("/"), "routes:home", is_open=True, query=None, is_documented=False
+        "home",
+        "GET",
+        re.compile("/"),
+        "routes:home",
+        is_open=True,
+        query=None,
+        is_documented=False,
+        is_documentation=True,
     ),
     Route(
         "favicon",
@@ -216,7 +232,11 @@ def _for_the_log(error: AigcError) -> str:
 
 def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     path = _path(request)
-    routes = _found(path)
+    routes = [
+        route
+        for route in _found(path)
+        if runtime.settings.public_docs or not route.is_documentation
+    ]
     if routes and request.method == "OPTIONS":
         return HttpResponse(status=204, headers=_allow(routes))
     caller = _caller(request, runtime, routes)

@@ -93,7 +93,7 @@ def _links(file_name: str, headers: Mapping[str, str], runtime: Runtime) -> tupl
     """Make the link for the PUT of a new object, and the URL by which a task names the object."""
     key = f"{INPUTS}{secrets.token_hex(16)}/{file_name}"
     upload_url = runtime.buckets.results.presigned_upload(key, headers, LINK_S)
-    return upload_url, f"cos://{runtime.settings.results_bucket}/{key}"
+    return upload_url, runtime.results_url(key)
 
 
 def _read(model: type[_Request], call: Call) -> _Request:

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from aigc.api.ceilings import ceilings_of
 from aigc.api.errors import InvalidQueryError
 from aigc.jobs.usage import PREFIX, Ended
 from aigc.tasks.fields import shown
@@ -75,6 +76,7 @@ def respond(call: Call) -> HttpResponse:
         "complete": count.is_complete,
         "total": total.shown(),
         "usage": [_row(named, rows[named]) for named in sorted(rows)],
+        "ceilings": ceilings_of(call),
     }
     return HttpResponse(status=200, body=body)
 

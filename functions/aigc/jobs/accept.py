@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from aigc.jobs.job import Attempt, Job, OutputLocation, Source, session_id
+from aigc.jobs.job import Job, OutputLocation, Source, first_attempt
 from aigc.jobs.launch import launch
 from aigc.jobs.ledger.lanes import marker_key
 
@@ -88,7 +88,7 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         output_location=order.output_location,
         start_by=order.start_by,
         webhook_url=order.webhook_url,
-        attempts=(Attempt(number=1, session_id=session_id(order.id, 1)),),
+        attempts=(first_attempt(order.id, runtime.settings.ledger_bucket),),
     )
 
 

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Inbox, ObjectStore
 
 STAGING = ".aigc/mps/"
-"""The staging folder of the results bucket; only MPS writes there."""
+"""The staging folder among the results; only MPS writes there."""
 
 INPUTS = ".aigc/inputs/"
-"""Folder of the results bucket for uploaded inputs; a lifecycle rule empties it."""
+"""Folder among the results for uploaded inputs; a lifecycle rule empties it."""
 
 INPUT_URL_S = 6 * 3600
 """How long the vendor may fetch an input; a role's temporary key may end it earlier."""
@@ -24,9 +24,10 @@ class Buckets(NamedTuple):
     """The buckets that pictures are read from and written to."""
 
     results: ObjectStore
+    """The results bucket, or its folder `results_prefix`: keys are relative to it."""
     inbox: Inbox
     inputs: Mapping[str, Inbox]
-    """The buckets in which the inputs of tasks lie, by name."""
+    """The buckets in which the inputs of tasks lie, by name; their keys are whole."""
 
     def input_url(self, url: str) -> str:
         """Return a URL under which the vendor can fetch an input, for INPUT_URL_S."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError, CloudError
+from aigc.jobs.budget import defer, reserve
 from aigc.jobs.lanes import free_slots, list_lane
 from aigc.jobs.pauses import begin_probe, blocks, is_probe, known_pause, pause_of, resume
 from aigc.jobs.submission import START_S, submit_task
@@ -114,6 +115,9 @@ def _start_waiting(
         job = _next_job(candidates, runtime, fresh, corrections)
         if job is None:
             return
+        if not _has_budget(job, runtime):
+            corrections.claimed.add((job.id, job.revision))
+            continue
         random.shuffle(free)
         submitted = _start(job, free[0], runtime, corrections, pause)
         if submitted is not None and known_pause(submitted, runtime) is not None:
@@ -130,6 +134,21 @@ def _shuffled(front: list[Marker], fresh: Job | None) -> list[Marker]:
     shuffled = [*front]
     random.shuffle(shuffled)
     return sorted(shuffled, key=lambda marker: fresh is None or marker.key != fresh.marker)
+
+
+def _has_budget(job: Job, runtime: Runtime) -> bool:
+    """Reserve what a job needs of the ceilings; without a share it waits outside the lane.
+
+    After an error of the ledger the job stays where it is, and the next pump tries it.
+    """
+    try:
+        deferral = reserve(job, runtime)
+        if deferral is not None:
+            defer(job, deferral, runtime)
+    except CloudError as error:
+        logger.warning("budget_not_reserved", extra={"job": job.id, "code": error.code})
+        return False
+    return deferral is None
 
 
 def _holds_slot(submitted: Job | None, fresh: Job) -> bool:

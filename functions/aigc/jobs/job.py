@@ -6,6 +6,8 @@ A job is immutable. Each transition is a method that returns the changed job and
 |---|---|---|
 | `submit` | queued | submitting, owned |
 | `give_back` | queued | the same state, free for a new claim |
+| `defer` | queued | the same state, waiting for a share of a ceiling |
+| `requeue` | queued | the same state, waiting in its lane again |
 | `withdraw` | submitting | queued: the task was not sent |
 | `hold` | submitting | queued, in the same attempt: the account was refused |
 | `submit_again` | submitting | submitting, ambiguous and owned |
@@ -72,6 +74,15 @@ class Source(Record):
     bucket: str = ""
     key: str = ""
     request_id: str = ""
+
+
+class Deferral(Record):
+    """Why a job waits outside its lane."""
+
+    reason: Literal["over_budget", "price_unknown"]
+    ceiling: str
+    """The name of the ceiling that has no share left for it, or that needs its price."""
+    since: datetime
 
 
 class OutputLocation(Record):
@@ -160,6 +171,8 @@ class Job(Record):
     output_location: OutputLocation
     start_by: datetime | None = None
     """Time at which the job is cancelled if it still waits."""
+    deferral: Deferral | None = None
+    """Why it waits outside its lane; None if it does not."""
     webhook_url: str = ""
     """URL that receives the webhook; it may contain a secret and is never logged."""
     webhook_marker: str = ""
@@ -199,6 +212,16 @@ class Job(Record):
         """Make a claimed job free for another claim, which its next revision allows."""
         self._allow("give_back", "queued")
         return with_fields(self, owned_until=None)
+
+    def defer(self, deferral: Deferral, marker: str) -> Job:
+        """Wait outside the lane until a ceiling has a share for the job."""
+        self._allow("defer", "queued")
+        return with_fields(self, owned_until=None, deferral=deferral, marker=marker)
+
+    def requeue(self, marker: str) -> Job:
+        """Wait in the lane again."""
+        self._allow("requeue", "queued")
+        return with_fields(self, owned_until=None, deferral=None, marker=marker)
 
     def withdraw(self) -> Job:
         """Take a submission back that was not sent, since its slot was not won."""
@@ -273,7 +296,7 @@ class Job(Record):
     def cancel(self, error: JobError | None = None) -> Job:
         """End without having run."""
         self._allow("cancel", "queued", "running")
-        return with_fields(self, state="cancelled", owned_until=None, error=error)
+        return with_fields(self, state="cancelled", owned_until=None, deferral=None, error=error)
 
     def queue_again(self, error: JobError, at: datetime, marker: str) -> Job:
         """Wait for another attempt, since the vendor had no room for this one."""
@@ -319,13 +342,25 @@ class Job(Record):
         return with_fields(self, attempts=(*self.attempts[:-1], changed))
 
     def _next_attempt(self) -> Attempt:
+        """Return a new attempt, whose session differs from the last one's in its number only."""
         number = self.attempt.number + 1
-        return Attempt(number=number, session_id=session_id(self.id, number))
+        stem = self.attempt.session_id.rpartition("-")[0]
+        return Attempt(number=number, session_id=session_id(stem, number))
 
 
-def session_id(job_id: str, number: int) -> str:
-    """Name an attempt upstream; at most 50 characters, as VOD demands."""
-    return f"{job_id}-{number}"
+def first_attempt(job_id: str, ledger_bucket: str) -> Attempt:
+    """Return the first attempt of a new job.
+
+    Its session contains the ledger's digest: ledgers that share a VOD application can have jobs
+    of the same id. A bucket's name is unique in all of COS and never changes.
+    """
+    ledger = hashlib.sha256(ledger_bucket.encode()).hexdigest()[:10]
+    return Attempt(number=1, session_id=session_id(f"{ledger}-{job_id}", 1))
+
+
+def session_id(stem: str, number: int) -> str:
+    """Name an attempt upstream: at most 50 characters, as VOD demands, up to attempt 999999."""
+    return f"{stem}-{number}"
 
 
 def id_from(*parts: str) -> str:

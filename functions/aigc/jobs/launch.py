@@ -15,6 +15,9 @@ may already say `submitting`, owned by that invocation, and no claim is needed:
 | 3 or the call | a job in `submitting`, with its entry at the slot: the sweep goes on with it |
 | 4 | a running job |
 
+A job that counts towards a ceiling takes more round trips: it is queued, and the pump reserves
+its share before it takes a slot.
+
 Without a slot the record says `queued`, and the lane is listed once more: a slot that was
 released in between would otherwise stay idle until the next sweep.
 """
@@ -29,6 +32,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aigc.errors import CloudError
+from aigc.jobs.budget import born_deferred, demands, refusal, report_deferral
 from aigc.jobs.dispatch import pump
 from aigc.jobs.lanes import free_slots, list_lane, task_limit
 from aigc.jobs.ledger.slots import new_slot
@@ -84,6 +88,8 @@ def launch(job: Job, runtime: Runtime) -> Job:
     Raises:
         CloudError: The job could not be written.
     """
+    if demands(job, runtime):
+        return _launch_within_ceilings(job, runtime)
     view, guessed = _announce(job, runtime)
     entries = [guessed] if guessed else []
     if view is not None and not any(entry.has_entered for entry in entries):
@@ -101,6 +107,23 @@ def launch(job: Job, runtime: Runtime) -> Job:
         *(_leaving(entry.slot, job, runtime) for entry in entries),
     )
     pump(job.lane, runtime, fresh=written)
+    return written
+
+
+def _launch_within_ceilings(job: Job, runtime: Runtime) -> Job:
+    """Write a job that counts towards ceilings, and leave it to the pump.
+
+    If no share is left for it, it waits outside its lane from the beginning.
+    """
+    deferral = _none_on_error(lambda: refusal(job, runtime))()
+    if deferral is not None:
+        job = born_deferred(job, deferral, runtime)
+    runtime.ledger.records.announce(job)
+    written = runtime.ledger.records.write_new(job)
+    if deferral is None:
+        pump(job.lane, runtime, fresh=written)
+    else:
+        report_deferral(written)
     return written
 
 

@@ -9,6 +9,7 @@ import functools
 import itertools
 from typing import TYPE_CHECKING
 
+from aigc.jobs.budget import balance
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import list_lane, remove_old_cuts
@@ -83,6 +84,12 @@ def check_queue(turn: Turn) -> None:
     turn.count("waiting", max(turn.progress.total, turn.progress.seen))
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
+
+
+def balance_ceilings(turn: Turn) -> None:
+    """Settle what ended jobs have reserved of ceilings, and release jobs that wait for a share."""
+    turn.report.moved += balance(turn.runtime)
+    turn.has_time()
 
 
 def store_unstored(turn: Turn) -> None:

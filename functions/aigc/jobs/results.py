@@ -96,6 +96,9 @@ def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> b
         "submitted_at": attempt.submitted_at.isoformat() if attempt.submitted_at else None,
         "finished_at": attempt.finished_at.isoformat() if attempt.finished_at else None,
         "stored_at": runtime.now().isoformat(),
-        "pictures": [picture.model_dump() for picture in pictures],
+        "pictures": [
+            picture.model_dump() | {"key": runtime.settings.results_prefix + picture.key}
+            for picture in pictures
+        ],
     }
     return json.dumps(description, ensure_ascii=False, indent=2).encode()

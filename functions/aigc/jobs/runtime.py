@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aigc.jobs.buckets import staging_path
+from aigc.jobs.buckets import STAGING, staging_path
 from aigc.tasks.kind import RECORDED, Submission
 from aigc.tasks.kinds import KINDS
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from aigc.ceilings import Ceiling
     from aigc.jobs.buckets import Buckets
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
@@ -71,6 +72,8 @@ class Runtime:
     """Returns the body of the webhook for a job that has ended."""
     prices: Callable[[], Prices]
     """Reads the table of prices, which few invocations need."""
+    ceilings: Callable[[], tuple[Ceiling, ...]]
+    """Reads the ceilings; without any, nothing more is read or imported for them."""
     parallel: Parallel
     memory: Memory
     clock: Clock
@@ -114,5 +117,14 @@ class Runtime:
             input_url=self.buckets.input_url,
             store_bucket=self.settings.results_bucket,
             store_region=self.settings.region,
-            store_path=staging_path(job),
+            store_path=f"{self.settings.results_prefix}{staging_path(job)}",
         )
+
+    @property
+    def staging(self) -> str:
+        """The staging folder, as a prefix of whole keys."""
+        return f"{self.settings.results_prefix}{STAGING}"
+
+    def results_url(self, key: str) -> str:
+        """Return the URL by which a task names an object among the results as an input."""
+        return f"cos://{self.settings.results_bucket}/{self.settings.results_prefix}{key}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PREFIX = "usage/"
 
 _LONGEST_NAME = 30  # of a model: callers may name any, and a key has 850 bytes
-_MAYBE_BILLED: frozenset[ErrorType] = frozenset({"submission_unknown", "result_unusable"})
+MAYBE_BILLED: frozenset[ErrorType] = frozenset({"submission_unknown", "result_unusable"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def tally(job: Job, runtime: Runtime) -> None:
 
 def _cost(job: Job, runtime: Runtime) -> Decimal | None:
     """Estimate the cost of a job: a failed task is not billed; None if that is unknown."""
-    if job.error is not None and job.error.type in _MAYBE_BILLED:
+    if job.error is not None and job.error.type in MAYBE_BILLED:
         return None
     if not job.pictures:
         return Decimal(0)

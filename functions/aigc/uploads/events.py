@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import id_from
 from aigc.jobs.settle import on_stored
 from aigc.uploads.entries import Entries, EntryJob, content_of
@@ -56,7 +55,7 @@ def _process_record(created: ObjectCreated, rules: Rules, runtime: Runtime) -> s
     """Process one record and return the name of the outcome."""
     settings = runtime.settings
     try:
-        if created.bucket == settings.results_bucket and created.key.startswith(STAGING):
+        if created.bucket == settings.results_bucket and created.key.startswith(runtime.staging):
             return _settle(created, runtime)
         if created.bucket == settings.inbox_bucket:
             return _take_in(created, rules, runtime)
@@ -148,7 +147,7 @@ def _of_earlier_version(
 
 
 def _settle(created: ObjectCreated, runtime: Runtime) -> str:
-    job_id, _, rest = created.key.removeprefix(STAGING).partition("/")
+    job_id, _, rest = created.key.removeprefix(runtime.staging).partition("/")
     attempt, _, name = rest.partition("/")
     if not name or not _JOB_ID.fullmatch(job_id) or not _ATTEMPT.fullmatch(attempt):
         raise UnwantedError("MPS leaves pictures under the id and attempt of a job")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -24,6 +25,7 @@ from aigc.api.openapi.page import page
 from aigc.api.openapi.schemas import Report
 from aigc.api.routes import ROUTES
 from aigc.tasks.kinds import KINDS
+from aigc.wire import with_fields
 from tests.captured import captured
 
 if TYPE_CHECKING:
@@ -427,3 +429,17 @@ def test_known_models_are_examples_and_not_a_limit() -> None:
 
     assert {"GG", "Kling"} <= set(name["examples"])
     assert "enum" not in name
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/"])
+def test_closed_documents_are_answered_like_a_path_that_does_not_exist(
+    client: Client, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The document does not describe how it is answered where it is closed.
+    monkeypatch.setattr("tests.unit.api.client.check", lambda *_: None)
+    client.world.settings = with_fields(client.world.settings, public_docs=False)
+    anonymous = dataclasses.replace(client, headers={})
+
+    assert client.get(path).status == 404
+    assert anonymous.get(path).status == 401
+    assert anonymous.get("/health").status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc.api.quotas import DAY, MINUTE, MONTH, Allowance
+from aigc.api.quotas import Allowance
 from aigc.errors import AmbiguousError
 from aigc.jobs.ledger import Ledger
 from aigc.jobs.ledger.lease import Lease
+from aigc.jobs.runtime import Memory
+from aigc.periods import DAY, MINUTE, MONTH
 from aigc.prices import Prices
-from tests.fakes import InMemoryStore, ManualClock, StoreFault
+from aigc.sweeping import sweep
+from tests.fakes import LEASE_S, InMemoryStore, ManualClock, StoreFault
 from tests.unit.api.test_keys import IMAGE, SUBMIT, another_instance, put_key, with_key
 
 if TYPE_CHECKING:
@@ -181,6 +185,33 @@ def test_a_job_that_may_have_been_written_down_is_spent(client: Client) -> None:
 
     assert submit(caller).status == 200
     assert told(submit(caller)) == (429, "quota_exceeded")
+
+
+def test_a_creator_recognises_its_own_record_after_others_have_moved_its_job_on(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would take its own call for a repeat, and return what it spent."""
+    caller = limited(client, jobs_per_day=7)
+    world = client.world
+    put = world.store.put
+
+    def lose_the_reply(key: str, body: bytes, content_type: str = "application/json") -> None:
+        put(key, body, content_type)
+        if key.startswith("jobs/"):
+            monkeypatch.setattr(world.store, "put", put)
+            world.clock.pass_time(LEASE_S + 1)  # the creator is slow, and counts as dead
+            sweep(dataclasses.replace(world, memory=Memory()).runtime())
+            raise AmbiguousError("put")
+
+    answers = []
+    for number in range(8):
+        monkeypatch.setattr(world.store, "put", lose_the_reply)
+        answers.append(submit(caller, repeat_key=f"order-{number}"))
+        monkeypatch.setattr(world.store, "put", put)
+
+    assert [answer.status for answer in answers] == [200] * 7 + [429]
+    assert len(world.ledger_keys("jobs/")) == 7
+    assert len(world.vendor.tasks) <= 7
 
 
 # Budgets

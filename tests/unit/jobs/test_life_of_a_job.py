@@ -26,6 +26,7 @@ from tests.fakes import (
     an_id,
     an_output_location,
     build_world,
+    sessions,
 )
 
 if TYPE_CHECKING:
@@ -165,7 +166,40 @@ def test_a_lost_request_is_repeated_under_the_same_session(world: World) -> None
     job = accepted(world)
 
     assert read(world, job).state == "running"
-    assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1"]
+    assert [task.session_id for task in world.vendor.tasks] == sessions(job, 1)
+
+
+def test_two_ledgers_that_share_a_vod_application_have_their_own_tasks(world: World) -> None:
+    other = build_world(ledger_bucket="staging-1250000000")
+    other.vendor = world.vendor
+    same_id = an_id()
+
+    jobs = [
+        read(mine, accepted(mine, job_id=same_id, prompt=prompt))
+        for mine, prompt in ((world, "a cat"), (other, "a dog"))
+    ]
+
+    assert [task.params["Prompt"] for task in world.vendor.tasks] == ["a cat", "a dog"]
+    assert [job.attempt.task_id for job in jobs] == ["task-1", "task-2"]
+    assert all(len(task.session_id) <= 50 for task in world.vendor.tasks)
+
+
+def test_a_job_of_the_release_before_keeps_its_session(world: World) -> None:
+    """Its session was the job's id and the number of the attempt."""
+    world.vendor.next_creates = ["lost_request"] * 4
+    job = read(world, accepted(world))
+    record = job.model_dump(mode="json", exclude_none=True)
+    record["attempts"][0]["session_id"] = f"{job.id}-1"
+    world.store.put(f"jobs/{job.id}.json", json.dumps(record).encode())
+
+    world.clock.pass_time(LEASE_S + 1)
+    sweep(world.runtime())
+    world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
+    refresh(job.id, world.runtime())
+    world.clock.pass_time(60)
+    sweep(world.runtime())
+
+    assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1", f"{job.id}-2"]
 
 
 def test_a_task_that_cannot_be_listed_is_adopted_from_its_callback(world: World) -> None:
@@ -175,7 +209,7 @@ def test_a_task_that_cannot_be_listed_is_adopted_from_its_callback(world: World)
     assert read(world, job).state == "submitting"
 
     world.vendor.finish(world.vendor.tasks[0])
-    on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+    on_callback(job.id, sessions(job, 1)[0], "task-1", world.runtime())
 
     assert read(world, job).state == "succeeded"
     assert len(world.vendor.tasks) == 1
@@ -270,7 +304,7 @@ def test_backlog_that_shows_as_a_failed_task_starts_a_new_attempt(world: World) 
     world.clock.pass_time(60)
     sweep(world.runtime())
 
-    assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1", f"{job.id}-2"]
+    assert [task.session_id for task in world.vendor.tasks] == sessions(job, 1, 2)
     assert read(world, job).state == "running"
 
 
@@ -393,7 +427,7 @@ def test_a_callback_repeated_changes_nothing(world: World) -> None:
     world.vendor.finish(world.vendor.tasks[0])
 
     for _ in range(3):
-        on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+        on_callback(job.id, sessions(job, 1)[0], "task-1", world.runtime())
 
     assert world.downloads.fetched == ["http://vendor/task-1.png"]
 
@@ -407,7 +441,7 @@ def test_a_callback_of_an_earlier_attempt_is_not_adopted(world: World) -> None:
     sweep(world.runtime())
     assert read(world, job).state == "submitting"
 
-    on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+    on_callback(job.id, sessions(job, 1)[0], "task-1", world.runtime())
 
     assert read(world, job).attempt.task_id == ""
 
@@ -652,7 +686,7 @@ def test_a_callback_while_its_dead_sender_may_live_is_not_forgotten(world: World
     assert read(world, job).state == "submitting"
     world.vendor.finish(world.vendor.tasks[0])
 
-    on_callback(job.id, f"{job.id}-1", "task-1", world.runtime())
+    on_callback(job.id, sessions(job, 1)[0], "task-1", world.runtime())
     world.clock.pass_time(LEASE_S + 1)
     for _ in range(2):
         sweep(world.runtime())

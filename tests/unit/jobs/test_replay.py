@@ -11,7 +11,7 @@ from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.transitions import MAX_ATTEMPTS, MAX_DEATHS
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, World, build_world
+from tests.fakes import LEASE_S, World, build_world, sessions
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
     assert replayed.may_be_billed
     ended = read(world, job)
     assert ended.state == "succeeded"
-    assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1", f"{job.id}-2"]
+    assert [task.session_id for task in world.vendor.tasks] == sessions(job, 1, 2)
     assert world.runtime().ledger.records.dead_jobs() == []
     assert only_records_are_left(world)
 

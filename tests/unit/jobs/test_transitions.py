@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from aigc.errors import IllegalTransitionError
-from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source, State, session_id
+from aigc.jobs.job import (
+    Attempt,
+    Deferral,
+    Job,
+    JobError,
+    OutputLocation,
+    Picture,
+    Source,
+    State,
+    session_id,
+)
 from aigc.jobs.ledger.slots import new_slot
 from aigc.wire import with_fields
 
@@ -26,9 +36,13 @@ SLOT = new_slot(0)
 ERROR = JobError(type="throttled", message="no room")
 PICTURE = Picture(key="a-1.png", content_type="image/png", width=1, height=1, size=1)
 
+DEFERRAL = Deferral(reason="over_budget", ceiling="stack/day/images", since=NOW)
+
 TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     "submit": (lambda job: job.submit(SLOT, NOW, LATER), {"queued": "submitting"}),
     "give_back": (lambda job: job.give_back(), {"queued": "queued"}),
+    "defer": (lambda job: job.defer(DEFERRAL, "held/a"), {"queued": "queued"}),
+    "requeue": (lambda job: job.requeue("marker-2"), {"queued": "queued"}),
     "withdraw": (lambda job: job.withdraw(), {"submitting": "queued"}),
     "hold": (lambda job: job.hold("marker-2", refusals=1), {"submitting": "queued"}),
     "submit_again": (lambda job: job.submit_again(LATER), {"submitting": "submitting"}),
@@ -198,9 +212,10 @@ def modules_that_name(name: str) -> set[str]:
 def test_only_the_records_themselves_make_changed_copies() -> None:
     assert modules_that_name("model_copy") == {"aigc/wire.py"}
     in_jobs = {name for name in modules_that_name("with_fields") if name.startswith("aigc/jobs/")}
-    # a job, a pause, the state of a sweep, a delivery
+    # a job, a book, a pause, the state of a sweep, a delivery
     assert in_jobs == {
         "aigc/jobs/job.py",
+        "aigc/jobs/ledger/books.py",
         "aigc/jobs/ledger/pause.py",
         "aigc/jobs/turns.py",
         "aigc/jobs/webhooks.py",

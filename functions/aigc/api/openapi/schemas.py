@@ -178,6 +178,21 @@ class Metrics(TypedDict, total=False):
     """Seconds from the submission to the vendor to the end of the request."""
 
 
+class Deferral(TypedDict):
+    """Why a request waits outside its lane: a ceiling of the stack has no share left for it.
+
+    It does not fail. It goes on when the ceiling's next period begins or the ceiling is raised.
+    """
+
+    reason: Literal["over_budget", "price_unknown"]
+    """`over_budget`: too little is left of the ceiling; `price_unknown`: the ceiling is in money,
+    and `prices.toml` has no price for the task."""
+    ceiling: str
+    """Name of the ceiling, as `GET /v1/usage` lists it."""
+    since: str
+    """When the request began to wait for it, in ISO 8601."""
+
+
 class RequestStatus(Links):
     """Progress of a request."""
 
@@ -189,7 +204,9 @@ class RequestStatus(Links):
     metrics: Metrics
     """Measurements."""
     queue_position: NotRequired[int]
-    """While the request waits: number of requests before it in its lane, counted up to 1000."""
+    """While the request waits in its lane: number of requests before it, counted up to 1000."""
+    deferred: NotRequired[Deferral]
+    """While the request waits outside its lane: why."""
     paused: NotRequired[Pause]
     """If the vendor refuses the account: why the request does not go on."""
     overdue_since: NotRequired[str]
@@ -530,6 +547,8 @@ class JobDetail(TypedDict):
     """When its record last changed, in ISO 8601."""
     start_by: str | None
     """When the job is cancelled if it has not been sent by then, in ISO 8601."""
+    deferred: Deferral | None
+    """Why the job waits outside its lane; null if it does not."""
     task: dict[str, Any]
     """Parameters of the task; URLs of inputs without their queries."""
     model: str
@@ -764,6 +783,23 @@ class UsageRow(UsageSum):
     """`call:<key>` or `upload:<rule>`."""
 
 
+class Ceiling(TypedDict):
+    """A ceiling of the stack in its present period; amounts are decimal numbers."""
+
+    name: str
+    """Scope, period and unit: `uploads/month/money`."""
+    limit: str
+    """The most images, or the most money in `currency`."""
+    spent: str
+    """What requests that have ended have used."""
+    reserved: str
+    """What requests that have not ended may use."""
+    left: str
+    """What is left for other requests."""
+    resets_at: str
+    """When the next period begins, in ISO 8601."""
+
+
 UsageReport = TypedDict(
     "UsageReport",
     {
@@ -782,6 +818,13 @@ UsageReport = TypedDict(
         "total": Annotated[UsageSum, Field(description="Sum over all jobs.")],
         "usage": Annotated[
             list[UsageRow], Field(description="Sums by day, kind, model, version and source.")
+        ],
+        "ceilings": Annotated[
+            list[Ceiling],
+            Field(
+                description="The ceilings of the stack as they are now; none for keys that see"
+                " only their own requests."
+            ),
         ],
     },
 )

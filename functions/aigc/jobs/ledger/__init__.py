@@ -14,6 +14,8 @@
 | `claims/<id>/<revision>/<g>/…` | a contest on writing the next revision | `claims` |
 | `claims/<id>/task/<session>` | the task id of a job whose record could not be written | `claims` |
 | `claims/<id>/ended` | the job ended or is about to: its claims are to be removed | `claims` |
+| `held/<ceiling>/<order>-<id>-<nonce>` | the job waits for a share of a ceiling | `lanes` |
+| `budget/<month>/…` | what jobs have used of the ceilings | `books` |
 | `webhooks/…`, `deliveries/…` | deliveries of webhooks | `aigc.jobs.webhooks` |
 
 A listing may be late: it decides what is tried, never what is true.
@@ -21,6 +23,7 @@ A listing may be late: it decides what is tried, never what is true.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from aigc.jobs.ledger.claims import Claims
@@ -33,6 +36,7 @@ from aigc.jobs.ledger.slots import Slots
 from aigc.jobs.ports import one_after_another
 
 if TYPE_CHECKING:
+    from aigc.jobs.ledger.books import Books
     from aigc.jobs.ledger.lease import Lease
     from aigc.jobs.ports import ObjectStore, Parallel
 
@@ -46,12 +50,20 @@ class Ledger:
         self.bucket = bucket
         """The bucket itself, for modules that keep objects of their own in it."""
         self.lease = lease
-        contest = Contest(bucket, lease, parallel)
+        self._parallel = parallel
+        contest = self._contest = Contest(bucket, lease, parallel)
         self.records = Records(bucket, lease, parallel)
         self.lanes = Lanes(bucket, lease.clock)
         self.pauses = Pauses(bucket)
         self.slots = Slots(bucket, contest, parallel)
         self.claims = Claims(bucket, lease, contest, self.records, self.slots)
+
+    @functools.cached_property
+    def books(self) -> Books:
+        """What the jobs of each month have used of the ceilings."""
+        from aigc.jobs.ledger.books import Books  # noqa: PLC0415  few stacks have ceilings
+
+        return Books(self.bucket, self._contest, self._parallel)
 
     def write_note(self, key: str, body: bytes = b"{}") -> None:
         """Write an object that may be written twice: its key is unique, or its body constant."""

@@ -27,6 +27,9 @@ HEAD = 100
 page takes a function ten times as long."""
 KEYS_OF_A_SLOT = 3
 
+HELD = "held/"
+"""Prefix of the markers of jobs that wait outside their lanes, for a share of a ceiling."""
+
 
 class Marker(NamedTuple):
     """A job that waits, as its marker names it."""
@@ -132,6 +135,22 @@ class Lanes:
             page += self._store.list(prefix, page[-1].key, head)
         return LaneView(lane, page, head, self._store)
 
+    def held_reasons(self) -> list[str]:
+        """List what jobs wait for outside their lanes, with one request for each and one more."""
+        reasons: list[str] = []
+        after = ""
+        while page := self._store.list(HELD, after, 1):
+            reasons.append(page[0].key.split("/")[1])
+            after = f"{HELD}{reasons[-1]}0"  # "0" is the character after the slash
+        return reasons
+
+    def held(self, reason: str) -> Iterator[Marker]:
+        """Yield the markers of the jobs that wait for one thing outside their lanes, in order."""
+        prefix, after = f"{HELD}{reason}/", ""
+        while page := self._store.list(prefix, after, PAGE):
+            yield from map(queue_marker, page)
+            after = page[-1].key
+
     def list_queue(self, lane: str, behind: str = "") -> Sequence[Listed]:
         """List a page of the markers of a queue, those behind a key only."""
         return self._store.list(f"lanes/{lane}/waiting/", behind)
@@ -153,6 +172,12 @@ class Lanes:
         """Remove cuts that a later cut replaces, or that have no effect any more."""
         for cut in cuts:
             self._store.delete(cut.key)
+
+
+def held_key(job: Job, reason: str) -> str:
+    """Name the marker of a job that waits outside its lane, by priority, then by age."""
+    at_its_place = marker_key(job.id, job.lane, job.priority, after=job.created_at, by=job.start_by)
+    return f"{HELD}{reason}/{at_its_place.rpartition('/')[2]}"
 
 
 def marker_key(

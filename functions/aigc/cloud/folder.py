@@ -1,0 +1,63 @@
+"""A folder of a bucket as an `ObjectStore`: no key leads out of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aigc.jobs.ports import Listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aigc.jobs.ports import ObjectStore
+
+
+def folder_of(store: ObjectStore, prefix: str) -> ObjectStore:
+    """Return the part of a bucket below a prefix; the bucket itself if there is no prefix."""
+    return Folder(store, prefix) if prefix else store
+
+
+class Folder:
+    """The objects below a prefix; keys are given and returned without it.
+
+    The check of a key that a caller or a rule chooses refuses parts like `..`, so that HTTP
+    libraries cannot resolve it to a key outside.
+    """
+
+    def __init__(self, store: ObjectStore, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+
+    def create(self, key: str, body: bytes) -> bool:
+        """Implement `ObjectStore`."""
+        return self._store.create(self._prefix + key, body)
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        """Implement `ObjectStore`."""
+        self._store.put(self._prefix + key, body, content_type)
+
+    def get(self, key: str) -> bytes | None:
+        """Implement `ObjectStore`."""
+        return self._store.get(self._prefix + key)
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        """Implement `ObjectStore`."""
+        after = after and self._prefix + after
+        listed = self._store.list(self._prefix + prefix, after, limit)
+        return [Listed(entry.key.removeprefix(self._prefix), entry.modified) for entry in listed]
+
+    def delete(self, *keys: str) -> None:
+        """Implement `ObjectStore`."""
+        self._store.delete(*(self._prefix + key for key in keys))
+
+    def delete_once(self, key: str) -> None:
+        """Implement `ObjectStore`."""
+        self._store.delete_once(self._prefix + key)
+
+    def presigned_url(self, key: str, expires_s: int) -> str:
+        """Implement `ObjectStore`."""
+        return self._store.presigned_url(self._prefix + key, expires_s)
+
+    def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
+        """Implement `ObjectStore`."""
+        return self._store.presigned_upload(self._prefix + key, headers, expires_s)

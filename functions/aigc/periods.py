@@ -1,0 +1,36 @@
+"""The periods, in UTC, for which limits and ceilings hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Period(NamedTuple):
+    """What a limit holds for, in UTC."""
+
+    name: str
+    stamp: str
+    """What tells one from the next, as `strftime` writes it."""
+    blocks: int
+    """About how many blocks a limit is cut into: more of them hold back less, and cost more."""
+
+    def end(self, now: datetime) -> datetime:
+        """Return when the next one begins."""
+        if self is MINUTE:
+            return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self is DAY:
+            return midnight + timedelta(days=1)
+        return (midnight.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+MINUTE = Period("minute", "%Y%m%d%H%M", 10)
+DAY = Period("day", "%Y%m%d", 50)
+MONTH = Period("month", "%Y%m", 100)
+
+UNITS = 10_000
+"""What money is counted in: this many to the unit of the currency, a job's rounded up."""

@@ -1,0 +1,95 @@
+"""A ceiling under many uploads at once, with real processes that are killed and lose replies."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops.cli import main
+from ops.connection import connection_file
+from ops.local_stack import local_stack
+from ops.package import build_package
+from ops.wheels import local_target
+from tests.chaos.audit import ACTIONS
+from tests.chaos.run import shorten_lease
+from tests.e2e.stack import SAMPLES, Stack, wait_for
+from tests.e2e.test_main_job import IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UPLOADS, CEILING, SLOTS = 60, 20, 4
+PHOTO = (SAMPLES / "cat.jpg").read_bytes()
+PRICES = f"""
+[[ceiling]]
+scope = "uploads"
+period = "month"
+images = {CEILING}
+"""
+
+
+@pytest.fixture
+def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    prices = tmp_path / "prices.toml"
+    prices.write_text(PRICES)
+    package = build_package(tmp_path / "dist", local_target(), prices=prices)
+    lanes = dict.fromkeys(ACTIONS, SLOTS)
+    changes = {"packagePath": str(package), "lanes": json.dumps(lanes)}
+    limits = dict.fromkeys(ACTIONS.values(), SLOTS)
+    with local_stack(speed=30, timeout_s=10, limits=limits, changes=changes) as stack:
+        for function in stack.outputs.functions.values():
+            shorten_lease(stack, function, 12)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+        connection_file().write_text(json.dumps(stack.connection))
+        yield Stack(stack.connection)
+
+
+def test_a_ceiling_holds_for_many_uploads_at_once(
+    limited: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited.faults(
+        {"where": "cos.PutObject", "what": "lost_reply", "rate": 0.02},
+        {"where": "scf.upload", "what": "kill:0.3", "rate": 0.05},
+        {"where": "cos.event", "what": "repeat", "rate": 0.2},
+    )
+    folders = ("anime", "product", "sketch")
+    with ThreadPoolExecutor(12) as pool:
+        keys = [f"{folders[number % 3]}/{number}.jpg" for number in range(UPLOADS)]
+        list(pool.map(lambda key: limited.upload(key, PHOTO), keys))
+    # SCF gives up an event whose function dies three times; most become jobs.
+    wait_for(lambda: len(uploaded(limited)) >= 2 * CEILING, patience_s=240)
+    limited.faults()
+
+    wait_for(lambda: is_settled(limited), patience_s=240)
+    call = limited.call("tencent-vod/v1/aigc-image", IMAGE).json()
+
+    assert limited.ended(call)["status"] == "COMPLETED"
+    ends = Counter(job["state"] for job in uploaded(limited))
+    assert ends.keys() == {"succeeded", "queued"}
+    assert ends["succeeded"] == CEILING
+    assert sum(task["error"] is None for task in limited.tasks()) == CEILING + 1
+    assert usage(capsys) == {"limit": "20", "spent": "20", "reserved": "0", "left": "0"}
+
+
+def uploaded(stack: Stack) -> list[dict[str, Any]]:
+    return [job for job in stack.jobs() if job["source"]["type"] == "upload"]
+
+
+def is_settled(stack: Stack) -> bool:
+    """Whether each job has ended or waits for a share, and no share is reserved."""
+    [ceiling] = stack.get("/v1/usage").json()["ceilings"]
+    return ceiling["reserved"] == "0" and all(
+        job["state"] == "succeeded" or "deferral" in job for job in uploaded(stack)
+    )
+
+
+def usage(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    capsys.readouterr()
+    assert main(["usage", "--json"]) == 0
+    [ceiling] = json.loads(capsys.readouterr().out)["ceilings"]
+    return {name: ceiling[name] for name in ("limit", "spent", "reserved", "left")}

@@ -72,16 +72,16 @@ def main(
     runtime = as_deployed(deployment(stack, bucket, region).runtime())
     _check_rule(rule, runtime)
     scope = Scope(prefix=prefix, rule=rule, since=since)
-    found = list(islice(objects_without_jobs(scope, runtime), limit))
-    if not found:
+    objects = list(islice(objects_without_jobs(scope, runtime), limit))
+    if not objects:
         print("each of these objects has a job, or no rule concerns it")
         return 0
-    _print_estimate(Counter(name for name, _ in found), runtime)
+    _print_estimate(Counter(name for name, _ in objects), runtime)
     if dry_run:
         return 0
     if not yes:
-        typer.confirm(f"Make up to {len(found)} jobs?", abort=True)
-    return _take_in([listed for _, listed in found], runtime)
+        typer.confirm(f"Make up to {len(objects)} jobs?", abort=True)
+    return _take_in([listed for _, listed in objects], runtime)
 
 
 def _check_rule(name: str, runtime: Runtime) -> None:
@@ -116,7 +116,7 @@ def _money(cost: Decimal | None, prices: Prices) -> str:
     return "unknown: prices.toml has no price" if cost is None else f"{cost:.2f} {prices.currency}"
 
 
-def _take_in(found: Sequence[Listed], runtime: Runtime) -> int:
+def _take_in(objects: Sequence[Listed], runtime: Runtime) -> int:
     """Take in all objects and show the progress; return the exit status."""
     outcomes: Counter[str] = Counter()
     earlier = EarlierJobs.read(runtime)
@@ -124,8 +124,8 @@ def _take_in(found: Sequence[Listed], runtime: Runtime) -> int:
         BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
     )
     with bar, ThreadPoolExecutor(AT_ONCE) as pool:
-        task = bar.add_task("", total=len(found))
-        futures = [pool.submit(_take_in_one, listed, earlier, runtime) for listed in found]
+        task = bar.add_task("", total=len(objects))
+        futures = [pool.submit(_take_in_one, listed, earlier, runtime) for listed in objects]
         try:
             for future in as_completed(futures):
                 outcomes[future.result()] += 1

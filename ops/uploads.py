@@ -61,12 +61,12 @@ def list_uploads(
         for account in accounts(rules, runtime, prefix=prefix)
         if outcome in {None, account.outcome}
     )
-    told = [_describe(account, runtime) for account in islice(matching, limit)]
+    described = [_describe(account, runtime) for account in islice(matching, limit)]
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(json.dumps(described, ensure_ascii=False, indent=2))
         return
     rows = [("KEY", "UPLOADED", "OUTCOME", "JOBS OR REASON")]
-    rows += [(each["key"], each["uploaded_at"], each["outcome"], _why(each)) for each in told]
+    rows += [(each["key"], each["uploaded_at"], each["outcome"], _why(each)) for each in described]
     print_table(rows)
 
 
@@ -86,11 +86,11 @@ def show(
     account = account_of(key, runtime.memory.of(DeployedRules).rules, runtime)
     if account is None:
         raise NoUploadError(f"there is no {key} in the inbox; `aigc uploads list` names what is")
-    told = _describe(account, runtime)
+    described = _describe(account, runtime)
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(json.dumps(described, ensure_ascii=False, indent=2))
         return
-    print_table([("", ""), *((name, _text(value)) for name, value in told.items())])
+    print_table([("", ""), *((name, _text(value)) for name, value in described.items())])
 
 
 @app.command()
@@ -130,11 +130,11 @@ def _describe(account: Account, runtime: Runtime) -> dict[str, Any]:
     }
 
 
-def _why(told: dict[str, Any]) -> str:
-    if told["outcome"] == "pending":
+def _why(described: dict[str, Any]) -> str:
+    if described["outcome"] == "pending":
         return "waits for its event or for the sweep"
-    jobs = ", ".join(f"{job['id']} ({job['rule']})" for job in told["jobs"])
-    return jobs or ": ".join(filter(None, (told["reason"], told["detail"])))
+    jobs = ", ".join(f"{job['id']} ({job['rule']})" for job in described["jobs"])
+    return jobs or ": ".join(filter(None, (described["reason"], described["detail"])))
 
 
 def _text(value: Any) -> str:  # noqa: ANN401  a value of JSON

@@ -64,7 +64,7 @@ def test_shell_examples_work(stack: Stack, tmp_path: Path, block: str) -> None:
     printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
 
     last = json.loads(printed.splitlines()[-1])
-    assert last.keys() & {"images", "request_id", "jobs"}
+    assert last.keys() & {"images", "request_id", "jobs", "uploads"}
 
 
 def test_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from tests.simulation.vendor import Task
 
 KEPT = (
-    *("jobs/", "index/", "usage/", "deliveries/", "dead/", "sweep/", "uploads/", "inbox/"),
+    "jobs/",
+    "index/",
+    "usage/",
+    "deliveries/",
+    "dead/",
+    "sweep/",
+    "uploads/",
+    "inbox/",
     "budget/",
 )
 """What the ledger keeps of jobs that have ended, of sweeps and of uploads."""

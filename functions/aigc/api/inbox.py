@@ -35,13 +35,13 @@ def respond(call: Call) -> HttpResponse:
 
 def _page(call: Call) -> schemas.UploadPage:
     outcome, limit = _wanted_outcome(call.request), page_limit(call.request)
-    found: list[schemas.UploadAccount] = []
+    page: list[schemas.UploadAccount] = []
     for compared, account in enumerate(_accounts(call), start=1):
         if outcome in {"", account.outcome}:
-            found.append(_account(account, call))
-        if len(found) == limit or compared == MOST_COMPARED:
-            return {"uploads": found, "cursor": _encoded(account.listed.key)}
-    return {"uploads": found, "cursor": None}
+            page.append(_account(account, call))
+        if len(page) == limit or compared == MOST_COMPARED:
+            return {"uploads": page, "cursor": _encoded(account.listed.key)}
+    return {"uploads": page, "cursor": None}
 
 
 def _accounts(call: Call) -> Iterator[Account]:

@@ -47,7 +47,17 @@ class BadPictureError(AigcError):
 
 
 class BadRecordError(AigcError):
-    """A record of the ledger cannot be read: it is damaged or of an unknown version."""
+    """A record of the ledger cannot be read: it is damaged, or a newer version wrote it.
+
+    Attributes:
+        job_id: The job of the record.
+        reason: Why it cannot be read, without its content.
+    """
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"the record of job {job_id} cannot be read: {reason}")
+        self.job_id = job_id
+        self.reason = reason
 
 
 class IllegalTransitionError(AigcError):

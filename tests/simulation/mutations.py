@@ -206,9 +206,9 @@ class _Forgetful:
 
 
 def _forgets_ambiguity(submit_task: Callable[..., Job]) -> Callable[..., Job]:
-    def submit(job: Job, runtime: Runtime) -> Job:
+    def submit(job: Job, call: ApiCall, runtime: Runtime) -> Job:
         forgetful = dataclasses.replace(runtime, upstream=_Forgetful(runtime.upstream))
-        return submit_task(job, forgetful)
+        return submit_task(job, call, forgetful)
 
     return submit
 

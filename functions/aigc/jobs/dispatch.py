@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.lanes import free_slots, list_lane
-from aigc.jobs.submission import START_S, submit_task
+from aigc.jobs.submission import START_S, create_call, submit_task
 from aigc.jobs.transitions import expire
 
 if TYPE_CHECKING:
@@ -130,10 +130,12 @@ def _holds_slot(submitted: Job | None, fresh: Job) -> bool:
 def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> Job | None:
     """Take the slot, claim the job and submit it; None where another invocation was faster.
 
+    The call is built first: a job that this version cannot send gets neither slot nor claim.
     The slot's first step is a filter. The rest of its contest and the claim are made at the same
     time: they do not depend on each other, and both are rarely lost after it.
     """
     ledger = runtime.ledger
+    call = create_call(job, runtime)
     corrections.take(number)
     slot = ledger.slots.begin(job.lane, number, job.id)
     if slot is None:
@@ -149,7 +151,7 @@ def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -
             _give_claim_back(claimed, number, runtime, corrections)
         return None
     submitting = claimed.submit(slot, runtime.now(), ledger.owned_until())
-    submitted = submit_task(ledger.write(submitting), runtime)
+    submitted = submit_task(ledger.write(submitting), call, runtime)
     if submitted.state not in {"submitting", "running"}:  # its slot was released again
         corrections.release(number)
     return submitted

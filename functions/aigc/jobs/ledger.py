@@ -54,6 +54,7 @@ from aigc.jobs.contest import Contest
 from aigc.jobs.job import Job, milliseconds
 from aigc.jobs.ports import one_after_another
 from aigc.jobs.slots import OF_A_SLOT, Slots, slot_entry, slot_number
+from aigc.wire import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -214,8 +215,7 @@ class Ledger:
         try:
             return Job.model_validate_json(body)
         except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False, include_context=False)
-            raise BadRecordError(f"the record of job {job_id} cannot be read: {faults}") from None
+            raise BadRecordError(job_id, faults_of(error)) from None
 
     def write(self, job: Job) -> Job:
         """Write the next revision; only the holder of the claim on the last may.

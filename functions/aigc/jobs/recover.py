@@ -13,7 +13,7 @@ from aigc.jobs.job import JobError
 from aigc.jobs.lanes import list_lane, remove_old_cuts
 from aigc.jobs.results import remove_staged
 from aigc.jobs.settle import settle, store_staged
-from aigc.jobs.submission import START_S, submit_task
+from aigc.jobs.submission import START_S, create_call, submit_task
 from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
 from aigc.jobs.webhooks import deliver_due
@@ -198,6 +198,7 @@ def _recover(job: Job, runtime: Runtime) -> Job:
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:
     """Repeat the call under the same session id: VOD takes it, or answers that it has it."""
+    call = create_call(job, runtime)
     claimed = runtime.ledger.claim(job)
     if claimed is None:
         return job
@@ -205,7 +206,7 @@ def _submit_again(job: Job, runtime: Runtime) -> Job:
     if task_id:
         return mark_running(claimed, task_id, runtime)
     again = claimed.submit_again(runtime.ledger.owned_until())
-    return submit_task(runtime.ledger.write(again), runtime)
+    return submit_task(runtime.ledger.write(again), call, runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:

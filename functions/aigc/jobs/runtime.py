@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import ValidationError
+
+from aigc.errors import BadRecordError
 from aigc.jobs.ports import one_after_another
 from aigc.tasks.kind import RECORDED, Submission
+from aigc.wire import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,12 +108,25 @@ class Runtime:
         return self.now() + timedelta(seconds=seconds) < self.deadline
 
     def kind_of(self, job: Job) -> TaskKind:
-        """Find the kind of a job's task."""
+        """Find the kind of a job's task.
+
+        Raises:
+            BadRecordError: This version knows no such kind.
+        """
+        if job.kind not in self.kinds:
+            raise BadRecordError(job.id, f"its kind {job.kind!r} is unknown")
         return self.kinds[job.kind]
 
     def task_of(self, job: Job) -> Task:
-        """Restore a job's task from its record."""
-        return self.kind_of(job).model.model_validate(job.task, context=RECORDED)
+        """Restore a job's task from its record.
+
+        Raises:
+            BadRecordError: This version knows no such kind, or no task with these parameters.
+        """
+        try:
+            return self.kind_of(job).model.model_validate(job.task, context=RECORDED)
+        except ValidationError as error:
+            raise BadRecordError(job.id, f"its task is not valid: {faults_of(error)}") from None
 
     def submission_of(self, job: Job) -> Submission:
         """Return what a job adds to its task when it is submitted."""

@@ -68,11 +68,11 @@ def test_every_line_names_its_invocation(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_is_raised_is_logged_once_and_raised_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BadRecordError), invocation(CONTEXT):
-        raise BadRecordError("somebody else is at it")
+        raise BadRecordError("job", "it is not JSON")
 
     [line] = lines(capsys)
     assert (line["outcome"], line["level"]) == ("raised", "error")
-    assert "somebody else is at it" in line["exception"]
+    assert "it is not JSON" in line["exception"]
 
 
 def test_line_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
+from aigc.settings import RESULT_HOST
 from aigc.signing import secret_bytes
 from infra.schedule import check_schedule
 
@@ -119,6 +120,12 @@ class StackConfig(BaseModel):
     webhook_http: bool = Field(False, description="true or false")  # noqa: FBT003  its default
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), max_length=10, description="a list of at most 10 networks like 10.1.0.0/16"
+    )
+    result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = Field(
+        (),
+        max_length=10,
+        description="a list of at most 10 hosts like images.example.com, or .example.com for all"
+        " hosts below it",
     )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")

@@ -27,6 +27,7 @@ def environment(
         "results_bucket": storage.results,
         "ledger_bucket": storage.ledger,
         "input_buckets": json.dumps(config.input_buckets),
+        "result_hosts": json.dumps(config.result_hosts),
         "results_url": config.results_url,
         "public_url": config.public_url,
         "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),

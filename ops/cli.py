@@ -26,6 +26,7 @@ COMMANDS = {
     "upload": "Put a picture into the local cloud's inbox, or list the results.",
     "keys": "Make, list and revoke API keys with limits.",
     "jobs": "List jobs, show one, and list those that are dead.",
+    "restore": "Store the images of failed jobs that are paid for.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",

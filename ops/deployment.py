@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import SecretStr
@@ -46,6 +46,7 @@ class Deployment:
     """Where a stack's buckets are, and the credentials that open them."""
 
     region: str
+    site: Literal["cn", "intl"] = "cn"
     ledger: str
     results: str = ""
     inbox: str = ""
@@ -94,7 +95,12 @@ class Deployment:
             ledger=Ledger(bucket, lease=timedelta(seconds=LONGEST_LEASE_S), now=utc_now),
             bucket=bucket,
             kinds=KINDS,
-            upstream=CloudApi(site=settings.site, protocol=settings.protocol),
+            upstream=CloudApi(
+                site=settings.site,
+                protocol=settings.protocol,
+                credentials=lambda: self.credentials,
+                proxy=self.proxy.partition("//")[2] or None,
+            ),
             results=self.bucket(self.results),
             inbox=self.bucket(self.inbox),
             downloads=VendorDownloads(),
@@ -108,6 +114,7 @@ class Deployment:
     def _settings(self) -> Settings:
         return Settings(
             region=self.region,
+            site=self.site,
             protocol=self.protocol,
             sub_app_id=self.sub_app_id,
             inbox_bucket=self.inbox,
@@ -186,6 +193,7 @@ def of_stack(name: str) -> Deployment:
         raise DeploymentError(f"the stack {name} has no ledger yet: `pulumi up` makes it")
     return Deployment(
         region=outputs["region"],
+        site=outputs.get("site", "cn"),
         ledger=outputs["ledgerBucket"],
         results=outputs["resultsBucket"],
         inbox=outputs["inboxBucket"],

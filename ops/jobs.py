@@ -135,7 +135,11 @@ def list_dead(
     ]
     print_table(rows)
     if len(rows) > 1:
-        print("`aigc replay <id>` runs one again, `aigc replay --all` all of them", file=sys.stderr)
+        print(
+            "`aigc restore <id>` stores images that are paid for; `aigc replay <id>` runs a job"
+            " again, `aigc replay --all` all of them",
+            file=sys.stderr,
+        )
 
 
 def _cells(job: Job) -> tuple[str, str, str]:

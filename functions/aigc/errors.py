@@ -4,6 +4,7 @@ AigcError
 ├── InvalidRequestError     the request is not valid; nothing was sent or paid
 ├── BadEventError           the event of a trigger cannot be parsed; a retry cannot help
 ├── BadPictureError         the bytes are not a picture that may be stored
+├── HostNotAllowedError     a result is on a host from which nothing is downloaded
 ├── BadRecordError          a record of the ledger cannot be read
 ├── IllegalTransitionError  a job cannot change in this way from the state that it is in
 └── CloudError              a request to Tencent Cloud failed
@@ -44,6 +45,18 @@ class BadEventError(AigcError):
 
 class BadPictureError(AigcError):
     """The bytes are not a picture of a format and size that may be stored."""
+
+
+class HostNotAllowedError(AigcError):
+    """A result is on a host from which nothing is downloaded, until a setting allows it.
+
+    Attributes:
+        host: The host; if the URL has more than one reading, the begin of the URL.
+    """
+
+    def __init__(self, host: str, allowed: str) -> None:
+        super().__init__(f"the vendor has a result on {host!r}; allowed: {allowed}")
+        self.host = host
 
 
 class BadRecordError(AigcError):

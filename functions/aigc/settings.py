@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "AIGC_"
+
+RESULT_HOST = r"^\.?([a-z0-9_-]{1,63}\.)+[a-z]{2,}$"
+"""A host with at least two labels; with a leading dot, all hosts below it."""
 
 
 class SettingsError(AigcError):
@@ -37,6 +40,8 @@ class Settings(Wire):
     ledger_bucket: str
     input_buckets: tuple[str, ...] = ()
     """Buckets whose objects callers may use as inputs (`cos://<bucket>/<key>`)."""
+    result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = ()
+    """Further hosts that results may be downloaded from; with a leading dot, all hosts below it."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
     public_url: str = ""
@@ -67,7 +72,8 @@ class Settings(Wire):
     """Least seconds between two vendor queries of one instance about the same job."""
 
     @field_validator(
-        *("api_keys", "lanes", "input_buckets", "webhook_secrets", "webhook_networks"),
+        *("api_keys", "lanes", "input_buckets", "result_hosts"),
+        *("webhook_secrets", "webhook_networks"),
         mode="before",
     )
     @classmethod

@@ -22,9 +22,9 @@ class Wire(BaseModel):
 
 
 class Record(BaseModel):
-    """Data that this project has stored: fields of a newer version are ignored."""
+    """Data that this project has stored: fields that a newer version has added are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Event(BaseModel):

@@ -7,10 +7,12 @@ jobs of its file: see `test_earlier_records.py`.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from aigc.errors import AmbiguousError, BadPictureError
 from aigc.jobs.accept import Order, accept
@@ -21,6 +23,7 @@ from tests.fakes import World, a_call, an_output_location, build_world
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aigc.tasks.kind import ApiCall
     from tests.fakes import InMemoryStore
 
 FOLDER = Path(__file__).parent
@@ -73,14 +76,13 @@ def submitting(world: World) -> None:
     """Kill the invocation between the call and its answer."""
     call = world.vendor.call
 
-    def killed(api_call: Any) -> Any:  # noqa: ANN401  as the port has it
+    def killed(api_call: ApiCall) -> dict[str, Any]:
         call(api_call)
         raise KilledError
 
-    world.vendor.call = killed  # type: ignore[method-assign]
-    for number, kind in enumerate(TASKS):
-        _until_killed(lambda kind=kind, number=number: submit(world, f"job{number}", kind))
-    world.vendor.call = call  # type: ignore[method-assign]
+    with patch.object(world.vendor, "call", killed):
+        for number, kind in enumerate(TASKS):
+            _until_killed(functools.partial(submit, world, f"job{number}", kind))
 
 
 def ambiguous(world: World) -> None:

@@ -81,7 +81,7 @@ def _kept(
         settings,
         _ledger_bucket(settings, checks_bucket=checks_bucket),
         CloudApi(site=settings.site, protocol=settings.protocol),
-        VendorDownloads(),
+        VendorDownloads(hosts=settings.result_hosts),
         PublicSender(plain_http=settings.webhook_http, networks=settings.webhook_networks),
         QueryPacer(settings.poll_interval_s),
         Memory(),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.lanes import free_slots, list_lane
+from aigc.jobs.set_aside import set_aside
 from aigc.jobs.submission import START_S, create_call, submit_task
 from aigc.jobs.transitions import expire
 
@@ -70,6 +71,8 @@ class _Corrections:
     """Slots that were released by this invocation."""
     lost: set[int] = field(default_factory=set)
     """Slots that were lost while the job was claimed; each is tried once more."""
+    unreadable: set[str] = field(default_factory=set)
+    """Jobs whose records cannot be read; they are not read again."""
 
     def take(self, number: int) -> None:
         """Note that a slot is taken."""
@@ -106,7 +109,11 @@ def _start_waiting(
         if job is None:
             return
         random.shuffle(free)
-        submitted = _start(job, free[0], runtime, corrections)
+        try:
+            submitted = _start(job, free[0], runtime, corrections)
+        except BadRecordError as error:
+            _set_aside(error, runtime, corrections)
+            continue
         if fresh is not None and _holds_slot(submitted, fresh) and len(front) == 1:
             return  # this pump released no slot, so no other job can have missed one
 
@@ -174,16 +181,29 @@ def _next_job(
 ) -> Job | None:
     """Return the first job that waits and may be claimed, and remove markers of no such job."""
     for marker in markers:
+        if marker.job_id in corrections.unreadable:
+            continue
         try:
             job = _read(marker, runtime, fresh, corrections)
-        except BadRecordError:
-            logger.exception("job_unreadable", extra={"job": marker.job_id})
+        except BadRecordError as error:
+            _set_aside(error, runtime, corrections)
             continue
         if job is None or job.state != "queued" or job.marker != marker.key:
             _remove_orphaned_marker(marker, job, runtime)
         elif (job.id, job.revision) not in corrections.claimed and expire(job, runtime) is job:
             return job
     return None
+
+
+def _set_aside(error: BadRecordError, runtime: Runtime, corrections: _Corrections) -> None:
+    """Leave a job whose record cannot be read, and others like it, out of this pump.
+
+    Where one is, there may be many: one listing spares the reads of those that are known.
+    """
+    set_aside(error, runtime)
+    if not corrections.unreadable:
+        corrections.unreadable.update(runtime.ledger.jobs_set_aside())
+    corrections.unreadable.add(error.job_id)
 
 
 def _read(

@@ -11,8 +11,9 @@
 | `claims/<id>/<revision>/<g>/…` | a contest: only one invocation may write the next revision |
 | `claims/<id>/task/<session>` | the task id that VOD sent while the record could not be written |
 | `claims/<id>/ended` | the job ended or is about to: it is to be counted and tidied up |
-| `unstored/<id>` | a job that gave its slot back before its pictures could be stored |
+| `unstored/<due>/<id>` | a job without a slot whose images are to be stored, from this time on |
 | `dead/jobs/<id>.json` | the record of a job that failed through no fault of its caller |
+| `dead/records/<id>.json` | why the record of a job cannot be read by the version that noted it |
 | `webhooks/…`, `deliveries/…` | see `aigc.jobs.webhooks` |
 
 All keys of a lane have one prefix, so that one request shows its cuts, its slots and the head of
@@ -40,6 +41,7 @@ the job while it could be claimed is dead by then.
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
 from dataclasses import dataclass
@@ -47,14 +49,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from pydantic import ValidationError
-
-from aigc.errors import AmbiguousError, BadRecordError
+from aigc.errors import AmbiguousError
 from aigc.jobs.contest import Contest
 from aigc.jobs.job import Job, milliseconds
 from aigc.jobs.ports import one_after_another
 from aigc.jobs.slots import OF_A_SLOT, Slots, slot_entry, slot_number
-from aigc.wire import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +67,8 @@ HEAD = 100
 page takes a function ten times as long."""
 KEYS_OF_A_SLOT = 3
 INDEX = "index/"
+UNSTORED = "unstored/"
+ASIDE = "dead/records/"
 OF_A_WEBHOOK = "webhook-"
 _LAST_MS = 10**13
 """More milliseconds than any date has: times subtracted from it sort the newest first."""
@@ -105,6 +106,15 @@ class Cut:
     key: str
     at: datetime
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unstored:
+    """A note that the images of a job are to be stored."""
+
+    key: str
+    job_id: str
+    due: datetime
 
 
 class LaneView:
@@ -207,15 +217,10 @@ class Ledger:
         """Read a record; None if there is none.
 
         Raises:
-            BadRecordError: It is not a job's.
+            BadRecordError: It is damaged, or of a later format.
         """
         body = self._store.get(_job_key(job_id))
-        if body is None:
-            return None
-        try:
-            return Job.model_validate_json(body)
-        except ValidationError as error:
-            raise BadRecordError(job_id, faults_of(error)) from None
+        return None if body is None else Job.parse(job_id, body)
 
     def write(self, job: Job) -> Job:
         """Write the next revision; only the holder of the claim on the last may.
@@ -331,17 +336,27 @@ class Ledger:
         task_id = self._store.get(_task_key(job.id, job.attempt.session_id))
         return task_id.decode() if task_id else ""
 
-    def note_unstored(self, job: Job) -> None:
-        """Note that a job without a slot has pictures that are still to be stored."""
-        self.write_note(_unstored_key(job.id))
+    def note_unstored(self, job_id: str, due: datetime) -> None:
+        """Note that a job's images are to be stored, from this time on.
 
-    def unstored_jobs(self) -> list[str]:
-        """List the jobs whose pictures are still to be stored."""
-        return [listed.key.rsplit("/", 1)[1] for listed in self._store.list("unstored/")]
+        It is written before or beside the record that names the same time, and before the job's
+        slot is released: then only the note leads to the job.
+        """
+        self.write_note(_unstored_key(job_id, due))
 
-    def forget_unstored(self, job_id: str) -> None:
-        """Remove the note that a job's pictures are still to be stored."""
-        self._store.delete(_unstored_key(job_id))
+    def unstored(self) -> list[Unstored]:
+        """List the notes of images that are to be stored now, from a page of the earliest."""
+        notes = map(_unstored, self._store.list(UNSTORED))
+        return [note for note in notes if note.due <= self._now()]
+
+    def forget_unstored(self, job: Job) -> None:
+        """Remove the note of a job whose images are stored."""
+        if job.store_after is not None:
+            self._store.delete(_unstored_key(job.id, job.store_after))
+
+    def remove_unstored(self, note: Unstored) -> None:
+        """Remove a note that leads to no job any more."""
+        self._store.delete(note.key)
 
     def note_end(self, job: Job) -> None:
         """Note that a job is about to end: it is to be counted, and its claims removed."""
@@ -360,6 +375,20 @@ class Ledger:
     def exhume(self, job_id: str) -> None:
         """Remove the record of a dead job."""
         self._store.delete(_dead_key(job_id))
+
+    def set_aside(self, job_id: str, reason: str) -> bool:
+        """Note that a record cannot be read; False if it was noted before."""
+        body = json.dumps({"job": job_id, "reason": reason, "at": self._now().isoformat()})
+        return self._store.create(_aside_key(job_id), body.encode())
+
+    def jobs_set_aside(self) -> list[str]:
+        """List the jobs whose records could not be read, a page of them."""
+        keys = [listed.key for listed in self._store.list(ASIDE)]
+        return [key.removeprefix(ASIDE).removesuffix(".json") for key in keys]
+
+    def readmit(self, job_id: str) -> None:
+        """Remove the note that a record cannot be read."""
+        self._store.delete(_aside_key(job_id))
 
     # Lanes
 
@@ -451,8 +480,18 @@ def _task_key(job_id: str, session_id: str) -> str:
     return f"claims/{job_id}/task/{session_id}"
 
 
-def _unstored_key(job_id: str) -> str:
-    return f"unstored/{job_id}"
+def _unstored_key(job_id: str, due: datetime) -> str:
+    return f"{UNSTORED}{milliseconds(due):013d}/{job_id}"
+
+
+def _unstored(listed: Listed) -> Unstored:
+    """Parse the key of a note; before 2026-11-29 notes had no time, and were due at once."""
+    due, _, job_id = listed.key.removeprefix(UNSTORED).rpartition("/")
+    return Unstored(listed.key, job_id, _moment(due or 0))
+
+
+def _aside_key(job_id: str) -> str:
+    return f"{ASIDE}{job_id}.json"
 
 
 def _ended_key(job_id: str) -> str:

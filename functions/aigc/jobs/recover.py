@@ -8,11 +8,13 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from aigc.errors import BadRecordError
 from aigc.jobs.dispatch import pump
-from aigc.jobs.job import JobError
+from aigc.jobs.job import JobError, milliseconds
 from aigc.jobs.lanes import list_lane, remove_old_cuts
 from aigc.jobs.results import remove_staged
-from aigc.jobs.settle import settle, store_staged
+from aigc.jobs.set_aside import set_aside
+from aigc.jobs.settle import LONGEST_RUN_S, settle, store_staged
 from aigc.jobs.submission import START_S, create_call, submit_task
 from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger import LaneView
+    from aigc.jobs.ledger import LaneView, Marker, Unstored
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.slots import SlotEntry
 
@@ -80,7 +82,7 @@ def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]
         yield functools.partial(pump, lane, runtime)
     yield from _shuffled(
         functools.partial(step, runtime, report)
-        for step in (_store_unstored, _deliver, _forget_claims)
+        for step in (_store_unstored, _readmit, _deliver, _forget_claims)
     )
 
 
@@ -106,23 +108,85 @@ def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
         report.waiting += 1
         oldest = min(oldest, marker.modified)
         if marker.start_by is not None and marker.start_by <= runtime.now():
-            job = runtime.ledger.read(marker.job_id)
-            report.moved += job is not None and expire(job, runtime) is not job
+            report.moved += _expire(marker, runtime)
         if not runtime.has_time(START_S):
             break
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
 
 
+def _expire(marker: Marker, runtime: Runtime) -> bool:
+    try:
+        job = runtime.ledger.read(marker.job_id)
+    except BadRecordError as error:
+        set_aside(error, runtime)
+        return False
+    return job is not None and expire(job, runtime) is not job
+
+
 def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in _shuffled(runtime.ledger.unstored_jobs()):
+    for note in _shuffled(runtime.ledger.unstored()):
         if not runtime.has_time(START_S):
             return
-        job = runtime.ledger.read(job_id)
-        if job is None or job.has_ended:
-            runtime.ledger.forget_unstored(job_id)
-        elif not job.is_owned(runtime.now()):
-            report.moved += settle(job, runtime).revision != job.revision
+        try:
+            report.moved += _store_noted(note, runtime)
+        except BadRecordError as error:
+            set_aside(error, runtime)
+        except Exception:  # the images of other jobs are stored all the same
+            report.failed += 1
+            logger.exception("images_not_stored", extra={"job": note.job_id})
+
+
+def _store_noted(note: Unstored, runtime: Runtime) -> bool:
+    """Go on with the job of a note; remove the note if the record names a later time, or none."""
+    job = runtime.ledger.read(note.job_id)
+    if job is None or job.has_ended or _is_outdated(note, job):
+        runtime.ledger.remove_unstored(note)
+        return False
+    if job.is_owned(runtime.now()):
+        return False
+    return settle(job, runtime).revision != job.revision
+
+
+def _is_outdated(note: Unstored, job: Job) -> bool:
+    """Whether another note leads to the job: each is written before the record that names it."""
+    if job.store_after is None:
+        return False
+    return milliseconds(note.due) < milliseconds(job.store_after)
+
+
+def _readmit(runtime: Runtime, report: SweepReport) -> None:
+    """Go on with jobs that were set aside and whose records this version can read."""
+    unreadable = []
+    for job_id in _shuffled(runtime.ledger.jobs_set_aside()):
+        if not runtime.has_time(START_S):
+            break
+        try:
+            report.moved += _readmit_job(job_id, runtime)
+        except BadRecordError:
+            unreadable.append(job_id)
+        except Exception:  # the others are looked at all the same
+            report.failed += 1
+            logger.exception("job_not_readmitted", extra={"job": job_id})
+    if unreadable:
+        sample = sorted(unreadable)[:5]
+        logger.error("records_unreadable", extra={"count": len(unreadable), "jobs": sample})
+
+
+def _readmit_job(job_id: str, runtime: Runtime) -> bool:
+    """Move on a job that was set aside; forget that it was, once something else leads to it.
+
+    Raises:
+        BadRecordError: This version cannot read its record, or cannot send its task.
+    """
+    job = runtime.ledger.read(job_id)
+    if job is not None and job.state == "queued":
+        create_call(job, runtime)
+        runtime.ledger.queue_again(job)
+    elif job is not None and not job.has_ended:
+        return _move_on(job, runtime)
+    runtime.ledger.readmit(job_id)
+    return True
 
 
 def _deliver(runtime: Runtime, report: SweepReport) -> None:
@@ -135,6 +199,8 @@ def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
             return
         try:
             report.forgotten += _forget(job_id, runtime)
+        except BadRecordError as error:
+            set_aside(error, runtime)
         except Exception:  # the claims of other jobs are removed all the same
             report.failed += 1
             logger.exception("claims_not_forgotten", extra={"job": job_id})
@@ -161,9 +227,29 @@ def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
 
 def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
     """Move the job of an entry on; None if it does not hold the slot and never will."""
-    job = runtime.ledger.read(entry.job_id)
-    if job is None or job.attempt.slot != entry.slot or job.has_ended:
-        return _remove_orphaned_entry(entry, job, runtime)
+    try:
+        job = runtime.ledger.read(entry.job_id)
+        if job is None or job.attempt.slot != entry.slot or job.has_ended:
+            return _remove_orphaned_entry(entry, job, runtime)
+        return _move_on(job, runtime)
+    except BadRecordError as error:
+        return _keep_slot(entry, error, runtime)
+
+
+def _keep_slot(entry: SlotEntry, error: BadRecordError, runtime: Runtime) -> bool | None:
+    """Keep the slot of a job whose record cannot be read as long as its task may run.
+
+    From then on the note that the job was set aside leads to it.
+    """
+    set_aside(error, runtime)
+    if not has_passed(LONGEST_RUN_S, entry.modified, runtime):
+        return False
+    runtime.ledger.slots.forget(entry)
+    return None
+
+
+def _move_on(job: Job, runtime: Runtime) -> bool:
+    """Take the next step of a job that was sent; return whether it changed."""
     if job.is_owned(runtime.now()):
         return False
     moved = _recover(job, runtime) if job.state == "submitting" else settle(job, runtime)

@@ -13,6 +13,7 @@ from aigc.jobs.ledger import marker_key
 from aigc.jobs.webhooks import enqueue_delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from aigc.jobs.job import ErrorType, Job
@@ -24,7 +25,7 @@ MAX_ATTEMPTS = 8
 """Attempts without room upstream before a job fails; about half an hour of waiting."""
 
 MAX_DEATHS = 8
-"""Invocations that may die while they own a job before it fails: the job may be the cause."""
+"""Invocations that may die while they send a job before it fails: the job may be the cause."""
 
 PERMANENT_ERRORS: frozenset[ErrorType] = frozenset({"refused", "moderated"})
 """Errors that the same task would meet again."""
@@ -124,9 +125,11 @@ def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool
 
 
 def _release(job: Job, runtime: Runtime) -> None:
-    """Remove the marker of a job that waits no longer, and release its slot."""
-    slot = job.attempt.slot
-    releases = (
-        [] if slot is None else [lambda: runtime.ledger.slots.release(job.lane, slot, job.id)]
-    )
-    runtime.parallel(lambda: runtime.ledger.remove_marker(job.marker), *releases)
+    """Remove the marker and the note of a job that needs them no longer, and release its slot."""
+    ledger, slot = runtime.ledger, job.attempt.slot
+    releases: list[Callable[[], object]] = [lambda: ledger.remove_marker(job.marker)]
+    if slot is not None:
+        releases.append(lambda: ledger.slots.release(job.lane, slot, job.id))
+    if job.store_after is not None:
+        releases.append(lambda: ledger.forget_unstored(job))
+    runtime.parallel(*releases)

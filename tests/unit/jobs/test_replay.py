@@ -10,8 +10,8 @@ from aigc.errors import BadPictureError
 from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
-from aigc.jobs.transitions import MAX_ATTEMPTS, MAX_DEATHS
-from tests.fakes import LEASE_S, World, build_world
+from aigc.jobs.transitions import MAX_ATTEMPTS
+from tests.fakes import World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
 
 if TYPE_CHECKING:
@@ -88,28 +88,3 @@ def test_it_has_all_its_attempts_once_more(world: World) -> None:
 
     assert read(world, job).state == "queued"
     assert len(read(world, job).attempts) == MAX_ATTEMPTS + 2
-
-
-def test_a_job_that_kills_whoever_stores_it_ends_and_frees_its_lane(world: World) -> None:
-    class DiedError(BaseException):
-        pass
-
-    job = accepted(world)
-    following = accepted(world)
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [DiedError()] * (MAX_DEATHS + 1)  # type: ignore[list-item]  # a kill
-    with pytest.raises(DiedError):
-        refresh(job.id, world.runtime())
-
-    for _ in range(2 * MAX_DEATHS):
-        world.clock.pass_time(LEASE_S + 1)
-        try:
-            sweep(world.runtime())
-        except DiedError:
-            continue
-
-    ended = read(world, job)
-    assert ended.error is not None
-    assert ended.error.type == "result_unusable"
-    assert "died" in ended.error.message
-    assert read(world, following).state == "running"

@@ -173,6 +173,8 @@ class Job(Record):
     attempts: tuple[Attempt, ...] = Field(min_length=1)
     spent_attempts: int = 0
     """Attempts that were made before the last replay."""
+    restores: int = 0
+    """How often its images were restored after it had failed; each time it ends once more."""
     pictures: tuple[Picture, ...] = ()
     """The images that are stored, in order; while the job is in `storing`, those so far."""
     stored_names: tuple[str, ...] = ()
@@ -381,6 +383,7 @@ class Job(Record):
         return with_fields(
             job,
             state="storing",
+            restores=self.restores + 1,
             error=None,
             deaths=0,
             fruitless_tries=0,

@@ -201,9 +201,10 @@ def redeliver(job_id: str, runtime: Runtime) -> Literal["queued", "not_dead", "b
 def message_id(job: Job) -> str:
     """Return the id that all tries for one end share; receivers recognise a repeat by it.
 
-    A job that was replayed ends a second time, with another message.
+    A job that was replayed or restored ends a second time, with another message.
     """
-    return f"msg_{job.id}" + (f"-{job.spent_attempts}" if job.spent_attempts else "")
+    end = _end_of(job)
+    return f"msg_{job.id}" + (f"-{end}" if end != "0" else "")
 
 
 def _due_deliveries(runtime: Runtime) -> Iterator[PendingDelivery]:
@@ -345,7 +346,12 @@ def _pending_delivery(key: str, modified: datetime) -> PendingDelivery:
 
 
 def _claim(job: Job, step: str) -> str:
-    return f"{OF_A_WEBHOOK}{job.id}/{job.spent_attempts}-{step}"
+    return f"{OF_A_WEBHOOK}{job.id}/{_end_of(job)}-{step}"
+
+
+def _end_of(job: Job) -> str:
+    """Name an end of a job by what came before it: `0`, `1` after a replay, `0r1`, `1r1`."""
+    return f"{job.spent_attempts}" + (f"r{job.restores}" if job.restores else "")
 
 
 def _delivery_key(job_id: str) -> str:

@@ -29,7 +29,6 @@ from tests.fakes import (
 )
 
 if TYPE_CHECKING:
-
     from typing_extensions import Self
 
     from aigc.jobs.accept import Accepted

@@ -42,7 +42,7 @@ def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -
     world.vendor.next_creates = ["refuse"]
     job = accepted(world)
 
-    refused = replay(job.id, world.runtime())
+    refused = replay(job.id, world.runtime(), pays_again=True)
 
     assert world.runtime().ledger.dead_jobs() == []
     assert refused is not None
@@ -52,7 +52,7 @@ def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -
 def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> None:
     job = dead(world)
 
-    replayed = replay(job.id, world.runtime())
+    replayed = replay(job.id, world.runtime(), pays_again=True)
     world.vendor.finish(world.vendor.tasks[-1])
     refresh(job.id, world.runtime())
 
@@ -67,9 +67,9 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
 
 def test_replayed_twice_it_makes_one_attempt(world: World) -> None:
     job = dead(world)
-    replay(job.id, world.runtime())
+    replay(job.id, world.runtime(), pays_again=True)
 
-    again = replay(job.id, world.runtime())
+    again = replay(job.id, world.runtime(), pays_again=True)
 
     assert again is not None
     assert again.refusal == "not_failed"
@@ -84,7 +84,7 @@ def test_it_has_all_its_attempts_once_more(world: World) -> None:
         sweep(world.runtime())
     assert read(world, job).state == "failed"
 
-    replay(job.id, world.runtime())
+    replay(job.id, world.runtime(), pays_again=True)
 
     assert read(world, job).state == "queued"
     assert len(read(world, job).attempts) == MAX_ATTEMPTS + 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -101,17 +101,7 @@ def finished(world: World, kind: str = "vod.image", images: int = 1) -> Job:
     job = accepted(world, kind)
     task = world.vendor.tasks[-1]
     world.vendor.finish(task)
-    describe = world.vendor._describe_vod
-
-    def with_images(described: Any) -> dict[str, Any]:
-        answer = describe(described)
-        files = [{"FileUrl": f"http://vendor/{number}.png"} for number in range(images)]
-        if described.state == "done":
-            answer["AigcImageTask"]["Output"] = {"FileInfos": files}
-        return answer
-
-    if kind == "vod.image":
-        world.vendor._describe_vod = with_images  # type: ignore[method-assign]
+    world.vendor.urls[task.id] = [f"http://vendor/{number}.png" for number in range(images)]
     return job
 
 
@@ -271,7 +261,7 @@ def test_storing_is_given_up_when_the_vendor_is_about_to_remove_the_images(
 def test_a_job_that_kills_every_invocation_that_stores_it_kills_few_and_ends(world: World) -> None:
     deaths = 0
 
-    def kill(_: str) -> bytes:
+    def kill(url: str) -> bytes:  # noqa: ARG001  as the port has it
         nonlocal deaths
         deaths += 1
         raise DiedError
@@ -312,12 +302,7 @@ def test_urls_that_have_expired_are_asked_for_anew(world: World) -> None:
     job = finished(world)
     world.downloads.errors = [RefusedError("download", code="403")]
     refresh(job.id, world.runtime())
-    signed = {"FileInfos": [{"FileUrl": "http://vendor/signed-anew.png"}]}
-    describe = world.vendor._describe_vod
-    world.vendor._describe_vod = lambda task: {  # type: ignore[method-assign]
-        **(answer := describe(task)),
-        "AigcImageTask": {**answer["AigcImageTask"], "Output": signed},
-    }
+    world.vendor.urls[world.vendor.tasks[0].id] = ["http://vendor/signed-anew.png"]
 
     sweeps(world, 120)
 

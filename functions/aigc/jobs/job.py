@@ -219,6 +219,13 @@ class Job(Record):
         """Whether its last owner did not finish; call it only when the lease has expired."""
         return self.owned_until is not None
 
+    @property
+    def is_storing_over(self) -> bool:
+        """Whether the next try to store images would come too late."""
+        if self.store_after is None or self.store_until is None:
+            return False
+        return self.store_after >= self.store_until
+
     def is_owned(self, now: datetime) -> bool:
         """Whether the owner may still be at work on this revision."""
         return self.owned_until is not None and now < self.owned_until

@@ -14,8 +14,8 @@ Storing is done in this order:
 | the release | the sweep, by the note; the slot's keys are removed a lease later |
 | an image | the sweep, with the first image that the record does not name |
 
-Each try that stores no image doubles the wait for the next one. Tries end when the vendor is about
-to remove the images.
+Each try that stores no image doubles the wait for the next one. No try is planned for a time at
+which the vendor may have removed the images; a try that was planned before is made however late.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def _store(job: Job, runtime: Runtime) -> Job:
     A repeat writes the same objects again: their keys follow from the job. An error of the ledger
     is raised: the owner then stops, since its last write may take effect later.
     """
-    if job.store_until is not None and runtime.now() >= job.store_until:
+    if job.is_storing_over:  # and no write of the last try can take effect any more
         return fail(job, _not_stored(job), runtime)
     storing = _begin_storing(job, runtime)
     images = _outcome_of(lambda: missing_images(storing, runtime))
@@ -302,7 +302,7 @@ def _store(job: Job, runtime: Runtime) -> Job:
         storing = storing.add_picture(image.name, stored)
         if number < len(images):
             if not runtime.has_time(IMAGE_S):
-                return _store_later(storing, runtime.now(), "", runtime)
+                return _write_later(storing.store_later(runtime.now()), runtime)
             storing = runtime.ledger.write(storing)
     error = _outcome_of(lambda: store_description(storing, runtime))
     if error is not None:
@@ -311,20 +311,21 @@ def _store(job: Job, runtime: Runtime) -> Job:
 
 
 def _begin_storing(job: Job, runtime: Runtime) -> Job:
-    """Write that the task has ended, then release the slot and start the next job in it.
-
-    A death after the write of the record, without the note, leaves a record that names its slot:
-    the entry at the slot leads to the job.
-    """
+    """Write that the task has ended, then release the slot and start the next job in it."""
     ledger = runtime.ledger
     owned_until = ledger.owned_until()
     wait_s = _wait_s(job.fruitless_tries + 1)
     store_after = max(owned_until, runtime.now() + timedelta(seconds=wait_s))
     storing = job.store(owned_until, store_after, store_until(job, runtime))
+    note = functools.partial(ledger.note_unstored, job.id, store_after)
     written: Job
-    written, _ = runtime.parallel(
-        lambda: ledger.write(storing), lambda: ledger.note_unstored(job.id, store_after)
-    )
+    if job.state == "storing":
+        # Perhaps only a note leads to the job, so the note precedes the record that names it.
+        note()
+        written = ledger.write(storing)
+    else:
+        # The entry at the slot leads to the job, too, until the slot is released.
+        written, _ = runtime.parallel(lambda: ledger.write(storing), note)
     slot = written.attempt.slot
     if slot is None:
         return written
@@ -371,13 +372,13 @@ def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
         extra={"job": job.id, "stored": len(job.pictures), "detail": str(error)},
     )
     store_after = runtime.now() + timedelta(seconds=_wait_s(job.fruitless_tries + 1))
-    return _store_later(job, store_after, str(error), runtime)
+    return _write_later(job.store_later(store_after, str(error)), runtime)
 
 
-def _store_later(job: Job, store_after: datetime, error: str, runtime: Runtime) -> Job:
+def _write_later(later: Job, runtime: Runtime) -> Job:
     """Leave the other images to the sweep; the note is written before the record that names it."""
-    runtime.ledger.note_unstored(job.id, store_after)
-    return runtime.ledger.write(job.store_later(store_after, error))
+    runtime.ledger.note_unstored(later.id, later.store_after or runtime.now())
+    return runtime.ledger.write(later)
 
 
 def _not_stored(job: Job) -> JobError:

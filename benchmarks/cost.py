@@ -19,8 +19,7 @@ import requests
 
 from aigc.errors import AigcError
 from aigc.jobs.job import Job
-from benchmarks.gateways import wait_until_active
-from ops.local_stack import ROOT, local_stack
+from ops.local_stack import ROOT, local_stack, wait_until_active
 from ops.upload import cos_client
 from tests.chaos.audit import ACTIONS, KEPT
 from tests.chaos.clients import Receiver

@@ -24,7 +24,7 @@ import requests
 
 from aigc.errors import AigcError
 from localcloud.core import Caller
-from ops.local_stack import local_stack
+from ops.local_stack import local_stack, wait_until_active
 from ops.package import local_package
 from ops.wheels import fetch, local_target
 
@@ -182,15 +182,6 @@ class Gateway:
     def _scf(self, action: str, **params: str) -> dict[str, Any]:
         arguments = {"FunctionName": self.function, **params}
         return self.cloud.services["scf"].call(action, arguments, _OWNER)
-
-
-def wait_until_active(cloud: LocalCloud, function: str) -> dict[str, Any]:
-    """Poll a function until its last change is active; return its configuration."""
-    scf = cloud.services["scf"]
-    while True:
-        state = scf.call("GetFunction", {"FunctionName": function}, _OWNER)
-        if state["Status"] == "Active":
-            return state
 
 
 def times_over_network(

@@ -53,6 +53,6 @@ def with_standard_headers(
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:
-    from aigc.cloud.runtime import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
+    from aigc.bootstrap import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
 
     return build_runtime(context)

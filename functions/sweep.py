@@ -27,6 +27,6 @@ def handle(tick: TimerEvent, *, runtime: Runtime) -> dict[str, int]:
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:
-    from aigc.cloud.runtime import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
+    from aigc.bootstrap import build_runtime  # noqa: PLC0415  only an invocation needs the SDKs
 
     return build_runtime(context, checks_bucket=True)

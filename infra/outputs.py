@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 if TYPE_CHECKING:
-    from aigc.rules import Rules
+    from aigc.uploads.rules import Rules
     from infra.components.logs import FunctionLogs
     from infra.components.storage import Storage
     from infra.config import StackConfig

@@ -11,8 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-STAGING = ".aigc/mps/"
-"""The prefix in the results bucket under which MPS stores images."""
+from aigc.jobs.buckets import STAGING
 
 Statement = dict[str, Any]
 

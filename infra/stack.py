@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from aigc.rules import Rules
+from aigc.jobs.buckets import STAGING
+from aigc.uploads.rules import Rules
 from infra.components.alarms import Alarms, AlarmsArgs
 from infra.components.api_gateway import ApiGateway, ApiGatewayArgs
 from infra.components.function import EventFunction, EventFunctionArgs
@@ -24,7 +25,7 @@ from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, upload_command
 from infra.overlaps import check_overlaps
-from infra.permissions import STAGING, Reach, gateway_policy, sweep_policy, upload_policy
+from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
 from infra.triggers import (
     cos_trigger,
     http_trigger,

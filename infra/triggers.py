@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pulumi
 
-    from aigc.rules import Rules
+    from aigc.uploads.rules import Rules
 
 CORS_HEADERS = (
     *("authorization", "content-type", "idempotency-key", "last-event-id", "prefer"),

@@ -9,27 +9,26 @@ import contextlib
 import json
 import os
 import subprocess
-import time
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from pydantic import SecretStr
 
-from aigc.api.reports import report_of
+from aigc.bootstrap import Adapters, assemble
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
 from aigc.cloud.webhooks import PublicSender
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.jobs.job import utc_now
-from aigc.jobs.ledger import Ledger
-from aigc.jobs.runtime import Runtime
+from aigc.jobs.runtime import Memory
 from aigc.settings import Settings
-from aigc.tasks.kinds import KINDS
 from ops.connection import running_cloud
+
+if TYPE_CHECKING:
+    from aigc.jobs.runtime import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,28 +87,20 @@ class Deployment:
         So this machine submits nothing: its clock may be wrong, and it does not know the limits
         of the lanes. It uses the longest lease, so that it never takes a living holder for dead.
         """
-        bucket = self.open_ledger()
+        self.open_ledger()
         settings = self._settings()
-        return Runtime(
-            settings=settings,
-            ledger=Ledger(bucket, lease=timedelta(seconds=LONGEST_LEASE_S), now=utc_now),
-            bucket=bucket,
-            kinds=KINDS,
+        adapters = Adapters(
+            open_bucket=self.bucket,
             upstream=CloudApi(
                 site=settings.site,
                 protocol=settings.protocol,
                 credentials=lambda: self.credentials,
                 proxy=self.proxy.partition("//")[2] or None,
             ),
-            results=self.bucket(self.results),
-            inbox=self.bucket(self.inbox),
             downloads=VendorDownloads(),
             sender=PublicSender(plain_http=False, networks=()),
-            report_of=report_of,
-            now=utc_now,
-            sleep=time.sleep,
-            deadline=utc_now(),
         )
+        return assemble(settings, adapters, deadline=utc_now(), memory=Memory())
 
     def _settings(self) -> Settings:
         return Settings(

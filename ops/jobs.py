@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aigc.errors import AigcError
-from aigc.jobs.ledger import PAGE
+from aigc.jobs.ports import PAGE
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
 from ops.tables import print_table
@@ -50,9 +50,9 @@ class State(str, Enum):
 def newest(ledger: Ledger) -> Iterator[Job]:
     """Read all jobs, the newest first."""
     after = ""
-    while page := ledger.newest(after, PAGE):
+    while page := ledger.records.newest(after, PAGE):
         for entry in page:
-            job = ledger.read(entry.job_id)
+            job = ledger.records.read(entry.job_id)
             if (
                 job is not None
             ):  # else it is about to be written, or its invocation died before that
@@ -63,9 +63,9 @@ def newest(ledger: Ledger) -> Iterator[Job]:
 def dead(ledger: Ledger) -> Iterator[Job]:
     """Read the jobs that failed through no fault of their callers."""
     after = ""
-    while page := ledger.dead_jobs(after):
+    while page := ledger.records.dead_jobs(after):
         for job_id in page:
-            job = ledger.read(job_id)
+            job = ledger.records.read(job_id)
             if job is not None and job.state == "failed":
                 yield job
         after = page[-1]
@@ -109,7 +109,7 @@ def show(
     Example: aigc jobs show 01a2232e5f79cdc4b807e1ac47272492
     """
     ledger = deployment(stack, bucket, region).runtime().ledger
-    job = ledger.read(job_id)
+    job = ledger.records.read(job_id)
     if job is None:
         raise NoJobError(f"there is no job {job_id}; `aigc jobs list` names those there are")
     # A webhook's URL may contain a secret, and so may the URLs of inputs.

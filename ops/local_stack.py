@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.errors import AigcError
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
+from localcloud.core import Caller
 from localcloud.provision import Outputs, provision
 from ops.package import local_package
 
@@ -129,3 +131,13 @@ def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str
         "webhookHttp": "true",
         "webhookNetworks": json.dumps(["127.0.0.0/8"]),
     }
+
+
+def wait_until_active(cloud: LocalCloud, function: str) -> dict[str, Any]:
+    """Poll a function until its last change is active; return its configuration."""
+    scf = cloud.services["scf"]
+    while True:
+        state = scf.call("GetFunction", {"FunctionName": function}, Caller("owner"))
+        if state["Status"] == "Active":
+            return state
+        time.sleep(0.01)

@@ -25,7 +25,7 @@ import typer
 
 from aigc.api.built import FOLDER as DOCUMENTS
 from aigc.api.openapi.build import write_documents
-from aigc.rules import load_rules
+from aigc.uploads.rules import load_rules
 from ops import options
 from ops.prices import load_prices
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
@@ -75,7 +75,7 @@ _MODE = 0o100644 << 16
 _MEASURE = """
 import time
 started = time.perf_counter()
-import gateway, aigc.cloud.runtime
+import gateway, aigc.bootstrap
 seconds = time.perf_counter() - started
 [peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
 print(seconds, peak)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aigc.rules import load_rules
+from aigc.uploads.rules import load_rules
 from ops import options
 
 ROOT = Path(__file__).resolve().parent.parent

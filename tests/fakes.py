@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from aigc.api.reports import report_of
+from aigc.bootstrap import Adapters, assemble
 from aigc.errors import (
     AmbiguousError,
     DuplicateError,
@@ -18,12 +18,10 @@ from aigc.errors import (
     ThrottledError,
 )
 from aigc.jobs.job import OutputLocation, Source, fresh_id
-from aigc.jobs.ledger import Ledger
 from aigc.jobs.ports import Listed, Peek, Reply, one_after_another
 from aigc.jobs.runtime import Memory, Runtime
 from aigc.prices import Prices
 from aigc.settings import Settings
-from aigc.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -378,34 +376,31 @@ class World:
 
     def runtime(self, seconds: float = 60) -> Runtime:
         """Make the runtime of one invocation that has this long."""
-        return Runtime(
-            parallel=self.parallel,
-            settings=self.settings,
-            ledger=Ledger(
-                self.store,
-                lease=timedelta(seconds=LEASE_S),
-                now=self.clock.now,
-                sleep=self.clock.sleep,
-                parallel=self.parallel,
-            ),
-            bucket=self.store,
-            kinds=KINDS,
+        adapters = Adapters(
+            open_bucket=self.open_bucket,
             upstream=self.vendor,
-            results=self.results,
-            inbox=self.inbox,
-            inputs={
-                self.settings.results_bucket: self.results,
-                **dict.fromkeys(self.settings.input_buckets, self.inputs),
-            },
             downloads=self.downloads,
             sender=self.sender,
-            report_of=report_of,
-            now=self.clock.now,
-            sleep=self.clock.sleep,
+            parallel=self.parallel,
+            clock=self.clock,
+        )
+        return assemble(
+            self.settings,
+            adapters,
             deadline=self.clock.now() + timedelta(seconds=seconds),
             memory=self.memory,
             prices=lambda: self.prices,
         )
+
+    def open_bucket(self, name: str) -> InMemoryStore:
+        """Return the bucket with a name."""
+        settings = self.settings
+        own = {
+            settings.ledger_bucket: self.store,
+            settings.results_bucket: self.results,
+            settings.inbox_bucket: self.inbox,
+        }
+        return own.get(name, self.inputs)
 
     def ledger_keys(self, prefix: str = "") -> list[str]:
         """List what the ledger holds."""
@@ -441,6 +436,7 @@ def build_settings(**changes: Any) -> Settings:
         "callback_key": "callbackkey",
         "lanes": {"vod.image": 1, "vod.scene_image": 1, "mps.image": 4},
         "lease_s": LEASE_S,
+        "poll_interval_s": 0,
     }
     return Settings.model_validate(values | changes)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 from tencentcloud_iac_pulumi import cos
 
-from aigc.jobs.runtime import INPUTS
+from aigc.jobs.buckets import INPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -15,9 +15,9 @@ import gateway
 import upload
 from aigc.errors import BadEventError
 from aigc.logs import invocation
-from aigc.rules import Rules
 from aigc.triggers.cos import CosEvent
 from aigc.triggers.http import HttpRequest
+from aigc.uploads.rules import Rules
 from tests.captured import captured
 from tests.fakes import build_world
 

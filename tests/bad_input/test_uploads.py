@@ -15,9 +15,9 @@ import upload
 from aigc.errors import BadEventError
 from aigc.pictures import MAX_BYTES, inspect
 from aigc.places import LONGEST_BEGIN
-from aigc.rules import RulesError, load_rules
 from aigc.triggers.cos import CosEvent
 from aigc.triggers.timer import TimerEvent
+from aigc.uploads.rules import RulesError, load_rules
 from tests.bad_input.corpus import FOLDER, corpus, data, expanded, with_changes
 from tests.bad_input.invoked import (
     ANYTHING,

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.gateways import wait_until_active
 from localcloud.core import Caller
 from ops import options
-from ops.local_stack import ROOT, local_stack
+from ops.local_stack import ROOT, local_stack, wait_until_active
 from tests.chaos import plan as chaos_plan
 from tests.chaos.audit import ACTIONS, Books, Findings, audit, job_details
 from tests.chaos.clients import Clients, Receiver

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from aigc import bootstrap
 from aigc.cloud.api3 import CODES, CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
-from aigc.cloud.runtime import build_runtime
 from aigc.errors import (
     AmbiguousError,
     BackloggedError,
@@ -188,15 +188,14 @@ def test_a_presigned_url_opens_without_a_proxy(
 def test_a_ledger_with_versioning_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = build_settings(ledger_bucket=BUCKET, protocol="http")
     monkeypatch.setattr("aigc.settings.Settings.from_environment", lambda: settings)
-    build_runtime({}, checks_bucket=True)
+    bootstrap.build_runtime({}, checks_bucket=True)
     client = CosBucket(BUCKET, region=REGION, protocol="http")._client()  # noqa: SLF001
     client.put_bucket_versioning(Bucket=BUCKET, Status="Enabled")
 
-    from aigc.cloud import runtime  # noqa: PLC0415  its cache is an instance's
-
-    runtime._kept.cache_clear()  # noqa: SLF001
+    bootstrap._instance.cache_clear()  # noqa: SLF001  what an instance keeps
+    bootstrap._check_ledger_bucket.cache_clear()  # noqa: SLF001
     with pytest.raises(SettingsError, match="versioning is on in ledger-1250000000"):
-        build_runtime({}, checks_bucket=True)
+        bootstrap.build_runtime({}, checks_bucket=True)
 
 
 CREATE = ApiCall(

@@ -46,6 +46,9 @@ REFUSED = (
 )
 NO_ROOM = ("RequestLimitExceeded", "FailedOperation", "ResourceInsufficient", "TaskTimeout")
 
+BUCKETS = {"ledger_bucket": "memory-1250000000", "results_bucket": "ledger-1250000000"}
+"""The ledger is in memory; the results bucket is the only one of the local cloud."""
+
 
 class CloudWorld(World):
     """A world whose vendor is the local cloud."""
@@ -67,7 +70,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloud]:
 
 @pytest.fixture
 def world(cloud: LocalCloud) -> World:
-    made = build_world(sub_app_id=cloud.account.app_id, results_bucket="ledger-1250000000")
+    made = build_world(sub_app_id=cloud.account.app_id, **BUCKETS)
     return CloudWorld(
         **{field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
     )

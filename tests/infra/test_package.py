@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from aigc.rules import RulesError
+from aigc.uploads.rules import RulesError
 from localcloud.scf.package import find_python
 from ops.package import LEFT_OUT, build_package
 from ops.wheels import LOCK, Target, local_target, scf_target

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
-from aigc.jobs.runtime import INPUTS
-from aigc.jobs.runtime import STAGING as CODES_STAGING
-from aigc.rules import RulesError
+from aigc.jobs.buckets import INPUTS, STAGING
 from aigc.settings import PREFIX, Settings
+from aigc.uploads.rules import RulesError
 from infra.components.function import function_url
 from infra.components.storage import LEDGER_DAYS
-from infra.permissions import STAGING
 from infra.stack import packaged_rules
 from localcloud.scf.cos_trigger import CosRule
 from localcloud.scf.http_trigger import UrlDesc
@@ -166,10 +164,6 @@ def test_upload_has_a_trigger_for_the_inbox_and_one_for_the_staging_folder(run: 
     domain = ".cos.ap-guangzhou.myqcloud.com"
     assert CosRule.parse(inbox["name"] + domain, inbox["triggerDesc"]).prefix == "in/a"
     assert CosRule.parse(results["name"] + domain, results["triggerDesc"]).prefix == STAGING
-
-
-def test_staging_prefix_of_program_and_functions_is_equal() -> None:
-    assert STAGING == CODES_STAGING
 
 
 def test_sweep_runs_by_the_schedule_and_is_not_repeated(run: Run) -> None:

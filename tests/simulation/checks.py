@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import ENDED, Job, milliseconds
-from aigc.jobs.ledger import Ledger
-from aigc.jobs.runtime import STAGING
+from aigc.jobs.ledger.lanes import Lanes
 from tests.fakes import LEASE_S
 from tests.simulation.cloud import describe
 
 if TYPE_CHECKING:
-    from aigc.jobs.ledger import Marker
+    from aigc.jobs.ledger.lanes import Marker
     from tests.simulation.cloud import Cloud
     from tests.simulation.vendor import Task
 
@@ -45,12 +45,11 @@ def unfinished(cloud: Cloud) -> list[str]:
 
 def idle_slots(cloud: Cloud) -> list[str]:
     """Find free slots of lanes in which a job waits."""
-    lease = timedelta(seconds=LEASE_S)
-    ledger = Ledger(cloud.ledger, lease=lease, now=lambda: cloud.clock.moment)
+    lanes = Lanes(cloud.ledger, cloud.clock)
     return [
         f"{marker.job_id} waits although a slot of lane {lane} is free"
-        for lane, limit in cloud.template.settings.lanes.items()
-        for view in [ledger.lane(lane)]
+        for lane, limit in cloud.settings.lanes.items()
+        for view in [lanes.view(lane)]
         for marker in view.waiting()
         if len(view.slots) < limit and not view.cuts and _is_due(marker, cloud)
     ]

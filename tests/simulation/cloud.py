@@ -12,12 +12,12 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aigc.bootstrap import Adapters, assemble
 from aigc.errors import CloudError, ThrottledError
 from aigc.jobs.job import ENDED, Job
-from aigc.jobs.ledger import Ledger
 from aigc.jobs.ports import Reply
-from aigc.jobs.runtime import Memory, QueryPacer, Runtime
-from tests.fakes import LEASE_S, ManualClock, build_world
+from aigc.jobs.runtime import Memory, Runtime
+from tests.fakes import InMemoryStore, ManualClock, build_settings
 from tests.simulation.storage import Bucket, StorePort
 from tests.simulation.vendor import PICTURE, Task, Vendor
 from tests.simulation.workers import READ_FAULTS, SUBMISSION_FAULTS, WRITE_FAULTS, Request
@@ -25,6 +25,7 @@ from tests.simulation.workers import READ_FAULTS, SUBMISSION_FAULTS, WRITE_FAULT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aigc.settings import Settings
     from aigc.tasks.kind import ApiCall
     from tests.simulation.workers import Worker
 
@@ -44,7 +45,7 @@ class Cloud:
         self.ledger = Bucket(self.clock, "ledger-1250000000")
         self.results = Bucket(self.clock, "results-1250000000")
         self.vendor = Vendor(self.results, self.clock)
-        self.template = _template(tuple(sorted(lanes.items())))
+        self.settings = _settings(tuple(sorted(lanes.items())))
         self.problems: list[str] = []
         self.callbacks: dict[str, datetime] = {}
         """When the first callback of a task was handled without an error."""
@@ -131,11 +132,11 @@ class Cloud:
     def _check_lane_limit(self, task: Task) -> None:
         """Check the limit of a lane; each look that missed a key of its slots may exceed it by one.
 
-        This is the one promise that rests on the header: see `aigc.jobs.slots`.
+        This is the one promise that rests on the header: see `aigc.jobs.ledger.slots`.
         """
         running = sum(one.is_open and one.lane == task.lane for one in self.tasks())
         missed = sum(key.startswith(f"lanes/{task.lane}/slots/") for key in self.ledger.missed)
-        if running > self.template.settings.lanes[task.lane] + missed:
+        if running > self.settings.lanes[task.lane] + missed:
             self.problems.append(f"{running} tasks at once in lane {task.lane}")
 
     def _check_record_of_task(self, task: Task) -> None:
@@ -272,16 +273,22 @@ def _report(job: Job, _: Runtime) -> dict[str, str]:
     return {"job": job.id, "state": job.state}
 
 
+class WorkerClock:
+    """The clock of a worker's machine, which may be wrong."""
+
+    def __init__(self, worker: Worker, cloud: Cloud) -> None:
+        self._worker = worker
+        self._clock = cloud.clock
+        self._skew = timedelta(seconds=worker.clock_skew_s)
+
+    def now(self) -> datetime:
+        return self._clock.moment + self._skew
+
+    def sleep(self, seconds: float) -> None:
+        self._worker.ask(Request("sleep", (), lambda: None, waits_s=seconds))
+
+
 def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
-    skew = timedelta(seconds=worker.clock_skew_s)
-
-    def now() -> datetime:
-        return cloud.clock.moment + skew
-
-    def sleep(seconds: float) -> None:
-        worker.ask(Request("sleep", (), lambda: None, waits_s=seconds))
-
-    bucket = StorePort(worker, cloud.ledger, cloud.put_in_ledger)
     results = StorePort(
         worker,
         cloud.results,
@@ -289,30 +296,23 @@ def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
         label="results/",
         also_reads=lambda key: f"jobs/{owner_of_result(key)}.json",  # see `put_result`
     )
-    return dataclasses.replace(
-        cloud.template,
-        ledger=Ledger(
-            bucket,
-            lease=timedelta(seconds=LEASE_S),
-            now=now,
-            parallel=worker.parallel,
-            sleep=sleep,
-        ),
-        bucket=bucket,
+    buckets: dict[str, Any] = {  # nothing reads an inbox here
+        cloud.settings.ledger_bucket: StorePort(worker, cloud.ledger, cloud.put_in_ledger),
+        cloud.settings.results_bucket: results,
+    }
+    no_inputs = InMemoryStore(cloud.clock)
+    adapters = Adapters(
+        open_bucket=lambda name: buckets.get(name, no_inputs),
         upstream=TaskApi(worker, cloud),
-        results=results,
         downloads=Downloads(worker),
-        now=now,
-        sleep=sleep,
-        deadline=worker.deadline,
         sender=Receiver(worker, cloud),
-        report_of=_report,
         parallel=worker.parallel,
-        pacer=QueryPacer(0),
-        memory=Memory(),
+        clock=WorkerClock(worker, cloud),
     )
+    runtime = assemble(cloud.settings, adapters, deadline=worker.deadline, memory=Memory())
+    return dataclasses.replace(runtime, report_of=_report)
 
 
 @functools.cache
-def _template(lanes: tuple[tuple[str, int], ...]) -> Runtime:
-    return build_world(lanes=dict(lanes), webhook_secrets=[WEBHOOK_SECRET]).runtime()
+def _settings(lanes: tuple[tuple[str, int], ...]) -> Settings:
+    return build_settings(lanes=dict(lanes), webhook_secrets=[WEBHOOK_SECRET])

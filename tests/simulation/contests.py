@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import collections
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aigc.jobs.contest import Contest
-from aigc.jobs.slots import new_slot
+from aigc.jobs.ledger.contest import Contest
+from aigc.jobs.ledger.slots import new_slot
 from tests.fakes import LEASE_S
 from tests.simulation.play import Case, Phase
 
@@ -28,7 +27,7 @@ def acquires(name: str) -> Work:
 
     def work(runtime: Runtime) -> None:
         if _contest(runtime).acquire(KEY) is not None:
-            runtime.bucket.put(f"{WON}{name}", b"")
+            runtime.ledger.bucket.put(f"{WON}{name}", b"")
 
     return work
 
@@ -38,7 +37,7 @@ def takes_once(name: str) -> Work:
 
     def work(runtime: Runtime) -> None:
         if _contest(runtime).take_once(KEY):
-            runtime.bucket.put(f"{WON}{name}", b"")
+            runtime.ledger.bucket.put(f"{WON}{name}", b"")
 
     return work
 
@@ -47,9 +46,9 @@ def creates_once(name: str) -> Work:
     """Contend for the creation of an object."""
 
     def work(runtime: Runtime) -> None:
-        if _contest(runtime).create_once(KEY, lambda: runtime.bucket.get(MADE)) is None:
-            runtime.bucket.put(MADE, name.encode())
-            runtime.bucket.put(f"{WON}{name}", b"")
+        if _contest(runtime).create_once(KEY, lambda: runtime.ledger.bucket.get(MADE)) is None:
+            runtime.ledger.bucket.put(MADE, name.encode())
+            runtime.ledger.bucket.put(f"{WON}{name}", b"")
 
     return work
 
@@ -61,7 +60,7 @@ def takes_slot(name: str) -> Work:
         slots, slot = runtime.ledger.slots, new_slot(0)
         is_entered = slots.enter(LANE, slot, name)
         if is_entered and slots.mark(LANE, slot) and slots.confirm(LANE, slot):
-            runtime.bucket.put(f"{WON}{name}", b"")
+            runtime.ledger.bucket.put(f"{WON}{name}", b"")
 
     return work
 
@@ -71,25 +70,19 @@ def takes_slot_of_queue(name: str) -> Work:
 
     def work(runtime: Runtime) -> None:
         if runtime.ledger.slots.take(LANE, 0, name) is not None:
-            runtime.bucket.put(f"{WON}{name}", b"")
+            runtime.ledger.bucket.put(f"{WON}{name}", b"")
 
     return work
 
 
 def _contest(runtime: Runtime) -> Contest:
-    return Contest(
-        runtime.bucket,
-        lease=timedelta(seconds=LEASE_S),
-        now=runtime.now,
-        parallel=runtime.parallel,
-        sleep=runtime.sleep,
-    )
+    return Contest(runtime.ledger.bucket, runtime.ledger.lease, runtime.parallel)
 
 
 def more_than_one_winner(cloud: Cloud) -> list[str]:
     """Find winners that won within the same phase; `acquire` may win again after a lease.
 
-    A look that missed a key of a slot may add a winner: see `aigc.jobs.slots`.
+    A look that missed a key of a slot may add a winner: see `aigc.jobs.ledger.slots`.
     """
     missed = sum(key.startswith("lanes/") for key in cloud.ledger.missed)
     winners = [key.removeprefix(WON) for key in cloud.ledger.objects if key.startswith(WON)]

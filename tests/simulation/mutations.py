@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs import recover, transitions
 from aigc.jobs.job import JobError
+from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.webhooks import enqueue_delivery
 from tests.simulation.mutate import (
     Change,
@@ -29,9 +30,10 @@ from tests.simulation.mutate import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aigc.jobs.contest import Contest
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger import Ledger
+    from aigc.jobs.ledger.claims import Claims
+    from aigc.jobs.ledger.contest import Contest
+    from aigc.jobs.ledger.records import Records
     from aigc.jobs.ports import TaskService
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
@@ -48,7 +50,7 @@ def _always(function: Callable[..., Any]) -> Change:
 
 # Replacements of functions
 
-SPLIT = "contest:Contest._split"
+SPLIT = "ledger.contest:Contest._split"
 
 
 def _split_without_reading_y(contest: Contest, place: str) -> bool:
@@ -147,35 +149,37 @@ def _abort_after_reading_commit(contest: Contest, place: str) -> bool:
     return True
 
 
-def _claim_without_reading_again(ledger: Ledger, job: Job) -> Job | None:
-    if job.is_owned(ledger._now()) or ledger.acquire(f"{job.id}/{job.revision:06d}") is None:
+def _claim_without_reading_again(claims: Claims, job: Job) -> Job | None:
+    if job.is_owned(claims._lease.clock.now()):
+        return None
+    if claims.acquire(f"{job.id}/{job.revision:06d}") is None:
         return None
     return job
 
 
-def _write_again_at_once(ledger: Ledger, job: Job) -> Job:
+def _write_again_at_once(records: Records, job: Job) -> Job:
     key, body = f"jobs/{job.id}.json", job.model_dump_json(exclude_none=True).encode()
     with contextlib.suppress(AmbiguousError):
-        ledger._store.put(key, body)
+        records._store.put(key, body)
         return job
-    ledger._store.put(key, body)
+    records._store.put(key, body)
     return job
 
 
-def _write_without_an_answer(ledger: Ledger, job: Job) -> Job:
+def _write_without_an_answer(records: Records, job: Job) -> Job:
     body = job.model_dump_json(exclude_none=True).encode()
     with contextlib.suppress(AmbiguousError):
-        ledger._store.put(f"jobs/{job.id}.json", body)
+        records._store.put(f"jobs/{job.id}.json", body)
     return job
 
 
 def _announced_afterwards(write: Callable[..., Job]) -> Callable[..., Job]:
-    def write_new(ledger: Ledger, job: Job) -> Job:
-        written = write(ledger, job)
+    def write_new(records: Records, job: Job) -> Job:
+        written = write(records, job)
         time = 10**13 - int(job.created_at.timestamp() * 1000)
         source = f"{job.source.type}-{job.source.name}"
-        ledger.write_note(job.marker)
-        ledger.write_note(f"index/{time:013d}-{job.id}-{job.kind}-{source}")
+        write_note(records._store, job.marker)
+        write_note(records._store, f"index/{time:013d}-{job.id}-{job.kind}-{source}")
         return written
 
     return write_new
@@ -236,7 +240,7 @@ def _release_before_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
 def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     def ends(job: Job, runtime: Runtime) -> Job:
         ended = end(job.model_copy(update={"webhook_url": ""}), runtime)
-        return runtime.ledger.write(
+        return runtime.ledger.records.write(
             enqueue_delivery(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
         )
 
@@ -300,37 +304,37 @@ MUTATIONS = (
     ),
     _of(
         "a generation is used while contenders of the last may be at work",
-        "contest:Contest.acquire",
+        "ledger.contest:Contest.acquire",
         assume("_has_expired", True),
         look_in="contenders for a claim",
     ),
     _of(
         "a winner does not read abort",
-        "contest:Contest._commit",
+        "ledger.contest:Contest._commit",
         _always(_commit_without_reading_abort),
         look_in="for a creation",
     ),
     _of(
         "a winner reads abort before it writes commit",
-        "contest:Contest._commit",
+        "ledger.contest:Contest._commit",
         _always(_commit_after_reading_abort),
         look_in="for a creation",
     ),
     _of(
         "a contender that aborts does not read commit",
-        "contest:Contest._abort",
+        "ledger.contest:Contest._abort",
         _always(_abort_without_reading_commit),
         look_in="for a creation",
     ),
     _of(
         "a contender that aborts reads commit only before",
-        "contest:Contest._abort",
+        "ledger.contest:Contest._abort",
         _always(_abort_after_reading_commit),
         look_in="for a creation",
     ),
     _of(
         "a winner of a later generation does not look for the record",
-        "contest:Contest.create_once",
+        "ledger.contest:Contest.create_once",
         assume("find", None),
         harmless="a generation follows one without a winner, or one whose record was looked for",
     ),
@@ -343,19 +347,19 @@ MUTATIONS = (
     Mutation(
         title="the record is written before its marker and its index entry",
         changes=(
-            ("ledger:Ledger.announce", _always(lambda ledger, job: None)),
-            ("ledger:Ledger.write_new", replace(_announced_afterwards)),
+            ("ledger.records:Records.announce", _always(lambda records, job: None)),
+            ("ledger.records:Records.write_new", replace(_announced_afterwards)),
         ),
     ),
     _of(
         "a slot is not marked",
-        "slots:Slots.mark",
+        "ledger.slots:Slots.mark",
         _always(lambda *_: True),
         look_in="contenders for a slot",
     ),
     _of(
         "a slot is not confirmed",
-        "slots:Slots.confirm",
+        "ledger.slots:Slots.confirm",
         _always(lambda *_: True),
         look_in="contenders for a slot",
     ),
@@ -378,87 +382,87 @@ MUTATIONS = (
     # Claims and records
     _of(
         "a claim that was inherited is used without reading again",
-        "ledger:Ledger.claim",
+        "ledger.claims:Claims.claim",
         _always(_claim_without_reading_again),
         look_in="a slow status call",
     ),
     _of(
         "the owner of a job is not waited for",
-        "ledger:Ledger.claim",
+        "ledger.claims:Claims.claim",
         assume("is_owned", False),
         look_in="while the sender is at work",
     ),
     _of(
         "contests are removed as soon as a job has ended",
-        "ledger:Ledger.is_over",
-        assume("lease_expired", True),
+        "ledger.claims:Claims.is_over",
+        assume("has_expired", True),
         look_in="settles and tidies up",
     ),
     _of(
         "the contest on a job's last revision is removed too",
-        "ledger:Ledger.forget_claims",
+        "ledger.claims:Claims.forget_claims",
         assume("startswith", False),
         look_in="replayed twice",
     ),
     _of(
         "what leads to a job's contests is removed first",
-        "ledger:Ledger.forget_claims",
+        "ledger.claims:Claims.forget_claims",
         postpone("delete", behind="delete"),
         look_in="after a refused call",
     ),
     _of(
         "a write without an answer is made again at once",
-        "ledger:Ledger._put",
+        "ledger.records:Records._put",
         _always(_write_again_at_once),
     ),
     _of(
         "a write without an answer is taken for made",
-        "ledger:Ledger._put",
+        "ledger.records:Records._put",
         _always(_write_without_an_answer),
         look_in="two calls for",
     ),
     # Slots
     _of(
         "a slot is taken without reading x again",
-        "slots:Slots.win",
+        "ledger.slots:Slots.win",
         assume("confirm", True),
         look_in="two pumps contend",
     ),
     _of(
         "a slot is released without comparing its token",
-        "slots:Slots.release",
+        "ledger.slots:Slots.release",
         assume("_is_of", True),
         look_in="was released again",
     ),
     _of(
         "a slot is released twice where the answer is lost",
-        "slots:Slots.release",
+        "ledger.slots:Slots.release",
         call_instead("delete_once", "delete"),
         look_in="is released while two contend",
     ),
     _of(
         "y of a slot is removed before x",
-        "slots:Slots.release",
+        "ledger.slots:Slots.release",
         postpone("delete", behind="_parallel"),
         harmless="a contender writes y after it saw none, so no y of a winner is removed;"
         " without its x a winner is safe, and another contender yields",
     ),
     _of(
         "a slot is reclaimed while its contenders may be at work",
-        "slots:Slots.reclaim",
+        "ledger.slots:Slots.reclaim",
         assume("is_expired", True),
         look_in="a sweep frees a slot while two",
     ),
     _of(
         "two sweeps reclaim a slot",
-        "slots:Slots.reclaim",
+        "ledger.slots:Slots.reclaim",
         assume("acquire", 0),
         look_in="two sweeps free a slot while",
     ),
     _of(
         "the entry of a slot's holder is removed while its job may be at work",
         "recover:_remove_orphaned_entry",
-        assume("lease_expired", True),
+        assume("has_expired", True),
         look_in="while the sweep runs",
     ),
     _of(
@@ -477,7 +481,7 @@ MUTATIONS = (
     _of(
         "a marker is removed while its record is being written",
         "dispatch:_remove_orphaned_marker",
-        assume("lease_expired", True),
+        assume("has_expired", True),
         look_in="three calls for two slots",
     ),
     _of(
@@ -504,7 +508,7 @@ MUTATIONS = (
     _of(
         "a job is queued again before its new marker is written",
         "transitions:queue_again",
-        postpone("queue_again", behind="write"),
+        postpone("enqueue", behind="write"),
         look_in="two calls for",
     ),
     _of(
@@ -599,7 +603,7 @@ MUTATIONS = (
     _of(
         "a webhook's marker is removed while its job is about to end",
         "webhooks:_make_try",
-        assume("lease_expired", True),
+        assume("has_expired", True),
         look_in="sees a webhook's",
     ),
     _of(

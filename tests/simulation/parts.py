@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.job import Slot
+from aigc.jobs.ledger.slots import new_slot
 from aigc.jobs.recover import sweep
-from aigc.jobs.slots import new_slot
 from tests.fakes import START
 from tests.simulation.cases import (
     CASES,
@@ -68,12 +68,12 @@ def holds_slot(runtime: Runtime) -> None:
     """Take a slot, and keep its name for `gives_slot_back`."""
     slot = runtime.ledger.slots.take(LANE, 0, "holder")
     assert slot is not None
-    runtime.bucket.put(HELD, slot.model_dump_json().encode())
+    runtime.ledger.bucket.put(HELD, slot.model_dump_json().encode())
 
 
 def gives_slot_back(runtime: Runtime) -> None:
     """Release the slot that `holds_slot` took."""
-    held = runtime.bucket.get(HELD)
+    held = runtime.ledger.bucket.get(HELD)
     assert held is not None
     runtime.ledger.slots.release(LANE, Slot.model_validate_json(held), "holder")
 
@@ -88,11 +88,11 @@ def enters_slot(runtime: Runtime) -> None:
 def frees_slot(runtime: Runtime) -> None:
     """Free a slot as a sweep does, if it finds no entry of a contender there."""
     ledger = runtime.ledger
-    entries = ledger.lane(LANE).entries(0)
+    entries = ledger.lanes.view(LANE).entries(0)
     for entry in entries:
-        if ledger.lease_expired(entry.modified):
+        if ledger.lease.has_expired(entry.modified):
             ledger.slots.forget(entry)
-    if all(ledger.lease_expired(entry.modified) for entry in entries):
+    if all(ledger.lease.has_expired(entry.modified) for entry in entries):
         ledger.slots.reclaim(LANE, 0)
 
 

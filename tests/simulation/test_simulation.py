@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aigc.jobs.runtime import STAGING
+from aigc.jobs.buckets import STAGING
 from tests.simulation.cases import CASES, bounded
 from tests.simulation.checks import broken_promises
 from tests.simulation.cloud import Cloud

@@ -33,7 +33,7 @@ def puts_and_gets_in_parallel(*keys: str) -> Work:
     def put_and_get(key: str, runtime: Runtime) -> None:
         _put(key, runtime)
         for other in keys:
-            runtime.bucket.get(_key(other))
+            runtime.ledger.bucket.get(_key(other))
 
     def work(runtime: Runtime) -> None:
         runtime.parallel(*(functools.partial(put_and_get, key, runtime) for key in keys))
@@ -46,7 +46,7 @@ def creates(key: str, *bodies: bytes) -> Work:
 
     def work(runtime: Runtime) -> None:
         for body in bodies:
-            is_created = runtime.bucket.create(_key(key), body)
+            is_created = runtime.ledger.bucket.create(_key(key), body)
             _put(f"{body.decode()}-{is_created}", runtime)
 
     return work
@@ -57,8 +57,8 @@ def overwrites(key: str) -> Work:
 
     def work(runtime: Runtime) -> None:
         with contextlib.suppress(CloudError):
-            runtime.bucket.put(_key(key), b"1")
-        runtime.bucket.put(_key(key), b"2")
+            runtime.ledger.bucket.put(_key(key), b"1")
+        runtime.ledger.bucket.put(_key(key), b"2")
 
     return work
 
@@ -67,13 +67,13 @@ def lists(prefix: str, result: str) -> Work:
     """List keys, and write how many there are."""
 
     def work(runtime: Runtime) -> None:
-        _put(f"{result}-{len(runtime.bucket.list(_key(prefix)))}", runtime)
+        _put(f"{result}-{len(runtime.ledger.bucket.list(_key(prefix)))}", runtime)
 
     return work
 
 
 def _put(key: str, runtime: Runtime) -> None:
-    runtime.bucket.put(_key(key), b"")
+    runtime.ledger.bucket.put(_key(key), b"")
 
 
 def _key(key: str) -> str:

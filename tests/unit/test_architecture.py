@@ -23,22 +23,31 @@ VENDOR = ("tencentcloud", "qcloud_cos", "tencentcloud_iac_pulumi")
 
 BASE = {"aigc.errors", "aigc.wire"}
 LAYERS = {
-    "functions/aigc/tasks": BASE | {"aigc.tasks"},
+    "functions/aigc/tasks": BASE | {"aigc.tasks", "aigc.places"},
     "functions/aigc/triggers": BASE | {"aigc.triggers"},
     "functions/aigc/labels": BASE | {"aigc.labels", "aigc.pictures"},
     "functions/aigc/jobs": BASE
     | {"aigc.jobs", "aigc.labels", "aigc.tasks"}
     | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"},
+    "functions/aigc/uploads": BASE
+    | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
+    | {"aigc.pictures", "aigc.places"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
     | {"aigc.destinations", "aigc.logs", "aigc.pictures", "aigc.places", "aigc.settings"}
     | {"aigc.prices"},
     "functions/aigc/cloud": BASE
     | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"}
-    # It puts the pieces together; what webhooks carry is told in the API's words.
-    | {"aigc.destinations", "aigc.api.reports"},
+    | {"aigc.destinations"},
     "infra": BASE
-    | {"infra", "aigc.rules", "aigc.settings", "aigc.jobs.runtime", "aigc.signing", "aigc.tasks"},
+    | {
+        "infra",
+        "aigc.uploads.rules",
+        "aigc.settings",
+        "aigc.jobs.buckets",
+        "aigc.signing",
+        "aigc.tasks",
+    },
     "localcloud": {"localcloud"},
 }
 """Folder → which of our modules its modules may import."""
@@ -101,11 +110,31 @@ def test_only_the_cloud_layer_imports_the_vendors_sdks() -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway", "upload", "sweep"])
-def test_a_handler_names_the_cloud_layer_only_in_its_builder(name: str) -> None:
+def test_a_handler_imports_the_composition_root_only_in_its_builder(name: str) -> None:
     path = FUNCTIONS / f"{name}.py"
 
-    assert "aigc.cloud.runtime" in set(imported(path))
-    assert not any(module.startswith("aigc.cloud") for module in imported(path, at_top=True))
+    assert "aigc.bootstrap" in set(imported(path))
+    outside = {"aigc.bootstrap", "aigc.cloud"}
+    assert not any(is_below(module, outside) for module in imported(path, at_top=True))
+
+
+def test_only_the_composition_root_makes_a_runtime() -> None:
+    makers = [
+        str(path.relative_to(ROOT))
+        for folder in ("functions", "ops", "tests", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+        if _calls(path, "Runtime")
+    ]
+
+    assert makers == ["functions/aigc/bootstrap.py"]
+
+
+def _calls(path: Path, name: str) -> bool:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+        for node in nodes
+    )
 
 
 def test_the_functions_import_no_tool() -> None:

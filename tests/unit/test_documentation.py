@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
-from aigc.rules import Rule
 from aigc.tasks.catalogue import OneOf, catalogue
 from aigc.tasks.vod_scene_image import SCENES, SceneInfo
+from aigc.uploads.rules import Rule
 from ops.cli import COMMANDS
 from ops.reference import rewritten
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import BadPictureError, InvalidRequestError, RefusedError
-from aigc.jobs.runtime import INPUTS, cos_object
+from aigc.jobs.buckets import INPUTS, cos_object
 from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head, inspect
 from aigc.places import checked_key
 from aigc.tasks.fields import refused
@@ -49,7 +49,7 @@ def resolve_inputs(task: Task, runtime: Runtime) -> Task:
         _check_place(field, url, runtime)
     for picture in sent:
         # Again if it is there: it then lives as long as one that is new.
-        runtime.results.put(picture.key, picture.data, picture.content_type)
+        runtime.buckets.results.put(picture.key, picture.data, picture.content_type)
     return type(task).model_validate(rewritten, context=RECORDED) if sent else task
 
 
@@ -132,7 +132,7 @@ def _check_place(field: str, url: str, runtime: Runtime) -> None:
 
 def _peeked(field: str, bucket: str, key: str, runtime: Runtime) -> Peek:
     try:
-        peek = runtime.inputs[bucket].peek(key, HEAD)
+        peek = runtime.buckets.inputs[bucket].peek(key, HEAD)
     except RefusedError as error:
         raise InvalidRequestError(
             f"{field}: cos://{bucket}/{key} cannot be read: {error.code}", field=field

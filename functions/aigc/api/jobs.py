@@ -14,11 +14,12 @@ from aigc.api.inputs import without_secrets
 from aigc.api.progress import ANSWER_S, image_of
 from aigc.errors import BadRecordError
 from aigc.jobs.job import Source, State, milliseconds
-from aigc.jobs.ledger import INDEX
+from aigc.jobs.ledger.records import INDEX
 from aigc.jobs.settle import refresh
 from aigc.jobs.webhooks import delivery
 from aigc.logs import note
 from aigc.tasks.fields import shown
+from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job
     from aigc.jobs.job import JobError as RecordedError
-    from aigc.jobs.ledger import Indexed
+    from aigc.jobs.ledger.records import Indexed
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.webhooks import Try
     from aigc.triggers.http import HttpRequest
@@ -80,7 +81,7 @@ class _Wanted:
         request = call.request
         source_type, source_name = _wanted_source(request.parameter("source"))
         return cls(
-            kind=_one_of("kind", request.parameter("kind"), tuple(call.runtime.kinds)),
+            kind=_one_of("kind", request.parameter("kind"), tuple(KINDS)),
             state=_one_of("state", request.parameter("state"), get_args(State)),
             source_type=source_type,
             source_name=source_name,
@@ -167,7 +168,7 @@ def _page(wanted: _Wanted, call: Call) -> schemas.JobPage:
 
 def _entries(after: str, runtime: Runtime) -> Iterator[Indexed]:
     while True:
-        page = runtime.ledger.newest(after, INDEX_PAGE)
+        page = runtime.ledger.records.newest(after, INDEX_PAGE)
         yield from page
         if len(page) < INDEX_PAGE:
             return
@@ -176,12 +177,13 @@ def _entries(after: str, runtime: Runtime) -> Iterator[Indexed]:
 
 def _read(entry: Indexed, runtime: Runtime) -> Job | None:
     try:
-        listed = runtime.ledger.read(entry.job_id)
+        listed = runtime.ledger.records.read(entry.job_id)
     except BadRecordError:
         logger.exception("job_unreadable", extra={"job": entry.job_id})
         return None
     if listed is None or milliseconds(listed.created_at) != milliseconds(entry.created_at):
-        runtime.ledger.forget_indexed(entry)  # of a call that died before it wrote or tidied up
+        # Its call died before it wrote the job, or before it tidied up.
+        runtime.ledger.records.forget_indexed(entry)
         return None
     return listed
 

@@ -182,7 +182,7 @@ def _remembered(digest: str, runtime: Runtime) -> Caller | None:
 
 
 def _in_ledger(digest: str, runtime: Runtime) -> Caller | None:
-    record = read_key(digest, runtime.bucket)
+    record = read_key(digest, runtime.ledger.bucket)
     if record is None or record.revoked_at is not None:
         return None
     if record.name in runtime.settings.api_keys:

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from aigc.jobs.lanes import task_limit
-from aigc.jobs.ledger import PAGE
+from aigc.jobs.ports import PAGE
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def lanes(call: Call) -> HttpResponse:
 
 
 def _lane(name: str, limit: int, runtime: Runtime) -> schemas.Lane:
-    view = runtime.ledger.lane(name)
+    view = runtime.ledger.lanes.view(name)
     limit_now = task_limit(name, view, runtime)
     waiting = sum(1 for _ in itertools.islice(view.waiting(), PAGE + 1))
     is_slow = limit_now < limit and bool(view.cuts)

@@ -14,7 +14,7 @@ from aigc.api.parameters import is_on
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.lanes import list_lane
-from aigc.jobs.ledger import PAGE
+from aigc.jobs.ports import PAGE
 from aigc.jobs.settle import refresh
 from aigc.triggers.http import HttpResponse
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job, Picture, State
-    from aigc.jobs.ledger import LaneView
+    from aigc.jobs.ledger.lanes import LaneView
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def cancel(call: Call) -> HttpResponse:
 
     Never 408, 409 or 429: fal's clients repeat those ten times.
     """
-    job = call.check_owner(call.runtime.ledger.read(call.path["id"]))
+    job = call.check_owner(call.runtime.ledger.records.read(call.path["id"]))
     cancellation = cancel_job(job.id, call.runtime)
     if cancellation is None or cancellation.outcome == "already_ended":
         over: schemas.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
@@ -192,7 +192,7 @@ def watch(job: Job, runtime: Runtime, wait_s: float, is_news: Callable[[Job], bo
 
 def _read(job_id: str, runtime: Runtime) -> Job | None:
     """Read a job without settling it, for which this invocation has no time left."""
-    return runtime.ledger.read(job_id)
+    return runtime.ledger.records.read(job_id)
 
 
 def status_of(
@@ -231,7 +231,7 @@ def result_of(job: Job, runtime: Runtime) -> schemas.Result:
 def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
     """Name one picture, with a URL that lives for a while."""
     return {
-        "url": runtime.results.presigned_url(picture.key, RESULT_URL_S),
+        "url": runtime.buckets.results.presigned_url(picture.key, RESULT_URL_S),
         "content_type": picture.content_type,
         "width": picture.width,
         "height": picture.height,

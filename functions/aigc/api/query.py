@@ -103,14 +103,14 @@ def _file_info(picture: Picture, call: Call) -> schemas.FileInfo:
         "ClassId": 0,
         "ExpireTime": _time(call.runtime.now() + timedelta(seconds=RESULT_URL_S)),
         "FileType": picture.key.rpartition(".")[2],
-        "FileUrl": call.runtime.results.presigned_url(picture.key, RESULT_URL_S),
+        "FileUrl": call.runtime.buckets.results.presigned_url(picture.key, RESULT_URL_S),
         "FileId": "",
         "MetaData": {"Size": picture.size, "Width": picture.width, "Height": picture.height},
     }
 
 
 def _mps_query(job: Job, call: Call) -> schemas.MpsQuery:
-    results = call.runtime.results
+    results = call.runtime.buckets.results
     task: schemas.MpsTask = {
         "Status": _MPS_STATUS[job.state],
         "Message": job.error.message if job.error else "ok",

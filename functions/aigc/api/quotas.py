@@ -85,7 +85,7 @@ class Allowance:
 
         The listing may be late: it only says which blocks need not be tried.
         """
-        taken = ledger.taken_once(self.prefix)
+        taken = ledger.claims.taken_once(self.prefix)
         keys = {self._key(number): number for number in range(-(-self.limit // self.block))}
         free = [key for key in keys if key not in taken]
         random.shuffle(free)
@@ -94,7 +94,7 @@ class Allowance:
             key = free.pop()
             size = self._size(keys[key])
             self.left -= size
-            if ledger.take_once(key):
+            if ledger.claims.take_once(key):
                 self.held += size
 
     def _size(self, number: int) -> int:
@@ -244,7 +244,7 @@ def _allowance(caller: Caller, period: Period, limit: int, runtime: Runtime) -> 
 
 def is_repeat(runtime: Runtime, order: Order) -> bool:
     """Whether the order was accepted before; only an order whose id is derived can have been."""
-    return order.is_repeatable and runtime.ledger.read(order.id) is not None
+    return order.is_repeatable and runtime.ledger.records.read(order.id) is not None
 
 
 def _retry(period: Period, runtime: Runtime) -> dict[str, str]:

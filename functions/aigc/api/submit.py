@@ -22,6 +22,7 @@ from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
 from aigc.logs import note
 from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
+from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 from aigc.wire import strict_json
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from aigc.api.openapi.schemas import Submitted
     from aigc.jobs.job import Job
-    from aigc.settings import Settings
     from aigc.tasks.kind import Task
     from aigc.triggers.http import HttpRequest
 
@@ -194,42 +194,29 @@ def _result_place(given: object) -> ResultPlace:
 
 def _task(call: Call, kind: str, body: dict[str, Any]) -> Task:
     try:
-        task = call.runtime.kinds[kind].model.model_validate(body)
+        task = KINDS[kind].model.model_validate(body)
     except ValidationError as error:
         raise explain(error) from None
-    _check_account(task, call.runtime.settings)
+    settings = call.runtime.settings
+    task.check_account(settings.sub_app_id, settings.results_bucket)
     return task
-
-
-def _check_account(task: Task, settings: Settings) -> None:
-    sub_app_id = getattr(task, "sub_app_id", None)
-    if sub_app_id not in {None, settings.sub_app_id}:
-        problem = f"{sub_app_id} is not the one that this service works in"
-        raise refused("sub_app_id", problem, allowed=f"{settings.sub_app_id}, or none")
-    store = getattr(task, "store_cos_param", None)
-    bucket = store and store.cos_bucket_name
-    if bucket and bucket != settings.results_bucket:
-        field = "store_cos_param.cos_bucket_name"
-        problem = f"results cannot go to the bucket {bucket}"
-        raise refused(field, problem, allowed=f"{settings.results_bucket}, or none")
 
 
 def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
     runtime = call.runtime
-    repeat_key = _repeat_key(call.request) or getattr(task, "session_id", None)
+    repeat_key = _repeat_key(call.request) or task.session_id
     job_id = (
         id_from("call", call.caller.name, kind, repeat_key)
         if repeat_key
         else fresh_id(runtime.now())
     )
-    urgency = getattr(task, "tasks_priority", None)
     return Order(
         id=job_id,
         kind=kind,
         task=task,
         source=Source(type="call", name=call.caller.name, request_id=call.request.request_id),
         output_location=_output_location(asked, task, job_id, call),
-        priority=priority(call.request) if urgency is None else urgency,
+        priority=priority(call.request) if task.tasks_priority is None else task.tasks_priority,
         start_by=start_by(call.request, runtime.now()),
         visible_label=call.caller.limits.visible_label,
         is_repeatable=bool(repeat_key),
@@ -237,7 +224,7 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
 
 
 def _output_location(asked: ResultPlace, task: Task, job_id: str, call: Call) -> OutputLocation:
-    prefix = asked.prefix if asked.prefix is not None else _path_in_store(task)
+    prefix = asked.prefix if asked.prefix is not None else task.results_prefix()
     prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
     if asked.name and call.caller.limits.own_only:
         # A chosen name could be the name of another caller's file, and replace or reveal it.
@@ -261,19 +248,6 @@ def _repeat_key(request: HttpRequest) -> str:
         problem = "holds a character that cannot be printed"
         raise refused("Idempotency-Key", problem, allowed="printable text")
     return key
-
-
-def _path_in_store(task: Task) -> str | None:
-    """Take MPS's own parameter for where results go as what it says: a prefix in the bucket."""
-    store = getattr(task, "store_cos_param", None)
-    if store is None or not store.cos_bucket_path:
-        return None
-    try:
-        return checked_prefix(store.cos_bucket_path.lstrip("/"))
-    except ValueError as error:
-        field = "store_cos_param.cos_bucket_path"
-        problem = f"{shown(store.cos_bucket_path)} is not allowed"
-        raise refused(field, problem, allowed=f"it {error}") from None
 
 
 def _check_repeat(call: Call, order: Order, job: Job) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 
 from aigc.api.submit import json_body
-from aigc.jobs.runtime import INPUTS
+from aigc.jobs.buckets import INPUTS
 from aigc.pictures import MAX_INPUT_BYTES
 from aigc.places import LONGEST, checked_name
 from aigc.tasks.fields import Parameters, explain, fault, shown, spelled
@@ -92,7 +92,7 @@ def fal_upload(call: Call) -> HttpResponse:
 def _links(file_name: str, headers: Mapping[str, str], runtime: Runtime) -> tuple[str, str]:
     """Make the link for the PUT of a new object, and the URL by which a task names the object."""
     key = f"{INPUTS}{secrets.token_hex(16)}/{file_name}"
-    upload_url = runtime.results.presigned_upload(key, headers, LINK_S)
+    upload_url = runtime.buckets.results.presigned_upload(key, headers, LINK_S)
     return upload_url, f"cos://{runtime.settings.results_bucket}/{key}"
 
 

@@ -112,7 +112,7 @@ class _Count:
     def _keys(self) -> Iterator[str]:
         runtime = self._call.runtime
         while runtime.has_time(LIST_S):
-            page = [one.key for one in runtime.bucket.list(PREFIX, self._after, PAGE)]
+            page = [one.key for one in runtime.ledger.bucket.list(PREFIX, self._after, PAGE)]
             wanted = [key for key in page if key.split("/")[1] <= self._last]
             yield from wanted
             if len(wanted) < PAGE:

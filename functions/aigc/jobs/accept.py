@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aigc.jobs.job import Attempt, Job, OutputLocation, Source, session_id
 from aigc.jobs.launch import launch
-from aigc.jobs.ledger import marker_key
+from aigc.jobs.ledger.lanes import marker_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,7 +54,7 @@ def accept(order: Order, runtime: Runtime) -> Accepted:
         CloudError: The job could not be written.
     """
     if order.is_repeatable:
-        existing = runtime.ledger.find_or_win(order.id)
+        existing = runtime.ledger.claims.find_or_win(order.id)
         if existing is not None:
             return Accepted(existing, is_new=False)
     return Accepted(launch(_new_job(order, runtime), runtime), is_new=True)

@@ -65,7 +65,7 @@ def _try_to_cancel(job: Job, runtime: Runtime) -> Cancellation | None:
 
 def _cancel_queued(job: Job, runtime: Runtime) -> Cancellation | None:
     """End a job that waits; under the claim no other invocation can send it."""
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return None
     return Cancellation(end(claimed.cancel(), runtime), "cancelled")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aigc.jobs.job import Job, Slot
-    from aigc.jobs.ledger import Marker
+    from aigc.jobs.ledger.lanes import Marker
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -
     if slot is None:
         return None
     is_held, claimed = runtime.parallel(
-        lambda: ledger.slots.win(job.lane, slot, job.id), lambda: ledger.claim(job)
+        lambda: ledger.slots.win(job.lane, slot, job.id), lambda: ledger.claims.claim(job)
     )
     if not is_held or claimed is None:
         corrections.claimed.add((job.id, job.revision))
@@ -157,8 +157,8 @@ def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -
         if claimed is not None:
             _give_claim_back(claimed, number, runtime, corrections)
         return None
-    submitting = claimed.submit(slot, runtime.now(), ledger.owned_until())
-    submitted = submit_task(ledger.write(submitting), call, runtime)
+    submitting = claimed.submit(slot, runtime.now(), ledger.lease.owned_until())
+    submitted = submit_task(ledger.records.write(submitting), call, runtime)
     if submitted.state not in {"submitting", "running"}:  # its slot was released again
         corrections.release(number)
     return submitted
@@ -170,7 +170,7 @@ def _give_claim_back(job: Job, number: int, runtime: Runtime, corrections: _Corr
     The winner of the slot could not claim the job meanwhile, so it may have released the slot
     again. The pump lists the lane once more, or the slot would stay idle until the next sweep.
     """
-    runtime.ledger.write(job.give_back())
+    runtime.ledger.records.write(job.give_back())
     if number not in corrections.lost:
         corrections.lost.add(number)
         corrections.taken.discard(number)
@@ -202,7 +202,7 @@ def _set_aside(error: BadRecordError, runtime: Runtime, corrections: _Correction
     """
     set_aside(error, runtime)
     if not corrections.unreadable:
-        corrections.unreadable.update(runtime.ledger.jobs_set_aside())
+        corrections.unreadable.update(runtime.ledger.records.jobs_set_aside())
     corrections.unreadable.add(error.job_id)
 
 
@@ -212,7 +212,7 @@ def _read(
     """Read a marker's job; the fresh job is read only if its first revision was claimed."""
     is_fresh = fresh is not None and fresh.marker == marker.key
     if fresh is None or not is_fresh or (fresh.id, fresh.revision) in corrections.claimed:
-        return runtime.ledger.read(marker.job_id)
+        return runtime.ledger.records.read(marker.job_id)
     return fresh
 
 
@@ -222,6 +222,6 @@ def _remove_orphaned_marker(marker: Marker, job: Job | None, runtime: Runtime) -
     A call that writes a marker writes the record next, within its lease. Each call's marker has
     a key of its own, so an old marker that no record names will never be named.
     """
-    is_settled = job is None or runtime.ledger.lease_expired(job.updated_at)
-    if is_settled and runtime.ledger.lease_expired(marker.modified):
-        runtime.ledger.remove_marker(marker.key)
+    is_settled = job is None or runtime.ledger.lease.has_expired(job.updated_at)
+    if is_settled and runtime.ledger.lease.has_expired(marker.modified):
+        runtime.ledger.lanes.remove_marker(marker.key)

@@ -456,6 +456,11 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def from_milliseconds(unix_ms: str | int) -> datetime:
+    """Return the moment that Unix milliseconds express."""
+    return datetime.fromtimestamp(int(unix_ms) / 1000, timezone.utc)
+
+
 def utc_now() -> datetime:
     """Tell the time, aware of its zone."""
     return datetime.now(timezone.utc)

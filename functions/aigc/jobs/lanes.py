@@ -16,7 +16,7 @@ from aigc.errors import CloudError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aigc.jobs.ledger import LaneView
+    from aigc.jobs.ledger.lanes import LaneView
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def list_lane(lane: str, runtime: Runtime) -> LaneView:
     """List all slots of a lane and the head of its queue in one request."""
-    return runtime.ledger.lane(lane, runtime.settings.lanes.get(lane, 1))
+    return runtime.ledger.lanes.view(lane, runtime.settings.lanes.get(lane, 1))
 
 
 def task_limit(lane: str, view: LaneView, runtime: Runtime) -> int:
@@ -60,8 +60,8 @@ def slow_down(lane: str, runtime: Runtime) -> None:
         if view.cuts and runtime.now() - view.cuts[-1].at < _recovery_step(runtime):
             return
         limit = task_limit(lane, view, runtime) // 2
-        runtime.ledger.cut(lane, limit)
-        runtime.ledger.remove_cuts(view.cuts)
+        runtime.ledger.lanes.cut(lane, limit)
+        runtime.ledger.lanes.remove_cuts(view.cuts)
         logger.warning("lane_slowed_down", extra={"lane": lane, "at_once": limit})
     except CloudError as error:
         logger.warning("lane_not_slowed_down", extra={"lane": lane, "code": error.code})
@@ -70,7 +70,7 @@ def slow_down(lane: str, runtime: Runtime) -> None:
 def remove_old_cuts(lane: str, view: LaneView, runtime: Runtime) -> None:
     """Remove a lane's cuts once it has all of its slots back."""
     if view.cuts and task_limit(lane, view, runtime) == runtime.settings.lanes.get(lane, 1):
-        runtime.ledger.remove_cuts(view.cuts)
+        runtime.ledger.lanes.remove_cuts(view.cuts)
         logger.info("lane_recovered", extra={"lane": lane})
 
 

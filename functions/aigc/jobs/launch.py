@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, TypeVar
 from aigc.errors import CloudError
 from aigc.jobs.dispatch import pump
 from aigc.jobs.lanes import free_slots, list_lane, task_limit
-from aigc.jobs.slots import new_slot
+from aigc.jobs.ledger.slots import new_slot
 from aigc.jobs.submission import START_S, create_call, submit_task
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aigc.jobs.job import Job, Slot
-    from aigc.jobs.ledger import LaneView, Marker
+    from aigc.jobs.ledger.lanes import LaneView, Marker
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
 
@@ -102,7 +102,7 @@ def launch(job: Job, runtime: Runtime) -> Job:
                 return launched
     written: Job
     written, *_ = runtime.parallel(
-        lambda: runtime.ledger.write_new(job),
+        lambda: runtime.ledger.records.write_new(job),
         *(_leaving(entry.slot, job, runtime) for entry in entries),
     )
     pump(job.lane, runtime, fresh=written)
@@ -115,7 +115,7 @@ def _announce(job: Job, runtime: Runtime) -> tuple[LaneView | None, _Entry | Non
     seen = runtime.memory.of(SeenLanes)
     limit = runtime.settings.lanes.get(lane, 1)
     number = seen.guess(lane, limit, runtime.now()) if runtime.has_time(START_S) else None
-    announce = functools.partial(ledger.announce, job)
+    announce = functools.partial(ledger.records.announce, job)
     listing = _none_on_error(functools.partial(list_lane, lane, runtime))
     view: LaneView | None
     guessed = None
@@ -173,10 +173,10 @@ def _submit_in_slot(slot: Slot, job: Job, call: ApiCall, runtime: Runtime) -> Jo
     slots = runtime.ledger.slots
     if not _none_on_error(lambda: slots.mark(job.lane, slot))():
         return None
-    submitting = job.submit(slot, runtime.now(), runtime.ledger.owned_until())
+    submitting = job.submit(slot, runtime.now(), runtime.ledger.lease.owned_until())
     written: Job
     written, is_held = runtime.parallel(
-        lambda: runtime.ledger.write_new(submitting),
+        lambda: runtime.ledger.records.write_new(submitting),
         _none_on_error(lambda: slots.confirm(job.lane, slot)),
     )
     if not is_held:
@@ -197,7 +197,7 @@ def _queue_instead(written: Job, slot: Slot, runtime: Runtime) -> Job:
     The entry at the slot is removed last: until the record is written, only it leads to the job.
     """
     try:
-        queued = runtime.ledger.write(written.withdraw())
+        queued = runtime.ledger.records.write(written.withdraw())
     except CloudError as error:
         logger.warning("launch_stopped", extra={"job": written.id, "code": error.code})
         return written

@@ -28,6 +28,20 @@ class Peek:
     size: int
 
 
+PAGE = 1000
+"""The most objects that COS lists at once."""
+
+
+class Clock(Protocol):
+    """The time, and how to let it pass."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware of its zone."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after so many seconds."""
+
+
 class ObjectStore(Protocol):
     """A bucket. A GET that begins after a write of its key was answered sees the write."""
 
@@ -47,8 +61,8 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes | None:
         """Read an object; None where there is none."""
 
-    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
-        """List objects in order of keys, those behind `after` only, at most 1000.
+    def list(self, prefix: str, after: str = "", limit: int = PAGE) -> Sequence[Listed]:
+        """List objects in order of keys, those behind `after` only, at most PAGE.
 
         A listing may be late, for new keys and for deleted ones.
         """

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from aigc.jobs.job import Job
-    from aigc.jobs.ledger import LaneView, Marker, Unstored
+    from aigc.jobs.ledger.lanes import LaneView, Marker
+    from aigc.jobs.ledger.records import Unstored
+    from aigc.jobs.ledger.slots import SlotEntry
     from aigc.jobs.runtime import Runtime
-    from aigc.jobs.slots import SlotEntry
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
 
 def _expire(marker: Marker, runtime: Runtime) -> bool:
     try:
-        job = runtime.ledger.read(marker.job_id)
+        job = runtime.ledger.records.read(marker.job_id)
     except BadRecordError as error:
         set_aside(error, runtime)
         return False
@@ -125,7 +126,7 @@ def _expire(marker: Marker, runtime: Runtime) -> bool:
 
 
 def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
-    for note in _shuffled(runtime.ledger.unstored()):
+    for note in _shuffled(runtime.ledger.records.unstored()):
         if not runtime.has_time(START_S):
             return
         try:
@@ -139,9 +140,9 @@ def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
 
 def _store_noted(note: Unstored, runtime: Runtime) -> bool:
     """Go on with the job of a note; remove the note if the record names a later time, or none."""
-    job = runtime.ledger.read(note.job_id)
+    job = runtime.ledger.records.read(note.job_id)
     if job is None or job.has_ended or _is_outdated(note, job):
-        runtime.ledger.remove_unstored(note)
+        runtime.ledger.records.remove_unstored(note)
         return False
     if job.is_owned(runtime.now()):
         return False
@@ -158,7 +159,7 @@ def _is_outdated(note: Unstored, job: Job) -> bool:
 def _readmit(runtime: Runtime, report: SweepReport) -> None:
     """Go on with jobs that were set aside and whose records this version can read."""
     unreadable = []
-    for job_id in _shuffled(runtime.ledger.jobs_set_aside()):
+    for job_id in _shuffled(runtime.ledger.records.jobs_set_aside()):
         if not runtime.has_time(START_S):
             break
         try:
@@ -179,13 +180,13 @@ def _readmit_job(job_id: str, runtime: Runtime) -> bool:
     Raises:
         BadRecordError: This version cannot read its record, or cannot send its task.
     """
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     if job is not None and job.state == "queued":
         create_call(job, runtime)
-        runtime.ledger.queue_again(job)
+        runtime.ledger.lanes.enqueue(job)
     elif job is not None and not job.has_ended:
         return _move_on(job, runtime)
-    runtime.ledger.readmit(job_id)
+    runtime.ledger.records.readmit(job_id)
     return True
 
 
@@ -194,7 +195,7 @@ def _deliver(runtime: Runtime, report: SweepReport) -> None:
 
 
 def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in _shuffled(runtime.ledger.claimed_jobs()):
+    for job_id in _shuffled(runtime.ledger.claims.claimed_jobs()):
         if not runtime.has_time(START_S):
             return
         try:
@@ -207,12 +208,12 @@ def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
 
 
 def _forget(job_id: str, runtime: Runtime) -> bool:
-    job = runtime.ledger.read(job_id)
-    if job is None or not runtime.ledger.is_over(job):
+    job = runtime.ledger.records.read(job_id)
+    if job is None or not runtime.ledger.claims.is_over(job):
         return False
     tally(job, runtime)
     remove_staged(job, runtime)  # before the claims, by which the sweep finds the job
-    runtime.ledger.forget_claims(job)
+    runtime.ledger.claims.forget_claims(job)
     return True
 
 
@@ -228,7 +229,7 @@ def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
 def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
     """Move the job of an entry on; None if it does not hold the slot and never will."""
     try:
-        job = runtime.ledger.read(entry.job_id)
+        job = runtime.ledger.records.read(entry.job_id)
         if job is None or job.attempt.slot != entry.slot or job.has_ended:
             return _remove_orphaned_entry(entry, job, runtime)
         return _move_on(job, runtime)
@@ -262,8 +263,8 @@ def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) 
     The job may have ended without a release: then the keys of the slot are as old.
     """
     ledger = runtime.ledger
-    is_settled = job is None or ledger.lease_expired(job.updated_at)
-    if not is_settled or not ledger.lease_expired(entry.modified):
+    is_settled = job is None or ledger.lease.has_expired(job.updated_at)
+    if not is_settled or not ledger.lease.has_expired(entry.modified):
         return False
     ledger.slots.forget(entry)
     return None
@@ -285,14 +286,14 @@ def _recover(job: Job, runtime: Runtime) -> Job:
 def _submit_again(job: Job, runtime: Runtime) -> Job:
     """Repeat the call under the same session id: VOD takes it, or answers that it has it."""
     call = create_call(job, runtime)
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    task_id = runtime.ledger.noted_task(claimed)
+    task_id = runtime.ledger.claims.noted_task(claimed)
     if task_id:
         return mark_running(claimed, task_id, runtime)
-    again = claimed.submit_again(runtime.ledger.owned_until())
-    return submit_task(runtime.ledger.write(again), call, runtime)
+    again = claimed.submit_again(runtime.ledger.lease.owned_until())
+    return submit_task(runtime.ledger.records.write(again), call, runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:
@@ -303,10 +304,10 @@ def _is_hopeless(job: Job, runtime: Runtime) -> bool:
 
 
 def _give_up(job: Job, runtime: Runtime) -> Job:
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    task_id = runtime.ledger.noted_task(claimed)
+    task_id = runtime.ledger.claims.noted_task(claimed)
     if task_id:
         return mark_running(claimed, task_id, runtime)
     error = JobError(

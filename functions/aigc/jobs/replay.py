@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from aigc.jobs.dispatch import pump
-from aigc.jobs.ledger import marker_key
+from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.restore import may_be_restored
 from aigc.jobs.transitions import PERMANENT_ERRORS
 from aigc.jobs.usage import tally
@@ -38,24 +38,24 @@ def replay(job_id: str, runtime: Runtime, *, pays_again: bool = False) -> Replay
     `pays_again`: a restore is free.
     Two replays, one after the other or at once, make one attempt: the second finds the job queued.
     """
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     if job is None:
         return None
     if job.state != "failed" or job.error is None:
-        runtime.ledger.exhume(job_id)
+        runtime.ledger.records.exhume(job_id)
         return Replay(job, "not_failed")
     if job.error.type in PERMANENT_ERRORS:
         return Replay(job, "permanent_error")
     if not pays_again and may_be_restored(job, runtime):
         return Replay(job, "restorable")
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return Replay(job, "busy")
     tally(claimed, runtime)  # the sweep may not have counted this end yet, and then never would
     marker = marker_key(job.id, job.lane, job.priority, after=runtime.now(), by=None)
     waiting = claimed.replay(marker)
-    runtime.ledger.queue_again(waiting)
-    queued = runtime.ledger.write(waiting)
-    runtime.ledger.exhume(job_id)
+    runtime.ledger.lanes.enqueue(waiting)
+    queued = runtime.ledger.records.write(waiting)
+    runtime.ledger.records.exhume(job_id)
     pump(queued.lane, runtime)
     return Replay(queued, may_be_billed=job.attempt.may_be_billed)

@@ -52,16 +52,16 @@ def restore(job_id: str, runtime: Runtime) -> Restore | None:
     Raises:
         CloudError: The ledger or the results bucket failed; nothing has changed.
     """
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     if job is None:
         return None
     if job.state != "failed":
-        runtime.ledger.exhume(job_id)
+        runtime.ledger.records.exhume(job_id)
         return Restore(job, "not_failed")
     source = _source(job, runtime)
     if source.refusal is not None:
         return Restore(job, source.refusal)
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return Restore(job, "busy")
     tally(claimed, runtime)  # the sweep may not have counted this end yet, and then never would
@@ -80,9 +80,9 @@ def _store_again(job: Job, source: _Source, runtime: Runtime) -> Job:
     now = runtime.now()
     until = max(store_until(job, runtime), now + timedelta(seconds=LEAST_S))
     restored = job.restore(source.image_urls, now, now, until)
-    runtime.ledger.note_unstored(job.id, now)
-    written = runtime.ledger.write(restored)
-    runtime.ledger.exhume(job.id)
+    runtime.ledger.records.note_unstored(job.id, now)
+    written = runtime.ledger.records.write(restored)
+    runtime.ledger.records.exhume(job.id)
     return written
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc.errors import AmbiguousError
+from aigc.jobs.buckets import STAGING, staging_path
 from aigc.jobs.job import Picture
-from aigc.jobs.runtime import STAGING, staging_path
 from aigc.pictures import inspect
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ def store_description(job: Job, runtime: Runtime) -> None:
         CloudError: It could not be stored; a retry may succeed.
     """
     path = f"{job.output_location.prefix}{job.output_location.name}.json"
-    runtime.results.put(path, _description(job, runtime))
+    runtime.buckets.results.put(path, _description(job, runtime))
 
 
 def has_staged(job: Job, runtime: Runtime) -> bool:
     """Whether the vendor has left images of a job's last attempt in the staging folder."""
     if not runtime.kind_of(job).stores_itself:
         return False
-    return bool(runtime.results.list(staging_path(job), limit=1))
+    return bool(runtime.buckets.results.list(staging_path(job), limit=1))
 
 
 def remove_staged(job: Job, runtime: Runtime) -> None:
@@ -78,14 +78,14 @@ def remove_staged(job: Job, runtime: Runtime) -> None:
     """
     if job.state == "succeeded" and runtime.kind_of(job).stores_itself:
         # One by one: a request for several names no key, so no policy could keep it to this folder.
-        for listed in runtime.results.list(f"{STAGING}{job.id}/"):
-            runtime.results.delete(listed.key)
+        for listed in runtime.buckets.results.list(f"{STAGING}{job.id}/"):
+            runtime.buckets.results.delete(listed.key)
 
 
 def _vendor_images(job: Job, runtime: Runtime) -> list[VendorImage]:
     """List the images of the staging folder, or else those that the vendor has URLs for."""
     if runtime.kind_of(job).stores_itself:
-        staged = [listed.key for listed in runtime.results.list(staging_path(job))]
+        staged = [listed.key for listed in runtime.buckets.results.list(staging_path(job))]
         if staged:
             return [VendorImage(key, functools.partial(_staged, key, runtime)) for key in staged]
     return [
@@ -95,7 +95,7 @@ def _vendor_images(job: Job, runtime: Runtime) -> list[VendorImage]:
 
 
 def _staged(key: str, runtime: Runtime) -> bytes:
-    data = runtime.results.get(key)
+    data = runtime.buckets.results.get(key)
     if data is None:  # the listing was late
         raise AmbiguousError(f"read {key}")
     return data
@@ -105,7 +105,7 @@ def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
     info = inspect(data)
     key = f"{job.output_location.prefix}{job.output_location.name}-{number}.{info.extension}"
     labelled = _labelled(job, number, data, runtime)
-    runtime.results.put(key, labelled.data, info.content_type)
+    runtime.buckets.results.put(key, labelled.data, info.content_type)
     return Picture(
         key=key,
         content_type=info.content_type,

@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from aigc.errors import BadRecordError
-from aigc.jobs.ports import one_after_another
+from aigc.jobs.buckets import staging_path
 from aigc.tasks.kind import RECORDED, Submission
+from aigc.tasks.kinds import KINDS
 from aigc.wire import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from aigc.jobs.buckets import Buckets
     from aigc.jobs.job import Job
     from aigc.jobs.ledger import Ledger
-    from aigc.jobs.ports import Downloads, Inbox, ObjectStore, Parallel, Sender, TaskService
+    from aigc.jobs.ports import Clock, Downloads, Parallel, Sender, TaskService
     from aigc.prices import Prices
     from aigc.settings import Settings
     from aigc.tasks.kind import Task, TaskKind
 
 Remembered = TypeVar("Remembered")
 
-STAGING = ".aigc/mps/"
-"""The staging folder of the results bucket; only MPS writes there."""
-
-INPUTS = ".aigc/inputs/"
-"""Folder of the results bucket for uploaded inputs; a lifecycle rule empties it."""
-
-INPUT_URL_S = 6 * 3600
-"""How long the vendor may fetch an input; a role's temporary key may end it earlier."""
-
 
 class QueryPacer:
     """Keeps one instance from asking the vendor about the same job too often."""
 
-    def __init__(self, interval_s: float) -> None:
-        self._interval = timedelta(seconds=interval_s)
+    def __init__(self) -> None:
         self._asked: dict[str, datetime] = {}
 
-    def may_ask(self, job_id: str, now: datetime) -> bool:
+    def may_ask(self, job_id: str, now: datetime, interval_s: float) -> bool:
         """Return whether enough time has passed since the last query; if so, note this one."""
+        interval = timedelta(seconds=interval_s)
         self._asked = {
-            known: asked for known, asked in self._asked.items() if now - asked < self._interval
+            known: asked for known, asked in self._asked.items() if now - asked < interval
         }
         if job_id in self._asked:
             return False
@@ -68,40 +61,33 @@ class Memory:
         return found
 
 
-def _packaged_prices() -> Prices:
-    from aigc.prices import packaged_prices  # noqa: PLC0415  few invocations need it
-
-    return packaged_prices()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
     """The collaborators of one invocation, and the time that it has."""
 
     settings: Settings
     ledger: Ledger
-    bucket: ObjectStore
-    """The ledger's bucket itself, for objects that are not part of a job."""
-    kinds: Mapping[str, TaskKind]
+    buckets: Buckets
     upstream: TaskService
-    results: ObjectStore
-    inbox: Inbox
     downloads: Downloads
     sender: Sender
     report_of: Callable[[Job, Runtime], Mapping[str, Any]]
     """Returns the body of the webhook for a job that has ended."""
-    inputs: Mapping[str, Inbox] = field(default_factory=dict)
-    """The buckets that callers may name inputs in; the results bucket is one, below INPUTS."""
-    now: Callable[[], datetime]
-    sleep: Callable[[float], None]
+    prices: Callable[[], Prices]
+    """Reads the table of prices, which few invocations need."""
+    parallel: Parallel
+    memory: Memory
+    clock: Clock
     deadline: datetime
     """When the platform kills this invocation."""
-    parallel: Parallel = one_after_another
-    """Runs independent requests at the same time; by default, one after another."""
-    pacer: QueryPacer = field(default_factory=lambda: QueryPacer(0))
-    memory: Memory = field(default_factory=Memory)
-    prices: Callable[[], Prices] = _packaged_prices
-    """Reads the table of prices, which few invocations need."""
+
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return self.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Return after so many seconds."""
+        self.clock.sleep(seconds)
 
     def has_time(self, seconds: float) -> bool:
         """Whether something that takes this long ends before the deadline."""
@@ -113,9 +99,9 @@ class Runtime:
         Raises:
             BadRecordError: This version knows no such kind.
         """
-        if job.kind not in self.kinds:
+        if job.kind not in KINDS:
             raise BadRecordError(job.id, f"its kind {job.kind!r} is unknown")
-        return self.kinds[job.kind]
+        return KINDS[job.kind]
 
     def task_of(self, job: Job) -> Task:
         """Restore a job's task from its record.
@@ -134,25 +120,8 @@ class Runtime:
             sub_app_id=self.settings.sub_app_id,
             session_id=job.attempt.session_id,
             session_context=job.id,
-            input_url=self._input_url,
+            input_url=self.buckets.input_url,
             store_bucket=self.settings.results_bucket,
             store_region=self.settings.region,
             store_path=staging_path(job),
         )
-
-    def _input_url(self, url: str) -> str:
-        bucket, key = cos_object(url)
-        inputs = {**self.inputs, self.settings.inbox_bucket: self.inbox}
-        return inputs[bucket].presigned_url(key, INPUT_URL_S) if bucket in inputs else url
-
-
-def cos_object(url: str) -> tuple[str, str]:
-    """Split `cos://<bucket>/<key>`; the bucket of any other URL is empty."""
-    scheme, _, path = url.partition("://")
-    bucket, _, key = path.partition("/")
-    return (bucket, key) if scheme == "cos" else ("", "")
-
-
-def staging_path(job: Job) -> str:
-    """Return the staging folder of a job's present attempt."""
-    return f"{STAGING}{job.id}/{job.attempt.number}/"

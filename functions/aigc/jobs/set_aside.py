@@ -20,5 +20,5 @@ logger = logging.getLogger(__name__)
 
 def set_aside(error: BadRecordError, runtime: Runtime) -> None:
     """Note that a record cannot be read; the first time, log it."""
-    if runtime.ledger.set_aside(error.job_id, error.reason):
+    if runtime.ledger.records.set_aside(error.job_id, error.reason):
         logger.error("record_set_aside", extra={"job": error.job_id, "reason": error.reason})

@@ -36,6 +36,7 @@ from aigc.jobs.results import (
     store_description,
     store_image,
 )
+from aigc.jobs.runtime import QueryPacer
 from aigc.jobs.transitions import (
     end,
     expire,
@@ -95,10 +96,12 @@ def refresh(job_id: str, runtime: Runtime) -> Job | None:
     A job that still waits after its `start_by` is cancelled. An error of the query is logged and
     not raised: the job is returned as it was read.
     """
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     if job is None or not _may_be_done(job, runtime):
         return job and expire(job, runtime)
-    if not runtime.pacer.may_ask(job.id, runtime.now()):
+    if not runtime.memory.of(QueryPacer).may_ask(
+        job.id, runtime.now(), runtime.settings.poll_interval_s
+    ):
         return job
     try:
         return settle(job, runtime)
@@ -118,8 +121,8 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
         logger.info("callback_not_matched", extra={"job": job_id, "task_id": task_id})
         return
     if job.state == "submitting":
-        runtime.ledger.note_task(job_id, session_id, task_id)
-        claimed = runtime.ledger.claim(job)
+        runtime.ledger.claims.note_task(job_id, session_id, task_id)
+        claimed = runtime.ledger.claims.claim(job)
         job = None if claimed is None else mark_running(claimed, task_id, runtime)
     if job is not None and job.attempt.task_id == task_id:
         settle(job, runtime)
@@ -156,7 +159,7 @@ def settle(job: Job, runtime: Runtime) -> Job:
     observed = observe(job, runtime)
     if observed is None or observed.state in {"waiting", "running"}:
         return _fail_if_late(job, runtime)
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     settled = _conclude(claimed, observed, runtime)
@@ -168,7 +171,7 @@ def store_staged(job: Job, runtime: Runtime) -> Job:
     """End a job whose submission is ambiguous by the pictures that its task has staged."""
     if not has_staged(job, runtime):
         return job
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     return after_settle(_store(claimed.finish_attempt(runtime.now()), runtime), runtime)
@@ -187,12 +190,12 @@ def after_settle(settled: Job, runtime: Runtime, released: Slot | None = None) -
 
 def wait_until_submitted(job_id: str, runtime: Runtime) -> Job | None:
     """Read a job; wait a little while its owner has yet to write that it was submitted."""
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     for _ in range(OWNER_READS):
         if job is None or job.state != "submitting" or not job.is_owned(runtime.now()):
             break
         runtime.sleep(0.5)
-        job = runtime.ledger.read(job_id)
+        job = runtime.ledger.records.read(job_id)
     return job
 
 
@@ -215,7 +218,7 @@ def _fail_if_late(job: Job, runtime: Runtime) -> Job:
     """Fail a job whose task has not ended while the vendor knew it: its lane must go on."""
     if not has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
         return job
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     message = f"task {job.attempt.task_id} had not ended after {LONGEST_RUN_S // 86400} days"
@@ -260,7 +263,7 @@ def _claim_and_store(job: Job, runtime: Runtime) -> Job:
     if job.store_after is not None and runtime.now() < job.store_after:
         return job
     image_urls = _renewed_urls(job, runtime)
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     return after_settle(_store(claimed.renew_urls(image_urls), runtime), runtime)
@@ -303,7 +306,7 @@ def _store(job: Job, runtime: Runtime) -> Job:
         if number < len(images):
             if not runtime.has_time(IMAGE_S):
                 return _write_later(storing.store_later(runtime.now()), runtime)
-            storing = runtime.ledger.write(storing)
+            storing = runtime.ledger.records.write(storing)
     error = _outcome_of(lambda: store_description(storing, runtime))
     if error is not None:
         return _stop_storing(storing, error, runtime)
@@ -313,19 +316,19 @@ def _store(job: Job, runtime: Runtime) -> Job:
 def _begin_storing(job: Job, runtime: Runtime) -> Job:
     """Write that the task has ended, then release the slot and start the next job in it."""
     ledger = runtime.ledger
-    owned_until = ledger.owned_until()
+    owned_until = ledger.lease.owned_until()
     wait_s = _wait_s(job.fruitless_tries + 1)
     store_after = max(owned_until, runtime.now() + timedelta(seconds=wait_s))
     storing = job.store(owned_until, store_after, store_until(job, runtime))
-    note = functools.partial(ledger.note_unstored, job.id, store_after)
+    note = functools.partial(ledger.records.note_unstored, job.id, store_after)
     written: Job
     if job.state == "storing":
         # Perhaps only a note leads to the job, so the note precedes the record that names it.
         note()
-        written = ledger.write(storing)
+        written = ledger.records.write(storing)
     else:
         # The entry at the slot leads to the job, too, until the slot is released.
-        written, _ = runtime.parallel(lambda: ledger.write(storing), note)
+        written, _ = runtime.parallel(lambda: ledger.records.write(storing), note)
     slot = written.attempt.slot
     if slot is None:
         return written
@@ -377,8 +380,8 @@ def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
 
 def _write_later(later: Job, runtime: Runtime) -> Job:
     """Leave the other images to the sweep; the note is written before the record that names it."""
-    runtime.ledger.note_unstored(later.id, later.store_after or runtime.now())
-    return runtime.ledger.write(later)
+    runtime.ledger.records.note_unstored(later.id, later.store_after or runtime.now())
+    return runtime.ledger.records.write(later)
 
 
 def _not_stored(job: Job) -> JobError:

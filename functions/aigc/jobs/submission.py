@@ -95,7 +95,7 @@ def _may_repeat(outcome: CreatedTask | CloudError, job: Job, runtime: Runtime) -
 
 def _find_task(job: Job, runtime: Runtime) -> Job:
     """Find the task of a session that the vendor says it knows."""
-    task_id = runtime.ledger.noted_task(job) or _listed_task(job, runtime)
+    task_id = runtime.ledger.claims.noted_task(job) or _listed_task(job, runtime)
     return mark_running(job, task_id, runtime) if task_id else mark_ambiguous(job, runtime)
 
 
@@ -106,6 +106,8 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
     scroll_token = ""
     for _ in range(FIND_PAGES):
         call = kind.find(runtime.settings.sub_app_id, since, scroll_token)
+        if call is None:
+            return ""
         try:
             response = runtime.upstream.call(call)
         except CloudError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import slow_down
-from aigc.jobs.ledger import marker_key
+from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.webhooks import enqueue_delivery
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = 
     changed = job.run(task_id, request_id)
     running: Job
     running, _ = runtime.parallel(
-        lambda: runtime.ledger.write(changed),
-        lambda: runtime.ledger.remove_marker(job.marker),
+        lambda: runtime.ledger.records.write(changed),
+        lambda: runtime.ledger.lanes.remove_marker(job.marker),
     )
     logger.info("task_started", extra={"job": job.id, "kind": job.kind, "task_id": task_id})
     return running
@@ -49,16 +49,16 @@ def mark_ambiguous(job: Job, runtime: Runtime) -> Job:
     A callback or the sweep finds it out later.
     """
     logger.warning("submission_ambiguous", extra={"job": job.id, "kind": job.kind})
-    return runtime.ledger.write(job.mark_ambiguous())
+    return runtime.ledger.records.write(job.mark_ambiguous())
 
 
 def end(job: Job, runtime: Runtime) -> Job:
     """Write the last revision of a job that has ended, then release its slot."""
     with_webhook, _ = runtime.parallel(
         lambda: enqueue_delivery(job, runtime),
-        lambda: runtime.ledger.note_end(job),
+        lambda: runtime.ledger.claims.note_end(job),
     )
-    ended: Job = runtime.ledger.write(with_webhook)
+    ended: Job = runtime.ledger.records.write(with_webhook)
     _release(ended, runtime)
     logger.info(
         "job_ended",
@@ -77,7 +77,7 @@ def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
     """End a job that cannot succeed; it is kept for a replay if the error is not permanent."""
     failed = job.fail(error, runtime.now())
     if error.type not in PERMANENT_ERRORS:
-        runtime.ledger.bury(failed)
+        runtime.ledger.records.bury(failed)
     return end(failed, runtime)
 
 
@@ -85,7 +85,7 @@ def expire(job: Job, runtime: Runtime) -> Job:
     """Cancel a job that still waits after its `start_by`; otherwise return it unchanged."""
     if job.state != "queued" or job.start_by is None or runtime.now() < job.start_by:
         return job
-    claimed = runtime.ledger.claim(job)
+    claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
     message = f"not started by {job.start_by:%Y-%m-%dT%H:%M:%SZ}, as asked: nothing is billed"
@@ -107,8 +107,8 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     not_before = runtime.now() + timedelta(seconds=wait_s)
     marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
     waiting = job.queue_again(error, runtime.now(), marker)
-    runtime.ledger.queue_again(waiting)
-    queued = runtime.ledger.write(waiting)
+    runtime.ledger.lanes.enqueue(waiting)
+    queued = runtime.ledger.records.write(waiting)
     _release(job, runtime)
     logger.warning("job_queued_again", extra={"job": job.id, "attempt": number, "code": error.code})
     return queued
@@ -127,9 +127,9 @@ def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool
 def _release(job: Job, runtime: Runtime) -> None:
     """Remove the marker and the note of a job that needs them no longer, and release its slot."""
     ledger, slot = runtime.ledger, job.attempt.slot
-    releases: list[Callable[[], object]] = [lambda: ledger.remove_marker(job.marker)]
+    releases: list[Callable[[], object]] = [lambda: ledger.lanes.remove_marker(job.marker)]
     if slot is not None:
         releases.append(lambda: ledger.slots.release(job.lane, slot, job.id))
     if job.store_after is not None:
-        releases.append(lambda: ledger.forget_unstored(job))
+        releases.append(lambda: ledger.records.forget_unstored(job))
     runtime.parallel(*releases)

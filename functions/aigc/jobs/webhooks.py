@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 
 from aigc.errors import CloudError
 from aigc.jobs.job import milliseconds
-from aigc.jobs.ledger import OF_A_WEBHOOK, PAGE
-from aigc.jobs.ports import Reply
+from aigc.jobs.ledger.claims import OF_A_WEBHOOK
+from aigc.jobs.ports import PAGE, Reply
 from aigc.signing import signed_headers
 from aigc.wire import Record, with_fields
 
@@ -168,7 +168,7 @@ def deliver_due(runtime: Runtime) -> int:
 
 def delivery(job: Job, runtime: Runtime) -> Delivery:
     """Read the delivery of a job's last end; it is new if no try was made."""
-    body = runtime.bucket.get(_delivery_key(job.id))
+    body = runtime.ledger.bucket.get(_delivery_key(job.id))
     url = urlsplit(job.webhook_url)._replace(query="", fragment="").geturl()
     new = Delivery(message_id=message_id(job), url=url)
     read = new if body is None else Delivery.model_validate_json(body)
@@ -177,7 +177,7 @@ def delivery(job: Job, runtime: Runtime) -> Delivery:
 
 def dead_webhooks(runtime: Runtime, after: str = "") -> list[str]:
     """List the jobs whose webhook was given up, at most a page of them."""
-    listed = runtime.bucket.list(_DEAD, after and _dead_key(after))
+    listed = runtime.ledger.bucket.list(_DEAD, after and _dead_key(after))
     return [entry.key.removeprefix(_DEAD).removesuffix(".json") for entry in listed]
 
 
@@ -186,15 +186,15 @@ def redeliver(job_id: str, runtime: Runtime) -> Literal["queued", "not_dead", "b
 
     Two calls, one after the other or at once, start one series: the second finds it pending.
     """
-    job = runtime.ledger.read(job_id)
+    job = runtime.ledger.records.read(job_id)
     current = None if job is None else delivery(job, runtime)
     if job is None or current is None or current.state != "dead":
-        runtime.bucket.delete(_dead_key(job_id))
+        runtime.ledger.bucket.delete(_dead_key(job_id))
         return "not_dead"
-    if runtime.ledger.acquire(_claim(job, f"again-{len(current.tries)}")) is None:
+    if runtime.ledger.claims.acquire(_claim(job, f"again-{len(current.tries)}")) is None:
         return "busy"
     is_dead = _revive(job, runtime)
-    runtime.bucket.delete(_dead_key(job_id))
+    runtime.ledger.bucket.delete(_dead_key(job_id))
     return "queued" if is_dead else "not_dead"
 
 
@@ -210,7 +210,7 @@ def message_id(job: Job) -> str:
 def _due_deliveries(runtime: Runtime) -> Iterator[PendingDelivery]:
     after = ""
     while True:
-        page = runtime.bucket.list(_MARKERS, after, PAGE)
+        page = runtime.ledger.bucket.list(_MARKERS, after, PAGE)
         for listed in page:
             pending = _pending_delivery(listed.key, listed.modified)
             if pending.due > runtime.now():
@@ -247,23 +247,23 @@ def _try_delivery(pending: PendingDelivery, runtime: Runtime) -> Reply | None:
 
 def _make_try(pending: PendingDelivery, runtime: Runtime) -> Reply | None:
     """Make the try of a marker, or remove the marker if its try was already made."""
-    job = runtime.ledger.read(pending.job_id)
+    job = runtime.ledger.records.read(pending.job_id)
     if job is None or not job.has_ended:
         # An invocation that ends a job writes its record within a lease of the marker.
-        if runtime.ledger.lease_expired(pending.modified):
-            runtime.bucket.delete(pending.key)
+        if runtime.ledger.lease.has_expired(pending.modified):
+            runtime.ledger.bucket.delete(pending.key)
         return None
     current = delivery(job, runtime)
     if current.next_try == pending.number:
-        generation = runtime.ledger.acquire(_claim(job, f"try-{pending.number}"))
+        generation = runtime.ledger.claims.acquire(_claim(job, f"try-{pending.number}"))
         if generation is None:
             return None
         current = delivery(job, runtime) if generation else current
     if current.next_try != pending.number:
         is_early = current.next_try is not None and current.next_try < pending.number
         # The outcome of the try before this one may not be written yet.
-        if not is_early or runtime.ledger.lease_expired(pending.modified):
-            runtime.bucket.delete(pending.key)
+        if not is_early or runtime.ledger.lease.has_expired(pending.modified):
+            runtime.ledger.bucket.delete(pending.key)
         return None
     reply = _post(job, current, runtime)
     _conclude(pending, job, current, reply, runtime)
@@ -297,12 +297,12 @@ def _conclude(
     elif changed.wait is None:
         event = "webhook_dead"
         changed = changed.mark_dead()
-        runtime.bucket.put(_dead_key(job.id), _dump(changed))
+        runtime.ledger.bucket.put(_dead_key(job.id), _dump(changed))
     else:
         event = "webhook_failed"
         _write_marker(job, len(changed.tries), runtime.now() + changed.wait, runtime)
     _write(job, changed, runtime)
-    runtime.bucket.delete(pending.key)
+    runtime.ledger.bucket.delete(pending.key)
     logger.log(
         logging.INFO if made.is_delivery else logging.WARNING,
         event,
@@ -317,7 +317,7 @@ def _conclude(
 
 
 def _write(job: Job, delivery: Delivery, runtime: Runtime) -> None:
-    runtime.bucket.put(_delivery_key(job.id), _dump(delivery))
+    runtime.ledger.bucket.put(_delivery_key(job.id), _dump(delivery))
 
 
 def _write_marker(job: Job, number: int, due: datetime, runtime: Runtime) -> str:

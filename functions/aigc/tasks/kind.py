@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -82,9 +83,24 @@ class Task(Parameters):
     """Priority of the job in its lane; 10 is first, 0 is the default. It is sent to VOD too; MPS
     has no priorities."""
 
+    @abstractmethod
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Write the parameters of the vendor's Create action."""
-        raise NotImplementedError
+
+    def check_account(self, sub_app_id: int, results_bucket: str) -> None:
+        """Check that the task names no VOD application and no bucket but these.
+
+        Raises:
+            InvalidRequestError: It does.
+        """
+
+    def results_prefix(self) -> str | None:
+        """Return the prefix of the results that the vendor's own parameter names; None if none.
+
+        Raises:
+            InvalidRequestError: It is not allowed.
+        """
+        return None
 
     def as_documented(self) -> Self:
         """Return the task in the spelling of the vendor's documents, where that can differ."""
@@ -98,21 +114,21 @@ class Task(Parameters):
         """Ask for the vendor's logo, unless the task says or has no parameter for it."""
         return self
 
+    @abstractmethod
     def warnings(self) -> tuple[str, ...]:
-        """Say what passed although we do not know it: a model newer than our data."""
-        raise NotImplementedError
+        """Return warnings about values that are not known, such as a new model."""
 
+    @abstractmethod
     def model_label(self) -> str:
         """Name model and version, or the scene, in one line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prompt_text(self) -> str:
         """Return the prompt, wherever this kind keeps it; empty where there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def inputs(self) -> tuple[str, ...]:
         """Name the pictures that the task starts from, as URLs or VOD file ids."""
-        raise NotImplementedError
 
 
 class TaskKind(Protocol):
@@ -138,10 +154,10 @@ class TaskKind(Protocol):
     def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:
         """Build the call that ends a task that has not begun; None where there is no such call."""
 
-    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
+    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall | None:
         """Build the call that lists tasks since a Unix time, or goes on with a listing.
 
-        Only of kinds that deduplicate.
+        None where there is no such call.
         """
 
     def found(self, response: dict[str, Any], session_id: str) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from aigc.places import checked_prefix
 from aigc.tasks.answers import items, text
 from aigc.tasks.catalogue import ByModel
 from aigc.tasks.fields import (
@@ -17,6 +18,7 @@ from aigc.tasks.fields import (
     Truth,
     fault,
     parsed_json,
+    refused,
     shown,
     size_of,
     spelled,
@@ -134,6 +136,33 @@ class MpsImageTask(ByModel):
         """Name the reference pictures."""
         return tuple(image.name for image in self.image_infos)
 
+    def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  VOD's alone
+        """Check that the task names no bucket but the results bucket.
+
+        Raises:
+            InvalidRequestError: It does.
+        """
+        bucket = self.store_cos_param and self.store_cos_param.cos_bucket_name
+        if bucket and bucket != results_bucket:
+            field = "store_cos_param.cos_bucket_name"
+            problem = f"results cannot go to the bucket {bucket}"
+            raise refused(field, problem, allowed=f"{results_bucket}, or none")
+
+    def results_prefix(self) -> str | None:
+        """Return `cos_bucket_path` as a prefix of the results bucket.
+
+        Raises:
+            InvalidRequestError: It is not allowed as a prefix.
+        """
+        path = self.store_cos_param and self.store_cos_param.cos_bucket_path
+        if not path:
+            return None
+        try:
+            return checked_prefix(path.lstrip("/"))
+        except ValueError as error:
+            field = "store_cos_param.cos_bucket_path"
+            raise refused(field, f"{shown(path)} is not allowed", allowed=f"it {error}") from None
+
     def warnings(self) -> tuple[str, ...]:
         """Add that a bucket of the caller's own was not used."""
         if self.store_cos_param is None:
@@ -204,13 +233,13 @@ class MpsImage:
             fault=fault_of("", message) if state == "failed" else None,
         )
 
-    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
-        """Refuse: MPS lists no image tasks and knows no sessions."""
-        raise NotImplementedError
+    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall | None:  # noqa: ARG002  VOD's alone
+        """Return None: MPS lists no image tasks."""
+        return None
 
-    def found(self, response: dict[str, Any], session_id: str) -> str | None:
-        """Refuse: MPS lists no image tasks and knows no sessions."""
-        raise NotImplementedError
+    def found(self, response: dict[str, Any], session_id: str) -> str | None:  # noqa: ARG002  VOD's alone
+        """Return None: MPS lists no image tasks."""
+        return None
 
 
 def _urls(response: dict[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aigc.tasks.answers import code, inner, items, text
-from aigc.tasks.fields import Base64, InputUrl, JsonText, Parameters, Time, fault, size_of, spelled
+from aigc.tasks.fields import (
+    Base64,
+    InputUrl,
+    JsonText,
+    Parameters,
+    Time,
+    fault,
+    refused,
+    size_of,
+    spelled,
+)
 from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamFault, UpstreamState, UpstreamTask
 from aigc.tasks.outcome import fault_of
 
@@ -95,6 +105,16 @@ class VodTask(Task):
     `{"AdditionalParameters": {"size": "728x1024"}}` (Hunyuan 3.0, OG),
     `{"AdditionalParameters": {"background": "transparent"}}` (OG),
     `{"AdditionalParameters": {"up_expansion_ratio": 0.5}}` (Kling)."""
+
+    def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  MPS's alone
+        """Check that the task names no VOD application but this one.
+
+        Raises:
+            InvalidRequestError: It does.
+        """
+        if self.sub_app_id not in {None, sub_app_id}:
+            problem = f"{self.sub_app_id} is not the one that this service works in"
+            raise refused("sub_app_id", problem, allowed=f"{sub_app_id}, or none")
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Write the parameters of the Create action, with the job's own session."""

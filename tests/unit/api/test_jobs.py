@@ -13,6 +13,7 @@ from aigc.api.routes import answer
 from aigc.errors import ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source
+from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpRequest
 from tests.fakes import an_id, an_output_location, picture
 from tests.unit.api.client import KEY
@@ -37,7 +38,7 @@ def a_second_later(client: Client, path: str = IMAGE, **more: Any) -> str:
 def uploaded(client: Client, rule: str) -> str:
     client.world.clock.pass_time(1)
     runtime = client.world.runtime()
-    task = runtime.kinds["vod.image"].model.model_validate(BODIES[IMAGE])
+    task = KINDS["vod.image"].model.model_validate(BODIES[IMAGE])
     source = Source(type="upload", name=rule, bucket="inbox-1250000000", key="anime/cat.jpg")
     order = Order(
         id=an_id(), kind="vod.image", task=task, source=source, output_location=an_output_location()

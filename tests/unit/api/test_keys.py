@@ -58,7 +58,7 @@ def test_a_key_of_the_ledger_is_taken(client: Client) -> None:
     answer = caller.post(SUBMIT, IMAGE)
 
     assert answer.status == 200
-    job = client.world.runtime().ledger.read(answer.body["request_id"])
+    job = client.world.runtime().ledger.records.read(answer.body["request_id"])
     assert job is not None
     assert (job.source.type, job.source.name) == ("call", "shop")
 

@@ -68,7 +68,7 @@ class Agent:
     def finish(self, request_id: str) -> None:
         """Let the vendor finish the task of a request."""
         world = self.client.world
-        job = world.runtime().ledger.read(request_id)
+        job = world.runtime().ledger.records.read(request_id)
         assert job is not None
         world.vendor.finish(world.vendor.task(job.attempt.task_id))
         settle(job, world.runtime())
@@ -477,7 +477,7 @@ def test_request_key_with_another_task_is_refused(agent: Agent) -> None:
 def test_failure_is_told_at_once_and_the_same_call_is_a_new_request(agent: Agent) -> None:
     world = agent.client.world
     request_id = agent.submit(**BOAT)
-    job = world.runtime().ledger.read(request_id)
+    job = world.runtime().ledger.records.read(request_id)
     assert job is not None
     world.vendor.fail(world.vendor.task(job.attempt.task_id), "ModelGenerateFailed")
     settle(job, world.runtime())

@@ -191,7 +191,7 @@ def test_status_of_a_running_request_needs_no_listing(client: Client) -> None:
 
 def test_an_instance_remembers_the_last_requests_only(client: Client) -> None:
     seen = SeenRequests()
-    job = client.world.runtime().ledger.read(submitted(client))
+    job = client.world.runtime().ledger.records.read(submitted(client))
     assert job is not None
 
     for number in range(MOST_SEEN + 1):
@@ -278,10 +278,10 @@ def test_refusal_at_submission_ends_the_request(client: Client) -> None:
 def test_every_way_to_fail_has_an_answer(client: Client, error_type: ErrorType) -> None:
     request_id = submitted(client)
     ledger = client.world.runtime().ledger
-    job = ledger.read(request_id)
+    job = ledger.records.read(request_id)
     assert job is not None
     error = JobError(type=error_type, message="so it is")
-    ledger.write(job.fail(error, client.world.clock.now()))
+    ledger.records.write(job.fail(error, client.world.clock.now()))
 
     answer = client.get(f"{IMAGE}/requests/{request_id}")
 
@@ -344,9 +344,9 @@ def test_request_that_somebody_is_about_to_send_may_be_cancelled_later(client: C
     submitted(client)
     held = submitted(client)
     ledger = client.world.runtime().ledger
-    job = ledger.read(held)
+    job = ledger.records.read(held)
     assert job is not None
-    ledger.claim(job)
+    ledger.claims.claim(job)
 
     answer = client.send("PUT", f"{IMAGE}/requests/{held}/cancel")
 

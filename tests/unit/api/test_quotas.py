@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from aigc.api.quotas import DAY, MINUTE, MONTH, Allowance
 from aigc.errors import AmbiguousError
-from aigc.jobs.job import utc_now
 from aigc.jobs.ledger import Ledger
+from aigc.jobs.ledger.lease import Lease
 from aigc.prices import Prices
 from tests.fakes import InMemoryStore, ManualClock, StoreFault
 from tests.unit.api.test_keys import IMAGE, SUBMIT, another_instance, put_key, with_key
@@ -261,7 +261,7 @@ class Rivals(InMemoryStore):
 
 
 def ledger_on(store: InMemoryStore) -> Ledger:
-    return Ledger(store, lease=timedelta(seconds=60), now=utc_now, sleep=lambda _: None)
+    return Ledger(store, Lease(timedelta(seconds=60), ManualClock()))
 
 
 def allowance(limit: int, block: int) -> Allowance:

@@ -253,7 +253,7 @@ def signature(key: str, expires_at: int) -> dict[str, Any]:
 
 
 def state_of(client: Client, request_id: str) -> str:
-    job = client.world.runtime().ledger.read(request_id)
+    job = client.world.runtime().ledger.records.read(request_id)
     assert job is not None
     return job.state
 

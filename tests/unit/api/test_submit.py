@@ -33,7 +33,7 @@ PICTURE = {"type": "Url", "url": "cos://inbox-1250000000/private.png"}
 
 
 def job_of(client: Client, answer: Answer) -> Job:
-    job = client.world.runtime().ledger.read(answer.body["request_id"])
+    job = client.world.runtime().ledger.records.read(answer.body["request_id"])
     assert job is not None
     return job
 

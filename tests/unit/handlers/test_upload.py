@@ -10,8 +10,8 @@ import pytest
 
 import upload
 from aigc.errors import AmbiguousError, RefusedError
-from aigc.rules import Rules, load_rules
 from aigc.triggers.cos import CosEvent
+from aigc.uploads.rules import Rules, load_rules
 from tests.captured import captured
 from tests.fakes import InMemoryStore, ManualClock, World, build_world, picture
 
@@ -40,7 +40,7 @@ def uploaded(world: World, name: str, data: bytes | None = None) -> dict[str, An
 
 def jobs(world: World) -> list[Job]:
     ledger = world.runtime().ledger
-    found = [ledger.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
+    found = [ledger.records.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
     return [job for job in found if job is not None]
 
 

@@ -113,7 +113,7 @@ def test_a_caller_who_died_over_it_does_not_keep_the_job_from_running(world: Wor
 def test_a_job_that_somebody_is_about_to_send_is_not_called_sent(world: World) -> None:
     accepted(world)
     waiting = accepted(world)
-    world.runtime().ledger.claim(waiting)
+    world.runtime().ledger.claims.claim(waiting)
 
     with pytest.raises(AmbiguousError, match="about to send it"):
         cancel(waiting.id, world.runtime())

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.errors import AmbiguousError
-from aigc.jobs.contest import Contest
+from aigc.jobs.ledger.contest import Contest
+from aigc.jobs.ledger.lease import Lease
+from aigc.jobs.ledger.slots import Slots
 from aigc.jobs.ports import one_after_another
-from aigc.jobs.slots import Slots
 from tests.fakes import LEASE_S, InMemoryStore, ManualClock, StoreFault
 
 if TYPE_CHECKING:
@@ -72,13 +73,7 @@ class OrderedStore(RacingStore):
 
 
 def contest(store: InMemoryStore, clock: ManualClock) -> Contest:
-    return Contest(
-        store,
-        lease=timedelta(seconds=LEASE_S),
-        now=clock.now,
-        parallel=one_after_another,
-        sleep=clock.sleep,
-    )
+    return Contest(store, Lease(timedelta(seconds=LEASE_S), clock), one_after_another)
 
 
 def side_by_side(turns: Turns, contend: Callable[[], object]) -> list[object]:

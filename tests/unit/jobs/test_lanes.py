@@ -27,7 +27,7 @@ def world() -> World:
 
 def allowed(world: World, lane: str = LANE) -> int:
     runtime = world.runtime()
-    return task_limit(lane, runtime.ledger.lane(lane), runtime)
+    return task_limit(lane, runtime.ledger.lanes.view(lane), runtime)
 
 
 def congest(world: World, lane: str = LANE) -> Job:

@@ -68,7 +68,7 @@ def accepted(world: World, kind: str = "vod.image", **changes: Any) -> Job:
 
 
 def read(world: World, job: Job) -> Job:
-    found = world.runtime().ledger.read(job.id)
+    found = world.runtime().ledger.records.read(job.id)
     assert found is not None
     return found
 
@@ -332,7 +332,7 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
     world.vendor.call = original  # type: ignore[method-assign]
 
     sweep(world.runtime())
-    still = world.runtime().ledger.read(ordered.id)
+    still = world.runtime().ledger.records.read(ordered.id)
     assert still is not None
     assert still.state == "submitting"
 
@@ -341,7 +341,7 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
     for _ in range(2):
         sweep(world.runtime())
 
-    found = world.runtime().ledger.read(ordered.id)
+    found = world.runtime().ledger.records.read(ordered.id)
     assert found is not None
     assert found.state == "succeeded"
     assert len(world.vendor.tasks) == 1
@@ -538,11 +538,11 @@ def test_a_claim_whose_holder_died_is_inherited_by_one(world: World) -> None:
     job = accepted(world)
     waiting = read(world, job)
     ledger = world.runtime().ledger
-    assert ledger.claim(waiting) is not None
+    assert ledger.claims.claim(waiting) is not None
 
-    assert ledger.claim(waiting) is None
+    assert ledger.claims.claim(waiting) is None
     world.clock.pass_time(LEASE_S + 1)
-    heirs = [ledger.claim(waiting), ledger.claim(waiting)]
+    heirs = [ledger.claims.claim(waiting), ledger.claims.claim(waiting)]
 
     assert [heir is not None for heir in heirs] == [True, False]
 

@@ -35,7 +35,7 @@ def dead(world: World) -> Job:
 def test_what_is_known_of_a_dead_job_is_kept(world: World) -> None:
     job = dead(world)
 
-    assert world.runtime().ledger.dead_jobs() == [job.id]
+    assert world.runtime().ledger.records.dead_jobs() == [job.id]
 
 
 def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -> None:
@@ -44,7 +44,7 @@ def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -
 
     refused = replay(job.id, world.runtime(), pays_again=True)
 
-    assert world.runtime().ledger.dead_jobs() == []
+    assert world.runtime().ledger.records.dead_jobs() == []
     assert refused is not None
     assert refused.refusal == "permanent_error"
 
@@ -61,7 +61,7 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
     ended = read(world, job)
     assert ended.state == "succeeded"
     assert [task.session_id for task in world.vendor.tasks] == [f"{job.id}-1", f"{job.id}-2"]
-    assert world.runtime().ledger.dead_jobs() == []
+    assert world.runtime().ledger.records.dead_jobs() == []
     assert only_records_are_left(world)
 
 

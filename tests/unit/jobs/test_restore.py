@@ -47,7 +47,7 @@ def failed(world: World, kind: str = "vod.image", images: int = 1) -> str:
 
 
 def state(world: World, job_id: str) -> str:
-    job = world.runtime().ledger.read(job_id)
+    job = world.runtime().ledger.records.read(job_id)
     assert job is not None
     return job.state
 
@@ -64,7 +64,7 @@ def test_a_failed_job_gets_the_images_that_are_paid_for(world: World, kind: str)
     assert restored.refusal is None
     assert state(world, job_id) == "succeeded"
     assert len(world.vendor.tasks) == 1
-    assert world.runtime().ledger.dead_jobs() == []
+    assert world.runtime().ledger.records.dead_jobs() == []
     assert only_records_are_left(world)
     assert [key for key in world.results.objects if key.startswith(".aigc/")] == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from aigc.errors import IllegalTransitionError
 from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source, State, session_id
-from aigc.jobs.slots import new_slot
+from aigc.jobs.ledger.slots import new_slot
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from aigc.errors import AmbiguousError, BadPictureError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.ledger import Ledger
+from aigc.jobs.ledger.lease import Lease
 from aigc.jobs.ports import Reply
 from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
@@ -378,8 +379,8 @@ class Watched:
 
 def through(world: World, bucket: Any) -> Runtime:
     """Make a runtime whose ledger is reached through another bucket."""
-    ledger = Ledger(bucket, lease=timedelta(seconds=LEASE_S), now=world.clock.now)
-    return dataclasses.replace(world.runtime(), bucket=bucket, ledger=ledger)
+    ledger = Ledger(bucket, Lease(timedelta(seconds=LEASE_S), world.clock))
+    return dataclasses.replace(world.runtime(), ledger=ledger)
 
 
 class Mortal:

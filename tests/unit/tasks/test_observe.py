@@ -237,6 +237,7 @@ def test_a_task_is_found_by_its_session(kind: str) -> None:
 def test_tasks_are_listed_since_a_moment_oldest_first(kind: str) -> None:
     call = KINDS[kind].find(1500000000, 1_763_640_000, "")
 
+    assert call is not None
     assert (call.service, call.version, call.action) == ("vod", "2018-07-17", "DescribeTasks")
     assert call.params == {
         "SubAppId": 1500000000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -39,6 +40,7 @@ class SpendingArguments(Parameters):
         description="Further parameters of the task, as a submit takes them (docs/tasks.md).",
     )
 
+    @abstractmethod
     def kind_and_body(self) -> tuple[str, dict[str, Any]]:
         """Return the kind of task and the body of the submit.
 
@@ -46,7 +48,6 @@ class SpendingArguments(Parameters):
             InvalidRequestError: An argument is wrong.
             HttpError: There is no such model.
         """
-        raise NotImplementedError
 
     def _body(self, values: Mapping[str, object]) -> dict[str, Any]:
         """Add values, by their dotted paths, to the further parameters."""

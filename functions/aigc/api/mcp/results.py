@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aigc.api.errors import JOB_ERROR_STATUS, failure_of
-from aigc.api.openai.handouts import Turn, turn_of
+from aigc.api.handouts import Turn, turn_of
 from aigc.api.progress import RESULT_URL_S, result_of
 from aigc.jobs.job import id_from
 
@@ -105,7 +105,7 @@ def _previews(job: Job, runtime: Runtime) -> tuple[dict[str, Any], ...]:
 
 
 def _preview(picture: Picture, runtime: Runtime) -> dict[str, Any] | None:
-    data = runtime.results.get(picture.key)
+    data = runtime.buckets.results.get(picture.key)
     if data is None:
         return None
     encoded = base64.b64encode(data).decode()

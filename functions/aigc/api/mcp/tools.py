@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aigc.api.call import Call
-    from aigc.api.openai.handouts import Turn
+    from aigc.api.handouts import Turn
     from aigc.jobs.accept import Order
     from aigc.jobs.job import Job
     from aigc.tasks.kind import Task
@@ -185,7 +185,8 @@ def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
 
 def wait(call: Call, arguments: WaitArguments) -> ToolResult:
     """Wait until a request has ended, or the time is over."""
-    job = _visible(call, call.runtime.ledger.read(arguments.request_id), arguments.request_id)
+    request_id = arguments.request_id
+    job = _visible(call, call.runtime.ledger.records.read(request_id), request_id)
     job = watch(job, call.runtime, arguments.seconds, lambda seen: seen.has_ended)
     return end_of(job, call.runtime) if job.has_ended else progress(job)
 
@@ -213,7 +214,7 @@ def list_jobs(call: Call, arguments: ListArguments) -> ToolResult:
 def cancel(call: Call, arguments: RequestArguments) -> ToolResult:
     """Cancel a request that was not sent, or whose task the vendor can still end."""
     request_id = arguments.request_id
-    _visible(call, call.runtime.ledger.read(request_id), request_id)
+    _visible(call, call.runtime.ledger.records.read(request_id), request_id)
     cancellation = cancel_job(request_id, call.runtime)
     if cancellation is None:
         raise _not_found(request_id)

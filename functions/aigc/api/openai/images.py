@@ -8,9 +8,9 @@ import re
 from typing import TYPE_CHECKING
 
 from aigc.api.call import FAL_REQUEST_ID
+from aigc.api.handouts import Turn, turn_of
 from aigc.api.openai.errors import openai_failure, still_running
 from aigc.api.openai.forms import form_fields, is_form
-from aigc.api.openai.handouts import Turn, turn_of
 from aigc.api.openai.request import read_request
 from aigc.api.progress import LONGEST_HOLD_S, RESULT_URL_S, watch
 from aigc.api.quotas import check_kind
@@ -118,8 +118,9 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
 
 
 def _image(picture: Picture, runtime: Runtime, *, in_base64: bool) -> schemas.OpenAIImage:
-    image: schemas.OpenAIImage = {"url": runtime.results.presigned_url(picture.key, RESULT_URL_S)}
-    data = runtime.results.get(picture.key) if in_base64 else None
+    results = runtime.buckets.results
+    image: schemas.OpenAIImage = {"url": results.presigned_url(picture.key, RESULT_URL_S)}
+    data = results.get(picture.key) if in_base64 else None
     if data is not None:
         image["b64_json"] = base64.b64encode(data).decode()
     return image

@@ -2,7 +2,7 @@
 
 | key | what it is |
 |---|---|
-| `lanes/<lane>/slots/<n>/x`, `…/y` | the slot's splitter: see `aigc.jobs.contest` |
+| `lanes/<lane>/slots/<n>/x`, `…/y` | the slot's splitter: see `aigc.jobs.ledger.contest` |
 | `lanes/<lane>/slots/<n>/<job>-<token>` | a job that contends for the slot or holds it |
 
 The winner of the splitter holds the slot until its job ends. The entry with the token has a name
@@ -37,14 +37,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import CloudError
-from aigc.jobs.contest import Ticket
 from aigc.jobs.job import Slot
+from aigc.jobs.ledger.contest import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aigc.jobs.contest import Contest
+    from aigc.jobs.ledger.contest import Contest
     from aigc.jobs.ports import Listed, ObjectStore, Parallel
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aigc.errors import InvalidRequestError
-from aigc.rules import Rule, Rules, RulesError, load_rules, packaged_rules
+from aigc.uploads.rules import Rule, Rules, RulesError, load_rules, packaged_rules
 
 ROOT = Path(__file__).parents[3]
 TODAY = datetime(2026, 11, 20, tzinfo=timezone.utc)

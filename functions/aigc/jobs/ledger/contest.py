@@ -59,7 +59,7 @@ from __future__ import annotations
 import itertools
 import random
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.errors import AmbiguousError
@@ -68,6 +68,7 @@ from aigc.wire import Record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aigc.jobs.ledger.lease import Lease
     from aigc.jobs.ports import ObjectStore, Parallel
 
 Created = TypeVar("Created")
@@ -92,20 +93,10 @@ class Ticket(Record):
 class Contest:
     """Contests on the keys of one bucket."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        *,
-        lease: timedelta,
-        now: Callable[[], datetime],
-        parallel: Parallel,
-        sleep: Callable[[float], None],
-    ) -> None:
+    def __init__(self, store: ObjectStore, lease: Lease, parallel: Parallel) -> None:
         self._store = store
         self._lease = lease
-        self._now = now
         self._parallel = parallel
-        self._sleep = sleep
 
     def acquire(self, key: str) -> int | None:
         """Become the only holder of a key for a lease; None if another contender may hold it.
@@ -156,21 +147,21 @@ class Contest:
                 return True
             if self._is_committed(place):
                 return False
-            self._sleep(random.uniform(*PAUSES_S[:2]))  # noqa: S311  no secret
+            self._lease.clock.sleep(random.uniform(*PAUSES_S[:2]))  # noqa: S311  no secret
             if not self._abort(place):
                 return False
         return False
 
     def ticket(self, token: str = "") -> bytes:
         """Return the body that a contender writes."""
-        ticket = Ticket(token=token or secrets.token_hex(16), at=self._now())
+        ticket = Ticket(token=token or secrets.token_hex(16), at=self._lease.clock.now())
         return ticket.model_dump_json().encode()
 
     def is_expired(self, body: bytes | None) -> bool:
         """Whether the contender that wrote this body cannot be at work any more."""
         if body is None:
             return True
-        return self._now() - Ticket.model_validate_json(body).at > self._lease
+        return self._lease.has_expired(Ticket.model_validate_json(body).at)
 
     def _split(self, place: str) -> bool:
         ticket = self.ticket()
@@ -223,7 +214,7 @@ class Contest:
         self, find: Callable[[], Created | None], pauses_s: tuple[float, ...]
     ) -> Created | None:
         for pause_s in pauses_s:
-            self._sleep(random.uniform(0.5, 1.5) * pause_s)  # noqa: S311  no secret
+            self._lease.clock.sleep(random.uniform(0.5, 1.5) * pause_s)  # noqa: S311  no secret
             found = find()
             if found is not None:
                 return found

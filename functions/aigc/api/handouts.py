@@ -96,7 +96,7 @@ def _first_open_turn(body_id: str, runtime: Runtime) -> int:
     """Search for the first turn that was not handed out, in steps that double and then halve."""
 
     def is_open(number: int) -> bool:
-        return runtime.bucket.get(_key(body_id, number)) is None
+        return runtime.ledger.bucket.get(_key(body_id, number)) is None
 
     if is_open(0):
         return 0
@@ -111,8 +111,8 @@ def _first_open_turn(body_id: str, runtime: Runtime) -> int:
 
 def _may_be_repeated(turn: Turn, runtime: Runtime) -> bool:
     key = _key(turn.body_id, turn.number)
-    record = runtime.bucket.get(key)
-    if record is None or runtime.bucket.get(f"{key}/{turn.attempt:03d}") is not None:
+    record = runtime.ledger.bucket.get(key)
+    if record is None or runtime.ledger.bucket.get(f"{key}/{turn.attempt:03d}") is not None:
         return False
     handout = Handout.model_validate_json(record)
     is_recent = runtime.now() - handout.at <= timedelta(seconds=RECENT_S)
@@ -129,7 +129,7 @@ def _begins(turn: Turn, runtime: Runtime) -> bool:
 
 
 def _exists(turn: Turn, runtime: Runtime) -> bool:
-    return runtime.ledger.read(turn.job_id) is not None
+    return runtime.ledger.records.read(turn.job_id) is not None
 
 
 def _job_id(body_id: str, number: int) -> str:

@@ -1,0 +1,50 @@
+"""The buckets that pictures lie in, and the folders of the results bucket that are not results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.ports import Inbox, ObjectStore
+
+STAGING = ".aigc/mps/"
+"""The staging folder of the results bucket; only MPS writes there."""
+
+INPUTS = ".aigc/inputs/"
+"""Folder of the results bucket for uploaded inputs; a lifecycle rule empties it."""
+
+INPUT_URL_S = 6 * 3600
+"""How long the vendor may fetch an input; a role's temporary key may end it earlier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buckets:
+    """The buckets that pictures are read from and written to."""
+
+    results: ObjectStore
+    inbox: Inbox
+    inputs: Mapping[str, Inbox]
+    """The buckets in which the inputs of tasks lie, by name."""
+
+    def input_url(self, url: str) -> str:
+        """Return a URL under which the vendor can fetch an input, for INPUT_URL_S."""
+        bucket, key = cos_object(url)
+        if bucket not in self.inputs:
+            return url
+        return self.inputs[bucket].presigned_url(key, INPUT_URL_S)
+
+
+def cos_object(url: str) -> tuple[str, str]:
+    """Split `cos://<bucket>/<key>`; the bucket of any other URL is empty."""
+    scheme, _, path = url.partition("://")
+    bucket, _, key = path.partition("/")
+    return (bucket, key) if scheme == "cos" else ("", "")
+
+
+def staging_path(job: Job) -> str:
+    """Return the staging folder of a job's present attempt."""
+    return f"{STAGING}{job.id}/{job.attempt.number}/"

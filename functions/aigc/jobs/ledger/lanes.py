@@ -1,0 +1,144 @@
+"""Lanes: the queue of each kind, and the notes that it has fewer slots for a while.
+
+A queue marker sorts by priority, then by time. All keys of a lane have one prefix, so that one
+request shows its cuts, its slots and the head of its queue.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aigc.jobs.job import from_milliseconds, milliseconds
+from aigc.jobs.ledger.notes import write_note
+from aigc.jobs.ledger.slots import slot_entry, slot_number
+from aigc.jobs.ports import PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.ledger.slots import SlotEntry
+    from aigc.jobs.ports import Clock, Listed, ObjectStore
+
+HEAD = 100
+"""Keys of a lane that are listed at first: its cuts, its slots and the head of its queue. A whole
+page takes a function ten times as long."""
+KEYS_OF_A_SLOT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A job that waits, as its marker names it."""
+
+    key: str
+    job_id: str
+    not_before: datetime
+    start_by: datetime | None
+    """Time at which the job is cancelled if it still waits."""
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A note that a lane has fewer slots from this time on."""
+
+    key: str
+    at: datetime
+    limit: int
+
+
+class LaneView:
+    """A lane as one listing shows it: its cuts, its slots and its queue."""
+
+    def __init__(self, lane: str, page: Sequence[Listed], head: int, store: ObjectStore) -> None:
+        self.lane = lane
+        self._prefix = f"lanes/{lane}/"
+        self._page = page
+        self._head = head
+        self._store = store
+
+    @property
+    def cuts(self) -> list[Cut]:
+        """The cuts that were not removed, the latest last."""
+        return [_cut(listed) for listed in self._of("cuts/")]
+
+    @property
+    def slots(self) -> frozenset[int]:
+        """The numbers of the slots that are held or contended for."""
+        prefix = f"{self._prefix}slots/"
+        return frozenset(slot_number(listed, prefix) for listed in self._of("slots/"))
+
+    def entries(self, number: int) -> list[SlotEntry]:
+        """The jobs that contend for a slot or hold it."""
+        prefix = f"{self._prefix}slots/"
+        entries = (slot_entry(listed, prefix) for listed in self._of(f"slots/{number:04d}/"))
+        return [entry for entry in entries if entry is not None]
+
+    def waiting(self) -> Iterator[Marker]:
+        """Yield the markers of the queue in order, including those whose wait is not over."""
+        yield from map(_marker, self._of("waiting/"))
+        page, asked = self._page, self._head
+        while page and len(page) % asked == 0:
+            page, asked = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE), PAGE
+            yield from map(_marker, page)
+
+    def _of(self, part: str) -> list[Listed]:
+        return [listed for listed in self._page if listed.key.startswith(self._prefix + part)]
+
+
+class Lanes:
+    """The queues and the cuts of all lanes."""
+
+    def __init__(self, store: ObjectStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def view(self, lane: str, slots: int = 0) -> LaneView:
+        """List a lane's cuts, so many slots and the head of its queue in one request."""
+        prefix = f"lanes/{lane}/"
+        head = min(PAGE, HEAD + KEYS_OF_A_SLOT * slots)
+        page = [*self._store.list(prefix, "", head)]
+        while page and len(page) % head == 0 and not page[-1].key.startswith(f"{prefix}waiting/"):
+            page += self._store.list(prefix, page[-1].key, head)
+        return LaneView(lane, page, head, self._store)
+
+    def enqueue(self, job: Job) -> None:
+        """Write the marker that a job names."""
+        write_note(self._store, job.marker)
+
+    def remove_marker(self, key: str) -> None:
+        """Remove a marker whose job waits no longer."""
+        self._store.delete(key)
+
+    def cut(self, lane: str, limit: int) -> None:
+        """Note that a lane has fewer slots from now on."""
+        at = milliseconds(self._clock.now())
+        write_note(self._store, f"lanes/{lane}/cuts/{at:013d}-{limit}")
+
+    def remove_cuts(self, cuts: Sequence[Cut]) -> None:
+        """Remove cuts that a later cut replaces, or that have no effect any more."""
+        for cut in cuts:
+            self._store.delete(cut.key)
+
+
+def marker_key(
+    job_id: str, lane: str, priority: int, *, after: datetime, by: datetime | None
+) -> str:
+    """Name a queue marker so that markers sort by priority (10 first), then by time."""
+    order = f"{10 - priority:02d}-{milliseconds(after):013d}"
+    deadline = f"-{milliseconds(by)}" if by else ""
+    return f"lanes/{lane}/waiting/{order}-{job_id}-{secrets.token_hex(4)}{deadline}"
+
+
+def _marker(listed: Listed) -> Marker:
+    _, time, job_id, _, *deadline = listed.key.rsplit("/", 1)[1].split("-")
+    start_by = from_milliseconds(deadline[0]) if deadline else None
+    return Marker(listed.key, job_id, from_milliseconds(time), start_by, listed.modified)
+
+
+def _cut(listed: Listed) -> Cut:
+    time, limit = listed.key.rsplit("/", 1)[1].split("-")
+    return Cut(listed.key, from_milliseconds(time), int(limit))

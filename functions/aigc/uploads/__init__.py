@@ -1,0 +1,1 @@
+"""Uploads: which become jobs, and by which rule."""

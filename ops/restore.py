@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aigc.jobs.restore import restore
-from ops.deployment import BucketOption, RegionOption, StackOption, deployment
+from ops.deployment import StackOption, deployment
 
 if TYPE_CHECKING:
     from aigc.jobs.restore import Restore
@@ -27,8 +27,6 @@ app = typer.Typer(add_completion=False)
 def main(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of requests.")],
     stack: StackOption = None,
-    bucket: BucketOption = None,
-    region: RegionOption = None,
 ) -> int:
     """Store the images of failed jobs whose tasks succeeded; no task is sent, nothing is paid.
 
@@ -37,7 +35,7 @@ def main(
 
     Example: aigc restore 01a2232e5f79cdc4b807e1ac47272492 --stack prod
     """
-    runtime = deployment(stack, bucket, region).runtime()
+    runtime = deployment(stack, None, None).runtime()
     outcomes = {job_id: restore(job_id, runtime) for job_id in ids}
     for job_id, outcome in outcomes.items():
         print(f"job {job_id} {_outcome_text(outcome)}")

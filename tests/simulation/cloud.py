@@ -9,12 +9,13 @@ import base64
 import dataclasses
 import functools
 import json
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aigc.bootstrap import Adapters, assemble
-from aigc.errors import CloudError, ThrottledError
-from aigc.jobs.job import ENDED, Job
+from aigc.errors import CloudError, RefusedError, ThrottledError
+from aigc.jobs.job import ENDED, FORMAT, Job
 from aigc.jobs.ports import Reply
 from aigc.jobs.runtime import Memory, Runtime
 from tests.fakes import InMemoryStore, ManualClock, build_settings
@@ -52,6 +53,8 @@ class Cloud:
         self.webhooks: list[tuple[str, str, str]] = []
         """Webhooks that arrived: job, message id, state of the job."""
         self.on_created: Callable[[Task], object] = lambda _: None
+        self.results_denied = False
+        """Whether the functions may not use the results bucket; MPS may."""
 
     def runtime(self, worker: Worker) -> Runtime:
         """Return the runtime of one invocation."""
@@ -114,11 +117,25 @@ class Cloud:
     def put_result(self, key: str, body: bytes, content_type: str) -> None:
         """Write a result; none may be changed once its job has ended."""
         record = self.record(owner_of_result(key))
+        self.check_results()
         old, _ = self.results.objects.get(key, (b"", None))
         has_ended = record is not None and record["state"] in ENDED
         if record is not None and has_ended and _content(old) != _content(body):
             self.problems.append(f"{key} written although {describe(record)} had ended")
         self.results.put(key, body, content_type)
+
+    def check_results(self) -> None:
+        """Refuse a request of a function to the results bucket while it is denied."""
+        if self.results_denied:
+            raise RefusedError("results", code="AccessDenied")
+
+    def check_download(self, url: str) -> None:
+        """Check that the record names the images before one that is downloaded."""
+        *_, job_id, name = url.split("/")
+        record = self.record(job_id)
+        number = int(name.partition(".")[0])
+        if record is None or len(record.get("stored_names", ())) < number:
+            self.problems.append(f"{url} is fetched before the record names those before it")
 
     def submit(self, call: ApiCall) -> dict[str, Any]:
         """Let the vendor accept a task."""
@@ -235,12 +252,56 @@ class TaskApi:
 class Downloads:
     """Finished pictures at the vendor."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, cloud: Cloud) -> None:
         self._worker = worker
+        self._cloud = cloud
 
     def fetch(self, url: str) -> bytes:
-        request = Request(f"download {url}", (), lambda: PICTURE, faults=READ_FAULTS)
+        def effect() -> bytes:
+            self._cloud.check_download(url)
+            return PICTURE
+
+        job_id = url.split("/")[-2]
+        request = Request(f"download {url}", (f"jobs/{job_id}.json",), effect, faults=READ_FAULTS)
         return self._worker.ask(request)
+
+
+class Guarded:
+    """A bucket whose requests are checked before they have an effect."""
+
+    def __init__(self, bucket: Bucket, check: Callable[[], None]) -> None:
+        self._bucket = bucket
+        self._check = check
+
+    def __getattr__(self, name: str) -> Any:
+        wanted = getattr(self._bucket, name)
+        if name not in {"get", "list", "delete", "delete_once", "sees"}:
+            return wanted
+
+        def checked(*arguments: Any) -> Any:
+            self._check()
+            return wanted(*arguments)
+
+        return checked
+
+
+class NewerPort(StorePort):
+    """The ledger as a newer version uses it: its records have a later format."""
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        super().put(key, _in_format(FORMAT + 1, body) if _is_record(key) else body, content_type)
+
+    def get(self, key: str) -> bytes | None:
+        body = super().get(key)
+        return _in_format(FORMAT, body) if body and _is_record(key) else body
+
+
+def _is_record(key: str) -> bool:
+    return key.startswith("jobs/")
+
+
+def _in_format(number: int, body: bytes) -> bytes:
+    return re.sub(rb'"record_format":\d+', b'"record_format":%d' % number, body)
 
 
 class Receiver:
@@ -291,20 +352,22 @@ class WorkerClock:
 def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
     results = StorePort(
         worker,
-        cloud.results,
+        Guarded(cloud.results, cloud.check_results),  # type: ignore[arg-type]  # it is like one
         cloud.put_result,
         label="results/",
         also_reads=lambda key: f"jobs/{owner_of_result(key)}.json",  # see `put_result`
     )
+    port = NewerPort if worker.is_newer else StorePort
+    ledger = port(worker, cloud.ledger, cloud.put_in_ledger)
     buckets: dict[str, Any] = {  # nothing reads an inbox here
-        cloud.settings.ledger_bucket: StorePort(worker, cloud.ledger, cloud.put_in_ledger),
+        cloud.settings.ledger_bucket: ledger,
         cloud.settings.results_bucket: results,
     }
     no_inputs = InMemoryStore(cloud.clock)
     adapters = Adapters(
         open_bucket=lambda name: buckets.get(name, no_inputs),
         upstream=TaskApi(worker, cloud),
-        downloads=Downloads(worker),
+        downloads=Downloads(worker, cloud),
         sender=Receiver(worker, cloud),
         parallel=worker.parallel,
         clock=WorkerClock(worker, cloud),

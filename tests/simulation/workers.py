@@ -192,6 +192,8 @@ class Worker:
         self.name = name
         self.deadline = deadline
         self.clock_skew_s = 0.0
+        self.is_newer = False
+        """Whether it runs a newer version, whose records others cannot read."""
         self.scheduler = getcurrent()
         self.branches: dict[str, Branch] = {}
         """All branches that have not been joined, by path; the first one has an empty path."""

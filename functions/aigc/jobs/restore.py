@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aigc.errors import CloudError
 from aigc.jobs.results import has_staged
-from aigc.jobs.settle import kept_s, observe, store_until
+from aigc.jobs.settle import KEPT_S, observe, store_until
 from aigc.jobs.transitions import has_passed
 from aigc.jobs.usage import tally
 
@@ -72,7 +72,10 @@ def may_be_restored(job: Job, runtime: Runtime) -> bool:
     """Whether the task of a failed job is known to have succeeded and its images may be kept."""
     if job.state != "failed" or job.error is None or job.error.type != "result_unusable":
         return False
-    return runtime.kind_of(job).stores_itself or _is_kept(job, runtime)
+    try:
+        return has_staged(job, runtime) or (bool(job.attempt.image_urls) and _is_kept(job, runtime))
+    except CloudError:  # of the staging folder, which may hold images
+        return True
 
 
 def _store_again(job: Job, source: _Source, runtime: Runtime) -> Job:
@@ -110,4 +113,4 @@ def _source(job: Job, runtime: Runtime) -> _Source:
 
 def _is_kept(job: Job, runtime: Runtime) -> bool:
     """Whether the vendor may still have the images of a job whose task has ended."""
-    return not has_passed(kept_s(job), job.attempt.finished_at, runtime)
+    return not has_passed(KEPT_S, job.attempt.finished_at, runtime)

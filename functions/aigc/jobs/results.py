@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc.errors import AmbiguousError
+from aigc.errors import AmbiguousError, BadPictureError
 from aigc.jobs.buckets import STAGING, staging_path
 from aigc.jobs.job import Picture
+from aigc.jobs.transitions import has_passed
 from aigc.pictures import inspect
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.labels.files import Labelled
+
+
+LISTING_LAG_S = 90
+"""How long the bucket may show only some of the images of a task; see the assumptions of COS."""
+
+
+MPS_KEPT_S = 12 * 3600
+"""How long MPS keeps images itself: `ImageUrls` of DescribeAigcImageTask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,7 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
 
     Raises:
         AmbiguousError: There are none at all, yet.
+        BadPictureError: There will be none.
         CloudError: The staging folder could not be listed.
     """
     images = _vendor_images(job, runtime)
@@ -85,13 +95,29 @@ def remove_staged(job: Job, runtime: Runtime) -> None:
 def _vendor_images(job: Job, runtime: Runtime) -> list[VendorImage]:
     """List the images of the staging folder, or else those that the vendor has URLs for."""
     if runtime.kind_of(job).stores_itself:
-        staged = [listed.key for listed in runtime.buckets.results.list(staging_path(job))]
+        staged = _staged_keys(job, runtime)
         if staged:
             return [VendorImage(key, functools.partial(_staged, key, runtime)) for key in staged]
+        if has_passed(MPS_KEPT_S, job.attempt.finished_at, runtime):
+            raise BadPictureError("MPS has left no image in the staging folder, and has none now")
     return [
         VendorImage(str(number), functools.partial(runtime.downloads.fetch, url))
         for number, url in enumerate(job.attempt.image_urls, start=1)
     ]
+
+
+def _staged_keys(job: Job, runtime: Runtime) -> list[str]:
+    """List the images of the staging folder.
+
+    Raises:
+        AmbiguousError: There are fewer than were asked for, and the listing may be late.
+    """
+    keys = [listed.key for listed in runtime.buckets.results.list(staging_path(job))]
+    expected = max(len(job.attempt.image_urls), runtime.task_of(job).image_count())
+    may_be_late = not has_passed(LISTING_LAG_S, job.attempt.finished_at, runtime)
+    if 0 < len(keys) < expected and may_be_late:
+        raise AmbiguousError(f"find {expected} images of task {job.attempt.task_id}")
+    return keys
 
 
 def _staged(key: str, runtime: Runtime) -> bytes:

@@ -64,11 +64,11 @@ StoringError = BadPictureError | HostNotAllowedError | CloudError
 LONGEST_RUN_S = 3 * 86400
 """How long a task may run: VOD forgets it after three days, MPS after seven."""
 
-KEPT_S = {"vod": 7 * 86400, "mps": 12 * 3600}
-"""How long the vendors keep the images of a task.
+KEPT_S = 7 * 86400
+"""How long the images of a task are kept, counted from its end.
 
-VOD: `OutputConfig.StorageMode` of CreateAigcImageTask, `Temporary`. MPS: `ImageUrls` of
-DescribeAigcImageTask. Images that MPS has left in the staging folder stay longer.
+By VOD: `OutputConfig.StorageMode` of CreateAigcImageTask, `Temporary`. The images of MPS lie in
+the staging folder, where nothing removes them.
 """
 
 STORE_SHARE = 11 / 12
@@ -322,7 +322,7 @@ def _begin_storing(job: Job, runtime: Runtime) -> Job:
     storing = job.store(owned_until, store_after, store_until(job, runtime))
     note = functools.partial(ledger.records.note_unstored, job.id, store_after)
     written: Job
-    if job.state == "storing":
+    if job.state == "storing" or job.attempt.slot is None:
         # Perhaps only a note leads to the job, so the note precedes the record that names it.
         note()
         written = ledger.records.write(storing)
@@ -340,12 +340,7 @@ def _begin_storing(job: Job, runtime: Runtime) -> Job:
 def store_until(job: Job, runtime: Runtime) -> datetime:
     """Return until when storing the images of a job is tried."""
     since = job.attempt.finished_at or runtime.now()
-    return since + timedelta(seconds=STORE_SHARE * kept_s(job))
-
-
-def kept_s(job: Job) -> float:
-    """Return for how many seconds the vendor keeps the images of a job."""
-    return KEPT_S[job.kind.partition(".")[0]]
+    return since + timedelta(seconds=STORE_SHARE * KEPT_S)
 
 
 def _wait_s(fruitless_tries: int) -> float:

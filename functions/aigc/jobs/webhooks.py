@@ -28,10 +28,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from aigc.errors import CloudError
+from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.job import milliseconds
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ports import PAGE, Reply
+from aigc.jobs.set_aside import set_aside
 from aigc.signing import signed_headers
 from aigc.wire import Record, with_fields
 
@@ -240,6 +241,8 @@ def _try_delivery(pending: PendingDelivery, runtime: Runtime) -> Reply | None:
         return _make_try(pending, runtime)
     except CloudError as error:
         logger.warning("webhook_left", extra={"job": pending.job_id, "code": error.code})
+    except BadRecordError as error:
+        set_aside(error, runtime)
     except Exception:
         logger.exception("webhook_left", extra={"job": pending.job_id})
     return None

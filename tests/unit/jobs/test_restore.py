@@ -169,7 +169,7 @@ def test_images_outlive_the_vendors_memory_of_their_task(world: World) -> None:
 
 def test_images_that_the_vendor_has_removed_are_not_restored(world: World) -> None:
     job_id = failed(world)
-    world.clock.pass_time(KEPT_S["vod"] + 1)
+    world.clock.pass_time(KEPT_S + 1)
     forget(world)
 
     refused = restore(job_id, world.runtime())
@@ -180,7 +180,7 @@ def test_images_that_the_vendor_has_removed_are_not_restored(world: World) -> No
 
 def test_a_restore_just_before_the_end_still_has_time(world: World) -> None:
     job_id = failed(world)
-    world.clock.pass_time(KEPT_S["vod"] - 600)
+    world.clock.pass_time(KEPT_S - 600)
 
     restore(job_id, world.runtime())
     sweeps(world, 120)
@@ -216,7 +216,7 @@ def test_a_replay_says_that_a_restore_is_free(world: World) -> None:
 
 def test_a_replay_is_not_refused_when_nothing_is_left_to_restore(world: World) -> None:
     job_id = failed(world)
-    world.clock.pass_time(KEPT_S["vod"] + 1)
+    world.clock.pass_time(KEPT_S + 1)
 
     replayed = replay(job_id, world.runtime())
 

@@ -239,13 +239,13 @@ def test_a_status_call_does_not_shorten_the_wait_for_the_next_try(closed: World)
     assert read(closed, job) == held_up
 
 
-@pytest.mark.parametrize(("kind", "service"), [("vod.image", "vod"), ("mps.image", "mps")])
+@pytest.mark.parametrize("kind", TASKS)
 def test_storing_is_given_up_when_the_vendor_is_about_to_remove_the_images(
-    closed: World, kind: str, service: str
+    closed: World, kind: str
 ) -> None:
     job = finished(closed, kind)
     refresh(job.id, closed.runtime())
-    patience_s = KEPT_S[service] * STORE_SHARE
+    patience_s = KEPT_S * STORE_SHARE
 
     sweeps(closed, patience_s - 3600, each_s=600)
     assert read(closed, job).state == "storing"
@@ -255,7 +255,7 @@ def test_storing_is_given_up_when_the_vendor_is_about_to_remove_the_images(
     assert error is not None
     assert error.type == "result_unusable"
     assert "AccessDenied" in error.message
-    assert closed.clock.moment < START + timedelta(seconds=KEPT_S[service] + 3600)
+    assert closed.clock.moment < START + timedelta(seconds=KEPT_S + 3600)
 
 
 def test_a_job_that_kills_every_invocation_that_stores_it_kills_few_and_ends(world: World) -> None:

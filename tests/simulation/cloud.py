@@ -164,7 +164,7 @@ class Cloud:
     def _check_succession(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         if _is_same_revision(old, new):
             return
-        if old["state"] in ENDED and not _is_replay(old, new):
+        if old["state"] in ENDED and not (_is_replay(old, new) or _is_restore(old, new)):
             self.problems.append(f"{describe(new)} written over {describe(old)}, which had ended")
         elif new["revision"] <= old["revision"]:
             self.problems.append(f"{describe(new)} written over {describe(old)}")
@@ -191,7 +191,7 @@ def _content(result: bytes) -> object:
 
 def _is_same_revision(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether a writer without an answer wrote the same again, owned for a while or not."""
-    ignored = {"owned_until": None}
+    ignored = {"owned_until": None, "record_format": None}
     return {**old, **ignored} == {**new, **ignored}
 
 
@@ -202,6 +202,17 @@ def _is_replay(old: dict[str, Any], new: dict[str, Any]) -> bool:
         and new["state"] == "queued"
         and len(new["attempts"]) == len(old["attempts"]) + 1
         and new["revision"] == old["revision"] + 1
+    )
+
+
+def _is_restore(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether the images of a failed job are stored after all, without another attempt."""
+    return bool(
+        old["state"] == "failed"
+        and new["state"] == "storing"
+        and len(new["attempts"]) == len(old["attempts"])
+        and new["revision"] == old["revision"] + 1
+        and new["restores"] == old["restores"] + 1
     )
 
 

@@ -22,6 +22,7 @@ from tests.simulation.cases import (
 )
 from tests.simulation.contests import CONTESTS, LANE, more_than_one_winner, takes_slot_of_queue
 from tests.simulation.play import Case, Move, Phase
+from tests.simulation.storing import STORING
 from tests.simulation.workers import NO_ANSWER, NOT_SENT, REFUSED, SENT_AGAIN, Killed
 
 if TYPE_CHECKING:
@@ -250,4 +251,4 @@ PARTS = [
     ),
 ]
 
-ALL_CASES = [*CONTESTS, *CASES, *PARTS]
+ALL_CASES = [*CONTESTS, *CASES, *PARTS, *STORING]

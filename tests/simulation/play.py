@@ -104,6 +104,8 @@ class Case:
     """How tasks may end while workers run: `done`, or an error code of the vendor."""
     callbacks: int = 1
     """How often each end is reported."""
+    images: int = 1
+    """How many images each task makes."""
     lists_tasks: bool = True
     """Whether the vendor shows a session's task in its list."""
     quick_switches: int | None = 0
@@ -131,6 +133,7 @@ class Play:
         self.case = case
         self.cloud = Cloud(case.lanes)
         self.cloud.vendor.lists_tasks = case.lists_tasks
+        self.cloud.on_created = lambda task: self.cloud.vendor.set_images(task, case.images)
         self.cloud.ledger.lag_s = self.cloud.results.lag_s = LONGEST_LAG_S if case.weak else 0
         self.deaths_left = case.deaths
         self.faults_left = case.faults

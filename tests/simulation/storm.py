@@ -61,7 +61,7 @@ FAULTS_S = 480
 """Requests fail within this time."""
 LAST_END_S = 10 * 86400 + 3 * 3600
 """How long after that a storm is stopped, if jobs are still open or objects are left over."""
-VERSIONS = ((100, 0), (200, 0.5), (300, 1), (400, 0.5), (FAULTS_S, 0), (float("inf"), 1))
+VERSIONS = ((40, 0), (60, 0.5), (150, 1), (200, 0.5), (FAULTS_S, 0), (float("inf"), 1))
 """Until which second which share of the invocations runs the newer version."""
 DURATIONS_S = (0.01, 0.03, 0.1, 0.5, 2, 9)
 """How long a slow request, or its answer, may take."""

@@ -141,10 +141,10 @@ def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
 def _store_noted(note: Unstored, runtime: Runtime) -> bool:
     """Go on with the job of a note; remove the note if the record names a later time, or none."""
     job = runtime.ledger.records.read(note.job_id)
+    if job is not None and job.is_owned(runtime.now()):
+        return False
     if job is None or job.has_ended or _is_outdated(note, job):
         runtime.ledger.records.remove_unstored(note)
-        return False
-    if job.is_owned(runtime.now()):
         return False
     return settle(job, runtime).revision != job.revision
 

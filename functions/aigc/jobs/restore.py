@@ -85,6 +85,8 @@ def _store_again(job: Job, source: _Source, runtime: Runtime) -> Job:
     restored = job.restore(source.image_urls, now, now, until)
     runtime.ledger.records.note_unstored(job.id, now)
     written = runtime.ledger.records.write(restored)
+    # A laptop may have slept for longer than a lease; then the sweep has removed the note.
+    runtime.ledger.records.note_unstored(job.id, now)
     runtime.ledger.records.exhume(job.id)
     return written
 

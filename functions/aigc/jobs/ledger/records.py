@@ -59,6 +59,7 @@ class Unstored:
     key: str
     job_id: str
     due: datetime
+    modified: datetime
 
 
 class Records:
@@ -145,8 +146,9 @@ class Records:
             self._store.delete(_unstored_key(job.id, job.store_after))
 
     def remove_unstored(self, note: Unstored) -> None:
-        """Remove a note that leads to no job any more."""
-        self._store.delete(note.key)
+        """Remove a note that leads to no job, once no invocation can be about to write one."""
+        if self._lease.has_expired(note.modified):
+            self._store.delete(note.key)
 
     # Dead letters
 
@@ -209,7 +211,7 @@ def _unstored_key(job_id: str, due: datetime) -> str:
 def _unstored(listed: Listed) -> Unstored:
     """Parse the key of a note; before 2026-11-29 notes had no time, and were due at once."""
     due, _, job_id = listed.key.removeprefix(UNSTORED).rpartition("/")
-    return Unstored(listed.key, job_id, from_milliseconds(int(due or 0)))
+    return Unstored(listed.key, job_id, from_milliseconds(int(due or 0)), listed.modified)
 
 
 def _aside_key(job_id: str) -> str:

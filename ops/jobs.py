@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aigc.errors import AigcError
+from aigc.errors import AigcError, BadRecordError
 from aigc.jobs.ports import PAGE
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
@@ -52,10 +52,8 @@ def newest(ledger: Ledger) -> Iterator[Job]:
     after = ""
     while page := ledger.records.newest(after, PAGE):
         for entry in page:
-            job = ledger.records.read(entry.job_id)
-            if (
-                job is not None
-            ):  # else it is about to be written, or its invocation died before that
+            job = _read(entry.job_id, ledger)
+            if job is not None:
                 yield job
         after = page[-1].key
 
@@ -65,10 +63,19 @@ def dead(ledger: Ledger) -> Iterator[Job]:
     after = ""
     while page := ledger.records.dead_jobs(after):
         for job_id in page:
-            job = ledger.records.read(job_id)
+            job = _read(job_id, ledger)
             if job is not None and job.state == "failed":
                 yield job
         after = page[-1]
+
+
+def _read(job_id: str, ledger: Ledger) -> Job | None:
+    """Read a record; None if it is not written yet, never will be, or cannot be read."""
+    try:
+        return ledger.records.read(job_id)
+    except BadRecordError as error:
+        print(error, file=sys.stderr)
+        return None
 
 
 def may_be_billed(job: Job) -> bool:
@@ -134,6 +141,8 @@ def list_dead(
         for job in dead(ledger)
     ]
     print_table(rows)
+    for job_id in ledger.records.jobs_set_aside():
+        print(f"the record of job {job_id} could not be read by a function", file=sys.stderr)
     if len(rows) > 1:
         print(
             "`aigc restore <id>` stores images that are paid for; `aigc replay <id>` runs a job"

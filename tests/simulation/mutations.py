@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from aigc.errors import AmbiguousError, BadRecordError, CloudError, ThrottledError
-from aigc.jobs import recover, settle, transitions
+from aigc.jobs import recover, results, settle, transitions
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.replay import replay as replay_job
@@ -234,13 +234,13 @@ def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
 
 def _store_without_progress(job: Job, runtime: Runtime) -> Job:
     storing = settle._begin_storing(job, runtime)
-    for image in settle.missing_images(storing, runtime):
+    for image in results.missing_images(storing, runtime):
         try:
-            stored = settle.store_image(storing, image, runtime)
+            stored = results.store_image(storing, image, runtime)
         except CloudError as error:
             return settle._stop_storing(storing, error, runtime)
         storing = storing.add_picture(image.name, stored)
-    settle.store_description(storing, runtime)
+    results.store_description(storing, runtime)
     return transitions.end(storing.succeed(), runtime)
 
 

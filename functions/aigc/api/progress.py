@@ -211,6 +211,8 @@ def status_of(
     }
     if job.state == "queued":
         answer["queue_position"] = _position(job, lane or list_lane(job.lane, call.runtime))
+    if job.state == "storing" and job.storing_error:
+        answer["delay"] = job.storing_error
     if job.error is not None:
         answer["error"] = job.error.message
         answer["error_type"] = JOB_ERROR_STATUS[job.error.type].error_type
@@ -273,6 +275,9 @@ def _log(job: Job) -> Iterator[schemas.LogEntry]:
         yield _entry(job.created_at, warning, "WARN")
     for attempt in job.attempts:
         yield from _attempt_log(attempt)
+    if job.storing_error and job.attempt.finished_at is not None:
+        delay = f"the images could not be stored at first: {job.storing_error}"
+        yield _entry(job.attempt.finished_at, delay, "WARN")
     if job.has_ended:
         yield _entry(job.updated_at, job.state)
 

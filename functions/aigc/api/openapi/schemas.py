@@ -165,6 +165,8 @@ class RequestStatus(Links):
     """Measurements."""
     queue_position: NotRequired[int]
     """While the request waits: number of requests before it in its lane, counted up to 1000."""
+    delay: NotRequired[str]
+    """While finished images cannot be stored: why the last try failed. It is tried again."""
     error: NotRequired[str]
     """If the request failed: what went wrong, in words."""
     error_type: NotRequired[str]

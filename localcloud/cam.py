@@ -149,6 +149,7 @@ class Cam:
             "GetServiceLinkedRoleDeletionStatus": lambda _: {"Status": "SUCCEEDED"},
             "CreatePolicy": self._create_policy,
             "GetPolicy": self._get_policy,
+            "ListPolicies": self._list_policies,
             "UpdatePolicy": self._update_policy,
             "DeletePolicy": self._delete_policy,
             "AttachRolePolicy": self._attach,
@@ -302,6 +303,15 @@ class Cam:
     def _get_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         described = self._policy(params).describe()
         return schema.with_all_fields(self.name, self.version, "GetPolicyResponse", described)
+
+    def _list_policies(self, params: dict[str, Any]) -> dict[str, Any]:
+        listed = [
+            {"PolicyId": policy.id, "PolicyName": policy.name, "AddTime": policy.created}
+            for policy in self._policies.values()
+            if params.get("Keyword", "") in policy.name
+            and (params.get("Scope", "All") == "All" or policy.type == CUSTOM)
+        ]
+        return {"List": _page(listed, params), "TotalNum": len(listed), "ServiceTypeList": []}
 
     def _update_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         policy = self._policy(params)

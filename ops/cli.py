@@ -33,6 +33,7 @@ COMMANDS = {
     "label": "Show or verify the labels inside pictures.",
     "rules": "Check rules.toml.",
     "prices": "Check prices.toml.",
+    "verify-cloud": "Ask the real cloud what no document answers.",
     "models": "List the model catalogue, or compare it with the installed SDK.",
 }
 
@@ -45,7 +46,7 @@ class _Deferred(TyperCommand):
     """A command whose module is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  typer's own types are private
-        module = importlib.import_module(f"ops.{self.name}")
+        module = importlib.import_module(f"ops.{str(self.name).replace('-', '_')}")
         command = typer.main.get_command(module.app)
         return command.make_context(info_name, args, *rest, **extra)
 

@@ -1,6 +1,6 @@
-"""The tables of parameters in docs/tasks.md, generated from the parameter models.
+"""The tables of the docs that are generated: parameters, and the checks of `verify-cloud`.
 
-`python -m ops.reference` updates them; a test fails while the page differs.
+`python -m ops.reference` updates them; a test fails while a page differs.
 """
 
 from __future__ import annotations
@@ -21,21 +21,24 @@ from aigc.api.openapi.schema_text import (
 )
 from aigc.tasks.kind import Task
 from aigc.tasks.kinds import KINDS
+from ops.verify.pages import assumptions, consequences, with_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Json = dict[str, Any]
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "tasks.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 _HEAD = "| parameter | type | what it does |\n|---|---|---|\n"
 _TABLE = rf"\n## {{}}\n(?:(?!\n## ).)*?({re.escape(_HEAD)}(?:\|[^\n]*\n)*)"
 _ONLY_IN_CALLS = {"result", "webhook_url"}
 
 
 def main() -> int:
-    """Write the tables into the page."""
-    PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the tables into their pages."""
+    for page, rewrite in PAGES.items():
+        path = DOCS / page
+        path.write_text(rewrite(path.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 
@@ -104,6 +107,14 @@ def _schema_type(schema: Json) -> str:
     if schema.get("type") == "array":
         return "list"
     return ", ".join(f"`{word}`" for word in words(schema)) or type_name(schema)
+
+
+PAGES: dict[str, Callable[[str], str]] = {
+    "tasks.md": rewritten,
+    "localcloud.md": lambda page: with_table(page, assumptions()),
+    "deploy.md": lambda page: with_table(page, consequences()),
+}
+"""Page → the function that returns it with its tables generated."""
 
 
 if __name__ == "__main__":

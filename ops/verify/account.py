@@ -1,0 +1,178 @@
+"""Reaches an account as a plain client: signed requests whose answers are not interpreted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from qcloud_cos import CosConfig, CosS3Auth
+from tencentcloud.common.common_client import CommonClient
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.exception import TencentCloudSDKException
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+
+from ops.verify.check import DiffersError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Seen = TypeVar("Seen")
+
+VERSIONS = {
+    "cam": "2019-01-16",
+    "cls": "2020-10-16",
+    "monitor": "2018-07-24",
+    "mps": "2019-06-12",
+    "scf": "2018-04-16",
+    "vod": "2018-07-17",
+}
+
+TIMEOUT_S = 30
+PAUSE_S = 0.5
+"""Seconds between two looks at something that takes time; API 3.0 allows 20 calls a second."""
+
+
+class RefusalError(Exception):
+    """API 3.0 refused a call."""
+
+    def __init__(self, action: str, code: str, message: str, request_id: str) -> None:
+        super().__init__(f"{action}: {code}: {message} (request {request_id})")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a COS request."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The error code in the body; empty where there is none."""
+        text = self.body.decode(errors="replace")
+        return text.partition("<Code>")[2].partition("</Code>")[0]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An account in one region, with its owner's credentials."""
+
+    region: str
+    secret_id: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    protocol: str = "https"
+    proxy: str = ""
+    """URL of the local cloud; empty leaves the proxy to the environment."""
+
+    @cached_property
+    def ids(self) -> Mapping[str, Any]:
+        """The account's numbers: `AppId`, `OwnerUin`."""
+        return self.api("cam", "GetUserAppId")
+
+    @property
+    def app_id(self) -> str:
+        """The APPID, the last part of each bucket's name."""
+        return str(self.ids["AppId"])
+
+    def api(self, service: str, action: str, **params: Any) -> dict[str, Any]:
+        """Call API 3.0 once and return what is below `Response`.
+
+        Raises:
+            RefusalError: The answer is an error, or there is none.
+        """
+        try:
+            answer = self._client(service).call_json(action, params)
+        except TencentCloudSDKException as error:
+            request = str(error.requestId or "")
+            raise RefusalError(action, str(error.code), str(error.message), request) from error
+        response: dict[str, Any] = answer["Response"]
+        return response
+
+    def refusal(self, service: str, action: str, **params: Any) -> str:
+        """Return the code with which a call is refused; empty if it is carried out."""
+        try:
+            self.api(service, action, **params)
+        except RefusalError as error:
+            return error.code
+        return ""
+
+    def cos(
+        self,
+        method: str,
+        bucket: str,
+        key: str = "",
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        """Send one signed request to COS."""
+        config = CosConfig(
+            Region=self.region,
+            SecretId=self.secret_id,
+            SecretKey=self.secret_key,
+            Token=self.token or None,
+            Scheme=self.protocol,
+        )
+        signed = dict(headers or {})
+        if self.token:
+            signed["x-cos-security-token"] = self.token
+        response = requests.request(
+            method,
+            config.uri(bucket=bucket, path=key or None),
+            params=dict(params or {}),
+            headers=signed,
+            data=body,
+            auth=CosS3Auth(config, key, dict(params or {})),
+            timeout=TIMEOUT_S,
+            proxies=self.proxies,
+            allow_redirects=False,
+        )
+        return Answer(response.status_code, response.headers, response.content)
+
+    def fetch(self, url: str, method: str = "GET", **options: Any) -> requests.Response:
+        """Send an unsigned request."""
+        # A Function URL of the local cloud is on a loopback port of its own.
+        proxies = {"http": ""} if urlsplit(url).hostname == "127.0.0.1" else self.proxies
+        return requests.request(method, url, timeout=TIMEOUT_S, proxies=proxies, **options)
+
+    @property
+    def proxies(self) -> dict[str, str] | None:
+        """The proxies for `requests`."""
+        return {"http": self.proxy} if self.proxy else None
+
+    def _client(self, service: str) -> CommonClient:
+        profile = HttpProfile(
+            protocol=self.protocol, reqTimeout=TIMEOUT_S, proxy=self.proxy or None
+        )
+        credential = Credential(self.secret_id, self.secret_key, self.token or None)
+        client_profile = ClientProfile(httpProfile=profile, language="en-US")
+        region = self.region if service in {"scf", "cls", "monitor"} else ""
+        return CommonClient(service, VERSIONS[service], credential, region, client_profile)
+
+
+def wait_for(question: Callable[[], Seen | None], seconds: float, what: str) -> Seen:
+    """Repeat a question until it has an answer.
+
+    Raises:
+        DiffersError: There is none in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = question()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise DiffersError(f"{what}: not within {seconds:g} s")
+        time.sleep(PAUSE_S)

@@ -1,0 +1,99 @@
+"""A check: one assumption about the cloud, and the question that decides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ops.verify.world import World
+
+Result: TypeAlias = Literal["passed", "failed", "skipped"]
+
+YUAN_PER_IMAGE = 0.25
+"""A guess: no price list is published for programs."""
+
+
+class DiffersError(Exception):
+    """The cloud behaves otherwise than assumed; the text says what was seen instead."""
+
+
+class SkipError(Exception):
+    """The question cannot be asked of this account; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One assumption about the cloud.
+
+    `ask` returns what was seen if the assumption holds.
+    """
+
+    name: str
+    group: str
+    """Checks of a group run one after another; groups run side by side."""
+    assumption: str
+    """One sentence, as the local cloud has it."""
+    document: str
+    """The number of the page at cloud.tencent.com/document/product, or `none`."""
+    used_by: str
+    """What in the program depends on the assumption."""
+    otherwise: str
+    """What the program does if it does not hold, and which setting or change helps."""
+    images: int = 0
+    """Images that are paid for at most."""
+    ask: Callable[[World], str]
+
+    @property
+    def yuan(self) -> float:
+        """What the check costs at most; requests cost less than a fen."""
+        return self.images * YUAN_PER_IMAGE
+
+
+class Group:
+    """The checks of one service, in the order in which they are asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.checks: list[Check] = []
+
+    def check(
+        self,
+        name: str,
+        *,
+        assumption: str,
+        used_by: str,
+        otherwise: str,
+        document: str = "none",
+        images: int = 0,
+    ) -> Callable[[Callable[[World], str]], Callable[[World], str]]:
+        """Register the decorated question as a check of this group."""
+
+        def register(ask: Callable[[World], str]) -> Callable[[World], str]:
+            self.checks.append(
+                Check(
+                    name=f"{self.name}-{name}",
+                    group=self.name,
+                    assumption=assumption,
+                    document=document,
+                    used_by=used_by,
+                    otherwise=otherwise,
+                    images=images,
+                    ask=ask,
+                )
+            )
+            return ask
+
+        return register
+
+
+def expect(holds: object, seen: str) -> None:
+    """Go on if the assumption holds.
+
+    Raises:
+        DiffersError: It does not; `seen` says what was seen instead.
+    """
+    if not holds:
+        raise DiffersError(seen)

@@ -183,7 +183,7 @@ class StackConfig(BaseModel):
 
     @field_validator(
         *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers", "input_buckets"),
-        *("webhook_secrets", "webhook_networks"),
+        *("webhook_secrets", "webhook_networks", "result_hosts"),
         mode="before",
     )
     @classmethod

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench load cost simulate mutations fuzz chaos test test-clients verify-pulumi check format lock clean
+.PHONY: setup demo local package bench load cost sweeps simulate mutations fuzz chaos test test-clients verify-pulumi check format lock clean
 
 setup: .venv/ready
 
@@ -26,6 +26,9 @@ load: setup
 
 cost: setup
 	$(BIN)/python -m benchmarks.cost
+
+sweeps: setup
+	$(BIN)/python -m benchmarks.sweeps --write $(ARGS)
 
 # For a time, or for SEEDS storms of each weather; ARGS="--help" says what else.
 simulate: setup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from aigc.jobs import recover
+from aigc import sweeping
 from aigc.logs import invocation, note
 from aigc.triggers.timer import TimerEvent
 
@@ -13,17 +13,16 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 
-def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, int]:
+def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     """Sweep once."""
     with invocation(context):
         return handle(TimerEvent.parse(event), runtime=_runtime(context))
 
 
-def handle(tick: TimerEvent, *, runtime: Runtime) -> dict[str, int]:
+def handle(tick: TimerEvent, *, runtime: Runtime) -> dict[str, Any]:
     """Move on every job that is stuck, and say what was seen."""
-    report: dict[str, int] = dataclasses.asdict(recover.sweep(runtime))
-    note(trigger=tick.trigger, **report)
-    return report
+    note(trigger=tick.trigger)
+    return dataclasses.asdict(sweeping.sweep(runtime))
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:

@@ -286,11 +286,6 @@ class StackConfig(BaseModel):
                 )
 
     @property
-    def lease_s(self) -> int:
-        """The lease of a job: longer than any invocation, with a margin for clock differences."""
-        return self.timeout + 15
-
-    @property
     def package(self) -> Path:
         """The functions' zip.
 

@@ -12,10 +12,17 @@ from aigc.settings import PREFIX
 if TYPE_CHECKING:
     from infra.components.storage import Storage
     from infra.config import StackConfig
+    from infra.deployed import Deployed
+
+
+FUNCTIONS = ("gateway", "upload", "sweep")
+LEASE_MARGIN_S = 15
+"""Seconds by which a lease is longer than an invocation: a write without an answer may take effect
+within 10 s, and what is not known of the time is up to 1 s and one round trip."""
 
 
 def environment(
-    config: StackConfig, storage: Storage, sub_app_id: pulumi.Input[int]
+    config: StackConfig, storage: Storage, sub_app_id: pulumi.Input[int], deployed: Deployed
 ) -> dict[str, pulumi.Input[str]]:
     """Return the variable of every setting; keys and secrets stay encrypted in Pulumi's state."""
     settings: dict[str, pulumi.Input[str]] = {
@@ -33,7 +40,7 @@ def environment(
         "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),
         "callback_key": pulumi.Output.secret(config.callback_key.get_secret_value()),
         "lanes": json.dumps(config.lanes),
-        "lease_s": f"{config.lease_s:g}",
+        "lease_s": str(_longest_timeout(config, deployed) + LEASE_MARGIN_S),
         "retry_base_s": f"{config.retry_base:g}",
         "unknown_after_s": f"{config.unknown_after:g}",
         "poll_interval_s": f"{config.poll_interval:g}",
@@ -44,3 +51,9 @@ def environment(
         "webhook_networks": json.dumps([str(network) for network in config.webhook_networks]),
     }
     return {PREFIX + name.upper(): value for name, value in settings.items()}
+
+
+def _longest_timeout(config: StackConfig, deployed: Deployed) -> int:
+    """Return how long an invocation may run, also one that began before this update."""
+    functions = (deployed.outputs(f"{name}-function") for name in FUNCTIONS)
+    return max(config.timeout, *(int(outputs.get("timeout") or 0) for outputs in functions))

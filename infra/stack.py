@@ -182,7 +182,7 @@ class _Functions:
         self.names: dict[str, pulumi.Output[str]] = {}
         self._config = config
         self._logs = logs
-        self._environment = environment(config, storage, vod.sub_app_id)
+        self._environment = environment(config, storage, vod.sub_app_id, deployed)
         self._reach = pulumi.Output.all(
             region=config.region,
             app_id=app_id,

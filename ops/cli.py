@@ -16,17 +16,21 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import Abort, TyperException
 
 from aigc.errors import AigcError
+from ops.exits import FAILED, INTERRUPTED, NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
+    "submit": "Make images with a deployment, and wait for them.",
     "local": "Run the whole system on this machine until Ctrl-C.",
     "demo": "Run the main job on the local cloud and show its results.",
     "upload": "Put a picture into the local cloud's inbox, or list the results.",
+    "lanes": "Show what runs and what waits.",
+    "login": "Keep a deployment's endpoint and API key.",
     "keys": "Make, list and revoke API keys with limits.",
-    "jobs": "List jobs, show one, and list those that are dead.",
     "restore": "Store the images of failed jobs that are paid for.",
+    "jobs": "List, show, follow and cancel jobs.",
     "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
@@ -34,12 +38,12 @@ COMMANDS = {
     "rules": "Check rules.toml.",
     "prices": "Check prices.toml.",
     "verify-cloud": "Ask the real cloud what no document answers.",
-    "models": "List the model catalogue, or compare it with the installed SDK.",
+    "models": "List the models with their limits.",
 }
 
 
-INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells count it."""
+_CLOUD_MODULES = ("qcloud_cos", "requests", "tencentcloud", "urllib3")
+"""Where errors of the network and of credentials come from; a traceback explains none of them."""
 
 
 class _Deferred(TyperCommand):
@@ -63,7 +67,7 @@ class _Commands(TyperGroup):
         return _Deferred(cmd_name, callback=None, help=COMMANDS[cmd_name])
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False)
+app = typer.Typer(cls=_Commands, no_args_is_help=True)
 
 
 @app.callback()
@@ -77,7 +81,8 @@ def aigc() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status of the process.
 
-    0: success. 1: it failed, or a check found something. 2: wrong arguments. 130: Ctrl-C.
+    0: success. 1: it failed, or a check found something. 2: wrong arguments. 3: the deployment is
+    not found, does not answer or refuses the key. 130: Ctrl-C.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -88,12 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit(error.exit_code)
     except AigcError as error:
         print(f"aigc {words[0]}: {error}", file=sys.stderr)
-        return 1
-    except Abort:
+        return int(getattr(error, "exit_status", FAILED))
+    except (Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1  # typer does the same if a write fails on the closed pipe; this was the flush
+    except Exception as error:
+        if not type(error).__module__.startswith(_CLOUD_MODULES):
+            raise
+        print(f"aigc {words[0]}: {type(error).__name__}: {str(error)[:500]}", file=sys.stderr)
+        return NOT_FOUND
     return int(status or 0)
 
 

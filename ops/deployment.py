@@ -6,6 +6,7 @@ The options name a stack or a bucket; without them it is the local cloud that ru
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -16,18 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from pydantic import SecretStr
 
-from aigc.bootstrap import Adapters, assemble
+from aigc.bootstrap import Adapters, assemble, ledger_clock
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
 from aigc.cloud.webhooks import PublicSender
 from aigc.errors import AigcError, InvalidRequestError
-from aigc.jobs.job import utc_now
 from aigc.jobs.runtime import Memory
 from aigc.settings import Settings
 from ops.connection import running_cloud
+from ops.exits import NOT_FOUND
 
 if TYPE_CHECKING:
+    from aigc.jobs.clock import LedgerClock
     from aigc.jobs.runtime import Runtime
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +40,8 @@ LONGEST_LEASE_S = 900 + 15
 
 class DeploymentError(AigcError):
     """The named deployment cannot be reached; the message says what is missing."""
+
+    exit_status = NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,7 @@ class Deployment:
     proxy: str = ""
     """The local cloud's URL; empty leaves the proxy to the environment."""
 
-    def bucket(self, name: str) -> CosBucket:
+    def bucket(self, name: str, clock: LedgerClock | None = None) -> CosBucket:
         """Open a bucket of this account."""
         return CosBucket(
             name,
@@ -67,6 +71,7 @@ class Deployment:
             protocol=self.protocol,
             credentials=lambda: self.credentials,
             proxies={"http": self.proxy} if self.proxy else None,
+            clock=clock,
         )
 
     def open_ledger(self) -> CosBucket:
@@ -84,13 +89,14 @@ class Deployment:
     def runtime(self) -> Runtime:
         """Make a runtime that can queue jobs but has no time to start them; the sweep does.
 
-        So this machine submits nothing: its clock may be wrong, and it does not know the limits
-        of the lanes. It uses the longest lease, so that it never takes a living holder for dead.
+        So this machine submits nothing: it does not know the limits of the lanes. It uses the
+        longest lease, so that it never takes a living holder for dead.
         """
         self.open_ledger()
         settings = self._settings()
+        clock = ledger_clock(lambda: self.bucket(self.ledger, clock))
         adapters = Adapters(
-            open_bucket=self.bucket,
+            open_bucket=functools.partial(self.bucket, clock=clock),
             upstream=CloudApi(
                 site=settings.site,
                 protocol=settings.protocol,
@@ -99,8 +105,9 @@ class Deployment:
             ),
             downloads=VendorDownloads(),
             sender=PublicSender(plain_http=False, networks=()),
+            clock=clock,
         )
-        return assemble(settings, adapters, deadline=utc_now(), memory=Memory())
+        return assemble(settings, adapters, seconds=0, memory=Memory())
 
     def _settings(self) -> Settings:
         return Settings(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops import options
-from ops.connection import CONNECTION, announced
+from ops.connection import announced, connection_file
 from ops.local_pulumi import STACK, commands, environment
 from ops.local_stack import empty_cloud, local_stack, stack_config
 
@@ -206,5 +206,5 @@ def _ready(stack: LocalStack, fal: dict[str, str], *, speed: float, as_json: boo
         speed=speed,
         results=connection["buckets"]["results"],
         endpoint=connection["cloud"].removeprefix("http://"),
-        connection=CONNECTION.relative_to(CONNECTION.parent.parent),
+        connection=connection_file(),
     )

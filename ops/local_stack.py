@@ -54,6 +54,7 @@ class LocalStack:
             "webhook_secret": self.webhook_secret,
             "buckets": self.outputs.buckets,
             "key_names": self.outputs.key_names,
+            "functions": self.outputs.functions,
         }
 
 

@@ -7,10 +7,8 @@ connection breaks is sent again: no tool pays twice for the same arguments.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 import typer
@@ -27,16 +25,14 @@ from mcp_types import (
 )
 from mcp_types.version import LATEST_MODERN_VERSION
 
-from ops.connection import running_cloud
-from ops.deployment import PANEL, DeploymentError, StackOption, stack_outputs
+from ops.deployment import StackOption
+from ops.service import EndpointOption, KeyOption, Service, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
 Result = TypeVar("Result")
-
-KEY_VARIABLE = "AIGC_API_KEY"
 
 TRIES = 4
 """Of a call whose connection breaks."""
@@ -51,60 +47,22 @@ TIMEOUT_S = 50
 app = typer.Typer(add_completion=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """Where the deployment's tools are."""
-
-    url: str
-    key: str = field(repr=False)
-
-
 @app.command()
 def main(
-    endpoint: Annotated[
-        str | None,
-        typer.Option(help="URL of a deployment, as `pulumi up` prints it.", rich_help_panel=PANEL),
-    ] = None,
+    endpoint: EndpointOption = None,
+    key: KeyOption = None,
     stack: StackOption = None,
 ) -> None:
     """Offer the tools of a deployment to agents, over stdio, until the host closes stdin.
 
-    The API key of the deployment is read from the variable AIGC_API_KEY. The local cloud needs
-    none.
+    Hosts start it without a terminal: give the API key in the variable AIGC_API_KEY, or keep it
+    with `aigc login`. The local cloud needs none.
 
     Example: aigc mcp --stack prod
     """
-    service = find_service(endpoint, stack)
-    print(f"aigc mcp: tools of {service.url}", file=sys.stderr)
+    service = find_service(endpoint, key, stack)
+    print(f"aigc mcp: tools of {service.endpoint}/mcp", file=sys.stderr)
     asyncio.run(_serve(service))
-
-
-def find_service(endpoint: str | None, stack: str | None) -> Service:
-    """Find the deployment that the options name, or else the local cloud that runs here.
-
-    Raises:
-        DeploymentError: Both options are given, or the deployment or its API key is missing.
-        InvalidRequestError: No option is given, and no local cloud runs.
-    """
-    key = os.environ.get(KEY_VARIABLE, "")
-    if endpoint and stack:
-        raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
-    if not endpoint and not stack:
-        connection = running_cloud()
-        return Service(f"{connection['gateway']}/mcp", key or connection["api_key"])
-    if not key:
-        raise DeploymentError(f"{KEY_VARIABLE} is not set; needed: an API key of the deployment")
-    base = endpoint or _endpoint_of_stack(stack or "")
-    if not base.startswith(("https://", "http://")):
-        raise DeploymentError(f"--endpoint: {base!r} is not allowed; allowed: https://…, http://…")
-    return Service(f"{base.rstrip('/')}/mcp", key)
-
-
-def _endpoint_of_stack(name: str) -> str:
-    outputs = stack_outputs(name, instead="--endpoint")
-    if not outputs.get("endpoint"):
-        raise DeploymentError(f"the stack {name} has no endpoint yet: `pulumi up` makes it")
-    return str(outputs["endpoint"])
 
 
 async def _serve(service: Service) -> None:
@@ -131,9 +89,9 @@ async def call_tool(service: Service, params: CallToolRequestParams) -> CallTool
         return await asyncio.wait_for(_tried(service, call), TIMEOUT_S)
     except (ConnectionError, asyncio.TimeoutError):
         text = (
-            f"{service.url} did not answer in {TRIES} tries or {TIMEOUT_S} seconds. Call again with"
-            " the same arguments: a request that was accepted is found again, and no image is paid"
-            " twice."
+            f"{service.endpoint} did not answer in {TRIES} tries or {TIMEOUT_S} seconds. Call again"
+            " with the same arguments: a request that was accepted is found again, and no image is"
+            " paid twice."
         )
         return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
@@ -155,13 +113,13 @@ async def _tried(service: Service, call: Callable[[Client], Awaitable[Result]]) 
             if not isinstance(cause, OSError | httpx2.TransportError):
                 raise cause from None
             print(f"aigc mcp: the connection broke: {cause!r}", file=sys.stderr)
-    raise ConnectionError(f"{service.url} was not reached in {TRIES} tries")
+    raise ConnectionError(f"{service.endpoint} was not reached in {TRIES} tries")
 
 
 async def _once(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
     headers = {"Authorization": f"Bearer {service.key}"}
     async with httpx2.AsyncClient(headers=headers, timeout=TIMEOUT_S) as http:
-        transport = streamable_http_client(service.url, http_client=http)
+        transport = streamable_http_client(f"{service.endpoint}/mcp", http_client=http)
         async with Client(transport, mode=LATEST_MODERN_VERSION) as client:
             return await call(client)
 

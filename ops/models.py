@@ -1,220 +1,109 @@
-"""`aigc models`: the model catalogue, and how it differs from what the installed SDK documents.
-
-The SDK's docstrings are prose, in Chinese, about versions, inputs, resolutions, aspect ratios,
-counts and scenes. What they say of pixels and of expansion is not compared: a person reads that
-once for each new model. A sentence that changes its form shows up as a difference.
-"""
-# ruff: noqa: RUF001  the documents' own punctuation
+"""`aigc models`: the model catalogue."""
 
 from __future__ import annotations
 
-import html
-import re
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tencentcloud.mps.v20190612 import models as mps
-from tencentcloud.vod.v20180717 import models as vod
 
-from aigc.tasks.catalogue import OneOf, catalogue
+from aigc.tasks.catalogue import catalogue
+from ops.service import JsonOption
+from ops.tables import print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from aigc.tasks.catalogue import Model
+
+app = typer.Typer(
+    add_completion=False,
+    invoke_without_command=True,
+    help="List the models with their limits, show one, or compare the catalogue with the SDK."
+    "\n\nExample: aigc models show GG",
+)
 
 
-class Fact(NamedTuple):
-    """One property of one version of a model."""
-
-    kind: str
-    model: str
-    version: str
-    what: str
-    value: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.model} {self.version}: {self.what} {self.value}".rstrip()
-
-
-app = typer.Typer(add_completion=False)
+@app.callback()
+def main(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the models that this version knows, one line for each version."""
+    if context.invoked_subcommand is not None:
+        return
+    if as_json:
+        print(json.dumps(_as_json(catalogue().models), ensure_ascii=False, indent=2))
+        return
+    rows = [("KIND", "MODEL", "VERSION", "IMAGES IN", "IMAGES OUT", "RESOLUTIONS")]
+    rows += [
+        (kind, model.name, model.version, *_short(model))
+        for kind, model in _all(catalogue().models)
+    ]
+    print_table(rows)
+    if sys.stdout.isatty():
+        print(f"as of {catalogue().as_of}; `aigc models show NAME` has all limits", file=sys.stderr)
 
 
 @app.command()
-def main(
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Compare with the installed SDK.")] = False,
+def show(
+    name: Annotated[str, typer.Argument(help="Name of the model, in any case.")],
+    as_json: JsonOption = False,
 ) -> int:
-    """List the models that this version knows, with their limits.
+    """Show all documented limits of a model.
 
-    With --check: print how they differ from what the SDK documents; the status is 1 if they do.
-
-    Example: aigc models --check
+    Example: aigc models show GG
     """
-    if check:
-        return compare_with_sdk()
-    print(*sorted(known()), sep="\n")
+    shown = {
+        kind: tuple(model for model in models if model.name.lower() == name.lower())
+        for kind, models in catalogue().models.items()
+    }
+    if not any(shown.values()):
+        names = sorted({model.name for _, model in _all(catalogue().models)})
+        print(f"there is no model {name}; known: {', '.join(names)}", file=sys.stderr)
+        return 1
+    if as_json:
+        print(json.dumps(_as_json(shown), ensure_ascii=False, indent=2))
+        return 0
+    rows = [("KIND", "MODEL", "VERSION", "PARAMETER", "ALLOWED")]
+    rows += [
+        (kind, model.name, model.version, parameter, str(limit))
+        for kind, model in _all(shown)
+        for parameter, limit in model.limits.items()
+    ]
+    print_table(rows)
     return 0
 
 
-def compare_with_sdk() -> int:
-    """Print the facts that only the SDK or only the catalogue has; return 1 if there are any."""
-    differences = [
-        *(f"only in the SDK: {fact}" for fact in sorted(documented() - known())),
-        *(f"only in models.json: {fact}" for fact in sorted(known(sdk_only=True) - documented())),
-    ]
-    print(*differences or ["models.json says what the installed SDK says"], sep="\n")
-    return 1 if differences else 0
+@app.command()
+def check() -> int:
+    """Compare the catalogue with what the installed SDK documents; the status is 1 if they differ.
 
-
-def known(*, sdk_only: bool = False) -> set[Fact]:
-    """Return the facts in the catalogue, from all its sources or from the SDK alone."""
-    return {
-        Fact(kind, model.name, model.version, what, value)
-        for kind, models in catalogue().models.items()
-        for model in models
-        if not sdk_only or model.source.endswith("-sdk")
-        for what, value in _limits(model.limits.items())
-    }
-
-
-def _limits(limits: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
-    yield "version", ""
-    for what, limit in limits:
-        if what in COMPARED:
-            words = limit.words if isinstance(limit, OneOf) else [str(limit.number)]
-            yield what, _value(words)
-
-
-def _value(words: Iterable[str]) -> str:
-    return " ".join(sorted(words)) or "none"
-
-
-# The SDK's documents
-
-
-class Rule(NamedTuple):
-    """Where the SDK documents a property, and the pattern that reads it.
-
-    The group `model` is a name with or without a version; if it is empty, the value holds for
-    all models without a value of their own.
+    Example: aigc models check
     """
+    from ops.sdk_models import compare_with_sdk  # noqa: PLC0415  the SDK's modules take seconds
 
-    what: str
-    parameters: type
-    parameter: str
-    pattern: str
+    return compare_with_sdk()
 
 
-_BY_MODEL = r"^(?P<model>[\w. -]+)：\s*(?P<value>[^，\n]+)"
-_VOD, _MPS = vod.CreateAigcImageTaskRequest, mps.CreateAigcImageTaskRequest
-_VOD_OUTPUT, _MPS_OUTPUT = vod.AigcImageOutputConfig, mps.AigcImageExtraParam
-
-RULES = {
-    "vod.image": (
-        Rule("version", _VOD, "ModelVersion", r"是\s*(?P<model>\w+)，可选值为 (?P<value>.+)"),
-        Rule("inputs", _VOD, "FileInfos", _BY_MODEL),
-        Rule("scene_type", _VOD, "SceneType", r"为 (?P<model>\w+) 时：\s*(?P<value>\w+)"),
-        Rule("scene_type", _VOD, "SceneType", r"其他(?P<model>) ModelName (?P<value>暂不支持)"),
-        Rule("resolution", _VOD_OUTPUT, "Resolution", _BY_MODEL),
-        Rule("aspect_ratio", _VOD_OUTPUT, "AspectRatio", _BY_MODEL),
-        Rule(
-            "output_image_count",
-            _VOD_OUTPUT,
-            "OutputImageCount",
-            r"(?P<model>\w+)：可选值\s*1-(?P<value>\d+)",
-        ),
-    ),
-    "mps.image": (
-        Rule("version", _MPS, "ModelVersion", r"(?P<model>[\w-]+)，可选\s*\[(?P<value>.+)\]"),
-        Rule(
-            "inputs",
-            _MPS,
-            "ImageInfos",
-            r"^(?P<model>[\w. -]+?)[， ]+可?(支持最多|最多支持)\s*(?P<value>\d+)\s*张",
-        ),
-        Rule(
-            "inputs",
-            _MPS,
-            "ImageInfos",
-            r"^(?P<model>[\w-]+) .*，(?P<version>[\w.-]+) 可支持最多 (?P<value>\d+) 张",
-        ),
-        Rule("inputs", _MPS, "ImageInfos", r"默认支持传入(?P<model>)(?P<value>一)张图片"),
-        Rule(
-            "scene_type",
-            _MPS,
-            "SceneType",
-            r"^(?P<value>\w+)： 全景图\n仅(?P<model>\w+)支持",
-        ),
-        Rule("scene_type", _MPS, "SceneType", r"(?P<model>)(?P<value>仅部分模型支持)"),
-        Rule(
-            "output_image_count",
-            _MPS,
-            "OutputImageCount",
-            r"默认支持输出(?P<model>) (?P<value>\d+) 张",
-        ),
-        Rule("resolution", _MPS_OUTPUT, "Resolution", r"^支持选择:(?P<model>) (?P<value>.+)"),
-        Rule(
-            "resolution",
-            _MPS_OUTPUT,
-            "Resolution",
-            r"^(?P<model>[\w-]+)模型支持的分辨率:(?P<value>.+)",
-        ),
-        Rule(
-            "aspect_ratio",
-            _MPS_OUTPUT,
-            "AspectRatio",
-            r"^(?P<model>[\w. -]+)支持：(?P<value>.+)",
-        ),
-    ),
-}
-COMPARED = {rule.what for rules in RULES.values() for rule in rules}
-
-_Values = dict[tuple[str, str, str], str]
-"""(what, model, version) → value; an empty version or model stands for all of them."""
+def _all(models: Mapping[str, Sequence[Model]]) -> Iterator[tuple[str, Model]]:
+    return ((kind, model) for kind, of_kind in models.items() for model in of_kind)
 
 
-def documented() -> set[Fact]:
-    """Return the facts in the SDK's documents, for each version that they name."""
-    return {fact for kind, rules in RULES.items() for fact in _facts(kind, _values(rules))}
+def _short(model: Model) -> tuple[str, str, str]:
+    names = ("inputs", "output_image_count", "resolution")
+    inputs, count, resolution = (
+        str(model.limits.get(name, "")).removeprefix("at most ") for name in names
+    )
+    return inputs, count, resolution
 
 
-def _values(rules: Iterable[Rule]) -> _Values:
-    values: _Values = {}
-    for rule in rules:
-        for match in re.finditer(rule.pattern, _text(rule), re.ASCII | re.MULTILINE):
-            name, _, version = match["model"].partition(" ")
-            version = match.groupdict().get("version", version)
-            values[rule.what, name, version] = _words(match["value"])
-    return values
-
-
-def _facts(kind: str, values: _Values) -> Iterator[Fact]:
-    for model, version in sorted(_versions(values)):
-        yield Fact(kind, model, version, "version", "")
-        for what in COMPARED - {"version"}:
-            for key in ((what, model, version), (what, model, ""), (what, "", "")):
-                if key in values:
-                    yield Fact(kind, model, version, what, values[key])
-                    break
-
-
-def _versions(values: _Values) -> set[tuple[str, str]]:
-    """Return the listed versions, and those that only a limit names."""
-    listed = {
-        (model, version)
-        for (what, model, _), versions in values.items()
-        if what == "version"
-        for version in versions.split()
-    }
-    return listed | {(model, version) for _, model, version in values if version}
-
-
-def _text(rule: Rule) -> str:
-    document = html.unescape(rule.parameters.__init__.__doc__ or "")  # type: ignore[misc]
-    match = re.search(rf":param _{rule.parameter}: (.*?)\s*:type", document, re.DOTALL)
-    bare = re.sub(r"</?(strong|b|code)>", "", match[1] if match else "")
-    return re.sub(r"\s*(<[^>]*>|\n|；|。)\s*", "\n", bare)
-
-
-def _words(value: str) -> str:
-    number = value.replace("一", "1")
-    return _value(re.findall(r"[A-Za-z0-9_.:-]+", number))
+def _as_json(models: Mapping[str, Sequence[Model]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "kind": kind,
+            "name": model.name,
+            "version": model.version,
+            "source": model.source,
+            "limits": {parameter: str(limit) for parameter, limit in model.limits.items()},
+        }
+        for kind, model in _all(models)
+    ]

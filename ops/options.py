@@ -58,6 +58,13 @@ def existing_file(text: str) -> Path:
     return path
 
 
+def kind(text: str) -> str:
+    """Parse a kind of task."""
+    if text not in KINDS:
+        raise typer.BadParameter(f"{text!r}; allowed: one of {', '.join(KINDS)}")
+    return text
+
+
 def kinds(text: str) -> tuple[str, ...]:
     """Read kinds of task, separated by commas."""
     named = tuple(text.split(","))

@@ -42,7 +42,7 @@ LEFT_OUT = (
     "*.pyi",
     "*/py.typed",
     "annotated_types/test_cases.py",
-    "charset_normalizer/cli/*",
+    "charset_normalizer/*",  # see `aigc.cloud`
     "idna/cli.py",
     "pydantic/_internal/_git.py",
     "pydantic/experimental/*",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import socketserver
-import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
+from tests.serving import serving
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import contextlib
 
 TIMEOUT_S = 60
 
@@ -35,15 +35,9 @@ class ConnectProxy(socketserver.ThreadingTCPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-@contextlib.contextmanager
-def connect_proxy() -> Iterator[ConnectProxy]:
+def connect_proxy() -> contextlib.AbstractContextManager[ConnectProxy]:
     """Run a proxy."""
-    with ConnectProxy() as proxy:
-        threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
+    return serving(ConnectProxy())
 
 
 class _Tunnel(BaseHTTPRequestHandler):

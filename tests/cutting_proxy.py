@@ -8,12 +8,9 @@ import random
 import re
 import socket
 import socketserver
-import threading
 import time
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.serving import serving
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 LONGEST_HOLD_S = 0.5
@@ -97,14 +94,8 @@ def _reset(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-@contextlib.contextmanager
 def cutting_proxy(
     target: str, *, cut_share: float = 0, encodes_bodies: bool = False
-) -> Iterator[CuttingProxy]:
+) -> contextlib.AbstractContextManager[CuttingProxy]:
     """Run a proxy in threads."""
-    with CuttingProxy(target, cut_share=cut_share, encodes_bodies=encodes_bodies) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, daemon=True)
-        thread.start()
-        yield proxy
-        proxy.shutdown()
-        thread.join(TIMEOUT_S)
+    return serving(CuttingProxy(target, cut_share=cut_share, encodes_bodies=encodes_bodies))

@@ -24,7 +24,7 @@ from aigc.prices import Prices
 from aigc.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aigc.jobs.ports import Parallel
     from aigc.tasks.kind import ApiCall
@@ -41,6 +41,12 @@ class ManualClock:
 
     def now(self) -> datetime:
         return self.moment
+
+    def latest(self) -> datetime:
+        return self.moment
+
+    def own_seconds(self) -> float:
+        return (self.moment - START).total_seconds()
 
     def sleep(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
@@ -141,6 +147,12 @@ class InMemoryStore:
         self.requests.append(f"get {key}")
         return self.objects[key][0] if key in self.objects else None
 
+    def fill(self, keys: Iterable[str]) -> None:
+        """Write many empty objects at once, which is no request."""
+        written = (b"{}", self._clock.now())
+        self.objects.update(dict.fromkeys(keys, written))
+        self._keys = sorted(self.objects)
+
     def head(self, key: str, size: int) -> bytes | None:
         return self.objects[key][0][:size] if key in self.objects else None
 
@@ -158,9 +170,16 @@ class InMemoryStore:
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         self.round_trips.note()
         self.requests.append(f"list {prefix}")
-        first = bisect.bisect_right(self._keys, after) if after else 0
-        found = [key for key in self._keys[first:] if key.startswith(prefix)]
-        return [Listed(key, self.objects[key][1]) for key in found[:limit]]
+        first = bisect.bisect_left(self._keys, prefix)
+        if after >= prefix:
+            first = bisect.bisect_right(self._keys, after)
+        found: list[Listed] = []
+        for number in range(first, min(first + limit, len(self._keys))):
+            key = self._keys[number]
+            if not key.startswith(prefix):
+                break
+            found.append(Listed(key, self.objects[key][1]))
+        return found
 
     def delete(self, *keys: str) -> None:
         request = f"delete {' '.join(keys)}"
@@ -196,7 +215,7 @@ class InMemoryStore:
     def _remove(self, keys: Sequence[str]) -> None:
         for key in keys:
             if self.objects.pop(key, None) is not None:
-                self._keys.remove(key)
+                del self._keys[bisect.bisect_left(self._keys, key)]
 
 
 @dataclass
@@ -387,7 +406,7 @@ class World:
         return assemble(
             self.settings,
             adapters,
-            deadline=self.clock.now() + timedelta(seconds=seconds),
+            seconds=seconds,
             memory=self.memory,
             prices=lambda: self.prices,
         )

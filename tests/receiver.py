@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+
+from tests.serving import serving
 
 if TYPE_CHECKING:
     import ssl
@@ -75,11 +76,5 @@ def receiving(encrypted: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             server.socket, server_side=True, do_handshake_on_connect=False
         )
     receiver.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,9 +11,10 @@ from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import VendorDownloads
 from aigc.cloud.parallel import in_threads
+from aigc.cloud.signing_time import sign_by
 from aigc.cloud.webhooks import PublicSender
 from aigc.jobs.buckets import Buckets
-from aigc.jobs.job import utc_now
+from aigc.jobs.clock import LedgerClock
 from aigc.jobs.ledger import Ledger
 from aigc.jobs.ledger.lease import Lease
 from aigc.jobs.ports import Inbox, ObjectStore
@@ -23,7 +23,6 @@ from aigc.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from aigc.jobs.job import Job
     from aigc.jobs.ports import Clock, Downloads, Parallel, Sender, TaskService
@@ -40,18 +39,6 @@ class Bucket(ObjectStore, Inbox, Protocol):
     """A bucket as an adapter opens it."""
 
 
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> datetime:
-        """Return the present moment, aware of its zone."""
-        return utc_now()
-
-    def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
-        time.sleep(seconds)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
     """The implementations of the ports: what differs between the cloud, a laptop and a test."""
@@ -61,19 +48,22 @@ class Adapters:
     upstream: TaskService
     downloads: Downloads
     sender: Sender
+    clock: Clock
     parallel: Parallel = in_threads
-    clock: Clock = field(default_factory=SystemClock)
 
 
 def assemble(
     settings: Settings,
     adapters: Adapters,
     *,
-    deadline: datetime,
+    seconds: float,
     memory: Memory,
     prices: Callable[[], Prices] | None = None,
 ) -> Runtime:
-    """Put together the runtime of one invocation; without `prices` it reads the packaged table."""
+    """Put together the runtime of one invocation that has so many seconds.
+
+    Without `prices` it reads the packaged table.
+    """
     bucket = adapters.open_bucket(settings.ledger_bucket)
     lease = Lease(timedelta(seconds=settings.lease_s), adapters.clock)
     return Runtime(
@@ -88,14 +78,14 @@ def assemble(
         parallel=adapters.parallel,
         memory=memory,
         clock=adapters.clock,
-        deadline=deadline,
+        ends_at=adapters.clock.own_seconds() + seconds,
     )
 
 
 def build_runtime(context: Mapping[str, Any], *, checks_bucket: bool = False) -> Runtime:
     """Build the runtime of a function's invocation; what may live longer is kept for the next.
 
-    The context has no remaining-time call: the deadline is counted from now. The sweep checks
+    The context has no remaining-time call: the time is counted from now. The sweep checks
     the ledger's bucket; a call has no time for that, and needs it only to be quick.
 
     Raises:
@@ -105,9 +95,9 @@ def build_runtime(context: Mapping[str, Any], *, checks_bucket: bool = False) ->
     settings, adapters, memory = _instance()
     if checks_bucket:
         _check_ledger_bucket()
-    limit = timedelta(milliseconds=context.get("time_limit_in_ms", DEFAULT_LIMIT_MS))
-    deadline = utc_now() + limit - timedelta(seconds=DEADLINE_MARGIN_S)
-    return assemble(settings, adapters, deadline=deadline, memory=memory)
+    limit_ms: float = context.get("time_limit_in_ms", DEFAULT_LIMIT_MS)
+    seconds = limit_ms / 1000 - DEADLINE_MARGIN_S
+    return assemble(settings, adapters, seconds=seconds, memory=memory)
 
 
 def _open_buckets(settings: Settings, open_bucket: Callable[[str], Bucket]) -> Buckets:
@@ -124,19 +114,34 @@ def _open_buckets(settings: Settings, open_bucket: Callable[[str], Bucket]) -> B
 def _instance() -> tuple[Settings, Adapters, Memory]:
     """Return what an instance of a function keeps from one invocation to the next."""
     settings = Settings.from_environment()
+    clock = ledger_clock(lambda: _open_bucket(settings, clock, settings.ledger_bucket))
     adapters = Adapters(
-        open_bucket=functools.partial(_open_bucket, settings),
+        open_bucket=functools.partial(_open_bucket, settings, clock),
         upstream=CloudApi(site=settings.site, protocol=settings.protocol),
         downloads=VendorDownloads(hosts=settings.result_hosts),
         sender=PublicSender(plain_http=settings.webhook_http, networks=settings.webhook_networks),
+        clock=clock,
     )
     return settings, adapters, Memory()
 
 
-def _open_bucket(settings: Settings, name: str) -> CosBucket:
-    public_url = settings.results_url if name == settings.results_bucket else ""
+def ledger_clock(open_ledger: Callable[[], Bucket]) -> LedgerClock:
+    """Make the clock of this instance, and let the SDKs sign with it.
+
+    Any read asks for the time: also the answer that there is no such object has a date.
+    """
+    clock = LedgerClock(ask=lambda: open_ledger().get("sweep/state.json"))
+    sign_by(clock.unix_seconds)
+    return clock
+
+
+def _open_bucket(settings: Settings, clock: LedgerClock | None, name: str) -> CosBucket:
     return CosBucket(
-        name, region=settings.region, protocol=settings.protocol, public_url=public_url
+        name,
+        region=settings.region,
+        protocol=settings.protocol,
+        public_url=settings.results_url if name == settings.results_bucket else "",
+        clock=clock,
     )
 
 
@@ -144,7 +149,7 @@ def _open_bucket(settings: Settings, name: str) -> CosBucket:
 def _check_ledger_bucket() -> None:
     """Check the ledger's bucket, once an instance."""
     settings, _, _ = _instance()
-    if _open_bucket(settings, settings.ledger_bucket).is_versioned():
+    if _open_bucket(settings, None, settings.ledger_bucket).is_versioned():
         raise SettingsError(
             f"versioning is on in {settings.ledger_bucket}: COS then ignores"
             " x-cos-forbid-overwrite, so that jobs start late and lanes can be over their limits,"

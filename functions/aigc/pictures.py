@@ -5,8 +5,7 @@ There is no imaging library: Pillow would add 20 MB to the functions for three s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aigc.errors import BadPictureError
 
@@ -33,8 +32,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-@dataclass(frozen=True, slots=True)
-class ImageInfo:
+class ImageInfo(NamedTuple):
     """Format of a picture and its size in pixels."""
 
     content_type: str

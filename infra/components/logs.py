@@ -16,6 +16,7 @@ TEXTS = (
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
     *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
+    *("part", "item", "parts", "unfinished"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/52637).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
@@ -30,6 +31,8 @@ NUMBERS = (
         "oldest_waiting_s",
         "at_once",
         "webhooks",
+        "turns",
+        "turns_missed",
     ),
     *("accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_Duration", "SCF_MemUsage"),

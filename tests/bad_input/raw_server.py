@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import socketserver
-import threading
 from typing import TYPE_CHECKING
 
+from tests.serving import serving
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class RawServer(socketserver.ThreadingTCPServer):
@@ -44,14 +45,10 @@ class _Connection(socketserver.BaseRequestHandler):
             self.request.shutdown(socket.SHUT_WR)
 
 
-@contextlib.contextmanager
-def answering(reply: bytes | Callable[[socket.socket], None]) -> Iterator[RawServer]:
-    with RawServer(reply) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+def answering(
+    reply: bytes | Callable[[socket.socket], None],
+) -> contextlib.AbstractContextManager[RawServer]:
+    return serving(RawServer(reply))
 
 
 def http(body: bytes = b"", status: str = "200 OK", **headers: object) -> bytes:

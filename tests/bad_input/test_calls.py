@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bad_input.corpus import corpus, data, expanded, with_changes
@@ -34,7 +34,6 @@ BODIES = {
 }
 HEADERS = corpus("headers")
 EVENTS = corpus("http_events")
-bounded = settings(max_examples=50)
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 anything = st.recursive(
@@ -145,7 +144,6 @@ def test_refusal_quotes_a_value_without_its_secret_part() -> None:
     assert "secret" not in json.dumps(invoked.lines)
 
 
-@bounded
 @given(fields=st.dictionaries(st.sampled_from([*TASK, "file_infos", "result", "seed"]), anything))
 def test_any_values_of_known_fields_are_accepted_or_refused(fields: dict[str, Any]) -> None:
     world = new_world()
@@ -156,7 +154,6 @@ def test_any_values_of_known_fields_are_accepted_or_refused(fields: dict[str, An
     assert len(world.vendor.tasks) == (invoked.status == 200)
 
 
-@bounded
 @given(body=st.binary(max_size=200) | anything.map(lambda body: json.dumps(body).encode()))
 def test_any_bytes_are_refused(body: bytes) -> None:
     world = new_world()
@@ -167,7 +164,6 @@ def test_any_bytes_are_refused(body: bytes) -> None:
     assert_nothing_was_paid(world)
 
 
-@bounded
 @given(cut=st.integers(0, 200), flipped=st.binary(max_size=3))
 def test_damaged_body_is_accepted_or_refused(cut: int, flipped: bytes) -> None:
     world = new_world()
@@ -178,7 +174,6 @@ def test_damaged_body_is_accepted_or_refused(cut: int, flipped: bytes) -> None:
     assert invoked.status in {200, 400, 422}
 
 
-@bounded
 @given(
     names=st.sets(st.sampled_from([*captured("function_url/status")]), min_size=1, max_size=3),
     value=anything,
@@ -191,7 +186,6 @@ def test_event_with_arbitrary_values_is_answered(names: set[str], value: object)
     assert invoked.status < 500
 
 
-@bounded
 @given(
     path=st.text(max_size=60).map(lambda text: f"/{text}"),
     method=st.sampled_from(["GET", "POST", "PUT", "OPTIONS", "HEAD", "PATCH"]),
@@ -205,7 +199,6 @@ def test_any_path_is_answered(path: str, method: str, query: dict[str, Any]) -> 
     assert invoked.status in {204, 302, 400, 401, 404, 405, 422}
 
 
-@bounded
 @given(authorization=st.text(st.characters(), max_size=80) | st.just(f"Basic {KEY}"))
 def test_no_other_text_is_accepted_as_a_key(authorization: str) -> None:
     world = new_world()
@@ -243,7 +236,6 @@ def test_callback_without_a_valid_signature_causes_no_query(path: str) -> None:
     assert world.vendor.calls == []
 
 
-@bounded
 @given(
     event=st.fixed_dictionaries(
         {},

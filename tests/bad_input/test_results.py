@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from requests.adapters import BaseAdapter
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 URL = "http://1500000001.vod2.myqcloud.com/a/b.png?q=signature=secret"
-bounded = settings(max_examples=150)
 
 
 def fetch(
@@ -133,7 +132,6 @@ class HostRecorder(BaseAdapter):
 URL_PARTS = ("http://", "//", "/", "\\", "@", ":", "#", "?", ".", "%2f", "\t", "\n", ":80", "a")
 
 
-@bounded
 @given(
     url=st.lists(
         st.sampled_from(
@@ -274,7 +272,6 @@ def noise_picture(form: str) -> bytes:
     return buffer.getvalue()
 
 
-@bounded
 @given(
     bytes_=st.binary(max_size=200)
     | st.tuples(
@@ -287,7 +284,6 @@ def test_any_bytes_are_accepted_or_refused(bytes_: bytes) -> None:
             check(bytes_)
 
 
-@settings(max_examples=25)
 @given(reply=st.binary(max_size=300))
 def test_any_answer_raises_an_expected_error(reply: bytes) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises((CloudError, BadPictureError)):

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import sweep
@@ -38,7 +38,6 @@ RECORDS = corpus("cos_records")
 NO_PICTURES = corpus("no_pictures")
 RULES = sorted((FOLDER / "rules").glob("*.toml"))
 PREFIX = "/1250000000/inbox/"
-bounded = settings(max_examples=40)
 
 
 def object_record(key: str, **meta: str) -> dict[str, Any]:
@@ -81,7 +80,6 @@ def test_upload_with_an_odd_but_valid_key_is_accepted(name: str) -> None:
     assert f"/{key}?" in world.vendor.tasks[0].params["FileInfos"][0]["Url"]
 
 
-@bounded
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_any_key_is_accepted_or_refused_before_it_costs(key: str) -> None:
     world = new_world()
@@ -119,7 +117,6 @@ def test_bad_record_does_not_affect_valid_records(name: str) -> None:
     assert len(world.ledger_keys("jobs/")) == 2
 
 
-@bounded
 @given(records=st.lists(anything, max_size=4), where=st.integers(0, 4))
 def test_any_other_records_do_not_affect_a_valid_record(records: list[Any], where: int) -> None:
     world = new_world()
@@ -130,7 +127,6 @@ def test_any_other_records_do_not_affect_a_valid_record(records: list[Any], wher
     assert invoked.answer == {"ignored": len(records), "accepted": 1}
 
 
-@bounded
 @given(
     path=st.sampled_from(
         [
@@ -164,7 +160,6 @@ def test_invalid_timer_event_raises_an_error_for_the_alarm(name: str) -> None:
         sweep.main_handler(corpus("timer_events")[name], CONTEXT)
 
 
-@bounded
 @given(event=anything)
 def test_any_other_value_is_refused_as_an_event(event: Any) -> None:
     with pytest.raises(BadEventError):
@@ -305,7 +300,6 @@ def test_rules_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     assert load_rules(path).rule == ()
 
 
-@bounded
 @given(raw=anything | st.fixed_dictionaries({"rule": st.lists(anything, max_size=2)}))
 def test_any_rules_are_accepted_or_refused(raw: Any) -> None:
     with contextlib.suppress(RulesError):

@@ -7,13 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc.cloud.api3 import CloudApi
 from aigc.errors import AmbiguousError, CloudError, RefusedError
-from aigc.jobs import recover
 from aigc.jobs.settle import LONGEST_RUN_S
+from aigc.sweeping import sweep
 from aigc.tasks.kind import ApiCall
 from aigc.tasks.kinds import KINDS
 from tests.bad_input.corpus import corpus, data, expanded
@@ -28,7 +28,6 @@ MPS = "/tencent-mps/v1/aigc-image"
 PATHS = {"vod.image": SUBMIT, "mps.image": MPS}
 CASES = [(kind, name) for kind, cases in corpus("descriptions").items() for name in cases]
 CREATE = ApiCall(service="vod", version="2018-07-17", action="CreateAigcImageTask", params={})
-bounded = settings(max_examples=50)
 
 
 class NonsenseVendor(FakeVendor):
@@ -64,10 +63,10 @@ def test_job_ends_after_a_nonsense_answer_of_the_vendor(kind: str, name: str) ->
     world, url = submit_to(kind, expanded(corpus("descriptions")[kind][name]))
 
     status_of(world, url)
-    recover.sweep(world.runtime())
+    sweep(world.runtime())
     world.clock.pass_time(LONGEST_RUN_S + 60)
     for _ in range(20):  # a throttled task is retried with a doubled wait
-        recover.sweep(world.runtime())
+        sweep(world.runtime())
         world.clock.pass_time(3600)
 
     assert status_of(world, url)["status"] == "COMPLETED"
@@ -75,7 +74,6 @@ def test_job_ends_after_a_nonsense_answer_of_the_vendor(kind: str, name: str) ->
     assert not [fetched for fetched in world.downloads.fetched if "evil" in fetched]
 
 
-@bounded
 @given(
     status=anything,
     answer=st.dictionaries(
@@ -90,7 +88,6 @@ def test_any_detail_of_vod_is_read(kind: str, status: object, answer: dict[str, 
     assert all(isinstance(url, str) for url in observed.image_urls)
 
 
-@bounded
 @given(answer=st.dictionaries(st.sampled_from(["Status", "Message", "ImageUrls"]), anything))
 def test_any_answer_of_mps_is_read(answer: dict[str, Any]) -> None:
     observed = KINDS["mps.image"].observe("task-1", answer)
@@ -99,7 +96,6 @@ def test_any_answer_of_mps_is_read(answer: dict[str, Any]) -> None:
     assert {type(url) for url in observed.image_urls} <= {str}
 
 
-@bounded
 @given(listed=anything)
 def test_any_list_of_tasks_is_searched(listed: Any) -> None:
     assert KINDS["vod.image"].found({"TaskSet": listed}, "session-1") is None
@@ -201,7 +197,6 @@ def test_error_of_an_odd_form_raises_a_cloud_error(
     assert len(str(raised.value)) < 2000
 
 
-@settings(max_examples=25)
 @given(body=st.binary(max_size=100) | anything.map(lambda body: json.dumps(body).encode()))
 def test_any_other_answer_is_ambiguous(body: bytes) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(AmbiguousError):

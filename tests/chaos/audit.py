@@ -31,7 +31,7 @@ ACTIONS = {
     "vod.scene_image": "vod.CreateSceneAigcImageTask",
     "mps.image": "mps.CreateAigcImageTask",
 }
-KEPT = ("jobs/", "index/", "usage/", "dead/", "deliveries/", "quota/", "keys/")
+KEPT = ("jobs/", "index/", "usage/", "dead/", "deliveries/", "quota/", "keys/", "sweep/")
 """Prefixes of the keys that the ledger keeps when no job is active."""
 
 SHAPE_TOLERANCE = 0.02

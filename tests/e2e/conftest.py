@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops import connection
-from tests.e2e.stack import Stack, running, wait_for
+from ops.connection import connection_file
+from tests.e2e.stack import SPEED, Stack, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shared_stack() -> Iterator[Stack]:
-    """Run the system once, since a start takes seconds of CPU time, at thirty times the speed."""
-    with running("--speed", "30", "--timeout", "10", "--tls") as stack:
+    """Run the system once: a start takes seconds of CPU time."""
+    with running("--speed", str(SPEED), "--timeout", "10", "--tls") as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
 def stack(shared_stack: Stack) -> Iterator[Stack]:
-    """Give one module the running system with an empty log; wait at its end until all is idle."""
+    """Give one module the running system as if it were new; wait at its end until all is idle."""
     yield shared_stack.from_now()
     shared_stack.faults()
     wait_for(shared_stack.is_idle)
@@ -33,6 +33,7 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
 @pytest.fixture
 def here(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """Announce the running system to commands, as `make local` does."""
-    monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
-    connection.CONNECTION.write_text(json.dumps(stack.connection))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    connection_file().write_text(json.dumps(stack.connection))
     return stack

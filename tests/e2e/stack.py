@@ -20,8 +20,20 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "ops" / "samples"
+SPEED = 30
+"""Cloud time passes so much faster in the system that the modules share."""
 PATIENCE_S = 120
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "keys/", "quota/", "handouts/")
+KEPT = (
+    "jobs/",
+    "index/",
+    "usage/",
+    "deliveries/",
+    "dead/",
+    "keys/",
+    "quota/",
+    "handouts/",
+    "sweep/",
+)
 """Prefixes of the keys that the ledger keeps after all jobs have ended."""
 
 
@@ -34,6 +46,9 @@ class Stack:
     lines: list[str] = field(default_factory=list)
     """The whole log, which grows while the system runs."""
     log_start: int = 0
+    earlier_tasks: int = 0
+    earlier_jobs: frozenset[str] = frozenset()
+    """The keys of the records that `jobs` leaves out."""
 
     @property
     def log(self) -> list[str]:
@@ -41,8 +56,13 @@ class Stack:
         return self.lines[self.log_start :]
 
     def from_now(self) -> Stack:
-        """Return a client of the same system whose log begins now."""
-        return replace(self, log_start=len(self.lines))
+        """Return a client of the same system whose log, tasks and jobs begin now."""
+        return replace(
+            self,
+            log_start=len(self.lines),
+            earlier_tasks=len(self.books()["tasks"]),
+            earlier_jobs=frozenset(self._list("ledger", "jobs/")),
+        )
 
     def is_idle(self) -> bool:
         """Return whether no lane has a job that runs or waits."""
@@ -103,9 +123,9 @@ class Stack:
         return data
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Read all records of the ledger."""
+        """Read the records of the ledger that are not of an earlier module."""
         bucket = self.connection["buckets"]["ledger"]
-        cos, keys = self.cos(), self._list("ledger", "jobs/")
+        cos, keys = self.cos(), self._list("ledger", "jobs/").keys() - self.earlier_jobs
         bodies = (cos.get_object(Bucket=bucket, Key=key)["Body"] for key in keys)
         return [json.loads(body.get_raw_stream().read()) for body in bodies]
 
@@ -131,7 +151,8 @@ class Stack:
         return dict(requests.get(url, timeout=30).json())
 
     def tasks(self) -> list[dict[str, Any]]:
-        return list(self.books()["tasks"])
+        """Read the accepted tasks that are not of an earlier module, oldest first."""
+        return list(self.books()["tasks"][self.earlier_tasks :])
 
     def fault(self, where: str, what: str, times: int = 1) -> None:
         self.faults({"where": where, "what": what, "times": times})

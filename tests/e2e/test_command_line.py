@@ -243,14 +243,13 @@ def test_upload_without_a_running_cloud_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    path = tmp_path / "connection.json"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     if announcement is not None:
-        path.write_text(json.dumps(announcement))
-    monkeypatch.setattr(connection, "CONNECTION", path)
+        connection.connection_file().write_text(json.dumps(announcement))
 
     status = cli.main(["upload", "--results"])
 
-    assert status == 1
+    assert status == 3
     message = "aigc upload: no local cloud is running; start one with `make local`\n"
     assert capsys.readouterr().err == message
 
@@ -258,17 +257,18 @@ def test_upload_without_a_running_cloud_is_refused(
 def test_ending_cloud_keeps_the_announcement_of_a_newer_cloud(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECTION", tmp_path / "connection.json")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    file = connection.connection_file()
 
     with contextlib.ExitStack() as newer:
         with connection.announced({"cloud": "older"}):
             newer.enter_context(connection.announced({"cloud": "newer"}))
-        mode = connection.CONNECTION.stat().st_mode & 0o777
-        announcement = json.loads(connection.CONNECTION.read_text())
+        mode = file.stat().st_mode & 0o777
+        announcement = json.loads(file.read_text())
 
     assert announcement == {"cloud": "newer"}
     assert mode == 0o600
-    assert not connection.CONNECTION.exists()
+    assert not file.exists()
 
 
 def descendants(pid: int) -> list[int]:

@@ -44,7 +44,7 @@ def test_commands_list_show_and_replay_a_dead_job(
     assert job_id in listed
     assert [line for line in dead.splitlines() if job_id in line and "may be billed" in line]
     assert json.loads(shown)["error"]["type"] == "task_failed"
-    assert "prompt" not in shown
+    assert json.loads(shown)["prompt"] == "a harbour"
     assert status == 0
     assert "waits for its attempt 2; the last one may have been billed" in replayed
     wait_for(lambda: state_of(here, job_id) == "succeeded")

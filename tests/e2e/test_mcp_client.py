@@ -17,10 +17,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 
 from tests.cutting_proxy import cutting_proxy
-from tests.e2e.stack import ROOT, SAMPLES, Stack, running
+from tests.e2e.stack import ROOT, SAMPLES, Stack
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     Connect = Callable[[Stack, str], contextlib.AbstractAsyncContextManager[Client]]
 
@@ -37,12 +37,6 @@ PROMPTS = int(os.environ.get("AIGC_CUT_PROMPTS", "16"))
 
 AT_ONCE = 8
 IMAGES_OF_THE_COMMAND = 6
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with running("--speed", "30", "--timeout", "30") as stack:
-        yield stack
 
 
 @contextlib.asynccontextmanager

@@ -17,20 +17,13 @@ import pytest
 import requests
 
 from aigc.api.openapi.page import FIRST_CALL
-from tests.e2e.stack import Stack, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.e2e.stack import Stack
 
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("EXAMPLES", "3")
 """The number of generated requests for each operation and phase."""
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with running("--speed", "100", "--timeout", "10") as stack:
-        yield stack
 
 
 def test_schemathesis_finds_no_fault(stack: Stack, tmp_path: Path) -> None:

@@ -251,3 +251,18 @@ def test_outputs_older_than_the_triggers_do_not_end_the_run(run: Run) -> None:
     deployment = run(reports_triggers=False, live_triggers=CREATED, callbackMode="none")
 
     assert deployment.exports["sweepFunction"] == "aigc-dev-sweep"
+
+
+# The lease
+
+
+@pytest.mark.parametrize(("deployed_s", "lease"), [(300, "315"), (20, "75"), (None, "75")])
+def test_a_lease_is_as_long_as_an_invocation_that_began_before_the_update(
+    run: Run, deployed_s: int | None, lease: str
+) -> None:
+    function = {**STATE["sweep-function"], "timeout": deployed_s}
+
+    deployment = run(deployed={**STATE, "sweep-function": function}, live_triggers=LIVE)
+
+    environment = deployment.declared["gateway-function"].inputs["environment"]
+    assert environment["AIGC_LEASE_S"] == lease

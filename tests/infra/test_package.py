@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 import zipfile
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -20,6 +19,7 @@ from localcloud.scf.package import find_python
 from ops.package import LEFT_OUT, build_package
 from ops.wheels import LOCK, Target, local_target, scf_target
 from tests.captured import captured
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[2]
 UNCHECKED_HASH = 0b01  # https://peps.python.org/pep-0552/
@@ -116,11 +116,9 @@ class UnversionedBuckets(BaseHTTPRequestHandler):
 def health(target: Target, unpacked: Path) -> dict[str, Any]:
     """Call the gateway once; the only reachable host is a fake bucket."""
     event = {**captured("function_url/status"), "path": "/health", "queryString": {}}
-    with HTTPServer(("127.0.0.1", 0), UnversionedBuckets) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+    with serving(HTTPServer(("127.0.0.1", 0), UnversionedBuckets)) as server:
         proxy = f"http://127.0.0.1:{server.server_port}"
         lines = run(target.python, ANSWER, unpacked, event, AIGC_PROTOCOL="http", HTTP_PROXY=proxy)
-        server.shutdown()
     answer: dict[str, Any] = json.loads(lines[-1])
     return answer
 

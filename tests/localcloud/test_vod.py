@@ -319,8 +319,10 @@ def listener(statuses: list[int]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
     server = Server(0, answer)
     server.start()
-    yield f"http://127.0.0.1:{server.port}/events?key=1", received
-    server.stop()
+    try:
+        yield f"http://127.0.0.1:{server.port}/events?key=1", received
+    finally:
+        server.stop()
 
 
 def push_to(api: Api, app: int, url: str, **params: Any) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.jobs.job import ENDED, Job
-from aigc.jobs.recover import sweep
+from aigc.sweeping import sweep
 from tests.fakes import InMemoryStore, VendorTask, World, build_world
 from tests.records.capture import FOLDER, HOOK, SECRET
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 VERSIONS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 SCENES = [(version, scene) for version, scenes in VERSIONS.items() for scene in scenes]
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/jobs/")
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/jobs/", "sweep/")
 
 
 def restored(sample: dict[str, Any]) -> World:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.cancel import cancel
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, a_call, an_output_location
 from tests.simulation.play import Case, Move, Phase
+from tests.simulation.sweeps import sweep
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
@@ -61,7 +61,7 @@ def was_left(job_id: str, *, with_slot: bool = False, **more: Any) -> Work:
     """A worker that was killed before it took a slot for its job, or after."""
 
     def work(runtime: Runtime) -> None:
-        without_time = dataclasses.replace(runtime, deadline=runtime.now())
+        without_time = runtime.limited_to(0)
         job = accept(order(job_id, **more), without_time).job
         if with_slot:
             runtime.ledger.slots.take(job.lane, 0, job.id)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 NO_IMAGE = "is no image"
 """End of the error of a job whose image was none."""
 
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/")
-"""What the ledger keeps of a job that has ended."""
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/", "sweep/")
+"""What the ledger keeps of jobs that have ended, and of sweeps."""
 
 
 def broken_promises(cloud: Cloud) -> list[str]:

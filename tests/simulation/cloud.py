@@ -10,11 +10,11 @@ import dataclasses
 import functools
 import json
 import re
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aigc.bootstrap import Adapters, assemble
 from aigc.errors import CloudError, RefusedError, ThrottledError
+from aigc.jobs.clock import LedgerClock
 from aigc.jobs.job import ENDED, FORMAT, Job
 from aigc.jobs.ports import Reply
 from aigc.jobs.runtime import Memory, Runtime
@@ -25,6 +25,7 @@ from tests.simulation.workers import READ_FAULTS, SUBMISSION_FAULTS, WRITE_FAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from aigc.settings import Settings
     from aigc.tasks.kind import ApiCall
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 60
 """How long an invocation may take; less than the lease."""
+CLOCK_JUMPS_AFTER_S = 0.5
+"""Seconds after which the wall clock of a worker jumps, if it is wrong."""
 VENDOR = "vendor/"
 WEBHOOK_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 
@@ -346,21 +349,51 @@ def _report(job: Job, _: Runtime) -> dict[str, str]:
 
 
 class WorkerClock:
-    """The clock of a worker's machine, which may be wrong."""
+    """The clock of a worker where clocks are right: it needs no request to know the time."""
 
     def __init__(self, worker: Worker, cloud: Cloud) -> None:
         self._worker = worker
         self._clock = cloud.clock
-        self._skew = timedelta(seconds=worker.clock_skew_s)
 
     def now(self) -> datetime:
-        return self._clock.moment + self._skew
+        return self._clock.moment
+
+    def latest(self) -> datetime:
+        return self._clock.moment
+
+    def own_seconds(self) -> float:
+        return self._clock.own_seconds()
 
     def sleep(self, seconds: float) -> None:
         self._worker.ask(Request("sleep", (), lambda: None, waits_s=seconds))
 
 
+def _wrong_clock(cloud: Cloud, worker: Worker, store: StorePort) -> LedgerClock:
+    """Return the clock of a worker whose wall clock is wrong, and jumps while it runs."""
+    base = cloud.clock.own_seconds()
+    skew = worker.clock_skew_s
+
+    def steady() -> float:
+        return cloud.clock.own_seconds() - base
+
+    def wall() -> float:
+        jump = skew if steady() > CLOCK_JUMPS_AFTER_S else 0
+        return cloud.clock.moment.timestamp() + skew + jump
+
+    clock = LedgerClock(
+        ask=lambda: store.get("sweep/state.json"),
+        wall=wall,
+        steady=steady,
+        sleep=WorkerClock(worker, cloud).sleep,
+    )
+    worker.use_clock(cloud.clock.now, clock)
+    return clock
+
+
 def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
+    ledger = StorePort(worker, cloud.ledger, cloud.put_in_ledger)
+    is_wrong = worker.clock_skew_s != 0
+    clock = _wrong_clock(cloud, worker, ledger) if is_wrong else WorkerClock(worker, cloud)
     results = StorePort(
         worker,
         Guarded(cloud.results, cloud.check_results),  # type: ignore[arg-type]  # it is like one
@@ -381,9 +414,10 @@ def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
         downloads=Downloads(worker, cloud),
         sender=Receiver(worker, cloud),
         parallel=worker.parallel,
-        clock=WorkerClock(worker, cloud),
+        clock=clock,
     )
-    runtime = assemble(cloud.settings, adapters, deadline=worker.deadline, memory=Memory())
+    seconds = (worker.deadline - cloud.clock.moment).total_seconds()
+    runtime = assemble(cloud.settings, adapters, seconds=seconds, memory=Memory())
     return dataclasses.replace(runtime, report_of=_report)
 
 

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from aigc.errors import AmbiguousError, BadRecordError, CloudError, ThrottledError
 from aigc.jobs import recover, results, settle, transitions
+from aigc.jobs.clock import Bounds
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.replay import replay as replay_job
@@ -33,6 +34,7 @@ from tests.simulation.mutate import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aigc.jobs.clock import LedgerClock
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.claims import Claims
     from aigc.jobs.ledger.contest import Contest
@@ -52,6 +54,16 @@ def _always(function: Callable[..., Any]) -> Change:
 
 
 # Replacements of functions
+
+
+def _by_its_own_clock(clock: LedgerClock) -> Bounds:
+    ahead = clock._wall() - clock._steady()
+    return Bounds(ahead, ahead, 0, 0)
+
+
+def _not_at_all(_: LedgerClock) -> None:
+    """Do not ask."""
+
 
 SPLIT = "ledger.contest:Contest._split"
 
@@ -455,6 +467,27 @@ MUTATIONS = (
         "ledger.records:Records._put",
         _always(_write_without_an_answer),
         look_in="two calls for",
+    ),
+    # Clocks
+    _of(
+        "a worker uses its own clock",
+        "clock:LedgerClock._known",
+        _always(_by_its_own_clock),
+        look_in="clocks are an hour apart",
+    ),
+    _of(
+        "a worker does not ask for the time before its first request",
+        "clock:LedgerClock.ensure",
+        _always(_not_at_all),
+        harmless="only the first times that an instance writes are wrong: its jobs start later",
+        look_in="clocks are an hour apart",
+    ),
+    _of(
+        "the end of a lease is not moved by what is not known of the time",
+        "clock:LedgerClock.latest",
+        _always(lambda clock: clock.now()),
+        harmless="it is a second and a request's time, which the margin of a lease covers",
+        look_in="clocks are an hour apart",
     ),
     # Slots
     _of(

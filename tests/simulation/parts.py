@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.job import Slot
 from aigc.jobs.ledger.slots import new_slot
-from aigc.jobs.recover import sweep
 from tests.fakes import START
 from tests.simulation.cases import (
     CASES,
@@ -23,6 +22,7 @@ from tests.simulation.cases import (
 from tests.simulation.contests import CONTESTS, LANE, more_than_one_winner, takes_slot_of_queue
 from tests.simulation.play import Case, Move, Phase
 from tests.simulation.storing import STORING
+from tests.simulation.sweeps import sweep
 from tests.simulation.workers import NO_ANSWER, NOT_SENT, REFUSED, SENT_AGAIN, Killed
 
 if TYPE_CHECKING:

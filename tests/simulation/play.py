@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aigc.errors import CloudError
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import on_callback, on_stored
 from tests.fakes import LEASE_S, START
 from tests.simulation.checks import broken_promises, idle_slots, unfinished
 from tests.simulation.cloud import TIMEOUT_S, VENDOR, Cloud
 from tests.simulation.storage import BLIND, LONGEST_LAG_S
+from tests.simulation.sweeps import sweep
 from tests.simulation.workers import (
     BACKLOGGED,
     KILLED,

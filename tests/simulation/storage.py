@@ -294,7 +294,7 @@ class StorePort:
     def _read(self, verb: str, key: str, effect: Callable[[], T], **more: Any) -> T:
         keys = (self._label + key,)
         request: Request[T] = Request(verb, keys, effect, faults=READ_FAULTS, **more)
-        return self._worker.ask(request)
+        return self._worker.ask_cos(request)
 
     def _write(
         self,
@@ -319,4 +319,4 @@ class StorePort:
             can_be_late=True,
             **more,
         )
-        return self._worker.ask(request)
+        return self._worker.ask_cos(request)

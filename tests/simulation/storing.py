@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from aigc.errors import BadPictureError
 from aigc.jobs import restore as restoring
 from aigc.jobs.job import FORMAT
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import refresh
 from tests.simulation.cases import HOOK, LATER_S, MPS, accepts, looks
 from tests.simulation.checks import NO_IMAGE
 from tests.simulation.play import Case, Move, Phase
+from tests.simulation.sweeps import sweep
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import on_callback, on_stored, refresh
+from aigc.sweeping import sweep
 from tests.fakes import START
 from tests.simulation.cases import HOOK, MODELS, order
 from tests.simulation.checks import broken_promises, unfinished
@@ -80,7 +80,7 @@ class Weather:
     slow: float = 0
     """The chance that a request takes longer than some hundredths of a second."""
     skewed_s: float = 0
-    """How far a function's clock may be from the clock of the cloud."""
+    """How far a function's wall clock may be from the clock of COS; it jumps by as much, too."""
     cos_reply_lost: float = 0
     cos_failed: float = 0
     cos_throttled: float = 0
@@ -214,6 +214,22 @@ WEATHERS = {
         order_hooked=0.2,
         images=2,
         has_versions=True,
+    ),
+    "clocks are an hour apart": Weather(
+        killed=0.02,
+        slow=0.3,
+        skewed_s=3600,
+        cos_reply_lost=0.02,
+        cos_failed=0.01,
+        cos_throttled=0.01,
+        create_lost=0.2,
+        download_lost=0.1,
+        callback_dropped=0.1,
+        callback_repeated=0.2,
+        order_repeated=0.5,
+        order_cancelled=0.1,
+        order_impatient=0.1,
+        order_hooked=0.3,
     ),
     "everything": Weather(
         images=3,

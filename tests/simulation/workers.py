@@ -9,10 +9,12 @@ argument of `Parallel`. Each branch has at most one pending request, with an out
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import random
 import secrets
 from dataclasses import dataclass
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from greenlet import getcurrent, greenlet
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
     from datetime import datetime
 
+    from aigc.jobs.clock import LedgerClock
     from tests.simulation.draws import Draws
 
 OK: Final = "ok"
@@ -88,6 +91,14 @@ class Request(Generic[T]):
     is_continued: Callable[[T], bool] | None = None
     """Whether the storage is not done after this effect: then there is no answer yet."""
     waits_s: float = 0
+    moment: Callable[[], datetime] | None = None
+    told_at: MutableSequence[datetime] | None = None
+    """Receives the moment at which COS carries the request out, if the worker wants to know."""
+
+    def note_time(self) -> None:
+        """Note that COS carries the request out now."""
+        if self.moment is not None and self.told_at is not None:
+            self.told_at.append(self.moment())
 
     @property
     def is_isolated(self) -> bool:
@@ -192,8 +203,11 @@ class Worker:
         self.name = name
         self.deadline = deadline
         self.clock_skew_s = 0.0
+        """How far its wall clock is ahead; it knows the time from answers only."""
         self.is_newer = False
         """Whether it runs a newer version, whose records others cannot read."""
+        self._clock: LedgerClock | None = None
+        self._moment: Callable[[], datetime] | None = None
         self.scheduler = getcurrent()
         self.branches: dict[str, Branch] = {}
         """All branches that have not been joined, by path; the first one has an empty path."""
@@ -236,10 +250,39 @@ class Worker:
 
     # Called by the ports, within a branch
 
+    def use_clock(self, moment: Callable[[], datetime], clock: LedgerClock) -> None:
+        """Tell a clock the time of each answer of COS."""
+        self._moment, self._clock = moment, clock
+
+    def ask_cos(self, request: Request[T]) -> T:
+        """Make a request to COS, whose answer has a date in whole seconds."""
+        if self._clock is None or self._moment is None:
+            return self.ask(request)
+        self._clock.ensure()
+        sent = self._moment()
+        told = [sent]
+        dated = dataclasses.replace(request, told_at=told, moment=self._moment)
+        try:
+            answer = self.ask(dated)
+        except AmbiguousError:
+            raise
+        except CloudError:
+            self._learn(sent, told[-1])
+            raise
+        self._learn(sent, told[-1])
+        return answer
+
+    def _learn(self, sent: datetime, told: datetime) -> None:
+        assert self._clock is not None
+        assert self._moment is not None
+        elapsed_s = (self._moment() - sent).total_seconds()
+        self._clock.learn(format_datetime(told, usegmt=True), elapsed_s)
+
     def ask(self, request: Request[T]) -> T:
         """Make a request; return its answer or raise the error of its outcome."""
         branch = current_branch()
         outcome: str = self.scheduler.switch(request)
+        request.note_time()
         if outcome in _NO_EFFECT:
             branch.note(outcome)
             self._wait_for_answer(branch)

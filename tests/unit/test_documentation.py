@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
+from aigc.sweeping import PARTS
 from aigc.tasks.catalogue import OneOf, catalogue
 from aigc.tasks.vod_scene_image import SCENES, SceneInfo
 from aigc.uploads.rules import Rule
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 SHOWN = ("inputs", "output_image_count", "resolution", "aspect_ratio", "scene_type")
 
@@ -155,6 +157,12 @@ def test_every_route_is_on_the_page_and_the_page_names_no_other() -> None:
 
     assert all(len(found) == 1 for found in routes.values()), routes
     assert {found[0] for found in routes.values()} == {route.name for route in ROUTES}
+
+
+def test_every_part_of_the_sweep_is_on_the_page_with_its_bound() -> None:
+    in_code = {part.name: cells(part.does, part.bound) for part in PARTS}
+
+    assert rows(section(HOW_IT_WORKS, "## The sweep")) == in_code
 
 
 def test_refused_calls_are_all_in_the_table() -> None:

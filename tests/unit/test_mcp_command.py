@@ -9,41 +9,44 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import CallToolRequestParams, TextContent
 
-from ops import mcp
+from ops import mcp, service
 from ops.deployment import DeploymentError
+from ops.service import Service, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 LOCAL: Mapping[str, Any] = {"gateway": "http://127.0.0.1:1234", "api_key": "local key"}
 
 
 @pytest.fixture(autouse=True)
-def _local_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp, "running_cloud", lambda: LOCAL)
-    monkeypatch.delenv(mcp.KEY_VARIABLE, raising=False)
+def _local_cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(service, "running_cloud", lambda: LOCAL)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in (service.KEY_VARIABLE, service.ENDPOINT_VARIABLE, service.PROFILE_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_local_cloud_needs_no_option() -> None:
-    assert mcp.find_service(None, None) == mcp.Service("http://127.0.0.1:1234/mcp", "local key")
+    assert find_service() == Service("http://127.0.0.1:1234", "local key")
 
 
 def test_deployment_is_named_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(mcp.KEY_VARIABLE, "key")
+    monkeypatch.setenv(service.KEY_VARIABLE, "key")
 
-    service = mcp.find_service("https://example.com/", None)
+    named = find_service("https://example.com/")
 
-    assert service == mcp.Service("https://example.com/mcp", "key")
-    assert "'key'" not in repr(service)
+    assert named == Service("https://example.com", "key")
+    assert "'key'" not in repr(named)
 
 
 @pytest.mark.parametrize(
     ("endpoint", "stack", "key", "said"),
     [
-        ("https://example.com", None, "", "AIGC_API_KEY is not set"),
-        (None, "prod", "", "AIGC_API_KEY is not set"),
+        ("https://example.com", None, "", "no API key; needed: --key, AIGC_API_KEY"),
         ("https://example.com", "prod", "key", "allowed: one of the two"),
-        ("example.com", None, "key", "--endpoint: 'example.com' is not allowed"),
+        ("example.com", None, "key", "the endpoint 'example.com' is not allowed"),
     ],
 )
 def test_wrong_options_are_refused(
@@ -53,15 +56,15 @@ def test_wrong_options_are_refused(
     key: str,
     said: str,
 ) -> None:
-    monkeypatch.setenv(mcp.KEY_VARIABLE, key)
+    monkeypatch.setenv(service.KEY_VARIABLE, key)
 
     with pytest.raises(DeploymentError, match=re.escape(said)):
-        mcp.find_service(endpoint, stack)
+        find_service(endpoint, stack=stack)
 
 
 def test_service_that_is_not_reached_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "FIRST_WAIT_S", 0)
-    nobody = mcp.Service("http://127.0.0.1:9/mcp", "key")
+    nobody = Service("http://127.0.0.1:9", "key")
 
     called = asyncio.run(mcp.call_tool(nobody, CallToolRequestParams(name="wait")))
 

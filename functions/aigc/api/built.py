@@ -10,10 +10,21 @@ from typing import TYPE_CHECKING
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
+    from aigc.api.call import Call
     from aigc.triggers.http import HttpRequest
 
 FOLDER = Path(__file__).with_name("documents")
 """Contains `<name>.gz` for each document, and their headers in `headers.json`."""
+
+
+def openapi(call: Call) -> HttpResponse:
+    """Describe the API for programs."""
+    return built_document("openapi.json", call.request)
+
+
+def docs(call: Call) -> HttpResponse:
+    """Describe the API for people."""
+    return built_document("docs.html", call.request)
 
 
 def built_document(name: str, request: HttpRequest) -> HttpResponse:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aigc.errors import (
     AigcError,
@@ -26,8 +25,7 @@ ErrorFormat = Literal["own", "both", "vendor", "openai", "mcp"]
 """Format of an error: clients of the relay, of OpenAI's API and of MCP read only their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorMapping:
+class ErrorMapping(NamedTuple):
     """How an error is answered: status, `error_type`, when to try again."""
 
     status: int

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aigc.errors import BadPictureError, InvalidRequestError, RefusedError
 from aigc.jobs.buckets import INPUTS, cos_object
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import Task
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     """A picture in the body of the call."""
 
     key: str

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aigc.jobs.lanes import task_limit
 from aigc.jobs.ports import PAGE
+from aigc.jobs.sweep_state import read_state
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def lanes(call: Call) -> HttpResponse:
-    """Return the load of each lane, with one request to the ledger per lane."""
+    """Return the load of each lane and the time of the last sweep; one request for each."""
     lane_list = [
         _lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()
     ]
-    body: schemas.LaneList = {"lanes": lane_list}
+    body: schemas.LaneList = {"lanes": lane_list, "sweep": _last_sweep(call.runtime)}
     return HttpResponse(status=200, body=body)
 
 
@@ -37,4 +38,12 @@ def _lane(name: str, limit: int, runtime: Runtime) -> schemas.Lane:
         "waiting": min(waiting, PAGE),
         "waiting_is_exact": waiting <= PAGE,
         "slowed_down_at": view.cuts[-1].at.isoformat() if is_slow else None,
+    }
+
+
+def _last_sweep(runtime: Runtime) -> schemas.LastSweep:
+    state = read_state(runtime.ledger.bucket)
+    return {
+        "started_at": state.started_at.isoformat() if state.started_at else None,
+        "finished_at": state.finished_at.isoformat() if state.finished_at else None,
     }

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError, refusal
-from aigc.api.jobs import job, jobs
 from aigc.api.keys import ANONYMOUS, Caller, authenticate
-from aigc.api.lanes import lanes
-from aigc.api.models import models
 from aigc.api.parameters import check_query
-from aigc.api.progress import cancel, result, status
-from aigc.api.query import query
 from aigc.api.quotas import count_request
-from aigc.api.stream import stream
-from aigc.api.submit import submit
-from aigc.api.uploads import fal_upload, upload
-from aigc.api.vod_events import receive
 from aigc.errors import AigcError, InvalidRequestError
 from aigc.logs import note
 from aigc.tasks.fields import shown
@@ -37,14 +28,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """A path, a method, and the handler that answers them."""
 
     name: str
     method: str
     path: re.Pattern[str]
-    respond: Callable[[Call], HttpResponse]
+    handler: str
+    """`module:function` in `aigc.api`; a cold start imports only the module that it needs."""
     is_open: bool = False
     """Whether it needs no API key."""
     error_format: ErrorFormat = "own"
@@ -54,66 +45,18 @@ class Route:
     is_documented: bool = True
     """Whether it is part of the API, and not only an answer to a browser."""
 
+    def respond(self, call: Call) -> HttpResponse:
+        """Let the handler answer a call."""
+        module, _, function = self.handler.partition(":")
+        respond: Callable[[Call], HttpResponse] = getattr(
+            importlib.import_module(f"aigc.api.{module}"), function
+        )
+        return respond(call)
+
 
 def health(_call: Call) -> HttpResponse:
     """Report that the function runs; only a new instance sends a request to the cloud for it."""
     return HttpResponse(status=200, body={"status": "ok"})
-
-
-def usage(call: Call) -> HttpResponse:
-    """Sum up the jobs of some days."""
-    from aigc.api.usage import respond  # noqa: PLC0415  rarely used
-
-    return respond(call)
-
-
-def openapi(call: Call) -> HttpResponse:
-    """Describe the API for programs."""
-    from aigc.api.built import built_document  # noqa: PLC0415  rarely used
-
-    return built_document("openapi.json", call.request)
-
-
-def docs(call: Call) -> HttpResponse:
-    """Describe the API for people."""
-    from aigc.api.built import built_document  # noqa: PLC0415  rarely used
-
-    return built_document("docs.html", call.request)
-
-
-def openai_models(call: Call) -> HttpResponse:
-    """List the models for clients of OpenAI's API."""
-    from aigc.api.openai.models import list_models  # noqa: PLC0415  rarely used
-
-    return list_models(call)
-
-
-def openai_model(call: Call) -> HttpResponse:
-    """Describe a model for clients of OpenAI's API."""
-    from aigc.api.openai.models import get_model  # noqa: PLC0415  rarely used
-
-    return get_model(call)
-
-
-def openai_generate(call: Call) -> HttpResponse:
-    """Make images for clients of OpenAI's API."""
-    from aigc.api.openai.images import generate  # noqa: PLC0415  other paths do not need it
-
-    return generate(call)
-
-
-def openai_edit(call: Call) -> HttpResponse:
-    """Edit images for clients of OpenAI's API."""
-    from aigc.api.openai.images import edit  # noqa: PLC0415  other paths do not need it
-
-    return edit(call)
-
-
-def mcp(call: Call) -> HttpResponse:
-    """Answer a message of the Model Context Protocol."""
-    from aigc.api.mcp.rpc import respond  # noqa: PLC0415  other paths do not need it
-
-    return respond(call)
 
 
 def home(call: Call) -> HttpResponse:
@@ -140,84 +83,93 @@ _REQUEST = f"{_OWNER}/requests/{_ID}"
 
 ROUTES = (
     Route(
-        "submit", "POST", re.compile(_ENDPOINT), submit, error_format="both", query=("fal_webhook",)
+        "submit",
+        "POST",
+        re.compile(_ENDPOINT),
+        "submit:submit",
+        error_format="both",
+        query=("fal_webhook",),
     ),
-    Route("status", "GET", re.compile(f"{_REQUEST}/status"), status, query=("logs",)),
-    Route("stream", "GET", re.compile(f"{_REQUEST}/status/stream"), stream, query=("logs",)),
-    Route("result", "GET", re.compile(_REQUEST), result),
-    Route("cancel", "PUT", re.compile(f"{_REQUEST}/cancel"), cancel),
+    Route("status", "GET", re.compile(f"{_REQUEST}/status"), "progress:status", query=("logs",)),
+    Route(
+        "stream", "GET", re.compile(f"{_REQUEST}/status/stream"), "stream:stream", query=("logs",)
+    ),
+    Route("result", "GET", re.compile(_REQUEST), "progress:result"),
+    Route("cancel", "PUT", re.compile(f"{_REQUEST}/cancel"), "progress:cancel"),
     Route(
         "query",
         "GET",
         re.compile(f"/(?P<endpoint>tencent-(?:vod|mps)/v1)/query/{_ID}"),
-        query,
+        "query:query",
         error_format="vendor",
     ),
     Route(
         "jobs",
         "GET",
         re.compile("/v1/jobs"),
-        jobs,
+        "jobs:jobs",
         query=("state", "kind", "source", "limit", "cursor"),
     ),
-    Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), job),
-    Route("lanes", "GET", re.compile("/v1/lanes"), lanes),
-    Route("models", "GET", re.compile("/v1/models"), models),
-    Route("upload", "POST", re.compile("/v1/uploads"), upload),
+    Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), "jobs:job"),
+    Route("lanes", "GET", re.compile("/v1/lanes"), "lanes:lanes"),
+    Route("models", "GET", re.compile("/v1/models"), "models:models"),
+    Route("upload", "POST", re.compile("/v1/uploads"), "uploads:upload"),
     Route(
         "fal_upload",
         "POST",
         re.compile("/storage/upload/initiate"),
-        fal_upload,
+        "uploads:fal_upload",
         query=("storage_type",),
     ),
-    Route("usage", "GET", re.compile("/v1/usage"), usage, query=("from", "to")),
+    Route("usage", "GET", re.compile("/v1/usage"), "usage:respond", query=("from", "to")),
     Route(
         "openai_models",
         "GET",
         re.compile(f"{OPENAI}/models"),
-        openai_models,
+        "openai.models:list_models",
         error_format="openai",
     ),
     Route(
         "openai_model",
         "GET",
         re.compile(f"{OPENAI}/models/(?P<model>.+)"),  # a full name has a slash
-        openai_model,
+        "openai.models:get_model",
         error_format="openai",
     ),
     Route(
         "openai_generate",
         "POST",
         re.compile(f"{OPENAI}/images/generations"),
-        openai_generate,
+        "openai.images:generate",
         error_format="openai",
     ),
     Route(
         "openai_edit",
         "POST",
         re.compile(f"{OPENAI}/images/edits"),
-        openai_edit,
+        "openai.images:edit",
         error_format="openai",
     ),
-    Route("mcp", "POST", re.compile(MCP), mcp, error_format="mcp"),
-    Route("health", "GET", re.compile("/health"), health, is_open=True),
-    Route("openapi", "GET", re.compile(r"/openapi\.json"), openapi, is_open=True),
-    Route("docs", "GET", re.compile("/docs"), docs, is_open=True),
+    Route("mcp", "POST", re.compile(MCP), "mcp.rpc:respond", error_format="mcp"),
+    Route("health", "GET", re.compile("/health"), "routes:health", is_open=True),
+    Route("openapi", "GET", re.compile(r"/openapi\.json"), "built:openapi", is_open=True),
+    Route("docs", "GET", re.compile("/docs"), "built:docs", is_open=True),
     Route(
         "vod_event",
         "POST",
         re.compile("/vod/events(?:/(?P<key>[^/]+))?"),
-        receive,
+        "vod_events:receive",
         is_open=True,
         query=None,  # the vendor's call: it may add parameters
     ),
-    Route("home", "GET", re.compile("/"), home, is_open=True, query=None, is_documented=False),
+    Route(
+        "home", "GET", re.compile("/"), "routes:home", is_open=True, query=None, is_documented=False
+    ),
     Route(
         "favicon",
         "GET",
         re.compile(r"/favicon\.ico"),
-        favicon,
+        "routes:favicon",
         is_open=True,
         query=None,
         is_documented=False,

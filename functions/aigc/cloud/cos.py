@@ -24,6 +24,8 @@ from aigc.jobs.ports import Listed, Peek
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from aigc.jobs.clock import LedgerClock
+
 REQUEST_TIMEOUT_S = 10
 RETRIES = 2
 """By the SDK, after answers of 5xx and none, of what may be done twice."""
@@ -49,10 +51,12 @@ class CosBucket:
         public_url: str = "",
         credentials: Callable[[], tuple[str, str, str | None]] = role_credentials,
         proxies: Mapping[str, str] | None = None,
+        clock: LedgerClock | None = None,
     ) -> None:
         self._bucket = bucket
         self._credentials = credentials
         self._proxies = proxies
+        self._clock = clock
         self._region = region
         self._protocol = protocol
         self._public = urlsplit(public_url)
@@ -186,6 +190,8 @@ class CosBucket:
         return url
 
     def _client(self, domain: str = "", retries: int = RETRIES) -> CosS3Client:
+        if self._clock is not None:
+            self._clock.ensure()
         secret_id, secret_key, token = self._credentials()
         config = CosConfig(
             Region=self._region,
@@ -198,11 +204,11 @@ class CosBucket:
             EnableOldDomain=True,
             Proxies=self._proxies,
         )
-        return CosS3Client(config, retry=retries, session=_session())
+        return CosS3Client(config, retry=retries, session=_session(self._clock))
 
 
 @functools.cache
-def _session() -> requests.Session:
+def _session(clock: LedgerClock | None) -> requests.Session:
     """Keep connections open, and what the environment says of proxies and certificates read.
 
     Left to itself `requests` reads that anew for each request, which is 0.25 of the 0.85 ms of
@@ -213,7 +219,14 @@ def _session() -> requests.Session:
     session.trust_env = False
     session.proxies = getproxies()
     session.verify = environment["verify"]
+    if clock is not None:
+        session.hooks["response"].append(functools.partial(_learn_time, clock))
     return session
+
+
+def _learn_time(clock: LedgerClock, response: requests.Response, **_: object) -> None:
+    """Tell the clock the time of an answer, also of one that refuses the request."""
+    clock.learn(response.headers.get("Date", ""), response.elapsed.total_seconds())
 
 
 def _unless_slowed_down(send: Callable[[], object]) -> None:

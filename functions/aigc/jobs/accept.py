@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aigc.jobs.job import Attempt, Job, OutputLocation, Source, session_id
 from aigc.jobs.launch import launch
@@ -36,8 +36,7 @@ class Order:
     """Whether another call may have the same id; a new id cannot have a second creator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """The job of an order; not new if an earlier order had the same id."""
 
     job: Job

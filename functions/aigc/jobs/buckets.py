@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +20,7 @@ INPUT_URL_S = 6 * 3600
 """How long the vendor may fetch an input; a role's temporary key may end it earlier."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buckets:
+class Buckets(NamedTuple):
     """The buckets that pictures are read from and written to."""
 
     results: ObjectStore

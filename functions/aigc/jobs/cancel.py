@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from aigc.errors import AmbiguousError, RefusedError
 from aigc.jobs.settle import settle, wait_until_submitted
@@ -22,8 +21,7 @@ TRY_EACH_S = 0.5
 """Seconds between them: the holder of a claim on a queued job soon writes that it is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation:
+class Cancellation(NamedTuple):
     """The outcome of a request to cancel a job.
 
     cancelled: it had not been sent, nothing is billed; requested: the vendor ends its task, which

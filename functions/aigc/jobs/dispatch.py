@@ -102,7 +102,7 @@ def _start_waiting(
         ]
         if not free:
             return
-        due = (marker for marker in view.waiting() if marker.not_before <= runtime.now())
+        due = view.due(runtime.now())
         front = list(itertools.islice(due, len(free)))
         candidates = itertools.chain(_shuffled(front, fresh), due)
         job = _next_job(candidates, runtime, fresh, corrections)

@@ -26,7 +26,7 @@ import itertools
 import logging
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aigc.errors import CloudError
 from aigc.jobs.dispatch import pump
@@ -35,11 +35,11 @@ from aigc.jobs.ledger.slots import new_slot
 from aigc.jobs.submission import START_S, create_call, submit_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from aigc.jobs.job import Job, Slot
-    from aigc.jobs.ledger.lanes import LaneView, Marker
+    from aigc.jobs.ledger.lanes import LaneView
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
 
@@ -72,8 +72,7 @@ class SeenLanes:
         return random.choice(free) if free else None  # noqa: S311  no secret
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """An attempt to take a slot, after its first step."""
 
     slot: Slot
@@ -146,23 +145,19 @@ def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Entry]
 def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
     """Whether the lane has room for this job and for those that wait ahead of it."""
     free = _free(slot, view, runtime)
-    ahead = itertools.takewhile(lambda marker: marker.key < job.marker, _due(view, runtime))
+    ahead = itertools.takewhile(lambda marker: marker.key < job.marker, view.due(runtime.now()))
     return free > 0 and len(list(itertools.islice(ahead, free))) < free
 
 
 def _leaves_room(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
     """Whether jobs wait that could start beside this one."""
-    others = (marker for marker in _due(view, runtime) if marker.key != job.marker)
+    others = (marker for marker in view.due(runtime.now()) if marker.key != job.marker)
     return _free(slot, view, runtime) > 1 and next(others, None) is not None
 
 
 def _free(slot: Slot, view: LaneView, runtime: Runtime) -> int:
     others = view.slots - {slot.number}
     return task_limit(view.lane, view, runtime) - len(others)
-
-
-def _due(view: LaneView, runtime: Runtime) -> Iterator[Marker]:
-    return (marker for marker in view.waiting() if marker.not_before <= runtime.now())
 
 
 def _submit_in_slot(slot: Slot, job: Job, call: ApiCall, runtime: Runtime) -> Job | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -12,16 +11,14 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import ApiCall
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """One object in a listing."""
 
     key: str
     modified: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Peek:
+class Peek(NamedTuple):
     """The beginning of an object, and how many bytes it has in all."""
 
     head: bytes
@@ -33,10 +30,16 @@ PAGE = 1000
 
 
 class Clock(Protocol):
-    """The time, and how to let it pass."""
+    """The ledger's time, and how to let it pass; moments are aware of their zone."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware of its zone."""
+        """Return the present moment, or one shortly before it."""
+
+    def latest(self) -> datetime:
+        """Return the present moment, or one shortly after it: for the end of a lease."""
+
+    def own_seconds(self) -> float:
+        """Return seconds of the instance's own clock, which measure how long it is at work."""
 
     def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""
@@ -145,8 +148,7 @@ class Downloads(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The outcome of a POST: a status, or why there is none."""
 
     status: int | None = None

@@ -1,117 +1,87 @@
-"""Sweep: find what a crash, a lost answer or a lost event left behind, and move it on."""
+"""Recover: find what a crash, a lost answer or a lost event left behind, and move it on.
+
+Each public function is the work of one part of the sweep; `aigc.sweeping` has the table of all.
+"""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
-import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError, milliseconds
 from aigc.jobs.lanes import list_lane, remove_old_cuts
+from aigc.jobs.ledger.claims import OF_A_WEBHOOK
+from aigc.jobs.ledger.lanes import queue_marker
+from aigc.jobs.ledger.records import aside_job, unstored_note
+from aigc.jobs.ledger.slots import OF_A_SLOT
 from aigc.jobs.results import remove_staged
 from aigc.jobs.set_aside import set_aside
 from aigc.jobs.settle import LONGEST_RUN_S, settle, store_staged
-from aigc.jobs.submission import START_S, create_call, submit_task
+from aigc.jobs.submission import create_call, submit_task
 from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
-from aigc.jobs.webhooks import deliver_due
+from aigc.jobs.webhooks import deliver_due, due_markers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.lanes import LaneView, Marker
     from aigc.jobs.ledger.records import Unstored
     from aigc.jobs.ledger.slots import SlotEntry
+    from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
+    from aigc.jobs.turns import Turn
 
 logger = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
+QUEUE_PAGES = 100
+"""Pages of 1,000 markers that are read of one queue in a sweep: 1,000,000 take ten sweeps."""
+
+PAGES = 10
+"""Pages of other keys that one sweep reads for one part."""
 
 
-@dataclass(slots=True)
-class SweepReport:
-    """What one sweep found and did."""
+def recover_slots(turn: Turn) -> None:
+    """Move on the job of each taken slot of a lane, and free the slots of the dead.
 
-    slots: int = 0
-    """Slots that were taken."""
-    waiting: int = 0
-    """Jobs that wait for a slot."""
-    oldest_waiting_s: int = 0
-    """Seconds since the oldest of them was queued, for the last time."""
-    moved: int = 0
-    """Jobs that the sweep moved on."""
-    failed: int = 0
-    """Slots and steps that failed; the next sweep tries them again."""
-    forgotten: int = 0
-    """Jobs that ended a lease ago and whose claims were removed."""
-    webhooks: int = 0
-    """Tries to deliver a webhook."""
-
-
-def sweep(runtime: Runtime) -> SweepReport:
-    """Move on the job of each taken slot of each lane, then start waiting jobs.
-
-    A job that was sent holds a slot until it ends, so the slots name every job that a crash may
-    have left behind. The pump finds the jobs that wait.
+    A job that was sent holds a slot until its task ends, so the slots name every job that a crash
+    may have left behind.
     """
-    report = SweepReport()
-    for step in _steps(runtime, report):
-        if not runtime.has_time(START_S):
-            break
-        try:
-            step()
-        except Exception:
-            report.failed += 1
-            logger.exception("sweep_step_failed")
-    return report
+    runtime = turn.runtime
+    view = list_lane(turn.lane, runtime)
+    remove_old_cuts(turn.lane, view, runtime)
+    taken = {f"{number:04d}": number for number in view.slots}
+    turn.report.slots += len(taken)
+
+    def recover_slot(number: str) -> None:
+        turn.report.moved += _sweep_slot(view, taken[number], runtime)
+
+    turn.each(turn.in_turn(taken), recover_slot)
 
 
-def _steps(runtime: Runtime, report: SweepReport) -> Iterator[Callable[[], None]]:
-    """Yield the steps of a sweep; an error in one does not stop the others.
-
-    The order of lanes and slots is random. If the time of a sweep is too short, or one job kills
-    each sweep, the next sweep begins with others.
-    """
-    for lane in _shuffled(runtime.settings.lanes):
-        yield functools.partial(_sweep_lane, lane, runtime, report)
-        yield functools.partial(pump, lane, runtime)
-    yield from _shuffled(
-        functools.partial(step, runtime, report)
-        for step in (_store_unstored, _readmit, _deliver, _forget_claims)
-    )
+def start_waiting(turn: Turn) -> None:
+    """Start waiting jobs of a lane in its free slots."""
+    pump(turn.lane, turn.runtime)
+    turn.has_time()
 
 
-def _sweep_lane(lane: str, runtime: Runtime, report: SweepReport) -> None:
-    view = list_lane(lane, runtime)
-    remove_old_cuts(lane, view, runtime)
-    for number in _shuffled(view.slots):
-        if not runtime.has_time(START_S):
-            return
-        report.slots += 1
-        try:
-            report.moved += _sweep_slot(view, number, runtime)
-        except Exception:
-            report.failed += 1
-            logger.exception("slot_sweep_failed", extra={"lane": lane, "slot": number})
-    _sweep_queue(view, runtime, report)
-
-
-def _sweep_queue(view: LaneView, runtime: Runtime, report: SweepReport) -> None:
-    """Count the jobs that wait, and cancel those whose `start_by` has passed."""
+def check_queue(turn: Turn) -> None:
+    """Count the jobs that wait in a lane, and cancel those whose `start_by` has passed."""
+    runtime, report = turn.runtime, turn.report
     oldest = runtime.now()
-    for marker in view.waiting():
-        report.waiting += 1
+
+    def check(marker: Marker) -> None:
+        nonlocal oldest
         oldest = min(oldest, marker.modified)
         if marker.start_by is not None and marker.start_by <= runtime.now():
             report.moved += _expire(marker, runtime)
-        if not runtime.has_time(START_S):
-            break
+
+    list_queue = functools.partial(runtime.ledger.lanes.list_queue, turn.lane)
+    turn.each(map(queue_marker, turn.walk(list_queue, pages=QUEUE_PAGES)), check)
+    report.waiting += max(turn.progress.total, turn.progress.seen)
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
 
@@ -125,17 +95,16 @@ def _expire(marker: Marker, runtime: Runtime) -> bool:
     return job is not None and expire(job, runtime) is not job
 
 
-def _store_unstored(runtime: Runtime, report: SweepReport) -> None:
-    for note in _shuffled(runtime.ledger.records.unstored()):
-        if not runtime.has_time(START_S):
-            return
+def store_unstored(turn: Turn) -> None:
+    """Store the images of jobs that gave their slot back before, and whose next try is due."""
+
+    def store(listed: Listed) -> None:
         try:
-            report.moved += _store_noted(note, runtime)
+            turn.report.moved += _store_noted(unstored_note(listed), turn.runtime)
         except BadRecordError as error:
-            set_aside(error, runtime)
-        except Exception:  # the images of other jobs are stored all the same
-            report.failed += 1
-            logger.exception("images_not_stored", extra={"job": note.job_id})
+            set_aside(error, turn.runtime)
+
+    turn.each(turn.walk(turn.runtime.ledger.records.list_unstored, pages=PAGES), store)
 
 
 def _store_noted(note: Unstored, runtime: Runtime) -> bool:
@@ -156,19 +125,17 @@ def _is_outdated(note: Unstored, job: Job) -> bool:
     return milliseconds(note.due) < milliseconds(job.store_after)
 
 
-def _readmit(runtime: Runtime, report: SweepReport) -> None:
+def readmit(turn: Turn) -> None:
     """Go on with jobs that were set aside and whose records this version can read."""
     unreadable = []
-    for job_id in _shuffled(runtime.ledger.records.jobs_set_aside()):
-        if not runtime.has_time(START_S):
-            break
+
+    def look(listed: Listed) -> None:
         try:
-            report.moved += _readmit_job(job_id, runtime)
-        except BadRecordError:
-            unreadable.append(job_id)
-        except Exception:  # the others are looked at all the same
-            report.failed += 1
-            logger.exception("job_not_readmitted", extra={"job": job_id})
+            turn.report.moved += _readmit_job(aside_job(listed), turn.runtime)
+        except BadRecordError as error:
+            unreadable.append(error.job_id)
+
+    turn.each(turn.walk(turn.runtime.ledger.records.list_aside, pages=PAGES), look)
     if unreadable:
         sample = sorted(unreadable)[:5]
         logger.error("records_unreadable", extra={"count": len(unreadable), "jobs": sample})
@@ -190,25 +157,36 @@ def _readmit_job(job_id: str, runtime: Runtime) -> bool:
     return True
 
 
-def _deliver(runtime: Runtime, report: SweepReport) -> None:
-    report.webhooks += deliver_due(runtime)
+def deliver_webhooks(turn: Turn) -> None:
+    """Make the tries of webhooks that are due."""
+    list_due = functools.partial(due_markers, turn.runtime)
+    turn.report.webhooks += deliver_due(turn.runtime, turn.walk(list_due, pages=PAGES))
 
 
-def _forget_claims(runtime: Runtime, report: SweepReport) -> None:
-    for job_id in _shuffled(runtime.ledger.claims.claimed_jobs()):
-        if not runtime.has_time(START_S):
-            return
-        try:
-            report.forgotten += _forget(job_id, runtime)
-        except BadRecordError as error:
-            set_aside(error, runtime)
-        except Exception:  # the claims of other jobs are removed all the same
-            report.failed += 1
-            logger.exception("claims_not_forgotten", extra={"job": job_id})
+def forget_claims(turn: Turn) -> None:
+    """Count the jobs that are over, and remove their claims and staged pictures.
+
+    Claims on slots and webhooks are removed once no invocation can contend for them.
+    """
+    claims = turn.runtime.ledger.claims
+    keys = turn.walk(claims.list_claims, pages=PAGES)
+    names = (name for name, _ in itertools.groupby(listed.key.split("/")[1] for listed in keys))
+
+    def forget(name: str) -> None:
+        if name.startswith((OF_A_SLOT, OF_A_WEBHOOK)):
+            claims.forget_expired(name)
+        else:
+            turn.report.forgotten += _forget(name, turn.runtime)
+
+    turn.each(names, forget)
 
 
 def _forget(job_id: str, runtime: Runtime) -> bool:
-    job = runtime.ledger.records.read(job_id)
+    try:
+        job = runtime.ledger.records.read(job_id)
+    except BadRecordError as error:
+        set_aside(error, runtime)
+        return False
     if job is None or not runtime.ledger.claims.is_over(job):
         return False
     tally(job, runtime)
@@ -318,9 +296,3 @@ def _give_up(job: Job, runtime: Runtime) -> Job:
         ),
     )
     return fail(claimed, error, runtime)
-
-
-def _shuffled(items: Iterable[Item]) -> list[Item]:
-    shuffled = list(items)
-    random.shuffle(shuffled)
-    return shuffled

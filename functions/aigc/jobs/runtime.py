@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,8 +78,8 @@ class Runtime:
     parallel: Parallel
     memory: Memory
     clock: Clock
-    deadline: datetime
-    """When the platform kills this invocation."""
+    ends_at: float
+    """When the platform kills this invocation, in seconds of the instance's own clock."""
 
     def now(self) -> datetime:
         """Return the present moment."""
@@ -89,9 +89,17 @@ class Runtime:
         """Return after so many seconds."""
         self.clock.sleep(seconds)
 
+    def time_left(self) -> float:
+        """Return the seconds until the platform kills this invocation."""
+        return self.ends_at - self.clock.own_seconds()
+
     def has_time(self, seconds: float) -> bool:
-        """Whether something that takes this long ends before the deadline."""
-        return self.now() + timedelta(seconds=seconds) < self.deadline
+        """Whether something that takes this long ends before the platform kills the invocation."""
+        return seconds < self.time_left()
+
+    def limited_to(self, seconds: float) -> Runtime:
+        """Return this runtime with so much time, or with the time that is left if it is less."""
+        return replace(self, ends_at=min(self.ends_at, self.clock.own_seconds() + seconds))
 
     def kind_of(self, job: Job) -> TaskKind:
         """Find the kind of a job's task.

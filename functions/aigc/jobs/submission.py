@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aigc.errors import AmbiguousError, BadRecordError, CloudError, DuplicateError, ThrottledError
 from aigc.jobs.job import JobError, milliseconds
@@ -24,8 +23,7 @@ START_S = 3.0
 """Seconds that starting a job needs; with less left, the next invocation starts it."""
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedTask:
+class CreatedTask(NamedTuple):
     """A task that the vendor took."""
 
     task_id: str

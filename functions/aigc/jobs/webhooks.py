@@ -22,10 +22,9 @@ import hashlib
 import json
 import logging
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from aigc.errors import BadRecordError, CloudError
@@ -37,9 +36,10 @@ from aigc.signing import signed_headers
 from aigc.wire import Record, with_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from aigc.jobs.job import Job
+    from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -116,8 +116,7 @@ class Delivery(Record):
         return with_fields(self, state="pending", spent_tries=len(self.tries))
 
 
-@dataclass(frozen=True, slots=True)
-class PendingDelivery:
+class PendingDelivery(NamedTuple):
     """A try that is still to be made, as its marker names it."""
 
     key: str
@@ -147,15 +146,23 @@ def deliver(job: Job, runtime: Runtime) -> None:
     _try_delivery(_pending_delivery(job.webhook_marker, runtime.now()), runtime)
 
 
-def deliver_due(runtime: Runtime) -> int:
-    """Make the tries that are due, in the order of their due time; return how many were made.
+def due_markers(runtime: Runtime, behind: str = "") -> list[Listed]:
+    """List the markers of tries that are due, behind a key; fewer than a page are the last."""
+    page = runtime.ledger.bucket.list(_MARKERS, behind, PAGE)
+    now = runtime.now()
+    return [listed for listed in page if _pending_delivery(listed.key, listed.modified).due <= now]
+
+
+def deliver_due(runtime: Runtime, markers: Iterable[Listed]) -> int:
+    """Make the tries of these markers in their order; return how many were made.
 
     A host that does not answer is skipped after that: each of its webhooks would take the whole
     timeout from the webhooks of other hosts.
     """
     silent: set[str] = set()
     made = 0
-    for pending in _due_deliveries(runtime):
+    for listed in markers:
+        pending = _pending_delivery(listed.key, listed.modified)
         if not _has_time(runtime):
             break
         if pending.host in silent:
@@ -206,20 +213,6 @@ def message_id(job: Job) -> str:
     """
     end = _end_of(job)
     return f"msg_{job.id}" + (f"-{end}" if end != "0" else "")
-
-
-def _due_deliveries(runtime: Runtime) -> Iterator[PendingDelivery]:
-    after = ""
-    while True:
-        page = runtime.ledger.bucket.list(_MARKERS, after, PAGE)
-        for listed in page:
-            pending = _pending_delivery(listed.key, listed.modified)
-            if pending.due > runtime.now():
-                return
-            yield pending
-        if len(page) < PAGE:
-            return
-        after = page[-1].key
 
 
 def _revive(job: Job, runtime: Runtime) -> bool:
@@ -334,7 +327,7 @@ def _has_time(runtime: Runtime) -> bool:
 
 
 def _time_for_receiver(runtime: Runtime) -> float:
-    return (runtime.deadline - runtime.now()).total_seconds() - MARGIN_S
+    return runtime.time_left() - MARGIN_S
 
 
 def _marker_key(job: Job, number: int, due: datetime) -> str:

@@ -11,9 +11,8 @@ import functools
 import json
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
@@ -41,8 +40,7 @@ class Limit(Protocol):
         """Whether the model accepts this value."""
 
 
-@dataclass(frozen=True, slots=True)
-class AtMost:
+class AtMost(NamedTuple):
     """A maximum: of a number, of the length of a text, or of the number of items."""
 
     number: int
@@ -55,8 +53,7 @@ class AtMost:
         return f"at most {self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class OneOf:
+class OneOf(NamedTuple):
     """The documented words, in any case; none if the model has no such parameter."""
 
     words: tuple[str, ...]
@@ -73,8 +70,7 @@ class OneOf:
         return ", ".join(self.words) or "nothing, the model has no such parameter"
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """The pixels of a free `size`, which is part of the JSON of additional parameters."""
 
     area: tuple[int, int]
@@ -105,8 +101,7 @@ class Size:
         return ", ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
+class Expansion(NamedTuple):
     """How far an image may grow to each side, as ratios in the additional parameters."""
 
     ratio: tuple[float, float]
@@ -134,8 +129,7 @@ _SIDES = ("up", "down", "left", "right")
 # The data
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """One version of a model and its documented limits."""
 
     name: str
@@ -147,8 +141,7 @@ class Model:
         return f"{self.name} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(NamedTuple):
     """All models, by kind of task."""
 
     as_of: str

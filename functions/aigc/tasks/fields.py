@@ -7,8 +7,7 @@ import binascii
 import difflib
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import (
     AfterValidator,
@@ -127,8 +126,7 @@ def fault(field: str, problem: str, *, allowed: str = "") -> PydanticCustomError
     return PydanticCustomError("fault", "{problem}", context)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
+class _Fault(NamedTuple):
     field: str
     problem: str
     allowed: str = ""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -22,8 +21,7 @@ RECORDED = object()
 UpstreamState = Literal["waiting", "running", "succeeded", "failed", "cancelled"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiCall:
+class ApiCall(NamedTuple):
     """One call of Tencent Cloud API 3.0, not yet sent."""
 
     service: str
@@ -32,8 +30,7 @@ class ApiCall:
     params: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(NamedTuple):
     """What a job adds to its task when it is sent."""
 
     sub_app_id: int
@@ -58,8 +55,7 @@ class UpstreamFault(Wire):
     """rejected: the input is at fault; throttled: there was no room, try again later."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpstreamTask:
+class UpstreamTask(NamedTuple):
     """What the vendor says of a task, in our vocabulary."""
 
     task_id: str

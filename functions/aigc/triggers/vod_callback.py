@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """VOD's signature; it proves knowledge of the sign key and does not cover the body."""
 
     sign: str
@@ -32,8 +30,7 @@ class Signature:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class EndedTask:
+class EndedTask(NamedTuple):
     """An image task that has ended according to VOD; its result must be queried."""
 
     task_id: str
@@ -41,8 +38,7 @@ class EndedTask:
     session_context: str
 
 
-@dataclass(frozen=True, slots=True)
-class VodCallback:
+class VodCallback(NamedTuple):
     """One notification; VOD uses the same URL for events about uploads."""
 
     event_type: str

@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from aigc.bootstrap import SystemClock
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.parallel import in_threads
+from aigc.jobs.clock import LedgerClock
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lease import Lease
@@ -130,14 +130,16 @@ def contest_at_once(world: World) -> str:
     """Let crowds contend for one key with the ledger's own protocol."""
     account = world.account
     credentials = (account.secret_id, account.secret_key, account.token or None)
+    clock = LedgerClock(ask=lambda: store.get("contest/time"))
     store = CosBucket(
         world.bucket,
         region=account.region,
         protocol=account.protocol,
         credentials=lambda: credentials,
         proxies=account.proxies,
+        clock=clock,
     )
-    lease = Lease(timedelta(minutes=15), SystemClock())
+    lease = Lease(timedelta(minutes=15), clock)
     won: list[str] = []
     for crowd in CROWDS:
         contests = [Contest(store, lease, in_threads) for _ in range(crowd)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aigc.sweeping import sweep
 from tests.unit.api.test_progress import submitted
 from tests.unit.api.test_submit import MPS
 
@@ -50,12 +51,24 @@ def test_lane_that_slowed_down_says_since_when(client: Client) -> None:
     assert told["slowed_down_at"].startswith("2026-11-20T12:00:0")
 
 
-def test_each_lane_costs_one_request(client: Client) -> None:
+def test_each_lane_costs_one_request_and_the_last_sweep_another(client: Client) -> None:
     client.world.store.requests.clear()
 
     client.get("/v1/lanes")
 
-    assert len(client.world.store.requests) == 3
+    assert len(client.world.store.requests) == 3 + 1
+
+
+def test_lanes_say_when_the_last_sweep_started_and_finished(client: Client) -> None:
+    before = client.get("/v1/lanes").body["sweep"]
+    client.world.clock.pass_time(60)
+    sweep(client.world.runtime())
+
+    assert before == {"started_at": None, "finished_at": None}
+    assert client.get("/v1/lanes").body["sweep"] == {
+        "started_at": "2026-11-20T12:01:00+00:00",
+        "finished_at": "2026-11-20T12:01:00+00:00",
+    }
 
 
 def test_models_are_told_with_their_date_and_limits(client: Client) -> None:

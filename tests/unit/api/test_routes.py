@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aigc.api.errors import EXCEPTION_STATUS, JOB_ERROR_STATUS
+from aigc.api.routes import ROUTES, Route
 from aigc.errors import AigcError
 from tests.captured import captured
 from tests.unit.api.test_progress import submitted
@@ -348,3 +350,10 @@ def test_refused_throttled_moderated_and_failed_are_told_apart_by_status() -> No
     }
 
     assert len(told) == 4
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_route_has_its_handler(route: Route) -> None:
+    module, _, function = route.handler.partition(":")
+
+    assert callable(getattr(importlib.import_module(f"aigc.api.{module}"), function))

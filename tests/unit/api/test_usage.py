@@ -11,10 +11,10 @@ from aigc.api.routes import answer
 from aigc.api.usage import PAGE
 from aigc.errors import AmbiguousError, BadPictureError
 from aigc.jobs.job import Source
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.usage import Ended
 from aigc.prices import Prices
+from aigc.sweeping import sweep
 from aigc.triggers.http import HttpRequest
 from tests.fakes import LEASE_S, StoreFault
 from tests.unit.api.client import KEY

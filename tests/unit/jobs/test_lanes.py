@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aigc.errors import AmbiguousError
 from aigc.jobs.lanes import task_limit
-from aigc.jobs.recover import sweep
+from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.settle import refresh
+from aigc.sweeping import sweep
 from tests.fakes import StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, read
 
@@ -126,3 +128,36 @@ def test_a_lane_that_cannot_be_cut_keeps_no_job_from_its_queue(world: World) -> 
     job = congest(world)
 
     assert read(world, job).state == "queued"
+
+
+# A long queue
+
+
+def waiting(world: World, count: int, *, priority: int, wait_s: float) -> list[str]:
+    """Queue many jobs without records."""
+    after = world.clock.now() + timedelta(seconds=wait_s)
+    keys = [marker_key(f"{n:032x}", LANE, priority, after=after, by=None) for n in range(count)]
+    world.store.fill(keys)
+    return sorted(keys)
+
+
+def test_jobs_that_are_due_are_found_behind_thousands_that_are_not(world: World) -> None:
+    for priority in (10, 5):
+        waiting(world, 3000, priority=priority, wait_s=60)
+    due = waiting(world, 2, priority=3, wait_s=0)
+    waiting(world, 3000, priority=3, wait_s=60)
+    view = world.runtime().ledger.lanes.view(LANE)
+    world.store.requests.clear()
+
+    found = [marker.key for marker in view.due(world.clock.now())]
+
+    assert found == due
+    assert len(world.store.requests) <= 3  # one for each priority
+
+
+def test_due_jobs_are_yielded_in_order_over_several_pages(world: World) -> None:
+    urgent = waiting(world, 1500, priority=10, wait_s=0)
+    others = waiting(world, 1500, priority=0, wait_s=0)
+    view = world.runtime().ledger.lanes.view(LANE)
+
+    assert [marker.key for marker in view.due(world.clock.now())] == [*urgent, *others]

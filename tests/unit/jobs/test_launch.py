@@ -8,8 +8,8 @@ import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import accept
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import refresh
+from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, InMemoryStore, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
 

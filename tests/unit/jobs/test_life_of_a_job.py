@@ -12,9 +12,9 @@ from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, id_from
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import on_callback, on_stored, refresh, settle
 from aigc.jobs.transitions import MAX_ATTEMPTS
+from aigc.sweeping import sweep
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
 from aigc.tasks.kinds import KINDS
 from tests.fakes import (
@@ -76,7 +76,7 @@ def read(world: World, job: Job) -> Job:
 def only_records_are_left(world: World) -> bool:
     world.clock.pass_time(LEASE_S + 1)
     sweep(world.runtime())
-    kept = ("jobs/", "index/", "usage/", "dead/")
+    kept = ("jobs/", "index/", "usage/", "dead/", "sweep/")
     return all(key.startswith(kept) for key in world.ledger_keys())
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.errors import BadPictureError
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.transitions import MAX_ATTEMPTS
+from aigc.sweeping import sweep
 from tests.fakes import World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
 

@@ -9,10 +9,10 @@ import pytest
 
 from aigc.errors import AmbiguousError, BadPictureError, RefusedError
 from aigc.jobs.accept import accept
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.restore import restore
 from aigc.jobs.settle import KEPT_S, refresh
+from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, World, build_world
 from tests.unit.jobs.test_life_of_a_job import (
     TASKS,

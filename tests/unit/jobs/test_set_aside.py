@@ -11,8 +11,8 @@ import pytest
 
 from aigc.errors import AmbiguousError
 from aigc.jobs.job import FORMAT
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import LONGEST_RUN_S, refresh
+from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
 from tests.unit.jobs.test_storing import sweeps

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.errors import AmbiguousError, HostNotAllowedError, RefusedError
-from aigc.jobs.recover import sweep
 from aigc.jobs.settle import KEPT_S, STORE_SHARE, refresh
+from aigc.sweeping import sweep
 from aigc.wire import with_fields
 from tests.fakes import (
     LEASE_S,
@@ -360,6 +360,6 @@ def test_a_slot_that_could_not_be_given_back_is_freed_by_the_sweep(world: World)
 
     refresh(job.id, world.runtime())
     assert read(world, following).state == "queued"
-    sweeps(world, 3 * LEASE_S)
+    sweeps(world, 8 * LEASE_S)
 
     assert read(world, following).state == "running"

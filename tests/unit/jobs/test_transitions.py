@@ -214,4 +214,5 @@ def modules_that_name(name: str) -> set[str]:
 def test_only_the_records_themselves_make_changed_copies() -> None:
     assert modules_that_name("model_copy") == {"aigc/wire.py"}
     in_jobs = {name for name in modules_that_name("with_fields") if name.startswith("aigc/jobs/")}
-    assert in_jobs == {"aigc/jobs/job.py", "aigc/jobs/webhooks.py"}  # a job, a delivery
+    # a job, a delivery, the state of a sweep
+    assert in_jobs == {"aigc/jobs/job.py", "aigc/jobs/turns.py", "aigc/jobs/webhooks.py"}

@@ -18,7 +18,6 @@ from aigc.jobs.cancel import cancel
 from aigc.jobs.ledger import Ledger
 from aigc.jobs.ledger.lease import Lease
 from aigc.jobs.ports import Reply
-from aigc.jobs.recover import sweep
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.transitions import end
@@ -29,8 +28,10 @@ from aigc.jobs.webhooks import (
     dead_webhooks,
     deliver_due,
     delivery,
+    due_markers,
     redeliver,
 )
+from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, FakeSender, StoreFault, World, build_world
 from tests.unit.jobs.test_life_of_a_job import order, read
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 URL = "https://example.com/hooks/1?token=secret"
 SECRET = "whsec_" + "c2VjcmV0" * 4
 HOUR_S = 3600
-KEPT = ("jobs/", "index/", "usage/", "deliveries/")
+KEPT = ("jobs/", "index/", "usage/", "deliveries/", "sweep/")
 
 FAILED = Reply(status=503)
 SILENT = Reply(error="no answer within 10 s")
@@ -210,6 +211,10 @@ def test_a_receiver_that_is_gone_is_never_asked_again(world: World) -> None:
     assert dead_webhooks(world.runtime()) == [job.id]
 
 
+def deliver_all_due(runtime: Runtime) -> int:
+    return deliver_due(runtime, due_markers(runtime))
+
+
 def test_a_host_that_does_not_answer_keeps_no_other_waiting(world: World) -> None:
     hanging = [ended(world, SILENT, url="https://hangs.example/") for _ in range(3)]
     world.clock.pass_time(10)
@@ -218,7 +223,7 @@ def test_a_host_that_does_not_answer_keeps_no_other_waiting(world: World) -> Non
     world.sender.replies = [SILENT, Reply(status=200)]
 
     world.clock.pass_time(60)
-    made = deliver_due(world.runtime())
+    made = deliver_all_due(world.runtime())
 
     assert made == 2
     hosts = [sent.url for sent in world.sender.sent]
@@ -230,8 +235,8 @@ def test_a_receiver_has_no_more_time_than_the_invocation(world: World) -> None:
     ended(world, FAILED, FAILED)
     world.clock.pass_time(60)
 
-    deliver_due(world.runtime(seconds=4))
-    deliver_due(world.runtime(seconds=9))
+    deliver_all_due(world.runtime(seconds=4))
+    deliver_all_due(world.runtime(seconds=9))
 
     assert [sent.timeout_s for sent in world.sender.sent] == [TIMEOUT_S, 6]
 
@@ -251,7 +256,7 @@ def test_a_marker_whose_job_never_ended_is_removed_once_its_writer_must_be_dead(
     sweep(world.runtime())
     assert world.ledger_keys("webhooks/") == [marker]
     world.clock.pass_time(LEASE_S + 1)
-    deliver_due(world.runtime())
+    deliver_all_due(world.runtime())
 
     assert world.ledger_keys("webhooks/") == []
     assert world.sender.sent == []
@@ -313,7 +318,7 @@ def test_of_two_that_deliver_at_once_one_does(world: World) -> None:
         ) -> Reply:
             reply = super().send(url, headers, body, timeout_s)
             sweep(world.runtime())
-            deliver_due(world.runtime())
+            deliver_all_due(world.runtime())
             return reply
 
     world.sender = Overtaken()
@@ -338,8 +343,8 @@ def test_who_is_overtaken_before_his_claim_does_not_send_it_again(world: World) 
     ended(world, FAILED)
     world.clock.pass_time(60)
 
-    slow = overtaken(world, "create claims/webhook-", lambda: deliver_due(world.runtime()))
-    deliver_due(slow)
+    slow = overtaken(world, "create claims/webhook-", lambda: deliver_all_due(world.runtime()))
+    deliver_all_due(slow)
 
     assert len(world.sender.sent) == 2
     assert only_records_are_left(world)
@@ -353,9 +358,9 @@ def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
 
     def a_sweep_meanwhile() -> None:
         world.clock.pass_time(60)
-        deliver_due(world.runtime())
+        deliver_all_due(world.runtime())
 
-    deliver_due(overtaken(world, "put deliveries/", a_sweep_meanwhile))
+    deliver_all_due(overtaken(world, "put deliveries/", a_sweep_meanwhile))
     sweep_for(world, 10 * 60)
 
     assert state(world, job) == "delivered"

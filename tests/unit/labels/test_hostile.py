@@ -9,7 +9,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc.labels.container import MAX_PACKETS, MAX_PARTS, inflate
@@ -193,7 +193,6 @@ def test_an_exif_block_that_lies_is_passed_over(order: str, field: int) -> None:
     assert len(user_comment(bytes(block))) <= len(block)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from([*CORPUS, *(make(packet()) for make in carriers().values())]),
     st.lists(st.tuples(st.integers(0, 64) | st.integers(0, 3000), st.integers(0, 255)), max_size=8),
@@ -215,7 +214,6 @@ def test_a_damaged_file_is_labelled_or_left_alone(
         assert read_labels(labelled.data).label is not None
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_after_a_signature_do_no_harm(content: bytes) -> None:
     for signature in (PNG[:33], b"\xff\xd8\xff", WEBP[:12], WEBP[:30]):

@@ -11,7 +11,7 @@ from aigc.tasks import catalogue as catalogue_module
 from aigc.tasks.catalogue import MODELS, catalogue
 from aigc.tasks.mps_image import MpsImageTask
 from aigc.tasks.vod_image import VodImageTask
-from ops import models
+from ops import cli, sdk_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_no_version_is_there_twice(kind: str) -> None:
 def test_the_catalogue_says_what_the_installed_sdk_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status = models.main(check=True)
+    status = sdk_models.compare_with_sdk()
 
     assert (status, capsys.readouterr().out) == (
         0,
@@ -77,7 +77,7 @@ def test_each_difference_from_the_sdk_is_printed(
     ]
     other_models.write_text(json.dumps(data), encoding="utf-8")
 
-    status = models.main(check=True)
+    status = sdk_models.compare_with_sdk()
 
     lines = capsys.readouterr().out.splitlines()
     assert status == 1
@@ -88,9 +88,23 @@ def test_each_difference_from_the_sdk_is_printed(
 
 
 def test_the_models_are_printed_by_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    status = models.main()
+    status = cli.main(["models"])
 
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert status == 0
-    assert "vod.image: GEM 2.5: inputs 3" in lines
-    assert "mps.image: Vidu q2: inputs 7" in lines
+    assert ["vod.image", "GEM", "2.5", "3"] in [line[:4] for line in lines]
+    assert ["mps.image", "Vidu", "q2", "7"] in [line[:4] for line in lines]
+
+
+def test_one_model_is_shown_with_all_its_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    status = cli.main(["models", "show", "gg", "--json"])
+
+    shown = json.loads(capsys.readouterr().out)
+    assert status == 0
+    assert {model["name"] for model in shown} == {"GG"}
+    assert "at most 14" in {model["limits"].get("inputs") for model in shown}
+
+
+def test_a_model_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models", "show", "nothing"]) == 1
+    assert "there is no model nothing; known: " in capsys.readouterr().err

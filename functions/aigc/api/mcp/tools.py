@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -387,9 +386,7 @@ def run_tool(name: str, call: Call, arguments: Mapping[str, Any]) -> ToolResult:
     Raises:
         AigcError: It was refused, or it failed.
     """
-    runtime = call.runtime
-    latest = runtime.now() + timedelta(seconds=LONGEST_CALL_S)
-    runtime = replace(runtime, deadline=min(runtime.deadline, latest))
+    runtime = call.runtime.limited_to(LONGEST_CALL_S)
     tool = TOOLS[name]
     return tool.run(replace(call, runtime=runtime), read_arguments(tool, arguments))
 

@@ -551,11 +551,22 @@ class Lane(TypedDict):
     """When the vendor last had no room, in ISO 8601."""
 
 
+class LastSweep(TypedDict):
+    """The last run of the sweep, which continues what no event reported."""
+
+    started_at: str | None
+    """When it started, in ISO 8601; null before the first one."""
+    finished_at: str | None
+    """When a sweep last finished, in ISO 8601. Sweeps start each minute by default."""
+
+
 class LaneList(TypedDict):
     """All lanes."""
 
     lanes: list[Lane]
     """The lanes."""
+    sweep: LastSweep
+    """The last run of the sweep."""
 
 
 class ModelLimit(TypedDict):

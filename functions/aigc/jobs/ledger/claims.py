@@ -24,6 +24,8 @@ from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.ledger.slots import OF_A_SLOT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.contest import Contest
     from aigc.jobs.ledger.lease import Lease
@@ -103,24 +105,18 @@ class Claims:
 
     # Removal
 
-    def claimed_jobs(self) -> list[str]:
-        """List the jobs that still have claims, from at most a page of claims.
+    def list_claims(self, behind: str = "") -> Sequence[Listed]:
+        """List a page of the keys of claims; the second part of a key says what is claimed."""
+        return self._store.list("claims/", behind)
 
-        Claims on slots and webhooks are removed here once no invocation can contend for them.
-        """
-        claims: dict[str, list[Listed]] = {}
-        for listed in self._store.list("claims/"):
-            claims.setdefault(listed.key.split("/")[1], []).append(listed)
-        others = [on for on in claims if on.startswith((OF_A_SLOT, OF_A_WEBHOOK))]
-        for on in others:
-            self._forget_old(on, claims.pop(on))
-        return list(claims)
-
-    def _forget_old(self, on: str, keys: list[Listed]) -> None:
-        latest = max(listed.modified for listed in keys)
-        is_old = self._lease.has_expired(latest + self._lease.duration)
-        if is_old and not self._is_contended(on):
-            self._store.delete(*(listed.key for listed in keys))
+    def forget_expired(self, on: str) -> None:
+        """Remove the claims on a slot or a webhook once no invocation can contend for them."""
+        keys = self._store.list(f"claims/{on}/")
+        if keys:
+            latest = max(listed.modified for listed in keys)
+            is_old = self._lease.has_expired(latest + self._lease.duration)
+            if is_old and not self._is_contended(on):
+                self._store.delete(*(listed.key for listed in keys))
 
     def _is_contended(self, on: str) -> bool:
         """Whether a claim is on a slot that still has its token; a webhook may be sent twice."""

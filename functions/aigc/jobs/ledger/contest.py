@@ -88,6 +88,8 @@ class Ticket(Record):
 
     token: str
     at: datetime
+    until: datetime | None = None
+    """When its lease ends, by the lease that its contender was given; an older one has none."""
 
 
 class Contest:
@@ -154,14 +156,21 @@ class Contest:
 
     def ticket(self, token: str = "") -> bytes:
         """Return the body that a contender writes."""
-        ticket = Ticket(token=token or secrets.token_hex(16), at=self._lease.clock.now())
+        ticket = Ticket(
+            token=token or secrets.token_hex(16),
+            at=self._lease.clock.now(),
+            until=self._lease.owned_until(),
+        )
         return ticket.model_dump_json().encode()
 
     def is_expired(self, body: bytes | None) -> bool:
         """Whether the contender that wrote this body cannot be at work any more."""
         if body is None:
             return True
-        return self._lease.has_expired(Ticket.model_validate_json(body).at)
+        ticket = Ticket.model_validate_json(body)
+        if ticket.until is None:
+            return self._lease.has_expired(ticket.at)
+        return self._lease.clock.now() > ticket.until
 
     def _split(self, place: str) -> bool:
         ticket = self.ticket()

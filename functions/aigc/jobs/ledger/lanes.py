@@ -7,8 +7,7 @@ request shows its cuts, its slots and the head of its queue.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aigc.jobs.job import from_milliseconds, milliseconds
 from aigc.jobs.ledger.notes import write_note
@@ -29,11 +28,12 @@ page takes a function ten times as long."""
 KEYS_OF_A_SLOT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(NamedTuple):
     """A job that waits, as its marker names it."""
 
     key: str
+    priority: str
+    """As keys sort by it."""
     job_id: str
     not_before: datetime
     start_by: datetime | None
@@ -41,8 +41,7 @@ class Marker:
     modified: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A note that a lane has fewer slots from this time on."""
 
     key: str
@@ -79,11 +78,34 @@ class LaneView:
 
     def waiting(self) -> Iterator[Marker]:
         """Yield the markers of the queue in order, including those whose wait is not over."""
-        yield from map(_marker, self._of("waiting/"))
+        yield from map(queue_marker, self._of("waiting/"))
         page, asked = self._page, self._head
         while page and len(page) % asked == 0:
             page, asked = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE), PAGE
-            yield from map(_marker, page)
+            yield from map(queue_marker, page)
+
+    def due(self, now: datetime) -> Iterator[Marker]:
+        """Yield the markers whose wait is over, in order.
+
+        Markers of one priority sort by time. So behind the first that still waits, the rest of
+        its priority is skipped, and a long queue takes no more listings than a short one.
+        """
+        page, asked, skipped = self._page, self._head, ""
+        while page:
+            for marker in map(queue_marker, self._waiting_on(page)):
+                if marker.key <= skipped:
+                    continue
+                if marker.not_before <= now:
+                    yield marker
+                else:
+                    skipped = f"{self._prefix}waiting/{marker.priority}-~"
+            if len(page) % asked:
+                return
+            behind = max(page[-1].key, skipped)
+            page, asked = self._store.list(f"{self._prefix}waiting/", behind, PAGE), PAGE
+
+    def _waiting_on(self, page: Sequence[Listed]) -> list[Listed]:
+        return [listed for listed in page if listed.key.startswith(f"{self._prefix}waiting/")]
 
     def _of(self, part: str) -> list[Listed]:
         return [listed for listed in self._page if listed.key.startswith(self._prefix + part)]
@@ -104,6 +126,10 @@ class Lanes:
         while page and len(page) % head == 0 and not page[-1].key.startswith(f"{prefix}waiting/"):
             page += self._store.list(prefix, page[-1].key, head)
         return LaneView(lane, page, head, self._store)
+
+    def list_queue(self, lane: str, behind: str = "") -> Sequence[Listed]:
+        """List a page of the markers of a queue, those behind a key only."""
+        return self._store.list(f"lanes/{lane}/waiting/", behind)
 
     def enqueue(self, job: Job) -> None:
         """Write the marker that a job names."""
@@ -133,10 +159,12 @@ def marker_key(
     return f"lanes/{lane}/waiting/{order}-{job_id}-{secrets.token_hex(4)}{deadline}"
 
 
-def _marker(listed: Listed) -> Marker:
-    _, time, job_id, _, *deadline = listed.key.rsplit("/", 1)[1].split("-")
+def queue_marker(listed: Listed) -> Marker:
+    """Parse the key of a marker of a queue."""
+    priority, time, job_id, _, *deadline = listed.key.rsplit("/", 1)[1].split("-")
     start_by = from_milliseconds(deadline[0]) if deadline else None
-    return Marker(listed.key, job_id, from_milliseconds(time), start_by, listed.modified)
+    not_before = from_milliseconds(time)
+    return Marker(listed.key, priority, job_id, not_before, start_by, listed.modified)
 
 
 def _cut(listed: Listed) -> Cut:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """How long a holder of something may be at work, measured on a clock."""
 
     duration: timedelta
@@ -24,8 +22,8 @@ class Lease:
 
     def owned_until(self) -> datetime:
         """Time until which the present holder of a claim may be at work."""
-        return self.clock.now() + self.duration
+        return self.clock.latest() + self.duration
 
     def landed_by(self) -> datetime:
         """Time by which a write without an answer has taken effect, or never will."""
-        return self.clock.now() + self.duration / 5
+        return self.clock.latest() + self.duration / 5

@@ -17,8 +17,7 @@ write may be late. No invocation writes a newer revision until then.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from aigc.errors import AmbiguousError
@@ -27,6 +26,7 @@ from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.ports import PAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from aigc.jobs.ledger.lease import Lease
@@ -39,8 +39,7 @@ _LAST_MS = 10**13
 """More milliseconds than any date has: times subtracted from it sort the newest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(NamedTuple):
     """A job, as its entry in the index names it."""
 
     key: str
@@ -52,8 +51,7 @@ class Indexed:
     modified: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Unstored:
+class Unstored(NamedTuple):
     """A note that the images of a job are to be stored."""
 
     key: str
@@ -125,7 +123,7 @@ class Records:
         if self._lease.has_expired(entry.modified):
             self._store.delete(entry.key)
 
-    # Jobs whose pictures are still to be stored
+    # Jobs whose images are still to be stored
 
     def note_unstored(self, job_id: str, due: datetime) -> None:
         """Note that a job's images are to be stored, from this time on.
@@ -135,10 +133,11 @@ class Records:
         """
         write_note(self._store, _unstored_key(job_id, due))
 
-    def unstored(self) -> list[Unstored]:
-        """List the notes of images that are to be stored now, from a page of the earliest."""
-        notes = map(_unstored, self._store.list(UNSTORED))
-        return [note for note in notes if note.due <= self._lease.clock.now()]
+    def list_unstored(self, behind: str = "") -> Sequence[Listed]:
+        """List a page of the notes of images that are to be stored now, the earliest first."""
+        now = self._lease.clock.now()
+        page = self._store.list(UNSTORED, behind)
+        return [listed for listed in page if unstored_note(listed).due <= now]
 
     def forget_unstored(self, job: Job) -> None:
         """Remove the note of a job whose images are stored."""
@@ -172,10 +171,13 @@ class Records:
         body = json.dumps({"job": job_id, "reason": reason, "at": at})
         return self._store.create(_aside_key(job_id), body.encode())
 
+    def list_aside(self, behind: str = "") -> Sequence[Listed]:
+        """List a page of the notes of records that could not be read."""
+        return self._store.list(ASIDE, behind)
+
     def jobs_set_aside(self) -> list[str]:
-        """List the jobs whose records could not be read, a page of them."""
-        keys = [listed.key for listed in self._store.list(ASIDE)]
-        return [key.removeprefix(ASIDE).removesuffix(".json") for key in keys]
+        """Name the jobs whose records could not be read, a page of them."""
+        return [aside_job(listed) for listed in self.list_aside()]
 
     def readmit(self, job_id: str) -> None:
         """Remove the note that a record cannot be read."""
@@ -208,10 +210,15 @@ def _unstored_key(job_id: str, due: datetime) -> str:
     return f"{UNSTORED}{milliseconds(due):013d}/{job_id}"
 
 
-def _unstored(listed: Listed) -> Unstored:
+def unstored_note(listed: Listed) -> Unstored:
     """Parse the key of a note; before 2026-11-29 notes had no time, and were due at once."""
     due, _, job_id = listed.key.removeprefix(UNSTORED).rpartition("/")
     return Unstored(listed.key, job_id, from_milliseconds(int(due or 0)), listed.modified)
+
+
+def aside_job(listed: Listed) -> str:
+    """Return the job whose record a note says could not be read."""
+    return listed.key.removeprefix(ASIDE).removesuffix(".json")
 
 
 def _aside_key(job_id: str) -> str:

@@ -33,8 +33,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aigc.errors import CloudError
 from aigc.jobs.job import Slot
@@ -53,8 +52,7 @@ OF_A_SLOT = "slot-"
 """Prefix of the claims on slots."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlotEntry:
+class SlotEntry(NamedTuple):
     """A job that contends for a slot or holds it, as a listing shows it."""
 
     key: str

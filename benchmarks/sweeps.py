@@ -1,0 +1,245 @@
+"""`make sweeps`: what sweeps do with a long queue, counted on a cloud in memory.
+
+No wall time is measured. Each request to COS takes 10 ms of the simulated time and each call to
+the vendor 30 ms, and requests are made one after another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aigc.errors import AmbiguousError
+from aigc.jobs.accept import Order, accept
+from aigc.jobs.dispatch import pump
+from aigc.jobs.job import OutputLocation, Source, fresh_id
+from aigc.jobs.ledger.lanes import marker_key
+from aigc.jobs.settle import refresh
+from aigc.sweeping import PARTS, sweep
+from aigc.tasks.kinds import KINDS
+from tests.fakes import FakeVendor, InMemoryStore, RoundTrips, World, build_settings, build_world
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from aigc.jobs.job import Job
+    from aigc.jobs.turns import Part, SweepReport, Turn
+    from aigc.tasks.kind import ApiCall
+
+PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
+BEGIN, END = "<!-- long queue: begin -->", "<!-- long queue: end -->"
+LENGTHS = (10_000, 100_000, 1_000_000)
+REQUEST_S, CALL_S = 0.01, 0.03
+SWEEP_S, EVERY_S = 59.0, 60.0
+SWEEPS = 15
+LANE, SLOTS = "vod.image", 20
+TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"}
+UNSTORED = 50
+"""Jobs whose pictures are to be stored."""
+OVERDUE = 100
+"""Jobs at the end of the queue whose latest start passes."""
+
+
+class SlowRequests(RoundTrips):
+    """Requests that take time."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def note(self) -> None:
+        """Let a request take its time."""
+        super().note()
+        self._world.clock.pass_time(REQUEST_S)
+
+
+class SlowVendor(FakeVendor):
+    """A vendor whose calls take time."""
+
+    def __init__(self, results: InMemoryStore, clock_pass: Callable[[float], object]) -> None:
+        super().__init__(results)
+        self._pass_time = clock_pass
+
+    def call(self, call: ApiCall) -> dict[str, Any]:
+        """Answer a call after its time."""
+        self._pass_time(CALL_S)
+        return super().call(call)
+
+
+@dataclass(slots=True)
+class Sweeps:
+    """What the sweeps did with a queue of one length; times are simulated seconds."""
+
+    waiting: int
+    began: datetime
+    most_requests: int = 0
+    """Of one sweep."""
+    longest_s: float = 0
+    """Of one sweep."""
+    turns: list[tuple[str, datetime]] = field(default_factory=list)
+    reached: dict[str, float] = field(default_factory=dict)
+    """When all pictures were stored, all overdue jobs cancelled, the queue counted."""
+    listings_per_start: float = 0
+
+    def longest_wait_s(self) -> float:
+        """Return the longest time before a first turn, or between two turns of the same name."""
+        last: dict[str, datetime] = {}
+        longest = timedelta()
+        for name, at in self.turns:
+            longest = max(longest, at - last.get(name, self.began))
+            last[name] = at
+        return longest.total_seconds()
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the parts of the sweep, which note when they have a turn."""
+        for part in PARTS:
+            yield dataclasses.replace(part, work=self._noted(part.work))
+
+    def _noted(self, work: Callable[[Turn], object]) -> Callable[[Turn], object]:
+        def take(turn: Turn) -> object:
+            self.turns.append((turn.name, turn.runtime.now()))
+            return work(turn)
+
+        return take
+
+
+def measure(waiting: int) -> Sweeps:
+    """Let sweeps run, one a minute, in a world with so many waiting jobs."""
+    world = build_world(lanes={LANE: SLOTS, "vod.scene_image": SLOTS, "mps.image": SLOTS})
+    overdue = fill(world, waiting)
+    world.store.round_trips = SlowRequests(world)
+    world.vendor = _slow(world)
+    sweeps = Sweeps(waiting, began=world.clock.now())
+    for _ in range(SWEEPS):
+        started, requests = world.clock.now(), len(world.store.requests)
+        report = sweep(world.runtime(SWEEP_S), tuple(sweeps.parts()))
+        sweeps.most_requests = max(sweeps.most_requests, len(world.store.requests) - requests)
+        sweeps.longest_s = max(sweeps.longest_s, (world.clock.now() - started).total_seconds())
+        _note_reached(sweeps, world, report, overdue)
+        world.clock.moment = max(world.clock.now(), started + timedelta(seconds=EVERY_S))
+    sweeps.listings_per_start = _listings_per_start(world)
+    return sweeps
+
+
+def fill(world: World, waiting: int) -> list[str]:
+    """Fill the lane and its queue; return the ids of the jobs that are overdue, at its end."""
+    for _ in range(UNSTORED):
+        job = _accept(world)
+        world.vendor.finish(world.vendor.tasks[-1])
+        world.downloads.errors = [AmbiguousError("fetch a picture")]
+        refresh(job.id, world.runtime())
+    for _ in range(2 * SLOTS):  # those at the head of the queue have records
+        _accept(world)
+    count = waiting - SLOTS - OVERDUE
+    world.store.fill(_markers(world, count))
+    world.clock.pass_time(count / 1000)
+    start_by = world.clock.now() + timedelta(seconds=10)
+    overdue = [_accept(world, start_by).id for _ in range(OVERDUE)]
+    world.clock.pass_time(10)
+    return overdue
+
+
+def _accept(world: World, start_by: datetime | None = None) -> Job:
+    job_id = fresh_id(world.clock.now())
+    order = Order(
+        id=job_id,
+        kind=LANE,
+        task=KINDS[LANE].model.model_validate(TASK),
+        source=Source(type="call", name="benchmark"),
+        output_location=OutputLocation(prefix="", name=job_id),
+        start_by=start_by,
+    )
+    return accept(order, world.runtime()).job
+
+
+def _markers(world: World, count: int) -> Iterator[str]:
+    """Name markers of jobs without a record, one in each millisecond."""
+    for number in range(count):
+        queued_at = world.clock.now() + timedelta(milliseconds=number)
+        yield marker_key(f"{number:032x}", LANE, 0, after=queued_at, by=None)
+
+
+def _slow(world: World) -> SlowVendor:
+    vendor = SlowVendor(world.results, world.clock.pass_time)
+    vendor.tasks = world.vendor.tasks
+    return vendor
+
+
+def _note_reached(
+    sweeps: Sweeps, world: World, report: SweepReport, overdue: Sequence[str]
+) -> None:
+    """Note what has been reached by the end of a sweep."""
+    records = (world.store.objects[f"jobs/{job_id}.json"][0] for job_id in overdue)
+    is_reached = {
+        "stored": not any(key.startswith("unstored/") for key in world.store.objects),
+        "cancelled": all(b'"state":"cancelled"' in record for record in records),
+        "counted": report.waiting >= sweeps.waiting - OVERDUE,
+    }
+    for event, is_so in is_reached.items():
+        if is_so:
+            seconds = (world.clock.now() - sweeps.began).total_seconds()
+            sweeps.reached.setdefault(event, seconds)
+
+
+def _listings_per_start(world: World) -> float:
+    """Let a pump start jobs from the head of the queue, in new slots."""
+    world.settings = build_settings(lanes={LANE: 2 * SLOTS})
+    requests, tasks = len(world.store.requests), len(world.vendor.tasks)
+    pump(LANE, world.runtime(SWEEP_S))
+    made = world.store.requests[requests:]
+    listings = sum(request.startswith("list ") for request in made)
+    return listings / (len(world.vendor.tasks) - tasks)
+
+
+def table(measured: Sequence[Sweeps]) -> str:
+    """Write the figures as a table."""
+    rows = [
+        ("most requests of one sweep", [f"{one.most_requests:,}" for one in measured]),
+        ("longest sweep", [f"{one.longest_s:.0f} s" for one in measured]),
+        (
+            "longest wait for a turn, of any part",
+            [f"{one.longest_wait_s():.0f} s" for one in measured],
+        ),
+        (f"{UNSTORED} pictures stored after", [_after(one, "stored") for one in measured]),
+        (f"{OVERDUE} overdue jobs cancelled after", [_after(one, "cancelled") for one in measured]),
+        ("the queue counted after", [_after(one, "counted") for one in measured]),
+        (
+            "listings for each job that is started",
+            [f"{one.listings_per_start:.2f}" for one in measured],
+        ),
+    ]
+    head = ["| waiting jobs", *(f"{one.waiting:,}" for one in measured)]
+    lines = [" | ".join(head) + " |", "|---" * len(head) + "|"]
+    return "\n".join(
+        [*lines, *(" | ".join([f"| {name}", *figures]) + " |" for name, figures in rows)]
+    )
+
+
+def _after(sweeps: Sweeps, event: str) -> str:
+    seconds = sweeps.reached.get(event)
+    return f"not in {SWEEPS} sweeps" if seconds is None else f"{seconds:.0f} s"
+
+
+def main() -> None:
+    """Measure and print, or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE.name}")
+    parser.add_argument("--waiting", type=int, nargs="+", default=LENGTHS)
+    arguments = parser.parse_args()
+    logging.disable()
+    text = table([measure(waiting) for waiting in arguments.waiting])
+    print(text)
+    if arguments.write:
+        page = PAGE.read_text(encoding="utf-8")
+        before, _, rest = page.partition(BEGIN)
+        after = rest.partition(END)[2]
+        PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Turns: the time of a sweep is shared by its parts, and each goes on where it stopped.
+
+A part is one kind of work that no event reports: jobs to be moved on, keys to be removed. However
+much there is of it, a part gets its turn in each sweep if the time allows one second for each,
+and otherwise in one of the next: a sweep begins with the first part that had no turn before.
+Parts that stopped for want of time share what is left when all have had their turn.
+
+Where a part stopped is its cursor. A cursor only saves time: a sweep without it, or with an older
+one, does some work again, which must change nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from aigc.jobs.ports import PAGE
+from aigc.jobs.submission import START_S
+from aigc.jobs.sweep_state import Progress
+from aigc.wire import with_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from aigc.jobs.ports import Listed
+    from aigc.jobs.runtime import Runtime
+    from aigc.jobs.sweep_state import SweepState
+
+logger = logging.getLogger(__name__)
+
+LEAST_S = 1.0
+"""Seconds in which a part may begin work, at least."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What one sweep found and did."""
+
+    slots: int = 0
+    """Slots that were taken."""
+    waiting: int = 0
+    """Jobs that wait for a slot; in a long queue, as the last whole walk counted them."""
+    oldest_waiting_s: int = 0
+    """Seconds since the oldest of them was queued, for the last time."""
+    moved: int = 0
+    """Jobs that the sweep moved on."""
+    failed: int = 0
+    """Parts and items that failed; a later sweep tries them again."""
+    forgotten: int = 0
+    """Jobs that ended a lease ago and whose claims were removed."""
+    webhooks: int = 0
+    """Tries to deliver a webhook."""
+    turns: int = 0
+    """Parts that had a turn."""
+    turns_missed: int = 0
+    """Parts that had none, for want of time; the next sweep begins with the first of them."""
+    parts: str = ""
+    """What each part did: items and seconds, of those that had any."""
+    unfinished: str = ""
+    """The parts that had a turn and stopped for want of time."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One part's share of a sweep."""
+
+    part: Part
+    lane: str
+    """The lane, if the part has a turn for each lane."""
+    runtime: Runtime
+    """The runtime of the sweep; its time is this share, and what work needs that has
+    begun."""
+    report: SweepReport
+    progress: Progress = field(default_factory=Progress)
+    items: int = 0
+    """Items that were begun."""
+    seconds: float = 0
+    is_taken: bool = False
+    is_cut_short: bool = False
+    """Whether the part stopped for want of time."""
+
+    @property
+    def name(self) -> str:
+        """The name of the part, and of the lane if there is one."""
+        return f"{self.part.name}/{self.lane}" if self.lane else self.part.name
+
+    @property
+    def summary(self) -> str:
+        """What the part did in this sweep, for the log."""
+        return f"{self.name}: {self.items} items, {self.seconds:.1f} s"
+
+    def take(self, runtime: Runtime) -> None:
+        """Let the part work; an error is logged and does not stop the other parts."""
+        self.runtime, self.is_taken, self.is_cut_short = runtime, True, False
+        time_left = runtime.time_left()
+        try:
+            self.part.work(self)
+        except Exception:
+            self.report.failed += 1
+            logger.exception("sweep_part_failed", extra={"part": self.name})
+        self.seconds += time_left - runtime.time_left()
+
+    def has_time(self) -> bool:
+        """Whether another item may be begun; if not, the part is cut short."""
+        self.is_cut_short = not self.runtime.has_time(START_S)
+        return not self.is_cut_short
+
+    def in_turn(self, items: Iterable[str]) -> Iterator[str]:
+        """Yield all items, beginning behind the cursor, as long as there is time."""
+        ordered = sorted(items)
+        behind = [item for item in ordered if item > self.progress.cursor]
+        for item in (*behind, *ordered[: len(ordered) - len(behind)]):
+            if not self.has_time():
+                return
+            yield item
+            self._advance(item)
+
+    def walk(
+        self, list_behind: Callable[[str], Sequence[Listed]], *, pages: int
+    ) -> Iterator[Listed]:
+        """Yield listed objects in order of keys, as long as there is time.
+
+        The walk begins behind the cursor. At the end of the list it goes on from the beginning to
+        the place where it began.
+
+        Args:
+            list_behind: Lists a page of the objects behind a key.
+            pages: Most listings.
+        """
+        first, is_second_half = self.progress.cursor, False
+        for _ in range(pages):
+            page = list_behind(self.progress.cursor)
+            for listed in page:
+                if (is_second_half and listed.key > first) or not self.has_time():
+                    return
+                yield listed
+                self._advance(listed.key)
+            if len(page) < PAGE:
+                self.progress = Progress(total=self.progress.seen)
+                if is_second_half or not first:
+                    return
+                is_second_half = True
+
+    def each(self, items: Iterable[Item], work: Callable[[Item], object]) -> None:
+        """Do the work for each item; an error in one does not stop the others."""
+        for item in items:
+            self.items += 1
+            try:
+                work(item)
+            except Exception:
+                self.report.failed += 1
+                logger.exception("sweep_item_failed", extra={"part": self.name, "item": str(item)})
+
+    def _advance(self, cursor: str) -> None:
+        self.progress = with_fields(self.progress, cursor=cursor, seen=self.progress.seen + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One kind of work of the sweep."""
+
+    name: str
+    does: str
+    bound: str
+    """What one turn does at most, beside the time that it has."""
+    work: Callable[[Turn], object]
+    each_lane: bool = False
+    """Whether it has a turn for each lane."""
+    least_s: float = LEAST_S
+    """Seconds that a turn has at least, if the sweep has them."""
+
+
+def take_turns(
+    parts: Sequence[Part], runtime: Runtime, state: SweepState
+) -> tuple[SweepReport, SweepState]:
+    """Let each part do its work; return what was done, and the state for the next sweep."""
+    report = SweepReport()
+    turns = _turns(parts, runtime, state, report)
+    left = turns
+    while left and runtime.has_time(START_S):
+        left = _take_round(left, runtime)
+    taken = [turn for turn in turns if turn.is_taken]
+    missed = [turn for turn in turns if not turn.is_taken]
+    report.turns, report.turns_missed = len(taken), len(missed)
+    report.parts = "; ".join(turn.summary for turn in taken if turn.items or turn.seconds >= 1)
+    report.unfinished = ", ".join(turn.name for turn in taken if turn.is_cut_short)
+    next_first = missed[0] if missed else turns[1 % len(turns)]
+    progress = {turn.name: turn.progress for turn in turns if turn.progress != Progress()}
+    return report, with_fields(state, begins_with=next_first.name, progress=progress)
+
+
+def _turns(
+    parts: Sequence[Part], runtime: Runtime, state: SweepState, report: SweepReport
+) -> list[Turn]:
+    """List the turns of a sweep in their order, which begins with the one that the state names."""
+    turns = [
+        Turn(part, lane, runtime, report)
+        for part in parts
+        for lane in (runtime.settings.lanes if part.each_lane else ("",))
+    ]
+    for turn in turns:
+        turn.progress = state.progress.get(turn.name, turn.progress)
+    names = [turn.name for turn in turns]
+    first = names.index(state.begins_with) if state.begins_with in names else 0
+    return turns[first:] + turns[:first]
+
+
+def _take_round(turns: list[Turn], runtime: Runtime) -> list[Turn]:
+    """Give each turn an equal share of the time; return those that were cut short.
+
+    The share limits when work may begin. Work that has begun may take until the sweep's deadline.
+    """
+    left = []
+    for number, turn in enumerate(turns):
+        if not runtime.has_time(START_S):
+            break
+        free_s = runtime.time_left() - START_S
+        share_s = max(turn.part.least_s, free_s / (len(turns) - number))
+        turn.take(runtime.limited_to(share_s + START_S))
+        if turn.is_cut_short:
+            left.append(turn)
+    return left

@@ -1,0 +1,87 @@
+"""The sweep: the table of its parts."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING
+
+from aigc.jobs import recover
+from aigc.jobs.sweep_state import read_state, write_state
+from aigc.jobs.turns import Part, take_turns
+from aigc.jobs.webhooks import TIMEOUT_S
+from aigc.wire import with_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aigc.jobs.runtime import Runtime
+    from aigc.jobs.turns import SweepReport
+
+logger = logging.getLogger(__name__)
+
+PARTS = (
+    Part(
+        name="slots",
+        does="moves on the job of each taken slot; frees the slots of the dead",
+        bound="the slots of a lane",
+        work=recover.recover_slots,
+        each_lane=True,
+    ),
+    Part(
+        name="starts",
+        does="starts waiting jobs in free slots",
+        bound="the free slots of a lane",
+        work=recover.start_waiting,
+        each_lane=True,
+    ),
+    Part(
+        name="unstored",
+        does="stores the images of jobs that gave their slot back before, if they are due",
+        bound=f"{recover.PAGES} pages of 1,000 jobs",
+        work=recover.store_unstored,
+    ),
+    Part(
+        name="aside",
+        does="goes on with jobs that were set aside and can be read by now",
+        bound=f"{recover.PAGES} pages of 1,000 jobs",
+        work=recover.readmit,
+    ),
+    Part(
+        name="queue",
+        does="counts the jobs that wait; cancels those whose latest start has passed",
+        bound=f"{recover.QUEUE_PAGES} pages of 1,000 markers of a lane",
+        work=recover.check_queue,
+        each_lane=True,
+    ),
+    Part(
+        name="webhooks",
+        does="delivers webhooks that are due",
+        bound=f"{recover.PAGES} pages of 1,000 deliveries",
+        work=recover.deliver_webhooks,
+        least_s=TIMEOUT_S,
+    ),
+    Part(
+        name="claims",
+        does="counts the jobs that are over; removes their claims and staged pictures",
+        bound=f"{recover.PAGES} pages of 1,000 keys",
+        work=recover.forget_claims,
+    ),
+)
+"""All parts, in their order. Each has its turn, however much another has to do."""
+
+
+def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
+    """Let each part of the sweep work as long as the others leave it time.
+
+    The state is written at the beginning, so that a sweep that is killed is not taken for one
+    that ended, and at the end. Two sweeps at once write over each other's state: then some work
+    is done twice, or one sweep later. The line `sweep_finished` is the heartbeat: an alarm is
+    raised when it is absent.
+    """
+    state = with_fields(read_state(runtime.ledger.bucket), started_at=runtime.now())
+    write_state(state, runtime.ledger.bucket)
+    report, state = take_turns(parts, runtime, state)
+    write_state(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
+    logger.info("sweep_finished", extra=dataclasses.asdict(report))
+    return report

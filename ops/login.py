@@ -1,0 +1,52 @@
+"""`aigc login`: keeps a deployment's endpoint and API key for later commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ops.deployment import DeploymentError, StackOption
+from ops.service import (
+    EndpointOption,
+    KeyOption,
+    Profile,
+    find_service,
+    profiles_file,
+    remove_profile,
+    write_profile,
+)
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    endpoint: EndpointOption = None,
+    key: KeyOption = None,
+    stack: StackOption = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the profile; AIGC_PROFILE chooses one.")
+    ] = "default",
+    forget: Annotated[bool, typer.Option("--forget", help="Remove the profile instead.")] = False,
+) -> None:
+    """Keep a deployment's endpoint and API key, after a call that tries them.
+
+    Without --key the key is asked for, and not shown.
+
+    Example: aigc login --endpoint https://1250000000-abc.ap-guangzhou.tencentscf.com
+    """
+    if forget:
+        print("removed" if remove_profile(profile) else f"there is no profile {profile}")
+        return
+    if not endpoint and not stack:
+        raise DeploymentError(
+            "needed: --endpoint with the URL that `pulumi up` printed, or --stack"
+        )
+    if not key and sys.stdin.isatty():
+        key = typer.prompt("API key", hide_input=True)
+    service = find_service(endpoint, key, stack)
+    service.get("/v1/lanes")
+    write_profile(profile, Profile(endpoint=service.endpoint, key=service.key))
+    print(f"{service.endpoint} answers; kept as {profile} in {profiles_file()}")

@@ -1,0 +1,229 @@
+"""A deployment as its users see it: an endpoint and an API key.
+
+The options name it, or the environment, or a profile that `aigc login` wrote; otherwise it is the
+local cloud that runs on this machine. No credentials of the cloud are needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+import requests
+import typer
+from pydantic import BaseModel, ValidationError
+
+from aigc.errors import AigcError
+from ops.connection import running_cloud
+from ops.deployment import PANEL, DeploymentError, stack_outputs
+from ops.exits import FAILED, NOT_FOUND
+
+ENDPOINT_VARIABLE = "AIGC_ENDPOINT"
+KEY_VARIABLE = "AIGC_API_KEY"
+PROFILE_VARIABLE = "AIGC_PROFILE"
+
+TIMEOUT_S = 60
+"""The gateway answers `Prefer: wait` within 25 seconds; a cold start comes on top."""
+
+TRIES = 4
+"""Of a request whose connection breaks; a submit carries an Idempotency-Key."""
+
+EndpointOption = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="URL of the deployment, as `pulumi up` prints it.",
+        rich_help_panel=PANEL,
+    ),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        metavar="KEY",
+        help=f"Your API key; {KEY_VARIABLE} keeps it out of the shell's history.",
+        rich_help_panel=PANEL,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class CallError(AigcError):
+    """The deployment refused a call; the message says what it answered."""
+
+    def __init__(self, call: str, response: requests.Response) -> None:
+        body = _object(response)
+        detail = body.get("detail") or body.get("error") or response.text[:300]
+        again = "; trying again may help" if body.get("retryable") else ""
+        request_id = body.get("request_id") or "none"
+        super().__init__(
+            f"{call} answered {response.status_code}: {detail} (request {request_id}){again}"
+        )
+        self.status = response.status_code
+        is_refused_key = self.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+        self.exit_status = NOT_FOUND if is_refused_key else FAILED
+
+
+class UnreachableError(DeploymentError):
+    """The deployment does not answer."""
+
+
+class Profile(BaseModel):
+    """What `aigc login` keeps of a deployment."""
+
+    endpoint: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Calls a deployment's API."""
+
+    endpoint: str
+    key: str = field(repr=False)
+
+    def get(self, path: str, **query: str | int | None) -> Any:  # noqa: ANN401  JSON
+        """Read a resource.
+
+        Raises:
+            CallError: The deployment refused.
+            UnreachableError: It does not answer.
+        """
+        return self._call("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def post(self, path: str, body: object, **headers: str) -> Any:  # noqa: ANN401  JSON
+        """Send a body; see `get` for the errors."""
+        return self._call("POST", path, json=body, headers=headers)
+
+    def put(self, path: str) -> Any:  # noqa: ANN401  JSON
+        """Change a resource; see `get` for the errors."""
+        return self._call("PUT", path)
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401
+        url = path if path.startswith("http") else f"{self.endpoint}{path}"
+        options["headers"] = {"Authorization": f"Bearer {self.key}", **options.get("headers", {})}
+        response = self._send(method, url, options)
+        if not response.ok:
+            raise CallError(f"{method} {path}", response)
+        return response.json() if response.content else None
+
+    def _send(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return requests.request(method, url, timeout=TIMEOUT_S, **options)
+            except requests.RequestException as error:
+                if attempt == TRIES:
+                    why = f"{self.endpoint} does not answer ({TRIES} tries): {error}"
+                    raise UnreachableError(why) from None
+        raise AssertionError("unreachable")
+
+
+def find_service(
+    endpoint: str | None = None, key: str | None = None, stack: str | None = None
+) -> Service:
+    """Find the deployment that the options, the environment or a profile name.
+
+    Raises:
+        DeploymentError: Two of them are named, or the API key is missing.
+        InvalidRequestError: Nothing is named, and no local cloud runs here.
+    """
+    if endpoint and stack:
+        raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
+    key = key or os.environ.get(KEY_VARIABLE)
+    if stack:
+        return _service(_endpoint_of_stack(stack), key)
+    endpoint = endpoint or os.environ.get(ENDPOINT_VARIABLE)
+    if endpoint:
+        return _service(endpoint, key)
+    profile = read_profile(os.environ.get(PROFILE_VARIABLE) or "default")
+    if profile is not None:
+        return _service(profile.endpoint, key or profile.key)
+    connection = running_cloud()
+    return Service(connection["gateway"], key or connection["api_key"])
+
+
+def _service(endpoint: str, key: str | None) -> Service:
+    if not endpoint.startswith(("https://", "http://")):
+        raise DeploymentError(
+            f"the endpoint {endpoint!r} is not allowed; allowed: https://…, http://…"
+        )
+    if not key:
+        raise DeploymentError(
+            f"no API key; needed: --key, {KEY_VARIABLE}, or a profile that `aigc login` wrote"
+        )
+    return Service(endpoint.rstrip("/"), key)
+
+
+def _endpoint_of_stack(name: str) -> str:
+    outputs = stack_outputs(name, instead="--endpoint")
+    if not outputs.get("endpoint"):
+        raise DeploymentError(f"the stack {name} has no endpoint yet: `pulumi up` makes it")
+    return str(outputs["endpoint"])
+
+
+# Profiles
+
+
+def profiles_file() -> Path:
+    """Return the file of profiles, in the user's folder for configuration."""
+    folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(folder) / "aigc" / "profiles.json"
+
+
+def read_profile(name: str) -> Profile | None:
+    """Return a profile; None where there is none.
+
+    Raises:
+        DeploymentError: The file is damaged.
+    """
+    profile = _profiles().get(name)
+    if profile is None:
+        return None
+    try:
+        return Profile.model_validate(profile)
+    except ValidationError:
+        raise DeploymentError(f"{profiles_file()}: {name} needs an endpoint and a key") from None
+
+
+def write_profile(name: str, profile: Profile) -> None:
+    """Add or replace a profile; only its owner may read the file."""
+    path = profiles_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    content = {**_profiles(), name: profile.model_dump()}
+    path.write_text(json.dumps(content, indent=1))
+
+
+def remove_profile(name: str) -> bool:
+    """Remove a profile; False where there is none."""
+    content = _profiles()
+    if name not in content:
+        return False
+    del content[name]
+    profiles_file().write_text(json.dumps(content, indent=1))
+    return True
+
+
+def _profiles() -> dict[str, Any]:
+    path = profiles_file()
+    if not path.exists() or not path.read_text().strip():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        raise DeploymentError(f"{path} is not JSON; `aigc login` writes a new one") from None
+    return content
+
+
+def _object(response: requests.Response) -> dict[str, Any]:
+    """Return the body as an object; empty if it is none."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

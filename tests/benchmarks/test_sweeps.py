@@ -1,0 +1,24 @@
+"""`make sweeps`, at a small size: every part has its turn beside a long queue."""
+
+from __future__ import annotations
+
+from benchmarks.sweeps import LENGTHS, OVERDUE, UNSTORED, measure, table
+
+WAITING = 3000
+
+
+def test_every_part_has_its_turn_beside_a_queue_of_several_pages() -> None:
+    sweeps = measure(WAITING)
+
+    assert sweeps.longest_wait_s() < 300
+    assert set(sweeps.reached) == {"stored", "cancelled", "counted"}
+    assert sweeps.listings_per_start < 2
+
+
+def test_the_table_has_a_column_for_each_length() -> None:
+    text = table([measure(WAITING), measure(2 * WAITING)])
+
+    assert text.startswith("| waiting jobs | 3,000 | 6,000 |")
+    assert f"{UNSTORED} pictures stored after" in text
+    assert f"{OVERDUE} overdue jobs cancelled after" in text
+    assert max(LENGTHS) == 1_000_000

@@ -1,0 +1,88 @@
+"""The sweep as a whole: its state in the ledger only saves time."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from aigc.errors import AmbiguousError, ThrottledError
+from aigc.jobs.sweep_state import SweepState, read_state
+from aigc.sweeping import PARTS, sweep
+from tests.fakes import StoreFault, World, build_world
+
+TURNS = 3 * 3 + 3
+"""Three parts for each of three lanes, and three others."""
+
+
+class KilledError(BaseException):
+    """The platform ended the invocation."""
+
+
+def state(world: World) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(world.store.objects["sweep/state.json"][0])
+    return parsed
+
+
+def test_a_sweep_says_when_it_started_and_when_it_finished() -> None:
+    world = build_world()
+    started = world.clock.now()
+
+    sweep(world.runtime())
+
+    assert read_state(world.store).started_at == started
+    assert read_state(world.store).finished_at == world.clock.now()
+
+
+def test_a_sweep_logs_one_line_with_what_each_part_did(caplog: pytest.LogCaptureFixture) -> None:
+    world = build_world()
+    world.store.put("unstored/gone", b"")
+
+    with caplog.at_level(logging.INFO):
+        sweep(world.runtime())
+
+    [line] = [vars(record) for record in caplog.records if record.message == "sweep_finished"]
+    assert (line["turns"], line["turns_missed"], line["failed"]) == (TURNS, 0, 0)
+    assert line["parts"] == "unstored: 1 items, 0.0 s"
+
+
+def test_a_sweep_that_is_killed_is_not_taken_for_one_that_finished() -> None:
+    world = build_world()
+    sweep(world.runtime())
+    finished = state(world)["finished_at"]
+    world.clock.pass_time(60)
+    world.store.put("unstored/gone", b"")
+    world.store.faults = [StoreFault("delete unstored/", KilledError())]
+    with pytest.raises(KilledError):
+        sweep(world.runtime())
+
+    assert state(world)["finished_at"] == finished
+    assert state(world)["started_at"] > finished
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"progress": 1}'])
+def test_a_state_that_cannot_be_read_is_none(body: bytes) -> None:
+    world = build_world()
+    world.store.put("sweep/state.json", body)
+
+    report = sweep(world.runtime())
+
+    assert (report.turns, report.failed) == (TURNS, 0)
+    assert state(world)["finished_at"]
+
+
+@pytest.mark.parametrize("error", [AmbiguousError("put"), ThrottledError("put")])
+def test_a_sweep_does_without_its_state(error: Exception) -> None:
+    world = build_world()
+    world.store.faults = [StoreFault("put sweep/", error), StoreFault("put sweep/", error)]
+
+    report = sweep(world.runtime())
+
+    assert report.turns == TURNS
+    assert read_state(world.store) == SweepState()
+
+
+def test_names_of_parts_are_unique() -> None:
+    assert len({part.name for part in PARTS}) == len(PARTS)

@@ -37,16 +37,19 @@ simulate: setup
 mutations: setup
 	$(BIN)/python -m tests.simulation --mutations --write $(ARGS)
 
-# As many requests for each operation of the OpenAPI document as EXAMPLES says.
+# As many requests for each operation of the OpenAPI document as EXAMPLES says, and twenty times
+# as many inputs for each test whose inputs are generated.
 fuzz: setup
-	EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/pytest --timeout 3600 tests/e2e/test_openapi.py
+	EXAMPLES=$(or $(EXAMPLES),50) $(BIN)/pytest --timeout 3600 -m "generated or hypothesis"
 
 # SEED=2 draws other calls, uploads and faults; JOBS=200 takes less long; ARGS=--burst is a burst.
+# Without these, the tests that have a small size in `make test` run at their full size, too.
 chaos: setup
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+	$(if $(SEED)$(JOBS)$(ARGS),,FULL_SIZE=1 $(BIN)/pytest --timeout 3600 -m sized)
 
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile -rs
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -rs
 
 # Needs the internet, Node.js with npm, and Go; says what it could not install.
 # ARGS=--write-table writes the versions and what passed into docs/localcloud.md.

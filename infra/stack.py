@@ -159,6 +159,7 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
             receivers=config.alarm_receivers,
             functions=list(functions.names.values()),
             timeout_s=config.timeout,
+            retries=config.async_retries,
             logs=logs,
             language="zh-CN" if config.site == "cn" else "en-US",
             tags=config.tags,

@@ -37,6 +37,7 @@ COMMANDS = {
     "label": "Show or verify the labels inside pictures.",
     "rules": "Check rules.toml.",
     "prices": "Check prices.toml.",
+    "doctor": "Try a deployment from outside, and say how to mend it.",
     "verify-cloud": "Ask the real cloud what no document answers.",
     "models": "List the models with their limits.",
 }

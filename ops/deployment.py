@@ -241,6 +241,11 @@ def owners_credentials() -> tuple[str, str, str | None]:
     return secret_id, secret_key, os.environ.get("TENCENTCLOUD_SECURITY_TOKEN")
 
 
+def providers_proxy() -> str:
+    """Return the proxy that leads to a local cloud, the only cloud that speaks http."""
+    return os.environ.get("HTTP_PROXY", "") if providers_protocol() == "http" else ""
+
+
 def providers_protocol() -> str:
     """Read the protocol from the variable that Pulumi's provider reads too; https without it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.account import Account
 from ops.connection import running_cloud
-from ops.deployment import DeploymentError, owners_credentials, providers_protocol
-from ops.verify.account import Account
+from ops.deployment import (
+    DeploymentError,
+    owners_credentials,
+    providers_protocol,
+    providers_proxy,
+)
 from ops.verify.checks import CHECKS
 from ops.verify.report import MARKS, Redaction, as_text, report
 from ops.verify.resources import remove_all
@@ -156,15 +160,13 @@ def _account(region: str | None) -> Account:
             proxy=connection["cloud"],
         )
     secret_id, secret_key, token = owners_credentials()
-    protocol = providers_protocol()
     return Account(
         region=region,
         secret_id=secret_id,
         secret_key=secret_key,
         token=token or "",
-        protocol=protocol,
-        # The local cloud is the only one that speaks http, and it is reached as a proxy.
-        proxy=os.environ.get("HTTP_PROXY", "") if protocol == "http" else "",
+        protocol=providers_protocol(),
+        proxy=providers_proxy(),
     )
 
 

@@ -17,9 +17,12 @@ settings.register_profile(
 settings.register_profile(
     "many",
     settings.get_profile("unhurried"),
-    max_examples=int(os.environ.get("EXAMPLES", "0")) or 20,
+    max_examples=20 * int(os.environ.get("EXAMPLES", "1")),
 )
-settings.load_profile("many" if os.environ.get("EXAMPLES") else "few")
+settings.load_profile("many" if "EXAMPLES" in os.environ else "few")
+
+LONG_FIRST = ("e2e", "chaos", "benchmarks", "simulation", "infra", "localcloud")
+"""The folders with files that run for long; those of the others run for a second or less."""
 
 _LOOPS: set[asyncio.AbstractEventLoop] = set()
 """Event loops of this process; one that is collected without being closed is a warning."""
@@ -34,3 +37,13 @@ def _event_loop() -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
     _LOOPS.add(loop)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders with long files first, so that all workers end at the same time."""
+    items.sort(key=lambda item: _place_of(item.path.parts))
+
+
+def _place_of(parts: tuple[str, ...]) -> int:
+    folders = [number for number, folder in enumerate(LONG_FIRST) if folder in parts]
+    return min(folders, default=len(LONG_FIRST))

@@ -68,7 +68,11 @@ PARTS = (
         work=recover.forget_claims,
     ),
 )
-"""All parts, in their order. Each has its turn, however much another has to do."""
+"""All parts, in their order. Each has its turn, however much another has to do.
+
+The work of a part takes its `Turn`. It goes through keys by `walk` or through items by `in_turn`,
+does the work for each by `each`, and asks `has_time` where it does neither.
+"""
 
 
 def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
@@ -79,9 +83,10 @@ def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
     is done twice, or one sweep later. The line `sweep_finished` is the heartbeat: an alarm is
     raised when it is absent.
     """
-    state = with_fields(read_state(runtime.ledger.bucket), started_at=runtime.now())
-    write_state(state, runtime.ledger.bucket)
+    bucket, started_at = runtime.ledger.bucket, runtime.now()
+    state = read_state(bucket)
+    write_state(with_fields(state, started_at=started_at), bucket)
     report, state = take_turns(parts, runtime, state)
-    write_state(with_fields(state, finished_at=runtime.now()), runtime.ledger.bucket)
+    write_state(with_fields(state, started_at=started_at, finished_at=runtime.now()), bucket)
     logger.info("sweep_finished", extra=dataclasses.asdict(report))
     return report

@@ -28,6 +28,19 @@ class LogAlarm:
     query: str
     minutes: int = 5
     more_than: int = 0
+    is_for_absence: bool = False
+    """Whether the alarm is raised if there is no line. A count of no lines is 0, which is a
+    result like any other (https://docs.cloudbase.net/logger/alert/log-alert-guide)."""
+
+    @property
+    def condition(self) -> str:
+        """The condition on the count of lines."""
+        return "$1.lines < 1" if self.is_for_absence else f"$1.lines > {self.more_than}"
+
+    def statement(self, *, retries: int, prefix: str) -> str:
+        """Return the query for CLS, which counts the lines."""
+        query = self.query.format(retries=retries, gateway=f"{prefix}gateway")
+        return f"{query} | select count(*) as lines"
 
 
 LOG_ALARMS = {
@@ -37,8 +50,18 @@ LOG_ALARMS = {
     "failing": LogAlarm("event:job_ended AND state:failed", minutes=15, more_than=5),
     # The task may have been billed without an image.
     "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
-    # SCF drops an event after its last retry, without any other notice.
-    "dropped": LogAlarm("event:record_failed", minutes=15),
+    # SCF drops an event after its last retry, without any other notice. A function that is killed
+    # logs nothing, so these are the platform's own entries, one at the end of each invocation.
+    "dropped": LogAlarm(
+        "SCF_Type:Platform AND SCF_StatusCode:>=400 AND SCF_RetryNum:>={retries}"
+        " AND NOT SCF_FunctionName:{gateway}",
+        minutes=15,
+    ),
+    # A time-out, too much memory, or the end of the process.
+    "killed": LogAlarm(
+        "SCF_Type:Platform AND SCF_StatusCode:>=433 AND SCF_StatusCode:<=439", minutes=15
+    ),
+    "sweep-stopped": LogAlarm("event:sweep_finished", minutes=15, is_for_absence=True),
 }
 
 
@@ -51,6 +74,8 @@ class AlarmsArgs:
     receivers: Sequence[int]
     functions: Sequence[pulumi.Input[str]]
     timeout_s: int
+    retries: int
+    """How often SCF repeats an event."""
     logs: FunctionLogs | None
     language: str
     tags: Mapping[str, str]
@@ -124,8 +149,8 @@ class Alarms(pulumi.ComponentResource):
                 name=f"{self._args.prefix}{alarm}",
                 alarm_notice_ids=[notice.id],
                 alarm_period=REPEAT_MINUTES,
-                alarm_targets=[_target(wanted, logs)],
-                condition=f"$1.lines > {wanted.more_than}",
+                alarm_targets=[_target(wanted, logs, self._args)],
+                condition=wanted.condition,
                 alarm_level=0,
                 monitor_time=cls.AlarmMonitorTimeArgs(type="Period", time=wanted.minutes),
                 trigger_count=1,
@@ -176,11 +201,11 @@ def _dimensions(function: pulumi.Input[str]) -> pulumi.Output[str]:
     return pulumi.Output.from_input(function).apply(build)
 
 
-def _target(wanted: LogAlarm, logs: FunctionLogs) -> cls.AlarmAlarmTargetArgs:
+def _target(wanted: LogAlarm, logs: FunctionLogs, args: AlarmsArgs) -> cls.AlarmAlarmTargetArgs:
     return cls.AlarmAlarmTargetArgs(
         logset_id=logs.logset_id,
         topic_id=logs.topic_id,
-        query=f"{wanted.query} | select count(*) as lines",
+        query=wanted.statement(retries=args.retries, prefix=args.prefix),
         number=1,
         start_time_offset=-wanted.minutes,
         end_time_offset=0,

@@ -17,7 +17,7 @@ TEXTS = (
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
     *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
     *("part", "item", "parts", "unfinished"),
-    # Of the platform's lines (https://cloud.tencent.com/document/product/583/52637).
+    # Of the platform's lines (https://cloud.tencent.com/document/product/583/60336).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
 NUMBERS = (
@@ -35,9 +35,9 @@ NUMBERS = (
         "turns_missed",
     ),
     *("accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
-    *("SCF_StatusCode", "SCF_Duration", "SCF_MemUsage"),
+    *("SCF_StatusCode", "SCF_RetryNum", "SCF_Duration", "SCF_MemUsage"),
 )
-_TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"
+TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +80,11 @@ class FunctionLogs(pulumi.ComponentResource):
 
 
 def _rule() -> cls.IndexRuleArgs:
-    texts = [_field(key, "text", _TOKENIZER) for key in TEXTS]
+    texts = [_field(key, "text", TOKENIZER) for key in TEXTS]
     numbers = [_field(key, "long", "") for key in NUMBERS]
     return cls.IndexRuleArgs(
         full_text=cls.IndexRuleFullTextArgs(
-            case_sensitive=False, contain_zh=True, tokenizer=_TOKENIZER
+            case_sensitive=False, contain_zh=True, tokenizer=TOKENIZER
         ),
         key_value=cls.IndexRuleKeyValueArgs(case_sensitive=False, key_values=[*texts, *numbers]),
     )

@@ -65,7 +65,7 @@ class EventQueue:
         self._clock.after(seconds, lambda: self._submit(delivery))
 
     def _deliver(self, delivery: _Delivery) -> None:
-        outcome = self._function.invoke(delivery.event)
+        outcome = self._function.invoke(delivery.event, delivery.failures)
         if outcome.failure is None or self._stopped:
             return
         failures = delivery.failures + 1

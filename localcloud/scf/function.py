@@ -45,6 +45,8 @@ class Platform:
     max_instances: int
     log: Callable[[str, str], None]
     """Writes a line of a function's output; the arguments are the function's name and the line."""
+    report: Callable[[str, Outcome, int], None]
+    """Notes that an invocation ended, by the function's name, the outcome, and which retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +169,14 @@ class Function:
         self._pool = self._new_pool()
         old.retire()
 
-    def invoke(self, event: Any) -> Outcome:  # noqa: ANN401  any JSON
+    def invoke(self, event: Any, retry: int = 0) -> Outcome:  # noqa: ANN401  any JSON
         """Handle an event on an instance of its own, and return the outcome."""
         request_id = str(uuid.uuid4())
         outcome = self._handle(request_id, event)
         failed = int(outcome.failure is not None)
         self.count(invocations=1, errors=failed, cpu_s=outcome.cpu_s)
         self._log_failure(outcome)
+        self._platform.report(self.name, outcome, retry)
         return outcome
 
     def count(self, **increments: float) -> None:

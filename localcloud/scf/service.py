@@ -16,6 +16,7 @@ from localcloud.scf.configuration import Configuration
 from localcloud.scf.cos_trigger import CosRule
 from localcloud.scf.delivery import EventQueue
 from localcloud.scf.function import Function, Platform, RetryPolicy
+from localcloud.scf.log_entries import LogEntries
 from localcloud.scf.package import PackageStore
 from localcloud.scf.triggers import Triggers
 from localcloud.server import Response
@@ -118,6 +119,7 @@ class Scf:
         self._logs: dict[str, IO[str]] = {}
         self.log_listeners: list[Callable[[str], None]] = []
         """Each is called with every line of every function's output, after `[<function>] `."""
+        self.log_entries = LogEntries()
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateFunction": self._create_function,
             "GetFunction": self._get_function,
@@ -139,6 +141,9 @@ class Scf:
         }
         cloud.cos.subscribe(self._object_created)
         cloud.control_routes["/_localcloud/scf"] = lambda _: Response.of_json(self.status())
+        cloud.control_routes["/_localcloud/logs"] = lambda _: Response.of_json(
+            self.log_entries.all()
+        )
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  all callers get the same response
         """Carry out an action.
@@ -435,12 +440,14 @@ class Scf:
             home=self._home,
             max_instances=self._max_instances,
             log=self._log,
+            report=self.log_entries.add_report,
         )
 
     def _log(self, function: str, line: str) -> None:
         with self._log_lock:
             file = self._logs.get(function) or self._open_log(function)
             file.write(f"{line}\n")
+        self.log_entries.add_output(function, line)
         for listener in self.log_listeners:
             listener(f"[{function}] {line}")
 

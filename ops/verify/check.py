@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
     from ops.verify.world import World
 
 Result: TypeAlias = Literal["passed", "failed", "skipped"]
+
+Seen = TypeVar("Seen")
+
+PAUSE_S = 0.5
+"""Seconds between two looks at something that takes time; API 3.0 allows 20 calls a second."""
 
 YUAN_PER_IMAGE = 0.25
 """A guess: no price list is published for programs."""
@@ -97,3 +103,19 @@ def expect(holds: object, seen: str) -> None:
     """
     if not holds:
         raise DiffersError(seen)
+
+
+def wait_for(question: Callable[[], Seen | None], seconds: float, what: str) -> Seen:
+    """Repeat a question until it has an answer.
+
+    Raises:
+        DiffersError: There is none in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = question()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise DiffersError(f"{what}: not within {seconds:g} s")
+        time.sleep(PAUSE_S)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ops.verify.account import Account
+    from ops.account import Account
     from ops.verify.check import Check
     from ops.verify.scratch import Answered
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from ops.verify.account import RefusalError
+from ops.account import RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ops.verify.account import Account
+    from ops.account import Account
     from ops.verify.scratch import Scratch
 
 

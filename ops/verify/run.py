@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from ops.verify.account import RefusalError
+from ops.account import RefusalError
 from ops.verify.check import DiffersError, SkipError
 from ops.verify.scratch import Answered
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.permissions import trust
+from ops.account import RefusalError
 from ops.package import build_package, local_package
-from ops.verify.account import RefusalError, wait_for
-from ops.verify.check import DiffersError, SkipError
+from ops.verify.check import DiffersError, SkipError, wait_for
 from ops.wheels import SCF_PYTHON, scf_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ops.verify.account import Account
+    from ops.account import Account
     from ops.verify.scratch import Scratch
 
 Shared = TypeVar("Shared")

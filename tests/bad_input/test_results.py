@@ -40,13 +40,13 @@ def fetch(
     monkeypatch: pytest.MonkeyPatch,
     reply: bytes | Callable[[socket.socket], None],
     *,
-    transfer_s: float = 10,
+    transfer_s: float = 60,
 ) -> bytes:
     """Download a result from a vendor with this reply; all requests go through a local proxy."""
     with answering(reply) as vendor:
         use_proxy(monkeypatch, vendor.url)
         try:
-            return VendorDownloads(timeout_s=2, transfer_s=transfer_s).fetch(URL)
+            return VendorDownloads(timeout_s=30, transfer_s=transfer_s).fetch(URL)
         finally:
             assert len(vendor.requests) == 1
 

@@ -20,9 +20,9 @@ GOOD = Outcome(
 
 
 def test_short_load_is_answered_completely_and_paid_once() -> None:
-    outcome = measure(25, 4, speed=30)
+    outcome = measure(25, 2, speed=30)
 
-    assert len(outcome.samples) == 100
+    assert len(outcome.samples) == 50
     assert {sample.kind for sample in outcome.samples} == set(MIX)
     assert not outcome.unexpected
     assert outcome.misspent == []

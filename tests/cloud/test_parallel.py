@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_requests_run_at_the_same_time_and_answer_in_order() -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
 
     def request(answer: int) -> int:
         together.wait()

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "ops" / "samples"
 SPEED = 30
 """Cloud time passes so much faster in the system that the modules share."""
-PATIENCE_S = 120
+PATIENCE_S = 240
 KEPT = (
     "jobs/",
     "index/",

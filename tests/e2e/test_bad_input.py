@@ -24,7 +24,7 @@ BODY = json.dumps({"model_name": "GG", "model_version": "3.0", "prompt": "one on
 def send(stack: Stack, request: bytes, *, hang_up: bool = False) -> bytes:
     """Send bytes to the Function URL's port; return all bytes until the server closes."""
     url = urlsplit(stack.gateway)
-    with socket.create_connection((str(url.hostname), int(url.port or 80)), 10) as connection:
+    with socket.create_connection((str(url.hostname), int(url.port or 80)), 60) as connection:
         answer = b""
         with contextlib.suppress(OSError):  # the server may hang up first
             connection.sendall(request)

@@ -39,7 +39,7 @@ def test_twenty_uploads_and_twenty_calls_at_once_all_succeed(stack: Stack) -> No
         for upload in uploads:
             upload.result()
         statuses = {call.result().status_code for call in calls}
-    ended = wait_for(lambda: _all_ended(stack), patience_s=240)
+    ended = wait_for(lambda: _all_ended(stack))
     most_at_once = stack.books()["most_at_once"]
 
     assert statuses == {200}

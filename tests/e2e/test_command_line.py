@@ -97,7 +97,7 @@ def assert_stops(stack: Stack, number: signal.Signals) -> None:
     assert stack.connection["buckets"].keys() == {"inbox", "results", "ledger"}
     assert (status, rest) == (0, "")
     assert children
-    wait_for(lambda: not any(map(is_alive, children)), patience_s=10)
+    wait_for(lambda: not any(map(is_alive, children)))
 
 
 def test_log_line_is_written_with_one_write(monkeypatch: pytest.MonkeyPatch) -> None:

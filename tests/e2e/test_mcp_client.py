@@ -18,6 +18,7 @@ from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 
 from tests.cutting_proxy import cutting_proxy
 from tests.e2e.stack import ROOT, SAMPLES, Stack
+from tests.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,8 +33,8 @@ TOOLS = {
     *("wait", "get_result", "list_jobs", "cancel"),
 }
 PNG = b"\x89PNG"
-PROMPTS = int(os.environ.get("AIGC_CUT_PROMPTS", "16"))
-"""Prompts of the test of cut connections, each with three calls; 70 are more than 200 calls."""
+PROMPTS = size(8, full=70)
+"""Prompts of the test of cut connections, each with three calls."""
 
 AT_ONCE = 8
 IMAGES_OF_THE_COMMAND = 6
@@ -196,6 +197,7 @@ async def until_answered(call: Callable[[], Awaitable[CallToolResult]]) -> CallT
                 raise
 
 
+@pytest.mark.sized
 def test_cut_connections_pay_each_image_once(stack: Stack) -> None:
     room = asyncio.Semaphore(AT_ONCE)
 

@@ -16,6 +16,7 @@ from tests.clients.programs import run_client
 from tests.cutting_proxy import cutting_proxy
 from tests.e2e.stack import ROOT, SAMPLES, Stack, wait_for
 from tests.pages import blocks
+from tests.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ MODEL = "gg-3.0"
 CAT = SAMPLES / "cat.jpg"
 PAGE = (ROOT / "docs" / "openai.md").read_text(encoding="utf-8")
 PNG = b"\x89PNG"
-PROMPTS = 8
+PROMPTS = size(4, full=100)
 CALLS_OF_A_PROMPT = 2
 
 
@@ -219,6 +220,7 @@ def test_call_that_took_too_long_finds_its_image_again(stack: Stack, client: ope
     assert paid(stack, prompt) == 1
 
 
+@pytest.mark.sized
 def test_cut_connections_cost_nothing_and_lose_no_image(stack: Stack) -> None:
     """Every call gets an image of its own, though half of the connections break."""
     with (

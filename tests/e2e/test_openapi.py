@@ -26,6 +26,7 @@ EXAMPLES = os.environ.get("EXAMPLES", "3")
 """The number of generated requests for each operation and phase."""
 
 
+@pytest.mark.generated
 def test_schemathesis_finds_no_fault(stack: Stack, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),

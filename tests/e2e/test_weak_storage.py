@@ -15,6 +15,7 @@ from ops.local_stack import local_stack
 from tests.chaos.audit import ACTIONS, Books
 from tests.chaos.run import PHOTO, shorten_lease
 from tests.e2e.stack import wait_for
+from tests.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from localcloud.cos.events import ObjectCreated
     from ops.local_stack import LocalStack
 
-KEYS, CALLS_A_KEY, UPLOADS = 50, 4, 60
+KEYS, CALLS_A_KEY, UPLOADS = size(12, full=50), 4, size(15, full=60)
 SLOTS = 4
 TIMEOUT_S, LEASE_S = 10, 12
 PATIENCE_S = 480
@@ -55,6 +56,7 @@ def stack() -> Iterator[LocalStack]:
         yield stack
 
 
+@pytest.mark.sized
 def test_concurrent_repeats_are_one_job_and_one_paid_task(stack: LocalStack) -> None:
     uploaded: list[ObjectCreated] = []
     stack.cloud.cos.subscribe(uploaded.append)

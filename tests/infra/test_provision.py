@@ -35,7 +35,7 @@ class Provisioned:
         return self.cloud.services[service].call(action, params, Caller("owner"))
 
     def control(self, path: str) -> Any:
-        return requests.get(f"{self.cloud.url}/_localcloud/{path}", timeout=5).json()
+        return requests.get(f"{self.cloud.url}/_localcloud/{path}", timeout=60).json()
 
 
 def required() -> dict[str, str]:
@@ -64,7 +64,7 @@ def test_functions_are_active_and_the_gateway_has_a_url(provisioned: Provisioned
 
 
 def test_gateway_answers(provisioned: Provisioned) -> None:
-    answer = requests.get(f"{provisioned.outputs.endpoint}/health", timeout=20)
+    answer = requests.get(f"{provisioned.outputs.endpoint}/health", timeout=60)
 
     assert answer.status_code == 200
     assert provisioned.control("scf")["gateway"]["errors"] == 0
@@ -166,7 +166,7 @@ def test_api_gateway_answers_for_the_function(equipped: Provisioned) -> None:
     endpoint = equipped.outputs.endpoint
 
     assert endpoint.endswith("/release")
-    assert requests.get(f"{endpoint}/health", timeout=20).json() == {"status": "ok"}
+    assert requests.get(f"{endpoint}/health", timeout=60).json() == {"status": "ok"}
     events = equipped.call("vod", "DescribeEventConfig", SubAppId=equipped.outputs.sub_app_id)
     assert events["NotificationUrl"].startswith(f"{endpoint}/vod/events/")
 

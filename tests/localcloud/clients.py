@@ -155,7 +155,7 @@ def size_of(content: bytes) -> tuple[int, int]:
         return width, height
 
 
-def wait_for(question: Callable[[], T | None], seconds: float = 15) -> T:
+def wait_for(question: Callable[[], T | None], seconds: float = 60) -> T:
     """Repeat a query until its result is true, fewer than 20 times a second, as the API demands."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -355,7 +355,7 @@ def test_page_of_another_origin_may_do_what_the_rules_allow(
     def preflight(origin: str) -> str | None:
         headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
         answer = requests.options(
-            f"http://{HOST}/a", headers=headers, proxies={"http": cloud.url}, timeout=10
+            f"http://{HOST}/a", headers=headers, proxies={"http": cloud.url}, timeout=60
         )
         return answer.headers.get("Access-Control-Allow-Origin")
 
@@ -409,7 +409,7 @@ def test_unsigned_request_is_refused_unless_the_bucket_is_public(
     assert (denied.status_code, allowed.content) == (403, b"hello")
     assert "<Code>AccessDenied</Code>" in denied.text
     assert denied.headers["x-cos-request-id"] in denied.text
-    written = requests.put(f"http://{HOST}/b", proxies={"http": cloud.url}, data=b"x", timeout=10)
+    written = requests.put(f"http://{HOST}/b", proxies={"http": cloud.url}, data=b"x", timeout=60)
     assert written.status_code == 403
 
 
@@ -489,7 +489,7 @@ def test_presigned_url_is_valid_only_for_the_signed_request(
 def test_a_url_signed_for_reading_does_not_write(cloud: LocalCloud, store: CosS3Client) -> None:
     url = store.get_presigned_url(BUCKET, "a", "GET")
 
-    answer = requests.put(url, data=b"x", proxies={"http": cloud.url}, timeout=10)
+    answer = requests.put(url, data=b"x", proxies={"http": cloud.url}, timeout=60)
 
     assert answer.status_code == 403
 
@@ -501,10 +501,10 @@ def test_the_bucket_s_own_path_opens_in_a_browser_without_a_proxy(
     browser = cos(cloud, Domain=domain, Proxies=None)
     browser.put_object(BUCKET, b"hello", "a b.txt")
 
-    answer = requests.get(browser.get_presigned_url(BUCKET, "a b.txt", "GET"), timeout=10)
+    answer = requests.get(browser.get_presigned_url(BUCKET, "a b.txt", "GET"), timeout=60)
 
     assert answer.content == content_of(store, "a b.txt") == b"hello"
-    assert requests.get(f"http://{domain}/a%20b.txt", timeout=10).status_code == 403
+    assert requests.get(f"http://{domain}/a%20b.txt", timeout=60).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -576,7 +576,7 @@ def test_a_form_uploads_what_its_policy_allows(
         data=fields,
         files={"file": ("cat.png", b"hello", "image/png")},
         proxies={"http": cloud.url},
-        timeout=10,
+        timeout=60,
     )
 
     assert answer.status_code == status

@@ -54,7 +54,7 @@ def https(tmp_path: Path) -> Iterator[Https]:
 
 
 def test_request_and_answer_pass_unchanged(https: Https) -> None:
-    answer = https.client.post(f"{https.url}/a%2Fb?x=1", data=b"body", timeout=10)
+    answer = https.client.post(f"{https.url}/a%2Fb?x=1", data=b"body", timeout=60)
 
     assert (answer.status_code, answer.headers["X-Answer"]) == (202, "yes")
     assert answer.json() == {
@@ -67,14 +67,14 @@ def test_request_and_answer_pass_unchanged(https: Https) -> None:
 
 
 def test_client_cannot_set_the_scheme(https: Https) -> None:
-    answer = https.client.get(https.url, headers={"X-Forwarded-Proto": "http"}, timeout=10)
+    answer = https.client.get(https.url, headers={"X-Forwarded-Proto": "http"}, timeout=60)
 
     assert answer.json()["scheme"] == "https"
 
 
 def test_connection_stays_open_after_an_answer_without_a_body(https: Https) -> None:
-    head = https.client.head(https.url, timeout=10)
-    get = https.client.get(https.url, timeout=10)
+    head = https.client.head(https.url, timeout=60)
+    get = https.client.get(https.url, timeout=60)
 
     assert (head.status_code, head.content) == (202, b"")
     assert get.json()["method"] == "GET"
@@ -82,9 +82,9 @@ def test_connection_stays_open_after_an_answer_without_a_body(https: Https) -> N
 
 def test_lost_reply_is_lost_over_https_too(https: Https) -> None:
     with pytest.raises(requests.ConnectionError):
-        https.client.get(f"{https.url}/lost", timeout=10)
+        https.client.get(f"{https.url}/lost", timeout=60)
 
 
 def test_client_that_does_not_trust_the_authority_gets_no_answer(https: Https) -> None:
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(https.url, timeout=10)
+        requests.get(https.url, timeout=60)

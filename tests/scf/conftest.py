@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from localcloud.server import Request, Response
 
 SPEED = 200.0  # the minute between two tries of an event takes 0.3 s
+PATIENCE_S = 60
+"""For what happens at once on a quiet machine."""
 
 
 class FakeStorage(Events):
@@ -62,7 +64,7 @@ class FunctionTool:
         return self.scf.call(action, params, Caller("owner"))
 
     def create(self, name: str, source: str, **params: Any) -> None:
-        settings = {"Handler": "index.main_handler", "Runtime": "Python3.10", "Timeout": 5}
+        settings = {"Handler": "index.main_handler", "Runtime": "Python3.10", "Timeout": PATIENCE_S}
         code = {"ZipFile": zipped({"index.py": textwrap.dedent(source)})}
         self.call("CreateFunction", FunctionName=name, Code=code, **{**settings, **params})
         self.settle(name)
@@ -93,7 +95,7 @@ class FunctionTool:
 
     def wait(self, name: str, **wanted: int) -> dict[str, Any]:
         """Wait until a function's counters have reached these values; return all counters."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             counters = self.counters(name)
             if all(counters[key] >= value for key, value in wanted.items()):

@@ -17,7 +17,7 @@ import pytest
 
 from localcloud.core import ApiError
 from localcloud.scf.package import choose_interpreter
-from tests.scf.conftest import zipped
+from tests.scf.conftest import PATIENCE_S, zipped
 
 if TYPE_CHECKING:
     from tests.scf.conftest import FunctionTool
@@ -52,7 +52,7 @@ def test_function_gets_event_and_context_as_in_the_cloud(functions: FunctionTool
     assert len(context.pop("request_id")) == 36
     assert context == {
         "memory_limit_in_mb": 256,
-        "time_limit_in_ms": 5000,
+        "time_limit_in_ms": 1000 * PATIENCE_S,
         "function_version": "$LATEST",
         "function_name": "echo",
         "namespace": "default",
@@ -359,7 +359,7 @@ def test_package_that_is_no_zip_is_refused(functions: FunctionTool) -> None:
 
 
 def _wait_for_number(file: Path) -> int:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if file.exists() and file.read_text():
             return int(file.read_text())
@@ -368,7 +368,7 @@ def _wait_for_number(file: Path) -> int:
 
 
 def _dies(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         # A dead process whose parent is dead stays a zombie until init reaps it.
         if not alive(pid) or "State:\tZ" in Path(f"/proc/{pid}/status").read_text():

@@ -326,7 +326,7 @@ def test_function_url_keeps_its_address_when_it_is_changed(functions: FunctionTo
     [listed] = functions.call("ListTriggers", FunctionName="web")["Triggers"]
     description = json.loads(listed["TriggerDesc"])
     assert (description["AuthType"], description["NetConfig"]["ExtranetUrl"]) == ("CAM", url)
-    assert requests.get(url, proxies=NO_PROXY, timeout=5).status_code == 401
+    assert requests.get(url, proxies=NO_PROXY, timeout=60).status_code == 401
     assert functions.counters("web")["invocations"] == 0
 
 
@@ -379,7 +379,7 @@ def test_request_becomes_a_function_url_event(functions: FunctionTool) -> None:
         data="päyload".encode(),
         headers={"X-Custom": "Value"},
         proxies=NO_PROXY,
-        timeout=5,
+        timeout=60,
     )
 
     event = answer.json()
@@ -407,7 +407,7 @@ def test_value_becomes_an_http_answer(
     functions.create("web", HTTP_ECHO)
     url = functions.url("web")
 
-    answer = requests.get(url + path, proxies=NO_PROXY, timeout=5)
+    answer = requests.get(url + path, proxies=NO_PROXY, timeout=60)
 
     assert (answer.status_code, answer.headers["content-type"]) == (status, content_type)
     assert body in answer.content
@@ -417,7 +417,7 @@ def test_request_of_more_than_six_megabytes_is_refused(functions: FunctionTool) 
     functions.create("web", HTTP_ECHO)
     url = functions.url("web")
 
-    answer = requests.post(url, data=b"x" * (6 * 1024 * 1024 + 1), proxies=NO_PROXY, timeout=5)
+    answer = requests.post(url, data=b"x" * (6 * 1024 * 1024 + 1), proxies=NO_PROXY, timeout=60)
 
     assert answer.status_code == 406
     assert functions.counters("web")["invocations"] == 0
@@ -429,7 +429,7 @@ def test_timeout_is_reported_to_the_caller(functions: FunctionTool) -> None:
     )
     url = functions.url("slow")
 
-    answer = requests.get(url, proxies=NO_PROXY, timeout=5)
+    answer = requests.get(url, proxies=NO_PROXY, timeout=60)
 
     assert answer.status_code == 433
     assert answer.json()["errorMessage"] == "Invoking task timed out after 1 seconds"
@@ -444,10 +444,10 @@ def test_platform_answers_browsers_of_other_origins(functions: FunctionTool) -> 
         url,
         headers={"Origin": "https://app.example", "Access-Control-Request-Method": "POST"},
         proxies=NO_PROXY,
-        timeout=5,
+        timeout=60,
     )
     foreign = requests.post(
-        url, headers={"Origin": "https://evil.example"}, proxies=NO_PROXY, timeout=5
+        url, headers={"Origin": "https://evil.example"}, proxies=NO_PROXY, timeout=60
     )
 
     assert preflight.status_code == 204
@@ -463,7 +463,7 @@ def test_fault_fails_the_request(functions: FunctionTool, fault: str, status: in
     url = functions.url("web")
     functions.cloud.faults.replace([{"where": "scf.web", "what": fault, "times": 1}])
 
-    answers = [requests.get(url, proxies=NO_PROXY, timeout=5).status_code for _ in range(2)]
+    answers = [requests.get(url, proxies=NO_PROXY, timeout=60).status_code for _ in range(2)]
 
     assert answers == [status, 202]
 
@@ -474,7 +474,7 @@ def test_work_is_done_although_the_reply_is_lost(functions: FunctionTool) -> Non
     functions.cloud.faults.replace([{"where": "scf.web", "what": "lost_reply", "times": 1}])
 
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, proxies=NO_PROXY, timeout=5)
+        requests.get(url, proxies=NO_PROXY, timeout=60)
 
     assert functions.counters("web")["invocations"] == 1
 
@@ -486,7 +486,7 @@ def test_concurrent_callers_are_all_answered(functions: FunctionTool) -> None:
     with ThreadPoolExecutor(20) as callers:
         statuses = list(
             callers.map(
-                lambda _: requests.get(url, proxies=NO_PROXY, timeout=20).status_code, range(60)
+                lambda _: requests.get(url, proxies=NO_PROXY, timeout=60).status_code, range(60)
             )
         )
 

@@ -155,6 +155,7 @@ CASES = [
     ),
     Case(
         title="two sweeps continue after a death",
+        is_quick=False,
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),
@@ -231,6 +232,7 @@ CASES = [
     ),
     Case(
         title="two sweeps free the slot of a killed worker",
+        is_quick=False,
         before=(was_left("a", with_slot=True),),
         phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),
         quick_switches=2,
@@ -271,6 +273,7 @@ CASES = [
     ),
     Case(
         title="the release of a slot is not answered",
+        is_quick=False,
         before=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a"), "accept c": accepts("c")}),),
         callbacks=0,
@@ -307,6 +310,7 @@ CASES = [
     ),
     Case(
         title="a waiting job is cancelled while a slot becomes free",
+        is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(Phase(workers={"cancel b": cancels("b"), "cancel b again": cancels("b")}),),
         ends=("done",),

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
+from aigc.jobs.settle import refresh
 from aigc.jobs.sweep_state import SweepState, read_state
 from aigc.sweeping import PARTS, sweep
-from tests.fakes import StoreFault, World, build_world
+from tests.fakes import LEASE_S, StoreFault, World, build_world
+from tests.unit.jobs.test_life_of_a_job import accepted
 
 TURNS = 3 * 3 + 3
 """Three parts for each of three lanes, and three others."""
@@ -82,6 +84,29 @@ def test_a_sweep_does_without_its_state(error: Exception) -> None:
 
     assert report.turns == TURNS
     assert read_state(world.store) == SweepState()
+
+
+def test_claims_are_removed_behind_a_page_of_claims_that_stay() -> None:
+    world = build_world()
+    world.store.fill(f"claims/{number:032x}/000001/000/x" for number in range(1100))
+    job = accepted(world, job_id="f" * 32, is_repeatable=False)
+    world.vendor.finish(world.vendor.tasks[0])
+    refresh(job.id, world.runtime())
+    world.clock.pass_time(LEASE_S + 1)
+
+    report = sweep(world.runtime())
+
+    assert report.forgotten == 1
+    assert world.ledger_keys(f"claims/{job.id}/") == []
+
+
+def test_notes_of_unstored_pictures_are_found_behind_a_page_of_others() -> None:
+    world = build_world()
+    world.store.fill(f"unstored/{number:032x}" for number in range(1100))
+
+    sweep(world.runtime())
+
+    assert world.ledger_keys("unstored/") == []
 
 
 def test_names_of_parts_are_unique() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from infra.permissions import trust
 from localcloud.control_plane import control_plane
-from ops.verify.account import Account
+from ops.account import Account
 from tests.e2e.stack import ROOT
 from tests.verify_cloud.different import DIFFERENCES, DifferentCloud
 

@@ -33,8 +33,6 @@ RETRIES = 2
 SLOW_DOWNS = 3
 """Repeats of a write that COS refused for want of capacity: it did nothing."""
 
-_DID_NOTHING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-
 # The SDK logs each 404 and 409, which are answers here and no errors, with its whole body.
 logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL)
 
@@ -235,7 +233,7 @@ def _unless_slowed_down(send: Callable[[], object]) -> None:
         try:
             send()
         except CosServiceError as error:
-            if error.get_status_code() not in _DID_NOTHING:
+            if not _did_nothing(error):
                 raise
             time.sleep(random.uniform(0.1, 0.4) * 2**repeat)  # noqa: S311  no secret
         else:
@@ -264,10 +262,21 @@ def _none_if_absent() -> Iterator[None]:
             raise
 
 
+def _did_nothing(error: CosServiceError) -> bool:
+    """Whether COS refused the request for want of capacity.
+
+    Only its own code says so. Another 503 may come from a server in front of it, after the
+    request took effect; if it were repeated, it could undo what others have done since.
+    """
+    if error.get_status_code() == HTTPStatus.TOO_MANY_REQUESTS:
+        return True
+    return str(error.get_error_code()) == "SlowDown"
+
+
 def _translated(doing: str, error: CosServiceError) -> CloudError:
     status = error.get_status_code()
     kind: type[CloudError] = RefusedError
-    if status in _DID_NOTHING:
+    if _did_nothing(error):
         kind = ThrottledError
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         kind = AmbiguousError

@@ -54,7 +54,7 @@ def recover_slots(turn: Turn) -> None:
     view = list_lane(turn.lane, runtime)
     remove_old_cuts(turn.lane, view, runtime)
     taken = {f"{number:04d}": number for number in view.slots}
-    turn.report.slots += len(taken)
+    turn.count("slots", len(taken))
 
     def recover_slot(number: str) -> None:
         turn.report.moved += _sweep_slot(view, taken[number], runtime)
@@ -81,7 +81,7 @@ def check_queue(turn: Turn) -> None:
 
     list_queue = functools.partial(runtime.ledger.lanes.list_queue, turn.lane)
     turn.each(map(queue_marker, turn.walk(list_queue, pages=QUEUE_PAGES)), check)
-    report.waiting += max(turn.progress.total, turn.progress.seen)
+    turn.count("waiting", max(turn.progress.total, turn.progress.seen))
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
 

@@ -47,6 +47,13 @@ class SweepState(Record):
     progress: dict[str, Progress] = Field(default_factory=dict)
     """Where the walks are, by the name of the turn."""
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the last sweep was killed, or still runs."""
+        if self.started_at is None:
+            return False
+        return self.finished_at is None or self.finished_at < self.started_at
+
 
 def read_state(bucket: ObjectStore) -> SweepState:
     """Read what the last sweep left; empty if it cannot be read."""

@@ -5,6 +5,9 @@ much there is of it, a part gets its turn in each sweep if the time allows one s
 and otherwise in one of the next: a sweep begins with the first part that had no turn before.
 Parts that stopped for want of time share what is left when all have had their turn.
 
+If the last sweep was killed, the order is random: what killed it may be first in each order that
+does not change.
+
 Where a part stopped is its cursor. A cursor only saves time: a sweep without it, or with an older
 one, does some work again, which must change nothing.
 """
@@ -12,6 +15,7 @@ one, does some work again, which must change nothing.
 from __future__ import annotations
 
 import logging
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -71,13 +75,16 @@ class Turn:
     lane: str
     """The lane, if the part has a turn for each lane."""
     runtime: Runtime
-    """The runtime of the sweep; its time is this share, and what work needs that has
-    begun."""
+    """The runtime of the sweep. Its time is this share, and what work needs that has begun."""
     report: SweepReport
     progress: Progress = field(default_factory=Progress)
     items: int = 0
     """Items that were begun."""
+    counted: int = 0
+    """What this turn has added to a count of the report."""
     seconds: float = 0
+    is_in_order: bool = True
+    """Whether items are taken in order; not after a sweep that was killed."""
     is_taken: bool = False
     is_cut_short: bool = False
     """Whether the part stopped for want of time."""
@@ -112,7 +119,10 @@ class Turn:
         """Yield all items, beginning behind the cursor, as long as there is time."""
         ordered = sorted(items)
         behind = [item for item in ordered if item > self.progress.cursor]
-        for item in (*behind, *ordered[: len(ordered) - len(behind)]):
+        ordered = behind + ordered[: len(ordered) - len(behind)]
+        if not self.is_in_order:
+            random.shuffle(ordered)
+        for item in ordered:
             if not self.has_time():
                 return
             yield item
@@ -143,6 +153,11 @@ class Turn:
                 if is_second_half or not first:
                     return
                 is_second_half = True
+
+    def count(self, name: str, number: int) -> None:
+        """Add to a count of the report, once, also if the part has several rounds."""
+        setattr(self.report, name, getattr(self.report, name) + number - self.counted)
+        self.counted = number
 
     def each(self, items: Iterable[Item], work: Callable[[Item], object]) -> None:
         """Do the work for each item; an error in one does not stop the others."""
@@ -195,7 +210,10 @@ def take_turns(
 def _turns(
     parts: Sequence[Part], runtime: Runtime, state: SweepState, report: SweepReport
 ) -> list[Turn]:
-    """List the turns of a sweep in their order, which begins with the one that the state names."""
+    """List the turns of a sweep in their order, which begins with the one that the state names.
+
+    After a sweep that was killed the order is random.
+    """
     turns = [
         Turn(part, lane, runtime, report)
         for part in parts
@@ -203,6 +221,10 @@ def _turns(
     ]
     for turn in turns:
         turn.progress = state.progress.get(turn.name, turn.progress)
+        turn.is_in_order = not state.is_unfinished
+    if state.is_unfinished:
+        random.shuffle(turns)
+        return turns
     names = [turn.name for turn in turns]
     first = names.index(state.begins_with) if state.begins_with in names else 0
     return turns[first:] + turns[:first]

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from ops.verify.account import VERSIONS, RefusalError
+from ops.account import VERSIONS, RefusalError
 from ops.verify.check import Group, expect
 
 if TYPE_CHECKING:
     import requests
 
-    from ops.verify.account import Account
+    from ops.account import Account
     from ops.verify.world import World
 
 group = Group("api")

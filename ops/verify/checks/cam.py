@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
-from ops.verify.account import VERSIONS
+from ops.account import VERSIONS
 from ops.verify.check import Group, expect
 
 if TYPE_CHECKING:

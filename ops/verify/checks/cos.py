@@ -18,13 +18,12 @@ from aigc.jobs.clock import LedgerClock
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lease import Lease
-from ops.verify.account import wait_for
-from ops.verify.check import Group, expect
+from ops.verify.check import Group, expect, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ops.verify.account import Answer
+    from ops.account import Answer
     from ops.verify.world import World
 
 group = Group("cos")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from aigc.triggers.cos import CosEvent
-from ops.verify.account import wait_for
-from ops.verify.check import Group, expect
+from ops.verify.check import Group, expect, wait_for
 from ops.verify.world import EVENTS
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aigc.pictures import check_head
-from ops.verify.account import RefusalError, wait_for
-from ops.verify.check import Group, SkipError, expect
+from ops.account import RefusalError
+from ops.verify.check import Group, SkipError, expect, wait_for
 from ops.verify.world import EVENTS
 
 if TYPE_CHECKING:

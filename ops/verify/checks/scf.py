@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aigc.triggers.http import HttpRequest
-from ops.verify.account import RefusalError, wait_for
-from ops.verify.check import Group, expect
+from ops.account import RefusalError
+from ops.verify.check import Group, expect, wait_for
 from ops.verify.world import url_of
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from aigc.errors import BadEventError
 from aigc.labels.files import read_labels
 from aigc.pictures import check_head
 from aigc.triggers.vod_callback import VodCallback
-from ops.verify.account import RefusalError, wait_for
-from ops.verify.check import DiffersError, Group, SkipError, expect
+from ops.account import RefusalError
+from ops.verify.check import DiffersError, Group, SkipError, expect, wait_for
 
 if TYPE_CHECKING:
     from ops.verify.world import World

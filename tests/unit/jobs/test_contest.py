@@ -40,7 +40,7 @@ class Turns:
     def wait(self, name: str) -> None:
         """Return when it is a contender's turn; beyond the order anybody may go on."""
         with self._changed:
-            self._changed.wait_for(lambda: self._next() in {None, name}, timeout=5)
+            self._changed.wait_for(lambda: self._next() in {None, name}, timeout=60)
             self._at += 1
             self._changed.notify_all()
 

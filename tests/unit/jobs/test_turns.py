@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aigc.jobs.sweep_state import SweepState
 from aigc.jobs.turns import Part, take_turns
+from aigc.sweeping import sweep
 from tests.fakes import InMemoryStore, World, build_world
 
 if TYPE_CHECKING:
@@ -107,12 +110,51 @@ def test_an_error_in_a_part_does_not_stop_the_others() -> None:
     assert report.failed == 1
 
 
+def test_a_part_that_kills_each_sweep_leaves_the_others_a_turn_within_some_sweeps() -> None:
+    world = build_world()
+    began: set[str] = set()
+
+    class KilledError(BaseException):
+        """The platform ended the invocation."""
+
+    def kill(turn: Turn) -> None:
+        raise KilledError(turn.name)
+
+    def begin(turn: Turn) -> None:
+        began.add(turn.name)
+
+    parts = [part("killer", kill), *(part(name, begin) for name in "abcdefgh")]
+    for _ in range(50):  # each part comes before the killer in half of the orders
+        with pytest.raises(KilledError):
+            sweep(world.runtime(), parts)
+
+    assert began == set("abcdefgh")
+
+
 def test_a_part_that_is_gone_has_no_first_place() -> None:
     world = build_world()
 
     report = run(world, part("a", lambda _: None), state=SweepState(begins_with="gone"))
 
     assert report.turns == 1
+
+
+def test_a_count_is_reported_once_for_all_rounds_of_a_turn() -> None:
+    world = build_world()
+    rounds = 0
+
+    def count(turn: Turn) -> None:
+        nonlocal rounds
+        rounds += 1
+        busy(world, 0.1)(turn)
+        turn.count("waiting", 5 + rounds)
+
+    parts = [part("counts", count), part("short", lambda _: None)]
+
+    report = run(world, *parts, state=SweepState())
+
+    assert rounds > 1
+    assert report.waiting == 5 + rounds
 
 
 # Walks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -16,12 +16,8 @@ from tencentcloud.common.exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
-from ops.verify.check import DiffersError
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-Seen = TypeVar("Seen")
+    from collections.abc import Mapping
 
 VERSIONS = {
     "cam": "2019-01-16",
@@ -33,8 +29,7 @@ VERSIONS = {
 }
 
 TIMEOUT_S = 30
-PAUSE_S = 0.5
-"""Seconds between two looks at something that takes time; API 3.0 allows 20 calls a second."""
+RATE_REPEATS = 5
 
 
 class RefusalError(Exception):
@@ -85,24 +80,36 @@ class Account:
         """The APPID, the last part of each bucket's name."""
         return str(self.ids["AppId"])
 
-    def api(self, service: str, action: str, **params: Any) -> dict[str, Any]:
-        """Call API 3.0 once and return what is below `Response`.
+    def api(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Call API 3.0 and return what is below `Response`.
+
+        A call that was refused for its rate did nothing, and is sent again.
 
         Raises:
             RefusalError: The answer is an error, or there is none.
         """
+        for _ in range(RATE_REPEATS):
+            try:
+                return self._call_once(service, action, params)
+            except RefusalError as error:
+                if not error.code.startswith("RequestLimitExceeded"):
+                    raise
+                time.sleep(1)
+        return self._call_once(service, action, params)
+
+    def _call_once(self, service: str, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer = self._client(service).call_json(action, params)
+            answer = self._client(service).call_json(action, dict(params))
         except TencentCloudSDKException as error:
             request = str(error.requestId or "")
             raise RefusalError(action, str(error.code), str(error.message), request) from error
         response: dict[str, Any] = answer["Response"]
         return response
 
-    def refusal(self, service: str, action: str, **params: Any) -> str:
-        """Return the code with which a call is refused; empty if it is carried out."""
+    def refusal(self, service: str, action: str, **params: Any) -> str:  # noqa: ANN401
+        """Return the code with which one call is refused; empty if it is carried out."""
         try:
-            self.api(service, action, **params)
+            self._call_once(service, action, params)
         except RefusalError as error:
             return error.code
         return ""
@@ -141,7 +148,7 @@ class Account:
         )
         return Answer(response.status_code, response.headers, response.content)
 
-    def fetch(self, url: str, method: str = "GET", **options: Any) -> requests.Response:
+    def fetch(self, url: str, method: str = "GET", **options: Any) -> requests.Response:  # noqa: ANN401
         """Send an unsigned request."""
         # A Function URL of the local cloud is on a loopback port of its own.
         proxies = {"http": ""} if urlsplit(url).hostname == "127.0.0.1" else self.proxies
@@ -160,19 +167,3 @@ class Account:
         client_profile = ClientProfile(httpProfile=profile, language="en-US")
         region = self.region if service in {"scf", "cls", "monitor"} else ""
         return CommonClient(service, VERSIONS[service], credential, region, client_profile)
-
-
-def wait_for(question: Callable[[], Seen | None], seconds: float, what: str) -> Seen:
-    """Repeat a question until it has an answer.
-
-    Raises:
-        DiffersError: There is none in time.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = question()
-        if seen:
-            return seen
-        if time.monotonic() > deadline:
-            raise DiffersError(f"{what}: not within {seconds:g} s")
-        time.sleep(PAUSE_S)

@@ -1,0 +1,177 @@
+"""The account: its credentials, services, roles and clock."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
+from ops.account import RefusalError
+from ops.doctor.finding import Finding, ok, problem, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ops.doctor.patient import Patient
+
+MPS_ROLE = "MPS_QcsRole"
+SKEW_S = 30
+"""A signature may be five minutes old, and leases have a margin of seconds."""
+
+POLICIES: dict[str, Callable[[Reach], str]] = {
+    "gateway": gateway_policy,
+    "upload": upload_policy,
+    "sweep": sweep_policy,
+}
+NOT_ACTIVATED = ("FailedOperation.InvalidVodUser", "ResourceNotFound.UserNotExist")
+CONSOLE = "https://console.cloud.tencent.com"
+
+
+def credentials(patient: Patient) -> Iterator[Finding]:
+    """Look whether the owner's key is valid."""
+    try:
+        yield ok(f"the key belongs to the account {patient.account.app_id}")
+    except RefusalError as error:
+        yield problem(
+            str(error),
+            "The key of TENCENTCLOUD_SECRET_ID is wrong, expired, or may not read its own account.",
+            f"Make a new key at {CONSOLE}/cam/capi, or renew the temporary one.",
+        )
+
+
+def clock(patient: Patient) -> Iterator[Finding]:
+    """Compare this machine's clock with COS's."""
+    date = patient.account.cos("HEAD", patient.buckets["ledger"]).headers.get("Date")
+    if date is None:
+        yield Finding(level="unknown", seen="COS sent no Date")
+        return
+    skew = (datetime.now(timezone.utc) - parsedate_to_datetime(date)).total_seconds()
+    if abs(skew) <= SKEW_S:
+        yield ok(f"this machine is {skew:+.0f} s from COS's clock")
+        return
+    yield warning(
+        f"this machine is {skew:+.0f} s from COS's clock",
+        "Commands of this machine that write the ledger would take living leases for dead ones;"
+        " beyond five minutes the cloud refuses its signatures.",
+        "Let the machine set its clock by NTP.",
+    )
+
+
+def vod(patient: Patient) -> Iterator[Finding]:
+    """Look whether VOD is activated and the stack's application is in use."""
+    try:
+        listed = patient.account.api("vod", "DescribeSubAppIds")["SubAppIdInfoSet"]
+    except RefusalError as error:
+        is_missing = error.code in NOT_ACTIVATED
+        yield problem(
+            str(error),
+            "VOD is not activated for this account."
+            if is_missing
+            else "VOD does not answer: the account may be in arrears, or the key may not ask.",
+            f"Activate VOD at {CONSOLE}/vod." if is_missing else f"Look at {CONSOLE}/expense.",
+        )
+        return
+    states = {item["SubAppId"]: item["Status"] for item in listed}
+    state = states.get(patient.sub_app_id)
+    if state == "On":
+        yield ok(f"VOD is activated, the application {patient.sub_app_id} is on")
+        return
+    yield problem(
+        f"the application {patient.sub_app_id} is {state or 'missing'}",
+        "Every task of vod.image and vod.scene_image is refused.",
+        "Switch it on in the VOD console, or set `subAppId` to another one and run `pulumi up`.",
+    )
+
+
+def mps(patient: Patient) -> Iterator[Finding]:
+    """Look whether MPS answers; the question for a missing task costs nothing."""
+    code = patient.account.refusal("mps", "DescribeAigcImageTask", TaskId="4-AigcImage-" + "0" * 32)
+    if code.startswith(("ResourceNotFound", "InvalidParameter")):
+        yield ok("MPS answers")
+        return
+    yield problem(
+        f"MPS answered {code or 'a task that cannot exist'}",
+        "Tasks of mps.image may be refused: MPS is not activated, in arrears, or denied.",
+        f"Activate MPS at {CONSOLE}/mps, and look at {CONSOLE}/expense.",
+    )
+
+
+def mps_role(patient: Patient) -> Iterator[Finding]:
+    """Look whether MPS may write to the results bucket."""
+    try:
+        info = patient.account.api("cam", "GetRole", RoleName=MPS_ROLE)["RoleInfo"]
+    except RefusalError as error:
+        yield problem(
+            f"{MPS_ROLE}: {error.code}",
+            "MPS cannot store images in your bucket: every task of mps.image is refused.",
+            "Set `mpsRole` to `create` and run `pulumi up`, or create the role in the MPS console.",
+        )
+        return
+    if "mps.cloud.tencent.com" in info["PolicyDocument"]:
+        yield ok(f"{MPS_ROLE} trusts MPS")
+        return
+    yield problem(
+        f"{MPS_ROLE} does not trust mps.cloud.tencent.com",
+        "MPS cannot use the role: every task of mps.image is refused.",
+        "Add the service to the role's trust policy in the CAM console.",
+    )
+
+
+def roles(patient: Patient) -> Iterator[Finding]:
+    """Compare the policies of the functions' roles with those that this version needs."""
+    reach = Reach(
+        region=patient.account.region,
+        app_id=patient.account.app_id,
+        sub_app_id=patient.sub_app_id,
+        inbox=patient.buckets["inbox"],
+        results=patient.buckets["results"],
+        ledger=patient.buckets["ledger"],
+    )
+    for name, policy in POLICIES.items():
+        described = patient.described[name]
+        if isinstance(described, RefusalError):
+            continue
+        yield _role(patient, name, str(described.get("Role") or ""), json.loads(policy(reach)))
+
+
+def _role(patient: Patient, name: str, role: str, needed: dict[str, Any]) -> Finding:
+    try:
+        granted = _granted(patient, role)
+    except RefusalError as error:
+        return problem(
+            f"{name}: the role {role!r}: {error.code}",
+            "The function has no credentials: everything that it does fails.",
+            "`pulumi up` creates the role again.",
+        )
+    missing = sorted(_grants(needed) - granted)
+    if not missing:
+        return ok(f"{name}: its role grants all {len(_grants(needed))} actions")
+    listed = ", ".join(f"{action} on {resource}" for action, resource in missing[:3])
+    return problem(
+        f"{name}: its role lacks {len(missing)} grants: {listed}",
+        "Such calls are denied. A denied call to the vendor pauses the lane.",
+        "`pulumi up` writes the policy again.",
+    )
+
+
+def _granted(patient: Patient, role: str) -> set[tuple[str, str]]:
+    attached = patient.account.api(
+        "cam", "ListAttachedRolePolicies", RoleName=role, Page=1, Rp=200
+    )["List"]
+    grants: set[tuple[str, str]] = set()
+    for policy in attached:
+        document = patient.account.api("cam", "GetPolicy", PolicyId=policy["PolicyId"])
+        grants |= _grants(json.loads(document["PolicyDocument"]))
+    return grants
+
+
+def _grants(document: dict[str, Any]) -> set[tuple[str, str]]:
+    return {
+        (action, resource)
+        for statement in document.get("statement", [])
+        if statement["effect"] == "allow"
+        for action in statement["action"]
+        for resource in statement["resource"]
+    }

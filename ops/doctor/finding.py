@@ -1,0 +1,53 @@
+"""A finding about a deployment: what was seen, what it means, and how to mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ops.doctor.patient import Patient
+
+Level: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
+Fix: TypeAlias = "Callable[[], object]"
+Examine: TypeAlias = "Callable[[Patient], Iterator[Finding]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Level
+    seen: str
+    means: str = ""
+    """Empty if all is well."""
+    remedy: str = ""
+    fix: Fix | None = None
+    """Mends it; None if the doctor cannot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """One question to a deployment."""
+
+    name: str
+    page: str
+    """The part of the docs that says more."""
+    examine: Examine
+
+
+def ok(seen: str) -> Finding:
+    """Return a finding that all is well."""
+    return Finding(level="ok", seen=seen)
+
+
+def problem(seen: str, means: str, remedy: str, fix: Fix | None = None) -> Finding:
+    """Return a finding that keeps the deployment from its work."""
+    return Finding(level="problem", seen=seen, means=means, remedy=remedy, fix=fix)
+
+
+def warning(seen: str, means: str, remedy: str, fix: Fix | None = None) -> Finding:
+    """Return a finding that costs money or time, or will be a problem."""
+    return Finding(level="warning", seen=seen, means=means, remedy=remedy, fix=fix)

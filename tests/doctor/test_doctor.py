@@ -1,0 +1,361 @@
+"""`aigc doctor`: each test breaks one thing of a running local deployment."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops import cli
+from ops.account import Account, Answer
+from ops.connection import connection_file
+from ops.doctor.examinations import EXAMINATIONS
+from ops.doctor.examinations.account import MPS_ROLE, clock
+from ops.doctor.patient import Patient, of_connection
+from ops.local_stack import local_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ops.local_stack import LocalStack
+
+USUAL = {("prices", "warning"), ("alarms", "warning")}
+"""What the doctor finds of a local deployment that is well: it has no prices and no receivers."""
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with local_stack(speed=30, timeout_s=10) as stack:
+        yield stack
+
+
+@pytest.fixture
+def patient(stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patient:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    connection_file().write_text(json.dumps(stack.connection))
+    return of_connection(stack.connection)
+
+
+@pytest.fixture
+def doctor(patient: Patient, capsys: pytest.CaptureFixture[str]) -> Any:
+    del patient  # it is announced to the command
+
+    def run(*options: str) -> tuple[int, list[dict[str, Any]]]:
+        status = cli.main(["doctor", "--json", *options])
+        return status, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def unusual(findings: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(item["name"], item["level"]) for item in findings if item["level"] != "ok"} - USUAL
+
+
+def wait_for_a_sweep(doctor: Any) -> None:
+    for _ in range(60):
+        if not any(item["name"] == "sweep" and item["level"] != "ok" for item in doctor()[1]):
+            return
+    pytest.fail("the sweep never ran")
+
+
+def test_a_deployment_that_is_well_has_no_problem(doctor: Any) -> None:
+    wait_for_a_sweep(doctor)
+
+    status, findings = doctor()
+
+    assert status == 0
+    assert unusual(findings) == set()
+    assert [name for name, _ in _grouped(findings)] == [item.name for item in EXAMINATIONS]
+
+
+def _grouped(findings: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for item in findings:
+        counts[item["name"]] = counts.get(item["name"], 0) + 1
+    return list(counts.items())
+
+
+def found(doctor: Any, name: str) -> dict[str, Any]:
+    """Return the finding that is not ok, which must be the only unusual one."""
+    status, findings = doctor()
+    assert {found_name for found_name, _ in unusual(findings)} == {name}
+    [finding] = [item for item in findings if item["name"] == name and item["level"] != "ok"]
+    assert status == int(finding["level"] == "problem")
+    assert finding["means"]
+    assert finding["remedy"]
+    return dict(finding)
+
+
+def test_an_account_without_vod_is_found(patient: Patient, doctor: Any, stack: LocalStack) -> None:
+    url = f"{stack.cloud.url}/_localcloud/vod"
+    patient.account.fetch(url, "PUT", json={"activated": False})
+    try:
+        _, findings = doctor()
+    finally:
+        patient.account.fetch(url, "PUT", json={"activated": True})
+
+    [vod] = [item for item in findings if item["name"] == "vod"]
+    assert vod["level"] == "problem"
+    assert "not activated" in vod["means"]
+    assert ("callback", "unknown") in unusual(findings)
+
+
+def test_an_application_that_is_off_is_found(patient: Patient, doctor: Any) -> None:
+    application = {"SubAppId": patient.sub_app_id}
+    patient.account.api("vod", "ModifySubAppIdStatus", **application, Status="Off")
+    try:
+        _, findings = doctor()
+    finally:
+        patient.account.api("vod", "ModifySubAppIdStatus", **application, Status="On")
+
+    [vod] = [item for item in findings if item["name"] == "vod"]
+    assert vod["level"] == "problem"
+    assert "is Off" in vod["seen"]
+
+
+def test_an_mps_that_refuses_is_found(patient: Patient, doctor: Any, stack: LocalStack) -> None:
+    fault = {"where": "mps.DescribeAigcImageTask", "what": "refuse:UnauthorizedOperation"}
+    patient.account.fetch(f"{stack.cloud.url}/_localcloud/faults", "PUT", json=[fault])
+
+    assert "UnauthorizedOperation" in found(doctor, "mps")["seen"]
+
+
+def test_a_missing_role_of_mps_is_found(patient: Patient, doctor: Any) -> None:
+    role = patient.account.api("cam", "GetRole", RoleName=MPS_ROLE)["RoleInfo"]
+    patient.account.api("cam", "DeleteRole", RoleName=MPS_ROLE)
+    try:
+        finding = found(doctor, "mps-role")
+    finally:
+        patient.account.api(
+            "cam", "CreateRole", RoleName=MPS_ROLE, PolicyDocument=role["PolicyDocument"]
+        )
+
+    assert "every task of mps.image is refused" in finding["means"]
+
+
+def test_a_role_that_lacks_an_action_is_found(patient: Patient, doctor: Any) -> None:
+    described = patient.described["sweep"]
+    assert isinstance(described, dict)
+    [policy] = patient.account.api(
+        "cam", "ListAttachedRolePolicies", RoleName=described["Role"], Page=1, Rp=200
+    )["List"]
+    number = policy["PolicyId"]
+    whole = patient.account.api("cam", "GetPolicy", PolicyId=number)["PolicyDocument"]
+    less = json.loads(whole)
+    less["statement"].pop()
+    patient.account.api("cam", "UpdatePolicy", PolicyId=number, PolicyDocument=json.dumps(less))
+    try:
+        finding = found(doctor, "roles")
+    finally:
+        patient.account.api("cam", "UpdatePolicy", PolicyId=number, PolicyDocument=whole)
+
+    assert finding["seen"].startswith("sweep: its role lacks 1 grants: ")
+
+
+def test_missing_lifecycle_rules_are_found_and_added(patient: Patient, doctor: Any) -> None:
+    patient.account.cos("DELETE", patient.buckets["ledger"], params={"lifecycle": ""})
+
+    finding = found(doctor, "lifecycle")
+    doctor("--fix", "--yes")
+    _, after = doctor()
+
+    assert finding["can_be_fixed"]
+    assert "claims/" in finding["seen"]
+    assert unusual(after) == set()
+
+
+def test_missing_cors_rules_are_found(patient: Patient, doctor: Any) -> None:
+    bucket = patient.buckets["results"]
+    rules = patient.account.cos("GET", bucket, params={"cors": ""}).body
+    patient.account.cos("DELETE", bucket, params={"cors": ""})
+    try:
+        found(doctor, "cors")
+    finally:
+        patient.account.cos("PUT", bucket, params={"cors": ""}, body=rules)
+
+
+def test_a_trigger_that_is_off_is_found_and_switched_on(patient: Patient, doctor: Any) -> None:
+    [trigger] = patient.triggers("sweep")
+    names = {
+        "FunctionName": patient.functions["sweep"],
+        "TriggerName": trigger["TriggerName"],
+        "Type": "timer",
+    }
+    patient.account.api("scf", "UpdateTrigger", **names, Enable="CLOSE")
+
+    finding = found(doctor, "triggers")
+    doctor("--fix", "--yes")
+    _, after = doctor()
+
+    assert "is off" in finding["seen"]
+    assert unusual(after) == set()
+
+
+def test_a_lost_trigger_is_found(patient: Patient, doctor: Any) -> None:
+    [trigger] = patient.triggers("sweep")
+    names = {
+        "FunctionName": patient.functions["sweep"],
+        "TriggerName": trigger["TriggerName"],
+        "Type": "timer",
+    }
+    patient.account.api("scf", "DeleteTrigger", **names)
+    try:
+        finding = found(doctor, "triggers")
+    finally:
+        patient.account.api(
+            "scf",
+            "CreateTrigger",
+            **names,
+            TriggerDesc=json.loads(trigger["TriggerDesc"])["cron"],
+            Enable="OPEN",
+        )
+
+    assert finding["seen"] == "sweep: no timer trigger"
+
+
+def test_pushes_to_another_address_are_found(patient: Patient, doctor: Any) -> None:
+    application = {"SubAppId": patient.sub_app_id}
+    config = patient.account.api("vod", "DescribeEventConfig", **application)
+    url = "http://127.0.0.1:9/elsewhere"
+    patient.account.api("vod", "ModifyEventConfig", **application, Mode="PUSH", NotificationUrl=url)
+    try:
+        finding = found(doctor, "callback")
+    finally:
+        patient.account.api(
+            "vod",
+            "ModifyEventConfig",
+            **application,
+            Mode="PUSH",
+            NotificationUrl=config["NotificationUrl"],
+        )
+
+    assert "to another address" in finding["seen"]
+    assert url not in finding["seen"]
+
+
+def test_a_sweep_that_has_stopped_is_found(patient: Patient, doctor: Any) -> None:
+    [trigger] = patient.triggers("sweep")
+    names = {
+        "FunctionName": patient.functions["sweep"],
+        "TriggerName": trigger["TriggerName"],
+        "Type": "timer",
+    }
+    patient.account.api("scf", "UpdateTrigger", **names, Enable="CLOSE")
+    ledger = patient.buckets["ledger"]
+    state = json.loads(patient.account.cos("GET", ledger, "sweep/state.json").body)
+    state["finished_at"] = "2026-01-01T00:00:00Z"
+    patient.account.cos("PUT", ledger, "sweep/state.json", body=json.dumps(state).encode())
+    try:
+        _, findings = doctor()
+    finally:
+        patient.account.api("scf", "UpdateTrigger", **names, Enable="OPEN")
+        wait_for_a_sweep(doctor)
+
+    assert unusual(findings) == {("sweep", "problem"), ("triggers", "problem")}
+
+
+def test_dead_jobs_are_counted(patient: Patient, doctor: Any) -> None:
+    key = "dead/jobs/0.json"
+    patient.account.cos("PUT", patient.buckets["ledger"], key, body=b"{}")
+    try:
+        finding = found(doctor, "dead")
+    finally:
+        patient.account.cos("DELETE", patient.buckets["ledger"], key)
+
+    assert finding["seen"] == "1 dead jobs"
+
+
+def test_a_function_without_a_log_is_found(patient: Patient, doctor: Any) -> None:
+    described = patient.described["sweep"]
+    assert isinstance(described, dict)
+    name = {"FunctionName": patient.functions["sweep"]}
+    topic = {key: described[key] for key in ("ClsLogsetId", "ClsTopicId")}
+    nothing = dict.fromkeys(topic, "")
+    patient.account.api("scf", "UpdateFunctionConfiguration", **name, **nothing)
+    try:
+        while patient.account.api("scf", "GetFunction", **name)["Status"] != "Active":
+            pass
+        finding = found(doctor, "logs")
+    finally:
+        patient.account.api("scf", "UpdateFunctionConfiguration", **name, **topic)
+
+    assert finding["seen"] == "sweep writes no log to CLS"
+
+
+def test_a_clock_that_is_wrong_is_found(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    early = Answer(200, {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, b"")
+    monkeypatch.setattr(Account, "cos", lambda *_, **__: early)
+
+    [finding] = clock(patient)
+
+    assert finding.level == "warning"
+    assert "NTP" in finding.remedy
+
+
+def test_a_versioned_ledger_is_found(patient: Patient, doctor: Any) -> None:
+    document = b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"
+    other = "versioned-1250000000"
+    patient.account.cos("PUT", other)
+    patient.account.cos("PUT", other, params={"versioning": ""}, body=document)
+    connection = json.loads(connection_file().read_text())
+    connection["buckets"]["ledger"] = other
+    connection_file().write_text(json.dumps(connection))
+
+    _, findings = doctor()
+
+    assert ("versioning", "problem") in unusual(findings)
+
+
+def test_a_missing_bucket_and_function_are_found(doctor: Any) -> None:
+    connection = json.loads(connection_file().read_text())
+    connection["buckets"]["inbox"] = "missing-1250000000"
+    connection["functions"]["upload"] = "missing"
+    connection_file().write_text(json.dumps(connection))
+
+    _, findings = doctor()
+
+    assert unusual(findings) >= {("buckets", "problem"), ("functions", "problem")}
+    assert ("triggers", "problem") in unusual(findings)
+
+
+def test_a_wrong_key_of_the_owner_is_found(doctor: Any) -> None:
+    connection = json.loads(connection_file().read_text())
+    connection["secret_key"] = connection["secret_key"][::-1]
+    connection_file().write_text(json.dumps(connection))
+
+    status, findings = doctor()
+
+    [credentials] = [item for item in findings if item["name"] == "credentials"]
+    assert status == 1
+    assert credentials["level"] == "problem"
+    assert "AuthFailure" in credentials["seen"]
+
+
+def test_a_dead_endpoint_is_found(doctor: Any) -> None:
+    connection = json.loads(connection_file().read_text())
+    connection["gateway"] = "http://127.0.0.1:9"
+    connection_file().write_text(json.dumps(connection))
+
+    _, findings = doctor()
+
+    assert unusual(findings) >= {
+        ("endpoint", "problem"),
+        ("sweep", "problem"),
+        ("lanes", "problem"),
+        ("callback", "warning"),
+    }
+
+
+def test_findings_are_printed_for_people(
+    patient: Patient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert patient.functions
+
+    status = cli.main(["doctor"])
+
+    text = capsys.readouterr().out
+    assert status == 0
+    assert "warning prices: prices.toml has no prices" in text
+    assert "To do: Add the prices of your contract" in text

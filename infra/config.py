@@ -13,7 +13,7 @@ import pulumi
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
-from aigc.settings import RESULT_HOST
+from aigc.settings import OVERDUE_AFTER_S, RESULT_HOST
 from aigc.signing import secret_bytes
 from infra.schedule import check_schedule
 
@@ -103,6 +103,10 @@ class StackConfig(BaseModel):
     alarm_receivers: tuple[int, ...] = Field((), description="a list of UIDs of CAM users")
     retry_base: float = Field(15, gt=0, description="seconds, more than 0")
     unknown_after: float = Field(1800, gt=0, description="seconds, more than 0")
+    overdue_after: dict[str, float] = Field(
+        dict.fromkeys(KINDS, float(OVERDUE_AFTER_S)),
+        description=f"an object of {', '.join(KINDS)} and seconds, more than 0",
+    )
     poll_interval: float = Field(2, ge=0, description="seconds, 0 or more")
     labels: Literal["none", "metadata", "visible"] = Field(
         "metadata", description="none, metadata or visible"
@@ -183,7 +187,7 @@ class StackConfig(BaseModel):
 
     @field_validator(
         *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers", "input_buckets"),
-        *("webhook_secrets", "webhook_networks", "result_hosts"),
+        *("overdue_after", "webhook_secrets", "webhook_networks", "result_hosts"),
         mode="before",
     )
     @classmethod
@@ -217,6 +221,13 @@ class StackConfig(BaseModel):
         if lanes.keys() - set(KINDS) or any(limit < 1 for limit in lanes.values()):
             raise ValueError("not such lanes")
         return {**cls.model_fields["lanes"].default, **lanes}
+
+    @field_validator("overdue_after")
+    @classmethod
+    def _are_seconds(cls, seconds: dict[str, float]) -> dict[str, float]:
+        if seconds.keys() - set(KINDS) or not all(value > 0 for value in seconds.values()):
+            raise ValueError("not such seconds")
+        return {**cls.model_fields["overdue_after"].default, **seconds}
 
     @field_validator("sweep_schedule")
     @classmethod

@@ -43,6 +43,7 @@ def environment(
         "lease_s": str(_longest_timeout(config, deployed) + LEASE_MARGIN_S),
         "retry_base_s": f"{config.retry_base:g}",
         "unknown_after_s": f"{config.unknown_after:g}",
+        "overdue_after_s": json.dumps(config.overdue_after),
         "poll_interval_s": f"{config.poll_interval:g}",
         "labels": config.labels,
         "content_producer": json.dumps(config.content_producer),

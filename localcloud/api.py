@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud import schema, tc3
 from localcloud.core import ApiError
-from localcloud.faults import API_FAULTS, argument
+from localcloud.faults import ACCOUNT, API_FAULTS, argument
 from localcloud.server import LostReplyError, Response
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ class ApiFront:
 
     def _apply_fault(self, where: str, action: str) -> str | None:
         """Apply a fault that acts before the call; return it: a lost reply acts afterwards."""
-        fault = self._faults.take(where, *API_FAULTS)
+        is_of_tasks = where.startswith(("vod.", "mps."))
+        fault = self._faults.take(ACCOUNT) if is_of_tasks else None
+        fault = fault or self._faults.take(where, *API_FAULTS)
         if fault == "throttle":
             raise _throttled(action)
         if fault == "http_500":

@@ -17,9 +17,13 @@ DELIVERY_FAULTS = frozenset({"drop", "repeat", "delay"})
 MAX_LAG_S = 60.0
 """The longest `lag`. COS names no bound; the project assumes a minute."""
 
+ACCOUNT = "account"
+"""The place of faults that refuse every call of VOD and MPS, as if the account were in arrears."""
+
 # The kinds of faults for each place; an entry that can never apply is refused.
 _PLACES = (
     (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure", "picture"}),
+    (r"account", frozenset({"refuse"})),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
     (r"(vod|mps|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", API_FAULTS),
     (r"cos\.PutObject", REQUEST_FAULTS | {"race"}),

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import AigcError
+from aigc.settings import OVERDUE_AFTER_S
+from aigc.tasks.kinds import KINDS
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
 from localcloud.core import Caller
@@ -125,6 +127,7 @@ def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str
         "retryBase": str(15 / speed),
         "pollInterval": str(min(2.0, 2 / speed)),
         "unknownAfter": str(1800 / speed),
+        "overdueAfter": json.dumps(dict.fromkeys(KINDS, OVERDUE_AFTER_S / speed)),
         # Receivers run on this machine too, without certificates.
         "webhookSecrets": json.dumps(
             [f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"]

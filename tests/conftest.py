@@ -21,7 +21,7 @@ settings.register_profile(
 )
 settings.load_profile("many" if "EXAMPLES" in os.environ else "few")
 
-LONG_FIRST = ("e2e", "chaos", "benchmarks", "simulation", "infra", "localcloud")
+LONG_FIRST = ("e2e", "chaos", "verify_cloud", "benchmarks", "simulation", "infra", "localcloud")
 """The folders with files that run for long; those of the others run for a second or less."""
 
 _LOOPS: set[asyncio.AbstractEventLoop] = set()

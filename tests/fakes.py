@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from aigc.bootstrap import Adapters, assemble
+from aigc.cloud.error_codes import class_of
 from aigc.errors import (
+    AccountError,
     AmbiguousError,
     DuplicateError,
     RefusedError,
@@ -238,6 +240,10 @@ class FakeVendor:
     tasks: list[VendorTask] = field(default_factory=list)
     next_creates: list[str] = field(default_factory=list)
     """What happens to the next creates: ok, throttle, refuse, lost_reply, lost_request."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Action, or its beginning → the error code with which each such call is refused."""
+    refusals: dict[str, int] = field(default_factory=dict)
+    """Action → how many of its calls were refused by `refused`."""
     next_aborts: list[str] = field(default_factory=list)
     """What happens to the next aborts: ok, throttle, forbid."""
     lists_tasks: bool = True
@@ -248,6 +254,7 @@ class FakeVendor:
 
     def call(self, call: ApiCall) -> dict[str, Any]:
         self.calls.append(call.action)
+        self._refuse(call.action)
         if call.action.startswith("Create"):
             return self._create(call)
         if call.action == "DescribeTasks":
@@ -257,6 +264,15 @@ class FakeVendor:
         if call.action == "DescribeAigcImageTask":
             return self._describe_mps(self.task(call.params["TaskId"]))
         return self._describe_vod(self.task(call.params["TaskId"]))
+
+    def _refuse(self, action: str) -> None:
+        for refused, code in self.refused.items():
+            if action.startswith(refused):
+                self.refusals[action] = self.refusals.get(action, 0) + 1
+                request_id = f"refusal-{self.refusals[action]}"
+                raise class_of(code)(
+                    action, code=code, vendor_message="repair it", request_id=request_id
+                )
 
     def task(self, task_id: str) -> VendorTask:
         return next(task for task in self.tasks if task.id == task_id)
@@ -302,7 +318,7 @@ class FakeVendor:
         if fate == "throttle":
             raise ThrottledError("abort", code="RequestLimitExceeded")
         if fate == "forbid":
-            raise RefusedError("abort", code="UnauthorizedOperation")
+            raise AccountError("abort", code="UnauthorizedOperation")
         if task.state != "waiting":
             raise RefusedError("abort", code="FailedOperation", request_id="r-2")
         task.state = "aborted"

@@ -9,6 +9,8 @@ AigcError
 ├── IllegalTransitionError  a job cannot change in this way from the state that it is in
 └── CloudError              a request to Tencent Cloud failed
     ├── RefusedError        refused; the same request will be refused again
+    │   └── UnclearError    refused; the code does not say whether task or account is at fault
+    ├── AccountError        refused because of the account; nothing was done
     ├── DuplicateError      refused because the session id is already known
     ├── ThrottledError      too many requests; nothing was done, retry soon
     ├── BackloggedError     no room for another task; nothing was done, retry much later
@@ -101,6 +103,20 @@ class CloudError(AigcError):
 
 class RefusedError(CloudError):
     """The request was refused; the same request will be refused again."""
+
+
+class UnclearError(RefusedError):
+    """The request was refused, and the code does not say whether the account is at fault."""
+
+
+class AccountError(CloudError):
+    """The account, and not the request, was refused: nothing was done.
+
+    It is in arrears, lacks a permission or a service, or its credentials are not valid. The same
+    request may succeed once somebody has repaired the account.
+    """
+
+    retryable = True
 
 
 class DuplicateError(CloudError):

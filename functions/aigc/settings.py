@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 PREFIX = "AIGC_"
 
+OVERDUE_AFTER_S = 600
+"""Default of `overdue_after_s` for each kind."""
+
 RESULT_HOST = r"^\.?([a-z0-9_-]{1,63}\.)+[a-z]{2,}$"
 """A host with at least two labels; with a leading dot, all hosts below it."""
 
@@ -58,6 +61,8 @@ class Settings(Wire):
     """First wait before a job that found no room at the vendor is retried; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
     """Seconds after which a submission without an answer is given up."""
+    overdue_after_s: dict[str, float] = Field(default={})
+    """Task kind → seconds after which a task without an end is overdue; see `overdue_after`."""
     labels: Literal["none", "metadata", "visible"] = "metadata"
     """Labels of generated pictures: metadata inside the file, and the vendor's visible logo too."""
     content_producer: str = Field(default="", max_length=100)
@@ -72,7 +77,7 @@ class Settings(Wire):
     """Least seconds between two vendor queries of one instance about the same job."""
 
     @field_validator(
-        *("api_keys", "lanes", "input_buckets", "result_hosts"),
+        *("api_keys", "lanes", "overdue_after_s", "input_buckets", "result_hosts"),
         *("webhook_secrets", "webhook_networks"),
         mode="before",
     )
@@ -94,6 +99,13 @@ class Settings(Wire):
         for secret in secrets:
             secret_bytes(secret.get_secret_value())
         return secrets
+
+    def overdue_after(self, kind: str) -> float:
+        """Return the seconds after which a task of this kind is overdue; its slot is released.
+
+        An image takes 13 to 40 s in published tests; the vendor names no limit.
+        """
+        return self.overdue_after_s.get(kind, OVERDUE_AFTER_S)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

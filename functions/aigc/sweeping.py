@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 PARTS = (
     Part(
         name="slots",
-        does="moves on the job of each taken slot; frees the slots of the dead",
+        does="moves on the job of each taken slot; frees the slots of the dead; repeats the refused"
+        " query of a paused lane",
         bound="the slots of a lane",
         work=recover.recover_slots,
         each_lane=True,
@@ -37,7 +38,8 @@ PARTS = (
     ),
     Part(
         name="unstored",
-        does="stores the images of jobs that gave their slot back before, if they are due",
+        does="follows overdue tasks; stores the images of jobs that gave their slot back before,"
+        " if they are due",
         bound=f"{recover.PAGES} pages of 1,000 jobs",
         work=recover.store_unstored,
     ),

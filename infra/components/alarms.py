@@ -50,6 +50,9 @@ LOG_ALARMS = {
     "failing": LogAlarm("event:job_ended AND state:failed", minutes=15, more_than=5),
     # The task may have been billed without an image.
     "unexplained": LogAlarm("event:job_ended AND error:submission_unknown", minutes=15),
+    # The account is refused: jobs wait until somebody repairs it. Each probe logs it again.
+    "account": LogAlarm("event:lane_paused", minutes=20),
+    "overdue": LogAlarm("event:task_overdue", minutes=15),
     # SCF drops an event after its last retry, without any other notice. A function that is killed
     # logs nothing, so these are the platform's own entries, one at the end of each invocation.
     "dropped": LogAlarm(

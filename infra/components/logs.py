@@ -16,6 +16,7 @@ TEXTS = (
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
     *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
+    *("action", "since", "vendor_request"),
     *("part", "item", "parts", "unfinished"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/60336).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
@@ -34,7 +35,7 @@ NUMBERS = (
         "turns",
         "turns_missed",
     ),
-    *("accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
+    *("refusals", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_RetryNum", "SCF_Duration", "SCF_MemUsage"),
 )
 TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 from PIL import Image
 
+from aigc.cloud.error_codes import class_of
+from aigc.errors import AccountError
 from aigc.jobs.job import Job, id_from
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH
@@ -149,6 +151,8 @@ class Books:
 
     def _may_stay(self, key: str) -> bool:
         """Whether a key is kept, or belongs to a creation that ended before it wrote a record."""
+        if key.startswith("lanes/") and key.endswith("/pause"):
+            return True  # until the next job of the lane
         is_creation = key.startswith("creations/")
         return key.startswith(KEPT) or (
             is_creation and f"jobs/{key.split('/')[1]}.json" not in self.ledger
@@ -205,11 +209,20 @@ def _check_acceptance(findings: Findings, plan: Plan, books: Books, callers: Cal
     )
     ends = Counter(job.state for job in books.jobs.values())
     findings.report("ended", ", ".join(f"{ends[state]} {state}" for state in sorted(ends)))
+    findings.expect_none(
+        "jobs that failed since the account was refused",
+        (job.id for job in books.jobs.values() if _failed_for_the_account(job)),
+    )
     errors = Counter(f"{job.error.type} ({job.kind})" for job in books.jobs.values() if job.error)
     if errors:
         findings.report(
             "errors of those", ", ".join(f"{errors[name]} {name}" for name in sorted(errors))
         )
+
+
+def _failed_for_the_account(job: Job) -> bool:
+    code = job.error.code if job.state == "failed" and job.error else ""
+    return bool(code) and class_of(code) is AccountError
 
 
 def _check_payment(findings: Findings, plan: Plan, books: Books, callers: CallerLog) -> None:

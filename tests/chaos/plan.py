@@ -78,6 +78,27 @@ FAULTS = (
 )
 """Where, what, and the highest rate; the seed draws 30 % to 100 % of it."""
 
+REFUSED_S = (240, 480)
+"""For how much cloud time the account is refused: some probes are refused too."""
+
+REFUSALS = ("FailedOperation.UserArrears", "UnauthorizedOperation", "AuthFailure.TokenFailure")
+"""Codes by which the account may be refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A time in which the vendor refuses the account."""
+
+    code: str
+    begins_s: float
+    """Cloud time from the first call."""
+    lasts_s: float
+
+    @property
+    def fault(self) -> dict[str, Any]:
+        """The fault of the local cloud that refuses every submission and every query."""
+        return {"where": "account", "what": f"refuse:{self.code}", "rate": 1.0}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedJob:
@@ -119,6 +140,7 @@ class Plan:
     faults: tuple[dict[str, Any], ...] = ()
     storage: tuple[dict[str, Any], ...] = ()
     """The weaknesses of COS, active during the whole run."""
+    refusal: Refusal | None = None
 
 
 def chaos(seed: int, jobs: int) -> Plan:
@@ -129,7 +151,12 @@ def chaos(seed: int, jobs: int) -> Plan:
         {"where": where, "what": what, "rate": round(rng.uniform(0.3, 1) * most, 4)}
         for where, what, most in FAULTS
     )
-    return Plan(seed=seed, jobs=planned_jobs, faults=faults, storage=STORAGE)
+    refusal = Refusal(
+        code=rng.choice(REFUSALS),
+        begins_s=rng.uniform(10, 60),
+        lasts_s=rng.uniform(*REFUSED_S),
+    )
+    return Plan(seed=seed, jobs=planned_jobs, faults=faults, storage=STORAGE, refusal=refusal)
 
 
 def burst(jobs: int) -> Plan:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -88,6 +88,8 @@ class Run:
     log: Path
     progress: Callable[[str], None]
     uploaded: list[ObjectCreated] = field(default_factory=list)
+    is_calm: bool = False
+    """Whether the faults are over."""
 
     def findings(self) -> Findings:
         """Make the calls under faults, stop the faults, wait for the jobs, audit the records."""
@@ -97,12 +99,14 @@ class Run:
         started = time.monotonic()
         cloud.faults.seed(self.plan.seed)
         cloud.faults.replace([*self.plan.storage, *self.plan.faults])
+        self._plan_refusal()
         clients.carry_out(self.plan)
         called_s = time.monotonic() - started
         self.progress(
             f"all calls made after {called_s:.0f} s; waiting until most jobs have ended …"
         )
         self._wait_until(lambda books: books.ended >= ENDED_UNDER_FAULTS * len(self.plan.jobs))
+        self.is_calm = True
         cloud.faults.replace(list(self.plan.storage))
         self.receiver.calm()
         self.progress("the faults are off; waiting until all jobs have ended …")
@@ -117,6 +121,19 @@ class Run:
         self._report_use(findings, books)
         self._print_details(findings, books)
         return findings
+
+    def _plan_refusal(self) -> None:
+        """Let the vendor refuse the account for a while, beside the other faults."""
+        refusal, clock = self.plan.refusal, self.stack.cloud.clock
+        if refusal is None:
+            return
+        usual = [*self.plan.storage, *self.plan.faults]
+        clock.after(refusal.begins_s, lambda: self._inject([refusal.fault, *usual]))
+        clock.after(refusal.begins_s + refusal.lasts_s, lambda: self._inject(usual))
+
+    def _inject(self, faults: list[dict[str, Any]]) -> None:
+        if not self.is_calm:
+            self.stack.cloud.faults.replace(faults)
 
     def _note_upload(self, created: ObjectCreated) -> None:
         if created.bucket == self.stack.outputs.buckets["inbox"]:
@@ -147,6 +164,9 @@ class Run:
         findings.report("functions killed", _total(injected, "kill"))
         findings.report("replies lost", _total(injected, "lost_reply"))
         others = sum(injected.values()) - _total(injected, "kill", "lost_", "race", "lag")
+        if self.plan.refusal is not None:
+            code, lasts_s = self.plan.refusal.code, self.plan.refusal.lasts_s
+            findings.report("account refused", f"{code} for {lasts_s:.0f} s there")
         findings.report("creates that raced; late listings", _races(injected))
         findings.report("other faults", others)
 

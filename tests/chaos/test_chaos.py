@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from aigc.jobs.job import Attempt, Job, OutputLocation, Picture, Source
+from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH, Failure, Task
 from tests.chaos import plan as chaos_plan
 from tests.chaos import run as chaos
 from tests.chaos.audit import Books, Findings, audit
 from tests.chaos.clients import CallerLog, WebhookLog
-from tests.chaos.plan import FAULTS, Plan, PlannedJob
+from tests.chaos.plan import FAULTS, Plan, PlannedJob, Refusal
 from tests.chaos.use import measure
 
 THEN = datetime(2026, 11, 20, tzinfo=timezone.utc)
@@ -34,7 +34,8 @@ def test_twenty_jobs_keep_every_promise_while_functions_are_killed() -> None:
     progress: list[str] = []
 
     plan = chaos_plan.chaos(seed=3, jobs=20)
-    plan = replace(plan, faults=(*CERTAIN, *plan.faults))
+    refusal = Refusal(code="FailedOperation.UserArrears", begins_s=20, lasts_s=120)
+    plan = replace(plan, faults=(*CERTAIN, *plan.faults), refusal=refusal)
 
     findings = chaos.run_plan(plan, chaos.Setting(speed=60, slots=4), progress=progress.append)
 
@@ -42,6 +43,7 @@ def test_twenty_jobs_keep_every_promise_while_functions_are_killed() -> None:
     assert not findings.violations, "\n".join([findings.table(), *progress])
     assert figures["functions killed"] != "0"
     assert figures["replies lost"] != "0"
+    assert "account refused" in figures
 
 
 # The plan
@@ -106,6 +108,14 @@ def test_billed_job_that_did_not_succeed_is_reported(state: str) -> None:
     reported = violations(jobs={"one": job(state=state, pictures=())})
 
     assert reported == ["jobs billed that did not succeed"]
+
+
+def test_job_that_failed_for_the_account_is_reported() -> None:
+    error = JobError(type="refused", message="", code="FailedOperation.UserArrears")
+
+    reported = violations(jobs={"one": job(state="failed", error=error, pictures=())}, tasks={})
+
+    assert reported == ["jobs that failed since the account was refused"]
 
 
 def test_job_that_has_not_ended_is_reported() -> None:

@@ -9,16 +9,19 @@ import pytest
 import requests
 
 from aigc import bootstrap
-from aigc.cloud.api3 import CODES, CloudApi
+from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.downloads import HOSTS, VendorDownloads
+from aigc.cloud.error_codes import CODES, FAMILIES
 from aigc.errors import (
+    AccountError,
     AmbiguousError,
     BackloggedError,
     DuplicateError,
     HostNotAllowedError,
     RefusedError,
     ThrottledError,
+    UnclearError,
 )
 from aigc.jobs.ports import Peek
 from aigc.settings import SettingsError
@@ -238,7 +241,7 @@ def test_an_answer_is_told_apart_by_what_it_proves(
 
 @pytest.mark.usefixtures("cloud")
 def test_a_refusal_carries_the_vendors_code_and_request_id() -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(AccountError) as caught:
         create(CloudApi(site="cn", protocol="http"), SubAppId=1)
 
     assert caught.value.code == "InvalidParameterValue.SubAppId"
@@ -270,9 +273,17 @@ def test_an_international_account_is_served_by_its_own_hosts() -> None:
 
 
 def test_every_class_of_code_is_one_that_start_knows() -> None:
-    kinds = {DuplicateError, ThrottledError, BackloggedError, AmbiguousError}
+    kinds = {
+        AccountError,
+        AmbiguousError,
+        BackloggedError,
+        DuplicateError,
+        RefusedError,
+        ThrottledError,
+        UnclearError,
+    }
 
-    assert set(CODES.values()) == kinds
+    assert {*CODES.values(), *FAMILIES.values()} == kinds
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.signing_time import SIGNING, sign_by
-from aigc.errors import RefusedError
+from aigc.errors import AccountError
 from aigc.jobs.clock import LedgerClock
 from aigc.tasks.kind import ApiCall
 from tests.cloud.conftest import BUCKET, REGION
@@ -71,7 +71,7 @@ def test_calls_of_the_api_are_signed_with_the_time_by_cos(monkeypatch: pytest.Mo
         params={"TaskId": "1500000001-AigcImage-0", "SubAppId": 1500000001},
     )
 
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(AccountError) as refused:
         CloudApi(site="cn", protocol="http").call(call)
 
     assert not refused.value.code.startswith("AuthFailure")

@@ -31,7 +31,6 @@ THROTTLED = (
 )
 BACKLOGGED = (
     "refuse:LimitExceeded",
-    "refuse:LimitExceeded.Quota",
     "refuse:LimitExceeded.CreateTask",
     "refuse:ResourceInsufficient",
 )
@@ -39,10 +38,15 @@ AMBIGUOUS = ("lost_reply", "http_500", "refuse:InternalError", "refuse:InternalE
 REFUSED = (
     "refuse:InvalidParameter",
     "refuse:InvalidParameterValue.FileId",
+    "refuse:MissingParameter",
+)
+ACCOUNT = (
     "refuse:AuthFailure.SignatureFailure",
+    "refuse:AuthFailure.TokenFailure",
     "refuse:UnauthorizedOperation",
     "refuse:FailedOperation.InvalidVodUser",
     "refuse:FailedOperation.UserArrears",
+    "refuse:LimitExceeded.Quota",
 )
 NO_ROOM = ("RequestLimitExceeded", "FailedOperation", "ResourceInsufficient", "TaskTimeout")
 
@@ -169,7 +173,33 @@ def test_a_refusal_ends_the_job_with_the_vendors_words(
     assert error.request_id
 
 
-@pytest.mark.parametrize("what", [*THROTTLED, *BACKLOGGED, *AMBIGUOUS, *REFUSED])
+@pytest.mark.parametrize("what", ACCOUNT)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refused_account_pauses_the_lane_and_leaves_the_job_as_it_was(
+    cloud: LocalCloud, world: World, kind: str, what: str
+) -> None:
+    break_next(cloud, KINDS[kind], what)
+
+    job = read(world, accepted(world, kind))
+
+    assert (job.state, len(job.attempts), job.attempt.is_ambiguous) == ("queued", 1, False)
+    assert not paid(cloud)
+    pause = world.runtime().ledger.pauses.read(kind)
+    assert pause is not None
+    assert pause.is_active
+    assert pause.code == what.removeprefix("refuse:")
+    assert pause.request_id
+
+
+def test_an_unclear_code_leaves_a_job_of_vod_in_its_queue(cloud: LocalCloud, world: World) -> None:
+    break_next(cloud, KINDS["vod.image"], "refuse:FailedOperation.SomethingNew")
+
+    job = read(world, accepted(world))
+
+    assert (job.state, len(job.attempts)) == ("queued", 1)
+
+
+@pytest.mark.parametrize("what", [*THROTTLED, *BACKLOGGED, *AMBIGUOUS, *REFUSED, *ACCOUNT])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_query_that_fails_changes_nothing(
     cloud: LocalCloud, world: World, kind: str, what: str

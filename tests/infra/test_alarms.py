@@ -73,6 +73,17 @@ def unexplained(world: World) -> None:
     sweep(world.runtime())
 
 
+def account(world: World) -> None:
+    world.vendor.refused = {"Create": "FailedOperation.InvalidVodUser"}
+    accepted(world, "vod.image")
+
+
+def overdue(world: World) -> None:
+    job = accepted(world, "vod.image")
+    world.clock.pass_time(24 * 3600)
+    refresh(job.id, world.runtime())
+
+
 def errors(_: World) -> None:
     with pytest.raises(BadEventError):
         sweep_function.main_handler({"Type": "Something else"}, CONTEXT)
@@ -83,6 +94,8 @@ def one_sweep(world: World) -> None:
 
 
 CAUSES: dict[str, Callable[[World], None]] = {
+    "account": account,
+    "overdue": overdue,
     "errors": errors,
     "throttled": throttled,
     "waiting-too-long": waiting_too_long,

@@ -39,6 +39,8 @@ def declared() -> dict[str, Any]:
         ("timeout", "long", "timeout is 'long'; allowed: 10 to 900 seconds"),
         ("lanes", '{"vod.movie": 1}', "lanes is .*; allowed: an object of vod.image, "),
         ("lanes", '{"vod.image": 0}', "lanes is .*; allowed: an object of vod.image, "),
+        ("overdueAfter", '{"vod.movie": 1}', "overdueAfter is .*; allowed: an object of "),
+        ("overdueAfter", '{"vod.image": 0}', "overdueAfter is .*; allowed: an object of "),
         ("lanes", "many", "lanes is 'many'; allowed: an object"),
         ("inboxBucket", "inbox", "inboxBucket is 'inbox'; allowed: a bucket with its APPID"),
         ("sweepSchedule", "* * *", "sweepSchedule is .*; allowed: a cron expression of 7"),

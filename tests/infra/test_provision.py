@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from infra.components.alarms import LOG_ALARMS
 from infra.components.storage import LEDGER_DAYS
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
@@ -180,7 +181,7 @@ def test_alarms_are_bound_to_the_functions(equipped: Provisioned) -> None:
 
     assert policy["NoticeIds"] == [notices[0]["Id"]]
     assert bound["Total"] == 3
-    assert equipped.call("cls", "DescribeAlarms")["TotalCount"] == 6
+    assert equipped.call("cls", "DescribeAlarms")["TotalCount"] == len(LOG_ALARMS)
 
 
 def test_reservation_and_retries_are_set(equipped: Provisioned) -> None:

@@ -176,6 +176,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "alarmReceivers": [("--path", "alarmReceivers[0]", "10001")],
     "retryBase": [("retryBase", "20")],
     "unknownAfter": [("unknownAfter", "3600")],
+    "overdueAfter": [("--path", 'overdueAfter["mps.image"]', "900")],
     "pollInterval": [("pollInterval", "3")],
     "labels": [("labels", "none")],
     "contentProducer": [("contentProducer", "Studio")],

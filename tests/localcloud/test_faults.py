@@ -338,6 +338,25 @@ def test_action_of_the_control_plane_is_refused_with_the_code(
     assert code == "LimitExceeded.Quota"
 
 
+@pytest.mark.parametrize(
+    ("service", "action", "params"),
+    [
+        ("vod", "DescribeTaskDetail", {"TaskId": "t", "SubAppId": 1}),
+        ("mps", "CreateAigcImageTask", {"ModelName": "Hunyuan", "Prompt": "x"}),
+    ],
+)
+def test_account_in_arrears_is_refused_every_task_and_every_query(
+    cloud: LocalCloud, api: Api, service: str, action: str, params: dict[str, Any]
+) -> None:
+    code = "FailedOperation.UserArrears"
+    control(cloud, "faults", [{"where": "account", "what": f"refuse:{code}", "rate": 1.0}])
+
+    codes = [api.refusal(service, action, **params) for _ in range(2)]
+
+    assert codes == [code, code]
+    assert control(cloud, "tasks")["tasks"] == []
+
+
 def test_request_to_a_function_cannot_be_refused_with_a_code() -> None:
     with pytest.raises(FaultError, match=r"allowed at scf\.upload"):
         Faults().replace([{"where": "scf.upload", "what": "refuse:LimitExceeded"}])

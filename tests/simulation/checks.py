@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
+from aigc.cloud.error_codes import class_of
+from aigc.errors import AccountError, UnclearError
 from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import ENDED, FORMAT, Job, milliseconds
 from aigc.jobs.ledger.lanes import Lanes
@@ -30,6 +32,7 @@ def broken_promises(cloud: Cloud) -> list[str]:
         *cloud.problems,
         *_paid_too_often(cloud),
         *_wrongly_failed(cloud),
+        *_failed_for_the_account(cloud),
         *_not_in_index(cloud),
         *_wrong_webhooks(cloud),
         *unfinished(cloud),
@@ -39,12 +42,25 @@ def broken_promises(cloud: Cloud) -> list[str]:
 def unfinished(cloud: Cloud) -> list[str]:
     """Find jobs that have not ended, and objects that should have been removed."""
     left = [key for key in cloud.ledger.objects if not _may_stay(key, cloud)]
-    staged = [key for key in cloud.results.objects if key.startswith(STAGING)]
+    staged = [key for key in cloud.results.objects if _is_staged_in_time(key, cloud)]
     open_records = [record for record in cloud.records() if record["state"] not in ENDED]
     return [
         *(f"{describe(record)} never ends" for record in open_records),
         *(f"{key} is left over" for key in (*left, *staged)),
     ]
+
+
+def _is_staged_in_time(key: str, cloud: Cloud) -> bool:
+    """Whether a key is a staged picture that came before its job was over.
+
+    MPS may write one hours after a submission without an answer was given up.
+    """
+    if not key.startswith(STAGING):
+        return False
+    record = cloud.record(key.removeprefix(STAGING).split("/")[0])
+    written_at = cloud.results.objects[key][1]
+    is_over = record is not None and record["state"] in ENDED
+    return not is_over or written_at - _ended_at(record) < timedelta(seconds=2 * LEASE_S)
 
 
 def idle_slots(cloud: Cloud) -> list[str]:
@@ -55,7 +71,7 @@ def idle_slots(cloud: Cloud) -> list[str]:
         for lane, limit in cloud.settings.lanes.items()
         for view in [lanes.view(lane)]
         for marker in view.waiting()
-        if len(view.slots) < limit and not view.cuts and _is_due(marker, cloud)
+        if len(view.slots) < limit and not (view.cuts or view.is_refused) and _is_due(marker, cloud)
     ]
 
 
@@ -73,9 +89,10 @@ def _is_due(marker: Marker, cloud: Cloud) -> bool:
 def _may_stay(key: str, cloud: Cloud) -> bool:
     """Whether a key may stay for good; the claim of a replay that died may.
 
-    So may the contest of a creation that died before there was a record.
+    So may the contest of a creation that died before there was a record, and a pause: the next
+    job of its lane is the next probe.
     """
-    if key.startswith(KEPT):
+    if key.startswith(KEPT) or (key.startswith("lanes/") and key.endswith("/pause")):
         return True
     if key.startswith("creations/"):
         return cloud.record(key.split("/")[1]) is None
@@ -114,13 +131,30 @@ def _was_no_image(job: Job) -> bool:
     return job.error is not None and job.error.message.endswith(NO_IMAGE)
 
 
+def _failed_for_the_account(cloud: Cloud) -> list[str]:
+    """Find jobs that failed since the account was refused, or that cannot be replayed.
+
+    A job that alone gets an unclear code may fail, but nobody says that its task is at fault.
+    """
+    problems = []
+    for job in cloud.jobs():
+        kind = class_of(job.error.code) if job.error and job.error.code else None
+        if job.state == "failed" and kind is AccountError:
+            problems.append(f"{_describe(job)} although only the account was refused")
+        if kind is UnclearError and f"dead/jobs/{job.id}.json" not in cloud.ledger.objects:
+            problems.append(f"{_describe(job)} cannot be replayed")
+    return problems
+
+
 def _could_be_known(task: Task, job: Job, cloud: Cloud) -> bool:
     """Whether a finished task was visible: by its picture (MPS), a list, or a timely callback."""
     if job.updated_at - task.created_at > timedelta(days=2):
         return False
+    if not task.session_id:
+        return cloud.vendor.written_at[task.id] < job.updated_at
     callback_at = cloud.callbacks.get(task.id, cloud.clock.moment)
     is_timely = job.updated_at - callback_at > timedelta(seconds=LEASE_S)
-    return not task.session_id or cloud.vendor.lists_tasks or is_timely
+    return cloud.vendor.lists_tasks or is_timely
 
 
 def _not_in_index(cloud: Cloud) -> list[str]:
@@ -147,6 +181,11 @@ def _wrong_webhooks(cloud: Cloud) -> list[str]:
         if arrived != expected and not (is_given_up and arrived <= expected):
             problems.append(f"{_describe(job)}: webhooks {arrived or 'none'}")
     return problems
+
+
+def _ended_at(record: dict[str, Any] | None) -> datetime:
+    assert record is not None
+    return datetime.fromisoformat(record["updated_at"])
 
 
 def _tasks(job: Job, cloud: Cloud) -> list[Task]:

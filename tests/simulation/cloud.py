@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 60
 """How long an invocation may take; less than the lease."""
+CLOCKS_S = 5
+"""How far the clocks of two invocations may be apart."""
 CLOCK_JUMPS_AFTER_S = 0.5
 """Seconds after which the wall clock of a worker jumps, if it is wrong."""
 VENDOR = "vendor/"
@@ -154,10 +156,19 @@ class Cloud:
 
         This is the one promise that rests on the header: see `aigc.jobs.ledger.slots`.
         """
-        running = sum(one.is_open and one.lane == task.lane for one in self.tasks())
+        running = sum(
+            one.is_open and one.lane == task.lane and not self._is_overdue(one)
+            for one in self.tasks()
+        )
         missed = sum(key.startswith(f"lanes/{task.lane}/slots/") for key in self.ledger.missed)
         if running > self.settings.lanes[task.lane] + missed:
             self.problems.append(f"{running} tasks at once in lane {task.lane}")
+
+    def _is_overdue(self, task: Task) -> bool:
+        """Whether a task runs so long that its slot may be used again."""
+        overdue_s = self.settings.overdue_after(task.lane)
+        age_s = (self.clock.moment - task.created_at).total_seconds()
+        return age_s > overdue_s - CLOCKS_S
 
     def _check_record_of_task(self, task: Task) -> None:
         record = self.record(task.job_id)
@@ -243,15 +254,15 @@ class TaskApi:
 
     def __init__(self, worker: Worker, cloud: Cloud) -> None:
         self._worker = worker
-        self._cloud = cloud
+        self.cloud = cloud
 
     def call(self, call: ApiCall) -> dict[str, Any]:
         subject = call.params.get("TaskId") or call.params.get("SessionId", "")
         faults: tuple[str, ...] = READ_FAULTS
-        effect = functools.partial(self._cloud.vendor.call, call)
+        effect = functools.partial(self.cloud.vendor.call, call)
         if call.action.startswith("Create"):
             faults = SUBMISSION_FAULTS
-            effect = functools.partial(self._cloud.submit, call)
+            effect = functools.partial(self.cloud.submit, call)
         request = Request(
             f"{call.action} {subject}".strip(),
             (VENDOR, "jobs/"),  # all tasks: the vendor counts and lists them together

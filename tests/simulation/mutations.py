@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from aigc.errors import AmbiguousError, BadRecordError, CloudError, ThrottledError
+from aigc.errors import AmbiguousError, BadRecordError, CloudError, ThrottledError, UnclearError
 from aigc.jobs import recover, results, settle, transitions
 from aigc.jobs.clock import Bounds
 from aigc.jobs.job import JobError
@@ -292,6 +292,19 @@ def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
         )
 
     return ends
+
+
+def _fails(job: Job, error: CloudError, _: str, runtime: Runtime, **__: object) -> Job:
+    refusal = JobError(type="refused", message=str(error), code=error.code)
+    return transitions.fail(job, refusal, runtime)
+
+
+def _fails_if_unclear(hold: Callable[..., Job]) -> Callable[..., Job]:
+    def holds(job: Job, error: CloudError, *more: Any, **flags: Any) -> Job:
+        is_unclear = isinstance(error, UnclearError)
+        return (_fails if is_unclear else hold)(job, error, *more, **flags)
+
+    return holds
 
 
 # The table
@@ -728,6 +741,85 @@ MUTATIONS = (
         postpone("remove_staged", behind="forget_claims"),
         look_in="MPS's copies are left",
     ),
+    # A refused account, and overdue tasks
+    _of(
+        "a pump does not heed the pause of its lane",
+        "dispatch:_start_waiting",
+        assume("blocks", False),
+        look_in="paused lane is probed",
+    ),
+    _of(
+        "probes come without a backoff",
+        "pauses:begin_probe",
+        _always(lambda *_: None),
+        look_in="paused lane is probed",
+    ),
+    _of(
+        "the task that the vendor accepts does not end the pause",
+        "dispatch:_start",
+        omit("resume"),
+        look_in="paused lane is repaired",
+    ),
+    _of(
+        "a job fails when the account is refused",
+        "submission:_hold",
+        _always(_fails),
+        look_in="account is refused while calls",
+    ),
+    _of(
+        "a job that an unclear code refuses fails for good",
+        "submission:_hold",
+        replace(_fails_if_unclear),
+        look_in="an unclear code",
+    ),
+    _of(
+        "the marker of a held job is removed",
+        "transitions:hold",
+        call_instead("_release_slot", "_release"),
+        look_in="account is refused while calls",
+    ),
+    _of(
+        "a job is held before its new marker is written",
+        "transitions:hold",
+        postpone("enqueue", behind="write"),
+        look_in="an unclear code",
+    ),
+    _of(
+        "a refused query does not pause the lane",
+        "settle:_observe",
+        omit("refuse_query"),
+        look_in="a query is refused",
+    ),
+    _of(
+        "a submission is given up while the account is refused",
+        "recover:_recover_session",
+        assume("is_probe", False),
+        look_in="after an answer was lost",
+    ),
+    _of(
+        "a call is repeated when the vendor has forgotten its session",
+        "recover:_recover_session",
+        assume("has_passed", False),
+        look_in="has forgotten a session",
+    ),
+    _of(
+        "an overdue task keeps its slot",
+        "settle:_is_overdue",
+        assume("has_passed", False),
+        look_in="a task does not end",
+    ),
+    _of(
+        "nothing leads to an overdue task",
+        "settle:_outrun",
+        omit("note_unstored"),
+        look_in="an overdue task ends",
+    ),
+    _of(
+        "the slot of an overdue task is released without a claim",
+        "settle:_outrun",
+        CLAIM,
+        look_in="while the slot of its task",
+    ),
     # Webhooks
     _of(
         "a webhook's marker is written after the record says that the job has ended",
@@ -758,6 +850,6 @@ QUICK = (
     "a contender does not read y",
     "a winner does not read abort",
     "a job is sent without a claim",
-    "a write without an answer is made again at once",
+    "that a session is known is taken for a refusal",
 )
 """The mutations that `make test` tries: one of each kind."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.jobs.job import Slot
 from aigc.jobs.ledger.slots import new_slot
 from tests.fakes import START
+from tests.simulation.account import ACCOUNT
 from tests.simulation.cases import (
     CASES,
     LATER_S,
@@ -228,6 +229,12 @@ PARTS = [
         quick_switches=1,
     ),
     Case(
+        title="the vendor has forgotten a session",
+        before=(dies_over_the_call("a"), Move("task-a-1.0", "done")),
+        phases=(Phase(workers={"sweep": sweep}, after_s=4 * 86400),),
+        callbacks=0,
+    ),
+    Case(
         title="two sweeps continue to store pictures",
         before=(
             accepts("a"),
@@ -251,4 +258,4 @@ PARTS = [
     ),
 ]
 
-ALL_CASES = [*CONTESTS, *CASES, *PARTS, *STORING]
+ALL_CASES = [*CONTESTS, *CASES, *PARTS, *ACCOUNT, *STORING]

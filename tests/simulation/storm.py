@@ -59,6 +59,8 @@ ARRIVAL_S = 120
 """Calls arrive within this time."""
 FAULTS_S = 480
 """Requests fail within this time."""
+LONG_S = 2 * 3600
+"""After this time sweeps are rare."""
 LAST_END_S = 10 * 86400 + 3 * 3600
 """How long after that a storm is stopped, if jobs are still open or objects are left over."""
 VERSIONS = ((40, 0), (60, 0.5), (150, 1), (200, 0.5), (FAULTS_S, 0), (float("inf"), 1))
@@ -68,6 +70,12 @@ DURATIONS_S = (0.01, 0.03, 0.1, 0.5, 2, 9)
 DURATION_WEIGHTS = (40, 30, 20, 6, 3, 1)
 LATE_BY_S = (0.01, 0.1, 1, LANDS_WITHIN_S)
 """How much later a request takes effect whose worker no longer waits for it."""
+REFUSALS = ("FailedOperation.UserArrears", "UnauthorizedOperation", "FailedOperation.SomethingNew")
+"""Codes by which the account is refused."""
+REFUSED_ACTIONS = (("Create",), ("Describe",), ("Create", "Describe", "Manage"))
+"""Beginnings of the actions that are refused."""
+LONG_RUNS_S = (3600, 86400, LAST_END_S)
+"""How long a task runs that does not end in time."""
 SDK_GIVES_UP_S = (1, 11)
 """How long the SDK waits for an answer: until the connection breaks, or until its timeout."""
 
@@ -113,6 +121,11 @@ class Weather:
     """For so many seconds the functions may not use the results bucket."""
     has_versions: bool = False
     """Whether a newer version is deployed, taken back, and deployed again."""
+    task_endless: float = 0
+    """The chance that a task runs for an hour, for a day, or for ever."""
+    refused_s: int = 0
+    """For so many seconds the vendor refuses the account, by a code and for actions that are
+    drawn. It begins while calls arrive."""
     sleeps_days: int = 0
     """For so many days no function runs once the calls have arrived."""
 
@@ -215,6 +228,36 @@ WEATHERS = {
         images=2,
         has_versions=True,
     ),
+    "the account is in arrears for a day": Weather(
+        killed=0.01,
+        slow=0.3,
+        create_throttled=0.1,
+        create_lost=0.1,
+        callback_dropped=0.2,
+        order_repeated=0.3,
+        order_hooked=0.2,
+        refused_s=86400,
+    ),
+    "answers of COS are lost while the account is refused": Weather(
+        killed=0.02,
+        slow=0.3,
+        skewed_s=1,
+        cos_reply_lost=0.05,
+        cos_failed=0.02,
+        cos_throttled=0.02,
+        order_repeated=0.3,
+        order_cancelled=0.2,
+        order_impatient=0.1,
+        refused_s=240,
+    ),
+    "tasks do not end": Weather(
+        killed=0.02,
+        slow=0.3,
+        cos_reply_lost=0.02,
+        query_lost=0.2,
+        callback_dropped=0.3,
+        task_endless=0.5,
+    ),
     "clocks are an hour apart": Weather(
         killed=0.02,
         slow=0.3,
@@ -246,6 +289,8 @@ WEATHERS = {
         download_lost=0.3,
         task_backlogged=0.2,
         task_failed=0.1,
+        task_endless=0.1,
+        refused_s=120,
         callback_dropped=0.5,
         callback_repeated=0.5,
         callback_late=0.3,
@@ -317,6 +362,8 @@ class Storm:
         if self.weather.denied_s:
             self._after(ARRIVAL_S / 2, lambda: self._deny_results(is_denied=True))
             self._after(self.weather.denied_s, lambda: self._deny_results(is_denied=False))
+        if self.weather.refused_s:
+            self._plan_refusals()
         self._sweep()
         self._look()
 
@@ -339,6 +386,14 @@ class Storm:
             self._after(arrives, lambda: self._accept(planned))
         if self.draws.happens(self.weather.order_cancelled):
             self._after(arrives + 60 * self.draws.fraction(), lambda: self._cancel(job_id))
+
+    def _plan_refusals(self) -> None:
+        code = self.draws.one_of(REFUSALS)
+        actions = self.draws.one_of(REFUSED_ACTIONS)
+        refused = self.cloud.vendor.refused
+        begins = ARRIVAL_S * self.draws.fraction()
+        self._after(begins, lambda: refused.update(dict.fromkeys(actions, code)))
+        self._after(begins + self.weather.refused_s, refused.clear)
 
     def _stop_faults(self) -> None:
         self.weather = CALM
@@ -373,8 +428,10 @@ class Storm:
         is_calm = self.weather is CALM
         self.sweeps_needed += is_calm and not self._is_asleep
         self._invoke("sweep", sweep)
-        # A day has a sweep each ten minutes, so that a storm does not take too long.
-        calm_s = 600 if self.cloud.results_denied else 60
+        # Days of refusals and of tasks without an end have a sweep each ten minutes, so that a
+        # storm does not take too long.
+        is_long = (self.cloud.clock.moment - START).total_seconds() > LONG_S
+        calm_s = 600 if is_long else 60
         self._after(calm_s if is_calm else 5 + 55 * self.draws.fraction(), self._sweep)
 
     def _look(self) -> None:
@@ -391,7 +448,10 @@ class Storm:
         if runs_after and task.session_id:
             task.state = "waiting"
             self._after(runs_after, lambda: self._run_task(task))
-        self._after(runs_after + 2 + 38 * self.draws.fraction(), lambda: self._end_task(task))
+        runs_s = 2 + 38 * self.draws.fraction()
+        if self.draws.happens(self.weather.task_endless):
+            runs_s = self.draws.one_of(LONG_RUNS_S)
+        self._after(runs_after + runs_s, lambda: self._end_task(task))
 
     def _run_task(self, task: Task) -> None:
         if task.state == "waiting":

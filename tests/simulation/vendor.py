@@ -57,6 +57,8 @@ class Vendor(FakeVendor):
     def __init__(self, results: InMemoryStore, clock: ManualClock) -> None:
         super().__init__(results)
         self._clock = clock
+        self.written_at: dict[str, datetime] = {}
+        """When the pictures of an MPS task appeared."""
 
     def task(self, task_id: str) -> VendorTask:
         for task in self.tasks:
@@ -73,6 +75,7 @@ class Vendor(FakeVendor):
         store = task.params.get("StoreCosParam")
         if store:
             assert isinstance(task, Task)
+            self.written_at[task.id] = self._clock.now()
             folder = store["CosBucketPath"].lstrip("/")
             for number in range(task.images):
                 self.results.put(f"{folder}{task.id}-{number}.png", PICTURE)
@@ -84,7 +87,8 @@ class Vendor(FakeVendor):
 
     def state(self) -> tuple[object, ...]:
         """Return everything that the vendor knows, whatever the order in which tasks came."""
-        return tuple(sorted((task.id, task.state, task.err_code_ext) for task in self.tasks))
+        tasks = sorted((task.id, task.state, task.err_code_ext) for task in self.tasks)
+        return (*tasks, *self.refused.items(), *sorted(self.refusals.items()))
 
     def _create(self, call: ApiCall) -> dict[str, Any]:
         session_id = call.params.get("SessionId", "")

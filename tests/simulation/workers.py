@@ -25,6 +25,7 @@ from aigc.errors import (
     CloudError,
     RefusedError,
     ThrottledError,
+    UnclearError,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ BACKLOGGED: Final = "backlogged"
 """The same, with the vendor's other error."""
 REFUSED: Final = "refused"
 """The vendor refuses the request for good; it has no effect."""
+UNCLEAR: Final = "refused, unclear"
+"""The vendor refuses the request, by a code that does not say why; it has no effect."""
 NOT_SENT: Final = "not sent"
 """There is no answer and no effect."""
 NO_ANSWER: Final = "no answer"
@@ -60,7 +63,7 @@ LATE = frozenset({KILLED_LATE, LANDS_LATER, SENT_AGAIN_LATE})
 KILLING = frozenset({KILLED, KILLED_LATE})
 READ_FAULTS = (THROTTLED, NOT_SENT)
 WRITE_FAULTS = (THROTTLED, NOT_SENT, NO_ANSWER)
-SUBMISSION_FAULTS = (*WRITE_FAULTS, BACKLOGGED, REFUSED)
+SUBMISSION_FAULTS = (*WRITE_FAULTS, BACKLOGGED, REFUSED, UNCLEAR)
 
 T = TypeVar("T")
 
@@ -360,6 +363,7 @@ _NO_EFFECT: dict[str, type[Exception]] = {
     THROTTLED: ThrottledError,
     BACKLOGGED: BackloggedError,
     REFUSED: RefusedError,
+    UNCLEAR: UnclearError,
     NOT_SENT: AmbiguousError,
     LANDS_LATER: AmbiguousError,
 }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from aigc.api.pauses import described_pause
 from aigc.jobs.lanes import task_limit
+from aigc.jobs.pauses import pause_of
 from aigc.jobs.ports import PAGE
 from aigc.jobs.sweep_state import read_state
 from aigc.triggers.http import HttpResponse
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def lanes(call: Call) -> HttpResponse:
-    """Return the load of each lane and the time of the last sweep; one request for each."""
+    """Return the load of each lane and the time of the last sweep; one request for each.
+
+    A lane that pauses takes another one.
+    """
     lane_list = [
         _lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()
     ]
@@ -38,6 +43,7 @@ def _lane(name: str, limit: int, runtime: Runtime) -> schemas.Lane:
         "waiting": min(waiting, PAGE),
         "waiting_is_exact": waiting <= PAGE,
         "slowed_down_at": view.cuts[-1].at.isoformat() if is_slow else None,
+        "paused": described_pause(pause_of(view, runtime)),
     }
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from aigc.api.call import ENDPOINTS
 from aigc.api.errors import JOB_ERROR_STATUS, HttpError, failure
 from aigc.api.parameters import is_on
+from aigc.api.pauses import described_pause
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.lanes import list_lane
+from aigc.jobs.pauses import known_pause, pause_of
 from aigc.jobs.ports import PAGE
 from aigc.jobs.settle import refresh
 from aigc.triggers.http import HttpResponse
@@ -210,9 +212,16 @@ def status_of(
         "metrics": _metrics(job),
     }
     if job.state == "queued":
-        answer["queue_position"] = _position(job, lane or list_lane(job.lane, call.runtime))
+        view = lane or list_lane(job.lane, call.runtime)
+        answer["queue_position"] = _position(job, view)
+        pause_of(view, call.runtime)
     if job.state == "storing" and job.storing_error:
         answer["delay"] = job.storing_error
+    paused = described_pause(known_pause(job, call.runtime))
+    if paused is not None:
+        answer["paused"] = paused
+    if job.attempt.overdue_at is not None and not job.has_ended:
+        answer["overdue_since"] = job.attempt.overdue_at.isoformat()
     if job.error is not None:
         answer["error"] = job.error.message
         answer["error_type"] = JOB_ERROR_STATUS[job.error.type].error_type
@@ -286,6 +295,8 @@ def _attempt_log(attempt: Attempt) -> Iterator[schemas.LogEntry]:
     if attempt.submitted_at is not None:
         task = attempt.task_id or "no task id yet"
         yield _entry(attempt.submitted_at, f"attempt {attempt.number} sent: {task}")
+    if attempt.overdue_at is not None:
+        yield _entry(attempt.overdue_at, "the task runs far longer than usual", "WARN")
     if attempt.error is not None and attempt.finished_at is not None:
         yield _entry(attempt.finished_at, attempt.error.message, "ERROR")
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError, WithJsonSchema, field_validator
 from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError
 from aigc.api.inputs import resolve_inputs
+from aigc.api.pauses import described_pause
 from aigc.api.progress import SeenRequests, outcome, watch
 from aigc.api.quotas import charged, check_kind, is_repeat
 from aigc.api.request_options import priority, start_by, wait_preference
@@ -19,6 +20,7 @@ from aigc.api.webhooks import webhook_url
 from aigc.errors import InvalidRequestError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
+from aigc.jobs.pauses import known_pause
 from aigc.logs import note
 from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
 from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
@@ -158,6 +160,9 @@ def _submitted(job: Job, call: Call) -> Submitted:
     }
     if job.warnings:
         answer["warnings"] = job.warnings
+    paused = described_pause(known_pause(job, call.runtime))
+    if paused is not None:
+        answer["paused"] = paused
     return answer
 
 

@@ -16,14 +16,8 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
 from aigc.cloud.credentials import CurrentCredential, role_credentials
-from aigc.errors import (
-    AmbiguousError,
-    BackloggedError,
-    CloudError,
-    DuplicateError,
-    RefusedError,
-    ThrottledError,
-)
+from aigc.cloud.error_codes import class_of
+from aigc.errors import AmbiguousError, CloudError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,18 +26,6 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 10
 """Timeout of a call; a Create usually answers within a second."""
-
-CODES: dict[str, type[CloudError]] = {
-    "InvalidParameterValue.SessionId": DuplicateError,
-    "FailedOperation.TaskDuplicate": DuplicateError,
-    "RequestLimitExceeded": ThrottledError,
-    "LimitExceeded": BackloggedError,
-    "ResourceInsufficient": BackloggedError,
-    "InternalError": AmbiguousError,
-    "ServerNetworkError": AmbiguousError,
-    "ClientNetworkError": AmbiguousError,
-}
-"""Error code, or its part before the first dot → error class; other codes are refusals."""
 
 _NEVER_SENT = (
     "Failed to establish a new connection",
@@ -111,9 +93,9 @@ class CloudApi:
 
 
 def translated(doing: str, error: TencentCloudSDKException) -> CloudError:
-    """Convert an exception of the SDK; the part of a code before the first dot is its family."""
+    """Convert an exception of the SDK."""
     code, message = _text(error.code), _text(error.message)
-    kind = CODES.get(code) or CODES.get(code.partition(".")[0], RefusedError)
+    kind = class_of(code)
     if code == "ClientNetworkError" and any(text in message for text in _NEVER_SENT):
         kind = ThrottledError
     return kind(doing, code=code, vendor_message=message, request_id=_text(error.requestId))

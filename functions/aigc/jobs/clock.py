@@ -18,6 +18,7 @@ whether it has expired uses `now`: what is not known only lengthens leases.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -36,6 +37,9 @@ DATE_S = 1.0
 
 REMEMBERED_S = 60.0
 """Seconds for which an answer narrows the bounds of later ones."""
+
+ASKS = 3
+"""Requests for the time, one after the other, until one is answered."""
 
 ASK_AGAIN_S = 5.0
 """Seconds after which COS is asked again that did not tell the time."""
@@ -141,13 +145,18 @@ class LedgerClock:
                 self._bounds = None
                 self._asking_thread = threading.get_ident()
                 try:
-                    self._ask()
-                except CloudError:
-                    pass  # an answer that refuses has a date, too
+                    self._ask_until_answered()
                 finally:
                     self._asking_thread = 0
                     if self._bounds is None:
                         self._failed_at = self._steady()
+
+    def _ask_until_answered(self) -> None:
+        for _ in range(ASKS):
+            with contextlib.suppress(CloudError):  # an answer that refuses has a date, too
+                self._ask()
+            if self._bounds is not None:
+                return
 
     def _known(self) -> Bounds:
         self.ensure()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.lanes import free_slots, list_lane
+from aigc.jobs.pauses import begin_probe, blocks, is_probe, known_pause, pause_of, resume
 from aigc.jobs.set_aside import set_aside
 from aigc.jobs.submission import START_S, create_call, submit_task
 from aigc.jobs.transitions import expire
@@ -28,9 +29,14 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job, Slot
     from aigc.jobs.ledger.lanes import Marker
+    from aigc.jobs.ledger.pause import Pause
     from aigc.jobs.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+PROBE_FRONT = 20
+"""Jobs at the head of a paused queue, one of which is the probe, at random: the account may be
+refused for some of them only."""
 
 
 def pump(
@@ -95,6 +101,9 @@ def _start_waiting(
     """
     while runtime.has_time(START_S):
         view = list_lane(lane, runtime)
+        pause = pause_of(view, runtime)
+        if blocks(pause, runtime):
+            return
         free = [
             number
             for number in free_slots(lane, view, runtime, corrections.released)
@@ -103,17 +112,19 @@ def _start_waiting(
         if not free:
             return
         due = view.due(runtime.now())
-        front = list(itertools.islice(due, len(free)))
+        front = list(itertools.islice(due, PROBE_FRONT if is_probe(pause) else len(free)))
         candidates = itertools.chain(_shuffled(front, fresh), due)
         job = _next_job(candidates, runtime, fresh, corrections)
         if job is None:
             return
         random.shuffle(free)
         try:
-            submitted = _start(job, free[0], runtime, corrections)
+            submitted = _start(job, free[0], runtime, corrections, pause)
         except BadRecordError as error:
             _set_aside(error, runtime, corrections)
             continue
+        if submitted is not None and known_pause(submitted, runtime) is not None:
+            return
         if fresh is not None and _holds_slot(submitted, fresh) and len(front) == 1:
             return  # this pump released no slot, so no other job can have missed one
 
@@ -134,7 +145,9 @@ def _holds_slot(submitted: Job | None, fresh: Job) -> bool:
     return submitted.state in {"submitting", "running"}
 
 
-def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> Job | None:
+def _start(
+    job: Job, number: int, runtime: Runtime, corrections: _Corrections, pause: Pause | None
+) -> Job | None:
     """Take the slot, claim the job and submit it; None where another invocation was faster.
 
     The call is built first: a job that this version cannot send gets neither slot nor claim.
@@ -158,7 +171,10 @@ def _start(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -
             _give_claim_back(claimed, number, runtime, corrections)
         return None
     submitting = claimed.submit(slot, runtime.now(), ledger.lease.owned_until())
+    begin_probe(job.lane, pause, runtime)
     submitted = submit_task(ledger.records.write(submitting), call, runtime)
+    if pause is not None and submitted.state == "running":
+        resume(job.lane, runtime)
     if submitted.state not in {"submitting", "running"}:  # its slot was released again
         corrections.release(number)
     return submitted

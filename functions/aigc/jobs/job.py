@@ -7,9 +7,11 @@ A job is immutable. Each transition is a method that returns the changed job and
 | `submit` | queued | submitting, owned |
 | `give_back` | queued | the same state, free for a new claim |
 | `withdraw` | submitting | queued: the task was not sent |
+| `hold` | submitting | queued, in the same attempt: the account was refused |
 | `submit_again` | submitting | submitting, ambiguous and owned |
 | `mark_ambiguous` | submitting | submitting, ambiguous |
 | `run` | submitting | running |
+| `outrun` | running | running, without a slot |
 | `finish_attempt` | submitting, running | the same state |
 | `store` | submitting, running, storing | storing, owned |
 | `leave_slot`, `renew_urls` | storing | storing |
@@ -110,6 +112,8 @@ class Attempt(Record):
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
     vendor_status: str = ""
+    overdue_at: datetime | None = None
+    """When the task ran far longer than its kind usually does, and its slot was released."""
     is_ambiguous: bool = False
     """No answer shows whether the vendor took the task; only an answer about this session can."""
     image_urls: tuple[str, ...] = ()
@@ -153,6 +157,8 @@ class Job(Record):
     """Until then only the invocation that wrote this revision may write the next one."""
     deaths: int = 0
     """Owners that died while they owned it; a job that kills its owners must end too."""
+    refusals: int = 0
+    """How often the pause of a lane, or the suspicion that it should pause, began with this job."""
     marker: str
     """Key of the marker by which the job waits in its lane."""
     priority: int = 0
@@ -247,6 +253,15 @@ class Job(Record):
         job = self._with_attempt(slot=None, submitted_at=None)
         return with_fields(job, state="queued", owned_until=None)
 
+    def hold(self, marker: str, *, refusals: int) -> Job:
+        """Wait in the same attempt, since the vendor refused the account or gave no clear reason.
+
+        The attempt keeps its session: had the vendor taken the task, it would refuse it now.
+        """
+        self._allow("hold", "submitting")
+        job = self._with_attempt(slot=None, submitted_at=None)
+        return with_fields(job, state="queued", owned_until=None, marker=marker, refusals=refusals)
+
     def submit_again(self, owned_until: datetime) -> Job:
         """Say that the same call is about to be repeated: an earlier one may have arrived."""
         self._allow("submit_again", "submitting")
@@ -263,6 +278,12 @@ class Job(Record):
         self._allow("run", "submitting")
         job = self._with_attempt(task_id=task_id, request_id=request_id)
         return with_fields(job, state="running", owned_until=None)
+
+    def outrun(self, at: datetime, *, is_slot_released: bool) -> Job:
+        """Say that the task runs far longer than usual, and that its slot was released for it."""
+        self._allow("outrun", "running")
+        slot = None if is_slot_released else self.attempt.slot
+        return self._with_attempt(slot=slot, overdue_at=self.attempt.overdue_at or at)
 
     def finish_attempt(
         self, at: datetime, vendor_status: str = "", image_urls: tuple[str, ...] = ()
@@ -356,6 +377,7 @@ class Job(Record):
             marker=marker,
             start_by=None,
             deaths=0,
+            refusals=0,
             error=None,
             spent_attempts=self.attempt.number,
             pictures=(),

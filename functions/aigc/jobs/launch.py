@@ -137,13 +137,18 @@ def _enter(slot: Slot, job: Job, runtime: Runtime) -> _Entry:
 def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Entry]:
     """Enter a slot that the listing shows as free, after no guess or a wrong one."""
     free = free_slots(job.lane, view, runtime)
-    if not free or not runtime.has_time(START_S):
+    if not free or view.is_refused or not runtime.has_time(START_S):
         return []
     return [_enter(new_slot(random.choice(free)), job, runtime)]  # noqa: S311  no secret
 
 
 def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
-    """Whether the lane has room for this job and for those that wait ahead of it."""
+    """Whether the lane has room for this job and for those that wait ahead of it.
+
+    A lane whose calls are refused is left to the pump, which reads the reason.
+    """
+    if view.is_refused:
+        return False
     free = _free(slot, view, runtime)
     ahead = itertools.takewhile(lambda marker: marker.key < job.marker, view.due(runtime.now()))
     return free > 0 and len(list(itertools.islice(ahead, free))) < free

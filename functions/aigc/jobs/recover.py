@@ -18,6 +18,7 @@ from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ledger.lanes import queue_marker
 from aigc.jobs.ledger.records import aside_job, unstored_note
 from aigc.jobs.ledger.slots import OF_A_SLOT
+from aigc.jobs.pauses import begin_probe, blocks, is_probe, probe_query
 from aigc.jobs.results import remove_staged
 from aigc.jobs.set_aside import set_aside
 from aigc.jobs.settle import LONGEST_RUN_S, settle, store_staged
@@ -43,6 +44,9 @@ QUEUE_PAGES = 100
 PAGES = 10
 """Pages of other keys that one sweep reads for one part."""
 
+SESSION_KNOWN_S = 60 * 3600
+"""How long a call is repeated under its session: VOD knows a session for three days."""
+
 
 def recover_slots(turn: Turn) -> None:
     """Move on the job of each taken slot of a lane, and free the slots of the dead.
@@ -53,6 +57,7 @@ def recover_slots(turn: Turn) -> None:
     runtime = turn.runtime
     view = list_lane(turn.lane, runtime)
     remove_old_cuts(turn.lane, view, runtime)
+    probe_query(view, runtime)
     taken = {f"{number:04d}": number for number in view.slots}
     turn.count("slots", len(taken))
 
@@ -96,7 +101,7 @@ def _expire(marker: Marker, runtime: Runtime) -> bool:
 
 
 def store_unstored(turn: Turn) -> None:
-    """Store the images of jobs that gave their slot back before, and whose next try is due."""
+    """Follow overdue tasks; store the images of jobs that gave their slot back, if they are due."""
 
     def store(listed: Listed) -> None:
         try:
@@ -108,21 +113,32 @@ def store_unstored(turn: Turn) -> None:
 
 
 def _store_noted(note: Unstored, runtime: Runtime) -> bool:
-    """Go on with the job of a note; remove the note if the record names a later time, or none."""
-    job = runtime.ledger.records.read(note.job_id)
+    """Go on with the job of a note; remove the note if the record names a later time, or none.
+
+    The later note may be missing: an invocation that died while it released the slot of an overdue
+    task left this note, and another that died in the parallel writes of `store` left the record.
+    So it is written again.
+    """
+    records = runtime.ledger.records
+    job = records.read(note.job_id)
     if job is not None and job.is_owned(runtime.now()):
         return False
-    if job is None or job.has_ended or _is_outdated(note, job):
-        runtime.ledger.records.remove_unstored(note)
+    if job is None or not _needs_note(job):
+        records.remove_unstored(note)
+        return False
+    if job.store_after is not None and milliseconds(note.due) < milliseconds(job.store_after):
+        records.note_unstored(job.id, job.store_after)
+        records.remove_unstored(note)
         return False
     return settle(job, runtime).revision != job.revision
 
 
-def _is_outdated(note: Unstored, job: Job) -> bool:
-    """Whether another note leads to the job: each is written before the record that names it."""
-    if job.store_after is None:
-        return False
-    return milliseconds(note.due) < milliseconds(job.store_after)
+def _needs_note(job: Job) -> bool:
+    """Whether perhaps only a note leads to the job: of an overdue task, or of images to store.
+
+    A job that was sent anew since is led to by its marker or its slot.
+    """
+    return job.state in {"running", "storing"}
 
 
 def readmit(turn: Turn) -> None:
@@ -250,15 +266,33 @@ def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) 
 
 def _recover(job: Job, runtime: Runtime) -> Job:
     """Move on a job whose owner died, or stopped, before it knew the outcome of the call."""
-    if not runtime.kind_of(job).deduplicates:
-        stored = store_staged(job, runtime)
-        if stored.revision != job.revision:
-            return stored
-    if _is_hopeless(job, runtime):
+    if runtime.kind_of(job).deduplicates:
+        return _recover_session(job, runtime)
+    stored = store_staged(job, runtime)
+    if stored.revision == job.revision and _is_hopeless(job, runtime):
         return _give_up(job, runtime)
-    if not runtime.kind_of(job).deduplicates:
+    return stored
+
+
+def _recover_session(job: Job, runtime: Runtime) -> Job:
+    """Repeat the call of a job; give it up if the vendor's answer explains nothing for too long.
+
+    While the account is refused, nothing can be learned, and the job is not given up as long as
+    the vendor knows its session.
+    """
+    is_forgotten = has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
+    if is_forgotten or job.deaths >= MAX_DEATHS:
+        return _give_up(job, runtime)
+    pause = runtime.ledger.pauses.read(job.lane)
+    if blocks(pause, runtime):
         return job
-    return _submit_again(job, runtime)
+    begin_probe(job.lane, pause, runtime)
+    again = _submit_again(job, runtime)
+    is_explained = again.state != "submitting" or again.revision == job.revision
+    if is_explained or not _is_hopeless(again, runtime):
+        return again
+    is_refused = is_probe(runtime.ledger.pauses.read(job.lane))
+    return again if is_refused else _give_up(again, runtime)
 
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from aigc.jobs.dispatch import pump
 from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.restore import may_be_restored
-from aigc.jobs.transitions import PERMANENT_ERRORS
+from aigc.jobs.transitions import is_permanent
 from aigc.jobs.usage import tally
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def replay(job_id: str, runtime: Runtime, *, pays_again: bool = False) -> Replay
     if job.state != "failed" or job.error is None:
         runtime.ledger.records.exhume(job_id)
         return Replay(job, "not_failed")
-    if job.error.type in PERMANENT_ERRORS:
+    if is_permanent(job.error):
         return Replay(job, "permanent_error")
     if not pays_again and may_be_restored(job, runtime):
         return Replay(job, "restorable")

@@ -26,9 +26,17 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from aigc.errors import BadPictureError, CloudError, HostNotAllowedError, RefusedError
+from aigc.errors import (
+    AccountError,
+    BadPictureError,
+    CloudError,
+    HostNotAllowedError,
+    RefusedError,
+)
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, JobError
+from aigc.jobs.lanes import slow_down
+from aigc.jobs.pauses import query_answered, refuse_query
 from aigc.jobs.results import (
     has_staged,
     missing_images,
@@ -54,7 +62,7 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Slot
     from aigc.jobs.runtime import Runtime
-    from aigc.tasks.kind import UpstreamTask
+    from aigc.tasks.kind import ApiCall, UpstreamTask
 
 logger = logging.getLogger(__name__)
 
@@ -156,9 +164,9 @@ def settle(job: Job, runtime: Runtime) -> Job:
         return _claim_and_store(job, runtime)
     if job.state != "running":
         return job
-    observed = observe(job, runtime)
+    observed = _observe(job, runtime)
     if observed is None or observed.state in {"waiting", "running"}:
-        return _fail_if_late(job, runtime)
+        return _without_end(job, runtime)
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -204,20 +212,83 @@ def _may_be_done(job: Job, runtime: Runtime) -> bool:
 
 
 def observe(job: Job, runtime: Runtime) -> UpstreamTask | None:
-    """Query the task; None if the vendor refuses, for example because it forgot the task."""
-    kind = runtime.kind_of(job)
-    call = kind.describe(job.attempt.task_id, runtime.settings.sub_app_id)
+    """Query the task; None if the vendor refuses, for example because it forgot the task.
+
+    Raises:
+        CloudError: The vendor did not answer, or refuses the account.
+    """
     try:
-        return kind.observe(job.attempt.task_id, runtime.upstream.call(call))
+        response = runtime.upstream.call(_query(job, runtime))
     except RefusedError as error:
         logger.warning("query_refused", extra={"job": job.id, "code": error.code})
         return None
+    return runtime.kind_of(job).observe(job.attempt.task_id, response)
 
 
-def _fail_if_late(job: Job, runtime: Runtime) -> Job:
-    """Fail a job whose task has not ended while the vendor knew it: its lane must go on."""
-    if not has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
+def _query(job: Job, runtime: Runtime) -> ApiCall:
+    return runtime.kind_of(job).describe(job.attempt.task_id, runtime.settings.sub_app_id)
+
+
+def _observe(job: Job, runtime: Runtime) -> UpstreamTask | None:
+    """Query the task of a running job; None if the vendor does not say how it is.
+
+    A refused account pauses the lane. Without an answer the error is raised, unless the task is
+    overdue: then the slot must not wait for an answer.
+    """
+    try:
+        observed = observe(job, runtime)
+    except AccountError as error:
+        refuse_query(job.lane, error, _query(job, runtime), runtime)
+        return None
+    except CloudError as error:
+        if not _is_overdue(job, runtime):
+            raise
+        logger.warning("query_failed", extra={"job": job.id, "code": error.code})
+        return None
+    if observed is not None:
+        query_answered(job, runtime)
+    return observed
+
+
+def _without_end(job: Job, runtime: Runtime) -> Job:
+    """Watch the time of a task that has not ended, or of which nothing is known."""
+    if has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
+        return _fail_late(job, runtime)
+    if job.attempt.slot is not None and _is_overdue(job, runtime):
+        return _outrun(job, runtime)
+    return job
+
+
+def _is_overdue(job: Job, runtime: Runtime) -> bool:
+    """Whether a running job was last written, when the vendor had its task, too long ago."""
+    return has_passed(runtime.settings.overdue_after(job.kind), job.updated_at, runtime)
+
+
+def _outrun(job: Job, runtime: Runtime) -> Job:
+    """Release the slot of an overdue task, which is followed by a note from then on.
+
+    The note is written first, so that something leads to the job at any time. The lane is slowed
+    down for a while: at the vendor the task may still count.
+    """
+    claimed = runtime.ledger.claims.claim(job)
+    if claimed is None:
         return job
+    slot = claimed.attempt.slot
+    runtime.ledger.records.note_unstored(claimed.id, runtime.now())
+    slow_down(claimed.lane, runtime)
+    is_released = slot is None or runtime.ledger.slots.release(claimed.lane, slot, claimed.id)
+    overdue = runtime.ledger.records.write(
+        claimed.outrun(runtime.now(), is_slot_released=is_released)
+    )
+    logger.error(
+        "task_overdue",
+        extra={"job": job.id, "kind": job.kind, "task_id": job.attempt.task_id},
+    )
+    return after_settle(overdue, runtime, slot if is_released else None)
+
+
+def _fail_late(job: Job, runtime: Runtime) -> Job:
+    """Fail a job whose task has not ended while the vendor knew it."""
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -359,11 +430,12 @@ def _outcome_of(step: Callable[[], Stored]) -> Stored | StoringError:
 def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
     """Fail a job whose image is none; leave other images to the sweep, after a wait.
 
-    A refusal is a fault of the deployment, not of the job: a permission or a setting is missing.
+    A refusal is a fault of the deployment or of the account, not of the job: a permission or a
+    setting is missing, or the account is in arrears.
     """
     if isinstance(error, BadPictureError):
         return fail(job, JobError(type="result_unusable", message=str(error)), runtime)
-    is_refused = isinstance(error, (HostNotAllowedError, RefusedError))
+    is_refused = isinstance(error, (HostNotAllowedError, RefusedError, AccountError))
     logger.log(
         logging.ERROR if is_refused else logging.WARNING,
         "result_not_stored_yet",

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aigc.errors import AmbiguousError, BadRecordError, CloudError, DuplicateError, ThrottledError
+from aigc.errors import (
+    AccountError,
+    AmbiguousError,
+    BadRecordError,
+    CloudError,
+    DuplicateError,
+    RefusedError,
+    ThrottledError,
+    UnclearError,
+)
 from aigc.jobs.job import JobError, milliseconds
-from aigc.jobs.transitions import fail, mark_ambiguous, mark_running, queue_again, spread
+from aigc.jobs.pauses import refuse_job, refuse_query
+from aigc.jobs.transitions import fail, hold, mark_ambiguous, mark_running, queue_again, spread
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -15,6 +25,12 @@ if TYPE_CHECKING:
 
 QUICK_RETRIES = 3
 """Repeats of one call within one invocation: throttled, or with the same session id."""
+
+MAX_UNCLEAR = 4
+"""Refusals of one job by an unclear code, while no other is refused, before it fails."""
+
+MAX_PAUSES = 8
+"""Pauses that begin with one job, while others are accepted in between, before it fails."""
 
 FIND_PAGES = 10
 """Pages of a hundred tasks that are searched for a session."""
@@ -65,9 +81,36 @@ def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
         return mark_running(job, outcome.task_id, runtime, request_id=outcome.request_id)
     if isinstance(outcome, DuplicateError):
         return _find_task(job, runtime)
+    if isinstance(outcome, AccountError) or (
+        isinstance(outcome, UnclearError) and not is_ambiguous
+    ):
+        return _hold(job, outcome, call.action, runtime, is_ambiguous=is_ambiguous)
+    return mark_ambiguous(job, runtime) if is_ambiguous else _reject(job, outcome, runtime)
+
+
+def _hold(
+    job: Job,
+    error: AccountError | UnclearError,
+    action: str,
+    runtime: Runtime,
+    *,
+    is_ambiguous: bool,
+) -> Job:
+    """Note that the account was refused, and keep the job for a later call.
+
+    It fails only if it alone is refused: by an unclear code again and again, or by the account
+    again and again while the tasks of other jobs are accepted.
+    """
+    pause, begins = refuse_job(job, error, action, runtime)
     if is_ambiguous:
         return mark_ambiguous(job, runtime)
-    return _reject(job, outcome, runtime)
+    refusals = job.refusals + begins
+    is_unclear = not pause.is_active
+    may_repeat = runtime.kind_of(job).deduplicates or not is_unclear
+    if not may_repeat or refusals >= (MAX_UNCLEAR if is_unclear else MAX_PAUSES):
+        return fail(job, _job_error(error), runtime)
+    wait_s = spread(runtime.settings.retry_base_s * 2 ** (refusals - 1)) if is_unclear else 0
+    return hold(job, runtime, refusals=refusals, wait_s=wait_s)
 
 
 def _created_task(response: dict[str, Any], action: str) -> CreatedTask:
@@ -108,6 +151,9 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
             return ""
         try:
             response = runtime.upstream.call(call)
+        except AccountError as error:
+            refuse_query(job.lane, error, call, runtime)
+            return ""
         except CloudError:
             return ""
         task_id = kind.found(response, job.attempt.session_id)
@@ -119,13 +165,15 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
 
 def _reject(job: Job, error: CloudError, runtime: Runtime) -> Job:
     """Queue the job again if the vendor had no room, otherwise end it as failed."""
-    job_error = JobError(
-        type="throttled" if error.retryable else "refused",
+    job_error = _job_error(error)
+    return (queue_again if error.retryable else fail)(job, job_error, runtime)
+
+
+def _job_error(error: CloudError) -> JobError:
+    return JobError(
+        type="refused" if isinstance(error, (RefusedError, AccountError)) else "throttled",
         message=str(error),
         code=error.code,
         request_id=error.request_id,
-        retryable=error.retryable,
+        retryable=error.retryable or isinstance(error, UnclearError),
     )
-    if error.retryable:
-        return queue_again(job, job_error, runtime)
-    return fail(job, job_error, runtime)

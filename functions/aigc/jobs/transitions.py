@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from aigc.errors import BadRecordError
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import slow_down
 from aigc.jobs.ledger.lanes import marker_key
+from aigc.jobs.ledger.records import unstored_note
 from aigc.jobs.webhooks import enqueue_delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from aigc.jobs.job import ErrorType, Job
@@ -24,11 +26,14 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
 """Attempts without room upstream before a job fails; about half an hour of waiting."""
 
+FOLLOWED_JOBS = 50
+"""Jobs without a slot that are read, to find an overdue task of a lane."""
+
 MAX_DEATHS = 8
 """Invocations that may die while they send a job before it fails: the job may be the cause."""
 
 PERMANENT_ERRORS: frozenset[ErrorType] = frozenset({"refused", "moderated"})
-"""Errors that the same task would meet again."""
+"""Errors that the same task would meet again, unless the error says that it is retryable."""
 
 
 def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
@@ -76,9 +81,17 @@ def end(job: Job, runtime: Runtime) -> Job:
 def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
     """End a job that cannot succeed; it is kept for a replay if the error is not permanent."""
     failed = job.fail(error, runtime.now())
-    if error.type not in PERMANENT_ERRORS:
+    if not is_permanent(error):
         runtime.ledger.records.bury(failed)
     return end(failed, runtime)
+
+
+def is_permanent(error: JobError) -> bool:
+    """Whether the same task would meet an error again: then it is not replayed.
+
+    A refusal for which no code says that the task is at fault is retryable.
+    """
+    return error.type in PERMANENT_ERRORS and not error.retryable
 
 
 def expire(job: Job, runtime: Runtime) -> Job:
@@ -101,9 +114,10 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     """
     slow_down(job.lane, runtime)
     number = job.attempt.number
-    if number - job.spent_attempts >= MAX_ATTEMPTS:
+    attempts = number - job.spent_attempts
+    if attempts >= MAX_ATTEMPTS and not _has_overdue_task(job.lane, runtime):
         return fail(job, error, runtime)
-    wait_s = spread(runtime.settings.retry_base_s * 2 ** (number - 1))
+    wait_s = spread(runtime.settings.retry_base_s * 2 ** (min(attempts, MAX_ATTEMPTS) - 1))
     not_before = runtime.now() + timedelta(seconds=wait_s)
     marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
     waiting = job.queue_again(error, runtime.now(), marker)
@@ -111,6 +125,43 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     queued = runtime.ledger.records.write(waiting)
     _release(job, runtime)
     logger.warning("job_queued_again", extra={"job": job.id, "attempt": number, "code": error.code})
+    return queued
+
+
+def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
+    """Whether an overdue task of the lane may take its room at the vendor; it ends within days."""
+    followed = itertools.islice(runtime.ledger.records.list_unstored(), FOLLOWED_JOBS)
+    return any(_is_overdue(unstored_note(listed).job_id, lane, runtime) for listed in followed)
+
+
+def _is_overdue(job_id: str, lane: str, runtime: Runtime) -> bool:
+    """Whether a job that a note leads to has a task of the lane that still runs."""
+    try:
+        job = runtime.ledger.records.read(job_id)
+    except BadRecordError:  # its task may run in any lane, and the sweep reports it
+        return False
+    return job is not None and job.lane == lane and job.state == "running"
+
+
+def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job:
+    """Put a job whose call was refused back into its queue, in the same attempt.
+
+    Without a wait it keeps its place. Otherwise the new marker is written before the record that
+    names it.
+    """
+    marker = job.marker
+    if wait_s:
+        not_before = runtime.now() + timedelta(seconds=wait_s)
+        marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
+    held = job.hold(marker, refusals=refusals)
+    if wait_s:
+        runtime.ledger.lanes.enqueue(held)
+    queued = runtime.ledger.records.write(held)
+    if wait_s:
+        _release(job, runtime)
+    else:
+        _release_slot(job, runtime)
+    logger.warning("job_held", extra={"job": job.id, "lane": job.lane, "refusals": refusals})
     return queued
 
 
@@ -126,10 +177,15 @@ def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool
 
 def _release(job: Job, runtime: Runtime) -> None:
     """Remove the marker and the note of a job that needs them no longer, and release its slot."""
-    ledger, slot = runtime.ledger, job.attempt.slot
-    releases: list[Callable[[], object]] = [lambda: ledger.lanes.remove_marker(job.marker)]
-    if slot is not None:
-        releases.append(lambda: ledger.slots.release(job.lane, slot, job.id))
-    if job.store_after is not None:
-        releases.append(lambda: ledger.records.forget_unstored(job))
-    runtime.parallel(*releases)
+    ledger = runtime.ledger
+    runtime.parallel(
+        lambda: ledger.lanes.remove_marker(job.marker),
+        lambda: _release_slot(job, runtime),
+        lambda: ledger.records.forget_unstored(job),
+    )
+
+
+def _release_slot(job: Job, runtime: Runtime) -> bool:
+    """Release the slot of a job, if it has one; False after an error."""
+    slot = job.attempt.slot
+    return slot is None or runtime.ledger.slots.release(job.lane, slot, job.id)

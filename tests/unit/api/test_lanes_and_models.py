@@ -31,6 +31,7 @@ def test_lane_says_what_runs_and_what_waits(client: Client) -> None:
         "waiting": 2,
         "waiting_is_exact": True,
         "slowed_down_at": None,
+        "paused": None,
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aigc.errors import AmbiguousError, RefusedError, ThrottledError
+from aigc.errors import AccountError, AmbiguousError, ThrottledError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import refresh
@@ -137,7 +137,7 @@ def test_a_right_that_is_missing_is_not_taken_for_the_vendors_word_on_the_task(
     job = accepted(world)
     world.vendor.next_aborts = ["forbid"]
 
-    with pytest.raises(RefusedError, match="UnauthorizedOperation"):
+    with pytest.raises(AccountError, match="UnauthorizedOperation"):
         cancel(job.id, world.runtime())
 
 

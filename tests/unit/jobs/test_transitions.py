@@ -30,9 +30,11 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     "submit": (lambda job: job.submit(SLOT, NOW, LATER), {"queued": "submitting"}),
     "give_back": (lambda job: job.give_back(), {"queued": "queued"}),
     "withdraw": (lambda job: job.withdraw(), {"submitting": "queued"}),
+    "hold": (lambda job: job.hold("marker-2", refusals=1), {"submitting": "queued"}),
     "submit_again": (lambda job: job.submit_again(LATER), {"submitting": "submitting"}),
     "mark_ambiguous": (lambda job: job.mark_ambiguous(), {"submitting": "submitting"}),
     "run": (lambda job: job.run("task-1"), {"submitting": "running"}),
+    "outrun": (lambda job: job.outrun(NOW, is_slot_released=True), {"running": "running"}),
     "finish_attempt": (
         lambda job: job.finish_attempt(NOW),
         {"submitting": "submitting", "running": "running"},
@@ -214,5 +216,10 @@ def modules_that_name(name: str) -> set[str]:
 def test_only_the_records_themselves_make_changed_copies() -> None:
     assert modules_that_name("model_copy") == {"aigc/wire.py"}
     in_jobs = {name for name in modules_that_name("with_fields") if name.startswith("aigc/jobs/")}
-    # a job, a delivery, the state of a sweep
-    assert in_jobs == {"aigc/jobs/job.py", "aigc/jobs/turns.py", "aigc/jobs/webhooks.py"}
+    # a job, a pause, the state of a sweep, a delivery
+    assert in_jobs == {
+        "aigc/jobs/job.py",
+        "aigc/jobs/ledger/pause.py",
+        "aigc/jobs/turns.py",
+        "aigc/jobs/webhooks.py",
+    }

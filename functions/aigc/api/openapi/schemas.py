@@ -107,6 +107,27 @@ class Links(TypedDict):
     """URL that cancels it by a PUT."""
 
 
+class Pause(TypedDict):
+    """Why a lane starts no jobs: the vendor refuses the account, and not a single request.
+
+    No request fails for it. The requests wait and continue by themselves when the account is
+    repaired.
+    """
+
+    action: str
+    """The vendor's action that was refused."""
+    code: str
+    """The vendor's error code."""
+    message: str
+    """The vendor's error message."""
+    request_id: str
+    """The vendor's request id of the last refusal."""
+    since: str
+    """When the vendor first refused, in ISO 8601."""
+    next_probe: str
+    """When the service next tries a call, in ISO 8601."""
+
+
 class Submission(TypedDict):
     """The answer to a submit in the form of Tencent Cloud."""
 
@@ -131,6 +152,8 @@ class Submitted(Links):
     """The same in the form of Tencent Cloud, for its clients."""
     warnings: NotRequired[tuple[str, ...]]
     """What was accepted without a check, such as a model that is not in the catalogue."""
+    paused: NotRequired[Pause]
+    """If the lane of the request is paused: why."""
 
 
 class LogEntry(TypedDict):
@@ -167,6 +190,10 @@ class RequestStatus(Links):
     """While the request waits: number of requests before it in its lane, counted up to 1000."""
     delay: NotRequired[str]
     """While finished images cannot be stored: why the last try failed. It is tried again."""
+    paused: NotRequired[Pause]
+    """If the vendor refuses the account: why the request does not go on."""
+    overdue_since: NotRequired[str]
+    """If the vendor's task runs far longer than usual: when that was noticed, in ISO 8601."""
     error: NotRequired[str]
     """If the request failed: what went wrong, in words."""
     error_type: NotRequired[str]
@@ -549,6 +576,8 @@ class Lane(TypedDict):
     """Whether `waiting` is exact; false if more jobs wait than were counted."""
     slowed_down_at: str | None
     """When the vendor last had no room, in ISO 8601."""
+    paused: Pause | None
+    """Why the lane starts no jobs; null if it is not paused."""
 
 
 class LastSweep(TypedDict):

@@ -9,6 +9,7 @@
 | `dead/records/<id>.json` | why a version could not read the record of a job | `records` |
 | `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits in the queue | `lanes` |
 | `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer slots for a while | `lanes` |
+| `lanes/<lane>/pause` | the vendor refuses the lane's calls: no jobs are started | `pauses` |
 | `lanes/<lane>/slots/<n>/…` | a slot that is held or contended for | `slots` |
 | `creations/<id>/<g>/…` | a contest on the creation of the job | `claims` |
 | `claims/<id>/<revision>/<g>/…` | a contest on writing the next revision | `claims` |
@@ -27,6 +28,7 @@ from aigc.jobs.ledger.claims import Claims
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lanes import Lanes
 from aigc.jobs.ledger.notes import write_note
+from aigc.jobs.ledger.pauses import Pauses
 from aigc.jobs.ledger.records import Records
 from aigc.jobs.ledger.slots import Slots
 from aigc.jobs.ports import one_after_another
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """The only reader and writer of the ledger bucket, in four parts."""
+    """The only reader and writer of the ledger bucket, in five parts."""
 
     def __init__(
         self, bucket: ObjectStore, lease: Lease, parallel: Parallel = one_after_another
@@ -48,6 +50,7 @@ class Ledger:
         contest = Contest(bucket, lease, parallel)
         self.records = Records(bucket, lease, parallel)
         self.lanes = Lanes(bucket, lease.clock)
+        self.pauses = Pauses(bucket)
         self.slots = Slots(bucket, contest, parallel)
         self.claims = Claims(bucket, lease, contest, self.records, self.slots)
 

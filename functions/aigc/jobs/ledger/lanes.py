@@ -65,6 +65,11 @@ class LaneView:
         return [_cut(listed) for listed in self._of("cuts/")]
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the lane pauses, or is suspected to need a pause; read it to know."""
+        return bool(self._of("pause"))
+
+    @property
     def slots(self) -> frozenset[int]:
         """The numbers of the slots that are held or contended for."""
         prefix = f"{self._prefix}slots/"

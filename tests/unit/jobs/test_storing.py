@@ -326,6 +326,23 @@ def test_a_note_of_the_previous_version_leads_to_its_job(world: World) -> None:
     assert only_records_are_left(world)
 
 
+def test_an_earlier_note_is_not_removed_while_the_later_one_is_missing(world: World) -> None:
+    """One death in the release of an overdue task's slot, and one in the writes of `store`."""
+    job = finished(world)
+    world.downloads.errors = [AmbiguousError("download")]
+    refresh(job.id, world.runtime())
+    for key in world.ledger_keys("unstored/"):
+        world.store.delete(key)
+    world.store.put(f"unstored/{0:013d}/{job.id}", b"{}")
+    later = with_fields(read(world, job), store_after=START + timedelta(seconds=4 * LEASE_S))
+    world.store.put(f"jobs/{job.id}.json", later.model_dump_json().encode())
+
+    sweeps(world, 8 * LEASE_S)
+
+    assert read(world, job).state == "succeeded"
+    assert only_records_are_left(world)
+
+
 class InterruptedStore(InMemoryStore):
     """Lets something else happen while a slot is about to be given back."""
 

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 TEXTS = (
     # Of each line, of invocations and of jobs: what our own log lines carry.
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
-    *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
+    *(
+        "method",
+        "route",
+        "caller",
+        "callback",
+        "trigger",
+        "error",
+        "detail",
+        "reason",
+        "rule",
+        "jobs",
+    ),
     *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
     *("action", "since", "vendor_request"),
     *("part", "item", "parts", "unfinished"),
@@ -35,7 +46,7 @@ NUMBERS = (
         "turns",
         "turns_missed",
     ),
-    *("refusals", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
+    *("refusals", "count", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_RetryNum", "SCF_Duration", "SCF_MemUsage"),
 )
 TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"

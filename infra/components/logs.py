@@ -14,20 +14,9 @@ if TYPE_CHECKING:
 TEXTS = (
     # Of each line, of invocations and of jobs: what our own log lines carry.
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
-    *(
-        "method",
-        "route",
-        "caller",
-        "callback",
-        "trigger",
-        "error",
-        "detail",
-        "reason",
-        "rule",
-        "jobs",
-    ),
+    *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
     *("job", "kind", "lane", "state", "code", "task_id", "bucket", "key", "host", "tool"),
-    *("action", "since", "vendor_request"),
+    *("action", "since", "vendor_request", "jobs"),
     *("part", "item", "parts", "unfinished"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/60336).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),

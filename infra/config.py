@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from aigc.places import LONGEST_RESULTS_PREFIX
-from aigc.settings import OVERDUE_AFTER_S
+from aigc.settings import OVERDUE_AFTER_S, RESULT_HOST
 from aigc.signing import secret_bytes
 from infra.schedule import check_schedule
 
@@ -149,6 +149,12 @@ class StackConfig(BaseModel):
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), max_length=10, description="a list of at most 10 networks like 10.1.0.0/16"
     )
+    result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = Field(
+        (),
+        max_length=10,
+        description="a list of at most 10 hosts like images.example.com, or .example.com for all"
+        " hosts below it",
+    )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     public_docs: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
@@ -206,7 +212,7 @@ class StackConfig(BaseModel):
 
     @field_validator(
         *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers", "input_buckets"),
-        *("overdue_after", "webhook_secrets", "webhook_networks"),
+        *("overdue_after", "webhook_secrets", "webhook_networks", "result_hosts"),
         mode="before",
     )
     @classmethod

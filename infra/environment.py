@@ -36,6 +36,7 @@ def environment(
         "ledger_bucket": storage.ledger,
         "input_buckets": json.dumps(config.input_buckets),
         "inbox_since": config.inbox_since.isoformat() if config.inbox_since else "",
+        "result_hosts": json.dumps(config.result_hosts),
         "results_url": config.results_url,
         "public_docs": json.dumps(config.public_docs),
         "public_url": config.public_url,

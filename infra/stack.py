@@ -82,6 +82,7 @@ def deploy(config: StackConfig) -> None:
         "endpoint": endpoint,
         "appId": app_id,
         "region": config.region,
+        "site": config.site,
         "subAppId": vod.sub_app_id,
         "inboxBucket": storage.inbox,
         "resultsBucket": storage.results,

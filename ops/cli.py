@@ -29,6 +29,7 @@ COMMANDS = {
     "lanes": "Show what runs and what waits.",
     "login": "Keep a deployment's endpoint and API key.",
     "keys": "Make, list and revoke API keys with limits.",
+    "restore": "Store the images of failed jobs that are paid for.",
     "jobs": "List, show, follow and cancel jobs.",
     "uploads": "Show what became of uploads, and make another job of one.",
     "backfill": "Make jobs of what lies in the inbox already.",

@@ -12,7 +12,7 @@ import os
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from pydantic import SecretStr
@@ -49,6 +49,7 @@ class Deployment:
     """Where a stack's buckets are, and the credentials that open them."""
 
     region: str
+    site: Literal["cn", "intl"] = "cn"
     ledger: str
     results: str = ""
     results_prefix: str = ""
@@ -97,7 +98,12 @@ class Deployment:
         clock = ledger_clock(lambda: self.bucket(self.ledger, clock))
         adapters = Adapters(
             open_bucket=functools.partial(self.bucket, clock=clock),
-            upstream=CloudApi(site=settings.site, protocol=settings.protocol),
+            upstream=CloudApi(
+                site=settings.site,
+                protocol=settings.protocol,
+                credentials=lambda: self.credentials,
+                proxy=self.proxy.partition("//")[2] or None,
+            ),
             downloads=VendorDownloads(),
             sender=PublicSender(plain_http=False, networks=()),
             clock=clock,
@@ -107,6 +113,7 @@ class Deployment:
     def _settings(self) -> Settings:
         return Settings(
             region=self.region,
+            site=self.site,
             protocol=self.protocol,
             sub_app_id=self.sub_app_id,
             inbox_bucket=self.inbox,
@@ -187,6 +194,7 @@ def of_stack(name: str) -> Deployment:
         raise DeploymentError(f"the stack {name} has no ledger yet: `pulumi up` makes it")
     return Deployment(
         region=outputs["region"],
+        site=outputs.get("site", "cn"),
         ledger=outputs["ledgerBucket"],
         results=outputs["resultsBucket"],
         results_prefix=outputs.get("resultsPrefix", ""),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from aigc.errors import BadRecordError
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
 from ops.exits import FAILED
@@ -60,10 +61,19 @@ def dead(ledger: Ledger) -> Iterator[Job]:
     after = ""
     while page := ledger.records.dead_jobs(after):
         for job_id in page:
-            job = ledger.records.read(job_id)
+            job = _read(job_id, ledger)
             if job is not None and job.state == "failed":
                 yield job
         after = page[-1]
+
+
+def _read(job_id: str, ledger: Ledger) -> Job | None:
+    """Read a record; None if it is not written yet, never will be, or cannot be read."""
+    try:
+        return ledger.records.read(job_id)
+    except BadRecordError as error:
+        print(error, file=sys.stderr)
+        return None
 
 
 def may_be_billed(job: Job) -> bool:
@@ -179,8 +189,14 @@ def list_dead(
         for job in dead(ledger)
     ]
     print_table(rows)
+    for job_id in ledger.records.jobs_set_aside():
+        print(f"the record of job {job_id} could not be read by a function", file=sys.stderr)
     if len(rows) > 1:
-        print("`aigc replay <id>` runs one again, `aigc replay --all` all of them", file=sys.stderr)
+        print(
+            "`aigc restore <id>` stores images that are paid for; `aigc replay <id>` runs a job"
+            " again, `aigc replay --all` all of them",
+            file=sys.stderr,
+        )
 
 
 def _listed(service: Service, filters: dict[str, str | None]) -> Iterator[dict[str, Any]]:

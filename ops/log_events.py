@@ -63,6 +63,8 @@ EVENTS: dict[str, str] = {
     "query_refused": "the vendor refuses to say how a task is",
     "record_failed": "an upload could not be taken in; SCF repeats the event",
     "record_ignored": "a record of an event is no upload",
+    "record_set_aside": "this version cannot read a job's record; the job waits for a newer one",
+    "records_unreadable": "how many records this version cannot read, at the end of a sweep",
     "result_not_stored_yet": "an image could not be stored; the sweep tries again",
     "slot_left_to_sweep": "a slot could not be freed; the sweep frees it",
     "submission_ambiguous": "no answer shows whether the vendor accepted a task",
@@ -114,16 +116,23 @@ def _logged_in(scope: ast.FunctionDef) -> Iterator[tuple[str, str]]:
             continue
         if node.func.attr in LEVELS:
             yield _text(node.args[0]), LEVELS[node.func.attr]
-        elif node.func.attr == "log":  # its level and its event depend on the outcome
-            name = node.args[1]
-            for event in _values_of(name.id if isinstance(name, ast.Name) else "", scope):
-                yield event, "info" if event.endswith("_delivered") else "warning"
+        elif node.func.attr == "log":  # the level depends on the outcome, and the event may
+            levels = [name for name in LEVELS if f"logging.{name.upper()}" in _source(node.args[0])]
+            for event in _values_of(node.args[1], scope):
+                yield from ((event, level) for level in levels)
 
 
-def _values_of(name: str, scope: ast.FunctionDef) -> Iterator[str]:
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-            yield _text(node.value)
+def _values_of(node: ast.expr, scope: ast.FunctionDef) -> Iterator[str]:
+    """Yield the texts that an argument may have: itself, or what a local variable is set to."""
+    if isinstance(node, ast.Constant):
+        yield _text(node)
+    for other in ast.walk(scope):
+        if isinstance(other, ast.Assign) and _source(other.targets[0]) == _source(node):
+            yield _text(other.value)
+
+
+def _source(node: ast.expr) -> str:
+    return ast.unparse(node)
 
 
 def _text(node: ast.expr) -> str:

@@ -25,6 +25,10 @@ WEBHOOKS = {
 REFUSALS = {
     "not_failed": "has not failed",
     "permanent_error": "was refused because of its task: the same task would be refused again",
+    "restorable": (
+        "has images that are paid for: `aigc restore` stores them for free, while the vendor keeps"
+        " them; `aigc replay --pay-again` pays for new ones"
+    ),
     "busy": "is in use by another process; try again in a minute",
 }
 
@@ -43,6 +47,10 @@ def main(
     webhooks: Annotated[
         bool, typer.Option("--webhooks", help="Replay webhooks that no receiver took, not jobs.")
     ] = False,
+    pays_again: Annotated[
+        bool,
+        typer.Option("--pay-again", help="Also jobs whose images `aigc restore` stores for free."),
+    ] = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -58,12 +66,13 @@ def main(
     runtime = deployment(stack, bucket, region).runtime()
     if webhooks:
         return _redeliver(ids or _dead_webhooks(runtime), runtime)
-    return _replay(ids or [job.id for job in dead(runtime.ledger)], runtime)
+    job_ids = ids or [job.id for job in dead(runtime.ledger)]
+    return _replay(job_ids, runtime, pays_again=pays_again)
 
 
-def _replay(ids: Iterable[str], runtime: Runtime) -> int:
+def _replay(ids: Iterable[str], runtime: Runtime, *, pays_again: bool) -> int:
     """Queue jobs again; the sweep starts them when their lanes have free slots."""
-    outcomes = {job_id: replay(job_id, runtime) for job_id in ids}
+    outcomes = {job_id: replay(job_id, runtime, pays_again=pays_again) for job_id in ids}
     for job_id, outcome in outcomes.items():
         print(f"job {job_id} {_outcome_text(outcome)}")
     if not outcomes:

@@ -258,6 +258,8 @@ class FakeVendor:
     """What happens to the next aborts: ok, throttle, forbid."""
     lists_tasks: bool = True
     most_at_once: int = 0
+    urls: dict[str, list[str]] = field(default_factory=dict)
+    """Task of VOD → the URLs of its images; a task that is not there has one image."""
     calls: list[str] = field(default_factory=list)
 
     def call(self, call: ApiCall) -> dict[str, Any]:
@@ -341,7 +343,8 @@ class FakeVendor:
         name = "AigcImageTask" if task.action == "CreateAigcImageTask" else "SceneAigcImageTask"
         words = {"waiting": "WAITING", "running": "PROCESSING", "aborted": "ABORTED"}
         status = words.get(task.state, "FINISH")
-        files = [{"StorageMode": "Temporary", "FileUrl": f"http://vendor/{task.id}.png"}]
+        urls = self.urls.get(task.id, [f"http://vendor/{task.id}.png"])
+        files = [{"StorageMode": "Temporary", "FileUrl": url} for url in urls]
         return {
             "TaskType": name,
             "Status": status,

@@ -125,7 +125,7 @@ def _instance() -> tuple[Settings, Adapters, Memory]:
     adapters = Adapters(
         open_bucket=functools.partial(_open_bucket, settings, clock),
         upstream=CloudApi(site=settings.site, protocol=settings.protocol),
-        downloads=VendorDownloads(),
+        downloads=VendorDownloads(hosts=settings.result_hosts),
         sender=PublicSender(plain_http=settings.webhook_http, networks=settings.webhook_networks),
         clock=clock,
     )

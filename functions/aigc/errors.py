@@ -4,7 +4,9 @@ AigcError
 ├── InvalidRequestError     the request is not valid; nothing was sent or paid
 ├── BadEventError           the event of a trigger cannot be parsed; a retry cannot help
 ├── BadPictureError         the bytes are not a picture that may be stored
-├── BadRecordError          a record of the ledger cannot be read
+├── HostNotAllowedError     a result is on a host from which nothing is downloaded
+├── BadRecordError          the record of a job cannot be read
+├── DamagedError            another object of the ledger cannot be read
 ├── IllegalTransitionError  a job cannot change in this way from the state that it is in
 └── CloudError              a request to Tencent Cloud failed
     ├── RefusedError        refused; the same request will be refused again
@@ -48,8 +50,34 @@ class BadPictureError(AigcError):
     """The bytes are not a picture of a format and size that may be stored."""
 
 
+class HostNotAllowedError(AigcError):
+    """A result is on a host from which nothing is downloaded, until a setting allows it.
+
+    Attributes:
+        host: The host; if the URL has more than one reading, the begin of the URL.
+    """
+
+    def __init__(self, host: str, allowed: str) -> None:
+        super().__init__(f"the vendor has a result on {host!r}; allowed: {allowed}")
+        self.host = host
+
+
+class DamagedError(AigcError):
+    """An object of the ledger that is no job's record cannot be read."""
+
+
 class BadRecordError(AigcError):
-    """A record of the ledger cannot be read: it is damaged or of an unknown version."""
+    """The record of a job cannot be read: it is damaged, or a newer version wrote it.
+
+    Attributes:
+        job_id: The job of the record.
+        reason: Why it cannot be read, without its content.
+    """
+
+    def __init__(self, job_id: str, reason: str) -> None:
+        super().__init__(f"the record of job {job_id} cannot be read: {reason}")
+        self.job_id = job_id
+        self.reason = reason
 
 
 class IllegalTransitionError(AigcError):

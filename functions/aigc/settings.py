@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
@@ -20,6 +20,9 @@ PREFIX = "AIGC_"
 
 OVERDUE_AFTER_S = 600
 """Default of `overdue_after_s` for each kind."""
+
+RESULT_HOST = r"^\.?([a-z0-9_-]{1,63}\.)+[a-z]{2,}$"
+"""A host with at least two labels; with a leading dot, all hosts below it."""
 
 
 class SettingsError(AigcError):
@@ -45,6 +48,8 @@ class Settings(Wire):
     """Buckets whose objects callers may use as inputs (`cos://<bucket>/<key>`)."""
     inbox_since: datetime | None = None
     """The reconciliation takes in uploads from this time on; None: since their rule exists."""
+    result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = ()
+    """Further hosts that results may be downloaded from; with a leading dot, all hosts below it."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
     public_docs: bool = True
@@ -81,7 +86,7 @@ class Settings(Wire):
     """Least seconds between two vendor queries of one instance about the same job."""
 
     @field_validator(
-        *("api_keys", "lanes", "overdue_after_s", "input_buckets"),
+        *("api_keys", "lanes", "overdue_after_s", "input_buckets", "result_hosts"),
         *("webhook_secrets", "webhook_networks"),
         mode="before",
     )

@@ -46,10 +46,16 @@ PARTS = (
     ),
     Part(
         name="unstored",
-        does="follows overdue tasks, and stores the pictures of jobs that gave their slot back"
-        " before",
+        does="follows overdue tasks; stores the images of jobs that gave their slot back before,"
+        " if they are due",
         bound=f"{recover.PAGES} pages of 1,000 jobs",
         work=recover.store_unstored,
+    ),
+    Part(
+        name="aside",
+        does="goes on with jobs that were set aside and can be read by now",
+        bound=f"{recover.PAGES} pages of 1,000 jobs",
+        work=recover.readmit,
     ),
     Part(
         name="queue",

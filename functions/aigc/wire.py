@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 DEEPEST = 50
 """Most levels of nesting in a body; parameters need five, and Python's parser fails near 1000."""
@@ -22,9 +22,9 @@ class Wire(BaseModel):
 
 
 class Record(BaseModel):
-    """Data that this project has stored: fields of a newer version are ignored."""
+    """Data that this project has stored: fields that a newer version has added are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Event(BaseModel):
@@ -46,6 +46,12 @@ def with_fields(model: Model, **values: object) -> Model:
     if unknown:
         raise TypeError(f"{type(model).__name__} has no field {', '.join(sorted(unknown))}")
     return model.model_copy(update=values)
+
+
+def faults_of(error: ValidationError) -> str:
+    """Say which fields are not valid, and why, without their values."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
 
 
 def strict_json(text: bytes) -> object:

@@ -15,26 +15,15 @@ TEXTS = (
     # Of each line, of invocations and of jobs: what our own log lines carry.
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
-    *(
-        "job",
-        "kind",
-        "lane",
-        "ceiling",
-        "state",
-        "code",
-        "task_id",
-        "bucket",
-        "key",
-        "host",
-        "tool",
-    ),
-    *("action", "since", "vendor_request"),
+    *("job", "kind", "lane", "ceiling", "batch", "state", "code", "task_id"),
+    *("bucket", "key", "host", "tool"),
+    *("action", "since", "vendor_request", "jobs"),
     *("part", "item", "parts", "unfinished"),
     # Of the platform's lines (https://cloud.tencent.com/document/product/583/60336).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
 NUMBERS = (
-    *("duration_ms", "status", "attempt", "slot", "limit", "percent", "size", "faults"),
+    *("duration_ms", "status", "attempt", "slot", "limit", "percent", "size", "faults", "line"),
     *(
         "slots",
         "moved",
@@ -47,7 +36,7 @@ NUMBERS = (
         "turns",
         "turns_missed",
     ),
-    *("refusals", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
+    *("refusals", "count", "accepted", "known", "stored", "not_wanted", "ignored", "rpc_error"),
     *("SCF_StatusCode", "SCF_RetryNum", "SCF_Duration", "SCF_MemUsage"),
 )
 TOKENIZER = "@&?|#()='\",;:<>[]{}/ \n\t\r\\"

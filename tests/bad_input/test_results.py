@@ -18,7 +18,13 @@ from requests.adapters import BaseAdapter
 from urllib3.util import parse_url
 
 from aigc.cloud.downloads import HOSTS, VendorDownloads
-from aigc.errors import AmbiguousError, BadPictureError, CloudError, RefusedError
+from aigc.errors import (
+    AmbiguousError,
+    BadPictureError,
+    CloudError,
+    HostNotAllowedError,
+    RefusedError,
+)
 from aigc.pictures import HEAD, MAX_BYTES, check_head, inspect
 from tests.bad_input.corpus import corpus, data
 from tests.bad_input.raw_server import answering, http
@@ -62,7 +68,7 @@ def test_url_of_another_host_than_the_vendors_is_not_fetched(
     with answering(http(picture())) as stranger:
         use_proxy(monkeypatch, stranger.url)
 
-        with pytest.raises(BadPictureError, match="not one of the vendor's hosts"):
+        with pytest.raises(HostNotAllowedError, match=r"allowed: \.myqcloud\.com"):
             VendorDownloads().fetch(corpus("result_urls")[name])
 
     assert stranger.requests == []
@@ -82,6 +88,30 @@ def test_urls_of_the_vendor_are_fetched(url: str, monkeypatch: pytest.MonkeyPatc
         use_proxy(monkeypatch, vendor.url)
 
         assert VendorDownloads().fetch(url) == picture()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "host", "is_fetched"),
+    [
+        ("images.example.com", "images.example.com", True),
+        ("images.example.com", "a.images.example.com", False),
+        ("images.example.com", "evil-images.example.com", False),
+        (".example.com", "images.example.com", True),
+        (".example.com", "example.com.evil.org", False),
+    ],
+)
+def test_a_setting_allows_further_hosts(
+    allowed: str, host: str, monkeypatch: pytest.MonkeyPatch, *, is_fetched: bool
+) -> None:
+    with answering(http(picture())) as vendor:
+        use_proxy(monkeypatch, vendor.url)
+        downloads = VendorDownloads(hosts=[allowed])
+
+        if is_fetched:
+            assert downloads.fetch(f"http://{host}/a.png") == picture()
+        else:
+            with pytest.raises(HostNotAllowedError, match=host):
+                downloads.fetch(f"http://{host}/a.png")
 
 
 class HostRecorder(BaseAdapter):
@@ -116,7 +146,7 @@ def test_fetched_url_has_a_host_of_the_vendor_for_every_parser(url: str) -> None
     session = requests.Session()
     session.mount("http://", network)
 
-    with pytest.raises((BadPictureError, AmbiguousError)):
+    with pytest.raises((HostNotAllowedError, AmbiguousError)):
         VendorDownloads(session=session).fetch(url)
 
     assert all(host.endswith(HOSTS) for host in network.hosts)

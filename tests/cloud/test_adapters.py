@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,14 +11,14 @@ import requests
 from aigc import bootstrap
 from aigc.cloud.api3 import CloudApi
 from aigc.cloud.cos import CosBucket
-from aigc.cloud.downloads import VendorDownloads
+from aigc.cloud.downloads import HOSTS, VendorDownloads
 from aigc.cloud.error_codes import CODES, FAMILIES
 from aigc.errors import (
     AccountError,
     AmbiguousError,
     BackloggedError,
-    BadPictureError,
     DuplicateError,
+    HostNotAllowedError,
     RefusedError,
     ThrottledError,
     UnclearError,
@@ -295,5 +296,5 @@ def test_every_class_of_code_is_one_that_start_knows() -> None:
     ],
 )
 def test_nothing_is_fetched_from_where_the_vendor_keeps_no_pictures(url: str) -> None:
-    with pytest.raises(BadPictureError, match="not one of the vendor's hosts"):
+    with pytest.raises(HostNotAllowedError, match=re.escape(", ".join(HOSTS))):
         VendorDownloads().fetch(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,11 @@ from aigc.jobs.settle import refresh
 from aigc.logs import invocation
 from aigc.prices import Prices
 from aigc.sweeping import sweep
+from aigc.triggers.cos import CosEvent
+from aigc.uploads.events import process
+from aigc.uploads.rules import load_rules
 from infra.components.alarms import LOG_ALARMS
+from tests.captured import captured
 from tests.cls_query import is_raised
 from tests.fakes import World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted
@@ -23,6 +28,7 @@ from tests.unit.jobs.test_life_of_a_job import accepted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+ROOT = Path(__file__).parents[2]
 CONTEXT = {"function_name": "aigc-dev-sweep", "request_id": "invocation-1"}
 ON_PLATFORM = {"dropped", "killed"}
 """Alarms on entries of the platform; real processes are killed for them in tests/e2e."""
@@ -85,6 +91,11 @@ def overdue(world: World) -> None:
     refresh(job.id, world.runtime())
 
 
+def not_found(world: World) -> None:
+    event = CosEvent.parse(captured("cos/put"))
+    process(event, load_rules(ROOT / "rules.toml"), world.runtime())
+
+
 def errors(_: World) -> None:
     with pytest.raises(BadEventError):
         sweep_function.main_handler({"Type": "Something else"}, CONTEXT)
@@ -110,6 +121,7 @@ CAUSES: dict[str, Callable[[World], None]] = {
     "ceiling": ceiling,
     "deferred": deferred,
     "overdue": overdue,
+    "not-found": not_found,
     "errors": errors,
     "throttled": throttled,
     "waiting-too-long": waiting_too_long,

@@ -460,6 +460,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
         "endpoint": ENDPOINT,
         "appId": "1250000000",
         "region": "ap-guangzhou",
+        "site": "cn",
         "subAppId": 1500000001,
         "inboxBucket": "aigc-dev-inbox-1250000000",
         "resultsBucket": "aigc-dev-results-1250000000",

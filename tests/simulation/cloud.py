@@ -9,13 +9,14 @@ import base64
 import dataclasses
 import functools
 import json
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aigc.bootstrap import Adapters, assemble
 from aigc.ceilings import Ceiling
-from aigc.errors import CloudError, ThrottledError
+from aigc.errors import CloudError, RefusedError, ThrottledError
 from aigc.jobs.clock import LedgerClock
-from aigc.jobs.job import ENDED, Job
+from aigc.jobs.job import ENDED, FORMAT, Job
 from aigc.jobs.ports import Reply
 from aigc.jobs.runtime import Memory, Runtime
 from aigc.uploads.rules import DeployedRules, Rules
@@ -64,6 +65,8 @@ class Cloud:
         """Webhooks that arrived: job, message id, state of the job."""
         self.ceilings: tuple[Ceiling, ...] = ()
         self.on_created: Callable[[Task], object] = lambda _: None
+        self.results_denied = False
+        """Whether the functions may not use the results bucket; MPS may."""
 
     def runtime(self, worker: Worker) -> Runtime:
         """Return the runtime of one invocation."""
@@ -139,11 +142,25 @@ class Cloud:
     def put_result(self, key: str, body: bytes, content_type: str) -> None:
         """Write a result; none may be changed once its job has ended."""
         record = self.record(owner_of_result(key))
+        self.check_results()
         old, _ = self.results.objects.get(key, (b"", None))
         has_ended = record is not None and record["state"] in ENDED
         if record is not None and has_ended and _content(old) != _content(body):
             self.problems.append(f"{key} written although {describe(record)} had ended")
         self.results.put(key, body, content_type)
+
+    def check_results(self) -> None:
+        """Refuse a request of a function to the results bucket while it is denied."""
+        if self.results_denied:
+            raise RefusedError("results", code="AccessDenied")
+
+    def check_download(self, url: str) -> None:
+        """Check that the record names the images before one that is downloaded."""
+        *_, job_id, name = url.split("/")
+        record = self.record(job_id)
+        number = int(name.partition(".")[0])
+        if record is None or len(record.get("stored_names", ())) < number:
+            self.problems.append(f"{url} is fetched before the record names those before it")
 
     def submit(self, call: ApiCall) -> dict[str, Any]:
         """Let the vendor accept a task."""
@@ -189,7 +206,7 @@ class Cloud:
     def _check_succession(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         if _is_same_revision(old, new):
             return
-        if old["state"] in ENDED and not _is_replay(old, new):
+        if old["state"] in ENDED and not (_is_replay(old, new) or _is_restore(old, new)):
             self.problems.append(f"{describe(new)} written over {describe(old)}, which had ended")
         elif new["revision"] <= old["revision"]:
             self.problems.append(f"{describe(new)} written over {describe(old)}")
@@ -216,7 +233,7 @@ def _content(result: bytes) -> object:
 
 def _is_same_revision(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether a writer without an answer wrote the same again, owned for a while or not."""
-    ignored = {"owned_until": None}
+    ignored = {"owned_until": None, "record_format": None}
     return {**old, **ignored} == {**new, **ignored}
 
 
@@ -227,6 +244,17 @@ def _is_replay(old: dict[str, Any], new: dict[str, Any]) -> bool:
         and new["state"] == "queued"
         and len(new["attempts"]) == len(old["attempts"]) + 1
         and new["revision"] == old["revision"] + 1
+    )
+
+
+def _is_restore(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether the images of a failed job are stored after all, without another attempt."""
+    return bool(
+        old["state"] == "failed"
+        and new["state"] == "storing"
+        and len(new["attempts"]) == len(old["attempts"])
+        and new["revision"] == old["revision"] + 1
+        and new["restores"] == old["restores"] + 1
     )
 
 
@@ -277,12 +305,56 @@ class TaskApi:
 class Downloads:
     """Finished pictures at the vendor."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, cloud: Cloud) -> None:
         self._worker = worker
+        self._cloud = cloud
 
     def fetch(self, url: str) -> bytes:
-        request = Request(f"download {url}", (), lambda: PICTURE, faults=READ_FAULTS)
+        def effect() -> bytes:
+            self._cloud.check_download(url)
+            return PICTURE
+
+        job_id = url.split("/")[-2]
+        request = Request(f"download {url}", (f"jobs/{job_id}.json",), effect, faults=READ_FAULTS)
         return self._worker.ask(request)
+
+
+class Guarded:
+    """A bucket whose requests are checked before they have an effect."""
+
+    def __init__(self, bucket: Bucket, check: Callable[[], None]) -> None:
+        self._bucket = bucket
+        self._check = check
+
+    def __getattr__(self, name: str) -> Any:
+        wanted = getattr(self._bucket, name)
+        if name not in {"get", "list", "delete", "delete_once", "sees"}:
+            return wanted
+
+        def checked(*arguments: Any) -> Any:
+            self._check()
+            return wanted(*arguments)
+
+        return checked
+
+
+class NewerPort(StorePort):
+    """The ledger as a newer version uses it: its records have a later format."""
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        super().put(key, _in_format(FORMAT + 1, body) if _is_record(key) else body, content_type)
+
+    def get(self, key: str) -> bytes | None:
+        body = super().get(key)
+        return _in_format(FORMAT, body) if body and _is_record(key) else body
+
+
+def _is_record(key: str) -> bool:
+    return key.startswith("jobs/")
+
+
+def _in_format(number: int, body: bytes) -> bytes:
+    return re.sub(rb'"record_format":\d+', b'"record_format":%d' % number, body)
 
 
 class Receiver:
@@ -358,12 +430,13 @@ def _wrong_clock(cloud: Cloud, worker: Worker, store: StorePort) -> LedgerClock:
 
 
 def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
-    ledger = StorePort(worker, cloud.ledger, cloud.put_in_ledger)
+    port = NewerPort if worker.is_newer else StorePort
+    ledger = port(worker, cloud.ledger, cloud.put_in_ledger)
     is_wrong = worker.clock_skew_s != 0
     clock = _wrong_clock(cloud, worker, ledger) if is_wrong else WorkerClock(worker, cloud)
     results = StorePort(
         worker,
-        cloud.results,
+        Guarded(cloud.results, cloud.check_results),  # type: ignore[arg-type]  # it is like one
         cloud.put_result,
         label="results/",
         also_reads=lambda key: f"jobs/{owner_of_result(key)}.json",  # see `put_result`
@@ -379,7 +452,7 @@ def _runtime(cloud: Cloud, worker: Worker) -> Runtime:
     adapters = Adapters(
         open_bucket=lambda name: buckets.get(name, no_inputs),
         upstream=TaskApi(worker, cloud),
-        downloads=Downloads(worker),
+        downloads=Downloads(worker, cloud),
         sender=Receiver(worker, cloud),
         parallel=worker.parallel,
         clock=clock,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from aigc.errors import AmbiguousError, ThrottledError, UnclearError
-from aigc.jobs import recover, transitions
+from aigc.errors import AmbiguousError, BadRecordError, CloudError, ThrottledError, UnclearError
+from aigc.jobs import recover, results, settle, transitions
 from aigc.jobs.clock import Bounds
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.notes import write_note
+from aigc.jobs.replay import replay as replay_job
 from aigc.jobs.webhooks import enqueue_delivery
 from aigc.wire import with_fields
 from tests.simulation.mutate import (
@@ -32,7 +35,6 @@ from tests.simulation.mutate import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aigc.errors import CloudError
     from aigc.jobs.clock import LedgerClock
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.books import Book, Books
@@ -243,9 +245,9 @@ class _Forgetful:
 
 
 def _forgets_ambiguity(submit_task: Callable[..., Job]) -> Callable[..., Job]:
-    def submit(job: Job, runtime: Runtime) -> Job:
+    def submit(job: Job, call: ApiCall, runtime: Runtime) -> Job:
         forgetful = dataclasses.replace(runtime, upstream=_Forgetful(runtime.upstream))
-        return submit_task(job, forgetful)
+        return submit_task(job, call, forgetful)
 
     return submit
 
@@ -260,6 +262,38 @@ def _send_again_whatever_the_kind(job: Job, runtime: Runtime) -> Job:
 
 def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
     return lambda job, runtime: store(job, runtime)[:0]
+
+
+def _store_without_progress(job: Job, runtime: Runtime) -> Job:
+    storing = settle._begin_storing(job, runtime)
+    for image in results.missing_images(storing, runtime):
+        try:
+            stored = results.store_image(storing, image, runtime)
+        except CloudError as error:
+            return settle._stop_storing(storing, error, runtime)
+        storing = storing.add_picture(image.name, stored)
+    results.store_description(storing, runtime)
+    return transitions.end(storing.succeed(), runtime)
+
+
+def _keeps_the_slot(begin: Callable[..., Job]) -> Callable[..., Job]:
+    def begin_storing(job: Job, runtime: Runtime) -> Job:
+        slots = runtime.ledger.slots
+        with patch.object(slots, "release", lambda *_: False):
+            storing = begin(job, runtime)
+        attempt = storing.attempt.model_copy(update={"slot": job.attempt.slot})
+        return storing.model_copy(update={"attempts": (*storing.attempts[:-1], attempt)})
+
+    return begin_storing
+
+
+def _none_if_unreadable(read: Callable[..., Job | None]) -> Callable[..., Job | None]:
+    def none_if_unreadable(*arguments: Any) -> Job | None:
+        with contextlib.suppress(BadRecordError):
+            return read(*arguments)
+        return None
+
+    return none_if_unreadable
 
 
 def _release_before_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
@@ -630,12 +664,85 @@ MUTATIONS = (
         omit("note_task"),
         look_in="callback arrives while",
     ),
-    _of("pictures to be stored later are not noted", "settle:_store_later", omit("note_unstored")),
+    _of(
+        "images to be stored later are not noted",
+        "settle:_write_later",
+        omit("note_unstored"),
+        look_in="denied for a day",
+    ),
+    _of(
+        "a job without a slot is written before the note that leads to it",
+        "settle:_begin_storing",
+        postpone("note", behind="write"),
+        look_in="two sweeps continue after",
+    ),
+    _of(
+        "a note is removed while its job is about to be written",
+        "ledger.records:Records.remove_unstored",
+        assume("has_expired", True),
+        look_in="is restored",
+    ),
     _of(
         "a job succeeds without its pictures",
-        "results:store_pictures",
+        "results:missing_images",
         replace(_without_pictures),
         look_in="a task ends while",
+    ),
+    _of(
+        "the record does not say which images are stored",
+        "settle:_store",
+        _always(_store_without_progress),
+        look_in="store three images",
+    ),
+    _of(
+        "the slot is given back when the images are stored",
+        "settle:_begin_storing",
+        replace(_keeps_the_slot),
+        look_in="while a job waits for the slot",
+    ),
+    _of(
+        "storing is given up after an hour",
+        "settle:store_until",
+        _always(lambda job, runtime: runtime.now() + timedelta(hours=1)),
+        look_in="denied for a day",
+    ),
+    _of(
+        "storing is given up after eight deaths",
+        "job:Job.is_storing_over",
+        _always(lambda job: job.fruitless_tries >= 8),
+        look_in="denied for a day",
+    ),
+    # Restoring
+    _of(
+        "a failed job is restored without a claim",
+        "restore:restore",
+        CLAIM,
+        look_in="is restored twice",
+    ),
+    _of(
+        "a restore pays again",
+        "restore:restore",
+        _always(lambda job_id, runtime: replay_job(job_id, runtime, pays_again=True)),
+        look_in="is restored twice",
+    ),
+    _of(
+        "a restore is not noted",
+        "restore:_store_again",
+        omit("note_unstored"),
+        look_in="is restored twice",
+    ),
+    # Records that cannot be read
+    _of(
+        "the marker of an unreadable job is removed",
+        "dispatch:_read",
+        replace(_none_if_unreadable),
+        look_in="newer version waits",
+    ),
+    _of(
+        "the slot of an unreadable job is freed",
+        "recover:_keep_slot",
+        assume("has_passed", True),
+        look_in="newer version runs",
     ),
     _of(
         "that a job ends is not noted",

@@ -30,6 +30,7 @@ from tests.simulation.contests import (
 )
 from tests.simulation.inbox import FOLDER, RULES, event, reconciles, uploads
 from tests.simulation.play import LATE_LISTING, Case, Move, Phase
+from tests.simulation.storing import STORING
 from tests.simulation.sweeps import sweep
 from tests.simulation.workers import NO_ANSWER, NOT_SENT, REFUSED, SENT_AGAIN, Killed
 
@@ -369,4 +370,4 @@ UPLOADS = [
     ),
 ]
 
-ALL_CASES = [*CONTESTS, *CASES, *PARTS, *ACCOUNT, *UPLOADS]
+ALL_CASES = [*CONTESTS, *CASES, *PARTS, *ACCOUNT, *UPLOADS, *STORING]

@@ -111,6 +111,8 @@ class Case:
     """How tasks may end while workers run: `done`, or an error code of the vendor."""
     callbacks: int = 1
     """How often each end is reported."""
+    images: int = 1
+    """How many images each task makes."""
     lists_tasks: bool = True
     """Whether the vendor shows a session's task in its list."""
     quick_switches: int | None = 0
@@ -138,6 +140,7 @@ class Play:
         self.case = case
         self.cloud = Cloud(case.lanes, case.rules)
         self.cloud.vendor.lists_tasks = case.lists_tasks
+        self.cloud.on_created = lambda task: self.cloud.vendor.set_images(task, case.images)
         if case.ceiling:
             self.cloud.limit(case.ceiling)
         for bucket in (self.cloud.ledger, self.cloud.results, self.cloud.inbox):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aigc.errors import CloudError
+from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import on_callback, on_stored, refresh
@@ -64,6 +64,8 @@ LONG_S = 2 * 3600
 """After this time sweeps are rare."""
 LAST_END_S = 10 * 86400 + 3 * 3600
 """How long after that a storm is stopped, if jobs are still open or objects are left over."""
+VERSIONS = ((40, 0), (60, 0.5), (150, 1), (200, 0.5), (FAULTS_S, 0), (float("inf"), 1))
+"""Until which second which share of the invocations runs the newer version."""
 DURATIONS_S = (0.01, 0.03, 0.1, 0.5, 2, 9)
 """How long a slow request, or its answer, may take."""
 DURATION_WEIGHTS = (40, 30, 20, 6, 3, 1)
@@ -125,6 +127,14 @@ class Weather:
     """The chance that an upload is copied onto itself later."""
     ceiling: int = 0
     """Images that may be made in a day, until it is raised minutes after the last fault; 0: any."""
+    download_s: float = 0
+    """How long a download takes at most, if not as long as any request."""
+    images: int = 1
+    """How many images a task makes at most."""
+    denied_s: int = 0
+    """For so many seconds the functions may not use the results bucket."""
+    has_versions: bool = False
+    """Whether a newer version is deployed, taken back, and deployed again."""
     task_endless: float = 0
     """The chance that a task runs for an hour, for a day, or for ever."""
     refused_s: int = 0
@@ -238,6 +248,36 @@ WEATHERS = {
         callback_dropped=0.3,
         sleeps_days=4,
     ),
+    "storage of results is denied for a day": Weather(
+        killed=0.01,
+        slow=0.3,
+        cos_reply_lost=0.01,
+        callback_dropped=0.2,
+        order_hooked=0.2,
+        images=3,
+        denied_s=86400,
+    ),
+    "images are stored slowly by functions that die": Weather(
+        killed=0.02,
+        slow=0.3,
+        cos_reply_lost=0.02,
+        callback_repeated=0.3,
+        images=9,
+        download_s=40,
+    ),
+    "a newer version is deployed and taken back": Weather(
+        killed=0.01,
+        slow=0.3,
+        create_throttled=0.1,
+        create_lost=0.1,
+        download_lost=0.2,
+        callback_dropped=0.2,
+        order_repeated=0.3,
+        order_cancelled=0.1,
+        order_hooked=0.2,
+        images=2,
+        has_versions=True,
+    ),
     "the account is in arrears for a day": Weather(
         killed=0.01,
         slow=0.3,
@@ -285,6 +325,7 @@ WEATHERS = {
         order_hooked=0.3,
     ),
     "everything": Weather(
+        images=3,
         killed=0.02,
         slow=0.5,
         skewed_s=2,
@@ -337,6 +378,7 @@ class Storm:
         self._most_jobs = jobs
         self._ids: list[str] = []
         self._is_asleep = False
+        self._has_versions = weather.has_versions
         self._crashes: list[str] = []
         self._lines: list[tuple[datetime, str, tuple[str, ...], str]] = []
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
@@ -369,6 +411,9 @@ class Storm:
         self._after(FAULTS_S, self._stop_faults)
         if self.weather.sleeps_days:
             self._after(ARRIVAL_S, self._fall_asleep)
+        if self.weather.denied_s:
+            self._after(ARRIVAL_S / 2, lambda: self._deny_results(is_denied=True))
+            self._after(self.weather.denied_s, lambda: self._deny_results(is_denied=False))
         if self.weather.refused_s:
             self._plan_refusals()
         self._sweep()
@@ -432,6 +477,18 @@ class Storm:
         self.cloud.limit(RAISED)
         self._note("-", "the ceiling is raised")
 
+    def _deny_results(self, *, is_denied: bool) -> None:
+        self.cloud.results_denied = is_denied
+        self._note("-", "the results bucket is denied" if is_denied else "it is open again")
+
+    def _is_newer(self) -> bool:
+        """Draw which version an invocation runs; a deployment takes a while."""
+        if not self._has_versions:
+            return False
+        since = (self.cloud.clock.moment - START).total_seconds()
+        share = next(share for until, share in VERSIONS if since < until)
+        return self.draws.happens(share)
+
     def _fall_asleep(self) -> None:
         self._is_asleep = True
         self._after(self.weather.sleeps_days * 86400, self._wake_up)
@@ -464,6 +521,9 @@ class Storm:
             self._after(1 + 14 * self.draws.fraction(), self._look)
 
     def _plan_task(self, task: Task) -> None:
+        if self.weather.images > 1:
+            images = 1 + self.draws.which(*[1] * self.weather.images)
+            self.cloud.vendor.set_images(task, images)
         runs_after = 5 * self.draws.which(2, 1)
         if runs_after and task.session_id:
             task.state = "waiting"
@@ -528,10 +588,12 @@ class Storm:
             return
         number = next(self._numbers)
         skew_s = self.weather.skewed_s * (2 * self.draws.fraction() - 1)
+        is_newer = self._is_newer()
         deadline = self.cloud.clock.moment + timedelta(seconds=TIMEOUT_S)
 
         def run(worker: Worker) -> object:
             worker.clock_skew_s = skew_s
+            worker.is_newer = is_newer
             return work(self.cloud.runtime(worker))
 
         worker = Worker(f"{name} #{number}", run, deadline)
@@ -558,6 +620,8 @@ class Storm:
     def _duration_s(self, request: Request[object]) -> float:
         if _is_second_step(request):
             return self.storage.window_s * self.draws.fraction() if self.storage.window_s else 0
+        if request.verb.startswith("download") and self.weather.download_s:
+            return self.weather.download_s * self.draws.fraction()
         return request.waits_s or self._transit_s()
 
     def _transit_s(self) -> float:
@@ -620,7 +684,8 @@ class Storm:
             if self._is_refused(request):
                 return
             self._note(branch.name, request.verb, *request.keys[:1], outcome="takes effect late")
-            request.effect()
+            with contextlib.suppress(CloudError):
+                request.effect()
 
         assert branch.sent_at is not None
         on_its_way_s = (self.cloud.clock.moment - branch.sent_at).total_seconds()
@@ -691,7 +756,7 @@ class Storm:
         if error is None:
             return
         self._note(worker.name, f"ends by {error!r}")
-        if not isinstance(error, (Killed, CloudError)):
+        if not isinstance(error, (Killed, CloudError, BadRecordError)):
             self._crashes.append("".join(traceback.format_exception(error)))
 
     def _is_over(self) -> bool:

@@ -21,6 +21,7 @@ class Task(VendorTask):
     """A task at the vendor, with the time from which it is forgotten after days."""
 
     created_at: datetime = field(kw_only=True)
+    images: int = field(default=1, kw_only=True)
 
     @property
     def job_id(self) -> str:
@@ -73,8 +74,16 @@ class Vendor(FakeVendor):
         """Write the picture of an MPS task; it may appear after the task's state changed."""
         store = task.params.get("StoreCosParam")
         if store:
+            assert isinstance(task, Task)
             self.written_at[task.id] = self._clock.now()
-            self.results.put(f"{store['CosBucketPath'].lstrip('/')}{task.id}.png", PICTURE)
+            folder = store["CosBucketPath"].lstrip("/")
+            for number in range(task.images):
+                self.results.put(f"{folder}{task.id}-{number}.png", PICTURE)
+
+    def set_images(self, task: Task, images: int) -> None:
+        """Decide how many images a task makes."""
+        task.images = images
+        self.urls[task.id] = [f"http://vendor/{task.job_id}/{n}.png" for n in range(images)]
 
     def state(self) -> tuple[object, ...]:
         """Return everything that the vendor knows, whatever the order in which tasks came."""
@@ -98,6 +107,7 @@ class Vendor(FakeVendor):
             created_at=self._clock.now(),
         )
         self.tasks.append(task)
+        self.set_images(task, 1)
         return {"TaskId": task.id, "RequestId": f"request-of-{task.id}"}
 
     def _list(self) -> dict[str, Any]:

@@ -207,6 +207,8 @@ class Worker:
         self.deadline = deadline
         self.clock_skew_s = 0.0
         """How far its wall clock is ahead; it knows the time from answers only."""
+        self.is_newer = False
+        """Whether it runs a newer version, whose records others cannot read."""
         self._clock: LedgerClock | None = None
         self._moment: Callable[[], datetime] | None = None
         self.scheduler = getcurrent()

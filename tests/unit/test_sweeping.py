@@ -54,8 +54,8 @@ def test_a_sweep_that_is_killed_is_not_taken_for_one_that_finished() -> None:
     world = build_world()
     sweep(world.runtime())
     finished = state(world)["finished_at"]
-    world.clock.pass_time(60)
     world.store.put("unstored/gone", b"")
+    world.clock.pass_time(LEASE_S + 1)
     world.store.faults = [StoreFault("delete unstored/", KilledError())]
     with pytest.raises(KilledError):
         sweep(world.runtime())
@@ -103,6 +103,7 @@ def test_claims_are_removed_behind_a_page_of_claims_that_stay() -> None:
 def test_notes_of_unstored_pictures_are_found_behind_a_page_of_others() -> None:
     world = build_world()
     world.store.fill(f"unstored/{number:032x}" for number in range(1100))
+    world.clock.pass_time(LEASE_S + 1)
 
     sweep(world.runtime())
 

@@ -8,6 +8,7 @@ from aigc.errors import (
     AigcError,
     BackloggedError,
     BadEventError,
+    BadRecordError,
     CloudError,
     InvalidRequestError,
     ThrottledError,
@@ -78,6 +79,8 @@ EXCEPTION_STATUS: Mapping[type[AigcError], ErrorMapping] = {
     BackloggedError: ErrorMapping(503, "throttled", retry_after_s=15),
     # The ledger or the vendor did not do its part; with an Idempotency-Key a repeat is safe.
     CloudError: ErrorMapping(503, "cloud_unavailable", retry_after_s=5),
+    # A newer version wrote the record, and will be deployed again; or an operator is needed.
+    BadRecordError: ErrorMapping(503, "record_unreadable", retry_after_s=60),
     AigcError: ErrorMapping(500, "internal_error"),
 }
 

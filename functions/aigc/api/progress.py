@@ -219,6 +219,8 @@ def status_of(
         view = lane or list_lane(job.lane, call.runtime)
         answer["queue_position"] = _position(job, view)
         pause_of(view, call.runtime)
+    if job.state == "storing" and job.storing_error:
+        answer["delay"] = job.storing_error
     paused = described_pause(known_pause(job, call.runtime))
     if paused is not None:
         answer["paused"] = paused
@@ -286,6 +288,9 @@ def _log(job: Job) -> Iterator[schemas.LogEntry]:
         yield _entry(job.created_at, warning, "WARN")
     for attempt in job.attempts:
         yield from _attempt_log(attempt)
+    if job.storing_error and job.attempt.finished_at is not None:
+        delay = f"the images could not be stored at first: {job.storing_error}"
+        yield _entry(job.attempt.finished_at, delay, "WARN")
     if job.has_ended:
         yield _entry(job.updated_at, job.state)
 

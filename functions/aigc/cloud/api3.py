@@ -15,11 +15,13 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
-from aigc.cloud.credentials import RoleCredential
+from aigc.cloud.credentials import CurrentCredential, role_credentials
 from aigc.cloud.error_codes import class_of
 from aigc.errors import AmbiguousError, CloudError, ThrottledError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aigc.tasks.kind import ApiCall
 
 REQUEST_TIMEOUT_S = 10
@@ -37,7 +39,16 @@ _NEVER_SENT = (
 class CloudApi:
     """A `TaskService` for the account and site of the settings."""
 
-    def __init__(self, *, site: str, protocol: str) -> None:
+    def __init__(
+        self,
+        *,
+        site: str,
+        protocol: str,
+        credentials: Callable[[], tuple[str, str, str | None]] = role_credentials,
+        proxy: str | None = None,
+    ) -> None:
+        self._credential = CurrentCredential(credentials)
+        self._proxy = proxy
         self._root = "intl.tencentcloudapi.com" if site == "intl" else "tencentcloudapi.com"
         self._protocol = protocol
         self._clients: dict[tuple[str, str], CommonClient] = {}
@@ -72,9 +83,10 @@ class CloudApi:
             endpoint=f"{service}.{self._root}",
             reqTimeout=REQUEST_TIMEOUT_S,
             keepAlive=True,
+            proxy=self._proxy,
         )
         profile = ClientProfile(httpProfile=http, language="en-US")
-        client = CommonClient(service, version, RoleCredential(), "", profile)
+        client = CommonClient(service, version, self._credential, "", profile)
         # A redirect would send the call and the role's token a second time, to another host.
         client.request.conn._session.max_redirects = 0  # noqa: SLF001  the SDK offers no switch
         return client

@@ -7,8 +7,12 @@ own provider reads other variables and no token.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from aigc.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def role_credentials() -> tuple[str, str, str]:
@@ -29,9 +33,12 @@ def role_credentials() -> tuple[str, str, str]:
         ) from None
 
 
-class RoleCredential:
+class CurrentCredential:
     """Credential of the SDK's clients; they ask for the key each time they sign a request."""
 
-    def get_credential_info(self) -> tuple[str, str, str]:
+    def __init__(self, credentials: Callable[[], tuple[str, str, str | None]]) -> None:
+        self._credentials = credentials
+
+    def get_credential_info(self) -> tuple[str, str, str | None]:
         """Return secret id, secret key and session token."""
-        return role_credentials()
+        return self._credentials()

@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 import time
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from aigc.errors import AmbiguousError, BadPictureError, RefusedError
+from aigc.errors import AmbiguousError, BadPictureError, HostNotAllowedError, RefusedError
 from aigc.pictures import MAX_BYTES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 HOSTS = (".myqcloud.com", ".vod-qcloud.com", ".tencentcos.cn")
-"""Known hosts of results, also with `http` URLs. Nothing is downloaded from other hosts."""
+"""Known hosts of results, also with `http` URLs.
+
+Nothing is downloaded from other hosts unless the setting `result_hosts` names them.
+"""
 
 TIMEOUT_S = 15
 """Timeout for connecting and for each read."""
@@ -37,10 +44,12 @@ class VendorDownloads:
     def __init__(
         self,
         *,
+        hosts: Iterable[str] = (),
         timeout_s: float = TIMEOUT_S,
         transfer_s: float = TRANSFER_S,
         session: requests.Session | None = None,
     ) -> None:
+        self._hosts = (*HOSTS, *hosts)
         self._session = session or requests.Session()
         self._timeout_s = timeout_s
         self._transfer_s = transfer_s
@@ -50,10 +59,11 @@ class VendorDownloads:
 
         Raises:
             RefusedError: The server refused, for example because the picture is gone.
-            BadPictureError: The picture is too large, or the host is not one of the vendor's.
+            BadPictureError: The picture is too large.
+            HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
             AmbiguousError: The download failed; a retry may succeed.
         """
-        doing = f"download a result from {_host(url)}"
+        doing = f"download a result from {self._allowed_host(url)}"
         try:
             with self._session.get(
                 url,
@@ -69,17 +79,18 @@ class VendorDownloads:
             # Not `from error`: its text contains the URL, which may contain a signature.
             raise AmbiguousError(doing, vendor_message=type(error).__name__) from None
 
+    def _allowed_host(self, url: str) -> str:
+        match = _URL.fullmatch(url)
+        host = match["host"].lower() if match else ""
+        if any(_is_within(host, allowed) for allowed in self._hosts):
+            return host
+        # An URL with several readings is named without its query, which may hold a signature.
+        raise HostNotAllowedError(host or url.partition("?")[0][:100], ", ".join(self._hosts))
 
-def _host(url: str) -> str:
-    match = _URL.fullmatch(url)
-    host = match["host"].lower() if match else ""
-    if not host.endswith(HOSTS):
-        url_without_query = url.partition("?")[0][:100]
-        raise BadPictureError(
-            f"download a result from {url_without_query!r}: "
-            f"not one of the vendor's hosts {', '.join(HOSTS)}"
-        )
-    return host
+
+def _is_within(host: str, allowed: str) -> bool:
+    """Whether a host is allowed: itself, or, where the entry begins with a dot, as part of it."""
+    return host.endswith(allowed) if allowed.startswith(".") else host == allowed
 
 
 def _check_head(answer: requests.Response, doing: str) -> None:

@@ -21,7 +21,8 @@ from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.budget import defer, reserve
 from aigc.jobs.lanes import free_slots, list_lane
 from aigc.jobs.pauses import begin_probe, blocks, is_probe, known_pause, pause_of, resume
-from aigc.jobs.submission import START_S, submit_task
+from aigc.jobs.set_aside import set_aside
+from aigc.jobs.submission import START_S, create_call, submit_task
 from aigc.jobs.transitions import expire
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class _Corrections:
     """Slots that were released by this invocation."""
     lost: set[int] = field(default_factory=set)
     """Slots that were lost while the job was claimed; each is tried once more."""
+    unreadable: set[str] = field(default_factory=set)
+    """Jobs whose records cannot be read; they are not read again."""
 
     def take(self, number: int) -> None:
         """Note that a slot is taken."""
@@ -115,15 +118,25 @@ def _start_waiting(
         job = _next_job(candidates, runtime, fresh, corrections)
         if job is None:
             return
-        if not _has_budget(job, runtime):
-            corrections.claimed.add((job.id, job.revision))
-            continue
         random.shuffle(free)
-        submitted = _start(job, free[0], runtime, corrections, pause)
+        submitted = _start_if_possible(job, free[0], runtime, corrections, pause)
         if submitted is not None and known_pause(submitted, runtime) is not None:
             return
         if fresh is not None and _holds_slot(submitted, fresh) and len(front) == 1:
             return  # this pump released no slot, so no other job can have missed one
+
+
+def _start_if_possible(
+    job: Job, number: int, runtime: Runtime, corrections: _Corrections, pause: Pause | None
+) -> Job | None:
+    """Start a job that its ceilings allow and that this version can read; otherwise None."""
+    try:
+        if _has_budget(job, runtime):
+            return _start(job, number, runtime, corrections, pause)
+        corrections.claimed.add((job.id, job.revision))
+    except BadRecordError as error:
+        _set_aside(error, runtime, corrections)
+    return None
 
 
 def _shuffled(front: list[Marker], fresh: Job | None) -> list[Marker]:
@@ -162,10 +175,12 @@ def _start(
 ) -> Job | None:
     """Take the slot, claim the job and submit it; None where another invocation was faster.
 
+    The call is built first: a job that this version cannot send gets neither slot nor claim.
     The slot's first step is a filter. The rest of its contest and the claim are made at the same
     time: they do not depend on each other, and both are rarely lost after it.
     """
     ledger = runtime.ledger
+    call = create_call(job, runtime)
     corrections.take(number)
     slot = ledger.slots.begin(job.lane, number, job.id)
     if slot is None:
@@ -182,7 +197,7 @@ def _start(
         return None
     submitting = claimed.submit(slot, runtime.now(), ledger.lease.owned_until())
     begin_probe(job.lane, pause, runtime)
-    submitted = submit_task(ledger.records.write(submitting), runtime)
+    submitted = submit_task(ledger.records.write(submitting), call, runtime)
     if pause is not None and submitted.state == "running":
         resume(job.lane, runtime)
     if submitted.state not in {"submitting", "running"}:  # its slot was released again
@@ -207,16 +222,29 @@ def _next_job(
 ) -> Job | None:
     """Return the first job that waits and may be claimed, and remove markers of no such job."""
     for marker in markers:
+        if marker.job_id in corrections.unreadable:
+            continue
         try:
             job = _read(marker, runtime, fresh, corrections)
-        except BadRecordError:
-            logger.exception("job_unreadable", extra={"job": marker.job_id})
+        except BadRecordError as error:
+            _set_aside(error, runtime, corrections)
             continue
         if job is None or job.state != "queued" or job.marker != marker.key:
             _remove_orphaned_marker(marker, job, runtime)
         elif (job.id, job.revision) not in corrections.claimed and expire(job, runtime) is job:
             return job
     return None
+
+
+def _set_aside(error: BadRecordError, runtime: Runtime, corrections: _Corrections) -> None:
+    """Leave a job whose record cannot be read, and others like it, out of this pump.
+
+    Where one is, there may be many: one listing spares the reads of those that are known.
+    """
+    set_aside(error, runtime)
+    if not corrections.unreadable:
+        corrections.unreadable.update(runtime.ledger.records.jobs_set_aside())
+    corrections.unreadable.add(error.job_id)
 
 
 def _read(

@@ -16,28 +16,36 @@ A job is immutable. Each transition is a method that returns the changed job and
 | `outrun` | running | running, without a slot |
 | `finish_attempt` | submitting, running | the same state |
 | `store` | submitting, running, storing | storing, owned |
+| `leave_slot`, `renew_urls` | storing | storing |
+| `add_picture` | storing | storing, owned |
 | `store_later` | storing | storing |
 | `succeed` | storing | succeeded |
 | `fail` | submitting, running, storing | failed |
 | `cancel` | queued, running | cancelled |
 | `queue_again` | submitting, running | queued, with a new attempt |
 | `replay` | failed | queued, with a new attempt |
+| `restore` | failed | storing: the vendor still has the images |
 | `name_webhook` | succeeded, failed, cancelled | the same state |
 
 From any other state a transition raises `IllegalTransitionError`.
+
+A record has the number of its format. A version keeps fields that it does not know, and refuses a
+record of a later format. So a new field that an earlier version may ignore needs no new format; a
+new state, or a field with another meaning, does.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from aigc.errors import IllegalTransitionError
-from aigc.wire import Record, with_fields
+from aigc.errors import BadRecordError, IllegalTransitionError
+from aigc.wire import Record, faults_of, with_fields
 
 State = Literal["queued", "submitting", "running", "storing", "succeeded", "failed", "cancelled"]
 ErrorType = Literal[
@@ -49,6 +57,9 @@ ErrorType = Literal[
     "result_unusable",
     "not_started",
 ]
+
+FORMAT = 1
+"""Format of the records that this version writes; records before 2026-11-29 do not name theirs."""
 
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -155,6 +166,7 @@ class Job(Record):
     state: State
     is_repeatable: bool = False
     """Whether its id is derived from its cause, so that a repeat finds it."""
+    record_format: int = FORMAT
     revision: int = 0
     """Grows by one with each write; a claim is the right to write the next one."""
     owned_until: datetime | None = None
@@ -185,8 +197,36 @@ class Job(Record):
     attempts: tuple[Attempt, ...] = Field(min_length=1)
     spent_attempts: int = 0
     """Attempts that were made before the last replay."""
+    restores: int = 0
+    """How often its images were restored after it had failed; each time it ends once more."""
     pictures: tuple[Picture, ...] = ()
+    """The images that are stored, in order; while the job is in `storing`, those so far."""
+    stored_names: tuple[str, ...] = ()
+    """The vendor's names of these images, by which a repeat knows them."""
+    store_after: datetime | None = None
+    """Time of the next try to store images; the note that leads to the job has it too."""
+    store_until: datetime | None = None
+    """Time until which storing is tried; the vendor keeps the images a little longer."""
+    fruitless_tries: int = 0
+    """Tries in a row that ended, by an error or a death, without another stored image."""
+    storing_error: str = ""
+    """Why the last try to store images failed; it stays when a later one succeeds."""
     error: JobError | None = None
+
+    @classmethod
+    def parse(cls, job_id: str, body: bytes) -> Job:
+        """Read a record.
+
+        Raises:
+            BadRecordError: It is damaged, or of a later format.
+        """
+        try:
+            job = cls.model_validate_json(body)
+        except ValidationError as error:
+            raise BadRecordError(job_id, _format_problem(body) or faults_of(error)) from None
+        if job.record_format > FORMAT:
+            raise BadRecordError(job_id, _format_problem(body))
+        return job
 
     @property
     def attempt(self) -> Attempt:
@@ -202,6 +242,13 @@ class Job(Record):
     def is_orphaned(self) -> bool:
         """Whether its last owner did not finish; call it only when the lease has expired."""
         return self.owned_until is not None
+
+    @property
+    def is_storing_over(self) -> bool:
+        """Whether the next try to store images would come too late."""
+        if self.store_after is None or self.store_until is None:
+            return False
+        return self.store_after >= self.store_until
 
     def is_owned(self, now: datetime) -> bool:
         """Whether the owner may still be at work on this revision."""
@@ -275,27 +322,65 @@ class Job(Record):
             vendor_status=vendor_status, image_urls=image_urls, finished_at=at
         )
 
-    def store(self, owned_until: datetime) -> Job:
-        """Say that the owner of this revision is about to store the pictures."""
+    def store(self, owned_until: datetime, store_after: datetime, store_until: datetime) -> Job:
+        """Say that the owner of this revision is about to store the images.
+
+        Args:
+            owned_until: When another invocation may take over.
+            store_after: When it should, if this one dies.
+            store_until: Until when storing is tried, unless an earlier try has set it.
+        """
         self._allow("store", "submitting", "running", "storing")
-        deaths = self.deaths + (self.state == "storing" and self.is_orphaned)
-        return with_fields(self, state="storing", owned_until=owned_until, deaths=deaths)
+        died = self.state == "storing" and self.is_orphaned
+        return with_fields(
+            self,
+            state="storing",
+            owned_until=owned_until,
+            store_after=store_after,
+            store_until=self.store_until or store_until,
+            fruitless_tries=self.fruitless_tries + died,
+        )
 
-    def store_later(self, *, is_slot_released: bool) -> Job:
-        """Say that the pictures could not be stored yet."""
+    def leave_slot(self) -> Job:
+        """Say that the job does not need its slot any more: the vendor's task has ended."""
+        self._allow("leave_slot", "storing")
+        return self._with_attempt(slot=None)
+
+    def renew_urls(self, image_urls: tuple[str, ...]) -> Job:
+        """Take URLs of the same images that the vendor has signed anew."""
+        self._allow("renew_urls", "storing")
+        return self._with_attempt(image_urls=image_urls)
+
+    def add_picture(self, name: str, picture: Picture) -> Job:
+        """Say that another image is stored; the owner goes on with the next one."""
+        self._allow("add_picture", "storing")
+        return with_fields(
+            self,
+            pictures=(*self.pictures, picture),
+            stored_names=(*self.stored_names, name),
+            fruitless_tries=0,
+        )
+
+    def store_later(self, store_after: datetime, error: str = "") -> Job:
+        """Say that the other images are to be stored later, after an error or for want of time."""
         self._allow("store_later", "storing")
-        job = self._with_attempt(slot=None) if is_slot_released else self
-        return with_fields(job, owned_until=None)
+        return with_fields(
+            self,
+            owned_until=None,
+            store_after=store_after,
+            fruitless_tries=self.fruitless_tries + bool(error),
+            storing_error=error or self.storing_error,
+        )
 
-    def succeed(self, pictures: tuple[Picture, ...]) -> Job:
+    def succeed(self) -> Job:
         """End with pictures in the results bucket."""
         self._allow("succeed", "storing")
-        return with_fields(self, state="succeeded", owned_until=None, pictures=pictures)
+        return with_fields(self, state="succeeded", owned_until=None)
 
     def fail(self, error: JobError, at: datetime) -> Job:
-        """End without a result."""
+        """End without a result; the time at which the vendor's task ended stays as it is."""
         self._allow("fail", "submitting", "running", "storing")
-        job = self._with_attempt(error=error, finished_at=at)
+        job = self._with_attempt(error=error, finished_at=self.attempt.finished_at or at)
         return with_fields(job, state="failed", owned_until=None, error=error)
 
     def cancel(self, error: JobError | None = None) -> Job:
@@ -323,6 +408,44 @@ class Job(Record):
             refusals=0,
             error=None,
             spent_attempts=self.attempt.number,
+            pictures=(),
+            stored_names=(),
+            store_after=None,
+            store_until=None,
+            fruitless_tries=0,
+        )
+
+    def restore(
+        self,
+        image_urls: tuple[str, ...],
+        at: datetime,
+        store_after: datetime,
+        store_until: datetime,
+    ) -> Job:
+        """Store the images of a task that succeeded although the job failed; nothing is paid.
+
+        Args:
+            image_urls: Where the vendor has the images; empty if they are in the staging folder.
+            at: When the task was seen to have ended, unless that is known.
+            store_after: When the first try is to be made.
+            store_until: Until when storing is tried.
+        """
+        self._allow("restore", "failed")
+        job = self._with_attempt(
+            image_urls=image_urls or self.attempt.image_urls,
+            finished_at=self.attempt.finished_at or at,
+            slot=None,
+            error=None,
+        )
+        return with_fields(
+            job,
+            state="storing",
+            restores=self.restores + 1,
+            error=None,
+            deaths=0,
+            fruitless_tries=0,
+            store_after=store_after,
+            store_until=store_until,
         )
 
     def name_webhook(self, marker: str) -> Job:
@@ -335,8 +458,8 @@ class Job(Record):
         return with_fields(self, owned_until=until)
 
     def revise(self, at: datetime) -> Job:
-        """Return the job as its next revision."""
-        return with_fields(self, revision=self.revision + 1, updated_at=at)
+        """Return the job as its next revision, in the format of this version."""
+        return with_fields(self, revision=self.revision + 1, updated_at=at, record_format=FORMAT)
 
     def _allow(self, transition: str, *states: State) -> None:
         if self.state not in states:
@@ -366,6 +489,17 @@ def first_attempt(job_id: str, ledger_bucket: str) -> Attempt:
 def session_id(stem: str, number: int) -> str:
     """Name an attempt upstream: at most 50 characters, as VOD demands, up to attempt 999999."""
     return f"{stem}-{number}"
+
+
+def _format_problem(body: bytes) -> str:
+    """Say that a record is of a later format; empty if that is not the reason."""
+    try:
+        record_format = json.loads(body)["record_format"]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if type(record_format) is not int or record_format <= FORMAT:
+        return ""
+    return f"it has format {record_format}; this version reads formats up to {FORMAT}"
 
 
 def id_from(*parts: str) -> str:

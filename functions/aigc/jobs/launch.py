@@ -36,7 +36,7 @@ from aigc.jobs.budget import born_deferred, demands, refusal, report_deferral
 from aigc.jobs.dispatch import pump
 from aigc.jobs.lanes import free_slots, list_lane, task_limit
 from aigc.jobs.ledger.slots import new_slot
-from aigc.jobs.submission import START_S, submit_task
+from aigc.jobs.submission import START_S, create_call, submit_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job, Slot
     from aigc.jobs.ledger.lanes import LaneView
     from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import ApiCall
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +86,12 @@ class _Entry(NamedTuple):
 def launch(job: Job, runtime: Runtime) -> Job:
     """Write a new job and start it if a slot is free.
 
+    The call is built first: a job that cannot be sent is not accepted.
+
     Raises:
         CloudError: The job could not be written.
     """
+    call = create_call(job, runtime)
     if demands(job, runtime):
         return _launch_within_ceilings(job, runtime)
     view, guessed = _announce(job, runtime)
@@ -96,7 +100,7 @@ def launch(job: Job, runtime: Runtime) -> Job:
         entries += _enter_free_slot(job, view, runtime)
     for entry in entries:
         if entry.has_entered and view is not None and _may_start(job, entry.slot, view, runtime):
-            launched = _submit_in_slot(entry.slot, job, runtime)
+            launched = _submit_in_slot(entry.slot, job, call, runtime)
             if launched is not None:
                 if _leaves_room(job, entry.slot, view, runtime):
                     pump(job.lane, runtime)
@@ -196,7 +200,7 @@ def _free(slot: Slot, view: LaneView, runtime: Runtime) -> int:
     return task_limit(view.lane, view, runtime) - len(others)
 
 
-def _submit_in_slot(slot: Slot, job: Job, runtime: Runtime) -> Job | None:
+def _submit_in_slot(slot: Slot, job: Job, call: ApiCall, runtime: Runtime) -> Job | None:
     """Take the last steps for the slot and submit; None where another contender won the slot.
 
     Once the record is written, no error is raised: the caller would repeat, and pay for, the job.
@@ -214,7 +218,7 @@ def _submit_in_slot(slot: Slot, job: Job, runtime: Runtime) -> Job | None:
         return _queue_instead(written, slot, runtime)
     runtime.memory.of(SeenLanes).note_taken(job.lane, slot.number)
     try:
-        return submit_task(written, runtime)
+        return submit_task(written, call, runtime)
     except CloudError as error:
         logger.warning("launch_stopped", extra={"job": job.id, "code": error.code})
     except Exception:

@@ -150,7 +150,8 @@ class Downloads(Protocol):
 
         Raises:
             CloudError: It could not be fetched now.
-            BadPictureError: The URL is not one of the vendor's.
+            BadPictureError: It is larger than any picture.
+            HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
         """
 
 

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 from typing import TYPE_CHECKING
 
+from aigc.errors import BadRecordError
 from aigc.jobs.budget import balance
 from aigc.jobs.dispatch import pump
-from aigc.jobs.job import JobError
+from aigc.jobs.job import JobError, milliseconds
 from aigc.jobs.lanes import list_lane, remove_old_cuts
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ledger.lanes import queue_marker
+from aigc.jobs.ledger.records import aside_job, unstored_note
 from aigc.jobs.ledger.slots import OF_A_SLOT
 from aigc.jobs.pauses import begin_probe, blocks, is_probe, probe_query
 from aigc.jobs.results import remove_staged
-from aigc.jobs.settle import settle, store_staged
-from aigc.jobs.submission import submit_task
+from aigc.jobs.set_aside import set_aside
+from aigc.jobs.settle import LONGEST_RUN_S, settle, store_staged
+from aigc.jobs.submission import create_call, submit_task
 from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
 from aigc.jobs.webhooks import deliver_due, due_markers
@@ -27,10 +31,13 @@ from aigc.jobs.webhooks import deliver_due, due_markers
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.lanes import LaneView, Marker
+    from aigc.jobs.ledger.records import Unstored
     from aigc.jobs.ledger.slots import SlotEntry
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.turns import Turn
+
+logger = logging.getLogger(__name__)
 
 QUEUE_PAGES = 100
 """Pages of 1,000 markers that are read of one queue in a sweep: 1,000,000 take ten sweeps."""
@@ -76,8 +83,7 @@ def check_queue(turn: Turn) -> None:
         nonlocal oldest
         oldest = min(oldest, marker.modified)
         if marker.start_by is not None and marker.start_by <= runtime.now():
-            job = runtime.ledger.records.read(marker.job_id)
-            report.moved += job is not None and expire(job, runtime) is not job
+            report.moved += _expire(marker, runtime)
 
     list_queue = functools.partial(runtime.ledger.lanes.list_queue, turn.lane)
     turn.each(map(queue_marker, turn.walk(list_queue, pages=QUEUE_PAGES)), check)
@@ -92,19 +98,86 @@ def balance_ceilings(turn: Turn) -> None:
     turn.has_time()
 
 
+def _expire(marker: Marker, runtime: Runtime) -> bool:
+    try:
+        job = runtime.ledger.records.read(marker.job_id)
+    except BadRecordError as error:
+        set_aside(error, runtime)
+        return False
+    return job is not None and expire(job, runtime) is not job
+
+
 def store_unstored(turn: Turn) -> None:
-    """Store the pictures of jobs that gave their slot back before they could be stored."""
-    runtime, records = turn.runtime, turn.runtime.ledger.records
+    """Follow overdue tasks; store the images of jobs that gave their slot back, if they are due."""
 
     def store(listed: Listed) -> None:
-        job_id = listed.key.rpartition("/")[2]
-        job = records.read(job_id)
-        if job is None or job.has_ended:
-            records.forget_unstored(job_id)
-        elif not job.is_owned(runtime.now()):
-            turn.report.moved += settle(job, runtime).revision != job.revision
+        try:
+            turn.report.moved += _store_noted(unstored_note(listed), turn.runtime)
+        except BadRecordError as error:
+            set_aside(error, turn.runtime)
 
-    turn.each(turn.walk(records.list_unstored, pages=PAGES), store)
+    turn.each(turn.walk(turn.runtime.ledger.records.list_unstored, pages=PAGES), store)
+
+
+def _store_noted(note: Unstored, runtime: Runtime) -> bool:
+    """Go on with the job of a note; remove the note if the record names a later time, or none.
+
+    The later note may be missing: an invocation that died while it released the slot of an overdue
+    task left this note, and another that died in the parallel writes of `store` left the record.
+    So it is written again.
+    """
+    records = runtime.ledger.records
+    job = records.read(note.job_id)
+    if job is not None and job.is_owned(runtime.now()):
+        return False
+    if job is None or not _needs_note(job):
+        records.remove_unstored(note)
+        return False
+    if job.store_after is not None and milliseconds(note.due) < milliseconds(job.store_after):
+        records.note_unstored(job.id, job.store_after)
+        records.remove_unstored(note)
+        return False
+    return settle(job, runtime).revision != job.revision
+
+
+def _needs_note(job: Job) -> bool:
+    """Whether perhaps only a note leads to the job: of an overdue task, or of images to store.
+
+    A job that was sent anew since is led to by its marker or its slot.
+    """
+    return job.state in {"running", "storing"}
+
+
+def readmit(turn: Turn) -> None:
+    """Go on with jobs that were set aside and whose records this version can read."""
+    unreadable = []
+
+    def look(listed: Listed) -> None:
+        try:
+            turn.report.moved += _readmit_job(aside_job(listed), turn.runtime)
+        except BadRecordError as error:
+            unreadable.append(error.job_id)
+
+    turn.each(turn.walk(turn.runtime.ledger.records.list_aside, pages=PAGES), look)
+    if unreadable:
+        sample = sorted(unreadable)[:5]
+        logger.error("records_unreadable", extra={"count": len(unreadable), "jobs": sample})
+
+
+def _readmit_job(job_id: str, runtime: Runtime) -> bool:
+    """Move on a job that was set aside; forget that it was, once something else leads to it.
+
+    Raises:
+        BadRecordError: This version cannot read its record, or cannot send its task.
+    """
+    job = runtime.ledger.records.read(job_id)
+    if job is not None and job.state == "queued":
+        create_call(job, runtime)
+        runtime.ledger.lanes.enqueue(job)
+    elif job is not None and not job.has_ended:
+        return _move_on(job, runtime)
+    runtime.ledger.records.readmit(job_id)
+    return True
 
 
 def deliver_webhooks(turn: Turn) -> None:
@@ -132,7 +205,11 @@ def forget_claims(turn: Turn) -> None:
 
 
 def _forget(job_id: str, runtime: Runtime) -> bool:
-    job = runtime.ledger.records.read(job_id)
+    try:
+        job = runtime.ledger.records.read(job_id)
+    except BadRecordError as error:
+        set_aside(error, runtime)
+        return False
     if job is None or not runtime.ledger.claims.is_over(job):
         return False
     tally(job, runtime)
@@ -152,9 +229,29 @@ def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
 
 def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
     """Move the job of an entry on; None if it does not hold the slot and never will."""
-    job = runtime.ledger.records.read(entry.job_id)
-    if job is None or job.attempt.slot != entry.slot or job.has_ended:
-        return _remove_orphaned_entry(entry, job, runtime)
+    try:
+        job = runtime.ledger.records.read(entry.job_id)
+        if job is None or job.attempt.slot != entry.slot or job.has_ended:
+            return _remove_orphaned_entry(entry, job, runtime)
+        return _move_on(job, runtime)
+    except BadRecordError as error:
+        return _keep_slot(entry, error, runtime)
+
+
+def _keep_slot(entry: SlotEntry, error: BadRecordError, runtime: Runtime) -> bool | None:
+    """Keep the slot of a job whose record cannot be read as long as its task may run.
+
+    From then on the note that the job was set aside leads to it.
+    """
+    set_aside(error, runtime)
+    if not has_passed(LONGEST_RUN_S, entry.modified, runtime):
+        return False
+    runtime.ledger.slots.forget(entry)
+    return None
+
+
+def _move_on(job: Job, runtime: Runtime) -> bool:
+    """Take the next step of a job that was sent; return whether it changed."""
     if job.is_owned(runtime.now()):
         return False
     moved = _recover(job, runtime) if job.state == "submitting" else settle(job, runtime)
@@ -207,6 +304,7 @@ def _recover_session(job: Job, runtime: Runtime) -> Job:
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:
     """Repeat the call under the same session id: VOD takes it, or answers that it has it."""
+    call = create_call(job, runtime)
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -214,7 +312,7 @@ def _submit_again(job: Job, runtime: Runtime) -> Job:
     if task_id:
         return mark_running(claimed, task_id, runtime)
     again = claimed.submit_again(runtime.ledger.lease.owned_until())
-    return submit_task(runtime.ledger.records.write(again), runtime)
+    return submit_task(runtime.ledger.records.write(again), call, runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:

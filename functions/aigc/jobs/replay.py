@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aigc.jobs.dispatch import pump
 from aigc.jobs.ledger.lanes import marker_key
+from aigc.jobs.restore import may_be_restored
 from aigc.jobs.transitions import is_permanent
 from aigc.jobs.usage import tally
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
 
-Refusal = Literal["not_failed", "permanent_error", "busy"]
+Refusal = Literal["not_failed", "permanent_error", "restorable", "busy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,11 @@ class Replay:
     """Whether the attempt that failed may have been billed: the next one is billed again."""
 
 
-def replay(job_id: str, runtime: Runtime) -> Replay | None:
+def replay(job_id: str, runtime: Runtime, *, pays_again: bool = False) -> Replay | None:
     """Queue a dead job again, as a new attempt; None if there is no such job.
 
+    A job whose images are paid for, and which the vendor may still have, is refused unless it
+    `pays_again`: a restore is free.
     Two replays, one after the other or at once, make one attempt: the second finds the job queued.
     """
     job = runtime.ledger.records.read(job_id)
@@ -43,6 +46,8 @@ def replay(job_id: str, runtime: Runtime) -> Replay | None:
         return Replay(job, "not_failed")
     if is_permanent(job.error):
         return Replay(job, "permanent_error")
+    if not pays_again and may_be_restored(job, runtime):
+        return Replay(job, "restorable")
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return Replay(job, "busy")

@@ -1,61 +1,130 @@
-"""Results: store the finished pictures, each set with a JSON file that says how it was made."""
+"""Results: store the finished images one by one, and a JSON file that says how they were made."""
 
 from __future__ import annotations
 
+import functools
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc.errors import AmbiguousError
-from aigc.jobs.buckets import staging_path
+from aigc.errors import AmbiguousError, BadPictureError
+from aigc.jobs.buckets import STAGING, staging_path
 from aigc.jobs.job import Picture
+from aigc.jobs.transitions import has_passed
 from aigc.pictures import inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.labels.files import Labelled
 
 
-def store_pictures(job: Job, runtime: Runtime) -> tuple[Picture, ...]:
-    """Fetch, check and store the pictures of a finished task, with a JSON file beside them.
+LISTING_LAG_S = 90
+"""How long the bucket may show only some of the images of a task; see the assumptions of COS."""
+
+
+MPS_KEPT_S = 12 * 3600
+"""How long MPS keeps images itself: `ImageUrls` of DescribeAigcImageTask."""
+
+
+@dataclass(frozen=True, slots=True)
+class VendorImage:
+    """One of the images that a vendor's task has made."""
+
+    name: str
+    """Its name among the images of the task: a number, or a key of the staging folder."""
+    fetch: Callable[[], bytes]
+    """Reads it."""
+
+
+def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
+    """List the images of a finished task that are not stored yet; each of them can be fetched.
+
+    Raises:
+        AmbiguousError: There are none at all, yet.
+        BadPictureError: There will be none.
+        CloudError: The staging folder could not be listed.
+    """
+    images = _vendor_images(job, runtime)
+    if not images:  # whether MPS may say DONE before the bucket shows them is not documented
+        raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
+    return [image for image in images if image.name not in job.stored_names]
+
+
+def store_image(job: Job, image: VendorImage, runtime: Runtime) -> Picture:
+    """Fetch, check and store the next image of a job.
 
     Raises:
         BadPictureError: The vendor's file is not a picture.
-        CloudError: A picture could not be found, fetched or stored; a retry may succeed.
+        HostNotAllowedError: The image is on a host from which nothing is downloaded.
+        CloudError: It could not be fetched or stored; a retry may succeed.
     """
-    pictures = tuple(
-        _store_one(job, number, data, runtime)
-        for number, data in enumerate(_fetched(job, runtime), start=1)
-    )
-    if not pictures:  # whether MPS may say DONE before the bucket shows them is not documented
-        raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
+    return _store_one(job, len(job.pictures) + 1, image.fetch(), runtime)
+
+
+def store_description(job: Job, runtime: Runtime) -> None:
+    """Store the JSON file that says how the images of a job were made.
+
+    Raises:
+        CloudError: It could not be stored; a retry may succeed.
+    """
     path = f"{job.output_location.prefix}{job.output_location.name}.json"
-    runtime.buckets.results.put(path, _description(job, pictures, runtime))
-    return pictures
+    runtime.buckets.results.put(path, _description(job, runtime))
+
+
+def has_staged(job: Job, runtime: Runtime) -> bool:
+    """Whether the vendor has left images of a job's last attempt in the staging folder."""
+    if not runtime.kind_of(job).stores_itself:
+        return False
+    return bool(runtime.buckets.results.list(staging_path(job), limit=1))
 
 
 def remove_staged(job: Job, runtime: Runtime) -> None:
-    """Remove a job's pictures from the staging folder once they are stored as results."""
-    if runtime.kind_of(job).stores_itself:
+    """Remove the images of a job that succeeded from the staging folder, those of all attempts.
+
+    Those of a job that failed stay: they are paid for, and `aigc restore` can store them.
+    """
+    if job.state == "succeeded" and runtime.kind_of(job).stores_itself:
         # One by one: a request for several names no key, so no policy could keep it to this folder.
-        for listed in runtime.buckets.results.list(staging_path(job)):
+        for listed in runtime.buckets.results.list(f"{STAGING}{job.id}/"):
             runtime.buckets.results.delete(listed.key)
 
 
-def _fetched(job: Job, runtime: Runtime) -> Iterator[bytes]:
+def _vendor_images(job: Job, runtime: Runtime) -> list[VendorImage]:
+    """List the images of the staging folder, or else those that the vendor has URLs for."""
     if runtime.kind_of(job).stores_itself:
-        yield from _staged(job, runtime)
-    else:
-        yield from (runtime.downloads.fetch(url) for url in job.attempt.image_urls)
+        staged = _staged_keys(job, runtime)
+        if staged:
+            return [VendorImage(key, functools.partial(_staged, key, runtime)) for key in staged]
+        if has_passed(MPS_KEPT_S, job.attempt.finished_at, runtime):
+            raise BadPictureError("MPS has left no image in the staging folder, and has none now")
+    return [
+        VendorImage(str(number), functools.partial(runtime.downloads.fetch, url))
+        for number, url in enumerate(job.attempt.image_urls, start=1)
+    ]
 
 
-def _staged(job: Job, runtime: Runtime) -> list[bytes]:
-    """Return the pictures of the staging folder, or download them if it is empty."""
+def _staged_keys(job: Job, runtime: Runtime) -> list[str]:
+    """List the images of the staging folder.
+
+    Raises:
+        AmbiguousError: There are fewer than were asked for, and the listing may be late.
+    """
     keys = [listed.key for listed in runtime.buckets.results.list(staging_path(job))]
-    staged = [data for data in map(runtime.buckets.results.get, keys) if data is not None]
-    return staged or [runtime.downloads.fetch(url) for url in job.attempt.image_urls]
+    expected = max(len(job.attempt.image_urls), runtime.task_of(job).image_count())
+    may_be_late = not has_passed(LISTING_LAG_S, job.attempt.finished_at, runtime)
+    if 0 < len(keys) < expected and may_be_late:
+        raise AmbiguousError(f"find {expected} images of task {job.attempt.task_id}")
+    return keys
+
+
+def _staged(key: str, runtime: Runtime) -> bytes:
+    data = runtime.buckets.results.get(key)
+    if data is None:  # the listing was late
+        raise AmbiguousError(f"read {key}")
+    return data
 
 
 def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
@@ -80,7 +149,7 @@ def _labelled(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
     return labelled_picture(job, number, data, runtime)
 
 
-def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> bytes:
+def _description(job: Job, runtime: Runtime) -> bytes:
     attempt = job.attempt
     task = runtime.task_of(job)
     description = {
@@ -98,7 +167,7 @@ def _description(job: Job, pictures: tuple[Picture, ...], runtime: Runtime) -> b
         "stored_at": runtime.now().isoformat(),
         "pictures": [
             picture.model_dump() | {"key": runtime.settings.results_prefix + picture.key}
-            for picture in pictures
+            for picture in job.pictures
         ],
     }
     return json.dumps(description, ensure_ascii=False, indent=2).encode()

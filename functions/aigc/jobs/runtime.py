@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import ValidationError
+
+from aigc.errors import BadRecordError
 from aigc.jobs.buckets import STAGING, staging_path
 from aigc.tasks.kind import RECORDED, Submission
 from aigc.tasks.kinds import KINDS
+from aigc.wire import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,12 +105,25 @@ class Runtime:
         return replace(self, ends_at=min(self.ends_at, self.clock.own_seconds() + seconds))
 
     def kind_of(self, job: Job) -> TaskKind:
-        """Find the kind of a job's task."""
+        """Find the kind of a job's task.
+
+        Raises:
+            BadRecordError: This version knows no such kind.
+        """
+        if job.kind not in KINDS:
+            raise BadRecordError(job.id, f"its kind {job.kind!r} is unknown")
         return KINDS[job.kind]
 
     def task_of(self, job: Job) -> Task:
-        """Restore a job's task from its record."""
-        return self.kind_of(job).model.model_validate(job.task, context=RECORDED)
+        """Restore a job's task from its record.
+
+        Raises:
+            BadRecordError: This version knows no such kind, or no task with these parameters.
+        """
+        try:
+            return self.kind_of(job).model.model_validate(job.task, context=RECORDED)
+        except ValidationError as error:
+            raise BadRecordError(job.id, f"its task is not valid: {faults_of(error)}") from None
 
     def submission_of(self, job: Job) -> Submission:
         """Return what a job adds to its task when it is submitted."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aigc.errors import (
     AccountError,
     AmbiguousError,
+    BadRecordError,
     CloudError,
     DuplicateError,
     RefusedError,
@@ -20,6 +21,7 @@ from aigc.jobs.transitions import fail, hold, mark_ambiguous, mark_running, queu
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import ApiCall
 
 QUICK_RETRIES = 3
 """Repeats of one call within one invocation: throttled, or with the same session id."""
@@ -44,14 +46,26 @@ class CreatedTask(NamedTuple):
     request_id: str
 
 
-def submit_task(job: Job, runtime: Runtime) -> Job:
+def create_call(job: Job, runtime: Runtime) -> ApiCall:
+    """Build the call that starts a job's task; it is built before a slot or a claim is taken.
+
+    Raises:
+        BadRecordError: This version knows no such kind, or no task with these parameters.
+    """
+    task = runtime.task_of(job)
+    try:
+        return runtime.kind_of(job).create(task, runtime.submission_of(job))
+    except (LookupError, TypeError, ValueError) as error:  # of values that its writer could send
+        raise BadRecordError(job.id, f"no call can be built from it: {error!r}"[:500]) from error
+
+
+def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
     """Call the vendor for a job whose record says `submitting`, and write the outcome.
 
     After one ambiguous outcome only the vendor's answer about this very session ends the
     ambiguity: a refusal or a throttle that follows does not prove that the first call did not
     arrive.
     """
-    call = runtime.kind_of(job).create(runtime.task_of(job), runtime.submission_of(job))
     is_ambiguous = job.attempt.is_ambiguous
     outcome: CreatedTask | CloudError
     for retry in range(QUICK_RETRIES + 1):

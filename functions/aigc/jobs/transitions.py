@@ -8,9 +8,11 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from aigc.errors import BadRecordError
 from aigc.jobs.job import JobError
 from aigc.jobs.lanes import slow_down
 from aigc.jobs.ledger.lanes import marker_key
+from aigc.jobs.ledger.records import unstored_note
 from aigc.jobs.webhooks import enqueue_delivery
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ FOLLOWED_JOBS = 50
 """Jobs without a slot that are read, to find an overdue task of a lane."""
 
 MAX_DEATHS = 8
-"""Invocations that may die while they own a job before it fails: the job may be the cause."""
+"""Invocations that may die while they send a job before it fails: the job may be the cause."""
 
 PERMANENT_ERRORS: frozenset[ErrorType] = frozenset({"refused", "moderated"})
 """Errors that the same task would meet again, unless the error says that it is retryable."""
@@ -128,10 +130,17 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
 
 def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
     """Whether an overdue task of the lane may take its room at the vendor; it ends within days."""
-    records = runtime.ledger.records
-    followed = itertools.islice(records.list_unstored(), FOLLOWED_JOBS)
-    jobs = (records.read(listed.key.rpartition("/")[2]) for listed in followed)
-    return any(job is not None and job.lane == lane and job.state == "running" for job in jobs)
+    followed = itertools.islice(runtime.ledger.records.list_unstored(), FOLLOWED_JOBS)
+    return any(_is_overdue(unstored_note(listed).job_id, lane, runtime) for listed in followed)
+
+
+def _is_overdue(job_id: str, lane: str, runtime: Runtime) -> bool:
+    """Whether a job that a note leads to has a task of the lane that still runs."""
+    try:
+        job = runtime.ledger.records.read(job_id)
+    except BadRecordError:  # its task may run in any lane, and the sweep reports it
+        return False
+    return job is not None and job.lane == lane and job.state == "running"
 
 
 def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job:
@@ -167,9 +176,12 @@ def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool
 
 
 def _release(job: Job, runtime: Runtime) -> None:
-    """Remove the marker of a job that waits no longer, and release its slot."""
+    """Remove the marker and the note of a job that needs them no longer, and release its slot."""
+    ledger = runtime.ledger
     runtime.parallel(
-        lambda: runtime.ledger.lanes.remove_marker(job.marker), lambda: _release_slot(job, runtime)
+        lambda: ledger.lanes.remove_marker(job.marker),
+        lambda: _release_slot(job, runtime),
+        lambda: ledger.records.forget_unstored(job),
     )
 
 

@@ -90,7 +90,7 @@ def tally(job: Job, runtime: Runtime) -> None:
         version=version,
         source=job.source,
         state=job.state,
-        pictures=len(job.pictures),
+        pictures=len(job.pictures) if job.state == "succeeded" else 0,
         cost=_cost(job, runtime),
     )
     runtime.ledger.write_note(ended.key)

@@ -27,10 +27,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from aigc.errors import CloudError
+from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.job import milliseconds
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ports import PAGE, Reply
+from aigc.jobs.set_aside import set_aside
 from aigc.signing import signed_headers
 from aigc.wire import Record, with_fields
 
@@ -208,9 +209,10 @@ def redeliver(job_id: str, runtime: Runtime) -> Literal["queued", "not_dead", "b
 def message_id(job: Job) -> str:
     """Return the id that all tries for one end share; receivers recognise a repeat by it.
 
-    A job that was replayed ends a second time, with another message.
+    A job that was replayed or restored ends a second time, with another message.
     """
-    return f"msg_{job.id}" + (f"-{job.spent_attempts}" if job.spent_attempts else "")
+    end = _end_of(job)
+    return f"msg_{job.id}" + (f"-{end}" if end != "0" else "")
 
 
 def _revive(job: Job, runtime: Runtime) -> bool:
@@ -232,6 +234,8 @@ def _try_delivery(pending: PendingDelivery, runtime: Runtime) -> Reply | None:
         return _make_try(pending, runtime)
     except CloudError as error:
         logger.warning("webhook_left", extra={"job": pending.job_id, "code": error.code})
+    except BadRecordError as error:
+        set_aside(error, runtime)
     except Exception:
         logger.exception("webhook_left", extra={"job": pending.job_id})
     return None
@@ -338,7 +342,12 @@ def _pending_delivery(key: str, modified: datetime) -> PendingDelivery:
 
 
 def _claim(job: Job, step: str) -> str:
-    return f"{OF_A_WEBHOOK}{job.id}/{job.spent_attempts}-{step}"
+    return f"{OF_A_WEBHOOK}{job.id}/{_end_of(job)}-{step}"
+
+
+def _end_of(job: Job) -> str:
+    """Name an end of a job by what came before it: `0`, `1` after a replay, `0r1`, `1r1`."""
+    return f"{job.spent_attempts}" + (f"r{job.restores}" if job.restores else "")
 
 
 def _delivery_key(job_id: str) -> str:

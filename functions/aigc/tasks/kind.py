@@ -122,6 +122,10 @@ class Task(Parameters):
     def prompt_text(self) -> str:
         """Return the prompt, wherever this kind keeps it; empty where there is none."""
 
+    def image_count(self) -> int:
+        """Return how many images are asked for, where the vendor does not say how many it made."""
+        return 1
+
     @abstractmethod
     def inputs(self) -> tuple[str, ...]:
         """Name the pictures that the task starts from, as URLs or VOD file ids."""

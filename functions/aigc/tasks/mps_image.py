@@ -132,6 +132,10 @@ class MpsImageTask(ByModel):
         extra = with_fields(self.extra_parameters or ExtraParameters(), logo_add=1)
         return with_fields(self, extra_parameters=extra)
 
+    def image_count(self) -> int:
+        """Return `output_image_count`."""
+        return self.output_image_count or 1
+
     def inputs(self) -> tuple[str, ...]:
         """Name the reference pictures."""
         return tuple(image.name for image in self.image_infos)

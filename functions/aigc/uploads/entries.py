@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from aigc.errors import BadRecordError
+from aigc.errors import DamagedError
 from aigc.jobs.ports import PAGE
 from aigc.places import LONGEST_KEY, checked_key
 from aigc.wire import Record
@@ -138,7 +138,7 @@ class Entries:
         """Read an entry; None if there is none.
 
         Raises:
-            BadRecordError: It cannot be read.
+            DamagedError: It cannot be read.
         """
         body = self._store.get(name.key)
         if body is None:
@@ -146,7 +146,7 @@ class Entries:
         try:
             return Entry.model_validate_json(body)
         except ValidationError:
-            raise BadRecordError(f"the entry {name.key} cannot be read") from None
+            raise DamagedError(f"the entry {name.key} cannot be read") from None
 
     def between(self, first: str, last: str) -> Iterator[EntryName]:
         """List the entries of the keys from `first` to `last`."""

@@ -10,7 +10,7 @@ import pytest
 
 from aigc.api.errors import JOB_ERROR_STATUS
 from aigc.api.progress import MOST_SEEN, SeenRequests
-from aigc.errors import AmbiguousError, ThrottledError
+from aigc.errors import AmbiguousError, HostNotAllowedError, ThrottledError
 from aigc.jobs.job import ErrorType, JobError
 from tests.fakes import START, ClockWithEvents, InMemoryStore, picture
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
@@ -118,6 +118,32 @@ def test_failed_request_is_completed_with_its_error(client: Client) -> None:
     assert answer.body["status"] == "COMPLETED"
     assert answer.body["error_type"] == "content_policy_violation"
     assert "VoilationContent" in answer.body["error"]
+
+
+def test_status_says_why_the_images_are_not_stored_yet(client: Client) -> None:
+    request_id = submitted(client)
+    client.world.vendor.finish(client.world.vendor.tasks[-1])
+    client.world.downloads.errors = [HostNotAllowedError("images.example.com", ".myqcloud.com")]
+
+    delayed = status_of(client, request_id, query={"logs": "1"})
+    client.world.clock.pass_time(60)
+    stored = status_of(client, request_id, query={"logs": "1"})
+
+    reason = "the vendor has a result on 'images.example.com'; allowed: .myqcloud.com"
+    assert (delayed.status, delayed.body["status"]) == (202, "IN_PROGRESS")
+    assert delayed.body["delay"] == reason
+    assert (stored.status, stored.body["status"]) == (200, "COMPLETED")
+    assert "delay" not in stored.body
+    assert stored.body["logs"][: len(delayed.body["logs"])] == delayed.body["logs"]
+
+
+def test_a_record_that_cannot_be_read_is_answered_with_503(client: Client) -> None:
+    request_id = submitted(client)
+    client.world.store.put(f"jobs/{request_id}.json", b"{}")
+
+    answer = status_of(client, request_id)
+
+    assert (answer.status, answer.body["error_type"]) == (503, "record_unreadable")
 
 
 @pytest.mark.parametrize("logs", ["1", True])

@@ -129,7 +129,7 @@ def test_an_end_that_is_replayed_before_the_sweep_counted_it_is_counted(priced: 
     priced.world.vendor.finish(priced.world.vendor.tasks[-1])
     priced.get(f"{SUBMIT}/requests/{made.body['request_id']}/status")
 
-    replay(made.body["request_id"], priced.world.runtime())
+    replay(made.body["request_id"], priced.world.runtime(), pays_again=True)
 
     assert usage(priced).body["total"]["jobs_without_price"] == 1
 

@@ -40,7 +40,7 @@ def test_sweep_says_what_it_saw() -> None:
     report = sweep.handle(tick, runtime=build_world().runtime())
 
     counts = {name: count for name, count in report.items() if count}
-    assert counts == {"turns": 3 * 3 + 6}  # three lanes
+    assert counts == {"turns": 3 * 3 + 7}  # three lanes
 
 
 def test_invocation_ends_with_one_line_that_sums_it_up(
@@ -69,11 +69,11 @@ def test_every_line_names_its_invocation(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_is_raised_is_logged_once_and_raised_on(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BadRecordError), invocation(CONTEXT):
-        raise BadRecordError("somebody else is at it")
+        raise BadRecordError("job", "it is not JSON")
 
     [line] = lines(capsys)
     assert (line["outcome"], line["level"]) == ("raised", "error")
-    assert "somebody else is at it" in line["exception"]
+    assert "it is not JSON" in line["exception"]
 
 
 def test_line_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str]) -> None:

@@ -96,8 +96,8 @@ def test_without_labels_the_bytes_are_the_vendors() -> None:
 
 def test_a_repeat_of_storing_writes_the_same_bytes() -> None:
     world = build_world()
-    key = "put calls/picture.json"
-    world.results.faults.append(StoreFault(key, AmbiguousError("put"), takes_effect=False))
+    key = "put calls/picture-1.png"
+    world.results.faults.append(StoreFault(key, AmbiguousError("put"), takes_effect=True))
     job = accept(order(), world.runtime()).job
     world.vendor.finish(world.vendor.tasks[-1])
     refresh(job.id, world.runtime())

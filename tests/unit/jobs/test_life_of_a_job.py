@@ -30,8 +30,6 @@ from tests.fakes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import Self
 
     from aigc.jobs.accept import Accepted
@@ -390,6 +388,7 @@ def test_storing_that_was_cut_off_is_gone_on_with(world: World) -> None:
     world.downloads.errors = [AmbiguousError("download")]
     assert settle(read(world, job), world.runtime()).state == "storing"
 
+    world.clock.pass_time(60)
     sweep(world.runtime())
 
     assert read(world, job).state == "succeeded"
@@ -694,80 +693,6 @@ def test_a_callback_while_its_dead_sender_may_live_is_not_forgotten(world: World
     assert read(world, job).state == "succeeded"
     assert len(world.vendor.tasks) == 1
     assert only_records_are_left(world)
-
-
-def test_pictures_that_cannot_be_fetched_now_do_not_hold_the_lane(world: World) -> None:
-    job = accepted(world)
-    following = accepted(world)
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [AmbiguousError("download")] * 3
-
-    refresh(job.id, world.runtime())
-    assert read(world, job).state == "storing"
-    assert read(world, following).state == "running"
-    for _ in range(3):
-        world.clock.pass_time(60)
-        sweep(world.runtime())
-
-    assert read(world, job).state == "succeeded"
-
-
-def test_pictures_that_can_never_be_fetched_fail_the_job_in_the_end(world: World) -> None:
-    job = accepted(world)
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [AmbiguousError("download")] * 1000
-
-    refresh(job.id, world.runtime())
-    world.clock.pass_time(6 * 3600 + 1)
-    sweep(world.runtime())
-
-    error = read(world, job).error
-    assert error is not None
-    assert error.type == "result_unusable"
-    assert only_records_are_left(world)
-
-
-class InterruptedStore(InMemoryStore):
-    """Lets something else happen while a slot is about to be given back."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    def delete_once(self, key: str) -> None:
-        happening, self.meanwhile = self.meanwhile, None
-        if happening:
-            happening()
-        super().delete_once(key)
-
-
-def test_who_goes_on_with_unstored_pictures_does_not_give_their_place_back_again(
-    world: World,
-) -> None:
-    world.store = InterruptedStore(world.clock)
-    job, *_ = [accepted(world) for _ in range(3)]
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [AmbiguousError("download")]
-    world.store.meanwhile = lambda: refresh(job.id, world.runtime())
-
-    refresh(job.id, world.runtime())
-    refresh(job.id, world.runtime())
-
-    assert read(world, job).state == "succeeded"
-    assert world.vendor.most_at_once == 1
-
-
-def test_a_place_that_could_not_be_given_back_is_tried_again_with_the_pictures(
-    world: World,
-) -> None:
-    job, following = accepted(world), accepted(world)
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [AmbiguousError("download")] * 2
-    world.store.faults = [StoreFault("delete lanes/vod.image/slots/", AmbiguousError("delete"))]
-
-    refresh(job.id, world.runtime())
-    assert read(world, following).state == "queued"
-    sweep(world.runtime())
-
-    assert read(world, following).state == "running"
 
 
 def test_the_vendors_own_pictures_are_removed_in_the_end_though_it_failed_before(

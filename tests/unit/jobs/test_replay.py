@@ -9,9 +9,9 @@ import pytest
 from aigc.errors import BadPictureError
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
-from aigc.jobs.transitions import MAX_ATTEMPTS, MAX_DEATHS
+from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, World, build_world, sessions
+from tests.fakes import World, build_world, sessions
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -
     world.vendor.next_creates = ["refuse"]
     job = accepted(world)
 
-    refused = replay(job.id, world.runtime())
+    refused = replay(job.id, world.runtime(), pays_again=True)
 
     assert world.runtime().ledger.records.dead_jobs() == []
     assert refused is not None
@@ -52,7 +52,7 @@ def test_a_task_that_the_vendor_refused_is_not_dead_but_answered(world: World) -
 def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> None:
     job = dead(world)
 
-    replayed = replay(job.id, world.runtime())
+    replayed = replay(job.id, world.runtime(), pays_again=True)
     world.vendor.finish(world.vendor.tasks[-1])
     refresh(job.id, world.runtime())
 
@@ -67,9 +67,9 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
 
 def test_replayed_twice_it_makes_one_attempt(world: World) -> None:
     job = dead(world)
-    replay(job.id, world.runtime())
+    replay(job.id, world.runtime(), pays_again=True)
 
-    again = replay(job.id, world.runtime())
+    again = replay(job.id, world.runtime(), pays_again=True)
 
     assert again is not None
     assert again.refusal == "not_failed"
@@ -84,32 +84,7 @@ def test_it_has_all_its_attempts_once_more(world: World) -> None:
         sweep(world.runtime())
     assert read(world, job).state == "failed"
 
-    replay(job.id, world.runtime())
+    replay(job.id, world.runtime(), pays_again=True)
 
     assert read(world, job).state == "queued"
     assert len(read(world, job).attempts) == MAX_ATTEMPTS + 2
-
-
-def test_a_job_that_kills_whoever_stores_it_ends_and_frees_its_lane(world: World) -> None:
-    class DiedError(BaseException):
-        pass
-
-    job = accepted(world)
-    following = accepted(world)
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [DiedError()] * (MAX_DEATHS + 1)  # type: ignore[list-item]  # a kill
-    with pytest.raises(DiedError):
-        refresh(job.id, world.runtime())
-
-    for _ in range(2 * MAX_DEATHS):
-        world.clock.pass_time(LEASE_S + 1)
-        try:
-            sweep(world.runtime())
-        except DiedError:
-            continue
-
-    ended = read(world, job)
-    assert ended.error is not None
-    assert ended.error.type == "result_unusable"
-    assert "died" in ended.error.message
-    assert read(world, following).state == "running"

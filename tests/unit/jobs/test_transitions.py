@@ -54,14 +54,14 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
         {"submitting": "submitting", "running": "running"},
     ),
     "store": (
-        lambda job: job.store(LATER),
+        lambda job: job.store(LATER, LATER, LATER),
         {"submitting": "storing", "running": "storing", "storing": "storing"},
     ),
-    "store_later": (
-        lambda job: job.store_later(is_slot_released=True),
-        {"storing": "storing"},
-    ),
-    "succeed": (lambda job: job.succeed((PICTURE,)), {"storing": "succeeded"}),
+    "leave_slot": (lambda job: job.leave_slot(), {"storing": "storing"}),
+    "renew_urls": (lambda job: job.renew_urls(("https://a",)), {"storing": "storing"}),
+    "add_picture": (lambda job: job.add_picture("1", PICTURE), {"storing": "storing"}),
+    "store_later": (lambda job: job.store_later(LATER, "denied"), {"storing": "storing"}),
+    "succeed": (lambda job: job.succeed(), {"storing": "succeeded"}),
     "fail": (
         lambda job: job.fail(ERROR, NOW),
         {"submitting": "failed", "running": "failed", "storing": "failed"},
@@ -72,6 +72,10 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
         {"submitting": "queued", "running": "queued"},
     ),
     "replay": (lambda job: job.replay("marker-2"), {"failed": "queued"}),
+    "restore": (
+        lambda job: job.restore(("https://a",), NOW, NOW, LATER),
+        {"failed": "storing"},
+    ),
     "name_webhook": (
         lambda job: job.name_webhook("webhook-1"),
         {"succeeded": "succeeded", "failed": "failed", "cancelled": "cancelled"},
@@ -130,7 +134,7 @@ def test_every_method_that_returns_a_job_is_in_the_table() -> None:
         and getattr(member, "__annotations__", {}).get("return") == "Job"
     }
 
-    assert methods == {*TRANSITIONS, "own", "revise"}
+    assert methods == {*TRANSITIONS, "own", "parse", "revise"}
 
 
 @pytest.mark.parametrize("name", ["succeed", "fail", "cancel", "queue_again", "run"])
@@ -164,16 +168,30 @@ def test_a_repeated_submission_is_ambiguous_and_counts_the_death_of_its_owner() 
 
 
 def test_storing_counts_the_death_of_an_owner_that_was_storing() -> None:
-    assert job_in("storing", owned_until=NOW).store(LATER).deaths == 1
-    assert job_in("storing").store(LATER).deaths == 0
-    assert job_in("submitting", owned_until=NOW).store(LATER).deaths == 0
+    dead = job_in("storing", owned_until=NOW)
+
+    assert dead.store(LATER, LATER, LATER).fruitless_tries == 1
+    assert job_in("storing").store(LATER, LATER, LATER).fruitless_tries == 0
+    assert job_in("running", owned_until=NOW).store(LATER, LATER, LATER).fruitless_tries == 0
 
 
-def test_storing_later_forgets_a_slot_only_if_it_was_released() -> None:
-    storing = job_in("queued").submit(SLOT, NOW, LATER).run("task-1").store(LATER)
+def test_a_stored_image_ends_the_count_of_fruitless_tries() -> None:
+    storing = job_in("storing", fruitless_tries=5).add_picture("1", PICTURE)
 
-    assert storing.store_later(is_slot_released=True).attempt.slot is None
-    assert storing.store_later(is_slot_released=False).attempt.slot == SLOT
+    assert storing.fruitless_tries == 0
+    assert (storing.pictures, storing.stored_names) == ((PICTURE,), ("1",))
+
+
+def test_the_first_try_to_store_decides_until_when_the_others_are_made() -> None:
+    first = job_in("running").store(LATER, LATER, NOW)
+
+    assert first.store(LATER, LATER, LATER).store_until == NOW
+
+
+def test_a_failure_keeps_the_time_at_which_the_task_ended() -> None:
+    finished = job_in("running").finish_attempt(NOW).store(LATER, LATER, LATER)
+
+    assert finished.fail(ERROR, LATER).attempt.finished_at == NOW
 
 
 def test_a_job_that_is_queued_again_gets_an_attempt_with_a_session_of_its_own() -> None:

@@ -475,7 +475,7 @@ def test_the_second_end_of_a_replayed_job_is_a_message_of_its_own(world: World) 
     world.sender.replies = [FAILED]
     refresh(job.id, world.runtime())
 
-    replay(job.id, world.runtime())
+    replay(job.id, world.runtime(), pays_again=True)
     sweep_for(world, 5 * 60)
     world.vendor.finish(world.vendor.tasks[-1])
     refresh(job.id, world.runtime())

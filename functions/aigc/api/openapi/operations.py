@@ -14,7 +14,7 @@ from aigc.api.openapi import schemas
 from aigc.api.parameters import SWITCH
 from aigc.api.request_options import LONGEST_WAIT_S
 from aigc.api.uploads import FalUploadRequest, UploadRequest
-from aigc.errors import BackloggedError, CloudError, ThrottledError
+from aigc.errors import BackloggedError, BadRecordError, CloudError, ThrottledError
 from aigc.jobs.job import State
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.accounts import Outcome
@@ -107,6 +107,7 @@ MEANINGS: Mapping[Fault, str] = {
         503,
         "cloud_unavailable",
     ): "Tencent Cloud refused a request of the service, or did not answer.",
+    (503, "record_unreadable"): "Another version of the service wrote the request's record.",
     (503, "throttled"): "Tencent Cloud has no room: wait for `Retry-After`.",
     (504, "request_timeout"): "The task was not sent within `X-Fal-Request-Timeout`.",
     (507, "throttled"): "The vendor had no room through all attempts: submit the task later.",
@@ -122,7 +123,7 @@ _BROKEN: frozenset[Fault] = frozenset({(500, "internal_error")})
 _OPEN = _BROKEN | _QUERY
 _LEDGER = _BROKEN | {
     (EXCEPTION_STATUS[raised].status, EXCEPTION_STATUS[raised].error_type)
-    for raised in (ThrottledError, BackloggedError, CloudError)
+    for raised in (ThrottledError, BackloggedError, CloudError, BadRecordError)
 }
 _KEYED = _LEDGER | _QUERY | {(401, "unauthorized"), (429, "rate_limited")}
 _NAMED = _KEYED | {(404, "not_found")}

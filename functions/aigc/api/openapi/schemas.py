@@ -207,6 +207,8 @@ class RequestStatus(Links):
     """While the request waits in its lane: number of requests before it, counted up to 1000."""
     deferred: NotRequired[Deferral]
     """While the request waits outside its lane: why."""
+    delay: NotRequired[str]
+    """While finished images cannot be stored: why the last try failed. It is tried again."""
     paused: NotRequired[Pause]
     """If the vendor refuses the account: why the request does not go on."""
     overdue_since: NotRequired[str]

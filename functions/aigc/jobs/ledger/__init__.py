@@ -4,8 +4,9 @@
 |---|---|---|
 | `jobs/<id>.json` | the record of a job | `records` |
 | `index/<newest first>-<id>-<kind>-<source>` | the job, where jobs are listed | `records` |
-| `unstored/<id>` | a job that gave its slot back before its pictures could be stored | `records` |
+| `unstored/<due>/<id>` | a job without a slot, whose images are to be stored then | `records` |
 | `dead/jobs/<id>.json` | a job that failed through no fault of its caller | `records` |
+| `dead/records/<id>.json` | why a version could not read the record of a job | `records` |
 | `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits in the queue | `lanes` |
 | `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer slots for a while | `lanes` |
 | `lanes/<lane>/pause` | the vendor refuses the lane's calls: no jobs are started | `pauses` |

@@ -16,12 +16,11 @@ write may be late. No invocation writes a newer revision until then.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
-from pydantic import ValidationError
-
-from aigc.errors import AmbiguousError, BadRecordError
+from aigc.errors import AmbiguousError
 from aigc.jobs.job import Job, from_milliseconds, milliseconds
 from aigc.jobs.ledger.notes import write_note
 from aigc.jobs.ports import PAGE
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Listed, ObjectStore, Parallel
 
 INDEX = "index/"
+UNSTORED = "unstored/"
+ASIDE = "dead/records/"
 _LAST_MS = 10**13
 """More milliseconds than any date has: times subtracted from it sort the newest first."""
 
@@ -50,6 +51,15 @@ class Indexed(NamedTuple):
     modified: datetime
 
 
+class Unstored(NamedTuple):
+    """A note that the images of a job are to be stored."""
+
+    key: str
+    job_id: str
+    due: datetime
+    modified: datetime
+
+
 class Records:
     """The records of all jobs."""
 
@@ -62,16 +72,10 @@ class Records:
         """Read a record; None if there is none.
 
         Raises:
-            BadRecordError: It is not a job's.
+            BadRecordError: It is damaged, or of a later format.
         """
         body = self._store.get(_job_key(job_id))
-        if body is None:
-            return None
-        try:
-            return Job.model_validate_json(body)
-        except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False, include_context=False)
-            raise BadRecordError(f"the record of job {job_id} cannot be read: {faults}") from None
+        return None if body is None else Job.parse(job_id, body)
 
     def announce(self, job: Job) -> None:
         """Write the marker and the index entry of a job that is about to be written."""
@@ -119,19 +123,31 @@ class Records:
         if self._lease.has_expired(entry.modified):
             self._store.delete(entry.key)
 
-    # Jobs whose pictures are still to be stored
+    # Jobs whose images are still to be stored
 
-    def note_unstored(self, job: Job) -> None:
-        """Note that a job without a slot has pictures that are still to be stored."""
-        write_note(self._store, _unstored_key(job.id))
+    def note_unstored(self, job_id: str, due: datetime) -> None:
+        """Note that a job's images are to be stored, from this time on.
+
+        It is written before or beside the record that names the same time, and before the job's
+        slot is released: then only the note leads to the job.
+        """
+        write_note(self._store, _unstored_key(job_id, due))
 
     def list_unstored(self, behind: str = "") -> Sequence[Listed]:
-        """List a page of the notes of such jobs; the last part of a key is the job's id."""
-        return self._store.list("unstored/", behind)
+        """List a page of the notes of images that are to be stored now, the earliest first."""
+        now = self._lease.clock.now()
+        page = self._store.list(UNSTORED, behind)
+        return [listed for listed in page if unstored_note(listed).due <= now]
 
-    def forget_unstored(self, job_id: str) -> None:
-        """Remove the note that a job's pictures are still to be stored."""
-        self._store.delete(_unstored_key(job_id))
+    def forget_unstored(self, job: Job) -> None:
+        """Remove the note of a job whose images are stored."""
+        if job.store_after is not None:
+            self._store.delete(_unstored_key(job.id, job.store_after))
+
+    def remove_unstored(self, note: Unstored) -> None:
+        """Remove a note that leads to no job, once no invocation can be about to write one."""
+        if self._lease.has_expired(note.modified):
+            self._store.delete(note.key)
 
     # Dead letters
 
@@ -146,6 +162,26 @@ class Records:
     def exhume(self, job_id: str) -> None:
         """Remove the record of a dead job."""
         self._store.delete(_dead_key(job_id))
+
+    # Records that cannot be read
+
+    def set_aside(self, job_id: str, reason: str) -> bool:
+        """Note that a record cannot be read; False if it was noted before."""
+        at = self._lease.clock.now().isoformat()
+        body = json.dumps({"job": job_id, "reason": reason, "at": at})
+        return self._store.create(_aside_key(job_id), body.encode())
+
+    def list_aside(self, behind: str = "") -> Sequence[Listed]:
+        """List a page of the notes of records that could not be read."""
+        return self._store.list(ASIDE, behind)
+
+    def jobs_set_aside(self) -> list[str]:
+        """Name the jobs whose records could not be read, a page of them."""
+        return [aside_job(listed) for listed in self.list_aside()]
+
+    def readmit(self, job_id: str) -> None:
+        """Remove the note that a record cannot be read."""
+        self._store.delete(_aside_key(job_id))
 
 
 def _job_key(job_id: str) -> str:
@@ -170,8 +206,23 @@ def _indexed(listed: Listed) -> Indexed:
     )
 
 
-def _unstored_key(job_id: str) -> str:
-    return f"unstored/{job_id}"
+def _unstored_key(job_id: str, due: datetime) -> str:
+    return f"{UNSTORED}{milliseconds(due):013d}/{job_id}"
+
+
+def unstored_note(listed: Listed) -> Unstored:
+    """Parse the key of a note; before 2026-11-29 notes had no time, and were due at once."""
+    due, _, job_id = listed.key.removeprefix(UNSTORED).rpartition("/")
+    return Unstored(listed.key, job_id, from_milliseconds(int(due or 0)), listed.modified)
+
+
+def aside_job(listed: Listed) -> str:
+    """Return the job whose record a note says could not be read."""
+    return listed.key.removeprefix(ASIDE).removesuffix(".json")
+
+
+def _aside_key(job_id: str) -> str:
+    return f"{ASIDE}{job_id}.json"
 
 
 def _dead_key(job_id: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 
-from aigc.errors import BadRecordError
+from aigc.errors import DamagedError
 from aigc.uploads.batches.lines import Form
 from aigc.uploads.rules import BATCH_SUFFIXES
 from aigc.wire import Record, with_fields
@@ -162,7 +162,7 @@ class Batches:
         """Read a batch; None if there is none.
 
         Raises:
-            BadRecordError: It cannot be read.
+            DamagedError: It cannot be read.
         """
         body = self._store.get(_key(batch_id))
         return None if body is None else _parsed(Batch, body, batch_id)
@@ -218,4 +218,4 @@ def _parsed(model: type[Any], body: bytes, name: str) -> Any:  # noqa: ANN401  t
     try:
         return model.model_validate_json(body)
     except ValidationError:
-        raise BadRecordError(f"the record of batch {name} cannot be read") from None
+        raise DamagedError(f"the record of batch {name} cannot be read") from None

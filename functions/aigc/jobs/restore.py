@@ -1,0 +1,118 @@
+"""Restore: store the images of a failed job whose task succeeded; nothing is sent or paid.
+
+The vendors keep the images of a task for a while, so a job that failed for a fault of the
+deployment can still end with what it has paid for. Only the command `aigc restore` does this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from aigc.errors import CloudError
+from aigc.jobs.results import has_staged
+from aigc.jobs.settle import KEPT_S, observe, store_until
+from aigc.jobs.transitions import has_passed
+from aigc.jobs.usage import tally
+
+if TYPE_CHECKING:
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+Refusal = Literal["not_failed", "no_task", "not_succeeded", "not_kept", "busy"]
+
+LEAST_S = 2 * 3600
+"""How long storing is tried at least, even if the vendor is about to remove the images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A job whose images are stored by the sweep, or the reason why they are not."""
+
+    job: Job
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the images of a job are, or why they are not to be had."""
+
+    image_urls: tuple[str, ...] = ()
+    """Their URLs; empty if they are in the staging folder."""
+    refusal: Refusal | None = None
+
+
+def restore(job_id: str, runtime: Runtime) -> Restore | None:
+    """Let the sweep store the images of a failed job; None if there is no such job.
+
+    The vendor is asked for new URLs. Two restores, one after the other or at once, do the same as
+    one: the second finds the job in `storing`.
+
+    Raises:
+        CloudError: The ledger or the results bucket failed; nothing has changed.
+    """
+    job = runtime.ledger.records.read(job_id)
+    if job is None:
+        return None
+    if job.state != "failed":
+        runtime.ledger.records.exhume(job_id)
+        return Restore(job, "not_failed")
+    source = _source(job, runtime)
+    if source.refusal is not None:
+        return Restore(job, source.refusal)
+    claimed = runtime.ledger.claims.claim(job)
+    if claimed is None:
+        return Restore(job, "busy")
+    tally(claimed, runtime)  # the sweep may not have counted this end yet, and then never would
+    return Restore(_store_again(claimed, source, runtime))
+
+
+def may_be_restored(job: Job, runtime: Runtime) -> bool:
+    """Whether the task of a failed job is known to have succeeded and its images may be kept."""
+    if job.state != "failed" or job.error is None or job.error.type != "result_unusable":
+        return False
+    try:
+        return has_staged(job, runtime) or (bool(job.attempt.image_urls) and _is_kept(job, runtime))
+    except CloudError:  # of the staging folder, which may hold images
+        return True
+
+
+def _store_again(job: Job, source: _Source, runtime: Runtime) -> Job:
+    """Write the job back to `storing`; the note that leads to it is written before the record."""
+    now = runtime.now()
+    until = max(store_until(job, runtime), now + timedelta(seconds=LEAST_S))
+    restored = job.restore(source.image_urls, now, now, until)
+    runtime.ledger.records.note_unstored(job.id, now)
+    written = runtime.ledger.records.write(restored)
+    # A laptop may have slept for longer than a lease; then the sweep has removed the note.
+    runtime.ledger.records.note_unstored(job.id, now)
+    runtime.ledger.records.exhume(job.id)
+    return written
+
+
+def _source(job: Job, runtime: Runtime) -> _Source:
+    """Find where the images of a job are, or say why they are nowhere."""
+    if has_staged(job, runtime):
+        return _Source()
+    if not job.attempt.task_id:
+        return _Source(refusal="no_task")
+    observed = None
+    try:
+        observed = observe(job, runtime)
+    except CloudError:
+        if not job.attempt.image_urls:
+            raise
+    if observed is None:  # VOD forgets a task after three days, and keeps its images for seven
+        is_left = bool(job.attempt.image_urls) and _is_kept(job, runtime)
+        return _Source(job.attempt.image_urls, refusal=None if is_left else "not_kept")
+    if observed.state != "succeeded":
+        return _Source(refusal="not_succeeded")
+    if not observed.image_urls:
+        return _Source(refusal="not_kept")
+    return _Source(observed.image_urls)
+
+
+def _is_kept(job: Job, runtime: Runtime) -> bool:
+    """Whether the vendor may still have the images of a job whose task has ended."""
+    return not has_passed(KEPT_S, job.attempt.finished_at, runtime)

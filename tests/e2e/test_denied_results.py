@@ -6,18 +6,25 @@ import contextlib
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ops import cli
-from tests.e2e.stack import Stack, wait_for
+from tests.e2e.stack import SPEED, Stack, running, wait_for
 from tests.e2e.test_main_job import IMAGE, MPS
 from tests.e2e.test_permissions import FUNCTIONS, cam, granted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
-
 VOD_PATH = "tencent-vod/v1/aigc-image"
 MPS_PATH = "tencent-mps/v1/aigc-image"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """Run a system of its own: the local cloud remembers each denied call."""
+    with running("--speed", str(SPEED), "--timeout", "10") as stack:
+        yield stack
 
 
 @contextlib.contextmanager

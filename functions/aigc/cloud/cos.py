@@ -180,14 +180,14 @@ class CosBucket:
         return None
 
     def _presigned(self, method: str, key: str, expires_s: int, headers: Mapping[str, str]) -> str:
-        _, _, token = role_credentials()
+        _, _, token = self._credentials()
         url: str = self._client(domain=self._public.netloc + self._public.path).get_presigned_url(
             Bucket=self._bucket,
             Key=key,
             Method=method,
             Expired=expires_s,
             Headers=dict(headers),
-            Params={"x-cos-security-token": token},
+            Params={"x-cos-security-token": token} if token else {},
         )
         return url
 

@@ -49,7 +49,7 @@ chaos: setup
 	$(if $(SEED)$(JOBS)$(ARGS),,FULL_SIZE=1 $(BIN)/pytest --timeout 3600 -m sized)
 
 test: setup
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -rs
+	$(BIN)/pytest --numprocesses 4 --dist loadfile -rs
 
 # Needs the internet, Node.js with npm, and Go; says what it could not install.
 # ARGS=--write-table writes the versions and what passed into docs/localcloud.md.

@@ -39,6 +39,8 @@ SWEEP_S, EVERY_S = 59.0, 60.0
 SWEEPS = 15
 LANE, SLOTS = "vod.image", 20
 TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"}
+NEVER_OVERDUE_S = {LANE: 86400.0}
+"""The tasks run for the whole measurement, and keep their slots."""
 UNSTORED = 50
 """Jobs whose pictures are to be stored."""
 OVERDUE = 100
@@ -110,7 +112,10 @@ class Sweeps:
 
 def measure(waiting: int) -> Sweeps:
     """Let sweeps run, one a minute, in a world with so many waiting jobs."""
-    world = build_world(lanes={LANE: SLOTS, "vod.scene_image": SLOTS, "mps.image": SLOTS})
+    world = build_world(
+        lanes={LANE: SLOTS, "vod.scene_image": SLOTS, "mps.image": SLOTS},
+        overdue_after_s=NEVER_OVERDUE_S,
+    )
     overdue = fill(world, waiting)
     world.store.round_trips = SlowRequests(world)
     world.vendor = _slow(world)
@@ -188,7 +193,7 @@ def _note_reached(
 
 def _listings_per_start(world: World) -> float:
     """Let a pump start jobs from the head of the queue, in new slots."""
-    world.settings = build_settings(lanes={LANE: 2 * SLOTS})
+    world.settings = build_settings(lanes={LANE: 2 * SLOTS}, overdue_after_s=NEVER_OVERDUE_S)
     requests, tasks = len(world.store.requests), len(world.vendor.tasks)
     pump(LANE, world.runtime(SWEEP_S))
     made = world.store.requests[requests:]

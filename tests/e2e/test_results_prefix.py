@@ -34,7 +34,9 @@ def test_nothing_leaves_the_folder_and_no_function_needs_more(shared: Stack) -> 
         assert requests.get(image["url"], timeout=30).ok
     for folder in FOLDERS:
         shared.upload(f"{folder}/one.jpg", (SAMPLES / "cat.jpg").read_bytes())
-    wait_for(lambda: {f"{PREFIX}{name}/one.jpg.json" for name in FOLDERS} <= shared.results().keys())
+    wait_for(
+        lambda: {f"{PREFIX}{name}/one.jpg.json" for name in FOLDERS} <= shared.results().keys()
+    )
 
     assert [key for key in shared.results() if not key.startswith(PREFIX)] == []
     assert len(shared.results(f"{PREFIX}website/")) == 2 * len(ENDPOINTS)

@@ -191,6 +191,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "gatewayConcurrency": [("gatewayConcurrency", "2048")],
     "reconcileAfter": [("reconcileAfter", "300")],
     "inboxSince": [("inboxSince", "2026-11-28T00:00:00+08:00")],
+    "resultHosts": [("--path", "resultHosts[0]", "images.example.com")],
     "resultsPrefix": [("resultsPrefix", "site/images/")],
     "inputBuckets": [("--path", "inputBuckets[0]", "mine-1250000000")],
     "mpsRole": [("mpsRole", "import"), ("mpsRole", "existing")],

@@ -11,6 +11,7 @@ import contextlib
 import fnmatch
 import hashlib
 import io
+import os
 import shutil
 import statistics
 import subprocess
@@ -282,7 +283,7 @@ def _place(content: bytes, out: Path) -> Path:
     digest = hashlib.sha256(content).hexdigest()[:12]
     target = out / PATTERN.replace("*", digest)
     out.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_suffix(".part")
+    fresh = target.with_suffix(f".{os.getpid()}.part")  # several processes may build it at once
     fresh.write_bytes(content)
     fresh.replace(target)
     for stale in set(out.glob(PATTERN)) - {target}:

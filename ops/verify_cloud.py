@@ -130,23 +130,8 @@ def _chosen(names: Sequence[str], *, free: bool) -> list[Check]:
         check
         for check in CHECKS.values()
         if (not names or check.name in names or check.group in names)
-        and not (free and _may_cost(check))
+        and not (free and check.needs_image)
     ]
-
-
-def _may_cost(check: Check) -> bool:
-    """Whether a check needs an image, its own or one that an earlier check pays for."""
-    return check.group in _GROUPS_WITH_IMAGES and check.name not in _FREE_IN_THEM
-
-
-_GROUPS_WITH_IMAGES = {"vod", "mps"}
-_FREE_IN_THEM = {
-    "mps-missing-task",
-    "mps-role",
-    "vod-missing-application",
-    "vod-missing-task",
-    "vod-session-length",
-}
 
 
 def _account(region: str | None) -> Account:

@@ -50,6 +50,8 @@ class Check:
     """What the program does if it does not hold, and which setting or change helps."""
     images: int = 0
     """Images that are paid for at most."""
+    needs_image: bool = False
+    """Whether it looks at an image that it, or an earlier check, pays for."""
     ask: Callable[[World], str]
 
     @property
@@ -61,8 +63,10 @@ class Check:
 class Group:
     """The checks of one service, in the order in which they are asked."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, needs_images: bool = False) -> None:
         self.name = name
+        self.needs_images = needs_images
+        """Whether its checks look at images, if they do not say otherwise."""
         self.checks: list[Check] = []
 
     def check(
@@ -74,6 +78,7 @@ class Group:
         otherwise: str,
         document: str = "none",
         images: int = 0,
+        needs_image: bool | None = None,
     ) -> Callable[[Callable[[World], str]], Callable[[World], str]]:
         """Register the decorated question as a check of this group."""
 
@@ -87,6 +92,7 @@ class Group:
                     used_by=used_by,
                     otherwise=otherwise,
                     images=images,
+                    needs_image=self.needs_images if needs_image is None else needs_image,
                     ask=ask,
                 )
             )

@@ -38,6 +38,8 @@ def _ignoring_absence(account: Account, service: str, action: str, **params: obj
 def _remove_bucket(account: Account, name: str) -> None:
     for key in _keys(account, name):
         account.cos("DELETE", name, key)
+    for key, version in _versions(account, name):
+        account.cos("DELETE", name, key, params={"versionId": version})
     for key, upload in _uploads(account, name):
         account.cos("DELETE", name, key, params={"uploadId": upload})
     answer = account.cos("DELETE", name)
@@ -56,6 +58,16 @@ def _keys(account: Account, name: str) -> Iterator[str]:
         if not keys:
             return
         marker = keys[-1]
+
+
+def _versions(account: Account, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what a bucket that was versioned still keeps of deleted objects."""
+    answer = account.cos("GET", name, params={"versions": ""})
+    if answer.status == 200:
+        for entry in ET.fromstring(answer.body):
+            version = entry.findtext("VersionId") or "null"
+            if entry.tag in {"Version", "DeleteMarker"} and version != "null":
+                yield str(entry.findtext("Key")), version
 
 
 def _uploads(account: Account, name: str) -> Iterator[tuple[str, str]]:

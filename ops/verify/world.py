@@ -10,6 +10,7 @@ import zipfile
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from xml.etree import ElementTree as ET
 
 from infra.permissions import trust
 from ops.account import RefusalError
@@ -85,6 +86,24 @@ class World:
     def bucket(self) -> str:
         """A private bucket."""
         return self.new_bucket("main")
+
+    @property
+    def host(self) -> str:
+        """The bucket's own host name."""
+        return f"{self.bucket}.cos.{self.account.region}.myqcloud.com"
+
+    def upload_in_one_part(self, key: str) -> None:
+        """Upload an object by the protocol of uploads in parts."""
+        cos = self.account.cos
+        started = cos("POST", self.bucket, key, params={"uploads": ""})
+        upload = ET.fromstring(started.body).findtext("UploadId") or ""
+        params = {"partNumber": "1", "uploadId": upload}
+        part = cos("PUT", self.bucket, key, params=params, body=b"part")
+        document = (
+            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+            f"<ETag>{part.headers['ETag']}</ETag></Part></CompleteMultipartUpload>"
+        )
+        cos("POST", self.bucket, key, params={"uploadId": upload}, body=document.encode())
 
     def new_bucket(self, part: str) -> str:
         """Return a bucket of this run's own; the same name is the same bucket."""
@@ -235,7 +254,7 @@ class World:
 
     def watch_events(self) -> None:
         """Let objects below `EVENTS` invoke the probe, with one repeat of a failed event."""
-        host = f"{self.bucket}.cos.{self.account.region}.myqcloud.com"
+        host = self.host
         desc = {"bucketUrl": host, "event": "cos:ObjectCreated:*", "filter": {"Prefix": EVENTS}}
         self.trigger(self.probe, host, "cos", desc)
 

@@ -4,8 +4,8 @@ Each answer of COS has a `Date` in whole seconds. COS wrote it after the request
 before the answer arrived. So an answer bounds how far COS's clock is ahead of the instance's
 steady clock, and the bounds of several answers are narrowed down to those that all of them allow.
 
-`now` is the lower bound and `latest` the upper one. Who ends a lease uses `latest`, who judges
-whether it has expired uses `now`: what is not known only lengthens leases.
+`now` is the lower bound and `latest` the upper one. The end of a lease is set by `latest`,
+and its expiry is judged by `now`: what is not known only lengthens leases.
 
 | what can happen to the clocks of an instance | what follows |
 |---|---|
@@ -119,11 +119,11 @@ class LedgerClock:
             elapsed_s: Seconds since the request was sent, or more.
         """
         try:
-            told = parsedate_to_datetime(date).timestamp()
+            cos_time = parsedate_to_datetime(date).timestamp()
         except (TypeError, ValueError):
             return
         received = self._steady()
-        least, most = told - received, told + DATE_S - (received - elapsed_s)
+        least, most = cos_time - received, cos_time + DATE_S - (received - elapsed_s)
         newer = Bounds(least, most, received, self._wall_ahead())
         with self._lock:
             self._bounds = self._bounds.narrowed(newer) if self._bounds else newer

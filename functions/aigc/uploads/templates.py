@@ -1,7 +1,7 @@
 """Text templates of rules: `{stem}`, `{meta.style}`, `{meta.style|ink}`.
 
-The values come from whoever may upload: from the key and from the object's own metadata. A value
-is never a template itself, and in a key or a URL it cannot leave the place that the rule names.
+The values come from the uploader: from the key and from the object's own metadata. A value is
+never a template itself, and in a key or a URL it cannot leave the place that the rule names.
 """
 
 from __future__ import annotations

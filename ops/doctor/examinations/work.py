@@ -143,7 +143,7 @@ def logs(patient: Patient) -> Iterator[Finding]:
 
 
 def alarms(patient: Patient) -> Iterator[Finding]:
-    """Look whether anybody is told of a failure."""
+    """Look whether alarms report failures."""
     prefix = patient.functions["sweep"].removesuffix("sweep")
     policies = patient.account.api("cls", "DescribeAlarms", Limit=100)["Alarms"]
     own = [policy for policy in policies if str(policy["Name"]).startswith(prefix)]
@@ -154,6 +154,6 @@ def alarms(patient: Patient) -> Iterator[Finding]:
     else:
         yield warning(
             "no alarms",
-            "Nobody is told when jobs fail, a lane is paused, or the sweep stops.",
+            "No message is sent when jobs fail, a lane is paused, or the sweep stops.",
             "Set `alarmReceivers` and run `pulumi up`.",
         )

@@ -68,7 +68,7 @@ def create_refuses_existing(world: World) -> str:
 
 
 def _race(world: World, kind: str, headers: dict[str, str]) -> str:
-    """Let crowds create fresh keys; return how many of each crowd were told 200."""
+    """Let crowds create fresh keys; return how many of each crowd were answered 200."""
     counts: list[str] = []
     for crowd in CROWDS:
         key = f"create/{kind}-{crowd}"
@@ -83,20 +83,20 @@ def _race(world: World, kind: str, headers: dict[str, str]) -> str:
             ),
         )
         winners = [number for number, answer in enumerate(answers) if answer.status == 200]
-        expect(winners, f"none of {crowd} creators was told 200")
+        expect(winners, f"none of {crowd} creators was answered 200")
         counts.append(f"{len(winners)} of {crowd}")
         if "x-cos-copy-source" not in headers:
             body = world.account.cos("GET", world.bucket, key).body.decode()
             expect(int(body) in winners, f"the body of {crowd} creators is of one that was refused")
-    return f"told 200: {', '.join(counts)}"
+    return f"answered 200: {', '.join(counts)}"
 
 
 @group.check(
     "create-at-once",
-    assumption="Of 2, 20 and 200 concurrent creators of a fresh key at least one is told 200, and"
-    " the body that stays is of one that was told 200.",
+    assumption="Of 2, 20 and 200 concurrent creators of a fresh key at least one is answered 200,"
+    " and the body that stays is of one that was answered 200.",
     document="436/7749; evidence against atomicity in apache/opendal pull request 7526",
-    used_by="nothing: the ledger does not assume that only one is told 200",
+    used_by="nothing: the ledger does not assume that only one is answered 200",
     otherwise="A contest may then end without a winner; contenders go on in its next generation.",
 )
 def create_at_once(world: World) -> str:
@@ -107,7 +107,7 @@ def create_at_once(world: World) -> str:
 @group.check(
     "copy-at-once",
     assumption="Of 2, 20 and 200 concurrent copies to a fresh key with"
-    " `x-cos-forbid-overwrite: true` at least one is told 200.",
+    " `x-cos-forbid-overwrite: true` at least one is answered 200.",
     document="436/10881; evidence against atomicity in apache/opendal pull request 7526",
     used_by="nothing: the program makes no such copies",
     otherwise="Nothing changes.",
@@ -115,7 +115,7 @@ def create_at_once(world: World) -> str:
 def copy_at_once(world: World) -> str:
     """Let crowds create a fresh key by copying."""
     world.account.cos("PUT", world.bucket, "create/source", body=b"source")
-    host = f"{world.bucket}.cos.{world.account.region}.myqcloud.com"
+    host = world.host
     return _race(world, "copy", {**CREATE, "x-cos-copy-source": f"{host}/create/source"})
 
 
@@ -317,7 +317,7 @@ def copy_onto_itself(world: World) -> str:
     """Change an object's metadata by a copy."""
     key = "copy/object"
     put = world.account.cos("PUT", world.bucket, key, body=b"content")
-    host = f"{world.bucket}.cos.{world.account.region}.myqcloud.com"
+    host = world.host
     headers = {
         "x-cos-copy-source": f"{host}/{key}",
         "x-cos-metadata-directive": "Replaced",
@@ -470,18 +470,7 @@ def lifecycle(world: World) -> str:
 def multipart_etag(world: World) -> str:
     """Upload an object in one part."""
     key = "multipart/object"
-    started = world.account.cos("POST", world.bucket, key, params={"uploads": ""})
-    upload = ET.fromstring(started.body).findtext("UploadId") or ""
-    part = world.account.cos(
-        "PUT", world.bucket, key, params={"partNumber": "1", "uploadId": upload}, body=b"part"
-    )
-    document = (
-        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
-        f"<ETag>{part.headers['ETag']}</ETag></Part></CompleteMultipartUpload>"
-    )
-    world.account.cos(
-        "POST", world.bucket, key, params={"uploadId": upload}, body=document.encode()
-    )
+    world.upload_in_one_part(key)
     tag = world.account.cos("HEAD", world.bucket, key).headers["ETag"].strip('"')
     expect(tag.endswith("-1"), f"the ETag is {tag}")
     return tag[-2:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 from aigc.triggers.cos import CosEvent
 from ops.verify.check import Group, expect, wait_for
@@ -152,7 +151,7 @@ def copy(world: World) -> str:
     """Copy an object into the watched prefix."""
     world.watch_events()
     world.account.cos("PUT", world.bucket, "source.png", body=b"image")
-    host = f"{world.bucket}.cos.{world.account.region}.myqcloud.com"
+    host = world.host
     headers = {"x-cos-copy-source": f"{host}/source.png"}
     answer = world.account.cos("PUT", world.bucket, f"{EVENTS}copied.png", headers=headers)
     expect(answer.status == 200, f"the copy was answered {answer}")
@@ -172,16 +171,7 @@ def multipart(world: World) -> str:
     """Upload an object in one part."""
     world.watch_events()
     key = f"{EVENTS}parts.png"
-    started = world.account.cos("POST", world.bucket, key, params={"uploads": ""})
-    upload = ET.fromstring(started.body).findtext("UploadId") or ""
-    params = {"partNumber": "1", "uploadId": upload}
-    part = world.account.cos("PUT", world.bucket, key, params=params, body=b"part")
-    document = (
-        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
-        f"<ETag>{part.headers['ETag']}</ETag></Part></CompleteMultipartUpload>"
-    )
-    params = {"uploadId": upload}
-    world.account.cos("POST", world.bucket, key, params=params, body=document.encode())
+    world.upload_in_one_part(key)
     names = _names(world, "parts.png")
     expect(names == "cos:ObjectCreated:CompleteMultipartUpload", f"seen: {names}")
     return names
@@ -198,7 +188,7 @@ def multipart(world: World) -> str:
 def overlap(world: World) -> str:
     """Create a trigger inside another one's prefix."""
     world.watch_events()
-    host = f"{world.bucket}.cos.{world.account.region}.myqcloud.com"
+    host = world.host
     code = world.account.refusal(
         "scf",
         "CreateTrigger",

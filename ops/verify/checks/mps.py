@@ -15,7 +15,7 @@ from ops.verify.world import EVENTS
 if TYPE_CHECKING:
     from ops.verify.world import World
 
-group = Group("mps")
+group = Group("mps", needs_images=True)
 
 DONE_WITHIN_S = 600
 ROLE = "MPS_QcsRole"
@@ -24,6 +24,7 @@ STATUSES = {"WAIT", "RUN", "DONE", "FAIL"}
 
 @group.check(
     "role",
+    needs_image=False,
     assumption=f"The role {ROLE} trusts `mps.cloud.tencent.com`.",
     used_by="MPS, which stores images in the results bucket",
     otherwise="Set `mpsRole` to `existing` and create the role in the MPS console.",
@@ -140,6 +141,7 @@ def event(world: World) -> str:
 
 @group.check(
     "missing-task",
+    needs_image=False,
     assumption="The query of a task that does not exist is refused with a code that begins with"
     " `ResourceNotFound` or `InvalidParameter`.",
     used_by="settling: a job whose task the vendor does not know is reported",

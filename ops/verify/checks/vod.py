@@ -20,7 +20,7 @@ from ops.verify.check import DiffersError, Group, SkipError, expect, wait_for
 if TYPE_CHECKING:
     from ops.verify.world import World
 
-group = Group("vod")
+group = Group("vod", needs_images=True)
 
 DONE_WITHIN_S = 600
 REPEATED_WITHIN_S = 600
@@ -330,6 +330,7 @@ def session_across_actions(world: World) -> str:
 
 @group.check(
     "session-length",
+    needs_image=False,
     assumption="A SessionId of more than 50 characters is refused with"
     " `InvalidParameterValue.SessionIdTooLong`.",
     document="266/126240",
@@ -409,6 +410,7 @@ def callback(world: World) -> str:
 
 @group.check(
     "missing-task",
+    needs_image=False,
     assumption="The query of a task that does not exist is refused with a code that begins with"
     " `InvalidParameterValue` or `ResourceNotFound`.",
     document="the text of DescribeTaskDetail in the SDK",
@@ -426,6 +428,7 @@ def missing_task(world: World) -> str:
 
 @group.check(
     "missing-application",
+    needs_image=False,
     assumption="The event settings of an application that does not exist cannot be read.",
     used_by="`pulumi preview`, which refuses a wrong `subAppId`",
     otherwise="A wrong `subAppId` shows with the first task.",

@@ -17,7 +17,7 @@ would otherwise take a removed revision for one that is free. A lifecycle rule r
 
 A writer that dies before it has written its revision stops all changes for a lease; another
 contender then writes it. A write without an answer that takes effect later is part of the book
-all the same, so whoever reads it next counts it.
+all the same, so the next reader counts it.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from aigc.errors import (
     CloudError,
     RefusedError,
 )
+from aigc.jobs.capacity import slow_down
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, JobError
-from aigc.jobs.lanes import slow_down
 from aigc.jobs.pauses import query_answered, refuse_query
 from aigc.jobs.results import (
     has_staged,

@@ -15,7 +15,7 @@ from aigc.api.parameters import is_on
 from aigc.api.pauses import described_pause
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
-from aigc.jobs.lanes import list_lane
+from aigc.jobs.capacity import list_lane
 from aigc.jobs.pauses import known_pause, pause_of
 from aigc.jobs.ports import PAGE
 from aigc.jobs.settle import refresh

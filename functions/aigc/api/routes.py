@@ -92,6 +92,7 @@ ROUTES = (
         error_format="both",
         query=("fal_webhook",),
     ),
+    Route("estimate", "POST", re.compile(f"{_ENDPOINT}/estimate"), "estimate:respond"),
     Route("status", "GET", re.compile(f"{_REQUEST}/status"), "progress:status", query=("logs",)),
     Route(
         "stream", "GET", re.compile(f"{_REQUEST}/status/stream"), "stream:stream", query=("logs",)

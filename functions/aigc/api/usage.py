@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aigc.api.ceilings import ceilings_of
 from aigc.api.errors import InvalidQueryError
 from aigc.jobs.usage import PREFIX, Ended
+from aigc.prices import decimal_text
 from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
@@ -54,7 +55,7 @@ class _Sum:
             "jobs": self.jobs,
             "succeeded": self.succeeded,
             "pictures": self.pictures,
-            "cost": None if self.cost is None else f"{self.cost.normalize():f}",
+            "cost": decimal_text(self.cost),
             "jobs_without_price": self.jobs_without_price,
         }
 

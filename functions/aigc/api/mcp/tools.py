@@ -153,7 +153,7 @@ def list_models(call: Call, _arguments: NoArguments) -> ToolResult:
 
 def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
     """Check the arguments of a call that would spend, and estimate its cost."""
-    from aigc.prices import asked_pictures  # noqa: PLC0415  few calls need it
+    from aigc.prices import asked_pictures, decimal_text  # noqa: PLC0415  few calls need it
 
     read = read_arguments(TOOLS[arguments.tool], arguments.arguments)
     if not isinstance(read, SpendingArguments):
@@ -175,7 +175,7 @@ def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
     data = {
         "kind": kind,
         "images": count,
-        "cost": None if cost is None else f"{cost.normalize():f}",
+        "cost": decimal_text(cost),
         "currency": prices.currency or None,
         "warnings": [*task.warnings()],
     }

@@ -146,7 +146,7 @@ def templates(pattern: str) -> list[str]:
 
 def _operation(route: Route, path: str) -> Json:
     operation = OPERATIONS[route.name]
-    kind = ENDPOINTS.get(path.removeprefix("/"))
+    kind = ENDPOINTS.get(path.removeprefix("/").removesuffix("/estimate"))
     parameters = [*re.findall(r"{(\w+)}", path), *(route.query or ()), *operation.parameters]
     body = KINDS[kind].model if kind else operation.body
     return {

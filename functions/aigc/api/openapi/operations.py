@@ -224,6 +224,18 @@ OPERATIONS: Mapping[str, Operation] = {
             "X-Fal-Request-Timeout",
         ),
     ),
+    "estimate": Operation(
+        group="Submit",
+        summary="Check a task and estimate its cost",
+        answers={
+            200: Answer(
+                means="The task is valid; nothing was submitted or stored.",
+                shapes=(schemas.Estimate,),
+            ),
+            **_PLATFORM,
+        },
+        faults=_KEYED | _BODY | {(403, "forbidden")},
+    ),
     "upload": Operation(
         group="Submit",
         summary="Get a link to upload an input image",

@@ -158,6 +158,27 @@ class Submitted(Links):
     """If the lane of the request is paused: why."""
 
 
+class Estimate(TypedDict):
+    """The estimated cost of a valid task, by the stack's price table."""
+
+    kind: str
+    """Kind of the task, such as `vod.image`."""
+    model: str
+    """Model and version, or the scene."""
+    images: int
+    """Number of images that the task requests."""
+    currency: str | None
+    """Currency of the cost; null if the stack has no prices."""
+    per_image: str | None
+    """Price of one image, as a decimal number; null if it is not known."""
+    cost: str | None
+    """Cost of all images, as a decimal number; null if it is not known."""
+    missing_price: str | None
+    """The entry that `prices.toml` lacks; null if the cost is known."""
+    warnings: list[str]
+    """What cannot be checked, such as a model that is not in the catalogue."""
+
+
 class LogEntry(TypedDict):
     """An event in the life of a request."""
 

@@ -139,6 +139,13 @@ ROUTES = (
         query=("prefix", "object_key", "outcome", "limit", "cursor"),
     ),
     Route(
+        "batches",
+        "GET",
+        re.compile("/v1/batches"),
+        "batches:respond",
+        query=("limit", "cursor"),
+    ),
+    Route(
         "fal_upload",
         "POST",
         re.compile("/storage/upload/initiate"),

@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from aigc.api.pauses import described_pause
-from aigc.jobs.lanes import list_lane, task_limit
+from aigc.jobs.capacity import list_lane, task_limit
 from aigc.jobs.ledger.lanes import due_time
 from aigc.jobs.pauses import pause_of
 from aigc.jobs.ports import PAGE

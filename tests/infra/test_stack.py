@@ -108,7 +108,7 @@ def test_buckets_are_private_and_the_ledger_is_never_versioned(run: Run) -> None
 
 
 def test_records_of_jobs_and_keys_never_expire() -> None:
-    kept = ("jobs/", "index/", "keys/", "lanes/", "unstored/", "dead/", "webhooks/")
+    kept = ("jobs/", "index/", "images/", "keys/", "lanes/", "unstored/", "dead/", "webhooks/")
 
     assert not [prefix for prefix in LEDGER_DAYS if prefix.startswith(kept)]
 

@@ -125,6 +125,9 @@ ROUTES = (
         query=("state", "kind", "source", "limit", "cursor"),
     ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), "jobs:job"),
+    Route("replay", "POST", re.compile(f"/v1/jobs/{_ID}/replay"), "operate:replay"),
+    Route("restore", "POST", re.compile(f"/v1/jobs/{_ID}/restore"), "operate:restore"),
+    Route("me", "GET", re.compile("/v1/me"), "me:respond"),
     Route("lanes", "GET", re.compile("/v1/lanes"), "lanes:lanes"),
     Route("models", "GET", re.compile("/v1/models"), "models:models"),
     Route("upload", "POST", re.compile("/v1/uploads"), "uploads:upload"),
@@ -134,6 +137,13 @@ ROUTES = (
         re.compile("/v1/uploads"),
         "inbox:respond",
         query=("prefix", "object_key", "outcome", "limit", "cursor"),
+    ),
+    Route(
+        "batches",
+        "GET",
+        re.compile("/v1/batches"),
+        "batches:respond",
+        query=("limit", "cursor"),
     ),
     Route(
         "fal_upload",

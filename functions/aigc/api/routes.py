@@ -113,6 +113,16 @@ ROUTES = (
         "jobs:jobs",
         query=("state", "kind", "source", "limit", "cursor"),
     ),
+    Route(
+        "images",
+        "GET",
+        re.compile("/v1/images"),
+        "images:respond",
+        query=(
+            *("folder", "kind", "model", "source", "since", "until", "q"),
+            *("limit", "cursor"),
+        ),
+    ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), "jobs:job"),
     Route("lanes", "GET", re.compile("/v1/lanes"), "lanes:lanes"),
     Route("models", "GET", re.compile("/v1/models"), "models:models"),

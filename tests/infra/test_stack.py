@@ -470,7 +470,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
         "gatewayFunction": "aigc-dev-gateway",
         "uploadFunction": "aigc-dev-upload",
         "sweepFunction": "aigc-dev-sweep",
-        "console": {
+        "links": {
             "functions": f"{console}/scf/list?ns=default",
             "inbox": bucket.format("inbox"),
             "results": bucket.format("results"),

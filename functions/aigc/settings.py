@@ -50,6 +50,8 @@ class Settings(Wire):
     """The reconciliation takes in uploads from this time on; None: since their rule exists."""
     result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = ()
     """Further hosts that results may be downloaded from; with a leading dot, all hosts below it."""
+    previews: Literal["cos", "none"] = "cos"
+    """Whether lists of images have URLs of smaller versions, which COS makes when they are read."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
     public_docs: bool = True

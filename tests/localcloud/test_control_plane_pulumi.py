@@ -187,6 +187,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "publicUrl": [("publicUrl", "https://api.example.com")],
     "site": [("site", "intl")],
     "sweepSchedule": [("sweepSchedule", "0 */5 * * * * *")],
+    "previews": [("previews", "none")],
     "publicDocs": [("publicDocs", "false")],
     "console": [("console", "false")],
     "gatewayConcurrency": [("gatewayConcurrency", "2048")],

@@ -124,6 +124,16 @@ ROUTES = (
         "jobs:jobs",
         query=("state", "kind", "source", "limit", "cursor"),
     ),
+    Route(
+        "images",
+        "GET",
+        re.compile("/v1/images"),
+        "images:respond",
+        query=(
+            *("folder", "kind", "model", "source", "since", "until", "q"),
+            *("limit", "cursor"),
+        ),
+    ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), "jobs:job"),
     Route("replay", "POST", re.compile(f"/v1/jobs/{_ID}/replay"), "operate:replay"),
     Route("restore", "POST", re.compile(f"/v1/jobs/{_ID}/restore"), "operate:restore"),

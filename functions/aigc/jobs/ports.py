@@ -86,8 +86,11 @@ class ObjectStore(Protocol):
     def delete_once(self, key: str) -> None:
         """Remove an object whose key others may take at once; never sent twice."""
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        """Make a URL under which anyone may read the object for a time."""
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        """Make a URL under which anyone may read the object for a time.
+
+        With `process`, an operation of COS's image processing, only the processed image.
+        """
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
@@ -127,8 +130,11 @@ class Inbox(Protocol):
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         """List objects in order of keys, those behind `after` only, at most 1000."""
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        """Make a URL under which anyone may read the object for a time."""
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        """Make a URL under which anyone may read the object for a time.
+
+        With `process`, an operation of COS's image processing, only the processed image.
+        """
 
 
 class TaskService(Protocol):

@@ -101,7 +101,7 @@ def empty_buckets(pulumi: Pulumi) -> None:
 
 
 def destroy(pulumi: Pulumi) -> None:
-    """Remove a stack as docs/deploy.md says."""
+    """Remove a stack as docs/remove.md says."""
     pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
     empty_buckets(pulumi)
     pulumi("state", "unprotect", "--all", "--yes")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from aigc.errors import AmbiguousError, BadRecordError, CloudError, ThrottledError, UnclearError
-from aigc.jobs import recover, results, settle, transitions
+from aigc.jobs import recover, results, storing, transitions
 from aigc.jobs.clock import Bounds
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.notes import write_note
@@ -265,15 +265,15 @@ def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _store_without_progress(job: Job, runtime: Runtime) -> Job:
-    storing = settle._begin_storing(job, runtime)
-    for image in results.missing_images(storing, runtime):
+    begun = storing._begin_storing(job, runtime)
+    for image in results.missing_images(begun, runtime):
         try:
-            stored = results.store_image(storing, image, runtime)
+            stored = results.store_image(begun, image, runtime)
         except CloudError as error:
-            return settle._stop_storing(storing, error, runtime)
-        storing = storing.add_picture(image.name, stored)
-    results.store_description(storing, runtime)
-    return transitions.end(storing.succeed(), runtime)
+            return storing._stop_storing(begun, error, runtime)
+        begun = begun.add_picture(image.name, stored)
+    results.store_description(begun, runtime)
+    return transitions.end(begun.succeed(), runtime)
 
 
 def _keeps_the_slot(begin: Callable[..., Job]) -> Callable[..., Job]:
@@ -666,13 +666,13 @@ MUTATIONS = (
     ),
     _of(
         "images to be stored later are not noted",
-        "settle:_write_later",
+        "storing:_write_later",
         omit("note_unstored"),
         look_in="denied for a day",
     ),
     _of(
         "a job without a slot is written before the note that leads to it",
-        "settle:_begin_storing",
+        "storing:_begin_storing",
         postpone("note", behind="write"),
         look_in="two sweeps continue after",
     ),
@@ -690,19 +690,19 @@ MUTATIONS = (
     ),
     _of(
         "the record does not say which images are stored",
-        "settle:_store",
+        "storing:store_images",
         _always(_store_without_progress),
         look_in="store three images",
     ),
     _of(
         "the slot is given back when the images are stored",
-        "settle:_begin_storing",
+        "storing:_begin_storing",
         replace(_keeps_the_slot),
         look_in="while a job waits for the slot",
     ),
     _of(
         "storing is given up after an hour",
-        "settle:store_until",
+        "storing:store_until",
         _always(lambda job, runtime: runtime.now() + timedelta(hours=1)),
         look_in="denied for a day",
     ),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
 from aigc.jobs.budget import balance
+from aigc.jobs.capacity import list_lane, remove_old_cuts
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError, milliseconds
-from aigc.jobs.lanes import list_lane, remove_old_cuts
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ledger.lanes import queue_marker
 from aigc.jobs.ledger.records import aside_job, unstored_note

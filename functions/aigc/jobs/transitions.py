@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
+from aigc.jobs.capacity import slow_down
 from aigc.jobs.job import JobError
-from aigc.jobs.lanes import slow_down
 from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.ledger.records import unstored_note
 from aigc.jobs.webhooks import enqueue_delivery

@@ -29,7 +29,11 @@ def test_a_limited_key_sees_its_limits(client: Client) -> None:
     client.world.prices = Prices.parse(
         {"currency": "CNY", "price": [{"model": "GG", "per_image": "0.25"}]}
     )
-    limits: dict[str, Any] = {"requests_per_minute": 9, "jobs_per_day": 3, "budget_per_month": "2.5"}
+    limits: dict[str, Any] = {
+        "requests_per_minute": 9,
+        "jobs_per_day": 3,
+        "budget_per_month": "2.5",
+    }
     key = put_key(client.world, kinds=["vod.image"], own_only=True, **limits)
     caller = with_key(client, key)
     caller.post(SUBMIT, IMAGE)

@@ -156,6 +156,7 @@ class StackConfig(BaseModel):
         " hosts below it",
     )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
+    inbox_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     public_docs: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     mps_role: Literal["existing", "create", "import", "skip"] = Field(

@@ -38,6 +38,7 @@ def environment(
         "inbox_since": config.inbox_since.isoformat() if config.inbox_since else "",
         "result_hosts": json.dumps(config.result_hosts),
         "results_url": config.results_url,
+        "inbox_url": config.inbox_url,
         "public_docs": json.dumps(config.public_docs),
         "public_url": config.public_url,
         "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),

@@ -52,6 +52,8 @@ class Settings(Wire):
     """Further hosts that results may be downloaded from; with a leading dot, all hosts below it."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
+    inbox_url: str = ""
+    """Base URL (a custom domain) for uploads into the inbox by links; empty: the domain of COS."""
     public_docs: bool = True
     """Whether `/openapi.json` and `/docs` are sent; otherwise they do not exist."""
     public_url: str = ""

@@ -119,7 +119,7 @@ def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
 
 
 class Inbox(Protocol):
-    """A bucket that inputs lie in; it is only read."""
+    """A bucket that inputs lie in; only callers write to it."""
 
     def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
         """Read some bytes of an object and its headers in one request; None where there is none."""
@@ -129,6 +129,9 @@ class Inbox(Protocol):
 
     def presigned_url(self, key: str, expires_s: int) -> str:
         """Make a URL under which anyone may read the object for a time."""
+
+    def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
+        """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
 
 
 class TaskService(Protocol):

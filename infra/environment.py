@@ -40,6 +40,7 @@ def environment(
         "results_url": config.results_url,
         "inbox_url": config.inbox_url,
         "public_docs": json.dumps(config.public_docs),
+        "console": json.dumps(config.console),
         "public_url": config.public_url,
         "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),
         "callback_key": pulumi.Output.secret(config.callback_key.get_secret_value()),

@@ -97,7 +97,7 @@ def test_every_alarm_has_advice() -> None:
 
 
 def test_every_examination_of_the_doctor_is_described() -> None:
-    page = section(page_text("operations.md"), "## Is all well?")
+    page = section(page_text("operations.md"), "## Check a deployment")
 
     assert first_cells(page) == [examination.name for examination in EXAMINATIONS]
 

@@ -97,12 +97,12 @@ class Allowances:
     def of(self, caller: Caller, period: Period, limit: int, now: datetime) -> Allowance:
         """Find or begin what is known of a caller's limit now."""
         prefix = f"quota/{period.name}/{quote(caller.name, safe='')}/{now:{period.stamp}}/"
-        found = self.known.get((caller.name, period.name))
-        if found is None or found.prefix != prefix:
+        allowance = self.known.get((caller.name, period.name))
+        if allowance is None or allowance.prefix != prefix:
             block = max(1, limit // period.blocks)
-            found = Allowance(prefix=prefix, limit=limit, block=block, left=limit)
-            self.known[caller.name, period.name] = found
-        return found
+            allowance = Allowance(prefix=prefix, limit=limit, block=block, left=limit)
+            self.known[caller.name, period.name] = allowance
+        return allowance
 
 
 @dataclass(slots=True)

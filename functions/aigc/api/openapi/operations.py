@@ -280,6 +280,12 @@ OPERATIONS: Mapping[str, Operation] = {
         faults=_NAMED | _BODY | _LIMITED | {(409, "already_exists")},
         body=InboxUploadRequest,
     ),
+    "batches": Operation(
+        group="Jobs and usage",
+        summary="List the batches of the inbox, the newest first, and how far each is",
+        answers={200: Answer(means="A page of the batches.", shapes=(schemas.BatchPage,))},
+        faults=_KEYED | {(403, "forbidden")},
+    ),
     "fal_upload": Operation(
         group="Submit",
         summary="Get a link to upload an input image, as fal.ai's clients ask for it",
@@ -591,7 +597,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "limit": {
         "in": "query",
-        "description": "Largest number of jobs or objects in a page.",
+        "description": "Largest number of jobs, objects or batches in a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": USUAL},
     },
     "cursor": {

@@ -903,6 +903,44 @@ class RuleList(TypedDict):
     """The rules."""
 
 
+class Batch(TypedDict):
+    """A file of the inbox whose lines become jobs."""
+
+    batch_id: str
+    """Id of the batch."""
+    object_key: str
+    """Key of the file in the inbox."""
+    rule: str
+    """Name of the rule."""
+    created_at: str
+    """When it was taken in, in ISO 8601."""
+    lines: int
+    """Lines that were read so far; wrong ones count, empty ones do not."""
+    is_read: bool
+    """Whether no line is left to be read."""
+    is_complete: bool
+    """Whether every line has ended, so that nothing changes any more."""
+    states: dict[str, int]
+    """State → number of lines, as the last report has them: those of jobs, and `refused`."""
+    problem: str
+    """Why the rest of the file was not read; empty if nothing is wrong."""
+    bucket: str
+    """Bucket of the report and the contact sheet."""
+    report_key: str
+    """Key of the report. It is there after the first sweep."""
+    sheet_key: str
+    """Key of the contact sheet."""
+
+
+class BatchPage(TypedDict):
+    """A page of the batches, the newest first. Only `cursor` tells the end."""
+
+    batches: list[Batch]
+    """The batches."""
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
 class FalUpload(TypedDict):
     """Where to PUT an image, and how to name it as an input, in the words of fal.ai."""
 

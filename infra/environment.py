@@ -39,6 +39,7 @@ def environment(
         "result_hosts": json.dumps(config.result_hosts),
         "results_url": config.results_url,
         "previews": config.previews,
+        "inbox_url": config.inbox_url,
         "public_docs": json.dumps(config.public_docs),
         "console": json.dumps(config.console),
         "public_url": config.public_url,

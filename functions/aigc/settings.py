@@ -54,6 +54,8 @@ class Settings(Wire):
     """Whether lists of images have URLs of smaller versions, which COS makes when they are read."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
+    inbox_url: str = ""
+    """Base URL (a custom domain) for uploads into the inbox by links; empty: the domain of COS."""
     public_docs: bool = True
     """Whether `/openapi.json` and `/docs` are sent; otherwise they do not exist."""
     console: bool = True

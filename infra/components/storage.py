@@ -42,7 +42,7 @@ class StorageArgs:
     deployed: Collection[str]
     """The names of resources in Pulumi's state."""
     origins: Sequence[str]
-    """The origins from which browsers may write and read results."""
+    """The origins from which browsers may use presigned links."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -57,12 +57,12 @@ class Storage(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aigc:storage:Storage", name, None, opts)
         self._args = args
-        self.inbox = self._bucket("inbox", args.inbox)
+        self.inbox = self._bucket("inbox", args.inbox, cors_rules=self._cors("PUT"))
         self.results = self._bucket(
             "results",
             args.results,
             lifecycle_rules=[_expiry(INPUTS, INPUT_DAYS, below=args.results_prefix)],
-            cors_rules=self._cors(),
+            cors_rules=self._cors("GET", "HEAD", "PUT"),
         )
         self.ledger = self._ledger()
         self.register_outputs({"inbox": self.inbox, "results": self.results, "ledger": self.ledger})
@@ -100,13 +100,13 @@ class Storage(pulumi.ComponentResource):
             opts=self._protected(),
         ).bucket
 
-    def _cors(self) -> Sequence[cos.BucketCorsRuleArgs] | None:
-        """Return rules by which browsers can use presigned links."""
+    def _cors(self, *methods: str) -> Sequence[cos.BucketCorsRuleArgs] | None:
+        """Return rules by which browsers can use presigned links with these methods."""
         if not self._args.origins:
             return None
         rule = cos.BucketCorsRuleArgs(
             allowed_origins=list(self._args.origins),
-            allowed_methods=["GET", "HEAD", "PUT"],
+            allowed_methods=[*methods],
             allowed_headers=["*"],
             max_age_seconds=600,
         )

@@ -184,6 +184,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "webhookHttp": [("webhookHttp", "true")],
     "webhookNetworks": [("--path", "webhookNetworks[0]", "10.1.0.0/16")],
     "resultsUrl": [("resultsUrl", "https://cdn.example.com")],
+    "inboxUrl": [("inboxUrl", "https://inbox.example.com")],
     "publicUrl": [("publicUrl", "https://api.example.com")],
     "site": [("site", "intl")],
     "sweepSchedule": [("sweepSchedule", "0 */5 * * * * *")],

@@ -148,6 +148,13 @@ ROUTES = (
         "inbox:respond",
         query=("prefix", "object_key", "outcome", "limit", "cursor"),
     ),
+    Route("rules", "GET", re.compile("/v1/rules"), "rules:list_rules"),
+    Route(
+        "inbox_upload",
+        "POST",
+        re.compile("/v1/rules/(?P<rule>[a-z0-9][a-z0-9_-]{0,39})/uploads"),
+        "rules:upload",
+    ),
     Route(
         "batches",
         "GET",

@@ -122,7 +122,7 @@ def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
 
 
 class Inbox(Protocol):
-    """A bucket that inputs lie in; it is only read."""
+    """A bucket that inputs lie in; only callers write to it."""
 
     def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
         """Read some bytes of an object and its headers in one request; None where there is none."""
@@ -135,6 +135,9 @@ class Inbox(Protocol):
 
         With `process`, an operation of COS's image processing, only the processed image.
         """
+
+    def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
+        """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
 
 
 class TaskService(Protocol):

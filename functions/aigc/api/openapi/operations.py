@@ -14,6 +14,7 @@ from aigc.api.openapi import schemas
 from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS, ReplayRequest
 from aigc.api.parameters import SWITCH
 from aigc.api.request_options import LONGEST_WAIT_S
+from aigc.api.rules import InboxUploadRequest
 from aigc.api.uploads import FalUploadRequest, UploadRequest
 from aigc.errors import BackloggedError, BadRecordError, CloudError, ThrottledError
 from aigc.jobs.job import State
@@ -91,6 +92,7 @@ MEANINGS: Mapping[Fault, str] = {
     (403, "price_unknown"): "The key has a budget, and the price of the task is not known.",
     (404, "not_found"): "There is no such path, or no such request of this kind.",
     (405, "method_not_allowed"): "`Allow` names the methods.",
+    (409, "already_exists"): "The inbox has an object of this name; nothing is replaced.",
     (409, "busy"): "Another invocation has the job in use: wait for `Retry-After`.",
     (409, "may_be_billed"): "The last attempt may have been billed: confirm with `pay_again`.",
     (409, "no_task"): "No task of the vendor is known.",
@@ -258,6 +260,25 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="List the objects of the inbox and what became of them",
         answers={200: Answer(means="A page of the inbox.", shapes=(schemas.UploadPage,))},
         faults=_KEYED | {(403, "forbidden")},
+    ),
+    "rules": Operation(
+        group="Jobs and usage",
+        summary="List the rules for uploads",
+        answers={200: Answer(means="The rules, in their order.", shapes=(schemas.RuleList,))},
+        faults=_KEYED | {(403, "forbidden")},
+    ),
+    "inbox_upload": Operation(
+        group="Submit",
+        summary="Get a link to upload an image into the folder of a rule",
+        answers={
+            200: Answer(
+                means="PUT the image there; the rule then makes a task of it.",
+                shapes=(schemas.InboxUpload,),
+            ),
+            **_PLATFORM,
+        },
+        faults=_NAMED | _BODY | _LIMITED | {(409, "already_exists")},
+        body=InboxUploadRequest,
     ),
     "batches": Operation(
         group="Jobs and usage",
@@ -512,6 +533,11 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "in": "path",
         "description": "The `request_id` of the answer to a submit.",
         "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]{1,64}$"},
+    },
+    "rule": {
+        "in": "path",
+        "description": "Name of the rule.",
+        "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,39}$"},
     },
     "model": {
         "in": "path",

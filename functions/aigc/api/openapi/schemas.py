@@ -899,6 +899,69 @@ class UploadPage(TypedDict):
     """Pass it as `cursor` to get the next page; null on the last page."""
 
 
+class InboxUpload(TypedDict):
+    """Where to PUT an image, and what becomes of it."""
+
+    upload_url: str
+    """URL to PUT the image to, valid for 15 minutes."""
+    method: Literal["PUT"]
+    """Method of the upload."""
+    headers: dict[str, str]
+    """Headers of the upload: send them unchanged, they are signed. COS answers 409 if an object of
+    this name exists."""
+    expires_at: str
+    """When the URL expires, in ISO 8601."""
+    key: str
+    """Key of the object in the inbox."""
+    account_url: str
+    """URL that tells what became of the upload."""
+    estimates: list[Estimate]
+    """The tasks that the upload becomes, and what each costs."""
+
+
+class Rule(TypedDict):
+    """A rule: which uploads become which task."""
+
+    name: str
+    """Name of the rule."""
+    type: Literal["image", "batch"]
+    """`batch`: an upload is a file whose lines become jobs."""
+    kind: str | None
+    """Kind of the tasks; null for a batch whose lines name it."""
+    model: str | None
+    """Model and version, or the scene; null for a batch."""
+    folder: str
+    """What the keys of its uploads begin with; links put uploads there."""
+    suffix: list[str]
+    """Allowed ends of the key; empty: all."""
+    glob: list[str]
+    """Patterns of the whole key; empty: all."""
+    content_type: list[str]
+    """Allowed formats; empty: all."""
+    min_bytes: int | None
+    """Least size; null if there is none."""
+    max_bytes: int | None
+    """Largest size; null if there is none."""
+    metadata: dict[str, list[str]]
+    """Name of own metadata and patterns, one of which its value must match."""
+    needs: list[str]
+    """Names of own metadata without which an upload becomes no task."""
+    continues: bool
+    """Whether later rules may make a job of the same upload too."""
+    may_upload: bool
+    """Whether the key gets links into the folder: not for batches, nor for other kinds than its
+    own."""
+    estimate: Estimate | None
+    """Estimated cost of an upload; null for a batch."""
+
+
+class RuleList(TypedDict):
+    """All rules, in their order: the first that matches applies."""
+
+    rules: list[Rule]
+    """The rules."""
+
+
 class Batch(TypedDict):
     """A file of the inbox whose lines become jobs."""
 

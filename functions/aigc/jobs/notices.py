@@ -169,14 +169,15 @@ def _line(end: Ended, runtime: Runtime) -> str:
     place = f"{address}/v1/jobs/{end.job_id}" if address else end.job_id
     try:
         job = runtime.ledger.records.read(end.job_id)
+        prompt = "" if job is None else runtime.task_of(job).prompt_text()
     except BadRecordError:  # the sweep reports it
         job = None
     if job is None:
         return f"{end.state}: {place}"
-    prompt = _plain(str(job.task.get("prompt") or ""), LONGEST_PROMPT)
     error = job.error
     why = f": {error.type} {error.code} {error.message}" if error and end.state == "failed" else ""
-    return f'{end.state} {job.kind} "{prompt}"{_plain(why, LONGEST_ERROR)} {place}'
+    shown = _plain(prompt, LONGEST_PROMPT)
+    return f'{end.state} {job.kind} "{shown}"{_plain(why, LONGEST_ERROR)} {place}'
 
 
 def _plain(text: str, longest: int) -> str:

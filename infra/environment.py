@@ -55,6 +55,7 @@ def environment(
         "labels": config.labels,
         "content_producer": json.dumps(config.content_producer),
         "webhook_secrets": pulumi.Output.secret(json.dumps(config.webhook_secrets)),
+        "robots": pulumi.Output.secret(json.dumps([robot.plain() for robot in config.robots])),
         "webhook_http": json.dumps(config.webhook_http),
         "webhook_networks": json.dumps([str(network) for network in config.webhook_networks]),
     }

@@ -393,7 +393,14 @@ class FakeSender:
         self.sent: list[Sent] = []
         self.replies: list[Reply | BaseException] = []
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: float,
+        answer_bytes: int = 0,  # noqa: ARG002  no body is planned
+    ) -> Reply:
         self.sent.append(Sent(url, headers, body, timeout_s))
         reply = self.replies.pop(0) if self.replies else Reply(status=200)
         if isinstance(reply, BaseException):

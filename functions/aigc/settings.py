@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from aigc.errors import AigcError
+from aigc.robots import Robot
 from aigc.signing import secret_bytes
 from aigc.wire import Wire
 
@@ -88,12 +89,14 @@ class Settings(Wire):
     """Whether webhooks may use plain http."""
     webhook_networks: tuple[str, ...] = ()
     """Private networks that webhooks may reach, for example `10.0.0.0/8`."""
+    robots: tuple[Robot, ...] = ()
+    """Chat robots that report ended jobs."""
     poll_interval_s: float = Field(default=2, ge=0)
     """Least seconds between two vendor queries of one instance about the same job."""
 
     @field_validator(
         *("api_keys", "lanes", "overdue_after_s", "input_buckets", "result_hosts"),
-        *("webhook_secrets", "webhook_networks"),
+        *("webhook_secrets", "webhook_networks", "robots"),
         mode="before",
     )
     @classmethod

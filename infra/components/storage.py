@@ -18,6 +18,7 @@ LEDGER_DAYS = {
     "budget/": 70,  # a month's book, and what is needed to read the last month's
     "claims/": 7,  # a claim outlives its job only if an invocation died at the very end
     "creations/": 7,  # left by an invocation that died before it wrote its job's record
+    "notices/": 1,  # left of a robot that was removed from the configuration
     "quota/minute/": 1,
     "quota/day/": 3,
     "quota/month/": 40,

@@ -169,10 +169,22 @@ class Reply(NamedTuple):
 
     status: int | None = None
     error: str = ""
+    answer: bytes = b""
+    """The beginning of the answer's body, as far as it was asked for."""
 
 
 class Sender(Protocol):
     """Sends webhooks."""
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
-        """POST once, without following redirects, in no more time than that; raises nothing."""
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: float,
+        answer_bytes: int = 0,
+    ) -> Reply:
+        """POST once, without following redirects, in no more time than that; raises nothing.
+
+        Of the answer's body so many bytes are read.
+        """

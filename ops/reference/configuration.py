@@ -25,7 +25,7 @@ PROVIDER_KEYS = {
     ),
     "tencentcloud:domain": (
         "tencentcloudapi.com",
-        "The provider's own API domain; `intl.tencentcloudapi.com` for some international accounts.",
+        "The provider's API domain; `intl.tencentcloudapi.com` for some international accounts.",
     ),
 }
 """Keys of the provider → default and description. Its other keys are not for this project."""

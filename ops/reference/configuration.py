@@ -33,6 +33,7 @@ PROVIDER_KEYS = {
 SEE = {
     "alarmReceivers": ("Alarms", "alarms.md"),
     "apiKeys": ("Keys in the configuration", "budgets.md#keys-in-the-configuration"),
+    "console": ("Console", "console.md"),
     "endpoint": ("Endpoint", "deploy.md#endpoint"),
     "gatewayConcurrency": ("What a flood can cost", "costs.md#what-a-flood-of-calls-can-cost"),
     "inboxSince": ("Uploads", "uploads.md#files-that-were-there-before-their-rule"),

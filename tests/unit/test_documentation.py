@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
+from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
 from aigc.tasks.catalogue import catalogue
@@ -132,6 +133,7 @@ def test_refused_calls_are_all_in_the_table() -> None:
     http = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
 
     known = {(mapping.status, mapping.error_type) for mapping in EXCEPTION_STATUS.values()}
+    known |= {(409, word) for word in (*REPLAY_REFUSALS, *RESTORE_REFUSALS)}
 
     told = error_rows("### When a call is refused")
     assert told == known | {(int(status), error_type) for status, error_type in http}

@@ -115,10 +115,10 @@ class _Count:
     def _keys(self) -> Iterator[str]:
         runtime = self._call.runtime
         while runtime.has_time(LIST_S):
-            page = [one.key for one in runtime.ledger.bucket.list(PREFIX, self._after, PAGE)]
-            wanted = [key for key in page if key.split("/")[1] <= self._last]
-            yield from wanted
-            if len(wanted) < PAGE:
+            page = [listed.key for listed in runtime.ledger.bucket.list(PREFIX, self._after, PAGE)]
+            page_in_range = [key for key in page if key.split("/")[1] <= self._last]
+            yield from page_in_range
+            if len(page_in_range) < PAGE:
                 self.is_complete = True
                 return
             self._after = page[-1]

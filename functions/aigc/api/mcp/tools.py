@@ -198,16 +198,16 @@ def get_result(call: Call, arguments: RequestArguments) -> ToolResult:
 
 def list_jobs(call: Call, arguments: ListArguments) -> ToolResult:
     """List requests, the newest first."""
-    given = arguments.model_dump(exclude_none=True)
-    query = {name: (str(value),) for name, value in given.items()}
+    filters = arguments.model_dump(exclude_none=True)
+    query = {name: (str(value),) for name, value in filters.items()}
     page: Any = jobs(replace(call, request=replace(call.request, query=query))).body
     lines = [
         f"- {job['request_id']}: {job['state']}, {job['kind']} {job['model']},"
         f" {job['pictures']} image(s), {job['created_at']}: {job['prompt'][:80]}"
         for job in page["jobs"]
     ]
-    more = f"\nMore: call again with cursor {page['cursor']}" if page["cursor"] else ""
-    return ToolResult(("\n".join(lines) or "There are no such requests.") + more, page)
+    next_page = f"\nMore: call again with cursor {page['cursor']}" if page["cursor"] else ""
+    return ToolResult(("\n".join(lines) or "There are no such requests.") + next_page, page)
 
 
 def cancel(call: Call, arguments: RequestArguments) -> ToolResult:

@@ -457,6 +457,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
     bucket = f"{console}/cos/bucket?bucket=aigc-dev-{{}}-1250000000&region=ap-guangzhou"
 
     assert run().exports == {
+        "console": f"{ENDPOINT.rstrip('/')}/console",
         "endpoint": ENDPOINT,
         "appId": "1250000000",
         "region": "ap-guangzhou",

@@ -9,8 +9,12 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.reference.tables import table
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ops.reference.translation import Translate
 
 FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
 
@@ -91,14 +95,14 @@ EVENTS: dict[str, str] = {
 }
 
 
-def table() -> str:
+def event_table(translate: Translate) -> str:
     """Return the table of all events, with the levels at which the functions log them."""
     levels = logged()
-    rows = "".join(
-        f"| `{event}` | {', '.join(sorted(levels.get(event, ())))} | {meaning} |\n"
+    rows = (
+        (f"`{event}`", ", ".join(sorted(levels.get(event, ()))), translate(meaning))
         for event, meaning in EVENTS.items()
     )
-    return f"| event | level | meaning |\n|---|---|---|\n{rows}"
+    return table(("event", "level", "meaning"), rows, translate)
 
 
 def logged() -> dict[str, set[str]]:

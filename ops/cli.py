@@ -39,7 +39,7 @@ COMMANDS = {
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
     "rules": "Check rules.toml, or show what an upload becomes.",
-    "batch": "Run the lines of a file, or check them.",
+    "batch": "Run the lines of a file, check them, or list batches.",
     "prices": "Check prices.toml.",
     "doctor": "Try a deployment from outside, and say how to mend it.",
     "verify-cloud": "Ask the real cloud what no document answers.",

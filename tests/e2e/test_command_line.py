@@ -30,7 +30,7 @@ SUBCOMMANDS = (
     *("jobs list", "jobs show", "jobs dead"),
     *("label show", "label verify"),
     *("rules check", "rules test"),
-    *("batch run", "batch check"),
+    *("batch run", "batch check", "batch list"),
 )
 KEYS = {
     "cloud",

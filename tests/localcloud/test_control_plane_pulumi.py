@@ -188,6 +188,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "site": [("site", "intl")],
     "sweepSchedule": [("sweepSchedule", "0 */5 * * * * *")],
     "publicDocs": [("publicDocs", "false")],
+    "console": [("console", "false")],
     "gatewayConcurrency": [("gatewayConcurrency", "2048")],
     "reconcileAfter": [("reconcileAfter", "300")],
     "inboxSince": [("inboxSince", "2026-11-28T00:00:00+08:00")],

@@ -314,6 +314,23 @@ def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
     return ends
 
 
+def _index_images_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
+    def ends(job: Job, runtime: Runtime) -> Job:
+        postponed: list[Callable[[], Any]] = []
+
+        def without_the_last(*requests: Callable[[], Any]) -> list[Any]:
+            if postponed:
+                return runtime.parallel(*requests)
+            postponed.append(requests[-1])
+            return [*runtime.parallel(*requests[:-1]), None]
+
+        ended = end(job, dataclasses.replace(runtime, parallel=without_the_last))
+        postponed[0]()
+        return ended
+
+    return ends
+
+
 def _write_book_without_an_answer(books: Books, book: Book) -> None:
     with contextlib.suppress(AmbiguousError):
         key = f"budget/{book.month}/{book.revision:08d}.json"
@@ -902,6 +919,19 @@ MUTATIONS = (
         "settle:_outrun",
         CLAIM,
         look_in="while the slot of its task",
+    ),
+    # The index of images
+    _of(
+        "the images of a job are listed after the record says that it has succeeded",
+        "transitions:end",
+        replace(_index_images_after_the_end),
+        look_in="two sweeps store three images",
+    ),
+    _of(
+        "images are listed by the time of each try to end their job",
+        "ledger.images:ended_at",
+        _always(lambda job: job.updated_at),
+        look_in="two sweeps store three images",
     ),
     # Webhooks
     _of(

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
+from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
 from aigc.sweeping import PARTS
@@ -96,7 +97,7 @@ def test_every_alarm_has_advice() -> None:
 
 
 def test_every_examination_of_the_doctor_is_described() -> None:
-    page = section(page_text("operations.md"), "## Is all well?")
+    page = section(page_text("operations.md"), "## Check a deployment")
 
     assert first_cells(page) == [examination.name for examination in EXAMINATIONS]
 
@@ -208,6 +209,7 @@ def test_refused_calls_are_all_in_the_table() -> None:
     http = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
 
     known = {(mapping.status, mapping.error_type) for mapping in EXCEPTION_STATUS.values()}
+    known |= {(409, word) for word in (*REPLAY_REFUSALS, *RESTORE_REFUSALS)}
 
     told = error_rows("### When a call is refused")
     assert told == known | {(int(status), error_type) for status, error_type in http}

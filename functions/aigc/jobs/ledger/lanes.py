@@ -197,6 +197,11 @@ def queue_marker(listed: Listed) -> Marker:
     return Marker(listed.key, priority, job_id, not_before, start_by, listed.modified)
 
 
+def due_time(marker: str) -> datetime:
+    """Return the time before which the job of a queue marker is not sent."""
+    return from_milliseconds(marker.rsplit("/", 1)[1].split("-")[1])
+
+
 def _cut(listed: Listed) -> Cut:
     time, limit = listed.key.rsplit("/", 1)[1].split("-")
     return Cut(listed.key, from_milliseconds(time), int(limit))

@@ -2,6 +2,7 @@
 
 | the invocation dies after | what is left | what continues |
 |---|---|---|
+| the entry in `batch-index/` | an entry without a batch | as in the next row, with a new entry |
 | the note `open-batches/<id>` | a note without a batch | the repeated event or the reconciliation |
 | the record of the batch | a batch of which no line was read | the sweep |
 | some jobs of a part | jobs that no part names | the sweep reads their lines again |
@@ -86,6 +87,7 @@ def create_batch(
     _check_size(batch)
     batch = _with_columns(batch, runtime)
     _check_count(batch, runtime)
+    batches.announce(batch)
     batches.write(batch)
     return batch, True
 

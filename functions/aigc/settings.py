@@ -80,7 +80,7 @@ class Settings(Wire):
     overdue_after_s: dict[str, float] = Field(default={})
     """Task kind → seconds after which a task without an end is overdue; see `overdue_after`."""
     labels: Literal["none", "metadata", "visible"] = "metadata"
-    """Labels of generated pictures: metadata inside the file, and the vendor's visible logo too."""
+    """Labels of generated images: metadata inside the file, and the vendor's visible logo too."""
     content_producer: str = Field(default="", max_length=100)
     """Name or code of the service in the labels; empty: made of the account's APPID."""
     webhook_secrets: tuple[SecretStr, ...] = ()

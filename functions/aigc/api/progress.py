@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESULT_URL_S = 3600
-"""Life of a picture's URL: the role's key that signs it may not live much longer. Ask again."""
+"""Life of an image's URL: the role's key that signs it may not live much longer. Ask again."""
 
 LOOK_EACH_S = 1.0
 """Between two looks at a job that a caller waits for; the vendor is asked less often than that."""
@@ -44,7 +44,7 @@ ANSWER_S = 5.0
 """Time that is kept for the answer."""
 
 SETTLE_S = 20.0
-"""Time that is kept for a look that may find the pictures and store them."""
+"""Time that is kept for a look that may find the images and store them."""
 
 LONGEST_HOLD_S = 240
 """How long a call may be held until its request ends.
@@ -233,7 +233,7 @@ def status_of(
 
 
 def result_of(job: Job, runtime: Runtime) -> schemas.Result:
-    """Name the pictures of a job that succeeded, with URLs that live for a while."""
+    """Name the images of a job that succeeded, with URLs that live for a while."""
     return {
         "images": [image_of(picture, runtime) for picture in job.pictures],
         "prompt": runtime.task_of(job).prompt_text(),
@@ -244,7 +244,7 @@ def result_of(job: Job, runtime: Runtime) -> schemas.Result:
 
 
 def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
-    """Name one picture, with a URL that lives for a while."""
+    """Name one image, with a URL that lives for a while."""
     return {
         "url": runtime.buckets.results.presigned_url(picture.key, RESULT_URL_S),
         "content_type": picture.content_type,

@@ -152,14 +152,14 @@ class TaskService(Protocol):
 
 
 class Downloads(Protocol):
-    """Fetches finished pictures from the vendor."""
+    """Fetches finished images from the vendor."""
 
     def fetch(self, url: str) -> bytes:
-        """Download one picture.
+        """Download one image.
 
         Raises:
             CloudError: It could not be fetched now.
-            BadPictureError: It is larger than any picture.
+            BadPictureError: It is larger than any image.
             HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
         """
 

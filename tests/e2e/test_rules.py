@@ -164,7 +164,8 @@ def test_file_in_the_inbox_becomes_a_report_and_a_contact_sheet(
     assert sorted(job["source"]["line"] for job in jobs) == [1, 3]
 
 
-def test_batches_are_listed(here: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("here")
+def test_batches_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     status = cli.main(["batch", "list"])
 
     assert status == 0

@@ -136,7 +136,7 @@ def list_batches(
             batch["object_key"],
             f"{batch['created_at']:.19}",
             str(batch["lines"]),
-            _state(batch),
+            _batch_state(batch),
             ", ".join(f"{count} {state}" for state, count in batch["states"].items()),
         )
         for batch in batches
@@ -154,7 +154,7 @@ def _batches(service: Service) -> Iterator[dict[str, Any]]:
             return
 
 
-def _state(batch: dict[str, Any]) -> str:
+def _batch_state(batch: dict[str, Any]) -> str:
     if batch["problem"]:
         return str(batch["problem"])
     if not batch["is_read"]:

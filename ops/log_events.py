@@ -1,4 +1,4 @@
-"""The log events of the functions, and what each means: the table in docs/operations.md.
+"""The log events of the functions, and what each means: the table in docs/logs.md.
 
 A test compares the names and levels with the calls of the loggers.
 """

@@ -30,6 +30,7 @@ REFUSALS = {
         " them; `aigc replay --pay-again` pays for new ones"
     ),
     "busy": "is in use by another process; try again in a minute",
+    "newer_attempt": "has a newer attempt",
 }
 
 

@@ -235,8 +235,8 @@ class _Reader:
             self._outcomes = []
 
 
-def _groups(found: Iterator[RawLine], room: Callable[[], int]) -> Iterator[list[RawLine]]:
-    while group := list(itertools.islice(found, room())):
+def _groups(lines: Iterator[RawLine], room: Callable[[], int]) -> Iterator[list[RawLine]]:
+    while group := list(itertools.islice(lines, room())):
         yield group
 
 
@@ -297,10 +297,10 @@ def _task(line: Line, batch: Batch, runtime: Runtime) -> Task:
     from aigc.api.inputs import resolve_inputs  # noqa: PLC0415  few uploads are batches
 
     settings = runtime.settings
-    for ours in ("result", "webhook_url"):
-        if ours in line.body:
+    for field in ("result", "webhook_url"):
+        if field in line.body:
             allowed = "no such field: the report of the batch says where results are"
-            raise refused(ours, "is not possible in a batch", allowed=allowed)
+            raise refused(field, "is not possible in a batch", allowed=allowed)
     defaults = batch.defaults if line.kind == batch.kind else {}
     try:
         task = KINDS[line.kind].model.model_validate({**defaults, **line.body})

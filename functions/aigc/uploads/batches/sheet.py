@@ -128,8 +128,8 @@ class Sheet:
         if not self._rows:
             return ""
         hidden = self._problems - len(self._rows)
-        more = f"<p>{hidden} more are in the report.</p>\n" if hidden else ""
-        return _FAILURES.format(rows="".join(self._rows)) + more
+        remainder = f"<p>{hidden} more are in the report.</p>\n" if hidden else ""
+        return _FAILURES.format(rows="".join(self._rows)) + remainder
 
 
 def _row(outcome: LineOutcome) -> str:

@@ -7,8 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from aigc.jobs.buckets import INPUTS
-from infra.components.storage import INPUT_DAYS, LEDGER_DAYS
+from infra.components.storage import LEDGER_DAYS, RESULTS_DAYS
 from ops.doctor.finding import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def versioning(patient: Patient) -> Iterator[Finding]:
 def lifecycle(patient: Patient) -> Iterator[Finding]:
     """Look whether the rules exist that remove what is no longer needed."""
     yield _lifecycle(patient, "ledger", LEDGER_DAYS)
-    yield _lifecycle(patient, "results", {INPUTS: INPUT_DAYS})
+    yield _lifecycle(patient, "results", RESULTS_DAYS)
 
 
 def _lifecycle(patient: Patient, role: str, needed: Mapping[str, int]) -> Finding:

@@ -91,7 +91,8 @@ class Processing:
             return True
         with _opened(content) as image:
             frames: int = getattr(image, "n_frames", 1)
-            return max(image.size) > MAX_SIDE or image.width * image.height * frames > MAX_PIXELS
+            pixels: int = image.width * image.height * frames
+            return pixels > MAX_PIXELS or max(image.width, image.height) > MAX_SIDE
 
 
 def _opened(content: bytes) -> Image.Image:

@@ -1,4 +1,4 @@
-"""The function behind the COS triggers: uploads become jobs, MPS's pictures settle theirs."""
+"""The function behind the COS triggers: uploads become jobs, MPS's images settle theirs."""
 
 from __future__ import annotations
 

@@ -164,6 +164,8 @@ class StackConfig(BaseModel):
         " hosts below it",
     )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
+    previews: Literal["cos", "none"] = Field("cos", description="cos or none")
+    inbox_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     public_docs: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     console: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")

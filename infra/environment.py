@@ -38,6 +38,8 @@ def environment(
         "inbox_since": config.inbox_since.isoformat() if config.inbox_since else "",
         "result_hosts": json.dumps(config.result_hosts),
         "results_url": config.results_url,
+        "previews": config.previews,
+        "inbox_url": config.inbox_url,
         "public_docs": json.dumps(config.public_docs),
         "console": json.dumps(config.console),
         "public_url": config.public_url,

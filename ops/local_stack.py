@@ -49,6 +49,7 @@ class LocalStack:
         return {
             "cloud": self.cloud.url,
             "gateway": self.outputs.endpoint,
+            "console": self.outputs.console,
             "api_key": self.api_key,
             "secret_id": self.cloud.keys.owner.secret_id,
             "secret_key": self.cloud.keys.owner.secret_key,
@@ -102,15 +103,18 @@ def local_stack(
     limits: Mapping[str, int] | None = None,
     on_log: Callable[[str], None] | None = None,
     changes: Mapping[str, str] | None = None,
+    package: Path | None = None,
 ) -> Iterator[LocalStack]:
     """Start the cloud, deploy into it, and stop every process at the end.
 
     Tasks, timers and the waits between retries pass `speed` times faster. A function's timeout
     and the lease do not, since processes run no faster. `changes` replaces configuration values.
+    Without a package it is built.
     """
     with empty_cloud(port=port, speed=speed, data=data, limits=limits, on_log=on_log) as cloud:
         api_key = secrets.token_urlsafe(24)
-        config = stack_config(cloud, api_key, timeout_s=timeout_s) | dict(changes or {})
+        config = stack_config(cloud, api_key, timeout_s=timeout_s, package=package)
+        config |= dict(changes or {})
         yield LocalStack(
             cloud=cloud,
             api_key=api_key,
@@ -120,14 +124,16 @@ def local_stack(
         )
 
 
-def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str, str]:
+def stack_config(
+    cloud: LocalCloud, api_key: str, *, timeout_s: int, package: Path | None = None
+) -> dict[str, str]:
     """Return the configuration for a local cloud, with waits as short as its tasks."""
     speed = cloud.clock.speed
     return {
         "apiKeys": json.dumps({"local": hashlib.sha256(api_key.encode()).hexdigest()}),
         "callbackKey": secrets.token_hex(16),
         "mpsRole": "create",
-        "packagePath": str(local_package()),
+        "packagePath": str(package or local_package()),
         "timeout": str(timeout_s),
         "retryBase": str(15 / speed),
         "pollInterval": str(min(2.0, 2 / speed)),

@@ -199,8 +199,9 @@ class InMemoryStore:
     def delete_once(self, key: str) -> None:
         self.delete(key)
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}"
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        operation = f"&{process}" if process else ""
+        return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}{operation}"
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         signed = ",".join(f"{name}={value}" for name, value in headers.items())

@@ -75,6 +75,7 @@ def declared() -> dict[str, Any]:
         ("pollInterval", "-1", "pollInterval is '-1'; allowed: seconds, 0 or more"),
         ("webhookHttp", "perhaps", "webhookHttp is 'perhaps'; allowed: true or false"),
         ("webhookNetworks", '["10.1.2.3/16"]', "webhookNetworks is '10.1.2.3/16'; allowed: a list"),
+        ("inboxUrl", "example.com", "inboxUrl is 'example.com'; allowed: empty, or a URL"),
         ("resultsUrl", "example.com", "resultsUrl is 'example.com'; allowed: empty, or a URL"),
         ("tencentcloud:region", "Guangzhou", "region is 'Guangzhou'; allowed: a region"),
         ("packagePath", "dist/missing.zip", "packagePath: found nothing; allowed: "),

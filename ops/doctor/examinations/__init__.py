@@ -30,6 +30,6 @@ EXAMINATIONS = tuple(
         ("uploads", "uploads.md#when-no-event-arrives", "/cos/bucket", work.uploads),
         ("prices", "budgets.md#prices", "", work.prices),
         ("logs", "logs.md#read-the-logs", "/cls/search", work.logs),
-        ("alarms", "alarms.md#set-them-up", "/monitor/alarm/policy", work.alarms),
+        ("alarms", "alarms.md#set-them-up", "/monitor/alarm2/policy", work.alarms),
     )
 )

@@ -109,7 +109,13 @@ def provision(cloud: LocalCloud, config: Mapping[str, str]) -> Outputs:
 def _defaults(cloud: LocalCloud, config: Mapping[str, str]) -> dict[str, str]:
     prefix = config.get("namePrefix", "")
     results = config.get("resultsBucket", f"{prefix}results-{cloud.account.app_id}")
-    return {"namePrefix": prefix, "resultsUrl": f"{cloud.url}/_localcloud/cos/{results}"}
+    inbox = config.get("inboxBucket", f"{prefix}inbox-{cloud.account.app_id}")
+    buckets = f"{cloud.url}/_localcloud/cos"
+    return {
+        "namePrefix": prefix,
+        "resultsUrl": f"{buckets}/{results}",
+        "inboxUrl": f"{buckets}/{inbox}",
+    }
 
 
 def _environment() -> dict[str, str]:

@@ -205,10 +205,11 @@ def _run_empty(run: Run, stopped: threading.Event) -> None:
     ):
         api_key = secrets.token_urlsafe(24)
         variables = environment(cloud, Path(state))
-        results = f"aigc-{STACK}-results-{cloud.account.app_id}"
+        buckets, app_id = f"{cloud.url}/_localcloud/cos", cloud.account.app_id
         config = {
             "tencentcloud:protocol": "HTTP",
-            "resultsUrl": f"{cloud.url}/_localcloud/cos/{results}",
+            "resultsUrl": f"{buckets}/aigc-{STACK}-results-{app_id}",
+            "inboxUrl": f"{buckets}/aigc-{STACK}-inbox-{app_id}",
             **stack_config(cloud, api_key, timeout_s=run.timeout_s, package=run.package),
         }
         ready = {"cloud": cloud.url, "api_key": api_key, "environment": variables, "config": config}

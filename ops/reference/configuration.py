@@ -42,9 +42,11 @@ SEE = {
     "lanes": ("Usual work", "operations.md#usual-work"),
     "mpsRole": ("Once for an account", "deploy.md#once-for-an-account"),
     "overdueAfter": ("Overdue tasks", "how-it-works.md#overdue-tasks"),
+    "previews": ("Previews", "console.md#previews"),
     "reconcileAfter": ("When no event arrives", "uploads.md#when-no-event-arrives"),
     "resultHosts": ("Errors", "alarms.md#errors-that-ask-for-an-action"),
     "resultsPrefix": ("A shared results bucket", "deploy.md#a-shared-results-bucket"),
+    "robots": ("Chat robots", "alarms.md#chat-robots"),
     "webhookSecrets": ("Webhooks", "webhooks.md"),
 }
 """Key → the title and the address of what says more about it."""

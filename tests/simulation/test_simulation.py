@@ -23,7 +23,7 @@ from tests.simulation.trial import try_out
 if TYPE_CHECKING:
     from tests.simulation.play import Case
 
-SEEDS = range(24)
+SEEDS = range(10)
 """Of each weather; `make simulate` runs more."""
 QUICK_CASES = [case for case in ALL_CASES if case.is_quick]
 """The cases that `make test` searches; `make simulate` searches all."""

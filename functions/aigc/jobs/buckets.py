@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Inbox, ObjectStore
 
 STAGING = ".aigc/mps/"
-"""The staging folder among the results; only MPS writes there."""
+"""The staging folder among the results; only MPS writes there, a lifecycle rule empties it."""
 
 INPUTS = ".aigc/inputs/"
 """Folder among the results for uploaded inputs; a lifecycle rule empties it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import (
     AccountError,
+    BadRecordError,
     CloudError,
     RefusedError,
 )
@@ -20,6 +21,7 @@ from aigc.jobs.results import (
     remove_staged,
 )
 from aigc.jobs.runtime import QueryPacer
+from aigc.jobs.set_aside import set_aside
 from aigc.jobs.storing import store_images
 from aigc.jobs.transitions import (
     end,
@@ -72,8 +74,16 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
     """Settle the job whose task VOD reports as done; the report is checked by a query.
 
     While the job has an owner, which may be dead, the task id is kept in a note for the
-    invocation that takes over.
+    invocation that takes over. So it is if this version cannot read the record.
     """
+    try:
+        _settle_reported(job_id, session_id, task_id, runtime)
+    except BadRecordError as error:
+        runtime.ledger.claims.note_task(job_id, session_id, task_id)
+        set_aside(error, runtime)
+
+
+def _settle_reported(job_id: str, session_id: str, task_id: str, runtime: Runtime) -> None:
     job = wait_until_submitted(job_id, runtime)
     if job is None or job.attempt.session_id != session_id:
         logger.info("callback_not_matched", extra={"job": job_id, "task_id": task_id})
@@ -87,7 +97,17 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
 
 
 def on_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
-    """Settle the job whose images MPS has stored in the staging folder."""
+    """Settle the job whose images MPS has stored in the staging folder.
+
+    If this version cannot read the record, the sweep finds the images later.
+    """
+    try:
+        _settle_stored(job_id, attempt, runtime)
+    except BadRecordError as error:
+        set_aside(error, runtime)
+
+
+def _settle_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
     job = wait_until_submitted(job_id, runtime)
     if job is None or job.attempt.number != attempt:
         logger.info("pictures_not_matched", extra={"job": job_id, "attempt": attempt})

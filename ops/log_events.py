@@ -54,7 +54,6 @@ EVENTS: dict[str, str] = {
     "look_failed": "a waiting call could not read its job; it looks again",
     "pause_not_read": "a lane's pause could not be read",
     "pause_not_written": "a lane's pause could not be written; the next refusal writes it",
-    "pause_not_read": "an answer does not say whether a lane is paused, since COS failed",
     "pause_unreadable": "a lane's pause is damaged; it is ignored",
     "picture_not_labelled": "an image was stored without a label, since its format is not known",
     "pictures_not_matched": "MPS stored images under an attempt that its job does not have",

@@ -19,6 +19,7 @@ from rich.table import Table
 from aigc.jobs.job import Job
 from ops import options
 from ops.local_stack import ROOT, local_stack
+from ops.package import local_package
 from ops.upload import cos_client
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def main(
         Path,
         typer.Option(parser=options.folder, metavar="FOLDER", help="Where the pictures go."),
     ] = RESULTS,
+    no_console: options.NoConsole = False,
 ) -> int:
     """Run the main job once on a local cloud: three uploads and three calls become pictures.
 
@@ -131,7 +133,8 @@ def main(
     started = time.monotonic()
     log: list[str] = []
     console.print("starting the local cloud and deploying the Pulumi program into it …")
-    with local_stack(speed=SPEED, on_log=log.append) as stack:
+    package = local_package(with_console=not no_console)
+    with local_stack(speed=SPEED, on_log=log.append, package=package) as stack:
         demo = Demo(stack, cos_client(stack.connection))
         console.print(f"uploading {len(UPLOADS)} photographs, calling {len(CALLS)} endpoints …")
         console.print(f"(tasks run {SPEED:g} times faster here than in the cloud)")
@@ -193,3 +196,4 @@ def _print_summary(console: Console, jobs: Sequence[Job], folder: Path, seconds:
     succeeded = sum(job.state == "succeeded" for job in jobs)
     console.print(f"{succeeded} of {len(UPLOADS) + len(CALLS)} jobs succeeded in {seconds:.0f} s")
     console.print(f"the pictures are in {folder}")
+    console.print("`make local` keeps this cloud running, with a console for your browser")

@@ -106,10 +106,7 @@ def main(
         Path,
         typer.Option(parser=options.folder, metavar="FOLDER", help="Where the zip goes."),
     ] = ROOT / "dist",
-    no_console: Annotated[
-        bool,
-        typer.Option("--no-console", help="Leave the console out: its build needs npm packages."),
-    ] = False,
+    no_console: options.NoConsole = False,
 ) -> None:
     """Build the zip that is deployed, and print what it weighs.
 

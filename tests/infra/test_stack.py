@@ -211,17 +211,20 @@ def test_the_smaller_limit_of_concurrency_holds(
     } == reserved
 
 
-def test_origins_that_may_call_may_use_links_to_results(run: Run) -> None:
+def test_origins_that_may_call_may_use_links(run: Run) -> None:
     buckets = run(corsOrigins='["https://example.com"]').of_type(":Bucket")
 
-    [rule] = buckets["aigc-results"].inputs["corsRules"]
-    assert rule["allowedOrigins"] == ["https://example.com"]
-    assert rule["allowedMethods"] == ["GET", "HEAD", "PUT"]
-    assert not any("corsRules" in buckets[f"aigc-{name}"].inputs for name in ("inbox", "ledger"))
+    methods = {"results": ["GET", "HEAD", "PUT"], "inbox": ["PUT"]}
+    for role, allowed in methods.items():
+        [rule] = buckets[f"aigc-{role}"].inputs["corsRules"]
+        assert rule["allowedOrigins"] == ["https://example.com"]
+        assert rule["allowedMethods"] == allowed
+    assert "corsRules" not in buckets["aigc-ledger"].inputs
 
 
 def test_no_origin_may_use_links_if_none_may_call(run: Run) -> None:
-    assert "corsRules" not in run(corsOrigins="[]").of_type(":Bucket")["aigc-results"].inputs
+    buckets = run(corsOrigins="[]").of_type(":Bucket")
+    assert not any("corsRules" in bucket.inputs for bucket in buckets.values())
 
 
 def test_existing_buckets_and_application_are_used_and_not_declared(run: Run) -> None:
@@ -347,7 +350,7 @@ def test_each_function_has_its_own_additional_actions(run: Run) -> None:
 @pytest.mark.parametrize(
     ("function", "actions"),
     [
-        ("gateway", {"GetObject", "GetBucket"}),
+        ("gateway", {"GetObject", "GetBucket", "PutObject"}),
         ("upload", {"GetObject", "HeadObject"}),
         ("sweep", {"GetObject", "GetBucket", "HeadObject"}),
     ],
@@ -468,6 +471,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
     bucket = f"{console}/cos/bucket?bucket=aigc-dev-{{}}-1250000000&region=ap-guangzhou"
 
     assert run().exports == {
+        "console": f"{ENDPOINT.rstrip('/')}/console",
         "endpoint": ENDPOINT,
         "appId": "1250000000",
         "region": "ap-guangzhou",

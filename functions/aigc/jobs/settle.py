@@ -47,7 +47,7 @@ OWNER_READS = 6
 """Reads, half a second apart, of a job whose owner has not yet written that it was submitted."""
 
 DONE_QUERIES = 4
-"""Queries, half a second apart, for a task whose picture was stored before its state changed."""
+"""Queries, half a second apart, for a task whose image was stored before its state changed."""
 
 
 def refresh(job_id: str, runtime: Runtime) -> Job | None:
@@ -97,9 +97,9 @@ def _settle_reported(job_id: str, session_id: str, task_id: str, runtime: Runtim
 
 
 def on_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
-    """Settle the job whose pictures MPS has stored in the staging folder.
+    """Settle the job whose images MPS has stored in the staging folder.
 
-    If this version cannot read the record, the sweep finds the pictures later.
+    If this version cannot read the record, the sweep finds the images later.
     """
     try:
         _settle_stored(job_id, attempt, runtime)
@@ -122,7 +122,7 @@ def _settle_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
 
 
 def settle(job: Job, runtime: Runtime) -> Job:
-    """Query the task of a running job, or continue to store the pictures of a finished one.
+    """Query the task of a running job, or continue to store the images of a finished one.
 
     The query is made before the claim: it changes nothing, and a claim that was taken for a task
     that still runs would lock the job for a lease.
@@ -146,7 +146,7 @@ def settle(job: Job, runtime: Runtime) -> Job:
 
 
 def store_staged(job: Job, runtime: Runtime) -> Job:
-    """End a job whose submission is ambiguous by the pictures that its task has staged."""
+    """End a job whose submission is ambiguous by the images that its task has staged."""
     if not has_staged(job, runtime):
         return job
     claimed = runtime.ledger.claims.claim(job)

@@ -94,12 +94,17 @@ def _put_rules(patient: Patient, bucket: str, document: bytes, missing: Mapping[
 
 def cors(patient: Patient) -> Iterator[Finding]:
     """Look whether browsers may use presigned links."""
-    answer = patient.account.cos("GET", patient.buckets["results"], params={"cors": ""})
-    if answer.status == FOUND:
-        yield ok("the results bucket has CORS rules")
-        return
-    yield warning(
-        "the results bucket has no CORS rules",
-        "Browsers cannot upload inputs or read results by presigned links.",
-        "Set `corsOrigins` and run `pulumi up`; leave it if no browser uses this deployment.",
-    )
+    without = {
+        "results": "Browsers cannot upload inputs or read results by presigned links.",
+        "inbox": "Browsers cannot upload into the inbox by presigned links.",
+    }
+    for role, consequence in without.items():
+        answer = patient.account.cos("GET", patient.buckets[role], params={"cors": ""})
+        if answer.status == FOUND:
+            yield ok(f"the {role} bucket has CORS rules")
+            continue
+        yield warning(
+            f"the {role} bucket has no CORS rules",
+            consequence,
+            "Set `corsOrigins` and run `pulumi up`; leave it if no browser uses this deployment.",
+        )

@@ -109,6 +109,7 @@ def test_a_slot_of_an_unreadable_job_is_free_when_its_task_must_have_ended(world
     bring_back = make_unreadable(world, unreadable, newer)
 
     sweeps(world, LONGEST_RUN_S + 2 * LEASE_S, each_s=3600)
+    sweeps(world, 60)  # the order of the parts decides whether the same sweep starts the next job
     assert read(world, following).state == "running"
     bring_back()
     sweeps(world, 120)

@@ -6,10 +6,10 @@ imported when its command is called: some need the cloud's SDKs, which take seco
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -17,24 +17,26 @@ from typer.exceptions import Abort, TyperException
 
 from aigc.errors import AigcError
 from ops.exits import FAILED, INTERRUPTED, NOT_FOUND
+from ops.sources import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
 
 COMMANDS = {
     "submit": "Make images with a deployment, and wait for them.",
     "local": "Run the whole system on this machine until Ctrl-C.",
     "demo": "Run the main job on the local cloud and show its results.",
     "upload": "Put a picture into the local cloud's inbox, or list the results.",
+    "jobs": "List, show, follow and cancel jobs; replay and restore dead ones.",
     "lanes": "Show what runs and what waits.",
+    "usage": "Show what was made, and what is left of each ceiling.",
+    "models": "List the models with their limits.",
+    "console": "Open the web console of a deployment.",
     "login": "Keep a deployment's endpoint and API key.",
     "keys": "Make, list and revoke API keys with limits.",
-    "restore": "Store the images of failed jobs that are paid for.",
-    "jobs": "List, show, follow and cancel jobs.",
     "uploads": "Show what became of uploads, and make another job of one.",
     "backfill": "Make jobs of what lies in the inbox already.",
-    "usage": "Show what is spent, reserved and left of each ceiling.",
-    "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
@@ -43,7 +45,6 @@ COMMANDS = {
     "prices": "Check prices.toml.",
     "doctor": "Try a deployment from outside, and say how to mend it.",
     "verify-cloud": "Ask the real cloud what no document answers.",
-    "models": "List the models with their limits.",
 }
 
 
@@ -55,8 +56,7 @@ class _Deferred(TyperCommand):
     """A command whose module is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  typer's own types are private
-        module = importlib.import_module(f"ops.{str(self.name).replace('-', '_')}")
-        command = typer.main.get_command(module.app)
+        command = typer.main.get_command(_module(str(self.name)).app)
         return command.make_context(info_name, args, *rest, **extra)
 
 
@@ -75,8 +75,35 @@ class _Commands(TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True)
 
 
+def all_commands() -> Iterator[tuple[str, Any]]:
+    """Yield the words of each command, like `jobs list`, and its definition."""
+    for name in COMMANDS:
+        command = typer.main.get_command(_module(name).app)
+        parts: dict[str, Any] = getattr(command, "commands", {})
+        if not parts or command.invoke_without_command:
+            yield name, command
+        yield from ((f"{name} {part}", inner) for part, inner in parts.items())
+
+
+def _module(name: str) -> ModuleType:
+    return load(f"ops.{name.replace('-', '_')}")
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"aigc {importlib.metadata.version('aigc-functions')}")
+        raise typer.Exit
+
+
 @app.callback()
-def aigc() -> None:
+def aigc(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
     """Generate images in your own Tencent Cloud account, and try all of it without one.
 
     Start with `aigc demo`, or keep a local cloud running with `aigc local`.

@@ -1,6 +1,6 @@
 """Replay: a new attempt of a job that failed through no fault of its caller.
 
-It is the only way out of a final state, and only the command `aigc replay` takes it.
+It is the only way out of a final state, and only the command `aigc jobs replay` takes it.
 """
 
 from __future__ import annotations

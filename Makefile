@@ -67,6 +67,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/aigc rules check
 	$(BIN)/aigc prices
+	$(BIN)/python -m ops.front_end check
 
 format: setup
 	$(BIN)/ruff format

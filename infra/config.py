@@ -157,6 +157,7 @@ class StackConfig(BaseModel):
     )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     public_docs: bool = Field(True, description="true or false")  # noqa: FBT003  its default
+    console: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     mps_role: Literal["existing", "create", "import", "skip"] = Field(
         "existing", description="existing, create, import or skip"

@@ -39,6 +39,7 @@ def environment(
         "result_hosts": json.dumps(config.result_hosts),
         "results_url": config.results_url,
         "public_docs": json.dumps(config.public_docs),
+        "console": json.dumps(config.console),
         "public_url": config.public_url,
         "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),
         "callback_key": pulumi.Output.secret(config.callback_key.get_secret_value()),

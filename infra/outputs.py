@@ -1,4 +1,4 @@
-"""The stack's outputs beside names: links into the console, and a command to try."""
+"""The stack's outputs beside names: the console, links into the account, a command to try."""
 
 from __future__ import annotations
 
@@ -15,10 +15,18 @@ if TYPE_CHECKING:
 CONSOLES = {"cn": "https://console.cloud.tencent.com", "intl": "https://console.tencentcloud.com"}
 
 
+def console_url(
+    config: StackConfig, endpoint: pulumi.Output[str | None]
+) -> pulumi.Output[str | None]:
+    """Return the address of our own console; None while SCF does not report the endpoint."""
+    base = pulumi.Output.from_input(config.public_url or endpoint)
+    return base.apply(lambda url: f"{url.rstrip('/')}/console" if url else None)
+
+
 def console_links(
     config: StackConfig, storage: Storage, logs: FunctionLogs | None
 ) -> dict[str, pulumi.Output[str]]:
-    """Return links into the console of the account's site."""
+    """Return links into Tencent Cloud's console, of the account's site."""
     console, region = CONSOLES[config.site], config.region
     bucket = console + "/cos/bucket?bucket={0}&region=" + region
     links = {

@@ -23,7 +23,7 @@ from infra.environment import environment
 from infra.identity import check_identity
 from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
-from infra.outputs import console_links, upload_command
+from infra.outputs import console_links, console_url, upload_command
 from infra.overlaps import check_overlaps
 from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
 from infra.triggers import (
@@ -79,6 +79,7 @@ def deploy(config: StackConfig) -> None:
     if config.alarm_receivers:
         _alarms(config, functions, logs)
     exports = {
+        **({"console": console_url(config, endpoint)} if config.console else {}),
         "endpoint": endpoint,
         "appId": app_id,
         "region": config.region,
@@ -90,7 +91,7 @@ def deploy(config: StackConfig) -> None:
         "ledgerBucket": storage.ledger,
         "keyNames": sorted(config.api_keys),
         **{f"{name}Function": physical for name, physical in functions.names.items()},
-        "console": console_links(config, storage, logs),
+        "links": console_links(config, storage, logs),
         "upload": upload_command(rules, storage.inbox, config.region),
     }
     for name, value in exports.items():

@@ -1,4 +1,4 @@
-"""`aigc batch`: run the lines of a file through the API, or check them.
+"""`aigc batch`: run the lines of a file through the API, check them, or list batches.
 
 Each line is a call with an `Idempotency-Key` that follows from the file and the line. So the same
 command again, after Ctrl-C or a crash, finds the requests that it has made and pays nothing twice.
@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,11 +32,11 @@ from aigc.wire import with_fields
 from ops import options
 from ops.deployment import StackOption
 from ops.exits import FAILED
-from ops.output import JsonOption, print_json, progress_bar
+from ops.output import JsonOption, print_json, print_table, progress_bar
 from ops.service import EndpointOption, KeyOption, Repeats, find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from aigc.uploads.batches.lines import Line
     from ops.service import Service
@@ -71,7 +72,8 @@ KindOption = Annotated[
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Run the lines of a file, or check them.\n\nExample: aigc batch run spring.jobs.jsonl",
+    help="Run the lines of a file, check them, or list batches."
+    "\n\nExample: aigc batch run spring.jobs.jsonl",
 )
 
 
@@ -108,6 +110,57 @@ def check(file: FileArgument, kind: KindOption = None, as_json: JsonOption = Fal
         print(f"{len(works)} lines: {len(wrong)} wrong{counts}")
     if wrong:
         raise typer.Exit(FAILED)
+
+
+@app.command("list")
+def list_batches(
+    limit: Annotated[
+        int, typer.Option(parser=options.whole(1), metavar="N", help="At most this many batches.")
+    ] = 20,
+    as_json: JsonOption = False,
+    endpoint: EndpointOption = None,
+    key: KeyOption = None,
+    stack: StackOption = None,
+) -> None:
+    """List the batches of the inbox, the newest first, and how far each is.
+
+    Example: aigc batch list --limit 5
+    """
+    service = find_service(endpoint, key, stack)
+    batches = list(islice(_batches(service), limit))
+    if as_json:
+        print_json(batches)
+        return
+    rows = [("FILE", "SINCE", "LINES", "STATE", "LINES BY STATE")]
+    rows += [
+        (
+            batch["object_key"],
+            f"{batch['created_at']:.19}",
+            str(batch["lines"]),
+            _batch_state(batch),
+            ", ".join(f"{count} {state}" for state, count in batch["states"].items()),
+        )
+        for batch in batches
+    ]
+    print_table(rows)
+
+
+def _batches(service: Service) -> Iterator[dict[str, Any]]:
+    cursor = None
+    while True:
+        page = service.get("/v1/batches", limit=100, cursor=cursor)
+        yield from page["batches"]
+        cursor = page["cursor"]
+        if cursor is None:
+            return
+
+
+def _batch_state(batch: dict[str, Any]) -> str:
+    if batch["problem"]:
+        return str(batch["problem"])
+    if not batch["is_read"]:
+        return "is being read"
+    return "complete" if batch["is_complete"] else "runs"
 
 
 @app.command()

@@ -24,8 +24,10 @@ def main() -> None:
     _pip_install("--use-pep517", "--require-hashes", "-r", "requirements.lock")
     _pip_install("--no-deps", "--no-build-isolation", "--editable", ".")
     print("fetching the wheels that the functions' zip is made of …", flush=True)
-    # If this fails, the first build of a zip fetches them.
+    # If this or the next fails, the first build of a zip fetches them.
     subprocess.call([str(TARGET / "bin" / "python"), "-m", "ops.wheels"], cwd=ROOT)
+    print("fetching the npm packages that the console is built from …", flush=True)
+    subprocess.call([str(TARGET / "bin" / "python"), "-m", "ops.front_end", "fetch"], cwd=ROOT)
     (TARGET / "ready").touch()
 
 

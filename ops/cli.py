@@ -41,7 +41,7 @@ COMMANDS = {
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
     "rules": "Check rules.toml, or show what an upload becomes.",
-    "batch": "Run the lines of a file, or check them.",
+    "batch": "Run the lines of a file, check them, or list batches.",
     "prices": "Check prices.toml.",
     "doctor": "Try a deployment from outside, and say how to mend it.",
     "verify-cloud": "Ask the real cloud what no document answers.",
@@ -80,7 +80,7 @@ def all_commands() -> Iterator[tuple[str, Any]]:
     for name in COMMANDS:
         command = typer.main.get_command(_module(name).app)
         parts: dict[str, Any] = getattr(command, "commands", {})
-        if not parts or command.invoke_without_command:
+        if not parts or getattr(command, "invoke_without_command", False):
             yield name, command
         yield from ((f"{name} {part}", inner) for part, inner in parts.items())
 

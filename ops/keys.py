@@ -126,6 +126,9 @@ def new(
         bool,
         typer.Option("--visible-label", help="The vendor draws its logo into this key's images."),
     ] = False,
+    operate: Annotated[
+        bool, typer.Option("--operate", help="The key may replay and restore jobs that it sees.")
+    ] = False,
     as_json: JsonOption = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
@@ -145,6 +148,7 @@ def new(
         budget_per_month=budget,
         own_only=own_only,
         visible_label=visible_label,
+        operate=operate,
     )
     key = create(name, limits, target.open_ledger(), utc_now())
     if as_json:
@@ -237,6 +241,7 @@ def _limits_text(limits: Limits) -> str:
         *(f"{number} {what}" for what, number in counted.items() if number is not None),
         *(["its own only"] if limits.own_only else []),
         *(["visible label"] if limits.visible_label else []),
+        *(["may operate"] if limits.operate else []),
     ]
     return "; ".join(parts) or "none"
 

@@ -48,8 +48,8 @@ Ctrl-C stops everything.
 
 FAL_HINTS = """
 fal      export {variables}
-         for fal-client, which speaks nothing but https; docs/api.md, "fal's clients", says what
-         else keeps its uploads, and with them your key, from fal.ai
+         for fal-client, which speaks nothing but https; docs/fal.md says what else
+         keeps its uploads, and with them your key, from fal.ai
 """
 
 

@@ -1,4 +1,4 @@
-"""The log events of the functions, and what each means: the table in docs/operations.md.
+"""The log events of the functions, and what each means: the table in docs/logs.md.
 
 A test compares the names and levels with the calls of the loggers.
 """
@@ -24,6 +24,7 @@ EVENTS: dict[str, str] = {
     "batch_reading_stopped": "COS failed while a batch was read; the next sweep goes on",
     "batch_stopped": "an error of this program while a batch was begun; the next sweep goes on",
     "batch_taken": "a file of the inbox became a batch",
+    "batch_unreadable": "a batch's record is damaged; the list of batches leaves it out",
     "budget_not_reserved": "the month's book could not be changed; the next pump tries again",
     "call_crashed": "a call met an error that nobody foresaw; it was answered 500",
     "call_failed": "a call was answered with a status of 500 or more",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import gzip
 import hashlib
 import io
 import os
@@ -26,10 +27,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aigc.api.built import FOLDER as DOCUMENTS
+from aigc.api.console import FOLDER as CONSOLE
 from aigc.api.openapi.build import write_documents
 from aigc.bootstrap import HAS_CEILINGS
 from aigc.uploads.rules import load_rules
 from ops import options
+from ops.front_end import built_console
 from ops.output import JsonOption, print_json
 from ops.prices import check_ceilings, load_prices
 from ops.sources import ROOT
@@ -107,6 +110,10 @@ def main(
             parser=options.folder, metavar="FOLDER", help="Where the zip goes.", show_default="dist"
         ),
     ] = ROOT / "dist",
+    no_console: Annotated[
+        bool,
+        typer.Option("--no-console", help="Leave the console out: its build needs npm packages."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build the zip that is deployed, and print what it weighs.
@@ -114,7 +121,7 @@ def main(
     Example: aigc package --out dist
     """
     target = scf_target()
-    path = build_package(out, target)
+    path = build_package(out, target, with_console=not no_console)
     if target.python is None:
         print(f"{NO_BYTECODE}\n", file=sys.stderr)
     weight = weigh(path, target.python) if target.python and runs_manylinux() else None
@@ -123,13 +130,14 @@ def main(
             {
                 "file": str(path),
                 "bytes": path.stat().st_size,
+                "has_console": not no_console,
                 "has_bytecode": target.python is not None,
                 "import_s": weight and weight.import_s,
                 "memory_mb": weight and weight.memory_mb,
             }
         )
         return
-    print(f"{path}\n{describe(path)}")
+    print(f"{path}\n{describe(path)}{', WITHOUT the console' if no_console else ''}")
     if weight:
         print(f"imported in {weight.import_s:.2f} s with {weight.memory_mb:.0f} MB on this machine")
 
@@ -139,17 +147,21 @@ def build_package(
     target: Target,
     rules: Path = ROOT / "rules.toml",
     prices: Path = ROOT / "prices.toml",
+    *,
+    with_console: bool = True,
 ) -> Path:
     """Build the zip for a target; it replaces older zips in the folder, an equal zip is kept.
 
     Raises:
         RulesError: The rules cannot be used.
         PricesError: The prices cannot be used.
-        PackageError: The wheels are missing and cannot be downloaded.
+        PackageError: Wheels or npm packages are missing and cannot be downloaded.
     """
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         _copy_functions(stage)
+        if with_console:
+            _copy_console(stage)
         upload_rules, table = load_rules(rules), load_prices(prices)
         check_ceilings(upload_rules, table)
         (stage / "rules.json").write_text(upload_rules.packaged())
@@ -167,21 +179,23 @@ def build_package(
         return _place(_zip(stage, fingerprint), out)
 
 
-def local_package(rules: Path | None = None) -> Path:
+def local_package(rules: Path | None = None, *, with_console: bool = True) -> Path:
     """Build the zip that the local cloud runs: the deployed zip, if this machine can run it.
 
     With other rules it is a copy of that zip.
 
     Raises:
         RulesError: The rules cannot be used.
+        PackageError: Wheels or npm packages are missing and cannot be downloaded.
     """
     target = local_target()
-    package = build_package(LOCAL_PACKAGES / target.name, target)
+    folder = LOCAL_PACKAGES / (target.name if with_console else f"{target.name}-no-console")
+    package = build_package(folder, target, with_console=with_console)
     if rules is None:
         return package
     text = load_rules(rules).packaged().encode()
     digest = hashlib.sha256(text).hexdigest()[:8]
-    return _place(_with_rules(package, text), LOCAL_PACKAGES / f"{target.name}-{digest}")
+    return _place(_with_rules(package, text), folder.with_name(f"{folder.name}-{digest}"))
 
 
 def _with_rules(package: Path, rules: bytes) -> bytes:
@@ -228,7 +242,17 @@ def weigh(path: Path, python: str) -> Weight:
 def _copy_functions(stage: Path) -> None:
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ONLY_FOR_BUILDING)
     shutil.copytree(ROOT / "functions", stage, ignore=ignore, dirs_exist_ok=True)
-    write_documents(stage / DOCUMENTS.relative_to(ROOT / "functions"))
+    write_documents(_in(stage, DOCUMENTS))
+
+
+def _copy_console(stage: Path) -> None:
+    openapi = gzip.decompress((_in(stage, DOCUMENTS) / "openapi.json.gz").read_bytes()).decode()
+    shutil.copytree(built_console(openapi), _in(stage, CONSOLE))
+
+
+def _in(stage: Path, folder: Path) -> Path:
+    """Return the place in the stage of a folder of the sources."""
+    return stage / folder.relative_to(ROOT / "functions")
 
 
 def _unpack_wheels(wheels: Path, stage: Path) -> None:

@@ -113,8 +113,8 @@ def _schema_type(schema: Json) -> str:
 PAGES: dict[str, Callable[[str], str]] = {
     "tasks.md": rewritten,
     "localcloud.md": lambda page: with_table(page, assumptions()),
-    "operations.md": lambda page: with_table(page, log_events.table(), "events"),
-    "deploy.md": lambda page: with_table(page, consequences()),
+    "logs.md": lambda page: with_table(page, log_events.table(), "events"),
+    "verify-cloud.md": lambda page: with_table(page, consequences()),
 }
 """Page → the function that returns it with its tables generated."""
 

@@ -33,6 +33,7 @@ REFUSALS = {
         " keeps them; `aigc jobs replay --pay-again` pays for new ones"
     ),
     "busy": "is in use by another process; try again in a minute",
+    "newer_attempt": "has a newer attempt",
 }
 
 

@@ -126,6 +126,11 @@ def suggestion(kind: str, task: Task) -> str:
     return f"a [[price]] with per_image, and with some or all of {named}"
 
 
+def decimal_text(amount: Decimal | None) -> str | None:
+    """Write an amount of money without an exponent and without trailing zeros."""
+    return None if amount is None else f"{amount.normalize():f}"
+
+
 @functools.cache
 def packaged_prices(path: Path = PACKAGED) -> Prices:
     """Read the packaged prices, which were checked when the zip was built."""

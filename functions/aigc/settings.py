@@ -54,6 +54,8 @@ class Settings(Wire):
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
     public_docs: bool = True
     """Whether `/openapi.json` and `/docs` are sent; otherwise they do not exist."""
+    console: bool = True
+    """Whether `/console` is sent; otherwise it does not exist."""
     public_url: str = ""
     """Base URL of the API; empty: derived from the Host header."""
     api_keys: dict[str, str]

@@ -1,4 +1,4 @@
-"""The tables of checks in docs/localcloud.md and docs/deploy.md.
+"""The tables of checks in docs/localcloud.md and docs/verify-cloud.md.
 
 `python -m ops.reference` writes them; a test fails while a page differs. The last report of a real
 account is `docs/verify-cloud.json`; there is none so far.
@@ -43,7 +43,7 @@ def assumptions() -> str:
 
 
 def consequences() -> str:
-    """Return the table of docs/deploy.md: what happens if an assumption does not hold."""
+    """Return the table of docs/verify-cloud.md: what happens if an assumption does not hold."""
     results = _last_results()
     rows = "".join(
         f"| `{check.name}` | {_cell(check.used_by)} | {_cell(check.otherwise)} |"

@@ -15,6 +15,7 @@ from PIL import Image
 from aigc.cloud.error_codes import class_of
 from aigc.errors import AccountError
 from aigc.jobs.job import Job
+from aigc.jobs.ledger.images import IMAGES, image_sets
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH
 
@@ -35,6 +36,7 @@ ACTIONS = {
 KEPT = (
     "jobs/",
     "index/",
+    "images/",
     "usage/",
     "dead/",
     "deliveries/",
@@ -329,6 +331,16 @@ def _size(content: bytes) -> tuple[int, int]:
 def _check_ledger(findings: Findings, books: Books) -> None:
     indexed = {key.split("-", 2)[1] for key in books.ledger if key.startswith("index/")}
     findings.expect_none("jobs that the index lacks", books.jobs.keys() - indexed)
+    listed = Counter(
+        entry.job_id
+        for entry in image_sets(key for key in books.ledger if key.startswith(IMAGES))
+        if entry.job_id in books.jobs and entry.is_of(books.jobs[entry.job_id])
+    )
+    succeeded = [job.id for job in books.jobs.values() if job.state == "succeeded"]
+    findings.expect_none(
+        "jobs whose images are not listed once",
+        [job_id for job_id in succeeded if listed[job_id] != 1],
+    )
     findings.expect_none("objects of the ledger that nothing needs any more", books.left_over)
 
 

@@ -1,4 +1,4 @@
-"""Subscribe by polling and by streaming, run, cancel and upload with the setting of docs/api.md."""
+"""Subscribe by polling and by streaming, run, cancel and upload with the setting of docs/fal.md."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import requests
 from infra.triggers import CORS_HEADERS
 from tests.clients.programs import run_client
 from tests.e2e.stack import ROOT, SAMPLES
-from tests.pages import blocks
+from tests.pages import blocks, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.client("@fal-ai/client")
 
-API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 JS = ROOT / "tests" / "clients" / "js"
 RECORDER = "--import ./record_hosts.mjs"
 PNG = b"\x89PNG"
@@ -37,7 +36,7 @@ def folder(installed: Path) -> Path:
     """Put what the page shows beside the client."""
     shown = {"gateway": "js fal", "example": "js fal run", "proxy": "js fal proxy"}
     for name, language in shown.items():
-        [block] = blocks(API, language)
+        [block] = blocks(page("fal.md"), language)
         (installed / f"{name}.mjs").write_text(block, encoding="utf-8")
     (installed / "cat.jpg").write_bytes((SAMPLES / "cat.jpg").read_bytes())
     return installed

@@ -26,6 +26,7 @@ PATIENCE_S = 240
 KEPT = (
     "jobs/",
     "index/",
+    "images/",
     "usage/",
     "deliveries/",
     "dead/",

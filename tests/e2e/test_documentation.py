@@ -77,9 +77,9 @@ def test_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
 
 
 def test_readme_calls_work(stack: Stack, tmp_path: Path) -> None:
-    calls = README.partition("\n## Calls\n")[2].partition("\n## ")[0]
+    calls = README.partition("\n## What it looks like\n")[2].partition("\n## ")[0]
 
-    [block] = blocks(calls, "sh")
+    [block, _command] = blocks(calls, "sh")
     printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
 
     assert block.count("curl") == 1

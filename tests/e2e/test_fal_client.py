@@ -13,8 +13,8 @@ import requests
 
 from tests.connect_proxy import connect_proxy
 from tests.e2e.stack import Stack, wait_for
-from tests.e2e.test_documentation import API, PHOTO, run
-from tests.pages import blocks
+from tests.e2e.test_documentation import PHOTO, run
+from tests.pages import blocks, page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -239,7 +239,7 @@ def test_run_waits_for_the_result_with_prefer_wait(client: fal_client.SyncClient
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with the files of the documented setup."""
-    [setting] = blocks(API, "python fal setting")
+    [setting] = blocks(page("fal.md"), "python fal setting")
     (tmp_path / "gateway.py").write_text(setting, encoding="utf-8")
     (tmp_path / "cat.jpg").write_bytes(PHOTO)
     return tmp_path
@@ -258,7 +258,7 @@ def run_program(stack: Stack, program: str, folder: Path, **variables: str) -> s
 
 
 def test_documented_example_works(stack: Stack, folder: Path) -> None:
-    [program] = blocks(API, "python fal")
+    [program] = blocks(page("fal.md"), "python fal")
 
     printed = run_program(stack, program, folder)
 

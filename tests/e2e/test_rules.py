@@ -158,8 +158,18 @@ def test_file_in_the_inbox_becomes_a_report_and_a_contact_sheet(
     assert description["source"]["custom_id"] == "row 3"
     page = stack.result(f"{folder}spring.html").decode()
     assert "&lt;b&gt;a house&lt;/b&gt;" in page
+    [listed] = stack.get("/v1/batches").json()["batches"]
+    assert (listed["lines"], listed["report_key"]) == (3, f"{folder}spring.report.jsonl")
     jobs = [job for job in stack.jobs() if job["source"]["key"].startswith("batches/")]
     assert sorted(job["source"]["line"] for job in jobs) == [1, 3]
+
+
+@pytest.mark.usefixtures("here")
+def test_batches_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    status = cli.main(["batch", "list"])
+
+    assert status == 0
+    assert capsys.readouterr().out.split()[:4] == ["FILE", "SINCE", "LINES", "STATE"]
 
 
 def test_file_is_run_through_the_api_and_again_without_paying(

@@ -15,9 +15,9 @@ from standardwebhooks import Webhook
 
 from ops import cli
 from tests.e2e.stack import Stack, wait_for
-from tests.e2e.test_documentation import API, shape
+from tests.e2e.test_documentation import shape
 from tests.e2e.test_main_job import ENDPOINTS, IMAGE
-from tests.pages import blocks
+from tests.pages import blocks, page
 from tests.receiver import Receiver, receiving
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_command_replays_a_webhook_that_was_given_up(
 
 
 def test_webhook_has_the_documented_shape(stack: Stack, receiver: Receiver) -> None:
-    [shown] = blocks(API, "json webhook")
+    [shown] = blocks(page("webhooks.md"), "json webhook")
 
     stack.call("tencent-vod/v1/aigc-image", IMAGE | {"webhook_url": receiver.url})
 
@@ -105,7 +105,7 @@ def test_webhook_has_the_documented_shape(stack: Stack, receiver: Receiver) -> N
 
 
 def test_documented_receiver_accepts_a_webhook(stack: Stack) -> None:
-    [program] = blocks(API, "python receiver")
+    [program] = blocks(page("webhooks.md"), "python receiver")
     port = free_port()
     variables = {"WEBHOOK_SECRET": stack.connection["webhook_secret"], "PORT": str(port)}
     with subprocess.Popen(

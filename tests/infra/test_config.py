@@ -259,8 +259,8 @@ def test_defaults_of_project_file_and_program_are_equal() -> None:
 
 
 def test_deployment_guide_explains_every_key_and_no_other() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
-    table = guide.partition("## Configuration")[2].partition("### Endpoint")[0]
+    guide = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    table = guide.partition("## Keys")[2].partition("\n## ")[0]
 
     explained = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
     assert {key for key in explained if ":" not in key} == set(declared())

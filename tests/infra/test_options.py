@@ -78,7 +78,7 @@ def test_logs_can_be_switched_off(run: Run) -> None:
 
     assert not [name for name in deployment.declared if name.startswith("logs")]
     assert "clsTopicId" not in deployment.declared["gateway-function"].inputs
-    assert "logs" not in deployment.exports["console"]
+    assert "logs" not in deployment.exports["links"]
 
 
 def test_no_receivers_means_no_alarms(run: Run) -> None:
@@ -202,7 +202,7 @@ def test_international_site_changes_settings_console_and_language(run: Run) -> N
     deployment = run(site="intl", alarmReceivers="[10001]")
 
     assert deployment.declared["gateway-function"].inputs["environment"]["AIGC_SITE"] == "intl"
-    links = deployment.exports["console"].values()
+    links = deployment.exports["links"].values()
     assert all(link.startswith("https://console.tencentcloud.com/") for link in links)
     assert deployment.declared["alarms-notice"].inputs["noticeLanguage"] == "en-US"
 

@@ -58,7 +58,7 @@ SERVE_DOCUMENTS = """
 import base64, gzip, json, sys, types
 from aigc.api.routes import answer
 from aigc.triggers.http import HttpRequest
-runtime = types.SimpleNamespace(settings=types.SimpleNamespace(public_docs=True))
+runtime = types.SimpleNamespace(settings=types.SimpleNamespace(public_docs=True, console=True))
 for event in json.load(sys.stdin):
     served = answer(HttpRequest.parse(event), runtime).to_event()
     assert served["headers"]["Content-Encoding"] == "gzip"

@@ -108,7 +108,7 @@ def test_buckets_are_private_and_the_ledger_is_never_versioned(run: Run) -> None
 
 
 def test_records_of_jobs_and_keys_never_expire() -> None:
-    kept = ("jobs/", "index/", "keys/", "lanes/", "unstored/", "dead/", "webhooks/")
+    kept = ("jobs/", "index/", "images/", "keys/", "lanes/", "unstored/", "dead/", "webhooks/")
 
     assert not [prefix for prefix in LEDGER_DAYS if prefix.startswith(kept)]
 
@@ -470,7 +470,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
         "gatewayFunction": "aigc-dev-gateway",
         "uploadFunction": "aigc-dev-upload",
         "sweepFunction": "aigc-dev-sweep",
-        "console": {
+        "links": {
             "functions": f"{console}/scf/list?ns=default",
             "inbox": bucket.format("inbox"),
             "results": bucket.format("results"),

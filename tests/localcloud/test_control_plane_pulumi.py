@@ -101,7 +101,7 @@ def empty_buckets(pulumi: Pulumi) -> None:
 
 
 def destroy(pulumi: Pulumi) -> None:
-    """Remove a stack as docs/deploy.md says."""
+    """Remove a stack as docs/remove.md says."""
     pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
     empty_buckets(pulumi)
     pulumi("state", "unprotect", "--all", "--yes")
@@ -188,6 +188,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "site": [("site", "intl")],
     "sweepSchedule": [("sweepSchedule", "0 */5 * * * * *")],
     "publicDocs": [("publicDocs", "false")],
+    "console": [("console", "false")],
     "gatewayConcurrency": [("gatewayConcurrency", "2048")],
     "reconcileAfter": [("reconcileAfter", "300")],
     "inboxSince": [("inboxSince", "2026-11-28T00:00:00+08:00")],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 VERSIONS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 SCENES = [(version, scene) for version, scenes in VERSIONS.items() for scene in scenes]
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "dead/jobs/", "sweep/")
+KEPT = ("jobs/", "index/", "images/", "usage/", "deliveries/", "dead/jobs/", "sweep/")
 
 
 def restored(sample: dict[str, Any]) -> World:

@@ -11,6 +11,7 @@ from aigc.errors import AccountError, UnclearError
 from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import ENDED, FORMAT, Job, milliseconds
 from aigc.jobs.ledger.books import Book
+from aigc.jobs.ledger.images import IMAGES, image_sets
 from aigc.jobs.ledger.lanes import Lanes
 from aigc.jobs.usage import MAYBE_BILLED
 from aigc.jobs.webhooks import message_id
@@ -28,6 +29,7 @@ NO_IMAGE = "is no image"
 KEPT = (
     "jobs/",
     "index/",
+    "images/",
     "usage/",
     "deliveries/",
     "dead/",
@@ -47,6 +49,7 @@ def broken_promises(cloud: Cloud) -> list[str]:
         *_wrongly_failed(cloud),
         *_failed_for_the_account(cloud),
         *_not_in_index(cloud),
+        *_wrong_images(cloud),
         *_wrong_webhooks(cloud),
         *_repeated_uploads(cloud),
         *_wrong_book(cloud),
@@ -199,6 +202,17 @@ def _not_in_index(cloud: Cloud) -> list[str]:
         f"{_describe(job)} is {times} times in the index"
         for job in cloud.jobs()
         if (times := entries.count([_index_time(job), job.id])) != 1
+    ]
+
+
+def _wrong_images(cloud: Cloud) -> list[str]:
+    """Find jobs that succeeded and whose images are not listed once; others must not be listed."""
+    sets = [*image_sets(sorted(key for key in cloud.ledger.objects if key.startswith(IMAGES)))]
+    return [
+        f"{_describe(job)}: its images are listed {times} times"
+        for job in cloud.jobs()
+        if (times := sum(entry.job_id == job.id and entry.is_of(job) for entry in sets))
+        != (job.state == "succeeded")
     ]
 
 

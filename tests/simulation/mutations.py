@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from aigc.errors import AmbiguousError, BadRecordError, CloudError, ThrottledError, UnclearError
-from aigc.jobs import recover, results, settle, transitions
+from aigc.jobs import recover, results, storing, transitions
 from aigc.jobs.clock import Bounds
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.notes import write_note
@@ -265,15 +265,15 @@ def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _store_without_progress(job: Job, runtime: Runtime) -> Job:
-    storing = settle._begin_storing(job, runtime)
-    for image in results.missing_images(storing, runtime):
+    begun = storing._begin_storing(job, runtime)
+    for image in results.missing_images(begun, runtime):
         try:
-            stored = results.store_image(storing, image, runtime)
+            stored = results.store_image(begun, image, runtime)
         except CloudError as error:
-            return settle._stop_storing(storing, error, runtime)
-        storing = storing.add_picture(image.name, stored)
-    results.store_description(storing, runtime)
-    return transitions.end(storing.succeed(), runtime)
+            return storing._stop_storing(begun, error, runtime)
+        begun = begun.add_picture(image.name, stored)
+    results.store_description(begun, runtime)
+    return transitions.end(begun.succeed(), runtime)
 
 
 def _keeps_the_slot(begin: Callable[..., Job]) -> Callable[..., Job]:
@@ -310,6 +310,23 @@ def _tell_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
         return runtime.ledger.records.write(
             enqueue_delivery(ended.model_copy(update={"webhook_url": job.webhook_url}), runtime)
         )
+
+    return ends
+
+
+def _index_images_after_the_end(end: Callable[..., Job]) -> Callable[..., Job]:
+    def ends(job: Job, runtime: Runtime) -> Job:
+        postponed: list[Callable[[], Any]] = []
+
+        def without_the_last(*requests: Callable[[], Any]) -> list[Any]:
+            if postponed:
+                return runtime.parallel(*requests)
+            postponed.append(requests[-1])
+            return [*runtime.parallel(*requests[:-1]), None]
+
+        ended = end(job, dataclasses.replace(runtime, parallel=without_the_last))
+        postponed[0]()
+        return ended
 
     return ends
 
@@ -666,13 +683,13 @@ MUTATIONS = (
     ),
     _of(
         "images to be stored later are not noted",
-        "settle:_write_later",
+        "storing:_write_later",
         omit("note_unstored"),
         look_in="denied for a day",
     ),
     _of(
         "a job without a slot is written before the note that leads to it",
-        "settle:_begin_storing",
+        "storing:_begin_storing",
         postpone("note", behind="write"),
         look_in="two sweeps continue after",
     ),
@@ -690,19 +707,19 @@ MUTATIONS = (
     ),
     _of(
         "the record does not say which images are stored",
-        "settle:_store",
+        "storing:store_images",
         _always(_store_without_progress),
         look_in="store three images",
     ),
     _of(
         "the slot is given back when the images are stored",
-        "settle:_begin_storing",
+        "storing:_begin_storing",
         replace(_keeps_the_slot),
         look_in="while a job waits for the slot",
     ),
     _of(
         "storing is given up after an hour",
-        "settle:store_until",
+        "storing:store_until",
         _always(lambda job, runtime: runtime.now() + timedelta(hours=1)),
         look_in="denied for a day",
     ),
@@ -902,6 +919,19 @@ MUTATIONS = (
         "settle:_outrun",
         CLAIM,
         look_in="while the slot of its task",
+    ),
+    # The index of images
+    _of(
+        "the images of a job are listed after the record says that it has succeeded",
+        "transitions:end",
+        replace(_index_images_after_the_end),
+        look_in="two sweeps store three images",
+    ),
+    _of(
+        "images are listed by the time of each try to end their job",
+        "ledger.images:ended_at",
+        _always(lambda job: job.updated_at),
+        look_in="two sweeps store three images",
     ),
     # Webhooks
     _of(

@@ -106,7 +106,7 @@ class Request(Generic[T]):
     @property
     def is_isolated(self) -> bool:
         """Whether no request of another worker ever depends on it, nor it on theirs."""
-        return all(key.startswith("index/") for key in self.keys)
+        return all(key.startswith(("index/", "images/")) for key in self.keys)
 
     def is_independent(self, other: Request[Any]) -> bool:
         """Whether the order of the two requests makes no difference."""

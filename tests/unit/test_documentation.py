@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
+from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
 from aigc.sweeping import PARTS
@@ -22,6 +23,8 @@ from aigc.uploads.templates import PLACEHOLDERS
 from ops import log_events, reference
 from ops.cli import COMMANDS
 from ops.doctor.examinations import EXAMINATIONS
+from tests.pages import anchors, local_links
+from tests.pages import page as page_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +33,11 @@ if TYPE_CHECKING:
     from aigc.tasks.vod_scene_image import Scene
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
-TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
-HOW_IT_WORKS = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
-API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+RULES = page_text("rules.md")
+TASKS = page_text("tasks.md")
+HOW_IT_WORKS = page_text("how-it-works.md")
+API = page_text("api.md")
 SHOWN = ("inputs", "output_image_count", "resolution", "aspect_ratio", "scene_type")
 
 
@@ -87,15 +90,14 @@ def test_every_log_event_is_explained() -> None:
 
 
 def test_every_alarm_has_advice() -> None:
-    operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    deploy = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-    advised = first_cells(section(operations, "## What to do when an alarm is raised"))
+    alarms = page_text("alarms.md")
+    advised = first_cells(section(alarms, "## What to do when an alarm is raised"))
 
-    assert set(advised) == {name.strip("`") for name in rows(section(deploy, "### Alarms"))}
+    assert set(advised) == rows(section(alarms, "## When each alarm is raised")).keys()
 
 
 def test_every_examination_of_the_doctor_is_described() -> None:
-    page = section((ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), "## Is all well?")
+    page = section(page_text("operations.md"), "## Check a deployment")
 
     assert first_cells(page) == [examination.name for examination in EXAMINATIONS]
 
@@ -207,6 +209,7 @@ def test_refused_calls_are_all_in_the_table() -> None:
     http = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
 
     known = {(mapping.status, mapping.error_type) for mapping in EXCEPTION_STATUS.values()}
+    known |= {(409, word) for word in (*REPLAY_REFUSALS, *RESTORE_REFUSALS)}
 
     told = error_rows("### When a call is refused")
     assert told == known | {(int(status), error_type) for status, error_type in http}
@@ -236,11 +239,17 @@ def test_our_own_parameter_is_told() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
-
-    missing = [link for link in links if not (page.parent / link).exists()]
+    missing = [
+        f"{path}#{anchor}"
+        for path, anchor in local_links(page.read_text(encoding="utf-8"))
+        if not leads_somewhere((page.parent / path) if path else page, anchor)
+    ]
 
     assert not missing
+
+
+def leads_somewhere(target: Path, anchor: str) -> bool:
+    return target.exists() and (not anchor or anchor in anchors(target.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

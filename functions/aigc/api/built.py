@@ -1,4 +1,4 @@
-"""Documents that are built with the zip and sent as bytes: the OpenAPI document and its page."""
+"""Files that are built with the zip and sent as bytes: the OpenAPI document and its page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aigc.api.errors import HttpError
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -19,21 +20,28 @@ FOLDER = Path(__file__).with_name("documents")
 
 def openapi(call: Call) -> HttpResponse:
     """Describe the API for programs."""
-    return built_document("openapi.json", call.request)
+    return built_file(FOLDER, "openapi.json", call.request)
 
 
 def docs(call: Call) -> HttpResponse:
     """Describe the API for people."""
-    return built_document("docs.html", call.request)
+    return built_file(FOLDER, "docs.html", call.request)
 
 
-def built_document(name: str, request: HttpRequest) -> HttpResponse:
-    """Return a document, compressed if the caller accepts that, or 304 if the caller has it."""
-    headers = json.loads((FOLDER / "headers.json").read_text(encoding="utf-8"))[name]
+def built_file(folder: Path, name: str, request: HttpRequest) -> HttpResponse:
+    """Return a file, compressed if the caller accepts that, or 304 if the caller has it.
+
+    Raises:
+        HttpError: The folder has no such file.
+    """
+    listed = folder / "headers.json"
+    headers = json.loads(listed.read_text(encoding="utf-8")).get(name) if listed.exists() else None
+    if headers is None:
+        raise HttpError(404, "not_found", f"there is no file {name[:80]}")
     content_type = headers.pop("Content-Type")
     if request.has_version(headers["ETag"]):
         return HttpResponse(status=304, headers=headers)
-    compressed = (FOLDER / f"{name}.gz").read_bytes()
+    compressed = (folder / f"{name}.gz").read_bytes()
     if request.accepts_gzip():
         body: bytes | str = compressed
         headers["Content-Encoding"] = "gzip"

@@ -28,9 +28,18 @@ MOST_COMPARED = 5000
 
 def respond(call: Call) -> HttpResponse:
     """List the objects of the inbox in order of keys, a page at a time."""
+    check_may_see_uploads(call)
+    return HttpResponse(status=200, body=_page(call))
+
+
+def check_may_see_uploads(call: Call) -> None:
+    """Refuse a key that sees only its own jobs.
+
+    Raises:
+        HttpError: It may not see uploads.
+    """
     if not call.caller.may_see(Source(type="upload", name="")):
         raise HttpError(403, "forbidden", f"the key {call.caller.name} sees only its own jobs")
-    return HttpResponse(status=200, body=_page(call))
 
 
 def _page(call: Call) -> schemas.UploadPage:

@@ -66,7 +66,7 @@ def without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
             for name, inner in value.items()
             if name != "base64"
         }
-    return [without_secrets(one) for one in value] if isinstance(value, list) else value
+    return [without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def _with_links(
@@ -77,12 +77,12 @@ def _with_links(
 ) -> Any:  # noqa: ANN401  JSON
     """Rebuild parameters with a URL for each picture in Base64, and collect the pictures."""
     if isinstance(value, list):
-        return [_with_links(one, f"{path}.{n}", url_of, sent) for n, one in enumerate(value)]
+        return [_with_links(item, f"{path}.{n}", url_of, sent) for n, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     inner = {
-        name: _with_links(one, f"{path}.{name}" if path else name, url_of, sent)
-        for name, one in value.items()
+        name: _with_links(item, f"{path}.{name}" if path else name, url_of, sent)
+        for name, item in value.items()
     }
     encoded = inner.pop("base64", None)
     if encoded is not None:
@@ -92,9 +92,9 @@ def _with_links(
     return inner
 
 
-def _link(given: dict[str, Any], url: str) -> dict[str, str]:
+def _link(parameters: dict[str, Any], url: str) -> dict[str, str]:
     """Name a URL as the kind does: VOD's inputs have a type, those of MPS are URLs."""
-    return {"type": "Url", "url": url} if "type" in given else {"image_url": url}
+    return {"type": "Url", "url": url} if "type" in parameters else {"image_url": url}
 
 
 def _decoded(encoded: str, field: str) -> _Sent:

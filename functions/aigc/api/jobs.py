@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, get_args
 
 from aigc.api.ceilings import described_deferral
 from aigc.api.errors import HttpError, InvalidQueryError
+from aigc.api.estimate import estimate_of
 from aigc.api.inputs import without_secrets
+from aigc.api.operate import operations_of
 from aigc.api.progress import ANSWER_S, image_of
+from aigc.api.waits import Waits
 from aigc.errors import BadRecordError
 from aigc.jobs.job import Source, State, milliseconds
 from aigc.jobs.ledger.records import INDEX
@@ -157,6 +160,7 @@ def _encoded(key: str) -> str:
 def _page(wanted: _Wanted, call: Call) -> schemas.JobPage:
     runtime = call.runtime
     found: list[schemas.JobSummary] = []
+    waits = Waits(runtime)
     read, last = 0, wanted.after
     for entry in _entries(wanted.after, runtime):
         is_enough = len(found) == wanted.limit or read == MOST_READ
@@ -168,7 +172,7 @@ def _page(wanted: _Wanted, call: Call) -> schemas.JobPage:
         read += 1
         listed = _read(entry, runtime)
         if listed is not None and wanted.state in {"", listed.state}:
-            found.append(_summary(listed, call))
+            found.append(_summary(listed, call, waits))
     return {"jobs": found, "cursor": None}
 
 
@@ -194,12 +198,13 @@ def _read(entry: Indexed, runtime: Runtime) -> Job | None:
     return listed
 
 
-def _summary(job: Job, call: Call) -> schemas.JobSummary:
+def _summary(job: Job, call: Call, waits: Waits) -> schemas.JobSummary:
     task = call.runtime.task_of(job)
     return {
         "request_id": job.id,
         "kind": job.kind,
         "state": job.state,
+        "wait": waits.of(job),
         "source": _source(job),
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
@@ -229,6 +234,10 @@ def _detail(job: Job, call: Call) -> schemas.JobDetail:
         "updated_at": job.updated_at.isoformat(),
         "start_by": job.start_by.isoformat() if job.start_by else None,
         "deferred": described_deferral(job),
+        "wait": Waits(runtime).of(job),
+        "delay": job.storing_error or None,
+        "operations": operations_of(job, call),
+        "estimate": estimate_of(job.kind, task, runtime.prices()),
         "task": without_secrets(job.task),
         "model": task.model_label(),
         "prompt": task.prompt_text(),
@@ -264,7 +273,9 @@ def _attempt(attempt: Attempt) -> schemas.Attempt:
         "request_id": attempt.request_id,
         "submitted_at": attempt.submitted_at.isoformat() if attempt.submitted_at else None,
         "finished_at": attempt.finished_at.isoformat() if attempt.finished_at else None,
+        "overdue_at": attempt.overdue_at.isoformat() if attempt.overdue_at else None,
         "vendor_status": attempt.vendor_status,
+        "may_be_billed": attempt.may_be_billed,
         "error": _error(attempt.error),
     }
 

@@ -54,9 +54,13 @@ class Limits(Wire):
     """Whether it sees only what was asked for with it."""
     visible_label: bool = False
     """Whether the vendor draws its logo into its pictures where a task does not say."""
+    operate: bool = False
+    """Whether it may replay and restore the jobs that it sees."""
 
 
-UNLIMITED = Limits()
+NO_LIMITS = Limits()
+UNLIMITED = Limits(operate=True)
+"""What a key of the stack's configuration may do."""
 
 
 class KeyRecord(Record):
@@ -65,7 +69,7 @@ class KeyRecord(Record):
     name: str
     created_at: datetime
     revoked_at: datetime | None = None
-    limits: Limits = UNLIMITED
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Caller:
     """The owner of the key of a call."""
 
     name: str = ""
-    limits: Limits = UNLIMITED
+    limits: Limits = NO_LIMITS
 
     def may_see(self, source: Source) -> bool:
         """Return whether the caller may see jobs of this source."""
@@ -112,6 +116,20 @@ def unauthorized() -> HttpError:
         {"WWW-Authenticate": 'Bearer realm="AIGC Functions"'},
         field="Authorization",
     )
+
+
+def check_operate(caller: Caller) -> None:
+    """Refuse a key that may not replay or restore jobs.
+
+    Raises:
+        HttpError: It may not.
+    """
+    if not caller.limits.operate:
+        detail = (
+            f"the key {caller.name} may not replay or restore jobs; allowed: a key that was made"
+            " with `aigc keys new --operate`, or one of the stack's configuration"
+        )
+        raise HttpError(403, "forbidden", detail)
 
 
 def authenticate(authorization: str, runtime: Runtime) -> Caller:
@@ -171,7 +189,7 @@ def _configured(digest: str, digests: Mapping[str, str]) -> Caller | None:
         for name, expected in digests.items()
         if hmac.compare_digest(digest.encode(), expected.lower().encode())
     ]
-    return Caller(names[0]) if names else None
+    return Caller(names[0], UNLIMITED) if names else None
 
 
 def _remembered(digest: str, runtime: Runtime) -> Caller | None:

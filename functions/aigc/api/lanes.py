@@ -6,7 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from aigc.api.pauses import described_pause
-from aigc.jobs.lanes import task_limit
+from aigc.jobs.capacity import task_limit
 from aigc.jobs.pauses import pause_of
 from aigc.jobs.ports import PAGE
 from aigc.jobs.sweep_state import read_state

@@ -43,7 +43,7 @@ def _kind(path: str, kind: str) -> schemas.ModelsOfKind:
     return {
         "kind": kind,
         "endpoint": f"/{path}",
-        "models": [_model(one, limited) for one in known],
+        "models": [_model(model, limited) for model in known],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,11 +12,11 @@ from aigc.api.ceilings import described_deferral
 from aigc.api.errors import JOB_ERROR_STATUS, HttpError, failure
 from aigc.api.parameters import is_on
 from aigc.api.pauses import described_pause
+from aigc.api.waits import position_of, positions
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
-from aigc.jobs.lanes import list_lane
+from aigc.jobs.capacity import list_lane
 from aigc.jobs.pauses import known_pause, pause_of
-from aigc.jobs.ports import PAGE
 from aigc.jobs.settle import refresh
 from aigc.triggers.http import HttpResponse
 
@@ -217,7 +216,7 @@ def status_of(
         answer["deferred"] = deferred
     elif job.state == "queued":
         view = lane or list_lane(job.lane, call.runtime)
-        answer["queue_position"] = _position(job, view)
+        answer["queue_position"] = position_of(job, positions(view))
         pause_of(view, call.runtime)
     if job.state == "storing" and job.storing_error:
         answer["delay"] = job.storing_error
@@ -258,16 +257,6 @@ def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
 
 def _wants_logs(call: Call) -> bool:
     return is_on(call.request, "logs")
-
-
-def _position(job: Job, lane: LaneView) -> int:
-    """Count the jobs before this one, a listing's page at most; none if it just left the queue."""
-    listed = 0
-    for marker in itertools.islice(lane.waiting(), PAGE):
-        if marker.key == job.marker:
-            return listed
-        listed += 1
-    return PAGE if listed == PAGE else 0
 
 
 def _metrics(job: Job) -> schemas.Metrics:

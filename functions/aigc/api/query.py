@@ -114,7 +114,7 @@ def _mps_query(job: Job, call: Call) -> schemas.MpsQuery:
     task: schemas.MpsTask = {
         "Status": _MPS_STATUS[job.state],
         "Message": job.error.message if job.error else "ok",
-        "ImageUrls": [results.presigned_url(one.key, RESULT_URL_S) for one in job.pictures],
+        "ImageUrls": [results.presigned_url(image.key, RESULT_URL_S) for image in job.pictures],
         "RequestId": call.request.request_id,
     }
     return {"Response": task}

@@ -21,7 +21,7 @@ from aigc.errors import InvalidRequestError
 from aigc.periods import DAY, MINUTE, MONTH, UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from decimal import Decimal
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ledger import Ledger
     from aigc.jobs.runtime import Runtime
     from aigc.periods import Period
+    from aigc.tasks.kind import Task
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,22 +54,31 @@ class Allowance:
         self.held -= amount
         return True
 
+    def count_left(self, ledger: Ledger) -> int:
+        """Return how much is left: what the ledger has to give, and what this instance holds."""
+        self.left = sum(self._free(ledger).values())
+        return self.held + self.left
+
     def _reserve(self, amount: int, ledger: Ledger) -> None:
         """Take blocks until there is enough, in random order, so that instances rarely meet.
 
         The listing may be late: it only says which blocks need not be tried.
         """
-        taken = ledger.claims.taken_once(self.prefix)
-        keys = {self._key(number): number for number in range(-(-self.limit // self.block))}
-        free = [key for key in keys if key not in taken]
+        free = list(self._free(ledger).items())
         random.shuffle(free)
-        self.left = sum(self._size(keys[key]) for key in free)
+        self.left = sum(size for _, size in free)
         while free and self.held < amount <= self.held + self.left:
-            key = free.pop()
-            size = self._size(keys[key])
+            key, size = free.pop()
             self.left -= size
             if ledger.claims.take_once(key):
                 self.held += size
+
+    def _free(self, ledger: Ledger) -> dict[str, int]:
+        """List the keys of the blocks that are not taken, with their sizes."""
+        taken = ledger.claims.taken_once(self.prefix)
+        blocks = range(-(-self.limit // self.block))
+        keys = {self._key(number): self._size(number) for number in blocks}
+        return {key: size for key, size in keys.items() if key not in taken}
 
     def _size(self, number: int) -> int:
         """Measure a block: the last one is what is left of the limit."""
@@ -87,12 +97,12 @@ class Allowances:
     def of(self, caller: Caller, period: Period, limit: int, now: datetime) -> Allowance:
         """Find or begin what is known of a caller's limit now."""
         prefix = f"quota/{period.name}/{quote(caller.name, safe='')}/{now:{period.stamp}}/"
-        found = self.known.get((caller.name, period.name))
-        if found is None or found.prefix != prefix:
+        allowance = self.known.get((caller.name, period.name))
+        if allowance is None or allowance.prefix != prefix:
             block = max(1, limit // period.blocks)
-            found = Allowance(prefix=prefix, limit=limit, block=block, left=limit)
-            self.known[caller.name, period.name] = found
-        return found
+            allowance = Allowance(prefix=prefix, limit=limit, block=block, left=limit)
+            self.known[caller.name, period.name] = allowance
+        return allowance
 
 
 @dataclass(slots=True)
@@ -159,18 +169,41 @@ def charged(call: Call, order: Order) -> Iterator[Charge]:
         raise
 
 
+@contextlib.contextmanager
+def charged_tasks(call: Call, tasks: Sequence[tuple[str, Task]]) -> Iterator[Charge]:
+    """Spend jobs of these kinds and tasks, and what they cost; what is refused costs nothing.
+
+    Raises:
+        HttpError: The key is not for a kind, a limit is reached, or a price is unknown.
+    """
+    charge = Charge()
+    try:
+        for kind, task in tasks:
+            check_kind(call.caller, kind)
+            _charge(kind, task, call.caller, call.runtime, charge)
+        yield charge
+    except (HttpError, InvalidRequestError):
+        charge.give_back()
+        raise
+
+
+def count_left(caller: Caller, period: Period, limit: int, runtime: Runtime) -> int:
+    """Return what is left of a key's limit now; other instances may hold a little more."""
+    return _allowance(caller, period, limit, runtime).count_left(runtime.ledger)
+
+
 def _charge_unless_repeat(call: Call, order: Order, charge: Charge) -> None:
     try:
-        _charge(order, call.caller, call.runtime, charge)
+        _charge(order.kind, order.task, call.caller, call.runtime, charge)
     except HttpError:
         if not is_repeat(call.runtime, order):
             raise
         charge.give_back()
 
 
-def _charge(order: Order, caller: Caller, runtime: Runtime, charge: Charge) -> None:
+def _charge(kind: str, task: Task, caller: Caller, runtime: Runtime, charge: Charge) -> None:
     budget = caller.limits.budget_per_month
-    cost = 0 if budget is None else _cost(order, caller, runtime)
+    cost = 0 if budget is None else _cost(kind, task, caller, runtime)
     _charge_job(caller, runtime, charge)
     if budget is not None:
         _charge_cost(cost, budget, caller, runtime, charge)
@@ -198,14 +231,14 @@ def _charge_cost(
         raise HttpError(429, "budget_exceeded", detail, _retry(MONTH, runtime))
 
 
-def _cost(order: Order, caller: Caller, runtime: Runtime) -> int:
+def _cost(kind: str, task: Task, caller: Caller, runtime: Runtime) -> int:
     from aigc.prices import asked_pictures, suggestion  # noqa: PLC0415  only keys with a budget
 
-    cost = runtime.prices().estimate(order.kind, order.task, asked_pictures(order.task))
+    cost = runtime.prices().estimate(kind, task, asked_pictures(task))
     if cost is None:
         detail = (
             f"the key {caller.name} has a budget, and the cost of this task is unknown; prices.toml"
-            f" lacks {suggestion(order.kind, order.task)}"
+            f" lacks {suggestion(kind, task)}"
         )
         raise HttpError(403, "price_unknown", detail)
     return math.ceil(cost * UNITS)

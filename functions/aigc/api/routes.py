@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from aigc.api.errors import ErrorFormat
     from aigc.jobs.runtime import Runtime
+    from aigc.settings import Settings
     from aigc.triggers.http import HttpRequest
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,12 @@ class Route(NamedTuple):
     """The query parameters that it reads; None: any may be sent."""
     is_documented: bool = True
     """Whether it is part of the API, and not only an answer to a browser."""
-    is_documentation: bool = False
-    """Whether it exists only where the setting `public_docs` is on."""
+    exists_if: tuple[str, ...] = ()
+    """Settings of which at least one must be on; without any it always exists."""
+
+    def exists(self, settings: Settings) -> bool:
+        """Whether this deployment serves the route."""
+        return not self.exists_if or any(getattr(settings, name) for name in self.exists_if)
 
     def respond(self, call: Call) -> HttpResponse:
         """Let the handler answer a call."""
@@ -62,9 +67,15 @@ def health(_call: Call) -> HttpResponse:
 
 
 def home(call: Call) -> HttpResponse:
-    """Point to the documentation: API Gateway drops `Location`, so the body names it too."""
-    docs_url = f"{call.base_url}/docs"
-    return HttpResponse(status=302, body={"docs": docs_url}, headers={"Location": docs_url})
+    """Point to the console, or else to the documentation.
+
+    API Gateway drops `Location`, so the body has the links too.
+    """
+    settings = call.runtime.settings
+    is_served = {"console": settings.console, "docs": settings.public_docs}
+    links = {name: f"{call.base_url}/{name}" for name, served in is_served.items() if served}
+    target = next(iter(links.values()))
+    return HttpResponse(status=302, body=links, headers={"Location": target})
 
 
 def favicon(_call: Call) -> HttpResponse:
@@ -92,6 +103,7 @@ ROUTES = (
         error_format="both",
         query=("fal_webhook",),
     ),
+    Route("estimate", "POST", re.compile(f"{_ENDPOINT}/estimate"), "estimate:respond"),
     Route("status", "GET", re.compile(f"{_REQUEST}/status"), "progress:status", query=("logs",)),
     Route(
         "stream", "GET", re.compile(f"{_REQUEST}/status/stream"), "stream:stream", query=("logs",)
@@ -113,6 +125,9 @@ ROUTES = (
         query=("state", "kind", "source", "limit", "cursor"),
     ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), "jobs:job"),
+    Route("replay", "POST", re.compile(f"/v1/jobs/{_ID}/replay"), "operate:replay"),
+    Route("restore", "POST", re.compile(f"/v1/jobs/{_ID}/restore"), "operate:restore"),
+    Route("me", "GET", re.compile("/v1/me"), "me:respond"),
     Route("lanes", "GET", re.compile("/v1/lanes"), "lanes:lanes"),
     Route("models", "GET", re.compile("/v1/models"), "models:models"),
     Route("upload", "POST", re.compile("/v1/uploads"), "uploads:upload"),
@@ -122,6 +137,13 @@ ROUTES = (
         re.compile("/v1/uploads"),
         "inbox:respond",
         query=("prefix", "object_key", "outcome", "limit", "cursor"),
+    ),
+    Route(
+        "batches",
+        "GET",
+        re.compile("/v1/batches"),
+        "batches:respond",
+        query=("limit", "cursor"),
     ),
     Route(
         "fal_upload",
@@ -167,9 +189,36 @@ ROUTES = (
         re.compile(r"/openapi\.json"),
         "built:openapi",
         is_open=True,
-        is_documentation=True,
+        exists_if=("public_docs",),
     ),
-    Route("docs", "GET", re.compile("/docs"), "built:docs", is_open=True, is_documentation=True),
+    Route(
+        "docs",
+        "GET",
+        re.compile("/docs"),
+        "built:docs",
+        is_open=True,
+        exists_if=("public_docs",),
+    ),
+    Route(
+        "console",
+        "GET",
+        re.compile("/console"),
+        "console:page",
+        is_open=True,
+        query=None,
+        is_documented=False,
+        exists_if=("console",),
+    ),
+    Route(
+        "console_asset",
+        "GET",
+        re.compile("/console/assets/(?P<asset>[A-Za-z0-9._-]{1,100})"),
+        "console:asset",
+        is_open=True,
+        query=None,
+        is_documented=False,
+        exists_if=("console",),
+    ),
     Route(
         "vod_event",
         "POST",
@@ -186,7 +235,7 @@ ROUTES = (
         is_open=True,
         query=None,
         is_documented=False,
-        is_documentation=True,
+        exists_if=("console", "public_docs"),
     ),
     Route(
         "favicon",
@@ -232,11 +281,7 @@ def _for_the_log(error: AigcError) -> str:
 
 def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     path = _path(request)
-    routes = [
-        route
-        for route in _found(path)
-        if runtime.settings.public_docs or not route.is_documentation
-    ]
+    routes = [route for route in _found(path) if route.exists(runtime.settings)]
     if routes and request.method == "OPTIONS":
         return HttpResponse(status=204, headers=_allow(routes))
     caller = _caller(request, runtime, routes)

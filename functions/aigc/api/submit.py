@@ -73,7 +73,7 @@ class ResultPlace(Parameters):
         return name and _checked(name, checked_name)
 
 
-class Ours(Parameters):
+class SubmitOptions(Parameters):
     """Fields of a body beside the parameters of the task."""
 
     result: ResultPlace = ResultPlace()
@@ -118,10 +118,10 @@ def read_order(call: Call, kind: str, body: dict[str, Any]) -> Order:
         InvalidRequestError: A field is wrong.
     """
     fields = dict(body)
-    ours = _ours({name: fields.pop(name, None) for name in ("result", "custom_id")})
+    options = _submit_options({name: fields.pop(name, None) for name in ("result", "custom_id")})
     url = webhook_url(call, fields.pop("webhook_url", None))
-    order = _order(call, kind, _task(call, kind, fields), ours.result)
-    source = with_fields(order.source, custom_id=ours.custom_id or "")
+    order = _order(call, kind, _task(call, kind, fields), options.result)
+    source = with_fields(order.source, custom_id=options.custom_id or "")
     return replace(order, webhook_url=url, source=source)
 
 
@@ -154,13 +154,13 @@ def _taken_in(order: Order, call: Call) -> Task:
 
 def _outcome_in_time(job: Job, call: Call) -> HttpResponse | None:
     """Wait for the result as long as the caller would; None if it did not come."""
-    asked = wait_preference(call.request)
-    if asked is None:
+    wait = wait_preference(call.request)
+    if wait is None:
         return None
-    seen = watch(job, call.runtime, asked.seconds, lambda one: one.has_ended)
-    if not seen.has_ended:
+    latest = watch(job, call.runtime, wait.seconds, lambda current: current.has_ended)
+    if not latest.has_ended:
         return None
-    return outcome(seen, call.runtime).with_headers({"Preference-Applied": asked.preference})
+    return outcome(latest, call.runtime).with_headers({"Preference-Applied": wait.preference})
 
 
 def _submitted(job: Job, call: Call) -> Submitted:
@@ -204,9 +204,9 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     return body
 
 
-def _ours(given: dict[str, Any]) -> Ours:
+def _submit_options(fields: dict[str, Any]) -> SubmitOptions:
     try:
-        return Ours.model_validate(given)
+        return SubmitOptions.model_validate(fields)
     except ValidationError as error:
         raise explain(error) from None
 
@@ -221,7 +221,7 @@ def _task(call: Call, kind: str, body: dict[str, Any]) -> Task:
     return task
 
 
-def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
+def _order(call: Call, kind: str, task: Task, place: ResultPlace) -> Order:
     runtime = call.runtime
     repeat_key = _repeat_key(call.request) or task.session_id
     job_id = (
@@ -234,7 +234,7 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
         kind=kind,
         task=task,
         source=Source(type="call", name=call.caller.name, request_id=call.request.request_id),
-        output_location=_output_location(asked, task, job_id, call),
+        output_location=_output_location(place, task, job_id, call),
         priority=priority(call.request) if task.tasks_priority is None else task.tasks_priority,
         start_by=start_by(call.request, runtime.now()),
         visible_label=call.caller.limits.visible_label,
@@ -242,15 +242,15 @@ def _order(call: Call, kind: str, task: Task, asked: ResultPlace) -> Order:
     )
 
 
-def _output_location(asked: ResultPlace, task: Task, job_id: str, call: Call) -> OutputLocation:
-    prefix = asked.prefix if asked.prefix is not None else task.results_prefix()
+def _output_location(place: ResultPlace, task: Task, job_id: str, call: Call) -> OutputLocation:
+    prefix = place.prefix if place.prefix is not None else task.results_prefix()
     prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
-    if asked.name and call.caller.limits.own_only:
+    if place.name and call.caller.limits.own_only:
         # A chosen name could be the name of another caller's file, and replace or reveal it.
         raise refused(
             "result.name", "is not for a key that sees only its own", allowed="result.prefix"
         )
-    name = asked.name or job_id
+    name = place.name or job_id
     if not fits_in_a_key(prefix, name):
         problem = f"the results would have keys of {len((prefix + name).encode())} bytes and more"
         allowed = f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8"

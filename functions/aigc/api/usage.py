@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aigc.api.ceilings import ceilings_of
 from aigc.api.errors import InvalidQueryError
 from aigc.jobs.usage import PREFIX, Ended
+from aigc.prices import decimal_text
 from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
@@ -54,7 +55,7 @@ class _Sum:
             "jobs": self.jobs,
             "succeeded": self.succeeded,
             "pictures": self.pictures,
-            "cost": None if self.cost is None else f"{self.cost.normalize():f}",
+            "cost": decimal_text(self.cost),
             "jobs_without_price": self.jobs_without_price,
         }
 
@@ -114,10 +115,10 @@ class _Count:
     def _keys(self) -> Iterator[str]:
         runtime = self._call.runtime
         while runtime.has_time(LIST_S):
-            page = [one.key for one in runtime.ledger.bucket.list(PREFIX, self._after, PAGE)]
-            wanted = [key for key in page if key.split("/")[1] <= self._last]
-            yield from wanted
-            if len(wanted) < PAGE:
+            page = [listed.key for listed in runtime.ledger.bucket.list(PREFIX, self._after, PAGE)]
+            page_in_range = [key for key in page if key.split("/")[1] <= self._last]
+            yield from page_in_range
+            if len(page_in_range) < PAGE:
                 self.is_complete = True
                 return
             self._after = page[-1]

@@ -39,8 +39,8 @@ def receive(call: Call) -> HttpResponse:
 
 def _has_key(call: Call) -> bool:
     key = call.runtime.settings.callback_key.get_secret_value()
-    given = call.path["key"]
-    if given:
-        return hmac.compare_digest(given.encode(), key.encode())
+    path_key = call.path["key"]
+    if path_key:
+        return hmac.compare_digest(path_key.encode(), key.encode())
     signature = VodCallback.parse(call.request.body, call.request.query).signature
     return signature is not None and signature.is_valid(key, now=call.runtime.now().timestamp())

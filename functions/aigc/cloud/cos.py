@@ -126,12 +126,12 @@ class CosBucket:
             )
         return [
             Listed(
-                found["Key"],
-                _moment(found["LastModified"]),
-                etag=str(found["ETag"]).strip('"'),
-                size=int(found["Size"]),
+                entry["Key"],
+                _moment(entry["LastModified"]),
+                etag=str(entry["ETag"]).strip('"'),
+                size=int(entry["Size"]),
             )
-            for found in answer.get("Contents", [])
+            for entry in answer.get("Contents", [])
         ]
 
     def delete(self, *keys: str) -> None:

@@ -203,16 +203,16 @@ def _ended_runs(book: Book, runtime: Runtime) -> Iterator[tuple[str, int]]:
             yield run, _used_images(job, int(number), grant.images)
 
 
-def _used_images(job: Job, run: int, asked: int) -> int:
+def _used_images(job: Job, run: int, requested: int) -> int:
     """Return how many images of a run that has ended count: all of them where it is not known."""
     if job.spent_attempts > run:  # it was replayed, so that its end is in its attempts only
         attempts = [attempt for attempt in job.attempts if attempt.number > run]
         is_billed = any(
             attempt.may_be_billed for attempt in attempts if attempt.number <= job.spent_attempts
         )
-        return asked if is_billed else 0
+        return requested if is_billed else 0
     if job.error is not None and job.error.type in MAYBE_BILLED:
-        return asked
+        return requested
     return len(job.pictures)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.budget import defer, reserve
-from aigc.jobs.lanes import free_slots, list_lane
+from aigc.jobs.capacity import free_slots, list_lane
 from aigc.jobs.pauses import begin_probe, blocks, is_probe, known_pause, pause_of, resume
 from aigc.jobs.set_aside import set_aside
 from aigc.jobs.submission import START_S, create_call, submit_task

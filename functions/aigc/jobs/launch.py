@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aigc.errors import CloudError
 from aigc.jobs.budget import born_deferred, demands, refusal, report_deferral
+from aigc.jobs.capacity import free_slots, list_lane, task_limit
 from aigc.jobs.dispatch import pump
-from aigc.jobs.lanes import free_slots, list_lane, task_limit
 from aigc.jobs.ledger.slots import new_slot
 from aigc.jobs.submission import START_S, create_call, submit_task
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
 from aigc.jobs.budget import balance
+from aigc.jobs.capacity import list_lane, remove_old_cuts
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError, milliseconds
-from aigc.jobs.lanes import list_lane, remove_old_cuts
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ledger.lanes import queue_marker
 from aigc.jobs.ledger.records import aside_job, unstored_note
@@ -294,12 +294,12 @@ def _recover_session(job: Job, runtime: Runtime) -> Job:
     if blocks(pause, runtime):
         return job
     begin_probe(job.lane, pause, runtime)
-    again = _submit_again(job, runtime)
-    is_explained = again.state != "submitting" or again.revision == job.revision
-    if is_explained or not _is_hopeless(again, runtime):
-        return again
+    resubmitted = _submit_again(job, runtime)
+    is_explained = resubmitted.state != "submitting" or resubmitted.revision == job.revision
+    if is_explained or not _is_hopeless(resubmitted, runtime):
+        return resubmitted
     is_refused = is_probe(runtime.ledger.pauses.read(job.lane))
-    return again if is_refused else _give_up(again, runtime)
+    return resubmitted if is_refused else _give_up(resubmitted, runtime)
 
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:
@@ -311,8 +311,8 @@ def _submit_again(job: Job, runtime: Runtime) -> Job:
     task_id = runtime.ledger.claims.noted_task(claimed)
     if task_id:
         return mark_running(claimed, task_id, runtime)
-    again = claimed.submit_again(runtime.ledger.lease.owned_until())
-    return submit_task(runtime.ledger.records.write(again), call, runtime)
+    resubmission = claimed.submit_again(runtime.ledger.lease.owned_until())
+    return submit_task(runtime.ledger.records.write(resubmission), call, runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:

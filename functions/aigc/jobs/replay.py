@@ -1,6 +1,6 @@
 """Replay: a new attempt of a job that failed through no fault of its caller.
 
-It is the only way out of a final state, and only the command `aigc jobs replay` takes it.
+Only `aigc jobs replay` and the API's replay take this way out of a final state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
 
-Refusal = Literal["not_failed", "permanent_error", "restorable", "busy"]
+Refusal = Literal["not_failed", "permanent_error", "restorable", "busy", "newer_attempt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,23 @@ class Replay:
     """Whether the attempt that failed may have been billed: the next one is billed again."""
 
 
-def replay(job_id: str, runtime: Runtime, *, pays_again: bool = False) -> Replay | None:
+def replay(
+    job_id: str, runtime: Runtime, *, pays_again: bool = False, attempt: int | None = None
+) -> Replay | None:
     """Queue a dead job again, as a new attempt; None if there is no such job.
 
     A job whose images are paid for, and which the vendor may still have, is refused unless it
     `pays_again`: a restore is free.
     Two replays, one after the other or at once, make one attempt: the second finds the job queued.
+    A replay that names the `attempt` that it follows makes no other, whenever it is repeated.
     """
     job = runtime.ledger.records.read(job_id)
     if job is None:
         return None
-    if job.state != "failed" or job.error is None:
-        runtime.ledger.records.exhume(job_id)
-        return Replay(job, "not_failed")
-    if is_permanent(job.error):
-        return Replay(job, "permanent_error")
-    if not pays_again and may_be_restored(job, runtime):
-        return Replay(job, "restorable")
+    if attempt is not None and job.attempt.number != attempt:
+        return Replay(job, "newer_attempt")
+    if refusal := _refusal(job, runtime, pays_again=pays_again):
+        return Replay(job, refusal)
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return Replay(job, "busy")
@@ -59,3 +59,12 @@ def replay(job_id: str, runtime: Runtime, *, pays_again: bool = False) -> Replay
     runtime.ledger.records.exhume(job_id)
     pump(queued.lane, runtime)
     return Replay(queued, may_be_billed=job.attempt.may_be_billed)
+
+
+def _refusal(job: Job, runtime: Runtime, *, pays_again: bool) -> Refusal | None:
+    if job.state != "failed" or job.error is None:
+        runtime.ledger.records.exhume(job.id)
+        return "not_failed"
+    if is_permanent(job.error):
+        return "permanent_error"
+    return "restorable" if not pays_again and may_be_restored(job, runtime) else None

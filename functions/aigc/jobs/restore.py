@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from aigc.errors import CloudError
 from aigc.jobs.results import has_staged
-from aigc.jobs.settle import KEPT_S, observe, store_until
+from aigc.jobs.settle import observe
+from aigc.jobs.storing import KEPT_S, store_until
 from aigc.jobs.transitions import has_passed
 from aigc.jobs.usage import tally
 

@@ -40,7 +40,9 @@ class QueryPacer:
         """Return whether enough time has passed since the last query; if so, note this one."""
         interval = timedelta(seconds=interval_s)
         self._asked = {
-            known: asked for known, asked in self._asked.items() if now - asked < interval
+            known_id: queried_at
+            for known_id, queried_at in self._asked.items()
+            if now - queried_at < interval
         }
         if job_id in self._asked:
             return False
@@ -58,8 +60,8 @@ class Memory:
         """Return the object of a class; it is made at the first call."""
         if kept not in self._kept:
             self._kept[kept] = kept()
-        found: Remembered = self._kept[kept]
-        return found
+        remembered: Remembered = self._kept[kept]
+        return remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
+from aigc.jobs.capacity import slow_down
 from aigc.jobs.job import JobError
-from aigc.jobs.lanes import slow_down
 from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.ledger.records import unstored_note
 from aigc.jobs.webhooks import enqueue_delivery
@@ -58,10 +58,15 @@ def mark_ambiguous(job: Job, runtime: Runtime) -> Job:
 
 
 def end(job: Job, runtime: Runtime) -> Job:
-    """Write the last revision of a job that has ended, then release its slot."""
-    with_webhook, _ = runtime.parallel(
+    """Write the last revision of a job that has ended, then release its slot.
+
+    What is to be found of the job afterwards is written before: its webhook, its claims, and its
+    images.
+    """
+    with_webhook, _, _ = runtime.parallel(
         lambda: enqueue_delivery(job, runtime),
         lambda: runtime.ledger.claims.note_end(job),
+        lambda: index_images(job, runtime),
     )
     ended: Job = runtime.ledger.records.write(with_webhook)
     _release(ended, runtime)
@@ -76,6 +81,15 @@ def end(job: Job, runtime: Runtime) -> Job:
         },
     )
     return ended
+
+
+def index_images(job: Job, runtime: Runtime) -> None:
+    """Write the entry by which the images of a job are listed; a repeat writes the same one."""
+    if job.state == "succeeded":
+        from aigc.jobs.ledger.images import image_set  # noqa: PLC0415  few invocations store images
+
+        task = runtime.task_of(job)
+        runtime.ledger.write_note(image_set(job, task.model_label(), task.prompt_text()).key)
 
 
 def fail(job: Job, error: JobError, runtime: Runtime) -> Job:

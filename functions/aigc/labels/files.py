@@ -20,7 +20,7 @@ class Format(Protocol):
     def layout(self, data: memoryview) -> Layout:
         """Find the metadata of a file."""
 
-    def with_packet(self, data: memoryview, found: Layout, packet: bytes) -> bytes:
+    def with_packet(self, data: memoryview, layout: Layout, packet: bytes) -> bytes:
         """Return the file with this packet in the place of its first one."""
 
 

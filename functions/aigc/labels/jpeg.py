@@ -31,23 +31,23 @@ def layout(data: memoryview) -> Layout:
     Raises:
         LabelError: Its segments do not lead to a scan, or there are too many.
     """
-    found = Layout(insert_at=2)
+    layout = Layout(insert_at=2)
     for start, end, marker in _segments(data):
         content = data[start + 4 : end]
         is_exif = marker == _APP1 and content[:6] == _EXIF
         # JFIF and EXIF must come first; offsets of later segments count from where these stand.
-        if found.insert_at == start and (marker == _APP0 or is_exif):
-            found.insert_at = end
+        if layout.insert_at == start and (marker == _APP0 or is_exif):
+            layout.insert_at = end
         if is_exif:
-            found.add_exif(content)
+            layout.add_exif(content)
         elif marker == _APP1 and content[: len(_XMP)] == _XMP:
-            found.add_packet(start, end, functools.partial(bytes, content[len(_XMP) :]))
+            layout.add_packet(start, end, functools.partial(bytes, content[len(_XMP) :]))
         elif marker == _APP11:
-            found.has_c2pa = found.has_c2pa or _is_c2pa(content)
-    return found
+            layout.has_c2pa = layout.has_c2pa or _is_c2pa(content)
+    return layout
 
 
-def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
+def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
     """Return the file with this packet in the place of its first one.
 
     Raises:
@@ -59,9 +59,9 @@ def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
     if len(content) > _MAX_CONTENT:
         raise LabelError(f"XMP of {len(content)} bytes; a JPEG segment holds {_MAX_CONTENT}")
     segment = struct.pack(">BBH", _MARK, _APP1, len(content) + 2) + content
-    start, end = found.insert_at, found.insert_at
-    if found.packets:
-        start, end = found.packets[0].start, found.packets[0].end
+    start, end = layout.insert_at, layout.insert_at
+    if layout.packets:
+        start, end = layout.packets[0].start, layout.packets[0].end
     return b"".join((data[:start], segment, data[end:]))
 
 

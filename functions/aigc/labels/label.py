@@ -67,7 +67,7 @@ def _name(label: Fields, name: str, number: str, producer: Producer) -> None:
 def label_text(label: Fields) -> str:
     """Write a label as JSON that XML can hold."""
     text = json.dumps(label, ensure_ascii=False, separators=(",", ":"))
-    return _NOT_IN_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _NOT_IN_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def parse_label(text: str) -> Fields:

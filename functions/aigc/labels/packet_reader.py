@@ -111,10 +111,10 @@ class PacketReader:
         raw_name = f"{prefix}:{name}".encode()
         tag = _TAG_NAME.match(self._packet.raw, self._element_start)
         position = tag.end() if tag else self._element_start
-        while found := _ATTRIBUTE.match(self._packet.raw, position):
-            if found[1] == raw_name:
-                return found.start(2) + 1, found.end(2) - 1
-            position = found.end()
+        while match := _ATTRIBUTE.match(self._packet.raw, position):
+            if match[1] == raw_name:
+                return match.start(2) + 1, match.end(2) - 1
+            position = match.end()
         return None
 
     def _read_text(self, current: Property) -> None:

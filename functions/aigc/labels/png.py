@@ -29,21 +29,21 @@ def layout(data: memoryview) -> Layout:
     Raises:
         LabelError: Its chunks do not lead to its end, or there are too many.
     """
-    found = Layout()
+    layout = Layout()
     for start, end, kind in _chunks(data):
-        _note(found, data, start, end, kind)
-    if not found.insert_at:
+        _note(layout, data, start, end, kind)
+    if not layout.insert_at:
         raise LabelError("a PNG without IDAT")
-    return found
+    return layout
 
 
-def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
+def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
     """Return the file with this packet in the place of its first one."""
     content = b"iTXt" + _XMP + b"\0\0\0\0" + packet
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
-    start, end = found.insert_at, found.insert_at
-    if found.packets:
-        start, end = found.packets[0].start, found.packets[0].end
+    start, end = layout.insert_at, layout.insert_at
+    if layout.packets:
+        start, end = layout.packets[0].start, layout.packets[0].end
     return b"".join((data[:start], chunk, data[end:]))
 
 
@@ -64,19 +64,19 @@ def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
     raise LabelError(f"a PNG of more than {MAX_PARTS} chunks")
 
 
-def _note(found: Layout, data: memoryview, start: int, end: int, kind: bytes) -> None:
+def _note(layout: Layout, data: memoryview, start: int, end: int, kind: bytes) -> None:
     if kind == b"IDAT":
-        found.insert_at = found.insert_at or start
+        layout.insert_at = layout.insert_at or start
         return
     content = data[start + 8 : end - 4]
     if kind == b"caBX":
-        found.has_c2pa = True
+        layout.has_c2pa = True
     elif kind == b"eXIf":
-        found.add_exif(content)
+        layout.add_exif(content)
     elif kind == b"iTXt" and content[: len(_XMP)] == _XMP:
-        found.add_packet(start, end, functools.partial(_packet, content[len(_XMP) :]))
+        layout.add_packet(start, end, functools.partial(_packet, content[len(_XMP) :]))
     else:
-        found.text = found.text or _text(kind, content)
+        layout.text = layout.text or _text(kind, content)
 
 
 def _text(kind: bytes, content: memoryview) -> str:

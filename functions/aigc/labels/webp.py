@@ -35,35 +35,35 @@ def layout(data: memoryview) -> Layout:
     end_of_file = _HEAD + struct.unpack_from("<I", data, 4)[0]
     if not _FILE_HEAD + _HEAD + _EXTENDED <= end_of_file <= len(data):
         raise cut_off(len(data))
-    found = Layout(insert_at=end_of_file)
+    layout = Layout(insert_at=end_of_file)
     for start, end, kind in _chunks(data[:end_of_file]):
         content = data[start + _HEAD : end]
         if kind == b"XMP ":
-            found.add_packet(start, end + (end & 1), functools.partial(_packet, content))
+            layout.add_packet(start, end + (end & 1), functools.partial(_packet, content))
         elif kind == b"EXIF":
-            found.add_exif(content)
+            layout.add_exif(content)
         elif kind == b"C2PA":
-            found.has_c2pa = True
-    return found
+            layout.has_c2pa = True
+    return layout
 
 
-def with_packet(data: memoryview, found: Layout, packet: bytes) -> bytes:
+def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
     """Return the file with this packet in the place of its first one, in the extended format.
 
     Raises:
         LabelError: The head of the file is damaged.
     """
-    start = end = found.insert_at
-    if found.packets:
-        start, end = found.packets[0].start, min(found.packets[0].end, found.insert_at)
+    start = end = layout.insert_at
+    if layout.packets:
+        start, end = layout.packets[0].start, min(layout.packets[0].end, layout.insert_at)
     head, body = _extended_head(data)
     before = data[body:start]
     padding = b"\0" * (len(before) & 1)
     chunk = struct.pack("<4sI", b"XMP ", len(packet)) + packet + b"\0" * (len(packet) & 1)
-    after = data[end : found.insert_at]
+    after = data[end : layout.insert_at]
     size = 4 + len(head) + len(before) + len(padding) + len(chunk) + len(after)
     riff = struct.pack("<4sI4s", b"RIFF", size, b"WEBP")
-    return b"".join((riff, head, before, padding, chunk, after, data[found.insert_at :]))
+    return b"".join((riff, head, before, padding, chunk, after, data[layout.insert_at :]))
 
 
 def _extended_head(data: memoryview) -> tuple[bytes, int]:

@@ -51,14 +51,14 @@ class Packet:
     @property
     def label(self) -> str | None:
         """The text of the TC260 label; None where there is none."""
-        found = self.properties.get(LABEL)
-        return None if found is None else found.value
+        label = self.properties.get(LABEL)
+        return None if label is None else label.value
 
     @property
     def source_type(self) -> str:
         """The IPTC digital source type; empty where there is none."""
-        found = self.properties.get(SOURCE)
-        return "" if found is None else found.value
+        source = self.properties.get(SOURCE)
+        return "" if source is None else source.value
 
     @property
     def has_manifest(self) -> bool:

@@ -10,26 +10,26 @@ from typing import Any
 
 def text(answer: object, name: str) -> str:
     """Return a text; empty where there is none."""
-    found = _found(answer, name)
-    return found if isinstance(found, str) else ""
+    value = _found(answer, name)
+    return value if isinstance(value, str) else ""
 
 
 def code(answer: object, name: str) -> str:
     """Return a code, which may be a number; empty where there is none, and for 0."""
-    found = _found(answer, name)
-    return str(found or "") if isinstance(found, str | int) else ""
+    value = _found(answer, name)
+    return str(value or "") if isinstance(value, str | int) else ""
 
 
 def inner(answer: object, name: str) -> dict[str, Any]:
     """Return an object; an empty one where there is none."""
-    found = _found(answer, name)
-    return found if isinstance(found, dict) else {}
+    value = _found(answer, name)
+    return value if isinstance(value, dict) else {}
 
 
 def items(answer: object, name: str) -> list[Any]:
     """Return a list; an empty one where there is none."""
-    found = _found(answer, name)
-    return found if isinstance(found, list) else []
+    value = _found(answer, name)
+    return value if isinstance(value, list) else []
 
 
 def _found(answer: object, name: str) -> object:

@@ -52,10 +52,10 @@ class Parameters(Wire):
 
     @model_validator(mode="before")
     @classmethod
-    def _read(cls, given: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  whatever was sent
-        if not isinstance(given, dict):
-            return given
-        fields = snake(given)
+    def _read(cls, sent: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  whatever was sent
+        if not isinstance(sent, dict):
+            return sent
+        fields = snake(sent)
         _refuse_unknown(fields, known=list(cls.model_fields))
         if info.context is None:
             _refuse_control(fields)
@@ -95,8 +95,8 @@ def _absent(value: object) -> bool:
     return value is None or value == ""
 
 
-def _refuse_unknown(given: dict[str, Any], *, known: list[str]) -> None:
-    unknown = [name for name in given if name not in known]
+def _refuse_unknown(fields: dict[str, Any], *, known: list[str]) -> None:
+    unknown = [name for name in fields if name not in known]
     if not unknown:
         return
     near = difflib.get_close_matches(snake_case(unknown[0]), known, n=1)
@@ -108,12 +108,12 @@ def _refuse_unknown(given: dict[str, Any], *, known: list[str]) -> None:
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def _refuse_control(given: dict[str, Any]) -> None:
+def _refuse_control(fields: dict[str, Any]) -> None:
     """Refuse control characters: they come from a broken encoding, which would still be paid."""
-    for name, value in given.items():
-        found = _CONTROL.search(value) if isinstance(value, str) else None
-        if found:
-            problem = f"has {found[0]!r} at position {found.start()}"
+    for name, value in fields.items():
+        control = _CONTROL.search(value) if isinstance(value, str) else None
+        if control:
+            problem = f"has {control[0]!r} at position {control.start()}"
             raise fault(name, problem, allowed="text without control characters")
 
 
@@ -140,9 +140,9 @@ def explain(error: ValidationError) -> InvalidRequestError:
     """Describe which fields are wrong, what they hold, and what is allowed."""
     lines = error.errors(include_url=False)
     faults = [_explained(line) for line in lines[:FAULTS]]
-    more = [f"and {len(lines) - FAULTS} more"] if len(lines) > FAULTS else []
+    remainder = [f"and {len(lines) - FAULTS} more"] if len(lines) > FAULTS else []
     return InvalidRequestError(
-        "; ".join([*map(str, faults), *more]), field=faults[0].field, allowed=faults[0].allowed
+        "; ".join([*map(str, faults), *remainder]), field=faults[0].field, allowed=faults[0].allowed
     )
 
 
@@ -166,8 +166,8 @@ def _explained(line: ErrorDetails) -> _Fault:
 def _expected(line: ErrorDetails) -> str:
     if line["type"] == "model_type":
         return "an object"
-    words = re.sub(r"^.*?\bshould (be |have )?", "", line["msg"])
-    return re.sub(r" after validation.*|, (unable|got) .*", "", words)
+    allowed = re.sub(r"^.*?\bshould (be |have )?", "", line["msg"])
+    return re.sub(r" after validation.*|, (unable|got) .*", "", allowed)
 
 
 def shown(value: object) -> str:
@@ -184,9 +184,9 @@ def shown(value: object) -> str:
 # Types of fields
 
 
-def spelled(words: object) -> BeforeValidator:
+def spelled(literal: object) -> BeforeValidator:
     """Accept the words of a Literal in any case and return the documented spelling."""
-    documented = {word.casefold(): word for word in get_args(words)}
+    documented = {word.casefold(): word for word in get_args(literal)}
     return BeforeValidator(
         lambda value: documented.get(value.casefold(), value) if isinstance(value, str) else value
     )

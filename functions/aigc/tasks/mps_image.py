@@ -179,8 +179,8 @@ class MpsImageTask(ByModel):
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Write the parameters; MPS has no place for a session or a priority."""
         sent = self.as_documented().sent(submission)
-        for ours in ("SessionId", "SessionContext", "TasksPriority"):
-            sent.pop(ours, None)
+        for field in ("SessionId", "SessionContext", "TasksPriority"):
+            sent.pop(field, None)
         return sent | {"StoreCosParam": _store(submission)}
 
 

@@ -54,11 +54,11 @@ class InputFile(Parameters):
         """Infer the type where only one field can be meant."""
         if "type" in fields:
             return fields
-        given = [kind for kind, field in _SOURCES.items() if field in fields]
-        if len(given) != 1:
+        source_kinds = [kind for kind, field in _SOURCES.items() if field in fields]
+        if len(source_kinds) != 1:
             sources = ", ".join(_SOURCES.values())
             raise fault("type", f"is required unless exactly one of {sources} tells it")
-        return {"type": given[0], **fields}
+        return {"type": source_kinds[0], **fields}
 
     @model_validator(mode="after")
     def _holds_its_type(self) -> Self:
@@ -118,12 +118,12 @@ class VodTask(Task):
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Write the parameters of the Create action, with the job's own session."""
-        ours = {
+        session = {
             "SubAppId": submission.sub_app_id,
             "SessionId": submission.session_id,
             "SessionContext": submission.session_context,
         }
-        return self.as_documented().sent(submission) | ours
+        return self.as_documented().sent(submission) | session
 
 
 class VodKind:

@@ -199,14 +199,14 @@ class VodSceneImageTask(VodTask):
 
     def _input_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
         name = self.scene_info.type
-        given, clothes = len(self.file_infos), len(self.scene_info.clothes)
-        if given not in scene.pictures:
+        pictures, garments = len(self.file_infos), len(self.scene_info.clothes)
+        if pictures not in scene.pictures:
             allowed = f"{_text(scene.pictures)} for {name}"
-            yield fault("file_infos", f"{given} pictures are not allowed", allowed=allowed)
-        if clothes > scene.clothes:
+            yield fault("file_infos", f"{pictures} pictures are not allowed", allowed=allowed)
+        if garments > scene.clothes:
             path = f"scene_info.{scene.config}.clothes_file_infos"
             allowed = f"at most {scene.clothes} for {name}"
-            yield fault(path, f"{clothes} pictures are not allowed", allowed=allowed)
+            yield fault(path, f"{garments} pictures are not allowed", allowed=allowed)
         if self.prompt_text() and not scene.has_prompt:
             yield fault(f"scene_info.{scene.config}.prompt", f"is not allowed for {name}")
 

@@ -86,8 +86,8 @@ class HttpRequest:
 
     def has_version(self, etag: str) -> bool:
         """Whether the caller already has the version with this ETag (RFC 9110, 13.1.2)."""
-        known = [one.strip() for one in self.header("if-none-match").split(",")]
-        return "*" in known or etag.removeprefix("W/") in {one.removeprefix("W/") for one in known}
+        known = [tag.strip() for tag in self.header("if-none-match").split(",")]
+        return "*" in known or etag.removeprefix("W/") in {tag.removeprefix("W/") for tag in known}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +178,7 @@ def _weights(accepted: str) -> dict[str, float]:
 
 def _values(value: object) -> tuple[str, ...]:
     if isinstance(value, list):
-        return tuple(_text(one) for one in value)
+        return tuple(_text(item) for item in value)
     return (_text(value),)
 
 
@@ -206,4 +206,4 @@ def _base_url(headers: Mapping[str, str], stage: str) -> str:
 
 def _where(error: ValidationError) -> str:
     faults = error.errors(include_input=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)

@@ -86,5 +86,5 @@ def one_contains_other(first: str, second: str) -> bool:
 
 def can_end_alike(first: Iterable[str], second: Iterable[str]) -> bool:
     """Return whether a key can have a suffix of each list; an empty list allows any."""
-    mine, other = list(first) or [""], list(second) or [""]
-    return any(a.endswith(b) or b.endswith(a) for a in mine for b in other)
+    first_suffixes, second_suffixes = list(first) or [""], list(second) or [""]
+    return any(a.endswith(b) or b.endswith(a) for a in first_suffixes for b in second_suffixes)

@@ -195,7 +195,8 @@ def _take_in_batch(  # noqa: PLR0913  each is part of the entry
     from aigc.uploads.batches.intake import create_batch  # noqa: PLC0415  few uploads are batches
 
     batch, is_new = create_batch(read, rule, batch_id, runtime, request_id)
-    detail = f"a batch by the rule {rule.name}; its report: {batch.report_key}"
+    report = f"{runtime.settings.results_prefix}{batch.report_key}"
+    detail = f"a batch by the rule {rule.name}; its report: {report}"
     entry = with_fields(read.entry(kind, runtime), batch=batch_id, detail=detail)
     Entries(runtime.ledger.bucket).write(entry)
     return TakenIn(entry, is_new=is_new)

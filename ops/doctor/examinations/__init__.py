@@ -25,8 +25,8 @@ EXAMINATIONS = tuple(
         ("sweep", "operations.md", work.sweep),
         ("lanes", "operations.md", work.lanes),
         ("dead", "operations.md", work.dead),
-        ("prices", "deploy.md", work.prices),
-        ("logs", "deploy.md", work.logs),
-        ("alarms", "operations.md", work.alarms),
+        ("prices", "budgets.md", work.prices),
+        ("logs", "logs.md", work.logs),
+        ("alarms", "alarms.md", work.alarms),
     )
 )

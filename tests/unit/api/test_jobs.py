@@ -13,6 +13,7 @@ from aigc.api.routes import answer
 from aigc.errors import ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source
+from aigc.prices import Prices
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpRequest
 from tests.fakes import an_id, an_output_location, picture
@@ -222,6 +223,67 @@ def test_ledger_that_is_throttled_is_told(client: Client) -> None:
     client.world.store = Busy(client.world.clock)
 
     assert client.get("/v1/jobs").status == 429
+
+
+# Why jobs wait
+
+
+def waits(client: Client) -> list[dict[str, Any] | None]:
+    return [job["wait"] for job in client.get("/v1/jobs").body["jobs"]]
+
+
+def a_wait(reason: str, position: int | None, **more: str) -> dict[str, Any]:
+    return {"reason": reason, "position": position, "until": None, "ceiling": None, **more}
+
+
+def test_list_says_what_waits_for_a_full_lane_and_where(client: Client) -> None:
+    for _ in range(3):
+        a_second_later(client)
+
+    assert waits(client) == [a_wait("lane_full", 1), a_wait("lane_full", 0), None]
+
+
+def test_list_says_what_waits_for_a_paused_lane(client: Client) -> None:
+    client.world.vendor.refused["Create"] = "FailedOperation.UserArrears"
+    a_second_later(client)
+    client.world.memory = type(client.world.memory)()  # another instance reads the pause
+
+    assert waits(client) == [a_wait("paused", 0, until="2026-11-20T12:01:01+00:00")]
+
+
+def test_list_says_what_waits_since_the_vendor_had_no_room(client: Client) -> None:
+    client.world.vendor.next_creates = ["throttle"] * 4
+    request_id = a_second_later(client)
+
+    [wait] = waits(client)
+
+    assert wait is not None
+    assert (wait["reason"], wait["position"]) == ("backoff", 0)
+    assert wait["until"] > client.get(f"/v1/jobs/{request_id}").body["updated_at"]
+
+
+def test_list_says_what_waits_for_a_ceiling(client: Client) -> None:
+    ceiling = {"scope": "stack", "period": "day", "images": 1}
+    client.world.prices = Prices.parse({"ceiling": [ceiling]})
+    a_second_later(client)
+    over = a_second_later(client)
+    expected = a_wait(
+        "over_budget", None, until="2026-11-21T00:00:00+00:00", ceiling="stack/day/images"
+    )
+
+    assert waits(client) == [expected, None]
+    assert client.get(f"/v1/jobs/{over}").body["wait"] == expected
+
+
+def test_list_reads_each_lane_once_however_much_waits(client: Client) -> None:
+    for _ in range(6):
+        a_second_later(client)
+    client.world.store.requests.clear()
+
+    client.get("/v1/jobs")
+
+    listings = [made for made in client.world.store.requests if made.startswith("list lanes/")]
+    assert listings == ["list lanes/vod.image/"]
 
 
 # One job

@@ -23,6 +23,7 @@ from aigc.api.openapi import operations
 from aigc.api.openapi.build import write_documents
 from aigc.api.openapi.page import page
 from aigc.api.openapi.schemas import Report
+from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS
 from aigc.api.routes import ROUTES
 from aigc.tasks.kinds import KINDS
 from aigc.wire import with_fields
@@ -135,6 +136,7 @@ def test_every_fault_of_the_program_is_told_and_no_other() -> None:
 
     faults = {(mapping.status, mapping.error_type) for mapping in mappings}
     faults |= {(int(status), word) for status, word in raised}
+    faults |= {(409, word) for word in (*REPLAY_REFUSALS, *RESTORE_REFUSALS)}
 
     assert operations.MEANINGS.keys() == faults
 

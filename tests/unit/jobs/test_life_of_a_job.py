@@ -77,7 +77,7 @@ def read(world: World, job: Job) -> Job:
 def only_records_are_left(world: World) -> bool:
     world.clock.pass_time(LEASE_S + 1)
     sweep(world.runtime())
-    kept = ("jobs/", "index/", "usage/", "dead/", "sweep/")
+    kept = ("jobs/", "index/", "images/", "usage/", "dead/", "sweep/")
     return all(key.startswith(kept) for key in world.ledger_keys())
 
 

@@ -11,7 +11,8 @@ from aigc.errors import AmbiguousError, BadPictureError, RefusedError
 from aigc.jobs.accept import accept
 from aigc.jobs.replay import replay
 from aigc.jobs.restore import restore
-from aigc.jobs.settle import KEPT_S, refresh
+from aigc.jobs.settle import refresh
+from aigc.jobs.storing import KEPT_S
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, World, build_world
 from tests.unit.jobs.test_life_of_a_job import (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.errors import AmbiguousError, HostNotAllowedError, RefusedError
-from aigc.jobs.settle import KEPT_S, STORE_SHARE, refresh
+from aigc.jobs.settle import refresh
+from aigc.jobs.storing import KEPT_S, STORE_SHARE
 from aigc.sweeping import sweep
 from aigc.wire import with_fields
 from tests.fakes import (

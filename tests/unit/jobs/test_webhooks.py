@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 URL = "https://example.com/hooks/1?token=secret"
 SECRET = "whsec_" + "c2VjcmV0" * 4
 HOUR_S = 3600
-KEPT = ("jobs/", "index/", "usage/", "deliveries/", "sweep/")
+KEPT = ("jobs/", "index/", "images/", "usage/", "deliveries/", "sweep/")
 
 FAILED = Reply(status=503)
 SILENT = Reply(error="no answer within 10 s")

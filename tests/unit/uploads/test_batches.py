@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from aigc.errors import AmbiguousError
 from aigc.jobs.job import Job
 from aigc.jobs.runtime import Memory
+from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.uploads.batches import intake, lines
 from aigc.uploads.batches.lines import parse_line
@@ -137,6 +139,20 @@ def test_batch_ends_with_a_report_a_sheet_and_no_leftovers() -> None:
     assert 'src="./000001-row-1-1.png"' in page
     assert batch_of(world).is_complete
     assert batch_of(world).states == {"succeeded": 2, "refused": 1}
+
+
+def test_report_names_whole_keys_of_a_shared_bucket() -> None:
+    world = build_world(results_prefix="site/")
+
+    entry = upload(world, jsonl(a_line(1)))
+    finish_all(world)
+
+    [line] = report(world, folder=f"site/{FOLDER}")
+    assert entry.detail.endswith(f"its report: site/{FOLDER}spring.report.jsonl")
+    assert line["images"][0]["key"] in world.results.objects
+    assert line["description"] in world.results.objects
+    page = world.results.objects[f"site/{FOLDER}spring.html"][0].decode()
+    assert 'src="./000001-row-1-1.png"' in page
 
 
 def test_bad_line_is_reported_with_its_number_and_stops_no_other() -> None:
@@ -417,6 +433,59 @@ class MortalStore(InMemoryStore):
         if self.life == 0:  # the request took effect, and its process did not live to see that
             raise DeathError
         return result
+
+
+def limit_uploads(world: World, images: int) -> None:
+    """Set a ceiling for the images of all uploads in a month."""
+    ceiling = {"scope": "uploads", "period": "month", "images": images}
+    world.prices = Prices.parse({"ceiling": [ceiling]})
+
+
+def sweep_through_kills(world: World, chance: random.Random, sweeps: int) -> None:
+    """Let the vendor finish its tasks, and sweep; some sweeps are killed at a random request."""
+    assert isinstance(world.store, MortalStore)
+    kills = 0
+    for _ in range(sweeps):
+        for task in world.vendor.tasks:
+            if task.state == "running":
+                world.vendor.finish(task)
+        world.memory = Memory()
+        world.store.life = chance.choice([10**9, chance.randrange(1, 400)])
+        try:
+            sweep(world.runtime())
+        except DeathError:
+            kills += 1
+        world.store.life = 10**9
+        world.clock.pass_time(76)
+    assert kills
+
+
+def test_batch_under_a_ceiling_waits_and_goes_on_when_the_ceiling_is_raised() -> None:
+    lines_of_file, ceiling = 50, 7
+    world = build_world()
+    world.store = MortalStore(world.clock)
+    chance = random.Random(3)  # noqa: S311  no secret
+    limit_uploads(world, ceiling)
+    upload(world, jsonl(*(a_line(number) for number in range(1, lines_of_file + 1))))
+
+    sweep_through_kills(world, chance, 30)
+
+    assert len(world.vendor.tasks) == ceiling
+    states = Counter(job.state for job in jobs(world))
+    assert states == {"succeeded": ceiling, "queued": lines_of_file - ceiling}
+    assert Counter(line["state"] for line in report(world)) == states
+    assert not batch_of(world).is_complete
+
+    limit_uploads(world, lines_of_file - 1)
+    sweep_through_kills(world, chance, 60)
+    assert len(world.vendor.tasks) == lines_of_file - 1
+    assert not batch_of(world).is_complete
+
+    limit_uploads(world, lines_of_file)
+    sweep_through_kills(world, chance, 30)
+    assert [line["state"] for line in report(world)] == ["succeeded"] * lines_of_file
+    assert len(world.vendor.tasks) == lines_of_file
+    assert batch_of(world).is_complete
 
 
 def test_ten_thousand_lines_are_ten_thousand_jobs_through_kills_and_repeats() -> None:

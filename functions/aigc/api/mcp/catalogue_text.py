@@ -118,8 +118,8 @@ def _fits(expected: str | None, actual: str) -> bool:
 
 def _condition(price: Price) -> str:
     resolution = f" at {price.resolution}" if price.resolution else ""
-    words = {"none": "no input image", "one": "one input image", "several": "several input images"}
-    return resolution + (f" with {words[price.inputs]}" if price.inputs else "")
+    texts = {"none": "no input image", "one": "one input image", "several": "several input images"}
+    return resolution + (f" with {texts[price.inputs]}" if price.inputs else "")
 
 
 def _lines(kind: str, prices: Prices, *, with_inputs: bool) -> Iterator[str]:

@@ -102,7 +102,7 @@ def _origin_of(url: str) -> str:
 def _check_accept(request: HttpRequest) -> None:
     """Refuse a caller that does not read JSON, the only form of answers here."""
     accepted = request.header("accept").lower()
-    types = {one.partition(";")[0].strip() for one in accepted.split(",")}
+    types = {accepted_type.partition(";")[0].strip() for accepted_type in accepted.split(",")}
     if accepted and not types & {"application/json", "application/*", "*/*"}:
         detail = f"Accept: {shown(accepted)} is not possible; allowed: application/json"
         raise HttpError(406, "not_acceptable", detail, field="Accept")

@@ -153,7 +153,7 @@ def list_models(call: Call, _arguments: NoArguments) -> ToolResult:
 
 def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
     """Check the arguments of a call that would spend, and estimate its cost."""
-    from aigc.prices import asked_pictures  # noqa: PLC0415  few calls need it
+    from aigc.prices import asked_pictures, decimal_text  # noqa: PLC0415  few calls need it
 
     read = read_arguments(TOOLS[arguments.tool], arguments.arguments)
     if not isinstance(read, SpendingArguments):
@@ -175,7 +175,7 @@ def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
     data = {
         "kind": kind,
         "images": count,
-        "cost": None if cost is None else f"{cost.normalize():f}",
+        "cost": decimal_text(cost),
         "currency": prices.currency or None,
         "warnings": [*task.warnings()],
     }
@@ -198,16 +198,16 @@ def get_result(call: Call, arguments: RequestArguments) -> ToolResult:
 
 def list_jobs(call: Call, arguments: ListArguments) -> ToolResult:
     """List requests, the newest first."""
-    given = arguments.model_dump(exclude_none=True)
-    query = {name: (str(value),) for name, value in given.items()}
+    filters = arguments.model_dump(exclude_none=True)
+    query = {name: (str(value),) for name, value in filters.items()}
     page: Any = jobs(replace(call, request=replace(call.request, query=query))).body
     lines = [
         f"- {job['request_id']}: {job['state']}, {job['kind']} {job['model']},"
         f" {job['pictures']} image(s), {job['created_at']}: {job['prompt'][:80]}"
         for job in page["jobs"]
     ]
-    more = f"\nMore: call again with cursor {page['cursor']}" if page["cursor"] else ""
-    return ToolResult(("\n".join(lines) or "There are no such requests.") + more, page)
+    next_page = f"\nMore: call again with cursor {page['cursor']}" if page["cursor"] else ""
+    return ToolResult(("\n".join(lines) or "There are no such requests.") + next_page, page)
 
 
 def cancel(call: Call, arguments: RequestArguments) -> ToolResult:

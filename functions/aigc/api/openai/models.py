@@ -114,8 +114,10 @@ def _choices() -> Mapping[str, Choice]:
         for kind, models in catalogue().models.items()
         for model in models
     ]
-    full = {f"{one.kind}/{one.name}-{one.version}".casefold(): one for one in choices}
-    short = {f"{one.name}-{one.version}".casefold(): one for one in reversed(choices)}
+    full = {
+        f"{choice.kind}/{choice.name}-{choice.version}".casefold(): choice for choice in choices
+    }
+    short = {f"{choice.name}-{choice.version}".casefold(): choice for choice in reversed(choices)}
     return {**full, **dict(reversed(short.items()))}
 
 

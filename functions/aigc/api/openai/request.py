@@ -254,12 +254,12 @@ def _integer(fields: dict[str, Any], name: str) -> int | None:
 def _truth(fields: dict[str, Any], name: str) -> bool:
     """Take a field that is true or false; a form sends words."""
     value = fields.pop(name, None)
-    words = {"true": True, "false": False, "none": False, "": False}
-    truth = words.get(str(value).casefold())
+    truths = {"true": True, "false": False, "none": False, "": False}
+    truth = truths.get(str(value).casefold())
     if truth is None or not isinstance(value, bool | str | None):
         raise refused(name, f"{shown(value)} is not allowed", allowed="true, false")
     return truth
 
 
 def _listed(value: object) -> list[object]:
-    return [one for one in value if one] if isinstance(value, list) else [value] if value else []
+    return [item for item in value if item] if isinstance(value, list) else [value] if value else []

@@ -31,12 +31,12 @@ def write_documents(folder: Path) -> None:
     (folder / "headers.json").write_text(json.dumps(headers, indent=1), encoding="utf-8")
 
 
-def _write(path: Path, text: str, media_type: str, more: Mapping[str, str]) -> dict[str, str]:
+def _write(path: Path, text: str, media_type: str, headers: Mapping[str, str]) -> dict[str, str]:
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
     return {
         "Content-Type": f"{media_type}; charset=utf-8",
         "ETag": f'W/"{hashlib.sha256(text.encode()).hexdigest()[:16]}"',
         "Cache-Control": CACHE_CONTROL,
         "Vary": "Accept-Encoding",
-        **more,
+        **headers,
     }

@@ -24,7 +24,7 @@ from aigc.api.call import ENDPOINTS
 from aigc.api.openapi import schemas
 from aigc.api.openapi.operations import FAILED, GROUPS, MEANINGS, OPERATIONS, PARAMETERS, Answer
 from aigc.api.routes import ROUTES
-from aigc.api.submit import Ours
+from aigc.api.submit import SubmitOptions
 from aigc.tasks.catalogue import ByModel, OneOf, catalogue
 from aigc.tasks.fields import SWITCH, Parameters
 from aigc.tasks.kinds import KINDS
@@ -146,7 +146,7 @@ def templates(pattern: str) -> list[str]:
 
 def _operation(route: Route, path: str) -> Json:
     operation = OPERATIONS[route.name]
-    kind = ENDPOINTS.get(path.removeprefix("/"))
+    kind = ENDPOINTS.get(path.removeprefix("/").removesuffix("/estimate"))
     parameters = [*re.findall(r"{(\w+)}", path), *(route.query or ()), *operation.parameters]
     body = KINDS[kind].model if kind else operation.body
     return {
@@ -296,8 +296,8 @@ def _event(shape: type) -> Json:
 def _error_schemas(route: Route, status: int) -> Iterator[Json]:
     operation = OPERATIONS[route.name]
     refused, failed = _words(operation.faults, status), _words(FAILED, status)
-    is_in_ours = route.error_format != "vendor" or status in _BEFORE_ROUTING
-    if refused and is_in_ours:
+    has_own_format = route.error_format != "vendor" or status in _BEFORE_ROUTING
+    if refused and has_own_format:
         yield _error_schema(schemas.Refusal, refused)
     if refused and route.error_format == "vendor" and status != HTTPStatus.UNAUTHORIZED:
         yield _schemas().ref(schemas.VendorRefusal)
@@ -310,7 +310,7 @@ def _error_schema(shape: type, words: list[str]) -> Json:
 
 
 def _words(faults: Iterable[Fault], status: int) -> list[str]:
-    return sorted(word for one, word in faults if one == status)
+    return sorted(word for fault_status, word in faults if fault_status == status)
 
 
 # Schemas
@@ -419,14 +419,19 @@ class _Schemas:
     """The schemas of all bodies: answers as they are written, requests as they are read."""
 
     def __init__(self) -> None:
-        given = (answer for one in OPERATIONS.values() for answer in one.answers.values())
-        written = {shape for answer in given for shape in answer.shapes} | {schemas.Report}
-        bodies = {one.body for one in OPERATIONS.values() if one.body}
-        read = {kind.model for kind in KINDS.values()} | {Ours} | bodies
+        answers = (
+            answer for operation in OPERATIONS.values() for answer in operation.answers.values()
+        )
+        written = {shape for answer in answers for shape in answer.shapes} | {schemas.Report}
+        bodies = {operation.body for operation in OPERATIONS.values() if operation.body}
+        read = {kind.model for kind in KINDS.values()} | {SubmitOptions} | bodies
         refs, generated = TypeAdapter.json_schemas(
             [
-                *((one, "serialization", TypeAdapter(one)) for one in (*written, *_ERROR_BODIES)),
-                *((one, "validation", TypeAdapter(one)) for one in read),
+                *(
+                    (shape, "serialization", TypeAdapter(shape))
+                    for shape in (*written, *_ERROR_BODIES)
+                ),
+                *((shape, "validation", TypeAdapter(shape)) for shape in read),
             ],
             ref_template="#/components/schemas/{model}",
             schema_generator=_Generator,
@@ -437,24 +442,24 @@ class _Schemas:
             **generated["$defs"],
             "Switch": {"description": _YES_OR_NO, **SWITCH},
         }
-        ours = self.components.pop("Ours")["properties"]
+        options = self.components.pop("SubmitOptions")["properties"]
         for kind in KINDS.values():
-            self.components[kind.model.__name__]["properties"] |= ours
+            self.components[kind.model.__name__]["properties"] |= options
             if issubclass(kind.model, ByModel):
                 self._name_models(kind.model)
 
-    def _name_models(self, model: type[ByModel]) -> None:
-        """Give the known models and their words as examples: newer ones are allowed too."""
-        known = catalogue().models[model.kind]
+    def _name_models(self, task: type[ByModel]) -> None:
+        """Give the known models and their words as examples; newer ones are allowed too."""
+        known = catalogue().models[task.kind]
         words: dict[str, list[str]] = defaultdict(list)
-        for one in known:
-            words["model_name"].append(one.name)
-            words["model_version"].append(one.version)
-            for name, limit in one.limits.items():
-                words[model.limited[name]] += limit.words if isinstance(limit, OneOf) else ()
+        for model in known:
+            words["model_name"].append(model.name)
+            words["model_version"].append(model.version)
+            for name, limit in model.limits.items():
+                words[task.limited[name]] += limit.words if isinstance(limit, OneOf) else ()
         for path, examples in words.items():
             if examples:
-                self._field(model, path)["examples"] = list(dict.fromkeys(examples))
+                self._field(task, path)["examples"] = list(dict.fromkeys(examples))
 
     def _field(self, model: type, path: str) -> Json:
         schema: Json = self.components[model.__name__]

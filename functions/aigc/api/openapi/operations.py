@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
 from aigc.api.jobs import MOST_AT_ONCE, USUAL
 from aigc.api.openapi import schemas
+from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS, ReplayRequest
 from aigc.api.parameters import SWITCH
 from aigc.api.request_options import LONGEST_WAIT_S
 from aigc.api.uploads import FalUploadRequest, UploadRequest
@@ -85,10 +86,19 @@ MEANINGS: Mapping[Fault, str] = {
     (400, "not_cancellable"): "The vendor runs the task and cannot stop it; it may be billed.",
     (400, "request_in_progress"): "There is no result yet: ask for the status.",
     (401, "unauthorized"): "The API key is missing or wrong.",
-    (403, "forbidden"): "The key is not allowed to submit this kind of task, or to see uploads.",
+    (403, "forbidden"): "The key is not allowed to submit this kind of task, to see uploads, or to"
+    " replay and restore jobs.",
     (403, "price_unknown"): "The key has a budget, and the price of the task is not known.",
     (404, "not_found"): "There is no such path, or no such request of this kind.",
     (405, "method_not_allowed"): "`Allow` names the methods.",
+    (409, "busy"): "Another invocation has the job in use: wait for `Retry-After`.",
+    (409, "may_be_billed"): "The last attempt may have been billed: confirm with `pay_again`.",
+    (409, "no_task"): "No task of the vendor is known.",
+    (409, "not_failed"): "The job has not failed.",
+    (409, "not_kept"): "The vendor has removed the images.",
+    (409, "not_succeeded"): "The task did not succeed.",
+    (409, "permanent_error"): "The job was refused because of its task.",
+    (409, "restorable"): "The images are paid for: restore them, or confirm with `pay_again`.",
     (410, "cancelled"): "The request was cancelled.",
     (413, "body_too_large"): "The body has more than 6 MiB: give images by URL.",
     (415, "unsupported_media_type"): "The body is a form or an image, or it is compressed.",
@@ -224,6 +234,18 @@ OPERATIONS: Mapping[str, Operation] = {
             "X-Fal-Request-Timeout",
         ),
     ),
+    "estimate": Operation(
+        group="Submit",
+        summary="Check a task and estimate its cost",
+        answers={
+            200: Answer(
+                means="The task is valid; nothing was submitted or stored.",
+                shapes=(schemas.Estimate,),
+            ),
+            **_PLATFORM,
+        },
+        faults=_KEYED | _BODY | {(403, "forbidden")},
+    ),
     "upload": Operation(
         group="Submit",
         summary="Get a link to upload an input image",
@@ -235,6 +257,12 @@ OPERATIONS: Mapping[str, Operation] = {
         group="Jobs and usage",
         summary="List the objects of the inbox and what became of them",
         answers={200: Answer(means="A page of the inbox.", shapes=(schemas.UploadPage,))},
+        faults=_KEYED | {(403, "forbidden")},
+    ),
+    "batches": Operation(
+        group="Jobs and usage",
+        summary="List the batches of the inbox, the newest first, and how far each is",
+        answers={200: Answer(means="A page of the batches.", shapes=(schemas.BatchPage,))},
         faults=_KEYED | {(403, "forbidden")},
     ),
     "fal_upload": Operation(
@@ -324,6 +352,36 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Get a job with all details",
         answers={200: Answer(means="The job.", shapes=(schemas.JobDetail,))},
         faults=_NAMED,
+    ),
+    "replay": Operation(
+        group="Jobs and usage",
+        summary="Replay a failed job",
+        answers={
+            202: Answer(
+                means="The job waits for a new attempt, or it had one already.",
+                shapes=(schemas.Operated,),
+            ),
+            **_PLATFORM,
+        },
+        faults=_NAMED | _BODY | _LIMITED | {(409, word) for word in REPLAY_REFUSALS},
+        body=ReplayRequest,
+    ),
+    "restore": Operation(
+        group="Jobs and usage",
+        summary="Restore the images of a failed job",
+        answers={
+            202: Answer(
+                means="The sweep stores the images within a minute, or has stored them.",
+                shapes=(schemas.Operated,),
+            )
+        },
+        faults=_NAMED | {(403, "forbidden")} | {(409, word) for word in RESTORE_REFUSALS},
+    ),
+    "me": Operation(
+        group="Service",
+        summary="Get what the key may do, and what is left of its limits",
+        answers={200: Answer(means="The key.", shapes=(schemas.Me,))},
+        faults=_KEYED,
     ),
     "lanes": Operation(
         group="Jobs and usage",
@@ -513,7 +571,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "limit": {
         "in": "query",
-        "description": "Largest number of jobs or objects in a page.",
+        "description": "Largest number of jobs, objects or batches in a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": USUAL},
     },
     "cursor": {

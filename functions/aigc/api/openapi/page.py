@@ -185,10 +185,9 @@ def _first_steps() -> str:
 
 def _contents(groups: list[tuple[str, list[_Operation]]], document: Json) -> str:
     parts = [_entry("Authentication"), _entry("First call")]
-    parts += [
-        f"<b>{_link(name)}</b><ul>{''.join(f'<li>{_link(one.title)}' for one in operations)}</ul>"
-        for name, operations in groups
-    ]
+    for name, operations in groups:
+        titles = "".join(f"<li>{_link(operation.title)}" for operation in operations)
+        parts.append(f"<b>{_link(name)}</b><ul>{titles}</ul>")
     for title, names in (
         ("Bodies of requests", _requested(document)),
         ("Bodies of answers", _answered(document)),
@@ -223,7 +222,7 @@ def _groups(document: Json) -> Iterator[tuple[str, list[_Operation]]]:
         yield (
             tag["name"],
             [
-                _Operation(title, [one for one in own if _title(one[2]) == title])
+                _Operation(title, [call for call in own if _title(call[2]) == title])
                 for title in titles
             ],
         )
@@ -245,32 +244,32 @@ def _title(operation: Json) -> str:
 
 def _group(name: str, operations: list[_Operation], document: Json) -> str:
     [text] = [tag["description"] for tag in document["tags"] if tag["name"] == name]
-    blocks = "".join(_operation(one, document) for one in operations)
+    blocks = "".join(_operation(operation, document) for operation in operations)
     return _section(name, f"<p>{_text(text)}</p>{blocks}")
 
 
 def _operation(operation: _Operation, document: Json) -> str:
     first = operation.first
-    parameters = [_resolved(one, document) for one in first.get("parameters", [])]
+    parameters = [_resolved(parameter, document) for parameter in first.get("parameters", [])]
     answers = [
         (status, _resolved(answer, document)) for status, answer in first["responses"].items()
     ]
     parts = [
         f'<h3 id="{_slug(operation.title)}">{_link(operation.title)}</h3>',
-        *(f"<p>{_text(one)}</p>" for one in [first.get("description", "")] if one),
-        *(_path(method, path, one) for method, path, one in operation.calls),
+        f"<p>{_text(first['description'])}</p>" if first.get("description") else "",
+        *(_path(method, path, call) for method, path, call in operation.calls),
         "" if first.get("security", True) else "<p>Needs no key.</p>",
         _list("Parameters", map(_parameter, _required_first(parameters))),
         *_example_calls(operation),
-        _list("Answers", (_answer(*one) for one in answers if one[0] < "3")),
+        _list("Answers", (_answer(*answer) for answer in answers if answer[0] < "3")),
         *_example_answers(answers),
-        _errors([one for one in answers if one[0] >= "3"]),
+        _errors([answer for answer in answers if answer[0] >= "3"]),
     ]
     return "".join(parts)
 
 
 def _required_first(parameters: list[Json]) -> list[Json]:
-    return sorted(parameters, key=lambda one: not one["required"])
+    return sorted(parameters, key=lambda parameter: not parameter["required"])
 
 
 def _path(method: str, path: str, operation: Json) -> str:
@@ -297,7 +296,7 @@ def _answer(status: str, answer: Json) -> tuple[str, str]:
 def _errors(answers: list[tuple[str, Json]]) -> str:
     if not answers:
         return ""
-    listed = _list("", (_answer(*one) for one in answers))
+    listed = _list("", (_answer(*answer) for answer in answers))
     return f"<details><summary>Other answers</summary>{listed}</details>"
 
 
@@ -350,7 +349,7 @@ def _requested(document: Json) -> list[str]:
     names = _references([call.get("requestBody") for call in _calls(document["paths"])])
     for name in names:  # which grows
         inner = _references(document["components"]["schemas"][name])
-        names += [one for one in inner if one not in names]
+        names += [inner_name for inner_name in inner if inner_name not in names]
     return names
 
 
@@ -418,7 +417,7 @@ def _value(schema: Json) -> str:
 
 def _examples(schema: Json) -> str:
     known = schema.get("examples", [])
-    text = ", ".join(f"<code>{escape(one)}</code>" for one in known)
+    text = ", ".join(f"<code>{escape(example)}</code>" for example in known)
     return f"<br>Known values: {text}" if text else ""
 
 

@@ -31,13 +31,13 @@ def fields(schema: Json) -> Iterator[tuple[str, Json, bool]]:
 
 def alternatives(schema: Json) -> list[Json]:
     """List the schemas of which a value has one; null, which means absent, is left out."""
-    return [one for one in schema.get("anyOf", [schema]) if one != _NULL]
+    return [alternative for alternative in schema.get("anyOf", [schema]) if alternative != _NULL]
 
 
 def words(schema: Json) -> list[str]:
     """List the words that a schema allows; none if others are allowed too."""
-    found = schema.get("enum", [schema["const"]] if "const" in schema else [])
-    return [one if isinstance(one, str) else json.dumps(one) for one in found]
+    values = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
 def reference(schema: Json) -> str:
@@ -47,7 +47,7 @@ def reference(schema: Json) -> str:
 
 def limits(schema: Json) -> list[str]:
     """Say what limits a value, beside its type."""
-    return [text for one in alternatives(schema) for text in _limits(one)]
+    return [text for alternative in alternatives(schema) for text in _limits(alternative)]
 
 
 def _limits(schema: Json) -> Iterator[str]:

@@ -158,6 +158,27 @@ class Submitted(Links):
     """If the lane of the request is paused: why."""
 
 
+class Estimate(TypedDict):
+    """The estimated cost of a valid task, by the stack's price table."""
+
+    kind: str
+    """Kind of the task, such as `vod.image`."""
+    model: str
+    """Model and version, or the scene."""
+    images: int
+    """Number of images that the task requests."""
+    currency: str | None
+    """Currency of the cost; null if the stack has no prices."""
+    per_image: str | None
+    """Price of one image, as a decimal number; null if it is not known."""
+    cost: str | None
+    """Cost of all images, as a decimal number; null if it is not known."""
+    missing_price: str | None
+    """The entry that `prices.toml` lacks; null if the cost is known."""
+    warnings: list[str]
+    """What cannot be checked, such as a model that is not in the catalogue."""
+
+
 class LogEntry(TypedDict):
     """An event in the life of a request."""
 
@@ -436,6 +457,21 @@ class JobError(TypedDict):
     """Whether a new request of the same task may succeed."""
 
 
+class Wait(TypedDict):
+    """Why a queued job has not been sent yet."""
+
+    reason: Literal["next", "lane_full", "backoff", "paused", "over_budget", "price_unknown"]
+    """`next`: it is sent when its turn comes; `lane_full`: as many tasks run as may; `backoff`: the
+    vendor had no room, and it waits until `until`; `paused`: its lane is paused; `over_budget`,
+    `price_unknown`: it waits outside its lane for the ceiling that `ceiling` names."""
+    position: int | None
+    """Number of jobs before it in its lane, counted up to 1000; null outside its lane."""
+    until: str | None
+    """When it goes on at the earliest, in ISO 8601; null if that is not known."""
+    ceiling: str | None
+    """Name of the ceiling, as `GET /v1/usage` lists it."""
+
+
 class JobSummary(TypedDict):
     """A job in a list."""
 
@@ -445,6 +481,8 @@ class JobSummary(TypedDict):
     """Kind of the task, such as `vod.image`."""
     state: State
     """State of the job."""
+    wait: Wait | None
+    """Why the job waits; null if it does not."""
     source: JobSource
     """What caused the job."""
     created_at: str
@@ -489,8 +527,12 @@ class Attempt(TypedDict):
     """When the task was sent, in ISO 8601."""
     finished_at: str | None
     """When the task ended, in ISO 8601."""
+    overdue_at: str | None
+    """When the task had run far longer than usual, in ISO 8601; null if it has not."""
     vendor_status: str
     """Last status that the vendor reported."""
+    may_be_billed: bool
+    """Whether the vendor has a task for the attempt, or may have one."""
     error: JobError | None
     """Why the attempt failed; null if it did not."""
 
@@ -551,6 +593,15 @@ class JobDetail(TypedDict):
     """When the job is cancelled if it has not been sent by then, in ISO 8601."""
     deferred: Deferral | None
     """Why the job waits outside its lane; null if it does not."""
+    wait: Wait | None
+    """Why the job waits, in its lane or outside; null if it does not."""
+    delay: str | None
+    """Why the last try to store its images failed; null if none did."""
+    operations: list[Literal["cancel", "replay", "restore"]]
+    """What the key may do with the job now. A cancel of a task that runs at the vendor may still be
+    refused."""
+    estimate: Estimate
+    """Estimated cost of one attempt."""
     task: dict[str, Any]
     """Parameters of the task; URLs of inputs without their queries."""
     model: str
@@ -575,6 +626,54 @@ class JobDetail(TypedDict):
     """URL of its status."""
     cancel_url: str
     """URL that cancels it by a PUT."""
+
+
+class Operated(TypedDict):
+    """A job that was replayed or restored."""
+
+    request_id: str
+    """Id of the job."""
+    state: State
+    """State of the job now."""
+    attempt: int
+    """Number of its present attempt."""
+
+
+# Keys
+
+
+class KeyLimit(TypedDict):
+    """A limit of a key in its present period."""
+
+    limit: str
+    """The limit, as a decimal number."""
+    left: str
+    """What is left of it. Other instances may hold a little more."""
+    resets_at: str
+    """When the next period begins, in ISO 8601."""
+
+
+class Me(TypedDict):
+    """The key of the call: what it may do, and its limits."""
+
+    name: str
+    """Name of the key."""
+    kinds: list[str]
+    """Kinds of task that it may submit."""
+    own_only: bool
+    """Whether it sees only its own requests."""
+    may_operate: bool
+    """Whether it may replay and restore jobs."""
+    may_upload: bool
+    """Whether it may see and write the inbox."""
+    requests_per_minute: KeyLimit | None
+    """Calls in a minute; null if there is no limit."""
+    jobs_per_day: KeyLimit | None
+    """Jobs in a day; null if there is no limit."""
+    budget_per_month: KeyLimit | None
+    """Budget of the month in `currency`; null if there is no limit."""
+    currency: str | None
+    """Currency of the stack's prices; null if it has none."""
 
 
 # Lanes and models
@@ -737,6 +836,44 @@ class UploadPage(TypedDict):
 
     uploads: list[UploadAccount]
     """The objects."""
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
+class Batch(TypedDict):
+    """A file of the inbox whose lines become jobs."""
+
+    batch_id: str
+    """Id of the batch."""
+    object_key: str
+    """Key of the file in the inbox."""
+    rule: str
+    """Name of the rule."""
+    created_at: str
+    """When it was taken in, in ISO 8601."""
+    lines: int
+    """Lines that were read so far; wrong ones count, empty ones do not."""
+    is_read: bool
+    """Whether no line is left to be read."""
+    is_complete: bool
+    """Whether every line has ended, so that nothing changes any more."""
+    states: dict[str, int]
+    """State → number of lines, as the last report has them: those of jobs, and `refused`."""
+    problem: str
+    """Why the rest of the file was not read; empty if nothing is wrong."""
+    bucket: str
+    """Bucket of the report and the contact sheet."""
+    report_key: str
+    """Key of the report. It is there after the first sweep."""
+    sheet_key: str
+    """Key of the contact sheet."""
+
+
+class BatchPage(TypedDict):
+    """A page of the batches, the newest first. Only `cursor` tells the end."""
+
+    batches: list[Batch]
+    """The batches."""
     cursor: str | None
     """Pass it as `cursor` to get the next page; null on the last page."""
 

@@ -153,7 +153,7 @@ class Books:
         while True:
             numbers = range(book.revision + 1, book.revision + 1 + AHEAD)
             following = self._parallel(*(self._reading(book.month, number) for number in numbers))
-            existing = list(itertools.takewhile(lambda found: found is not None, following))
+            existing = list(itertools.takewhile(lambda next_book: next_book is not None, following))
             if existing:
                 book = existing[-1]
             if len(existing) < AHEAD:

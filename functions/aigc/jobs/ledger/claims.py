@@ -69,15 +69,15 @@ class Claims:
             return None
         if generation == 0 and job.owned_until is None:
             return job
-        again = self._records.read(job.id)
-        return again if again is not None and again.revision == job.revision else None
+        current = self._records.read(job.id)
+        return current if current is not None and current.revision == job.revision else None
 
-    def acquire(self, thing: str) -> int | None:
+    def acquire(self, subject: str) -> int | None:
         """Become the only holder of a claim for a lease; None if another invocation may hold it.
 
         Returns the generation. After generation 0 an earlier holder may have acted: read again.
         """
-        return self._contest.acquire(f"claims/{thing}")
+        return self._contest.acquire(f"claims/{subject}")
 
     def take_once(self, key: str) -> bool:
         """Take a key that is never given back; False if it is taken."""

@@ -128,13 +128,13 @@ class Contest:
                 # An earlier generation may have created it before it expired.
                 return find() if generation else None
             is_aborted = self._store.get(f"{place}/abort") is not None
-            found = None if is_aborted else self._wait_for(find, PAUSES_S)
-            if found is not None:
-                return found
+            created = None if is_aborted else self._wait_for(find, PAUSES_S)
+            if created is not None:
+                return created
             if not self._abort(place) and not self._outlive(place):
-                found = self._wait_for(find, MORE_PAUSES_S)
-                if found is not None:
-                    return found
+                created = self._wait_for(find, MORE_PAUSES_S)
+                if created is not None:
+                    return created
                 break
         raise AmbiguousError(f"create {key}: another invocation is at work on it")
 
@@ -224,7 +224,7 @@ class Contest:
     ) -> Created | None:
         for pause_s in pauses_s:
             self._lease.clock.sleep(random.uniform(0.5, 1.5) * pause_s)  # noqa: S311  no secret
-            found = find()
-            if found is not None:
-                return found
+            created = find()
+            if created is not None:
+                return created
         return None

@@ -87,9 +87,9 @@ class LaneView:
     def waiting(self) -> Iterator[Marker]:
         """Yield the markers of the queue in order, including those whose wait is not over."""
         yield from map(queue_marker, self._of("waiting/"))
-        page, asked = self._page, self._head
-        while page and len(page) % asked == 0:
-            page, asked = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE), PAGE
+        page, page_size = self._page, self._head
+        while page and len(page) % page_size == 0:
+            page, page_size = self._store.list(f"{self._prefix}waiting/", page[-1].key, PAGE), PAGE
             yield from map(queue_marker, page)
 
     def due(self, now: datetime) -> Iterator[Marker]:
@@ -98,7 +98,7 @@ class LaneView:
         Markers of one priority sort by time. So behind the first that still waits, the rest of
         its priority is skipped, and a long queue takes no more listings than a short one.
         """
-        page, asked, skipped = self._page, self._head, ""
+        page, page_size, skipped = self._page, self._head, ""
         while page:
             for marker in map(queue_marker, self._waiting_on(page)):
                 if marker.key <= skipped:
@@ -107,10 +107,10 @@ class LaneView:
                     yield marker
                 else:
                     skipped = f"{self._prefix}waiting/{marker.priority}-~"
-            if len(page) % asked:
+            if len(page) % page_size:
                 return
             behind = max(page[-1].key, skipped)
-            page, asked = self._store.list(f"{self._prefix}waiting/", behind, PAGE), PAGE
+            page, page_size = self._store.list(f"{self._prefix}waiting/", behind, PAGE), PAGE
 
     def _waiting_on(self, page: Sequence[Listed]) -> list[Listed]:
         return [listed for listed in page if listed.key.startswith(f"{self._prefix}waiting/")]
@@ -195,6 +195,11 @@ def queue_marker(listed: Listed) -> Marker:
     start_by = from_milliseconds(deadline[0]) if deadline else None
     not_before = from_milliseconds(time)
     return Marker(listed.key, priority, job_id, not_before, start_by, listed.modified)
+
+
+def due_time(marker: str) -> datetime:
+    """Return the time before which the job of a queue marker is not sent."""
+    return from_milliseconds(marker.rsplit("/", 1)[1].split("-")[1])
 
 
 def _cut(listed: Listed) -> Cut:

@@ -156,8 +156,8 @@ class Slots:
         token = Ticket.model_validate_json(body).token
         if self._contest.acquire(f"claims/{OF_A_SLOT}{token}~{lane}~{number}") is None:
             return False
-        again = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
-        if again != held:
+        tickets = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+        if tickets != held:
             return False
         self._store.delete(x)
         self._store.delete_once(y)

@@ -2,6 +2,7 @@
 
 | the invocation dies after | what is left | what continues |
 |---|---|---|
+| the entry in `batch-index/` | an entry without a batch | as in the next row, with a new entry |
 | the note `open-batches/<id>` | a note without a batch | the repeated event or the reconciliation |
 | the record of the batch | a batch of which no line was read | the sweep |
 | some jobs of a part | jobs that no part names | the sweep reads their lines again |
@@ -86,6 +87,7 @@ def create_batch(
     _check_size(batch)
     batch = _with_columns(batch, runtime)
     _check_count(batch, runtime)
+    batches.announce(batch)
     batches.write(batch)
     return batch, True
 
@@ -233,8 +235,8 @@ class _Reader:
             self._outcomes = []
 
 
-def _groups(found: Iterator[RawLine], room: Callable[[], int]) -> Iterator[list[RawLine]]:
-    while group := list(itertools.islice(found, room())):
+def _groups(lines: Iterator[RawLine], room: Callable[[], int]) -> Iterator[list[RawLine]]:
+    while group := list(itertools.islice(lines, room())):
         yield group
 
 
@@ -295,10 +297,10 @@ def _task(line: Line, batch: Batch, runtime: Runtime) -> Task:
     from aigc.api.inputs import resolve_inputs  # noqa: PLC0415  few uploads are batches
 
     settings = runtime.settings
-    for ours in ("result", "webhook_url"):
-        if ours in line.body:
+    for field in ("result", "webhook_url"):
+        if field in line.body:
             allowed = "no such field: the report of the batch says where results are"
-            raise refused(ours, "is not possible in a batch", allowed=allowed)
+            raise refused(field, "is not possible in a batch", allowed=allowed)
     defaults = batch.defaults if line.kind == batch.kind else {}
     try:
         task = KINDS[line.kind].model.model_validate({**defaults, **line.body})

@@ -5,6 +5,7 @@
 | `batches/<id>.json` | a batch: where its file is, and up to which line it was taken in |
 | `batches/<id>/<part>.json` | what became of 250 lines |
 | `open-batches/<id>` | the batch is not complete: the sweep continues it |
+| `batch-index/<newest first>-<id>` | the batch, where batches are listed |
 
 All of them only save work. A line's job has an id that follows from the batch, the number and the
 text of the line. So a batch that is read twice, or by two invocations at once, or whose record is
@@ -14,11 +15,12 @@ replaced by an older one, finds its jobs again; its file may then be read again 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from aigc.errors import DamagedError
+from aigc.jobs.job import milliseconds
 from aigc.uploads.batches.lines import Form
 from aigc.uploads.rules import BATCH_SUFFIXES
 from aigc.wire import Record, with_fields
@@ -33,6 +35,9 @@ PART_LINES = 250
 """Lines of one part; a file of 10,000 lines has 40."""
 
 OPEN = "open-batches/"
+INDEX = "batch-index/"
+_LAST_MS = 10**13
+"""More milliseconds than any date has: times subtracted from it sort the newest first."""
 
 ENDED = frozenset({"succeeded", "failed", "cancelled", "refused"})
 """States in which nothing more is expected of a line."""
@@ -151,6 +156,13 @@ class Batch(Record):
         )
 
 
+class Indexed(NamedTuple):
+    """A batch, as its entry in the index names it."""
+
+    key: str
+    batch_id: str
+
+
 class Batches:
     """The batches of a ledger."""
 
@@ -174,6 +186,26 @@ class Batches:
         self._store.put(_key(batch.id), _dump(batch))
         if batch.is_complete:
             self._store.delete(f"{OPEN}{batch.id}")
+
+    def announce(self, batch: Batch) -> None:
+        """Write the index entry of a batch that is about to be written."""
+        self._ledger.write_note(_index_key(batch))
+
+    def newest(self, after: str, limit: int) -> list[Indexed]:
+        """List batches, the newest first, beginning behind the entry `after`."""
+        return [
+            Indexed(listed.key, listed.key.rpartition("-")[2])
+            for listed in self._store.list(INDEX, after, limit)
+        ]
+
+    def read_indexed(self, entry: Indexed) -> Batch | None:
+        """Read the batch of an index entry; None if its creator died before it wrote the batch.
+
+        Raises:
+            DamagedError: It cannot be read.
+        """
+        batch = self.read(entry.batch_id)
+        return batch if batch is not None and _index_key(batch) == entry.key else None
 
     def list_open(self, after: str) -> Sequence[Listed]:
         """List the notes of batches that are not complete."""
@@ -200,6 +232,10 @@ def name_of(key: str) -> str:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
     return name
+
+
+def _index_key(batch: Batch) -> str:
+    return f"{INDEX}{_LAST_MS - milliseconds(batch.created_at):013d}-{batch.id}"
 
 
 def _key(batch_id: str) -> str:

@@ -93,7 +93,7 @@ class _Look:
         self._runtime = runtime
         self._batches = Batches(runtime.ledger)
         self._waiting: Counter[str] = Counter()
-        self._report = report.Report()
+        self._report = report.Report(runtime.settings.results_prefix)
         self._sheet = sheet.Sheet(batch.folder)
         self.states: Counter[str] = Counter()
         self.open_lines = 0

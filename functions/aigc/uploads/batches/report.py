@@ -10,14 +10,20 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """A report that is built line by line; it keeps text only."""
+    """A report that is built line by line; it keeps text only.
 
-    def __init__(self) -> None:
+    Args:
+        results_prefix: The folder of the results bucket that the stack uses; its reader sees whole
+            keys.
+    """
+
+    def __init__(self, results_prefix: str = "") -> None:
         self._lines: list[str] = []
+        self._prefix = results_prefix
 
     def add(self, outcome: LineOutcome) -> None:
         """Add what became of a line."""
-        self._lines.append(json.dumps(shown(outcome), ensure_ascii=False))
+        self._lines.append(json.dumps(_shown(outcome, self._prefix), ensure_ascii=False))
 
     def body(self, batch: Batch) -> bytes:
         """Return the report; its last line says if the rest of the file was not read."""
@@ -25,15 +31,16 @@ class Report:
         return "".join(f"{line}\n" for line in (*self._lines, *problem)).encode()
 
 
-def shown(outcome: LineOutcome) -> dict[str, Any]:
-    """Return a line of the report."""
+def _shown(outcome: LineOutcome, prefix: str) -> dict[str, Any]:
     fields: dict[str, Any] = {"line": outcome.line, "state": outcome.state}
     fields |= {"custom_id": outcome.custom_id} if outcome.custom_id else {}
     if outcome.job:
         fields |= {"request_id": outcome.job, "kind": outcome.kind}
     if outcome.images:
-        fields["images"] = [image.model_dump() for image in outcome.images]
-        fields["description"] = outcome.description
+        fields["images"] = [
+            image.model_dump() | {"key": prefix + image.key} for image in outcome.images
+        ]
+        fields["description"] = outcome.description and prefix + outcome.description
     if outcome.error:
         fields["error"] = {"type": outcome.error_type, "message": outcome.error}
     return fields

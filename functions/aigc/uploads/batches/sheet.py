@@ -42,6 +42,17 @@ th, td {{ text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0
 th, td:first-child, td:nth-child(3) {{ overflow-wrap: normal; white-space: nowrap; }}
 td:nth-child(2) {{ max-width: 12rem; }}
 h2 {{ font-size: 1.05rem; margin: 2rem 0 0; }}
+@media (max-width: 40rem) {{
+  th {{ display: none; }}
+  tr {{ display: grid; grid-template-columns: auto 1fr auto;
+    border-top: 1px solid color-mix(in srgb, CanvasText 15%, Canvas); padding: .25rem 0; }}
+  tr:first-child {{ border: 0; }}
+  td {{ border: 0; }}
+  td:first-child {{ font-weight: bold; }}
+  td:nth-child(2) {{ max-width: none; }}
+  td:nth-child(3) {{ padding-right: 0; }}
+  td:nth-child(4) {{ grid-column: 1 / -1; padding: 0 0 .25rem; }}
+}}
 </style>
 </head>
 <body>
@@ -117,8 +128,8 @@ class Sheet:
         if not self._rows:
             return ""
         hidden = self._problems - len(self._rows)
-        more = f"<p>{hidden} more are in the report.</p>\n" if hidden else ""
-        return _FAILURES.format(rows="".join(self._rows)) + more
+        remainder = f"<p>{hidden} more are in the report.</p>\n" if hidden else ""
+        return _FAILURES.format(rows="".join(self._rows)) + remainder
 
 
 def _row(outcome: LineOutcome) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc.errors import AmbiguousError
-from aigc.jobs.lanes import task_limit
+from aigc.jobs.capacity import task_limit
 from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep

@@ -1,4 +1,4 @@
-"""Lanes: how many tasks may run at once, and fewer for a while after the vendor had no room.
+"""Capacity: how many tasks a lane may run at once, and fewer after the vendor had no room.
 
 A lane loses half of its slots at once and wins them back one by one, each after the first wait of
 a job that found no room (additive increase, multiplicative decrease). A lane with one slot pauses

@@ -1,0 +1,3 @@
+export const gallery = {
+  empty: "Nothing here yet.",
+};

@@ -1,0 +1,3 @@
+export const uploads = {
+  empty: "Nothing here yet.",
+};

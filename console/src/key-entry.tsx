@@ -1,0 +1,91 @@
+// The first page of a visitor: the API key is entered and tried.
+import { useRef, useState } from "preact/hooks";
+import { ApiError } from "./api";
+import { urlOf } from "./api";
+import { noteAnswered, noteLost } from "./connection";
+import { useMessages } from "./i18n";
+import { ErrorNote } from "./parts/notes";
+import { enterKey } from "./session";
+
+/** Ask the API for something small with a key, before the key is kept. */
+async function isAccepted(key: string): Promise<boolean> {
+  let response: Response;
+  try {
+    response = await fetch(urlOf("/v1/models"), { headers: { Authorization: `Bearer ${key}` } });
+  } catch {
+    noteLost();
+    throw new ApiError("", 0, "offline");
+  }
+  noteAnswered();
+  if (response.status === 401) return false;
+  if (response.ok) return true;
+  throw new ApiError(`HTTP ${response.status}`, response.status, "");
+}
+
+export function KeyEntry({ wasRefused }: { wasRefused: boolean }) {
+  const { shell } = useMessages();
+  const t = shell.key;
+  const field = useRef<HTMLInputElement>(null);
+  const [isChecking, setChecking] = useState(false);
+  const [problem, setProblem] = useState<unknown>();
+  const [isWrong, setWrong] = useState(false);
+
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    const key = field.current?.value.trim() ?? "";
+    if (!key) return;
+    setChecking(true);
+    setProblem(undefined);
+    setWrong(false);
+    try {
+      if (await isAccepted(key)) enterKey(key);
+      else setWrong(true);
+    } catch (error) {
+      setProblem(error);
+    } finally {
+      setChecking(false);
+      field.current?.focus();
+    }
+  };
+
+  return (
+    <main class="key-entry" id="content" tabIndex={-1}>
+      <form class="card" onSubmit={(event) => void submit(event)}>
+        <h1>{t.title}</h1>
+        {wasRefused ? (
+          <p class="note note-warning" role="alert">
+            {t.refused}
+          </p>
+        ) : (
+          <p class="muted">{t.about}</p>
+        )}
+        <label class="field">
+          <span>{t.label}</span>
+          <input
+            ref={field}
+            type="password"
+            name="api-key"
+            autocomplete="off"
+            spellcheck={false}
+            autofocus
+            required
+            aria-invalid={isWrong}
+            aria-describedby={isWrong ? "key-wrong" : undefined}
+          />
+        </label>
+        {isWrong && (
+          <p id="key-wrong" class="field-error" role="alert">
+            {t.wrong}
+          </p>
+        )}
+        <ErrorNote error={problem} />
+        <button type="submit" class="primary" disabled={isChecking}>
+          {isChecking ? t.checking : t.submit}
+        </button>
+        <p class="muted small">
+          {t.howto} <code>aigc keys new &lt;name&gt;</code>
+        </p>
+      </form>
+    </main>
+  );
+}

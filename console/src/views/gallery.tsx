@@ -1,0 +1,7 @@
+import { useMessages } from "../i18n";
+import { EmptyNote } from "../parts/notes";
+
+export function Gallery() {
+  const { gallery: t } = useMessages();
+  return <EmptyNote>{t.empty}</EmptyNote>;
+}

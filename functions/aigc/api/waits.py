@@ -1,0 +1,89 @@
+"""Waits: why a queued job has not been sent yet, and how many jobs wait before it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from aigc.api.pauses import described_pause
+from aigc.jobs.capacity import list_lane, task_limit
+from aigc.jobs.ledger.lanes import due_time
+from aigc.jobs.pauses import pause_of
+from aigc.jobs.ports import PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from aigc.api.openapi import schemas
+    from aigc.jobs.job import Deferral, Job
+    from aigc.jobs.ledger.lanes import LaneView
+    from aigc.jobs.runtime import Runtime
+
+    InLane = Literal["paused", "backoff", "lane_full", "next"]
+
+
+def positions(lane: LaneView) -> dict[str, int]:
+    """Return the position of each job that waits in a lane, by its marker; a page at most."""
+    markers = itertools.islice(lane.waiting(), PAGE)
+    return {marker.key: position for position, marker in enumerate(markers)}
+
+
+def position_of(job: Job, known: Mapping[str, int]) -> int:
+    """Count the jobs before this one, a page at most; none if it just left the queue."""
+    return known.get(job.marker, PAGE if len(known) == PAGE else 0)
+
+
+class Waits:
+    """The waits of the jobs of one answer; each lane is listed once."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._lanes: dict[str, _Lane] = {}
+
+    def of(self, job: Job) -> schemas.Wait | None:
+        """Describe why a job waits; None if it does not."""
+        if job.state != "queued":
+            return None
+        if job.deferral is not None:
+            return self._outside(job.deferral)
+        if job.lane not in self._lanes:
+            self._lanes[job.lane] = _Lane(job.lane, self._runtime)
+        return self._lanes[job.lane].wait_of(job)
+
+    def _outside(self, deferral: Deferral) -> schemas.Wait:
+        """Describe the wait for a ceiling, which has a share again in its next period."""
+        ceilings = {ceiling.name: ceiling for ceiling in self._runtime.ceilings()}
+        ceiling = ceilings.get(deferral.ceiling)
+        ends = deferral.reason == "over_budget" and ceiling is not None
+        until = ceiling.interval.end(self._runtime.now()) if ends and ceiling else None
+        return {
+            "reason": deferral.reason,
+            "position": None,
+            "until": until.isoformat() if until else None,
+            "ceiling": deferral.ceiling,
+        }
+
+
+class _Lane:
+    """A lane as one listing shows it."""
+
+    def __init__(self, name: str, runtime: Runtime) -> None:
+        view = list_lane(name, runtime)
+        self._now = runtime.now()
+        self._positions = positions(view)
+        self._pause = described_pause(pause_of(view, runtime))
+        self._is_full = len(view.slots) >= task_limit(name, view, runtime)
+
+    def wait_of(self, job: Job) -> schemas.Wait:
+        reason, until = self._reason(job)
+        position = position_of(job, self._positions)
+        return {"reason": reason, "position": position, "until": until, "ceiling": None}
+
+    def _reason(self, job: Job) -> tuple[InLane, str | None]:
+        if self._pause is not None:
+            return "paused", self._pause["next_probe"]
+        due = due_time(job.marker)
+        if due > self._now:
+            return "backoff", due.isoformat()
+        return ("lane_full" if self._is_full else "next"), None

@@ -32,7 +32,7 @@ from aigc.wire import with_fields
 from ops import options
 from ops.deployment import StackOption
 from ops.exits import FAILED
-from ops.output import JsonOption, print_json, print_table, progress_bar
+from ops.output import JsonOption, print_json, print_table, print_text, progress_bar
 from ops.service import EndpointOption, KeyOption, Repeats, find_service
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _errors(works: list[Work]) -> list[dict[str, Any]]:
 def _print_errors(works: list[Work]) -> None:
     errors = _errors(works)
     for error in errors[:SHOWN_ERRORS]:
-        print(f"line {error['line']}: {error['error']}")
+        print_text(f"line {error['line']}: {error['error']}")
     if len(errors) > SHOWN_ERRORS:
         print(f"and {len(errors) - SHOWN_ERRORS} more")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.errors import BadRecordError
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
-from ops.output import JsonOption, print_json, print_table
+from ops.output import JsonOption, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +34,15 @@ def main(
     if as_json:
         print_json(described)
     else:
-        head = ("ID", "KIND", "CREATED", "FROM", "WHY", "LAST TASK")
-        print_table([head, *map(_row, described)])
+        head = ("ID", "KIND", "CREATED", "LAST TASK", "FROM", "WHY")
+        print_table([head, *map(_row, described)], below=2)
     for job_id in ledger.records.jobs_set_aside():
         print(f"the record of job {job_id} could not be read by a function", file=sys.stderr)
     if described:
-        print(
+        print_text(
             "`aigc jobs restore ID` stores images that are paid for; `aigc jobs replay ID` runs a"
             " job again, `aigc jobs replay --all` all of them",
-            file=sys.stderr,
+            stderr=True,
         )
 
 
@@ -83,5 +83,5 @@ def _describe(job: Job) -> dict[str, Any]:
 
 
 def _row(described: dict[str, Any]) -> tuple[str, ...]:
-    *cells, error, is_billed = described.values()
-    return (*cells, error[:100], PAID if is_billed else NOT_PAID)
+    job_id, kind, created, source, error, is_billed = described.values()
+    return job_id, kind, created[:16], PAID if is_billed else NOT_PAID, source, error[:140]

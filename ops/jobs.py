@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from aigc.errors import AigcError
 from ops import dead, options, replay, restore
 from ops.deployment import StackOption
 from ops.exits import FAILED
-from ops.follow import follow, save_images
+from ops.follow import ENDED, follow, save_images
 from ops.output import JsonOption, print_json, print_table
 from ops.service import EndpointOption, KeyOption, Service, find_service
 
@@ -36,6 +37,14 @@ app = typer.Typer(
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The job's id, which is the id of its request.")
 ]
+
+
+LONGEST_TEXT = 140
+"""Characters of a prompt or an error in a list."""
+
+
+class HasEndedError(AigcError):
+    """A job that has ended cannot be cancelled."""
 
 
 class State(str, Enum):
@@ -76,7 +85,7 @@ def list_jobs(
         print_json(jobs)
         return
     head = ("ID", "KIND", "STATE", "CREATED", "FROM", "WHAT")
-    print_table([head, *map(_row, jobs)])
+    print_table([head, *map(_row, jobs)], below=2)
 
 
 @app.command()
@@ -135,6 +144,8 @@ def cancel(
     """
     service = find_service(endpoint, key, stack)
     job = service.get(f"/v1/jobs/{job_id}")
+    if job["state"] in ENDED:
+        raise HasEndedError(f"{job_id} has ended ({job['state']}): there is nothing to cancel")
     answer = service.put(job["cancel_url"])
     if as_json:
         print_json(answer)
@@ -161,6 +172,6 @@ def _listed(service: Service, filters: dict[str, str | None]) -> Iterator[dict[s
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
     error, source = job["error"], job["source"]
     what = f"{error['type']}: {error['message']}" if error else job["prompt"]
-    created = job["created_at"][:19].replace("T", " ")
+    created = job["created_at"][:16].replace("T", " ")
     name = f"{source['type']}:{source['name']}"
-    return job["request_id"], job["kind"], job["state"], created, name, what[:100]
+    return job["request_id"], job["kind"], job["state"], created, name, what[:LONGEST_TEXT]

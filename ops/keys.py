@@ -6,7 +6,6 @@ same name, even a later one, would have access to the requests of the first.
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +24,7 @@ from aigc.errors import AigcError
 from aigc.jobs.job import utc_now
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
-from ops.output import JsonOption, print_json, print_table
+from ops.output import JsonOption, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -251,4 +250,4 @@ def _day(moment: datetime | None) -> str:
 
 
 def _note(text: str) -> None:
-    print(text, file=sys.stderr)
+    print_text(text, stderr=True)

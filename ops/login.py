@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ops.deployment import DeploymentError, StackOption
-from ops.output import JsonOption, print_json
+from ops.output import JsonOption, print_json, print_text
 from ops.service import (
     EndpointOption,
     KeyOption,
@@ -64,4 +64,4 @@ def _report(text: str, fields: dict[str, str | bool], *, as_json: bool) -> None:
     if as_json:
         print_json(fields)
     else:
-        print(text)
+        print_text(text)

@@ -9,7 +9,7 @@ import typer
 
 from aigc.tasks.catalogue import catalogue
 from ops.exits import FAILED
-from ops.output import JsonOption, print_json, print_table
+from ops.output import JsonOption, print_json, print_table, print_text
 from ops.sources import load
 
 if TYPE_CHECKING:
@@ -33,14 +33,18 @@ def main(context: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(_as_json(catalogue().models))
         return
-    rows = [("KIND", "MODEL", "VERSION", "IMAGES IN", "IMAGES OUT", "RESOLUTIONS")]
+    rows = [("KIND", "MODEL", "VERSION", "IN", "OUT", "RESOLUTIONS")]
     rows += [
         (kind, model.name, model.version, *_short(model))
         for kind, model in _all(catalogue().models)
     ]
     print_table(rows)
     if sys.stdout.isatty():
-        print(f"as of {catalogue().as_of}; `aigc models show NAME` has all limits", file=sys.stderr)
+        print_text(
+            f"As of {catalogue().as_of}. IN and OUT: the most input and output images."
+            " `aigc models show NAME` has all limits.",
+            stderr=True,
+        )
 
 
 @app.command()
@@ -96,7 +100,17 @@ def _short(model: Model) -> tuple[str, str, str]:
     inputs, count, resolution = (
         str(model.limits.get(name, "")).removeprefix("at most ") for name in names
     )
-    return inputs, count, resolution
+    return inputs, count, _short_resolutions(resolution)
+
+
+def _short_resolutions(text: str) -> str:
+    """Shorten a list: 1K, 2K, 3 sizes."""
+    if text.startswith("nothing"):
+        return "none"
+    names = text.split(", ")
+    sizes = [name for name in names if "x" in name]
+    words = [name for name in names if name not in sizes]
+    return ", ".join([*words, *([f"{len(sizes)} sizes"] if sizes else [])])
 
 
 def _as_json(models: Mapping[str, Sequence[Model]]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ops.output import print_json
+from ops.output import print_json, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,4 +30,5 @@ def print_outcomes(outcomes: Sequence[Outcome], empty: str, as_json: bool) -> No
             ]
         )
         return
-    print(*([each.text for each in outcomes] or [empty]), sep="\n")
+    for text in [each.text for each in outcomes] or [empty]:
+        print_text(text)

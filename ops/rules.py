@@ -189,8 +189,8 @@ class Trial:
 
 
 _PLACEHOLDERS = (
-    f"({JOB}, {LEDGER}, {SUB_APP_ID}, {BUCKET}, {REGION} and {INBOX} are known when it is sent;"
-    " cos:// links are then signed. Nothing was sent.)"
+    f"({JOB}, {LEDGER}, {SUB_APP_ID}, {BUCKET}, {REGION} and {INBOX}\n"
+    "are known when it is sent; cos:// links are then signed. Nothing was sent.)"
 )
 
 

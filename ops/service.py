@@ -69,8 +69,10 @@ class CallError(AigcError):
         request_id = body.get("request_id")
         request = f" (request {request_id})" if request_id else ""
         again = _AGAIN.get(str(body.get("retryable")), "")
-        super().__init__(f"{call} answered {response.status_code}: {detail}{request}{again}")
         self.status = response.status_code
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            again = f"; needed: another key, with --key, {KEY_VARIABLE} or `aigc login`"
+        super().__init__(f"{call} answered {self.status}: {detail}{request}{again}")
         is_refused_key = self.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self.exit_status = NOT_FOUND if is_refused_key else FAILED
 

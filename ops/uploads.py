@@ -14,7 +14,7 @@ from aigc.uploads.intake import read_object, take_in_again
 from aigc.uploads.rules import DeployedRules
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
-from ops.output import JsonOption, print_json, print_table
+from ops.output import JsonOption, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
@@ -88,7 +88,7 @@ def show(
     if as_json:
         print_json(described)
         return
-    print_table([("", ""), *((name, _text(value)) for name, value in described.items())])
+    print_table([("FIELD", "VALUE"), *((name, _text(value)) for name, value in described.items())])
 
 
 @app.command()
@@ -116,7 +116,7 @@ def redo(
         if entry.batch:
             print(f"{key} became the batch {entry.batch}; the sweep reads its lines")
         for job in entry.jobs:
-            print(f"{key} became the job {job.id} by the rule {job.rule}")
+            print_text(f"{key} became the job {job.id} by the rule {job.rule}")
 
 
 def _describe(account: Account, runtime: Runtime) -> dict[str, Any]:

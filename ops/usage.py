@@ -52,7 +52,9 @@ def _usage(report: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _sums(counted: dict[str, Any], report: dict[str, Any]) -> tuple[str, str, str]:
-    cost = "" if counted["cost"] is None else f"{counted['cost']} {report['currency']}"
+    cost = (
+        "" if counted["cost"] is None else f"{counted['cost']} {report['currency'] or ''}".strip()
+    )
     return str(counted["jobs"]), str(counted["pictures"]), cost
 
 

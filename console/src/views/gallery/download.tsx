@@ -2,6 +2,9 @@
 import { useState } from "preact/hooks";
 import { useMessages } from "../../i18n";
 
+/** How long the browser may read what is saved. */
+const KEPT_MS = 60_000;
+
 export function DownloadButton({ url, name }: { url: string; name: string }) {
   const { parts: t } = useMessages();
   const [isBusy, setBusy] = useState(false);
@@ -11,10 +14,11 @@ export function DownloadButton({ url, name }: { url: string; name: string }) {
       const response = await fetch(url, { referrerPolicy: "no-referrer" });
       if (!response.ok) throw new Error(String(response.status));
       const local = URL.createObjectURL(await response.blob());
-      click(local, name);
-      URL.revokeObjectURL(local);
+      click({ href: local, download: name });
+      window.setTimeout(() => URL.revokeObjectURL(local), KEPT_MS);
     } catch {
-      click(url, name); // the bucket allows no reading by scripts: the browser opens the image
+      // The bucket allows no reading by scripts: the browser opens the image.
+      click({ href: url, target: "_blank", rel: "noreferrer" });
     }
     setBusy(false);
   };
@@ -25,11 +29,6 @@ export function DownloadButton({ url, name }: { url: string; name: string }) {
   );
 }
 
-function click(href: string, name: string): void {
-  const link = document.createElement("a");
-  link.href = href;
-  link.download = name;
-  link.target = "_blank";
-  link.rel = "noreferrer";
-  link.click();
+function click(properties: Partial<HTMLAnchorElement>): void {
+  Object.assign(document.createElement("a"), properties).click();
 }

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { useMessages } from "../../i18n";
 import { ImageFrame } from "../../parts/image";
-import { Time } from "../../parts/values";
+import { useLocale } from "../../parts/values";
 import { hrefOf } from "../../router";
 import { Store, useStore } from "../../store";
 import { type Filters, idOf, type ListedImage } from "./images";
@@ -37,13 +37,30 @@ export function Grid({ images, filters, open, renew }: GridProps) {
             <span class="grid-caption" aria-hidden="true">
               <span class="grid-prompt">{image.prompt || image.file_name}</span>
               <span class="grid-facts">
-                {image.model} · <Time at={image.ended_at} short />
+                <Moment at={image.ended_at} /> · {image.model}
               </span>
             </span>
           </a>
         </li>
       ))}
     </ul>
+  );
+}
+
+/** A moment as short as it can be: the time of today, or the day. */
+function Moment({ at }: { at: string }) {
+  const locale = useLocale();
+  const date = new Date(at);
+  const now = new Date();
+  const isToday = date.toDateString() === now.toDateString();
+  const day: Intl.DateTimeFormatOptions = { month: "short", day: "numeric" };
+  if (date.getFullYear() !== now.getFullYear()) day.year = "numeric";
+  return (
+    <time dateTime={at}>
+      {isToday
+        ? date.toLocaleTimeString(locale, { timeStyle: "short" })
+        : date.toLocaleDateString(locale, day)}
+    </time>
   );
 }
 

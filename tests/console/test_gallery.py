@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from tests.console.gallery_stack import Gallery
 
 PAGE = 40
-expect.set_options(timeout=60_000)  # no test depends on a quiet machine
+PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -31,27 +33,37 @@ def gallery() -> Iterator[Gallery]:
 
 
 @pytest.fixture(scope="module")
-def browser(gallery: Gallery) -> Iterator[Browser]:
-    port = urlsplit(gallery.stack.cloud.url).netloc
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on PATH; on Debian: apt-get install chromium")
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            # The inbox has no domain of its own here: its links lead to the local cloud.
-            args=["--no-sandbox", f"--host-resolver-rules=MAP *.myqcloud.com:80 {port}"],
-        )
+        browser = playwright.chromium.launch(executable_path=path, args=options)
         yield browser
         browser.close()
 
 
 @pytest.fixture
-def open_page(gallery: Gallery, browser: Browser) -> Iterator[Callable[..., Page]]:
+def finished() -> list[Request]:
+    """The requests of all pages that were answered in full."""
+    return []
+
+
+@pytest.fixture
+def open_page(
+    gallery: Gallery, chromium: Browser, finished: list[Request]
+) -> Iterator[Callable[..., Page]]:
     """Return a function that opens the view, with a key, and counts from zero."""
     contexts = []
     errors: list[str] = []
 
     def open_page(query: str = "", *, width: int = 1280, **options: Any) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
+        context.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108  Playwright counts the parameters of a handler
+        context.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         key = json.dumps(gallery.stack.api_key)
@@ -115,22 +127,13 @@ def test_scrolling_loads_a_page_at_a_time_and_each_image_once(
     assert gallery.ledger["GetObject"] <= 4 * (PAGE + 2)
 
 
-def test_only_previews_near_the_visible_part_are_loaded(open_page: Callable[..., Page]) -> None:
+def test_only_previews_are_loaded(open_page: Callable[..., Page], finished: list[Request]) -> None:
     page = open_page()
-    loaded: list[str] = []
-    sizes: list[int] = []
-    page.on(
-        "response",
-        lambda response: (
-            sizes.append(len(response.body())) if "imageMogr2" in response.url else None
-        ),
-    )
-    page.reload()
     expect(page.locator(".grid-item")).to_have_count(PAGE)
     expect(page.locator(".grid-item .frame-ready").first).to_be_visible()
     page.wait_for_load_state("networkidle")
 
-    images = [request for request in loaded if "samples/" in request.url]
+    images = [request for request in finished if "samples/" in request.url]
     assert images
     assert all("imageMogr2" in image.url for image in images)
     assert len(images) <= PAGE
@@ -164,11 +167,11 @@ def test_a_search_through_all_images_is_bounded(
 def test_filters_are_part_of_the_address(open_page: Callable[..., Page]) -> None:
     page = open_page("?source=upload&folder=shop/")
     expect(page.locator(".grid-item")).to_have_count(PAGE)
-    expect(page.get_by_label("Made by")).to_have_value("upload")
+    expect(page.get_by_role("search").get_by_label("Made by")).to_have_value("upload")
     assert all(number % 3 == 1 and number % 4 in {1, 2} for number in numbers(page))
 
-    page.get_by_label("Model").select_option("Kling 2.1")
-    page.get_by_label("From").fill("2020-01-01")
+    page.get_by_role("search").get_by_label("Model").select_option("Kling 2.1")
+    page.get_by_role("search").get_by_label("From").fill("2020-01-01")
 
     page.wait_for_url(lambda url: "model=Kling+2.1" in url and "since=2020-01-01" in url)
     expect(page.locator(".grid-item")).to_have_count(PAGE)
@@ -287,13 +290,14 @@ def test_a_phone_shows_two_columns_without_scrolling_sideways(
 def test_axe_finds_nothing(open_page: Callable[..., Page], scheme: str, query: str) -> None:
     page = open_page(query, color_scheme=scheme)
     expect(page.locator(".frame-ready").first).to_be_visible()
+
     axe = packages(for_development=True) / "axe-core" / "axe.min.js"
     page.evaluate(axe.read_text(encoding="utf-8"))
 
+    # The header belongs to no view.
     result = page.evaluate("axe.run('main, dialog', {resultTypes: ['violations']})")
 
     found = [
-        (violation["id"], [node["html"] for node in violation["nodes"]])
-        for violation in result["violations"]
+        (rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]
     ]
     assert found == []

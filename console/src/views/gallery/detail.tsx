@@ -3,12 +3,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { get, type Schemas } from "../../api";
 import { useMessages } from "../../i18n";
 import { useLoad } from "../../load";
+import { DownloadButton } from "../../parts/download";
 import { ImageFrame } from "../../parts/image";
 import { ErrorNote, Loading } from "../../parts/notes";
 import { Bytes, Time } from "../../parts/values";
 import { hrefOf } from "../../router";
 import { Compare } from "./compare";
-import { DownloadButton } from "./download";
 import type { ListedImage } from "./images";
 
 type Job = Schemas["JobDetail"];

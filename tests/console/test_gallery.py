@@ -79,7 +79,9 @@ def open_page(
 
 
 def items(page: Page) -> list[str]:
-    ids: list[str] = page.eval_on_selector_all(".grid-item", "items => items.map(item => item.id)")
+    ids: list[str] = page.eval_on_selector_all(
+        ".gallery-item", "items => items.map(item => item.id)"
+    )
     return ids
 
 
@@ -105,7 +107,7 @@ def test_the_first_page_of_25000_images_costs_one_listing(
     gallery: Gallery, open_page: Callable[..., Page]
 ) -> None:
     page = open_page()
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
 
     assert numbers(page) == [*range(ENTRIES - 1, ENTRIES - 1 - PAGE, -1)]
     assert gallery.ledger["GetBucket"] == 1
@@ -118,8 +120,8 @@ def test_scrolling_loads_a_page_at_a_time_and_each_image_once(
     page = open_page()
     calls = count_list_calls(page)
     for pages in (2, 3, 4):
-        page.locator(".grid-item").last.scroll_into_view_if_needed()
-        expect(page.locator(".grid-item")).to_have_count(PAGE * pages)
+        page.locator(".gallery-item").last.scroll_into_view_if_needed()
+        expect(page.locator(".gallery-item")).to_have_count(PAGE * pages)
 
     assert numbers(page) == [*range(ENTRIES - 1, ENTRIES - 1 - 4 * PAGE, -1)]
     assert gallery.ledger["GetBucket"] == 4
@@ -129,8 +131,8 @@ def test_scrolling_loads_a_page_at_a_time_and_each_image_once(
 
 def test_only_previews_are_loaded(open_page: Callable[..., Page], finished: list[Request]) -> None:
     page = open_page()
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
-    expect(page.locator(".grid-item .frame-ready").first).to_be_visible()
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
+    expect(page.locator(".gallery-item .frame-ready").first).to_be_visible()
     page.wait_for_load_state("networkidle")
 
     images = [request for request in finished if "samples/" in request.url]
@@ -144,13 +146,13 @@ def test_a_search_through_all_images_is_bounded(
     gallery: Gallery, open_page: Callable[..., Page]
 ) -> None:
     page = open_page()
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
     calls = count_list_calls(page)
     gallery.ledger.clear()
 
     page.get_by_role("searchbox").fill("lighthouse number 8")
     page.get_by_role("searchbox").fill("lighthouse 17000")
-    expect(page.locator(".grid-item")).to_have_count(1)
+    expect(page.locator(".gallery-item")).to_have_count(1)
     expect(page.get_by_text("That is all.")).to_be_visible()
 
     assert numbers(page) == [17_000]
@@ -166,7 +168,7 @@ def test_a_search_through_all_images_is_bounded(
 
 def test_filters_are_part_of_the_address(open_page: Callable[..., Page]) -> None:
     page = open_page("?source=upload&folder=shop/")
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
     expect(page.get_by_role("search").get_by_label("Made by")).to_have_value("upload")
     assert all(number % 3 == 1 and number % 4 in {1, 2} for number in numbers(page))
 
@@ -174,7 +176,7 @@ def test_filters_are_part_of_the_address(open_page: Callable[..., Page]) -> None
     page.get_by_role("search").get_by_label("From").fill("2020-01-01")
 
     page.wait_for_url(lambda url: "model=Kling+2.1" in url and "since=2020-01-01" in url)
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
     page.get_by_role("button", name="Clear all filters").click()
     page.wait_for_url(lambda url: url.endswith("#/gallery"))
 
@@ -185,7 +187,7 @@ def test_filters_that_match_nothing_can_be_cleared(open_page: Callable[..., Page
 
     page.locator(".note-empty").get_by_role("button").click()
 
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
 
 
 def test_a_filter_that_the_api_refuses_is_named(open_page: Callable[..., Page]) -> None:
@@ -199,8 +201,8 @@ def test_a_filter_that_the_api_refuses_is_named(open_page: Callable[..., Page]) 
 
 def test_an_image_is_opened_and_closed_by_keyboard(open_page: Callable[..., Page]) -> None:
     page = open_page()
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
-    page.locator(".grid-item").first.focus()
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
+    page.locator(".gallery-item").first.focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft"):
         page.keyboard.press(key)
     chosen = page.evaluate("document.activeElement.id")
@@ -241,8 +243,8 @@ def test_an_image_is_saved_under_its_name(open_page: Callable[..., Page]) -> Non
 
 def test_before_and_after_are_compared_with_the_keyboard(open_page: Callable[..., Page]) -> None:
     page = open_page("?source=upload")
-    page.locator(".grid-item").first.click()
-    expect(page.locator(".compare-same")).to_be_visible()
+    page.locator(".gallery-item").first.click()
+    expect(page.locator(".gallery-compare-same")).to_be_visible()
     divider = page.get_by_role("slider")
 
     divider.focus()
@@ -250,7 +252,9 @@ def test_before_and_after_are_compared_with_the_keyboard(open_page: Callable[...
         page.keyboard.press("ArrowRight")
 
     expect(divider).to_have_value("55")
-    assert page.locator(".compare").evaluate("c => c.style.getPropertyValue('--at')") == "55%"
+    assert (
+        page.locator(".gallery-compare").evaluate("c => c.style.getPropertyValue('--at')") == "55%"
+    )
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
@@ -264,7 +268,7 @@ def test_images_are_shown_although_the_bucket_makes_no_previews(
     page.route("**/*imageMogr2*", lambda route: route.fulfill(status=400, body="<Error/>"))
     page.reload()
 
-    expect(page.locator(".grid-item .frame-ready").first).to_be_visible()
+    expect(page.locator(".gallery-item .frame-ready").first).to_be_visible()
     expect(page.locator(".frame-failed")).to_have_count(0)
 
 
@@ -272,16 +276,16 @@ def test_a_phone_shows_two_columns_without_scrolling_sideways(
     open_page: Callable[..., Page],
 ) -> None:
     page = open_page(width=390, has_touch=True, locale="zh-CN")
-    expect(page.locator(".grid-item")).to_have_count(PAGE)
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
 
-    boxes = [page.locator(".grid-item").nth(index).bounding_box() for index in range(3)]
+    boxes = [page.locator(".gallery-item").nth(index).bounding_box() for index in range(3)]
 
     assert all(boxes)
     tops = [round(box["y"]) for box in boxes if box]
     assert tops[0] == tops[1] < tops[2]
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     expect(page.get_by_role("button", name="筛选")).to_be_visible()
-    page.locator(".grid-item").first.click()
+    page.locator(".gallery-item").first.click()
     expect(page.get_by_role("heading", name="生成方式")).to_be_visible()
 
 

@@ -24,19 +24,19 @@ export function Grid({ images, filters, open, renew }: GridProps) {
     open(idOf(image));
   };
   return (
-    <ul class="grid" onKeyDown={moveFocus}>
+    <ul class="gallery-grid" onKeyDown={moveFocus}>
       {images.map((image) => (
         <li key={idOf(image)}>
           <a
-            class="grid-item"
+            class="gallery-item"
             id={`image-${idOf(image)}`}
             href={hrefOf("gallery", { ...filters, image: idOf(image) })}
             onClick={(event) => choose(event, image)}
           >
             <Preview image={image} renew={() => renew(image)} />
-            <span class="grid-caption" aria-hidden="true">
-              <span class="grid-prompt">{image.prompt || image.file_name}</span>
-              <span class="grid-facts">
+            <span class="gallery-grid-caption" aria-hidden="true">
+              <span class="gallery-grid-prompt">{image.prompt || image.file_name}</span>
+              <span class="gallery-grid-facts">
                 <Moment at={image.ended_at} /> · {image.model}
               </span>
             </span>
@@ -88,7 +88,7 @@ function Preview({ image, renew }: { image: ListedImage; renew: () => void }) {
 
 function moveFocus(event: KeyboardEvent): void {
   const list = event.currentTarget as HTMLElement;
-  const links = [...list.querySelectorAll<HTMLElement>(".grid-item")];
+  const links = [...list.querySelectorAll<HTMLElement>(".gallery-item")];
   const at = links.indexOf(document.activeElement as HTMLElement);
   if (at < 0) return;
   const target = links[at + stepOf(event.key, links)];

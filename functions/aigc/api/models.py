@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def models(call: Call) -> HttpResponse:
-    """Hand out what we know of the vendor's models, and as of when."""
+    """Return the catalogue of the vendor's models, and its date."""
     body: schemas.Models = {
         "as_of": catalogue().as_of,
         "kinds": [_kind(path, kind) for path, kind in ENDPOINTS.items()],

@@ -234,7 +234,7 @@ class VodSceneImageTask(VodTask):
         return f"{self.scene_info.type} {try_on.model}" if try_on else self.scene_info.type
 
     def prompt_text(self) -> str:
-        """Return what the scene's configuration says in words."""
+        """Return the prompt of the scene's configuration; empty if there is none."""
         return (self.scene_info.config and self.scene_info.config.prompt) or ""
 
     def inputs(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from infra.environment import environment
 from infra.identity import check_identity
 from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
-from infra.outputs import console_links, console_url, upload_command
+from infra.outputs import console_links, console_url, query_links, upload_command
 from infra.overlaps import check_overlaps
 from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
 from infra.triggers import (
@@ -76,7 +76,7 @@ def deploy(config: StackConfig) -> None:
     _listen(config, functions, storage, rules)
     if config.callback_mode == "push":
         vod.report_to(callback_url(endpoint, config.callback_key.get_secret_value()))
-    if config.alarm_receivers:
+    if config.alarm_receivers or config.alarm_robots:
         _alarms(config, functions, logs)
     exports = {
         **({"console": console_url(config, endpoint)} if config.console else {}),
@@ -92,6 +92,7 @@ def deploy(config: StackConfig) -> None:
         "keyNames": sorted(config.api_keys),
         **{f"{name}Function": physical for name, physical in functions.names.items()},
         "links": console_links(config, storage, logs),
+        "queries": query_links(config, logs),
         "upload": upload_command(rules, storage.inbox, config.region),
     }
     for name, value in exports.items():
@@ -163,6 +164,7 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
             prefix=config.name_prefix,
             region=config.region,
             receivers=config.alarm_receivers,
+            robots=config.alarm_robots,
             functions=list(functions.names.values()),
             timeout_s=config.timeout,
             retries=config.async_retries,

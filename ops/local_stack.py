@@ -38,6 +38,8 @@ class LocalStack:
     cloud: LocalCloud
     api_key: str
     outputs: Outputs
+    package: str
+    """Path of the functions' zip."""
     webhook_secret: str
     """The secret with which receivers of webhooks check signatures."""
 
@@ -59,6 +61,7 @@ class LocalStack:
             "results_prefix": self.outputs.results_prefix,
             "key_names": self.outputs.key_names,
             "functions": self.outputs.functions,
+            "package": self.package,
         }
 
 
@@ -116,6 +119,7 @@ def local_stack(
             cloud=cloud,
             api_key=api_key,
             outputs=provision(cloud, config),
+            package=config["packagePath"],
             webhook_secret=next(iter(json.loads(config["webhookSecrets"])), ""),
         )
 

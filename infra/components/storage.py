@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 import pulumi
 from tencentcloud_iac_pulumi import cos
 
-from aigc.jobs.buckets import INPUTS
+from aigc.jobs.buckets import INPUTS, STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs immediately
+RESULTS_DAYS = {
+    INPUTS: 7,  # a job starts within hours, and the vendor fetches its inputs immediately
+    STAGING: 30,  # images of failed jobs, which `aigc jobs restore` can store
+}
+"""Folder among the results → days after which COS deletes its objects."""
 LEDGER_DAYS = {
     "budget/": 70,  # a month's book, and what is needed to read the last month's
     "claims/": 7,  # a claim outlives its job only if an invocation died at the very end
     "creations/": 7,  # left by an invocation that died before it wrote its job's record
+    "notices/": 1,  # left of a robot that was removed from the configuration
     "quota/minute/": 1,
     "quota/day/": 3,
     "quota/month/": 40,
@@ -61,7 +66,10 @@ class Storage(pulumi.ComponentResource):
         self.results = self._bucket(
             "results",
             args.results,
-            lifecycle_rules=[_expiry(INPUTS, INPUT_DAYS, below=args.results_prefix)],
+            lifecycle_rules=[
+                _expiry(folder, days, below=args.results_prefix)
+                for folder, days in RESULTS_DAYS.items()
+            ],
             cors_rules=self._cors("GET", "HEAD", "PUT"),
         )
         self.ledger = self._ledger()

@@ -181,6 +181,10 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "labels": [("labels", "none")],
     "contentProducer": [("contentProducer", "Studio")],
     "webhookSecrets": [("--secret", "--path", "webhookSecrets[0]", f"whsec_{'A' * 32}")],
+    "robots": [
+        ("--secret", "--path", "robots[0].url", "https://qyapi.weixin.qq.com/send?key=token-1"),
+        ("--path", "robots[0].kind", "wecom"),
+    ],
     "webhookHttp": [("webhookHttp", "true")],
     "webhookNetworks": [("--path", "webhookNetworks[0]", "10.1.0.0/16")],
     "resultsUrl": [("resultsUrl", "https://cdn.example.com")],
@@ -188,6 +192,7 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "publicUrl": [("publicUrl", "https://api.example.com")],
     "site": [("site", "intl")],
     "sweepSchedule": [("sweepSchedule", "0 */5 * * * * *")],
+    "previews": [("previews", "none")],
     "publicDocs": [("publicDocs", "false")],
     "console": [("console", "false")],
     "gatewayConcurrency": [("gatewayConcurrency", "2048")],

@@ -1,6 +1,6 @@
-"""Checks the input pictures of a task and stores them where the vendor can fetch them.
+"""Checks the input images of a task and stores them where the vendor can fetch them.
 
-A picture in Base64 is stored and replaced by `cos://…`, like a picture that is already in a bucket.
+An image in Base64 is stored and replaced by `cos://…`, like an image that is already in a bucket.
 So records stay small, and each kind of task accepts it. The link is made when the task is sent.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Sent(NamedTuple):
-    """A picture in the body of the call."""
+    """An image in the body of the call."""
 
     key: str
     data: bytes
@@ -34,7 +34,7 @@ class _Sent(NamedTuple):
 
 
 def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> Task:
-    """Return the task with inputs that the vendor can fetch; nothing is stored of a bad one.
+    """Return the task with inputs that the vendor can fetch; a wrong task stores nothing.
 
     Args:
         task: The task as it was requested.
@@ -42,7 +42,7 @@ def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> 
         also: Buckets that may be named, beside those of the settings.
 
     Raises:
-        InvalidRequestError: An input is not a picture, or its place is not allowed for callers.
+        InvalidRequestError: An input is not an image, or its place is not allowed for callers.
         CloudError: An input could not be read or stored; a retry may succeed.
     """
     parameters = task.model_dump(mode="json", exclude_none=True)
@@ -51,13 +51,13 @@ def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> 
     for field, url in _urls(parameters):
         _check_place(field, url, runtime, {*runtime.settings.input_buckets, *also})
     for picture in sent:
-        # Again if it is there: it then lives as long as one that is new.
+        # An existing object is written again, so that its lifetime starts anew.
         runtime.buckets.results.put(picture.key, picture.data, picture.content_type)
     return type(task).model_validate(rewritten, context=RECORDED) if sent else task
 
 
 def without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Return parameters without pictures in Base64, and without the signatures of links."""
+    """Return parameters without images in Base64, and without the signatures of links."""
     if isinstance(value, dict):
         return {
             name: inner.partition("?")[0]
@@ -75,7 +75,7 @@ def _with_links(
     url_of: Callable[[str], str],
     sent: list[_Sent],
 ) -> Any:  # noqa: ANN401  JSON
-    """Rebuild parameters with a URL for each picture in Base64, and collect the pictures."""
+    """Rebuild parameters with a URL for each image in Base64, and collect the images."""
     if isinstance(value, list):
         return [_with_links(item, f"{path}.{n}", url_of, sent) for n, item in enumerate(value)]
     if not isinstance(value, dict):
@@ -120,7 +120,7 @@ def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _check_place(field: str, url: str, runtime: Runtime, buckets: Collection[str]) -> None:
-    """Keep callers from having us sign URLs of whatever lies in our buckets."""
+    """Refuse buckets and keys that callers may not read by signed URLs."""
     if not url.lower().startswith("cos:"):
         return
     bucket, key = cos_object(url)

@@ -79,7 +79,7 @@ def home(call: Call) -> HttpResponse:
 
 
 def favicon(_call: Call) -> HttpResponse:
-    """Tell a browser that there is no icon, so that it does not ask again for a day."""
+    """Answer that there is no icon; a browser keeps this answer for a day."""
     return HttpResponse(status=204, headers={"Cache-Control": "public, max-age=86400"})
 
 
@@ -123,6 +123,16 @@ ROUTES = (
         re.compile("/v1/jobs"),
         "jobs:jobs",
         query=("state", "kind", "source", "limit", "cursor"),
+    ),
+    Route(
+        "images",
+        "GET",
+        re.compile("/v1/images"),
+        "images:respond",
+        query=(
+            *("folder", "kind", "model", "source", "since", "until", "q"),
+            *("limit", "cursor"),
+        ),
     ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), "jobs:job"),
     Route("replay", "POST", re.compile(f"/v1/jobs/{_ID}/replay"), "operate:replay"),

@@ -1,4 +1,4 @@
-"""Usage: what was made, for whom, and what it is thought to have cost."""
+"""Usage: images by day, kind, model and source, with their estimated cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Sum:
     succeeded: int = 0
     pictures: int = 0
     cost: Decimal | None = None
-    """Of those whose cost is known; None where it is of none."""
+    """Sum of the known costs; None if no cost is known."""
     jobs_without_price: int = 0
 
     def add(self, ended: Ended) -> None:
@@ -125,13 +125,13 @@ class _Count:
 
 
 def _days(call: Call) -> tuple[str, str]:
-    """Read from when to when: the last week where nothing is said.
+    """Read the first and the last day from the query; the default is the last week.
 
     Raises:
         InvalidQueryError: It is no day, or there are none or too many between the two.
     """
-    last = _day(call, "to") or call.runtime.now().date()
-    first = _day(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    last = day_parameter(call, "to") or call.runtime.now().date()
+    first = day_parameter(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
     days = (last - first).days + 1
     if not 1 <= days <= MOST_DAYS:
         problem = f"{first} to {last} are {max(days, 0)} days"
@@ -139,7 +139,12 @@ def _days(call: Call) -> tuple[str, str]:
     return str(first), str(last)
 
 
-def _day(call: Call, name: str) -> date | None:
+def day_parameter(call: Call, name: str) -> date | None:
+    """Read a day from the query; None if it is not sent.
+
+    Raises:
+        InvalidQueryError: It is no day.
+    """
     raw_day = call.request.parameter(name)
     if not raw_day:
         return None

@@ -143,7 +143,7 @@ class Attempt(Record):
 
 
 class Picture(Record):
-    """One finished picture in the results bucket."""
+    """One finished image in the results bucket."""
 
     key: str
     content_type: str
@@ -174,7 +174,7 @@ class Job(Record):
     deaths: int = 0
     """Owners that died while they owned it; a job that kills its owners must end too."""
     refusals: int = 0
-    """How often the pause of a lane, or the suspicion that it should pause, began with this job."""
+    """How often a pause of the lane, or a suspicion of one, began with this job."""
     marker: str
     """Key of the marker by which the job waits in its lane."""
     priority: int = 0
@@ -373,7 +373,7 @@ class Job(Record):
         )
 
     def succeed(self) -> Job:
-        """End with pictures in the results bucket."""
+        """End with images in the results bucket."""
         self._allow("succeed", "storing")
         return with_fields(self, state="succeeded", owned_until=None)
 
@@ -524,5 +524,5 @@ def from_milliseconds(unix_ms: str | int) -> datetime:
 
 
 def utc_now() -> datetime:
-    """Tell the time, aware of its zone."""
+    """Return the present time, aware of its zone."""
     return datetime.now(timezone.utc)

@@ -40,7 +40,7 @@ PAGE = 1000
 
 
 class Clock(Protocol):
-    """The ledger's time, and how to let it pass; moments are aware of their zone."""
+    """The ledger's time, and a way to wait; moments are aware of their zone."""
 
     def now(self) -> datetime:
         """Return the present moment, or one shortly before it."""
@@ -61,8 +61,8 @@ class ObjectStore(Protocol):
     def create(self, key: str, body: bytes) -> bool:
         """Write an object unless its key exists; False if it did. Never sent twice.
 
-        This is a filter: it looks and then writes, so several creators that come together may
-        all get True, and the last body stays.
+        This is a filter: it reads and then writes, so several concurrent creators may all get
+        True, and the last body stays.
         """
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
@@ -84,10 +84,13 @@ class ObjectStore(Protocol):
         """Remove objects; those that are not there do not matter. May be sent twice."""
 
     def delete_once(self, key: str) -> None:
-        """Remove an object whose key others may take at once; never sent twice."""
+        """Remove an object whose key another contender may take at once; never sent twice."""
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        """Make a URL under which anyone may read the object for a time."""
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        """Make a URL under which anyone may read the object for a time.
+
+        With `process`, an operation of COS's image processing, only the processed image.
+        """
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
@@ -127,8 +130,11 @@ class Inbox(Protocol):
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         """List objects in order of keys, those behind `after` only, at most 1000."""
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        """Make a URL under which anyone may read the object for a time."""
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        """Make a URL under which anyone may read the object for a time.
+
+        With `process`, an operation of COS's image processing, only the processed image.
+        """
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
@@ -146,14 +152,14 @@ class TaskService(Protocol):
 
 
 class Downloads(Protocol):
-    """Fetches finished pictures from the vendor."""
+    """Fetches finished images from the vendor."""
 
     def fetch(self, url: str) -> bytes:
-        """Download one picture.
+        """Download one image.
 
         Raises:
             CloudError: It could not be fetched now.
-            BadPictureError: It is larger than any picture.
+            BadPictureError: It is larger than any image.
             HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
         """
 
@@ -163,10 +169,22 @@ class Reply(NamedTuple):
 
     status: int | None = None
     error: str = ""
+    answer: bytes = b""
+    """The beginning of the answer's body, as far as it was asked for."""
 
 
 class Sender(Protocol):
     """Sends webhooks."""
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
-        """POST once, without following redirects, in no more time than that; raises nothing."""
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: float,
+        answer_bytes: int = 0,
+    ) -> Reply:
+        """POST once, without following redirects, in no more time than that; raises nothing.
+
+        Of the answer's body so many bytes are read.
+        """

@@ -43,13 +43,13 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
     """List the images of a finished task that are not stored yet; each of them can be fetched.
 
     Raises:
-        AmbiguousError: There are none at all, yet.
-        BadPictureError: There will be none.
+        AmbiguousError: There are none yet.
+        BadPictureError: The vendor has no image any more.
         CloudError: The staging folder could not be listed.
     """
     images = _vendor_images(job, runtime)
     if not images:  # whether MPS may say DONE before the bucket shows them is not documented
-        raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
+        raise AmbiguousError(f"find the images of task {job.attempt.task_id}")
     return [image for image in images if image.name not in job.stored_names]
 
 
@@ -57,7 +57,7 @@ def store_image(job: Job, image: VendorImage, runtime: Runtime) -> Picture:
     """Fetch, check and store the next image of a job.
 
     Raises:
-        BadPictureError: The vendor's file is not a picture.
+        BadPictureError: The vendor's file is not an image.
         HostNotAllowedError: The image is on a host from which nothing is downloaded.
         CloudError: It could not be fetched or stored; a retry may succeed.
     """
@@ -84,7 +84,7 @@ def has_staged(job: Job, runtime: Runtime) -> bool:
 def remove_staged(job: Job, runtime: Runtime) -> None:
     """Remove the images of a job that succeeded from the staging folder, those of all attempts.
 
-    Those of a job that failed stay: they are paid for, and `aigc restore` can store them.
+    Those of a job that failed stay: they are paid for, and `aigc jobs restore` can store them.
     """
     if job.state == "succeeded" and runtime.kind_of(job).stores_itself:
         # One by one: a request for several names no key, so no policy could keep it to this folder.

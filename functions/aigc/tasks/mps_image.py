@@ -61,7 +61,7 @@ class MpsImageInput(Parameters):
 
     @property
     def name(self) -> str:
-        """What the picture is called in a record, which need not hold it."""
+        """What the image is called in a record, which need not hold it."""
         return self.image_url or f"{size_of(self.base64 or '')} bytes of Base64"
 
 
@@ -137,7 +137,7 @@ class MpsImageTask(ByModel):
         return self.output_image_count or 1
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the reference pictures."""
+        """Name the reference images."""
         return tuple(image.name for image in self.image_infos)
 
     def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  VOD's alone
@@ -177,7 +177,7 @@ class MpsImageTask(ByModel):
         )
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
-        """Write the parameters; MPS has no place for a session or a priority."""
+        """Return the parameters; MPS has neither sessions nor priorities."""
         sent = self.as_documented().sent(submission)
         for field in ("SessionId", "SessionContext", "TasksPriority"):
             sent.pop(field, None)
@@ -213,17 +213,17 @@ class MpsImage:
         return _call("CreateAigcImageTask", task.parameters(submission))
 
     def describe(self, task_id: str, sub_app_id: int) -> ApiCall:  # noqa: ARG002  VOD's alone
-        """Build the call that asks how the task is; MPS remembers it for seven days."""
+        """Build the call that queries the task; MPS knows it for seven days."""
         return _call("DescribeAigcImageTask", {"TaskId": task_id})
 
     def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:  # noqa: ARG002  VOD's alone
-        """Say that there is none: MPS's ManageTask names no image tasks among those it ends."""
+        """Return None: MPS's ManageTask names no image tasks among those it ends."""
         return None
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
         """Read the answer; a failure has no code, only a message.
 
-        Done without URLs is no failure: the pictures lie in the bucket that the task named, and
+        Done without URLs is no failure: the images lie in the bucket that the task named, and
         what the vendor reports of them then is not documented.
         """
         status = text(response, "Status")

@@ -1,4 +1,4 @@
-"""`vod.scene_image`: clothes tried on, product pictures, outpainting (CreateSceneAigcImageTask)."""
+"""`vod.scene_image`: clothes tried on, product images, outpainting (CreateSceneAigcImageTask)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class SceneInfo(Parameters):
 
     @property
     def clothes(self) -> tuple[InputFile, ...]:
-        """Return the pictures of clothes, in scenes that use them."""
+        """Return the images of clothes, in scenes that use them."""
         dressing = self.ai_try_on_config or self.change_clothes_config
         return dressing.clothes_file_infos if dressing else ()
 
@@ -129,16 +129,26 @@ class Scene(NamedTuple):
     """The only configuration that the scene takes."""
     needs_config: bool = True
     pictures: range = range(1, 2)
-    """How many pictures of the person or the product."""
+    """How many images of the person or the product."""
     clothes: int = 4
     has_prompt: bool = True
     output: frozenset[str] = frozenset()
-    """Those of `_CHOICES` that the scene knows."""
+    """Those of `CHOICES` that the scene knows."""
     is_deprecated: bool = False
+
+    @property
+    def takes_clothes(self) -> bool:
+        """Whether its configuration has images of clothes."""
+        return self.config in {"ai_try_on_config", "change_clothes_config"}
+
+    @property
+    def has_most_pictures(self) -> bool:
+        """Whether the documents limit the number of its pictures."""
+        return self.pictures.stop < sys.maxsize
 
 
 _CONFIGS = ("ai_try_on_config", "change_clothes_config", "product_image_config")
-_CHOICES = ("aspect_ratio", "image_width", "image_height", "resolution")
+CHOICES = ("aspect_ratio", "image_width", "image_height", "resolution")
 _ONE_PIECE = Scene(
     config="change_clothes_config",
     needs_config=False,
@@ -201,17 +211,17 @@ class VodSceneImageTask(VodTask):
         name = self.scene_info.type
         pictures, garments = len(self.file_infos), len(self.scene_info.clothes)
         if pictures not in scene.pictures:
-            allowed = f"{_text(scene.pictures)} for {name}"
-            yield fault("file_infos", f"{pictures} pictures are not allowed", allowed=allowed)
+            allowed = f"{as_words(scene.pictures)} for {name}"
+            yield fault("file_infos", f"{pictures} images are not allowed", allowed=allowed)
         if garments > scene.clothes:
             path = f"scene_info.{scene.config}.clothes_file_infos"
             allowed = f"at most {scene.clothes} for {name}"
-            yield fault(path, f"{garments} pictures are not allowed", allowed=allowed)
+            yield fault(path, f"{garments} images are not allowed", allowed=allowed)
         if self.prompt_text() and not scene.has_prompt:
             yield fault(f"scene_info.{scene.config}.prompt", f"is not allowed for {name}")
 
     def _output_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
-        for choice in _CHOICES:
+        for choice in CHOICES:
             value = getattr(self.output_config, choice, None)
             if value is not None and choice not in scene.output:
                 problem = f"{shown(value)} is not allowed for {self.scene_info.type}"
@@ -224,11 +234,11 @@ class VodSceneImageTask(VodTask):
         return f"{self.scene_info.type} {try_on.model}" if try_on else self.scene_info.type
 
     def prompt_text(self) -> str:
-        """Return what the scene's configuration says in words."""
+        """Return the prompt of the scene's configuration; empty if there is none."""
         return (self.scene_info.config and self.scene_info.config.prompt) or ""
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the pictures, the clothes last."""
+        """Name the images, the clothes last."""
         return tuple(file.name for file in (*self.file_infos, *self.scene_info.clothes))
 
     def warnings(self) -> tuple[str, ...]:
@@ -238,7 +248,8 @@ class VodSceneImageTask(VodTask):
         return (f"the vendor has deprecated {self.scene_info.type}: use ai_try_on",)
 
 
-def _text(numbers: range) -> str:
+def as_words(numbers: range) -> str:
+    """Write how many pictures are allowed."""
     first, last = numbers.start, numbers.stop - 1
     if last >= sys.maxsize - 1:
         return f"at least {first}"

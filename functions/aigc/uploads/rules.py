@@ -73,10 +73,10 @@ _SLASHES = re.compile("//+")
 _DOTS = re.compile(r"(?:^|/)\.\.?/")
 _META_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _JOB_SUFFIX = 12
-"""Characters of a job's id that tell its results from those of another job."""
+"""Characters of a job's id that distinguish its results from those of other jobs."""
 
 _PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
-"""Kind → list parameter that receives the uploaded picture as its first item."""
+"""Kind → list parameter that receives the uploaded image as its first item."""
 
 
 class RulesError(AigcError):
@@ -128,7 +128,7 @@ class Rule(Wire):
     events: tuple[EventName, ...] = ()
     """Further events of COS that are uploads to this rule, beside those of `UPLOAD_EVENTS`."""
     task: dict[str, Any] = Field(default_factory=dict)
-    """The task's parameters without the uploaded picture; its texts are templates."""
+    """The task's parameters without the uploaded image; its texts are templates."""
 
     @field_validator("kind")
     @classmethod
@@ -544,7 +544,7 @@ def load_rules(path: Path) -> Rules:
             path.read_text(encoding="utf-8-sig")
         )  # some editors write a byte order mark
     except (ValueError, RecursionError) as error:
-        raise RulesError(f"{path.name} is no TOML: {error}") from None
+        raise RulesError(f"{path.name} is not TOML: {error}") from None
     return Rules.parse(raw)
 
 

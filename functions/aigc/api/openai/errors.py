@@ -40,7 +40,7 @@ _TYPES = {
 """`code` → `type`, where the status does not give it."""
 
 LONGEST_WAIT_S = 60
-"""A longer `Retry-After` is not worth a repeat within one call of an SDK."""
+"""An SDK does not repeat a call after a longer `Retry-After`."""
 
 
 def openai_refusal(
@@ -65,12 +65,18 @@ def openai_failure(job: Job) -> HttpResponse:
     return _response(mapping, body, {}, should_retry=False)
 
 
-def still_running(job: Job, status_url: str) -> HttpResponse:
-    """Answer a call whose time is over before its job has ended: a repeat goes on waiting."""
+def still_running(job: Job, status_url: str, pause: str) -> HttpResponse:
+    """Answer a call whose time is over before its job has ended: a repeat goes on waiting.
+
+    Args:
+        job: The job.
+        status_url: Where its status is.
+        pause: Why it does not go on; empty if it does.
+    """
     mapping = ErrorMapping(HTTPStatus.GATEWAY_TIMEOUT, "request_in_progress")
     message = (
-        f"request {job.id} is still running: nothing is lost. The same call again waits for it and"
-        f" pays nothing; its status is at {status_url}"
+        f"request {job.id} is still running: nothing is lost.{pause} The same call again waits for"
+        f" it and pays nothing; its status is at {status_url}"
     )
     body = _body(mapping, message, param=None, request_id=job.id)
     return _response(mapping, body, {}, should_retry=True)

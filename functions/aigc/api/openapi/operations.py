@@ -368,6 +368,12 @@ OPERATIONS: Mapping[str, Operation] = {
         answers={200: Answer(means="A page of jobs.", shapes=(schemas.JobPage,))},
         faults=_KEYED,
     ),
+    "images": Operation(
+        group="Jobs and usage",
+        summary="List images, newest first",
+        answers={200: Answer(means="A page of images.", shapes=(schemas.ImagePage,))},
+        faults=_KEYED,
+    ),
     "job": Operation(
         group="Jobs and usage",
         summary="Get a job with all details",
@@ -571,14 +577,43 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "kind": {
         "in": "query",
-        "description": "Only jobs of this kind of task.",
+        "description": "Only jobs, or images of jobs, of this kind of task.",
         "schema": {"type": "string", "enum": [*KINDS]},
     },
     "source": {
         "in": "query",
         "description": "Only jobs of calls (`call`), of uploads (`upload`), of one key"
-        " (`call:<key>`) or of one rule (`upload:<rule>`).",
+        " (`call:<key>`) or of one rule (`upload:<rule>`), or their images.",
         "schema": {"type": "string", "pattern": "^(call|upload)(:.+)?$"},
+    },
+    "folder": {
+        "in": "query",
+        "description": "Only images whose folder in the results bucket begins like this.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "query.model": {
+        "name": "model",
+        "in": "query",
+        "description": "Only images of this model and version, or scene, as `model` of an image"
+        " names it.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "q": {
+        "in": "query",
+        "description": "Only images whose prompt has all these words, or parts of words, in any"
+        " order and case. The index has the first 280 bytes of a prompt, and often more, each word"
+        " once.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "since": {
+        "in": "query",
+        "description": "Only images that were finished on this day, in UTC, or later.",
+        "schema": _DAY,
+    },
+    "until": {
+        "in": "query",
+        "description": "Only images that were finished on this day, in UTC, or earlier.",
+        "schema": _DAY,
     },
     "prefix": {
         "in": "query",
@@ -597,7 +632,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "limit": {
         "in": "query",
-        "description": "Largest number of jobs, objects or batches in a page.",
+        "description": "Largest number of jobs, images, objects or batches in a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": USUAL},
     },
     "cursor": {

@@ -512,6 +512,65 @@ class JobPage(TypedDict):
     """Pass it as `cursor` to get the next page; null on the last page."""
 
 
+class InputImage(TypedDict):
+    """An uploaded image that a task started from."""
+
+    bucket: str
+    """Its bucket."""
+    key: str
+    """Its object key."""
+    url: str
+    """Link to it, valid for one hour at most. The object may have been removed since."""
+    preview_url: str
+    """Link to a smaller version; see `preview_url` of an image."""
+
+
+class ListedImage(Image):
+    """An image in a list, with how it was made."""
+
+    request_id: str
+    """Id of its job."""
+    number: int
+    """Its number among the images of the job; the first is 1."""
+    key: str
+    """Its object key in the results bucket."""
+    preview_url: str
+    """Link to a smaller version that COS's image processing makes, at most 480 pixels wide and
+    high, valid for one hour at most. It fails if the bucket has no image processing; then use
+    `url`. The same as `url` if the stack makes no previews."""
+    kind: str
+    """Kind of the task."""
+    model: str
+    """Model and version, or the scene."""
+    prompt: str
+    """The first 300 characters of the prompt; empty if the task had none."""
+    source: JobSource
+    """What caused the job."""
+    created_at: str
+    """When the job was accepted, in ISO 8601."""
+    ended_at: str
+    """When the vendor's task ended, in ISO 8601: images are sorted by this time."""
+    description_url: str
+    """Link to the JSON file beside the images that says how they were made."""
+    input: InputImage | None
+    """Image that the task started from; null if it had none, or if it was not uploaded here."""
+    job_url: str
+    """URL of the job with all details."""
+
+
+class ImagePage(TypedDict):
+    """A page of images, newest first, by the time at which the vendor's task ended.
+
+    A call compares at most 10,000 jobs with its filters. So a page may be short, or empty: only
+    `cursor` tells the end.
+    """
+
+    images: list[ListedImage]
+    """The images."""
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
 class Attempt(TypedDict):
     """One attempt to run a task at the vendor."""
 
@@ -725,6 +784,8 @@ class ModelLimit(TypedDict):
     """Path of the parameter in the body."""
     allowed: str
     """The limit, in words."""
+    at_least: NotRequired[int]
+    """Smallest number that is allowed, if the limit has one."""
     at_most: NotRequired[int]
     """Largest number that is allowed, if the limit is one."""
     one_of: NotRequired[list[str]]
@@ -766,6 +827,8 @@ class Scene(TypedDict):
     """Fields of `output_config` that it allows."""
     is_deprecated: bool
     """Whether the vendor has deprecated it."""
+    limits: list[ModelLimit]
+    """What it allows of the parameters of the task."""
 
 
 class Models(TypedDict):

@@ -113,7 +113,7 @@ def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:
         results=config.results_bucket,
         results_prefix=config.results_prefix,
         deployed=deployed.resources.keys(),
-        origins=config.cors_origins,
+        origins=config.bucket_origins,
     )
     return Storage("storage", args)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from playwright.sync_api import expect
 
 from ops import cli
@@ -13,6 +12,7 @@ from tests.console.visitor import PHONE, Visitor
 from tests.e2e.stack import wait_for
 
 if TYPE_CHECKING:
+    import pytest
     from playwright.sync_api import Browser
 
     from tests.e2e.stack import Stack

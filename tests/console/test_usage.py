@@ -77,8 +77,9 @@ def test_chart_has_its_numbers_as_a_table(browser: Browser, stack: Stack) -> Non
     visitor.close()
 
 
+@pytest.mark.usefixtures("here")
 def test_limits_of_the_key_show_what_is_left(
-    visitor: Visitor, here: Stack, capsys: pytest.CaptureFixture[str]
+    visitor: Visitor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["keys", "new", "daily", "--jobs-per-day", "40"]) == 0
     visitor.open("#/usage")

@@ -25,7 +25,7 @@ load: setup
 	$(BIN)/python -m benchmarks.load --page docs/benchmarks.md $(ARGS)
 
 cost: setup
-	$(BIN)/python -m benchmarks.cost
+	$(BIN)/python -m benchmarks.cost --write
 
 sweeps: setup
 	$(BIN)/python -m benchmarks.sweeps --write $(ARGS)

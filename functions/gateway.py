@@ -9,6 +9,7 @@ from aigc.api.errors import refusal
 from aigc.api.routes import answer, error_format
 from aigc.errors import AigcError, BadEventError
 from aigc.logs import invocation
+from aigc.triggers.diagnosis import is_question
 from aigc.triggers.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ logger = logging.getLogger("aigc.gateway")
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Answer one HTTP request."""
+    """Answer one HTTP request, or the doctor."""
     with invocation(context):
+        if is_question(event):
+            return _diagnosis(context)
         request_id = context.get("request_id", "")
         try:
             request = HttpRequest.parse(event, request_id=request_id)
@@ -50,6 +53,12 @@ def with_standard_headers(
     if base_url.startswith("https:"):
         headers["Strict-Transport-Security"] = "max-age=31536000"
     return response.with_headers(headers)
+
+
+def _diagnosis(context: dict[str, Any]) -> dict[str, Any]:
+    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor asks for it
+
+    return diagnose(_runtime(context))
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:

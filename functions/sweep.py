@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc import sweeping
 from aigc.logs import invocation, note
+from aigc.triggers.diagnosis import is_question
 from aigc.triggers.timer import TimerEvent
 
 if TYPE_CHECKING:
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Sweep once."""
+    """Sweep once, or answer the doctor."""
     with invocation(context):
+        if is_question(event):
+            return _diagnosis(context)
         return handle(TimerEvent.parse(event), runtime=_runtime(context))
 
 
@@ -23,6 +26,12 @@ def handle(tick: TimerEvent, *, runtime: Runtime) -> dict[str, Any]:
     """Move on every job that is stuck, and say what was seen."""
     note(trigger=tick.trigger)
     return dataclasses.asdict(sweeping.sweep(runtime))
+
+
+def _diagnosis(context: dict[str, Any]) -> dict[str, Any]:
+    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor asks for it
+
+    return diagnose(_runtime(context))
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:

@@ -1,4 +1,4 @@
-"""The function behind the COS triggers: uploads become jobs, MPS's pictures settle theirs."""
+"""The function behind the COS triggers: uploads become jobs, MPS's images settle theirs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.logs import invocation, note
 from aigc.triggers.cos import CosEvent
+from aigc.triggers.diagnosis import is_question
 from aigc.uploads.events import process
 from aigc.uploads.rules import DeployedRules
 
@@ -14,9 +15,11 @@ if TYPE_CHECKING:
     from aigc.uploads.rules import Rules
 
 
-def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, int]:
-    """Take in the objects of one event."""
+def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+    """Take in the objects of one event, or answer the doctor."""
     with invocation(context):
+        if is_question(event):
+            return _diagnosis(context)
         parsed = CosEvent.parse(event)
         runtime = _runtime(context)
         return handle(parsed, rules=runtime.memory.of(DeployedRules).rules, runtime=runtime)
@@ -34,6 +37,12 @@ def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]
     if processed.errors:
         raise processed.errors[0]
     return dict(processed.counts)
+
+
+def _diagnosis(context: dict[str, Any]) -> dict[str, Any]:
+    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor asks for it
+
+    return diagnose(_runtime(context))
 
 
 def _runtime(context: dict[str, Any]) -> Runtime:

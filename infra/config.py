@@ -22,12 +22,13 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from aigc.places import LONGEST_RESULTS_PREFIX
+from aigc.robots import Robot
 from aigc.settings import OVERDUE_AFTER_S, RESULT_HOST
 from aigc.signing import secret_bytes
 from infra.schedule import check_schedule
 
 ROOT = Path(__file__).parents[1]
-SECRETS = frozenset({"apiKeys", "callbackKey", "webhookSecrets"})
+SECRETS = frozenset({"apiKeys", "callbackKey", "robots", "webhookSecrets"})
 EMPTY = frozenset({"", "{}", "[]"})
 """Values that hold no secret, as Pulumi writes the defaults of Pulumi.yaml."""
 NOT_OWN = {
@@ -149,6 +150,13 @@ class StackConfig(BaseModel):
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), max_length=10, description="a list of at most 10 networks like 10.1.0.0/16"
     )
+    robots: tuple[Robot, ...] = Field(
+        (),
+        max_length=3,
+        description="a list of at most 3 objects with kind (wecom, feishu or dingtalk), url (https,"
+        " at most 256 characters) and, if need be, secret, jobs (none, failed or all) and alarms"
+        " (true or false)",
+    )
     result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = Field(
         (),
         max_length=10,
@@ -156,6 +164,8 @@ class StackConfig(BaseModel):
         " hosts below it",
     )
     results_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
+    previews: Literal["cos", "none"] = Field("cos", description="cos or none")
+    inbox_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
     public_docs: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     console: bool = Field(True, description="true or false")  # noqa: FBT003  its default
     public_url: str = Field("", pattern=r"^(https?://\S+)?$", description="empty, or a URL")
@@ -213,7 +223,7 @@ class StackConfig(BaseModel):
 
     @field_validator(
         *("api_keys", "lanes", "tags", "cors_origins", "alarm_receivers", "input_buckets"),
-        *("overdue_after", "webhook_secrets", "webhook_networks", "result_hosts"),
+        *("overdue_after", "webhook_secrets", "webhook_networks", "result_hosts", "robots"),
         mode="before",
     )
     @classmethod
@@ -240,6 +250,15 @@ class StackConfig(BaseModel):
         for secret in secrets:
             secret_bytes(secret)
         return secrets
+
+    @field_validator("robots")
+    @classmethod
+    def _are_reachable(cls, robots: tuple[Robot, ...], info: Any) -> tuple[Robot, ...]:  # noqa: ANN401  pydantic's ValidationInfo
+        begin = ("https://", "http://") if info.data.get("webhook_http") else ("https://",)
+        urls = [robot.url.get_secret_value() for robot in robots]
+        if not all(url.startswith(begin) for url in urls) or len(set(urls)) < len(urls):
+            raise ValueError("not such robots")
+        return robots
 
     @field_validator("lanes")
     @classmethod
@@ -322,6 +341,11 @@ class StackConfig(BaseModel):
                     " but never the ledger"
                 )
 
+    @property
+    def alarm_robots(self) -> tuple[Robot, ...]:
+        """The robots that alarms are sent to."""
+        return tuple(robot for robot in self.robots if robot.alarms)
+
     def reservation(self, function: str) -> int | None:
         """Return the megabytes that all instances of a function may use together; None: no limit.
 
@@ -397,7 +421,7 @@ def _unknown_key(key: str) -> str:
 
 def _explain(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     key = str(error["loc"][0])
-    if error["type"] == "extra_forbidden":
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         return _unknown_key(key)
     description = next(
         str(field.description) for field in StackConfig.model_fields.values() if field.alias == key

@@ -38,6 +38,8 @@ def environment(
         "inbox_since": config.inbox_since.isoformat() if config.inbox_since else "",
         "result_hosts": json.dumps(config.result_hosts),
         "results_url": config.results_url,
+        "previews": config.previews,
+        "inbox_url": config.inbox_url,
         "public_docs": json.dumps(config.public_docs),
         "console": json.dumps(config.console),
         "public_url": config.public_url,
@@ -53,6 +55,7 @@ def environment(
         "labels": config.labels,
         "content_producer": json.dumps(config.content_producer),
         "webhook_secrets": pulumi.Output.secret(json.dumps(config.webhook_secrets)),
+        "robots": pulumi.Output.secret(json.dumps([robot.plain() for robot in config.robots])),
         "webhook_http": json.dumps(config.webhook_http),
         "webhook_networks": json.dumps([str(network) for network in config.webhook_networks]),
     }

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pulumi
 from tencentcloud_iac_pulumi import cos, user, vod
 
-from aigc.jobs.buckets import INPUTS
-from infra.components.storage import INPUT_DAYS
+from infra.components.storage import RESULTS_DAYS
 from infra.config import StackConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +55,8 @@ def check_existing(config: StackConfig) -> None:
         _existing_bucket("inboxBucket", config.inbox_bucket, config.region)
     if config.results_bucket is not None:
         results = _existing_bucket("resultsBucket", config.results_bucket, config.region)
-        _check_expiry(results, config.results_prefix + INPUTS)
+        for folder, days in RESULTS_DAYS.items():
+            _check_expiry(results, config.results_prefix + folder, days)
     for bucket in config.input_buckets:
         _existing_bucket("inputBuckets", bucket, config.region)
     if config.sub_app_id is not None:
@@ -76,12 +76,12 @@ def _existing_bucket(key: str, bucket: str, region: str) -> ListedBucket:
     )
 
 
-def _check_expiry(bucket: ListedBucket, prefix: str) -> None:
-    """Warn if no lifecycle rule of an existing bucket deletes the inputs that callers upload."""
+def _check_expiry(bucket: ListedBucket, prefix: str, days: int) -> None:
+    """Warn if no lifecycle rule of an existing bucket empties a folder of the program."""
     rules = bucket.lifecycle_rules or ()
     if not any(prefix.startswith(rule.filter_prefix) and rule.expirations for rule in rules):
         pulumi.warn(
             f"resultsBucket {bucket.bucket} has no lifecycle rule that deletes objects below"
-            f" {prefix}: the inputs that callers upload stay there for ever. Add a rule for that"
-            f" prefix that deletes after {INPUT_DAYS} days; this program changes no existing bucket"
+            f" {prefix}: what is not needed any more stays there for ever. Add a rule for that"
+            f" prefix that deletes after {days} days; this program changes no existing bucket"
         )

@@ -39,8 +39,9 @@ def trust(*services: str) -> str:
 
 
 def gateway_policy(reach: Reach) -> str:
-    """Return the gateway's policy: settling and aborting VOD tasks, and listing uploads."""
-    inbox = _cos(reach, reach.inbox, "GetBucket")
+    """Return the gateway's policy: settling and aborting VOD tasks, listing and linking uploads."""
+    # A link for an upload into the inbox has the rights of the role that signs it.
+    inbox = _cos(reach, reach.inbox, "GetBucket", "PutObject")
     return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask"), inbox])
 
 

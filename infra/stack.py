@@ -76,7 +76,7 @@ def deploy(config: StackConfig) -> None:
     _listen(config, functions, storage, rules)
     if config.callback_mode == "push":
         vod.report_to(callback_url(endpoint, config.callback_key.get_secret_value()))
-    if config.alarm_receivers:
+    if config.alarm_receivers or config.alarm_robots:
         _alarms(config, functions, logs)
     exports = {
         **({"console": console_url(config, endpoint)} if config.console else {}),
@@ -163,6 +163,7 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
             prefix=config.name_prefix,
             region=config.region,
             receivers=config.alarm_receivers,
+            robots=config.alarm_robots,
             functions=list(functions.names.values()),
             timeout_s=config.timeout,
             retries=config.async_retries,

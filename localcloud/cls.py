@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ VERSION = "2020-10-16"
 MAX_PERIOD, FOREVER = 3600, 3640  # days; https://cloud.tencent.com/document/product/614/56456
 FIELD_TYPES = ("text", "long", "double", "json")
 SCHEDULES = ("Period", "Fixed", "Cron")
+CHANNELS = ("Http", "WeCom", "DingTalk", "Lark")
+MAX_URL = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +72,15 @@ NOTICE = Kind(
     plural="AlarmNotices",
     conflict="InvalidParameter.AlarmNoticeConflict",
     missing="ResourceNotFound.AlarmNoticeNotExist",
+)
+WEB_CALLBACK = Kind(
+    noun="webCallback",
+    model="WebCallbackInfo",
+    id="WebCallbackId",
+    name="Name",
+    plural="WebCallbacks",
+    conflict="InvalidParameter.WebCallbackConflict",
+    missing="ResourceNotFound.WebCallbackNotExist",
 )
 
 
@@ -157,6 +169,7 @@ class Cls(ActionService):
         self._topics = Collection(TOPIC, tags)
         self._alarms = Collection(ALARM, tags)
         self._notices = Collection(NOTICE, tags)
+        self._callbacks = Collection(WEB_CALLBACK, tags)
         self.topic_users: list[Callable[[str], str]] = []
         """Each returns the user of a topic in another service, or an empty text."""
         self._indexes = Resources("index of topic", "ResourceNotFound.IndexNotExist")
@@ -178,10 +191,14 @@ class Cls(ActionService):
                 "DescribeAlarms": self._alarms.describe,
                 "ModifyAlarm": self._modify_alarm,
                 "DeleteAlarm": self._alarms.delete,
-                "CreateAlarmNotice": self._notices.create,
+                "CreateAlarmNotice": self._create_notice,
                 "DescribeAlarmNotices": self._notices.describe,
-                "ModifyAlarmNotice": self._notices.modify,
+                "ModifyAlarmNotice": self._modify_notice,
                 "DeleteAlarmNotice": self._delete_notice,
+                "CreateWebCallback": self._create_callback,
+                "DescribeWebCallbacks": self._callbacks.describe,
+                "ModifyWebCallback": self._modify_callback,
+                "DeleteWebCallback": self._delete_callback,
             }
         )
 
@@ -276,6 +293,48 @@ class Cls(ActionService):
         if "MonitorTime" in params:
             check_one_of(params["MonitorTime"]["Type"], "MonitorTime.Type", SCHEDULES)
 
+    def _create_notice(self, params: Json) -> Json:
+        self._check_notice(params)
+        return self._notices.create(params)
+
+    def _modify_notice(self, params: Json) -> Json:
+        self._check_notice(params)
+        return self._notices.modify(params)
+
+    def _check_notice(self, params: Json) -> None:
+        """Raise if a callback of a notice has no address."""
+        for callback in params.get("WebCallbacks") or []:
+            check_one_of(callback["CallbackType"], "WebCallbacks.CallbackType", CHANNELS)
+            if "Url" not in callback:
+                raise ApiError("MissingParameter", "WebCallbacks.Url is missing")
+            if callback.get("WebCallbackId"):
+                self._callbacks.resources.check(callback["WebCallbackId"])
+            else:
+                _check_address(callback["Url"], "WebCallbacks.Url")
+
+    # The addresses of chat robots
+
+    def _create_callback(self, params: Json) -> Json:
+        _check_callback(params)
+        now = int(time.time())
+        created = self._callbacks.create(params)
+        resource = self._callbacks.resources[created["WebCallbackId"]]
+        resource.update(CreateTime=now, UpdateTime=now)
+        return created
+
+    def _modify_callback(self, params: Json) -> Json:
+        resource = self._callbacks.resources[params["WebCallbackId"]]
+        _check_callback({**resource, **params})
+        resource.update(params, UpdateTime=int(time.time()))
+        return {}
+
+    def _delete_callback(self, params: Json) -> Json:
+        id_ = params["WebCallbackId"]
+        for notice in self._notices.resources:
+            if any(item.get("WebCallbackId") == id_ for item in notice.get("WebCallbacks") or []):
+                raise ApiError("OperationDenied", f"the notice {notice['Name']} uses the callback")
+        return self._callbacks.delete(params)
+
     def _delete_notice(self, params: Json) -> Json:
         id_ = params["AlarmNoticeId"]
         if any(id_ in alarm.get("AlarmNoticeIds", []) for alarm in self._alarms.resources):
@@ -293,6 +352,18 @@ def _matches(resource: Json, filters: list[Json]) -> bool:
     if unknown := [field for field in allowed if field not in resource]:
         raise ApiError("InvalidParameterValue", f"Filters.Key {unknown[0]} is not supported")
     return all(resource[field] in values for field, values in allowed.items())
+
+
+def _check_callback(params: Json) -> None:
+    check_one_of(params["Type"], "Type", CHANNELS)
+    _check_address(params["Webhook"], "Webhook")
+    if params["Type"] == "Http":
+        check_one_of(params.get("Method"), "Method", ("POST", "PUT"))
+
+
+def _check_address(url: str, field: str) -> None:
+    if not url.startswith(("https://", "http://")) or len(url.encode()) > MAX_URL:
+        raise ApiError("InvalidParameter", f"{field} must be a URL of at most {MAX_URL} bytes")
 
 
 def _check_period(params: Json) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from localcloud.core import Account, Caller
 
 MAX_NAME = 60
+MAX_URL, MAX_URLS = 256, 6  # https://cloud.tencent.com/document/api/248/51281
 # The documented values: https://cloud.tencent.com/document/product/248/51283
 OPERATORS = (
     *("intelligent", "eq", "ge", "gt", "le", "lt", "ne", "re"),
@@ -218,6 +219,7 @@ class Monitor(ActionService):
         _check_name("Name", params["Name"])
         check_one_of(params["NoticeType"], "NoticeType", NOTICE_TYPES)
         check_one_of(params["NoticeLanguage"], "NoticeLanguage", LANGUAGES)
+        _check_urls(params.get("URLNotices") or [])
         receivers: Json = {"UserNotices": [], "URLNotices": [], "CLSNotices": []}
         fields = {
             name: value for name, value in params.items() if name not in {"Module", "NoticeId"}
@@ -252,6 +254,17 @@ def _parse_dimensions(text: str | None) -> str:
     if not isinstance(dimensions, dict) or not dimensions:
         raise ApiError("InvalidParameterValue", f"Dimensions is {text!r}; allowed: a JSON object")
     return text or ""
+
+
+def _check_urls(notices: list[Json]) -> None:
+    if len(notices) > MAX_URLS:
+        raise ApiError("InvalidParameterValue", f"URLNotices has {len(notices)} of {MAX_URLS}")
+    for notice in notices:
+        url = notice["URL"]
+        if not url.startswith(("https://", "http://", "SCF:")) or len(url) > MAX_URL:
+            raise ApiError(
+                "InvalidParameterValue", f"URLNotices.URL must be a URL of {MAX_URL} characters"
+            )
 
 
 def _check_name(field: str, name: str) -> None:

@@ -36,6 +36,7 @@ CREATE_FUNCTIONS: dict[str, Callable[[Cloud, Inputs], State]] = {
     "tencentcloud:Cls/index:Index": provider_logs.create_index,
     "tencentcloud:Cls/logset:Logset": provider_logs.create_logset,
     "tencentcloud:Cls/topic:Topic": provider_logs.create_topic,
+    "tencentcloud:Cls/webCallback:WebCallback": provider_logs.create_web_callback,
     "tencentcloud:Monitor/alarmNotice:AlarmNotice": provider_alarms.create_notice,
     "tencentcloud:Monitor/alarmPolicy:AlarmPolicy": provider_alarms.create_policy,
     "tencentcloud:Monitor/policyBindingObject:PolicyBindingObject": provider_alarms.bind_objects,

@@ -41,7 +41,17 @@ def create_notice(cloud: Cloud, inputs: Inputs) -> State:
             "Weekday": [int(day) for day in user["weekdays"]],
             **_NO_PHONE_CALLS,
         }
-        for user in inputs["userNotices"]
+        for user in inputs.get("userNotices", [])
+    ]
+    urls = [
+        {
+            "URL": notice["url"],
+            "IsValid": int(notice.get("isValid", 0)),
+            "StartTime": int(notice.get("startTime", 0)),
+            "EndTime": int(notice.get("endTime", 0)),
+            "Weekday": [int(day) for day in notice.get("weekdays", [])],
+        }
+        for notice in inputs.get("urlNotices", [])
     ]
     id_ = cloud.call(
         "monitor",
@@ -50,7 +60,8 @@ def create_notice(cloud: Cloud, inputs: Inputs) -> State:
         Name=inputs["name"],
         NoticeType=inputs["noticeType"],
         NoticeLanguage=inputs["noticeLanguage"],
-        UserNotices=users,
+        **({"UserNotices": users} if users else {}),
+        **({"URLNotices": urls} if urls else {}),
     )["NoticeId"]
     cloud.call(
         "monitor",

@@ -69,18 +69,43 @@ def create_alarm_notice(cloud: Cloud, inputs: Inputs) -> State:
             "ReceiverChannels": receiver["receiverChannels"],
             **api_fields(receiver, StartTime="startTime", EndTime="endTime"),
         }
-        for receiver in inputs["noticeReceivers"]
+        for receiver in inputs.get("noticeReceivers", [])
+    ]
+    callbacks = [
+        {
+            "CallbackType": callback["callbackType"],
+            "Url": callback["url"],
+            "RemindType": int(callback.get("remindType", 0)),
+            "Body": "",
+            **api_fields(callback, WebCallbackId="webCallbackId"),
+        }
+        for callback in inputs.get("webCallbacks", [])
     ]
     id_ = cloud.call(
         "cls",
         "CreateAlarmNotice",
         Name=inputs["name"],
         Type=inputs["type"],
-        NoticeReceivers=receivers,
+        **({"NoticeReceivers": receivers} if receivers else {}),
+        **({"WebCallbacks": callbacks} if callbacks else {}),
     )["AlarmNoticeId"]
     cloud.tag("cls", "alarmNotice", id_, inputs.get("tags", {}))
     _read(cloud, "DescribeAlarmNotices", "alarmNoticeId", id_, limit=20)
     cloud.read_tags("cls", "alarmNotice", id_)
+    return id_, {}
+
+
+def create_web_callback(cloud: Cloud, inputs: Inputs) -> State:
+    """Create the address of a chat robot, with the key of its signature."""
+    id_ = cloud.call(
+        "cls",
+        "CreateWebCallback",
+        Name=inputs["name"],
+        Type=inputs["type"],
+        Webhook=inputs["webhook"],
+        **api_fields(inputs, Key="key"),
+    )["WebCallbackId"]
+    cloud.call("cls", "DescribeWebCallbacks", Filters=[{"Key": "webCallbackId", "Values": [id_]}])
     return id_, {}
 
 

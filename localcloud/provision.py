@@ -38,6 +38,8 @@ class Outputs:
     """The outputs of the deployed stack."""
 
     endpoint: str
+    console: str
+    """The address of the console; empty if the stack serves none."""
     sub_app_id: int
     buckets: dict[str, str]
     """`inbox`, `results`, `ledger` → the bucket's full name."""
@@ -54,6 +56,7 @@ class Outputs:
         buckets, functions = ("inbox", "results", "ledger"), ("gateway", "upload", "sweep")
         return cls(
             endpoint=outputs["endpoint"],
+            console=outputs.get("console", ""),
             sub_app_id=int(outputs["subAppId"]),
             buckets={role: outputs[f"{role}Bucket"] for role in buckets},
             results_prefix=outputs["resultsPrefix"],
@@ -106,7 +109,13 @@ def provision(cloud: LocalCloud, config: Mapping[str, str]) -> Outputs:
 def _defaults(cloud: LocalCloud, config: Mapping[str, str]) -> dict[str, str]:
     prefix = config.get("namePrefix", "")
     results = config.get("resultsBucket", f"{prefix}results-{cloud.account.app_id}")
-    return {"namePrefix": prefix, "resultsUrl": f"{cloud.url}/_localcloud/cos/{results}"}
+    inbox = config.get("inboxBucket", f"{prefix}inbox-{cloud.account.app_id}")
+    buckets = f"{cloud.url}/_localcloud/cos"
+    return {
+        "namePrefix": prefix,
+        "resultsUrl": f"{buckets}/{results}",
+        "inboxUrl": f"{buckets}/{inbox}",
+    }
 
 
 def _environment() -> dict[str, str]:

@@ -94,7 +94,11 @@ REQUIRED: dict[tuple[str, str], tuple[str, ...]] = {
     ("cls", "AnalysisDimensional"): ("Name", "Type", "Content"),
     ("cls", "AlarmClassification"): ("Key", "Value"),
     ("cls", "NoticeReceiver"): ("ReceiverType", "ReceiverIds", "ReceiverChannels"),
-    ("cls", "WebCallback"): ("CallbackType", "Url"),
+    # Url is required too, but empty beside a WebCallbackId.
+    ("cls", "WebCallback"): ("CallbackType",),
+    ("cls", "CreateWebCallbackRequest"): ("Name", "Type", "Webhook"),
+    ("cls", "ModifyWebCallbackRequest"): ("WebCallbackId",),
+    ("cls", "DeleteWebCallbackRequest"): ("WebCallbackId",),
     ("cls", "DeliverConfig"): ("Region", "TopicId", "Scope"),
     ("cls", "FullTextInfo"): ("CaseSensitive", "Tokenizer"),
     ("cls", "RuleKeyValueInfo"): ("CaseSensitive",),

@@ -20,6 +20,7 @@ from aigc.jobs.job import Job
 from ops import options
 from ops.local_stack import ROOT, local_stack
 from ops.output import JsonOption, print_json
+from ops.package import local_package
 from ops.upload import cos_client
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def main(
             show_default="demo-results",
         ),
     ] = RESULTS,
+    no_console: options.NoConsole = False,
     as_json: JsonOption = False,
 ) -> int:
     """Run the main job once on a local cloud: three uploads and three calls become pictures.
@@ -138,7 +140,8 @@ def main(
     started = time.monotonic()
     log: list[str] = []
     console.print("starting the local cloud and deploying the Pulumi program into it …")
-    with local_stack(speed=SPEED, on_log=log.append) as stack:
+    package = local_package(with_console=not no_console)
+    with local_stack(speed=SPEED, on_log=log.append, package=package) as stack:
         demo = Demo(stack, cos_client(stack.connection))
         console.print(f"uploading {len(UPLOADS)} photographs, calling {len(CALLS)} endpoints …")
         console.print(f"(tasks run {SPEED:g} times faster here than in the cloud)")
@@ -211,3 +214,4 @@ def _print_summary(console: Console, jobs: Sequence[Job], folder: Path, seconds:
     succeeded = sum(job.state == "succeeded" for job in jobs)
     console.print(f"{succeeded} of {len(UPLOADS) + len(CALLS)} jobs succeeded in {seconds:.0f} s")
     console.print(f"the pictures are in {folder}")
+    console.print("`make local` keeps this cloud running, with a console for your browser")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HINTS = """
 The local cloud is up. Tasks run {speed:g} times faster than in the cloud; pictures are drawn here.
 
-call     curl -s {gateway}/tencent-vod/v1/aigc-image \\
+{console_hint}call     curl -s {gateway}/tencent-vod/v1/aigc-image \\
            -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
            -d '{{"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}}'
          and open the answer's status_url and response_url with the same key
@@ -44,6 +44,12 @@ SDKs     endpoint {endpoint} over http, or the real hosts through the proxy {clo
          with secret id {secret_id} and the key in {connection}
 {fal}
 Ctrl-C stops everything.
+"""
+
+CONSOLE_HINTS = """\
+console  {console}
+         a page for browsers; its key is {api_key}
+
 """
 
 FAL_HINTS = """
@@ -76,7 +82,9 @@ class Run:
     data: Path | None
     timeout_s: int
     as_json: bool
-    rules: Path | None
+    package: Path
+    """The functions' zip."""
+    has_console: bool
 
 
 @app.command()
@@ -116,6 +124,7 @@ def main(
             parser=options.existing_file, metavar="FILE", help="Deploy these rules for uploads."
         ),
     ] = None,
+    no_console: options.NoConsole = False,
     tls: Annotated[bool, typer.Option("--tls", help="Also serve https, for fal-client.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one line for programs when it is ready.")
@@ -134,7 +143,15 @@ def main(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    run = Run(port=port, speed=speed, data=data, timeout_s=timeout, as_json=as_json, rules=rules)
+    run = Run(
+        port=port,
+        speed=speed,
+        data=data,
+        timeout_s=timeout,
+        as_json=as_json,
+        package=local_package(rules, with_console=not no_console),
+        has_console=not no_console,
+    )
     if no_provision:
         _run_empty(run, stopped)
     else:
@@ -149,7 +166,8 @@ def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
             data=run.data,
             timeout_s=run.timeout_s,
             on_log=log_line,
-            changes={"packagePath": str(local_package(run.rules))} if run.rules else None,
+            package=run.package,
+            changes={} if run.has_console else {"console": "false"},
         ) as stack,
         _fal(stack, is_wanted=tls) as fal,
         # With --json the caller has the connection already. It may be a test that runs beside
@@ -187,11 +205,12 @@ def _run_empty(run: Run, stopped: threading.Event) -> None:
     ):
         api_key = secrets.token_urlsafe(24)
         variables = environment(cloud, Path(state))
-        results = f"aigc-{STACK}-results-{cloud.account.app_id}"
+        buckets, app_id = f"{cloud.url}/_localcloud/cos", cloud.account.app_id
         config = {
             "tencentcloud:protocol": "HTTP",
-            "resultsUrl": f"{cloud.url}/_localcloud/cos/{results}",
-            **stack_config(cloud, api_key, timeout_s=run.timeout_s),
+            "resultsUrl": f"{buckets}/aigc-{STACK}-results-{app_id}",
+            "inboxUrl": f"{buckets}/aigc-{STACK}-inbox-{app_id}",
+            **stack_config(cloud, api_key, timeout_s=run.timeout_s, package=run.package),
         }
         ready = {"cloud": cloud.url, "api_key": api_key, "environment": variables, "config": config}
         text = EMPTY_HINTS.format(commands=commands(variables, config), api_key=api_key)
@@ -212,6 +231,7 @@ def _ready(stack: LocalStack, fal: dict[str, str], *, speed: float, as_json: boo
         return json.dumps(connection | {"fal": fal})
     variables = " ".join(f"{name}={value}" for name, value in fal.items())
     return HINTS.format(
+        console_hint=CONSOLE_HINTS.format(**connection) if connection["console"] else "",
         fal=FAL_HINTS.format(variables=variables) if fal else "",
         **connection,
         speed=speed,

@@ -38,6 +38,8 @@ class LocalStack:
     cloud: LocalCloud
     api_key: str
     outputs: Outputs
+    package: str
+    """Path of the functions' zip."""
     webhook_secret: str
     """The secret with which receivers of webhooks check signatures."""
 
@@ -47,6 +49,7 @@ class LocalStack:
         return {
             "cloud": self.cloud.url,
             "gateway": self.outputs.endpoint,
+            "console": self.outputs.console,
             "api_key": self.api_key,
             "secret_id": self.cloud.keys.owner.secret_id,
             "secret_key": self.cloud.keys.owner.secret_key,
@@ -58,6 +61,7 @@ class LocalStack:
             "results_prefix": self.outputs.results_prefix,
             "key_names": self.outputs.key_names,
             "functions": self.outputs.functions,
+            "package": self.package,
         }
 
 
@@ -99,31 +103,37 @@ def local_stack(
     limits: Mapping[str, int] | None = None,
     on_log: Callable[[str], None] | None = None,
     changes: Mapping[str, str] | None = None,
+    package: Path | None = None,
 ) -> Iterator[LocalStack]:
     """Start the cloud, deploy into it, and stop every process at the end.
 
     Tasks, timers and the waits between retries pass `speed` times faster. A function's timeout
     and the lease do not, since processes run no faster. `changes` replaces configuration values.
+    Without a package it is built.
     """
     with empty_cloud(port=port, speed=speed, data=data, limits=limits, on_log=on_log) as cloud:
         api_key = secrets.token_urlsafe(24)
-        config = stack_config(cloud, api_key, timeout_s=timeout_s) | dict(changes or {})
+        config = stack_config(cloud, api_key, timeout_s=timeout_s, package=package)
+        config |= dict(changes or {})
         yield LocalStack(
             cloud=cloud,
             api_key=api_key,
             outputs=provision(cloud, config),
+            package=config["packagePath"],
             webhook_secret=next(iter(json.loads(config["webhookSecrets"])), ""),
         )
 
 
-def stack_config(cloud: LocalCloud, api_key: str, *, timeout_s: int) -> dict[str, str]:
+def stack_config(
+    cloud: LocalCloud, api_key: str, *, timeout_s: int, package: Path | None = None
+) -> dict[str, str]:
     """Return the configuration for a local cloud, with waits as short as its tasks."""
     speed = cloud.clock.speed
     return {
         "apiKeys": json.dumps({"local": hashlib.sha256(api_key.encode()).hexdigest()}),
         "callbackKey": secrets.token_hex(16),
         "mpsRole": "create",
-        "packagePath": str(local_package()),
+        "packagePath": str(package or local_package()),
         "timeout": str(timeout_s),
         "retryBase": str(15 / speed),
         "pollInterval": str(min(2.0, 2 / speed)),

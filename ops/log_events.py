@@ -9,8 +9,12 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.reference.tables import table
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ops.reference.translation import Translate
 
 FUNCTIONS = Path(__file__).resolve().parent.parent / "functions"
 
@@ -52,7 +56,11 @@ EVENTS: dict[str, str] = {
     "launch_stopped": "a new job could not be sent at once; the sweep goes on with it",
     "line_failed": "an error of this program with one line of a batch; the line is refused",
     "look_failed": "a waiting call could not read its job; it looks again",
-    "pause_not_read": "a lane's pause could not be read",
+    "notice_failed": "a chat robot did not take a message; the next sweep sends it again",
+    "notice_given_up": "a chat robot took no message for two hours; its notices are removed",
+    "notice_lost": "a chat robot will not report a job, since its marker could not be written",
+    "notice_sent": "a chat robot took a message about `jobs` jobs",
+    "pause_not_read": "an answer does not say whether a lane is paused, since COS failed",
     "pause_not_written": "a lane's pause could not be written; the next refusal writes it",
     "pause_unreadable": "a lane's pause is damaged; it is ignored",
     "picture_not_labelled": "an image was stored without a label, since its format is not known",
@@ -87,14 +95,14 @@ EVENTS: dict[str, str] = {
 }
 
 
-def table() -> str:
+def event_table(translate: Translate) -> str:
     """Return the table of all events, with the levels at which the functions log them."""
     levels = logged()
-    rows = "".join(
-        f"| `{event}` | {', '.join(sorted(levels.get(event, ())))} | {meaning} |\n"
+    rows = (
+        (f"`{event}`", ", ".join(sorted(levels.get(event, ()))), translate(meaning))
         for event, meaning in EVENTS.items()
     )
-    return f"| event | level | meaning |\n|---|---|---|\n{rows}"
+    return table(("event", "level", "meaning"), rows, translate)
 
 
 def logged() -> dict[str, set[str]]:

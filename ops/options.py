@@ -9,10 +9,16 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from aigc.tasks.kinds import KINDS
+
+NoConsole = Annotated[
+    bool,
+    typer.Option("--no-console", help="Leave the console out: its build needs npm packages."),
+]
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str | int], int]:

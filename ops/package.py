@@ -110,10 +110,7 @@ def main(
             parser=options.folder, metavar="FOLDER", help="Where the zip goes.", show_default="dist"
         ),
     ] = ROOT / "dist",
-    no_console: Annotated[
-        bool,
-        typer.Option("--no-console", help="Leave the console out: its build needs npm packages."),
-    ] = False,
+    no_console: options.NoConsole = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build the zip that is deployed, and print what it weighs.

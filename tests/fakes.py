@@ -199,8 +199,9 @@ class InMemoryStore:
     def delete_once(self, key: str) -> None:
         self.delete(key)
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}"
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        operation = f"&{process}" if process else ""
+        return f"https://{self._bucket}.cos.example/{key}?expires={expires_s}{operation}"
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         signed = ",".join(f"{name}={value}" for name, value in headers.items())
@@ -392,7 +393,14 @@ class FakeSender:
         self.sent: list[Sent] = []
         self.replies: list[Reply | BaseException] = []
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: float,
+        answer_bytes: int = 0,  # noqa: ARG002  no body is planned
+    ) -> Reply:
         self.sent.append(Sent(url, headers, body, timeout_s))
         reply = self.replies.pop(0) if self.replies else Reply(status=200)
         if isinstance(reply, BaseException):

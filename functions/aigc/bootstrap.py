@@ -147,9 +147,16 @@ def _open_bucket(settings: Settings, clock: LedgerClock | None, name: str) -> Co
         name,
         region=settings.region,
         protocol=settings.protocol,
-        public_url=settings.results_url if name == settings.results_bucket else "",
+        public_url=_public_url(settings, name),
         clock=clock,
     )
+
+
+def _public_url(settings: Settings, bucket: str) -> str:
+    """Return the base URL of a bucket's links; empty: the domain of COS."""
+    if bucket == settings.results_bucket:
+        return settings.results_url
+    return settings.inbox_url if bucket == settings.inbox_bucket else ""
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 AigcError
 ├── InvalidRequestError     the request is not valid; nothing was sent or paid
 ├── BadEventError           the event of a trigger cannot be parsed; a retry cannot help
-├── BadPictureError         the bytes are not a picture that may be stored
+├── BadPictureError         the bytes are not an image that may be stored
 ├── HostNotAllowedError     a result is on a host from which nothing is downloaded
 ├── BadRecordError          the record of a job cannot be read
 ├── DamagedError            another object of the ledger cannot be read
@@ -47,7 +47,7 @@ class BadEventError(AigcError):
 
 
 class BadPictureError(AigcError):
-    """The bytes are not a picture of a format and size that may be stored."""
+    """The bytes are not an image of a format and size that may be stored."""
 
 
 class HostNotAllowedError(AigcError):

@@ -1,4 +1,4 @@
-"""Reads the format and the size of a picture from its headers.
+"""Reads the format and the size of an image from its headers.
 
 There is no imaging library: Pillow would add 20 MB to the functions for three short parsers.
 """
@@ -33,7 +33,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 class ImageInfo(NamedTuple):
-    """Format of a picture and its size in pixels."""
+    """Format of an image and its size in pixels."""
 
     content_type: str
     extension: str
@@ -53,10 +53,10 @@ def content_type_of(head: bytes) -> str | None:
 
 
 def check_head(head: bytes) -> None:
-    """Check the first bytes of a picture.
+    """Check the first bytes of an image.
 
     Raises:
-        BadPictureError: They are not the head of a picture, or the picture is too large.
+        BadPictureError: They are not the head of an image, or the image is too large.
     """
     content_type = _known_type(head, f"it begins with {head[:8].hex(' ')}")
     if content_type != "image/jpeg":  # its size is further behind
@@ -64,13 +64,13 @@ def check_head(head: bytes) -> None:
 
 
 def inspect(data: bytes) -> ImageInfo:
-    """Check that the data is a complete picture and return its format and size.
+    """Check that the data is a complete image and return its format and size.
 
     Raises:
-        BadPictureError: The data is not a complete picture, or it is too large.
+        BadPictureError: The data is not a complete image, or it is too large.
     """
     if len(data) > MAX_BYTES:
-        raise BadPictureError(f"a picture of {len(data)} bytes; at most {MAX_BYTES} are stored")
+        raise BadPictureError(f"an image of {len(data)} bytes; at most {MAX_BYTES} are stored")
     description = f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
     content_type = _known_type(data[:HEAD], description)
     extension, _, is_whole = _FORMATS[content_type]
@@ -130,7 +130,7 @@ def webp_size(data: bytes | memoryview) -> tuple[int, int]:
 
     Raises:
         IndexError: It is cut off.
-        BadPictureError: Its first chunk is no picture.
+        BadPictureError: Its first chunk is no image.
     """
     form = bytes(data[12:16])
     if form == b"VP8X":

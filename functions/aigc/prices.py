@@ -39,7 +39,7 @@ class PricesError(AigcError):
 
 
 class Price(Wire):
-    """Price of one picture of the tasks that match all fields."""
+    """Price of one image of the tasks that match all fields."""
 
     kind: str | None = None
     model: str | None = Field(default=None, min_length=1)
@@ -52,7 +52,7 @@ class Price(Wire):
     A task without a resolution only matches prices without one.
     """
     inputs: Literal["none", "one", "several"] | None = None
-    """Number of input pictures: t2i, i2i and refer2i in the vendor's terms."""
+    """Number of input images: t2i, i2i and refer2i in the vendor's terms."""
     per_image: Decimal = Field(ge=0, max_digits=12, decimal_places=6)
 
     @field_validator("kind")
@@ -69,7 +69,7 @@ class Price(Wire):
 
     def __str__(self) -> str:
         named = (getattr(self, name) for name in _MATCHED)
-        return f"{' '.join(filter(None, named)) or 'any other task'}: {self.per_image} a picture"
+        return f"{' '.join(filter(None, named)) or 'any other task'}: {self.per_image} per image"
 
 
 class Prices(Wire):
@@ -100,7 +100,7 @@ class Prices(Wire):
         return prices
 
     def estimate(self, kind: str, task: Task, pictures: int) -> Decimal | None:
-        """Return the cost of this number of pictures; None if no price matches."""
+        """Return the cost of this number of images; None if no price matches."""
         traits = _traits(kind, task)
         for price in self.price:
             if all(_fits(getattr(price, name), traits[name]) for name in _MATCHED):
@@ -109,7 +109,7 @@ class Prices(Wire):
 
 
 def asked_pictures(task: Task) -> int:
-    """Return how many pictures a task requests; the vendor's default is one."""
+    """Return how many images a task requests; the vendor's default is one."""
     return int(_first(task, _COUNTS) or 1)
 
 

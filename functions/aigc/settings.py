@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from aigc.errors import AigcError
+from aigc.robots import Robot
 from aigc.signing import secret_bytes
 from aigc.wire import Wire
 
@@ -50,8 +51,12 @@ class Settings(Wire):
     """The reconciliation takes in uploads from this time on; None: since their rule exists."""
     result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = ()
     """Further hosts that results may be downloaded from; with a leading dot, all hosts below it."""
+    previews: Literal["cos", "none"] = "cos"
+    """Whether lists of images have URLs of smaller versions, which COS makes when they are read."""
     results_url: str = ""
     """Base URL (a custom domain) for reading the results bucket; empty: the domain of COS."""
+    inbox_url: str = ""
+    """Base URL (a custom domain) for uploads into the inbox by links; empty: the domain of COS."""
     public_docs: bool = True
     """Whether `/openapi.json` and `/docs` are sent; otherwise they do not exist."""
     console: bool = True
@@ -75,7 +80,7 @@ class Settings(Wire):
     overdue_after_s: dict[str, float] = Field(default={})
     """Task kind → seconds after which a task without an end is overdue; see `overdue_after`."""
     labels: Literal["none", "metadata", "visible"] = "metadata"
-    """Labels of generated pictures: metadata inside the file, and the vendor's visible logo too."""
+    """Labels of generated images: metadata inside the file, and the vendor's visible logo too."""
     content_producer: str = Field(default="", max_length=100)
     """Name or code of the service in the labels; empty: made of the account's APPID."""
     webhook_secrets: tuple[SecretStr, ...] = ()
@@ -84,12 +89,14 @@ class Settings(Wire):
     """Whether webhooks may use plain http."""
     webhook_networks: tuple[str, ...] = ()
     """Private networks that webhooks may reach, for example `10.0.0.0/8`."""
+    robots: tuple[Robot, ...] = ()
+    """Chat robots that report ended jobs."""
     poll_interval_s: float = Field(default=2, ge=0)
     """Least seconds between two vendor queries of one instance about the same job."""
 
     @field_validator(
         *("api_keys", "lanes", "overdue_after_s", "input_buckets", "result_hosts"),
-        *("webhook_secrets", "webhook_networks"),
+        *("webhook_secrets", "webhook_networks", "robots"),
         mode="before",
     )
     @classmethod

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
-from aigc.jobs import recover
+from aigc.jobs import notices, recover
 from aigc.jobs.sweep_state import read_state, write_state
 from aigc.jobs.turns import Part, take_turns
 from aigc.jobs.webhooks import TIMEOUT_S
@@ -70,6 +70,13 @@ PARTS = (
         bound=f"{recover.PAGES} pages of 1,000 deliveries",
         work=recover.deliver_webhooks,
         least_s=TIMEOUT_S,
+    ),
+    Part(
+        name="notices",
+        does="reports ended jobs to chat robots, in one message each",
+        bound=f"{notices.PAGES} pages of 1,000 ended jobs, for each robot",
+        work=notices.send_notices,
+        least_s=notices.TIMEOUT_S,
     ),
     Part(
         name="inbox",

@@ -1,4 +1,4 @@
-"""Alarms, and the users who receive them."""
+"""Alarms, and the users and chat robots that receive them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from tencentcloud_iac_pulumi import cls, monitor
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aigc.robots import Robot
     from infra.components.logs import FunctionLogs
+
+CHANNELS = {"wecom": "WeCom", "feishu": "Lark", "dingtalk": "DingTalk"}
+"""Kind of robot → what CLS calls it."""
 
 POLICY_TYPE = "SCF"
 """What Cloud Monitor calls functions where policies are made; their metrics are `QCE/SCF_V2`."""
@@ -80,6 +84,7 @@ class AlarmsArgs:
     prefix: str
     region: str
     receivers: Sequence[int]
+    robots: Sequence[Robot]
     functions: Sequence[pulumi.Input[str]]
     timeout_s: int
     retries: int
@@ -90,7 +95,12 @@ class AlarmsArgs:
 
 
 class Alarms(pulumi.ComponentResource):
-    """Alarms by e-mail and SMS, from the platform's metrics and from the functions' logs."""
+    """Alarms by e-mail, SMS and chat robots, from metrics and from the functions' logs.
+
+    Cloud Monitor signs no messages to robots (https://cloud.tencent.com/document/product/248/9066):
+    a robot that demands a signature gets the alarms on logs only, which CLS sends with the robot's
+    key.
+    """
 
     def __init__(
         self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None
@@ -145,8 +155,19 @@ class Alarms(pulumi.ComponentResource):
             name=f"{self._args.prefix}alarms",
             notice_type="ALL",
             notice_language=self._args.language,
-            user_notices=[always],
-            opts=self._child(),
+            user_notices=[always] if self._args.receivers else None,
+            url_notices=[
+                # The provider sends a time of 0 to 0 where none is given.
+                monitor.AlarmNoticeUrlNoticeArgs(
+                    url=pulumi.Output.secret(robot.url.get_secret_value()),
+                    start_time=0,
+                    end_time=86399,
+                    weekdays=[*range(1, 8)],
+                )
+                for robot in self._args.robots
+                if not robot.secret
+            ],
+            opts=self._child("urlNotices"),
         )
 
     def _watch_logs(self, logs: FunctionLogs) -> None:
@@ -179,13 +200,30 @@ class Alarms(pulumi.ComponentResource):
             f"{self._name}-log-notice",
             name=f"{self._args.prefix}alarms",
             type="All",
-            notice_receivers=[always],
+            notice_receivers=[always] if self._args.receivers else None,
+            web_callbacks=[self._web_callback(robot) for robot in self._args.robots],
             tags=self._args.tags,
             opts=self._child(),
         )
 
-    def _child(self) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self)
+    def _web_callback(self, robot: Robot) -> cls.AlarmNoticeWebCallbackArgs:
+        callback = cls.WebCallback(
+            f"{self._name}-robot-{robot.name}",
+            name=f"{self._args.prefix}{robot.name}",
+            type=CHANNELS[robot.kind],
+            webhook=pulumi.Output.secret(robot.url.get_secret_value()),
+            key=pulumi.Output.secret(robot.secret.get_secret_value()) if robot.secret else None,
+            opts=self._child("webhook", "key"),
+        )
+        # CLS takes the address from the callback if it is empty here.
+        return cls.AlarmNoticeWebCallbackArgs(
+            callback_type=CHANNELS[robot.kind], url="", web_callback_id=callback.id
+        )
+
+    def _child(self, *secret_outputs: str) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self, additional_secret_outputs=list(secret_outputs) or None
+        )
 
 
 def _above(metric: str, value: float) -> monitor.AlarmPolicyConditionsRuleArgs:

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 import pulumi
 from tencentcloud_iac_pulumi import cos
 
-from aigc.jobs.buckets import INPUTS
+from aigc.jobs.buckets import INPUTS, STAGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-INPUT_DAYS = 7  # a job starts within hours, and the vendor fetches its inputs immediately
+RESULTS_DAYS = {
+    INPUTS: 7,  # a job starts within hours, and the vendor fetches its inputs immediately
+    STAGING: 30,  # images of failed jobs, which `aigc jobs restore` can store
+}
+"""Folder among the results → days after which COS deletes its objects."""
 LEDGER_DAYS = {
     "budget/": 70,  # a month's book, and what is needed to read the last month's
     "claims/": 7,  # a claim outlives its job only if an invocation died at the very end
     "creations/": 7,  # left by an invocation that died before it wrote its job's record
+    "notices/": 1,  # left of a robot that was removed from the configuration
     "quota/minute/": 1,
     "quota/day/": 3,
     "quota/month/": 40,
@@ -42,7 +47,7 @@ class StorageArgs:
     deployed: Collection[str]
     """The names of resources in Pulumi's state."""
     origins: Sequence[str]
-    """The origins from which browsers may write and read results."""
+    """The origins from which browsers may use presigned links."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -57,12 +62,15 @@ class Storage(pulumi.ComponentResource):
     ) -> None:
         super().__init__("aigc:storage:Storage", name, None, opts)
         self._args = args
-        self.inbox = self._bucket("inbox", args.inbox)
+        self.inbox = self._bucket("inbox", args.inbox, cors_rules=self._cors("PUT"))
         self.results = self._bucket(
             "results",
             args.results,
-            lifecycle_rules=[_expiry(INPUTS, INPUT_DAYS, below=args.results_prefix)],
-            cors_rules=self._cors(),
+            lifecycle_rules=[
+                _expiry(folder, days, below=args.results_prefix)
+                for folder, days in RESULTS_DAYS.items()
+            ],
+            cors_rules=self._cors("GET", "HEAD", "PUT"),
         )
         self.ledger = self._ledger()
         self.register_outputs({"inbox": self.inbox, "results": self.results, "ledger": self.ledger})
@@ -100,13 +108,13 @@ class Storage(pulumi.ComponentResource):
             opts=self._protected(),
         ).bucket
 
-    def _cors(self) -> Sequence[cos.BucketCorsRuleArgs] | None:
-        """Return rules by which browsers can use presigned links."""
+    def _cors(self, *methods: str) -> Sequence[cos.BucketCorsRuleArgs] | None:
+        """Return rules by which browsers can use presigned links with these methods."""
         if not self._args.origins:
             return None
         rule = cos.BucketCorsRuleArgs(
             allowed_origins=list(self._args.origins),
-            allowed_methods=["GET", "HEAD", "PUT"],
+            allowed_methods=[*methods],
             allowed_headers=["*"],
             max_age_seconds=600,
         )

@@ -19,7 +19,7 @@ def headers(rules: str, origin: str, request: Request) -> dict[str, str]:
         return {}
     method = request.headers.get("access-control-request-method", request.method)
     for rule in xml.parse(rules.encode()).iterfind("CORSRule"):
-        if _fits(rule, origin, method):
+        if _fits(rule, origin, method) and _takes_headers(rule, request):
             return _allowed(rule, origin, request)
     return {}
 
@@ -29,6 +29,14 @@ def _fits(rule: Element, origin: str, method: str) -> bool:
     return method in _texts(rule, "AllowedMethod") and any(
         re.fullmatch(pattern, origin) for pattern in origins
     )
+
+
+def _takes_headers(rule: Element, request: Request) -> bool:
+    """Return whether a rule allows all headers that a preflight asks for."""
+    requested = request.headers.get("access-control-request-headers", "").lower()
+    names = {name.strip() for name in requested.split(",") if name.strip()}
+    allowed = {name.lower() for name in _texts(rule, "AllowedHeader")}
+    return "*" in allowed or names <= allowed
 
 
 def _allowed(rule: Element, origin: str, request: Request) -> dict[str, str]:

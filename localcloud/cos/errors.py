@@ -5,6 +5,7 @@ from __future__ import annotations
 # https://cloud.tencent.com/document/product/436/7730
 _STATUSES = {
     "AccessDenied": 403,
+    "AccessForbidden": 403,
     "BadDigest": 400,
     "BucketAlreadyOwnedByYou": 409,
     "BucketNotEmpty": 409,

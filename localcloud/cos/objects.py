@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from localcloud.cos import acl, tagging, xml
+from localcloud.cos import acl, images, tagging, xml
 from localcloud.cos.attributes import Attributes, attributes_of
 from localcloud.cos.calls import Call, byte_range, http_time, operation, xml_time
 from localcloud.server import Response
@@ -30,6 +30,7 @@ class ObjectOperations:
         self.operations: Operations = {
             ("PUT", ""): operation("PutObject", self._put),
             ("GET", ""): operation("GetObject", self._get),
+            ("GET", images.OPERATION): operation("GetObject", self._get_processed),
             ("HEAD", ""): operation("HeadObject", self._head),
             ("DELETE", ""): operation("DeleteObject", self._delete),
             ("PUT", "acl"): operation("PutObjectACL", self._put_acl),
@@ -84,6 +85,17 @@ class ObjectOperations:
         first, last = span
         headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
         return Response(206, content[first : last + 1], headers)
+
+    def _get_processed(self, call: Call) -> Response:
+        """Send a processed image; the object itself where processing leaves it as it is."""
+        [asked] = [name for name in call.request.params if name.startswith(images.OPERATION)]
+        processing = images.Processing.parse(asked)
+        stored, content = self._store.read(self._bucket(call), call.target.key)
+        processed = processing.apply(content)
+        if processed is None:
+            return Response(200, content, _headers(stored))
+        modified = {"Last-Modified": http_time(stored.modified)}
+        return Response(200, processed, {"Content-Type": "image/webp", **modified})
 
     def _head(self, call: Call) -> Response:
         stored = self._find(call)

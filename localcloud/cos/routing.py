@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from localcloud.cos import images
 from localcloud.cos.errors import CosError
 
 if TYPE_CHECKING:
@@ -39,17 +40,26 @@ def choose(operations: Operations, request: Request) -> Operation:
         CosError: There is none for its method, its sub-resource, or one of its parameters.
     """
     params = request.params
-    names = {name for _, name in operations if name and name in params} if params else set()
-    if len(names) > 1:
-        raise _missing(request, " and ".join(sorted(names)))
+    asked = {param: _sub_resource(param) for param in params}
+    resources = {name for _, name in operations if name}
+    named = {param: name for param, name in asked.items() if name in resources}
+    names = set(named.values())
+    if len(named) > 1:
+        raise _missing(request, " and ".join(sorted(named)))
     [name] = names or {""}
     operation = operations.get((request.method, name))
     known = operation.params if operation is not None else frozenset()
-    for unknown in _unknown(params, known | names, request.method):
+    for unknown in _unknown(params, known | named.keys(), request.method):
         raise _missing(request, unknown)
     if operation is None:
         raise _missing(request, name)
     return operation
+
+
+def _sub_resource(param: str) -> str:
+    """Return the sub-resource that a parameter names: image processing has its values behind it."""
+    name, slash, _ = param.partition("/")
+    return name if slash and name == images.OPERATION else param
 
 
 def _unknown(params: Mapping[str, str], known: frozenset[str], method: str) -> Iterator[str]:

@@ -148,6 +148,8 @@ class Cos:
 
     def _carry_out(self, request: Request, target: Target, request_id: str) -> Response:
         if request.method == "OPTIONS":
+            if not self._cors(request, target):
+                raise CosError("AccessForbidden", "CORSResponse: This CORS request is not allowed.")
             return Response()
         operation = self._operation(request, target)
         caller = self._caller(request, target, operation)

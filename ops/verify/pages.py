@@ -9,9 +9,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ops.reference.tables import table
 from ops.verify.checks import CHECKS, GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ops.reference.translation import Translate
+    from ops.verify.check import Group
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 REPORT = DOCS / "verify-cloud.json"
@@ -29,35 +36,34 @@ TITLES = {
 }
 
 
-def assumptions() -> str:
+def assumptions(translate: Translate) -> str:
     """Return the tables of docs/localcloud.md: what the local cloud does, and on what it rests."""
-    return "".join(
-        f"#### {TITLES[group.name]}\n\n| check | assumption | document |\n|---|---|---|\n"
-        + "".join(
-            f"| `{check.name}` | {_cell(check.assumption)} | {_documents(check.document)} |\n"
-            for check in group.checks
-        )
-        + "\n"
+    return "\n".join(
+        f"#### {translate(TITLES[group.name])}\n\n"
+        + table(("check", "assumption", "document"), _assumptions(group, translate), translate)
         for group in GROUPS
     )
 
 
-def consequences() -> str:
+def _assumptions(group: Group, translate: Translate) -> Iterator[tuple[str, str, str]]:
+    for check in group.checks:
+        document = _documents(translate(check.document))
+        yield f"`{check.name}`", _cell(translate(check.assumption)), document
+
+
+def consequences(translate: Translate) -> str:
     """Return the table of docs/verify-cloud.md: what happens if an assumption does not hold."""
     results = _last_results()
-    rows = "".join(
-        f"| `{check.name}` | {_cell(check.used_by)} | {_cell(check.otherwise)} |"
-        f" {results.get(check.name, 'not asked yet')} |\n"
+    rows = (
+        (
+            f"`{check.name}`",
+            _cell(translate(check.used_by)),
+            _cell(translate(check.otherwise)),
+            results.get(check.name, translate("not asked yet")),
+        )
         for check in CHECKS.values()
     )
-    return f"| check | used by | if it fails | last report |\n|---|---|---|---|\n{rows}"
-
-
-def with_table(page: str, table: str, name: str = "checks") -> str:
-    """Return a page with the part between the marks of this name replaced."""
-    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
-    return pattern.sub(lambda _: f"{start}{table.rstrip()}\n{end}", page)
+    return table(("check", "used by", "if it fails", "last report"), rows, translate)
 
 
 def _last_results() -> dict[str, str]:

@@ -54,6 +54,20 @@ def test_headers_and_body_arrive_under_the_whole_path(receiver: Receiver) -> Non
     assert got.body == b'{"status":"OK"}'
 
 
+def test_of_an_answer_no_more_is_read_than_was_asked_for(receiver: Receiver) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(b'{"errcode":0}' + b"x" * 100_000)
+
+    receiver.plan = [answer, answer]
+
+    reply = local_sender().send(receiver.url, {}, b"{}", 5, answer_bytes=13)
+
+    assert reply.answer == b'{"errcode":0}'
+    assert send(local_sender(), receiver.url).answer == b""
+
+
 @pytest.mark.parametrize("status", [204, 301, 307, 410, 500])
 def test_a_status_is_told_as_it_came_and_redirects_are_not_followed(
     receiver: Receiver, status: int

@@ -170,12 +170,13 @@ def test_missing_lifecycle_rules_are_found_and_added(patient: Patient, doctor: A
     assert unusual(after) == set()
 
 
-def test_missing_cors_rules_are_found(patient: Patient, doctor: Any) -> None:
-    bucket = patient.buckets["results"]
+@pytest.mark.parametrize("role", ["results", "inbox"])
+def test_missing_cors_rules_are_found(patient: Patient, doctor: Any, role: str) -> None:
+    bucket = patient.buckets[role]
     rules = patient.account.cos("GET", bucket, params={"cors": ""}).body
     patient.account.cos("DELETE", bucket, params={"cors": ""})
     try:
-        found(doctor, "cors")
+        assert role in found(doctor, "cors")["seen"]
     finally:
         patient.account.cos("PUT", bucket, params={"cors": ""}, body=rules)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PHOTO = (SAMPLES / "cat.jpg").read_bytes()
 ENDPOINT = "tencent-vod/v1/aigc-image"
 IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
@@ -57,16 +56,6 @@ def shape(value: object) -> object:
     return type(value).__name__
 
 
-@pytest.mark.parametrize("block", blocks(API, "sh run"))
-def test_shell_examples_work(stack: Stack, tmp_path: Path, block: str) -> None:
-    (tmp_path / "cat.jpg").write_bytes(PHOTO)
-
-    printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
-
-    last = json.loads(printed.splitlines()[-1])
-    assert last.keys() & {"images", "request_id", "jobs", "uploads"}
-
-
 def test_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
     [block] = blocks(API, "python run")
 
@@ -74,16 +63,6 @@ def test_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
 
     [picture] = tmp_path.iterdir()
     Image.open(picture).verify()
-
-
-def test_readme_calls_work(stack: Stack, tmp_path: Path) -> None:
-    calls = README.partition("\n## What it looks like\n")[2].partition("\n## ")[0]
-
-    [block, _command] = blocks(calls, "sh")
-    printed = run(stack, ["bash", "-euo", "pipefail", "-c", block], tmp_path)
-
-    assert block.count("curl") == 1
-    assert json.loads(printed)["status"] == "IN_QUEUE"
 
 
 def submitted(stack: Stack) -> Answer:
@@ -153,7 +132,5 @@ def test_answers_have_the_documented_shape(stack: Stack, ask: Callable[[Stack], 
 def test_every_example_is_checked() -> None:
     fences = re.findall(r"^```(\S.*)$", API, re.MULTILINE)
 
-    unchecked = [fence for fence in fences if " " not in fence]
-
-    # Making a key, setting a webhook secret and replaying a webhook have their own tests.
-    assert unchecked == ["sh"] * 3
+    # A block that only names its language is not run; tests/documented.py takes those of a shell.
+    assert [fence for fence in fences if " " not in fence and fence != "sh"] == []

@@ -67,6 +67,7 @@ def cam(stack: Stack, action: str, **params: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def finished_run(stack: Stack) -> Stack:
     run_calls(stack)
+    run_link_into_the_inbox(stack)
     run_uploads(stack)
     run_upload_started_by_a_callback(stack)
     run_sweeps(stack)
@@ -91,6 +92,21 @@ def run_calls(stack: Stack) -> None:
     stack.faults(*({"where": at, "what": "drop", "rate": 1} for at in ("cos.event", "scf.sweep")))
     stack.ended(stack.call("tencent-mps/v1/aigc-image", MPS).json())
     stack.faults()
+
+
+def run_link_into_the_inbox(stack: Stack) -> None:
+    """Upload by a link of the gateway; COS refuses to replace the object by the same link."""
+    wanted = {"file_name": "linked.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
+    link = stack.call("v1/rules/anime/uploads", wanted).json()
+
+    answers = [
+        requests.put(link["upload_url"], data=PHOTO, headers=link["headers"], timeout=30)
+        for _ in range(2)
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert "FileAlreadyExists" in answers[1].text
+    wait_for(lambda: "anime/linked.jpg.json" in stack.results("anime/"))
 
 
 def run_uploads(stack: Stack) -> None:

@@ -75,6 +75,7 @@ def declared() -> dict[str, Any]:
         ("pollInterval", "-1", "pollInterval is '-1'; allowed: seconds, 0 or more"),
         ("webhookHttp", "perhaps", "webhookHttp is 'perhaps'; allowed: true or false"),
         ("webhookNetworks", '["10.1.2.3/16"]', "webhookNetworks is '10.1.2.3/16'; allowed: a list"),
+        ("inboxUrl", "example.com", "inboxUrl is 'example.com'; allowed: empty, or a URL"),
         ("resultsUrl", "example.com", "resultsUrl is 'example.com'; allowed: empty, or a URL"),
         ("tencentcloud:region", "Guangzhou", "region is 'Guangzhou'; allowed: a region"),
         ("packagePath", "dist/missing.zip", "packagePath: found nothing; allowed: "),
@@ -96,6 +97,9 @@ def test_wrong_value_is_refused_by_name(
         ("apiKeys", '{"me": "plain-text-key"}'),
         ("callbackKey", "short"),
         ("webhookSecrets", '["plain-text-key"]'),
+        ("robots", '[{"kind": "slack", "url": "https://example.com/plain-text-key"}]'),
+        ("robots", '[{"kind": "wecom", "url": "http://example.com/plain-text-key"}]'),
+        ("robots", '[{"kind": "wecom", "url": "https://e.com/plain-text-key", "job": "all"}]'),
     ],
 )
 def test_wrong_secret_is_refused_without_being_shown(
@@ -136,6 +140,7 @@ def test_unknown_key_is_refused_before_anything_is_declared(run: Run, key: str, 
     [
         ("apiKeys", json.dumps({"me": "0" * 64})),
         ("webhookSecrets", json.dumps([f"whsec_{'A' * 32}"])),
+        ("robots", json.dumps([{"kind": "wecom", "url": "https://example.com/token"}])),
     ],
 )
 def test_secret_in_plain_text_is_refused(run: Run, key: str, value: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     Run = Callable[..., Deployment]
 
 FUNCTIONS = ("gateway", "upload", "sweep")
+MARK = "4dabf18193072939515e22adb298388d"
+"""The key of a secret as providers get it."""
 SOURCES = Path(__file__).parents[2] / "functions"
 
 
@@ -105,6 +108,63 @@ def test_alarms_watch_metrics_of_all_functions(run: Run) -> None:
     assert {binding["region"] for binding in bound} == {"ap-guangzhou"}
     [notice] = deployment.declared["alarms-notice"].inputs["userNotices"]
     assert notice["userIds"] == [10001, 10002]
+
+
+ROBOTS: list[dict[str, Any]] = [
+    {"kind": "wecom", "url": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=token-1"},
+    {"kind": "feishu", "url": "https://open.feishu.cn/hook/token-2", "secret": "secret-2"},
+    {"kind": "dingtalk", "url": "https://oapi.dingtalk.com/token-3", "alarms": False},
+]
+
+
+def test_alarms_go_to_robots_without_any_receiver(run: Run) -> None:
+    declared = run(robots=json.dumps(ROBOTS)).declared
+
+    callbacks = [item.inputs for item in declared.values() if item.type.endswith(":WebCallback")]
+    assert [(item["type"], item["webhook"], item.get("key")) for item in callbacks] == [
+        ("WeCom", ROBOTS[0]["url"], None),
+        ("Lark", ROBOTS[1]["url"], "secret-2"),
+    ]
+    log_notice = declared["alarms-log-notice"].inputs
+    assert "noticeReceivers" not in log_notice
+    assert [item["url"] for item in log_notice["webCallbacks"]] == ["", ""]
+    assert all(item["webCallbackId"] for item in log_notice["webCallbacks"])
+
+
+def test_alarms_on_metrics_go_to_robots_that_demand_no_signature(run: Run) -> None:
+    notice = run(robots=json.dumps(ROBOTS)).declared["alarms-notice"]
+
+    [url] = notice.inputs["urlNotices"]
+    assert url["url"] == ROBOTS[0]["url"]
+    assert (url["startTime"], url["endTime"]) == (0, 86399)
+    assert "userNotices" not in notice.inputs
+    assert list(notice.options.additionalSecretOutputs) == ["urlNotices"]
+
+
+def test_robots_that_get_no_alarms_make_none(run: Run) -> None:
+    declared = run(robots=json.dumps(ROBOTS[2:])).declared
+
+    assert not [name for name in declared if name.startswith("alarms")]
+
+
+def test_addresses_of_robots_are_secret_wherever_they_go(run: Run) -> None:
+    deployment = run(robots=json.dumps(ROBOTS))
+
+    for name, inputs in deployment.raw_inputs.items():
+        shown = " ".join(_plain_texts(inputs))
+        assert "token-" not in shown, name
+        assert "secret-2" not in shown, name
+    assert "token-" not in " ".join(_plain_texts(deployment.exports))
+
+
+def _plain_texts(value: Any) -> Iterator[str]:
+    """Yield the texts that are not inside a secret."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict) and MARK not in value:
+        yield from itertools.chain.from_iterable(map(_plain_texts, value.values()))
+    elif isinstance(value, list):
+        yield from itertools.chain.from_iterable(map(_plain_texts, value))
 
 
 def test_alarms_query_only_indexed_fields_of_the_logs(run: Run) -> None:

@@ -155,6 +155,7 @@ def equipped() -> Iterator[Provisioned]:
             **required(),
             "endpoint": "api-gateway",
             "alarmReceivers": "[10001]",
+            "robots": json.dumps([{"kind": "wecom", "url": "https://example.com/token"}]),
             "reservedConcurrency": "1280",
             "tags": json.dumps({"team": "art"}),
             "asyncRetries": "1",
@@ -180,6 +181,11 @@ def test_alarms_are_bound_to_the_functions(equipped: Provisioned) -> None:
     )
 
     assert policy["NoticeIds"] == [notices[0]["Id"]]
+    assert [item["URL"] for item in notices[0]["URLNotices"]] == ["https://example.com/token"]
+    [callback] = equipped.call("cls", "DescribeWebCallbacks")["WebCallbacks"]
+    [log_notice] = equipped.call("cls", "DescribeAlarmNotices")["AlarmNotices"]
+    assert callback["Webhook"] == "https://example.com/token"
+    assert log_notice["WebCallbacks"][0]["WebCallbackId"] == callback["WebCallbackId"]
     assert bound["Total"] == 3
     assert equipped.call("cls", "DescribeAlarms")["TotalCount"] == len(LOG_ALARMS)
 

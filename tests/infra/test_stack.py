@@ -11,6 +11,7 @@ import pulumi
 import pytest
 
 from aigc.jobs.buckets import INPUTS, STAGING
+from aigc.jobs.storing import KEPT_S
 from aigc.settings import PREFIX, Settings
 from aigc.uploads.rules import RulesError
 from infra.components.function import function_url
@@ -113,17 +114,20 @@ def test_records_of_jobs_and_keys_never_expire() -> None:
     assert not [prefix for prefix in LEDGER_DAYS if prefix.startswith(kept)]
 
 
-def test_input_pictures_expire_in_a_results_bucket_of_this_stack(run: Run) -> None:
-    [rule] = run().of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
+def test_inputs_and_staged_images_expire_in_a_results_bucket_of_this_stack(run: Run) -> None:
+    rules = run().of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
 
-    assert (rule["filterPrefix"], rule["expiration"]) == (INPUTS, {"days": 7})
+    days = {rule["filterPrefix"]: rule["expiration"]["days"] for rule in rules}
+    assert days == {INPUTS: 7, STAGING: 30}
+    assert days[STAGING] * 86400 > KEPT_S
 
 
 def test_a_results_prefix_is_in_the_trigger_the_expiry_and_the_policies(run: Run) -> None:
     deployment = run(resultsPrefix="site/images/")
 
-    [rule] = deployment.of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
-    assert rule["filterPrefix"] == f"site/images/{INPUTS}"
+    rules = deployment.of_type(":Bucket")["aigc-results"].inputs["lifecycleRules"]
+    folders = [f"site/images/{folder}" for folder in (INPUTS, STAGING)]
+    assert [rule["filterPrefix"] for rule in rules] == folders
     _, results = triggers(deployment, "upload")
     assert json.loads(results["triggerDesc"])["filter"] == {"Prefix": f"site/images/{STAGING}"}
     assert deployment.exports["resultsPrefix"] == "site/images/"
@@ -144,21 +148,25 @@ def test_a_results_prefix_is_in_the_trigger_the_expiry_and_the_policies(run: Run
         }
 
 
-EXPIRY = {"filterPrefix": f"site/{INPUTS}", "expirations": [{"days": 7}]}
+EXPIRY = [
+    {"filterPrefix": f"site/{folder}", "expirations": [{"days": 30}]}
+    for folder in (INPUTS, STAGING)
+]
 
 
 @pytest.mark.parametrize(
-    ("rules", "is_missing"),
+    ("rules", "missing"),
     [
-        ([], True),
-        ([{**EXPIRY, "filterPrefix": "logs/"}], True),
-        ([{**EXPIRY, "expirations": []}], True),
-        ([EXPIRY], False),
-        ([{**EXPIRY, "filterPrefix": "site/"}], False),
+        ([], [INPUTS, STAGING]),
+        ([{**EXPIRY[0], "filterPrefix": "logs/"}], [INPUTS, STAGING]),
+        ([{**EXPIRY[0], "expirations": []}, EXPIRY[1]], [INPUTS]),
+        (EXPIRY[:1], [STAGING]),
+        (EXPIRY, []),
+        ([{**EXPIRY[0], "filterPrefix": "site/"}], []),
     ],
 )
 def test_an_existing_results_bucket_without_a_needed_lifecycle_rule_is_reported(
-    run: Run, rules: list[dict[str, Any]], *, is_missing: bool, monkeypatch: pytest.MonkeyPatch
+    run: Run, rules: list[dict[str, Any]], missing: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi, "warn", warnings.append)
@@ -169,7 +177,10 @@ def test_an_existing_results_bucket_without_a_needed_lifecycle_rule_is_reported(
         lifecycle_rules={"yours-1250000000": rules},
     )
 
-    assert (f"deletes objects below site/{INPUTS}" in str(warnings)) == is_missing
+    text = str(warnings)
+    assert [
+        folder for folder in (INPUTS, STAGING) if f"deletes objects below site/{folder}" in text
+    ] == missing
 
 
 def test_a_flood_of_calls_leaves_room_for_uploads_and_the_sweep(run: Run) -> None:
@@ -200,17 +211,20 @@ def test_the_smaller_limit_of_concurrency_holds(
     } == reserved
 
 
-def test_origins_that_may_call_may_use_links_to_results(run: Run) -> None:
+def test_origins_that_may_call_may_use_links(run: Run) -> None:
     buckets = run(corsOrigins='["https://example.com"]').of_type(":Bucket")
 
-    [rule] = buckets["aigc-results"].inputs["corsRules"]
-    assert rule["allowedOrigins"] == ["https://example.com"]
-    assert rule["allowedMethods"] == ["GET", "HEAD", "PUT"]
-    assert not any("corsRules" in buckets[f"aigc-{name}"].inputs for name in ("inbox", "ledger"))
+    methods = {"results": ["GET", "HEAD", "PUT"], "inbox": ["PUT"]}
+    for role, allowed in methods.items():
+        [rule] = buckets[f"aigc-{role}"].inputs["corsRules"]
+        assert rule["allowedOrigins"] == ["https://example.com"]
+        assert rule["allowedMethods"] == allowed
+    assert "corsRules" not in buckets["aigc-ledger"].inputs
 
 
 def test_no_origin_may_use_links_if_none_may_call(run: Run) -> None:
-    assert "corsRules" not in run(corsOrigins="[]").of_type(":Bucket")["aigc-results"].inputs
+    buckets = run(corsOrigins="[]").of_type(":Bucket")
+    assert not any("corsRules" in bucket.inputs for bucket in buckets.values())
 
 
 def test_existing_buckets_and_application_are_used_and_not_declared(run: Run) -> None:
@@ -336,7 +350,7 @@ def test_each_function_has_its_own_additional_actions(run: Run) -> None:
 @pytest.mark.parametrize(
     ("function", "actions"),
     [
-        ("gateway", {"GetObject", "GetBucket"}),
+        ("gateway", {"GetObject", "GetBucket", "PutObject"}),
         ("upload", {"GetObject", "HeadObject"}),
         ("sweep", {"GetObject", "GetBucket", "HeadObject"}),
     ],
@@ -457,6 +471,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
     bucket = f"{console}/cos/bucket?bucket=aigc-dev-{{}}-1250000000&region=ap-guangzhou"
 
     assert run().exports == {
+        "console": f"{ENDPOINT.rstrip('/')}/console",
         "endpoint": ENDPOINT,
         "appId": "1250000000",
         "region": "ap-guangzhou",

@@ -348,19 +348,32 @@ def test_page_of_another_origin_may_do_what_the_rules_allow(
     rule = {
         "AllowedOrigin": ["https://*.example.com"],
         "AllowedMethod": ["PUT"],
-        "AllowedHeader": ["*"],
+        "AllowedHeader": ["content-type"],
     }
+    own = "https://www.example.com"
+    before = preflight(cloud, own)
     store.put_bucket_cors(BUCKET, {"CORSRule": [rule]})
 
-    def preflight(origin: str) -> str | None:
-        headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
-        answer = requests.options(
-            f"http://{HOST}/a", headers=headers, proxies={"http": cloud.url}, timeout=60
-        )
-        return answer.headers.get("Access-Control-Allow-Origin")
+    assert before == (403, None)
+    assert preflight(cloud, own) == (200, own)
+    assert preflight(cloud, own, "Content-Type") == (200, own)
+    assert preflight(cloud, own, "content-type,x-cos-acl") == (403, None)
+    assert preflight(cloud, own, method="DELETE") == (403, None)
+    assert preflight(cloud, "https://example.org") == (403, None)
 
-    assert preflight("https://www.example.com") == "https://www.example.com"
-    assert preflight("https://example.org") is None
+
+def preflight(
+    cloud: LocalCloud, origin: str, names: str = "", method: str = "PUT"
+) -> tuple[int, str | None]:
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": names,
+    }
+    answer = requests.options(
+        f"http://{HOST}/a", headers=headers, proxies={"http": cloud.url}, timeout=60
+    )
+    return answer.status_code, answer.headers.get("Access-Control-Allow-Origin")
 
 
 # Events

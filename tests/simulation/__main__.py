@@ -10,18 +10,27 @@ import argparse
 import functools
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.simulation.cases import bounded
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.parts import ALL_CASES
 from tests.simulation.shrink import shrink
 from tests.simulation.storm import WEATHERS, Storm
-from tests.simulation.trial import SECONDS, try_all, write_table
+from tests.simulation.tables import CASES_TABLE, MUTATIONS_TABLE
+from tests.simulation.trial import SECONDS, table_rows, try_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tests.simulation.explore import Explored
+    from tests.simulation.mutate import Mutation
+    from tests.simulation.play import Case
+    from tests.tables import Table
+
+Titled = TypeVar("Titled", "Case", "Mutation")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,10 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=8, help="most jobs of a storm")
     parser.add_argument("--switches", type=int, help="switches in a small case; else its own")
     parser.add_argument("--every-order", action="store_true", help="no limit of switches")
-    parser.add_argument("--only", default="", help="cases and weathers whose title contains this")
+    parser.add_argument(
+        "--only", default="", help="cases, weathers and mutations whose title contains this"
+    )
+    parser.add_argument(
+        "--new", action="store_true", help="only those that the table in the page lacks"
+    )
     parser.add_argument("--trace", action="store_true", help="print the first storm")
     parser.add_argument("--mutations", action="store_true", help="try the mutations")
-    parser.add_argument("--write", action="store_true", help="write their table into the page")
+    parser.add_argument("--write", action="store_true", help="write the table into the page")
     options = parser.parse_args(arguments)
     if options.mutations:
         return _try_mutations(options)
@@ -45,15 +59,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _search(options) or _run_storms(options)
 
 
+def _wanted(every: Iterable[Titled], table: Table, options: argparse.Namespace) -> list[Titled]:
+    """Select cases or mutations by the options."""
+    known = table.read() if options.new else ()
+    return [item for item in every if options.only in item.title and item.title not in known]
+
+
 def _search(options: argparse.Namespace) -> int:
-    cases = [case for case in ALL_CASES if options.only in case.title]
+    cases = _wanted(ALL_CASES, CASES_TABLE, options)
     ends = time.process_time() + options.seconds / 2
     for number, case in enumerate(cases):
         left = (ends - time.process_time()) / (len(cases) - number)
         switches = case.quick_switches if options.switches is None else options.switches
-        explored = Search(bounded(case, None if options.every_order else switches)).run(
-            max(left, 1)
-        )
+        switches = None if options.every_order else switches
+        explored = Search(bounded(case, switches)).run(max(left, 1))
         scope = "all of" if explored.is_complete else "part of"
         print(
             f"{case.title}: {scope} {explored.states} states, {explored.plays} plays,"
@@ -64,7 +83,19 @@ def _search(options: argparse.Namespace) -> int:
         if explored.problems:
             print(explored.trace, *explored.problems, sep="\n")
             return 1
+        if options.write:
+            CASES_TABLE.write([_row(explored, switches)])
     return 0
+
+
+def _row(explored: Explored, switches: int | None) -> tuple[str, ...]:
+    numbers = (explored.states, explored.plays, len(explored.deaths), explored.endings)
+    return (
+        explored.case.title,
+        "no limit" if switches is None else str(switches),
+        "all of it" if explored.is_complete else "part of it",
+        *(f"{number:,}" for number in numbers),
+    )
 
 
 def _run_storms(options: argparse.Namespace) -> int:
@@ -113,9 +144,10 @@ def _repeat(fixed: Sequence[int], title: str, jobs: int) -> Storm:
 
 def _try_mutations(options: argparse.Namespace) -> int:
     seconds = min(options.seconds, SECONDS)
-    trials = try_all(options.only, seconds, functools.partial(print, flush=True))
+    mutations = _wanted(MUTATIONS, MUTATIONS_TABLE, options)
+    trials = try_all(mutations, seconds, functools.partial(print, flush=True))
     if options.write:
-        write_table(trials)
+        MUTATIONS_TABLE.write(table_rows(trials))
     unexpected = [trial.title for trial in trials if not trial.is_expected]
     print(f"{len(trials)} mutations, {len(unexpected)} unexpected results", *unexpected, sep="\n")
     return int(bool(unexpected))

@@ -36,6 +36,17 @@ def is_repaired(runtime: Runtime) -> None:
     cast("TaskApi", runtime.upstream).cloud.vendor.refused.clear()
 
 
+def task_ends(job_id: str) -> Work:
+    """The vendor makes the image of a job."""
+
+    def work(runtime: Runtime) -> None:
+        cloud = cast("TaskApi", runtime.upstream).cloud
+        [task] = [task for task in cloud.tasks() if task.job_id == job_id]
+        cloud.vendor.finish(task)
+
+    return work
+
+
 def sweeps(*waits_s: float) -> tuple[Phase, ...]:
     """Sweep after each of these waits, one sweep after another."""
     return tuple(Phase(workers={"sweep": sweep}, after_s=seconds) for seconds in waits_s)
@@ -196,5 +207,16 @@ ACCOUNT = [
         phases=(Phase(workers={"sweep": sweep}, after_s=660),),
         ends=("done",),
         quick_switches=2,
+    ),
+    Case(
+        title="an overdue task is followed after two deaths",
+        before=(accepts("a"),),
+        phases=(
+            *sweeps(660),
+            Phase(workers={"the task ends": task_ends("a")}),
+            *sweeps(LATER_S, LATER_S),
+        ),
+        callbacks=0,
+        deaths=2,
     ),
 ]

@@ -364,7 +364,14 @@ class Receiver:
         self._worker = worker
         self._cloud = cloud
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: float,
+        answer_bytes: int = 0,  # noqa: ARG002  no body is planned
+    ) -> Reply:
         report = json.loads(body)
         message = (report["job"], headers["webhook-id"], report["state"])
 

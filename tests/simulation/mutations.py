@@ -677,7 +677,7 @@ MUTATIONS = (
     ),
     _of(
         "a callback that comes too early is forgotten",
-        "settle:on_callback",
+        "settle:_settle_reported",
         omit("note_task"),
         look_in="callback arrives while",
     ),
@@ -685,12 +685,14 @@ MUTATIONS = (
         "images to be stored later are not noted",
         "storing:_write_later",
         omit("note_unstored"),
+        harmless="the note of the step before leads to the job, and is then written anew",
         look_in="denied for a day",
     ),
     _of(
         "a job without a slot is written before the note that leads to it",
         "storing:_begin_storing",
         postpone("note", behind="write"),
+        harmless="an earlier note leads to the job, and the later one is then written anew",
         look_in="two sweeps continue after",
     ),
     _of(
@@ -913,6 +915,12 @@ MUTATIONS = (
         "settle:_outrun",
         omit("note_unstored"),
         look_in="an overdue task ends",
+    ),
+    _of(
+        "the note of an overdue task is removed although the later one is missing",
+        "recover:_store_noted",
+        omit("note_unstored"),
+        look_in="after two deaths",
     ),
     _of(
         "the slot of an overdue task is released without a claim",

@@ -284,8 +284,8 @@ class StorePort:
     def delete_once(self, key: str) -> None:
         self._write("delete once", (key,), lambda: self._bucket.delete_once(key))
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        return self._bucket.presigned_url(key, expires_s)
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        return self._bucket.presigned_url(key, expires_s, process)
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         return self._bucket.presigned_upload(key, headers, expires_s)

@@ -18,10 +18,12 @@ from tests.simulation.mutations import MUTATIONS, QUICK
 from tests.simulation.parts import ALL_CASES
 from tests.simulation.shrink import shrink
 from tests.simulation.storm import CALM, WEATHERS, Storm
+from tests.simulation.tables import CASES_TABLE, MUTATIONS_TABLE
 from tests.simulation.trial import try_out
 
 if TYPE_CHECKING:
     from tests.simulation.play import Case
+    from tests.tables import Table
 
 SEEDS = range(24)
 """Of each weather; `make simulate` runs more."""
@@ -126,6 +128,11 @@ def test_a_mutation_that_does_not_fit_the_code_says_why(target: str, reason: str
 
     with pytest.raises(StaleMutationError, match=f"stale: {target}: {reason}"), stale.installed():
         pass
+
+
+@pytest.mark.parametrize("table", [CASES_TABLE, MUTATIONS_TABLE], ids=lambda table: table.marker)
+def test_the_page_has_a_row_for_each_case_and_each_mutation(table: Table) -> None:
+    assert tuple(table.read()) == table.titles
 
 
 @pytest.mark.parametrize("title", QUICK)

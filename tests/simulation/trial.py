@@ -1,28 +1,24 @@
-"""Trials of mutations: what the simulation notices, and the table of it."""
+"""Trials of mutations: what the simulation notices."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.simulation.cases import bounded
 from tests.simulation.draws import Draws
 from tests.simulation.explore import Search
 from tests.simulation.mutate import StaleMutationError
-from tests.simulation.mutations import MUTATIONS
 from tests.simulation.parts import ALL_CASES
 from tests.simulation.storm import WEATHERS, Storm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tests.simulation.mutate import Mutation
     from tests.simulation.play import Case
 
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-BEGIN, END = "<!-- mutations: begin -->", "<!-- mutations: end -->"
 SECONDS = 30
 FIRST_SEEDS = 12
 _NONSENSE = ("AttributeError", "NameError", "TypeError", "UnboundLocalError")
@@ -66,37 +62,33 @@ def try_out(mutation: Mutation, seconds: float = SECONDS) -> Trial:
     return Trial(mutation.title, mutation.harmless, "", f"{seconds:g} s")
 
 
-def try_all(only: str, seconds: float, report: Callable[[str], object]) -> list[Trial]:
-    """Try the mutations whose title contains a text.
+def try_all(
+    mutations: Iterable[Mutation], seconds: float, report: Callable[[str], object]
+) -> list[Trial]:
+    """Try mutations, and report each.
 
     Raises:
         StaleMutationError: One does not fit the code.
     """
     trials = []
-    for mutation in MUTATIONS:
-        if only in mutation.title:
-            trial = try_out(mutation, seconds)
-            noticed = f"{trial.noticed_by}, {trial.after}: {trial.problem}"
-            report(f"{trial.title}: {noticed if trial.noticed_by else 'not noticed'}")
-            trials.append(trial)
+    for mutation in mutations:
+        trial = try_out(mutation, seconds)
+        noticed = f"{trial.noticed_by}, {trial.after}: {trial.problem}"
+        report(f"{trial.title}: {noticed if trial.noticed_by else 'not noticed'}")
+        trials.append(trial)
     return trials
 
 
-def write_table(trials: Sequence[Trial]) -> None:
-    """Write the table of the trials into the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    text = "\n".join(_table(trials))
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
-def _table(trials: Sequence[Trial]) -> Iterator[str]:
-    yield "| left out or changed | noticed by | after |"
-    yield "|---|---|---|"
-    for trial in trials:
-        noticed = trial.noticed_by or f"not noticed: {trial.harmless or 'unexplained'}"
-        yield f"| {trial.title} | {noticed} | {trial.after} |"
+def table_rows(trials: Sequence[Trial]) -> list[tuple[str, str, str]]:
+    """Return the rows of the page's table."""
+    return [
+        (
+            trial.title,
+            trial.noticed_by or f"not noticed: {trial.harmless or 'unexplained'}",
+            trial.after,
+        )
+        for trial in trials
+    ]
 
 
 def _attempts(likely: str, ends: float) -> Iterator[tuple[str, str, list[str]]]:

@@ -28,7 +28,7 @@ LAYERS = {
     "functions/aigc/labels": BASE | {"aigc.labels", "aigc.pictures"},
     "functions/aigc/jobs": BASE
     | {"aigc.jobs", "aigc.labels", "aigc.tasks"}
-    | {"aigc.pictures", "aigc.prices", "aigc.settings", "aigc.signing"}
+    | {"aigc.pictures", "aigc.prices", "aigc.robots", "aigc.settings", "aigc.signing"}
     | {"aigc.ceilings", "aigc.periods"},
     "functions/aigc/uploads": BASE
     | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
@@ -46,6 +46,7 @@ LAYERS = {
     | {
         "infra",
         "aigc.places",
+        "aigc.robots",
         "aigc.uploads.rules",
         "aigc.settings",
         "aigc.jobs.buckets",

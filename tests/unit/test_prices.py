@@ -166,7 +166,7 @@ def test_a_task_asks_for_so_many_pictures(kind: str, body: dict[str, Any], numbe
         ),
         (
             f"{GG_COSTS_1}\n[[price]]\nmodel = 'gg'\nversion = '3.0'\nper_image = 2",
-            "price number 2 (gg 3.0: 2 a picture) is never reached behind number 1 (GG: 1 a",
+            "price number 2 (gg 3.0: 2 per image) is never reached behind number 1 (GG: 1 per",
         ),
     ],
 )
@@ -222,8 +222,8 @@ def test_the_command_prints_prices_and_names_what_no_catalogue_has(
 
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
-        "Hunyuann: 1 a picture in CNY",
-        "ai_try_on one: 0.5 a picture in CNY",
+        "Hunyuann: 1 per image in CNY",
+        "ai_try_on one: 0.5 per image in CNY",
     ]
     assert "Hunyuann is in no catalogue" in printed.err
     assert "ai_try_on" not in printed.err

@@ -9,10 +9,12 @@ export interface ImageFrameProps {
   height?: number | undefined;
   /** Load it only when it comes near the visible part of the page. */
   lazy?: boolean;
+  onLoad?: () => void;
   onError?: () => void;
 }
 
-export function ImageFrame({ src, alt, width, height, lazy = false, onError }: ImageFrameProps) {
+export function ImageFrame(props: ImageFrameProps) {
+  const { src, alt, width, height, lazy = false, onLoad, onError } = props;
   const { parts: t } = useMessages();
   const [state, setState] = useState({ src, is: "loading" });
   const is = state.src === src ? state.is : "loading";
@@ -27,7 +29,10 @@ export function ImageFrame({ src, alt, width, height, lazy = false, onError }: I
         loading={lazy ? "lazy" : "eager"}
         decoding="async"
         referrerpolicy="no-referrer"
-        onLoad={() => setState({ src, is: "ready" })}
+        onLoad={() => {
+          setState({ src, is: "ready" });
+          onLoad?.();
+        }}
         onError={() => {
           setState({ src, is: "failed" });
           onError?.();

@@ -53,11 +53,14 @@ def content_security_policy(settings: Settings) -> str:
 
 def bucket_origins(settings: Settings) -> tuple[str, ...]:
     """Return the origins of the links into the results and the inbox bucket."""
-    default = f"{settings.protocol}://{{0}}.cos.{settings.region}.myqcloud.com"
-    own_domain = urlsplit(settings.results_url)
     return (
-        f"{own_domain.scheme}://{own_domain.netloc}"
-        if settings.results_url
-        else default.format(settings.results_bucket),
-        default.format(settings.inbox_bucket),
+        _origin(settings, settings.results_bucket, settings.results_url),
+        _origin(settings, settings.inbox_bucket, settings.inbox_url),
     )
+
+
+def _origin(settings: Settings, bucket: str, url: str) -> str:
+    if not url:
+        return f"{settings.protocol}://{bucket}.cos.{settings.region}.myqcloud.com"
+    own_domain = urlsplit(url)
+    return f"{own_domain.scheme}://{own_domain.netloc}"

@@ -1,6 +1,6 @@
-"""Checks the input pictures of a task and stores them where the vendor can fetch them.
+"""Checks the input images of a task and stores them where the vendor can fetch them.
 
-A picture in Base64 is stored and replaced by `cos://…`, like a picture that is already in a bucket.
+An image in Base64 is stored and replaced by `cos://…`, like an image that is already in a bucket.
 So records stay small, and each kind of task accepts it. The link is made when the task is sent.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Sent(NamedTuple):
-    """A picture in the body of the call."""
+    """An image in the body of the call."""
 
     key: str
     data: bytes
@@ -42,7 +42,7 @@ def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> 
         also: Buckets that may be named, beside those of the settings.
 
     Raises:
-        InvalidRequestError: An input is not a picture, or its place is not allowed for callers.
+        InvalidRequestError: An input is not an image, or its place is not allowed for callers.
         CloudError: An input could not be read or stored; a retry may succeed.
     """
     parameters = task.model_dump(mode="json", exclude_none=True)
@@ -57,7 +57,7 @@ def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> 
 
 
 def without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Return parameters without pictures in Base64, and without the signatures of links."""
+    """Return parameters without images in Base64, and without the signatures of links."""
     if isinstance(value, dict):
         return {
             name: inner.partition("?")[0]
@@ -75,7 +75,7 @@ def _with_links(
     url_of: Callable[[str], str],
     sent: list[_Sent],
 ) -> Any:  # noqa: ANN401  JSON
-    """Rebuild parameters with a URL for each picture in Base64, and collect the pictures."""
+    """Rebuild parameters with a URL for each image in Base64, and collect the images."""
     if isinstance(value, list):
         return [_with_links(item, f"{path}.{n}", url_of, sent) for n, item in enumerate(value)]
     if not isinstance(value, dict):

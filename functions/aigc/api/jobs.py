@@ -83,10 +83,10 @@ class _Wanted:
     @classmethod
     def read(cls, call: Call) -> _Wanted:
         request = call.request
-        source_type, source_name = _wanted_source(request.parameter("source"))
+        source_type, source_name = asked_source(request.parameter("source"))
         return cls(
-            kind=_one_of("kind", request.parameter("kind"), tuple(KINDS)),
-            state=_one_of("state", request.parameter("state"), get_args(State)),
+            kind=single_choice("kind", request.parameter("kind"), tuple(KINDS)),
+            state=single_choice("state", request.parameter("state"), get_args(State)),
             source_type=source_type,
             source_name=source_name,
             limit=page_limit(request),
@@ -105,14 +105,24 @@ class _Wanted:
         )
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+def single_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Return the value of a parameter that has a list of values; empty if it is not sent.
+
+    Raises:
+        InvalidQueryError: The value is not in the list.
+    """
     if value and value not in allowed:
         problem = f"{shown(value)} is not allowed"
         raise InvalidQueryError(name, problem, allowed=", ".join(allowed))
     return value
 
 
-def _wanted_source(raw_source: str) -> tuple[str, str]:
+def asked_source(raw_source: str) -> tuple[str, str]:
+    """Split the parameter `source` into the type and the name of a source.
+
+    Raises:
+        InvalidQueryError: It names no type, or a type and no name behind a colon.
+    """
     source_type, colon, name = raw_source.partition(":")
     if raw_source and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
         problem = f"{shown(raw_source)} is not allowed"
@@ -205,7 +215,7 @@ def _summary(job: Job, call: Call, waits: Waits) -> schemas.JobSummary:
         "kind": job.kind,
         "state": job.state,
         "wait": waits.of(job),
-        "source": _source(job),
+        "source": described_source(job),
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
         "model": task.model_label(),
@@ -229,7 +239,7 @@ def _detail(job: Job, call: Call) -> schemas.JobDetail:
         "lane": job.lane,
         "state": job.state,
         "priority": job.priority,
-        "source": _source(job),
+        "source": described_source(job),
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
         "start_by": job.start_by.isoformat() if job.start_by else None,
@@ -254,7 +264,8 @@ def _detail(job: Job, call: Call) -> schemas.JobDetail:
     }
 
 
-def _source(job: Job) -> schemas.JobSource:
+def described_source(job: Job) -> schemas.JobSource:
+    """Describe what caused a job."""
     source = job.source
     return {
         "type": source.type,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,11 +13,11 @@ from aigc.api.ceilings import described_deferral
 from aigc.api.errors import JOB_ERROR_STATUS, HttpError, failure
 from aigc.api.parameters import is_on
 from aigc.api.pauses import described_pause
-from aigc.api.waits import position_of, positions
 from aigc.errors import CloudError
 from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.capacity import list_lane
 from aigc.jobs.pauses import known_pause, pause_of
+from aigc.jobs.ports import PAGE
 from aigc.jobs.settle import refresh
 from aigc.triggers.http import HttpResponse
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESULT_URL_S = 3600
-"""Life of a picture's URL: the role's key that signs it may not live much longer. Ask again."""
+"""Life of an image's URL: the role's key that signs it may not live much longer. Ask again."""
 
 LOOK_EACH_S = 1.0
 """Between two looks at a job that a caller waits for; the vendor is asked less often than that."""
@@ -43,7 +44,7 @@ ANSWER_S = 5.0
 """Time that is kept for the answer."""
 
 SETTLE_S = 20.0
-"""Time that is kept for a look that may find the pictures and store them."""
+"""Time that is kept for a look that may find the images and store them."""
 
 LONGEST_HOLD_S = 240
 """How long a call may be held until its request ends.
@@ -216,7 +217,7 @@ def status_of(
         answer["deferred"] = deferred
     elif job.state == "queued":
         view = lane or list_lane(job.lane, call.runtime)
-        answer["queue_position"] = position_of(job, positions(view))
+        answer["queue_position"] = _position(job, view)
         pause_of(view, call.runtime)
     if job.state == "storing" and job.storing_error:
         answer["delay"] = job.storing_error
@@ -232,7 +233,7 @@ def status_of(
 
 
 def result_of(job: Job, runtime: Runtime) -> schemas.Result:
-    """Name the pictures of a job that succeeded, with URLs that live for a while."""
+    """Name the images of a job that succeeded, with URLs that live for a while."""
     return {
         "images": [image_of(picture, runtime) for picture in job.pictures],
         "prompt": runtime.task_of(job).prompt_text(),
@@ -243,7 +244,7 @@ def result_of(job: Job, runtime: Runtime) -> schemas.Result:
 
 
 def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
-    """Name one picture, with a URL that lives for a while."""
+    """Name one image, with a URL that lives for a while."""
     return {
         "url": runtime.buckets.results.presigned_url(picture.key, RESULT_URL_S),
         "content_type": picture.content_type,
@@ -257,6 +258,16 @@ def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
 
 def _wants_logs(call: Call) -> bool:
     return is_on(call.request, "logs")
+
+
+def _position(job: Job, lane: LaneView) -> int:
+    """Count the jobs before this one, a listing's page at most; none if it just left the queue."""
+    listed = 0
+    for marker in itertools.islice(lane.waiting(), PAGE):
+        if marker.key == job.marker:
+            return listed
+        listed += 1
+    return PAGE if listed == PAGE else 0
 
 
 def _metrics(job: Job) -> schemas.Metrics:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def report_of(job: Job, runtime: Runtime) -> Report:
-    """Wrap what GET of the result answers, be it pictures or an error."""
+    """Wrap what GET of the result answers, be it images or an error."""
     has_succeeded = job.state == "succeeded"
     failure = failure_of(job)
     return {

@@ -124,6 +124,16 @@ ROUTES = (
         "jobs:jobs",
         query=("state", "kind", "source", "limit", "cursor"),
     ),
+    Route(
+        "images",
+        "GET",
+        re.compile("/v1/images"),
+        "images:respond",
+        query=(
+            *("folder", "kind", "model", "source", "since", "until", "q"),
+            *("limit", "cursor"),
+        ),
+    ),
     Route("job", "GET", re.compile(f"/v1/jobs/{_ID}"), "jobs:job"),
     Route("replay", "POST", re.compile(f"/v1/jobs/{_ID}/replay"), "operate:replay"),
     Route("restore", "POST", re.compile(f"/v1/jobs/{_ID}/restore"), "operate:restore"),
@@ -137,6 +147,13 @@ ROUTES = (
         re.compile("/v1/uploads"),
         "inbox:respond",
         query=("prefix", "object_key", "outcome", "limit", "cursor"),
+    ),
+    Route("rules", "GET", re.compile("/v1/rules"), "rules:list_rules"),
+    Route(
+        "inbox_upload",
+        "POST",
+        re.compile("/v1/rules/(?P<rule>[a-z0-9][a-z0-9_-]{0,39})/uploads"),
+        "rules:upload",
     ),
     Route(
         "batches",

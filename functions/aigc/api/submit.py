@@ -193,7 +193,7 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
             413,
             "body_too_large",
             f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken;"
-            " give a picture by its URL",
+            " give an image by its URL",
         )
     try:
         body = strict_json(request.body)

@@ -63,7 +63,7 @@ class UploadRequest(FalUploadRequest):
 
 def upload(call: Call) -> HttpResponse:
     """Hand out a link to PUT a picture to, and its name as an input."""
-    wanted = _read(UploadRequest, call)
+    wanted = read_upload(UploadRequest, call)
     headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
     upload_url, url = _links(wanted.file_name, headers, call.runtime)
     body: schemas.Upload = {
@@ -82,7 +82,7 @@ def fal_upload(call: Call) -> HttpResponse:
     The link is good for any size, since the clients do not say it here. A submit refuses an input
     that is too large.
     """
-    wanted = _read(FalUploadRequest, call)
+    wanted = read_upload(FalUploadRequest, call)
     headers = {"Content-Type": wanted.content_type}
     upload_url, url = _links(wanted.file_name, headers, call.runtime)
     body: schemas.FalUpload = {"upload_url": upload_url, "file_url": url}
@@ -96,7 +96,12 @@ def _links(file_name: str, headers: Mapping[str, str], runtime: Runtime) -> tupl
     return upload_url, runtime.results_url(key)
 
 
-def _read(model: type[_Request], call: Call) -> _Request:
+def read_upload(model: type[_Request], call: Call) -> _Request:
+    """Read the body of a request for a link.
+
+    Raises:
+        InvalidRequestError: A field is wrong.
+    """
     try:
         return model.model_validate(json_body(call.request))
     except ValidationError as error:

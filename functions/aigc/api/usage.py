@@ -130,8 +130,8 @@ def _days(call: Call) -> tuple[str, str]:
     Raises:
         InvalidQueryError: It is no day, or there are none or too many between the two.
     """
-    last = _day(call, "to") or call.runtime.now().date()
-    first = _day(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    last = day_parameter(call, "to") or call.runtime.now().date()
+    first = day_parameter(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
     days = (last - first).days + 1
     if not 1 <= days <= MOST_DAYS:
         problem = f"{first} to {last} are {max(days, 0)} days"
@@ -139,7 +139,12 @@ def _days(call: Call) -> tuple[str, str]:
     return str(first), str(last)
 
 
-def _day(call: Call, name: str) -> date | None:
+def day_parameter(call: Call, name: str) -> date | None:
+    """Read a day from the query; None if it is not sent.
+
+    Raises:
+        InvalidQueryError: It is no day.
+    """
     raw_day = call.request.parameter(name)
     if not raw_day:
         return None

@@ -12,26 +12,13 @@ from aigc.jobs.pauses import pause_of
 from aigc.jobs.ports import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Literal
 
     from aigc.api.openapi import schemas
     from aigc.jobs.job import Deferral, Job
-    from aigc.jobs.ledger.lanes import LaneView
     from aigc.jobs.runtime import Runtime
 
     InLane = Literal["paused", "backoff", "lane_full", "next"]
-
-
-def positions(lane: LaneView) -> dict[str, int]:
-    """Return the position of each job that waits in a lane, by its marker; a page at most."""
-    markers = itertools.islice(lane.waiting(), PAGE)
-    return {marker.key: position for position, marker in enumerate(markers)}
-
-
-def position_of(job: Job, known: Mapping[str, int]) -> int:
-    """Count the jobs before this one, a page at most; none if it just left the queue."""
-    return known.get(job.marker, PAGE if len(known) == PAGE else 0)
 
 
 class Waits:
@@ -55,12 +42,13 @@ class Waits:
         """Describe the wait for a ceiling, which has a share again in its next period."""
         ceilings = {ceiling.name: ceiling for ceiling in self._runtime.ceilings()}
         ceiling = ceilings.get(deferral.ceiling)
-        ends = deferral.reason == "over_budget" and ceiling is not None
-        until = ceiling.interval.end(self._runtime.now()) if ends and ceiling else None
+        until = None
+        if deferral.reason == "over_budget" and ceiling is not None:
+            until = ceiling.interval.end(self._runtime.now()).isoformat()
         return {
             "reason": deferral.reason,
             "position": None,
-            "until": until.isoformat() if until else None,
+            "until": until,
             "ceiling": deferral.ceiling,
         }
 
@@ -71,13 +59,16 @@ class _Lane:
     def __init__(self, name: str, runtime: Runtime) -> None:
         view = list_lane(name, runtime)
         self._now = runtime.now()
-        self._positions = positions(view)
+        markers = itertools.islice(view.waiting(), PAGE)
+        self._positions = {marker.key: number for number, marker in enumerate(markers)}
         self._pause = described_pause(pause_of(view, runtime))
         self._is_full = len(view.slots) >= task_limit(name, view, runtime)
 
     def wait_of(self, job: Job) -> schemas.Wait:
+        """Describe the wait of a job; one that just left the queue has none before it."""
         reason, until = self._reason(job)
-        position = position_of(job, self._positions)
+        is_cut = len(self._positions) == PAGE
+        position = self._positions.get(job.marker, PAGE if is_cut else 0)
         return {"reason": reason, "position": position, "until": until, "ceiling": None}
 
     def _reason(self, job: Job) -> tuple[InLane, str | None]:

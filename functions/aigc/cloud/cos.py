@@ -10,6 +10,7 @@ import time
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -155,12 +156,15 @@ class CosBucket:
         with cos_errors(f"delete {key}"):
             _unless_slowed_down(lambda: client.delete_object(Bucket=self._bucket, Key=key))
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
         """Make a URL under which anyone may read the object for a time.
 
+        With `process`, an operation of COS's image processing, only the processed image: the
+        operation is signed as the name of a parameter without a value, as the page on imageMogr2
+        says (https://www.tencentcloud.com/document/product/436/36366).
         It lives no longer than the role's key that signs it, whatever `expires_s` says.
         """
-        return self._presigned("GET", key, expires_s, {})
+        return self._presigned("GET", key, expires_s, {}, {process: ""} if process else {})
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
@@ -179,7 +183,14 @@ class CosBucket:
             return data
         return None
 
-    def _presigned(self, method: str, key: str, expires_s: int, headers: Mapping[str, str]) -> str:
+    def _presigned(
+        self,
+        method: str,
+        key: str,
+        expires_s: int,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         _, _, token = self._credentials()
         url: str = self._client(domain=self._public.netloc + self._public.path).get_presigned_url(
             Bucket=self._bucket,
@@ -187,7 +198,7 @@ class CosBucket:
             Method=method,
             Expired=expires_s,
             Headers=dict(headers),
-            Params={"x-cos-security-token": token} if token else {},
+            Params={**params, **({"x-cos-security-token": token} if token else {})},
         )
         return url
 

@@ -1,4 +1,4 @@
-"""Downloads finished pictures from the hosts of the vendor."""
+"""Downloads finished images from the hosts of the vendor."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMEOUT_S = 15
 """Timeout for connecting and for each read."""
 
 TRANSFER_S = 40
-"""Timeout for a whole picture: a slow server must not block the sweep until it is killed."""
+"""Timeout for a whole image: a slow server must not block the sweep until it is killed."""
 
 _CHUNK = 2**16
 
@@ -55,11 +55,11 @@ class VendorDownloads:
         self._transfer_s = transfer_s
 
     def fetch(self, url: str) -> bytes:
-        """Download one picture.
+        """Download one image.
 
         Raises:
-            RefusedError: The server refused, for example because the picture is gone.
-            BadPictureError: The picture is too large.
+            RefusedError: The server refused, for example because the image is gone.
+            BadPictureError: The image is too large.
             HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
             AmbiguousError: The download failed; a retry may succeed.
         """
@@ -70,7 +70,7 @@ class VendorDownloads:
                 stream=True,
                 timeout=self._timeout_s,
                 allow_redirects=False,
-                # Pictures are compressed already, and decompression could need gigabytes.
+                # Images are compressed already, and decompression could need gigabytes.
                 headers={"Accept-Encoding": "identity"},
             ) as answer:
                 _check_head(answer, doing)

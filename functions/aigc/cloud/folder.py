@@ -54,9 +54,9 @@ class Folder:
         """Implement `ObjectStore`."""
         self._store.delete_once(self._prefix + key)
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
         """Implement `ObjectStore`."""
-        return self._store.presigned_url(self._prefix + key, expires_s)
+        return self._store.presigned_url(self._prefix + key, expires_s, process)
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Implement `ObjectStore`."""

@@ -46,13 +46,20 @@ class PublicSender:
         self._look_up = look_up
         self._trusted = trusted
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: float,
+        answer_bytes: int = 0,
+    ) -> Reply:
         """POST once within the time, without redirects; errors are returned, not raised."""
         try:
             parts = checked_url(url, plain_http=self._plain_http, networks=self._networks)
         except ValueError as error:
             return Reply(error=f"the URL is not allowed: it {error}")
-        exchange = _Exchange(timeout_s)
+        exchange = _Exchange(timeout_s, answer_bytes)
         return exchange.within_time(lambda: self._post(parts, headers, body, exchange))
 
     def _post(
@@ -67,7 +74,7 @@ class PublicSender:
         if parts.scheme == "https":
             connected = exchange.encrypted(connected, self._trusted or _trusted(), host)
         path = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
-        return Reply(exchange.posted(connected, path, {"Host": parts.netloc, **headers}, body))
+        return exchange.posted(connected, path, {"Host": parts.netloc, **headers}, body)
 
 
 class _Exchange:
@@ -77,8 +84,9 @@ class _Exchange:
     total timeout.
     """
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, answer_bytes: int) -> None:
         self._timeout_s = timeout_s
+        self._answer_bytes = answer_bytes
         self._end = time.monotonic() + timeout_s
         self._socket: socket.socket | None = None
         self._reply = Reply(error=f"no answer within {timeout_s:.2g} s")
@@ -110,13 +118,16 @@ class _Exchange:
 
     def posted(
         self, through: socket.socket, path: str, headers: Mapping[str, str], body: bytes
-    ) -> int:
-        """Send the request and return the status of the answer; the body is not read."""
+    ) -> Reply:
+        """Send the request and read the answer, but of its body only what was asked for."""
         through.settimeout(self._left())
         connection = http.client.HTTPConnection(headers["Host"])
         connection.sock = through
         connection.request("POST", path, body, dict(headers))
-        return connection.getresponse().status
+        response = connection.getresponse()
+        # Without anything to read, a body that ends early or late does not matter.
+        answer = response.read(self._answer_bytes) if self._answer_bytes else b""
+        return Reply(response.status, answer=answer)
 
     def _kept(self, opened: socket.socket) -> socket.socket:
         """Remember the socket, so that the timeout can close it."""

@@ -1,4 +1,4 @@
-"""The buckets that pictures lie in, and the folders of the results bucket that are not results."""
+"""The buckets that images lie in, and the folders of the results bucket that are not results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Inbox, ObjectStore
 
 STAGING = ".aigc/mps/"
-"""The staging folder among the results; only MPS writes there."""
+"""The staging folder among the results; only MPS writes there, a lifecycle rule empties it."""
 
 INPUTS = ".aigc/inputs/"
 """Folder among the results for uploaded inputs; a lifecycle rule empties it."""
@@ -21,7 +21,7 @@ INPUT_URL_S = 6 * 3600
 
 
 class Buckets(NamedTuple):
-    """The buckets that pictures are read from and written to."""
+    """The buckets that images are read from and written to."""
 
     results: ObjectStore
     """The results bucket, or its folder `results_prefix`: keys are relative to it."""

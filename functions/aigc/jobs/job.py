@@ -143,7 +143,7 @@ class Attempt(Record):
 
 
 class Picture(Record):
-    """One finished picture in the results bucket."""
+    """One finished image in the results bucket."""
 
     key: str
     content_type: str
@@ -373,7 +373,7 @@ class Job(Record):
         )
 
     def succeed(self) -> Job:
-        """End with pictures in the results bucket."""
+        """End with images in the results bucket."""
         self._allow("succeed", "storing")
         return with_fields(self, state="succeeded", owned_until=None)
 

@@ -1,4 +1,4 @@
-"""Labels of the pictures that a job stores, as the deployment wants them."""
+"""Labels of the images that a job stores, as the deployment wants them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VISIBLE = "visible"
 
 
 def labelled_picture(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
-    """Return a picture with its labels; storing it again writes the same ones."""
+    """Return an image with its labels; storing it again writes the same ones."""
     labelled = Labelled(data, ())
     if runtime.settings.labels != "none":
         producer = Producer(_producer_name(runtime.settings), f"{job.id}-{number}")

@@ -87,6 +87,16 @@ def known_pause(job: Job, runtime: Runtime) -> Pause | None:
     return pause if pause is not None and pause.is_active and is_kept else None
 
 
+def read_pause(job: Job, runtime: Runtime) -> Pause | None:
+    """Read the pause that keeps a job from going on; one request.
+
+    Raises:
+        CloudError: It could not be read.
+    """
+    runtime.memory.of(KnownPauses).note(job.lane, runtime.ledger.pauses.read(job.lane))
+    return known_pause(job, runtime)
+
+
 def is_probe_due(pause: Pause, runtime: Runtime) -> bool:
     """Whether the next call may be tried."""
     return pause.next_probe <= runtime.now()

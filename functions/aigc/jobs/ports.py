@@ -86,8 +86,11 @@ class ObjectStore(Protocol):
     def delete_once(self, key: str) -> None:
         """Remove an object whose key others may take at once; never sent twice."""
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        """Make a URL under which anyone may read the object for a time."""
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        """Make a URL under which anyone may read the object for a time.
+
+        With `process`, an operation of COS's image processing, only the processed image.
+        """
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
         """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
@@ -119,7 +122,7 @@ def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
 
 
 class Inbox(Protocol):
-    """A bucket that inputs lie in; it is only read."""
+    """A bucket that inputs lie in; only callers write to it."""
 
     def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
         """Read some bytes of an object and its headers in one request; None where there is none."""
@@ -127,8 +130,14 @@ class Inbox(Protocol):
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
         """List objects in order of keys, those behind `after` only, at most 1000."""
 
-    def presigned_url(self, key: str, expires_s: int) -> str:
-        """Make a URL under which anyone may read the object for a time."""
+    def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
+        """Make a URL under which anyone may read the object for a time.
+
+        With `process`, an operation of COS's image processing, only the processed image.
+        """
+
+    def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
+        """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
 
 
 class TaskService(Protocol):
@@ -143,14 +152,14 @@ class TaskService(Protocol):
 
 
 class Downloads(Protocol):
-    """Fetches finished pictures from the vendor."""
+    """Fetches finished images from the vendor."""
 
     def fetch(self, url: str) -> bytes:
-        """Download one picture.
+        """Download one image.
 
         Raises:
             CloudError: It could not be fetched now.
-            BadPictureError: It is larger than any picture.
+            BadPictureError: It is larger than any image.
             HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
         """
 
@@ -160,10 +169,22 @@ class Reply(NamedTuple):
 
     status: int | None = None
     error: str = ""
+    answer: bytes = b""
+    """The beginning of the answer's body, as far as it was asked for."""
 
 
 class Sender(Protocol):
     """Sends webhooks."""
 
-    def send(self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Reply:
-        """POST once, without following redirects, in no more time than that; raises nothing."""
+    def send(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_s: float,
+        answer_bytes: int = 0,
+    ) -> Reply:
+        """POST once, without following redirects, in no more time than that; raises nothing.
+
+        Of the answer's body so many bytes are read.
+        """

@@ -187,7 +187,7 @@ def deliver_webhooks(turn: Turn) -> None:
 
 
 def forget_claims(turn: Turn) -> None:
-    """Count the jobs that are over, and remove their claims and staged pictures.
+    """Count the jobs that are over, and remove their claims and staged images.
 
     Claims on slots and webhooks are removed once no invocation can contend for them.
     """

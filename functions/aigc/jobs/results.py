@@ -49,7 +49,7 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
     """
     images = _vendor_images(job, runtime)
     if not images:  # whether MPS may say DONE before the bucket shows them is not documented
-        raise AmbiguousError(f"find the pictures of task {job.attempt.task_id}")
+        raise AmbiguousError(f"find the images of task {job.attempt.task_id}")
     return [image for image in images if image.name not in job.stored_names]
 
 
@@ -57,7 +57,7 @@ def store_image(job: Job, image: VendorImage, runtime: Runtime) -> Picture:
     """Fetch, check and store the next image of a job.
 
     Raises:
-        BadPictureError: The vendor's file is not a picture.
+        BadPictureError: The vendor's file is not an image.
         HostNotAllowedError: The image is on a host from which nothing is downloaded.
         CloudError: It could not be fetched or stored; a retry may succeed.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import (
     AccountError,
+    BadRecordError,
     CloudError,
     RefusedError,
 )
@@ -20,6 +21,7 @@ from aigc.jobs.results import (
     remove_staged,
 )
 from aigc.jobs.runtime import QueryPacer
+from aigc.jobs.set_aside import set_aside
 from aigc.jobs.storing import store_images
 from aigc.jobs.transitions import (
     end,
@@ -45,7 +47,7 @@ OWNER_READS = 6
 """Reads, half a second apart, of a job whose owner has not yet written that it was submitted."""
 
 DONE_QUERIES = 4
-"""Queries, half a second apart, for a task whose picture was stored before its state changed."""
+"""Queries, half a second apart, for a task whose image was stored before its state changed."""
 
 
 def refresh(job_id: str, runtime: Runtime) -> Job | None:
@@ -72,8 +74,16 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
     """Settle the job whose task VOD reports as done; the report is checked by a query.
 
     While the job has an owner, which may be dead, the task id is kept in a note for the
-    invocation that takes over.
+    invocation that takes over. So it is if this version cannot read the record.
     """
+    try:
+        _settle_reported(job_id, session_id, task_id, runtime)
+    except BadRecordError as error:
+        runtime.ledger.claims.note_task(job_id, session_id, task_id)
+        set_aside(error, runtime)
+
+
+def _settle_reported(job_id: str, session_id: str, task_id: str, runtime: Runtime) -> None:
     job = wait_until_submitted(job_id, runtime)
     if job is None or job.attempt.session_id != session_id:
         logger.info("callback_not_matched", extra={"job": job_id, "task_id": task_id})
@@ -87,7 +97,17 @@ def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) ->
 
 
 def on_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
-    """Settle the job whose pictures MPS has stored in the staging folder."""
+    """Settle the job whose images MPS has stored in the staging folder.
+
+    If this version cannot read the record, the sweep finds the images later.
+    """
+    try:
+        _settle_stored(job_id, attempt, runtime)
+    except BadRecordError as error:
+        set_aside(error, runtime)
+
+
+def _settle_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
     job = wait_until_submitted(job_id, runtime)
     if job is None or job.attempt.number != attempt:
         logger.info("pictures_not_matched", extra={"job": job_id, "attempt": attempt})
@@ -102,7 +122,7 @@ def on_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
 
 
 def settle(job: Job, runtime: Runtime) -> Job:
-    """Query the task of a running job, or continue to store the pictures of a finished one.
+    """Query the task of a running job, or continue to store the images of a finished one.
 
     The query is made before the claim: it changes nothing, and a claim that was taken for a task
     that still runs would lock the job for a lease.
@@ -126,7 +146,7 @@ def settle(job: Job, runtime: Runtime) -> Job:
 
 
 def store_staged(job: Job, runtime: Runtime) -> Job:
-    """End a job whose submission is ambiguous by the pictures that its task has staged."""
+    """End a job whose submission is ambiguous by the images that its task has staged."""
     if not has_staged(job, runtime):
         return job
     claimed = runtime.ledger.claims.claim(job)

@@ -52,7 +52,7 @@ KEPT_S = 7 * 86400
 """How long the images of a task are kept, counted from its end.
 
 By VOD: `OutputConfig.StorageMode` of CreateAigcImageTask, `Temporary`. The images of MPS lie in
-the staging folder, where nothing removes them.
+the staging folder, which a lifecycle rule empties after 30 days.
 """
 
 STORE_SHARE = 11 / 12

@@ -13,9 +13,11 @@ from aigc.jobs.capacity import slow_down
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.ledger.records import unstored_note
+from aigc.jobs.notices import notes_of_end
 from aigc.jobs.webhooks import enqueue_delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from aigc.jobs.job import ErrorType, Job
@@ -69,7 +71,7 @@ def end(job: Job, runtime: Runtime) -> Job:
         lambda: index_images(job, runtime),
     )
     ended: Job = runtime.ledger.records.write(with_webhook)
-    _release(ended, runtime)
+    _release(ended, runtime, *notes_of_end(ended, runtime))
     logger.info(
         "job_ended",
         extra={
@@ -189,13 +191,14 @@ def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool
     return since is not None and runtime.now() - since > timedelta(seconds=seconds)
 
 
-def _release(job: Job, runtime: Runtime) -> None:
+def _release(job: Job, runtime: Runtime, *at_the_same_time: Callable[[], object]) -> None:
     """Remove the marker and the note of a job that needs them no longer, and release its slot."""
     ledger = runtime.ledger
     runtime.parallel(
         lambda: ledger.lanes.remove_marker(job.marker),
         lambda: _release_slot(job, runtime),
         lambda: ledger.records.forget_unstored(job),
+        *at_the_same_time,
     )
 
 

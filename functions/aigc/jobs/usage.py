@@ -1,6 +1,6 @@
 """Usage: each end of a job is counted once, by an object whose key holds all figures.
 
-`usage/<day>/<job>-<revision>~<kind>~<model>~<version>~<call|upload>~<name>~<state>~<pictures>~<cost>`,
+`usage/<day>/<job>-<revision>~<kind>~<model>~<version>~<call|upload>~<name>~<state>~<images>~<cost>`,
 with the day of the end; the cost is empty if it is unknown. To list a day is to read it. Job and
 revision come first: if one end is written twice, with two costs because prices changed in between,
 the two keys are neighbours.

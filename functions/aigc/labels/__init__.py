@@ -1,1 +1,1 @@
-"""Labels of AI-generated pictures: metadata in PNG, JPEG and WebP files, without a decoder."""
+"""Labels of AI-generated images: metadata in PNG, JPEG and WebP files, without a decoder."""

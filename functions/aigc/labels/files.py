@@ -28,13 +28,13 @@ TC260 = "tc260"
 """The implicit label of TC260, in XMP."""
 
 IPTC = "iptc"
-"""IPTC's digital source type, which says that a model made the picture."""
+"""IPTC's digital source type, which says that a model made the image."""
 
 C2PA = "c2pa"
 """A C2PA manifest; whether its signature is valid is not checked."""
 
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
-"""Content type → the module of the format, which is loaded when a picture has it."""
+"""Content type → the module of the format, which is loaded when an image has it."""
 _GENERATED_SOURCES = frozenset(
     f"{xmp.SOURCE_TYPES}{name}"
     for name in ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")
@@ -72,7 +72,7 @@ class Labelled(NamedTuple):
 
 
 def add_labels(data: bytes, producer: Producer) -> Labelled:
-    """Return a picture with its labels, or unchanged with the reason.
+    """Return an image with its labels, or unchanged with the reason.
 
     A file with a C2PA manifest stays as it is: a change would break its signature.
     """
@@ -89,7 +89,7 @@ def add_labels(data: bytes, producer: Producer) -> Labelled:
 
 
 def read_labels(data: bytes) -> FileLabels:
-    """Read the labels of a picture.
+    """Read the labels of an image.
 
     Raises:
         LabelError: It is no JPEG, PNG or WebP, or its metadata cannot be read.
@@ -103,7 +103,7 @@ def _names_after(before: FileLabels) -> tuple[str, ...]:
 
 
 class _File:
-    """A picture, the module of its format and the packet that holds its labels."""
+    """An image, the module of its format and the packet that holds its labels."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -153,7 +153,7 @@ class _File:
     def _comment(self) -> str:
         if not self._layout.exif:
             return ""
-        from aigc.labels.exif import user_comment  # noqa: PLC0415  most pictures have none
+        from aigc.labels.exif import user_comment  # noqa: PLC0415  most images have none
 
         return user_comment(self._layout.exif)
 

@@ -38,7 +38,7 @@ class LabelError(AigcError):
 
 
 class Producer(NamedTuple):
-    """The service that produces a picture, and its number of the file."""
+    """The service that produces an image, and its number of the file."""
 
     name: str
     file_id: str
@@ -47,7 +47,7 @@ class Producer(NamedTuple):
 def complete(existing: Fields, producer: Producer) -> Fields:
     """Return a label with all fields: existing values stay, empty ones are filled.
 
-    A label of another producer stays that producer's: this service passes the picture on, so it
+    A label of another producer stays that producer's: this service passes the image on, so it
     becomes the propagator if there is none.
     """
     label = {**dict.fromkeys(FIELDS, ""), **existing}

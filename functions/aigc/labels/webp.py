@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FILE_HEAD = 12
 _HEAD = 8
 _EXTENDED = 10
-"""Bytes of the content of VP8X; a picture has more."""
+"""Bytes of the content of VP8X; an image has more."""
 
 _HAS_XMP = 0x04
 _HAS_ALPHA = 0x10
@@ -92,7 +92,7 @@ def _simple_size(data: memoryview) -> tuple[int, int]:
 
 
 def _has_alpha(data: memoryview) -> bool:
-    """Whether a picture in the simple format is transparent, which only a lossless one can be."""
+    """Whether an image in the simple format is transparent, which only a lossless one can be."""
     if bytes(data[_FILE_HEAD : _FILE_HEAD + 4]) != b"VP8L":
         return False
     return bool(struct.unpack_from("<I", data, _FILE_HEAD + _HEAD + 1)[0] & _LOSSLESS_ALPHA)

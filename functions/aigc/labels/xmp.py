@@ -74,7 +74,7 @@ def read_packet(raw: bytes) -> Packet:
     """
     if len(raw) > MAX_PACKET:
         raise LabelError(f"an XMP packet of {len(raw)} bytes; allowed: at most {MAX_PACKET}")
-    # Most pictures have no packet, and loading the parser takes as long as a label.
+    # Most images have no packet, and loading the parser takes as long as a label.
     from aigc.labels.packet_reader import PacketReader  # noqa: PLC0415
 
     return PacketReader(raw.rstrip(b"\0")).read()

@@ -295,7 +295,7 @@ def _base64(value: str) -> str:
     try:
         base64.b64decode(bare, validate=True)
     except binascii.Error:
-        allowed = "a picture in Base64, without a data: prefix"
+        allowed = "an image in Base64, without a data: prefix"
         raise fault("", f"{len(value)} characters are not Base64", allowed=allowed) from None
     return bare
 
@@ -310,7 +310,7 @@ Base64 = Annotated[
     AfterValidator(_base64),
     WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
 ]
-"""A picture in the request itself; a `data:` prefix, which the vendor refuses, is taken off."""
+"""An image in the request itself; a `data:` prefix, which the vendor refuses, is taken off."""
 
 
 def _time(value: str) -> str:

@@ -43,7 +43,7 @@ class Submission(NamedTuple):
     store_bucket: str
     store_region: str
     store_path: str
-    """Where MPS is to leave its pictures, ending in a slash."""
+    """Where MPS is to leave its images, ending in a slash."""
 
 
 class UpstreamFault(Wire):
@@ -128,7 +128,7 @@ class Task(Parameters):
 
     @abstractmethod
     def inputs(self) -> tuple[str, ...]:
-        """Name the pictures that the task starts from, as URLs or VOD file ids."""
+        """Name the images that the task starts from, as URLs or VOD file ids."""
 
 
 class TaskKind(Protocol):
@@ -140,7 +140,7 @@ class TaskKind(Protocol):
     deduplicates: bool
     """Whether the vendor refuses a second request with the same session id."""
     stores_itself: bool
-    """Whether the vendor writes the pictures to our bucket."""
+    """Whether the vendor writes the images to our bucket."""
 
     def create(self, task: Task, submission: Submission) -> ApiCall:
         """Build the call that starts, and bills, the task."""

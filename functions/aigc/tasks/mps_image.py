@@ -61,7 +61,7 @@ class MpsImageInput(Parameters):
 
     @property
     def name(self) -> str:
-        """What the picture is called in a record, which need not hold it."""
+        """What the image is called in a record, which need not hold it."""
         return self.image_url or f"{size_of(self.base64 or '')} bytes of Base64"
 
 
@@ -137,7 +137,7 @@ class MpsImageTask(ByModel):
         return self.output_image_count or 1
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the reference pictures."""
+        """Name the reference images."""
         return tuple(image.name for image in self.image_infos)
 
     def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  VOD's alone
@@ -223,7 +223,7 @@ class MpsImage:
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
         """Read the answer; a failure has no code, only a message.
 
-        Done without URLs is no failure: the pictures lie in the bucket that the task named, and
+        Done without URLs is no failure: the images lie in the bucket that the task named, and
         what the vendor reports of them then is not documented.
         """
         status = text(response, "Status")

@@ -74,7 +74,7 @@ class InputFile(Parameters):
 
     @property
     def name(self) -> str:
-        """What the picture is called in a record, which need not hold it."""
+        """What the image is called in a record, which need not hold it."""
         if self.type == "Base64":
             return f"{self.size} bytes of Base64"
         return str(getattr(self, _SOURCES[self.type]))
@@ -222,4 +222,4 @@ def _fault(
     message = text(detail, "Message")
     if reason or state == "failed":
         return fault_of(reason, message)
-    return None if urls else fault_of("", message or "the task finished without a picture")
+    return None if urls else fault_of("", message or "the task finished without an image")

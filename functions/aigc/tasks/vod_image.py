@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aigc.tasks.kind import Task
 
-BASE64_LIMIT = 7 * 1024 * 1024  # bytes of all pictures: a request may have 10 MB, in Base64
+BASE64_LIMIT = 7 * 1024 * 1024  # bytes of all images: a request may have 10 MB, in Base64
 
 _ReferenceType = Literal["mask"]
 _PersonGeneration = Literal["AllowAdult", "Disallowed"]
@@ -94,7 +94,7 @@ class VodImageTask(ByModel, VodTask):
     def _fits_into_a_request(self) -> Self:
         size = sum(file.size for file in self.file_infos)
         if size > BASE64_LIMIT:
-            allowed = f"at most {BASE64_LIMIT} bytes of pictures in Base64; a URL has no such limit"
+            allowed = f"at most {BASE64_LIMIT} bytes of images in Base64; a URL has no such limit"
             raise fault("file_infos", f"{size} bytes are too many", allowed=allowed)
         return self
 
@@ -111,7 +111,7 @@ class VodImageTask(ByModel, VodTask):
         return with_fields(self, output_config=output)
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the reference pictures."""
+        """Name the reference images."""
         return tuple(file.name for file in self.file_infos)
 
 

@@ -1,4 +1,4 @@
-"""`vod.scene_image`: clothes tried on, product pictures, outpainting (CreateSceneAigcImageTask)."""
+"""`vod.scene_image`: clothes tried on, product images, outpainting (CreateSceneAigcImageTask)."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class SceneInfo(Parameters):
 
     @property
     def clothes(self) -> tuple[InputFile, ...]:
-        """Return the pictures of clothes, in scenes that use them."""
+        """Return the images of clothes, in scenes that use them."""
         dressing = self.ai_try_on_config or self.change_clothes_config
         return dressing.clothes_file_infos if dressing else ()
 
@@ -129,7 +129,7 @@ class Scene(NamedTuple):
     """The only configuration that the scene takes."""
     needs_config: bool = True
     pictures: range = range(1, 2)
-    """How many pictures of the person or the product."""
+    """How many images of the person or the product."""
     clothes: int = 4
     has_prompt: bool = True
     output: frozenset[str] = frozenset()
@@ -202,11 +202,11 @@ class VodSceneImageTask(VodTask):
         pictures, garments = len(self.file_infos), len(self.scene_info.clothes)
         if pictures not in scene.pictures:
             allowed = f"{_text(scene.pictures)} for {name}"
-            yield fault("file_infos", f"{pictures} pictures are not allowed", allowed=allowed)
+            yield fault("file_infos", f"{pictures} images are not allowed", allowed=allowed)
         if garments > scene.clothes:
             path = f"scene_info.{scene.config}.clothes_file_infos"
             allowed = f"at most {scene.clothes} for {name}"
-            yield fault(path, f"{garments} pictures are not allowed", allowed=allowed)
+            yield fault(path, f"{garments} images are not allowed", allowed=allowed)
         if self.prompt_text() and not scene.has_prompt:
             yield fault(f"scene_info.{scene.config}.prompt", f"is not allowed for {name}")
 
@@ -228,7 +228,7 @@ class VodSceneImageTask(VodTask):
         return (self.scene_info.config and self.scene_info.config.prompt) or ""
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the pictures, the clothes last."""
+        """Name the images, the clothes last."""
         return tuple(file.name for file in (*self.file_infos, *self.scene_info.clothes))
 
     def warnings(self) -> tuple[str, ...]:

@@ -164,7 +164,7 @@ def _settle(created: ObjectCreated, runtime: Runtime) -> str:
     job_id, _, rest = created.key.removeprefix(runtime.staging).partition("/")
     attempt, _, name = rest.partition("/")
     if not name or not _JOB_ID.fullmatch(job_id) or not _ATTEMPT.fullmatch(attempt):
-        raise UnwantedError("MPS leaves pictures under the id and attempt of a job")
+        raise UnwantedError("MPS leaves images under the id and attempt of a job")
     on_stored(job_id, int(attempt), runtime)
     return "stored"
 

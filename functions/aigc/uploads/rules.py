@@ -76,7 +76,7 @@ _JOB_SUFFIX = 12
 """Characters of a job's id that tell its results from those of another job."""
 
 _PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
-"""Kind → list parameter that receives the uploaded picture as its first item."""
+"""Kind → list parameter that receives the uploaded image as its first item."""
 
 
 class RulesError(AigcError):
@@ -128,7 +128,7 @@ class Rule(Wire):
     events: tuple[EventName, ...] = ()
     """Further events of COS that are uploads to this rule, beside those of `UPLOAD_EVENTS`."""
     task: dict[str, Any] = Field(default_factory=dict)
-    """The task's parameters without the uploaded picture; its texts are templates."""
+    """The task's parameters without the uploaded image; its texts are templates."""
 
     @field_validator("kind")
     @classmethod

@@ -7,8 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from aigc.jobs.buckets import INPUTS
-from infra.components.storage import INPUT_DAYS, LEDGER_DAYS
+from infra.components.storage import LEDGER_DAYS, RESULTS_DAYS
 from ops.doctor.finding import Finding, ok, problem, warning
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def versioning(patient: Patient) -> Iterator[Finding]:
 def lifecycle(patient: Patient) -> Iterator[Finding]:
     """Look whether the rules exist that remove what is no longer needed."""
     yield _lifecycle(patient, "ledger", LEDGER_DAYS)
-    yield _lifecycle(patient, "results", {INPUTS: INPUT_DAYS})
+    yield _lifecycle(patient, "results", RESULTS_DAYS)
 
 
 def _lifecycle(patient: Patient, role: str, needed: Mapping[str, int]) -> Finding:
@@ -95,12 +94,17 @@ def _put_rules(patient: Patient, bucket: str, document: bytes, missing: Mapping[
 
 def cors(patient: Patient) -> Iterator[Finding]:
     """Look whether browsers may use presigned links."""
-    answer = patient.account.cos("GET", patient.buckets["results"], params={"cors": ""})
-    if answer.status == FOUND:
-        yield ok("the results bucket has CORS rules")
-        return
-    yield warning(
-        "the results bucket has no CORS rules",
-        "Browsers cannot upload inputs or read results by presigned links.",
-        "Set `corsOrigins` and run `pulumi up`; leave it if no browser uses this deployment.",
-    )
+    without = {
+        "results": "Browsers cannot upload inputs or read results by presigned links.",
+        "inbox": "Browsers cannot upload into the inbox by presigned links.",
+    }
+    for role, consequence in without.items():
+        answer = patient.account.cos("GET", patient.buckets[role], params={"cors": ""})
+        if answer.status == FOUND:
+            yield ok(f"the {role} bucket has CORS rules")
+            continue
+        yield warning(
+            f"the {role} bucket has no CORS rules",
+            consequence,
+            "Set `corsOrigins` and run `pulumi up`; leave it if no browser uses this deployment.",
+        )

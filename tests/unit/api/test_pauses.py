@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aigc.sweeping import sweep
+from tests.unit.api.test_mcp import Agent, text
 from tests.unit.api.test_progress import status_of, submitted
 from tests.unit.api.test_submit import BODIES, IMAGE
 
@@ -59,6 +60,29 @@ def test_status_of_a_running_request_says_that_its_query_is_refused(client: Clie
         "DescribeTaskDetail",
         "UnauthorizedOperation",
     )
+
+
+def test_agent_reads_why_a_request_waits(client: Client) -> None:
+    client.world.vendor.refused["Create"] = ARREARS
+    agent = Agent(client)
+
+    submitted = agent.call("generate_image", model="gg-3.0", prompt="a boat")
+    client.world.memory = type(client.world.memory)()
+    request_id = submitted["structuredContent"]["request_id"]
+    waiting = agent.call("get_result", request_id=request_id)
+
+    for answer in (submitted, waiting):
+        assert f"the vendor refuses the account ({ARREARS}: repair it)" in text(answer)
+
+
+def test_openai_client_reads_why_a_request_waits(client: Client) -> None:
+    client.world.vendor.refused["Create"] = ARREARS
+    body = {"model": "gg-3.0", "prompt": "a lighthouse"}
+
+    answer = client.post("/openai/v1/images/generations", body)
+
+    assert answer.status == 504
+    assert "the vendor refuses the account" in answer.body["error"]["message"]
 
 
 def test_nothing_is_paused_after_the_repair(client: Client) -> None:

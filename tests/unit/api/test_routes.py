@@ -110,14 +110,6 @@ def test_head_is_answered_like_get_so_that_the_platform_can_count_the_body(
 # Browsers, caches and forms
 
 
-def test_root_points_to_the_docs(client: Client) -> None:
-    answer = client.get("/", headers={"Authorization": ""})
-
-    assert answer.status == 302
-    assert answer.headers["Location"] == f"{client.base_url}/docs"
-    assert answer.body == {"docs": f"{client.base_url}/docs"}
-
-
 def test_browser_that_asks_for_an_icon_is_not_asked_for_a_key(client: Client) -> None:
     answer = client.get("/favicon.ico", headers={"Authorization": ""})
 

@@ -11,7 +11,7 @@ import pytest
 
 from aigc.errors import AmbiguousError
 from aigc.jobs.job import FORMAT
-from aigc.jobs.settle import LONGEST_RUN_S, refresh
+from aigc.jobs.settle import LONGEST_RUN_S, on_callback, on_stored, refresh
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, World, build_world
 from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
@@ -109,6 +109,7 @@ def test_a_slot_of_an_unreadable_job_is_free_when_its_task_must_have_ended(world
     bring_back = make_unreadable(world, unreadable, newer)
 
     sweeps(world, LONGEST_RUN_S + 2 * LEASE_S, each_s=3600)
+    sweeps(world, 60)  # the order of the parts decides whether the same sweep starts the next job
     assert read(world, following).state == "running"
     bring_back()
     sweeps(world, 120)
@@ -196,3 +197,36 @@ def test_an_unreadable_job_that_is_to_be_stored_does_not_stop_the_others(world: 
 
     assert report.failed == 0
     assert [read(world, job).state for job in (jobs[0], jobs[2])] == ["succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_callback_for_an_unreadable_job_is_taken_and_its_task_is_noted(
+    world: World, change: Callable[[dict[str, object]], bytes]
+) -> None:
+    job = accepted(world)
+    [task] = world.vendor.tasks
+    bring_back = make_unreadable(world, job, change)
+    world.vendor.finish(task)
+
+    on_callback(job.id, task.session_id, task.id, world.runtime())
+
+    assert world.ledger_keys(f"claims/{job.id}/task/")
+    assert world.ledger_keys("dead/records/") == [f"dead/records/{job.id}.json"]
+    bring_back()
+    sweeps(world, 4 * LEASE_S)
+    assert read(world, job).state == "succeeded"
+    assert only_records_are_left(world)
+
+
+def test_images_of_an_unreadable_job_are_stored_when_its_record_can_be_read(world: World) -> None:
+    job = accepted(world, "mps.image")
+    bring_back = make_unreadable(world, job, newer)
+    world.vendor.finish(world.vendor.tasks[0])
+
+    on_stored(job.id, 1, world.runtime())
+
+    assert world.ledger_keys("dead/records/") == [f"dead/records/{job.id}.json"]
+    bring_back()
+    sweeps(world, 4 * LEASE_S)
+    assert read(world, job).state == "succeeded"
+    assert only_records_are_left(world)

@@ -314,9 +314,14 @@ def test_a_delivery_whose_record_was_written_without_an_answer_is_not_made_again
 def test_of_two_that_deliver_at_once_one_does(world: World) -> None:
     class Overtaken(FakeSender):
         def send(
-            self, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+            self,
+            url: str,
+            headers: Mapping[str, str],
+            body: bytes,
+            timeout_s: float,
+            answer_bytes: int = 0,
         ) -> Reply:
-            reply = super().send(url, headers, body, timeout_s)
+            reply = super().send(url, headers, body, timeout_s, answer_bytes)
             sweep(world.runtime())
             deliver_all_due(world.runtime())
             return reply

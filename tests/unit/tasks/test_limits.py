@@ -101,7 +101,7 @@ REFUSED: list[tuple[str, Body, str, str]] = [
         "vod.image",
         image(file_infos=[{"base64": "a picture"}]),
         "file_infos.0.base64",
-        "a picture in Base64, without a data: prefix",
+        "an image in Base64, without a data: prefix",
     ),
     (
         "mps.image",

@@ -81,7 +81,7 @@ def test_an_answer_without_any_detail_is_no_success() -> None:
 
     assert observed.state == "failed"
     assert observed.fault is not None
-    assert observed.fault.message == "the task finished without a picture"
+    assert observed.fault.message == "the task finished without an image"
 
 
 @pytest.mark.parametrize(

@@ -435,6 +435,27 @@ class MortalStore(InMemoryStore):
         return result
 
 
+def test_line_whose_record_cannot_be_read_does_not_end_until_it_can() -> None:
+    world = build_world()
+    upload(world, jsonl(a_line(1), a_line(2)))
+    _, waiting = sorted(jobs(world), key=lambda job: job.source.line)
+    key = f"jobs/{waiting.id}.json"
+    body = world.store.objects[key][0]
+    world.store.put(key, b"{")
+    for task in world.vendor.tasks:
+        world.vendor.finish(task)
+    for _ in range(5):
+        sweep(world.runtime())
+        world.clock.pass_time(300)
+
+    assert [line["state"] for line in report(world)] == ["succeeded", "queued"]
+    assert not batch_of(world).is_complete
+
+    world.store.put(key, body)
+    finish_all(world)
+    assert [line["state"] for line in report(world)] == ["succeeded", "succeeded"]
+
+
 def limit_uploads(world: World, images: int) -> None:
     """Set a ceiling for the images of all uploads in a month."""
     ceiling = {"scope": "uploads", "period": "month", "images": images}

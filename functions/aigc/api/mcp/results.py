@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.api.errors import JOB_ERROR_STATUS, failure_of
 from aigc.api.handouts import Turn, turn_of
+from aigc.api.pauses import pause_sentence
 from aigc.api.progress import RESULT_URL_S, result_of
 from aigc.jobs.job import id_from
 
@@ -57,10 +58,11 @@ def hand_out(job: Job, runtime: Runtime) -> None:
         turn.hand_out(runtime)
 
 
-def progress(job: Job) -> ToolResult:
-    """Answer that a request was accepted, and how to get its images."""
+def progress(job: Job, runtime: Runtime) -> ToolResult:
+    """Answer that a request was accepted, why it does not go on, and how to get its images."""
     text = (
-        f"Request {job.id} is accepted and its state is {job.state}. Call `wait` with"
+        f"Request {job.id} is accepted and its state is {job.state}."
+        f"{pause_sentence(job, runtime)} Call `wait` with"
         f' request_id "{job.id}" to get the images; repeat `wait` until the request has ended. Its'
         " images are paid once, however often you ask."
     )

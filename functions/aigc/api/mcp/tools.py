@@ -100,9 +100,9 @@ def make_image(call: Call, arguments: SpendingArguments) -> ToolResult:
     job = _accepted(call, turn.named(order) if turn else order)
     if arguments.request_key:
         job = watch(job, call.runtime, LONGEST_WAIT_S, lambda seen: seen.has_ended)
-        return end_of(job, call.runtime) if job.has_ended else progress(job)
+        return end_of(job, call.runtime) if job.has_ended else progress(job, call.runtime)
     has_failed = job.has_ended and job.state != "succeeded"
-    return end_of(job, call.runtime) if has_failed else progress(job)
+    return end_of(job, call.runtime) if has_failed else progress(job, call.runtime)
 
 
 def _named(call: Call, request_key: str | None) -> Call:
@@ -187,13 +187,13 @@ def wait(call: Call, arguments: WaitArguments) -> ToolResult:
     request_id = arguments.request_id
     job = _visible(call, call.runtime.ledger.records.read(request_id), request_id)
     job = watch(job, call.runtime, arguments.seconds, lambda seen: seen.has_ended)
-    return end_of(job, call.runtime) if job.has_ended else progress(job)
+    return end_of(job, call.runtime) if job.has_ended else progress(job, call.runtime)
 
 
 def get_result(call: Call, arguments: RequestArguments) -> ToolResult:
     """Return the end of a request, or its state, without waiting."""
     job = _visible(call, refresh(arguments.request_id, call.runtime), arguments.request_id)
-    return end_of(job, call.runtime) if job.has_ended else progress(job)
+    return end_of(job, call.runtime) if job.has_ended else progress(job, call.runtime)
 
 
 def list_jobs(call: Call, arguments: ListArguments) -> ToolResult:

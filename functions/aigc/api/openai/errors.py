@@ -65,12 +65,18 @@ def openai_failure(job: Job) -> HttpResponse:
     return _response(mapping, body, {}, should_retry=False)
 
 
-def still_running(job: Job, status_url: str) -> HttpResponse:
-    """Answer a call whose time is over before its job has ended: a repeat goes on waiting."""
+def still_running(job: Job, status_url: str, pause: str) -> HttpResponse:
+    """Answer a call whose time is over before its job has ended: a repeat goes on waiting.
+
+    Args:
+        job: The job.
+        status_url: Where its status is.
+        pause: Why it does not go on; empty if it does.
+    """
     mapping = ErrorMapping(HTTPStatus.GATEWAY_TIMEOUT, "request_in_progress")
     message = (
-        f"request {job.id} is still running: nothing is lost. The same call again waits for it and"
-        f" pays nothing; its status is at {status_url}"
+        f"request {job.id} is still running: nothing is lost.{pause} The same call again waits for"
+        f" it and pays nothing; its status is at {status_url}"
     )
     body = _body(mapping, message, param=None, request_id=job.id)
     return _response(mapping, body, {}, should_retry=True)

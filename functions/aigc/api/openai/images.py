@@ -12,6 +12,7 @@ from aigc.api.handouts import Turn, turn_of
 from aigc.api.openai.errors import openai_failure, still_running
 from aigc.api.openai.forms import form_fields, is_form
 from aigc.api.openai.request import read_request
+from aigc.api.pauses import pause_sentence
 from aigc.api.progress import LONGEST_HOLD_S, RESULT_URL_S, watch
 from aigc.api.quotas import check_kind
 from aigc.api.submit import accept_order, json_body, read_order
@@ -78,7 +79,8 @@ def _response(job: Job, request: ImageRequest, call: Call) -> HttpResponse:
     if request.is_async:
         return HttpResponse(status=200, body=_queued(job, request, call))
     if not job.has_ended:
-        return still_running(job, call.links(job)["status_url"])
+        pause = pause_sentence(job, call.runtime)
+        return still_running(job, call.links(job)["status_url"], pause)
     if job.state != "succeeded":
         return openai_failure(job)
     return HttpResponse(status=200, body=_images(job, request, call.runtime))

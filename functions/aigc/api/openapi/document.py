@@ -147,7 +147,8 @@ def templates(pattern: str) -> list[str]:
 def _operation(route: Route, path: str) -> Json:
     operation = OPERATIONS[route.name]
     kind = ENDPOINTS.get(path.removeprefix("/").removesuffix("/estimate"))
-    parameters = [*re.findall(r"{(\w+)}", path), *(route.query or ()), *operation.parameters]
+    query = [_query_parameter(name) for name in route.query or ()]
+    parameters = [*re.findall(r"{(\w+)}", path), *query, *operation.parameters]
     body = KINDS[kind].model if kind else operation.body
     return {
         "operationId": _operation_id(route, path),
@@ -221,6 +222,14 @@ def _webhook() -> Json:
             "410": {"description": "Not wanted any more: it is not sent again."},
         },
     }
+
+
+def _query_parameter(name: str) -> str:
+    """Return the name under which a parameter of the query is described.
+
+    A part of a path may have the same name as a parameter.
+    """
+    return f"query.{name}" if f"query.{name}" in PARAMETERS else name
 
 
 def _parameter(name: str) -> Json:

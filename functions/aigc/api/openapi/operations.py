@@ -14,6 +14,7 @@ from aigc.api.openapi import schemas
 from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS, ReplayRequest
 from aigc.api.parameters import SWITCH
 from aigc.api.request_options import LONGEST_WAIT_S
+from aigc.api.rules import InboxUploadRequest
 from aigc.api.uploads import FalUploadRequest, UploadRequest
 from aigc.errors import BackloggedError, BadRecordError, CloudError, ThrottledError
 from aigc.jobs.job import State
@@ -91,6 +92,7 @@ MEANINGS: Mapping[Fault, str] = {
     (403, "price_unknown"): "The key has a budget, and the price of the task is not known.",
     (404, "not_found"): "There is no such path, or no such request of this kind.",
     (405, "method_not_allowed"): "`Allow` names the methods.",
+    (409, "already_exists"): "The inbox has an object of this name; nothing is replaced.",
     (409, "busy"): "Another invocation has the job in use: wait for `Retry-After`.",
     (409, "may_be_billed"): "The last attempt may have been billed: confirm with `pay_again`.",
     (409, "no_task"): "No task of the vendor is known.",
@@ -259,6 +261,25 @@ OPERATIONS: Mapping[str, Operation] = {
         answers={200: Answer(means="A page of the inbox.", shapes=(schemas.UploadPage,))},
         faults=_KEYED | {(403, "forbidden")},
     ),
+    "rules": Operation(
+        group="Jobs and usage",
+        summary="List the rules for uploads",
+        answers={200: Answer(means="The rules, in their order.", shapes=(schemas.RuleList,))},
+        faults=_KEYED | {(403, "forbidden")},
+    ),
+    "inbox_upload": Operation(
+        group="Submit",
+        summary="Get a link to upload an image into the folder of a rule",
+        answers={
+            200: Answer(
+                means="PUT the image there; the rule then makes a task of it.",
+                shapes=(schemas.InboxUpload,),
+            ),
+            **_PLATFORM,
+        },
+        faults=_NAMED | _BODY | _LIMITED | {(409, "already_exists")},
+        body=InboxUploadRequest,
+    ),
     "batches": Operation(
         group="Jobs and usage",
         summary="List the batches of the inbox, the newest first, and how far each is",
@@ -345,6 +366,12 @@ OPERATIONS: Mapping[str, Operation] = {
         group="Jobs and usage",
         summary="List jobs, newest first",
         answers={200: Answer(means="A page of jobs.", shapes=(schemas.JobPage,))},
+        faults=_KEYED,
+    ),
+    "images": Operation(
+        group="Jobs and usage",
+        summary="List images, newest first",
+        answers={200: Answer(means="A page of images.", shapes=(schemas.ImagePage,))},
         faults=_KEYED,
     ),
     "job": Operation(
@@ -507,6 +534,11 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
         "description": "The `request_id` of the answer to a submit.",
         "schema": {"type": "string", "pattern": "^[0-9a-zA-Z_-]{1,64}$"},
     },
+    "rule": {
+        "in": "path",
+        "description": "Name of the rule.",
+        "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,39}$"},
+    },
     "model": {
         "in": "path",
         "description": "Name of the model; a slash in it may be sent as it is or as `%2F`.",
@@ -545,14 +577,43 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "kind": {
         "in": "query",
-        "description": "Only jobs of this kind of task.",
+        "description": "Only jobs, or images of jobs, of this kind of task.",
         "schema": {"type": "string", "enum": [*KINDS]},
     },
     "source": {
         "in": "query",
         "description": "Only jobs of calls (`call`), of uploads (`upload`), of one key"
-        " (`call:<key>`) or of one rule (`upload:<rule>`).",
+        " (`call:<key>`) or of one rule (`upload:<rule>`), or their images.",
         "schema": {"type": "string", "pattern": "^(call|upload)(:.+)?$"},
+    },
+    "folder": {
+        "in": "query",
+        "description": "Only images whose folder in the results bucket begins like this.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "query.model": {
+        "name": "model",
+        "in": "query",
+        "description": "Only images of this model and version, or scene, as `model` of an image"
+        " names it.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "q": {
+        "in": "query",
+        "description": "Only images whose prompt has all these words, or parts of words, in any"
+        " order and case. The index has the first 280 bytes of a prompt, and often more, each word"
+        " once.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "since": {
+        "in": "query",
+        "description": "Only images that were finished on this day, in UTC, or later.",
+        "schema": _DAY,
+    },
+    "until": {
+        "in": "query",
+        "description": "Only images that were finished on this day, in UTC, or earlier.",
+        "schema": _DAY,
     },
     "prefix": {
         "in": "query",
@@ -571,7 +632,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "limit": {
         "in": "query",
-        "description": "Largest number of jobs, objects or batches in a page.",
+        "description": "Largest number of jobs, images, objects or batches in a page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": USUAL},
     },
     "cursor": {

@@ -512,6 +512,65 @@ class JobPage(TypedDict):
     """Pass it as `cursor` to get the next page; null on the last page."""
 
 
+class InputImage(TypedDict):
+    """An uploaded image that a task started from."""
+
+    bucket: str
+    """Its bucket."""
+    key: str
+    """Its object key."""
+    url: str
+    """Link to it, valid for one hour at most. The object may have been removed since."""
+    preview_url: str
+    """Link to a smaller version; see `preview_url` of an image."""
+
+
+class ListedImage(Image):
+    """An image in a list, with how it was made."""
+
+    request_id: str
+    """Id of its job."""
+    number: int
+    """Its number among the images of the job; the first is 1."""
+    key: str
+    """Its object key in the results bucket."""
+    preview_url: str
+    """Link to a smaller version that COS's image processing makes, at most 480 pixels wide and
+    high, valid for one hour at most. It fails if the bucket has no image processing; then use
+    `url`. The same as `url` if the stack makes no previews."""
+    kind: str
+    """Kind of the task."""
+    model: str
+    """Model and version, or the scene."""
+    prompt: str
+    """The first 300 characters of the prompt; empty if the task had none."""
+    source: JobSource
+    """What caused the job."""
+    created_at: str
+    """When the job was accepted, in ISO 8601."""
+    ended_at: str
+    """When the vendor's task ended, in ISO 8601: images are sorted by this time."""
+    description_url: str
+    """Link to the JSON file beside the images that says how they were made."""
+    input: InputImage | None
+    """Image that the task started from; null if it had none, or if it was not uploaded here."""
+    job_url: str
+    """URL of the job with all details."""
+
+
+class ImagePage(TypedDict):
+    """A page of images, newest first, by the time at which the vendor's task ended.
+
+    A call compares at most 10,000 jobs with its filters. So a page may be short, or empty: only
+    `cursor` tells the end.
+    """
+
+    images: list[ListedImage]
+    """The images."""
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
 class Attempt(TypedDict):
     """One attempt to run a task at the vendor."""
 
@@ -838,6 +897,69 @@ class UploadPage(TypedDict):
     """The objects."""
     cursor: str | None
     """Pass it as `cursor` to get the next page; null on the last page."""
+
+
+class InboxUpload(TypedDict):
+    """Where to PUT an image, and what becomes of it."""
+
+    upload_url: str
+    """URL to PUT the image to, valid for 15 minutes."""
+    method: Literal["PUT"]
+    """Method of the upload."""
+    headers: dict[str, str]
+    """Headers of the upload: send them unchanged, they are signed. COS answers 409 if an object of
+    this name exists."""
+    expires_at: str
+    """When the URL expires, in ISO 8601."""
+    key: str
+    """Key of the object in the inbox."""
+    account_url: str
+    """URL that tells what became of the upload."""
+    estimates: list[Estimate]
+    """The tasks that the upload becomes, and what each costs."""
+
+
+class Rule(TypedDict):
+    """A rule: which uploads become which task."""
+
+    name: str
+    """Name of the rule."""
+    type: Literal["image", "batch"]
+    """`batch`: an upload is a file whose lines become jobs."""
+    kind: str | None
+    """Kind of the tasks; null for a batch whose lines name it."""
+    model: str | None
+    """Model and version, or the scene; null for a batch."""
+    folder: str
+    """What the keys of its uploads begin with; links put uploads there."""
+    suffix: list[str]
+    """Allowed ends of the key; empty: all."""
+    glob: list[str]
+    """Patterns of the whole key; empty: all."""
+    content_type: list[str]
+    """Allowed formats; empty: all."""
+    min_bytes: int | None
+    """Least size; null if there is none."""
+    max_bytes: int | None
+    """Largest size; null if there is none."""
+    metadata: dict[str, list[str]]
+    """Name of own metadata and patterns, one of which its value must match."""
+    needs: list[str]
+    """Names of own metadata without which an upload becomes no task."""
+    continues: bool
+    """Whether later rules may make a job of the same upload too."""
+    may_upload: bool
+    """Whether the key gets links into the folder: not for batches, nor for other kinds than its
+    own."""
+    estimate: Estimate | None
+    """Estimated cost of an upload; null for a batch."""
+
+
+class RuleList(TypedDict):
+    """All rules, in their order: the first that matches applies."""
+
+    rules: list[Rule]
+    """The rules."""
 
 
 class Batch(TypedDict):

@@ -6,12 +6,13 @@ The time is when the vendor's task ended. It is in the record before an image is
 try to end the job writes the same key. A listing of a thousand keys is enough to choose jobs by
 kind, model, source, folder and the words of the prompt; the images themselves are in the record.
 
-| what happens | what a reader sees |
+| what happens | what is listed |
 |---|---|
-| the invocation dies before the entry, or after it and before the record says `succeeded` | a job that is still in `storing`: it is passed over, and the next try writes the same entry |
-| two invocations write the entry | one entry: the key is the same |
-| the job fails after the entry was written, and a restore ends it | the same entry |
-| the same, and a replay ends it | two entries; only the second has the time that the record names |
+| the invocation dies before the entry | nothing; the next try writes it |
+| it dies before the record says `succeeded` | nothing; the next try writes the same entry |
+| two invocations write the entry | the job, once: the key is the same |
+| the job fails after the entry, and a restore ends it | the job, once: the key is the same |
+| the same, and a replay ends it | the job, once: only one entry has the time of the record |
 
 So an entry leads to a job, and the record decides. No entry is ever removed.
 """

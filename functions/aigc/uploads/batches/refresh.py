@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import AigcError, BadRecordError
+from aigc.jobs.set_aside import set_aside
 from aigc.jobs.submission import START_S
 from aigc.uploads.batches import report, sheet
 from aigc.uploads.batches.records import Batches, Image, Part, name_of
@@ -124,9 +125,9 @@ class _Look:
         open_at = [at for at, outcome in enumerate(lines) if not outcome.has_ended]
         for begin in range(0, len(open_at), AT_ONCE):
             group = [at for at in open_at[begin : begin + AT_ONCE] if self._may_differ(lines[at])]
-            reads = [functools.partial(self._read, lines[at].job) for at in group]
-            for at, job in zip(group, self._runtime.parallel(*reads) if reads else [], strict=True):
-                outcome = _outcome(lines[at], job)
+            reads = [functools.partial(self._now, lines[at]) for at in group]
+            now = self._runtime.parallel(*reads) if reads else []
+            for at, outcome in zip(group, now, strict=True):
                 is_waiting = outcome.state == "queued"
                 self._waiting[outcome.kind] = self._waiting[outcome.kind] + 1 if is_waiting else 0
                 changed = changed or outcome != lines[at]
@@ -139,18 +140,19 @@ class _Look:
     def _may_differ(self, outcome: LineOutcome) -> bool:
         return self._waiting[outcome.kind] < WAITING_RUN
 
-    def _read(self, job_id: str) -> Job | None:
+    def _now(self, outcome: LineOutcome) -> LineOutcome:
+        """Read the job of a line; a version that can read its record may still end the job."""
         try:
-            return self._runtime.ledger.records.read(job_id)
-        except BadRecordError:
-            logger.exception("job_unreadable", extra={"job": job_id})
-            return None
+            return _outcome(outcome, self._runtime.ledger.records.read(outcome.job))
+        except BadRecordError as error:
+            set_aside(error, self._runtime)
+            return outcome
 
 
 def _outcome(outcome: LineOutcome, job: Job | None) -> LineOutcome:
     if job is None:
-        lost = "its record is missing or cannot be read"
-        return with_fields(outcome, state="failed", error=lost, error_type="record_unreadable")
+        lost = "its record is missing"
+        return with_fields(outcome, state="failed", error=lost, error_type="record_missing")
     if not job.has_ended:
         return with_fields(outcome, state=job.state)
     location = job.output_location

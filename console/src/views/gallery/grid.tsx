@@ -1,0 +1,94 @@
+// The grid of previews: links that the arrow keys move between.
+import { useState } from "preact/hooks";
+import { useMessages } from "../../i18n";
+import { ImageFrame } from "../../parts/image";
+import { Time } from "../../parts/values";
+import { hrefOf } from "../../router";
+import { Store, useStore } from "../../store";
+import { type Filters, idOf, type ListedImage } from "./images";
+
+/** Whether previews failed although the images could be read: the bucket makes none. */
+const hasPreviews = new Store(true);
+
+export interface GridProps {
+  images: ListedImage[];
+  filters: Filters;
+  open: (image: string) => void;
+  renew: (image: ListedImage) => void;
+}
+
+export function Grid({ images, filters, open, renew }: GridProps) {
+  const choose = (event: MouseEvent, image: ListedImage) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // another tab or window
+    event.preventDefault();
+    open(idOf(image));
+  };
+  return (
+    <ul class="grid" onKeyDown={moveFocus}>
+      {images.map((image) => (
+        <li key={idOf(image)}>
+          <a
+            class="grid-item"
+            id={`image-${idOf(image)}`}
+            href={hrefOf("gallery", { ...filters, image: idOf(image) })}
+            onClick={(event) => choose(event, image)}
+          >
+            <Preview image={image} renew={() => renew(image)} />
+            <span class="grid-caption" aria-hidden="true">
+              <span class="grid-prompt">{image.prompt || image.file_name}</span>
+              <span class="grid-facts">
+                {image.model} · <Time at={image.ended_at} short />
+              </span>
+            </span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The preview of an image; the image itself if the preview fails. */
+function Preview({ image, renew }: { image: ListedImage; renew: () => void }) {
+  const { gallery: t } = useMessages();
+  const hasPreview = useStore(hasPreviews) && image.preview_url !== image.url;
+  const [isBroken, setBroken] = useState(false);
+  const fail = () => {
+    renew();
+    setBroken(true);
+  };
+  const isWhole = isBroken || !hasPreview;
+  return (
+    <ImageFrame
+      lazy
+      src={isWhole ? image.url : image.preview_url}
+      alt={image.prompt || t.noPrompt}
+      width={image.width}
+      height={image.height}
+      {...(isWhole ? { onLoad: () => isBroken && hasPreviews.set(false) } : { onError: fail })}
+    />
+  );
+}
+
+function moveFocus(event: KeyboardEvent): void {
+  const list = event.currentTarget as HTMLElement;
+  const links = [...list.querySelectorAll<HTMLElement>(".grid-item")];
+  const at = links.indexOf(document.activeElement as HTMLElement);
+  if (at < 0) return;
+  const target = links[at + stepOf(event.key, links)];
+  if (!target || target === links[at]) return;
+  event.preventDefault();
+  target.focus();
+}
+
+function stepOf(key: string, links: HTMLElement[]): number {
+  const top = links[0]?.getBoundingClientRect().top;
+  const inRow = links.findIndex((link) => link.getBoundingClientRect().top !== top);
+  const columns = inRow < 0 ? links.length : inRow;
+  const steps: Record<string, number> = {
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -columns,
+    ArrowDown: columns,
+  };
+  return steps[key] ?? 0;
+}

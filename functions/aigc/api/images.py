@@ -1,0 +1,367 @@
+"""Images: all results, newest first, chosen by the keys of their index.
+
+One call costs at most `MOST_LISTINGS` listings and as many reads as its page has images, and a few
+more only where the index names jobs that have not succeeded. A call that reached a bound returns
+what it has, and a cursor.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import itertools
+import logging
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, NamedTuple
+
+from aigc.api.errors import InvalidQueryError
+from aigc.api.jobs import asked_source, described_source, page_limit, single_choice
+from aigc.api.progress import ANSWER_S, RESULT_URL_S, image_of
+from aigc.api.usage import day_parameter
+from aigc.errors import BadRecordError
+from aigc.jobs.buckets import INPUTS, cos_object
+from aigc.jobs.job import Source
+from aigc.jobs.ledger.images import (
+    IMAGES,
+    ImageSet,
+    ended_at,
+    image_sets,
+    list_images,
+    position_before,
+    shortened,
+    words_of,
+)
+from aigc.jobs.ports import PAGE
+from aigc.tasks.fields import shown
+from aigc.tasks.kinds import KINDS
+from aigc.triggers.http import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from aigc.api.call import Call
+    from aigc.api.keys import Caller
+    from aigc.api.openapi import schemas
+    from aigc.jobs.job import Job
+    from aigc.jobs.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+MOST_LISTINGS = 10
+"""Listings of 1,000 entries that one call makes; without a filter one is enough."""
+
+AT_ONCE = 10
+"""Records that are read at the same time."""
+
+SHOWN_PROMPT = 300
+"""Characters of a prompt in a list; the job has all of it."""
+
+PREVIEW = "imageMogr2/thumbnail/480x480>/format/webp/quality/75/ignore-error/1"
+"""Smaller version of an image, made by COS when it is read: at most 480 pixels wide and high.
+
+If the image is beyond the limits of COS's image processing, the image itself is sent.
+https://www.tencentcloud.com/document/product/436/36366
+"""
+
+_CURSOR = re.compile(r"([0-9]{13}-[0-9a-zA-Z_-]{1,64})/([0-9]{1,4})")
+_ALL = 9999
+"""A number that no image of a job has: the cursor behind all images of a job."""
+
+
+def respond(call: Call) -> HttpResponse:
+    """List images, the newest first, a page at a time."""
+    return HttpResponse(status=200, body=_page(_Filter.read(call), call))
+
+
+# Which images
+
+
+class _Cursor(NamedTuple):
+    """Where a page begins: behind an image of a job."""
+
+    position: str = ""
+    """The position of the job in the index."""
+    number: int = 0
+    """The number of the last image that was listed."""
+
+    @classmethod
+    def read(cls, text: str) -> _Cursor:
+        """Decode a cursor.
+
+        Raises:
+            InvalidQueryError: It is not one of ours.
+        """
+        if not text:
+            return cls()
+        try:
+            decoded = base64.b64decode(text.encode(), altchars=b"-_", validate=True).decode("ascii")
+        except (binascii.Error, ValueError):
+            decoded = ""
+        match = _CURSOR.fullmatch(decoded)
+        if match is None:
+            problem = f"{shown(text)} is not allowed"
+            raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
+        return cls(f"{IMAGES}{match[1]}", int(match[2]))
+
+    def __str__(self) -> str:
+        """Encode the cursor."""
+        text = f"{self.position.removeprefix(IMAGES)}/{self.number}"
+        return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filter:
+    """Which images were asked for."""
+
+    folder: str
+    """Prefix of the images' keys in the bucket."""
+    kind: str
+    model: str
+    source_type: str
+    source_name: str
+    since: date | None
+    until: date | None
+    words: list[str]
+    limit: int
+    cursor: _Cursor
+    caller: Caller
+    results_prefix: str
+
+    @classmethod
+    def read(cls, call: Call) -> _Filter:
+        request = call.request
+        source_type, source_name = asked_source(request.parameter("source"))
+        return cls(
+            folder=request.parameter("folder"),
+            kind=single_choice("kind", request.parameter("kind"), tuple(KINDS)),
+            model=request.parameter("model"),
+            source_type=source_type,
+            source_name=source_name,
+            since=day_parameter(call, "since"),
+            until=day_parameter(call, "until"),
+            words=words_of(request.parameter("q")),
+            limit=page_limit(request),
+            cursor=_Cursor.read(request.parameter("cursor")),
+            caller=call.caller,
+            results_prefix=call.runtime.settings.results_prefix,
+        )
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether entries may be passed over, so that long listings are worth it."""
+        chosen = self.folder or self.kind or self.model or self.source_type or self.words
+        return bool(chosen) or self.caller.limits.own_only
+
+    @property
+    def begin(self) -> str:
+        """The key behind which the newest image lies that was asked for."""
+        behind = position_before(_midnight(self.until, days=1)) if self.until else ""
+        return max(behind, self.cursor.position)
+
+    def is_beyond(self, entry: ImageSet) -> bool:
+        """Whether this entry, and all that follow, are too old."""
+        return self.since is not None and entry.ended_at < _midnight(self.since)
+
+    def may_match(self, entry: ImageSet) -> bool:
+        """Tell of an entry, before its record is read, whether it can be asked for."""
+        source = entry.source
+        return (
+            self.kind in {"", entry.kind}
+            and (not self.model or shortened(self.model) == entry.model)
+            and self.source_type in {"", source.type}
+            and (not self.source_name or shortened(self.source_name) == source.name)
+            and (self.results_prefix + entry.folder).startswith(self._short_folder)
+            and all(word in entry.words for word in self.words)
+            and self._may_see(entry)
+        )
+
+    def matches(self, job: Job, model: str) -> bool:
+        """Compare in full what an entry has only the beginning of."""
+        return (
+            self.model in {"", model}
+            and self.source_name in {"", job.source.name}
+            and (self.results_prefix + job.output_location.prefix).startswith(self.folder)
+            and self.caller.may_see(job.source)
+        )
+
+    def _may_see(self, entry: ImageSet) -> bool:
+        own = Source(type="call", name=shortened(self.caller.name))
+        return not self.caller.limits.own_only or entry.source == own
+
+    @property
+    def _short_folder(self) -> str:
+        """The folder, as far as an entry can have it."""
+        if not self.folder.startswith(self.results_prefix):
+            return self.folder
+        return self.results_prefix + shortened(self.folder.removeprefix(self.results_prefix))
+
+
+# The list
+
+
+class _Walk:
+    """A walk through the index that stops at the bound of a call."""
+
+    def __init__(self, asked: _Filter, runtime: Runtime) -> None:
+        self._asked = asked
+        self._runtime = runtime
+        self.last = asked.cursor.position
+        """Position of the last entry that was looked at."""
+        self._is_exhausted = False
+        self.is_complete = False
+        """Whether the walk came to the end of what was asked for."""
+
+    def sets(self) -> Iterator[ImageSet]:
+        """Yield the entries that can be asked for."""
+        for entry in image_sets(self._keys()):
+            if self._asked.is_beyond(entry):
+                break
+            self.last = entry.position
+            if self._asked.may_match(entry):
+                yield entry
+        else:
+            self.is_complete = self._is_exhausted
+            return
+        self.is_complete = True
+
+    def _keys(self) -> Iterator[str]:
+        asked = self._asked
+        size = PAGE if asked.is_narrow else min(asked.limit + 2, PAGE)
+        after = asked.begin
+        for _ in range(MOST_LISTINGS):
+            page = list_images(self._runtime.ledger.bucket, after, size)
+            yield from page
+            if len(page) < size:
+                self._is_exhausted = True
+                return
+            after, size = page[-1], PAGE
+            if not self._runtime.has_time(ANSWER_S):
+                return
+
+
+def _page(asked: _Filter, call: Call) -> schemas.ImagePage:
+    walk = _Walk(asked, call.runtime)
+    sets = _enough(walk, asked)
+    images = [
+        (entry, image)
+        for entry, job in zip(sets, _read(sets, call.runtime), strict=True)
+        if job is not None
+        for image in _images(job, entry, asked, call)
+    ]
+    page = images[: asked.limit]
+    if len(images) > len(page):
+        entry, image = page[-1]
+        cursor = str(_Cursor(entry.position, image["number"]))
+    elif walk.is_complete:
+        cursor = None
+    else:
+        cursor = str(_Cursor(walk.last, _ALL))
+    return {"images": [image for _, image in page], "cursor": cursor}
+
+
+def _enough(walk: _Walk, asked: _Filter) -> list[ImageSet]:
+    """Collect entries until they have the images of a page, and one more."""
+    chosen: list[ImageSet] = []
+    images = 0
+    for entry in walk.sets():
+        left = entry.images - _listed_before(entry, asked)
+        if left <= 0:
+            continue
+        chosen.append(entry)
+        images += left
+        if images > asked.limit:
+            break
+    return chosen
+
+
+def _listed_before(entry: ImageSet, asked: _Filter) -> int:
+    return asked.cursor.number if entry.position == asked.cursor.position else 0
+
+
+def _read(sets: list[ImageSet], runtime: Runtime) -> list[Job | None]:
+    """Read the records of jobs, some at a time; None for those that the index does not describe."""
+    jobs: list[Job | None] = []
+    for begin in range(0, len(sets), AT_ONCE):
+        some = sets[begin : begin + AT_ONCE]
+        jobs += runtime.parallel(*(functools.partial(_read_job, entry, runtime) for entry in some))
+    return jobs
+
+
+def _read_job(entry: ImageSet, runtime: Runtime) -> Job | None:
+    try:
+        job = runtime.ledger.records.read(entry.job_id)
+    except BadRecordError:
+        logger.exception("job_unreadable", extra={"job": entry.job_id})
+        return None
+    return job if job is not None and entry.is_of(job) else None
+
+
+# One image
+
+
+def _images(job: Job, entry: ImageSet, asked: _Filter, call: Call) -> Iterator[schemas.ListedImage]:
+    """Describe the images of a job behind the cursor; none if the job is not asked for."""
+    runtime = call.runtime
+    task = runtime.task_of(job)
+    if not asked.matches(job, task.model_label()):
+        return
+    results, process = runtime.buckets.results, _process(runtime)
+    location = job.output_location
+    description_url = results.presigned_url(f"{location.prefix}{location.name}.json", RESULT_URL_S)
+    source, input_image = described_source(job), _input(job, task.inputs(), runtime)
+    first = _listed_before(entry, asked)
+    for number, picture in itertools.islice(enumerate(job.pictures, start=1), first, None):
+        yield {
+            **image_of(picture, runtime),
+            "request_id": job.id,
+            "number": number,
+            "key": runtime.settings.results_prefix + picture.key,
+            "preview_url": results.presigned_url(picture.key, RESULT_URL_S, process),
+            "kind": job.kind,
+            "model": task.model_label(),
+            "prompt": task.prompt_text()[:SHOWN_PROMPT],
+            "source": source,
+            "created_at": job.created_at.isoformat(),
+            "ended_at": ended_at(job).isoformat(),
+            "description_url": description_url,
+            "input": input_image,
+            "job_url": f"{call.base_url}/v1/jobs/{job.id}",
+        }
+
+
+def _input(job: Job, inputs: tuple[str, ...], runtime: Runtime) -> schemas.InputImage | None:
+    """Name the image that the task started from, if it lies where this stack keeps such images."""
+    for url in inputs:
+        bucket, key = cos_object(url)
+        if _is_kept(bucket, key, job, runtime):
+            sign = functools.partial(runtime.buckets.inputs[bucket].presigned_url, key)
+            return {
+                "bucket": bucket,
+                "key": key,
+                "url": sign(RESULT_URL_S),
+                "preview_url": sign(RESULT_URL_S, _process(runtime)),
+            }
+    return None
+
+
+def _is_kept(bucket: str, key: str, job: Job, runtime: Runtime) -> bool:
+    """Whether an input is the job's own upload, or was uploaded for a call.
+
+    The name of the latter cannot be guessed. Any other object may be somebody else's.
+    """
+    settings = runtime.settings
+    if job.source.type == "upload":
+        return (bucket, key) == (job.source.bucket, job.source.key)
+    return bucket == settings.results_bucket and key.startswith(settings.results_prefix + INPUTS)
+
+
+def _process(runtime: Runtime) -> str:
+    return PREVIEW if runtime.settings.previews == "cos" else ""
+
+
+def _midnight(day: date, days: int = 0) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc) + timedelta(days=days)

@@ -1,0 +1,48 @@
+"""The pages with generated tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aigc.sweeping import PARTS
+from aigc.tasks.kinds import KINDS
+from ops import log_events
+from ops.reference import commands, configuration, models, parameters
+from ops.reference.tables import table, with_table
+from ops.verify import pages as checks
+
+if TYPE_CHECKING:
+    from ops.reference.translation import Translate
+
+
+def sweep_table(translate: Translate) -> str:
+    """Return the table of the sweep's parts."""
+    rows = ((f"`{part.name}`", translate(part.does), translate(part.bound)) for part in PARTS)
+    return table(("part", "what it does", "a turn does at most"), rows, translate)
+
+
+PAGES: dict[str, dict[str, Callable[[Translate], str]]] = {
+    "command.md": {"commands": commands.command_table},
+    "configuration.md": {"keys": configuration.key_table},
+    "how-it-works.md": {"sweep": sweep_table},
+    "localcloud.md": {"checks": checks.assumptions},
+    "logs.md": {"events": log_events.event_table},
+    "tasks.md": {
+        "parameters of every kind": parameters.common_table,
+        **{f"parameters of {kind}": partial(parameters.kind_table, kind) for kind in KINDS},
+        "scenes": models.scene_table,
+        "models of vod.image": partial(models.model_table, "vod.image"),
+        "models of mps.image": partial(models.model_table, "mps.image"),
+    },
+    "verify-cloud.md": {"checks": checks.consequences},
+}
+"""Page → the marks in it, each with the function that returns the table between them."""
+
+
+def rewritten(text: str, page: str, translate: Translate) -> str:
+    """Return the text of a page with its tables generated."""
+    for mark, write in PAGES[page].items():
+        text = with_table(text, write(translate), mark)
+    return text

@@ -1,0 +1,51 @@
+"""The languages of the docs, and the translations of the texts that tables take from the code."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+Translate = Callable[[str], str]
+"""A function that returns an English text of the code in the language of a page."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of the docs, and the folder of docs/ that has its pages."""
+
+    name: str
+    folder: str
+
+    def path(self, page: str) -> Path:
+        """Return the path of a page in this language."""
+        return DOCS / self.folder / page
+
+    def translate(self, text: str) -> str:
+        """Return the translation of a text of the code, or the text itself if there is none."""
+        return translations(self.name).get(text, text)
+
+
+ENGLISH = Language("en", "")
+CHINESE = Language("zh-CN", "zh-CN")
+LANGUAGES = (ENGLISH, CHINESE)
+
+
+@functools.cache
+def translations(language: str) -> dict[str, str]:
+    """Read the translations of a language: the English text → its translation.
+
+    Each table of the file groups texts; the groups have no other meaning.
+    """
+    path = Path(__file__).parent / f"{language}.toml"
+    if not path.exists():
+        return {}
+    toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    groups: dict[str, dict[str, str]] = toml.loads(path.read_text(encoding="utf-8"))
+    return {english: text for group in groups.values() for english, text in group.items()}

@@ -1,0 +1,83 @@
+"""The commands of the docs: which are run as they are, which are changed, which are only parsed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tests.pages import DOCS
+
+ROOT = DOCS.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+"""The English pages. tests/unit/test_translation.py compares the Chinese commands with them."""
+
+NOT_RUN = {
+    r"pulumi ": "needs an account; tests/infra and `make verify-pulumi` run the program",
+    r"make (setup|package|check|demo|local|simulate)\b": "takes minutes, or is how tests run",
+    r"\.venv/bin/pytest ": "is how tests run",
+    r"\.venv/bin/aigc verify-cloud ": "needs an account; tests/verify_cloud runs it",
+    r"\.venv/bin/aigc local ": "runs until it is stopped; tests/e2e runs it",
+    r"\.venv/bin/aigc login ": "asks for a key; tests/e2e/test_submit_command.py runs it",
+    r"\$\(pulumi stack output upload\)": "needs an account and coscli",
+    r"claude ": "another program",
+    r"exiftool ": "another program; tests/e2e/test_labels.py runs it",
+    r"git checkout <": "changes the working tree",
+    r"export (TENCENTCLOUD|PULUMI|AWS|GATEWAY)\w*=": "sets what only the reader knows",
+    r"(ENABLE_|IMAGES?_)\w+=": "settings of another program",
+}
+"""The beginning of a command that no test runs as it stands → why."""
+
+CHANGED = (
+    (r" --stack prod\b", ""),  # without it, the command uses the local cloud that runs here
+    (r"\$\(pulumi stack output endpoint\)", "$GATEWAY"),
+    (r"\$MY_KEY\b", "$API_KEY"),
+)
+"""What is changed in a command before it is run: pattern and replacement."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of shell commands of a page."""
+
+    page: str
+    number: int
+    text: str
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands of the block; one that continues on other lines is one command."""
+        joined = re.sub(r"\\\n\s*", "", self.text)
+        return [line for line in joined.splitlines() if line.strip()]
+
+    @property
+    def parsed(self) -> list[str]:
+        """The commands that are only parsed."""
+        return [command for command in self.commands if reason(command)]
+
+    @property
+    def script(self) -> str:
+        """The commands that are run, changed for a local cloud; empty if there are none."""
+        lines = [command for command in self.commands if not reason(command)]
+        script = "\n".join(lines)
+        for pattern, replacement in CHANGED:
+            script = re.sub(pattern, replacement, script)
+        # A name can be used for one key only, and several pages make a key of the same name.
+        name = rf"\1-{self.number}"
+        return re.sub(r"(aigc keys (?:new|revoke) [a-z]+)", name, script)
+
+
+def reason(command: str) -> str:
+    """Say why a command is not run; empty if it is."""
+    return next((why for start, why in NOT_RUN.items() if re.match(start, command)), "")
+
+
+def blocks() -> list[Block]:
+    """Return all blocks of shell commands of all English pages, each text once."""
+    found = {
+        text: str(page.relative_to(ROOT))
+        for page in PAGES
+        for text in re.findall(
+            r"^```sh[^\n]*\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        )
+    }
+    return [Block(page, number, text) for number, (text, page) in enumerate(found.items())]

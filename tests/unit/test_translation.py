@@ -1,0 +1,153 @@
+"""The Chinese pages say the same as the English ones, as far as a program can see it.
+
+A page in both languages has the same headings by level, the same code blocks, the same tables by
+rows and code, and links to the same pages.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ops.reference.pages import PAGES as GENERATED
+from ops.reference.translation import CHINESE, Translate, translations
+from tests.pages import DOCS, headings, local_links, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ROOT = DOCS.parent
+ENGLISH_ONLY = {"reliability.md"}
+"""Pages that stay in English, as the decisions do."""
+TRANSLATED = sorted({path.name for path in DOCS.glob("*.md")} - ENGLISH_ONLY)
+COMPLETE = False
+"""Whether each page must have a Chinese one; a page that exists is compared in any case."""
+
+PAIRS = {
+    "README.md": (ROOT / "README.md", ROOT / "README.zh-CN.md"),
+    **{name: (DOCS / name, CHINESE.path(name)) for name in TRANSLATED},
+}
+PRESENT = [name for name, (_, chinese) in PAIRS.items() if chinese.exists()]
+
+
+def texts(name: str) -> tuple[str, str]:
+    """Return a page in English and in Chinese."""
+    english, chinese = PAIRS[name]
+    return english.read_text(encoding="utf-8"), chinese.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_page_is_there_in_chinese(name: str) -> None:
+    assert not COMPLETE or name in PRESENT
+
+
+def test_no_chinese_page_lacks_an_english_one() -> None:
+    folder = DOCS / CHINESE.folder
+    assert {path.name for path in folder.glob("*.md")} <= set(TRANSLATED)
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_headings_have_the_same_levels(name: str) -> None:
+    english, chinese = map(headings, texts(name))
+
+    assert [level for level, _ in chinese] == [level for level, _ in english]
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_code_blocks_are_the_same(name: str) -> None:
+    english, chinese = map(code_blocks, texts(name))
+
+    assert chinese == english
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_tables_have_the_same_rows_and_the_same_code(name: str) -> None:
+    english, chinese = map(tables, texts(name))
+
+    assert chinese == english
+
+
+@pytest.mark.parametrize("name", PRESENT)
+def test_links_lead_to_the_same_pages(name: str) -> None:
+    english, chinese = (
+        link_targets(page, text) for page, text in zip(PAIRS[name], texts(name), strict=True)
+    )
+
+    assert chinese == english
+
+
+def test_no_translation_is_missing_or_unused() -> None:
+    asked: set[str] = set()
+    needed: set[str] = set()
+    for page, tables_of_page in GENERATED.items():
+        of_page = {text for write in tables_of_page.values() for text in asked_by(write)}
+        asked |= of_page
+        needed |= of_page if page in PRESENT else set()
+    known = translations(CHINESE.name)
+
+    assert known.keys() <= asked
+    assert {text for text in needed - known.keys() if has_words(text)} == set()
+
+
+def asked_by(write: Callable[[Translate], str]) -> set[str]:
+    """Return the texts whose translation a table asks for."""
+    asked: set[str] = set()
+
+    def remember(text: str) -> str:
+        asked.add(text)
+        return text
+
+    write(remember)
+    return asked
+
+
+# What is compared
+
+
+def code_blocks(text: str) -> list[str]:
+    """Return the code blocks of a page without their comments.
+
+    A diagram keeps its arrows and names; its labels may be translated.
+    """
+    found = re.findall(r"^```(\S*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [
+        f"{language}\n{without_labels(code) if language == 'mermaid' else without_comments(code)}"
+        for language, code in found
+    ]
+
+
+def without_comments(code: str) -> str:
+    return re.sub(r"(^|\s+)(#|//) .*$", "", code, flags=re.MULTILINE)
+
+
+def without_labels(code: str) -> str:
+    code = re.sub(r"[\[({][^\n]*?[\])}]+", "[]", code)
+    return re.sub(r": .*$|(?<=--|-\.) .*? (?=-->|\.->)", "", code, flags=re.MULTILINE)
+
+
+def tables(text: str) -> list[list[str]]:
+    """Return the code in each row of each table, in order of the rows."""
+    found = re.findall(r"(?:^\|.*\n)+", prose(text), re.MULTILINE)
+    return [[codes(row) for row in table.splitlines()] for table in found]
+
+
+def codes(row: str) -> str:
+    return " ".join(sorted(set(re.findall(r"`[^`]+`", row))))
+
+
+def link_targets(page: Path, text: str) -> list[str]:
+    """Return the English pages to which the local links of a page lead, in order of the names."""
+    return sorted(
+        str((page.parent / path if path else page).resolve())
+        .replace(f"/{CHINESE.folder}/", "/")
+        .replace(f".{CHINESE.name}", "")
+        for path, _ in local_links(text)
+    )
+
+
+def has_words(text: str) -> bool:
+    """Return whether there is anything to translate in a text, beside code."""
+    return bool(re.search(r"[A-Za-z]{2}", re.sub(r"`[^`]*`", "", text)))

@@ -48,7 +48,7 @@ def test_lost_uploads_are_found_and_told_of(
     wait_for(lambda: f"{lost}.json" in here.results(FOLDER))
 
     account = shown(lost, capsys)
-    assert (account["outcome"], [job["id"] for job in account["jobs"]]) == (
+    assert (account["outcome"], [job["request_id"] for job in account["jobs"]]) == (
         "job",
         jobs_of(here, lost),
     )

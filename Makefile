@@ -52,6 +52,8 @@ chaos: setup
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 	$(if $(SEED)$(JOBS)$(ARGS),,FULL_SIZE=1 $(BIN)/pytest --timeout 3600 -m sized)
 
+# Python starts some hundred times: without its bytecode cache, each start would compile all code.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup
 	$(BIN)/pytest --numprocesses 4 --dist loadfile -rs
 

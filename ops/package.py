@@ -39,8 +39,7 @@ from ops.sources import ROOT
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
-    from ops.sources import ROOT
-from ops.wheels import Target
+    from ops.wheels import Target
 
 LOCAL_PACKAGES = ROOT / ".local" / "packages"
 PATTERN = "aigc-functions-*.zip"

@@ -60,13 +60,13 @@ def load_prices(path: Path) -> Prices:
     """Read and check a TOML file of prices.
 
     Raises:
-        PricesError: The file is no TOML, or a price is wrong.
+        PricesError: The file is not TOML, or a price is wrong.
     """
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         raw = toml.loads(path.read_text(encoding="utf-8-sig"), parse_float=str)  # 0.1 is not 0.1
     except (ValueError, RecursionError) as error:
-        raise PricesError(f"{path.name} is no TOML: {error}") from None
+        raise PricesError(f"{path.name} is not TOML: {error}") from None
     return Prices.parse(raw)
 
 

@@ -295,7 +295,7 @@ def test_error_in_rules_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     status = cli.main(["rules", "check", str(file)])
 
     assert status == 1
-    assert capsys.readouterr().err.startswith("aigc rules: rules.toml is no TOML: ")
+    assert capsys.readouterr().err.startswith("aigc rules: rules.toml is not TOML: ")
 
 
 @pytest.mark.parametrize("announcement", [None, {"cloud": "http://127.0.0.1:9"}])

@@ -43,8 +43,8 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
     """List the images of a finished task that are not stored yet; each of them can be fetched.
 
     Raises:
-        AmbiguousError: There are none at all, yet.
-        BadPictureError: There will be none.
+        AmbiguousError: There are none yet.
+        BadPictureError: The vendor has no image any more.
         CloudError: The staging folder could not be listed.
     """
     images = _vendor_images(job, runtime)

@@ -89,7 +89,7 @@ def test_command_replays_a_webhook_that_was_given_up(
     job_id = here.call("tencent-vod/v1/aigc-image", body).json()["request_id"]
     wait_for(lambda: any("webhook_dead" in line and job_id in line for line in here.log))
 
-    statuses = [cli.main(["replay", "--webhooks", "--all"]) for _ in range(2)]
+    statuses = [cli.main(["jobs", "replay", "--webhooks", "--all"]) for _ in range(2)]
 
     assert statuses == [0, 0]
     lines = capsys.readouterr().out.splitlines()

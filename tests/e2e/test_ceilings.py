@@ -18,12 +18,13 @@ from tests.chaos.audit import ACTIONS
 from tests.chaos.run import shorten_lease
 from tests.e2e.stack import SAMPLES, Stack, wait_for
 from tests.e2e.test_main_job import IMAGE
+from tests.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-UPLOADS, CEILING, SLOTS = 60, 20, 4
+UPLOADS, CEILING, SLOTS = size(30, full=60), size(10, full=20), 4
 PHOTO = (SAMPLES / "cat.jpg").read_bytes()
 PRICES = f"""
 [[ceiling]]
@@ -49,6 +50,7 @@ def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
         yield Stack(stack.connection)
 
 
+@pytest.mark.sized
 def test_a_ceiling_holds_for_many_uploads_at_once(
     limited: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,10 +64,10 @@ def test_a_ceiling_holds_for_many_uploads_at_once(
         keys = [f"{folders[number % 3]}/{number}.jpg" for number in range(UPLOADS)]
         list(pool.map(lambda key: limited.upload(key, PHOTO), keys))
     # SCF gives up an event whose function dies three times; most become jobs.
-    wait_for(lambda: len(uploaded(limited)) >= 2 * CEILING, patience_s=240)
+    wait_for(lambda: len(uploaded(limited)) >= 2 * CEILING, every_s=2)
     limited.faults()
 
-    wait_for(lambda: is_settled(limited), patience_s=240)
+    wait_for(lambda: is_settled(limited), every_s=2)
     call = limited.call("tencent-vod/v1/aigc-image", IMAGE).json()
 
     assert limited.ended(call)["status"] == "COMPLETED"
@@ -73,7 +75,12 @@ def test_a_ceiling_holds_for_many_uploads_at_once(
     assert ends.keys() == {"succeeded", "queued"}
     assert ends["succeeded"] == CEILING
     assert sum(task["error"] is None for task in limited.tasks()) == CEILING + 1
-    assert usage(capsys) == {"limit": "20", "spent": "20", "reserved": "0", "left": "0"}
+    assert usage(capsys) == {
+        "limit": str(CEILING),
+        "spent": str(CEILING),
+        "reserved": "0",
+        "left": "0",
+    }
 
 
 def uploaded(stack: Stack) -> list[dict[str, Any]]:

@@ -77,10 +77,10 @@ format: setup
 
 # Needs uv; writes hashes of every file of every platform, and no index.
 lock:
-	uv pip compile pyproject.toml --group infra --group local --group test --group check \
-		--group build --universal --python-version 3.10 --generate-hashes \
+	uv pip compile pyproject.toml --group functions --group infra --group local --group test \
+		--group check --group build --universal --python-version 3.10 --generate-hashes \
 		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
-	uv pip compile pyproject.toml --constraint requirements.lock --generate-hashes \
+	uv pip compile --group functions --constraint requirements.lock --generate-hashes \
 		--python-version 3.10 --python-platform x86_64-manylinux2014 \
 		--no-emit-package crcmod --no-emit-package pycryptodome \
 		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements-functions.lock

@@ -1,6 +1,6 @@
 """What a function's role may do, tried from inside the function by requests that cost nothing.
 
-`aigc doctor` invokes each function with this question (`aigc.triggers.diagnosis`). Only SCF's own
+`aigc doctor` invokes each function with the question of `aigc.triggers.diagnosis`. Only SCF's own
 API can send such an event, with permission to invoke the function: a trigger's event has other
 fields.
 

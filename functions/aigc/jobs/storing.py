@@ -56,7 +56,7 @@ the staging folder, which a lifecycle rule empties after 30 days.
 """
 
 STORE_SHARE = 11 / 12
-"""Share of that time in which storing is tried; the rest is left for `aigc restore`."""
+"""Share of that time in which storing is tried; the rest is left for `aigc jobs restore`."""
 
 STORE_WAIT_S = 30
 """Wait after the first try that stored no image; it doubles with each such try."""

@@ -178,13 +178,13 @@ class InMemoryStore:
         first = bisect.bisect_left(self._keys, prefix)
         if after >= prefix:
             first = bisect.bisect_right(self._keys, after)
-        found: list[Listed] = []
+        listed_objects: list[Listed] = []
         for number in range(first, min(first + limit, len(self._keys))):
             key = self._keys[number]
             if not key.startswith(prefix):
                 break
-            found.append(self._listed(key))
-        return found
+            listed_objects.append(self._listed(key))
+        return listed_objects
 
     def delete(self, *keys: str) -> None:
         request = f"delete {' '.join(keys)}"
@@ -215,7 +215,9 @@ class InMemoryStore:
         return hashlib.md5(self.objects[key][0], usedforsecurity=False).hexdigest()
 
     def _fault(self, request: str) -> StoreFault | None:
-        fault = next((one for one in self.faults if request.startswith(one.request)), None)
+        fault = next(
+            (candidate for candidate in self.faults if request.startswith(candidate.request)), None
+        )
         if fault is not None:
             self.faults.remove(fault)
         return fault
@@ -311,7 +313,7 @@ class FakeVendor:
             raise DuplicateError("create", code="InvalidParameterValue.SessionId")
         task = VendorTask(f"task-{len(self.tasks) + 1}", call.action, session_id, call.params)
         self.tasks.append(task)
-        at_once = sum(1 for one in self.tasks if one.state == "running")
+        at_once = sum(1 for task in self.tasks if task.state == "running")
         self.most_at_once = max(self.most_at_once, at_once)
         if fate == "lost_reply":
             raise AmbiguousError("create", code="ClientNetworkError")

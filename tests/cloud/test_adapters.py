@@ -53,13 +53,13 @@ def test_what_was_put_is_read_listed_and_deleted(store: InMemoryStore | CosBucke
     for key in keys:
         store.put(key, key.encode())
 
-    assert [one.key for one in store.list("queue/")] == sorted(keys[:3])
-    assert [one.key for one in store.list("queue/", after="queue/a", limit=1)] == ["queue/b"]
+    assert [listed.key for listed in store.list("queue/")] == sorted(keys[:3])
+    assert [listed.key for listed in store.list("queue/", after="queue/a", limit=1)] == ["queue/b"]
     assert store.get("queue/水 +%") == "queue/水 +%".encode()
     store.delete("queue/a", "queue/b", "queue/never-there")
     store.delete("slots/0")
     store.delete()
-    assert [one.key for one in store.list("")] == ["queue/水 +%"]
+    assert [listed.key for listed in store.list("")] == ["queue/水 +%"]
     assert store.get("queue/a") is None
 
 

@@ -46,12 +46,12 @@ def send(sender: PublicSender, url: str, timeout_s: float = 5) -> Reply:
 def test_headers_and_body_arrive_under_the_whole_path(receiver: Receiver) -> None:
     reply = send(local_sender(), f"{receiver.url}?a=1&b=%20#never-sent")
 
-    [got] = receiver.got
+    [request] = receiver.got
     assert (reply.status, reply.error) == (200, "")
-    assert got.path == "/hook?a=1&b=%20"
-    assert got.headers["host"] == f"127.0.0.1:{receiver.port}"
-    assert got.headers["webhook-id"] == "msg_1"
-    assert got.body == b'{"status":"OK"}'
+    assert request.path == "/hook?a=1&b=%20"
+    assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
+    assert request.headers["webhook-id"] == "msg_1"
+    assert request.body == b'{"status":"OK"}'
 
 
 def test_of_an_answer_no_more_is_read_than_was_asked_for(receiver: Receiver) -> None:

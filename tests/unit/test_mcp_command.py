@@ -42,7 +42,7 @@ def test_deployment_is_named_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "stack", "key", "said"),
+    ("endpoint", "stack", "key", "message"),
     [
         ("https://example.com", None, "", "no API key; needed: --key, AIGC_API_KEY"),
         ("https://example.com", "prod", "key", "allowed: one of the two"),
@@ -54,11 +54,11 @@ def test_wrong_options_are_refused(
     endpoint: str | None,
     stack: str | None,
     key: str,
-    said: str,
+    message: str,
 ) -> None:
     monkeypatch.setenv(service.KEY_VARIABLE, key)
 
-    with pytest.raises(DeploymentError, match=re.escape(said)):
+    with pytest.raises(DeploymentError, match=re.escape(message)):
         find_service(endpoint, stack=stack)
 
 

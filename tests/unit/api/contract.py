@@ -26,7 +26,7 @@ def check(method: str, path: str, answer: Answer) -> None:
     path = path.rstrip("/") or "/"
     if any(route.path.fullmatch(path) and not route.is_documented for route in ROUTES):
         return
-    responses = _told("GET" if method == "HEAD" else method, path)
+    responses = _documented("GET" if method == "HEAD" else method, path)
     if responses is None:
         assert answer.status in {401, 404, 405}, f"{answer.status} for {method} {path}"
         form = "OpenAIError" if path.startswith(f"{OPENAI}/") else "Refusal"
@@ -35,9 +35,9 @@ def check(method: str, path: str, answer: Answer) -> None:
         return
     response = responses.get(str(answer.status))
     assert response, f"{method} {path} may not answer {answer.status}: {answer.body}"
-    told = _resolved(response)
-    if "content" in told:
-        _hold_content(answer, told["content"])
+    documented = _resolved(response)
+    if "content" in documented:
+        _hold_content(answer, documented["content"])
     else:
         assert answer.body is None, f"{method} {path} has a body where none is told of"
 
@@ -57,14 +57,14 @@ def _hold(body: object, schema: Json) -> None:
     assert not errors, f"{body} does not keep to {schema}: {errors}"
 
 
-def _told(method: str, path: str) -> Json | None:
+def _documented(method: str, path: str) -> Json | None:
     """Find the responses of the operation that a call reaches."""
     for route in ROUTES:
         if route.method == method and route.path.fullmatch(path):
             [template] = [
-                one
-                for one in templates(route.path.pattern)
-                if re.fullmatch(re.sub(r"{\w+}", "[^/]+", one.replace("{model}", ".+")), path)
+                template
+                for template in templates(route.path.pattern)
+                if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template.replace("{model}", ".+")), path)
             ]
             responses: Json = _document()["paths"][template][method.lower()]["responses"]
             return responses
@@ -73,8 +73,8 @@ def _told(method: str, path: str) -> Json | None:
 
 def _resolved(response: Json) -> Json:
     name = response.get("$ref", "").rpartition("/")[2]
-    found: Json = _document()["components"]["responses"][name] if name else response
-    return found
+    resolved: Json = _document()["components"]["responses"][name] if name else response
+    return resolved
 
 
 @functools.cache
@@ -86,8 +86,8 @@ def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
 
 @functools.cache
 def _document() -> Json:
-    told = copy.deepcopy(document())
-    for schema in told["components"]["schemas"].values():
+    copied = copy.deepcopy(document())
+    for schema in copied["components"]["schemas"].values():
         if "properties" in schema:
             schema["additionalProperties"] = False
-    return told
+    return copied

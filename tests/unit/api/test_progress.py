@@ -669,9 +669,9 @@ def test_query_names_a_picture_that_came_with_the_request(client: Client) -> Non
 
     detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
 
-    [given] = detail["AigcImageTask"]["Input"]["FileInfos"]
-    assert given["Type"] == "Url"
-    assert given["Url"].startswith("cos://results-1250000000/.aigc/inputs/")
+    [file_info] = detail["AigcImageTask"]["Input"]["FileInfos"]
+    assert file_info["Type"] == "Url"
+    assert file_info["Url"].startswith("cos://results-1250000000/.aigc/inputs/")
 
 
 def test_query_of_mps_is_its_own(client: Client) -> None:

@@ -91,7 +91,9 @@ def test_the_next_minute_has_its_own(client: Client) -> None:
 def test_instances_share_a_minute(client: Client) -> None:
     caller = limited(client, requests_per_minute=20)
 
-    statuses = [one.get("/v1/models").status for _ in range(4) for one in instances(caller, 1) * 6]
+    statuses = [
+        instance.get("/v1/models").status for _ in range(4) for instance in instances(caller, 1) * 6
+    ]
 
     assert statuses.count(200) == 20
 
@@ -132,7 +134,7 @@ def test_a_key_without_limits_costs_no_request(client: Client) -> None:
 def test_a_day_has_its_jobs_and_no_more(client: Client) -> None:
     caller = limited(client, jobs_per_day=3)
 
-    answers = [submit(one) for one in instances(caller, 5)]
+    answers = [submit(instance) for instance in instances(caller, 5)]
 
     assert [told(answer) for answer in answers] == [(200, "")] * 3 + [(429, "quota_exceeded")] * 2
     assert answers[-1].headers["Retry-After"] == str(12 * 3600)
@@ -160,8 +162,8 @@ def test_a_repeat_finds_its_request_though_nothing_is_left(
     elsewhere = submit(another_instance(caller), repeat_key="order-1")
     by_session = submit(caller, IMAGE | {"session_id": "order-1"})
 
-    found = {answer.body["request_id"] for answer in (first, here, elsewhere)}
-    assert len(found) == 1
+    request_ids = {answer.body["request_id"] for answer in (first, here, elsewhere)}
+    assert len(request_ids) == 1
     assert by_session.status == 422  # another body under the same name
     assert submit(caller, repeat_key="order-2").status == 429
 
@@ -220,7 +222,7 @@ def test_a_creator_recognises_its_own_record_after_others_have_moved_its_job_on(
 def test_a_month_has_its_budget_and_no_more(client: Client) -> None:
     caller = limited(client, budget_per_month=Decimal("1.10"))
 
-    answers = [submit(one) for one in instances(caller, 6)]
+    answers = [submit(instance) for instance in instances(caller, 6)]
 
     assert [told(answer)[1] for answer in answers] == [""] * 4 + ["budget_exceeded"] * 2
     assert answers[-1].headers["Retry-After"] == str(10 * 86400 + 12 * 3600)
@@ -283,12 +285,12 @@ class Rivals(InMemoryStore):
         self.script = script
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> list[Listed]:
-        found = [*super().list(prefix, after, limit)]
+        listed_objects = [*super().list(prefix, after, limit)]
         if self.script:
             block = self.script.pop()
             for step in ("x", "y", "commit"):
                 super().create(f"{prefix}{block:04d}/000/{step}", b"rival")
-        return found
+        return listed_objects
 
 
 def ledger_on(store: InMemoryStore) -> Ledger:
@@ -314,7 +316,7 @@ def test_all_instances_together_never_spend_more_than_the_limit(
     spent = sum(amount for who, amount in calls if held_by[who].take(amount, ledger))
 
     assert spent <= limit
-    assert spent + sum(one.held for one in held_by) <= limit
+    assert spent + sum(allowance.held for allowance in held_by) <= limit
 
 
 @given(limit=st.integers(1, 200), callers=st.lists(st.integers(0, 4), min_size=1, max_size=400))
@@ -343,18 +345,18 @@ def test_blocks_that_others_take_meanwhile_are_theirs(
 ) -> None:
     block = max(1, limit // 10)
     store = Rivals(script)
-    ours = allowance(limit, block)
+    own_allowance = allowance(limit, block)
 
     wanted = min(amount, limit)
 
-    taken = ours.take(wanted, ledger_on(store))
+    taken = own_allowance.take(wanted, ledger_on(store))
 
     rivals = [key for key, (body, _) in store.objects.items() if body == b"rival"]
-    theirs = [int(key.split("/")[2]) for key in rivals if key.endswith("/commit")]
+    rival_blocks = [int(key.split("/")[2]) for key in rivals if key.endswith("/commit")]
     spent_by_them = sum(
-        max(0, min(limit, (number + 1) * block) - number * block) for number in theirs
+        max(0, min(limit, (number + 1) * block) - number * block) for number in rival_blocks
     )
-    assert ours.held + (wanted if taken else 0) + spent_by_them <= limit
+    assert own_allowance.held + (wanted if taken else 0) + spent_by_them <= limit
 
 
 @pytest.mark.parametrize(
@@ -378,7 +380,7 @@ def test_a_period_ends_where_the_next_begins(period: Any, now: str, end: str) ->
 def test_several_instances_seldom_meet_over_a_block(client: Client) -> None:
     caller = limited(client, jobs_per_day=100)
 
-    for one in instances(caller, 10):
-        submit(one)
+    for instance in instances(caller, 10):
+        submit(instance)
 
     assert len(of_quotas(caller)) == 10 * 8  # a listing and a contest each: none meet

@@ -121,12 +121,12 @@ def test_browser_that_asks_for_an_icon_is_not_asked_for_a_key(client: Client) ->
 def test_what_does_not_change_is_sent_once(client: Client, path: str) -> None:
     first = client.get(path)
 
-    again = client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
+    second = client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
 
-    assert (again.status, again.body) == (304, None)
-    assert "Content-Type" not in again.headers
+    assert (second.status, second.body) == (304, None)
+    assert "Content-Type" not in second.headers
     for name in ("ETag", "Cache-Control"):
-        assert again.headers[name] == first.headers[name]
+        assert second.headers[name] == first.headers[name]
     assert first.headers["Cache-Control"].endswith(", max-age=300")
     assert client.get(path, headers={"If-None-Match": '"other"'}).status == 200
 
@@ -196,9 +196,9 @@ def test_every_answer_names_its_invocation_and_is_kept_by_nobody(client: Client,
 
 
 def test_loopback_is_not_told_to_speak_https_for_ever(client: Client) -> None:
-    told = {"host": "127.0.0.1:8401", "X-Forwarded-Proto": "http"}
+    headers = {"host": "127.0.0.1:8401", "X-Forwarded-Proto": "http"}
 
-    answer = client.get("/health", headers=told)
+    answer = client.get("/health", headers=headers)
 
     assert "Strict-Transport-Security" not in answer.headers
 
@@ -337,11 +337,12 @@ def test_every_error_of_the_tree_has_an_answer() -> None:
 
 
 def test_refused_throttled_moderated_and_failed_are_told_apart_by_status() -> None:
-    told = {
-        JOB_ERROR_STATUS[way].status for way in ("refused", "throttled", "moderated", "task_failed")
+    documented = {
+        JOB_ERROR_STATUS[error_type].status
+        for error_type in ("refused", "throttled", "moderated", "task_failed")
     }
 
-    assert len(told) == 4
+    assert len(documented) == 4
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)

@@ -22,12 +22,12 @@ def events(answer: Answer) -> list[dict[str, Any]]:
     """Read the events as a client of server-sent events does."""
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/event-stream")
-    found = []
+    events = []
     for block in answer.body.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines())
         if "data" in fields:
-            found.append(fields | {"data": json.loads(fields["data"])})
-    return found
+            events.append(fields | {"data": json.loads(fields["data"])})
+    return events
 
 
 def waited(client: Client) -> float:

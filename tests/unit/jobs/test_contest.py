@@ -174,9 +174,9 @@ def test_a_creation_whose_winner_died_is_looked_for_before_it_is_made_again(
     clock.pass_time(LEASE_S + 1)
     answers = iter([*[None] * 4, "made just before it died"])
 
-    found = contest(store, clock).create_once("k", lambda: next(answers))
+    created = contest(store, clock).create_once("k", lambda: next(answers))
 
-    assert found == "made just before it died"
+    assert created == "made just before it died"
 
 
 def test_a_generation_whose_old_keys_are_removed_is_not_won_beside_the_next(

@@ -69,10 +69,10 @@ def test_replayed_twice_it_makes_one_attempt(world: World) -> None:
     job = dead(world)
     replay(job.id, world.runtime(), pays_again=True)
 
-    again = replay(job.id, world.runtime(), pays_again=True)
+    second = replay(job.id, world.runtime(), pays_again=True)
 
-    assert again is not None
-    assert again.refusal == "not_failed"
+    assert second is not None
+    assert second.refusal == "not_failed"
     assert len(world.vendor.tasks) == 2
 
 

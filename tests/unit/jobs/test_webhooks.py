@@ -99,13 +99,13 @@ def test_a_success_is_told_at_once_with_the_result(world: World) -> None:
     job = ended(world)
 
     [sent] = world.sender.sent
-    told = json.loads(sent.body)
+    report = json.loads(sent.body)
     assert sent.url == URL
     assert sent.headers["webhook-id"] == f"msg_{job.id}"
-    assert told["status"] == "OK"
-    assert told["request_id"] == told["gateway_request_id"] == job.id
-    assert told["payload"]["images"][0]["file_name"] == "picture-1.png"
-    assert told["error"] is None
+    assert report["status"] == "OK"
+    assert report["request_id"] == report["gateway_request_id"] == job.id
+    assert report["payload"]["images"][0]["file_name"] == "picture-1.png"
+    assert report["error"] is None
     assert only_records_are_left(world)
 
 
@@ -116,10 +116,10 @@ def test_a_failure_is_told_with_the_error(world: World) -> None:
     refresh(job.id, world.runtime())
 
     [sent] = world.sender.sent
-    told = json.loads(sent.body)
-    assert told["status"] == "ERROR"
-    assert told["payload"]["error_type"] == "content_policy_violation"
-    assert told["error"] == told["payload"]["detail"]
+    report = json.loads(sent.body)
+    assert report["status"] == "ERROR"
+    assert report["payload"]["error_type"] == "content_policy_violation"
+    assert report["error"] == report["payload"]["detail"]
 
 
 def test_a_job_that_was_cancelled_while_it_waited_is_told_by_the_sweep(world: World) -> None:
@@ -380,11 +380,11 @@ class Watched:
         self._on_request = on_request
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        def told(*given: Any) -> Any:
-            self._on_request(f"{name} {given[0] if given else ''}")
-            return getattr(self._store, name)(*given)
+        def report_request(*arguments: Any) -> Any:
+            self._on_request(f"{name} {arguments[0] if arguments else ''}")
+            return getattr(self._store, name)(*arguments)
 
-        return told
+        return report_request
 
 
 def through(world: World, bucket: Any) -> Runtime:
@@ -404,11 +404,11 @@ class Mortal:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         request = getattr(self._store, name)
 
-        def counted(*given: Any) -> Any:
+        def counted(*arguments: Any) -> Any:
             self.lives -= 1
             if self.lives == 0 and not self._takes_effect:
                 raise KilledError
-            answer = request(*given)
+            answer = request(*arguments)
             if self.lives == 0:
                 raise KilledError
             return answer
@@ -451,14 +451,14 @@ def test_a_dead_webhook_is_delivered_when_it_is_replayed(world: World) -> None:
 
     first = redeliver(job.id, world.runtime())
     world.clock.pass_time(1)
-    again = redeliver(job.id, world.runtime())
+    second = redeliver(job.id, world.runtime())
     assert len(world.ledger_keys("webhooks/")) == 1
     sweep(world.runtime())
 
-    assert (first, again) == ("queued", "not_dead")
+    assert (first, second) == ("queued", "not_dead")
     assert len(world.sender.sent) == 2
     assert state(world, job) == "delivered"
-    assert [one.status for one in tries(world, job)] == [410, 200]
+    assert [delivery_try.status for delivery_try in tries(world, job)] == [410, 200]
     assert dead_webhooks(world.runtime()) == []
     assert only_records_are_left(world)
 
@@ -505,10 +505,10 @@ def test_what_is_shown_and_logged_of_a_url_is_no_secret(
     sweep_for(world, 120)
 
     assert delivery(job, world.runtime()).url == "https://example.com/hooks/1"
-    events = {one.getMessage(): vars(one) for one in caplog.records}
+    events = {logged.getMessage(): vars(logged) for logged in caplog.records}
     assert events["webhook_failed"]["host"] == "example.com"
     assert events["webhook_dead"]["attempt"] == 2
-    assert not any("token" in str(vars(one)) for one in caplog.records)
+    assert not any("token" in str(vars(logged)) for logged in caplog.records)
     assert not any("token" in str(body) for body, _ in stored(world, "de"))
 
 

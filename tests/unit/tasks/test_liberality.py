@@ -166,7 +166,7 @@ def test_additional_parameters_of_mps_may_be_text_or_an_object(parameters: objec
 
 @pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
 @pytest.mark.parametrize(
-    ("given", "truth"),
+    ("value", "truth"),
     [
         ("Enabled", True),
         ("enabled", True),
@@ -180,12 +180,12 @@ def test_additional_parameters_of_mps_may_be_text_or_an_object(parameters: objec
     ],
 )
 def test_yes_and_no_are_understood_in_both_spellings_by_both(
-    kind: str, given: object, *, truth: bool
+    kind: str, value: object, *, truth: bool
 ) -> None:
-    logo: Body = {"logo_add": given}
+    logo: Body = {"logo_add": value}
     outputs = {"output_config": logo} if kind == "vod.image" else {"extra_parameters": logo}
 
-    params = sent(kind, image(model_name="New", enhance_prompt=given, **outputs))
+    params = sent(kind, image(model_name="New", enhance_prompt=value, **outputs))
 
     word = "Enabled" if truth else "Disabled"
     if kind == "vod.image":
@@ -247,10 +247,10 @@ def test_a_model_without_a_version_is_sent_without_one() -> None:
     ],
 )
 def test_a_model_newer_than_the_data_passes_with_a_warning(body: Body, warning: str) -> None:
-    [said] = task("vod.image", body).warnings()
+    [text] = task("vod.image", body).warnings()
 
-    assert said.startswith(warning)
-    assert said.endswith(": its limits were not checked")
+    assert text.startswith(warning)
+    assert text.endswith(": its limits were not checked")
 
 
 def test_a_scene_that_is_deprecated_passes_with_a_warning() -> None:
@@ -295,6 +295,10 @@ def test_a_scene_that_is_deprecated_passes_with_a_warning() -> None:
 def test_a_task_tells_what_a_record_of_its_results_says(
     kind: str, body: Body, label: str, prompt: str, inputs: tuple[str, ...]
 ) -> None:
-    told = task(kind, body)
+    parsed = task(kind, body)
 
-    assert (told.model_label(), told.prompt_text(), told.inputs()) == (label, prompt, inputs)
+    assert (parsed.model_label(), parsed.prompt_text(), parsed.inputs()) == (
+        label,
+        prompt,
+        inputs,
+    )

@@ -38,7 +38,7 @@ START = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 
 
 class ManualClock:
-    """A clock that moves when told to, or when somebody sleeps."""
+    """A clock that moves by `pass_time` and by `sleep`."""
 
     def __init__(self) -> None:
         self.moment = START
@@ -247,7 +247,7 @@ class VendorTask:
 
 @dataclass
 class FakeVendor:
-    """VOD and MPS as a `TaskService`: accepts, deduplicates, counts; ends tasks when told to."""
+    """VOD and MPS as a `TaskService`: accepts, deduplicates, counts; ends tasks on request."""
 
     results: InMemoryStore
     tasks: list[VendorTask] = field(default_factory=list)
@@ -364,7 +364,7 @@ class FakeVendor:
 
 
 class FakeDownloads:
-    """Hands out a picture for each URL, or raises what it was told to."""
+    """Returns an image for each URL, or raises the planned error."""
 
     def __init__(self) -> None:
         self.fetched: list[str] = []
@@ -389,7 +389,7 @@ class Sent:
 
 
 class FakeSender:
-    """Receives webhooks: answers 200, or what it was told to."""
+    """Receives webhooks: answers 200, or the planned reply."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []

@@ -228,7 +228,7 @@ def create(cloud_api: CloudApi, **params: object) -> dict[str, object]:
         ("http_500", AmbiguousError),
     ],
 )
-def test_an_answer_is_told_apart_by_what_it_proves(
+def test_an_answer_is_classified_by_what_it_proves(
     cloud: LocalCloud, what: str, kind: type[CloudError]
 ) -> None:
     cloud.faults.replace([{"where": "vod.CreateAigcImageTask", "what": what}])
@@ -258,7 +258,7 @@ def test_a_session_id_seen_before_is_a_duplicate() -> None:
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_cloud_that_nobody_reaches_was_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cloud_that_cannot_be_reached_got_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
     with pytest.raises(ThrottledError):

@@ -30,7 +30,7 @@ def jobs_of(stack: Stack, key: str) -> list[str]:
     return [job["id"] for job in stack.jobs() if job["source"]["key"] == key]
 
 
-def test_lost_uploads_are_found_and_told_of(
+def test_lost_uploads_are_found_and_reported(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wait_for(lambda: here.ledger("inbox/deployed.json"))  # the sweep knows since when rules exist

@@ -80,7 +80,7 @@ def test_every_examination_of_the_doctor_is_described() -> None:
     assert first_cells(page) == [examination.name for examination in EXAMINATIONS]
 
 
-def test_the_limits_of_sizes_are_told() -> None:
+def test_the_limits_of_sizes_are_documented() -> None:
     models_section = section(TASKS, "## Models")
 
     numbers = {
@@ -152,7 +152,7 @@ def error_rows(heading: str) -> set[tuple[int, str]]:
     return {(int(status), error_type) for status, error_type in statuses}
 
 
-def test_our_own_parameter_is_told() -> None:
+def test_our_own_parameter_is_documented() -> None:
     documented = rows(section(API, "## Submit")).keys()
 
     assert documented == {f"result.{name}" for name in ResultPlace.model_fields}

@@ -62,11 +62,11 @@ def test_wrong_options_are_refused(
         find_service(endpoint, stack=stack)
 
 
-def test_service_that_is_not_reached_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_is_not_reached_is_reported_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "FIRST_WAIT_S", 0)
-    nobody = Service("http://127.0.0.1:9", "key")
+    unreachable = Service("http://127.0.0.1:9", "key")
 
-    called = asyncio.run(mcp.call_tool(nobody, CallToolRequestParams(name="wait")))
+    called = asyncio.run(mcp.call_tool(unreachable, CallToolRequestParams(name="wait")))
 
     [content] = called.content
     assert called.is_error

@@ -1,4 +1,4 @@
-"""Holds answers to the OpenAPI document, more strictly than a client should: all is told there."""
+"""Checks answers against the OpenAPI document, more strictly than a client should."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def check(method: str, path: str, answer: Answer) -> None:
-    """Fail unless the document tells of this answer to this call."""
+    """Fail unless the document describes this answer to this call."""
     if method == "OPTIONS" and answer.status == 204:
         return
     path = path.rstrip("/") or "/"
@@ -39,12 +39,12 @@ def check(method: str, path: str, answer: Answer) -> None:
     if "content" in documented:
         _hold_content(answer, documented["content"])
     else:
-        assert answer.body is None, f"{method} {path} has a body where none is told of"
+        assert answer.body is None, f"{method} {path} has a body that is not documented"
 
 
 def _hold_content(answer: Answer, content: Json) -> None:
     content_type = answer.headers["Content-Type"].partition(";")[0]
-    assert content_type in content, f"{content_type} is not told of, only {list(content)}"
+    assert content_type in content, f"{content_type} is not documented, only {list(content)}"
     if content_type == "application/json":
         _hold(answer.body, content[content_type]["schema"])
 

@@ -234,7 +234,7 @@ class ClosedStore(InMemoryStore):
         raise RefusedError("cos get one.png", code="AccessDenied")
 
 
-def test_bucket_that_may_not_be_read_is_told(client: Client) -> None:
+def test_bucket_that_may_not_be_read_is_named(client: Client) -> None:
     allow(client, BUCKET)
     client.world.inputs = ClosedStore(client.world.clock)
 

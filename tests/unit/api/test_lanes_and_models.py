@@ -72,7 +72,7 @@ def test_lanes_say_when_the_last_sweep_started_and_finished(client: Client) -> N
     }
 
 
-def test_models_are_told_with_their_date_and_limits(client: Client) -> None:
+def test_models_are_listed_with_their_date_and_limits(client: Client) -> None:
     body = client.get("/v1/models").body
 
     kinds = {entry["kind"]: entry for entry in body["kinds"]}

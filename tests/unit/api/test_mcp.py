@@ -476,7 +476,7 @@ def test_request_key_with_another_task_is_refused(agent: Agent) -> None:
     assert len(agent.client.world.vendor.tasks) == 1
 
 
-def test_failure_is_told_at_once_and_the_same_call_is_a_new_request(agent: Agent) -> None:
+def test_failure_is_answered_at_once_and_the_same_call_is_a_new_request(agent: Agent) -> None:
     world = agent.client.world
     request_id = agent.submit(**BOAT)
     job = world.runtime().ledger.records.read(request_id)

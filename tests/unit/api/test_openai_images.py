@@ -343,7 +343,7 @@ def test_refused_call_costs_the_key_nothing(client: Client, vendor: Vendor) -> N
     assert vendor.created == 1
 
 
-def test_calls_of_a_minute_that_are_used_up_are_told_in_openais_form(client: Client) -> None:
+def test_rate_limit_is_answered_in_openais_form(client: Client) -> None:
     caller = with_key(client, put_key(client.world, requests_per_minute=1))
     caller.get("/openai/v1/models")
     answer = caller.get("/openai/v1/models")
@@ -382,7 +382,7 @@ def test_what_the_vendor_says_is_an_error(
 
 
 @pytest.mark.parametrize("path", [GENERATE, "/openai/v1/models", "/openai/v1/chat/completions"])
-def test_wrong_key_is_told_in_openais_form(client: Client, path: str) -> None:
+def test_wrong_key_is_answered_in_openais_form(client: Client, path: str) -> None:
     answer = client.post(path, BODY, Authorization="Bearer nobodys")
 
     assert (answer.status, error(answer)["code"]) == (401, "invalid_api_key")
@@ -390,13 +390,13 @@ def test_wrong_key_is_told_in_openais_form(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/openai/v1/nowhere"])
-def test_path_that_is_not_there_is_told_in_openais_form(client: Client, path: str) -> None:
+def test_unknown_path_is_answered_in_openais_form(client: Client, path: str) -> None:
     answer = client.post(path, BODY)
 
     assert (answer.status, error(answer)["code"]) == (404, "not_found")
 
 
-def test_unexpected_error_is_told_in_openais_form(
+def test_unexpected_error_is_answered_in_openais_form(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object, **__: object) -> None:

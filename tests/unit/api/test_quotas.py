@@ -45,7 +45,7 @@ def submit(caller: Client, body: dict[str, Any] | None = None, repeat_key: str =
     return caller.post(SUBMIT, body or IMAGE, **headers)
 
 
-def told(answer: Answer) -> tuple[int, str]:
+def status_and_type(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.body.get("error_type", "")
 
 
@@ -98,7 +98,7 @@ def test_instances_share_a_minute(client: Client) -> None:
     assert statuses.count(200) == 20
 
 
-def test_who_is_refused_costs_no_request(client: Client) -> None:
+def test_a_refused_call_causes_no_request(client: Client) -> None:
     caller = limited(client, requests_per_minute=2)
     for _ in range(3):
         caller.get("/v1/models")
@@ -136,7 +136,9 @@ def test_a_day_has_its_jobs_and_no_more(client: Client) -> None:
 
     answers = [submit(instance) for instance in instances(caller, 5)]
 
-    assert [told(answer) for answer in answers] == [(200, "")] * 3 + [(429, "quota_exceeded")] * 2
+    assert [status_and_type(answer) for answer in answers] == [(200, "")] * 3 + [
+        (429, "quota_exceeded")
+    ] * 2
     assert answers[-1].headers["Retry-After"] == str(12 * 3600)
     assert len(client.world.ledger_keys("jobs/")) == 3
 
@@ -186,7 +188,7 @@ def test_a_job_that_may_have_been_written_down_is_spent(client: Client) -> None:
     client.world.store.faults.append(lost)
 
     assert submit(caller).status == 200
-    assert told(submit(caller)) == (429, "quota_exceeded")
+    assert status_and_type(submit(caller)) == (429, "quota_exceeded")
 
 
 def test_a_creator_recognises_its_own_record_after_others_have_moved_its_job_on(
@@ -224,7 +226,7 @@ def test_a_month_has_its_budget_and_no_more(client: Client) -> None:
 
     answers = [submit(instance) for instance in instances(caller, 6)]
 
-    assert [told(answer)[1] for answer in answers] == [""] * 4 + ["budget_exceeded"] * 2
+    assert [status_and_type(answer)[1] for answer in answers] == [""] * 4 + ["budget_exceeded"] * 2
     assert answers[-1].headers["Retry-After"] == str(10 * 86400 + 12 * 3600)
     assert "about 0.25 CNY" in answers[-1].body["detail"]
 
@@ -246,7 +248,7 @@ def test_a_job_without_a_price_is_refused_to_a_key_with_a_budget(client: Client)
 
     refused = submit(caller, UNPRICED)
 
-    assert told(refused) == (403, "price_unknown")
+    assert status_and_type(refused) == (403, "price_unknown")
     assert refused.body["retryable"] is False
     assert 'model = "Hunyuan", version = "3.0"' in refused.body["detail"]
     assert submit(caller).status == 200
@@ -266,7 +268,7 @@ def test_what_a_budget_refuses_spends_no_job(client: Client) -> None:
     caller = limited(client, budget_per_month=Decimal("0.30"), jobs_per_day=2)
     submit(caller)
 
-    assert told(submit(caller)) == (429, "budget_exceeded")
+    assert status_and_type(submit(caller)) == (429, "budget_exceeded")
 
     caller.world.prices = Prices.parse(
         {"currency": "CNY", "price": [{"model": "GG", "per_image": "0.05"}]}
@@ -313,14 +315,14 @@ def test_all_instances_together_never_spend_more_than_the_limit(
     ledger = ledger_on(InMemoryStore(ManualClock()))
     held_by = [allowance(limit, block) for _ in range(5)]
 
-    spent = sum(amount for who, amount in calls if held_by[who].take(amount, ledger))
+    spent = sum(amount for number, amount in calls if held_by[number].take(amount, ledger))
 
     assert spent <= limit
     assert spent + sum(allowance.held for allowance in held_by) <= limit
 
 
 @given(limit=st.integers(1, 200), callers=st.lists(st.integers(0, 4), min_size=1, max_size=400))
-def test_who_is_refused_one_is_refused_early_by_what_the_others_hold_back(
+def test_permits_of_other_instances_refuse_at_most_a_block_too_early(
     limit: int, callers: list[int]
 ) -> None:
     block = max(1, limit // 10)
@@ -328,8 +330,8 @@ def test_who_is_refused_one_is_refused_early_by_what_the_others_hold_back(
     held_by = [allowance(limit, block) for _ in range(5)]
     spent = 0
 
-    for who in callers:
-        if held_by[who].take(1, ledger):
+    for number in callers:
+        if held_by[number].take(1, ledger):
             spent += 1
         else:
             assert spent >= limit - (len(set(callers)) - 1) * (block - 1)

@@ -1,4 +1,4 @@
-"""Usage: what ended is counted once, and summed up for who may see it."""
+"""Usage: each end of a job is counted once; a key sees the sums that it may see."""
 
 from __future__ import annotations
 

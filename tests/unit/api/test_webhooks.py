@@ -35,7 +35,7 @@ def finished(client: Client, answer: Any) -> None:
 
 
 @pytest.mark.parametrize("as_field", [True, False])
-def test_a_webhook_tells_what_the_result_tells_and_is_signed_with_each_secret(
+def test_a_webhook_contains_the_result_and_is_signed_with_each_secret(
     client: Client, *, as_field: bool
 ) -> None:
     configure(client)

@@ -1,4 +1,4 @@
-"""The gateway's log tells who called what, and no secret."""
+"""The gateway logs the caller and the route of each call, and no secret."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def test_prompt_is_read_from_the_object_and_not_from_the_event(world: World) -> 
     assert "of the event" not in str(task.params)
 
 
-def test_rule_prompts_where_nobody_else_does(world: World) -> None:
+def test_the_rule_s_prompt_is_used_if_the_upload_has_none(world: World) -> None:
     put(world, "anime/cat.jpg")
     handle(world, captured("cos/put"))
 

@@ -38,7 +38,7 @@ class Turns:
         self._ended: set[str] = set()
 
     def wait(self, name: str) -> None:
-        """Return when it is a contender's turn; beyond the order anybody may go on."""
+        """Return when it is a contender's turn; beyond the order every contender may go on."""
         with self._changed:
             self._changed.wait_for(lambda: self._next() in {None, name}, timeout=60)
             self._at += 1
@@ -77,7 +77,7 @@ def contest(store: InMemoryStore, clock: ManualClock) -> Contest:
 
 
 def side_by_side(turns: Turns, contend: Callable[[], object]) -> list[object]:
-    """Run two contenders as the turns say; return what came of both."""
+    """Run two contenders in the order of the turns; return both results."""
     results: dict[str, object] = {}
 
     def run() -> None:

@@ -253,7 +253,7 @@ def test_an_mps_task_with_a_lost_reply_is_never_sent_again(world: World) -> None
     assert only_records_are_left(world)
 
 
-def test_an_mps_submission_that_nobody_hears_of_ends_after_a_bounded_time(world: World) -> None:
+def test_an_mps_submission_without_any_answer_ends_after_a_bounded_time(world: World) -> None:
     world.vendor.next_creates = ["lost_request"]
     job = accepted(world, "mps.image")
 
@@ -407,7 +407,7 @@ def test_a_result_that_is_no_picture_fails_the_job(world: World) -> None:
     assert error.type == "result_unusable"
 
 
-def test_who_read_a_job_before_it_ended_cannot_change_it_any_more(world: World) -> None:
+def test_an_invocation_that_read_a_job_before_its_end_cannot_change_it(world: World) -> None:
     job = accepted(world, "mps.image")
     world.vendor.finish(world.vendor.tasks[0])
     stale = read(world, job)
@@ -655,7 +655,7 @@ def test_a_task_that_the_vendor_forgot_does_not_hold_its_lane_for_ever(world: Wo
     assert read(world, following).state == "running"
 
 
-def test_a_record_that_nobody_can_read_stops_nothing_else(world: World) -> None:
+def test_an_unreadable_record_stops_nothing_else(world: World) -> None:
     running = accepted(world)
     damaged = accepted(world, priority=9)
     following = accepted(world)
@@ -711,7 +711,7 @@ def test_the_vendors_own_pictures_are_removed_in_the_end_though_it_failed_before
     assert only_records_are_left(world)
 
 
-def test_claims_behind_a_record_that_nobody_can_read_are_removed_all_the_same(
+def test_claims_behind_an_unreadable_record_are_removed(
     world: World,
 ) -> None:
     damaged = accepted(world, "mps.image", job_id="0" * 32)

@@ -1,4 +1,4 @@
-"""A dead job runs again when somebody says so, and never by itself."""
+"""A dead job runs again only by a replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asked to be told of a job's end is told at least once, wherever somebody dies over it."""
+"""The end of a job is reported to its webhook at least once, wherever an invocation dies."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def only_records_are_left(world: World) -> bool:
 # What is sent
 
 
-def test_a_success_is_told_at_once_with_the_result(world: World) -> None:
+def test_a_success_is_reported_at_once_with_the_result(world: World) -> None:
     job = ended(world)
 
     [sent] = world.sender.sent
@@ -109,7 +109,7 @@ def test_a_success_is_told_at_once_with_the_result(world: World) -> None:
     assert only_records_are_left(world)
 
 
-def test_a_failure_is_told_with_the_error(world: World) -> None:
+def test_a_failure_is_reported_with_the_error(world: World) -> None:
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[-1], "ContentModerationFailed")
 
@@ -122,7 +122,7 @@ def test_a_failure_is_told_with_the_error(world: World) -> None:
     assert report["error"] == report["payload"]["detail"]
 
 
-def test_a_job_that_was_cancelled_while_it_waited_is_told_by_the_sweep(world: World) -> None:
+def test_the_sweep_reports_a_job_that_was_cancelled_while_it_waited(world: World) -> None:
     accepted(world)
     waiting = accepted(world)
     cancel(waiting.id, world.runtime())
@@ -133,7 +133,7 @@ def test_a_job_that_was_cancelled_while_it_waited_is_told_by_the_sweep(world: Wo
     assert json.loads(sent.body)["payload"]["error_type"] == "cancelled"
 
 
-def test_nobody_is_told_who_did_not_ask(world: World) -> None:
+def test_a_job_without_a_webhook_is_not_reported(world: World) -> None:
     ended(world, url="")
 
     assert world.sender.sent == []
@@ -241,7 +241,7 @@ def test_a_receiver_has_no_more_time_than_the_invocation(world: World) -> None:
     assert [sent.timeout_s for sent in world.sender.sent] == [TIMEOUT_S, 6]
 
 
-# Whoever dies
+# Deaths of invocations
 
 
 def test_a_marker_whose_job_never_ended_is_removed_once_its_writer_must_be_dead(
@@ -334,7 +334,7 @@ def test_of_two_that_deliver_at_once_one_does(world: World) -> None:
 
 
 def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
-    """Make a runtime that somebody overtakes, once, just before such a request."""
+    """Make a runtime that another invocation overtakes, once, just before such a request."""
     waiting = [by]
 
     def overtake(request: str) -> None:
@@ -344,7 +344,7 @@ def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
     return through(world, Watched(world.store, overtake))
 
 
-def test_who_is_overtaken_before_his_claim_does_not_send_it_again(world: World) -> None:
+def test_an_invocation_that_loses_the_claim_does_not_send_it_again(world: World) -> None:
     ended(world, FAILED)
     world.clock.pass_time(60)
 
@@ -373,7 +373,7 @@ def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
 
 
 class Watched:
-    """A bucket whose requests are told before they are made."""
+    """A bucket that reports each request before it is made."""
 
     def __init__(self, store: InMemoryStore, on_request: Callable[[str], None]) -> None:
         self._store = store
@@ -418,7 +418,7 @@ class Mortal:
 
 @pytest.mark.parametrize("replies", [[], [FAILED], [SILENT, FAILED]], ids=str)
 @pytest.mark.parametrize("takes_effect", [False, True])
-def test_wherever_the_process_dies_its_end_is_told_under_one_id(
+def test_the_end_is_reported_under_one_id_wherever_the_process_dies(
     replies: list[Reply], *, takes_effect: bool
 ) -> None:
     for lives in itertools.count(1):
@@ -443,7 +443,7 @@ def test_wherever_the_process_dies_its_end_is_told_under_one_id(
             return
 
 
-# Once more, because somebody says so
+# Another delivery, by the command
 
 
 def test_a_dead_webhook_is_delivered_when_it_is_replayed(world: World) -> None:

@@ -38,7 +38,7 @@ def test_the_session_that_is_sent_is_the_jobs() -> None:
     assert params["SessionContext"] == "0123456789abcdef"
 
 
-def test_mps_is_told_nothing_of_sessions_and_stores_where_the_job_says() -> None:
+def test_mps_gets_no_session_and_stores_where_the_job_says() -> None:
     body = {"prompt": "a cat", "session_id": "mine", "session_context": "x", "tasks_priority": 3}
 
     params = sent("mps.image", body)
@@ -109,7 +109,7 @@ def test_a_number_may_come_as_text(priority: object) -> None:
         ),
     ],
 )
-def test_an_inputs_type_is_told_by_what_it_holds(file: Body, expected: Body) -> None:
+def test_the_type_of_an_input_is_inferred_from_its_fields(file: Body, expected: Body) -> None:
     params = sent("vod.image", image(file_infos=[file]))
 
     assert params["FileInfos"] == [expected]
@@ -292,7 +292,7 @@ def test_a_scene_that_is_deprecated_passes_with_a_warning() -> None:
         ),
     ],
 )
-def test_a_task_tells_what_a_record_of_its_results_says(
+def test_a_task_describes_itself_for_the_record_of_its_results(
     kind: str, body: Body, label: str, prompt: str, inputs: tuple[str, ...]
 ) -> None:
     parsed = task(kind, body)

@@ -121,7 +121,7 @@ def test_unreadable_record_does_not_hide_the_others() -> None:
     assert event.ignored == ("unreadable: cos.cosObject.size: Field required",)
 
 
-def test_upload_without_request_id_is_told_by_time_and_size() -> None:
+def test_upload_without_request_id_is_identified_by_time_and_size() -> None:
     event = captured("cos/put")
     del event["Records"][0]["cos"]["cosObject"]["meta"]["x-cos-request-id"]
 

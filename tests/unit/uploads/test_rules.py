@@ -217,7 +217,7 @@ def test_wrong_rule_is_named_with_field_value_and_what_is_allowed(
     assert [part for part in parts if part not in message] == []
 
 
-def test_rule_without_a_name_is_told_by_its_number() -> None:
+def test_rule_without_a_name_is_named_by_its_number() -> None:
     nameless = a_rule()
     del nameless["name"]
 

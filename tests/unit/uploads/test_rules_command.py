@@ -72,7 +72,7 @@ def test_rules_that_were_passed_over_are_named_with_the_reason(
     }
 
 
-def test_missing_metadata_is_told_and_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_metadata_is_reported_and_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     status, trial = shown(capsys, KEY)
 
     assert status == 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pulumi
 
@@ -23,6 +25,24 @@ def console_url(
     return base.apply(lambda url: f"{url.rstrip('/')}/console" if url else None)
 
 
+QUERIES = {
+    "errors": "level:error",
+    "jobs": "event:job_ended | select state, kind, count(*) as jobs group by state, kind",
+    "failures": "event:job_ended AND state:failed"
+    " | select error, code, count(*) as jobs group by error, code order by jobs desc",
+    "lanes": "event:lane_slowed_down OR event:lane_paused OR event:task_overdue",
+    "waiting": "event:sweep_finished"
+    " | select max(waiting) as jobs, max(oldest_waiting_s) as seconds",
+    "uploads": "event:upload_not_wanted"
+    " | select reason, count(*) as uploads group by reason order by uploads desc",
+    "durations": "event:invocation_ended | select function, count(*) as invocations,"
+    " approx_percentile(duration_ms, 0.5) as p50, approx_percentile(duration_ms, 0.99) as p99"
+    " group by function",
+}
+"""Name → a query of the functions' logs. Together they stand for a dashboard, for which the
+provider has no resource (docs/logs.md)."""
+
+
 def console_links(
     config: StackConfig, storage: Storage, logs: FunctionLogs | None
 ) -> dict[str, pulumi.Output[str]]:
@@ -35,11 +55,27 @@ def console_links(
         "results": pulumi.Output.format(bucket, storage.results),
         "vod": pulumi.Output.format("{0}/vod/overview", console),
     }
+    if config.alarm_receivers or config.alarm_robots:
+        links["alarms"] = pulumi.Output.format("{0}/monitor/alarm2/policy", console)
     if logs is not None:
         links["logs"] = pulumi.Output.format(
             "{0}/cls/search?region={1}&topic_id={2}", console, region, logs.topic_id
         )
     return links
+
+
+def query_links(config: StackConfig, logs: FunctionLogs | None) -> dict[str, pulumi.Output[str]]:
+    """Return links to the console's search page with a query of the last day each."""
+    if logs is None:
+        return {}
+    page = (
+        f"{CONSOLES[config.site]}/cls/search?region={config.region}&topic_id={{0}}"
+        "&time=now-1d,now&queryBase64={1}"
+    )
+    return {
+        name: pulumi.Output.format(page, logs.topic_id, quote(base64.b64encode(query.encode())))
+        for name, query in QUERIES.items()
+    }
 
 
 def upload_command(rules: Rules, inbox: pulumi.Output[str], region: str) -> pulumi.Output[str]:

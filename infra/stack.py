@@ -23,7 +23,7 @@ from infra.environment import environment
 from infra.identity import check_identity
 from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
-from infra.outputs import console_links, console_url, upload_command
+from infra.outputs import console_links, console_url, query_links, upload_command
 from infra.overlaps import check_overlaps
 from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
 from infra.triggers import (
@@ -92,6 +92,7 @@ def deploy(config: StackConfig) -> None:
         "keyNames": sorted(config.api_keys),
         **{f"{name}Function": physical for name, physical in functions.names.items()},
         "links": console_links(config, storage, logs),
+        "queries": query_links(config, logs),
         "upload": upload_command(rules, storage.inbox, config.region),
     }
     for name, value in exports.items():

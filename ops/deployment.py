@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -27,12 +26,11 @@ from aigc.jobs.runtime import Memory
 from aigc.settings import Settings
 from ops.connection import running_cloud
 from ops.exits import NOT_FOUND
+from ops.sources import ROOT
 
 if TYPE_CHECKING:
     from aigc.jobs.clock import LedgerClock
     from aigc.jobs.runtime import Runtime
-
-ROOT = Path(__file__).resolve().parent.parent
 
 LONGEST_LEASE_S = 900 + 15
 """The longest lease of any stack: a holder that is older than this is dead in every stack."""
@@ -223,7 +221,9 @@ def stack_outputs(name: str, *, instead: str) -> dict[str, Any]:
             f"--stack needs the Pulumi CLI, which is not installed; allowed: {instead}"
         ) from None
     if done.returncode != 0:
-        raise DeploymentError(f"pulumi does not tell of the stack {name}: {done.stderr.strip()}")
+        raise DeploymentError(
+            f"the outputs of the stack {name} cannot be read: {done.stderr.strip()}"
+        )
     outputs: dict[str, Any] = json.loads(done.stdout)
     return outputs
 

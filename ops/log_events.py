@@ -60,7 +60,7 @@ EVENTS: dict[str, str] = {
     "notice_given_up": "a chat robot took no message for two hours; its notices are removed",
     "notice_lost": "a chat robot will not report a job, since its marker could not be written",
     "notice_sent": "a chat robot took a message about `jobs` jobs",
-    "pause_not_read": "a lane's pause could not be read",
+    "pause_not_read": "an answer does not say whether a lane is paused, since COS failed",
     "pause_not_written": "a lane's pause could not be written; the next refusal writes it",
     "pause_unreadable": "a lane's pause is damaged; it is ignored",
     "picture_not_labelled": "an image was stored without a label, since its format is not known",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.accept import fingerprint
 from aigc.jobs.job import Attempt, Job, OutputLocation, Picture, Source
@@ -32,7 +32,11 @@ def finished_job(number: int, *, images: int = 1, end: datetime | None = None) -
     end = end or FIRST_END + timedelta(seconds=60 * number)
     model_name, model_version = MODELS[number % len(MODELS)]
     prompt = f"{SUBJECTS[number % len(SUBJECTS)]}, number {number}"
-    task = {"model_name": model_name, "model_version": model_version, "prompt": prompt}
+    task: dict[str, Any] = {
+        "model_name": model_name,
+        "model_version": model_version,
+        "prompt": prompt,
+    }
     source = SOURCES[number % len(SOURCES)]
     if source.type == "upload":
         task |= {"file_infos": [{"type": "Url", "url": f"cos://{source.bucket}/{source.key}"}]}

@@ -1,7 +1,8 @@
 """What a function's role may do, tried from inside the function by requests that cost nothing.
 
-`aigc doctor` invokes each function with this question (`aigc.triggers.diagnosis`). Only SCF's own API can send such an event, with
-permission to invoke the function: a trigger's event has other fields.
+`aigc doctor` invokes each function with the question of `aigc.triggers.diagnosis`. Only SCF's own
+API can send such an event, with permission to invoke the function: a trigger's event has other
+fields.
 
 A request for something that does not exist tells a denied action from a permitted one. Two kinds of
 actions are not tried: creating a task, which is paid for, and writing a result, which would stay.

@@ -90,8 +90,9 @@ class Processing:
         if len(content) > MAX_BYTES or max(self.width, self.height) > MAX_RESULT_SIDE:
             return True
         with _opened(content) as image:
-            frames = getattr(image, "n_frames", 1)
-            return max(image.size) > MAX_SIDE or image.width * image.height * frames > MAX_PIXELS
+            frames: int = getattr(image, "n_frames", 1)
+            pixels: int = image.width * image.height * frames
+            return pixels > MAX_PIXELS or max(image.width, image.height) > MAX_SIDE
 
 
 def _opened(content: bytes) -> Image.Image:

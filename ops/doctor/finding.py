@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from ops.doctor.patient import Patient
 
+CONSOLES = {"cn": "https://console.cloud.tencent.com", "intl": "https://console.tencentcloud.com"}
+"""Site → the host of its console."""
+
 Level: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
 Fix: TypeAlias = "Callable[[], object]"
 Examine: TypeAlias = "Callable[[Patient], Iterator[Finding]]"
@@ -35,7 +38,13 @@ class Examination:
     name: str
     page: str
     """The part of the docs that says more."""
+    console: str
+    """The page of the cloud's console that shows the same, without its host."""
     examine: Examine
+
+    def link(self, site: str) -> str:
+        """Return the address of the console's page; empty if no page shows it."""
+        return CONSOLES[site] + self.console if self.console else ""
 
 
 def ok(seen: str) -> Finding:
@@ -46,6 +55,11 @@ def ok(seen: str) -> Finding:
 def problem(seen: str, means: str, remedy: str, fix: Fix | None = None) -> Finding:
     """Return a finding that keeps the deployment from its work."""
     return Finding(level="problem", seen=seen, means=means, remedy=remedy, fix=fix)
+
+
+def unknown(seen: str, means: str, remedy: str) -> Finding:
+    """Return a finding that a question has no answer."""
+    return Finding(level="unknown", seen=seen, means=means, remedy=remedy)
 
 
 def warning(seen: str, means: str, remedy: str, fix: Fix | None = None) -> Finding:

@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from aigc.errors import AigcError
 from ops.account import RefusalError
 from ops.connection import running_cloud
 from ops.deployment import StackOption
 from ops.doctor.examinations import EXAMINATIONS
 from ops.doctor.finding import Finding
 from ops.doctor.patient import of_connection, of_stack
-from ops.service import JsonOption, KeyOption
+from ops.output import JsonOption
+from ops.service import KeyOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +62,11 @@ def main(
         for finding in _examined(examination, patient)
     ]
     if as_json:
-        print(json.dumps([_as_json(*entry) for entry in findings], ensure_ascii=False, indent=2))
+        described = [_as_json(*entry, patient.site) for entry in findings]
+        print(json.dumps(described, ensure_ascii=False, indent=2))
     else:
         for entry in findings:
-            _print(console, *entry)
+            _print(console, *entry, patient.site)
     if fix:
         _mend([finding for _, finding in findings], console, is_agreed=yes)
     return int(any(finding.level == "problem" for _, finding in findings))
@@ -73,7 +76,7 @@ def _examined(examination: Examination, patient: Patient) -> Iterator[Finding]:
     """Yield the findings; an examination that fails is a finding too."""
     try:
         yield from examination.examine(patient)
-    except (RefusalError, requests.RequestException) as error:
+    except (RefusalError, AigcError, requests.RequestException) as error:
         yield Finding(
             level="unknown",
             seen=f"{type(error).__name__}: {error}",
@@ -82,7 +85,7 @@ def _examined(examination: Examination, patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _as_json(examination: Examination, finding: Finding) -> dict[str, Any]:
+def _as_json(examination: Examination, finding: Finding, site: str) -> dict[str, Any]:
     return {
         "name": examination.name,
         "level": finding.level,
@@ -91,15 +94,17 @@ def _as_json(examination: Examination, finding: Finding) -> dict[str, Any]:
         "remedy": finding.remedy,
         "can_be_fixed": finding.fix is not None,
         "page": f"docs/{examination.page}",
+        "link": examination.link(site),
     }
 
 
-def _print(console: Console, examination: Examination, finding: Finding) -> None:
+def _print(console: Console, examination: Examination, finding: Finding, site: str) -> None:
     lines = Table.grid(padding=(0, 1))
     lines.add_row(MARKS[finding.level], f"{examination.name}: {escape(finding.seen)}")
     if finding.means:
         lines.add_row("", escape(finding.means))
-        lines.add_row("", f"To do: {escape(finding.remedy)} See docs/{examination.page}.")
+        lines.add_row("", f"To do: {escape(finding.remedy)}")
+        lines.add_row("", f"See docs/{examination.page} {examination.link(site)}".rstrip())
     console.print(lines, highlight=False)
 
 

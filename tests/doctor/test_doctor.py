@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import zipfile
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops import cli
+from aigc.api.keys import Limits
+from aigc.jobs.job import utc_now
+from ops import cli, keys
 from ops.account import Account, Answer
 from ops.connection import connection_file
-from ops.doctor.examinations import EXAMINATIONS
+from ops.doctor.examinations import EXAMINATIONS, work
 from ops.doctor.examinations.account import MPS_ROLE, clock
 from ops.doctor.patient import Patient, of_connection
 from ops.local_stack import local_stack
 from tests.e2e.stack import wait_for
+from tests.pages import anchors
+from tests.pages import page as page_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,11 +158,14 @@ def test_a_role_that_lacks_an_action_is_found(patient: Patient, doctor: Any) -> 
     less["statement"].pop()
     patient.account.api("cam", "UpdatePolicy", PolicyId=number, PolicyDocument=json.dumps(less))
     try:
-        finding = found(doctor, "roles")
+        _, findings = doctor()
     finally:
         patient.account.api("cam", "UpdatePolicy", PolicyId=number, PolicyDocument=whole)
 
-    assert finding["seen"].startswith("sweep: its role lacks ")
+    assert unusual(findings) == {("roles", "problem"), ("rights", "problem")}
+    seen = {item["name"]: item["seen"] for item in findings if item["level"] == "problem"}
+    assert seen["roles"].startswith("sweep: its role lacks ")
+    assert seen["rights"].startswith("sweep may not: cos:")
 
 
 def test_missing_lifecycle_rules_are_found_and_added(patient: Patient, doctor: Any) -> None:
@@ -351,6 +361,133 @@ def test_a_dead_endpoint_is_found(doctor: Any) -> None:
         ("lanes", "problem"),
         ("callback", "warning"),
     }
+
+
+def faults(stack: LocalStack, *rules: dict[str, Any]) -> None:
+    address = f"{stack.cloud.url}/_localcloud/faults"
+    of_connection(stack.connection).account.fetch(address, "PUT", json=list(rules))
+
+
+def test_an_action_that_the_cloud_denies_is_found(doctor: Any, stack: LocalStack) -> None:
+    denied = {"where": "vod.DescribeTaskDetail", "what": "refuse:UnauthorizedOperation"}
+    faults(stack, {**denied, "times": 3})
+    try:
+        _, findings = doctor()
+    finally:
+        faults(stack)
+
+    rights = [item for item in findings if item["name"] == "rights" and item["level"] != "ok"]
+    # The upload function does not ask for VOD's tasks, so its role does not need to.
+    assert [item["seen"] for item in rights] == [
+        f"{name} may not: vod:DescribeTaskDetail (UnauthorizedOperation)"
+        for name in ("gateway", "sweep")
+    ]
+    assert {item["level"] for item in rights} == {"problem"}
+
+
+def test_a_service_that_is_not_activated_gives_no_clear_answer(
+    doctor: Any, stack: LocalStack
+) -> None:
+    refusal = {"where": "vod.DescribeTasks", "what": "refuse:FailedOperation.InvalidVodUser"}
+    faults(stack, {**refusal, "times": 3})
+    try:
+        _, findings = doctor()
+    finally:
+        faults(stack)
+
+    assert ("rights", "unknown") in unusual(findings)
+
+
+def test_a_function_that_cannot_be_asked_is_found(doctor: Any, stack: LocalStack) -> None:
+    faults(stack, {"where": "scf.Invoke", "what": "refuse:UnauthorizedOperation", "times": 3})
+    try:
+        _, findings = doctor()
+    finally:
+        faults(stack)
+
+    assert unusual(findings) == {("rights", "unknown"), ("package", "unknown")}
+
+
+def test_other_code_than_the_zip_on_this_machine_is_found(doctor: Any, tmp_path: Path) -> None:
+    connection = json.loads(connection_file().read_text())
+    other = tmp_path / "aigc-functions-other.zip"
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("gateway.py", "")
+    connection["package"] = str(other)
+    connection_file().write_text(json.dumps(connection))
+
+    assert "aigc-functions-other.zip" in found(doctor, "package")["seen"]
+
+
+def test_a_callback_that_is_refused_is_found(patient: Patient, doctor: Any) -> None:
+    application = {"SubAppId": patient.sub_app_id}
+    config = patient.account.api("vod", "DescribeEventConfig", **application)
+    url = f"{patient.endpoint}/vod/events/an-old-key"
+    patient.account.api("vod", "ModifyEventConfig", **application, Mode="PUSH", NotificationUrl=url)
+    try:
+        finding = found(doctor, "callback")
+    finally:
+        patient.account.api(
+            "vod",
+            "ModifyEventConfig",
+            **application,
+            Mode="PUSH",
+            NotificationUrl=config["NotificationUrl"],
+        )
+
+    assert finding["seen"] == "the callback's address answers 401"
+    assert "an-old-key" not in json.dumps(finding)
+
+
+def test_uploads_without_a_job_and_a_reason_are_found(
+    patient: Patient, doctor: Any, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "UPLOAD_OVERDUE", timedelta(seconds=-5))
+    [trigger] = patient.triggers("sweep")
+    names = {
+        "FunctionName": patient.functions["sweep"],
+        "TriggerName": trigger["TriggerName"],
+        "Type": "timer",
+    }
+    patient.account.api("scf", "UpdateTrigger", **names, Enable="CLOSE")
+    key = "anime/lost.png"
+    faults(stack, {"where": "cos.event", "what": "drop", "times": 1})
+    patient.account.cos("PUT", patient.buckets["inbox"], key, body=b"no image")
+    try:
+        _, findings = doctor()
+    finally:
+        patient.account.cos("DELETE", patient.buckets["inbox"], key)
+        patient.account.api("scf", "UpdateTrigger", **names, Enable="OPEN")
+        wait_for_a_sweep(doctor)
+
+    [uploads] = [item for item in findings if item["name"] == "uploads"]
+    assert uploads["level"] == "problem"
+    assert key in uploads["seen"]
+
+
+def test_a_budget_without_prices_is_found(patient: Patient, doctor: Any) -> None:
+    ledger = patient.deployment.open_ledger()
+    keys.create("shop", Limits(budget_per_month=Decimal(5)), ledger, utc_now())
+    try:
+        _, findings = doctor()
+    finally:
+        keys.revoke("shop", ledger, utc_now())
+
+    [prices] = [item for item in findings if item["name"] == "prices"]
+    assert prices["level"] == "problem"
+    assert prices["seen"].endswith("key shop")
+
+
+def test_each_finding_leads_to_a_page_and_to_the_console(doctor: Any) -> None:
+    _, findings = doctor()
+
+    for item in findings:
+        page, _, anchor = item["page"].partition("#")
+        text = page_text(page.removeprefix("docs/"))
+        assert not anchor or anchor in anchors(text), item["page"]
+    links = {item["name"]: item["link"] for item in findings}
+    assert links["roles"] == "https://console.cloud.tencent.com/cam/role"
+    assert links["dead"] == ""
 
 
 def test_findings_are_printed_for_people(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import base64
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from infra.components.alarms import LOG_ALARMS
 from infra.components.logs import NUMBERS, TEXTS
+from infra.outputs import QUERIES
 from localcloud.scf.http_trigger import UrlDesc
 
 if TYPE_CHECKING:
@@ -82,6 +86,36 @@ def test_logs_can_be_switched_off(run: Run) -> None:
     assert not [name for name in deployment.declared if name.startswith("logs")]
     assert "clsTopicId" not in deployment.declared["gateway-function"].inputs
     assert "logs" not in deployment.exports["links"]
+
+
+def test_the_outputs_link_to_ready_queries_of_indexed_fields(run: Run) -> None:
+    exports = run(logs="true").exports
+
+    assert exports["queries"].keys() == QUERIES.keys()
+    for name, link in exports["queries"].items():
+        asked = parse_qs(urlsplit(link).query)
+        query = base64.b64decode(asked["queryBase64"][0]).decode()
+        assert query == QUERIES[name]
+        assert asked["topic_id"] == ["logs-topic"]
+        condition, _, statement = query.partition(" | select ")
+        fields = {word.partition(":")[0] for word in condition.split() if ":" in word}
+        fields |= set(re.findall(r"group by (\w+)", statement))
+        fields |= set(re.findall(r"(?:max|approx_percentile)\((\w+)", statement))
+        assert fields <= {*TEXTS, *NUMBERS}
+    assert run(logs="false").exports["queries"] == {}
+
+
+def test_events_in_the_ready_queries_are_logged() -> None:
+    sources = "".join(path.read_text() for path in SOURCES.rglob("*.py"))
+    events = set(re.findall(r"event:(\w+)", " ".join(QUERIES.values())))
+
+    assert all(f'"{event}"' in sources for event in events)
+
+
+def test_the_outputs_link_to_the_alarms_if_there_are_any(run: Run) -> None:
+    assert "alarms" not in run().exports["links"]
+    link = run(alarmReceivers="[10001]", site="intl").exports["links"]["alarms"]
+    assert link == "https://console.tencentcloud.com/monitor/alarm2/policy"
 
 
 def test_no_receivers_means_no_alarms(run: Run) -> None:

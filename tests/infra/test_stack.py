@@ -470,7 +470,10 @@ def test_exports_have_all_addresses(run: Run) -> None:
     console = "https://console.cloud.tencent.com"
     bucket = f"{console}/cos/bucket?bucket=aigc-dev-{{}}-1250000000&region=ap-guangzhou"
 
-    assert run().exports == {
+    exports = run().exports
+    del exports["queries"]  # tests/infra/test_options.py looks at them
+
+    assert exports == {
         "console": f"{ENDPOINT.rstrip('/')}/console",
         "endpoint": ENDPOINT,
         "appId": "1250000000",

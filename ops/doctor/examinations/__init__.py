@@ -6,27 +6,30 @@ from ops.doctor.examinations import account, functions, storage, work
 from ops.doctor.finding import Examination
 
 EXAMINATIONS = tuple(
-    Examination(name=name, page=page, examine=examine)
-    for name, page, examine in (
-        ("credentials", "deploy.md", account.credentials),
-        ("clock", "how-it-works.md", account.clock),
-        ("vod", "deploy.md", account.vod),
-        ("mps", "deploy.md", account.mps),
-        ("mps-role", "deploy.md", account.mps_role),
-        ("roles", "deploy.md", account.roles),
-        ("buckets", "deploy.md", storage.buckets),
-        ("versioning", "how-it-works.md", storage.versioning),
-        ("lifecycle", "deploy.md", storage.lifecycle),
-        ("cors", "deploy.md", storage.cors),
-        ("functions", "deploy.md", functions.functions),
-        ("triggers", "deploy.md", functions.triggers),
-        ("endpoint", "deploy.md", functions.endpoint),
-        ("callback", "deploy.md", functions.callback),
-        ("sweep", "operations.md", work.sweep),
-        ("lanes", "operations.md", work.lanes),
-        ("dead", "operations.md", work.dead),
-        ("prices", "budgets.md", work.prices),
-        ("logs", "logs.md", work.logs),
-        ("alarms", "alarms.md", work.alarms),
+    Examination(name=name, page=page, console=console, examine=examine)
+    for name, page, console, examine in (
+        ("credentials", "deploy.md#credentials", "/cam/capi", account.credentials),
+        ("clock", "how-it-works.md#time", "", account.clock),
+        ("vod", "deploy.md#once-for-an-account", "/vod/overview", account.vod),
+        ("mps", "deploy.md#once-for-an-account", "/mps", account.mps),
+        ("mps-role", "deploy.md#once-for-an-account", "/cam/role", account.mps_role),
+        ("roles", "troubleshooting.md#the-deployment", "/cam/role", account.roles),
+        ("rights", "operations.md#check-a-deployment", "/cam/role", account.rights),
+        ("buckets", "configuration.md#keys", "/cos/bucket", storage.buckets),
+        ("versioning", "how-it-works.md#what-is-assumed-of-cos", "/cos/bucket", storage.versioning),
+        ("lifecycle", "ledger.md", "/cos/bucket", storage.lifecycle),
+        ("cors", "configuration.md#keys", "/cos/bucket", storage.cors),
+        ("functions", "troubleshooting.md#the-deployment", "/scf/list", functions.functions),
+        ("package", "upgrade.md#update", "/scf/list", functions.package),
+        ("triggers", "troubleshooting.md#the-deployment", "/scf/list", functions.triggers),
+        ("endpoint", "deploy.md#endpoint", "/scf/list", functions.endpoint),
+        ("callback", "configuration.md#keys", "/vod/overview", functions.callback),
+        ("sweep", "how-it-works.md#the-sweep", "/scf/list", work.sweep),
+        ("lanes", "how-it-works.md#a-refused-account", "/expense/overview", work.lanes),
+        ("dead", "operations.md#usual-work", "", work.dead),
+        ("uploads", "uploads.md#when-no-event-arrives", "/cos/bucket", work.uploads),
+        ("prices", "budgets.md#prices", "", work.prices),
+        ("logs", "logs.md#read-the-logs", "/cls/search", work.logs),
+        ("alarms", "alarms.md#set-them-up", "/monitor/alarm2/policy", work.alarms),
     )
 )

@@ -7,13 +7,15 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
+from infra.permissions import gateway_policy, sweep_policy, upload_policy
 from ops.account import RefusalError
-from ops.doctor.finding import Finding, ok, problem, warning
+from ops.doctor.finding import Finding, ok, problem, unknown, warning
+from ops.doctor.patient import NoDiagnosisError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from infra.permissions import Reach
     from ops.doctor.patient import Patient
 
 MPS_ROLE = "MPS_QcsRole"
@@ -121,19 +123,65 @@ def mps_role(patient: Patient) -> Iterator[Finding]:
 
 def roles(patient: Patient) -> Iterator[Finding]:
     """Compare the policies of the functions' roles with those that this version needs."""
-    reach = Reach(
-        region=patient.account.region,
-        app_id=patient.account.app_id,
-        sub_app_id=patient.sub_app_id,
-        inbox=patient.buckets["inbox"],
-        results=patient.buckets["results"],
-        ledger=patient.buckets["ledger"],
-    )
+    reach = patient.reach
     for name, policy in POLICIES.items():
         described = patient.described[name]
         if isinstance(described, RefusalError):
             continue
         yield _role(patient, name, str(described.get("Role") or ""), json.loads(policy(reach)))
+
+
+def rights(patient: Patient) -> Iterator[Finding]:
+    """Let each function try the actions of its role that cost nothing."""
+    for name, diagnosis in patient.diagnoses.items():
+        if isinstance(diagnosis, NoDiagnosisError):
+            yield unknown(
+                f"{name}: {diagnosis}",
+                "The function cannot try its role: the policies above are all that is known.",
+                "Look at the function below; the key needs scf:Invoke. An older version answers"
+                " after the next `pulumi up`.",
+            )
+            continue
+        grants = _grants(json.loads(POLICIES[name](patient.reach)))
+        needed = [
+            item for item in diagnosis["actions"] if _is_needed(item, grants, patient.buckets)
+        ]
+        yield from _rights(name, needed)
+
+
+def _rights(name: str, needed: list[dict[str, str]]) -> Iterator[Finding]:
+    denied = [item for item in needed if item["outcome"] == "denied"]
+    unclear = [item for item in needed if item["outcome"] == "unclear"]
+    if denied:
+        yield problem(
+            f"{name} may not: {_listed(denied)}",
+            "The cloud denies these actions to the function, whatever its policies say.",
+            "`pulumi up` writes the role's policy again; a policy that denies goes before it.",
+        )
+    if unclear:
+        yield unknown(
+            f"{name} got no clear answer: {_listed(unclear)}",
+            "The codes say neither that the actions are allowed nor that they are denied.",
+            "Look at the account above: VOD or MPS is not activated, or in arrears.",
+        )
+    if not denied and not unclear:
+        yield ok(f"{name} may carry out all {len(needed)} actions that it tried")
+
+
+def _is_needed(
+    item: dict[str, str], grants: set[tuple[str, str]], buckets: Mapping[str, str]
+) -> bool:
+    """Whether a policy grants an action that was tried, on its bucket if it is COS's."""
+    place = f":{buckets[item['on']]}/" if item["on"] else ""
+    return any(action == item["action"] and place in resource for action, resource in grants)
+
+
+def _listed(items: list[dict[str, str]]) -> str:
+    return ", ".join(
+        f"{item['action'].removeprefix('name/')}{' on the ' + item['on'] if item['on'] else ''}"
+        f" ({item['code']})"
+        for item in items
+    )
 
 
 def _role(patient: Patient, name: str, role: str, needed: dict[str, Any]) -> Finding:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import requests
 
+from aigc.diagnosis import digest
 from ops.account import RefusalError
-from ops.doctor.finding import Finding, ok, problem, warning
+from ops.doctor.finding import Finding, ok, problem, unknown, warning
+from ops.doctor.patient import NoDiagnosisError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +24,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 """Function → the kinds of triggers without which it is useless. API Gateway is not among them."""
 
-HEALTH_S = 30
+ANSWERED = 200
 
 
 def functions(patient: Patient) -> Iterator[Finding]:
@@ -51,6 +54,44 @@ def functions(patient: Patient) -> Iterator[Finding]:
             "The functions run different versions: an update has stopped half way.",
             "`make package && pulumi up`.",
         )
+
+
+def package(patient: Patient) -> Iterator[Finding]:
+    """Compare the code of the functions with each other, and with the zip on this machine."""
+    digests = {
+        name: str(diagnosis["digest"])
+        for name, diagnosis in patient.diagnoses.items()
+        if not isinstance(diagnosis, NoDiagnosisError)
+    }
+    if len(set(digests.values())) > 1:
+        listed = ", ".join(f"{name} {value[:12]}" for name, value in digests.items())
+        yield warning(
+            f"different code: {listed}",
+            "An update has stopped half way.",
+            "`make package && pulumi up`.",
+        )
+    elif not digests:
+        yield unknown(
+            "no function says which code it runs",
+            "They cannot be compared with the zip on this machine.",
+            "Look at the functions above.",
+        )
+    else:
+        yield _beside_local(patient, next(iter(digests.values())))
+
+
+def _beside_local(patient: Patient, deployed: str) -> Finding:
+    if patient.package is None:
+        return ok(f"all run {deployed[:12]}; there is no zip in dist/ to compare it with")
+    with zipfile.ZipFile(patient.package) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    if digest(files) == deployed:
+        return ok(f"all run {patient.package.name}")
+    return warning(
+        f"deployed is {deployed[:12]}, and {patient.package.name} is {digest(files)[:12]}",
+        "The deployment runs other code or other rules than the zip on this machine.",
+        "`pulumi up` deploys the zip; nothing to do if you have only built it.",
+    )
 
 
 def triggers(patient: Patient) -> Iterator[Finding]:
@@ -119,11 +160,29 @@ def callback(patient: Patient) -> Iterator[Finding]:
         return
     url = str(config.get("NotificationUrl") or "")
     if config.get("Mode") == "PUSH" and url.startswith(f"{patient.endpoint}/vod/events"):
-        yield ok("VOD pushes the ends of tasks to this endpoint")
+        yield _answers(patient, url)
         return
     yield warning(
         f"VOD's mode is {config.get('Mode') or 'not set'}"
         + (", to another address" if url else ""),
         "Jobs of VOD end when the sweep or a status call asks, up to a minute later.",
         "`pulumi up` sets it if `callbackMode` is `push`. One application serves one stack only.",
+    )
+
+
+def _answers(patient: Patient, url: str) -> Finding:
+    """Send an event that concerns no task to the callback's address, which has a secret."""
+    try:
+        status: object = patient.account.fetch(
+            url, "POST", json={"EventType": "Doctor"}
+        ).status_code
+    except requests.RequestException as error:
+        status = type(error).__name__
+    if status == ANSWERED:
+        return ok("VOD pushes the ends of tasks to this endpoint, which takes them")
+    return problem(
+        f"the callback's address answers {status}",
+        "The endpoint refuses what VOD pushes: the key in the address is an old one. Jobs of VOD"
+        " end when the sweep or a status call asks.",
+        "`pulumi up` sets the address with the present `callbackKey`.",
     )

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.job import utc_now
+from aigc.uploads.accounts import accounts
+from aigc.uploads.deployed import as_deployed
+from aigc.uploads.rules import DeployedRules
 from ops.account import RefusalError
 from ops.doctor.finding import Finding, ok, problem, warning
+from ops.keys import records as key_records
 from ops.prices import load_prices
 from ops.service import CallError, UnreachableError
 
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 PRICES = Path(__file__).resolve().parents[3] / "prices.toml"
 SWEEP_OVERDUE = timedelta(minutes=5)
 MOST_DEAD = 1000
+MOST_UPLOADS = 2000
+UPLOAD_OVERDUE = timedelta(hours=1)
 
 
 def sweep(patient: Patient) -> Iterator[Finding]:
@@ -100,14 +107,52 @@ def dead(patient: Patient) -> Iterator[Finding]:
     yield warning(
         f"{number} dead jobs",
         "They failed through no fault of their callers, and are kept until they are replayed.",
-        "`aigc jobs dead` lists them, `aigc replay` runs them again.",
+        "`aigc jobs dead` lists them, `aigc jobs replay` runs them again.",
     )
 
 
-def prices(_patient: Patient) -> Iterator[Finding]:
-    """Look whether prices are known where budgets need them."""
-    if load_prices(PRICES).price:
+def uploads(patient: Patient) -> Iterator[Finding]:
+    """Look for uploads that have neither a job nor a reason, though the sweep should know them."""
+    runtime = as_deployed(patient.deployment.runtime())
+    rules, long_ago = runtime.memory.of(DeployedRules).rules, utc_now() - UPLOAD_OVERDUE
+    listed = list(islice(accounts(rules, runtime), MOST_UPLOADS))
+    number = f"{len(listed)}{' or more' if len(listed) == MOST_UPLOADS else ''} objects"
+    waiting = [
+        account
+        for account in listed
+        if account.outcome == "pending" and account.listed.modified < long_ago
+    ]
+    if not waiting:
+        without = sum(account.outcome == "none" for account in listed)
+        yield ok(f"{number} in the inbox, {without} of them without a job for a stated reason")
+        return
+    yield problem(
+        f"{len(waiting)} of {number} in the inbox have no job and no reason:"
+        f" {waiting[0].listed.key}",
+        "Neither their event nor the sweep has taken them in for an hour.",
+        "Look at upload's trigger and at the sweep above; `aigc backfill` takes them in.",
+    )
+
+
+def prices(patient: Patient) -> Iterator[Finding]:
+    """Look whether prices are known where budgets and ceilings need them."""
+    table = load_prices(PRICES)
+    if table.price:
         yield ok("prices.toml has prices")
+        return
+    budgets = [
+        record.name
+        for record in key_records(patient.deployment.open_ledger())
+        if record.limits.budget_per_month is not None and record.revoked_at is None
+    ]
+    ceilings = [ceiling.name for ceiling in table.ceiling if ceiling.money is not None]
+    if budgets or ceilings:
+        yield problem(
+            "prices.toml has no prices, and these need them: "
+            + ", ".join([*(f"key {name}" for name in budgets), *ceilings]),
+            "Every call with such a key is refused; jobs that such a ceiling counts wait.",
+            "Add the prices of your contract, then `make package && pulumi up`.",
+        )
         return
     yield warning(
         "prices.toml has no prices",
@@ -127,7 +172,7 @@ def logs(patient: Patient) -> Iterator[Finding]:
             yield warning(
                 f"{name} writes no log to CLS",
                 "A failure cannot be explained later, and alarms on log lines cannot fire.",
-                "Set `logs` to `create` and run `pulumi up`.",
+                "Set `logs` to `true` and run `pulumi up`.",
             )
             continue
         filters = [{"Key": "topicId", "Values": [topic]}]
@@ -155,5 +200,5 @@ def alarms(patient: Patient) -> Iterator[Finding]:
         yield warning(
             "no alarms",
             "No message is sent when jobs fail, a lane is paused, or the sweep stops.",
-            "Set `alarmReceivers` and run `pulumi up`.",
+            "Set `alarmReceivers` or `robots`, and run `pulumi up`.",
         )

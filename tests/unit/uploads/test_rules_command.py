@@ -112,5 +112,7 @@ def test_check_prints_the_conditions(capsys: pytest.CaptureFixture[str]) -> None
         "again: styled/*.png → mps.image",
         "try-on: people/*, at least 1 bytes → vod.scene_image",
         "views: views/* → vod.scene_image",
+        "copies: copies/*.png → vod.image",
+        "repeated: repeated/*.png → vod.image",
         "batches: batches/*.jobs.jsonl|.jobs.csv → a job of each line",
     ]

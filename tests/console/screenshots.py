@@ -26,6 +26,10 @@ SIZE = {"width": 1280, "height": 800}
 QUALITY = 88
 """Quality of the JPEG files, which keeps them small."""
 
+IS_LOADED = """() => [...document.querySelectorAll(".frame")].every((frame) =>
+    frame.classList.contains("frame-ready") || frame.getBoundingClientRect().top > innerHeight)"""
+"""Whether each image in the window has loaded; those below it load later."""
+
 VOD = "tencent-vod/v1/aigc-image"
 PROMPTS = (
     "a lighthouse in the fog, watercolour",
@@ -94,7 +98,7 @@ def gallery(browser: Browser, stack: Stack) -> bytes:
 
 def picture(visitor: Visitor) -> bytes:
     """Return a picture of the window, once nothing in it moves, and close the window."""
-    visitor.page.wait_for_load_state("networkidle")
+    visitor.page.wait_for_function(IS_LOADED)
     content = visitor.page.screenshot(animations="disabled")
     visitor.close()
     return content

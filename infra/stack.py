@@ -79,7 +79,7 @@ def deploy(config: StackConfig) -> None:
     if config.alarm_receivers or config.alarm_robots:
         _alarms(config, functions, logs)
     exports = {
-        **({"console": console_url(config, endpoint)} if config.console else {}),
+        "console": console_url(config, endpoint) if config.console else "",
         "endpoint": endpoint,
         "appId": app_id,
         "region": config.region,

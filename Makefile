@@ -52,6 +52,8 @@ chaos: setup
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
 	$(if $(SEED)$(JOBS)$(ARGS),,FULL_SIZE=1 $(BIN)/pytest --timeout 3600 -m sized)
 
+# Python starts some hundred times: without its bytecode cache, each start would compile all code.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup
 	$(BIN)/pytest --numprocesses 4 --dist loadfile -rs
 
@@ -79,10 +81,10 @@ format: setup
 
 # Needs uv; writes hashes of every file of every platform, and no index.
 lock:
-	uv pip compile pyproject.toml --group infra --group local --group test --group check \
-		--group build --universal --python-version 3.10 --generate-hashes \
+	uv pip compile pyproject.toml --group functions --group infra --group local --group test \
+		--group check --group build --universal --python-version 3.10 --generate-hashes \
 		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements.lock
-	uv pip compile pyproject.toml --constraint requirements.lock --generate-hashes \
+	uv pip compile --group functions --constraint requirements.lock --generate-hashes \
 		--python-version 3.10 --python-platform x86_64-manylinux2014 \
 		--no-emit-package crcmod --no-emit-package pycryptodome \
 		--quiet --no-header --no-annotate --no-emit-index-url --output-file requirements-functions.lock

@@ -3,6 +3,43 @@ import { build } from "esbuild";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename } from "node:path";
 
+/** The bodies of the calls that submit tasks, by path, with the schemas that they refer to. */
+const taskSchemas = {
+  name: "task-schemas",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^aigc:schemas$/ }, () => ({ path: "schemas", namespace: "aigc" }));
+    onLoad({ filter: /./, namespace: "aigc" }, async () => {
+      const { paths, components } = JSON.parse(await readFile("generated/openapi.json", "utf8"));
+      const submits = Object.entries(paths).filter(([, path]) =>
+        path.post?.operationId.startsWith("submit_"),
+      );
+      const bodies = submits.map(([path, { post }]) => [
+        path,
+        post.requestBody.content["application/json"].schema,
+      ]);
+      const needed = { UploadRequest: components.schemas.UploadRequest };
+      const follow = (value) => {
+        for (const [, name] of JSON.stringify(value).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+          if (name in needed) continue;
+          needed[name] = components.schemas[name];
+          follow(needed[name]);
+        }
+      };
+      follow(bodies);
+      const examples = submits.map(([path, { post }]) => {
+        const [example] = Object.values(post.requestBody.content["application/json"].examples);
+        return [path, example.value];
+      });
+      const contents = {
+        tasks: Object.fromEntries(bodies),
+        examples: Object.fromEntries(examples),
+        schemas: needed,
+      };
+      return { contents: JSON.stringify(contents), loader: "json" };
+    });
+  },
+};
+
 const { metafile } = await build({
   entryPoints: ["src/main.tsx", "src/style.css", "src/icon.svg"],
   outdir: "dist/assets",
@@ -17,6 +54,7 @@ const { metafile } = await build({
   jsx: "automatic",
   jsxImportSource: "preact",
   loader: { ".svg": "copy" },
+  plugins: [taskSchemas],
   legalComments: "none",
   logLevel: "error",
   preserveSymlinks: true, // names and order then do not depend on where the packages lie

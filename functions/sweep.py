@@ -1,4 +1,4 @@
-"""The function behind the timer: finds what nobody reported, and moves it on."""
+"""The function behind the timer: continues work that no event reported."""
 
 from __future__ import annotations
 

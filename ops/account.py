@@ -16,6 +16,8 @@ from tencentcloud.common.exception import TencentCloudSDKException
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
+from aigc.errors import AigcError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,7 +34,7 @@ TIMEOUT_S = 30
 RATE_REPEATS = 5
 
 
-class RefusalError(Exception):
+class RefusalError(AigcError):
     """API 3.0 refused a call."""
 
     def __init__(self, action: str, code: str, message: str, request_id: str) -> None:

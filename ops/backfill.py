@@ -5,32 +5,34 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from aigc.errors import CloudError
-from aigc.prices import asked_pictures
+from aigc.prices import Prices, asked_pictures
 from aigc.uploads.backfill import EarlierJobs, Scope, backfill, objects_without_jobs
 from aigc.uploads.checks import sample_task
 from aigc.uploads.deployed import as_deployed
 from aigc.uploads.rules import DeployedRules
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
-from ops.prices import ROOT, load_prices
-from ops.tables import print_table
+from ops.exits import FAILED
+from ops.output import JsonOption, print_json, print_table, progress_bar
+from ops.prices import load_prices
+from ops.questions import confirm
+from ops.sources import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
-    from aigc.prices import Prices
     from aigc.uploads.rules import Rule
 
 AT_ONCE = 8
@@ -59,6 +61,7 @@ def main(
         bool, typer.Option("--dry-run", help="Count and estimate; make no job.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -73,15 +76,16 @@ def main(
     _check_rule(rule, runtime)
     scope = Scope(prefix=prefix, rule=rule, since=since)
     objects = list(islice(objects_without_jobs(scope, runtime), limit))
-    if not objects:
-        print("each of these objects has a job, or no rule concerns it")
-        return 0
-    _print_estimate(Counter(name for name, _ in objects), runtime)
-    if dry_run:
-        return 0
-    if not yes:
-        typer.confirm(f"Make up to {len(objects)} jobs?", abort=True)
-    return _take_in([listed for _, listed in objects], runtime)
+    estimate = _estimate(Counter(name for name, _ in objects), runtime)
+    if not as_json and objects:
+        _print_estimate(estimate)
+    outcomes: Counter[str] = Counter()
+    if objects and not dry_run:
+        if not yes:
+            confirm(f"Make up to {len(objects)} jobs?")
+        outcomes = _take_in([listed for _, listed in objects], runtime)
+    _print_outcomes(estimate, outcomes, as_json=as_json)
+    return FAILED if outcomes[FAILURE] else 0
 
 
 def _check_rule(name: str, runtime: Runtime) -> None:
@@ -90,19 +94,56 @@ def _check_rule(name: str, runtime: Runtime) -> None:
         raise typer.BadParameter(f"there is no rule {name!r}; allowed: {', '.join(names)}")
 
 
-def _print_estimate(counts: Counter[str], runtime: Runtime) -> None:
-    """Print how many objects each rule concerns, and what their tasks cost by prices.toml."""
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How many objects one rule concerns, and what their tasks cost."""
+
+    rule: str
+    objects: int
+    kind: str
+    cost: Decimal | None
+    """None if a price is unknown."""
+    currency: str
+
+    def cells(self) -> tuple[str, ...]:
+        """Return a row of the table."""
+        cost = self.cost
+        money = "no price" if cost is None else f"{cost:.2f} {self.currency}"
+        return self.rule, str(self.objects), self.kind, money
+
+
+def _estimate(counts: Counter[str], runtime: Runtime) -> list[Estimate]:
+    """Estimate each rule's tasks by prices.toml."""
     path = ROOT / "prices.toml"
-    prices = load_prices(path)
+    prices = load_prices(path) if path.is_file() else Prices()
     rules = {rule.name: rule for rule in runtime.memory.of(DeployedRules).rules.rule}
-    rows = [("RULE", "OBJECTS", "KIND", "ESTIMATE")]
-    costs = [(name, count, _cost(rules[name], count, prices)) for name, count in counts.items()]
-    rows += [
-        (name, str(count), rules[name].kind, _money(cost, prices)) for name, count, cost in costs
+    return [
+        Estimate(name, count, rules[name].kind, _cost(rules[name], count, prices), prices.currency)
+        for name, count in counts.items()
     ]
-    known = [cost for _, _, cost in costs if cost is not None]
-    total = sum(known, Decimal()) if len(known) == len(costs) else None
-    print_table([*rows, ("all", str(counts.total()), "", _money(total, prices))])
+
+
+def _print_estimate(estimate: Sequence[Estimate]) -> None:
+    known = [each.cost for each in estimate if each.cost is not None]
+    cost = sum(known, Decimal()) if len(known) == len(estimate) else None
+    count = sum(each.objects for each in estimate)
+    total = Estimate("all", count, "", cost, estimate[0].currency)
+    rows = [each.cells() for each in (*estimate, total)]
+    print_table([("RULE", "OBJECTS", "KIND", "ESTIMATE"), *rows])
+
+
+def _print_outcomes(estimate: Sequence[Estimate], outcomes: Counter[str], *, as_json: bool) -> None:
+    if as_json:
+        described = [
+            {**asdict(each), "cost": None if each.cost is None else f"{each.cost:.2f}"}
+            for each in estimate
+        ]
+        print_json({"estimate": described, "outcomes": dict(outcomes)})
+        return
+    for outcome, count in sorted(outcomes.items()):
+        print(f"{count} {outcome}")
+    if not estimate:
+        print("each of these objects has a job, or no rule concerns it")
 
 
 def _cost(rule: Rule, count: int, prices: Prices) -> Decimal | None:
@@ -112,17 +153,11 @@ def _cost(rule: Rule, count: int, prices: Prices) -> Decimal | None:
     return prices.estimate(rule.kind, task, asked_pictures(task) * count)
 
 
-def _money(cost: Decimal | None, prices: Prices) -> str:
-    return "unknown: prices.toml has no price" if cost is None else f"{cost:.2f} {prices.currency}"
-
-
-def _take_in(objects: Sequence[Listed], runtime: Runtime) -> int:
-    """Take in all objects and show the progress; return the exit status."""
+def _take_in(objects: Sequence[Listed], runtime: Runtime) -> Counter[str]:
+    """Take in all objects and show the progress; count what became of them."""
     outcomes: Counter[str] = Counter()
     earlier = EarlierJobs.read(runtime)
-    bar = Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
-    )
+    bar = progress_bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with bar, ThreadPoolExecutor(AT_ONCE) as pool:
         task = bar.add_task("", total=len(objects))
         futures = [pool.submit(_take_in_one, listed, earlier, runtime) for listed in objects]
@@ -133,12 +168,10 @@ def _take_in(objects: Sequence[Listed], runtime: Runtime) -> int:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    for outcome, count in sorted(outcomes.items()):
-        print(f"{count} {outcome}")
-    return 1 if outcomes[FAILED] else 0
+    return outcomes
 
 
-NEW, KNOWN, NONE, FAILED = "new jobs", "jobs that existed", "objects without a job", "failed"
+NEW, KNOWN, NONE, FAILURE = "new jobs", "jobs that existed", "objects without a job", "failed"
 
 
 def _take_in_one(listed: Listed, earlier: EarlierJobs, runtime: Runtime) -> str:
@@ -146,7 +179,7 @@ def _take_in_one(listed: Listed, earlier: EarlierJobs, runtime: Runtime) -> str:
         taken = backfill(listed, earlier, runtime)
     except CloudError as error:
         print(f"{listed.key}: {error}; the same command tries it again", file=sys.stderr)
-        return FAILED
+        return FAILURE
     if taken is None:
         return KNOWN
     if taken.is_new:

@@ -7,7 +7,6 @@ command again, after Ctrl-C or a crash, finds the requests that it has made and 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import requests
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from aigc.api.call import ENDPOINTS
 from aigc.errors import AigcError, InvalidRequestError
@@ -33,8 +31,9 @@ from aigc.uploads.batches.sheet import Sheet
 from aigc.wire import with_fields
 from ops import options
 from ops.deployment import StackOption
-from ops.service import EndpointOption, JsonOption, KeyOption, find_service
-from ops.tables import print_table
+from ops.exits import FAILED
+from ops.output import JsonOption, print_json, print_table, print_text, progress_bar
+from ops.service import EndpointOption, KeyOption, Repeats, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -51,10 +50,9 @@ LOOKS = 64
 ROUND_S = 2.0
 """Seconds between two rounds."""
 
-TRIES = 8
-"""Of a call that is throttled, or gets no answer."""
+PATIENT = Repeats(tries=8, statuses=frozenset({429, 502, 503, 504}))
+"""A batch waits for the permits of its key, too."""
 
-LONGEST_WAIT_S = 60.0
 SHOWN_ERRORS = 50
 REPORT_S = 10.0
 """Seconds between two writes of the report."""
@@ -96,19 +94,22 @@ class BatchStoppedError(AigcError):
 
 
 @app.command()
-def check(file: FileArgument, kind: KindOption = None) -> None:
+def check(file: FileArgument, kind: KindOption = None, as_json: JsonOption = False) -> None:
     """Check the lines of a file, and send nothing.
 
     Example: aigc batch check spring.jobs.jsonl --kind vod.image
     """
     works = read_file(file, kind or "")
     wrong = [work.outcome for work in works if work.outcome.has_ended]
-    _print_errors(works)
     kinds = Counter(work.outcome.kind for work in works if not work.outcome.has_ended)
-    counts = "".join(f", {count} of {name}" for name, count in sorted(kinds.items()))
-    print(f"{len(works)} lines: {len(wrong)} wrong{counts}")
+    if as_json:
+        print_json({"lines": len(works), "kinds": dict(kinds), "errors": _errors(works)})
+    else:
+        _print_errors(works)
+        counts = "".join(f", {count} of {name}" for name, count in sorted(kinds.items()))
+        print(f"{len(works)} lines: {len(wrong)} wrong{counts}")
     if wrong:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @app.command("list")
@@ -128,7 +129,7 @@ def list_batches(
     service = find_service(endpoint, key, stack)
     batches = list(islice(_batches(service), limit))
     if as_json:
-        print(json.dumps(batches, ensure_ascii=False, indent=2))
+        print_json(batches)
         return
     rows = [("FILE", "SINCE", "LINES", "STATE", "LINES BY STATE")]
     rows += [
@@ -175,6 +176,7 @@ def run(
     priority: Annotated[
         str, typer.Option(metavar="low|normal", help="Low waits behind single calls.")
     ] = "low",
+    as_json: JsonOption = False,
     endpoint: EndpointOption = None,
     key: KeyOption = None,
     stack: StackOption = None,
@@ -190,33 +192,33 @@ def run(
         raise typer.BadParameter(f"{priority!r}; allowed: low, normal", param_hint="'--priority'")
     works = read_file(file, kind or "")
     runner = Runner(find_service(endpoint, key, stack), priority, works, Output(file, out))
-    with _progress() as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with progress_bar(*columns, TimeElapsedColumn()) as bar:
         task = bar.add_task("", total=len(works))
         runner.run(lambda counts: bar.update(task, completed=counts[0], description=counts[1]))
     counts = Counter(work.outcome.state for work in works)
-    _print_errors(works)
-    print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
-    print(runner.output.report)
+    if as_json:
+        report = str(runner.output.report)
+        print_json({"states": dict(counts), "errors": _errors(works), "report": report})
+    else:
+        _print_errors(works)
+        print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
+        print(runner.output.report)
     if counts["succeeded"] < len(works):
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
+
+
+def _errors(works: list[Work]) -> list[dict[str, Any]]:
+    outcomes = (work.outcome for work in works)
+    return [{"line": each.line, "error": each.error} for each in outcomes if each.error]
 
 
 def _print_errors(works: list[Work]) -> None:
-    errors = [work.outcome for work in works if work.outcome.error]
-    for outcome in errors[:SHOWN_ERRORS]:
-        print(f"line {outcome.line}: {outcome.error}")
+    errors = _errors(works)
+    for error in errors[:SHOWN_ERRORS]:
+        print_text(f"line {error['line']}: {error['error']}")
     if len(errors) > SHOWN_ERRORS:
         print(f"and {len(errors) - SHOWN_ERRORS} more")
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def read_file(file: Path, kind: str) -> list[Work]:
@@ -368,7 +370,7 @@ class Runner:
         assert line is not None  # noqa: S101  the caller's
         body = {**line.body, **({"custom_id": line.custom_id} if line.custom_id else {})}
         headers = {"Idempotency-Key": work.name, "X-Fal-Queue-Priority": self.priority}
-        answer = self._call("POST", f"{self.service.endpoint}/{_PATHS[line.kind]}", body, headers)
+        answer = self._call("POST", f"/{_PATHS[line.kind]}", json=body, headers=headers)
         if answer.status_code in {401, 403}:
             raise BatchStoppedError(f"{self.service.endpoint} answers {_detail(answer)}")
         if not answer.ok:
@@ -395,34 +397,8 @@ class Runner:
     def _end(self, work: Work, state: str, error: str, error_type: str) -> None:
         work.outcome = with_fields(work.outcome, state=state, error=error, error_type=error_type)
 
-    def _call(
-        self, method: str, url: str, body: object = None, headers: dict[str, str] | None = None
-    ) -> requests.Response:
-        """Call, and again if the service was not reached or has no room: no call pays twice."""
-        headers = {"Authorization": f"Bearer {self.service.key}", **(headers or {})}
-        error: requests.RequestException | None = None
-        answer: requests.Response | None = None
-        for number in range(TRIES):
-            try:
-                answer = requests.request(method, url, json=body, headers=headers, timeout=60)
-            except requests.RequestException as problem:
-                error = problem
-            else:
-                if answer.status_code not in _MAY_HELP:
-                    return answer
-            time.sleep(_wait_s(number, answer))
-        if answer is None:
-            raise BatchStoppedError(f"{self.service.endpoint} cannot be reached: {error}")
-        return answer
-
-
-_MAY_HELP = frozenset({429, 502, 503, 504})
-"""Statuses after which the same call may succeed."""
-
-
-def _wait_s(number: int, answer: requests.Response | None) -> float:
-    after = answer.headers.get("Retry-After", "") if answer is not None else ""
-    return min(float(after) if after.isdecimal() else 0.5 * 2**number, LONGEST_WAIT_S)
+    def _call(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401
+        return self.service.send(method, path, repeats=PATIENT, **options)
 
 
 def _detail(answer: requests.Response) -> str:

@@ -6,35 +6,38 @@ imported when its command is called: some need the cloud's SDKs, which take seco
 
 from __future__ import annotations
 
-import importlib
+import importlib.metadata
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import Abort, TyperException
 
-from aigc.errors import AigcError
+from aigc.errors import AigcError, CloudError
 from ops.exits import FAILED, INTERRUPTED, NOT_FOUND
+from ops.output import print_text
+from ops.sources import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 COMMANDS = {
     "submit": "Make images with a deployment, and wait for them.",
     "local": "Run the whole system on this machine until Ctrl-C.",
     "demo": "Run the main job on the local cloud and show its results.",
     "upload": "Put a picture into the local cloud's inbox, or list the results.",
+    "jobs": "List, show, follow and cancel jobs; replay and restore dead ones.",
     "lanes": "Show what runs and what waits.",
+    "usage": "Show what was made, and what is left of each ceiling.",
+    "models": "List the models with their limits.",
+    "console": "Open the web console of a deployment.",
     "login": "Keep a deployment's endpoint and API key.",
     "keys": "Make, list and revoke API keys with limits.",
-    "restore": "Store the images of failed jobs that are paid for.",
-    "jobs": "List, show, follow and cancel jobs.",
     "uploads": "Show what became of uploads, and make another job of one.",
     "backfill": "Make jobs of what lies in the inbox already.",
-    "usage": "Show what is spent, reserved and left of each ceiling.",
-    "replay": "Try dead jobs or undelivered webhooks once more.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside pictures.",
@@ -43,7 +46,6 @@ COMMANDS = {
     "prices": "Check prices.toml.",
     "doctor": "Try a deployment from outside, and say how to mend it.",
     "verify-cloud": "Ask the real cloud what no document answers.",
-    "models": "List the models with their limits.",
 }
 
 
@@ -51,13 +53,21 @@ _CLOUD_MODULES = ("qcloud_cos", "requests", "tencentcloud", "urllib3")
 """Where errors of the network and of credentials come from; a traceback explains none of them."""
 
 
+_REFUSED_CREDENTIALS = (
+    "AuthFailure",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+)
+"""How codes of API 3.0 and of COS begin that refuse a key."""
+
+
 class _Deferred(TyperCommand):
     """A command whose module is imported when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  typer's own types are private
-        module = importlib.import_module(f"ops.{str(self.name).replace('-', '_')}")
-        command = typer.main.get_command(module.app)
-        return command.make_context(info_name, args, *rest, **extra)
+        return _command(str(self.name)).make_context(info_name, args, *rest, **extra)
 
 
 class _Commands(TyperGroup):
@@ -75,8 +85,43 @@ class _Commands(TyperGroup):
 app = typer.Typer(cls=_Commands, no_args_is_help=True)
 
 
+def all_commands() -> Iterator[tuple[str, Any]]:
+    """Yield the words of each command, like `jobs list`, and its definition."""
+    for name in COMMANDS:
+        command = _command(name)
+        parts: dict[str, Any] = getattr(command, "commands", {})
+        if not parts or getattr(command, "invoke_without_command", False):
+            yield name, command
+        yield from ((f"{name} {part}", inner) for part, inner in parts.items())
+
+
+def _command(name: str) -> Any:  # noqa: ANN401  typer's own types are private
+    """Import a command; its help and that of its parts is made ready for any width."""
+    module = load(f"ops.{name.replace('-', '_')}")
+    command: Any = typer.main.get_command(module.app)
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.help = re.sub(r"(?<!\n)\n(?!\n)", " ", each.help)  # the lines of a docstring
+        for parameter in each.params:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""  # it would be <bool>
+    return command
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"aigc {importlib.metadata.version('aigc-functions')}")
+        raise typer.Exit
+
+
 @app.callback()
-def aigc() -> None:
+def aigc(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
     """Generate images in your own Tencent Cloud account, and try all of it without one.
 
     Start with `aigc demo`, or keep a local cloud running with `aigc local`.
@@ -97,8 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _explain(error)
         sys.exit(error.exit_code)
     except AigcError as error:
-        print(f"aigc {words[0]}: {error}", file=sys.stderr)
-        return int(getattr(error, "exit_status", FAILED))
+        print_text(f"aigc {words[0]}: {error}{_advice(error)}", stderr=True)
+        return _status(error)
     except (Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # the reader, `head` for instance, has seen enough
@@ -107,9 +152,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not type(error).__module__.startswith(_CLOUD_MODULES):
             raise
-        print(f"aigc {words[0]}: {type(error).__name__}: {str(error)[:500]}", file=sys.stderr)
+        text = f"aigc {words[0]}: {type(error).__name__}: {str(error)[:500]}"
+        print_text(text, stderr=True)
         return NOT_FOUND
     return int(status or 0)
+
+
+def _status(error: AigcError) -> int:
+    has_no_answer = isinstance(error, CloudError) and not error.code
+    usual = NOT_FOUND if has_no_answer or _is_refused_credential(error) else FAILED
+    return int(getattr(error, "exit_status", usual))
+
+
+def _advice(error: AigcError) -> str:
+    if _is_refused_credential(error):
+        return (
+            "; the cloud refuses these credentials: set TENCENTCLOUD_SECRET_ID and"
+            " TENCENTCLOUD_SECRET_KEY to a valid key, with TENCENTCLOUD_SECURITY_TOKEN if it is"
+            " temporary; a temporary key expires"
+        )
+    if isinstance(error, CloudError):
+        return "; trying again may help" if error.retryable else ""
+    return ""
+
+
+def _is_refused_credential(error: AigcError) -> bool:
+    return str(getattr(error, "code", "")).startswith(_REFUSED_CREDENTIALS)
 
 
 def _explain(error: TyperException) -> None:
@@ -117,4 +185,4 @@ def _explain(error: TyperException) -> None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "aigc"
     if message := error.format_message():  # none: the help was printed instead
-        print(f"{path}: {message}", file=sys.stderr)
+        print_text(f"{path}: {message}", stderr=True)

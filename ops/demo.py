@@ -19,6 +19,7 @@ from rich.table import Table
 from aigc.jobs.job import Job
 from ops import options
 from ops.local_stack import ROOT, local_stack
+from ops.output import JsonOption, print_json
 from ops.package import local_package
 from ops.upload import cos_client
 
@@ -119,9 +120,15 @@ app = typer.Typer(add_completion=False)
 def main(
     results: Annotated[
         Path,
-        typer.Option(parser=options.folder, metavar="FOLDER", help="Where the pictures go."),
+        typer.Option(
+            parser=options.folder,
+            metavar="FOLDER",
+            help="Where the pictures go.",
+            show_default="demo-results",
+        ),
     ] = RESULTS,
     no_console: options.NoConsole = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Run the main job once on a local cloud: three uploads and three calls become pictures.
 
@@ -129,7 +136,7 @@ def main(
 
     Example: aigc demo --results pictures
     """
-    console = Console()
+    console = Console(stderr=as_json)
     started = time.monotonic()
     log: list[str] = []
     console.print("starting the local cloud and deploying the Pulumi program into it …")
@@ -144,6 +151,8 @@ def main(
         demo.save(jobs, results)
     has_succeeded = all(job.state == "succeeded" for job in jobs)
     _print_summary(console, jobs, results, time.monotonic() - started)
+    if as_json:
+        print_json({"folder": str(results), "jobs": [_described(job) for job in jobs]})
     if not has_succeeded:
         print("\n".join(log), file=sys.stderr)
     return 0 if has_succeeded and len(jobs) == len(UPLOADS) + len(CALLS) else 1
@@ -189,6 +198,15 @@ def _row(job: Job) -> Iterator[str]:
     yield job.state
     yield f"{(job.updated_at - job.created_at).total_seconds():.1f}"
     yield job.error.message if job.error else "\n".join(picture.key for picture in job.pictures)
+
+
+def _described(job: Job) -> dict[str, Any]:
+    return {
+        "request_id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "images": [picture.key for picture in job.pictures],
+    }
 
 
 def _print_summary(console: Console, jobs: Sequence[Job], folder: Path, seconds: float) -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -27,12 +26,11 @@ from aigc.jobs.runtime import Memory
 from aigc.settings import Settings
 from ops.connection import running_cloud
 from ops.exits import NOT_FOUND
+from ops.sources import ROOT
 
 if TYPE_CHECKING:
     from aigc.jobs.clock import LedgerClock
     from aigc.jobs.runtime import Runtime
-
-ROOT = Path(__file__).resolve().parent.parent
 
 LONGEST_LEASE_S = 900 + 15
 """The longest lease of any stack: a holder that is older than this is dead in every stack."""
@@ -215,7 +213,7 @@ def stack_outputs(name: str, *, instead: str) -> dict[str, Any]:
     Raises:
         DeploymentError: Pulumi is not installed, or does not know the stack.
     """
-    return _pulumi(["stack", "output", "--json"], name, instead=instead)
+    return _pulumi("outputs", name, "stack output --json", instead=instead)
 
 
 def stack_config(name: str) -> dict[str, dict[str, Any]]:
@@ -226,11 +224,11 @@ def stack_config(name: str) -> dict[str, dict[str, Any]]:
     Raises:
         DeploymentError: Pulumi is not installed, or does not know the stack.
     """
-    return _pulumi(["config", "--json", "--show-secrets"], name, instead="none")
+    return _pulumi("configuration", name, "config --json --show-secrets", instead="none")
 
 
-def _pulumi(arguments: list[str], name: str, *, instead: str) -> dict[str, Any]:
-    command = ["pulumi", *arguments, "--stack", name, "--non-interactive"]
+def _pulumi(what: str, name: str, arguments: str, *, instead: str) -> dict[str, Any]:
+    command = ["pulumi", *arguments.split(), "--stack", name, "--non-interactive"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -238,7 +236,9 @@ def _pulumi(arguments: list[str], name: str, *, instead: str) -> dict[str, Any]:
             f"--stack needs the Pulumi CLI, which is not installed; allowed: {instead}"
         ) from None
     if done.returncode != 0:
-        raise DeploymentError(f"pulumi does not tell of the stack {name}: {done.stderr.strip()}")
+        raise DeploymentError(
+            f"the {what} of the stack {name} cannot be read: {done.stderr.strip()}"
+        )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 

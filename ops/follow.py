@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from ops.output import print_text
 from ops.service import CallError
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ ENDED = frozenset({"succeeded", "failed", "cancelled"})
 LOOK_S = 1.0
 DOWNLOAD_S = 120
 SHOWN_COLUMNS = 60
+ITERM = frozenset({"iTerm.app", "WezTerm", "vscode"})
+"""Values of TERM_PROGRAM: these terminals draw images as iTerm2 does."""
+
+PNG = b"\x89PNG"
+"""How the only format begins that kitty takes as it is."""
 
 
 def follow(service: Service, job_id: str, console: Console) -> dict[str, Any]:
@@ -34,21 +41,32 @@ def follow(service: Service, job_id: str, console: Console) -> dict[str, Any]:
     Raises:
         CallError: There is no such job.
     """
+    try:
+        job = _followed(service, job_id, console)
+    except KeyboardInterrupt:
+        text = f"{job_id} goes on; `aigc jobs follow {job_id}` shows its progress"
+        print_text(text, stderr=True)
+        raise
+    print_text(f"{job_id}: {_outcome(job)}", stderr=True)
+    return job
+
+
+def _followed(service: Service, job_id: str, console: Console) -> dict[str, Any]:
     shown = ""
-    with console.status(f"{job_id}: …", spinner="dots") as status:
+    status = console.status(f"{job_id}: …", spinner="dots")
+    with status if console.is_terminal else contextlib.nullcontext():
         while True:
             job: dict[str, Any] = service.get(f"/v1/jobs/{job_id}")
             text = f"{job_id}: {_progress(service, job)}"
             if text != shown:
                 shown = text
-                status.update(text)
-                if not console.is_terminal:
+                if console.is_terminal:
+                    status.update(text)
+                else:
                     console.print(text, highlight=False, soft_wrap=True)
             if job["state"] in ENDED:
-                break
+                return job
             time.sleep(LOOK_S)
-    console.print(f"{job_id}: {_outcome(job)}", highlight=False, soft_wrap=True)
-    return job
 
 
 def _progress(service: Service, job: dict[str, Any]) -> str:
@@ -102,13 +120,17 @@ def _free_path(folder: Path, name: str) -> Path:
 
 
 def show_inline(content: bytes) -> None:
-    """Draw an image in terminals that can: iTerm2, WezTerm, VS Code and kitty."""
+    """Draw an image in terminals that can: iTerm2, WezTerm, VS Code, kitty and Ghostty.
+
+    Sixel is not supported: the image would have to be decoded for it.
+    """
     if not sys.stdout.isatty():
         return
     data = base64.b64encode(content).decode()
-    if os.environ.get("TERM_PROGRAM") in {"iTerm.app", "WezTerm", "vscode"}:
+    program = os.environ.get("TERM_PROGRAM", "")
+    if program in ITERM or os.environ.get("LC_TERMINAL") == "iTerm2":
         sys.stdout.write(f"\033]1337;File=inline=1;width={SHOWN_COLUMNS}:{data}\a\n")
-    elif "KITTY_WINDOW_ID" in os.environ and content.startswith(b"\x89PNG"):
+    elif content.startswith(PNG) and ("KITTY_WINDOW_ID" in os.environ or program == "ghostty"):
         sys.stdout.write(_kitty(data))
     sys.stdout.flush()
 

@@ -1,12 +1,11 @@
 """`aigc jobs`: the jobs of a deployment.
 
-All commands use its API, but `dead`: that one reads the ledger with the owner's credentials.
+Most commands use its API; `dead`, `replay` and `restore` use the ledger, with the owner's
+credentials.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from enum import Enum
 from itertools import islice
 from pathlib import Path
@@ -15,28 +14,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from aigc.errors import BadRecordError
-from ops import options
-from ops.deployment import BucketOption, RegionOption, StackOption, deployment
+from aigc.errors import AigcError
+from ops import dead, options, replay, restore
+from ops.deployment import StackOption
 from ops.exits import FAILED
-from ops.follow import follow, save_images
-from ops.service import EndpointOption, JsonOption, KeyOption, Service, find_service
-from ops.tables import print_table
+from ops.follow import ENDED, follow, save_images
+from ops.output import JsonOption, print_json, print_table
+from ops.service import EndpointOption, KeyOption, Service, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from aigc.jobs.job import Job
-    from aigc.jobs.ledger import Ledger
-
-PAID = "may be billed"
-NOT_PAID = "not billed"
 
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="List jobs, show, follow and cancel one, and list those that are dead."
+    help="List, show, follow and cancel jobs; find dead ones, replay and restore them."
     "\n\nExample: aigc jobs list --state failed",
 )
 
@@ -44,6 +37,14 @@ app = typer.Typer(
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The job's id, which is the id of its request.")
 ]
+
+
+LONGEST_TEXT = 140
+"""Characters of a prompt or an error in a list."""
+
+
+class HasEndedError(AigcError):
+    """A job that has ended cannot be cancelled."""
 
 
 class State(str, Enum):
@@ -54,31 +55,6 @@ class State(str, Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-
-
-def dead(ledger: Ledger) -> Iterator[Job]:
-    """Read the jobs that failed through no fault of their callers."""
-    after = ""
-    while page := ledger.records.dead_jobs(after):
-        for job_id in page:
-            job = _read(job_id, ledger)
-            if job is not None and job.state == "failed":
-                yield job
-        after = page[-1]
-
-
-def _read(job_id: str, ledger: Ledger) -> Job | None:
-    """Read a record; None if it is not written yet, never will be, or cannot be read."""
-    try:
-        return ledger.records.read(job_id)
-    except BadRecordError as error:
-        print(error, file=sys.stderr)
-        return None
-
-
-def may_be_billed(job: Job) -> bool:
-    """Whether an attempt of a job may have been billed although it failed."""
-    return any(attempt.may_be_billed for attempt in job.attempts)
 
 
 @app.command("list")
@@ -106,16 +82,16 @@ def list_jobs(
     filters = {"state": state.value if state else None, "kind": kind, "source": source}
     jobs = list(islice(_listed(service, filters), limit))
     if as_json:
-        print(json.dumps(jobs, ensure_ascii=False, indent=2))
+        print_json(jobs)
         return
     head = ("ID", "KIND", "STATE", "CREATED", "FROM", "WHAT")
-    print_table([head, *map(_row, jobs)])
+    print_table([head, *map(_row, jobs)], below=2)
 
 
 @app.command()
 def show(
     job_id: IdArgument,
-    as_json: JsonOption = True,
+    as_json: JsonOption = False,
     endpoint: EndpointOption = None,
     key: KeyOption = None,
     stack: StackOption = None,
@@ -126,7 +102,7 @@ def show(
     """
     del as_json  # it is always JSON; the option is accepted as everywhere
     job = find_service(endpoint, key, stack).get(f"/v1/jobs/{job_id}")
-    print(json.dumps(job, ensure_ascii=False, indent=2))
+    print_json(job)
 
 
 @app.command("follow")
@@ -150,7 +126,7 @@ def follow_job(
     if save is not None:
         save_images(job, save)
     if as_json:
-        print(json.dumps(job, ensure_ascii=False, indent=2))
+        print_json(job)
     return 0 if job["state"] == "succeeded" else FAILED
 
 
@@ -168,35 +144,18 @@ def cancel(
     """
     service = find_service(endpoint, key, stack)
     job = service.get(f"/v1/jobs/{job_id}")
+    if job["state"] in ENDED:
+        raise HasEndedError(f"{job_id} has ended ({job['state']}): there is nothing to cancel")
     answer = service.put(job["cancel_url"])
-    print(json.dumps(answer) if as_json else f"{job_id}: {answer['status']}")
+    if as_json:
+        print_json(answer)
+    else:
+        print(f"{job_id}: {answer['status']}")
 
 
-@app.command("dead")
-def list_dead(
-    stack: StackOption = None,
-    bucket: BucketOption = None,
-    region: RegionOption = None,
-) -> None:
-    """List the jobs that failed through no fault of their callers.
-
-    Example: aigc jobs dead --stack prod
-    """
-    ledger = deployment(stack, bucket, region).runtime().ledger
-    rows = [("ID", "KIND", "CREATED", "FROM", "WHY", "LAST TASK")]
-    rows += [
-        (job.id, job.kind, *_cells(job), PAID if may_be_billed(job) else NOT_PAID)
-        for job in dead(ledger)
-    ]
-    print_table(rows)
-    for job_id in ledger.records.jobs_set_aside():
-        print(f"the record of job {job_id} could not be read by a function", file=sys.stderr)
-    if len(rows) > 1:
-        print(
-            "`aigc restore <id>` stores images that are paid for; `aigc replay <id>` runs a job"
-            " again, `aigc replay --all` all of them",
-            file=sys.stderr,
-        )
+app.command("dead")(dead.main)
+app.command("replay")(replay.main)
+app.command("restore")(restore.main)
 
 
 def _listed(service: Service, filters: dict[str, str | None]) -> Iterator[dict[str, Any]]:
@@ -213,12 +172,6 @@ def _listed(service: Service, filters: dict[str, str | None]) -> Iterator[dict[s
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
     error, source = job["error"], job["source"]
     what = f"{error['type']}: {error['message']}" if error else job["prompt"]
-    created = job["created_at"][:19].replace("T", " ")
+    created = job["created_at"][:16].replace("T", " ")
     name = f"{source['type']}:{source['name']}"
-    return job["request_id"], job["kind"], job["state"], created, name, what[:100]
-
-
-def _cells(job: Job) -> tuple[str, str, str]:
-    why = f"{job.error.type}: {job.error.message}" if job.error else ""
-    source = f"{job.source.type}:{job.source.name}"
-    return f"{job.created_at:%Y-%m-%d %H:%M:%S}", source, why[:100]
+    return job["request_id"], job["kind"], job["state"], created, name, what[:LONGEST_TEXT]

@@ -6,7 +6,6 @@ same name, even a later one, would have access to the requests of the first.
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +24,7 @@ from aigc.errors import AigcError
 from aigc.jobs.job import utc_now
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
-from ops.tables import print_table
+from ops.output import JsonOption, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +128,7 @@ def new(
     operate: Annotated[
         bool, typer.Option("--operate", help="The key may replay and restore jobs that it sees.")
     ] = False,
+    as_json: JsonOption = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -150,8 +150,11 @@ def new(
         operate=operate,
     )
     key = create(name, limits, target.open_ledger(), utc_now())
-    _note(f"the key {name}, shown only this once:")
-    print(key)
+    if as_json:
+        print_json({"name": name, "key": key})
+    else:
+        _note(f"the key {name}, shown only this once:")
+        print(key)
     if not target.knows_key_names:
         _note("if the stack's configuration has a key of this name, this one will be refused")
     if budget is not None:
@@ -160,6 +163,7 @@ def new(
 
 @app.command("list")
 def list_keys(
+    as_json: JsonOption = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -169,13 +173,17 @@ def list_keys(
     Example: aigc keys list --stack prod
     """
     target = deployment(stack, bucket, region)
-    rows = [("NAME", "MADE", "REVOKED", "LIMITS")]
-    rows += [(name, "in the configuration", "", "none") for name in target.key_names]
-    rows += [
-        (record.name, _day(record.created_at), _day(record.revoked_at), _limits_text(record.limits))
-        for record in records(target.open_ledger())
-    ]
-    print_table(rows)
+    in_ledger = list(records(target.open_ledger()))
+    if as_json:
+        configured: list[dict[str, Any]] = [
+            {"name": name, "created_at": None, "revoked_at": None, "limits": {}}
+            for name in target.key_names
+        ]
+        print_json([*configured, *map(_describe, in_ledger)])
+    else:
+        rows = [("NAME", "MADE", "REVOKED", "LIMITS")]
+        rows += [(name, "in the configuration", "", "none") for name in target.key_names]
+        print_table([*rows, *map(_row, in_ledger)])
     if not target.knows_key_names:
         _note("there may be more in the stack's configuration: --stack shows them")
 
@@ -183,6 +191,7 @@ def list_keys(
 @app.command("revoke")
 def revoke_key(
     name: Annotated[str, typer.Argument(help="The key's name.")],
+    as_json: JsonOption = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -198,10 +207,26 @@ def revoke_key(
             " `pulumi config`, then `pulumi up`"
         )
     record = revoke(name, target.open_ledger(), utc_now())
-    if record.revoked_at is None:
+    if as_json:
+        print_json({"name": name, "was_revoked_before": record.revoked_at is not None})
+    elif record.revoked_at is None:
         print(f"revoked {name}; the functions refuse it within {REMEMBERED_S} seconds")
     else:
         print(f"{name} was revoked on {_day(record.revoked_at)}")
+
+
+def _describe(record: KeyRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "created_at": record.created_at.isoformat(),
+        "revoked_at": record.revoked_at.isoformat() if record.revoked_at else None,
+        "limits": record.limits.model_dump(mode="json", exclude_defaults=True),
+    }
+
+
+def _row(record: KeyRecord) -> tuple[str, ...]:
+    made, revoked = _day(record.created_at), _day(record.revoked_at)
+    return record.name, made, revoked, _limits_text(record.limits)
 
 
 def _limits_text(limits: Limits) -> str:
@@ -225,4 +250,4 @@ def _day(moment: datetime | None) -> str:
 
 
 def _note(text: str) -> None:
-    print(text, file=sys.stderr)
+    print_text(text, stderr=True)

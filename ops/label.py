@@ -12,6 +12,8 @@ from aigc.labels.files import IPTC, FileLabels, read_labels
 from aigc.labels.label import LabelError, problems
 from aigc.pictures import MAX_BYTES
 from ops import options
+from ops.exits import FAILED
+from ops.output import JsonOption, print_json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,27 +27,35 @@ Files = Annotated[
 
 
 @app.command()
-def show(files: Files) -> int:
-    """Print the labels of each file, one line of JSON for each.
+def show(files: Files, as_json: JsonOption = False) -> int:
+    """Print the labels of each file, one line of JSON for each; with --json one list of them.
 
     The status is 1 if a file cannot be read.
 
     Example: aigc label show results/cat-1.png
     """
-    succeeded = [_show(path) for path in files]
-    return 0 if all(succeeded) else 1
+    shown = [_show(path) for path in files]
+    if as_json:
+        print_json(shown)
+    else:
+        print(*(json.dumps(each, ensure_ascii=False) for each in shown), sep="\n")
+    return FAILED if any("error" in each for each in shown) else 0
 
 
 @app.command()
-def verify(files: Files) -> int:
+def verify(files: Files, as_json: JsonOption = False) -> int:
     """Check that each file has a complete label.
 
     The status is 1 if a file lacks anything.
 
     Example: aigc label verify results/*.png
     """
-    succeeded = [_verify(path) for path in files]
-    return 0 if all(succeeded) else 1
+    verdicts = {str(path): _verify(path) for path in files}
+    if as_json:
+        print_json([{"file": path, "problem": problem} for path, problem in verdicts.items()])
+    else:
+        print(*(f"{path}: {problem or 'ok'}" for path, problem in verdicts.items()), sep="\n")
+    return FAILED if any(verdicts.values()) else 0
 
 
 def faults(labels: FileLabels) -> list[str]:
@@ -61,31 +71,29 @@ def faults(labels: FileLabels) -> list[str]:
     return missing
 
 
-def _show(path: Path) -> bool:
-    shown: dict[str, object] = {"file": str(path)}
+def _show(path: Path) -> dict[str, object]:
     try:
         labels = _labels(path)
     except LabelError as error:
-        print(json.dumps({**shown, "error": str(error)}, ensure_ascii=False))
-        return False
-    shown["labels"] = labels.names
-    shown["AIGC"] = labels.label
-    shown["carrier"] = labels.carrier
-    shown["DigitalSourceType"] = labels.source_type
-    print(json.dumps(shown, ensure_ascii=False))
-    return True
+        return {"file": str(path), "error": str(error)}
+    return {
+        "file": str(path),
+        "labels": labels.names,
+        "AIGC": labels.label,
+        "carrier": labels.carrier,
+        "DigitalSourceType": labels.source_type,
+    }
 
 
-def _verify(path: Path) -> bool:
+def _verify(path: Path) -> str:
+    """Return what is wrong with the labels of a file; empty if they are complete."""
     try:
         labels = _labels(path)
     except LabelError as error:
-        print(f"{path}: unreadable: {error}")
-        return False
-    lacking = faults(labels)
+        return f"unreadable: {error}"
+    lacking = "; ".join(faults(labels))
     note = "; it has a C2PA manifest, so labels are not added" if labels.has_c2pa else ""
-    print(f"{path}: {'; '.join(lacking) + note if lacking else 'ok'}")
-    return not lacking
+    return lacking and lacking + note
 
 
 def _labels(path: Path) -> FileLabels:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ops.deployment import StackOption
-from ops.service import EndpointOption, JsonOption, KeyOption, find_service
-from ops.tables import print_table
+from ops.output import JsonOption, print_json, print_table
+from ops.service import EndpointOption, KeyOption, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +29,7 @@ def main(
     """
     answer = find_service(endpoint, key, stack).get("/v1/lanes")
     if as_json:
-        print(json.dumps(answer, indent=2))
+        print_json(answer)
         return
     rows = [("LANE", "RUNNING", "LIMIT", "WAITING", "NOTE")]
     print_table(rows + [_row(lane) for lane in answer["lanes"]])

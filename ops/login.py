@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ops.deployment import DeploymentError, StackOption
+from ops.output import JsonOption, print_json, print_text
 from ops.service import (
     EndpointOption,
     KeyOption,
@@ -30,6 +31,7 @@ def main(
         str, typer.Option(metavar="NAME", help="Name of the profile; AIGC_PROFILE chooses one.")
     ] = "default",
     forget: Annotated[bool, typer.Option("--forget", help="Remove the profile instead.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep a deployment's endpoint and API key, after a call that tries them.
 
@@ -38,7 +40,9 @@ def main(
     Example: aigc login --endpoint https://1250000000-abc.ap-guangzhou.tencentscf.com
     """
     if forget:
-        print("removed" if remove_profile(profile) else f"there is no profile {profile}")
+        is_removed = remove_profile(profile)
+        text = f"removed {profile}" if is_removed else f"there is no profile {profile}"
+        _report(text, {"profile": profile, "removed": is_removed}, as_json=as_json)
         return
     if not endpoint and not stack:
         raise DeploymentError(
@@ -49,4 +53,15 @@ def main(
     service = find_service(endpoint, key, stack)
     service.get("/v1/lanes")
     write_profile(profile, Profile(endpoint=service.endpoint, key=service.key))
-    print(f"{service.endpoint} answers; kept as {profile} in {profiles_file()}")
+    _report(
+        f"{service.endpoint} answers; kept as {profile} in {profiles_file()}",
+        {"profile": profile, "endpoint": service.endpoint, "file": str(profiles_file())},
+        as_json=as_json,
+    )
+
+
+def _report(text: str, fields: dict[str, str | bool], *, as_json: bool) -> None:
+    if as_json:
+        print_json(fields)
+    else:
+        print_text(text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aigc.tasks.catalogue import catalogue
-from ops.service import JsonOption
-from ops.tables import print_table
+from ops.exits import FAILED
+from ops.output import JsonOption, print_json, print_table, print_text
+from ops.sources import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,16 +31,20 @@ def main(context: typer.Context, as_json: JsonOption = False) -> None:
     if context.invoked_subcommand is not None:
         return
     if as_json:
-        print(json.dumps(_as_json(catalogue().models), ensure_ascii=False, indent=2))
+        print_json(_as_json(catalogue().models))
         return
-    rows = [("KIND", "MODEL", "VERSION", "IMAGES IN", "IMAGES OUT", "RESOLUTIONS")]
+    rows = [("KIND", "MODEL", "VERSION", "IN", "OUT", "RESOLUTIONS")]
     rows += [
         (kind, model.name, model.version, *_short(model))
         for kind, model in _all(catalogue().models)
     ]
     print_table(rows)
     if sys.stdout.isatty():
-        print(f"as of {catalogue().as_of}; `aigc models show NAME` has all limits", file=sys.stderr)
+        print_text(
+            f"As of {catalogue().as_of}. IN and OUT: the most input and output images."
+            " `aigc models show NAME` has all limits.",
+            stderr=True,
+        )
 
 
 @app.command()
@@ -59,9 +63,9 @@ def show(
     if not any(shown.values()):
         names = sorted({model.name for _, model in _all(catalogue().models)})
         print(f"there is no model {name}; known: {', '.join(names)}", file=sys.stderr)
-        return 1
+        return FAILED
     if as_json:
-        print(json.dumps(_as_json(shown), ensure_ascii=False, indent=2))
+        print_json(_as_json(shown))
         return 0
     rows = [("KIND", "MODEL", "VERSION", "PARAMETER", "ALLOWED")]
     rows += [
@@ -74,14 +78,17 @@ def show(
 
 
 @app.command()
-def check() -> int:
+def check(as_json: JsonOption = False) -> int:
     """Compare the catalogue with what the installed SDK documents; the status is 1 if they differ.
 
     Example: aigc models check
     """
-    from ops.sdk_models import compare_with_sdk  # noqa: PLC0415  the SDK's modules take seconds
-
-    return compare_with_sdk()
+    differences = load("ops.sdk_models").differences()  # the SDK's modules take seconds
+    if as_json:
+        print_json({"differences": differences})
+    else:
+        print(*differences or ["models.json says what the installed SDK says"], sep="\n")
+    return FAILED if differences else 0
 
 
 def _all(models: Mapping[str, Sequence[Model]]) -> Iterator[tuple[str, Model]]:
@@ -93,7 +100,17 @@ def _short(model: Model) -> tuple[str, str, str]:
     inputs, count, resolution = (
         str(model.limits.get(name, "")).removeprefix("at most ") for name in names
     )
-    return inputs, count, resolution
+    return inputs, count, _short_resolutions(resolution)
+
+
+def _short_resolutions(text: str) -> str:
+    """Shorten a list: 1K, 2K, 3 sizes."""
+    if text.startswith("nothing"):
+        return "none"
+    names = text.split(", ")
+    sizes = [name for name in names if "x" in name]
+    words = [name for name in names if name not in sizes]
+    return ", ".join([*words, *([f"{len(sizes)} sizes"] if sizes else [])])
 
 
 def _as_json(models: Mapping[str, Sequence[Model]]) -> list[dict[str, Any]]:

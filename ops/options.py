@@ -61,7 +61,7 @@ def existing_file(text: str) -> Path:
     """Read the path of a file that exists."""
     path = Path(text)
     if not path.is_file():
-        raise typer.BadParameter(f"{text!r} is no file")
+        raise typer.BadParameter(f"{str(text)!r} is no file")
     return path
 
 

@@ -33,13 +33,14 @@ from aigc.bootstrap import HAS_CEILINGS
 from aigc.uploads.rules import load_rules
 from ops import options
 from ops.front_end import built_console
+from ops.output import JsonOption, print_json
 from ops.prices import check_ceilings, load_prices
+from ops.sources import ROOT
 from ops.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
     from ops.wheels import Target
 
-ROOT = Path(__file__).resolve().parent.parent
 LOCAL_PACKAGES = ROOT / ".local" / "packages"
 PATTERN = "aigc-functions-*.zip"
 
@@ -104,9 +105,12 @@ app = typer.Typer(add_completion=False)
 def main(
     out: Annotated[
         Path,
-        typer.Option(parser=options.folder, metavar="FOLDER", help="Where the zip goes."),
+        typer.Option(
+            parser=options.folder, metavar="FOLDER", help="Where the zip goes.", show_default="dist"
+        ),
     ] = ROOT / "dist",
     no_console: options.NoConsole = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Build the zip that is deployed, and print what it weighs.
 
@@ -114,11 +118,23 @@ def main(
     """
     target = scf_target()
     path = build_package(out, target, with_console=not no_console)
-    print(f"{path}\n{describe(path)}{', WITHOUT the console' if no_console else ''}")
     if target.python is None:
-        print(f"\n{NO_BYTECODE}", file=sys.stderr)
-    elif runs_manylinux():
-        weight = weigh(path, target.python)
+        print(f"{NO_BYTECODE}\n", file=sys.stderr)
+    weight = weigh(path, target.python) if target.python and runs_manylinux() else None
+    if as_json:
+        print_json(
+            {
+                "file": str(path),
+                "bytes": path.stat().st_size,
+                "has_console": not no_console,
+                "has_bytecode": target.python is not None,
+                "import_s": weight and weight.import_s,
+                "memory_mb": weight and weight.memory_mb,
+            }
+        )
+        return
+    print(f"{path}\n{describe(path)}{', WITHOUT the console' if no_console else ''}")
+    if weight:
         print(f"imported in {weight.import_s:.2f} s with {weight.memory_mb:.0f} MB on this machine")
 
 

@@ -16,6 +16,8 @@ from aigc.tasks.catalogue import catalogue
 from aigc.tasks.vod_scene_image import SCENES
 from aigc.uploads.checks import sample_task
 from ops import options
+from ops.output import JsonOption, print_json
+from ops.sources import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,28 +25,33 @@ if TYPE_CHECKING:
     from aigc.prices import Price
     from aigc.uploads.rules import Rules
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def main(
     file: Annotated[
-        Path, typer.Argument(parser=options.existing_file, help="The prices to check.")
+        Path,
+        typer.Argument(
+            parser=options.existing_file, help="The prices to check.", show_default="prices.toml"
+        ),
     ] = ROOT / "prices.toml",
+    as_json: JsonOption = False,
 ) -> None:
     """Check prices and ceilings, print them, and name models that the catalogue lacks.
 
     Example: aigc prices prices.toml
     """
     prices = load_prices(file)
+    for doubt in _doubts(prices.price):
+        print(f"aigc prices: {doubt}", file=sys.stderr)
+    if as_json:
+        print_json(prices.model_dump(mode="json", exclude_defaults=True))
+        return
     for price in prices.price:
         print(f"{price} in {prices.currency}")
     for ceiling in prices.ceiling:
         print(f"ceiling {ceiling.name}: {ceiling.money or ceiling.images}")
-    print(*_doubts(prices.price), sep="\n", end="", file=sys.stderr)
     if not prices.price:
         print("no prices: what tasks cost is unknown")
 
@@ -53,13 +60,13 @@ def load_prices(path: Path) -> Prices:
     """Read and check a TOML file of prices.
 
     Raises:
-        PricesError: The file is no TOML, or a price is wrong.
+        PricesError: The file is not TOML, or a price is wrong.
     """
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         raw = toml.loads(path.read_text(encoding="utf-8-sig"), parse_float=str)  # 0.1 is not 0.1
     except (ValueError, RecursionError) as error:
-        raise PricesError(f"{path.name} is no TOML: {error}") from None
+        raise PricesError(f"{path.name} is not TOML: {error}") from None
     return Prices.parse(raw)
 
 
@@ -106,4 +113,4 @@ def _doubts(prices: Sequence[Price]) -> Iterator[str]:
     known = {name.casefold() for name in (*models, *SCENES, "default")}
     for price in prices:
         if price.model and price.model.casefold() not in known:
-            yield f"aigc prices: {price.model} is in no catalogue of {catalogue().as_of}\n"
+            yield f"{price.model} is in no catalogue of {catalogue().as_of}"

@@ -1,4 +1,4 @@
-"""`aigc replay`: try dead jobs or undelivered webhooks once more."""
+"""`aigc jobs replay`: try dead jobs or undelivered webhooks once more."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import typer
 
 from aigc.jobs.replay import replay
 from aigc.jobs.webhooks import dead_webhooks, redeliver
+from ops.dead import dead
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
-from ops.jobs import dead
+from ops.exits import FAILED
+from ops.outcomes import Outcome, print_outcomes
+from ops.output import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,18 +29,14 @@ REFUSALS = {
     "not_failed": "has not failed",
     "permanent_error": "was refused because of its task: the same task would be refused again",
     "restorable": (
-        "has images that are paid for: `aigc restore` stores them for free, while the vendor keeps"
-        " them; `aigc replay --pay-again` pays for new ones"
+        "has images that are paid for: `aigc jobs restore` stores them for free, while the vendor"
+        " keeps them; `aigc jobs replay --pay-again` pays for new ones"
     ),
     "busy": "is in use by another process; try again in a minute",
     "newer_attempt": "has a newer attempt",
 }
 
 
-app = typer.Typer(add_completion=False)
-
-
-@app.command()
 def main(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="The ids of requests.")
@@ -50,8 +49,11 @@ def main(
     ] = False,
     pays_again: Annotated[
         bool,
-        typer.Option("--pay-again", help="Also jobs whose images `aigc restore` stores for free."),
+        typer.Option(
+            "--pay-again", help="Also jobs whose images `aigc jobs restore` stores for free."
+        ),
     ] = False,
+    as_json: JsonOption = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -60,29 +62,31 @@ def main(
 
     The status is 0 only if each of them is tried again.
 
-    Example: aigc replay --all --stack prod
+    Example: aigc jobs replay --all --stack prod
     """
     if bool(ids) == every:
         raise typer.BadParameter("which ones? allowed: request ids, or --all")
     runtime = deployment(stack, bucket, region).runtime()
     if webhooks:
-        return _redeliver(ids or _dead_webhooks(runtime), runtime)
-    job_ids = ids or [job.id for job in dead(runtime.ledger)]
-    return _replay(job_ids, runtime, pays_again=pays_again)
+        outcomes = _redeliver(ids or _dead_webhooks(runtime), runtime)
+    else:
+        job_ids = ids or [job.id for job in dead(runtime.ledger)]
+        outcomes = _replay(job_ids, runtime, pays_again=pays_again)
+    print_outcomes(outcomes, "no webhook was given up" if webhooks else "no job is dead", as_json)
+    return 0 if all(outcome.is_done for outcome in outcomes) else FAILED
 
 
-def _replay(ids: Iterable[str], runtime: Runtime, *, pays_again: bool) -> int:
+def _replay(ids: Iterable[str], runtime: Runtime, *, pays_again: bool) -> list[Outcome]:
     """Queue jobs again; the sweep starts them when their lanes have free slots."""
-    outcomes = {job_id: replay(job_id, runtime, pays_again=pays_again) for job_id in ids}
-    for job_id, outcome in outcomes.items():
-        print(f"job {job_id} {_outcome_text(outcome)}")
-    if not outcomes:
-        print("no job is dead")
-    return (
-        0
-        if all(outcome is not None and outcome.refusal is None for outcome in outcomes.values())
-        else 1
-    )
+    replays = {job_id: replay(job_id, runtime, pays_again=pays_again) for job_id in ids}
+    return [
+        Outcome(
+            job_id,
+            is_done=replayed is not None and replayed.refusal is None,
+            text=f"job {job_id} {_outcome_text(replayed)}",
+        )
+        for job_id, replayed in replays.items()
+    ]
 
 
 def _outcome_text(outcome: Replay | None) -> str:
@@ -95,14 +99,16 @@ def _outcome_text(outcome: Replay | None) -> str:
     return queued + (paid if outcome.may_be_billed else "")
 
 
-def _redeliver(ids: Iterable[str], runtime: Runtime) -> int:
-    outcomes = {}
-    for job_id in ids:
-        outcomes[job_id] = redeliver(job_id, runtime)
-        print(f"the webhook of {job_id} {WEBHOOKS[outcomes[job_id]]}")
-    if not outcomes:
-        print("no webhook was given up")
-    return 0 if set(outcomes.values()) <= {"queued"} else 1
+def _redeliver(ids: Iterable[str], runtime: Runtime) -> list[Outcome]:
+    answers = {job_id: redeliver(job_id, runtime) for job_id in ids}
+    return [
+        Outcome(
+            job_id,
+            is_done=answer == "queued",
+            text=f"the webhook of {job_id} {WEBHOOKS[answer]}",
+        )
+        for job_id, answer in answers.items()
+    ]
 
 
 def _dead_webhooks(runtime: Runtime) -> Iterator[str]:

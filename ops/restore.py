@@ -1,4 +1,4 @@
-"""`aigc restore`: store the images of failed jobs that are paid for, without paying again."""
+"""`aigc jobs restore`: store the images of failed jobs that are paid for, without paying again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aigc.jobs.restore import restore
-from ops.deployment import StackOption, deployment
+from ops.deployment import BucketOption, RegionOption, StackOption, deployment
+from ops.exits import FAILED
+from ops.outcomes import Outcome, print_outcomes
+from ops.output import JsonOption
 
 if TYPE_CHECKING:
     from aigc.jobs.restore import Restore
@@ -20,27 +23,29 @@ REFUSALS = {
     "busy": "is in use by another process; try again in a minute",
 }
 
-app = typer.Typer(add_completion=False)
 
-
-@app.command()
 def main(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of requests.")],
+    as_json: JsonOption = False,
     stack: StackOption = None,
+    bucket: BucketOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Store the images of failed jobs whose tasks succeeded; no task is sent, nothing is paid.
 
     The vendor keeps the images for a while: VOD for 7 days, MPS for 12 hours. The status is 0 only
     if the images of each job are being stored.
 
-    Example: aigc restore 01a2232e5f79cdc4b807e1ac47272492 --stack prod
+    Example: aigc jobs restore 01a2232e5f79cdc4b807e1ac47272492 --stack prod
     """
-    runtime = deployment(stack, None, None).runtime()
-    outcomes = {job_id: restore(job_id, runtime) for job_id in ids}
-    for job_id, outcome in outcomes.items():
-        print(f"job {job_id} {_outcome_text(outcome)}")
-    is_restored = [outcome and outcome.refusal is None for outcome in outcomes.values()]
-    return 0 if all(is_restored) else 1
+    runtime = deployment(stack, bucket, region).runtime()
+    outcomes = []
+    for job_id in ids:
+        restored = restore(job_id, runtime)
+        is_done = restored is not None and restored.refusal is None
+        outcomes.append(Outcome(job_id, is_done, f"job {job_id} {_outcome_text(restored)}"))
+    print_outcomes(outcomes, "", as_json)
+    return 0 if all(outcome.is_done for outcome in outcomes) else FAILED
 
 
 def _outcome_text(outcome: Restore | None) -> str:

@@ -20,12 +20,14 @@ from aigc.uploads.conditions import UploadFacts
 from aigc.uploads.rules import load_rules
 from aigc.uploads.templates import OWN_METADATA
 from ops import options
+from ops.exits import FAILED
+from ops.output import JsonOption, print_json
 from ops.prices import check_ceilings, load_prices
+from ops.sources import ROOT
 
 if TYPE_CHECKING:
     from aigc.uploads.rules import Rule
 
-ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "rules.toml"
 PRICES = ROOT / "prices.toml"
 
@@ -46,8 +48,12 @@ app = typer.Typer(
 @app.command()
 def check(
     file: Annotated[
-        Path, typer.Argument(parser=options.existing_file, help="The rules to check.")
+        Path,
+        typer.Argument(
+            parser=options.existing_file, help="The rules to check.", show_default="rules.toml"
+        ),
     ] = RULES,
+    as_json: JsonOption = False,
 ) -> None:
     """Check rules and the ceilings that count them, and print what becomes of which uploads.
 
@@ -55,6 +61,9 @@ def check(
     """
     rules = load_rules(file)
     check_ceilings(rules, load_prices(PRICES))
+    if as_json:
+        print_json([rule.model_dump(mode="json", exclude_defaults=True) for rule in rules.rule])
+        return
     for rule in rules.rule:
         made = "a job of each line" if rule.is_batch else rule.kind
         print(f"{rule.name}: {_conditions(rule)} → {made}{_and_on(rule)}")
@@ -75,10 +84,16 @@ def show_request(
         typer.Option("--type", metavar="TYPE", help="Its type; the key's extension by default."),
     ] = None,
     file: Annotated[
-        Path, typer.Option("--rules", parser=options.existing_file, help="The rules.")
+        Path,
+        typer.Option(
+            "--rules",
+            parser=options.existing_file,
+            metavar="FILE",
+            help="The rules.",
+            show_default="rules.toml",
+        ),
     ] = RULES,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the request that an upload would become, and why other rules do not apply.
 
@@ -96,9 +111,12 @@ def show_request(
     selection = load_rules(file).select(upload)
     trial = Trial(upload, [_tried(rule, upload) for rule in selection.applied])
     trial.passed_over = {rule.name: reason for rule, reason in selection.passed_over}
-    print(json.dumps(trial.shown(), ensure_ascii=False, indent=1) if as_json else trial.text())
+    if as_json:
+        print_json(trial.shown())
+    else:
+        print(trial.text())
     if not any(tried.request for tried in trial.applied):
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 @dataclass(slots=True)
@@ -171,8 +189,8 @@ class Trial:
 
 
 _PLACEHOLDERS = (
-    f"({JOB}, {LEDGER}, {SUB_APP_ID}, {BUCKET}, {REGION} and {INBOX} are known when it is sent;"
-    " cos:// links are then signed. Nothing was sent.)"
+    f"({JOB}, {LEDGER}, {SUB_APP_ID}, {BUCKET}, {REGION} and {INBOX}\n"
+    "are known when it is sent; cos:// links are then signed. Nothing was sent.)"
 )
 
 

@@ -34,14 +34,12 @@ class Fact(NamedTuple):
         return f"{self.kind}: {self.model} {self.version}: {self.what} {self.value}".rstrip()
 
 
-def compare_with_sdk() -> int:
-    """Print the facts that only the SDK or only the catalogue has; return 1 if there are any."""
-    differences = [
+def differences() -> list[str]:
+    """List the facts that only the SDK or only the catalogue has."""
+    return [
         *(f"only in the SDK: {fact}" for fact in sorted(documented() - known())),
         *(f"only in models.json: {fact}" for fact in sorted(known(sdk_only=True) - documented())),
     ]
-    print(*differences or ["models.json says what the installed SDK says"], sep="\n")
-    return 1 if differences else 0
 
 
 def known(*, sdk_only: bool = False) -> set[Fact]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -29,8 +31,10 @@ PROFILE_VARIABLE = "AIGC_PROFILE"
 TIMEOUT_S = 60
 """The gateway answers `Prefer: wait` within 25 seconds; a cold start comes on top."""
 
-TRIES = 4
-"""Of a request whose connection breaks; a submit carries an Idempotency-Key."""
+FIRST_WAIT_S = 0.3
+"""Before the second try; each further wait is twice as long."""
+
+LONGEST_WAIT_S = 60.0
 
 EndpointOption = Annotated[
     str | None,
@@ -50,7 +54,10 @@ KeyOption = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+_AGAIN = {"True": "; trying again may help", "False": "; the same call will be refused again"}
+"""What `retryable` of an answer means for the caller."""
 
 
 class CallError(AigcError):
@@ -58,19 +65,28 @@ class CallError(AigcError):
 
     def __init__(self, call: str, response: requests.Response) -> None:
         body = _object(response)
-        detail = body.get("detail") or body.get("error") or response.text[:300]
-        again = "; trying again may help" if body.get("retryable") else ""
-        request_id = body.get("request_id") or "none"
-        super().__init__(
-            f"{call} answered {response.status_code}: {detail} (request {request_id}){again}"
-        )
+        detail = body.get("detail") or body.get("error") or response.text[:300] or response.reason
+        request_id = body.get("request_id")
+        request = f" (request {request_id})" if request_id else ""
+        again = _AGAIN.get(str(body.get("retryable")), "")
         self.status = response.status_code
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            again = f"; needed: another key, with --key, {KEY_VARIABLE} or `aigc login`"
+        super().__init__(f"{call} answered {self.status}: {detail}{request}{again}")
         is_refused_key = self.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self.exit_status = NOT_FOUND if is_refused_key else FAILED
 
 
 class UnreachableError(DeploymentError):
     """The deployment does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """After which answers a call is repeated, and how often. No call pays twice."""
+
+    tries: int = 4
+    statuses: frozenset[int] = frozenset({502, 503, 504})
 
 
 class Profile(BaseModel):
@@ -105,28 +121,66 @@ class Service:
         return self._call("PUT", path)
 
     def _call(self, method: str, path: str, **options: Any) -> Any:  # noqa: ANN401
-        url = path if path.startswith("http") else f"{self.endpoint}{path}"
-        options["headers"] = {"Authorization": f"Bearer {self.key}", **options.get("headers", {})}
-        response = self._send(method, url, options)
+        response = self.send(method, path, **options)
         if not response.ok:
             raise CallError(f"{method} {path}", response)
         return response.json() if response.content else None
 
-    def _send(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
-        for attempt in range(1, TRIES + 1):
-            try:
-                return requests.request(method, url, timeout=TIMEOUT_S, **options)
-            except requests.RequestException as error:
-                if attempt == TRIES:
-                    why = f"{self.endpoint} does not answer ({TRIES} tries): {error}"
-                    raise UnreachableError(why) from None
-        raise AssertionError("unreachable")
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        repeats: Repeats = Repeats(),
+        **options: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        """Send a call until it is answered for good; return the last answer.
+
+        A call whose connection breaks is repeated, so a submit needs an `Idempotency-Key`.
+
+        Raises:
+            UnreachableError: The last try got no answer.
+        """
+        url = path if path.startswith("http") else f"{self.endpoint}{path}"
+        options["headers"] = {"Authorization": f"Bearer {self.key}", **options.get("headers", {})}
+        for number in range(repeats.tries):
+            response, reason = _try(method, url, options)
+            is_last = number == repeats.tries - 1
+            if response is not None and (is_last or response.status_code not in repeats.statuses):
+                return response
+            if not is_last:
+                time.sleep(_wait_s(number, response))
+        raise UnreachableError(
+            f"{method} {url}: no answer in {repeats.tries} tries: {reason};"
+            " check the endpoint and the network, then try again"
+        )
+
+
+def _try(method: str, url: str, options: dict[str, Any]) -> tuple[requests.Response | None, str]:
+    """Return the answer, or why there is none."""
+    try:
+        return requests.request(method, url, timeout=TIMEOUT_S, **options), ""
+    except requests.RequestException as error:
+        cause = error.args[0] if error.args else error
+        # urllib3's messages begin with the connection: HTTPConnectionPool(host=…, port=…): …
+        return None, re.sub(r"^\w+\(host=[^)]*\): ", "", str(getattr(cause, "reason", cause)))
+
+
+def _wait_s(number: int, response: requests.Response | None) -> float:
+    after = response.headers.get("Retry-After", "") if response is not None else ""
+    return min(float(after) if after.isdecimal() else FIRST_WAIT_S * 2**number, LONGEST_WAIT_S)
 
 
 def find_service(
-    endpoint: str | None = None, key: str | None = None, stack: str | None = None
+    endpoint: str | None = None,
+    key: str | None = None,
+    stack: str | None = None,
+    *,
+    needs_key: bool = True,
 ) -> Service:
     """Find the deployment that the options, the environment or a profile name.
+
+    The key may be empty unless it `needs_key`.
 
     Raises:
         DeploymentError: Two of them are named, or the API key is missing.
@@ -136,27 +190,27 @@ def find_service(
         raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
     key = key or os.environ.get(KEY_VARIABLE)
     if stack:
-        return _service(_endpoint_of_stack(stack), key)
+        return _service(_endpoint_of_stack(stack), key, needs_key=needs_key)
     endpoint = endpoint or os.environ.get(ENDPOINT_VARIABLE)
     if endpoint:
-        return _service(endpoint, key)
+        return _service(endpoint, key, needs_key=needs_key)
     profile = read_profile(os.environ.get(PROFILE_VARIABLE) or "default")
     if profile is not None:
-        return _service(profile.endpoint, key or profile.key)
+        return _service(profile.endpoint, key or profile.key, needs_key=needs_key)
     connection = running_cloud()
     return Service(connection["gateway"], key or connection["api_key"])
 
 
-def _service(endpoint: str, key: str | None) -> Service:
+def _service(endpoint: str, key: str | None, *, needs_key: bool) -> Service:
     if not endpoint.startswith(("https://", "http://")):
         raise DeploymentError(
             f"the endpoint {endpoint!r} is not allowed; allowed: https://…, http://…"
         )
-    if not key:
+    if not key and needs_key:
         raise DeploymentError(
             f"no API key; needed: --key, {KEY_VARIABLE}, or a profile that `aigc login` wrote"
         )
-    return Service(endpoint.rstrip("/"), key)
+    return Service(endpoint.rstrip("/"), key or "")
 
 
 def _endpoint_of_stack(name: str) -> str:

@@ -19,9 +19,9 @@ from ops import options
 from ops.deployment import StackOption
 from ops.exits import FAILED
 from ops.follow import follow, save_images
+from ops.output import JsonOption, print_json
 from ops.service import (
     EndpointOption,
-    JsonOption,
     KeyOption,
     Service,
     find_service,
@@ -118,13 +118,13 @@ def main(
     paths = save_images(job, save) if save is not None else []
     if as_json:
         job["files"] = [str(path) for path in paths]
-        print(json.dumps(job, ensure_ascii=False, indent=2))
+        print_json(job)
     return FAILED if job["state"] != "succeeded" else 0
 
 
 def _print_submitted(submitted: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(submitted, ensure_ascii=False, indent=2))
+        print_json(submitted)
         return
     print(submitted["request_id"])
     print(f"`aigc jobs follow {submitted['request_id']}` shows its progress", file=sys.stderr)

@@ -11,6 +11,7 @@ from qcloud_cos import CosConfig, CosS3Client
 
 from ops import options
 from ops.connection import running_cloud
+from ops.output import JsonOption, print_json
 
 SIGNED_S = 3600
 
@@ -30,6 +31,7 @@ def main(
         str | None, typer.Option(help="Use this instead of the rule's prompt.")
     ] = None,
     results: Annotated[bool, typer.Option("--results", help="List the results bucket.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Put a picture into the local cloud's inbox, or list the results, with the COS SDK.
 
@@ -40,8 +42,15 @@ def main(
     connection = running_cloud()
     if file is not None:
         _upload(connection, file, key or file.name, prompt)
-    if results:
-        _list_results(connection)
+    uploaded = f"cos://{connection['buckets']['inbox']}/{key or file.name}" if file else None
+    listed = _results(connection) if results else []
+    if as_json:
+        print_json({"uploaded": uploaded, "results": listed})
+        return
+    if uploaded:
+        print(f"uploaded {file} as {uploaded}")
+    for result in listed:
+        print(f"{result['key']}  {result['size']} bytes\n  {result['url']}")
 
 
 def cos_client(connection: dict[str, Any]) -> CosS3Client:
@@ -64,11 +73,10 @@ def _upload(connection: dict[str, Any], file: Path, key: str, prompt: str | None
     cos_client(connection).put_object(
         Bucket=bucket, Key=key, Body=file.read_bytes(), Metadata=metadata
     )
-    print(f"uploaded {file} as cos://{bucket}/{key}")
 
 
-def _list_results(connection: dict[str, Any]) -> None:
-    """Print each result with a URL that a browser opens without a proxy."""
+def _results(connection: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the results, each with a URL that a browser opens without a proxy."""
     bucket = connection["buckets"]["results"]
     domain = f"{connection['cloud'].removeprefix('http://')}/_localcloud/cos/{bucket}"
     signer = CosS3Client(
@@ -80,6 +88,11 @@ def _list_results(connection: dict[str, Any]) -> None:
             Domain=domain,
         )
     )
-    for listed in cos_client(connection).list_objects(Bucket=bucket).get("Contents", []):
-        url = signer.get_presigned_url(bucket, listed["Key"], "GET", SIGNED_S)
-        print(f"{listed['Key']}  {listed['Size']} bytes\n  {url}")
+    return [
+        {
+            "key": listed["Key"],
+            "size": int(listed["Size"]),
+            "url": signer.get_presigned_url(bucket, listed["Key"], "GET", SIGNED_S),
+        }
+        for listed in cos_client(connection).list_objects(Bucket=bucket).get("Contents", [])
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +14,7 @@ from aigc.uploads.intake import read_object, take_in_again
 from aigc.uploads.rules import DeployedRules
 from ops import options
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
-from ops.tables import print_table
+from ops.output import JsonOption, print_json, print_table, print_text
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
@@ -31,7 +30,6 @@ app = typer.Typer(
 KeyArgument = Annotated[
     str, typer.Argument(metavar="KEY", help="The object's key, like photos/cat.jpg.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class NoUploadError(AigcError):
@@ -63,7 +61,7 @@ def list_uploads(
     )
     described = [_describe(account, runtime) for account in islice(matching, limit)]
     if as_json:
-        print(json.dumps(described, ensure_ascii=False, indent=2))
+        print_json(described)
         return
     rows = [("KEY", "UPLOADED", "OUTCOME", "JOBS OR REASON")]
     rows += [(each["key"], each["uploaded_at"], each["outcome"], _why(each)) for each in described]
@@ -88,14 +86,15 @@ def show(
         raise NoUploadError(f"there is no {key} in the inbox; `aigc uploads list` names what is")
     described = _describe(account, runtime)
     if as_json:
-        print(json.dumps(described, ensure_ascii=False, indent=2))
+        print_json(described)
         return
-    print_table([("", ""), *((name, _text(value)) for name, value in described.items())])
+    print_table([("FIELD", "VALUE"), *((name, _text(value)) for name, value in described.items())])
 
 
 @app.command()
 def redo(
     key: KeyArgument,
+    as_json: JsonOption = False,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
@@ -108,11 +107,16 @@ def redo(
     read = read_object(key, runtime)
     if read is None:
         raise NoUploadError(f"there is no {key} in the inbox; `aigc uploads list` names what is")
-    for entry in take_in_again(read, runtime.memory.of(DeployedRules).rules, runtime):
+    entries = take_in_again(read, runtime.memory.of(DeployedRules).rules, runtime)
+    if as_json:
+        jobs = [job.model_dump() for entry in entries for job in entry.jobs]
+        print_json({"key": key, "jobs": jobs, "batches": [e.batch for e in entries if e.batch]})
+        return
+    for entry in entries:
         if entry.batch:
             print(f"{key} became the batch {entry.batch}; the sweep reads its lines")
         for job in entry.jobs:
-            print(f"{key} became the job {job.id} by the rule {job.rule}")
+            print_text(f"{key} became the job {job.id} by the rule {job.rule}")
 
 
 def _describe(account: Account, runtime: Runtime) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class AccountError(CloudError):
     """The account, and not the request, was refused: nothing was done.
 
     It is in arrears, lacks a permission or a service, or its credentials are not valid. The same
-    request may succeed once somebody has repaired the account.
+    request may succeed after the account has been repaired.
     """
 
     retryable = True

@@ -14,7 +14,7 @@ class Period(NamedTuple):
 
     name: str
     stamp: str
-    """What tells one from the next, as `strftime` writes it."""
+    """Format of `strftime` that names one period."""
     blocks: int
     """About how many blocks a limit is cut into: more of them hold back less, and cost more."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 RESULTS_DAYS = {
     INPUTS: 7,  # a job starts within hours, and the vendor fetches its inputs immediately
-    STAGING: 30,  # images of failed jobs, which `aigc restore` can store
+    STAGING: 30,  # images of failed jobs, which `aigc jobs restore` can store
 }
 """Folder among the results → days after which COS deletes its objects."""
 LEDGER_DAYS = {

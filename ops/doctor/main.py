@@ -18,7 +18,8 @@ from ops.deployment import StackOption
 from ops.doctor.examinations import EXAMINATIONS
 from ops.doctor.finding import Finding, Subject
 from ops.doctor.patient import of_connection, of_stack
-from ops.service import JsonOption, KeyOption
+from ops.output import JsonOption
+from ops.service import KeyOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

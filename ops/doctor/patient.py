@@ -12,7 +12,6 @@ from aigc.triggers.diagnosis import QUESTION
 from infra.permissions import Reach
 from ops.account import Account, RefusalError
 from ops.deployment import (
-    ROOT,
     Deployment,
     DeploymentError,
     owners_credentials,
@@ -21,6 +20,7 @@ from ops.deployment import (
     stack_outputs,
 )
 from ops.service import Service, find_service
+from ops.sources import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import sys
 
-from ops.reference.pages import PAGES, rewritten
-from ops.reference.translation import LANGUAGES
+from ops.reference.pages import PAGES, asked_texts, rewritten
+from ops.reference.translation import ENGLISH, LANGUAGES, has_words, translations
 
 
 def main() -> int:
-    """Rewrite the pages of each language; a page that is not translated yet is left out."""
+    """Rewrite the pages of each language; print the texts that have no translation.
+
+    A page that is not translated yet is left out.
+    """
     for language in LANGUAGES:
         for path in filter(lambda path: path.exists(), map(language.path, PAGES)):
             text = rewritten(path.read_text(encoding="utf-8"), path.name, language.translate)
             path.write_text(text, encoding="utf-8")
+    for language in set(LANGUAGES) - {ENGLISH}:
+        known = translations(language.name)
+        for page in PAGES:
+            missing = [text for text in asked_texts(page) - known.keys() if has_words(text)]
+            for text in sorted(missing):
+                print(f"{language.name}, {page}: {text}")
     return 0
 
 

@@ -41,6 +41,19 @@ PAGES: dict[str, dict[str, Callable[[Translate], str]]] = {
 """Page → the marks in it, each with the function that returns the table between them."""
 
 
+def asked_texts(page: str) -> set[str]:
+    """Return the texts of the code whose translation the tables of a page ask for."""
+    asked: set[str] = set()
+
+    def remember(text: str) -> str:
+        asked.add(text)
+        return text
+
+    for write in PAGES[page].values():
+        write(remember)
+    return asked
+
+
 def rewritten(text: str, page: str, translate: Translate) -> str:
     """Return the text of a page with its tables generated."""
     for mark, write in PAGES[page].items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,3 +50,8 @@ def translations(language: str) -> dict[str, str]:
     toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     groups: dict[str, dict[str, str]] = toml.loads(path.read_text(encoding="utf-8"))
     return {english: text for group in groups.values() for english, text in group.items()}
+
+
+def has_words(text: str) -> bool:
+    """Return whether there is anything to translate in a text, beside code."""
+    return bool(re.search(r"[A-Za-z]{2}", re.sub(r"`[^`]*`", "", text)))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ops.verify.scratch import Scratch
 
 
+MOST_PAGES = 100
+"""Pages of 1,000 versions that are removed of one bucket."""
+
+
 def remove_all(account: Account, scratch: Scratch) -> list[str]:
     """Remove everything that the run created, the newest first; return what is left and why."""
     left: list[str] = []
@@ -38,8 +42,7 @@ def _ignoring_absence(account: Account, service: str, action: str, **params: obj
 def _remove_bucket(account: Account, name: str) -> None:
     for key in _keys(account, name):
         account.cos("DELETE", name, key)
-    for key, version in _versions(account, name):
-        account.cos("DELETE", name, key, params={"versionId": version})
+    _remove_versions(account, name)
     for key, upload in _uploads(account, name):
         account.cos("DELETE", name, key, params={"uploadId": upload})
     answer = account.cos("DELETE", name)
@@ -60,14 +63,26 @@ def _keys(account: Account, name: str) -> Iterator[str]:
         marker = keys[-1]
 
 
+def _remove_versions(account: Account, name: str) -> None:
+    """Remove what a bucket that was versioned keeps of deleted objects, a page at a time.
+
+    The version `null` belongs to it: objects from before versioning, and the marks of deletions
+    while it was suspended.
+    """
+    for _ in range(MOST_PAGES):
+        versions = list(_versions(account, name))
+        if not versions:
+            return
+        for key, version in versions:
+            account.cos("DELETE", name, key, params={"versionId": version})
+
+
 def _versions(account: Account, name: str) -> Iterator[tuple[str, str]]:
-    """Yield what a bucket that was versioned still keeps of deleted objects."""
     answer = account.cos("GET", name, params={"versions": ""})
     if answer.status == 200:
         for entry in ET.fromstring(answer.body):
-            version = entry.findtext("VersionId") or "null"
-            if entry.tag in {"Version", "DeleteMarker"} and version != "null":
-                yield str(entry.findtext("Key")), version
+            if entry.tag in {"Version", "DeleteMarker"}:
+                yield str(entry.findtext("Key")), entry.findtext("VersionId") or "null"
 
 
 def _uploads(account: Account, name: str) -> Iterator[tuple[str, str]]:

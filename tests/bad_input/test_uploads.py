@@ -290,7 +290,7 @@ def test_invalid_toml_is_refused(text: bytes, tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_bytes(text)
 
-    with pytest.raises(RulesError, match=r"rules\.toml is no TOML"):
+    with pytest.raises(RulesError, match=r"rules\.toml is not TOML"):
         load_rules(path)
 
 

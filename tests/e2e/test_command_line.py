@@ -19,19 +19,16 @@ from PIL import Image
 from aigc.labels.files import read_labels
 from ops import cli, connection, local, rules
 from ops.cli import COMMANDS
-from ops.tables import print_table
+from ops.output import print_table
 from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SUBCOMMANDS = (
-    *("keys new", "keys list", "keys revoke"),
-    *("jobs list", "jobs show", "jobs dead"),
-    *("label show", "label verify"),
-    *("rules check", "rules test"),
-    *("batch run", "batch check", "batch list"),
-)
+ALL_COMMANDS = dict(cli.all_commands())
+NO_JSON = {"mcp"}
+"""`mcp` speaks JSON-RPC on stdout."""
+
 KEYS = {
     "cloud",
     "gateway",
@@ -160,16 +157,33 @@ def test_invalid_argument_is_refused_in_one_line(
     assert message in error
 
 
-@pytest.mark.parametrize("arguments", ["", *COMMANDS, *SUBCOMMANDS])
+@pytest.mark.parametrize("words", ALL_COMMANDS)
 def test_help_of_every_command_has_an_example(
-    arguments: str, capsys: pytest.CaptureFixture[str]
+    words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = cli.main([*arguments.split(), "--help"])
+    status = cli.main([*words.split(), "--help"])
 
     help_text = capsys.readouterr().out
     assert status == 0
-    assert f"Usage: aigc {arguments}".rstrip() in help_text
-    assert "Example: aigc" in help_text or not arguments
+    assert f"Usage: aigc {words}" in help_text
+    assert f"Example: aigc {words}" in help_text
+
+
+def test_every_command_prints_json_on_request() -> None:
+    without = {
+        words
+        for words, command in ALL_COMMANDS.items()
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+
+    assert without == NO_JSON
+
+
+def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+
+    help_text = capsys.readouterr().out
+    assert [name for name in COMMANDS if f" {name} " not in help_text] == []
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -242,7 +256,7 @@ def test_error_in_rules_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     status = cli.main(["rules", "check", str(file)])
 
     assert status == 1
-    assert capsys.readouterr().err.startswith("aigc rules: rules.toml is no TOML: ")
+    assert capsys.readouterr().err.startswith("aigc rules: rules.toml is not TOML: ")
 
 
 @pytest.mark.parametrize("announcement", [None, {"cloud": "http://127.0.0.1:9"}])

@@ -93,11 +93,11 @@ def test_a_restore_stores_images_that_are_paid_for(
     assert here.ended(answer)["error_type"] == "result_unusable"
     cos.put_object(Bucket=bucket, Key=staged, Body=image)
 
-    replayed = command(f"replay {job_id}", capsys)
-    restored = command(f"restore {job_id}", capsys)
+    replayed = command(f"jobs replay {job_id}", capsys)
+    restored = command(f"jobs restore {job_id}", capsys)
 
     assert (replayed[0], restored[0]) == (1, 0)
-    assert "`aigc restore` stores them for free" in replayed[1]
+    assert "`aigc jobs restore` stores them for free" in replayed[1]
     wait_for(lambda: record(here, job_id)["state"] == "succeeded")
     assert tasks_of(here, known) == 1
-    assert command(f"restore {job_id}", capsys) == (1, f"job {job_id} has not failed\n")
+    assert command(f"jobs restore {job_id}", capsys) == (1, f"job {job_id} has not failed\n")

@@ -1,4 +1,4 @@
-"""`aigc jobs` and `aigc replay`: a dead job is listed, shown and run again."""
+"""`aigc jobs`: a dead job is listed, shown and run again."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_commands_list_show_and_replay_a_dead_job(
     _, listed = command("jobs list --state failed", capsys)
     _, dead = command("jobs dead", capsys)
     _, shown = command(f"jobs show {job_id}", capsys)
-    status, replayed = command(f"replay {job_id}", capsys)
+    status, replayed = command(f"jobs replay {job_id}", capsys)
 
     assert job_id in listed
     assert [line for line in dead.splitlines() if job_id in line and "may be billed" in line]
@@ -57,7 +57,7 @@ def test_job_that_is_not_dead_is_not_replayed(
     answer = here.call(PATH, IMAGE).json()
     here.ended(answer)
 
-    status, output = command(f"replay {answer['request_id']} {'0' * 32}", capsys)
+    status, output = command(f"jobs replay {answer['request_id']} {'0' * 32}", capsys)
 
     assert status == 1
     assert "has not failed" in output

@@ -185,7 +185,7 @@ def test_ledger_is_read_from_the_outputs_of_a_stack(pulumi: Path) -> None:
 @pytest.mark.parametrize(
     ("stack_name", "printed", "message"),
     [
-        ("other", "", "pulumi does not tell of the stack other: no stack"),
+        ("other", "", "the outputs of the stack other cannot be read: no stack"),
         ("dev", "{}", "no ledger"),
     ],
 )

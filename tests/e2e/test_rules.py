@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,42 @@ def test_trial_shows_the_request_that_the_vendor_then_gets(
     assert status == 0
     assert prompts[jobs["styled"]["id"]] == shown["styled"]["request"]["params"]["Prompt"]
     assert keys_of(jobs["styled"])[0].startswith(shown["styled"]["results"])
+
+
+def copy(stack: Stack, source: str, target: str) -> None:
+    """Copy an object of the inbox, with metadata of another program."""
+    bucket = stack.connection["buckets"]["inbox"]
+    stack.cos().copy_object(
+        Bucket=bucket,
+        Key=target,
+        CopySource={"Bucket": bucket, "Key": source, "Region": stack.connection["region"]},
+        CopyStatus="Replaced",
+        Metadata={"x-cos-meta-camera": "X100"},
+    )
+
+
+def test_copy_is_an_upload_to_a_rule_that_names_the_event(stack: Stack) -> None:
+    stack.upload("other/source.png", picture())
+    copy(stack, "other/source.png", "copies/target.png")
+
+    assert jobs_of(stack, "copies/target.png").keys() == {"copies"}
+
+
+def test_each_upload_of_the_same_content_is_a_job_of_a_rule_that_repeats(stack: Stack) -> None:
+    stack.upload("repeated/cup.png", picture())
+    [first] = [jobs_of(stack, "repeated/cup.png")["repeated"]]
+
+    time.sleep(1.1)  # COS shows the time of an object in seconds
+    stack.upload("repeated/cup.png", picture())
+
+    def keys() -> list[str] | None:
+        jobs = [job for job in stack.jobs() if job["source"]["key"] == "repeated/cup.png"]
+        is_done = len(jobs) == 2 and all(job["state"] == "succeeded" for job in jobs)
+        return [key for job in jobs for key in keys_of(job)] if is_done else None
+
+    names = wait_for(keys)
+    assert len(set(names)) == 2
+    assert keys_of(first)[0] in names
 
 
 def lines_of(path: Path, *prompts: str) -> Path:

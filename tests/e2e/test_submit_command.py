@@ -133,7 +133,8 @@ def test_a_wrong_key_and_a_dead_endpoint_give_the_status_3(
 
     assert (wrong, dead) == (3, 3)
     assert "401" in refused
-    assert "http://127.0.0.1:1 does not answer" in unreached
+    assert "GET http://127.0.0.1:1/v1/lanes: no answer in 4 tries: " in unreached
+    assert "Connection refused; check the endpoint" in unreached
 
 
 def test_progress_fits_a_terminal_of_80_columns(here: Stack, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,7 +89,7 @@ def test_command_replays_a_webhook_that_was_given_up(
     job_id = here.call("tencent-vod/v1/aigc-image", body).json()["request_id"]
     wait_for(lambda: any("webhook_dead" in line and job_id in line for line in here.log))
 
-    statuses = [cli.main(["replay", "--webhooks", "--all"]) for _ in range(2)]
+    statuses = [cli.main(["jobs", "replay", "--webhooks", "--all"]) for _ in range(2)]
 
     assert statuses == [0, 0]
     lines = capsys.readouterr().out.splitlines()
@@ -104,25 +106,44 @@ def test_webhook_has_the_documented_shape(stack: Stack, receiver: Receiver) -> N
     assert shape(verified_payload(stack, receiver)) == shape(json.loads(shown))
 
 
-def test_documented_receiver_accepts_a_webhook(stack: Stack) -> None:
-    [program] = blocks(page("webhooks.md"), "python receiver")
+NODE = shutil.which("node")
+RECEIVERS = [
+    pytest.param("python receiver", [sys.executable, "-c"], id="python"),
+    pytest.param(
+        "js receiver",
+        ["node", "--input-type=module", "--eval"],
+        id="js",
+        marks=pytest.mark.skipif(NODE is None, reason="needs Node.js; .ci/run installs it"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "command"), RECEIVERS)
+def test_documented_receiver_accepts_a_webhook_and_no_forgery(
+    stack: Stack, language: str, command: list[str]
+) -> None:
+    [program] = blocks(page("webhooks.md"), language)
     port = free_port()
     variables = {"WEBHOOK_SECRET": stack.connection["webhook_secret"], "PORT": str(port)}
     with subprocess.Popen(
-        [sys.executable, "-c", program],
+        [*command, program],
         env=os.environ | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     ) as reader:
         wait_for(lambda: is_listening(port))
+        url = f"http://127.0.0.1:{port}/"
+        signed = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.time()))}
+        forged = requests.post(url, headers=signed | {"webhook-signature": "v1,AAAA"}, timeout=30)
 
-        body = IMAGE | {"webhook_url": f"http://127.0.0.1:{port}/"}
+        body = IMAGE | {"webhook_url": url}
         job_id = stack.call("tencent-vod/v1/aigc-image", body).json()["request_id"]
         assert reader.stdout is not None
         printed = reader.stdout.readline()
         reader.terminate()
 
+    assert forged.status_code == 401
     assert printed.split() == [f"msg_{job_id}", job_id, "OK"]
 
 

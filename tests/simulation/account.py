@@ -189,6 +189,7 @@ ACCOUNT = [
         check=_slot_is_used_again,
         deaths=1,
         quick_switches=1,
+        is_quick=False,
     ),
     Case(
         title="an overdue task ends",
@@ -207,6 +208,7 @@ ACCOUNT = [
         phases=(Phase(workers={"sweep": sweep}, after_s=660),),
         ends=("done",),
         quick_switches=2,
+        is_quick=False,
     ),
     Case(
         title="an overdue task is followed after two deaths",

@@ -165,6 +165,7 @@ CASES = [
         ends=("done",),
         deaths=1,
         faults=1,
+        is_quick=False,
     ),
     Case(
         title="callbacks, a status call and the sweep settle one job",
@@ -245,6 +246,7 @@ CASES = [
         deaths=1,
         faults=1,
         fault_outcomes=frozenset({"no answer"}),
+        is_quick=False,
     ),
     Case(
         title="a call finds a job that was left behind",
@@ -300,6 +302,7 @@ CASES = [
         lists_tasks=False,
         deaths=1,
         quick_switches=1,
+        is_quick=False,
     ),
     Case(
         title="the release of a slot is not answered",

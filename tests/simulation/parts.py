@@ -285,6 +285,7 @@ PARTS = [
         phases=(Phase(workers={"sweep": sweep}, joining={"look": looks("a")}),),
         pauses=1,
         quick_switches=2,
+        is_quick=False,
     ),
     Case(
         title="a waiting job is cancelled while a sweep starts it",

@@ -175,5 +175,6 @@ STORING = [
         deaths=1,
         faults=1,
         fault_outcomes=frozenset({"not sent", "no answer"}),
+        is_quick=False,
     ),
 ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.simulation.play import Case
     from tests.tables import Table
 
-SEEDS = range(24)
+SEEDS = range(10)
 """Of each weather; `make simulate` runs more."""
 QUICK_CASES = [case for case in ALL_CASES if case.is_quick]
 """The cases that `make test` searches; `make simulate` searches all."""

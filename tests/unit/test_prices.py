@@ -150,7 +150,7 @@ def test_a_task_asks_for_so_many_pictures(kind: str, body: dict[str, Any], numbe
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("price = [", "prices.toml is no TOML"),
+        ("price = [", "prices.toml is not TOML"),
         ("[[price]]\nper_image = 1", "currency: is missing"),
         ('currency = "yuan"', "currency: got 'yuan'"),
         ('currency = "CNY"\n[[price]]', "price number 1: per_image: "),

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ops.reference.pages import PAGES as GENERATED
-from ops.reference.translation import CHINESE, Translate, translations
+from ops.reference.pages import asked_texts
+from ops.reference.translation import CHINESE, has_words, translations
 from tests.pages import DOCS, headings, local_links, prose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 ROOT = DOCS.parent
@@ -80,28 +80,12 @@ def test_links_lead_to_the_same_pages(name: str) -> None:
 
 
 def test_no_translation_is_missing_or_unused() -> None:
-    asked: set[str] = set()
-    needed: set[str] = set()
-    for page, tables_of_page in GENERATED.items():
-        of_page = {text for write in tables_of_page.values() for text in asked_by(write)}
-        asked |= of_page
-        needed |= of_page if page in PRESENT else set()
-    known = translations(CHINESE.name)
+    asked = {page: asked_texts(page) for page in GENERATED}
+    needed = {text for page in GENERATED if page in PRESENT for text in asked[page]}
+    known = translations(CHINESE.name).keys()
 
-    assert known.keys() <= asked
-    assert {text for text in needed - known.keys() if has_words(text)} == set()
-
-
-def asked_by(write: Callable[[Translate], str]) -> set[str]:
-    """Return the texts whose translation a table asks for."""
-    asked: set[str] = set()
-
-    def remember(text: str) -> str:
-        asked.add(text)
-        return text
-
-    write(remember)
-    return asked
+    assert known <= set().union(*asked.values())
+    assert set(filter(has_words, needed - known)) == set()
 
 
 # What is compared
@@ -146,8 +130,3 @@ def link_targets(page: Path, text: str) -> list[str]:
         .replace(f".{CHINESE.name}", "")
         for path, _ in local_links(text)
     )
-
-
-def has_words(text: str) -> bool:
-    """Return whether there is anything to translate in a text, beside code."""
-    return bool(re.search(r"[A-Za-z]{2}", re.sub(r"`[^`]*`", "", text)))

@@ -5,6 +5,10 @@ import { useStore } from "../store";
 
 export type State = Schemas["JobSummary"]["state"];
 
+const ENDED: State[] = ["succeeded", "failed", "cancelled"];
+
+export const hasEnded = (state: State): boolean => ENDED.includes(state);
+
 const LOCALES = { en: "en", zh: "zh-CN" };
 
 export const useLocale = (): string => LOCALES[useStore(language)];

@@ -7,8 +7,7 @@ import { Confirm } from "../parts/confirm";
 import { CopyButton } from "../parts/copy";
 import { ImageFrame } from "../parts/image";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
-import { Bytes, Money, StateBadge, Time } from "../parts/values";
-import { hasEnded } from "./jobs";
+import { Bytes, hasEnded, Money, StateBadge, Time } from "../parts/values";
 import { Timeline } from "./jobs-timeline";
 
 export type Detail = Schemas["JobDetail"];

@@ -2,8 +2,8 @@
 import type { ComponentChildren } from "preact";
 import type { Schemas } from "../api";
 import { useMessages, type Messages } from "../i18n";
-import { Time } from "../parts/values";
-import { hasEnded, SourceText, WaitText } from "./jobs";
+import { hasEnded, Time } from "../parts/values";
+import { SourceText, WaitText } from "./jobs";
 import type { Detail } from "./jobs-detail";
 
 type Attempt = Schemas["Attempt"];

@@ -4,7 +4,7 @@ import { get, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
-import { StateBadge, Time, type State } from "../parts/values";
+import { hasEnded, StateBadge, Time, type State } from "../parts/values";
 import { hrefOf, replaceParams, useRoute } from "../router";
 import { JobDetail } from "./jobs-detail";
 import { Lanes } from "./jobs-lanes";
@@ -17,12 +17,9 @@ const STATES: State[] = [
   ...(["succeeded", "failed", "cancelled"] as const),
 ];
 export const KINDS = ["vod.image", "vod.scene_image", "mps.image"] as const;
-const ENDED: State[] = ["succeeded", "failed", "cancelled"];
 const LIMIT = 25;
 const BUSY_MS = 3000;
 const IDLE_MS = 15000;
-
-export const hasEnded = (state: State): boolean => ENDED.includes(state);
 
 interface Filters {
   state: string;

@@ -25,7 +25,7 @@ ENDPOINTS: Mapping[str, str] = {
 """The path under which each kind of task is submitted."""
 
 FAL_REQUEST_ID = "X-Fal-Request-Id"
-"""The header in which fal.ai's clients read what request an answer is about."""
+"""The response header from which fal.ai's clients read the request id."""
 
 _PATHS = {kind: path for path, kind in ENDPOINTS.items()}
 
@@ -50,7 +50,7 @@ class Call:
     def is_shortened(self) -> bool:
         """Whether the path leaves out the last part of the endpoint.
 
-        fal.ai's JavaScript client builds such paths; every URL that we answer is a full one.
+        fal.ai's JavaScript client builds such paths; the URLs in answers are always complete.
         """
         return self.path["endpoint"] not in ENDPOINTS
 

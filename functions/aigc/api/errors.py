@@ -32,7 +32,7 @@ class ErrorMapping(NamedTuple):
     error_type: str
     retry_after_s: int | None = None
     timed_out: str = ""
-    """Whose time limit was over, as a word of fal's clients."""
+    """Which time limit was exceeded, in the vocabulary of fal's clients."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -77,7 +77,7 @@ EXCEPTION_STATUS: Mapping[type[AigcError], ErrorMapping] = {
     BadEventError: ErrorMapping(400, "bad_request"),
     ThrottledError: ErrorMapping(429, "throttled", retry_after_s=2),
     BackloggedError: ErrorMapping(503, "throttled", retry_after_s=15),
-    # The ledger or the vendor did not do its part; with an Idempotency-Key a repeat is safe.
+    # The ledger or the vendor failed; with an Idempotency-Key a repeat is safe.
     CloudError: ErrorMapping(503, "cloud_unavailable", retry_after_s=5),
     # A newer version wrote the record, and will be deployed again; or an operator is needed.
     BadRecordError: ErrorMapping(503, "record_unreadable", retry_after_s=60),
@@ -85,21 +85,21 @@ EXCEPTION_STATUS: Mapping[type[AigcError], ErrorMapping] = {
 }
 
 JOB_ERROR_STATUS: Mapping[ErrorType, ErrorMapping] = {
-    # The caller's doing: another request may succeed.
+    # The request is at fault: another request may succeed.
     "moderated": ErrorMapping(422, "content_policy_violation"),
-    # The vendor said no to the request itself: the same request gets the same answer.
+    # The vendor refused the request itself: the same request gets the same answer.
     "refused": ErrorMapping(424, "refused"),
-    # The vendor took it and failed. Never 429, 502, 503 or a plain 504: clients take those for a
+    # The vendor's task failed. Never 429, 502, 503 or a plain 504: clients take those for a
     # fault of this call and repeat it, in vain for a result, and at a price for a submit that
     # waits. fal.ai answers 500 too.
     "task_failed": ErrorMapping(500, "task_failed"),
     "result_unusable": ErrorMapping(500, "result_unusable"),
     "submission_unknown": ErrorMapping(500, "submission_unknown"),
-    # It found no room through all its attempts. 507 "MUST NOT be repeated until it is requested by
+    # The vendor had no room in all attempts. 507 "MUST NOT be repeated until it is requested by
     # a separate user action" (RFC 4918, section 11.5).
     "throttled": ErrorMapping(507, "throttled"),
-    # Its caller wanted it sent by a time, and it was not; nothing is billed. fal's clients repeat
-    # no 504 that says whose time was over.
+    # It was not sent by the caller's latest start; nothing is billed. fal's clients repeat
+    # no 504 that names the exceeded limit.
     "not_started": ErrorMapping(504, "request_timeout", timed_out="user"),
 }
 
@@ -186,5 +186,5 @@ def failure_of(job: Job) -> Failure:
 
 
 def mapping_of(job: Job) -> ErrorMapping:
-    """Tell how a job that ended without a result is answered."""
+    """Return how a job that ended without a result is answered."""
     return JOB_ERROR_STATUS[job.error.type] if job.error else CANCELLED

@@ -1,16 +1,16 @@
 """Which request a call without an `Idempotency-Key` belongs to.
 
 Clients repeat a call after a broken connection or an answer of 504, and the repeat must not pay
-again. A later call with the same body means another image. What tells them apart is whether the
-image was handed out. For each caller and body there are turns:
+again. A later call with the same body asks for another image. The difference is whether the image
+was handed out. For each caller and body there are turns:
 
 | key | what it is |
 |---|---|
 | `handouts/<body>/<turn>` | the request of this turn was answered with its end, and when |
 | `handouts/<body>/<turn>/<attempt>` | the same, to the repeat with this number |
 
-The id of a turn's job follows from the body and the number of the turn, so that calls that come
-together create it once. A call belongs to the first turn that was not handed out. The record is
+The id of a turn's job is derived from the body and the number of the turn, so that concurrent
+calls create it once. A call belongs to the first turn that was not handed out. The record is
 written before the answer is sent: a process that dies in between has handed out nothing, yet the
 record says so. Therefore the SDKs' own count of repeats also counts: a repeat gets a request that
 was handed out a short while ago to an attempt before it, once for each number.

@@ -34,7 +34,7 @@ class _Sent(NamedTuple):
 
 
 def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> Task:
-    """Return the task with inputs that the vendor can fetch; nothing is stored of a bad one.
+    """Return the task with inputs that the vendor can fetch; a wrong task stores nothing.
 
     Args:
         task: The task as it was requested.
@@ -51,7 +51,7 @@ def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> 
     for field, url in _urls(parameters):
         _check_place(field, url, runtime, {*runtime.settings.input_buckets, *also})
     for picture in sent:
-        # Again if it is there: it then lives as long as one that is new.
+        # An existing object is written again, so that its lifetime starts anew.
         runtime.buckets.results.put(picture.key, picture.data, picture.content_type)
     return type(task).model_validate(rewritten, context=RECORDED) if sent else task
 
@@ -120,7 +120,7 @@ def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _check_place(field: str, url: str, runtime: Runtime, buckets: Collection[str]) -> None:
-    """Keep callers from having us sign URLs of whatever lies in our buckets."""
+    """Refuse buckets and keys that callers may not read by signed URLs."""
     if not url.lower().startswith("cos:"):
         return
     bucket, key = cos_object(url)

@@ -1,4 +1,4 @@
-"""Lanes: what runs and what waits, of each kind of task."""
+"""Lanes: running and waiting jobs of each kind of task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def lanes(call: Call) -> HttpResponse:
     """Return the load of each lane and the time of the last sweep; one request for each.
 
-    A lane that pauses takes another one.
+    A paused lane needs another request.
     """
     lane_list = [
         _lane(name, limit, call.runtime) for name, limit in call.runtime.settings.lanes.items()

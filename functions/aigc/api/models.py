@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING
 from aigc.api.call import ENDPOINTS
 from aigc.tasks.catalogue import AtMost, ByModel, OneOf, catalogue
 from aigc.tasks.kinds import KINDS
-from aigc.tasks.vod_scene_image import SCENES
+from aigc.tasks.vod_scene_image import CHOICES, SCENES, as_words
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
     from aigc.tasks.catalogue import Limit, Model
+    from aigc.tasks.vod_scene_image import Scene
 
 
 def models(call: Call) -> HttpResponse:
-    """Hand out what we know of the vendor's models, and as of when."""
+    """Return the catalogue of the vendor's models, and its date."""
     body: schemas.Models = {
         "as_of": catalogue().as_of,
         "kinds": [_kind(path, kind) for path, kind in ENDPOINTS.items()],
@@ -29,6 +30,7 @@ def models(call: Call) -> HttpResponse:
                 "config": scene.config,
                 "output": sorted(scene.output),
                 "is_deprecated": scene.is_deprecated,
+                "limits": list(_scene_limits(scene)),
             }
             for name, scene in SCENES.items()
         ],
@@ -54,6 +56,27 @@ def _model(model: Model, limited: Mapping[str, str]) -> schemas.Model:
         "source": model.source,
         "limits": [_limit(limited[name], limit) for name, limit in model.limits.items()],
     }
+
+
+def _scene_limits(scene: Scene) -> Iterator[schemas.ModelLimit]:
+    """Describe what a scene allows in the form of a model's limits."""
+    numbers = scene.pictures
+    inputs: schemas.ModelLimit = {
+        "parameter": "file_infos",
+        "allowed": as_words(numbers),
+        "at_least": numbers.start,
+    }
+    if scene.has_most_pictures:
+        inputs["at_most"] = numbers.stop - 1
+    yield inputs
+    if scene.takes_clothes:
+        path = f"scene_info.{scene.config}.clothes_file_infos"
+        yield {"parameter": path, "allowed": f"at most {scene.clothes}", "at_most": scene.clothes}
+    if scene.config and not scene.has_prompt:
+        yield _limit(f"scene_info.{scene.config}.prompt", OneOf(()))
+    for choice in CHOICES:
+        if choice not in scene.output:
+            yield _limit(f"output_config.{choice}", OneOf(()))
 
 
 def _limit(parameter: str, limit: Limit) -> schemas.ModelLimit:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def pause_sentence(job: Job, runtime: Runtime) -> str:
-    """Say that a job waits because the vendor refuses the account; empty if it does not."""
+    """Return the reason of a job that waits because of a refused account; empty for other jobs."""
     try:
         pause = read_pause(job, runtime)
     except CloudError as error:

@@ -38,13 +38,13 @@ RESULT_URL_S = 3600
 """Life of an image's URL: the role's key that signs it may not live much longer. Ask again."""
 
 LOOK_EACH_S = 1.0
-"""Between two looks at a job that a caller waits for; the vendor is asked less often than that."""
+"""Time between two reads of a job that a caller waits for; the vendor is queried less often."""
 
 ANSWER_S = 5.0
 """Time that is kept for the answer."""
 
 SETTLE_S = 20.0
-"""Time that is kept for a look that may find the images and store them."""
+"""Time that is kept for a refresh that may store the images."""
 
 LONGEST_HOLD_S = 240
 """How long a call may be held until its request ends.
@@ -64,14 +64,14 @@ _QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
 
 
 def status(call: Call) -> HttpResponse:
-    """Say how far a request is: 202 until it has ended, then 200."""
+    """Return the state of a request: 202 until it has ended, then 200."""
     job, lane = _with_lane(call)
     body = status_of(job, call, lane=lane)
     return HttpResponse(status=200 if job.has_ended else 202, body=body)
 
 
 def result(call: Call) -> HttpResponse:
-    """Hand out the pictures' URLs, or say why there are none.
+    """Return the URLs of the images, or the reason why there are none.
 
     On a shortened path the answer waits for the end of the request. fal.ai's JavaScript client asks
     for the result as soon as its stream of states is over, and a stream cannot last longer than a
@@ -142,7 +142,8 @@ class SeenRequests:
 def _with_lane(call: Call) -> tuple[Job, LaneView | None]:
     """Look up a request and, at the same time, the lane that it may wait in.
 
-    The listing is in vain for a request that does not wait: once for a request and an instance.
+    The listing is superfluous if the request does not wait: at most once for each request and
+    instance.
     """
     runtime, lane = call.runtime, ENDPOINTS.get(call.path["endpoint"], "")
     seen = runtime.memory.of(SeenRequests)
@@ -201,7 +202,7 @@ def _read(job_id: str, runtime: Runtime) -> Job | None:
 def status_of(
     job: Job, call: Call, known_log_lines: int = 0, lane: LaneView | None = None
 ) -> schemas.RequestStatus:
-    """Say how far a job is, in the words of the queue protocol.
+    """Return the state of a job in the form of the queue protocol.
 
     The log leaves out the lines that the caller knows. A job that waits has its position in its
     lane, which is listed if it was not yet.

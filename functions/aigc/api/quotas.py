@@ -1,7 +1,7 @@
 """Enforces the limits of keys across all instances.
 
-The ledger cannot count, but a contest gives each thing to one instance only. So a limit is divided
-into blocks of permits. An instance takes a free block (a contest on
+The ledger has no counter, but a contest has at most one winner. So a limit is divided into blocks
+of permits. An instance takes a free block (a contest on
 `quota/<period>/<key>/<when>/<block>`) and spends it from memory. All blocks together are the limit,
 so it is never exceeded. Permits that an instance has taken and not spent are lost to the others
 until the period ends: at most one block less one permit for each instance.
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Allowance:
-    """What an instance knows and holds of one limit in one period."""
+    """The permits of one limit that an instance holds in one period."""
 
     prefix: str
     limit: int
     block: int
     left: int
-    """What the ledger had to give when it was looked at last; it never has more again."""
+    """Permits that were free in the ledger at the last listing; the number only decreases."""
     held: int = 0
 
     def take(self, amount: int, ledger: Ledger) -> bool:
-        """Spend so much, and reserve more where that is needed; False where there is not enough."""
+        """Spend permits, and reserve more if needed; False if there are not enough."""
         if self.held < amount <= self.held + self.left:
             self._reserve(amount, ledger)
         if self.held < amount:
@@ -55,12 +55,12 @@ class Allowance:
         return True
 
     def count_left(self, ledger: Ledger) -> int:
-        """Return how much is left: what the ledger has to give, and what this instance holds."""
+        """Return how many permits are left: those in the ledger and those of this instance."""
         self.left = sum(self._free(ledger).values())
         return self.held + self.left
 
     def _reserve(self, amount: int, ledger: Ledger) -> None:
-        """Take blocks until there is enough, in random order, so that instances rarely meet.
+        """Take blocks in random order, so that instances rarely compete, until there are enough.
 
         The listing may be late: it only says which blocks need not be tried.
         """
@@ -81,7 +81,7 @@ class Allowance:
         return {key: size for key, size in keys.items() if key not in taken}
 
     def _size(self, number: int) -> int:
-        """Measure a block: the last one is what is left of the limit."""
+        """Return the size of a block; the last block may be smaller."""
         return min(self.block, self.limit - number * self.block)
 
     def _key(self, number: int) -> str:
@@ -90,12 +90,12 @@ class Allowance:
 
 @dataclass(slots=True)
 class Allowances:
-    """Those of an instance, by key and period; only of periods that are not over."""
+    """The allowances of an instance by key and period; only of present periods."""
 
     known: dict[tuple[str, str], Allowance] = field(default_factory=dict)
 
     def of(self, caller: Caller, period: Period, limit: int, now: datetime) -> Allowance:
-        """Find or begin what is known of a caller's limit now."""
+        """Return the allowance of a caller's limit in the present period."""
         prefix = f"quota/{period.name}/{quote(caller.name, safe='')}/{now:{period.stamp}}/"
         allowance = self.known.get((caller.name, period.name))
         if allowance is None or allowance.prefix != prefix:
@@ -107,12 +107,12 @@ class Allowances:
 
 @dataclass(slots=True)
 class Charge:
-    """What was spent on one order."""
+    """The permits that were spent on one order."""
 
     spent: list[tuple[Allowance, int]] = field(default_factory=list)
 
     def take(self, amount: int, allowance: Allowance, ledger: Ledger) -> bool:
-        """Spend so much of a limit; False where there is not enough."""
+        """Spend permits of a limit; False if there are not enough."""
         if not allowance.take(amount, ledger):
             return False
         self.spent.append((allowance, amount))
@@ -140,10 +140,10 @@ def count_request(caller: Caller, runtime: Runtime) -> None:
 
 
 def check_kind(caller: Caller, kind: str) -> None:
-    """Refuse a kind of task that a key is not for.
+    """Refuse a kind of task for which a key is not valid.
 
     Raises:
-        HttpError: It is not for this one.
+        HttpError: The key is not for this kind.
     """
     kinds = caller.limits.kinds
     if kinds is not None and kind not in kinds:

@@ -1,4 +1,4 @@
-"""Reports: how a job ended, as webhooks tell it in the form of fal.ai's."""
+"""Reports: how a job ended, in the form of fal.ai's webhooks."""
 
 from __future__ import annotations
 

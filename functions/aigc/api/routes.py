@@ -79,7 +79,7 @@ def home(call: Call) -> HttpResponse:
 
 
 def favicon(_call: Call) -> HttpResponse:
-    """Tell a browser that there is no icon, so that it does not ask again for a day."""
+    """Answer that there is no icon; a browser keeps this answer for a day."""
     return HttpResponse(status=204, headers={"Cache-Control": "public, max-age=86400"})
 
 

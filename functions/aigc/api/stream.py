@@ -4,8 +4,8 @@ SCF delivers an answer in one piece, so nothing can be sent while a call is open
 held, and then answered with the events seen.
 
 A client of server-sent events reconnects by itself and names the last event that it knows in
-`Last-Event-ID`: its call is held until there is news. fal.ai's JavaScript client, which the
-shortened path tells, never reconnects and takes the end of the answer for the end of the request:
+`Last-Event-ID`: its call is held until there is news. fal.ai's JavaScript client, which is known
+by its shortened path, never reconnects and takes the end of the answer for the end of the request:
 its call is held until then.
 """
 
@@ -33,7 +33,7 @@ _EVENT_ID = re.compile(r"[0-9]{1,9}-(?P<log_lines>[0-9]{1,4})")
 def stream(call: Call) -> HttpResponse:
     """Answer with the events that the caller does not know, once there are any.
 
-    204 tells a client of server-sent events that nothing will follow.
+    A client of server-sent events does not reconnect after a 204.
     """
     job = looked_up(call)
     known = call.request.header("last-event-id").strip()

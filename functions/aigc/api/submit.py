@@ -1,4 +1,4 @@
-"""Submitting: a body becomes a task, the task a job, and the caller gets its URLs at once."""
+"""Submit: a body becomes a task and the task a job; the answer has the URLs of the job."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _checked(value: str, check: Callable[[str], str]) -> str:
 
 
 def submit(call: Call) -> HttpResponse:
-    """Accept a task, and answer at once, or with its result where the caller waits for it."""
+    """Accept a task; answer immediately, or with its result if the caller waits for it."""
     kind = ENDPOINTS[call.path["endpoint"]]
     check_kind(call.caller, kind)
     job = accept_order(call, read_order(call, kind, snake(json_body(call.request))))
@@ -143,7 +143,7 @@ def accept_order(call: Call, order: Order) -> Job:
 
 
 def _taken_in(order: Order, call: Call) -> Task:
-    """Make links of the inputs; those of a repeat need not be there any more."""
+    """Replace the inputs by links; the inputs of a repeat need not exist any more."""
     try:
         return resolve_inputs(order.task, call.runtime)
     except InvalidRequestError:
@@ -153,7 +153,7 @@ def _taken_in(order: Order, call: Call) -> Task:
 
 
 def _outcome_in_time(job: Job, call: Call) -> HttpResponse | None:
-    """Wait for the result as long as the caller would; None if it did not come."""
+    """Wait for the result as long as the caller allows; None if the job has not ended by then."""
     wait = wait_preference(call.request)
     if wait is None:
         return None
@@ -184,7 +184,7 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     """Read a body that must be a JSON object.
 
     Raises:
-        HttpError: It is none.
+        HttpError: The body is not a JSON object.
     """
     if _NO_JSON.match(request.header("content-type").lower()):
         raise HttpError(415, "unsupported_media_type", "the body must be application/json")
@@ -198,7 +198,7 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     try:
         body = strict_json(request.body)
     except ValueError as error:
-        raise HttpError(400, "malformed_json", f"the body is no JSON: {error}") from None
+        raise HttpError(400, "malformed_json", f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise HttpError(400, "malformed_json", "the body must be a JSON object")
     return body

@@ -1,4 +1,4 @@
-"""Usage: what was made, for whom, and what it is thought to have cost."""
+"""Usage: images by day, kind, model and source, with their estimated cost."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Sum:
     succeeded: int = 0
     pictures: int = 0
     cost: Decimal | None = None
-    """Of those whose cost is known; None where it is of none."""
+    """Sum of the known costs; None if no cost is known."""
     jobs_without_price: int = 0
 
     def add(self, ended: Ended) -> None:
@@ -125,7 +125,7 @@ class _Count:
 
 
 def _days(call: Call) -> tuple[str, str]:
-    """Read from when to when: the last week where nothing is said.
+    """Read the first and the last day from the query; the default is the last week.
 
     Raises:
         InvalidQueryError: It is no day, or there are none or too many between the two.

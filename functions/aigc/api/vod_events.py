@@ -1,4 +1,4 @@
-"""VOD's callbacks: they say that a task has ended, and what is true is then asked for."""
+"""VOD's callbacks: each reports that a task has ended; the result is then queried."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _JOB_ID = re.compile("[0-9a-f]{32}")  # other tasks of the sub-application have 
 
 
 def receive(call: Call) -> HttpResponse:
-    """Settle the job of a task that has ended; other events are none of ours.
+    """Settle the job of a task that has ended; other events are ignored.
 
     The proof is the key in the path, or VOD's own signature with it.
 

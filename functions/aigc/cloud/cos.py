@@ -151,7 +151,7 @@ class CosBucket:
             raise AmbiguousError("delete objects", vendor_message=str(answer["Error"])[:500])
 
     def delete_once(self, key: str) -> None:
-        """Remove an object whose key others may take at once; never sent twice."""
+        """Remove an object whose key another contender may take at once; never sent twice."""
         client = self._client(retries=0)
         with cos_errors(f"delete {key}"):
             _unless_slowed_down(lambda: client.delete_object(Bucket=self._bucket, Key=key))
@@ -238,7 +238,7 @@ def _session(clock: LedgerClock | None) -> requests.Session:
 
 
 def _learn_time(clock: LedgerClock, response: requests.Response, **_: object) -> None:
-    """Tell the clock the time of an answer, also of one that refuses the request."""
+    """Pass the time of an answer to the clock, also of one that refuses the request."""
     clock.learn(response.headers.get("Date", ""), response.elapsed.total_seconds())
 
 

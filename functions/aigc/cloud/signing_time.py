@@ -1,7 +1,7 @@
 """The time in signatures: COS and API 3.0 refuse a request whose time is minutes off.
 
 The SDKs sign with the clock of the machine and have no setting for another one. So the name `time`
-of their modules is replaced by an object that tells the time by COS.
+of their modules is replaced by an object that returns the time by COS.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Order:
     start_by: datetime | None = None
     webhook_url: str = ""
     visible_label: bool = False
-    """Whether the vendor is asked for its logo if the task does not say."""
+    """Whether the vendor draws its logo if the task does not say."""
     is_repeatable: bool = True
     """Whether another call may have the same id; a new id cannot have a second creator."""
 

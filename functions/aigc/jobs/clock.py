@@ -42,7 +42,7 @@ ASKS = 3
 """Requests for the time, one after the other, until one is answered."""
 
 ASK_AGAIN_S = 5.0
-"""Seconds after which COS is asked again that did not tell the time."""
+"""Seconds until COS is asked again after it did not answer with the time."""
 
 JUMP_S = 1.0
 """How far wall clock and steady clock may drift apart before COS is asked again."""

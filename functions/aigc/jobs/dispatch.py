@@ -68,7 +68,7 @@ def pump(
 
 @dataclass(slots=True)
 class _Corrections:
-    """What a pump knows better than a listing, which may be late."""
+    """Facts that a pump knows although a late listing does not show them."""
 
     claimed: set[tuple[str, int]] = field(default_factory=set)
     """Revisions of jobs that were claimed."""
@@ -77,7 +77,7 @@ class _Corrections:
     released: set[int] = field(default_factory=set)
     """Slots that were released by this invocation."""
     lost: set[int] = field(default_factory=set)
-    """Slots that were lost while the job was claimed; each is tried once more."""
+    """Slots that another contender won while the job was claimed; each is tried once more."""
     unreadable: set[str] = field(default_factory=set)
     """Jobs whose records cannot be read; they are not read again."""
 
@@ -237,9 +237,9 @@ def _next_job(
 
 
 def _set_aside(error: BadRecordError, runtime: Runtime, corrections: _Corrections) -> None:
-    """Leave a job whose record cannot be read, and others like it, out of this pump.
+    """Leave jobs whose records cannot be read out of this pump.
 
-    Where one is, there may be many: one listing spares the reads of those that are known.
+    There may be many such jobs: one listing shows those that are known, without a read of each.
     """
     set_aside(error, runtime)
     if not corrections.unreadable:

@@ -174,7 +174,7 @@ class Job(Record):
     deaths: int = 0
     """Owners that died while they owned it; a job that kills its owners must end too."""
     refusals: int = 0
-    """How often the pause of a lane, or the suspicion that it should pause, began with this job."""
+    """How often a pause of the lane, or a suspicion of one, began with this job."""
     marker: str
     """Key of the marker by which the job waits in its lane."""
     priority: int = 0
@@ -524,5 +524,5 @@ def from_milliseconds(unix_ms: str | int) -> datetime:
 
 
 def utc_now() -> datetime:
-    """Tell the time, aware of its zone."""
+    """Return the present time, aware of its zone."""
     return datetime.now(timezone.utc)

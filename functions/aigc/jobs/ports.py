@@ -40,7 +40,7 @@ PAGE = 1000
 
 
 class Clock(Protocol):
-    """The ledger's time, and how to let it pass; moments are aware of their zone."""
+    """The ledger's time, and a way to wait; moments are aware of their zone."""
 
     def now(self) -> datetime:
         """Return the present moment, or one shortly before it."""
@@ -61,8 +61,8 @@ class ObjectStore(Protocol):
     def create(self, key: str, body: bytes) -> bool:
         """Write an object unless its key exists; False if it did. Never sent twice.
 
-        This is a filter: it looks and then writes, so several creators that come together may
-        all get True, and the last body stays.
+        This is a filter: it reads and then writes, so several concurrent creators may all get
+        True, and the last body stays.
         """
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
@@ -84,7 +84,7 @@ class ObjectStore(Protocol):
         """Remove objects; those that are not there do not matter. May be sent twice."""
 
     def delete_once(self, key: str) -> None:
-        """Remove an object whose key others may take at once; never sent twice."""
+        """Remove an object whose key another contender may take at once; never sent twice."""
 
     def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
         """Make a URL under which anyone may read the object for a time.

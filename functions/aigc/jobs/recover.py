@@ -87,7 +87,7 @@ def check_queue(turn: Turn) -> None:
 
     list_queue = functools.partial(runtime.ledger.lanes.list_queue, turn.lane)
     turn.each(map(queue_marker, turn.walk(list_queue, pages=QUEUE_PAGES)), check)
-    turn.count("waiting", max(turn.progress.total, turn.progress.seen))
+    turn.count("waiting", max(turn.total, turn.seen))
     waited_s = (runtime.now() - oldest).total_seconds()
     report.oldest_waiting_s = max(report.oldest_waiting_s, round(waited_s))
 

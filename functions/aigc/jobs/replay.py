@@ -1,6 +1,6 @@
 """Replay: a new attempt of a job that failed through no fault of its caller.
 
-Only `aigc replay` and the API's replay take this way out of a final state.
+Only `aigc jobs replay` and the API's replay take this way out of a final state.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
     """List the images of a finished task that are not stored yet; each of them can be fetched.
 
     Raises:
-        AmbiguousError: There are none at all, yet.
-        BadPictureError: There will be none.
+        AmbiguousError: There are none yet.
+        BadPictureError: The vendor has no image any more.
         CloudError: The staging folder could not be listed.
     """
     images = _vendor_images(job, runtime)
@@ -84,7 +84,7 @@ def has_staged(job: Job, runtime: Runtime) -> bool:
 def remove_staged(job: Job, runtime: Runtime) -> None:
     """Remove the images of a job that succeeded from the staging folder, those of all attempts.
 
-    Those of a job that failed stay: they are paid for, and `aigc restore` can store them.
+    Those of a job that failed stay: they are paid for, and `aigc jobs restore` can store them.
     """
     if job.state == "succeeded" and runtime.kind_of(job).stores_itself:
         # One by one: a request for several names no key, so no policy could keep it to this folder.

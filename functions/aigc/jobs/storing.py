@@ -56,7 +56,7 @@ the staging folder, which a lifecycle rule empties after 30 days.
 """
 
 STORE_SHARE = 11 / 12
-"""Share of that time in which storing is tried; the rest is left for `aigc restore`."""
+"""Share of that time in which storing is tried; the rest is left for `aigc jobs restore`."""
 
 STORE_WAIT_S = 30
 """Wait after the first try that stored no image; it doubles with each such try."""
@@ -126,7 +126,7 @@ def store_until(job: Job, runtime: Runtime) -> datetime:
 
 
 def _wait_s(fruitless_tries: int) -> float:
-    """Return the wait after so many tries in a row without a stored image."""
+    """Return the wait in seconds after tries in a row that stored no image."""
     return spread(min(STORE_WAIT_S * 2 ** min(fruitless_tries - 1, 10), LONGEST_STORE_WAIT_S))
 
 
@@ -139,7 +139,7 @@ def _outcome_of(step: Callable[[], Stored]) -> Stored | StoringError:
 
 
 def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
-    """Fail a job whose image is none; leave other images to the sweep, after a wait.
+    """Fail a job whose file is not an image; after other errors leave the images to the sweep.
 
     A refusal is a fault of the deployment or of the account, not of the job: a permission or a
     setting is missing, or the account is in arrears.

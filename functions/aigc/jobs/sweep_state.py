@@ -4,7 +4,7 @@
 |---|---|
 | `sweep/state.json` | when the last sweep started and ended, which turn comes first, cursors |
 
-It only saves time, and tells whether sweeps run. Two sweeps at once write over each other's.
+It only saves time, and shows whether sweeps run. Two concurrent sweeps overwrite each other's.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.jobs.ports import PAGE
@@ -79,7 +79,12 @@ class Turn:
     runtime: Runtime
     """The runtime of the sweep. Its time is this share, and what work needs that has begun."""
     report: SweepReport
-    progress: Progress = field(default_factory=Progress)
+    cursor: str = ""
+    """The item that was handled last; empty: the walk begins at the beginning."""
+    seen: int = 0
+    """Items since the beginning of this walk."""
+    total: int = 0
+    """Items of the last whole walk."""
     items: int = 0
     """Items that were begun."""
     counted: int = 0
@@ -101,6 +106,15 @@ class Turn:
         """What the part did in this sweep, for the log."""
         return f"{self.name}: {self.items} items, {self.seconds:.1f} s"
 
+    @property
+    def progress(self) -> Progress:
+        """Where the walk is, for the next sweep."""
+        return Progress(cursor=self.cursor, seen=self.seen, total=self.total)
+
+    def resume(self, progress: Progress) -> None:
+        """Continue the walk of an earlier sweep."""
+        self.cursor, self.seen, self.total = progress.cursor, progress.seen, progress.total
+
     def take(self, runtime: Runtime) -> None:
         """Let the part work; an error is logged and does not stop the other parts."""
         self.runtime, self.is_taken, self.is_cut_short = runtime, True, False
@@ -120,7 +134,7 @@ class Turn:
     def in_turn(self, items: Iterable[str]) -> Iterator[str]:
         """Yield all items, beginning behind the cursor, as long as there is time."""
         ordered = sorted(items)
-        behind = [item for item in ordered if item > self.progress.cursor]
+        behind = [item for item in ordered if item > self.cursor]
         ordered = behind + ordered[: len(ordered) - len(behind)]
         if not self.is_in_order:
             random.shuffle(ordered)
@@ -142,16 +156,16 @@ class Turn:
             list_behind: Lists a page of the objects behind a key.
             pages: Most listings.
         """
-        first, is_second_half = self.progress.cursor, False
+        first, is_second_half = self.cursor, False
         for _ in range(pages):
-            page = list_behind(self.progress.cursor)
+            page = list_behind(self.cursor)
             for listed in page:
                 if (is_second_half and listed.key > first) or not self.has_time():
                     return
                 yield listed
                 self._advance(listed.key)
             if len(page) < PAGE:
-                self.progress = Progress(total=self.progress.seen)
+                self.resume(Progress(total=self.seen))
                 if is_second_half or not first:
                     return
                 is_second_half = True
@@ -172,7 +186,8 @@ class Turn:
                 logger.exception("sweep_item_failed", extra={"part": self.name, "item": str(item)})
 
     def _advance(self, cursor: str) -> None:
-        self.progress = with_fields(self.progress, cursor=cursor, seen=self.progress.seen + 1)
+        self.cursor = cursor
+        self.seen += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +237,7 @@ def _turns(
         for lane in (runtime.settings.lanes if part.each_lane else ("",))
     ]
     for turn in turns:
-        turn.progress = state.progress.get(turn.name, turn.progress)
+        turn.resume(state.progress.get(turn.name, Progress()))
         turn.is_in_order = not state.is_unfinished
     if state.is_unfinished:
         random.shuffle(turns)

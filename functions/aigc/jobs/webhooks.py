@@ -156,8 +156,8 @@ def due_markers(runtime: Runtime, behind: str = "") -> list[Listed]:
 def deliver_due(runtime: Runtime, markers: Iterable[Listed]) -> int:
     """Make the tries of these markers in their order; return how many were made.
 
-    A host that does not answer is skipped after that: each of its webhooks would take the whole
-    timeout from the webhooks of other hosts.
+    After a host has not answered, its other markers are skipped: each would take the whole timeout
+    from the webhooks of other hosts.
     """
     silent: set[str] = set()
     made = 0
@@ -346,7 +346,7 @@ def _claim(job: Job, step: str) -> str:
 
 
 def _end_of(job: Job) -> str:
-    """Name an end of a job by what came before it: `0`, `1` after a replay, `0r1`, `1r1`."""
+    """Name an end of a job by the replays and restores before it: `0`, `1`, `0r1`, `1r1`."""
     return f"{job.spent_attempts}" + (f"r{job.restores}" if job.restores else "")
 
 

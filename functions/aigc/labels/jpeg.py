@@ -91,6 +91,6 @@ def _segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
 
 
 def _is_c2pa(content: memoryview) -> bool:
-    """Tell a C2PA manifest from the other uses of APP11: a JUMBF box, described as c2pa."""
+    """Whether an APP11 segment is a C2PA manifest: a JUMBF box, described as c2pa."""
     box = bytes(content)
     return box[:2] == b"JP" and box[12:16] == b"jumb" and b"c2pa" in box[16:]

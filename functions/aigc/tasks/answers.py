@@ -1,6 +1,7 @@
-"""Reading the vendor's answers: what is not what it should be counts as absent.
+"""Reads fields of the vendor's answers; a field of another type counts as absent.
 
-An answer that made us stumble would be asked for again at each sweep, and its job would never end.
+If an unexpected answer raised an error, each sweep would query it again and the job would never
+end.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any
 
 
 def text(answer: object, name: str) -> str:
-    """Return a text; empty where there is none."""
+    """Return a text; empty if there is none."""
     value = _found(answer, name)
     return value if isinstance(value, str) else ""
 

@@ -1,4 +1,4 @@
-"""What every kind of task offers to the life of a job."""
+"""The interface of the three kinds of task."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Submission(NamedTuple):
     session_id: str
     """Unique to the job's attempt; VOD refuses to run it twice."""
     session_context: str
-    """The job's id: what VOD hands back in its callback."""
+    """The job's id; VOD returns it in its callback."""
     input_url: Callable[[str], str]
     """Turns an input's URL into one that the vendor can fetch (`cos://…` is presigned)."""
     store_bucket: str
@@ -47,7 +47,7 @@ class Submission(NamedTuple):
 
 
 class UpstreamFault(Wire):
-    """Why the vendor's task failed, in the vendor's words."""
+    """Why the vendor's task failed: the vendor's code and message."""
 
     code: str
     message: str
@@ -56,7 +56,7 @@ class UpstreamFault(Wire):
 
 
 class UpstreamTask(NamedTuple):
-    """What the vendor says of a task, in our vocabulary."""
+    """The state of a vendor's task, in the words of the glossary."""
 
     task_id: str
     state: UpstreamState
@@ -67,7 +67,7 @@ class UpstreamTask(NamedTuple):
 
 
 class Task(Parameters):
-    """The parameters of one task, checked against every limit that we know."""
+    """The parameters of one task, checked against all known limits."""
 
     session_id: str | None = Field(default=None, max_length=50)
     """Your name for the task: a second submit with the same name finds the first one. In a call it
@@ -84,10 +84,10 @@ class Task(Parameters):
         """Write the parameters of the vendor's Create action."""
 
     def check_account(self, sub_app_id: int, results_bucket: str) -> None:
-        """Check that the task names no VOD application and no bucket but these.
+        """Check that the task names no other VOD application and no other bucket.
 
         Raises:
-            InvalidRequestError: It does.
+            InvalidRequestError: It names another one.
         """
 
     def results_prefix(self) -> str | None:
@@ -103,7 +103,7 @@ class Task(Parameters):
         return self
 
     def visible_label(self) -> bool | None:
-        """Whether the vendor is asked to draw its logo; None where the task does not say."""
+        """Whether the task asks for the vendor's logo; None if it does not say."""
         return None
 
     def with_visible_label(self) -> Self:
@@ -120,10 +120,10 @@ class Task(Parameters):
 
     @abstractmethod
     def prompt_text(self) -> str:
-        """Return the prompt, wherever this kind keeps it; empty where there is none."""
+        """Return the prompt; empty if there is none."""
 
     def image_count(self) -> int:
-        """Return how many images are asked for, where the vendor does not say how many it made."""
+        """Return how many images are requested."""
         return 1
 
     @abstractmethod
@@ -146,7 +146,7 @@ class TaskKind(Protocol):
         """Build the call that starts, and bills, the task."""
 
     def describe(self, task_id: str, sub_app_id: int) -> ApiCall:
-        """Build the call that asks how the task is."""
+        """Build the call that queries the state of the task."""
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
         """Read the answer to `describe` (the object below `Response`)."""

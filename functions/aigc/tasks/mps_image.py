@@ -177,7 +177,7 @@ class MpsImageTask(ByModel):
         )
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
-        """Write the parameters; MPS has no place for a session or a priority."""
+        """Return the parameters; MPS has neither sessions nor priorities."""
         sent = self.as_documented().sent(submission)
         for field in ("SessionId", "SessionContext", "TasksPriority"):
             sent.pop(field, None)
@@ -213,11 +213,11 @@ class MpsImage:
         return _call("CreateAigcImageTask", task.parameters(submission))
 
     def describe(self, task_id: str, sub_app_id: int) -> ApiCall:  # noqa: ARG002  VOD's alone
-        """Build the call that asks how the task is; MPS remembers it for seven days."""
+        """Build the call that queries the task; MPS knows it for seven days."""
         return _call("DescribeAigcImageTask", {"TaskId": task_id})
 
     def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:  # noqa: ARG002  VOD's alone
-        """Say that there is none: MPS's ManageTask names no image tasks among those it ends."""
+        """Return None: MPS's ManageTask names no image tasks among those it ends."""
         return None
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:

@@ -57,7 +57,7 @@ class InputFile(Parameters):
         source_kinds = [kind for kind, field in _SOURCES.items() if field in fields]
         if len(source_kinds) != 1:
             sources = ", ".join(_SOURCES.values())
-            raise fault("type", f"is required unless exactly one of {sources} tells it")
+            raise fault("type", f"is required unless exactly one of {sources} is set")
         return {"type": source_kinds[0], **fields}
 
     @model_validator(mode="after")
@@ -143,7 +143,7 @@ class VodKind:
         return _call(self.action, task.parameters(submission))
 
     def describe(self, task_id: str, sub_app_id: int) -> ApiCall:
-        """Build the call that asks how the task is; VOD remembers it for three days."""
+        """Build the call that queries the task; VOD knows it for three days."""
         return _call("DescribeTaskDetail", {"TaskId": task_id, "SubAppId": sub_app_id})
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
@@ -182,7 +182,7 @@ def _call(action: str, params: dict[str, Any]) -> ApiCall:
 _STATES: dict[str, UpstreamState] = {
     "WAITING": "waiting",
     "PROCESSING": "running",
-    "FINISH": "succeeded",  # or failed: the error code tells
+    "FINISH": "succeeded",  # or failed, with an error code
     "ABORTED": "cancelled",
     "SUCCESS": "succeeded",  # undocumented, seen by others inside a detail
     "FAIL": "failed",

@@ -133,12 +133,22 @@ class Scene(NamedTuple):
     clothes: int = 4
     has_prompt: bool = True
     output: frozenset[str] = frozenset()
-    """Those of `_CHOICES` that the scene knows."""
+    """Those of `CHOICES` that the scene knows."""
     is_deprecated: bool = False
+
+    @property
+    def takes_clothes(self) -> bool:
+        """Whether its configuration has images of clothes."""
+        return self.config in {"ai_try_on_config", "change_clothes_config"}
+
+    @property
+    def has_most_pictures(self) -> bool:
+        """Whether the documents limit the number of its pictures."""
+        return self.pictures.stop < sys.maxsize
 
 
 _CONFIGS = ("ai_try_on_config", "change_clothes_config", "product_image_config")
-_CHOICES = ("aspect_ratio", "image_width", "image_height", "resolution")
+CHOICES = ("aspect_ratio", "image_width", "image_height", "resolution")
 _ONE_PIECE = Scene(
     config="change_clothes_config",
     needs_config=False,
@@ -201,7 +211,7 @@ class VodSceneImageTask(VodTask):
         name = self.scene_info.type
         pictures, garments = len(self.file_infos), len(self.scene_info.clothes)
         if pictures not in scene.pictures:
-            allowed = f"{_text(scene.pictures)} for {name}"
+            allowed = f"{as_words(scene.pictures)} for {name}"
             yield fault("file_infos", f"{pictures} images are not allowed", allowed=allowed)
         if garments > scene.clothes:
             path = f"scene_info.{scene.config}.clothes_file_infos"
@@ -211,7 +221,7 @@ class VodSceneImageTask(VodTask):
             yield fault(f"scene_info.{scene.config}.prompt", f"is not allowed for {name}")
 
     def _output_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
-        for choice in _CHOICES:
+        for choice in CHOICES:
             value = getattr(self.output_config, choice, None)
             if value is not None and choice not in scene.output:
                 problem = f"{shown(value)} is not allowed for {self.scene_info.type}"
@@ -224,7 +234,7 @@ class VodSceneImageTask(VodTask):
         return f"{self.scene_info.type} {try_on.model}" if try_on else self.scene_info.type
 
     def prompt_text(self) -> str:
-        """Return what the scene's configuration says in words."""
+        """Return the prompt of the scene's configuration; empty if there is none."""
         return (self.scene_info.config and self.scene_info.config.prompt) or ""
 
     def inputs(self) -> tuple[str, ...]:
@@ -238,7 +248,8 @@ class VodSceneImageTask(VodTask):
         return (f"the vendor has deprecated {self.scene_info.type}: use ai_try_on",)
 
 
-def _text(numbers: range) -> str:
+def as_words(numbers: range) -> str:
+    """Write how many pictures are allowed."""
     first, last = numbers.start, numbers.stop - 1
     if last >= sys.maxsize - 1:
         return f"at least {first}"

@@ -1,4 +1,4 @@
-"""What a rule can ask of an upload: its key, size, content type and metadata."""
+"""The conditions of a rule on an upload: key, size, content type and metadata."""
 
 from __future__ import annotations
 

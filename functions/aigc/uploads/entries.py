@@ -1,7 +1,7 @@
 """Entries: what became of each object of the inbox, as objects of the ledger.
 
 The key of an entry is `uploads/<stem>!<content>-<time>.<kind>`. A listing of the entries therefore
-has the order of a listing of the inbox, and tells without a read what is known of each object.
+has the order of a listing of the inbox, and shows without a read what is known of each object.
 
 - The stem is the object's key. Space, `!` and `"` are written as `"0`, `"1` and `"2`, so that `!`
   is less than any character of a stem and two stems have the order of their keys. A key that is

@@ -1,8 +1,8 @@
 """Reconciliation: take in the uploads that no event reported.
 
 The sweep walks the inbox in order of keys and compares each page with the entries of the same
-keys: two listings for a thousand objects. An object whose content has an entry is settled. Events
-make that an upload is taken in early; that it is taken in does not depend on them.
+keys: two listings for a thousand objects. An object whose content has an entry is settled. An event
+only makes that an upload is taken in earlier.
 
 Listings are late, so an entry that seems to be missing is read by its key before the object is
 taken in. An object that is taken in twice finds its jobs, since their ids follow from its content.

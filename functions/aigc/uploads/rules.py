@@ -73,7 +73,7 @@ _SLASHES = re.compile("//+")
 _DOTS = re.compile(r"(?:^|/)\.\.?/")
 _META_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _JOB_SUFFIX = 12
-"""Characters of a job's id that tell its results from those of another job."""
+"""Characters of a job's id that distinguish its results from those of other jobs."""
 
 _PICTURES = {"vod.image": "file_infos", "vod.scene_image": "file_infos", "mps.image": "image_infos"}
 """Kind → list parameter that receives the uploaded image as its first item."""
@@ -544,7 +544,7 @@ def load_rules(path: Path) -> Rules:
             path.read_text(encoding="utf-8-sig")
         )  # some editors write a byte order mark
     except (ValueError, RecursionError) as error:
-        raise RulesError(f"{path.name} is no TOML: {error}") from None
+        raise RulesError(f"{path.name} is not TOML: {error}") from None
     return Rules.parse(raw)
 
 

@@ -51,14 +51,18 @@ def versioning(patient: Patient) -> Iterator[Finding]:
 def lifecycle(patient: Patient) -> Iterator[Finding]:
     """Look whether the rules exist that remove what is no longer needed."""
     yield _lifecycle(patient, "ledger", LEDGER_DAYS)
-    yield _lifecycle(patient, "results", RESULTS_DAYS)
+    below = patient.settings("gateway").get("AIGC_RESULTS_PREFIX", "")
+    in_results = {below + folder: days for folder, days in RESULTS_DAYS.items()}
+    yield _lifecycle(patient, "results", in_results)
 
 
 def _lifecycle(patient: Patient, role: str, needed: Mapping[str, int]) -> Finding:
     bucket = patient.buckets[role]
     answer = patient.account.cos("GET", bucket, params={"lifecycle": ""})
     rules = _rules(answer.body) if answer.status == FOUND else {}
-    missing = {prefix: days for prefix, days in needed.items() if prefix not in rules}
+    missing = {
+        prefix: days for prefix, days in needed.items() if not prefix.startswith(tuple(rules))
+    }
     if not missing:
         return ok(f"{role}: lifecycle rules for {', '.join(needed)}")
     return warning(

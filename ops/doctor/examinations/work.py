@@ -107,7 +107,7 @@ def dead(patient: Patient) -> Iterator[Finding]:
     yield warning(
         f"{number} dead jobs",
         "They failed through no fault of their callers, and are kept until they are replayed.",
-        "`aigc jobs dead` lists them, `aigc replay` runs them again.",
+        "`aigc jobs dead` lists them, `aigc jobs replay` runs them again.",
     )
 
 

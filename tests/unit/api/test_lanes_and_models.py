@@ -93,3 +93,24 @@ def test_models_tell_the_scenes(client: Client) -> None:
 
     assert scenes["ai_try_on"]["config"] == "ai_try_on_config"
     assert scenes["change_clothes"]["is_deprecated"] is True
+
+
+def test_models_tell_what_a_scene_allows_in_the_form_of_a_models_limits(client: Client) -> None:
+    scenes = {one["name"]: one for one in client.get("/v1/models").body["scenes"]}
+    limits = {
+        name: {limit["parameter"]: limit for limit in scene["limits"]}
+        for name, scene in scenes.items()
+    }
+
+    clothes = "scene_info.change_clothes_config"
+    assert limits["product_image"]["file_infos"] == {
+        "parameter": "file_infos",
+        "allowed": "1 to 10",
+        "at_least": 1,
+        "at_most": 10,
+    }
+    assert "at_most" not in limits["outpainting"]["file_infos"]
+    assert limits["ai_try_on"]["output_config.aspect_ratio"]["one_of"] == []
+    assert "output_config.resolution" not in limits["ai_try_on"]
+    assert limits["change_clothes_under"][f"{clothes}.clothes_file_infos"]["at_most"] == 1
+    assert limits["change_clothes_under"][f"{clothes}.prompt"]["one_of"] == []

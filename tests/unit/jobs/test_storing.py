@@ -246,9 +246,9 @@ def test_storing_is_given_up_when_the_vendor_is_about_to_remove_the_images(
 ) -> None:
     job = finished(closed, kind)
     refresh(job.id, closed.runtime())
-    patience_s = KEPT_S * STORE_SHARE
+    store_share_s = KEPT_S * STORE_SHARE
 
-    sweeps(closed, patience_s - 3600, each_s=600)
+    sweeps(closed, store_share_s - 3600, each_s=1800)
     assert read(closed, job).state == "storing"
     sweeps(closed, 2 * 3600 + 600, each_s=600)
 

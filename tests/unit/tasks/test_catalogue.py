@@ -11,7 +11,7 @@ from aigc.tasks import catalogue as catalogue_module
 from aigc.tasks.catalogue import MODELS, catalogue
 from aigc.tasks.mps_image import MpsImageTask
 from aigc.tasks.vod_image import VodImageTask
-from ops import cli, sdk_models
+from ops import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def test_no_version_is_there_twice(kind: str) -> None:
 def test_the_catalogue_says_what_the_installed_sdk_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status = sdk_models.compare_with_sdk()
+    status = cli.main(["models", "check"])
 
     assert (status, capsys.readouterr().out) == (
         0,
@@ -77,7 +77,7 @@ def test_each_difference_from_the_sdk_is_printed(
     ]
     other_models.write_text(json.dumps(data), encoding="utf-8")
 
-    status = sdk_models.compare_with_sdk()
+    status = cli.main(["models", "check"])
 
     lines = capsys.readouterr().out.splitlines()
     assert status == 1

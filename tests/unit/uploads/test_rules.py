@@ -283,7 +283,7 @@ def test_broken_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text("[[rule]\n", encoding="utf-8")
 
-    with pytest.raises(RulesError, match=r"rules\.toml is no TOML.*line 1"):
+    with pytest.raises(RulesError, match=r"rules\.toml is not TOML.*line 1"):
         load_rules(path)
 
 

@@ -1,3 +1,80 @@
+import type { Schemas } from "../../api";
+
+type Outcome = Schemas["UploadAccount"]["outcome"];
+type Reason = NonNullable<Schemas["UploadAccount"]["reason"]>;
+
+const outcomes: Record<Outcome, string> = {
+  job: "became a job",
+  none: "no job",
+  pending: "not taken in yet",
+};
+const reasons: Record<Reason, string> = {
+  no_rule: "no rule matches it",
+  empty: "it is empty",
+  too_large: "it is too large",
+  not_an_image: "it is not an image",
+  invalid: "the rule makes no valid task of it",
+  missing_metadata: "metadata is missing",
+  not_a_batch: "it is no valid batch",
+  unusable_key: "its name cannot be used",
+  unreadable: "it cannot be read",
+  before_rule: "it is older than its rule",
+  not_an_upload: "it is not an upload to its rule",
+};
+
 export const uploads = {
-  empty: "Nothing here yet.",
+  empty: "The inbox is empty.",
+  emptyFilter: "No file matches these filters.",
+  noRules: "This deployment has no rules for uploads: see rules.toml.",
+  forbidden: "This key sees only its own requests, so it has no part in the inbox.",
+  drop: {
+    title: "Upload",
+    rule: "Rule",
+    cannot: "not for this key",
+    batch: "for batches",
+    into: "Into",
+    by: "Becomes",
+    takes: "Takes",
+    atMost: "at most",
+    atLeast: "at least",
+    price: "Price of an upload",
+    noPrice: "price unknown",
+    folder: "Folder below (optional)",
+    metadata: (name: string) => `Own metadata “${name}”`,
+    here: "Drop images here",
+    or: "or",
+    choose: "Choose files",
+    formats: "JPEG, PNG or WebP",
+    start: (count: number) => (count === 1 ? "Upload 1 file" : `Upload ${count} files`),
+    about: "about",
+    remove: (name: string) => `Remove ${name}`,
+    clear: "Clear the finished",
+    list: "Files of this page",
+  },
+  step: {
+    staged: "ready",
+    linking: "asking for a link",
+    sending: "uploading",
+    sent: "uploaded, not taken in yet",
+    working: "the job runs",
+    done: "done",
+    failed: "failed",
+  },
+  wrongType: "This is not a JPEG, PNG or WebP.",
+  exists: "The inbox has a file of this name. Nothing is replaced: rename the file, or choose a folder.",
+  lost: "The upload was interrupted.",
+  refused: (status: number) => `The bucket refused the upload (HTTP ${status}).`,
+  job: "Job",
+  jobs: "Jobs",
+  inbox: "The inbox",
+  filter: {
+    outcome: "What became of it",
+    all: "All",
+    prefix: "Path begins with",
+    search: "Show",
+  },
+  column: { key: "File", outcome: "What became of it", size: "Size", at: "Uploaded" },
+  outcomes,
+  reasons,
+  more: "More files",
 };

@@ -40,7 +40,7 @@ _TYPES = {
 """`code` → `type`, where the status does not give it."""
 
 LONGEST_WAIT_S = 60
-"""A longer `Retry-After` is not worth a repeat within one call of an SDK."""
+"""An SDK does not repeat a call after a longer `Retry-After`."""
 
 
 def openai_refusal(

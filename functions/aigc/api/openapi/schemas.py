@@ -784,6 +784,8 @@ class ModelLimit(TypedDict):
     """Path of the parameter in the body."""
     allowed: str
     """The limit, in words."""
+    at_least: NotRequired[int]
+    """Smallest number that is allowed, if the limit has one."""
     at_most: NotRequired[int]
     """Largest number that is allowed, if the limit is one."""
     one_of: NotRequired[list[str]]
@@ -825,6 +827,8 @@ class Scene(TypedDict):
     """Fields of `output_config` that it allows."""
     is_deprecated: bool
     """Whether the vendor has deprecated it."""
+    limits: list[ModelLimit]
+    """What it allows of the parameters of the task."""
 
 
 class Models(TypedDict):

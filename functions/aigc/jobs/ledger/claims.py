@@ -1,4 +1,4 @@
-"""Claims: only one invocation creates a job, writes its next revision, or takes a thing.
+"""Claims: only one invocation creates a job, writes its next revision, or takes a key.
 
 **Creation.** A job whose id is new cannot have a second creator: its record is written without a
 contest. A job that a repeat finds again (an upload, a call with an `Idempotency-Key`) is created
@@ -61,7 +61,7 @@ class Claims:
         return self._contest.create_once(f"creations/{job_id}", lambda: self._records.read(job_id))
 
     def claim(self, job: Job) -> Job | None:
-        """Become the only one that may write the next revision; None if another may be at work."""
+        """Get the sole right to write the next revision; None if another invocation may have it."""
         if job.is_owned(self._lease.clock.now()):
             return None
         generation = self._contest.acquire(f"claims/{job.id}/{job.revision:06d}")
@@ -73,14 +73,14 @@ class Claims:
         return current if current is not None and current.revision == job.revision else None
 
     def acquire(self, subject: str) -> int | None:
-        """Become the only holder of a claim for a lease; None if another invocation may hold it.
+        """Get a claim for a lease; None if another invocation may hold it.
 
         Returns the generation. After generation 0 an earlier holder may have acted: read again.
         """
         return self._contest.acquire(f"claims/{subject}")
 
     def take_once(self, key: str) -> bool:
-        """Take a key that is never given back; False if it is taken."""
+        """Take a key that is never released; False if it is taken."""
         return self._contest.take_once(key)
 
     def taken_once(self, prefix: str) -> set[str]:

@@ -1,7 +1,7 @@
 """Mutual exclusion from reads and writes of single keys.
 
-COS has no locks. Its create-if-absent (`x-cos-forbid-overwrite`) looks and then writes: creators
-that come together may all be answered that they created it. So nothing here rests on it. What
+COS has no locks. Its create-if-absent (`x-cos-forbid-overwrite`) reads and then writes: concurrent
+creators may all get the answer that they created the object. So nothing here relies on it. What
 is assumed: a PUT of one key is all or nothing and the last one stays, and a GET that begins after
 a PUT or DELETE of its key was answered sees it.
 
@@ -101,7 +101,7 @@ class Contest:
         self._parallel = parallel
 
     def acquire(self, key: str) -> int | None:
-        """Become the only holder of a key for a lease; None if another contender may hold it.
+        """Get a key for a lease; None if another contender may hold it.
 
         Returns the generation that was won. After 0 there was an earlier holder: it may have
         acted, so the caller must read again what it acts on.
@@ -139,9 +139,9 @@ class Contest:
         raise AmbiguousError(f"create {key}: another invocation is at work on it")
 
     def take_once(self, key: str) -> bool:
-        """Take a key that is never given back; False if it is taken.
+        """Take a key that is never released; False if it is taken.
 
-        Of contenders that come together at most one gets it, in the worst case none.
+        Of concurrent contenders at most one gets it, in the worst case none.
         """
         for generation in range(MOST_GENERATIONS):
             place = f"{key}/{generation:03d}"

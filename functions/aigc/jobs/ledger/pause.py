@@ -9,7 +9,7 @@ from aigc.wire import Record, with_fields
 
 
 class Query(Record):
-    """A call that only asks, so that it can be repeated as a probe."""
+    """A call that changes nothing, so that it can be repeated as a probe."""
 
     service: str
     version: str

@@ -13,15 +13,15 @@ The record of its job names slot and token, and so shows whether an entry is the
 **Taking.** `take` is the splitter; `begin` is its first step and `win` the others. `enter`, `mark`
 and `confirm` are its three steps for a call that is about to be answered: the second step reads
 and writes `y` in one round trip, by a create-if-absent and a read beside it. Two contenders can
-both win then only if they come within the same two round trips, the look of that create misses a
-key that was answered before, and the read beside it comes after its write. That costs no money: a
-lane runs one more task than it may until one of them ends. The number of contenders that come
-together bounds it.
+both win then only if they run within the same two round trips, the read of that create misses a
+key that was written before, and the read beside it happens after its write. That costs no money: a
+lane runs one more task than it may until one of them ends. The number of concurrent contenders
+is the bound.
 
 **Releasing.** Only the holder of the job's claim releases its slot: first `x`, then `y` and the
 entry. While `y` is there, no contender can win. The delete of `y` is sent once. If its answer is
-lost it takes effect once, before anybody can have read that `y` is absent. Done twice, the second
-release finds other tokens and does nothing.
+lost it takes effect once, before any contender can have read that `y` is absent. A second release
+finds other tokens and does nothing.
 
 **Healing.** If all contenders yield, or one dies, the keys stay and the slot is idle. The sweep
 removes them when all are older than a lease and no record names the slot, alone by a claim on the

@@ -36,7 +36,7 @@ def continue_batches(turn: Turn) -> None:
 
     def work(listed: Listed) -> None:
         _continue(listed, batches, turn.runtime)
-        turn.has_time()  # what was cut short goes on when the others have had their turn
+        turn.has_time()  # a turn that was cut short continues after the other turns
 
     turn.each(turn.walk(batches.list_open, pages=1), work)
 

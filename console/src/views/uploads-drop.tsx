@@ -1,0 +1,341 @@
+// Drop files here: they go into the folder of a rule, and each is followed to its images.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ApiError, get, type Schemas } from "../api";
+import { useMessages } from "../i18n";
+import { useLoad } from "../load";
+import { ImageFrame } from "../parts/image";
+import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
+import { Bytes, Money, StateBadge } from "../parts/values";
+import { hrefOf } from "../router";
+import { Fate } from "./uploads";
+import { isImage, PutError, sendAll, TYPES, type Sent } from "./uploads-send";
+
+type Rule = Schemas["Rule"];
+
+let nextId = 1;
+
+export function DropCard({ onChange }: { onChange: () => void }) {
+  const { uploads: t } = useMessages();
+  const { data, error, reload } = useLoad("rules", (signal) => get("/v1/rules", { signal }));
+  const [chosen, setChosen] = useState("");
+  const [folder, setFolder] = useState("");
+  const [metadata, setMetadata] = useState<Record<string, string>>({});
+  const [files, setFiles] = useState<Sent[]>([]);
+  if (!data) return error ? <ErrorNote error={error} retry={reload} /> : <Loading />;
+  const usable = data.rules.filter((rule) => rule.may_upload);
+  if (usable.length === 0) return <EmptyNote>{t.noRules}</EmptyNote>;
+  const rule = usable.find((candidate) => candidate.name === chosen) ?? usable[0];
+  if (!rule) return null;
+
+  const change = (id: number, changes: Partial<Sent>) => {
+    setFiles((known) => known.map((file) => (file.id === id ? { ...file, ...changes } : file)));
+    if (changes.step === "sent" || changes.account || changes.step === "done") onChange();
+  };
+  const add = (added: File[]) =>
+    setFiles((known) => [
+      ...known,
+      ...added.map((file): Sent => ({
+        id: nextId++,
+        file,
+        step: isImage(file) ? "staged" : "failed",
+        progress: 0,
+        ...(isImage(file) ? {} : { error: "wrongType" }),
+        jobs: [],
+      })),
+    ]);
+  const start = () => {
+    const staged = files.filter((file) => file.step === "staged");
+    void sendAll(staged, { rule: rule.name, folder, metadata }, change);
+  };
+  return (
+    <section class="card drop-card" aria-labelledby="drop-title">
+      <h2 id="drop-title">{t.drop.title}</h2>
+      <div class="drop-columns">
+        <div class="drop-form">
+          <label class="field">
+            {t.drop.rule}
+            <select
+              value={rule.name}
+              onChange={(event) => setChosen((event.target as HTMLSelectElement).value)}
+            >
+              {data.rules.map((one) => (
+                <option key={one.name} value={one.name} disabled={!one.may_upload}>
+                  {one.name}
+                  {!one.may_upload && ` (${one.type === "batch" ? t.drop.batch : t.drop.cannot})`}
+                </option>
+              ))}
+            </select>
+          </label>
+          <RuleFacts rule={rule} />
+          <label class="field">
+            {t.drop.folder}
+            <input
+              value={folder}
+              autocomplete="off"
+              onInput={(event) => setFolder((event.target as HTMLInputElement).value)}
+            />
+          </label>
+          {rule.needs.map((name) => (
+            <label key={name} class="field">
+              {t.drop.metadata(name)}
+              <input
+                value={metadata[name] ?? ""}
+                autocomplete="off"
+                onInput={(event) => {
+                  const { value } = event.target as HTMLInputElement;
+                  setMetadata((known) => ({ ...known, [name]: value }));
+                }}
+              />
+            </label>
+          ))}
+        </div>
+        <DropZone rule={rule} add={add} />
+      </div>
+      <Files
+        files={files}
+        rule={rule}
+        start={start}
+        remove={(gone) => setFiles((known) => known.filter((file) => !gone(file)))}
+      />
+    </section>
+  );
+}
+
+function RuleFacts({ rule }: { rule: Rule }) {
+  const { uploads: t } = useMessages();
+  const { estimate } = rule;
+  const takes = [...rule.suffix, ...rule.glob, ...rule.content_type];
+  return (
+    <dl class="facts">
+      <dt>{t.drop.into}</dt>
+      <dd>
+        <code>{rule.folder || "/"}</code>
+      </dd>
+      <dt>{t.drop.by}</dt>
+      <dd>
+        {rule.model} <span class="muted">{rule.kind}</span>
+      </dd>
+      {(takes.length > 0 || rule.max_bytes !== null || rule.min_bytes !== null) && (
+        <>
+          <dt>{t.drop.takes}</dt>
+          <dd>
+            {takes.join(" ")}{" "}
+            {rule.min_bytes !== null && (
+              <>
+                {t.drop.atLeast} <Bytes count={rule.min_bytes} />
+              </>
+            )}{" "}
+            {rule.max_bytes !== null && (
+              <>
+                {t.drop.atMost} <Bytes count={rule.max_bytes} />
+              </>
+            )}
+          </dd>
+        </>
+      )}
+      <dt>{t.drop.price}</dt>
+      <dd>
+        {estimate?.cost ? (
+          <Money amount={estimate.cost} currency={estimate.currency} />
+        ) : (
+          <span class="muted">{t.drop.noPrice}</span>
+        )}
+      </dd>
+    </dl>
+  );
+}
+
+function DropZone({ rule, add }: { rule: Rule; add: (files: File[]) => void }) {
+  const { uploads: t } = useMessages();
+  const [isOver, setOver] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  useDropsElsewhere();
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    add([...(event.dataTransfer?.files ?? [])]);
+  };
+  return (
+    <div
+      class={`drop-zone ${isOver ? "drop-over" : ""}`}
+      onDragEnter={() => setOver(true)}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={(event) => {
+        const zone = event.currentTarget as HTMLElement;
+        if (!zone.contains(event.relatedTarget as Node | null)) setOver(false);
+      }}
+      onDrop={drop}
+    >
+      <p class="drop-here">{t.drop.here}</p>
+      <p class="muted small">
+        {t.drop.into} <code>{rule.folder || "/"}</code>
+      </p>
+      <p class="muted small">{t.drop.or}</p>
+      <button type="button" onClick={() => input.current?.click()}>
+        {t.drop.choose}
+      </button>
+      <input
+        ref={input}
+        type="file"
+        class="visually-hidden"
+        multiple
+        accept={TYPES.join(",")}
+        tabIndex={-1}
+        aria-label={t.drop.choose}
+        onChange={() => {
+          add([...(input.current?.files ?? [])]);
+          if (input.current) input.current.value = "";
+        }}
+      />
+      <p class="muted small">{t.drop.formats}</p>
+    </div>
+  );
+}
+
+/** A file that is dropped beside the zone would replace the page. */
+function useDropsElsewhere(): void {
+  useEffect(() => {
+    const ignore = (event: DragEvent) => event.preventDefault();
+    window.addEventListener("dragover", ignore);
+    window.addEventListener("drop", ignore);
+    return () => {
+      window.removeEventListener("dragover", ignore);
+      window.removeEventListener("drop", ignore);
+    };
+  }, []);
+}
+
+interface FilesProps {
+  files: Sent[];
+  rule: Rule;
+  start: () => void;
+  remove: (gone: (file: Sent) => boolean) => void;
+}
+
+function Files({ files, rule, start, remove }: FilesProps) {
+  const { uploads: t } = useMessages();
+  if (files.length === 0) return null;
+  const staged = files.filter((file) => file.step === "staged");
+  const isFinished = (file: Sent) => file.step === "done" || file.step === "failed";
+  const cost = rule.estimate?.cost;
+  return (
+    <div class="drop-files">
+      <ul aria-label={t.drop.list}>
+        {files.map((file) => (
+          <FileRow key={file.id} file={file} remove={() => remove((known) => known.id === file.id)} />
+        ))}
+      </ul>
+      <div class="drop-buttons">
+        {staged.length > 0 && (
+          <button type="button" class="primary" onClick={start}>
+            {t.drop.start(staged.length)}
+            {cost && (
+              <span>
+                · {t.drop.about}{" "}
+                <Money
+                  amount={String(Number((Number(cost) * staged.length).toFixed(6)))}
+                  currency={rule.estimate?.currency ?? null}
+                />
+              </span>
+            )}
+          </button>
+        )}
+        {files.some(isFinished) && (
+          <button type="button" class="quiet" onClick={() => remove(isFinished)}>
+            {t.drop.clear}
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function FileRow({ file, remove }: { file: Sent; remove: () => void }) {
+  const { uploads: t } = useMessages();
+  const isOver = file.step === "staged" || file.step === "done" || file.step === "failed";
+  return (
+    <li class="drop-file" data-step={file.step}>
+      <Preview file={file.file} />
+      <div class="drop-file-text">
+        <p class="drop-file-name">
+          {file.file.name}{" "}
+          <span class="muted small">
+            <Bytes count={file.file.size} />
+          </span>
+        </p>
+        <p class="small" role="status">
+          <span class={`badge badge-step-${file.step}`}>{t.step[file.step]}</span>
+        </p>
+        {file.step === "sending" && (
+          <progress max={1} value={file.progress} aria-label={t.step.sending} />
+        )}
+        {file.jobs.map((job) => (
+          <p key={job.request_id} class="small">
+            <StateBadge state={job.state} />{" "}
+            <a href={hrefOf("jobs", { job: job.request_id })}>
+              {t.job} · {job.source.name}
+            </a>
+          </p>
+        ))}
+        {file.account && file.account.outcome !== "job" && (
+          <p class="small drop-fate">
+            <Fate account={file.account} />
+          </p>
+        )}
+        <FileError error={file.error} />
+      </div>
+      <div class="drop-results">
+        {file.jobs.flatMap((job) =>
+          job.images.map((image) => (
+            <a key={image.file_name} href={hrefOf("jobs", { job: job.request_id })}>
+              <ImageFrame
+                src={image.url}
+                alt={image.file_name}
+                width={image.width}
+                height={image.height}
+              />
+            </a>
+          )),
+        )}
+      </div>
+      {isOver && (
+        <button
+          type="button"
+          class="quiet drop-remove"
+          aria-label={t.drop.remove(file.file.name)}
+          onClick={remove}
+        >
+          ×
+        </button>
+      )}
+    </li>
+  );
+}
+
+function FileError({ error }: { error: unknown }) {
+  const { uploads: t } = useMessages();
+  if (error === undefined) return null;
+  if (error === "wrongType") return <p class="field-error">{t.wrongType}</p>;
+  const isTaken =
+    (error instanceof ApiError && error.type === "already_exists") ||
+    (error instanceof PutError && error.status === 409);
+  if (isTaken) return <p class="field-error">{t.exists}</p>;
+  if (error instanceof PutError) {
+    return <p class="field-error">{error.status ? t.refused(error.status) : t.lost}</p>;
+  }
+  return <ErrorNote error={error} />;
+}
+
+function Preview({ file }: { file: File }) {
+  const [url, setUrl] = useState("");
+  useEffect(() => {
+    if (!isImage(file)) return;
+    const made = URL.createObjectURL(file);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [file]);
+  return <span class="drop-preview">{url && <img src={url} alt="" />}</span>;
+}

@@ -1,0 +1,148 @@
+// Sending files: a link from the API, a PUT to the bucket, and then what became of the file.
+import { ApiError, get, post, type Schemas } from "../api";
+import { hasEnded } from "../parts/values";
+
+export type Step = "staged" | "linking" | "sending" | "sent" | "working" | "done" | "failed";
+type Detail = Schemas["JobDetail"];
+
+export interface Sent {
+  id: number;
+  file: File;
+  step: Step;
+  /** How much of the file is sent, 0 to 1. */
+  progress: number;
+  /** What went wrong: an error of the API, or a word for the view. */
+  error?: unknown;
+  account?: Schemas["UploadAccount"];
+  jobs: Detail[];
+}
+
+export interface Place {
+  rule: string;
+  folder: string;
+  metadata: Record<string, string>;
+}
+
+/** The bucket refused the PUT, or the connection broke (`status` 0). */
+export class PutError extends Error {
+  constructor(readonly status: number) {
+    super(`PUT ${status}`);
+  }
+}
+
+export const TYPES = ["image/jpeg", "image/png", "image/webp"] as const;
+type ContentType = (typeof TYPES)[number];
+
+export function isImage(file: File): boolean {
+  return TYPES.includes(file.type as ContentType);
+}
+
+type Tell = (id: number, change: Partial<Sent>) => void;
+
+const AT_ONCE = 3;
+const FIRST_LOOK_MS = 1000;
+const LONGEST_LOOK_MS = 15_000;
+
+/** Send files, a few at a time, and follow each to its end; every change is told. */
+export async function sendAll(files: Sent[], place: Place, tell: Tell): Promise<void> {
+  const waiting = [...files];
+  const worker = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) await send(next, place, tell);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
+
+/** Send one file; it is followed while others are sent. */
+async function send({ id, file }: Sent, place: Place, tell: Tell): Promise<void> {
+  const fail = (error: unknown) => tell(id, { step: "failed", error });
+  try {
+    tell(id, { step: "linking" });
+    const link = await linkFor(file, place);
+    tell(id, { step: "sending" });
+    await upload(link, file, (progress) => tell(id, { progress }));
+    tell(id, { step: "sent", progress: 1 });
+    follow(link.key, (change) => tell(id, change)).catch(fail);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function linkFor(file: File, place: Place) {
+  const given = Object.entries(place.metadata).filter(([, value]) => value);
+  return post("/v1/rules/{rule}/uploads", {
+    path: { rule: place.rule },
+    body: {
+      file_name: file.name,
+      content_type: file.type as ContentType,
+      size: file.size,
+      ...(place.folder && { folder: place.folder }),
+      ...(given.length > 0 && { metadata: Object.fromEntries(given) }),
+    },
+  });
+}
+
+/** PUT a file to the bucket. `fetch` cannot tell how much is sent, XMLHttpRequest can. */
+function upload(link: Schemas["InboxUpload"], file: File, tell: (progress: number) => void) {
+  return new Promise<void>((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open(link.method, link.upload_url);
+    for (const [name, value] of Object.entries(link.headers)) {
+      // The browser itself sends the length.
+      if (name.toLowerCase() !== "content-length") request.setRequestHeader(name, value);
+    }
+    request.upload.onprogress = (event) => tell(event.loaded / Math.max(1, event.total));
+    request.onload = () =>
+      request.status < 300 ? resolve() : reject(new PutError(request.status));
+    request.onerror = () => reject(new PutError(0));
+    request.send(file);
+  });
+}
+
+/** Ask what became of an object until its jobs have ended, less and less often. */
+async function follow(key: string, tell: (change: Partial<Sent>) => void): Promise<void> {
+  let ids: string[] = [];
+  for (let ms = FIRST_LOOK_MS; ; ms = Math.min(ms * 1.3, LONGEST_LOOK_MS)) {
+    await pause(ms);
+    if (ids.length === 0) {
+      const account = await patiently(() => accountOf(key));
+      if (!account || account.outcome === "pending") continue;
+      tell({ account, step: account.outcome === "none" ? "failed" : "working" });
+      if (account.outcome === "none") return;
+      ids = account.jobs.map((job) => job.request_id);
+    }
+    const jobs = await patiently(() => Promise.all(ids.map(jobOf)));
+    if (!jobs) continue;
+    tell({ jobs });
+    if (jobs.every((job) => hasEnded(job.state))) {
+      tell({ step: jobs.every((job) => job.state === "succeeded") ? "done" : "failed" });
+      return;
+    }
+  }
+}
+
+async function accountOf(key: string) {
+  const page = await get("/v1/uploads", { query: { object_key: key } as never });
+  return page.uploads[0];
+}
+
+const jobOf = (id: string) => get("/v1/jobs/{id}", { path: { id } });
+
+/** A question that may fail while the connection is lost; it is asked again. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ApiError && (error.isOffline || error.status >= 429)) return undefined;
+    throw error;
+  }
+}
+
+/** Let time pass; a hidden page waits until it is seen again. */
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => window.setTimeout(resolve, ms));
+  while (document.hidden) {
+    await new Promise((resolve) =>
+      document.addEventListener("visibilitychange", resolve, { once: true }),
+    );
+  }
+}

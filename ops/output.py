@@ -1,0 +1,90 @@
+"""What commands print: JSON for programs, tables, and the progress of longer work."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.progress import ProgressColumn
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document to stdout."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_text(text: str, *, stderr: bool = False) -> None:
+    """Print a line of prose; at a terminal it is broken between words."""
+    console = Console(stderr=stderr)
+    if console.is_terminal:
+        text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr if stderr else sys.stdout)
+
+
+def print_table(rows: Sequence[tuple[str, ...]], *, below: int = 0) -> None:
+    """Print rows in columns, the first row as the head.
+
+    Elsewhere than at a terminal each row is one line. At a terminal cells are folded to its width;
+    of a table that is too wide, the last columns, as many as `below` says, are written below each
+    row, so that the others stay whole.
+    """
+    console = Console(highlight=False)
+    width = _measure(_table(rows), console)
+    if not console.is_terminal:  # `awk` reads a row from one line, whatever its length
+        console.width = width
+    elif below and width > console.width:
+        _print_with_rest_below(rows, below, console)
+        return
+    _print(_table(rows), console)
+
+
+def _print_with_rest_below(rows: Sequence[tuple[str, ...]], below: int, console: Console) -> None:
+    with console.capture() as captured:
+        console.print(_table([row[:-below] for row in rows]))
+    head, *lines = captured.get().splitlines()
+    print(head.rstrip())
+    for line, row in zip(lines, rows[1:], strict=True):
+        print(line.rstrip())
+        rest = Text("  ".join(filter(None, row[-below:])))
+        for part in rest.wrap(console, console.width - 2):
+            print(f"  {part.plain.rstrip()}")
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Table:
+    head, *body = rows
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in body:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _measure(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(max_width=10**6)).maximum
+
+
+def _print(table: Table, console: Console) -> None:
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
+
+
+def progress_bar(*columns: ProgressColumn | str) -> Progress:
+    """Return a progress bar on stderr; it shows nothing where stderr is no terminal."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

@@ -1,0 +1,175 @@
+"""Calls of the command to a deployment: what is repeated, and what errors say."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ops import batch, cli
+from ops.service import CallError, Service, UnreachableError
+from tests.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_ROOM = (503, {"detail": "no room", "retryable": True})
+FULL = (429, {"detail": "too many calls", "retryable": True})
+FINE: tuple[int, Any] = (200, {"lanes": []})
+
+
+@contextlib.contextmanager
+def deployment(*answers: tuple[int, Any]) -> Iterator[tuple[Service, list[str]]]:
+    """Serve these answers in turn, the last one for ever; yield the calls that arrive."""
+    calls: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answers[min(len(calls), len(answers) - 1)]
+            calls.append(f"{self.command} {self.path}")
+            content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Retry-After", "0")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield Service(f"http://127.0.0.1:{server.server_port}", "key"), calls
+
+
+def test_call_is_repeated_until_the_deployment_has_room() -> None:
+    with deployment(NO_ROOM, NO_ROOM, FINE) as (service, calls):
+        assert service.get("/v1/lanes") == FINE[1]
+
+    assert calls == ["GET /v1/lanes"] * 3
+
+
+def test_only_a_batch_waits_for_the_permits_of_its_key() -> None:
+    with deployment(FULL, FINE) as (service, calls):
+        with pytest.raises(CallError, match="429: too many calls; trying again may help"):
+            service.get("/v1/lanes")
+        assert len(calls) == 1
+
+    with deployment(FULL, FULL, FINE) as (service, calls):
+        assert service.send("GET", "/v1/lanes", repeats=batch.PATIENT).status_code == 200
+        assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            (422, {"detail": "seed: 1 is not allowed", "request_id": "r1", "retryable": False}),
+            (
+                "GET /v1/x answered 422: seed: 1 is not allowed (request r1);"
+                " the same call will be refused again"
+            ),
+        ),
+        ((500, "<html>oops</html>"), "GET /v1/x answered 500: <html>oops</html>"),
+        ((404, ""), "GET /v1/x answered 404: Not Found"),
+        (
+            (401, {"detail": "the API key is wrong"}),
+            (
+                "GET /v1/x answered 401: the API key is wrong; needed: another key, with --key,"
+                " AIGC_API_KEY or `aigc login`"
+            ),
+        ),
+    ],
+)
+def test_error_says_what_was_answered_and_whether_trying_again_helps(
+    answer: tuple[int, Any], message: str
+) -> None:
+    with deployment(answer) as (service, _), pytest.raises(CallError) as raised:
+        service.get("/v1/x")
+
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "reason"),
+    [
+        ("http://127.0.0.1:1", "Failed to establish a new connection"),
+        ("http://nowhere.invalid", "Failed to resolve 'nowhere.invalid'"),
+    ],
+)
+def test_endpoint_without_an_answer_is_named(
+    endpoint: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.service.FIRST_WAIT_S", 0.0)
+
+    with pytest.raises(UnreachableError) as raised:
+        Service(endpoint, "key").get("/v1/lanes")
+
+    assert str(raised.value).startswith(f"GET {endpoint}/v1/lanes: no answer in 4 tries: {reason}")
+
+
+def test_interrupted_wait_says_that_the_job_goes_on(tmp_path: Path) -> None:
+    job = {"request_id": "abc", "state": "running", "status_url": "/v1/status"}
+    command = [sys.executable, "-m", "ops", "submit", "a harbour", "--wait"]
+    with deployment((200, job)) as (service, _):
+        where = {"AIGC_ENDPOINT": service.endpoint, "AIGC_API_KEY": service.key}
+        with subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | where | {"XDG_CONFIG_HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            first = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            output, messages = process.communicate()
+
+    assert first == "abc: running\n"
+    assert (process.returncode, output) == (130, "")
+    assert messages == "abc goes on; `aigc jobs follow abc` shows its progress\n"
+
+
+def test_ended_job_is_not_cancelled(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deployment((200, {"request_id": "abc", "state": "failed"})) as (service, calls):
+        monkeypatch.setenv("AIGC_ENDPOINT", service.endpoint)
+        monkeypatch.setenv("AIGC_API_KEY", service.key)
+
+        status = cli.main(["jobs", "cancel", "abc"])
+
+    assert (status, calls) == (1, ["GET /v1/jobs/abc"])
+    assert "abc has ended (failed): there is nothing to cancel" in capsys.readouterr().err
+
+
+def test_console_is_printed_without_a_key(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setenv("AIGC_ENDPOINT", "https://example.com/")
+    monkeypatch.delenv("AIGC_API_KEY", raising=False)
+
+    assert cli.main(["console", "--print"]) == 0
+    assert cli.main(["console", "--json"]) == 0
+    assert opened == []
+    assert cli.main(["console"]) == 0
+
+    url = "https://example.com/console"
+    assert opened == [url]
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], lines[-1]) == (url, url)

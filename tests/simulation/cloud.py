@@ -409,7 +409,7 @@ class Receiver:
         request = Request(f"POST {url}", (), effect, faults=WRITE_FAULTS, changes=True)
         return self._reply(request)
 
-    def _reply(self, request: Request) -> Reply:
+    def _reply(self, request: Request[None]) -> Reply:
         try:
             self._worker.ask(request)
         except ThrottledError:

@@ -7,7 +7,6 @@ credentials.
 from __future__ import annotations
 
 from enum import Enum
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,7 +75,7 @@ def list_jobs(
     """
     service = find_service(endpoint, key, stack)
     filters = {"state": state.value if state else None, "kind": kind, "source": source}
-    jobs = list(islice(service.pages("/v1/jobs", "jobs", **filters), limit))
+    jobs = service.entries("/v1/jobs", "jobs", limit, **filters)
     if as_json:
         print_json(jobs)
         return

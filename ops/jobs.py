@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from aigc.errors import AigcError
 from ops import dead, options, replay, restore
@@ -117,7 +116,7 @@ def follow_job(
     Example: aigc jobs follow 01a2232e5f79cdc4b807e1ac47272492 --save pictures
     """
     service = find_service(endpoint, key, stack)
-    job = follow(service, job_id, Console(stderr=True))
+    job = follow(service, job_id)
     if save is not None:
         save_images(job, save)
     if as_json:

@@ -178,9 +178,14 @@ def _try(method: str, url: str, options: dict[str, Any]) -> tuple[requests.Respo
     try:
         return requests.request(method, url, timeout=TIMEOUT_S, **options), ""
     except requests.RequestException as error:
-        cause = error.args[0] if error.args else error
-        # urllib3's messages begin with the connection: HTTPConnectionPool(host=…, port=…): …
-        return None, re.sub(r"^\w+\(host=[^)]*\): ", "", str(getattr(cause, "reason", cause)))
+        return None, reason_of(error)
+
+
+def reason_of(error: requests.RequestException) -> str:
+    """Say why there was no answer, without the URL, which may have a signature."""
+    cause = error.args[0] if error.args else error
+    # urllib3's messages begin with the connection: HTTPConnectionPool(host=…, port=…): …
+    return re.sub(r"^\w+\(host=[^)]*\): ", "", str(getattr(cause, "reason", cause)))
 
 
 def _wait_s(number: int, response: requests.Response | None) -> float:

@@ -74,11 +74,11 @@ def reason(command: str) -> str:
 
 def blocks() -> list[Block]:
     """Return all blocks of shell commands of all English pages, each text once."""
-    found = {
+    documents = {
         text: str(page.relative_to(ROOT))
         for page in PAGES
         for text in re.findall(
             r"^```sh[^\n]*\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
         )
     }
-    return [Block(page, number, text) for number, (text, page) in enumerate(found.items())]
+    return [Block(page, number, text) for number, (text, page) in enumerate(documents.items())]

@@ -36,7 +36,7 @@ def reason_of(stack: Stack, key: str) -> str | None:
     return reason
 
 
-def test_lost_uploads_are_found_and_told_of(
+def test_lost_uploads_are_found_and_reported(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wait_for(lambda: here.ledger("inbox/deployed.json"))  # the sweep knows since when rules exist

@@ -57,8 +57,8 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
 
 def jobs(world: World) -> list[Job]:
     records = world.runtime().ledger.records
-    found = [records.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
-    return [job for job in found if job is not None]
+    read_records = [records.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
+    return [job for job in read_records if job is not None]
 
 
 def jobs_of_upload(world: World, key: str) -> list[str]:

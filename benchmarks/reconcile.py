@@ -73,9 +73,9 @@ def one_pass(world: World, jobs: int) -> tuple[int, Counter[str], float]:
     """
     world.inbox.requests.clear()
     world.store.requests.clear()
-    started, sweeps, found = time.process_time(), 0, 0
-    while found < jobs:
-        found += sweep(world.runtime(seconds=3600)).uploads
+    started, sweeps, taken_in = time.process_time(), 0, 0
+    while taken_in < jobs:
+        taken_in += sweep(world.runtime(seconds=3600)).uploads
         sweeps += 1
         world.clock.pass_time(SWEEP_S)
     walk = [f"inbox {request}" for request in world.inbox.requests if request.startswith("list")]

@@ -204,21 +204,30 @@ def _listings_per_start(world: World) -> float:
 def table(measured: Sequence[Sweeps]) -> str:
     """Write the figures as a table."""
     rows = [
-        ("most requests of one sweep", [f"{one.most_requests:,}" for one in measured]),
-        ("longest sweep", [f"{one.longest_s:.0f} s" for one in measured]),
+        (
+            "most requests of one sweep",
+            [f"{measurement.most_requests:,}" for measurement in measured],
+        ),
+        ("longest sweep", [f"{measurement.longest_s:.0f} s" for measurement in measured]),
         (
             "longest wait for a turn, of any part",
-            [f"{one.longest_wait_s():.0f} s" for one in measured],
+            [f"{measurement.longest_wait_s():.0f} s" for measurement in measured],
         ),
-        (f"{UNSTORED} pictures stored after", [_after(one, "stored") for one in measured]),
-        (f"{OVERDUE} overdue jobs cancelled after", [_after(one, "cancelled") for one in measured]),
-        ("the queue counted after", [_after(one, "counted") for one in measured]),
+        (
+            f"{UNSTORED} pictures stored after",
+            [_after(measurement, "stored") for measurement in measured],
+        ),
+        (
+            f"{OVERDUE} overdue jobs cancelled after",
+            [_after(measurement, "cancelled") for measurement in measured],
+        ),
+        ("the queue counted after", [_after(measurement, "counted") for measurement in measured]),
         (
             "listings for each job that is started",
-            [f"{one.listings_per_start:.2f}" for one in measured],
+            [f"{measurement.listings_per_start:.2f}" for measurement in measured],
         ),
     ]
-    head = ["| waiting jobs", *(f"{one.waiting:,}" for one in measured)]
+    head = ["| waiting jobs", *(f"{measurement.waiting:,}" for measurement in measured)]
     lines = [" | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join(
         [*lines, *(" | ".join([f"| {name}", *figures]) + " |" for name, figures in rows)]

@@ -38,7 +38,7 @@ START = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 
 
 class ManualClock:
-    """A clock that moves when told to, or when somebody sleeps."""
+    """A clock that moves by `pass_time` and by `sleep`."""
 
     def __init__(self) -> None:
         self.moment = START
@@ -178,13 +178,13 @@ class InMemoryStore:
         first = bisect.bisect_left(self._keys, prefix)
         if after >= prefix:
             first = bisect.bisect_right(self._keys, after)
-        found: list[Listed] = []
+        listed_objects: list[Listed] = []
         for number in range(first, min(first + limit, len(self._keys))):
             key = self._keys[number]
             if not key.startswith(prefix):
                 break
-            found.append(self._listed(key))
-        return found
+            listed_objects.append(self._listed(key))
+        return listed_objects
 
     def delete(self, *keys: str) -> None:
         request = f"delete {' '.join(keys)}"
@@ -215,7 +215,9 @@ class InMemoryStore:
         return hashlib.md5(self.objects[key][0], usedforsecurity=False).hexdigest()
 
     def _fault(self, request: str) -> StoreFault | None:
-        fault = next((one for one in self.faults if request.startswith(one.request)), None)
+        fault = next(
+            (candidate for candidate in self.faults if request.startswith(candidate.request)), None
+        )
         if fault is not None:
             self.faults.remove(fault)
         return fault
@@ -245,7 +247,7 @@ class VendorTask:
 
 @dataclass
 class FakeVendor:
-    """VOD and MPS as a `TaskService`: accepts, deduplicates, counts; ends tasks when told to."""
+    """VOD and MPS as a `TaskService`: accepts, deduplicates, counts; ends tasks on request."""
 
     results: InMemoryStore
     tasks: list[VendorTask] = field(default_factory=list)
@@ -311,7 +313,7 @@ class FakeVendor:
             raise DuplicateError("create", code="InvalidParameterValue.SessionId")
         task = VendorTask(f"task-{len(self.tasks) + 1}", call.action, session_id, call.params)
         self.tasks.append(task)
-        at_once = sum(1 for one in self.tasks if one.state == "running")
+        at_once = sum(1 for task in self.tasks if task.state == "running")
         self.most_at_once = max(self.most_at_once, at_once)
         if fate == "lost_reply":
             raise AmbiguousError("create", code="ClientNetworkError")
@@ -362,7 +364,7 @@ class FakeVendor:
 
 
 class FakeDownloads:
-    """Hands out a picture for each URL, or raises what it was told to."""
+    """Returns an image for each URL, or raises the planned error."""
 
     def __init__(self) -> None:
         self.fetched: list[str] = []
@@ -387,7 +389,7 @@ class Sent:
 
 
 class FakeSender:
-    """Receives webhooks: answers 200, or what it was told to."""
+    """Receives webhooks: answers 200, or the planned reply."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []

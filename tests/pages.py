@@ -25,8 +25,8 @@ def prose(page: str) -> str:
 
 def headings(page: str) -> list[tuple[int, str]]:
     """List the headings of a page: level and text."""
-    found = re.findall(r"^(#+) (.*)$", prose(page), re.MULTILINE)
-    return [(len(marks), text) for marks, text in found]
+    headings = re.findall(r"^(#+) (.*)$", prose(page), re.MULTILINE)
+    return [(len(marks), text) for marks, text in headings]
 
 
 def anchors(page: str) -> set[str]:

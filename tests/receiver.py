@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback, that keeps what it got and answers as it is told."""
+"""A receiver of webhooks on loopback that keeps the requests and answers as planned."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hook"
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """Keep what came, and answer."""
+        """Keep the request, and answer."""
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         self.got.append(Got(handler.path, headers, body))
@@ -55,7 +55,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over who hung up: that is what some tests are about."""
+        """Ignore clients that hang up: some tests do that."""
 
 
 @contextlib.contextmanager

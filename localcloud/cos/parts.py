@@ -104,9 +104,13 @@ class MultipartOperations:
             (int(part.findtext("PartNumber", "0")), part.findtext("ETag", "").strip('"'))
             for part in xml.parse(call.checked_body()).iterfind("Part")
         ]
-        whole = self._uploads.assemble(name, named_parts)
+        assembled = self._uploads.assemble(name, named_parts)
         stored = self._writer.write(
-            call, whole.content, whole.attributes, event="CompleteMultipartUpload", etag=whole.etag
+            call,
+            assembled.content,
+            assembled.attributes,
+            event="CompleteMultipartUpload",
+            etag=assembled.etag,
         )
         self._uploads.abort(name)
         content = {

@@ -40,9 +40,9 @@ def choose(operations: Operations, request: Request) -> Operation:
         CosError: There is none for its method, its sub-resource, or one of its parameters.
     """
     params = request.params
-    asked = {param: _sub_resource(param) for param in params}
+    sub_resources = {param: _sub_resource(param) for param in params}
     resources = {name for _, name in operations if name}
-    named = {param: name for param, name in asked.items() if name in resources}
+    named = {param: name for param, name in sub_resources.items() if name in resources}
     names = set(named.values())
     if len(named) > 1:
         raise _missing(request, " and ".join(sorted(named)))

@@ -250,20 +250,20 @@ def test_content_that_is_no_picture_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_picture_cut_off_at_any_byte_is_refused(form: str) -> None:
-    whole = noise_picture(form)
+    complete = noise_picture(form)
 
-    for length in range(len(whole)):
+    for length in range(len(complete)):
         with pytest.raises(BadPictureError):
-            inspect(whole[:length])
+            inspect(complete[:length])
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_bytes_after_a_picture_are_ignored(form: str) -> None:
-    whole = noise_picture(form)
+    complete = noise_picture(form)
 
-    info = inspect(whole + b"<script>PK\x03\x04\xff\xda")
+    info = inspect(complete + b"<script>PK\x03\x04\xff\xda")
 
-    assert (info.width, info.height) == (inspect(whole).width, inspect(whole).height)
+    assert (info.width, info.height) == (inspect(complete).width, inspect(complete).height)
 
 
 def noise_picture(form: str) -> bytes:

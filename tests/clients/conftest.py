@@ -42,8 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         name = _client_of(item)
         if name and isinstance(item, pytest.Function):
-            said = (item.module.__doc__ or "").partition("\n")[0]
-            _what_was_run.setdefault(name, said.rstrip("."))
+            summary = (item.module.__doc__ or "").partition("\n")[0]
+            _what_was_run.setdefault(name, summary.rstrip("."))
 
 
 def _client_of(item: pytest.Item) -> str:
@@ -99,8 +99,8 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("clients that we did not write")
     for name, counts in _outcomes.items():
-        said = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-        terminalreporter.line(f"{name} {version(name)}: {said}", red=bool(counts["failed"]))
+        counted = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+        terminalreporter.line(f"{name} {version(name)}: {counted}", red=bool(counts["failed"]))
     for name, reason in _missing.items():
         terminalreporter.line(f"NOT INSTALLED, and not tried: {name}: {reason}", red=True)
     if config.getoption("write_table"):

@@ -89,8 +89,8 @@ def run(command: list[str], folder: Path, **variables: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()[-600:]
-        raise NotInstalledError(f"`{' '.join(command[:3])}` failed: {said}")
+        output = (done.stderr or done.stdout).strip()[-600:]
+        raise NotInstalledError(f"`{' '.join(command[:3])}` failed: {output}")
     return done.stdout
 
 

@@ -76,14 +76,16 @@ def test_mps_makes_a_picture(tccli: Callable[..., Any]) -> None:
 def test_sub_applications_are_listed(stack: Stack, tccli: Callable[..., Any]) -> None:
     listed = tccli("vod", "DescribeSubAppIds")["SubAppIdInfoSet"]
 
-    assert stack.connection["sub_app_id"] in {one["SubAppId"] for one in listed}
+    assert stack.connection["sub_app_id"] in {application["SubAppId"] for application in listed}
 
 
 def test_functions_are_listed_and_shown(tccli: Callable[..., Any]) -> None:
     listed = tccli("scf", "ListFunctions")
     shown = tccli("scf", "GetFunction", FunctionName="gateway")
 
-    assert {"gateway", "upload", "sweep"} <= {one["FunctionName"] for one in listed["Functions"]}
+    assert {"gateway", "upload", "sweep"} <= {
+        function["FunctionName"] for function in listed["Functions"]
+    }
     assert listed["TotalCount"] == len(listed["Functions"])
     assert shown["Status"] == "Active"
 
@@ -95,7 +97,7 @@ def test_the_account_of_scf_is_shown(tccli: Callable[..., Any]) -> None:
 def test_roles_are_listed(tccli: Callable[..., Any]) -> None:
     listed = tccli("cam", "DescribeRoleList", Page="1", Rp="20")["List"]
 
-    assert {"gateway", "upload", "sweep"} <= {one["RoleName"] for one in listed}
+    assert {"gateway", "upload", "sweep"} <= {role["RoleName"] for role in listed}
 
 
 def test_a_wrong_key_is_refused(stack: Stack, installed: Path, tmp_path: Path) -> None:

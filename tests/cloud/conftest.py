@@ -48,9 +48,9 @@ def empty_bucket(cloud: LocalCloud) -> None:
         client.create_bucket(Bucket=BUCKET)
     client.put_bucket_versioning(Bucket=BUCKET, Status="Suspended")
     cloud.cos.bucket(BUCKET).settings.pop("versioning", None)
-    found = client.list_objects(Bucket=BUCKET).get("Contents", [])
-    for one in found:
-        client.delete_object(Bucket=BUCKET, Key=one["Key"])
+    listed_objects = client.list_objects(Bucket=BUCKET).get("Contents", [])
+    for listed in listed_objects:
+        client.delete_object(Bucket=BUCKET, Key=listed["Key"])
 
 
 def _buckets(client: object) -> list[dict[str, str]]:

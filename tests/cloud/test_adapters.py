@@ -53,13 +53,13 @@ def test_what_was_put_is_read_listed_and_deleted(store: InMemoryStore | CosBucke
     for key in keys:
         store.put(key, key.encode())
 
-    assert [one.key for one in store.list("queue/")] == sorted(keys[:3])
-    assert [one.key for one in store.list("queue/", after="queue/a", limit=1)] == ["queue/b"]
+    assert [listed.key for listed in store.list("queue/")] == sorted(keys[:3])
+    assert [listed.key for listed in store.list("queue/", after="queue/a", limit=1)] == ["queue/b"]
     assert store.get("queue/水 +%") == "queue/水 +%".encode()
     store.delete("queue/a", "queue/b", "queue/never-there")
     store.delete("slots/0")
     store.delete()
-    assert [one.key for one in store.list("")] == ["queue/水 +%"]
+    assert [listed.key for listed in store.list("")] == ["queue/水 +%"]
     assert store.get("queue/a") is None
 
 
@@ -228,7 +228,7 @@ def create(cloud_api: CloudApi, **params: object) -> dict[str, object]:
         ("http_500", AmbiguousError),
     ],
 )
-def test_an_answer_is_told_apart_by_what_it_proves(
+def test_an_answer_is_classified_by_what_it_proves(
     cloud: LocalCloud, what: str, kind: type[CloudError]
 ) -> None:
     cloud.faults.replace([{"where": "vod.CreateAigcImageTask", "what": what}])
@@ -258,7 +258,7 @@ def test_a_session_id_seen_before_is_a_duplicate() -> None:
 
 
 @pytest.mark.usefixtures("cloud")
-def test_a_cloud_that_nobody_reaches_was_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cloud_that_cannot_be_reached_got_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
     with pytest.raises(ThrottledError):

@@ -122,7 +122,7 @@ def test_a_backlog_sends_the_job_back_to_its_queue_with_a_new_session(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_vendor_that_nobody_reaches_was_not_asked(
+def test_a_vendor_that_cannot_be_reached_got_no_call(
     world: World, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")

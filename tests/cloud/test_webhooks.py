@@ -46,12 +46,12 @@ def send(sender: PublicSender, url: str, timeout_s: float = 5) -> Reply:
 def test_headers_and_body_arrive_under_the_whole_path(receiver: Receiver) -> None:
     reply = send(local_sender(), f"{receiver.url}?a=1&b=%20#never-sent")
 
-    [got] = receiver.got
+    [request] = receiver.got
     assert (reply.status, reply.error) == (200, "")
-    assert got.path == "/hook?a=1&b=%20"
-    assert got.headers["host"] == f"127.0.0.1:{receiver.port}"
-    assert got.headers["webhook-id"] == "msg_1"
-    assert got.body == b'{"status":"OK"}'
+    assert request.path == "/hook?a=1&b=%20"
+    assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
+    assert request.headers["webhook-id"] == "msg_1"
+    assert request.body == b'{"status":"OK"}'
 
 
 def test_of_an_answer_no_more_is_read_than_was_asked_for(receiver: Receiver) -> None:
@@ -69,7 +69,7 @@ def test_of_an_answer_no_more_is_read_than_was_asked_for(receiver: Receiver) -> 
 
 
 @pytest.mark.parametrize("status", [204, 301, 307, 410, 500])
-def test_a_status_is_told_as_it_came_and_redirects_are_not_followed(
+def test_a_status_is_returned_unchanged_and_redirects_are_not_followed(
     receiver: Receiver, status: int
 ) -> None:
     receiver.plan = [status]
@@ -271,7 +271,7 @@ def test_an_answer_that_is_no_http_is_an_error(receiver: Receiver) -> None:
     assert send(local_sender(), receiver.url).error.startswith("BadStatusLine")
 
 
-def test_a_port_that_nobody_listens_on_is_an_error() -> None:
+def test_a_port_without_a_listener_is_an_error() -> None:
     with socket.socket() as held:  # a port that was given back may be another process's by now
         held.bind(("127.0.0.1", 0))
 
@@ -280,7 +280,7 @@ def test_a_port_that_nobody_listens_on_is_an_error() -> None:
     assert reply.error.startswith("ConnectionRefusedError")
 
 
-def test_a_host_that_there_is_not_is_an_error() -> None:
+def test_an_unknown_host_is_an_error() -> None:
     def unknown(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(-2, "Name or service not known")
 

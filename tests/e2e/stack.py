@@ -176,14 +176,14 @@ class Stack:
         return self.process.wait(30)
 
 
-def wait_for(query: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+def wait_for(query: Callable[[], Any], patience_s: float = PATIENCE_S, every_s: float = 0.2) -> Any:
     """Repeat a query until its result is true; return the result."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         result = query()
         if result:
             return result
-        time.sleep(0.2)
+        time.sleep(every_s)
     raise AssertionError(f"no result after {patience_s} s")
 
 

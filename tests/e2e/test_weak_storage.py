@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ops.local_stack import LocalStack
 
-KEYS, CALLS_A_KEY, UPLOADS = size(12, full=50), 4, size(15, full=60)
+KEYS, CALLS_A_KEY, UPLOADS = size(6, full=50), 4, size(8, full=60)
 SLOTS = 4
 TIMEOUT_S, LEASE_S = 10, 12
 PATIENCE_S = 480
@@ -64,7 +64,7 @@ def test_concurrent_repeats_are_one_job_and_one_paid_task(stack: LocalStack) -> 
         request_ids = list(pool.map(lambda key: _submit(stack, key), keys))
     for upload in uploads:
         upload.result()
-    books = wait_for(lambda: _finished(stack), patience_s=PATIENCE_S)
+    books = wait_for(lambda: _finished(stack), patience_s=PATIENCE_S, every_s=2)
 
     assert len(set(zip(keys, request_ids, strict=True))) == len(set(request_ids)) == KEYS
     assert len(books.jobs) == KEYS + UPLOADS

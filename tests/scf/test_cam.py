@@ -161,13 +161,13 @@ def test_tags_are_kept_by_resource() -> None:
     tags = Tags()
     caller = Caller("owner")
     tag = {"TagKey": "team", "TagValue": "pictures"}
-    asked = {"ServiceType": "cam", "ResourcePrefix": "role", "ResourceIds": ["46", "47"]}
+    query = {"ServiceType": "cam", "ResourcePrefix": "role", "ResourceIds": ["46", "47"]}
 
     tags.call(
         "ModifyResourceTags", {"Resource": "qcs::cam::uin/:role/46", "ReplaceTags": [tag]}, caller
     )
 
-    answer = tags.call("DescribeResourceTagsByResourceIds", asked, caller)
+    answer = tags.call("DescribeResourceTagsByResourceIds", query, caller)
     assert answer["Tags"] == [{**tag, "ResourceId": "46", "ServiceType": "cam"}]
 
 

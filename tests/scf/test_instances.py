@@ -336,12 +336,12 @@ def test_instances_end_when_their_parent_is_killed(tmp_path: Path) -> None:
 def test_interpreter_has_the_version_that_the_package_was_built_for(
     names: list[str], version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr("localcloud.scf.package.find_python", asked.append)
+    queries: list[str] = []
+    monkeypatch.setattr("localcloud.scf.package.find_python", queries.append)
 
     chosen = choose_interpreter(names)
 
-    assert asked == [version]
+    assert queries == [version]
     assert chosen == sys.executable
 
 

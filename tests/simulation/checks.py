@@ -172,7 +172,7 @@ def _was_no_image(job: Job) -> bool:
 def _failed_for_the_account(cloud: Cloud) -> list[str]:
     """Find jobs that failed since the account was refused, or that cannot be replayed.
 
-    A job that alone gets an unclear code may fail, but nobody says that its task is at fault.
+    A job that alone gets an unclear code may fail; the code does not say that its task is at fault.
     """
     problems = []
     for job in cloud.jobs():

@@ -33,7 +33,7 @@ def acquires(name: str) -> Work:
 
 
 def takes_once(name: str) -> Work:
-    """Contend for a key that nobody gives back."""
+    """Contend for a key that is never released."""
 
     def work(runtime: Runtime) -> None:
         if _contest(runtime).take_once(KEY):
@@ -126,13 +126,13 @@ CONTESTS = [
         is_quick=False,
     ),
     _case(
-        "two contenders for a key that nobody gives back",
+        "two contenders for a key that is never released",
         Phase(workers={"1": takes_once("ever 1"), "2": takes_once("ever 2")}),
         quick_switches=3,
         is_quick=False,
     ),
     _case(
-        "two contenders for a key that nobody gives back, with faults",
+        "two contenders for a key that is never released, with faults",
         Phase(workers={"1": takes_once("ever 1"), "2": takes_once("ever 2")}),
         deaths=1,
         faults=1,

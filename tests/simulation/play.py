@@ -127,7 +127,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class LateRequest:
-    """A request that nobody waits for any more and that still takes effect."""
+    """A request that no worker waits for any more and that still takes effect."""
 
     name: str
     request: Request[Any]

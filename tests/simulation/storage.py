@@ -2,9 +2,9 @@
 
 - A PUT of one key is all or nothing, and the last one stays.
 - A GET that begins after a PUT or DELETE of its key was answered sees the result.
-- A PUT with the header that forbids to overwrite first looks and writes later, in two steps.
-  Requests of others come between the two: several creators may be told that they created the key.
-  In addition the look may miss keys that are younger than the window.
+- A PUT with the header that forbids to overwrite first reads and writes later, in two steps.
+  Other requests may run between them: several creators may be answered that they created the key.
+  In addition the read may miss keys that are younger than the window.
 - A listing is in order and late: it may show each key as it was at any moment of the last minute.
 - A PUT or DELETE without an answer may take effect later, within seconds.
 

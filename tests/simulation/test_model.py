@@ -65,7 +65,7 @@ def _contents(case: Case, moves: list[Move]) -> Iterator[list[str]]:
         yield from _contents(case, [*moves, move])
 
 
-def test_two_creators_may_both_be_told_that_they_created_a_key() -> None:
+def test_two_creators_may_both_get_the_answer_that_they_created_a_key() -> None:
     case = a_case(one=creates("k", b"1"), two=creates("k", b"2"))
 
     assert contents(case) == {

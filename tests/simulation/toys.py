@@ -42,7 +42,7 @@ def puts_and_gets_in_parallel(*keys: str) -> Work:
 
 
 def creates(key: str, *bodies: bytes) -> Work:
-    """Create an object, with one body after another, and write what the caller was told."""
+    """Create an object, with one body after another, and write the answer that the caller got."""
 
     def work(runtime: Runtime) -> None:
         for body in bodies:

@@ -86,7 +86,7 @@ class Vendor(FakeVendor):
         self.urls[task.id] = [f"http://vendor/{task.job_id}/{n}.png" for n in range(images)]
 
     def state(self) -> tuple[object, ...]:
-        """Return everything that the vendor knows, whatever the order in which tasks came."""
+        """Return everything that the vendor knows, whatever the order of the tasks."""
         tasks = sorted((task.id, task.state, task.err_code_ext) for task in self.tasks)
         return (*tasks, *self.refused.items(), *sorted(self.refusals.items()))
 

@@ -95,13 +95,13 @@ class Request(Generic[T]):
     """Whether the storage is not done after this effect: then there is no answer yet."""
     waits_s: float = 0
     moment: Callable[[], datetime] | None = None
-    told_at: MutableSequence[datetime] | None = None
+    answered_at: MutableSequence[datetime] | None = None
     """Receives the moment at which COS carries the request out, if the worker wants to know."""
 
     def note_time(self) -> None:
         """Note that COS carries the request out now."""
-        if self.moment is not None and self.told_at is not None:
-            self.told_at.append(self.moment())
+        if self.moment is not None and self.answered_at is not None:
+            self.answered_at.append(self.moment())
 
     @property
     def is_isolated(self) -> bool:
@@ -254,7 +254,7 @@ class Worker:
     # Called by the ports, within a branch
 
     def use_clock(self, moment: Callable[[], datetime], clock: LedgerClock) -> None:
-        """Tell a clock the time of each answer of COS."""
+        """Pass the time of each answer of COS to a clock."""
         self._moment, self._clock = moment, clock
 
     def ask_cos(self, request: Request[T]) -> T:
@@ -263,23 +263,23 @@ class Worker:
             return self.ask(request)
         self._clock.ensure()
         sent = self._moment()
-        told = [sent]
-        dated = dataclasses.replace(request, told_at=told, moment=self._moment)
+        dates = [sent]
+        dated = dataclasses.replace(request, answered_at=dates, moment=self._moment)
         try:
             answer = self.ask(dated)
         except AmbiguousError:
             raise
         except CloudError:
-            self._learn(sent, told[-1])
+            self._learn(sent, dates[-1])
             raise
-        self._learn(sent, told[-1])
+        self._learn(sent, dates[-1])
         return answer
 
-    def _learn(self, sent: datetime, told: datetime) -> None:
+    def _learn(self, sent: datetime, date: datetime) -> None:
         assert self._clock is not None
         assert self._moment is not None
         elapsed_s = (self._moment() - sent).total_seconds()
-        self._clock.learn(format_datetime(told, usegmt=True), elapsed_s)
+        self._clock.learn(format_datetime(date, usegmt=True), elapsed_s)
 
     def ask(self, request: Request[T]) -> T:
         """Make a request; return its answer or raise the error of its outcome."""

@@ -1,4 +1,4 @@
-"""Who may import whom: the layers of the design, held by reading the imports."""
+"""The layers of the design: which module may import which, by reading the imports."""
 
 from __future__ import annotations
 

@@ -61,15 +61,17 @@ def test_a_role_that_may_do_everything_is_granted_everything(world: World) -> No
 def test_a_code_tells_denied_from_not_found(world: World, code: str, outcome: str) -> None:
     world.vendor = Refusing(code)  # type: ignore[assignment]
 
-    asked = {action: got for (action, _), got in outcomes(world).items() if "cos:" not in action}
+    api_calls = {
+        action: seen for (action, _), seen in outcomes(world).items() if "cos:" not in action
+    }
 
-    assert set(asked) == {
+    assert set(api_calls) == {
         "vod:DescribeTaskDetail",
         "vod:ManageTask",
         "vod:DescribeTasks",
         "mps:DescribeAigcImageTask",
     }
-    assert set(asked.values()) == {outcome}
+    assert set(api_calls.values()) == {outcome}
 
 
 def test_a_bucket_that_denies_is_told_by_its_name(world: World) -> None:

@@ -15,6 +15,7 @@ from aigc.tasks.catalogue import catalogue
 from aigc.uploads.rules import fields_of_a_rule
 from aigc.uploads.templates import PLACEHOLDERS
 from ops import log_events
+from ops.doctor import before_deploy
 from ops.doctor.examinations import EXAMINATIONS
 from ops.reference.pages import PAGES as GENERATED
 from ops.reference.pages import rewritten
@@ -80,8 +81,14 @@ def test_every_examination_of_the_doctor_is_described() -> None:
     assert first_cells(page) == [examination.name for examination in EXAMINATIONS]
 
 
-def test_the_limits_of_sizes_are_told() -> None:
-    told = section(TASKS, "## Models")
+def test_every_examination_before_a_deployment_is_described() -> None:
+    page = section(page_text("deploy.md"), "## The first image")
+
+    assert first_cells(page) == [examination.name for examination in before_deploy.EXAMINATIONS]
+
+
+def test_the_limits_of_sizes_are_documented() -> None:
+    models_section = section(TASKS, "## Models")
 
     numbers = {
         number
@@ -91,8 +98,8 @@ def test_the_limits_of_sizes_are_told() -> None:
         for number in re.findall(r"\d+", str(model.limits.get(name, "")))
     }
 
-    assert numbers <= set(re.findall(r"\d+", told))
-    assert f"As of {catalogue().as_of}," in told
+    assert numbers <= set(re.findall(r"\d+", models_section))
+    assert f"As of {catalogue().as_of}," in models_section
 
 
 def test_the_page_names_every_field_of_a_rule() -> None:
@@ -124,8 +131,8 @@ def test_every_route_is_on_the_page_and_the_page_names_no_other() -> None:
         for method, path in named
     }
 
-    assert all(len(found) == 1 for found in routes.values()), routes
-    assert {found[0] for found in routes.values()} == {route.name for route in ROUTES}
+    assert all(len(matching) == 1 for matching in routes.values()), routes
+    assert {matching[0] for matching in routes.values()} == {route.name for route in ROUTES}
 
 
 def test_refused_calls_are_all_in_the_table() -> None:
@@ -135,8 +142,8 @@ def test_refused_calls_are_all_in_the_table() -> None:
     known = {(mapping.status, mapping.error_type) for mapping in EXCEPTION_STATUS.values()}
     known |= {(409, word) for word in (*REPLAY_REFUSALS, *RESTORE_REFUSALS)}
 
-    told = error_rows("### When a call is refused")
-    assert told == known | {(int(status), error_type) for status, error_type in http}
+    rows_of_errors = error_rows("### When a call is refused")
+    assert rows_of_errors == known | {(int(status), error_type) for status, error_type in http}
 
 
 def test_ways_to_fail_are_all_in_the_table() -> None:
@@ -148,14 +155,14 @@ def test_ways_to_fail_are_all_in_the_table() -> None:
 
 
 def error_rows(heading: str) -> set[tuple[int, str]]:
-    found = re.findall(r"^\| (\d+) \| `(\w+)` \|", section(API, heading), re.MULTILINE)
-    return {(int(status), error_type) for status, error_type in found}
+    statuses = re.findall(r"^\| (\d+) \| `(\w+)` \|", section(API, heading), re.MULTILINE)
+    return {(int(status), error_type) for status, error_type in statuses}
 
 
-def test_our_own_parameter_is_told() -> None:
-    told = rows(section(API, "## Submit")).keys()
+def test_our_own_parameter_is_documented() -> None:
+    documented = rows(section(API, "## Submit")).keys()
 
-    assert told == {f"result.{name}" for name in ResultPlace.model_fields}
+    assert documented == {f"result.{name}" for name in ResultPlace.model_fields}
 
 
 # All pages

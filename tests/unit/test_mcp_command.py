@@ -42,7 +42,7 @@ def test_deployment_is_named_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "stack", "key", "said"),
+    ("endpoint", "stack", "key", "message"),
     [
         ("https://example.com", None, "", "no API key; needed: --key, AIGC_API_KEY"),
         ("https://example.com", "prod", "key", "allowed: one of the two"),
@@ -54,19 +54,19 @@ def test_wrong_options_are_refused(
     endpoint: str | None,
     stack: str | None,
     key: str,
-    said: str,
+    message: str,
 ) -> None:
     monkeypatch.setenv(service.KEY_VARIABLE, key)
 
-    with pytest.raises(DeploymentError, match=re.escape(said)):
+    with pytest.raises(DeploymentError, match=re.escape(message)):
         find_service(endpoint, stack=stack)
 
 
-def test_service_that_is_not_reached_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_is_not_reached_is_reported_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "FIRST_WAIT_S", 0)
-    nobody = Service("http://127.0.0.1:9", "key")
+    unreachable = Service("http://127.0.0.1:9", "key")
 
-    called = asyncio.run(mcp.call_tool(nobody, CallToolRequestParams(name="wait")))
+    called = asyncio.run(mcp.call_tool(unreachable, CallToolRequestParams(name="wait")))
 
     [content] = called.content
     assert called.is_error

@@ -38,8 +38,8 @@ def table(*entries: dict[str, Any]) -> Prices:
     return Prices.parse({"currency": "CNY", "price": entries})
 
 
-def fits(entry: dict[str, Any], kind: str, asked: Task) -> bool:
-    return table({**entry, "per_image": 1}).estimate(kind, asked, 1) is not None
+def fits(entry: dict[str, Any], kind: str, requested: Task) -> bool:
+    return table({**entry, "per_image": 1}).estimate(kind, requested, 1) is not None
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def fits(entry: dict[str, Any], kind: str, asked: Task) -> bool:
     ],
 )
 def test_an_entry_fits_what_has_all_that_it_names(*, entry: dict[str, Any], expected: bool) -> None:
-    asked = task("vod.image", IMAGE, file_infos=[URL], output_config={"resolution": "2K"})
+    large = task("vod.image", IMAGE, file_infos=[URL], output_config={"resolution": "2K"})
 
-    assert fits(entry, "vod.image", asked) is expected
+    assert fits(entry, "vod.image", large) is expected
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_inputs_are_none_one_or_several(number: int) -> None:
-    asked = task("vod.image", IMAGE, file_infos=[URL] * number)
+    requested = task("vod.image", IMAGE, file_infos=[URL] * number)
 
-    fitting = [word for word in ("none", "one", "several") if fits({"inputs": word}, "", asked)]
+    fitting = [word for word in ("none", "one", "several") if fits({"inputs": word}, "", requested)]
 
     assert fitting == [("none", "one", "several")[min(number, 2)]]
 
@@ -96,10 +96,10 @@ def test_a_free_size_is_a_resolution() -> None:
 def test_scenes_and_tasks_without_a_version_have_prices_too(
     kind: str, body: dict[str, Any], model: str, version: str | None
 ) -> None:
-    asked = task(kind, body)
+    requested = task(kind, body)
 
-    assert fits({"model": model, **({"version": version} if version else {})}, kind, asked)
-    assert not fits({"model": model, "version": "9.9"}, kind, asked)
+    assert fits({"model": model, **({"version": version} if version else {})}, kind, requested)
+    assert not fits({"model": model, "version": "9.9"}, kind, requested)
 
 
 def test_the_first_that_fits_wins() -> None:
@@ -114,11 +114,11 @@ def test_the_first_that_fits_wins() -> None:
 
 
 def test_what_no_entry_fits_is_unknown_and_not_free() -> None:
-    asked = task("vod.image", IMAGE)
+    requested = task("vod.image", IMAGE)
 
-    assert Prices().estimate("vod.image", asked, 1) is None
-    assert table({"model": "OG", "per_image": 1}).estimate("vod.image", asked, 1) is None
-    assert table({"per_image": 0}).estimate("vod.image", asked, 1) == 0
+    assert Prices().estimate("vod.image", requested, 1) is None
+    assert table({"model": "OG", "per_image": 1}).estimate("vod.image", requested, 1) is None
+    assert table({"per_image": 0}).estimate("vod.image", requested, 1) == 0
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_task_asks_for_so_many_pictures(kind: str, body: dict[str, Any], numbe
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("price = [", "prices.toml is not TOML"),
         ("[[price]]\nper_image = 1", "currency: is missing"),
@@ -170,14 +170,14 @@ def test_a_task_asks_for_so_many_pictures(kind: str, body: dict[str, Any], numbe
         ),
     ],
 )
-def test_wrong_prices_are_refused_with_the_place(tmp_path: Path, text: str, told: str) -> None:
+def test_wrong_prices_are_refused_with_the_place(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "prices.toml"
     path.write_text(text)
 
     with pytest.raises(PricesError) as refused:
         load_prices(path)
 
-    assert str(refused.value).startswith(told)
+    assert str(refused.value).startswith(message)
 
 
 def test_a_price_is_just_what_was_written(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def leftovers(cloud: LocalCloud) -> list[str]:
     return names
 
 
-def test_all_checks_pass_and_nothing_is_left_or_told(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_all_checks_pass_and_leave_nothing_and_print_no_secret(
+    cloud: LocalCloud, tmp_path: Path
+) -> None:
     folder = tmp_path / "samples"
     done = Command(cloud, tmp_path / "state").run("--yes", "--json", "--samples", str(folder))
 

@@ -22,7 +22,7 @@ KEY = "example-key"
 
 @dataclass
 class Answer:
-    """What came back."""
+    """The answer of a call."""
 
     status: int
     body: Any

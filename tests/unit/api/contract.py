@@ -1,4 +1,4 @@
-"""Holds answers to the OpenAPI document, more strictly than a client should: all is told there."""
+"""Checks answers against the OpenAPI document, more strictly than a client should."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Json = dict[str, Any]
 
 
 def check(method: str, path: str, answer: Answer) -> None:
-    """Fail unless the document tells of this answer to this call."""
+    """Fail unless the document describes this answer to this call."""
     if method == "OPTIONS" and answer.status == 204:
         return
     path = path.rstrip("/") or "/"
     if any(route.path.fullmatch(path) and not route.is_documented for route in ROUTES):
         return
-    responses = _told("GET" if method == "HEAD" else method, path)
+    responses = _documented("GET" if method == "HEAD" else method, path)
     if responses is None:
         assert answer.status in {401, 404, 405}, f"{answer.status} for {method} {path}"
         form = "OpenAIError" if path.startswith(f"{OPENAI}/") else "Refusal"
@@ -35,16 +35,16 @@ def check(method: str, path: str, answer: Answer) -> None:
         return
     response = responses.get(str(answer.status))
     assert response, f"{method} {path} may not answer {answer.status}: {answer.body}"
-    told = _resolved(response)
-    if "content" in told:
-        _hold_content(answer, told["content"])
+    documented = _resolved(response)
+    if "content" in documented:
+        _hold_content(answer, documented["content"])
     else:
-        assert answer.body is None, f"{method} {path} has a body where none is told of"
+        assert answer.body is None, f"{method} {path} has a body that is not documented"
 
 
 def _hold_content(answer: Answer, content: Json) -> None:
     content_type = answer.headers["Content-Type"].partition(";")[0]
-    assert content_type in content, f"{content_type} is not told of, only {list(content)}"
+    assert content_type in content, f"{content_type} is not documented, only {list(content)}"
     if content_type == "application/json":
         _hold(answer.body, content[content_type]["schema"])
 
@@ -57,14 +57,14 @@ def _hold(body: object, schema: Json) -> None:
     assert not errors, f"{body} does not keep to {schema}: {errors}"
 
 
-def _told(method: str, path: str) -> Json | None:
+def _documented(method: str, path: str) -> Json | None:
     """Find the responses of the operation that a call reaches."""
     for route in ROUTES:
         if route.method == method and route.path.fullmatch(path):
             [template] = [
-                one
-                for one in templates(route.path.pattern)
-                if re.fullmatch(re.sub(r"{\w+}", "[^/]+", one.replace("{model}", ".+")), path)
+                template
+                for template in templates(route.path.pattern)
+                if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template.replace("{model}", ".+")), path)
             ]
             responses: Json = _document()["paths"][template][method.lower()]["responses"]
             return responses
@@ -73,8 +73,8 @@ def _told(method: str, path: str) -> Json | None:
 
 def _resolved(response: Json) -> Json:
     name = response.get("$ref", "").rpartition("/")[2]
-    found: Json = _document()["components"]["responses"][name] if name else response
-    return found
+    resolved: Json = _document()["components"]["responses"][name] if name else response
+    return resolved
 
 
 @functools.cache
@@ -86,8 +86,8 @@ def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
 
 @functools.cache
 def _document() -> Json:
-    told = copy.deepcopy(document())
-    for schema in told["components"]["schemas"].values():
+    copied = copy.deepcopy(document())
+    for schema in copied["components"]["schemas"].values():
         if "properties" in schema:
             schema["additionalProperties"] = False
-    return told
+    return copied

@@ -25,21 +25,23 @@ LINK = f"https://results-1250000000.cos.example/{KEY}?expires=21600"
 UPLOAD = {"file_name": "cat.png", "content_type": "image/png", "size": 1000}
 
 
-def with_input(path: str, given: dict[str, Any]) -> dict[str, Any]:
+def with_input(path: str, fields: dict[str, Any]) -> dict[str, Any]:
     """Write the body of a kind with one picture, given as it may be."""
     if path == MPS:
         name = {"url": "image_url"}
-        inputs = {"image_infos": [{name.get(field, field): one for field, one in given.items()}]}
+        inputs = {
+            "image_infos": [{name.get(field, field): value for field, value in fields.items()}]
+        }
     else:
-        inputs = {"file_infos": [given]}
+        inputs = {"file_infos": [fields]}
     return BODIES[path] | inputs
 
 
 def sent(client: Client) -> str:
     """Find the URL of the only picture that the vendor was sent."""
     [task] = client.world.vendor.tasks
-    [given] = task.params.get("FileInfos") or task.params["ImageInfos"]
-    return str(given.get("Url") or given["ImageUrl"])
+    [sent] = task.params.get("FileInfos") or task.params["ImageInfos"]
+    return str(sent.get("Url") or sent["ImageUrl"])
 
 
 def stored(client: Client) -> list[str]:
@@ -73,12 +75,12 @@ def test_record_does_not_hold_the_picture(client: Client) -> None:
 
 
 def test_what_is_said_of_a_picture_stays(client: Client) -> None:
-    given = {"base64": ENCODED, "text": "a house", "reference_type": "mask"}
+    fields = {"base64": ENCODED, "text": "a house", "reference_type": "mask"}
 
-    client.post(IMAGE, with_input(IMAGE, given))
+    client.post(IMAGE, with_input(IMAGE, fields))
 
-    [told] = client.world.vendor.tasks[0].params["FileInfos"]
-    assert (told["Text"], told["ReferenceType"]) == ("a house", "mask")
+    [sent] = client.world.vendor.tasks[0].params["FileInfos"]
+    assert (sent["Text"], sent["ReferenceType"]) == ("a house", "mask")
 
 
 def test_clothes_may_come_in_base64(client: Client) -> None:
@@ -101,9 +103,9 @@ def test_repeat_with_the_same_picture_is_the_same_request(client: Client) -> Non
     body = with_input(IMAGE, {"base64": ENCODED})
     first = client.post(IMAGE, body, Idempotency_Key="one")
 
-    again = client.post(IMAGE, body, Idempotency_Key="one")
+    second = client.post(IMAGE, body, Idempotency_Key="one")
 
-    assert again.body["request_id"] == first.body["request_id"]
+    assert second.body["request_id"] == first.body["request_id"]
     assert stored(client) == [KEY]
 
 
@@ -232,7 +234,7 @@ class ClosedStore(InMemoryStore):
         raise RefusedError("cos get one.png", code="AccessDenied")
 
 
-def test_bucket_that_may_not_be_read_is_told(client: Client) -> None:
+def test_bucket_that_may_not_be_read_is_named(client: Client) -> None:
     allow(client, BUCKET)
     client.world.inputs = ClosedStore(client.world.clock)
 
@@ -342,10 +344,10 @@ def test_a_repeat_finds_its_request_though_its_input_is_gone(client: Client) -> 
     first = client.post(IMAGE, body, Idempotency_Key="once")
     client.world.inputs.delete("cat.png")
 
-    again = client.post(IMAGE, body, Idempotency_Key="once")
+    second = client.post(IMAGE, body, Idempotency_Key="once")
     another = client.post(IMAGE, body, Idempotency_Key="twice")
 
-    assert again.body["request_id"] == first.body["request_id"]
+    assert second.body["request_id"] == first.body["request_id"]
     assert another.status == 422
 
 

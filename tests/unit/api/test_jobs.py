@@ -1,4 +1,4 @@
-"""Jobs are listed, the newest first, and told in full, without what is secret."""
+"""Jobs are listed, the newest first, and described completely, without secrets."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_wrong_filter_is_named(client: Client, name: str, value: object) -> None
     assert answer.body["allowed"]
 
 
-def test_ledger_that_is_throttled_is_told(client: Client) -> None:
+def test_throttled_ledger_is_answered_as_such(client: Client) -> None:
     class Busy(type(client.world.store)):  # type: ignore[misc]
         def list(self, *_: object) -> None:
             raise ThrottledError("list index/", code="SlowDown")
@@ -328,7 +328,7 @@ def test_job_of_an_upload_names_the_object(client: Client) -> None:
     assert (source["bucket"], source["key"]) == ("inbox-1250000000", "anime/cat.jpg")
 
 
-def test_nothing_secret_of_an_input_is_told(client: Client) -> None:
+def test_no_secret_of_an_input_is_answered(client: Client) -> None:
     encoded = base64.b64encode(picture()).decode()
     inputs = [{"url": "https://example.com/a.png?q-signature=secret"}, {"base64": encoded}]
     request_id = submitted(client, file_infos=inputs)

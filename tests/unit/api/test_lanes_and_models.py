@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def lane(client: Client, name: str) -> dict[str, Any]:
     answer = client.get("/v1/lanes")
     assert answer.status == 200
-    [found] = [one for one in answer.body["lanes"] if one["name"] == name]
-    return dict(found)
+    [described] = [candidate for candidate in answer.body["lanes"] if candidate["name"] == name]
+    return dict(described)
 
 
 def test_lane_says_what_runs_and_what_waits(client: Client) -> None:
@@ -46,10 +46,10 @@ def test_lane_that_slowed_down_says_since_when(client: Client) -> None:
     client.world.vendor.next_creates = ["throttle"] * 4
     submitted(client, MPS)
 
-    told = lane(client, "mps.image")
+    described = lane(client, "mps.image")
 
-    assert told["limit_now"] < told["limit"]
-    assert told["slowed_down_at"].startswith("2026-11-20T12:00:0")
+    assert described["limit_now"] < described["limit"]
+    assert described["slowed_down_at"].startswith("2026-11-20T12:00:0")
 
 
 def test_each_lane_costs_one_request_and_the_last_sweep_another(client: Client) -> None:
@@ -72,16 +72,16 @@ def test_lanes_say_when_the_last_sweep_started_and_finished(client: Client) -> N
     }
 
 
-def test_models_are_told_with_their_date_and_limits(client: Client) -> None:
+def test_models_are_listed_with_their_date_and_limits(client: Client) -> None:
     body = client.get("/v1/models").body
 
-    kinds = {one["kind"]: one for one in body["kinds"]}
+    kinds = {entry["kind"]: entry for entry in body["kinds"]}
     [model] = [
-        one
-        for one in kinds["vod.image"]["models"]
-        if (one["name"], one["version"]) == ("GG", "3.0")
+        entry
+        for entry in kinds["vod.image"]["models"]
+        if (entry["name"], entry["version"]) == ("GG", "3.0")
     ]
-    limits = {one["parameter"]: one for one in model["limits"]}
+    limits = {entry["parameter"]: entry for entry in model["limits"]}
     assert body["as_of"] == "2026-11-20"
     assert kinds["mps.image"]["endpoint"] == MPS
     assert limits["file_infos"]["at_most"] == 14
@@ -89,14 +89,14 @@ def test_models_are_told_with_their_date_and_limits(client: Client) -> None:
 
 
 def test_models_tell_the_scenes(client: Client) -> None:
-    scenes = {one["name"]: one for one in client.get("/v1/models").body["scenes"]}
+    scenes = {scene["name"]: scene for scene in client.get("/v1/models").body["scenes"]}
 
     assert scenes["ai_try_on"]["config"] == "ai_try_on_config"
     assert scenes["change_clothes"]["is_deprecated"] is True
 
 
 def test_models_tell_what_a_scene_allows_in_the_form_of_a_models_limits(client: Client) -> None:
-    scenes = {one["name"]: one for one in client.get("/v1/models").body["scenes"]}
+    scenes = {scene["name"]: scene for scene in client.get("/v1/models").body["scenes"]}
     limits = {
         name: {limit["parameter"]: limit for limit in scene["limits"]}
         for name, scene in scenes.items()

@@ -96,7 +96,7 @@ def limited(client: Client, **limits: Any) -> Agent:
 
 
 @pytest.mark.parametrize(
-    ("asked", "answered"),
+    ("requested", "answered"),
     [
         ("2024-11-05", "2024-11-05"),
         ("2025-06-18", "2025-06-18"),
@@ -106,12 +106,14 @@ def limited(client: Client, **limits: Any) -> Agent:
         (None, "2025-11-25"),
     ],
 )
-def test_initialize_agrees_on_a_revision(client: Client, asked: str | None, answered: str) -> None:
+def test_initialize_agrees_on_a_revision(
+    client: Client, requested: str | None, answered: str
+) -> None:
     message = {
         "jsonrpc": "2.0",
         "id": "a",
         "method": "initialize",
-        "params": {"protocolVersion": asked, "capabilities": {}, "clientInfo": {"name": "x"}},
+        "params": {"protocolVersion": requested, "capabilities": {}, "clientInfo": {"name": "x"}},
     }
     answer = client.post("/mcp", message)
 
@@ -415,13 +417,13 @@ def test_earlier_revision_has_neither_links_nor_data(agent: Agent) -> None:
 
 def test_same_arguments_find_the_request_until_it_was_handed_out(agent: Agent) -> None:
     first = agent.submit(**BOAT)
-    again = agent.submit(**BOAT)
+    second = agent.submit(**BOAT)
     agent.finish(first)
     ended = agent.submit(**BOAT)
     agent.call("wait", request_id=first)
     new = agent.submit(**BOAT)
 
-    assert first == again == ended != new
+    assert first == second == ended != new
     assert len(agent.client.world.vendor.tasks) == 2
 
 
@@ -440,12 +442,12 @@ def test_wait_and_get_result_may_be_repeated(agent: Agent) -> None:
 def test_images_in_base64_find_the_request_too(agent: Agent) -> None:
     arguments = {**BOAT, "images": [base64.b64encode(picture()).decode()]}
     first = agent.submit("edit_image", **arguments)
-    again = agent.submit("edit_image", **arguments)
+    second = agent.submit("edit_image", **arguments)
     agent.finish(first)
     agent.call("get_result", request_id=first)
     new = agent.submit("edit_image", **arguments)
 
-    assert first == again != new
+    assert first == second != new
 
 
 def test_keys_do_not_find_each_others_requests(agent: Agent) -> None:
@@ -474,7 +476,7 @@ def test_request_key_with_another_task_is_refused(agent: Agent) -> None:
     assert len(agent.client.world.vendor.tasks) == 1
 
 
-def test_failure_is_told_at_once_and_the_same_call_is_a_new_request(agent: Agent) -> None:
+def test_failure_is_answered_at_once_and_the_same_call_is_a_new_request(agent: Agent) -> None:
     world = agent.client.world
     request_id = agent.submit(**BOAT)
     job = world.runtime().ledger.records.read(request_id)
@@ -489,7 +491,7 @@ def test_failure_is_told_at_once_and_the_same_call_is_a_new_request(agent: Agent
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"prompt": "x"}, "model: is required"),
         ({"model": "gg-3.0"}, "prompt: is required"),
@@ -504,12 +506,12 @@ def test_failure_is_told_at_once_and_the_same_call_is_a_new_request(agent: Agent
     ids=repr,
 )
 def test_wrong_arguments_are_refused_before_anything_is_paid(
-    agent: Agent, arguments: dict[str, Any], said: str
+    agent: Agent, arguments: dict[str, Any], message: str
 ) -> None:
     called = agent.call("generate_image", **arguments)
 
     assert called["isError"]
-    assert said in text(called)
+    assert message in text(called)
     assert "Nothing was spent" in text(called)
     assert not agent.client.world.vendor.tasks
 
@@ -562,18 +564,18 @@ def test_scene_without_configuration(agent: Agent, scene: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({"scene": "party"}, "scene: 'party' is not allowed; allowed: ai_try_on"),
         ({"scene": "outpainting", "prompt": "x"}, "prompt: is not for outpainting"),
         ({"scene": "ai_try_on"}, "is required"),
     ],
 )
-def test_wrong_scene_is_refused(agent: Agent, arguments: dict[str, Any], said: str) -> None:
+def test_wrong_scene_is_refused(agent: Agent, arguments: dict[str, Any], message: str) -> None:
     called = agent.call("scene_image", **PERSON, **arguments)
 
     assert called["isError"]
-    assert said in text(called)
+    assert message in text(called)
 
 
 # Budgets

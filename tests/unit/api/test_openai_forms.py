@@ -74,7 +74,7 @@ def post(
 
 
 def flagged(body: bytes) -> dict[str, Any]:
-    """Carry a body as API Gateway does that was told to encode it."""
+    """Pass a body as API Gateway does if it is configured to encode it."""
     return {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
 

@@ -70,8 +70,8 @@ def retry(count: int) -> dict[str, str]:
 
 
 def error(answer: Answer) -> dict[str, Any]:
-    found: dict[str, Any] = answer.body["error"]
-    return found
+    error: dict[str, Any] = answer.body["error"]
+    return error
 
 
 def while_it_waits(
@@ -156,11 +156,11 @@ def test_time_that_is_not_enough_is_answered_with_504_and_the_job_goes_on(
     vendor.ends = ""
     late = generate(client)
     vendor.ends = "done"
-    again = generate(client)
+    second = generate(client)
 
     assert (late.status, error(late)["code"]) == (504, "request_in_progress")
     assert late.headers["x-should-retry"] == "true"
-    assert (again.status, again.body["request_id"]) == (200, error(late)["request_id"])
+    assert (second.status, second.body["request_id"]) == (200, error(late)["request_id"])
     assert vendor.created == 1
 
 
@@ -326,9 +326,9 @@ def test_repeat_finds_its_image_where_the_key_has_no_jobs_left(
     vendor.ends = ""
     late = generate(caller)
     vendor.ends = "done"
-    found, refused = generate(caller), generate(caller)
+    accepted, refused = generate(caller), generate(caller)
 
-    assert (late.status, found.status) == (504, 200)
+    assert (late.status, accepted.status) == (504, 200)
     assert (refused.status, error(refused)["code"]) == (429, "insufficient_quota")
     assert refused.headers["x-should-retry"] == "false"
     assert vendor.created == 1
@@ -343,7 +343,7 @@ def test_refused_call_costs_the_key_nothing(client: Client, vendor: Vendor) -> N
     assert vendor.created == 1
 
 
-def test_calls_of_a_minute_that_are_used_up_are_told_in_openais_form(client: Client) -> None:
+def test_rate_limit_is_answered_in_openais_form(client: Client) -> None:
     caller = with_key(client, put_key(client.world, requests_per_minute=1))
     caller.get("/openai/v1/models")
     answer = caller.get("/openai/v1/models")
@@ -382,7 +382,7 @@ def test_what_the_vendor_says_is_an_error(
 
 
 @pytest.mark.parametrize("path", [GENERATE, "/openai/v1/models", "/openai/v1/chat/completions"])
-def test_wrong_key_is_told_in_openais_form(client: Client, path: str) -> None:
+def test_wrong_key_is_answered_in_openais_form(client: Client, path: str) -> None:
     answer = client.post(path, BODY, Authorization="Bearer nobodys")
 
     assert (answer.status, error(answer)["code"]) == (401, "invalid_api_key")
@@ -390,13 +390,13 @@ def test_wrong_key_is_told_in_openais_form(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/openai/v1/nowhere"])
-def test_path_that_is_not_there_is_told_in_openais_form(client: Client, path: str) -> None:
+def test_unknown_path_is_answered_in_openais_form(client: Client, path: str) -> None:
     answer = client.post(path, BODY)
 
     assert (answer.status, error(answer)["code"]) == (404, "not_found")
 
 
-def test_unexpected_error_is_told_in_openais_form(
+def test_unexpected_error_is_answered_in_openais_form(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object, **__: object) -> None:
@@ -603,8 +603,8 @@ def test_edit_takes_images_by_url(client: Client, model: str, image: object) -> 
     assert client.post(EDIT, body).status == 200
 
     params = sent(client)
-    urls = [one.get("Url") for one in params.get("FileInfos", [])]
-    urls += [one.get("ImageUrl") for one in params.get("ImageInfos", [])]
+    urls = [item.get("Url") for item in params.get("FileInfos", [])]
+    urls += [item.get("ImageUrl") for item in params.get("ImageInfos", [])]
     assert urls == [URL]
 
 
@@ -613,7 +613,7 @@ def test_edit_takes_images_in_base64(client: Client, image: str) -> None:
     body = {**BODY, "image": [image, image], "async": True}
     assert client.post(EDIT, body).status == 200
 
-    urls = [one["Url"] for one in sent(client)["FileInfos"]]
+    urls = [file_info["Url"] for file_info in sent(client)["FileInfos"]]
     assert len(urls) == 2
     assert all(".aigc/inputs/" in url for url in urls)
 

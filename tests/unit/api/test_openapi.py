@@ -1,4 +1,4 @@
-"""The OpenAPI document tells the truth about the API, all of it, and the page shows it."""
+"""The OpenAPI document describes the API correctly and completely, and the page shows it."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from tests.unit.api.client import Client
 
 FUNCTIONS = Path(__file__).resolve().parents[3] / "functions"
-TOLD = openapi.document()
+DOCUMENT = openapi.document()
 DOCUMENTED = [route for route in ROUTES if route.is_documented]
 OPERATIONS = [
     (method, path, operation)
-    for path, methods in TOLD["paths"].items()
+    for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 ]
 UNREACHABLE = {(405, "method_not_allowed")}
-"""Faults of calls that the document does not tell of."""
+"""Error types of calls that the document leaves out."""
 
 Json = dict[str, Any]
 ANYTHING = Json
@@ -49,16 +49,24 @@ ANYTHING = Json
 
 
 def validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator({**schema, "components": TOLD["components"]})
+    return jsonschema_rs.Draft202012Validator({**schema, "components": DOCUMENT["components"]})
 
 
 def examples() -> list[tuple[str, Json, Any]]:
     """Find all examples, each with the schema of the body that it is one of."""
     holders = [
-        *TOLD["components"]["responses"].items(),
-        *((path, one) for _, path, told in OPERATIONS for one in told["responses"].values()),
-        *((path, one["requestBody"]) for _, path, one in OPERATIONS if "requestBody" in one),
-        ("webhook", TOLD["webhooks"]["ended"]["post"]["requestBody"]),
+        *DOCUMENT["components"]["responses"].items(),
+        *(
+            (path, response)
+            for _, path, operation in OPERATIONS
+            for response in operation["responses"].values()
+        ),
+        *(
+            (path, response["requestBody"])
+            for _, path, response in OPERATIONS
+            if "requestBody" in response
+        ),
+        ("webhook", DOCUMENT["webhooks"]["ended"]["post"]["requestBody"]),
     ]
     return [
         (f"{where} {name}", content["schema"], example["value"])
@@ -72,15 +80,15 @@ def examples() -> list[tuple[str, Json, Any]]:
 
 
 def test_document_is_valid_openapi() -> None:
-    assert [error.message for error in OPENAPI_31_VALIDATOR.iter_errors(TOLD)] == []
+    assert [error.message for error in OPENAPI_31_VALIDATOR.iter_errors(DOCUMENT)] == []
 
 
-@pytest.mark.parametrize("name", TOLD["components"]["schemas"])
+@pytest.mark.parametrize("name", DOCUMENT["components"]["schemas"])
 def test_schemas_are_valid_json_schemas(name: str) -> None:
-    jsonschema_rs.meta.validate(TOLD["components"]["schemas"][name])
+    jsonschema_rs.meta.validate(DOCUMENT["components"]["schemas"][name])
 
 
-def test_every_route_is_told_and_no_other() -> None:
+def test_every_route_is_documented_and_no_other() -> None:
     assert {route.name for route in DOCUMENTED} == operations.OPERATIONS.keys()
 
 
@@ -101,19 +109,23 @@ def test_told_paths_lead_to_their_route(route: Any) -> None:
 
 
 def test_references_lead_somewhere() -> None:
-    references = set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(TOLD)))
+    references = set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(DOCUMENT)))
 
     assert references
-    assert [one for one in references if one[1] not in TOLD["components"][one[0]]] == []
+    assert [
+        reference
+        for reference in references
+        if reference[1] not in DOCUMENT["components"][reference[0]]
+    ] == []
 
 
-def test_nothing_is_told_that_no_operation_uses() -> None:
-    text = json.dumps(TOLD)
+def test_every_documented_component_is_used() -> None:
+    text = json.dumps(DOCUMENT)
 
     unused = [
         f"{kind}/{name}"
         for kind in ("schemas", "responses", "parameters")
-        for name in TOLD["components"][kind]
+        for name in DOCUMENT["components"][kind]
         if f'"#/components/{kind}/{name}"' not in text
     ]
 
@@ -129,7 +141,7 @@ def test_only_what_needs_no_key_says_so() -> None:
 # Errors
 
 
-def test_every_fault_of_the_program_is_told_and_no_other() -> None:
+def test_every_error_type_of_the_program_is_documented_and_no_other() -> None:
     sources = "".join(path.read_text() for path in (FUNCTIONS / "aigc" / "api").glob("*.py"))
     raised = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
     mappings = (*EXCEPTION_STATUS.values(), *JOB_ERROR_STATUS.values(), CANCELLED)
@@ -142,14 +154,14 @@ def test_every_fault_of_the_program_is_told_and_no_other() -> None:
 
 
 def test_every_fault_belongs_to_an_operation() -> None:
-    told = operations.OPERATIONS.values()
+    documented = operations.OPERATIONS.values()
 
-    used = {fault for one in told for fault in one.faults}
+    used = {fault for operation in documented for fault in operation.faults}
 
     assert used | operations.FAILED | UNREACHABLE == operations.MEANINGS.keys()
 
 
-def test_call_without_a_key_is_told_of_where_one_is_needed() -> None:
+def test_refusal_of_a_call_without_a_key_is_documented_where_a_key_is_needed() -> None:
     silent = [
         path
         for _, path, operation in OPERATIONS
@@ -171,9 +183,11 @@ def test_examples_keep_to_their_schema(schema: Json, example: Any) -> None:
 
 def test_every_body_has_an_example_and_there_is_no_other() -> None:
     given = json.loads(openapi.EXAMPLES.read_text(encoding="utf-8"))
-    told = operations.OPERATIONS.values()
-    shapes = {shape for one in told for answer in one.answers.values() for shape in answer.shapes}
-    bodies = {one.body for one in told} | {kind.model for kind in KINDS.values()} | {Report}
+    documented = operations.OPERATIONS.values()
+    shapes = {
+        shape for one in documented for answer in one.answers.values() for shape in answer.shapes
+    }
+    bodies = {one.body for one in documented} | {kind.model for kind in KINDS.values()} | {Report}
 
     assert given.keys() == {one.__name__ for one in (shapes | bodies) - {None, ANYTHING}}
 
@@ -186,7 +200,7 @@ def test_example_of_a_task_is_the_captured_one() -> None:
 
 @pytest.mark.parametrize("path", ["aigc-image", "aigc-scene-image"])
 def test_examples_of_tasks_are_accepted(client: Client, path: str) -> None:
-    content = TOLD["paths"][f"/tencent-vod/v1/{path}"]["post"]["requestBody"]["content"]
+    content = DOCUMENT["paths"][f"/tencent-vod/v1/{path}"]["post"]["requestBody"]["content"]
     [example] = content["application/json"]["examples"].values()
 
     assert client.post(f"/tencent-vod/v1/{path}", example["value"]).status == 200
@@ -200,7 +214,7 @@ def test_document_needs_no_key_and_names_the_place_it_was_read_from(client: Clie
 
     assert answer.status == 200
     assert answer.body["servers"] == [{"url": "."}]
-    assert answer.body["paths"] == TOLD["paths"]
+    assert answer.body["paths"] == DOCUMENT["paths"]
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])
@@ -255,17 +269,19 @@ class Reader(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
+        attributes = dict(attrs)
         self.tags.add(tag)
-        self.links |= {told[name] or "" for name in ("href", "src", "action") if name in told}
-        self.ids |= {told["id"] or ""} if "id" in told else set()
+        self.links |= {
+            attributes[name] or "" for name in ("href", "src", "action") if name in attributes
+        }
+        self.ids |= {attributes["id"] or ""} if "id" in attributes else set()
 
 
-def test_page_tells_every_path_and_every_schema(client: Client) -> None:
+def test_page_names_every_path_and_every_schema(client: Client) -> None:
     text = client.get("/docs", headers={"Authorization": ""}).body
 
-    assert [path for path in TOLD["paths"] if f">{path}<" not in text] == []
-    assert TOLD["components"]["schemas"].keys() <= Reader(text).ids
+    assert [path for path in DOCUMENT["paths"] if f">{path}<" not in text] == []
+    assert DOCUMENT["components"]["schemas"].keys() <= Reader(text).ids
 
 
 def test_page_begins_with_the_key_and_a_first_call(client: Client) -> None:
@@ -291,7 +307,7 @@ def test_operations_of_a_group_stand_together_and_each_has_an_example(client: Cl
     text = client.get("/docs").body
     groups = re.split('<h2 id="', text)[3:-2]
 
-    for group, tag in zip(groups, TOLD["tags"], strict=True):
+    for group, tag in zip(groups, DOCUMENT["tags"], strict=True):
         titles = {
             one["summary"].partition(":")[0]
             for _, _, one in OPERATIONS
@@ -328,10 +344,10 @@ def test_page_may_load_nothing_but_its_own_style(client: Client) -> None:
 
 
 def test_page_shows_text_as_text() -> None:
-    told = {**TOLD, "info": {**TOLD["info"], "title": "<script>"}}
+    document = {**DOCUMENT, "info": {**DOCUMENT["info"], "title": "<script>"}}
 
-    assert "&lt;script&gt;" in page(told)
-    assert "<script>" not in page(told)
+    assert "&lt;script&gt;" in page(document)
+    assert "<script>" not in page(document)
 
 
 # What generators of clients need
@@ -353,7 +369,7 @@ def schemas_below(value: Any, path: str = "") -> list[tuple[str, Json]]:
     ]
 
 
-COMPONENTS = TOLD["components"]["schemas"]
+COMPONENTS = DOCUMENT["components"]["schemas"]
 
 
 def test_every_field_has_a_description() -> None:
@@ -373,7 +389,7 @@ def test_names_of_schemas_are_unique_words() -> None:
 def test_words_of_an_enum_have_one_type() -> None:
     mixed = [
         path
-        for path, schema in schemas_below(TOLD["components"])
+        for path, schema in schemas_below(DOCUMENT["components"])
         for one in schema.get("anyOf", [schema])
         if len({type(word) for word in one.get("enum", [])}) > 1
     ]
@@ -382,10 +398,12 @@ def test_words_of_an_enum_have_one_type() -> None:
 
 
 def test_defaults_keep_to_their_schema() -> None:
-    defaults = [field for _, field in schemas_below(TOLD) if "default" in field]
-    parameters = [one["schema"] for one in TOLD["components"]["parameters"].values()]
+    defaults = [field for _, field in schemas_below(DOCUMENT) if "default" in field]
+    parameters = [
+        parameter["schema"] for parameter in DOCUMENT["components"]["parameters"].values()
+    ]
 
-    for schema in [*defaults, *(one for one in parameters if "default" in one)]:
+    for schema in [*defaults, *(parameter for parameter in parameters if "default" in parameter)]:
         assert validator(schema).is_valid(schema["default"])
 
 

@@ -47,7 +47,7 @@ def job_of(client: Client, request_id: str) -> dict[str, Any]:
     return dict(client.get(f"/v1/jobs/{request_id}").body)
 
 
-def told(answer: Answer) -> tuple[int, str]:
+def status_and_type(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.body.get("error_type", "")
 
 
@@ -67,7 +67,7 @@ def test_an_attempt_that_may_have_been_billed_needs_a_confirmation(client: Clien
 
     refused = replay(client, request_id)
 
-    assert told(refused) == (409, "may_be_billed")
+    assert status_and_type(refused) == (409, "may_be_billed")
     assert "pay_again = true" in refused.body["detail"]
     assert len(client.world.vendor.tasks) == 1
 
@@ -88,7 +88,7 @@ def test_images_that_are_paid_for_are_restored_and_not_paid_again(client: Client
     request_id = unusable(client)
 
     assert job_of(client, request_id)["operations"] == ["replay", "restore"]
-    assert told(replay(client, request_id)) == (409, "restorable")
+    assert status_and_type(replay(client, request_id)) == (409, "restorable")
     assert restore(client, request_id).body["state"] == "storing"
     assert restore(client, request_id).status == 202  # a repeat
     sweep(client.world.runtime())
@@ -141,7 +141,7 @@ def test_a_job_that_another_invocation_holds_can_be_tried_again(client: Client) 
 
     answers = [replay(client, request_id, pay_again=True), restore(client, request_id)]
 
-    assert told(answers[0]) == (409, "busy")
+    assert status_and_type(answers[0]) == (409, "busy")
     assert answers[0].headers["Retry-After"] == str(operate.RETRY_S)
     assert answers[0].body["retryable"] is True
 
@@ -164,14 +164,14 @@ def test_other_jobs_are_not_replayed(client: Client, make: Any, word: str) -> No
     request_id = make(client)
     status_of(client, request_id)
 
-    assert told(replay(client, request_id)) == (409, word)
+    assert status_and_type(replay(client, request_id)) == (409, word)
     assert "replay" not in job_of(client, request_id)["operations"]
 
 
 def test_a_job_without_images_is_not_restored(client: Client) -> None:
-    assert told(restore(client, dead(client))) == (409, "not_succeeded")
-    assert told(restore(client, submitted(client))) == (409, "not_failed")
-    assert told(restore(client, "none")) == (404, "not_found")
+    assert status_and_type(restore(client, dead(client))) == (409, "not_succeeded")
+    assert status_and_type(restore(client, submitted(client))) == (409, "not_failed")
+    assert status_and_type(restore(client, "none")) == (404, "not_found")
 
 
 # Keys
@@ -184,7 +184,7 @@ def test_a_key_of_the_ledger_may_operate_only_if_it_was_made_so(client: Client) 
 
     refused = [replay(plain, request_id, pay_again=True), restore(plain, request_id)]
 
-    assert [told(answer) for answer in refused] == [(403, "forbidden")] * 2
+    assert [status_and_type(answer) for answer in refused] == [(403, "forbidden")] * 2
     assert "--operate" in refused[0].body["detail"]
     assert job_of(plain, request_id)["operations"] == []
     assert restore(operator, request_id).status == 202
@@ -194,8 +194,8 @@ def test_a_key_for_its_own_only_operates_its_own_only(client: Client) -> None:
     narrow = with_key(client, put_key(client.world, "narrow", own_only=True, operate=True))
     other, own = dead(client), dead(narrow)
 
-    assert told(replay(narrow, other, pay_again=True)) == (404, "not_found")
-    assert told(restore(narrow, other)) == (404, "not_found")
+    assert status_and_type(replay(narrow, other, pay_again=True)) == (404, "not_found")
+    assert status_and_type(restore(narrow, other)) == (404, "not_found")
     assert replay(narrow, own, pay_again=True).status == 202
 
 
@@ -209,15 +209,18 @@ def test_a_replay_is_held_to_the_limits_of_its_key(client: Client) -> None:
     budget = {"operate": True, "budget_per_month": "0.30"}
     poor = with_key(client, put_key(client.world, "poor", **budget))
 
-    assert told(replay(mps, ids[0], pay_again=True)) == (403, "forbidden")
-    assert told(replay(daily, ids[0])) == (409, "may_be_billed")  # costs no permit
-    assert told(replay(daily, ids[0], pay_again=True)) == (202, "")
-    assert told(replay(daily, ids[0], pay_again=True)) == (202, "")  # a repeat costs none either
-    assert told(replay(daily, ids[1], pay_again=True)) == (429, "quota_exceeded")
-    assert told(replay(poor, ids[1], pay_again=True)) == (202, "")
+    assert status_and_type(replay(mps, ids[0], pay_again=True)) == (403, "forbidden")
+    assert status_and_type(replay(daily, ids[0])) == (409, "may_be_billed")  # costs no permit
+    assert status_and_type(replay(daily, ids[0], pay_again=True)) == (202, "")
+    assert status_and_type(replay(daily, ids[0], pay_again=True)) == (
+        202,
+        "",
+    )  # a repeat costs none either
+    assert status_and_type(replay(daily, ids[1], pay_again=True)) == (429, "quota_exceeded")
+    assert status_and_type(replay(poor, ids[1], pay_again=True)) == (202, "")
     client.world.vendor.fail(client.world.vendor.tasks[-2], "InternalError")
     status_of(client, ids[0])
-    assert told(replay(poor, ids[0], 2, pay_again=True)) == (429, "budget_exceeded")
+    assert status_and_type(replay(poor, ids[0], 2, pay_again=True)) == (429, "budget_exceeded")
 
 
 def test_a_replay_whose_write_was_lost_can_be_repeated(client: Client) -> None:

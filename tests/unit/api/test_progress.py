@@ -1,4 +1,4 @@
-"""Status, result and the vendor's query tell how a request is, in three vocabularies."""
+"""Status, result and the vendor's query: the state of a request in three vocabularies."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_running_request_is_in_progress(client: Client) -> None:
     assert answer.body["response_url"] == f"{client.base_url}{IMAGE}/requests/{request_id}"
 
 
-def test_waiting_request_is_told_its_place(client: Client) -> None:
+def test_waiting_request_has_its_position(client: Client) -> None:
     submitted(client)
     submitted(client)
     client.world.clock.pass_time(1)
@@ -85,7 +85,7 @@ def test_waiting_request_is_told_its_place(client: Client) -> None:
     assert answer.body["queue_position"] == 1
 
 
-def test_request_that_just_left_the_queue_has_nobody_before_it(client: Client) -> None:
+def test_request_that_just_left_the_queue_has_no_request_before_it(client: Client) -> None:
     submitted(client)
     submitted(client)
     client.world.clock.pass_time(1)
@@ -356,7 +356,9 @@ def test_task_that_waits_at_the_vendor_is_ended_there(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [IMAGE, MPS])
-def test_running_request_cannot_be_cancelled_and_is_told_why(client: Client, path: str) -> None:
+def test_running_request_cannot_be_cancelled_and_the_answer_says_why(
+    client: Client, path: str
+) -> None:
     request_id = submitted(client, path)
 
     answer = cancelled(client, request_id, path)
@@ -366,7 +368,7 @@ def test_running_request_cannot_be_cancelled_and_is_told_why(client: Client, pat
     assert "may be billed" in answer.body["detail"]
 
 
-def test_request_that_somebody_is_about_to_send_may_be_cancelled_later(client: Client) -> None:
+def test_request_that_is_about_to_be_sent_may_be_cancelled_later(client: Client) -> None:
     submitted(client)
     held = submitted(client)
     ledger = client.world.runtime().ledger
@@ -669,9 +671,9 @@ def test_query_names_a_picture_that_came_with_the_request(client: Client) -> Non
 
     detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
 
-    [given] = detail["AigcImageTask"]["Input"]["FileInfos"]
-    assert given["Type"] == "Url"
-    assert given["Url"].startswith("cos://results-1250000000/.aigc/inputs/")
+    [file_info] = detail["AigcImageTask"]["Input"]["FileInfos"]
+    assert file_info["Type"] == "Url"
+    assert file_info["Url"].startswith("cos://results-1250000000/.aigc/inputs/")
 
 
 def test_query_of_mps_is_its_own(client: Client) -> None:

@@ -45,7 +45,7 @@ def submit(caller: Client, body: dict[str, Any] | None = None, repeat_key: str =
     return caller.post(SUBMIT, body or IMAGE, **headers)
 
 
-def told(answer: Answer) -> tuple[int, str]:
+def status_and_type(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.body.get("error_type", "")
 
 
@@ -91,12 +91,14 @@ def test_the_next_minute_has_its_own(client: Client) -> None:
 def test_instances_share_a_minute(client: Client) -> None:
     caller = limited(client, requests_per_minute=20)
 
-    statuses = [one.get("/v1/models").status for _ in range(4) for one in instances(caller, 1) * 6]
+    statuses = [
+        instance.get("/v1/models").status for _ in range(4) for instance in instances(caller, 1) * 6
+    ]
 
     assert statuses.count(200) == 20
 
 
-def test_who_is_refused_costs_no_request(client: Client) -> None:
+def test_a_refused_call_causes_no_request(client: Client) -> None:
     caller = limited(client, requests_per_minute=2)
     for _ in range(3):
         caller.get("/v1/models")
@@ -132,9 +134,11 @@ def test_a_key_without_limits_costs_no_request(client: Client) -> None:
 def test_a_day_has_its_jobs_and_no_more(client: Client) -> None:
     caller = limited(client, jobs_per_day=3)
 
-    answers = [submit(one) for one in instances(caller, 5)]
+    answers = [submit(instance) for instance in instances(caller, 5)]
 
-    assert [told(answer) for answer in answers] == [(200, "")] * 3 + [(429, "quota_exceeded")] * 2
+    assert [status_and_type(answer) for answer in answers] == [(200, "")] * 3 + [
+        (429, "quota_exceeded")
+    ] * 2
     assert answers[-1].headers["Retry-After"] == str(12 * 3600)
     assert len(client.world.ledger_keys("jobs/")) == 3
 
@@ -160,8 +164,8 @@ def test_a_repeat_finds_its_request_though_nothing_is_left(
     elsewhere = submit(another_instance(caller), repeat_key="order-1")
     by_session = submit(caller, IMAGE | {"session_id": "order-1"})
 
-    found = {answer.body["request_id"] for answer in (first, here, elsewhere)}
-    assert len(found) == 1
+    request_ids = {answer.body["request_id"] for answer in (first, here, elsewhere)}
+    assert len(request_ids) == 1
     assert by_session.status == 422  # another body under the same name
     assert submit(caller, repeat_key="order-2").status == 429
 
@@ -184,7 +188,7 @@ def test_a_job_that_may_have_been_written_down_is_spent(client: Client) -> None:
     client.world.store.faults.append(lost)
 
     assert submit(caller).status == 200
-    assert told(submit(caller)) == (429, "quota_exceeded")
+    assert status_and_type(submit(caller)) == (429, "quota_exceeded")
 
 
 def test_a_creator_recognises_its_own_record_after_others_have_moved_its_job_on(
@@ -220,9 +224,9 @@ def test_a_creator_recognises_its_own_record_after_others_have_moved_its_job_on(
 def test_a_month_has_its_budget_and_no_more(client: Client) -> None:
     caller = limited(client, budget_per_month=Decimal("1.10"))
 
-    answers = [submit(one) for one in instances(caller, 6)]
+    answers = [submit(instance) for instance in instances(caller, 6)]
 
-    assert [told(answer)[1] for answer in answers] == [""] * 4 + ["budget_exceeded"] * 2
+    assert [status_and_type(answer)[1] for answer in answers] == [""] * 4 + ["budget_exceeded"] * 2
     assert answers[-1].headers["Retry-After"] == str(10 * 86400 + 12 * 3600)
     assert "about 0.25 CNY" in answers[-1].body["detail"]
 
@@ -244,7 +248,7 @@ def test_a_job_without_a_price_is_refused_to_a_key_with_a_budget(client: Client)
 
     refused = submit(caller, UNPRICED)
 
-    assert told(refused) == (403, "price_unknown")
+    assert status_and_type(refused) == (403, "price_unknown")
     assert refused.body["retryable"] is False
     assert 'model = "Hunyuan", version = "3.0"' in refused.body["detail"]
     assert submit(caller).status == 200
@@ -264,7 +268,7 @@ def test_what_a_budget_refuses_spends_no_job(client: Client) -> None:
     caller = limited(client, budget_per_month=Decimal("0.30"), jobs_per_day=2)
     submit(caller)
 
-    assert told(submit(caller)) == (429, "budget_exceeded")
+    assert status_and_type(submit(caller)) == (429, "budget_exceeded")
 
     caller.world.prices = Prices.parse(
         {"currency": "CNY", "price": [{"model": "GG", "per_image": "0.05"}]}
@@ -283,12 +287,12 @@ class Rivals(InMemoryStore):
         self.script = script
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> list[Listed]:
-        found = [*super().list(prefix, after, limit)]
+        listed_objects = [*super().list(prefix, after, limit)]
         if self.script:
             block = self.script.pop()
             for step in ("x", "y", "commit"):
                 super().create(f"{prefix}{block:04d}/000/{step}", b"rival")
-        return found
+        return listed_objects
 
 
 def ledger_on(store: InMemoryStore) -> Ledger:
@@ -311,14 +315,14 @@ def test_all_instances_together_never_spend_more_than_the_limit(
     ledger = ledger_on(InMemoryStore(ManualClock()))
     held_by = [allowance(limit, block) for _ in range(5)]
 
-    spent = sum(amount for who, amount in calls if held_by[who].take(amount, ledger))
+    spent = sum(amount for number, amount in calls if held_by[number].take(amount, ledger))
 
     assert spent <= limit
-    assert spent + sum(one.held for one in held_by) <= limit
+    assert spent + sum(allowance.held for allowance in held_by) <= limit
 
 
 @given(limit=st.integers(1, 200), callers=st.lists(st.integers(0, 4), min_size=1, max_size=400))
-def test_who_is_refused_one_is_refused_early_by_what_the_others_hold_back(
+def test_permits_of_other_instances_refuse_at_most_a_block_too_early(
     limit: int, callers: list[int]
 ) -> None:
     block = max(1, limit // 10)
@@ -326,8 +330,8 @@ def test_who_is_refused_one_is_refused_early_by_what_the_others_hold_back(
     held_by = [allowance(limit, block) for _ in range(5)]
     spent = 0
 
-    for who in callers:
-        if held_by[who].take(1, ledger):
+    for number in callers:
+        if held_by[number].take(1, ledger):
             spent += 1
         else:
             assert spent >= limit - (len(set(callers)) - 1) * (block - 1)
@@ -343,18 +347,18 @@ def test_blocks_that_others_take_meanwhile_are_theirs(
 ) -> None:
     block = max(1, limit // 10)
     store = Rivals(script)
-    ours = allowance(limit, block)
+    own_allowance = allowance(limit, block)
 
     wanted = min(amount, limit)
 
-    taken = ours.take(wanted, ledger_on(store))
+    taken = own_allowance.take(wanted, ledger_on(store))
 
     rivals = [key for key, (body, _) in store.objects.items() if body == b"rival"]
-    theirs = [int(key.split("/")[2]) for key in rivals if key.endswith("/commit")]
+    rival_blocks = [int(key.split("/")[2]) for key in rivals if key.endswith("/commit")]
     spent_by_them = sum(
-        max(0, min(limit, (number + 1) * block) - number * block) for number in theirs
+        max(0, min(limit, (number + 1) * block) - number * block) for number in rival_blocks
     )
-    assert ours.held + (wanted if taken else 0) + spent_by_them <= limit
+    assert own_allowance.held + (wanted if taken else 0) + spent_by_them <= limit
 
 
 @pytest.mark.parametrize(
@@ -378,7 +382,7 @@ def test_a_period_ends_where_the_next_begins(period: Any, now: str, end: str) ->
 def test_several_instances_seldom_meet_over_a_block(client: Client) -> None:
     caller = limited(client, jobs_per_day=100)
 
-    for one in instances(caller, 10):
-        submit(one)
+    for instance in instances(caller, 10):
+        submit(instance)
 
     assert len(of_quotas(caller)) == 10 * 8  # a listing and a contest each: none meet

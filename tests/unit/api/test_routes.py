@@ -1,4 +1,4 @@
-"""Who may call what, and how VOD's callbacks prove themselves."""
+"""Which calls a key may make, and how VOD's callbacks are authenticated."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     "authorization",
     ["", "Bearer", "Bearer ", "Bearer wrong", "Basic example-key", "example-key", "Bearer 猫"],
 )
-def test_call_without_a_good_key_is_told_nothing_else(client: Client, authorization: str) -> None:
+def test_call_without_a_good_key_gets_no_other_information(
+    client: Client, authorization: str
+) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], Authorization=authorization)
 
     assert answer.status == 401
@@ -82,7 +84,7 @@ def test_path_that_is_nowhere_is_not_found(client: Client) -> None:
         ("GET", "/vod/events/callbackkey", "OPTIONS, POST"),
     ],
 )
-def test_wrong_method_is_told_the_right_ones(
+def test_answer_to_a_wrong_method_names_the_allowed_ones(
     client: Client, method: str, path: str, allow: str
 ) -> None:
     answer = client.send(method, path)
@@ -121,12 +123,12 @@ def test_browser_that_asks_for_an_icon_is_not_asked_for_a_key(client: Client) ->
 def test_what_does_not_change_is_sent_once(client: Client, path: str) -> None:
     first = client.get(path)
 
-    again = client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
+    second = client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
 
-    assert (again.status, again.body) == (304, None)
-    assert "Content-Type" not in again.headers
+    assert (second.status, second.body) == (304, None)
+    assert "Content-Type" not in second.headers
     for name in ("ETag", "Cache-Control"):
-        assert again.headers[name] == first.headers[name]
+        assert second.headers[name] == first.headers[name]
     assert first.headers["Cache-Control"].endswith(", max-age=300")
     assert client.get(path, headers={"If-None-Match": '"other"'}).status == 200
 
@@ -185,7 +187,7 @@ def test_body_that_says_that_it_is_not_compressed_is_taken(client: Client) -> No
 
 
 @pytest.mark.parametrize("path", ["/health", "/nowhere", f"{IMAGE}/requests/x", "/v1/jobs"])
-def test_every_answer_names_its_invocation_and_is_kept_by_nobody(client: Client, path: str) -> None:
+def test_every_answer_names_its_invocation_and_is_not_cached(client: Client, path: str) -> None:
     answer = client.get(path)
 
     assert answer.headers["X-Request-Id"] == "invocation-1"
@@ -195,10 +197,10 @@ def test_every_answer_names_its_invocation_and_is_kept_by_nobody(client: Client,
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_loopback_is_not_told_to_speak_https_for_ever(client: Client) -> None:
-    told = {"host": "127.0.0.1:8401", "X-Forwarded-Proto": "http"}
+def test_loopback_gets_no_strict_transport_security(client: Client) -> None:
+    headers = {"host": "127.0.0.1:8401", "X-Forwarded-Proto": "http"}
 
-    answer = client.get("/health", headers=told)
+    answer = client.get("/health", headers=headers)
 
     assert "Strict-Transport-Security" not in answer.headers
 
@@ -214,7 +216,7 @@ def test_method_that_nothing_takes_is_refused(client: Client, method: str) -> No
     assert client.send(method, "/v1/jobs").status == 405
 
 
-def test_crash_is_told_with_the_invocation_that_logged_it(client: Client) -> None:
+def test_answer_to_a_crash_names_the_invocation_that_logged_it(client: Client) -> None:
     client.world.settings = None  # type: ignore[assignment]
 
     answer = client.get("/health")
@@ -336,12 +338,13 @@ def test_every_error_of_the_tree_has_an_answer() -> None:
     assert AigcError in EXCEPTION_STATUS
 
 
-def test_refused_throttled_moderated_and_failed_are_told_apart_by_status() -> None:
-    told = {
-        JOB_ERROR_STATUS[way].status for way in ("refused", "throttled", "moderated", "task_failed")
+def test_refused_throttled_moderated_and_failed_differ_by_status() -> None:
+    documented = {
+        JOB_ERROR_STATUS[error_type].status
+        for error_type in ("refused", "throttled", "moderated", "task_failed")
     }
 
-    assert len(told) == 4
+    assert len(documented) == 4
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)

@@ -22,12 +22,12 @@ def events(answer: Answer) -> list[dict[str, Any]]:
     """Read the events as a client of server-sent events does."""
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/event-stream")
-    found = []
+    events = []
     for block in answer.body.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines())
         if "data" in fields:
-            found.append(fields | {"data": json.loads(fields["data"])})
-    return found
+            events.append(fields | {"data": json.loads(fields["data"])})
+    return events
 
 
 def waited(client: Client) -> float:
@@ -54,7 +54,7 @@ def test_call_without_news_ends_after_twenty_seconds(client: Client) -> None:
     assert waited(client) == 20
 
 
-def test_client_that_reconnects_is_told_only_what_is_new(client: Client) -> None:
+def test_client_that_reconnects_gets_only_new_events(client: Client) -> None:
     request_id = submitted(client)
     [first] = events(stream(client, request_id))
 
@@ -78,7 +78,7 @@ def test_news_that_a_client_missed_come_at_once(client: Client) -> None:
     assert waited(client) == started
 
 
-def test_end_is_told_at_once_and_then_nothing_more(client: Client) -> None:
+def test_the_end_is_sent_at_once_and_then_nothing_more(client: Client) -> None:
     request_id = finished(client)
 
     [event] = events(stream(client, request_id))
@@ -146,5 +146,5 @@ def test_head_is_not_held(client: Client) -> None:
     assert waited(client) == 0
 
 
-def test_stream_of_nobody_is_not_found(client: Client) -> None:
+def test_stream_of_an_unknown_request_is_not_found(client: Client) -> None:
     assert stream(client, "nobody").status == 404

@@ -156,7 +156,7 @@ def test_headers_of_fal_that_we_do_not_know_are_passed_over(client: Client) -> N
 
 @dataclass
 class ClockThatWorks(ManualClock):
-    """While somebody sleeps, the vendor finishes its task."""
+    """The vendor finishes its task while the call waits."""
 
     client: Client
 
@@ -210,7 +210,7 @@ class ForgetfulStore(InMemoryStore):
         return super().get(key)
 
 
-def test_caller_whose_wait_is_cut_off_is_still_told_his_request(client: Client) -> None:
+def test_caller_whose_wait_is_cut_off_gets_the_request_id(client: Client) -> None:
     client.world.store = ForgetfulStore(client.world.clock)
 
     answer = client.post(IMAGE, BODIES[IMAGE], Prefer="wait=30")
@@ -469,7 +469,7 @@ class BrokenStore(InMemoryStore):
         (AmbiguousError("put a"), 503, "cloud_unavailable"),
     ],
 )
-def test_ledger_that_fails_is_told_with_when_to_come_again(
+def test_ledger_that_fails_is_answered_with_a_retry_after(
     client: Client, error: Exception, status: int, error_type: str
 ) -> None:
     client.world.store = BrokenStore(error)

@@ -1,4 +1,4 @@
-"""Usage: what ended is counted once, and summed up for who may see it."""
+"""Usage: each end of a job is counted once; a key sees the sums that it may see."""
 
 from __future__ import annotations
 
@@ -183,10 +183,10 @@ def test_the_last_week_is_shown_where_nothing_is_said(client: Client) -> None:
 def test_days_may_be_named(client: Client) -> None:
     put(client.world, *(an_end(day, day=f"2026-11-{day:02d}") for day in range(1, 10)))
 
-    one = usage(client, **{"from": "2026-11-03", "to": "2026-11-03"}).body
+    day = usage(client, **{"from": "2026-11-03", "to": "2026-11-03"}).body
     month = usage(client, **{"from": "2026-11-01", "to": "2026-12-01"}).body
 
-    assert [row["day"] for row in one["usage"]] == ["2026-11-03"]
+    assert [row["day"] for row in day["usage"]] == ["2026-11-03"]
     assert month["total"]["jobs"] == 9
 
 
@@ -239,8 +239,8 @@ def test_one_end_that_was_written_with_two_costs_counts_once(client: Client) -> 
 
 def test_a_key_for_its_own_only_sees_what_it_used(client: Client) -> None:
     narrow = with_key(client, put_key(client.world, "narrow", own_only=True))
-    ours, upload = Source(type="call", name="narrow"), Source(type="upload", name="narrow")
-    put(client.world, an_end(1), an_end(2, source=ours), an_end(3, source=upload))
+    call, upload = Source(type="call", name="narrow"), Source(type="upload", name="narrow")
+    put(client.world, an_end(1), an_end(2, source=call), an_end(3, source=upload))
 
     assert [row["source"] for row in usage(narrow).body["usage"]] == ["call:narrow"]
     assert usage(client).body["total"]["jobs"] == 3

@@ -35,7 +35,7 @@ def finished(client: Client, answer: Any) -> None:
 
 
 @pytest.mark.parametrize("as_field", [True, False])
-def test_a_webhook_tells_what_the_result_tells_and_is_signed_with_each_secret(
+def test_a_webhook_contains_the_result_and_is_signed_with_each_secret(
     client: Client, *, as_field: bool
 ) -> None:
     configure(client)
@@ -60,7 +60,7 @@ def test_the_url_is_never_sent_upstream(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "query", "field"),
+    ("url", "query", "field"),
     [
         ("https://127.0.0.1/", {}, "webhook_url"),
         ("http://example.com/", {}, "webhook_url"),
@@ -71,11 +71,11 @@ def test_the_url_is_never_sent_upstream(client: Client) -> None:
     ],
 )
 def test_a_webhook_that_cannot_be_is_refused_before_anything_is_paid(
-    client: Client, given: object, query: dict[str, str], field: str
+    client: Client, url: object, query: dict[str, str], field: str
 ) -> None:
     configure(client)
 
-    answer = client.send("POST", PATH, body=json.dumps(BODY | {"webhook_url": given}), query=query)
+    answer = client.send("POST", PATH, body=json.dumps(BODY | {"webhook_url": url}), query=query)
 
     assert (answer.status, answer.body["field"]) == (422, field)
     assert answer.body["allowed"]
@@ -112,10 +112,10 @@ def test_a_repeat_keeps_the_first_webhook(client: Client) -> None:
     configure(client)
     first = client.post(PATH, BODY | {"webhook_url": URL}, Idempotency_Key="k")
 
-    again = client.post(PATH, BODY | {"webhook_url": URL + "2"}, Idempotency_Key="k")
+    second = client.post(PATH, BODY | {"webhook_url": URL + "2"}, Idempotency_Key="k")
     finished(client, first)
 
-    assert again.body["request_id"] == first.body["request_id"]
+    assert second.body["request_id"] == first.body["request_id"]
     assert [sent.url for sent in client.world.sender.sent] == [URL]
 
 

@@ -1,4 +1,4 @@
-"""The gateway's log tells who called what, and no secret."""
+"""The gateway logs the caller and the route of each call, and no secret."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_log_names_the_field_of_a_refusal_and_not_what_it_held(
     world.settings = build_settings(
         api_keys={"default": digest}, webhook_secrets=["whsec_" + "A" * 32]
     )
-    asked = captured("function_url/status") | {
+    event = captured("function_url/status") | {
         "httpMethod": "POST",
         "path": "/tencent-mps/v1/aigc-image",
         "queryString": {},
         "body": json.dumps({"prompt": "a cat", "webhook_url": url}),
     }
 
-    answer = gateway.main_handler(asked, CONTEXT)
+    answer = gateway.main_handler(event, CONTEXT)
 
     logged = capsys.readouterr().out
     assert answer["statusCode"] == 422

@@ -62,8 +62,8 @@ def entries(world: World) -> list[Entry]:
 
 def jobs(world: World) -> list[Job]:
     ledger = world.runtime().ledger
-    found = [ledger.records.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
-    return [job for job in found if job is not None]
+    records = [ledger.records.read(key[5:-5]) for key in world.ledger_keys("jobs/")]
+    return [job for job in records if job is not None]
 
 
 def staged(key: str) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def test_upload_is_handed_to_the_vendor_by_a_presigned_url(
     handle(world, uploaded(world, name))
 
     [task] = world.vendor.tasks
-    [given] = task.params["FileInfos"]
-    assert given["Url"].startswith(f"https://inbox-1250000000.cos.example/{key}?")
+    [file_info] = task.params["FileInfos"]
+    assert file_info["Url"].startswith(f"https://inbox-1250000000.cos.example/{key}?")
 
 
 def test_other_reading_of_a_key_is_tried_where_the_first_is_not_there(world: World) -> None:
@@ -274,7 +274,7 @@ def test_prompt_is_read_from_the_object_and_not_from_the_event(world: World) -> 
     assert "of the event" not in str(task.params)
 
 
-def test_rule_prompts_where_nobody_else_does(world: World) -> None:
+def test_the_rule_s_prompt_is_used_if_the_upload_has_none(world: World) -> None:
     put(world, "anime/cat.jpg")
     handle(world, captured("cos/put"))
 
@@ -313,9 +313,9 @@ def test_object_that_is_not_wanted_costs_nothing(
 
     counts = handle(world, event)
 
-    [said] = [record for record in caplog.records if record.message == "upload_not_wanted"]
+    [logged] = [record for record in caplog.records if record.message == "upload_not_wanted"]
     assert counts == {"ignored": 0, "not_wanted": 1}
-    assert reason in vars(said)["reason"]
+    assert reason in vars(logged)["reason"]
     assert world.vendor.tasks == []
     assert jobs(world) == []
 
@@ -437,8 +437,8 @@ def test_refusal_of_ours_is_raised_since_a_policy_or_a_key_may_be_right_a_minute
     with pytest.raises(RefusedError):
         handle(world, captured("cos/put"))
 
-    [said] = [record for record in caplog.records if record.message == "record_failed"]
-    assert vars(said)["key"] == "anime/cat.jpg"
+    [logged] = [record for record in caplog.records if record.message == "record_failed"]
+    assert vars(logged)["key"] == "anime/cat.jpg"
 
 
 def test_picture_that_mps_left_settles_its_job(world: World) -> None:

@@ -101,8 +101,8 @@ def sweep_a_while(world: World, seconds: float = 2 * (LEASE_S + 1)) -> None:
 def used(world: World, name: str) -> tuple[int, int]:
     """Return what is used and what is reserved of a ceiling now."""
     book = newest_book(another_instance(world).runtime())
-    found = next(one for one in world.prices.ceiling if one.name == name)
-    account = found.account(world.clock.now())
+    ceiling = next(candidate for candidate in world.prices.ceiling if candidate.name == name)
+    account = ceiling.account(world.clock.now())
     return book.used.get(account, 0), book.reserved(account)
 
 

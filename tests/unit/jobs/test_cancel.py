@@ -1,4 +1,4 @@
-"""Cancelling tells the truth: unpaid what was not sent, and what the vendor cannot stop."""
+"""Cancelling: a job that was not sent costs nothing; a task that runs may not be stoppable."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_task_that_ended_meanwhile_ends_its_job(world: World) -> None:
     assert read(world, job).state == "succeeded"
 
 
-def test_a_submission_that_nobody_can_explain_is_not_called_cancelled(world: World) -> None:
+def test_an_ambiguous_submission_is_not_called_cancelled(world: World) -> None:
     world.vendor.next_creates = ["lost_reply"]
     job = accepted(world, "mps.image")
 
@@ -95,7 +95,7 @@ def test_a_submission_that_nobody_can_explain_is_not_called_cancelled(world: Wor
     assert read(world, job).state == "submitting"
 
 
-def test_a_caller_who_died_over_it_does_not_keep_the_job_from_running(world: World) -> None:
+def test_a_cancellation_that_died_does_not_keep_the_job_from_running(world: World) -> None:
     first = accepted(world)
     waiting = accepted(world)
     world.store.faults = [StoreFault(f"put jobs/{waiting.id}", AmbiguousError("put"))] * 2
@@ -110,7 +110,7 @@ def test_a_caller_who_died_over_it_does_not_keep_the_job_from_running(world: Wor
     assert read(world, waiting).state == "running"
 
 
-def test_a_job_that_somebody_is_about_to_send_is_not_called_sent(world: World) -> None:
+def test_a_job_that_is_about_to_be_sent_is_not_called_sent(world: World) -> None:
     accepted(world)
     waiting = accepted(world)
     world.runtime().ledger.claims.claim(waiting)

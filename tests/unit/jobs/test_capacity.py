@@ -46,8 +46,8 @@ def test_a_lane_loses_half_of_its_places_when_the_vendor_has_no_room(
         congest(world)
 
     assert (before, allowed(world)) == (8, 4)
-    told = [record for record in caplog.records if record.message == "lane_slowed_down"]
-    assert [vars(record)["at_once"] for record in told] == [4]
+    logged = [record for record in caplog.records if record.message == "lane_slowed_down"]
+    assert [vars(record)["at_once"] for record in logged] == [4]
 
 
 def test_what_fails_of_one_congestion_cuts_the_lane_once(world: World) -> None:
@@ -149,9 +149,9 @@ def test_jobs_that_are_due_are_found_behind_thousands_that_are_not(world: World)
     view = world.runtime().ledger.lanes.view(LANE)
     world.store.requests.clear()
 
-    found = [marker.key for marker in view.due(world.clock.now())]
+    due_keys = [marker.key for marker in view.due(world.clock.now())]
 
-    assert found == due
+    assert due_keys == due
     assert len(world.store.requests) <= 3  # one for each priority
 
 

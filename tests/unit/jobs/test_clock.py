@@ -50,9 +50,9 @@ class Machine:
     def answer(self, there_s: float, back_s: float) -> None:
         """Make a request that takes so long to COS, and its answer so long back."""
         self.go_on(there_s)
-        told = datetime.fromtimestamp(int(self.true_s), timezone.utc)
+        date = datetime.fromtimestamp(int(self.true_s), timezone.utc)
         self.go_on(back_s)
-        self.clock.learn(format_datetime(told, usegmt=True), there_s + back_s)
+        self.clock.learn(format_datetime(date, usegmt=True), there_s + back_s)
 
     def bounds(self) -> tuple[float, float]:
         """Return how far `now` and `latest` are from the true time."""

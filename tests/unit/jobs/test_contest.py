@@ -38,7 +38,7 @@ class Turns:
         self._ended: set[str] = set()
 
     def wait(self, name: str) -> None:
-        """Return when it is a contender's turn; beyond the order anybody may go on."""
+        """Return when it is a contender's turn; beyond the order every contender may go on."""
         with self._changed:
             self._changed.wait_for(lambda: self._next() in {None, name}, timeout=60)
             self._at += 1
@@ -77,7 +77,7 @@ def contest(store: InMemoryStore, clock: ManualClock) -> Contest:
 
 
 def side_by_side(turns: Turns, contend: Callable[[], object]) -> list[object]:
-    """Run two contenders as the turns say; return what came of both."""
+    """Run two contenders in the order of the turns; return both results."""
     results: dict[str, object] = {}
 
     def run() -> None:
@@ -174,9 +174,9 @@ def test_a_creation_whose_winner_died_is_looked_for_before_it_is_made_again(
     clock.pass_time(LEASE_S + 1)
     answers = iter([*[None] * 4, "made just before it died"])
 
-    found = contest(store, clock).create_once("k", lambda: next(answers))
+    created = contest(store, clock).create_once("k", lambda: next(answers))
 
-    assert found == "made just before it died"
+    assert created == "made just before it died"
 
 
 def test_a_generation_whose_old_keys_are_removed_is_not_won_beside_the_next(

@@ -41,8 +41,8 @@ def order(kind: str = "vod.image", *, visible_label: bool = False, **task: Any) 
     )
 
 
-def ended(world: World, asked: Order) -> Job:
-    job = accept(asked, world.runtime()).job
+def ended(world: World, ordered: Order) -> Job:
+    job = accept(ordered, world.runtime()).job
     world.vendor.finish(world.vendor.tasks[-1])
     done = refresh(job.id, world.runtime())
     assert done is not None
@@ -65,11 +65,11 @@ def test_each_kind_of_result_is_labelled(kind: str) -> None:
 
     job = ended(world, order(kind))
 
-    found = read_labels(stored(world))
-    assert found.label is not None
-    assert found.label["ContentProducer"] == "aigc-functions-1250000000"
-    assert found.label["ProduceID"] == f"{job.id}-1"
-    assert job.pictures[0].labels == found.names == ("tc260", "iptc")
+    labels = read_labels(stored(world))
+    assert labels.label is not None
+    assert labels.label["ContentProducer"] == "aigc-functions-1250000000"
+    assert labels.label["ProduceID"] == f"{job.id}-1"
+    assert job.pictures[0].labels == labels.names == ("tc260", "iptc")
     assert job.pictures[0].size == len(stored(world))
     assert beside(world)["labels"] == ["tc260", "iptc"]
     assert beside(world)["unlabelled"] == ""
@@ -123,7 +123,11 @@ def test_a_manifest_is_kept_and_the_record_says_so(caplog: pytest.LogCaptureFixt
     assert job.pictures[0].labels == ("c2pa",)
     assert "C2PA" in job.pictures[0].unlabelled
     assert beside(world)["unlabelled"] == job.pictures[0].unlabelled
-    [logged] = [one for one in caplog.records if one.message == "picture_not_labelled"]
+    [logged] = [
+        logged_record
+        for logged_record in caplog.records
+        if logged_record.message == "picture_not_labelled"
+    ]
     assert vars(logged)["job"] == job.id
 
 
@@ -168,7 +172,7 @@ def test_the_vendor_is_asked_for_its_logo_by_default(kind: str, default: str) ->
 def test_a_task_may_refuse_the_logo(kind: str) -> None:
     world = build_world(labels="visible")
 
-    job = ended(world, order(kind, **with_logo(kind, asked=False)))
+    job = ended(world, order(kind, **with_logo(kind, logo=False)))
 
     assert logo_sent(world, kind) in {"Disabled", 0}
     assert job.pictures[0].labels == ("tc260", "iptc")
@@ -178,7 +182,7 @@ def test_a_task_may_refuse_the_logo(kind: str) -> None:
 def test_a_logo_is_recorded_where_metadata_is_switched_off(kind: str) -> None:
     world = build_world(labels="none")
 
-    job = ended(world, order(kind, **with_logo(kind, asked=True)))
+    job = ended(world, order(kind, **with_logo(kind, logo=True)))
 
     assert job.pictures[0].labels == ("visible",)
 
@@ -200,8 +204,8 @@ def test_a_default_leaves_a_repeat_a_repeat() -> None:
     assert job.task["output_config"] == {"logo_add": "Enabled"}
 
 
-def with_logo(kind: str, *, asked: bool) -> dict[str, Any]:
-    return {LOGO[kind]: {"logo_add": asked}}
+def with_logo(kind: str, *, logo: bool) -> dict[str, Any]:
+    return {LOGO[kind]: {"logo_add": logo}}
 
 
 def logo_sent(world: World, kind: str) -> Any:

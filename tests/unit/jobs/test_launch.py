@@ -29,7 +29,9 @@ class LateStore(InMemoryStore):
         listed = super().list("", "", 10**6)
         if not self.is_late:
             self.shown = listed
-        keys = [one for one in self.shown if one.key.startswith(prefix) and one.key > after]
+        keys = [
+            listed for listed in self.shown if listed.key.startswith(prefix) and listed.key > after
+        ]
         return keys[:limit]
 
 
@@ -94,12 +96,12 @@ def test_a_repeat_creates_the_job_that_could_not_be_written_a_lease_ago(world: W
     with pytest.raises(AmbiguousError, match="another invocation is at work on it"):
         accept(ordered, world.runtime())
     world.clock.pass_time(LEASE_S + 1)
-    again = accept(ordered, world.runtime())
+    second = accept(ordered, world.runtime())
     world.clock.pass_time(LEASE_S + 1)  # the sweep frees the slot of the first try
     sweep(world.runtime())
 
-    assert again.is_new
-    assert read(world, again.job).state == "running"
+    assert second.is_new
+    assert read(world, second.job).state == "running"
     assert len(world.vendor.tasks) == 1
 
 
@@ -156,7 +158,7 @@ def test_a_pump_that_sees_nothing_new_does_not_try_for_ever(world: World) -> Non
     accept(order(is_repeatable=False), world.runtime())
     world.vendor.finish(world.vendor.tasks[0])
     store.list("")
-    shown_as_free = [one for one in store.shown if "/slots/" not in one.key]
+    shown_as_free = [listed for listed in store.shown if "/slots/" not in listed.key]
     store.is_late, store.shown = True, shown_as_free
     store.requests.clear()
 

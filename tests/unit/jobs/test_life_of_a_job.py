@@ -69,9 +69,9 @@ def accepted(world: World, kind: str = "vod.image", **changes: Any) -> Job:
 
 
 def read(world: World, job: Job) -> Job:
-    found = world.runtime().ledger.records.read(job.id)
-    assert found is not None
-    return found
+    current = world.runtime().ledger.records.read(job.id)
+    assert current is not None
+    return current
 
 
 def only_records_are_left(world: World) -> bool:
@@ -96,7 +96,7 @@ def test_an_accepted_job_is_sent_and_its_pictures_are_stored(world: World, kind:
 
     assert ended is not None
     assert ended.state == "succeeded"
-    assert [one.key for one in ended.pictures] == ["calls/picture-1.png"]
+    assert [image.key for image in ended.pictures] == ["calls/picture-1.png"]
     description = json.loads(world.results.objects["calls/picture.json"][0])
     assert description["vendor_task_id"] == "task-1"
     assert only_records_are_left(world)
@@ -139,10 +139,10 @@ def test_the_same_order_twice_is_one_job_and_one_task(world: World) -> None:
     job_id = id_from("upload", "bucket", "key")
 
     first: Accepted = accept(order(job_id=job_id), world.runtime())
-    again: Accepted = accept(order(job_id=job_id), world.runtime())
+    second: Accepted = accept(order(job_id=job_id), world.runtime())
 
-    assert (first.is_new, again.is_new) == (True, False)
-    assert again.job.id == job_id
+    assert (first.is_new, second.is_new) == (True, False)
+    assert second.job.id == job_id
     assert len(world.vendor.tasks) == 1
     assert not world.ledger_keys("lanes/vod.image/waiting/")
 
@@ -173,8 +173,8 @@ def test_two_ledgers_that_share_a_vod_application_have_their_own_tasks(world: Wo
     same_id = an_id()
 
     jobs = [
-        read(mine, accepted(mine, job_id=same_id, prompt=prompt))
-        for mine, prompt in ((world, "a cat"), (other, "a dog"))
+        read(own_world, accepted(own_world, job_id=same_id, prompt=prompt))
+        for own_world, prompt in ((world, "a cat"), (other, "a dog"))
     ]
 
     assert [task.params["Prompt"] for task in world.vendor.tasks] == ["a cat", "a dog"]
@@ -219,10 +219,10 @@ def test_a_throttle_after_a_lost_reply_proves_nothing(world: World) -> None:
 
     job = accepted(world)
 
-    found = read(world, job)
-    assert found.state == "submitting"
-    assert found.attempt.is_ambiguous
-    assert len(found.attempts) == 1
+    current = read(world, job)
+    assert current.state == "submitting"
+    assert current.attempt.is_ambiguous
+    assert len(current.attempts) == 1
 
 
 def test_a_throttle_proves_nothing_even_a_lease_after_the_lost_reply(world: World) -> None:
@@ -253,17 +253,17 @@ def test_an_mps_task_with_a_lost_reply_is_never_sent_again(world: World) -> None
     assert only_records_are_left(world)
 
 
-def test_an_mps_submission_that_nobody_hears_of_ends_after_a_bounded_time(world: World) -> None:
+def test_an_mps_submission_without_any_answer_ends_after_a_bounded_time(world: World) -> None:
     world.vendor.next_creates = ["lost_request"]
     job = accepted(world, "mps.image")
 
     world.clock.pass_time(world.settings.unknown_after_s + 1)
     sweep(world.runtime())
 
-    found = read(world, job)
-    assert found.state == "failed"
-    assert found.error is not None
-    assert found.error.type == "submission_unknown"
+    current = read(world, job)
+    assert current.state == "failed"
+    assert current.error is not None
+    assert current.error.type == "submission_unknown"
     assert not world.vendor.tasks
     assert only_records_are_left(world)
 
@@ -277,11 +277,11 @@ def test_throttled_jobs_wait_longer_each_time_and_are_given_up_in_the_end(world:
         world.clock.pass_time(20)
         sweep(world.runtime())
 
-    found = read(world, job)
-    assert found.state == "failed"
-    assert found.error is not None
-    assert (found.error.type, found.error.retryable) == ("throttled", True)
-    assert len(found.attempts) == MAX_ATTEMPTS
+    current = read(world, job)
+    assert current.state == "failed"
+    assert current.error is not None
+    assert (current.error.type, current.error.retryable) == ("throttled", True)
+    assert len(current.attempts) == MAX_ATTEMPTS
     assert only_records_are_left(world)
 
 
@@ -323,10 +323,10 @@ def test_a_failed_task_fails_its_job_in_the_vendors_words(
     world.vendor.fail(world.vendor.tasks[0], err_code_ext)
     refresh(job.id, world.runtime())
 
-    found = read(world, job)
-    assert found.state == "failed"
-    assert found.error is not None
-    assert (found.error.type, found.error.code) == (error_type, err_code_ext)
+    current = read(world, job)
+    assert current.state == "failed"
+    assert current.error is not None
+    assert (current.error.type, current.error.code) == (error_type, err_code_ext)
     assert only_records_are_left(world)
 
 
@@ -375,9 +375,9 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
     for _ in range(2):
         sweep(world.runtime())
 
-    found = world.runtime().ledger.records.read(ordered.id)
-    assert found is not None
-    assert found.state == "succeeded"
+    current = world.runtime().ledger.records.read(ordered.id)
+    assert current is not None
+    assert current.state == "succeeded"
     assert len(world.vendor.tasks) == 1
     assert only_records_are_left(world)
 
@@ -407,7 +407,7 @@ def test_a_result_that_is_no_picture_fails_the_job(world: World) -> None:
     assert error.type == "result_unusable"
 
 
-def test_who_read_a_job_before_it_ended_cannot_change_it_any_more(world: World) -> None:
+def test_an_invocation_that_read_a_job_before_its_end_cannot_change_it(world: World) -> None:
     job = accepted(world, "mps.image")
     world.vendor.finish(world.vendor.tasks[0])
     stale = read(world, job)
@@ -623,7 +623,7 @@ def test_a_write_whose_reply_was_lost_is_not_made_twice(world: World) -> None:
 
     job = accepted(world)
 
-    writes = [one for one in world.store.requests if one.startswith("put jobs/")]
+    writes = [request for request in world.store.requests if request.startswith("put jobs/")]
     assert read(world, job).state == "running"
     assert len(writes) == 2
 
@@ -655,7 +655,7 @@ def test_a_task_that_the_vendor_forgot_does_not_hold_its_lane_for_ever(world: Wo
     assert read(world, following).state == "running"
 
 
-def test_a_record_that_nobody_can_read_stops_nothing_else(world: World) -> None:
+def test_an_unreadable_record_stops_nothing_else(world: World) -> None:
     running = accepted(world)
     damaged = accepted(world, priority=9)
     following = accepted(world)
@@ -711,7 +711,7 @@ def test_the_vendors_own_pictures_are_removed_in_the_end_though_it_failed_before
     assert only_records_are_left(world)
 
 
-def test_claims_behind_a_record_that_nobody_can_read_are_removed_all_the_same(
+def test_claims_behind_an_unreadable_record_are_removed(
     world: World,
 ) -> None:
     damaged = accepted(world, "mps.image", job_id="0" * 32)

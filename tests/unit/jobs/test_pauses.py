@@ -143,7 +143,7 @@ def test_probes_wait_twice_as_long_each_time_and_at_most_a_quarter_of_an_hour(
     assert seen == [1, 3, 7, 15, 30, 45, 60]
 
 
-def test_a_job_that_is_submitted_meanwhile_waits_and_calls_nobody(world: World) -> None:
+def test_a_job_that_is_submitted_meanwhile_waits_without_a_call(world: World) -> None:
     world.vendor.refused["Create"] = ARREARS
     accepted(world)
     calls = len(world.vendor.calls)

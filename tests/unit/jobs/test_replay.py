@@ -1,4 +1,4 @@
-"""A dead job runs again when somebody says so, and never by itself."""
+"""A dead job runs again only by a replay."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def test_replayed_twice_it_makes_one_attempt(world: World) -> None:
     job = dead(world)
     replay(job.id, world.runtime(), pays_again=True)
 
-    again = replay(job.id, world.runtime(), pays_again=True)
+    second = replay(job.id, world.runtime(), pays_again=True)
 
-    assert again is not None
-    assert again.refusal == "not_failed"
+    assert second is not None
+    assert second.refusal == "not_failed"
     assert len(world.vendor.tasks) == 2
 
 

@@ -105,10 +105,10 @@ def test_restored_twice_it_is_stored_once(world: World) -> None:
     job_id = failed(world)
     restore(job_id, world.runtime())
 
-    again = restore(job_id, world.runtime())
+    second = restore(job_id, world.runtime())
 
-    assert again is not None
-    assert again.refusal == "not_failed"
+    assert second is not None
+    assert second.refusal == "not_failed"
 
 
 def test_a_job_whose_task_did_not_succeed_is_not_restored(world: World) -> None:

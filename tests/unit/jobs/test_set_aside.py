@@ -129,7 +129,7 @@ def test_an_unreadable_record_is_reported_each_time_that_the_sweep_reads_it(
 
     sweep(world.runtime())
 
-    [record] = [one for one in caplog.records if one.message == "records_unreadable"]
+    [record] = [logged for logged in caplog.records if logged.message == "records_unreadable"]
     assert (record.levelno, vars(record)["count"]) == (logging.ERROR, 1)
 
 

@@ -294,7 +294,9 @@ def test_an_unknown_host_is_a_fault_of_the_deployment_and_ends_with_its_setting(
 
     assert held_up.state == "storing"
     assert "'images.example.com'" in held_up.storing_error
-    [record, *_] = [one for one in caplog.records if one.message == "result_not_stored_yet"]
+    [record, *_] = [
+        logged for logged in caplog.records if logged.message == "result_not_stored_yet"
+    ]
     assert record.levelno == logging.ERROR
     assert read(world, job).state == "succeeded"
 

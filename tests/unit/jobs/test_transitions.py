@@ -160,10 +160,10 @@ def test_a_submission_that_is_withdrawn_leaves_the_job_as_it_was() -> None:
 def test_a_repeated_submission_is_ambiguous_and_counts_the_death_of_its_owner() -> None:
     orphaned = job_in("submitting", owned_until=NOW)
 
-    again = orphaned.submit_again(LATER)
+    resubmitted = orphaned.submit_again(LATER)
 
-    assert again.attempt.is_ambiguous
-    assert again.deaths == 1
+    assert resubmitted.attempt.is_ambiguous
+    assert resubmitted.deaths == 1
     assert job_in("submitting").submit_again(LATER).deaths == 0
 
 

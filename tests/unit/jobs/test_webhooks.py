@@ -1,4 +1,4 @@
-"""Who asked to be told of a job's end is told at least once, wherever somebody dies over it."""
+"""The end of a job is reported to its webhook at least once, wherever an invocation dies."""
 
 from __future__ import annotations
 
@@ -95,34 +95,34 @@ def only_records_are_left(world: World) -> bool:
 # What is sent
 
 
-def test_a_success_is_told_at_once_with_the_result(world: World) -> None:
+def test_a_success_is_reported_at_once_with_the_result(world: World) -> None:
     job = ended(world)
 
     [sent] = world.sender.sent
-    told = json.loads(sent.body)
+    report = json.loads(sent.body)
     assert sent.url == URL
     assert sent.headers["webhook-id"] == f"msg_{job.id}"
-    assert told["status"] == "OK"
-    assert told["request_id"] == told["gateway_request_id"] == job.id
-    assert told["payload"]["images"][0]["file_name"] == "picture-1.png"
-    assert told["error"] is None
+    assert report["status"] == "OK"
+    assert report["request_id"] == report["gateway_request_id"] == job.id
+    assert report["payload"]["images"][0]["file_name"] == "picture-1.png"
+    assert report["error"] is None
     assert only_records_are_left(world)
 
 
-def test_a_failure_is_told_with_the_error(world: World) -> None:
+def test_a_failure_is_reported_with_the_error(world: World) -> None:
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[-1], "ContentModerationFailed")
 
     refresh(job.id, world.runtime())
 
     [sent] = world.sender.sent
-    told = json.loads(sent.body)
-    assert told["status"] == "ERROR"
-    assert told["payload"]["error_type"] == "content_policy_violation"
-    assert told["error"] == told["payload"]["detail"]
+    report = json.loads(sent.body)
+    assert report["status"] == "ERROR"
+    assert report["payload"]["error_type"] == "content_policy_violation"
+    assert report["error"] == report["payload"]["detail"]
 
 
-def test_a_job_that_was_cancelled_while_it_waited_is_told_by_the_sweep(world: World) -> None:
+def test_the_sweep_reports_a_job_that_was_cancelled_while_it_waited(world: World) -> None:
     accepted(world)
     waiting = accepted(world)
     cancel(waiting.id, world.runtime())
@@ -133,7 +133,7 @@ def test_a_job_that_was_cancelled_while_it_waited_is_told_by_the_sweep(world: Wo
     assert json.loads(sent.body)["payload"]["error_type"] == "cancelled"
 
 
-def test_nobody_is_told_who_did_not_ask(world: World) -> None:
+def test_a_job_without_a_webhook_is_not_reported(world: World) -> None:
     ended(world, url="")
 
     assert world.sender.sent == []
@@ -241,7 +241,7 @@ def test_a_receiver_has_no_more_time_than_the_invocation(world: World) -> None:
     assert [sent.timeout_s for sent in world.sender.sent] == [TIMEOUT_S, 6]
 
 
-# Whoever dies
+# Deaths of invocations
 
 
 def test_a_marker_whose_job_never_ended_is_removed_once_its_writer_must_be_dead(
@@ -334,7 +334,7 @@ def test_of_two_that_deliver_at_once_one_does(world: World) -> None:
 
 
 def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
-    """Make a runtime that somebody overtakes, once, just before such a request."""
+    """Make a runtime that another invocation overtakes, once, just before such a request."""
     waiting = [by]
 
     def overtake(request: str) -> None:
@@ -344,7 +344,7 @@ def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
     return through(world, Watched(world.store, overtake))
 
 
-def test_who_is_overtaken_before_his_claim_does_not_send_it_again(world: World) -> None:
+def test_an_invocation_that_loses_the_claim_does_not_send_it_again(world: World) -> None:
     ended(world, FAILED)
     world.clock.pass_time(60)
 
@@ -373,18 +373,18 @@ def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
 
 
 class Watched:
-    """A bucket whose requests are told before they are made."""
+    """A bucket that reports each request before it is made."""
 
     def __init__(self, store: InMemoryStore, on_request: Callable[[str], None]) -> None:
         self._store = store
         self._on_request = on_request
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        def told(*given: Any) -> Any:
-            self._on_request(f"{name} {given[0] if given else ''}")
-            return getattr(self._store, name)(*given)
+        def report_request(*arguments: Any) -> Any:
+            self._on_request(f"{name} {arguments[0] if arguments else ''}")
+            return getattr(self._store, name)(*arguments)
 
-        return told
+        return report_request
 
 
 def through(world: World, bucket: Any) -> Runtime:
@@ -404,11 +404,11 @@ class Mortal:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         request = getattr(self._store, name)
 
-        def counted(*given: Any) -> Any:
+        def counted(*arguments: Any) -> Any:
             self.lives -= 1
             if self.lives == 0 and not self._takes_effect:
                 raise KilledError
-            answer = request(*given)
+            answer = request(*arguments)
             if self.lives == 0:
                 raise KilledError
             return answer
@@ -418,7 +418,7 @@ class Mortal:
 
 @pytest.mark.parametrize("replies", [[], [FAILED], [SILENT, FAILED]], ids=str)
 @pytest.mark.parametrize("takes_effect", [False, True])
-def test_wherever_the_process_dies_its_end_is_told_under_one_id(
+def test_the_end_is_reported_under_one_id_wherever_the_process_dies(
     replies: list[Reply], *, takes_effect: bool
 ) -> None:
     for lives in itertools.count(1):
@@ -443,7 +443,7 @@ def test_wherever_the_process_dies_its_end_is_told_under_one_id(
             return
 
 
-# Once more, because somebody says so
+# Another delivery, by the command
 
 
 def test_a_dead_webhook_is_delivered_when_it_is_replayed(world: World) -> None:
@@ -451,14 +451,14 @@ def test_a_dead_webhook_is_delivered_when_it_is_replayed(world: World) -> None:
 
     first = redeliver(job.id, world.runtime())
     world.clock.pass_time(1)
-    again = redeliver(job.id, world.runtime())
+    second = redeliver(job.id, world.runtime())
     assert len(world.ledger_keys("webhooks/")) == 1
     sweep(world.runtime())
 
-    assert (first, again) == ("queued", "not_dead")
+    assert (first, second) == ("queued", "not_dead")
     assert len(world.sender.sent) == 2
     assert state(world, job) == "delivered"
-    assert [one.status for one in tries(world, job)] == [410, 200]
+    assert [delivery_try.status for delivery_try in tries(world, job)] == [410, 200]
     assert dead_webhooks(world.runtime()) == []
     assert only_records_are_left(world)
 
@@ -505,10 +505,10 @@ def test_what_is_shown_and_logged_of_a_url_is_no_secret(
     sweep_for(world, 120)
 
     assert delivery(job, world.runtime()).url == "https://example.com/hooks/1"
-    events = {one.getMessage(): vars(one) for one in caplog.records}
+    events = {logged.getMessage(): vars(logged) for logged in caplog.records}
     assert events["webhook_failed"]["host"] == "example.com"
     assert events["webhook_dead"]["attempt"] == 2
-    assert not any("token" in str(vars(one)) for one in caplog.records)
+    assert not any("token" in str(vars(logged)) for logged in caplog.records)
     assert not any("token" in str(body) for body, _ in stored(world, "de"))
 
 

@@ -35,10 +35,10 @@ def test_pixels_are_the_same_and_the_label_is_there(name: str) -> None:
 
     assert (labelled.labels, labelled.unlabelled) == (("tc260", "iptc"), "")
     assert decoded(labelled.data) == decoded(data)
-    found = read_labels(labelled.data)
-    assert found.label is not None
-    assert found.label["ContentProducer"] == PRODUCER.name
-    assert found.label["ProduceID"] == PRODUCER.file_id
+    labels = read_labels(labelled.data)
+    assert labels.label is not None
+    assert labels.label["ContentProducer"] == PRODUCER.name
+    assert labels.label["ProduceID"] == PRODUCER.file_id
 
 
 @pytest.mark.parametrize("name", CORPUS)

@@ -250,7 +250,7 @@ def sent(kind: str, body: object) -> Body:
 
 
 def refusal(kind: str, body: object) -> InvalidRequestError:
-    """Return what a caller is told about a request that cannot be done.
+    """Return the error message of a request that cannot be done.
 
     Raises:
         AssertionError: It was not refused.

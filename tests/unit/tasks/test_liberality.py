@@ -38,7 +38,7 @@ def test_the_session_that_is_sent_is_the_jobs() -> None:
     assert params["SessionContext"] == "0123456789abcdef"
 
 
-def test_mps_is_told_nothing_of_sessions_and_stores_where_the_job_says() -> None:
+def test_mps_gets_no_session_and_stores_where_the_job_says() -> None:
     body = {"prompt": "a cat", "session_id": "mine", "session_context": "x", "tasks_priority": 3}
 
     params = sent("mps.image", body)
@@ -109,7 +109,7 @@ def test_a_number_may_come_as_text(priority: object) -> None:
         ),
     ],
 )
-def test_an_inputs_type_is_told_by_what_it_holds(file: Body, expected: Body) -> None:
+def test_the_type_of_an_input_is_inferred_from_its_fields(file: Body, expected: Body) -> None:
     params = sent("vod.image", image(file_infos=[file]))
 
     assert params["FileInfos"] == [expected]
@@ -166,7 +166,7 @@ def test_additional_parameters_of_mps_may_be_text_or_an_object(parameters: objec
 
 @pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
 @pytest.mark.parametrize(
-    ("given", "truth"),
+    ("value", "truth"),
     [
         ("Enabled", True),
         ("enabled", True),
@@ -180,12 +180,12 @@ def test_additional_parameters_of_mps_may_be_text_or_an_object(parameters: objec
     ],
 )
 def test_yes_and_no_are_understood_in_both_spellings_by_both(
-    kind: str, given: object, *, truth: bool
+    kind: str, value: object, *, truth: bool
 ) -> None:
-    logo: Body = {"logo_add": given}
+    logo: Body = {"logo_add": value}
     outputs = {"output_config": logo} if kind == "vod.image" else {"extra_parameters": logo}
 
-    params = sent(kind, image(model_name="New", enhance_prompt=given, **outputs))
+    params = sent(kind, image(model_name="New", enhance_prompt=value, **outputs))
 
     word = "Enabled" if truth else "Disabled"
     if kind == "vod.image":
@@ -247,10 +247,10 @@ def test_a_model_without_a_version_is_sent_without_one() -> None:
     ],
 )
 def test_a_model_newer_than_the_data_passes_with_a_warning(body: Body, warning: str) -> None:
-    [said] = task("vod.image", body).warnings()
+    [text] = task("vod.image", body).warnings()
 
-    assert said.startswith(warning)
-    assert said.endswith(": its limits were not checked")
+    assert text.startswith(warning)
+    assert text.endswith(": its limits were not checked")
 
 
 def test_a_scene_that_is_deprecated_passes_with_a_warning() -> None:
@@ -292,9 +292,13 @@ def test_a_scene_that_is_deprecated_passes_with_a_warning() -> None:
         ),
     ],
 )
-def test_a_task_tells_what_a_record_of_its_results_says(
+def test_a_task_describes_itself_for_the_record_of_its_results(
     kind: str, body: Body, label: str, prompt: str, inputs: tuple[str, ...]
 ) -> None:
-    told = task(kind, body)
+    parsed = task(kind, body)
 
-    assert (told.model_label(), told.prompt_text(), told.inputs()) == (label, prompt, inputs)
+    assert (parsed.model_label(), parsed.prompt_text(), parsed.inputs()) == (
+        label,
+        prompt,
+        inputs,
+    )

@@ -444,9 +444,9 @@ def test_a_size_that_comes_encoded_is_checked_too() -> None:
 
 def test_pictures_in_base64_may_have_seven_megabytes_together() -> None:
     half = base64.b64encode(bytes(BASE64_LIMIT // 2)).decode()
-    more = base64.b64encode(bytes(BASE64_LIMIT // 2 + 3)).decode()
+    encoded = base64.b64encode(bytes(BASE64_LIMIT // 2 + 3)).decode()
 
-    error = refusal("vod.image", image(file_infos=[{"base64": half}, {"base64": more}]))
+    error = refusal("vod.image", image(file_infos=[{"base64": half}, {"base64": encoded}]))
 
     assert len(task("vod.image", image(file_infos=[{"base64": half}] * 2)).inputs()) == 2
     assert error.field == "file_infos"

@@ -104,7 +104,7 @@ def test_an_answer_without_any_detail_is_no_success() -> None:
         ("SomethingNew", "failed"),
     ],
 )
-def test_the_extended_code_tells_the_outcome(code: str, outcome: str) -> None:
+def test_the_extended_code_decides_the_outcome(code: str, outcome: str) -> None:
     response = detail("vod.image", ErrCode=70000, ErrCodeExt=code, Message="it did not work")
 
     fault = KINDS["vod.image"].observe(TASK_ID, response).fault
@@ -167,7 +167,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("message", "code", "outcome"), MESSAGES)
-def test_a_scenes_message_tells_what_it_has_no_code_for(
+def test_the_message_of_a_scene_decides_where_there_is_no_code(
     message: str, code: str, outcome: str
 ) -> None:
     response = detail("vod.scene_image", ErrCode=70000, Message=message)
@@ -179,7 +179,7 @@ def test_a_scenes_message_tells_what_it_has_no_code_for(
 
 
 @pytest.mark.parametrize(("code", "outcome"), [(40000, "rejected"), (60000, "rejected")])
-def test_a_number_tells_whose_fault_it_was(code: int, outcome: str) -> None:
+def test_a_numeric_code_decides_the_outcome(code: int, outcome: str) -> None:
     response = detail("vod.scene_image", ErrCode=code, Message="the file is no picture")
 
     fault = KINDS["vod.scene_image"].observe(TASK_ID, response).fault

@@ -45,13 +45,13 @@ def test_odd_key_is_read_however_the_event_spells_it(
     name: str, key: str, *, is_encoded: bool
 ) -> None:
     event = captured(f"cos/{name}")
-    told = quote(key) if is_encoded else key
-    event["Records"][0]["cos"]["cosObject"]["key"] = f"/1250000000/inbox/{told}"
+    event_key = quote(key) if is_encoded else key
+    event["Records"][0]["cos"]["cosObject"]["key"] = f"/1250000000/inbox/{event_key}"
 
     created = only(event)
 
     assert created.key == key
-    assert told in {created.key, *created.other_keys}
+    assert event_key in {created.key, *created.other_keys}
 
 
 def test_key_that_only_looks_encoded_is_kept_as_the_other_reading() -> None:
@@ -121,7 +121,7 @@ def test_unreadable_record_does_not_hide_the_others() -> None:
     assert event.ignored == ("unreadable: cos.cosObject.size: Field required",)
 
 
-def test_upload_without_request_id_is_told_by_time_and_size() -> None:
+def test_upload_without_request_id_is_identified_by_time_and_size() -> None:
     event = captured("cos/put")
     del event["Records"][0]["cos"]["cosObject"]["meta"]["x-cos-request-id"]
 

@@ -110,14 +110,14 @@ def test_each_line_becomes_a_job() -> None:
 
     assert entry.detail == f"a batch by the rule batches; its report: {FOLDER}spring.report.jsonl"
 
-    found = sorted(jobs(world), key=lambda job: job.source.line)
-    assert [job.kind for job in found] == ["vod.image", "mps.image", "vod.image"]
-    assert [job.source.custom_id for job in found] == ["row-1", "row-2", "row-3"]
-    assert {job.source.batch for job in found} == {entry.batch}
-    assert {job.source.key for job in found} == {KEY}
-    assert [job.output_location.prefix for job in found] == [FOLDER] * 3
-    assert [job.output_location.name for job in found][:2] == ["000001-row-1", "000002-row-2"]
-    assert {job.priority for job in found} == {-5}
+    accepted = sorted(jobs(world), key=lambda job: job.source.line)
+    assert [job.kind for job in accepted] == ["vod.image", "mps.image", "vod.image"]
+    assert [job.source.custom_id for job in accepted] == ["row-1", "row-2", "row-3"]
+    assert {job.source.batch for job in accepted} == {entry.batch}
+    assert {job.source.key for job in accepted} == {KEY}
+    assert [job.output_location.prefix for job in accepted] == [FOLDER] * 3
+    assert [job.output_location.name for job in accepted][:2] == ["000001-row-1", "000002-row-2"]
+    assert {job.priority for job in accepted} == {-5}
 
 
 def test_batch_ends_with_a_report_a_sheet_and_no_leftovers() -> None:
@@ -214,11 +214,11 @@ def test_csv_with_defaults_of_the_rule() -> None:
 
     upload(world, b"\xef\xbb\xbf" + csv.encode(), "batches/spring.jobs.csv", wanted)
 
-    found = sorted(jobs(world), key=lambda job: job.source.line)
-    assert [job.task["prompt"] for job in found] == ["red;\r\nblue", "a batches boat"]
-    assert found[0].task["output_config"] == {"aspect_ratio": "16:9"}
-    assert [job.source.line for job in found] == [2, 4]
-    assert {job.priority for job in found} == {-2}
+    accepted = sorted(jobs(world), key=lambda job: job.source.line)
+    assert [job.task["prompt"] for job in accepted] == ["red;\r\nblue", "a batches boat"]
+    assert accepted[0].task["output_config"] == {"aspect_ratio": "16:9"}
+    assert [job.source.line for job in accepted] == [2, 4]
+    assert {job.priority for job in accepted} == {-2}
 
 
 def test_lines_of_openais_batch_files() -> None:
@@ -230,9 +230,9 @@ def test_lines_of_openais_batch_files() -> None:
     upload(world, jsonl(call, own | {"body": {"Prompt": "x"}}, call | {"url": "/v1/embeddings"}))
     sweep(world.runtime())
 
-    found = {job.source.custom_id: job for job in jobs(world)}
-    assert found["one"].task["model_name"] == "GG"
-    assert found["two"].kind == "mps.image"
+    accepted = {job.source.custom_id: job for job in jobs(world)}
+    assert accepted["one"].task["model_name"] == "GG"
+    assert accepted["two"].kind == "mps.image"
     assert "/v1/images/generations" in report(world)[2]["error"]["message"]
 
 
@@ -534,14 +534,14 @@ def test_ten_thousand_lines_are_ten_thousand_jobs_through_kills_and_repeats() ->
         world.clock.pass_time(76)
     deliver(world)
 
-    found = jobs(world)
+    accepted = jobs(world)
     batch = batch_of(world)
     assert kills > 5
-    assert sorted(job.source.line for job in found) == list(range(1, 10_001))
+    assert sorted(job.source.line for job in accepted) == list(range(1, 10_001))
     assert batch.taken == 10_000
     parts = [Batches(world.runtime().ledger).part(batch, n) for n in range(batch.parts)]
     assert [line.line for part in parts for line in part.lines] == list(range(1, 10_001))
-    assert {line.job for part in parts for line in part.lines} == {job.id for job in found}
+    assert {line.job for part in parts for line in part.lines} == {job.id for job in accepted}
     sessions = [task.session_id for task in world.vendor.tasks if task.session_id]
     assert len(sessions) == len(set(sessions))
     part_writes = sum(

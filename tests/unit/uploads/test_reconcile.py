@@ -335,12 +335,12 @@ def test_three_hundred_of_many_objects_are_found_in_one_pass(world: World) -> No
 def note_all(world: World) -> None:
     """Write an entry for each object of the inbox, as if its event had arrived."""
     for listed in world.inbox.objects:
-        [found] = world.inbox.list(listed, "", 1)
+        [listed_object] = world.inbox.list(listed, "", 1)
         entry = Entry(
-            key=found.key,
-            etag=found.etag,
-            size=found.size,
-            modified=found.modified,
+            key=listed_object.key,
+            etag=listed_object.etag,
+            size=listed_object.size,
+            modified=listed_object.modified,
             kind="job",
             noted_at=world.clock.now(),
         )

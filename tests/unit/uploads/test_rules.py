@@ -60,7 +60,7 @@ def refused(*rules: dict[str, Any]) -> str:
 def test_rules_of_the_repository_are_three_kinds() -> None:
     rules = load_rules(ROOT / "rules.toml")
 
-    kinds = [one.kind for one in rules.rule]
+    kinds = [rule.kind for rule in rules.rule]
 
     assert kinds == ["vod.image", "vod.scene_image", "mps.image"]
 
@@ -212,12 +212,12 @@ def test_prompt_for_a_scene_that_takes_none_is_refused() -> None:
 def test_wrong_rule_is_named_with_field_value_and_what_is_allowed(
     changes: dict[str, Any], parts: list[str]
 ) -> None:
-    said = refused(a_rule(**changes))
+    message = refused(a_rule(**changes))
 
-    assert [part for part in parts if part not in said] == []
+    assert [part for part in parts if part not in message] == []
 
 
-def test_rule_without_a_name_is_told_by_its_number() -> None:
+def test_rule_without_a_name_is_named_by_its_number() -> None:
     nameless = a_rule()
     del nameless["name"]
 
@@ -237,20 +237,20 @@ def test_two_rules_of_one_name_are_refused() -> None:
     ],
 )
 def test_rule_behind_one_that_takes_all_of_it_is_refused(hidden: dict[str, Any]) -> None:
-    said = refused(a_rule("early"), hidden)
+    message = refused(a_rule("early"), hidden)
 
-    assert "rule late" in said
-    assert "never reached behind rule early" in said
+    assert "rule late" in message
+    assert "never reached behind rule early" in message
 
 
 def test_rule_hidden_by_several_names_them_all() -> None:
-    said = refused(
+    message = refused(
         a_rule("png", suffix=[".png"]),
         a_rule("jpg", suffix=[".jpg"]),
         a_rule("late", suffix=[".png", ".jpg"]),
     )
 
-    assert "behind rule png and jpg" in said
+    assert "behind rule png and jpg" in message
 
 
 def test_rule_that_is_hidden_in_part_is_taken() -> None:

@@ -76,7 +76,7 @@ def test_same_upload_taken_in_twice_makes_no_other_jobs() -> None:
     world = build_world()
     taken(world, STYLED, PLAIN, style="ink")
 
-    again = taken(world, STYLED, PLAIN, style="ink")
+    second = taken(world, STYLED, PLAIN, style="ink")
 
-    assert not again.is_new
+    assert not second.is_new
     assert len(world.ledger_keys("jobs/")) == 2

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
     from aigc.tasks.kind import Task
-    from aigc.uploads.rules import Rule, Rules
+    from aigc.uploads.rule import Rule
+    from aigc.uploads.rules import Rules
 
 FORBID_OVERWRITE = "x-cos-forbid-overwrite"
 """Header by which COS refuses a PUT to a key that exists, on a bucket without versions."""

@@ -33,7 +33,7 @@ from aigc.tasks.kinds import KINDS
 from aigc.uploads.batches import BatchFileError, lines
 from aigc.uploads.batches.lines import RawLine, parse_header, parse_line, raw_lines
 from aigc.uploads.batches.records import PART_LINES, Batch, Batches, LineOutcome, Part
-from aigc.uploads.rules import BATCH_PRIORITY
+from aigc.uploads.rule import BATCH_PRIORITY
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import Task
     from aigc.uploads.batches.lines import Line
     from aigc.uploads.intake import InboxObject
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 logger = logging.getLogger("aigc.batches")
 

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo local package bench load cost sweeps simulate mutations fuzz chaos test test-clients verify-pulumi check format lock clean
+.PHONY: setup demo local package wheel bench load cost sweeps deploy-check simulate mutations fuzz chaos test test-clients verify-pulumi check format lock clean
 
 setup: .venv/ready
 
@@ -17,6 +17,14 @@ local: setup
 
 package: setup
 	$(BIN)/aigc package
+
+# Before the first `pulumi up` of a stack; needs the account's credentials and the Pulumi CLI.
+deploy-check: setup
+	$(BIN)/aigc doctor --before-deploy --stack $(or $(STACK),dev) $(ARGS)
+
+# For users of a deployment, who do not need this folder.
+wheel: setup
+	$(BIN)/python -m hatchling build -t wheel -d dist
 
 bench: setup
 	$(BIN)/python -m benchmarks.bench $(ARGS)

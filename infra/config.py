@@ -8,6 +8,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pulumi
 from pydantic import (
@@ -355,6 +356,15 @@ class StackConfig(BaseModel):
         if function == "gateway":
             limits.append(self.gateway_concurrency)
         return min((limit for limit in limits if limit is not None), default=None)
+
+    @property
+    def bucket_origins(self) -> tuple[str, ...]:
+        """The origins whose pages may use presigned links: with an own domain also the console."""
+        origins = self.cors_origins
+        if not (self.console and self.public_url) or ANY_ORIGIN in origins:
+            return origins
+        own = urlsplit(self.public_url)
+        return tuple(dict.fromkeys((*origins, f"{own.scheme}://{own.netloc}")))
 
     @property
     def package(self) -> Path:

@@ -79,7 +79,7 @@ def deploy(config: StackConfig) -> None:
     if config.alarm_receivers or config.alarm_robots:
         _alarms(config, functions, logs)
     exports = {
-        **({"console": console_url(config, endpoint)} if config.console else {}),
+        "console": console_url(config, endpoint) if config.console else "",
         "endpoint": endpoint,
         "appId": app_id,
         "region": config.region,
@@ -113,7 +113,7 @@ def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:
         results=config.results_bucket,
         results_prefix=config.results_prefix,
         deployed=deployed.resources.keys(),
-        origins=config.cors_origins,
+        origins=config.bucket_origins,
     )
     return Storage("storage", args)
 

@@ -56,7 +56,7 @@ class Outputs:
         buckets, functions = ("inbox", "results", "ledger"), ("gateway", "upload", "sweep")
         return cls(
             endpoint=outputs["endpoint"],
-            console=outputs.get("console", ""),
+            console=outputs["console"],
             sub_app_id=int(outputs["subAppId"]),
             buckets={role: outputs[f"{role}Bucket"] for role in buckets},
             results_prefix=outputs["resultsPrefix"],

@@ -21,7 +21,7 @@ from aigc.uploads.checks import sample_task
 from aigc.uploads.deployed import as_deployed
 from aigc.uploads.rules import DeployedRules
 from ops import options
-from ops.deployment import BucketOption, RegionOption, StackOption, deployment
+from ops.deployment import StackOption, deployment
 from ops.exits import FAILED
 from ops.output import JsonOption, print_json, print_table, progress_bar
 from ops.prices import load_prices
@@ -63,8 +63,6 @@ def main(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
     stack: StackOption = None,
-    bucket: BucketOption = None,
-    region: RegionOption = None,
 ) -> int:
     """Make jobs of the objects of the inbox that have none; the sweep starts them.
 
@@ -72,7 +70,7 @@ def main(
 
     Example: aigc backfill --prefix photos/ --dry-run
     """
-    runtime = as_deployed(deployment(stack, bucket, region).runtime())
+    runtime = as_deployed(deployment(stack, None, None).runtime())
     _check_rule(rule, runtime)
     scope = Scope(prefix=prefix, rule=rule, since=since)
     objects = list(islice(objects_without_jobs(scope, runtime), limit))

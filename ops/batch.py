@@ -36,7 +36,7 @@ from ops.output import JsonOption, print_json, print_table, print_text, progress
 from ops.service import EndpointOption, KeyOption, Repeats, find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from aigc.uploads.batches.lines import Line
     from ops.service import Service
@@ -127,7 +127,7 @@ def list_batches(
     Example: aigc batch list --limit 5
     """
     service = find_service(endpoint, key, stack)
-    batches = list(islice(_batches(service), limit))
+    batches = list(islice(service.pages("/v1/batches", "batches"), limit))
     if as_json:
         print_json(batches)
         return
@@ -143,16 +143,6 @@ def list_batches(
         for batch in batches
     ]
     print_table(rows)
-
-
-def _batches(service: Service) -> Iterator[dict[str, Any]]:
-    cursor = None
-    while True:
-        page = service.get("/v1/batches", limit=100, cursor=cursor)
-        yield from page["batches"]
-        cursor = page["cursor"]
-        if cursor is None:
-            return
 
 
 def _batch_state(batch: dict[str, Any]) -> str:

@@ -213,7 +213,22 @@ def stack_outputs(name: str, *, instead: str) -> dict[str, Any]:
     Raises:
         DeploymentError: Pulumi is not installed, or does not know the stack.
     """
-    command = ["pulumi", "stack", "output", "--json", "--stack", name, "--non-interactive"]
+    return _pulumi(["stack", "output", "--json"], name, instead=instead)
+
+
+def stack_config(name: str) -> dict[str, dict[str, Any]]:
+    """Read the configuration of a stack with the Pulumi CLI: key → `value`, `secret`.
+
+    Secrets are decrypted, which needs the stack's passphrase or its key.
+
+    Raises:
+        DeploymentError: Pulumi is not installed, or does not know the stack.
+    """
+    return _pulumi(["config", "--json", "--show-secrets"], name, instead="none")
+
+
+def _pulumi(arguments: list[str], name: str, *, instead: str) -> dict[str, Any]:
+    command = ["pulumi", *arguments, "--stack", name, "--non-interactive"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -222,10 +237,10 @@ def stack_outputs(name: str, *, instead: str) -> dict[str, Any]:
         ) from None
     if done.returncode != 0:
         raise DeploymentError(
-            f"the outputs of the stack {name} cannot be read: {done.stderr.strip()}"
+            f"the values of the stack {name} cannot be read: {done.stderr.strip()}"
         )
-    outputs: dict[str, Any] = json.loads(done.stdout)
-    return outputs
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def owners_credentials() -> tuple[str, str, str | None]:

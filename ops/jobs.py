@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,11 +20,7 @@ from ops.deployment import StackOption
 from ops.exits import FAILED
 from ops.follow import ENDED, follow, save_images
 from ops.output import JsonOption, print_json, print_table
-from ops.service import EndpointOption, KeyOption, Service, find_service
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+from ops.service import EndpointOption, KeyOption, find_service
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,7 +76,7 @@ def list_jobs(
     """
     service = find_service(endpoint, key, stack)
     filters = {"state": state.value if state else None, "kind": kind, "source": source}
-    jobs = list(islice(_listed(service, filters), limit))
+    jobs = list(islice(service.pages("/v1/jobs", "jobs", **filters), limit))
     if as_json:
         print_json(jobs)
         return
@@ -156,17 +152,6 @@ def cancel(
 app.command("dead")(dead.main)
 app.command("replay")(replay.main)
 app.command("restore")(restore.main)
-
-
-def _listed(service: Service, filters: dict[str, str | None]) -> Iterator[dict[str, Any]]:
-    """Read all pages of the list."""
-    cursor = None
-    while True:
-        page = service.get("/v1/jobs", limit=100, cursor=cursor, **filters)
-        yield from page["jobs"]
-        cursor = page["cursor"]
-        if cursor is None:
-            return
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:

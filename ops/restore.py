@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aigc.jobs.restore import restore
-from ops.deployment import BucketOption, RegionOption, StackOption, deployment
+from ops.deployment import StackOption, deployment
 from ops.exits import FAILED
 from ops.outcomes import Outcome, print_outcomes
 from ops.output import JsonOption
@@ -28,8 +28,6 @@ def main(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of requests.")],
     as_json: JsonOption = False,
     stack: StackOption = None,
-    bucket: BucketOption = None,
-    region: RegionOption = None,
 ) -> int:
     """Store the images of failed jobs whose tasks succeeded; no task is sent, nothing is paid.
 
@@ -38,7 +36,7 @@ def main(
 
     Example: aigc jobs restore 01a2232e5f79cdc4b807e1ac47272492 --stack prod
     """
-    runtime = deployment(stack, bucket, region).runtime()
+    runtime = deployment(stack, None, None).runtime()
     outcomes = []
     for job_id in ids:
         restored = restore(job_id, runtime)

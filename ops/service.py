@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import requests
 import typer
@@ -24,12 +24,18 @@ from ops.connection import running_cloud
 from ops.deployment import PANEL, DeploymentError, stack_outputs
 from ops.exits import FAILED, NOT_FOUND
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ENDPOINT_VARIABLE = "AIGC_ENDPOINT"
 KEY_VARIABLE = "AIGC_API_KEY"
 PROFILE_VARIABLE = "AIGC_PROFILE"
 
 TIMEOUT_S = 60
 """The gateway answers `Prefer: wait` within 25 seconds; a cold start comes on top."""
+
+PAGE = 100
+"""The most entries that one call lists."""
 
 FIRST_WAIT_S = 0.3
 """Before the second try; each further wait is twice as long."""
@@ -111,6 +117,16 @@ class Service:
             UnreachableError: It does not answer.
         """
         return self._call("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def pages(self, path: str, items: str, **query: str | int | None) -> Iterator[dict[str, Any]]:
+        """Read all pages of a list; see `get` for the errors."""
+        cursor = None
+        while True:
+            page = self.get(path, limit=PAGE, cursor=cursor, **query)
+            yield from page[items]
+            cursor = page["cursor"]
+            if cursor is None:
+                return
 
     def post(self, path: str, body: object, **headers: str) -> Any:  # noqa: ANN401  JSON
         """Send a body; see `get` for the errors."""

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.stack import Stack
 
 # No example fails because the machine is busy.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,7 +29,16 @@ settings.register_profile(
 )
 settings.load_profile("many" if "EXAMPLES" in os.environ else "few")
 
-LONG_FIRST = ("e2e", "chaos", "verify_cloud", "benchmarks", "simulation", "infra", "localcloud")
+LONG_FIRST = (
+    "e2e",
+    "console",
+    "chaos",
+    "verify_cloud",
+    "benchmarks",
+    "simulation",
+    "infra",
+    "localcloud",
+)
 """The folders with files that run for long; those of the others run for a second or less."""
 
 _LOOPS: set[asyncio.AbstractEventLoop] = set()
@@ -47,3 +64,45 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _place_of(parts: tuple[str, ...]) -> int:
     folders = [number for number, folder in enumerate(LONG_FIRST) if folder in parts]
     return min(folders, default=len(LONG_FIRST))
+
+
+@pytest.fixture(scope="session")
+def shared_stack() -> Iterator[Stack]:
+    """Run the system once for a process: a start takes seconds of CPU time."""
+    from tests.e2e.stack import SPEED, running  # noqa: PLC0415  most processes need no stack
+
+    with running("--speed", str(SPEED), "--timeout", "10", "--tls") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def stack(shared_stack: Stack) -> Iterator[Stack]:
+    """Give one module the running system as if it were new; wait at its end until all is idle."""
+    from tests.e2e.stack import wait_for  # noqa: PLC0415  see above
+
+    yield shared_stack.from_now()
+    shared_stack.faults()
+    wait_for(shared_stack.is_idle)
+
+
+@pytest.fixture
+def here(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Announce the running system to commands, as `make local` does."""
+    from ops.connection import connection_file  # noqa: PLC0415  see above
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    connection_file().write_text(json.dumps(stack.connection))
+    return stack
+
+
+NOT_TESTED = "the console was NOT tested: "
+"""Begin of the reason with which tests in a browser are skipped."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that tests were left out because there is no browser."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = {str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)}
+    for reason in sorted(reason for reason in reasons if NOT_TESTED in reason):
+        terminalreporter.section(reason.removeprefix("Skipped: "), red=True, bold=True)

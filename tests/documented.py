@@ -14,6 +14,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 NOT_RUN = {
     r"pulumi ": "needs an account; tests/infra and `make verify-pulumi` run the program",
     r"make (setup|package|check|demo|local|simulate)\b": "takes minutes, or is how tests run",
+    r"make wheel\b|python3 -m venv ~|~/aigc/bin/": "tests/e2e/test_wheel.py installs the wheel",
     r"\.venv/bin/pytest ": "is how tests run",
     r"\.venv/bin/aigc verify-cloud ": "needs an account; tests/verify_cloud runs it",
     r"\.venv/bin/aigc local ": "runs until it is stopped; tests/e2e runs it",

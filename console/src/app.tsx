@@ -74,7 +74,7 @@ function Header({ hasKey }: { hasKey: boolean }) {
         <button
           type="button"
           class="quiet"
-          aria-label={t.languageLabel}
+          lang={chosen === "en" ? "zh-CN" : "en"}
           onClick={() => chooseLanguage(chosen === "en" ? "zh" : "en")}
         >
           {t.language}

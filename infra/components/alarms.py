@@ -10,7 +10,7 @@ import pulumi
 from tencentcloud_iac_pulumi import cls, monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aigc.robots import Robot
     from infra.components.logs import FunctionLogs
@@ -20,6 +20,11 @@ CHANNELS = {"wecom": "WeCom", "feishu": "Lark", "dingtalk": "DingTalk"}
 
 POLICY_TYPE = "SCF"
 """What Cloud Monitor calls functions where policies are made; their metrics are `QCE/SCF_V2`."""
+
+DAY_S = 86399
+"""The last second of a day."""
+
+WEEKDAYS = [*range(1, 8)]
 
 REPEAT_MINUTES = 60
 NEAR_TIMEOUT = 0.8
@@ -97,6 +102,9 @@ class AlarmsArgs:
 class Alarms(pulumi.ComponentResource):
     """Alarms by e-mail, SMS and chat robots, from metrics and from the functions' logs.
 
+    Users and robots have a notice each: the provider never empties a list of a notice, so what is
+    configured no longer must be deleted with its notice.
+
     Cloud Monitor signs no messages to robots (https://cloud.tencent.com/document/product/248/9066):
     a robot that demands a signature gets the alarms on logs only, which CLS sends with the robot's
     key.
@@ -108,12 +116,14 @@ class Alarms(pulumi.ComponentResource):
         super().__init__("aigc:alarms:Alarms", name, None, opts)
         self._name = name
         self._args = args
-        self._watch_metrics()
+        notices = [*self._notice_to_users(), *self._notice_to_robots()]
+        if notices:
+            self._watch_metrics(notices)
         if args.logs is not None:
             self._watch_logs(args.logs)
         self.register_outputs({})
 
-    def _watch_metrics(self) -> None:
+    def _watch_metrics(self, notices: Sequence[monitor.AlarmNotice]) -> None:
         args = self._args
         near_timeout_ms = args.timeout_s * 1000 * NEAR_TIMEOUT
         rules = [_above("Error", 0), _above("Throttle", 0), _above("Duration", near_timeout_ms)]
@@ -124,7 +134,7 @@ class Alarms(pulumi.ComponentResource):
             namespace=POLICY_TYPE,
             enable=1,
             conditions=monitor.AlarmPolicyConditionsArgs(is_union_rule=0, rules=rules),
-            notice_ids=[self._notice().id],
+            notice_ids=[notice.id for notice in notices],
             opts=self._child(),
         )
         dimensions = [
@@ -141,42 +151,55 @@ class Alarms(pulumi.ComponentResource):
             opts=self._child(),
         )
 
-    def _notice(self) -> monitor.AlarmNotice:
+    def _notice_to_users(self) -> Iterator[monitor.AlarmNotice]:
+        if not self._args.receivers:
+            return
         always = monitor.AlarmNoticeUserNoticeArgs(
             receiver_type="USER",
             user_ids=self._args.receivers,
             notice_ways=["EMAIL", "SMS"],
             start_time=0,
-            end_time=86399,
-            weekdays=[*range(1, 8)],
+            end_time=DAY_S,
+            weekdays=WEEKDAYS,
         )
-        return monitor.AlarmNotice(
+        yield monitor.AlarmNotice(
             f"{self._name}-notice",
             name=f"{self._args.prefix}alarms",
             notice_type="ALL",
             notice_language=self._args.language,
-            user_notices=[always] if self._args.receivers else None,
-            url_notices=[
-                # The provider sends a time of 0 to 0 where none is given.
-                monitor.AlarmNoticeUrlNoticeArgs(
-                    url=pulumi.Output.secret(robot.url.get_secret_value()),
-                    start_time=0,
-                    end_time=86399,
-                    weekdays=[*range(1, 8)],
-                )
-                for robot in self._args.robots
-                if not robot.secret
-            ],
-            opts=self._child("urlNotices"),
+            user_notices=[always],
+            opts=self._child(),
         )
 
+    def _notice_to_robots(self) -> Iterator[monitor.AlarmNotice]:
+        # The provider sends a time of 0 to 0 where none is given.
+        urls = [
+            monitor.AlarmNoticeUrlNoticeArgs(
+                url=pulumi.Output.secret(robot.url.get_secret_value()),
+                start_time=0,
+                end_time=DAY_S,
+                weekdays=WEEKDAYS,
+            )
+            for robot in self._args.robots
+            if not robot.secret
+        ]
+        if urls:
+            yield monitor.AlarmNotice(
+                f"{self._name}-robots-notice",
+                name=f"{self._args.prefix}robots",
+                notice_type="ALL",
+                notice_language=self._args.language,
+                url_notices=urls,
+                opts=self._child("urlNotices"),
+            )
+
     def _watch_logs(self, logs: FunctionLogs) -> None:
-        notice = self._log_notice()
+        notices = [*self._log_notice_to_users(), *self._log_notice_to_robots()]
         for alarm, wanted in LOG_ALARMS.items():
             cls.Alarm(
                 f"{self._name}-{alarm}",
                 name=f"{self._args.prefix}{alarm}",
-                alarm_notice_ids=[notice.id],
+                alarm_notice_ids=[notice.id for notice in notices],
                 alarm_period=REPEAT_MINUTES,
                 alarm_targets=[_target(wanted, logs, self._args)],
                 condition=wanted.condition,
@@ -188,7 +211,9 @@ class Alarms(pulumi.ComponentResource):
                 opts=self._child(),
             )
 
-    def _log_notice(self) -> cls.AlarmNotice:
+    def _log_notice_to_users(self) -> Iterator[cls.AlarmNotice]:
+        if not self._args.receivers:
+            return
         always = cls.AlarmNoticeNoticeReceiverArgs(
             receiver_type="Uin",
             receiver_ids=self._args.receivers,
@@ -196,15 +221,26 @@ class Alarms(pulumi.ComponentResource):
             start_time="00:00:00",
             end_time="23:59:59",
         )
-        return cls.AlarmNotice(
+        yield cls.AlarmNotice(
             f"{self._name}-log-notice",
             name=f"{self._args.prefix}alarms",
             type="All",
-            notice_receivers=[always] if self._args.receivers else None,
-            web_callbacks=[self._web_callback(robot) for robot in self._args.robots],
+            notice_receivers=[always],
             tags=self._args.tags,
             opts=self._child(),
         )
+
+    def _log_notice_to_robots(self) -> Iterator[cls.AlarmNotice]:
+        callbacks = [self._web_callback(robot) for robot in self._args.robots]
+        if callbacks:
+            yield cls.AlarmNotice(
+                f"{self._name}-robots-log-notice",
+                name=f"{self._args.prefix}robots",
+                type="All",
+                web_callbacks=callbacks,
+                tags=self._args.tags,
+                opts=self._child(),
+            )
 
     def _web_callback(self, robot: Robot) -> cls.AlarmNoticeWebCallbackArgs:
         callback = cls.WebCallback(

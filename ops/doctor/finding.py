@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ops.doctor.patient import Patient
+    from ops.account import Account
 
 CONSOLES = {"cn": "https://console.cloud.tencent.com", "intl": "https://console.tencentcloud.com"}
 """Site → the host of its console."""
 
 Level: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
 Fix: TypeAlias = "Callable[[], object]"
-Examine: TypeAlias = "Callable[[Patient], Iterator[Finding]]"
+
+
+class Subject(Protocol):
+    """What is examined: a deployment, or the plan of one."""
+
+    @property
+    def account(self) -> Account:
+        """The account that it is in."""
+
+    @property
+    def site(self) -> str:
+        """`cn` or `intl`."""
+
+
+Examined_contra = TypeVar("Examined_contra", bound=Subject, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +45,16 @@ class Finding:
     """Mends it; None if the doctor cannot."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """One question to a deployment."""
+@dataclass(frozen=True, kw_only=True)
+class Examination(Generic[Examined_contra]):
+    """One question to a deployment, or to the plan of one."""
 
     name: str
     page: str
     """The part of the docs that says more."""
     console: str
     """The page of the cloud's console that shows the same, without its host."""
-    examine: Examine
+    examine: Callable[[Examined_contra], Iterator[Finding]]
 
     def link(self, site: str) -> str:
         """Return the address of the console's page; empty if no page shows it."""

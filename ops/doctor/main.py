@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import requests
 import typer
@@ -16,16 +16,19 @@ from ops.account import RefusalError
 from ops.connection import running_cloud
 from ops.deployment import StackOption
 from ops.doctor.examinations import EXAMINATIONS
-from ops.doctor.finding import Finding
+from ops.doctor.finding import Finding, Subject
 from ops.doctor.patient import of_connection, of_stack
 from ops.output import JsonOption
 from ops.service import KeyOption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ops.doctor.finding import Examination
-    from ops.doctor.patient import Patient
+
+    Entry = tuple[Examination[Any], Finding]
+
+Examined = TypeVar("Examined", bound=Subject)
 
 MARKS = {
     "ok": "[green]ok[/]",
@@ -45,6 +48,13 @@ def main(
         bool, typer.Option("--fix", help="Mend what can be mended from here, after a question.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Mend without a question.")] = False,
+    before_deploy: Annotated[
+        bool,
+        typer.Option(
+            "--before-deploy",
+            help="Examine the account and the configuration of --stack before its `pulumi up`.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Try a deployment from outside, and say what each finding means and how to mend it.
@@ -54,28 +64,44 @@ def main(
 
     Example: aigc doctor --stack prod
     """
-    patient = of_stack(stack, key) if stack else of_connection(running_cloud())
+    if before_deploy:
+        site, findings = _before_deploy(stack)
+    else:
+        patient = of_stack(stack, key) if stack else of_connection(running_cloud())
+        site, findings = patient.site, _all_findings(EXAMINATIONS, patient)
     console = Console(stderr=as_json)
-    findings = [
-        (examination, finding)
-        for examination in EXAMINATIONS
-        for finding in _examined(examination, patient)
-    ]
     if as_json:
-        described = [_as_json(*entry, patient.site) for entry in findings]
+        described = [_as_json(*entry, site) for entry in findings]
         print(json.dumps(described, ensure_ascii=False, indent=2))
     else:
         for entry in findings:
-            _print(console, *entry, patient.site)
+            _print(console, *entry, site)
     if fix:
         _mend([finding for _, finding in findings], console, is_agreed=yes)
     return int(any(finding.level == "problem" for _, finding in findings))
 
 
-def _examined(examination: Examination, patient: Patient) -> Iterator[Finding]:
+def _before_deploy(stack: str | None) -> tuple[str, list[Entry]]:
+    if stack is None:
+        raise typer.BadParameter("--before-deploy examines the configuration of a --stack")
+    from ops.doctor import before_deploy  # noqa: PLC0415  Pulumi's SDK takes a second to import
+
+    plan = before_deploy.of_stack(stack)
+    return plan.site, _all_findings(before_deploy.EXAMINATIONS, plan)
+
+
+def _all_findings(examinations: Iterable[Examination[Examined]], subject: Examined) -> list[Entry]:
+    return [
+        (examination, finding)
+        for examination in examinations
+        for finding in _findings(examination, subject)
+    ]
+
+
+def _findings(examination: Examination[Examined], subject: Examined) -> Iterator[Finding]:
     """Yield the findings; an examination that fails is a finding too."""
     try:
-        yield from examination.examine(patient)
+        yield from examination.examine(subject)
     except (RefusalError, AigcError, requests.RequestException) as error:
         yield Finding(
             level="unknown",
@@ -85,7 +111,7 @@ def _examined(examination: Examination, patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _as_json(examination: Examination, finding: Finding, site: str) -> dict[str, Any]:
+def _as_json(examination: Examination[Any], finding: Finding, site: str) -> dict[str, Any]:
     return {
         "name": examination.name,
         "level": finding.level,
@@ -98,7 +124,7 @@ def _as_json(examination: Examination, finding: Finding, site: str) -> dict[str,
     }
 
 
-def _print(console: Console, examination: Examination, finding: Finding, site: str) -> None:
+def _print(console: Console, examination: Examination[Any], finding: Finding, site: str) -> None:
     lines = Table.grid(padding=(0, 1))
     lines.add_row(MARKS[finding.level], f"{examination.name}: {escape(finding.seen)}")
     if finding.means:

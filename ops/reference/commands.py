@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from ops.cli import COMMANDS
+from ops.cli import all_commands
 from ops.reference.tables import table
 
 if TYPE_CHECKING:
@@ -19,25 +16,10 @@ if TYPE_CHECKING:
 def command_table(translate: Translate) -> str:
     """Return the table of all commands that do something themselves."""
     rows = (
-        (f"`{path}`", " ".join(_parameters(command)), translate(summary(command)))
-        for path, command in all_commands()
+        (f"`aigc {words}`", " ".join(_parameters(command)), translate(summary(command)))
+        for words, command in all_commands()
     )
     return table(("command", "arguments and options", "what it does"), rows, translate)
-
-
-def all_commands() -> Iterator[tuple[str, Any]]:
-    """Yield every command with its path: `aigc jobs list`."""
-    for name in COMMANDS:
-        module = importlib.import_module(f"ops.{name.replace('-', '_')}")
-        yield from _commands_below(f"aigc {name}", typer.main.get_command(module.app))
-
-
-def _commands_below(path: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401  typer's own types are private
-    below = getattr(command, "commands", {})
-    if not below or command.invoke_without_command:
-        yield path, command
-    for name, inner in below.items():
-        yield from _commands_below(f"{path} {name}", inner)
 
 
 def summary(command: Any) -> str:  # noqa: ANN401  typer's own types are private

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zipfile
 from datetime import timedelta
@@ -15,9 +16,9 @@ from aigc.jobs.job import utc_now
 from ops import cli, keys
 from ops.account import Account, Answer
 from ops.connection import connection_file
-from ops.doctor.examinations import EXAMINATIONS, work
+from ops.doctor.examinations import EXAMINATIONS, storage, work
 from ops.doctor.examinations.account import MPS_ROLE, clock
-from ops.doctor.patient import Patient, of_connection
+from ops.doctor.patient import INPUT_BUCKETS, Patient, of_connection
 from ops.local_stack import local_stack
 from tests.e2e.stack import wait_for
 from tests.pages import anchors
@@ -333,6 +334,19 @@ def test_a_missing_bucket_and_function_are_found(doctor: Any) -> None:
 
     assert unusual(findings) >= {("buckets", "problem"), ("functions", "problem")}
     assert ("triggers", "problem") in unusual(findings)
+
+
+def test_a_missing_bucket_of_inputs_is_found(patient: Patient) -> None:
+    gateway = copy.deepcopy(patient.described["gateway"])
+    assert isinstance(gateway, dict)
+    for variable in gateway["Environment"]["Variables"]:
+        if variable["Key"] == INPUT_BUCKETS:
+            variable["Value"] = '["missing-1250000000"]'
+    vars(patient)["described"] = {**patient.described, "gateway": gateway}
+
+    seen = [finding.seen for finding in storage.buckets(patient) if finding.level == "problem"]
+
+    assert seen == ["inputBuckets[0]: missing-1250000000 answers 404"]
 
 
 def test_a_wrong_key_of_the_owner_is_found(doctor: Any) -> None:

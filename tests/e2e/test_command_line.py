@@ -186,6 +186,45 @@ def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert [name for name in COMMANDS if f" {name} " not in help_text] == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        ("aigc jo", ["jobs"]),
+        ("aigc jobs re", ["replay", "restore"]),
+        ("aigc submit --ki", ["--kind"]),
+        ("aigc jobs list --state s", ["succeeded"]),
+    ],
+)
+def test_shell_completes_commands_options_and_values(
+    typed: str,
+    proposed: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("_AIGC_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+
+    with contextlib.suppress(SystemExit):
+        cli.main([])
+
+    assert capsys.readouterr().out.split() == proposed
+
+
+def test_completion_is_installed_for_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--install-completion", "bash"])
+
+    assert ended.value.code == 0
+    script = tmp_path / ".bash_completions" / "aigc.sh"
+    assert "_AIGC_COMPLETE=complete_bash" in script.read_text()
+    assert str(script) in (tmp_path / ".bashrc").read_text()
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_closed_output_pipe_causes_no_traceback(unbuffered: str) -> None:
     reading, writing = os.pipe()

@@ -81,9 +81,9 @@ def run_all(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.setenv("XDG_RUNTIME_DIR", str(home))
         patch.setenv("XDG_CONFIG_HOME", str(home))
         (home / "aigc-local.json").write_text(json.dumps(stack.connection))
-        stack.upload(UPLOAD, (SAMPLES / "cat.jpg").read_bytes())
         stack.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
         failed, succeeded = submitted(stack), submitted(stack)
+        stack.upload(UPLOAD, (SAMPLES / "cat.jpg").read_bytes())
 
         def run(how: Callable[..., list[Output]], name: str) -> dict[str, tuple[int, Output]]:
             lines = cases(failed, succeeded, tmp_path_factory.mktemp(name))

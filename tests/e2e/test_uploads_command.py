@@ -30,6 +30,12 @@ def jobs_of(stack: Stack, key: str) -> list[str]:
     return [job["id"] for job in stack.jobs() if job["source"]["key"] == key]
 
 
+def reason_of(stack: Stack, key: str) -> str | None:
+    [upload] = stack.get(f"/v1/uploads?object_key={key}").json()["uploads"]
+    reason: str | None = upload["reason"]
+    return reason
+
+
 def test_lost_uploads_are_found_and_reported(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -40,15 +46,13 @@ def test_lost_uploads_are_found_and_reported(
     here.upload(bad, b"no image")
     here.upload(quick, PHOTO)
     wait_for(lambda: jobs_of(here, quick))
-    assert (
-        here.get(f"/v1/uploads?object_key={bad}").json()["uploads"][0]["reason"] == "not_an_image"
-    )
+    wait_for(lambda: reason_of(here, bad) == "not_an_image")
 
     wait_for(lambda: jobs_of(here, lost))  # the sweep takes it in
     wait_for(lambda: f"{lost}.json" in here.results(FOLDER))
 
     account = shown(lost, capsys)
-    assert (account["outcome"], [job["id"] for job in account["jobs"]]) == (
+    assert (account["outcome"], [job["request_id"] for job in account["jobs"]]) == (
         "job",
         jobs_of(here, lost),
     )

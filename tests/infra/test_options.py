@@ -159,20 +159,44 @@ def test_alarms_go_to_robots_without_any_receiver(run: Run) -> None:
         ("WeCom", ROBOTS[0]["url"], None),
         ("Lark", ROBOTS[1]["url"], "secret-2"),
     ]
-    log_notice = declared["alarms-log-notice"].inputs
-    assert "noticeReceivers" not in log_notice
+    assert "alarms-log-notice" not in declared
+    log_notice = declared["alarms-robots-log-notice"].inputs
     assert [item["url"] for item in log_notice["webCallbacks"]] == ["", ""]
     assert all(item["webCallbackId"] for item in log_notice["webCallbacks"])
 
 
 def test_alarms_on_metrics_go_to_robots_that_demand_no_signature(run: Run) -> None:
-    notice = run(robots=json.dumps(ROBOTS)).declared["alarms-notice"]
+    declared = run(robots=json.dumps(ROBOTS)).declared
 
+    notice = declared["alarms-robots-notice"]
     [url] = notice.inputs["urlNotices"]
     assert url["url"] == ROBOTS[0]["url"]
     assert (url["startTime"], url["endTime"]) == (0, 86399)
-    assert "userNotices" not in notice.inputs
+    assert declared["alarms-policy"].inputs["noticeIds"] == ["alarms-robots-notice"]
     assert list(notice.options.additionalSecretOutputs) == ["urlNotices"]
+
+
+def test_users_and_robots_have_a_notice_each(run: Run) -> None:
+    """The provider never empties a list of a notice."""
+    declared = run(robots=json.dumps(ROBOTS), alarmReceivers="[10001]").declared
+
+    assert set(declared["alarms-policy"].inputs["noticeIds"]) == {
+        "alarms-notice",
+        "alarms-robots-notice",
+    }
+    assert set(declared["alarms-errors"].inputs["alarmNoticeIds"]) == {
+        "alarms-log-notice",
+        "alarms-robots-log-notice",
+    }
+    for name in ("alarms-notice", "alarms-log-notice"):
+        assert not {"urlNotices", "webCallbacks"} & declared[name].inputs.keys()
+
+
+def test_robots_that_demand_a_signature_get_no_alarms_on_metrics(run: Run) -> None:
+    declared = run(robots=json.dumps(ROBOTS[1:2])).declared
+
+    assert "alarms-policy" not in declared
+    assert declared["alarms-errors"].inputs["alarmNoticeIds"] == ["alarms-robots-log-notice"]
 
 
 def test_robots_that_get_no_alarms_make_none(run: Run) -> None:

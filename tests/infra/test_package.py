@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
@@ -16,8 +18,9 @@ import pytest
 
 from aigc.uploads.rules import RulesError
 from localcloud.scf.package import find_python
+from ops import front_end
 from ops.package import LEFT_OUT, build_package
-from ops.wheels import LOCK, Target, local_target, scf_target
+from ops.wheels import LOCK, PackageError, Target, local_target, scf_target
 from tests.captured import captured
 from tests.serving import serving
 
@@ -208,6 +211,76 @@ def test_gateway_of_the_zip_serves_its_documents(target: Target, unpacked: Path)
     openapi, docs = map(json.loads, lines)
     assert json.loads(openapi)["openapi"] == "3.1.0"
     assert docs.startswith("<!doctype html>")
+
+
+def test_zip_has_a_console_that_is_small_to_load(built: Path) -> None:
+    folder = "aigc/api/console_files/"
+    with zipfile.ZipFile(built) as archive:
+        sizes = {
+            entry.filename.removeprefix(folder): entry.file_size
+            for entry in archive.infolist()
+            if entry.filename.startswith(folder)
+        }
+        headers = json.loads(archive.read(f"{folder}headers.json"))
+        page = gzip.decompress(archive.read(f"{folder}index.html.gz")).decode()
+
+    assert {f"{name}.gz" for name in headers} | {"headers.json"} == set(sizes)
+    assert set(re.findall(r'(?:href|src)="console/assets/([^"]+)"', page)) < set(headers)
+    assert sum(sizes.values()) < 200_000
+
+
+def test_console_is_built_to_the_same_bytes_wherever_it_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openapi = front_end.openapi_text()
+    first = front_end.built_console(openapi)
+    own = front_end.packages(for_development=False)
+    monkeypatch.setattr(front_end, "packages", lambda **_: own)
+    monkeypatch.setattr(front_end, "CACHE", tmp_path / "elsewhere")
+
+    again = front_end.built_console(openapi)
+
+    assert first != again
+    assert {path.name: path.read_bytes() for path in first.iterdir()} == {
+        path.name: path.read_bytes() for path in again.iterdir()
+    }
+
+
+def test_console_can_be_left_out(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(front_end, "CACHE", tmp_path / "empty")
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+
+    with pytest.raises(PackageError) as refused:
+        build_package(tmp_path / "with", target)
+    package = build_package(tmp_path / "without", target, with_console=False)
+
+    assert "npm_config_registry=" in str(refused.value)
+    assert "--no-console" in str(refused.value)
+    with zipfile.ZipFile(package) as archive:
+        names = archive.namelist()
+    assert "aigc/api/console.py" in names
+    assert not [name for name in names if name.startswith("aigc/api/console_files/")]
+
+
+def test_wrong_source_of_the_console_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = front_end.packages(for_development=False)
+    monkeypatch.setattr(front_end, "packages", lambda **_: packages)
+    ignored = shutil.ignore_patterns("node_modules")
+    shutil.copytree(front_end.SOURCES, tmp_path / "console", ignore=ignored)
+    (tmp_path / "console" / "src" / "main.tsx").write_text('import "./missing";')
+    monkeypatch.setattr(front_end, "SOURCES", tmp_path / "console")
+    monkeypatch.setattr(front_end, "CACHE", tmp_path / "cache")
+
+    with pytest.raises(PackageError, match="cannot be built"):
+        front_end.built_console(front_end.openapi_text())
+
+    assert not list((tmp_path / "cache").glob("*"))
 
 
 def test_zip_has_the_rules_as_json(built: Path) -> None:

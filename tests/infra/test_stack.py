@@ -222,6 +222,16 @@ def test_origins_that_may_call_may_use_links(run: Run) -> None:
     assert "corsRules" not in buckets["aigc-ledger"].inputs
 
 
+def test_console_of_an_own_domain_may_use_links(run: Run) -> None:
+    listed = {"corsOrigins": '["https://example.com"]', "publicUrl": "https://api.example.org/v"}
+    both, listed_only = run(**listed), run(**listed, console="false")
+
+    [rule] = both.of_type(":Bucket")["aigc-results"].inputs["corsRules"]
+    assert rule["allowedOrigins"] == ["https://example.com", "https://api.example.org"]
+    [rule] = listed_only.of_type(":Bucket")["aigc-results"].inputs["corsRules"]
+    assert rule["allowedOrigins"] == ["https://example.com"]
+
+
 def test_no_origin_may_use_links_if_none_may_call(run: Run) -> None:
     buckets = run(corsOrigins="[]").of_type(":Bucket")
     assert not any("corsRules" in bucket.inputs for bucket in buckets.values())
@@ -500,6 +510,10 @@ def test_exports_have_all_addresses(run: Run) -> None:
             " -e cos.ap-guangzhou.myqcloud.com"
         ),
     }
+
+
+def test_stack_without_the_console_exports_no_address_of_it(run: Run) -> None:
+    assert run(console="false").exports["console"] == ""
 
 
 def test_program_also_runs_as_a_preview(run: Run) -> None:

@@ -181,10 +181,6 @@ CHANGES: dict[str, list[tuple[str, ...]]] = {
     "labels": [("labels", "none")],
     "contentProducer": [("contentProducer", "Studio")],
     "webhookSecrets": [("--secret", "--path", "webhookSecrets[0]", f"whsec_{'A' * 32}")],
-    "robots": [
-        ("--secret", "--path", "robots[0].url", "https://qyapi.weixin.qq.com/send?key=token-1"),
-        ("--path", "robots[0].kind", "wecom"),
-    ],
     "webhookHttp": [("webhookHttp", "true")],
     "webhookNetworks": [("--path", "webhookNetworks[0]", "10.1.0.0/16")],
     "resultsUrl": [("resultsUrl", "https://cdn.example.com")],
@@ -245,7 +241,10 @@ def change(pulumi: Pulumi, key: str, arguments: list[str]) -> None:
 
 
 def test_every_configuration_key_is_changed() -> None:
-    """Two are not: another prefix is refused, and the package is the same in every test."""
+    """Two are not: another prefix is refused, and the package is the same in every test.
+
+    `robots` has a test of its own.
+    """
     project = (ROOT / "Pulumi.yaml").read_text()
     keys = {
         line.strip().removesuffix(":")
@@ -253,7 +252,46 @@ def test_every_configuration_key_is_changed() -> None:
         if line.startswith("  ") and not line.startswith(("   ", "  #")) and line.endswith(":")
     }
 
-    assert keys - CHANGES.keys() == {"tencentcloud:region", "namePrefix", "packagePath", "appId"}
+    assert keys - CHANGES.keys() == {
+        "tencentcloud:region",
+        "namePrefix",
+        "packagePath",
+        "appId",
+        "robots",
+    }
+
+
+ROBOTS = (
+    ("--secret", "--path", "robots[0].url", "https://qyapi.weixin.qq.com/send?key=token-1"),
+    ("--path", "robots[0].kind", "wecom"),
+    ("--secret", "--path", "robots[1].url", "https://open.feishu.cn/token-2"),
+    ("--path", "robots[1].kind", "feishu"),
+    ("--secret", "--path", "robots[1].secret", "token-3"),
+)
+
+
+@needs_pulumi
+@pytest.mark.timeout(20 * MINUTES)
+def test_robots_come_and_go_and_stay_secret() -> None:
+    with pulumi_cli("dev") as pulumi:
+        authorise_mps(pulumi)
+        configure(pulumi)
+        for arguments in ROBOTS:
+            pulumi("config", "set", *arguments)
+        pulumi.up()
+        pulumi.expect_no_changes()
+        assert "token-" not in pulumi("stack", "export")
+        assert "token-" not in pulumi("stack", "output", "--json")
+
+        pulumi.set("robots[1].secret", "token-4", "--secret", "--path")
+        pulumi.set("alarmReceivers[0]", "10001", "--path")
+        pulumi.up()
+        pulumi.expect_no_changes()
+
+        pulumi("config", "rm", "robots")
+        pulumi.up()
+        pulumi.expect_no_changes()
+        assert pulumi.api.call("cls", "DescribeWebCallbacks")["WebCallbacks"] == []
 
 
 @needs_pulumi

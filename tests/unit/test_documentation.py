@@ -15,6 +15,7 @@ from aigc.tasks.catalogue import catalogue
 from aigc.uploads.rule import fields_of_a_rule
 from aigc.uploads.templates import PLACEHOLDERS
 from ops import log_events
+from ops.doctor import before_deploy
 from ops.doctor.examinations import EXAMINATIONS
 from ops.reference.pages import PAGES as GENERATED
 from ops.reference.pages import rewritten
@@ -78,6 +79,12 @@ def test_every_examination_of_the_doctor_is_described() -> None:
     page = section(page_text("operations.md"), "## Check a deployment")
 
     assert first_cells(page) == [examination.name for examination in EXAMINATIONS]
+
+
+def test_every_examination_before_a_deployment_is_described() -> None:
+    page = section(page_text("deploy.md"), "## The first image")
+
+    assert first_cells(page) == [examination.name for examination in before_deploy.EXAMINATIONS]
 
 
 def test_the_limits_of_sizes_are_documented() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.reference.commands import all_commands
+from ops.cli import all_commands
 from tests.documented import NOT_RUN, PAGES, ROOT, blocks
 
 OFTEN_SHORT = {"jobs", "lanes", "keys", "uploads", "models", "rules", "batch", "label"}
@@ -33,8 +33,9 @@ PULUMI = {
 def known() -> dict[str, set[str]]:
     """Return the options of each command of `aigc`."""
     return {
-        path: {option for parameter in command.params for option in parameter.opts} | {"--help"}
-        for path, command in all_commands()
+        f"aigc {words}": {option for parameter in command.params for option in parameter.opts}
+        | {"--help"}
+        for words, command in all_commands()
     }
 
 

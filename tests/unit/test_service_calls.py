@@ -156,6 +156,39 @@ def test_ended_job_is_not_cancelled(
     assert "abc has ended (failed): there is nothing to cancel" in capsys.readouterr().err
 
 
+def test_uploads_are_listed_with_their_jobs_or_reasons(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upload: dict[str, Any] = {
+        "uploaded_at": "2026-11-28T18:00:00+00:00",
+        "reason": None,
+        "detail": "",
+        "jobs": [],
+    }
+    job = {"request_id": "abc", "rule": "any"}
+    first = [{**upload, "key": "a.png", "outcome": "job", "jobs": [job]}]
+    second = [
+        {**upload, "key": "b.png", "outcome": "none", "reason": "no_rule", "detail": "why"},
+        {**upload, "key": "c.png", "outcome": "pending"},
+    ]
+    pages = [(200, {"uploads": first, "cursor": "x"}), (200, {"uploads": second, "cursor": None})]
+    with deployment(*pages) as (service, calls):
+        monkeypatch.setenv("AIGC_ENDPOINT", service.endpoint)
+        monkeypatch.setenv("AIGC_API_KEY", service.key)
+
+        assert cli.main(["uploads", "list", "--prefix", "a b/"]) == 0
+
+    assert calls == [
+        "GET /v1/uploads?limit=100&prefix=a+b%2F",
+        "GET /v1/uploads?limit=100&cursor=x&prefix=a+b%2F",
+    ]
+    assert [line.split(maxsplit=4)[3:] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["job", "abc (any)"],
+        ["none", "no_rule: why"],
+        ["pending", "waits for its event or for the sweep"],
+    ]
+
+
 def test_console_is_printed_without_a_key(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,10 @@ ENGLISH_ONLY = {"reliability.md"}
 """Pages that stay in English, as the decisions do."""
 TRANSLATED = sorted({path.name for path in DOCS.glob("*.md")} - ENGLISH_ONLY)
 COMPLETE = False
-"""Whether each page must have a Chinese one; a page that exists is compared in any case."""
+"""Whether each page and each text of the code must be there in Chinese.
+
+A page that exists is compared in any case.
+"""
 
 PAIRS = {
     "README.md": (ROOT / "README.md", ROOT / "README.zh-CN.md"),
@@ -84,8 +87,8 @@ def test_no_translation_is_missing_or_unused() -> None:
     needed = {text for page in GENERATED if page in PRESENT for text in asked[page]}
     known = translations(CHINESE.name).keys()
 
-    assert known <= set().union(*asked.values())
-    assert set(filter(has_words, needed - known)) == set()
+    assert not COMPLETE or known <= set().union(*asked.values())
+    assert not COMPLETE or set(filter(has_words, needed - known)) == set()
 
 
 # What is compared

@@ -3,7 +3,8 @@ import { useMessages } from "../i18n";
 
 /** Save an image of a bucket as a file: browsers ignore `download` in links to another origin. */
 export async function download(url: string, name: string): Promise<void> {
-  const response = await fetch(url);
+  // The page has the image in its cache, but as the answer to a request without an origin.
+  const response = await fetch(url, { cache: "no-store", referrerPolicy: "no-referrer" });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
   const local = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");

@@ -9,9 +9,13 @@ const ENDED: State[] = ["succeeded", "failed", "cancelled"];
 
 export const hasEnded = (state: State): boolean => ENDED.includes(state);
 
-const LOCALES = { en: "en", zh: "zh-CN" };
+const LOCALES = { en: "en-GB", zh: "zh-CN" };
 
-export const useLocale = (): string => LOCALES[useStore(language)];
+/** The browser's own variety of the language that is chosen, for times and numbers. */
+export function useLocale(): string {
+  const chosen = useStore(language);
+  return navigator.languages.find((name) => name.startsWith(`${chosen}-`)) ?? LOCALES[chosen];
+}
 
 /** An amount as the API writes it: a decimal number, whose digits are all shown. */
 export function Money({ amount, currency }: { amount: string; currency: string | null }) {

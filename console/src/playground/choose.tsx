@@ -41,9 +41,10 @@ export function Choose(props: ChooseProps) {
 function Scene({ catalogue, choice, change }: ChooseProps) {
   const { playground: t } = useMessages();
   return (
-    <label class="field">
-      {t.scene}
+    <div class="field">
+      <label for="scene">{t.scene}</label>
       <select
+        id="scene"
         value={choice.scene}
         onChange={(event) => change({ ...choice, scene: event.currentTarget.value })}
       >
@@ -54,7 +55,7 @@ function Scene({ catalogue, choice, change }: ChooseProps) {
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }
 
@@ -74,9 +75,10 @@ function Model({ catalogue, choice, change }: ChooseProps) {
   const canBeDefault = !isNeeded(choice.endpoint, "model_name");
   return (
     <>
-      <label class="field">
-        {t.model}
+      <div class="field">
+        <label for="model">{t.model}</label>
         <select
+          id="model"
           value={choice.isOther ? OTHER : valueOf(choice.model, choice.version)}
           onChange={(event) => select(event.currentTarget.value)}
         >
@@ -94,7 +96,7 @@ function Model({ catalogue, choice, change }: ChooseProps) {
           ))}
           <option value={OTHER}>{t.modelOther}</option>
         </select>
-      </label>
+      </div>
       {choice.isOther && (
         <div class="pair">
           <label class="field">

@@ -126,6 +126,11 @@ export function InputImages({ field, label, images, change, invalid }: InputImag
           <AddByUrl add={(url) => change((all) => [...all, imageAt(url)])} />
         </>
       )}
+      {images.length > most && (
+        <p class="field-error" role="alert">
+          {t.images.tooMany(most)}
+        </p>
+      )}
       {invalid && (
         <p class="field-error" role="alert">
           {invalid}

@@ -6,7 +6,7 @@ import { useLoad } from "../load";
 import { DownloadButton } from "../parts/download";
 import { ImageFrame } from "../parts/image";
 import { ErrorNote, Loading } from "../parts/notes";
-import { Bytes, StateBadge, Time, type State } from "../parts/values";
+import { Bytes, StateBadge, Time } from "../parts/values";
 import { hrefOf } from "../router";
 
 export interface Run {
@@ -26,9 +26,6 @@ type CancelPath = "/tencent-vod/v1/aigc-image/requests/{id}/cancel";
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 5000;
-
-export const hasEnded = (state: State): boolean =>
-  state === "succeeded" || state === "failed" || state === "cancelled";
 
 interface Watched {
   status: Status;

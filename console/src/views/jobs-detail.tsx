@@ -8,6 +8,7 @@ import { CopyButton } from "../parts/copy";
 import { ImageFrame } from "../parts/image";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Bytes, hasEnded, Money, StateBadge, Time } from "../parts/values";
+import { hrefOf } from "../router";
 import { Timeline } from "./jobs-timeline";
 
 export type Detail = Schemas["JobDetail"];
@@ -193,6 +194,11 @@ function Operations({ job, reload }: { job: Detail; reload: () => void }) {
             {t.action[operation]}
           </button>
         ))}
+        {job.source.type === "call" && (
+          <a class="button" href={hrefOf("playground", { job: job.request_id })}>
+            {t.action.again}
+          </a>
+        )}
       </div>
       <p class="small" role="status">
         {done}

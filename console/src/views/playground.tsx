@@ -114,10 +114,13 @@ function Bench({ catalogue }: { catalogue: Catalogue }) {
 
 /** Take the images along to the field for images of another kind. */
 function withImagesMoved(from: Field[], to: Field[], values: Values): Values {
-  const [source, target] = [from, to].map((all) => all.find(({ type }) => type === "images")?.path);
+  const [source, target] = [from, to].map((all) => all.find(isOfInputs)?.path);
   if (!source || !target || source === target || imagesOf(values, target).length) return values;
   return { ...values, [target]: imagesOf(values, source) };
 }
+
+/** Whether a field has the task's own inputs, and not the clothes of a scene, for instance. */
+const isOfInputs = ({ type, path }: Field): boolean => type === "images" && !path.includes(".");
 
 function promptIn(fields: Field[], prompt: string): Values {
   const field = fields.find(({ name }) => name === "prompt");
@@ -241,7 +244,7 @@ function TaskForm(props: TaskFormProps) {
       <div class="submit-bar">
         {!hasWrongField && <ErrorNote error={error} />}
         <div class="submit-row">
-          {isBegun(fields, values) && <Price endpoint={choice.endpoint} task={task} />}
+          {isComplete(fields, values) && <Price endpoint={choice.endpoint} task={task} />}
           <button type="submit" class="primary" disabled={isSending || isUploading}>
             {isUploading ? t.uploading : isSending ? t.submitting : t.submit}
           </button>
@@ -251,13 +254,19 @@ function TaskForm(props: TaskFormProps) {
   );
 }
 
-/** Whether there is a text or an image to start from; before that no task is valid. */
-const isBegun = (fields: Field[], values: Values): boolean =>
-  fields.some(({ type, path }) => (type === "long" || type === "images") && values[path]?.length);
+/** Whether a task can be valid: it has what is required, and a text or an image to start from. */
+function isComplete(fields: Field[], values: Values): boolean {
+  const count = ({ path }: Field) => values[path]?.length ?? 0;
+  const least = (field: Field) =>
+    field.type === "images" ? (field.least ?? 0) : Number(field.isRequired);
+  const starts = fields.filter(({ type }) => type === "long" || type === "images");
+  return starts.some(count) && fields.every((field) => count(field) >= least(field));
+}
 
 /** Prompts before images before the rest. */
 function inOrder(fields: Field[]): Field[] {
-  const rank = ({ name, type }: Field) => (name === "prompt" ? 0 : type === "images" ? 1 : 2);
+  const rank = (field: Field) =>
+    field.name === "prompt" ? 0 : isOfInputs(field) ? 1 : field.type === "images" ? 2 : 3;
   return [...fields].sort((a, b) => rank(a) - rank(b));
 }
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from infra.permissions import Reach
+    from ops.account import Account
+    from ops.doctor.finding import Subject
     from ops.doctor.patient import Patient
 
 MPS_ROLE = "MPS_QcsRole"
@@ -31,7 +33,7 @@ NOT_ACTIVATED = ("FailedOperation.InvalidVodUser", "ResourceNotFound.UserNotExis
 CONSOLE = "https://console.cloud.tencent.com"
 
 
-def credentials(patient: Patient) -> Iterator[Finding]:
+def credentials(patient: Subject) -> Iterator[Finding]:
     """Look whether the owner's key is valid."""
     try:
         yield ok(f"the key belongs to the account {patient.account.app_id}")
@@ -45,7 +47,12 @@ def credentials(patient: Patient) -> Iterator[Finding]:
 
 def clock(patient: Patient) -> Iterator[Finding]:
     """Compare this machine's clock with COS's."""
-    date = patient.account.cos("HEAD", patient.buckets["ledger"]).headers.get("Date")
+    yield from clock_beside(patient.account, patient.buckets["ledger"])
+
+
+def clock_beside(account: Account, bucket: str) -> Iterator[Finding]:
+    """Compare this machine's clock with COS's, by any bucket: a missing one has a Date too."""
+    date = account.cos("HEAD", bucket).headers.get("Date")
     if date is None:
         yield Finding(level="unknown", seen="COS sent no Date")
         return
@@ -63,17 +70,9 @@ def clock(patient: Patient) -> Iterator[Finding]:
 
 def vod(patient: Patient) -> Iterator[Finding]:
     """Look whether VOD is activated and the stack's application is in use."""
-    try:
-        listed = patient.account.api("vod", "DescribeSubAppIds")["SubAppIdInfoSet"]
-    except RefusalError as error:
-        is_missing = error.code in NOT_ACTIVATED
-        yield problem(
-            str(error),
-            "VOD is not activated for this account."
-            if is_missing
-            else "VOD does not answer: the account may be in arrears, or the key may not ask.",
-            f"Activate VOD at {CONSOLE}/vod." if is_missing else f"Look at {CONSOLE}/expense.",
-        )
+    listed = applications(patient.account)
+    if isinstance(listed, Finding):
+        yield listed
         return
     states = {item["SubAppId"]: item["Status"] for item in listed}
     state = states.get(patient.sub_app_id)
@@ -87,7 +86,23 @@ def vod(patient: Patient) -> Iterator[Finding]:
     )
 
 
-def mps(patient: Patient) -> Iterator[Finding]:
+def applications(account: Account) -> list[dict[str, Any]] | Finding:
+    """List the applications of VOD, or say why VOD does not."""
+    try:
+        listed: list[dict[str, Any]] = account.api("vod", "DescribeSubAppIds")["SubAppIdInfoSet"]
+    except RefusalError as error:
+        is_missing = error.code in NOT_ACTIVATED
+        return problem(
+            str(error),
+            "VOD is not activated for this account."
+            if is_missing
+            else "VOD does not answer: the account may be in arrears, or the key may not ask.",
+            f"Activate VOD at {CONSOLE}/vod." if is_missing else f"Look at {CONSOLE}/expense.",
+        )
+    return listed
+
+
+def mps(patient: Subject) -> Iterator[Finding]:
     """Look whether MPS answers; the question for a missing task costs nothing."""
     code = patient.account.refusal("mps", "DescribeAigcImageTask", TaskId="4-AigcImage-" + "0" * 32)
     if code.startswith(("ResourceNotFound", "InvalidParameter")):

@@ -19,8 +19,11 @@ FOUND = 200
 
 
 def buckets(patient: Patient) -> Iterator[Finding]:
-    """Look whether the three buckets exist."""
-    for role, name in patient.buckets.items():
+    """Look whether the three buckets and those of callers' inputs exist."""
+    inputs = {
+        f"inputBuckets[{number}]": name for number, name in enumerate(patient.reach.input_buckets)
+    }
+    for role, name in {**patient.buckets, **inputs}.items():
         answer = patient.account.cos("HEAD", name)
         if answer.status == FOUND:
             yield ok(f"{role}: {name}")

@@ -11,6 +11,7 @@ import pytest
 import sweep
 from aigc.errors import BadRecordError
 from aigc.logs import invocation, note
+from aigc.sweeping import PARTS
 from aigc.triggers.timer import TimerEvent
 from tests.captured import captured
 from tests.fakes import build_world
@@ -40,7 +41,7 @@ def test_sweep_says_what_it_saw() -> None:
     report = sweep.handle(tick, runtime=build_world().runtime())
 
     counts = {name: count for name, count in report.items() if count}
-    assert counts == {"turns": 3 * 3 + 7}  # three lanes
+    assert counts == {"turns": sum(3 if part.each_lane else 1 for part in PARTS)}  # three lanes
 
 
 def test_invocation_ends_with_one_line_that_sums_it_up(

@@ -64,11 +64,10 @@ def test_rules_that_were_passed_over_are_named_with_the_reason(
 
     assert status == 0
     assert [job["rule"] for job in trial["jobs"]] == ["again"]
+    behind = ("try-on", "views", "copies", "repeated", "batches")
     assert trial["passed_over"] == {
         "styled": "max_bytes: it has 100001 bytes, more than 100000",
-        "try-on": "the rule again applies and does not continue",
-        "views": "the rule again applies and does not continue",
-        "batches": "the rule again applies and does not continue",
+        **dict.fromkeys(behind, "the rule again applies and does not continue"),
     }
 
 
@@ -113,5 +112,7 @@ def test_check_prints_the_conditions(capsys: pytest.CaptureFixture[str]) -> None
         "again: styled/*.png → mps.image",
         "try-on: people/*, at least 1 bytes → vod.scene_image",
         "views: views/* → vod.scene_image",
+        "copies: copies/*.png → vod.image",
+        "repeated: repeated/*.png → vod.image",
         "batches: batches/*.jobs.jsonl|.jobs.csv → a job of each line",
     ]

@@ -108,7 +108,6 @@ export const jobs = {
     replay: "Replay",
     restore: "Restore images",
     again: "Again with changes",
-    close: "Close",
   },
   confirm: {
     cancelTitle: "Cancel this job?",

@@ -80,6 +80,8 @@ export const playground = {
     limits: (formats: string, megabytes: number) => `${formats}, at most ${megabytes} MB each`,
     most: (count: number) => (count === 1 ? "one image" : `at most ${count} images`),
     least: (count: number) => (count === 1 ? "at least one image" : `at least ${count} images`),
+    tooMany: (most: number) =>
+      most === 1 ? "Only one image is allowed." : `Only ${most} images are allowed.`,
     url: "Address of an image",
     add: "Add",
     remove: (name: string) => `Remove ${name}`,

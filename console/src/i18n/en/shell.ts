@@ -10,7 +10,6 @@ export const shell = {
   navigation: "Views",
   docs: "API docs",
   language: "中文",
-  languageLabel: "Switch to Chinese",
   leave: "Forget the key",
   offline: "There is no connection to the API. What you entered is kept; the page goes on by itself.",
   retry: "Try now",

@@ -101,7 +101,6 @@ export const jobs: typeof en = {
     replay: "重放",
     restore: "恢复图片",
     again: "修改后再次生成",
-    close: "关闭",
   },
   confirm: {
     cancelTitle: "取消这个任务？",

@@ -75,6 +75,7 @@ export const playground: typeof en = {
     limits: (formats, megabytes) => `${formats}，每张不超过 ${megabytes} MB`,
     most: (count) => `最多 ${count} 张`,
     least: (count) => `至少 ${count} 张`,
+    tooMany: (most) => `最多允许 ${most} 张图片。`,
     url: "图片地址",
     add: "添加",
     remove: (name) => `移除 ${name}`,

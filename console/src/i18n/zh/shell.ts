@@ -12,7 +12,6 @@ export const shell: typeof en = {
   navigation: "页面",
   docs: "API 文档",
   language: "English",
-  languageLabel: "切换到英文",
   leave: "清除密钥",
   offline: "无法连接到 API。已填写的内容会保留，连接恢复后页面会自动继续。",
   retry: "立即重试",

@@ -31,7 +31,7 @@ export function Compare({ image, input, alt }: CompareProps) {
   if (before === "gone") return after;
   const first = (
     <img
-      class="compare-before"
+      class="gallery-compare-before"
       src={input.url}
       alt={t.beforeOf}
       referrerpolicy="no-referrer"
@@ -41,7 +41,7 @@ export function Compare({ image, input, alt }: CompareProps) {
   );
   if (before === "other") {
     return (
-      <div class="compare-beside">
+      <div class="gallery-compare-beside">
         <figure>
           {first}
           <figcaption>{t.before}</figcaption>
@@ -54,16 +54,16 @@ export function Compare({ image, input, alt }: CompareProps) {
     );
   }
   return (
-    <div class={`compare compare-${before}`} style={{ "--at": `${at}%` }}>
+    <div class={`gallery-compare gallery-compare-${before}`} style={{ "--at": `${at}%` }}>
       {after}
       {first}
-      <span class="compare-label compare-label-before" aria-hidden="true">
+      <span class="gallery-compare-label gallery-compare-label-before" aria-hidden="true">
         {t.before}
       </span>
-      <span class="compare-label compare-label-after" aria-hidden="true">
+      <span class="gallery-compare-label gallery-compare-label-after" aria-hidden="true">
         {t.after}
       </span>
-      <span class="compare-line" aria-hidden="true" />
+      <span class="gallery-compare-line" aria-hidden="true" />
       <input
         type="range"
         min="0"

@@ -3,12 +3,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { get, type Schemas } from "../../api";
 import { useMessages } from "../../i18n";
 import { useLoad } from "../../load";
+import { DownloadButton } from "../../parts/download";
 import { ImageFrame } from "../../parts/image";
 import { ErrorNote, Loading } from "../../parts/notes";
 import { Bytes, Time } from "../../parts/values";
 import { hrefOf } from "../../router";
 import { Compare } from "./compare";
-import { DownloadButton } from "./download";
 import type { ListedImage } from "./images";
 
 type Job = Schemas["JobDetail"];
@@ -42,7 +42,7 @@ export function Detail({ id, image, previous, next, close }: DetailProps) {
   return (
     <dialog
       ref={dialog}
-      class="detail"
+      class="gallery-detail"
       aria-label={t.detail}
       onKeyDown={move}
       onCancel={(event) => {
@@ -50,19 +50,19 @@ export function Detail({ id, image, previous, next, close }: DetailProps) {
         close();
       }}
     >
-      <div class="detail-bar">
+      <div class="gallery-detail-bar">
         <Step label={t.previous} text="←" act={previous} />
         <Step label={t.next} text="→" act={next} />
-        <button type="button" class="quiet detail-close" onClick={close}>
+        <button type="button" class="quiet gallery-detail-close" onClick={close}>
           {t.close} <kbd aria-hidden="true">Esc</kbd>
         </button>
       </div>
-      <div class="detail-body">
-        <div class="detail-image">
+      <div class="gallery-detail-body">
+        <div class="gallery-detail-image">
           {shown && <Large key={id} image={shown} input={image?.input} alt={altOf(image, job.data, t)} />}
           {!shown && !job.error && <Loading />}
         </div>
-        <div class="detail-side" aria-live="polite">
+        <div class="gallery-detail-side" aria-live="polite">
           {shown && <Actions image={shown} requestId={requestId} />}
           {job.error && <ErrorNote error={job.error} retry={job.reload} />}
           {shown && <Facts image={shown} listed={image} job={job.data} />}
@@ -110,7 +110,7 @@ function Large({ image, input, alt }: LargeProps) {
 function Actions({ image, requestId }: { image: Image; requestId: string }) {
   const { gallery: t } = useMessages();
   return (
-    <div class="detail-actions">
+    <div class="gallery-detail-actions">
       <a class="button primary" href={hrefOf("playground", { job: requestId })}>
         {t.again}
       </a>
@@ -135,9 +135,9 @@ function Facts({ image, listed, job }: FactsProps) {
   const ended = listed?.ended_at ?? attempt?.finished_at;
   const source = made?.source;
   return (
-    <section class="facts">
+    <section class="gallery-facts">
       <h2>{t.howMade}</h2>
-      {made?.prompt && <p class="facts-prompt">{made.prompt}</p>}
+      {made?.prompt && <p class="gallery-facts-prompt">{made.prompt}</p>}
       <dl>
         <dt>{t.filter.model}</dt>
         <dd>
@@ -148,7 +148,7 @@ function Facts({ image, listed, job }: FactsProps) {
           {image.width} × {image.height} {t.pixels}, <Bytes count={image.file_size} />
         </dd>
         <dt>{t.file}</dt>
-        <dd class="facts-key">{listed?.key ?? image.file_name}</dd>
+        <dd class="gallery-facts-key">{listed?.key ?? image.file_name}</dd>
         <dt>{t.filter.source}</dt>
         <dd>
           {source?.name} <span class="muted">{source?.type === "upload" ? source.key : ""}</span>

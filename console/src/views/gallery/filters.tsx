@@ -23,8 +23,8 @@ export function FilterBar({ filters, images, change }: FilterBarProps) {
     change(filledOf({ ...filters, [name]: value }));
   const chosen = FILTERS.filter((name) => name !== "q" && filters[name]).length;
   return (
-    <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-      <div class="filters-first">
+    <form class="gallery-filters" role="search" onSubmit={(event) => event.preventDefault()}>
+      <div class="gallery-filters-first">
         <TextFilter label={t.filter.q} value={filters.q ?? ""} change={set("q")} isSearch />
         <button
           type="button"
@@ -33,10 +33,10 @@ export function FilterBar({ filters, images, change }: FilterBarProps) {
           onClick={() => setOpen(!isOpen)}
         >
           {t.filters}
-          {chosen > 0 && <span class="filters-chosen">{chosen}</span>}
+          {chosen > 0 && <span class="gallery-filters-chosen">{chosen}</span>}
         </button>
       </div>
-      <div class="filters-more" id={panel} hidden={!isOpen}>
+      <div class="gallery-filters-more" id={panel} hidden={!isOpen}>
         <TextFilter
           label={t.filter.folder}
           value={filters.folder ?? ""}
@@ -77,7 +77,7 @@ function TextFilter({ label, value, change, options = [], isSearch }: TextFilter
     return () => window.clearTimeout(timer);
   }, [text]);
   return (
-    <label class={isSearch ? "field filters-search" : "field"}>
+    <label class={isSearch ? "field gallery-filters-search" : "field"}>
       <span class={isSearch ? "visually-hidden" : ""}>{label}</span>
       <input
         type={isSearch ? "search" : "text"}

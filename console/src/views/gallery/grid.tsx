@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { useMessages } from "../../i18n";
 import { ImageFrame } from "../../parts/image";
-import { Time } from "../../parts/values";
+import { useLocale } from "../../parts/values";
 import { hrefOf } from "../../router";
 import { Store, useStore } from "../../store";
 import { type Filters, idOf, type ListedImage } from "./images";
@@ -24,26 +24,43 @@ export function Grid({ images, filters, open, renew }: GridProps) {
     open(idOf(image));
   };
   return (
-    <ul class="grid" onKeyDown={moveFocus}>
+    <ul class="gallery-grid" onKeyDown={moveFocus}>
       {images.map((image) => (
         <li key={idOf(image)}>
           <a
-            class="grid-item"
+            class="gallery-item"
             id={`image-${idOf(image)}`}
             href={hrefOf("gallery", { ...filters, image: idOf(image) })}
             onClick={(event) => choose(event, image)}
           >
             <Preview image={image} renew={() => renew(image)} />
-            <span class="grid-caption" aria-hidden="true">
-              <span class="grid-prompt">{image.prompt || image.file_name}</span>
-              <span class="grid-facts">
-                {image.model} · <Time at={image.ended_at} short />
+            <span class="gallery-grid-caption" aria-hidden="true">
+              <span class="gallery-grid-prompt">{image.prompt || image.file_name}</span>
+              <span class="gallery-grid-facts">
+                <Moment at={image.ended_at} /> · {image.model}
               </span>
             </span>
           </a>
         </li>
       ))}
     </ul>
+  );
+}
+
+/** A moment as short as it can be: the time of today, or the day. */
+function Moment({ at }: { at: string }) {
+  const locale = useLocale();
+  const date = new Date(at);
+  const now = new Date();
+  const isToday = date.toDateString() === now.toDateString();
+  const day: Intl.DateTimeFormatOptions = { month: "short", day: "numeric" };
+  if (date.getFullYear() !== now.getFullYear()) day.year = "numeric";
+  return (
+    <time dateTime={at}>
+      {isToday
+        ? date.toLocaleTimeString(locale, { timeStyle: "short" })
+        : date.toLocaleDateString(locale, day)}
+    </time>
   );
 }
 
@@ -71,7 +88,7 @@ function Preview({ image, renew }: { image: ListedImage; renew: () => void }) {
 
 function moveFocus(event: KeyboardEvent): void {
   const list = event.currentTarget as HTMLElement;
-  const links = [...list.querySelectorAll<HTMLElement>(".grid-item")];
+  const links = [...list.querySelectorAll<HTMLElement>(".gallery-item")];
   const at = links.indexOf(document.activeElement as HTMLElement);
   if (at < 0) return;
   const target = links[at + stepOf(event.key, links)];

@@ -1,0 +1,54 @@
+"""A browser in front of the running system: one for all tests of a process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.conftest import NOT_TESTED
+from tests.console.visitor import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from tests.e2e.stack import Stack
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+REQUIRED = "AIGC_TEST_BROWSER"
+"""Variable that `.ci/run` sets to `required`: there a missing browser is a failure."""
+
+
+def find_browser() -> str:
+    """Return the path of the browser, or leave the tests out."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is not None:
+        return path
+    reason = f"{NOT_TESTED}no Chromium on PATH; on Debian: apt-get install chromium"
+    if os.environ.get(REQUIRED) == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = find_browser()
+    # Root has no sandbox in a container.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, stack: Stack) -> Iterator[Visitor]:
+    """Open a window of a new visitor; at its end nothing may have gone wrong unseen."""
+    visitor = Visitor(browser, stack)
+    yield visitor
+    visitor.close()

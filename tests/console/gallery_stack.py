@@ -1,0 +1,103 @@
+"""A stack with a full gallery: 25,000 entries are written into the ledger, without running jobs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from aigc.wire import with_fields
+from ops.local_stack import ROOT, local_stack, wait_until_active
+from tests.finished_jobs import finished_job, objects_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc.jobs.job import Job, Picture
+    from localcloud.core import Caller
+    from ops.local_stack import LocalStack
+
+ENTRIES = 25_000
+MINUTES_APART = 7
+SAMPLES = sorted((ROOT / "ops" / "samples").glob("*.jpg"))
+
+
+@dataclass
+class Gallery:
+    """A running stack, and the requests that its gateway made to the ledger."""
+
+    stack: LocalStack
+    ledger: Counter[str] = field(default_factory=Counter)
+    """Operation of COS → number of requests."""
+
+    @property
+    def url(self) -> str:
+        """The address of the view."""
+        return f"{self.stack.outputs.endpoint}/console#/gallery"
+
+
+@contextlib.contextmanager
+def full_gallery(entries: int = ENTRIES) -> Iterator[Gallery]:
+    """Run a stack whose ledger has so many jobs that succeeded."""
+    with local_stack(speed=20) as stack:
+        gallery = Gallery(stack)
+        _fill(gallery, entries)
+        _count_requests(gallery)
+        yield gallery
+
+
+def _fill(gallery: Gallery, entries: int) -> None:
+    stack, now = gallery.stack, datetime.now(timezone.utc)
+    pictures = list(_put_samples(stack))
+    for number in range(entries):
+        end = now - timedelta(minutes=MINUTES_APART * (entries - number))
+        job = _in_stack(finished_job(number, end=end), pictures[number % len(pictures)], stack)
+        for key, body in objects_of(job):
+            stack.cloud.cos.write(stack.outputs.buckets["ledger"], key, body, "application/json")
+
+
+def _put_samples(stack: LocalStack) -> Iterator[Picture]:
+    """Write the photographs into the buckets; all jobs have one of them as their image."""
+    buckets, picture = stack.outputs.buckets, finished_job(0).pictures[0]
+    for path in SAMPLES:
+        content = path.read_bytes()
+        with Image.open(path) as image:
+            width, height = image.size
+        stack.cloud.cos.write(buckets["results"], f"samples/{path.name}", content, "image/jpeg")
+        stack.cloud.cos.write(buckets["inbox"], f"kept/{path.name}", content, "image/jpeg")
+        yield with_fields(
+            picture,
+            key=f"samples/{path.name}",
+            content_type="image/jpeg",
+            width=width,
+            height=height,
+            size=len(content),
+        )
+
+
+def _in_stack(job: Job, picture: Picture, stack: LocalStack) -> Job:
+    """Let the job's image, and the file that it was made of, be where they are in the stack."""
+    job = with_fields(job, pictures=(picture,))
+    if job.source.type != "upload":
+        return job
+    bucket, key = stack.outputs.buckets["inbox"], picture.key.replace("samples/", "kept/")
+    task = {**job.task, "file_infos": [{"type": "Url", "url": f"cos://{bucket}/{key}"}]}
+    return with_fields(job, task=task, source=with_fields(job.source, bucket=bucket, key=key))
+
+
+def _count_requests(gallery: Gallery) -> None:
+    """Count what the gateway's role asks of the ledger's bucket."""
+    stack = gallery.stack
+    role = wait_until_active(stack.cloud, stack.outputs.functions["gateway"])["Role"]
+    ledger, allow = f":{stack.outputs.buckets['ledger']}/", stack.cloud.authorize
+
+    def count(caller: Caller, action: str, resource: str) -> None:
+        if caller.role == role and ledger in resource:
+            gallery.ledger[action.rpartition(":")[2]] += 1
+        allow(caller, action, resource)
+
+    stack.cloud.authorize = count  # type: ignore[method-assign]

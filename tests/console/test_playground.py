@@ -1,0 +1,220 @@
+"""The playground in a real browser, in front of the running system."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from ops import cli
+from tests.e2e.stack import SAMPLES, wait_for
+
+if TYPE_CHECKING:
+    from tests.console.visitor import Visitor
+    from tests.e2e.stack import Stack
+
+ARREARS = "FailedOperation.UserArrears"
+
+
+def test_first_visitor_comes_from_the_key_to_an_image(visitor: Visitor, stack: Stack) -> None:
+    page = visitor.page
+    page.goto(f"{stack.gateway}/")
+    visitor.enter("wrong-key")
+    expect(page.get_by_text("does not accept this key")).to_be_visible()
+    visitor.enter()
+    page.locator("input[type=file]").set_input_files(SAMPLES / "cat.jpg")
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+
+    visitor.generate("a cat in the style of a woodcut")
+
+    expect(visitor.result).to_be_visible()
+    expect(page.locator(".picture-input .frame-ready img")).to_be_visible()
+    [job] = stack.jobs()
+    [image] = job["task"]["file_infos"]
+    assert job["task"]["prompt"] == "a cat in the style of a woodcut"
+    assert image["url"].startswith(f"cos://{stack.connection['buckets']['results']}/")
+
+
+def test_call_is_copied_as_code_without_the_key(visitor: Visitor) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    page.get_by_label("Prompt").first.fill('it\'s a "boat"')
+    page.get_by_text("The same call as code").click()
+    copied = {}
+    for language in ("curl", "Python", "JavaScript"):
+        page.get_by_role("button", name=language).click()
+        page.get_by_role("button", name="Copy").click()
+        page.get_by_text("Copied").wait_for()
+        copied[language] = page.evaluate("navigator.clipboard.readText()")
+        page.get_by_role("button", name="Copy").wait_for()
+
+    assert all(visitor.stack.connection["api_key"] not in code for code in copied.values())
+    assert all(
+        "API_KEY" in code and "/tencent-vod/v1/aigc-image" in code for code in copied.values()
+    )
+    compile(copied["Python"], "copied", "exec")
+
+
+def test_form_has_only_the_parameters_of_the_model(visitor: Visitor) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    model = page.get_by_label("Model", exact=True)
+    ratio = page.get_by_role("group", name="Aspect ratio")
+
+    model.select_option(label="GG 3.1")
+    expect(ratio.get_by_text("8:1")).to_be_visible()
+    model.select_option(label="Kling 3.0")
+    expect(ratio.get_by_text("8:1")).to_have_count(0)
+    expect(page.get_by_text("one image")).to_be_visible()
+    model.select_option(label="SI 4.0")
+    expect(ratio).to_have_count(0)
+
+    page.get_by_text("VOD scene").click()
+    page.get_by_label("Scene", exact=True).select_option("ai_try_on")
+    expect(page.get_by_role("group", name="Clothes")).to_be_visible()
+    expect(ratio).to_have_count(0)
+    page.get_by_label("Scene", exact=True).select_option("product_image")
+    expect(page.get_by_role("group", name="Clothes")).to_have_count(0)
+    expect(ratio).to_be_visible()
+
+
+def test_revoked_key_is_asked_for_again_and_the_work_is_kept(
+    visitor: Visitor, here: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["keys", "new", "visitor"]) == 0
+    visitor.open()
+    visitor.enter(capsys.readouterr().out.strip())
+    page = visitor.page
+    page.get_by_label("Prompt").first.fill("a boat that must not be lost")
+    assert cli.main(["keys", "revoke", "visitor"]) == 0
+    wait_for(lambda: is_asked_for_a_key(visitor))
+
+    expect(page.get_by_text("no longer accepts this key")).to_be_visible()
+    visitor.enter(here.connection["api_key"])
+
+    prompt = page.get_by_label("Prompt").first
+    expect(prompt).to_have_value("a boat that must not be lost")
+    page.get_by_role("button", name="Generate").click()
+    expect(visitor.result).to_be_visible()
+
+
+def is_asked_for_a_key(visitor: Visitor) -> bool:
+    """Change the prompt, whose estimate is a call with the key, until the key is refused."""
+    prompt = visitor.page.get_by_label("Prompt").first
+    if prompt.is_visible():
+        prompt.press_sequentially(".")
+        prompt.press("Backspace")
+        visitor.page.wait_for_timeout(800)
+    return visitor.page.get_by_text("no longer accepts this key").is_visible()
+
+
+def test_paused_request_goes_on_after_a_time_offline(visitor: Visitor, stack: Stack) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    stack.faults({"where": "account", "what": f"refuse:{ARREARS}"})
+    visitor.generate("a lighthouse that waits")
+    expect(page.get_by_text("vendor refuses the account")).to_be_visible()
+    expect(page.get_by_text(ARREARS)).to_be_visible()
+
+    visitor.window.set_offline(True)
+    expect(page.get_by_text("no connection to the API")).to_be_visible()
+    page.get_by_label("Prompt").first.fill("written without a connection")
+    stack.faults()
+    visitor.window.set_offline(False)
+
+    expect(page.get_by_text("no connection to the API")).to_have_count(0)
+    expect(visitor.result).to_be_visible()
+    expect(page.get_by_label("Prompt").first).to_have_value("written without a connection")
+
+
+def test_call_whose_answer_was_lost_is_repeated_and_made_once(
+    visitor: Visitor, stack: Stack
+) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    before = len(stack.tasks())
+    sent: list[str] = []
+    answers_are_lost = [True]
+
+    def lose_the_answer(route: object) -> None:
+        request = route.request  # type: ignore[attr-defined]
+        if request.method == "POST":
+            sent.append(request.headers["idempotency-key"])
+        if answers_are_lost[0]:
+            route.fetch()  # type: ignore[attr-defined]
+            route.abort()  # type: ignore[attr-defined]
+        else:
+            route.continue_()  # type: ignore[attr-defined]
+
+    page.route("**/tencent-vod/v1/aigc-image", lose_the_answer)
+    visitor.generate("a boat that is paid once")
+    expect(page.get_by_role("alert").get_by_text("did not answer")).to_be_visible()
+    answers_are_lost[0] = False
+    page.get_by_role("button", name="Generate").click()
+
+    expect(visitor.result).to_be_visible()
+    assert len(sent) == 2
+    assert len(set(sent)) == 1
+    assert len(stack.tasks()) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        ("task_failure:ContentModerationFailed", "content check refused"),
+        ("task_failure:InternalError", "The request failed"),
+    ],
+)
+def test_failure_says_what_the_vendor_said(
+    visitor: Visitor, stack: Stack, fault: str, text: str
+) -> None:
+    visitor.sign_in()
+    stack.fault("vod.CreateAigcImageTask", fault)
+
+    visitor.generate(f"an image that fails with {fault}")
+
+    alert = visitor.page.get_by_role("alert")
+    expect(alert.get_by_text(text)).to_be_visible()
+    expect(alert.get_by_text(fault.partition(":")[2], exact=True)).to_be_visible()
+
+
+def test_refused_value_is_shown_at_its_field(visitor: Visitor) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    page.get_by_label("Prompt").first.fill("a boat")
+    page.get_by_text("More parameters").click()
+    page.get_by_label("File name of the results").fill("../up")
+    page.get_by_role("button", name="Generate").click()
+
+    field = page.get_by_label("File name of the results")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("alert").get_by_text("result.name")).to_be_visible()
+
+
+def test_task_of_a_job_is_made_again_with_changes(visitor: Visitor, stack: Stack) -> None:
+    answer = stack.call(
+        "tencent-vod/v1/aigc-image",
+        {
+            "model_name": "Kling",
+            "model_version": "2.1",
+            "prompt": "a harbour at night",
+            "negative_prompt": "people",
+            "output_config": {"aspect_ratio": "16:9", "output_image_count": 2},
+        },
+    ).json()
+    stack.ended(answer)
+
+    visitor.sign_in(f"#/playground?job={answer['request_id']}")
+
+    page = visitor.page
+    expect(page.get_by_label("Prompt").first).to_have_value("a harbour at night")
+    expect(page.get_by_label("Number of images")).to_have_value("2")
+    expect(page.get_by_role("radio", name="16:9")).to_be_checked()
+    expect(visitor.result).to_be_visible()
+    visitor.generate("a harbour at dawn")
+    page.get_by_text("a harbour at dawn", exact=True).wait_for()
+    expect(visitor.result).to_be_visible()
+    again = next(job for job in stack.jobs() if job["task"]["prompt"] == "a harbour at dawn")
+    assert again["task"]["negative_prompt"] == "people"
+    assert again["task"]["output_config"]["output_image_count"] == 2

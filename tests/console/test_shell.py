@@ -1,0 +1,100 @@
+"""All views in a real browser: languages, sizes, colours, keyboard, screen reader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.visitor import DESKTOP, PHONE, VIEWS, Visitor
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.e2e.stack import Stack
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _has_an_image(stack: Stack) -> None:
+    """Let the views have something to show."""
+    body = {"model_name": "GG", "model_version": "3.0", "prompt": "a boat for all views"}
+    stack.ended(stack.call("tencent-vod/v1/aigc-image", body).json())
+
+
+@pytest.mark.parametrize("colors", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_and_nothing_is_too_wide(
+    browser: Browser, stack: Stack, colors: Literal["light", "dark"], size: dict[str, int]
+) -> None:
+    visitor = Visitor(browser, stack, colors=colors, size=size)
+    visitor.open()
+    visitor.page.get_by_label("API key").wait_for()
+    found = {"key": (visitor.violations(), visitor.overflow())}
+    visitor.sign_in()
+    for view in VIEWS:
+        visitor.show(view)
+        found[view] = (visitor.violations(), visitor.overflow())
+
+    assert found == dict.fromkeys(["key", *VIEWS], ([], 0))
+    visitor.close()
+
+
+def test_chinese_browser_gets_chinese_and_may_switch(browser: Browser, stack: Stack) -> None:
+    visitor = Visitor(browser, stack, language="zh-CN", size=PHONE)
+    visitor.open()
+    page = visitor.page
+    expect(page.get_by_role("heading", name="输入 API 密钥")).to_be_visible()
+    visitor.sign_in()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    for view, name in zip(VIEWS, ("试用", "图库", "任务", "用量", "上传"), strict=True):
+        visitor.show(view)
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+        assert (visitor.overflow(), visitor.violations()) == (0, [])
+
+    page.get_by_role("button", name="English").click()
+
+    expect(page.get_by_role("link", name="Gallery", exact=True)).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.reload()
+    expect(page.get_by_role("link", name="Gallery", exact=True)).to_be_visible()
+    visitor.close()
+
+
+def test_key_is_kept_for_the_tab_only(visitor: Visitor, stack: Stack) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    key = stack.connection["api_key"]
+
+    kept = page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage)]")
+    assert (key in kept[0], key in kept[1], visitor.window.cookies()) == (True, False, [])
+    page.get_by_role("button", name="Forget the key").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_views_are_reached_with_the_keyboard(visitor: Visitor) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    page.reload()
+    page.get_by_label("Prompt").first.wait_for()
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#content")).to_be_focused()
+    page.get_by_role("link", name="Jobs", exact=True).focus()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#content")).to_be_focused()
+    assert page.title().startswith("Jobs")
+
+
+def test_page_asks_no_other_origin_for_anything(visitor: Visitor, stack: Stack) -> None:
+    asked: set[str] = set()
+    visitor.page.on("request", lambda request: asked.add(request.url.split("/", 3)[2]))
+    visitor.sign_in()
+    for view in VIEWS:
+        visitor.show(view)
+
+    own = {stack.gateway.split("/", 3)[2], stack.connection["cloud"].split("/", 3)[2]}
+    assert asked <= own

@@ -1,0 +1,275 @@
+"""`aigc doctor --before-deploy`: each test breaks one thing of an account without a deployment."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.permissions import trust
+from ops import cli
+from ops.account import Account, Answer
+from ops.doctor import before_deploy
+from ops.doctor.before_deploy import EXAMINATIONS
+from ops.doctor.examinations.account import MPS_ROLE
+from ops.local_pulumi import environment
+from ops.local_stack import empty_cloud
+from tests.infra.conftest import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from localcloud.cloud import LocalCloud
+
+PULUMI = """#!{python}
+import pathlib, sys
+folder = pathlib.Path(__file__).parent
+print((folder / ("config.json" if "config" in sys.argv else "outputs.json")).read_text())
+"""
+"""Stands in for the CLI: it prints a stack's configuration and outputs."""
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[LocalCloud]:
+    with empty_cloud() as cloud:
+        yield cloud
+
+
+class Stack:
+    """A stack that is not deployed, as the CLI describes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.values: dict[str, dict[str, Any]] = {
+            "tencentcloud:region": {"value": "ap-guangzhou", "secret": False}
+        }
+        self.outputs: dict[str, str] = {}
+
+    def set(self, key: str, value: str, *, secret: bool = False) -> None:
+        self.values[f"aigc-functions:{key}"] = {"value": value, "secret": secret}
+
+    def write(self) -> None:
+        (self._folder / "config.json").write_text(json.dumps(self.values))
+        (self._folder / "outputs.json").write_text(json.dumps(self.outputs))
+
+
+@pytest.fixture
+def stack(cloud: LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    for name, value in environment(cloud, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    program = tmp_path / "pulumi"
+    program.write_text(PULUMI.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    stack = Stack(tmp_path)
+    stack.set("callbackKey", "c" * 32, secret=True)
+    stack.set("mpsRole", "create")
+    stack.set("packagePath", str(build(tmp_path / "aigc-functions-0123456789ab.zip")))
+    return stack
+
+
+def build(path: Path, *names: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rules.json", json.dumps(RULES))
+        for name in names or ("gateway.py", "upload.py", "sweep.py"):
+            archive.writestr(name, "")
+    return path
+
+
+@pytest.fixture
+def account(stack: Stack) -> Account:
+    stack.write()
+    return before_deploy.of_stack("prod").account
+
+
+@pytest.fixture
+def doctor(stack: Stack, capsys: pytest.CaptureFixture[str]) -> Any:
+    def run() -> tuple[int, list[dict[str, Any]]]:
+        stack.write()
+        status = cli.main(["doctor", "--before-deploy", "--stack", "prod", "--json"])
+        return status, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+def unusual(findings: list[dict[str, Any]]) -> dict[str, str]:
+    return {item["name"]: item["seen"] for item in findings if item["level"] != "ok"}
+
+
+def found(doctor: Any, name: str) -> str:
+    """Return what was seen of the only problem."""
+    status, findings = doctor()
+    seen = unusual(findings)
+    assert seen.keys() == {name}, seen
+    assert status == 1
+    return seen[name]
+
+
+def test_an_account_that_is_ready_has_no_problem(doctor: Any) -> None:
+    status, findings = doctor()
+
+    assert unusual(findings) == {}
+    assert status == 0
+    assert [item["name"] for item in findings] == [item.name for item in EXAMINATIONS]
+
+
+def test_a_wrong_value_is_found_before_the_program_runs(stack: Stack, doctor: Any) -> None:
+    stack.set("memory", "100")
+
+    status, findings = doctor()
+
+    assert status == 1
+    assert "memory is '100'; allowed: 128 to 3072" in unusual(findings)["configuration"]
+    needs = {"mps-role", "names", "existing", "package"}
+    assert unusual(findings).keys() == {"configuration"} | needs
+
+
+def test_a_missing_value_is_found(stack: Stack, doctor: Any) -> None:
+    del stack.values["aigc-functions:callbackKey"]
+
+    assert "callbackKey is missing" in unusual(doctor()[1])["configuration"]
+
+
+def test_a_secret_in_plain_text_is_found(stack: Stack, doctor: Any) -> None:
+    stack.set("webhookSecrets", json.dumps([f"whsec_{'A' * 32}"]))
+
+    assert found(doctor, "configuration") == "in plain text: webhookSecrets"
+
+
+def test_a_wrong_key_is_found(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "wrong")
+
+    status, findings = doctor()
+
+    assert status == 1
+    assert "AuthFailure" in unusual(findings)["credentials"]
+
+
+def test_a_clock_that_is_wrong_is_found(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.write()
+    plan = before_deploy.of_stack("prod")
+    early = Answer(404, {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, b"")
+    monkeypatch.setattr(Account, "cos", lambda *_, **__: early)
+
+    [finding] = before_deploy.clock(plan)
+
+    assert finding.level == "warning"
+
+
+def test_a_vod_that_is_not_activated_is_found(
+    account: Account, doctor: Any, cloud: LocalCloud
+) -> None:
+    url = f"{cloud.url}/_localcloud/vod"
+    account.fetch(url, "PUT", json={"activated": False})
+    try:
+        assert "InvalidVodUser" in found(doctor, "vod")
+    finally:
+        account.fetch(url, "PUT", json={"activated": True})
+
+
+def test_a_missing_application_is_found(stack: Stack, doctor: Any) -> None:
+    stack.set("subAppId", "1599999999")
+
+    assert found(doctor, "vod") == "subAppId: the application 1599999999 is missing"
+
+
+def faults(account: Account, cloud: LocalCloud, *rules: dict[str, Any]) -> None:
+    account.fetch(f"{cloud.url}/_localcloud/faults", "PUT", json=list(rules))
+
+
+def test_an_mps_that_refuses_is_found(account: Account, doctor: Any, cloud: LocalCloud) -> None:
+    refusal = {"where": "mps.DescribeAigcImageTask", "what": "refuse:UnauthorizedOperation"}
+    faults(account, cloud, {**refusal, "times": 1})
+
+    assert "UnauthorizedOperation" in found(doctor, "mps")
+
+
+def test_a_role_of_mps_that_is_not_as_configured_is_found(
+    stack: Stack, account: Account, doctor: Any
+) -> None:
+    stack.set("mpsRole", "existing")
+    assert found(doctor, "mps-role") == f"{MPS_ROLE} does not exist, but mpsRole is existing"
+
+    stack.set("mpsRole", "create")
+    document = trust("mps.cloud.tencent.com")
+    account.api("cam", "CreateRole", RoleName=MPS_ROLE, PolicyDocument=document)
+    try:
+        assert found(doctor, "mps-role") == f"{MPS_ROLE} exists, but mpsRole is create"
+    finally:
+        account.api("cam", "DeleteRole", RoleName=MPS_ROLE)
+
+
+@pytest.mark.parametrize("action", ["scf.DeleteFunction", "cam.DeleteRole", "cls.DeleteLogset"])
+def test_a_right_that_is_denied_is_found(
+    account: Account, doctor: Any, cloud: LocalCloud, action: str
+) -> None:
+    faults(account, cloud, {"where": action, "what": "refuse:UnauthorizedOperation", "times": 1})
+
+    assert found(doctor, "rights") == f"denied: {action.replace('.', ':')}"
+
+
+@pytest.mark.parametrize("action", ["cls.DeleteAlarm", "monitor.DeleteAlarmNotices"])
+def test_a_right_that_only_alarms_need_is_tried_with_alarms(
+    stack: Stack, account: Account, doctor: Any, cloud: LocalCloud, action: str
+) -> None:
+    stack.set("alarmReceivers", "[10001]")
+    faults(account, cloud, {"where": action, "what": "refuse:UnauthorizedOperation", "times": 1})
+
+    assert found(doctor, "rights") == f"denied: {action.replace('.', ':')}"
+
+
+def test_a_name_that_is_in_use_is_found(account: Account, doctor: Any) -> None:
+    bucket = f"aigc-prod-ledger-{account.app_id}"
+    account.cos("PUT", bucket)
+    account.api(
+        "cam", "CreateRole", RoleName="aigc-prod-sweep", PolicyDocument=trust("scf.qcloud.com")
+    )
+    account.api("cls", "CreateLogset", LogsetName="aigc-prod-functions")
+    try:
+        seen = found(doctor, "names")
+    finally:
+        account.cos("DELETE", bucket)
+        account.api("cam", "DeleteRole", RoleName="aigc-prod-sweep")
+
+    assert seen == (f"in use: role aigc-prod-sweep, bucket {bucket}, logset aigc-prod-functions")
+
+
+def test_names_of_a_stack_that_is_deployed_are_its_own(
+    stack: Stack, account: Account, doctor: Any
+) -> None:
+    stack.outputs = {"ledgerBucket": f"aigc-prod-ledger-{account.app_id}"}
+
+    assert unusual(doctor()[1]) == {}
+
+
+def test_a_bucket_that_does_not_exist_is_found(stack: Stack, account: Account, doctor: Any) -> None:
+    stack.set("namePrefix", "other-")
+    stack.set("inboxBucket", f"photos-{account.app_id}")
+
+    assert found(doctor, "existing") == f"inboxBucket: photos-{account.app_id} answers 404"
+
+
+def test_a_package_that_is_missing_or_not_whole_is_found(
+    stack: Stack, doctor: Any, tmp_path: Path
+) -> None:
+    stack.set("namePrefix", "other-")
+    stack.set("packagePath", "dist/missing.zip")
+    assert found(doctor, "package").startswith("packagePath: found nothing")
+
+    stack.set("packagePath", str(build(tmp_path / "aigc-functions-1.zip", "gateway.py")))
+    assert found(doctor, "package") == "aigc-functions-1.zip has no sweep.py, upload.py"
+
+    (tmp_path / "aigc-functions-2.zip").write_bytes(b"no zip")
+    stack.set("packagePath", str(tmp_path / "aigc-functions-2.zip"))
+    assert "not a zip" in found(doctor, "package")
+
+
+def test_it_needs_a_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["doctor", "--before-deploy"])
+
+    assert "--stack" in capsys.readouterr().err

@@ -28,7 +28,7 @@ from aigc.jobs.accept import Order, accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import OutputLocation, Source, id_from
 from aigc.jobs.submission import START_S
-from aigc.tasks.fields import explain, refused
+from aigc.tasks.fields import explain, invalid_request
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.batches import BatchFileError, lines
 from aigc.uploads.batches.lines import RawLine, parse_header, parse_line, raw_lines
@@ -300,7 +300,7 @@ def _task(line: Line, batch: Batch, runtime: Runtime) -> Task:
     for field in ("result", "webhook_url"):
         if field in line.body:
             allowed = "no such field: the report of the batch says where results are"
-            raise refused(field, "is not possible in a batch", allowed=allowed)
+            raise invalid_request(field, "is not possible in a batch", allowed=allowed)
     defaults = batch.defaults if line.kind == batch.kind else {}
     try:
         task = KINDS[line.kind].model.model_validate({**defaults, **line.body})

@@ -61,7 +61,7 @@ class InboxUploadRequest(UploadRequest):
     @classmethod
     def _is_a_digest(cls, digest: str) -> str:
         if not _DIGEST.fullmatch(digest):
-            raise fault("", f"{shown(digest)} is not allowed", allowed="16 bytes in Base64")
+            raise field_error("", f"{shown(digest)} is not allowed", allowed="16 bytes in Base64")
         return digest
 
     @field_validator("folder")

@@ -138,7 +138,10 @@ def test_zip_without_the_console_says_so(
 ) -> None:
     monkeypatch.setattr(console, "FOLDER", tmp_path / "absent")
 
-    assert browser.get("/console").status == 404
+    answer = browser.get("/console")
+
+    assert answer.status == 404
+    assert answer.body["detail"] == "this service was built without the console"
 
 
 def test_cold_start_imports_nothing_for_the_console() -> None:

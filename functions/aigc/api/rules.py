@@ -15,7 +15,7 @@ from aigc.api.quotas import charged_tasks
 from aigc.api.uploads import LINK_S, UploadRequest, read_upload
 from aigc.jobs.job import Source, fresh_id
 from aigc.places import LONGEST, checked_key, checked_prefix
-from aigc.tasks.fields import fault, refused, shown
+from aigc.tasks.fields import field_error, invalid_request, shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.checks import sample_task
 from aigc.uploads.conditions import UploadFacts
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from aigc.api.keys import Caller
     from aigc.api.openapi import schemas
     from aigc.tasks.kind import Task
-    from aigc.uploads.rules import Rule, Rules
+    from aigc.uploads.rule import Rule
+    from aigc.uploads.rules import Rules
 
 FORBID_OVERWRITE = "x-cos-forbid-overwrite"
 """Header by which COS refuses a PUT to a key that exists, on a bucket without versions."""
@@ -60,7 +61,7 @@ class InboxUploadRequest(UploadRequest):
     @classmethod
     def _is_a_digest(cls, digest: str) -> str:
         if not _DIGEST.fullmatch(digest):
-            raise fault("", f"{shown(digest)} is not allowed", allowed="16 bytes in Base64")
+            raise field_error("", f"{shown(digest)} is not allowed", allowed="16 bytes in Base64")
         return digest
 
     @field_validator("folder")
@@ -69,17 +70,19 @@ class InboxUploadRequest(UploadRequest):
         try:
             return folder and checked_prefix(folder)
         except ValueError as error:
-            raise fault("", f"{shown(folder)} is not allowed", allowed=f"it {error}") from None
+            raise field_error(
+                "", f"{shown(folder)} is not allowed", allowed=f"it {error}"
+            ) from None
 
     @field_validator("metadata")
     @classmethod
     def _can_be_sent(cls, metadata: dict[str, str] | None) -> dict[str, str] | None:
         for name in metadata or {}:
             if not _META_NAME.fullmatch(name):
-                raise fault(name, "is no name of metadata", allowed="a-z, 0-9 and -")
+                raise field_error(name, "is no name of metadata", allowed="a-z, 0-9 and -")
         if len("".join(_headers(metadata).values()).encode()) > MOST_METADATA:
             allowed = f"values of at most {MOST_METADATA} bytes in all, percent-encoded"
-            raise fault("", "is too long", allowed=allowed)
+            raise field_error("", "is too long", allowed=allowed)
         return metadata
 
 
@@ -133,7 +136,7 @@ def _facts(rule: Rule, wanted: InboxUploadRequest, call: Call) -> UploadFacts:
     try:
         checked_key(key)
     except ValueError as error:
-        raise refused("file_name", f"the key {error}", allowed="a shorter name") from None
+        raise invalid_request("file_name", f"the key {error}", allowed="a shorter name") from None
     return UploadFacts(
         bucket=call.runtime.settings.inbox_bucket,
         key=key,
@@ -152,10 +155,10 @@ def _applied(rules: Rules, facts: UploadFacts, call: Call) -> list[Rule]:
     name, selection = call.path["rule"], rules.select(facts)
     reasons = {rule.name: reason for rule, reason in selection.passed_over}
     if reason := reasons.get(name):
-        raise refused(_field_of(reason), reason, allowed=f"what the rule {name} takes")
+        raise invalid_request(_field_of(reason), reason, allowed=f"what the rule {name} takes")
     for rule in selection.applied:
         if problem := _problem(rule, call.caller):
-            raise refused("rule", f"{rule.name} {problem}", allowed="another rule")
+            raise invalid_request("rule", f"{rule.name} {problem}", allowed="another rule")
     return selection.applied
 
 

@@ -13,7 +13,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 
 NOT_RUN = {
     r"pulumi ": "needs an account; tests/infra and `make verify-pulumi` run the program",
-    r"make (setup|package|check|demo|local|simulate|deploy-check)\b": "takes minutes, or is how tests run",
+    r"make (setup|package|check|demo|local|simulate|deploy-check)\b": "takes minutes",
     r"make wheel\b|python3 -m venv ~|~/aigc/bin/": "tests/e2e/test_wheel.py installs the wheel",
     r"\.venv/bin/pytest ": "is how tests run",
     r"\.venv/bin/aigc verify-cloud ": "needs an account; tests/verify_cloud runs it",

@@ -165,6 +165,18 @@ def test_our_own_parameter_is_documented() -> None:
     assert documented == {f"result.{name}" for name in ResultPlace.model_fields}
 
 
+# docs/comparison.md
+
+
+def test_measured_figures_of_the_comparison_are_those_of_the_benchmarks() -> None:
+    table = section(page_text("comparison.md"), "## A script around the SDK")
+    figures = re.findall(r"(\d+) (ms|MB)\b", table)
+    measured = re.findall(r"([\d.]+) (ms|MB)\b", page_text("benchmarks.md"))
+
+    assert len(figures) == 6
+    assert set(figures) <= {(f"{float(number):.0f}", unit) for number, unit in measured}
+
+
 # All pages
 
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
     from aigc.uploads.intake import InboxObject
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 
 def _of(title: str, target: str, change: Change, **more: str) -> Mutation:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.pages import DOCS
 
 ROOT = DOCS.parent
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("[!.]*[A-Z].md")), *sorted(DOCS.glob("*.md"))]
 """The English pages. tests/unit/test_translation.py compares the Chinese commands with them."""
 
 NOT_RUN = {

@@ -178,6 +178,19 @@ def test_measured_figures_of_the_comparison_are_those_of_the_benchmarks() -> Non
     assert set(figures) <= {(f"{float(number):.0f}", unit) for number, unit in measured}
 
 
+def test_counted_requests_of_the_comparison_are_those_of_the_protocol() -> None:
+    table = section(page_text("comparison.md"), "## What an image costs")
+    counted = section(page_text("reliability.md"), "## What the protocol costs")
+
+    def numbers(row: str) -> list[float]:
+        line = counted.partition(f"\n| {row} |")[2].partition("\n")[0]
+        return [float(cell) for cell in re.findall(r"[\d.]+", line)]
+
+    *_, to_ledger, _before, _to_vendor, by_sweeps, _ = numbers("call, VOD, its lane free")
+    assert f"| {to_ledger + by_sweeps:.0f} requests to COS |" in table
+    assert f"with {numbers('a sweep with nothing to do')[0]:.0f} requests each" in table
+
+
 # All pages
 
 

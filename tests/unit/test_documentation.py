@@ -191,6 +191,18 @@ def test_counted_requests_of_the_comparison_are_those_of_the_protocol() -> None:
     assert f"with {numbers('a sweep with nothing to do')[0]:.0f} requests each" in table
 
 
+# CONTRIBUTING.md
+
+
+def test_every_command_of_make_is_explained() -> None:
+    [targets] = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    named = first_cells(section(table, "## The commands of make"))
+
+    assert sorted(named) == sorted(f"make {target}" for target in targets.split())
+
+
 # All pages
 
 

@@ -20,8 +20,8 @@ from ops.doctor.examinations import EXAMINATIONS, storage, work
 from ops.doctor.examinations.account import LIST, MPS_ROLE, READ, clock, is_needed
 from ops.doctor.patient import INPUT_BUCKETS, Patient, of_connection
 from ops.local_stack import local_stack
+from ops.reference.headings import anchors
 from tests.e2e.stack import wait_for
-from tests.pages import anchors
 from tests.pages import page as page_text
 
 if TYPE_CHECKING:

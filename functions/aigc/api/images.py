@@ -366,7 +366,7 @@ def _input(job: Job, inputs: tuple[str, ...], runtime: Runtime) -> schemas.Input
 def _is_kept(bucket: str, key: str, job: Job, runtime: Runtime) -> bool:
     """Whether an input is the job's own upload, or was uploaded for a call.
 
-    The name of the latter cannot be guessed. Any other object may be somebody else's.
+    The name of the latter cannot be guessed. Any other object may belong to another caller.
     """
     settings = runtime.settings
     if job.source.type == "upload":

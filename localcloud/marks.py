@@ -1,4 +1,4 @@
-"""Metadata that the vendor's pictures may contain: an AIGC label or a C2PA manifest."""
+"""Metadata that the vendor's images may contain: an AIGC label or a C2PA manifest."""
 
 from __future__ import annotations
 

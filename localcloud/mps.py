@@ -1,4 +1,4 @@
-"""MPS, limited to pictures: AIGC image tasks that may write to the caller's bucket."""
+"""MPS, limited to images: AIGC image tasks that may write to the caller's bucket."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Mps:
         return {"Status": _STATUSES[task.state], "Message": message, "ImageUrls": urls}
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
-        """Draw a task's picture and store it in the caller's bucket, or in MPS's own."""
+        """Draw a task's image and store it in the caller's bucket, or in MPS's own."""
         try:
             content = with_mark(draw(self._spec(task)), task.mark)
         except NotAPictureError as error:

@@ -1,4 +1,4 @@
-"""Draws the pictures that tasks produce: quick to draw, with a caption that says `local cloud`."""
+"""Draws the images that tasks produce: quick to draw, with a caption that says `local cloud`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _PALETTES: tuple[tuple[_Colour, _Colour, _Colour], ...] = (
 
 
 class NotAPictureError(Exception):
-    """The bytes are not a readable picture."""
+    """The bytes are not a readable image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureSpec:
-    """The description of a picture to draw."""
+    """The description of an image to draw."""
 
     prompt: str
     model: str
@@ -47,7 +47,7 @@ class PictureSpec:
 
 
 def draw(spec: PictureSpec) -> bytes:
-    """Draw a picture: a restyled version of the first input, or an abstract composition.
+    """Draw an image: a restyled version of the first input, or an abstract composition.
 
     Raises:
         NotAPictureError: An input cannot be read.
@@ -67,7 +67,7 @@ def draw(spec: PictureSpec) -> bytes:
 
 
 def placeholder(name: str) -> bytes:
-    """Draw a placeholder for a picture that is not available here: a remote URL, a VOD file."""
+    """Draw a placeholder for an image that is not available here: a remote URL, a VOD file."""
     canvas = _compose((384, 384), _seeded_random(name))
     _caption(canvas, "local cloud · stands for", name)
     return _encode(canvas, "png")

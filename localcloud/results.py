@@ -1,4 +1,4 @@
-"""Finished pictures on the vendor's hosts, until they expire."""
+"""Finished images on the vendor's hosts, until they expire."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Results:
-    """Pictures by URL; permanent pictures also by FileId."""
+    """Images by URL; permanent images also by FileId."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._files = folder / "pictures"
@@ -32,7 +32,7 @@ class Results:
     def add(
         self, location: str, content: bytes, *, expires_at: float | None = None, file_id: str = ""
     ) -> str:
-        """Store a picture at a location, `host/path`, and return its URL."""
+        """Store an image at a location, `host/path`, and return its URL."""
         file = uuid.uuid4().hex
         (self._files / file).write_bytes(content)
         entry = {"file": file, "expires_at": expires_at, "file_id": file_id}
@@ -44,11 +44,11 @@ class Results:
         return f"http://{location}"
 
     def has_host(self, hostname: str) -> bool:
-        """Whether this host has pictures."""
+        """Whether this host has images."""
         return hostname in self._hosts
 
     def answer(self, request: Request) -> Response:
-        """Return a picture; 404 if it does not exist or has expired."""
+        """Return an image; 404 if it does not exist or has expired."""
         entry = self._entries.get(f"{request.hostname}{request.path}")
         if entry is None or self._has_expired(entry["expires_at"]):
             return Response.of_json({"error": "there is no such picture"}, 404)
@@ -57,7 +57,7 @@ class Results:
         return Response(200, content, {"Content-Type": content_type})
 
     def by_file_id(self, file_id: str) -> bytes | None:
-        """Read a permanent picture; None if there is none."""
+        """Read a permanent image; None if there is none."""
         file = self._by_file_id.get(file_id)
         return None if file is None else (self._files / file).read_bytes()
 

@@ -1,4 +1,4 @@
-"""VOD, limited to pictures: applications, AIGC image tasks, their events."""
+"""VOD, limited to images: applications, AIGC image tasks, their events."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class Vod:
             raise ApiError("InvalidParameterValue.FileId", "The FileId does not exist.")
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
-        """Draw a task's pictures and store them on VOD's host."""
+        """Draw a task's images and store them on VOD's host."""
         inputs = [self._input(file) for file in _files(task.params)]
         output = task.params.get("OutputConfig") or {}
         try:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 AT_ONCE = 8
 """Objects that are taken in at the same time."""

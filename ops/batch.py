@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -127,7 +126,7 @@ def list_batches(
     Example: aigc batch list --limit 5
     """
     service = find_service(endpoint, key, stack)
-    batches = list(islice(service.pages("/v1/batches", "batches"), limit))
+    batches = service.entries("/v1/batches", "batches", limit)
     if as_json:
         print_json(batches)
         return

@@ -213,7 +213,7 @@ def stack_outputs(name: str, *, instead: str) -> dict[str, Any]:
     Raises:
         DeploymentError: Pulumi is not installed, or does not know the stack.
     """
-    return _pulumi(["stack", "output", "--json"], name, instead=instead)
+    return _pulumi("outputs", name, "stack output --json", instead=instead)
 
 
 def stack_config(name: str) -> dict[str, dict[str, Any]]:
@@ -224,11 +224,11 @@ def stack_config(name: str) -> dict[str, dict[str, Any]]:
     Raises:
         DeploymentError: Pulumi is not installed, or does not know the stack.
     """
-    return _pulumi(["config", "--json", "--show-secrets"], name, instead="none")
+    return _pulumi("configuration", name, "config --json --show-secrets", instead="none")
 
 
-def _pulumi(arguments: list[str], name: str, *, instead: str) -> dict[str, Any]:
-    command = ["pulumi", *arguments, "--stack", name, "--non-interactive"]
+def _pulumi(what: str, name: str, arguments: str, *, instead: str) -> dict[str, Any]:
+    command = ["pulumi", *arguments.split(), "--stack", name, "--non-interactive"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -237,7 +237,7 @@ def _pulumi(arguments: list[str], name: str, *, instead: str) -> dict[str, Any]:
         ) from None
     if done.returncode != 0:
         raise DeploymentError(
-            f"the values of the stack {name} cannot be read: {done.stderr.strip()}"
+            f"the {what} of the stack {name} cannot be read: {done.stderr.strip()}"
         )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer

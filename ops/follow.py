@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import sys
 import time
@@ -12,13 +11,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ops.output import print_text
-from ops.service import CallError
+from ops.output import print_text, status
+from ops.service import CallError, UnreachableError, reason_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from rich.console import Console
 
     from ops.service import Service
 
@@ -33,7 +30,7 @@ PNG = b"\x89PNG"
 """How the only format begins that kitty takes as it is."""
 
 
-def follow(service: Service, job_id: str, console: Console) -> dict[str, Any]:
+def follow(service: Service, job_id: str) -> dict[str, Any]:
     """Wait for the end of a job, showing its state; return the job.
 
     On a terminal one line changes; elsewhere each new state is a line.
@@ -42,7 +39,7 @@ def follow(service: Service, job_id: str, console: Console) -> dict[str, Any]:
         CallError: There is no such job.
     """
     try:
-        job = _followed(service, job_id, console)
+        job = _followed(service, job_id)
     except KeyboardInterrupt:
         text = f"{job_id} goes on; `aigc jobs follow {job_id}` shows its progress"
         print_text(text, stderr=True)
@@ -51,19 +48,15 @@ def follow(service: Service, job_id: str, console: Console) -> dict[str, Any]:
     return job
 
 
-def _followed(service: Service, job_id: str, console: Console) -> dict[str, Any]:
+def _followed(service: Service, job_id: str) -> dict[str, Any]:
     shown = ""
-    status = console.status(f"{job_id}: …", spinner="dots")
-    with status if console.is_terminal else contextlib.nullcontext():
+    with status(f"{job_id}: …") as show:
         while True:
             job: dict[str, Any] = service.get(f"/v1/jobs/{job_id}")
             text = f"{job_id}: {_progress(service, job)}"
             if text != shown:
                 shown = text
-                if console.is_terminal:
-                    status.update(text)
-                else:
-                    console.print(text, highlight=False, soft_wrap=True)
+                show(text)
             if job["state"] in ENDED:
                 return job
             time.sleep(LOOK_S)
@@ -94,7 +87,8 @@ def save_images(job: dict[str, Any], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for image in job["images"]:
-        content = _fetch(image["url"])
+        with status(f"saving {image['file_name']} …"):
+            content = _fetch(image["url"])
         path = _free_path(folder, image["file_name"])
         path.write_bytes(content)
         paths.append(path)
@@ -104,9 +98,14 @@ def save_images(job: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _fetch(url: str) -> bytes:
-    response = requests.get(url, timeout=DOWNLOAD_S)
+    host = urlsplit(url).netloc
+    try:
+        response = requests.get(url, timeout=DOWNLOAD_S)
+    except requests.RequestException as error:
+        why = f"GET {host}: the image was not sent: {reason_of(error)}"
+        raise UnreachableError(f"{why}; `aigc jobs follow ID --save DIR` tries again") from None
     if not response.ok:
-        raise CallError(f"GET {urlsplit(url).netloc}", response)
+        raise CallError(f"GET {host}", response)
     return response.content
 
 

@@ -7,12 +7,10 @@ credentials.
 from __future__ import annotations
 
 from enum import Enum
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from aigc.errors import AigcError
 from ops import dead, options, replay, restore
@@ -76,7 +74,7 @@ def list_jobs(
     """
     service = find_service(endpoint, key, stack)
     filters = {"state": state.value if state else None, "kind": kind, "source": source}
-    jobs = list(islice(service.pages("/v1/jobs", "jobs", **filters), limit))
+    jobs = service.entries("/v1/jobs", "jobs", limit, **filters)
     if as_json:
         print_json(jobs)
         return
@@ -118,7 +116,7 @@ def follow_job(
     Example: aigc jobs follow 01a2232e5f79cdc4b807e1ac47272492 --save pictures
     """
     service = find_service(endpoint, key, stack)
-    job = follow(service, job_id, Console(stderr=True))
+    job = follow(service, job_id)
     if save is not None:
         save_images(job, save)
     if as_json:

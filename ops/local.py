@@ -27,21 +27,29 @@ if TYPE_CHECKING:
     from ops.local_stack import LocalStack
 
 HINTS = """
-The local cloud is up. Tasks run {speed:g} times faster than in the cloud; pictures are drawn here.
+The local cloud is up. Tasks run {speed:g} times faster than in the cloud;
+images are drawn here.
 
-{console_hint}call     curl -s {gateway}/tencent-vod/v1/aigc-image \\
-           -H 'Authorization: Bearer {api_key}' -H 'Content-Type: application/json' \\
-           -d '{{"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}}'
+{console_hint}submit   .venv/bin/aigc submit "a lighthouse in the fog" --save pictures
+
+call     curl -s {gateway}/tencent-vod/v1/aigc-image \\
+           -H 'Authorization: Bearer {api_key}' \\
+           -H 'Content-Type: application/json' \\
+           -d '{{"model_name": "GG", "model_version": "3.0",
+                "prompt": "a lighthouse in the fog"}}'
          and open the answer's status_url and response_url with the same key
 
 upload   .venv/bin/aigc upload ops/samples/cat.jpg anime/cat.jpg
          .venv/bin/aigc upload --results
-         the results appear in the bucket {results}; this lists them with links for a browser
+         the results appear in the bucket {results};
+         the second command lists them with links for a browser
 
 paid     curl -s {cloud}/_localcloud/tasks
 
-SDKs     endpoint {endpoint} over http, or the real hosts through the proxy {cloud},
-         with secret id {secret_id} and the key in {connection}
+SDKs     endpoint {endpoint} over http,
+         or the real hosts through the proxy {cloud},
+         with secret id {secret_id}
+         and the key in {connection}
 {fal}
 Ctrl-C stops everything.
 """
@@ -54,8 +62,8 @@ console  {console}
 
 FAL_HINTS = """
 fal      export {variables}
-         for fal-client, which speaks nothing but https; docs/fal.md says what else
-         keeps its uploads, and with them your key, from fal.ai
+         for fal-client, which speaks nothing but https; docs/fal.md says
+         what else keeps its uploads, and with them your key, from fal.ai
 """
 
 
@@ -66,7 +74,8 @@ The local cloud is up and empty. In another terminal, in the project's folder:
 
 api key  {api_key}
 
-Ctrl-C stops everything, and forgets Pulumi's state with the cloud that it describes.
+Ctrl-C stops everything, and forgets Pulumi's state with the cloud that it
+describes.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import textwrap
@@ -14,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from rich.progress import ProgressColumn
 
@@ -82,6 +84,26 @@ def _print(table: Table, console: Console) -> None:
         console.print(table)
     for line in captured.get().splitlines():
         print(line.rstrip())
+
+
+def status(text: str) -> AbstractContextManager[Callable[[str], None]]:
+    """Show on stderr what goes on, as a line that changes; elsewhere each change is a line.
+
+    The returned function changes the text.
+    """
+    console = Console(stderr=True)
+    return _changing_line(console, text) if console.is_terminal else _lines()
+
+
+@contextlib.contextmanager
+def _changing_line(console: Console, text: str) -> Iterator[Callable[[str], None]]:
+    with console.status(text, spinner="dots") as line:
+        yield line.update
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Callable[[str], None]]:
+    yield lambda text: print(text, file=sys.stderr)
 
 
 def progress_bar(*columns: ProgressColumn | str) -> Progress:

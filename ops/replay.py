@@ -8,11 +8,13 @@ import typer
 
 from aigc.jobs.replay import replay
 from aigc.jobs.webhooks import dead_webhooks, redeliver
+from ops import operate
 from ops.dead import dead
 from ops.deployment import BucketOption, RegionOption, StackOption, deployment
 from ops.exits import FAILED
 from ops.outcomes import Outcome, print_outcomes
 from ops.output import JsonOption
+from ops.service import EndpointOption, KeyOption, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,24 +56,33 @@ def main(
         ),
     ] = False,
     as_json: JsonOption = False,
+    endpoint: EndpointOption = None,
+    key: KeyOption = None,
     stack: StackOption = None,
     bucket: BucketOption = None,
     region: RegionOption = None,
 ) -> int:
     """Try dead jobs, or webhooks that were not delivered, once more.
 
-    The status is 0 only if each of them is tried again.
+    The status is 0 only if each of them is tried again. With --endpoint the API replays jobs, for
+    a key that may operate; without it the ledger is changed, with the owner's credentials.
 
     Example: aigc jobs replay --all --stack prod
     """
     if bool(ids) == every:
         raise typer.BadParameter("which ones? allowed: request ids, or --all")
-    runtime = deployment(stack, bucket, region).runtime()
-    if webhooks:
-        outcomes = _redeliver(ids or _dead_webhooks(runtime), runtime)
+    if endpoint and (every or webhooks):
+        raise typer.BadParameter("--endpoint takes ids of jobs; --all and --webhooks need --stack")
+    if endpoint:
+        service = find_service(endpoint, key, stack)
+        outcomes = [operate.replay(job_id, service, pays_again=pays_again) for job_id in ids or ()]
     else:
-        job_ids = ids or [job.id for job in dead(runtime.ledger)]
-        outcomes = _replay(job_ids, runtime, pays_again=pays_again)
+        runtime = deployment(stack, bucket, region).runtime()
+        if webhooks:
+            outcomes = _redeliver(ids or _dead_webhooks(runtime), runtime)
+        else:
+            job_ids = ids or [job.id for job in dead(runtime.ledger)]
+            outcomes = _replay(job_ids, runtime, pays_again=pays_again)
     print_outcomes(outcomes, "no webhook was given up" if webhooks else "no job is dead", as_json)
     return 0 if all(outcome.is_done for outcome in outcomes) else FAILED
 

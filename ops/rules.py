@@ -26,7 +26,7 @@ from ops.prices import check_ceilings, load_prices
 from ops.sources import ROOT
 
 if TYPE_CHECKING:
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 RULES = ROOT / "rules.toml"
 PRICES = ROOT / "prices.toml"

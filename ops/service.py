@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import requests
 import typer
@@ -23,9 +23,6 @@ from aigc.errors import AigcError
 from ops.connection import running_cloud
 from ops.deployment import PANEL, DeploymentError, stack_outputs
 from ops.exits import FAILED, NOT_FOUND
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ENDPOINT_VARIABLE = "AIGC_ENDPOINT"
 KEY_VARIABLE = "AIGC_API_KEY"
@@ -118,15 +115,19 @@ class Service:
         """
         return self._call("GET", path, params={k: v for k, v in query.items() if v is not None})
 
-    def pages(self, path: str, items: str, **query: str | int | None) -> Iterator[dict[str, Any]]:
-        """Read all pages of a list; see `get` for the errors."""
+    def entries(
+        self, path: str, items: str, most: int, **query: str | int | None
+    ) -> list[dict[str, Any]]:
+        """Read a list, page by page, up to so many entries; see `get` for the errors."""
+        entries: list[dict[str, Any]] = []
         cursor = None
         while True:
-            page = self.get(path, limit=PAGE, cursor=cursor, **query)
-            yield from page[items]
+            limit = min(most - len(entries), PAGE)
+            page = self.get(path, limit=limit, cursor=cursor, **query)
+            entries += page[items]
             cursor = page["cursor"]
-            if cursor is None:
-                return
+            if cursor is None or len(entries) >= most:
+                return entries
 
     def post(self, path: str, body: object, **headers: str) -> Any:  # noqa: ANN401  JSON
         """Send a body; see `get` for the errors."""
@@ -177,9 +178,14 @@ def _try(method: str, url: str, options: dict[str, Any]) -> tuple[requests.Respo
     try:
         return requests.request(method, url, timeout=TIMEOUT_S, **options), ""
     except requests.RequestException as error:
-        cause = error.args[0] if error.args else error
-        # urllib3's messages begin with the connection: HTTPConnectionPool(host=…, port=…): …
-        return None, re.sub(r"^\w+\(host=[^)]*\): ", "", str(getattr(cause, "reason", cause)))
+        return None, reason_of(error)
+
+
+def reason_of(error: requests.RequestException) -> str:
+    """Say why there was no answer, without the URL, which may have a signature."""
+    cause = error.args[0] if error.args else error
+    # urllib3's messages begin with the connection: HTTPConnectionPool(host=…, port=…): …
+    return re.sub(r"^\w+\(host=[^)]*\): ", "", str(getattr(cause, "reason", cause)))
 
 
 def _wait_s(number: int, response: requests.Response | None) -> float:

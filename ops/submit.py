@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import requests
 import typer
-from rich.console import Console
 
 from aigc.errors import AigcError
 from aigc.tasks.kinds import KINDS
@@ -19,12 +18,14 @@ from ops import options
 from ops.deployment import StackOption
 from ops.exits import FAILED
 from ops.follow import follow, save_images
-from ops.output import JsonOption, print_json
+from ops.output import JsonOption, print_json, print_text, status
 from ops.service import (
     EndpointOption,
     KeyOption,
     Service,
+    UnreachableError,
     find_service,
+    reason_of,
 )
 
 IMAGE_FIELDS = {
@@ -101,20 +102,19 @@ def main(
     Example: aigc submit "a lighthouse in the fog" --wait --save pictures
     """
     service = find_service(endpoint, key, stack)
-    console = Console(stderr=True)
     parameters = _body(prompt, kind, model, settings or [], body)
     if image:
         field, url_field = IMAGE_FIELDS[kind]
-        urls = [_input_url(service, name, console) for name in image]
+        urls = [_input_url(service, name) for name in image]
         parameters[field] = [{url_field: url} for url in urls]
     path = f"/{_path_of(kind)}"
     submitted = service.post(path, parameters, **{"Idempotency-Key": secrets.token_hex(16)})
     for warning in submitted.get("warnings") or []:
-        console.print(f"warning: {warning}", highlight=False)
+        print_text(f"warning: {warning}", stderr=True)
     if not wait and save is None:
         _print_submitted(submitted, as_json=as_json)
         return 0
-    job = follow(service, submitted["request_id"], console)
+    job = follow(service, submitted["request_id"])
     paths = save_images(job, save) if save is not None else []
     if as_json:
         job["files"] = [str(path) for path in paths]
@@ -206,7 +206,7 @@ def _put(parameters: dict[str, Any], path: str, value: object) -> None:
     parameters[name] = value
 
 
-def _input_url(service: Service, name: str, console: Console) -> str:
+def _input_url(service: Service, name: str) -> str:
     """Return the URL of an input image; a file is uploaded first.
 
     Raises:
@@ -222,10 +222,18 @@ def _input_url(service: Service, name: str, console: Console) -> str:
     link = service.post(
         "/v1/uploads", {"file_name": path.name, "content_type": content_type, "size": len(content)}
     )
-    with console.status(f"uploading {path.name} …"):
-        answer = requests.put(
-            link["upload_url"], data=content, headers=link["headers"], timeout=UPLOAD_S
-        )
+    with status(f"uploading {path.name} …"):
+        answer = _store(link, content, name)
     if not answer.ok:
         raise InputError(f"--image {name}: the storage answered {answer.status_code}")
     return str(link["url"])
+
+
+def _store(link: dict[str, Any], content: bytes, name: str) -> requests.Response:
+    try:
+        return requests.put(
+            link["upload_url"], data=content, headers=link["headers"], timeout=UPLOAD_S
+        )
+    except requests.RequestException as error:
+        why = f"--image {name}: the storage did not take the file: {reason_of(error)}"
+        raise UnreachableError(f"{why}; try again, nothing was submitted") from None

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -64,7 +63,7 @@ def list_uploads(
     """
     service = find_service(endpoint, key, stack)
     filters = {"prefix": prefix, "outcome": outcome.value if outcome else None}
-    uploads = list(islice(service.pages("/v1/uploads", "uploads", **filters), limit))
+    uploads = service.entries("/v1/uploads", "uploads", limit, **filters)
     if as_json:
         print_json(uploads)
         return

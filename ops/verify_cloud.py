@@ -14,11 +14,11 @@ from rich.table import Table
 from ops.account import Account
 from ops.connection import running_cloud
 from ops.deployment import (
-    DeploymentError,
     owners_credentials,
     providers_protocol,
     providers_proxy,
 )
+from ops.questions import confirm
 from ops.verify.checks import CHECKS
 from ops.verify.report import MARKS, Redaction, as_text, report
 from ops.verify.resources import remove_all
@@ -166,7 +166,7 @@ def _agree(
     """Say what the run creates and spends, and go on if the user agrees.
 
     Raises:
-        DeploymentError: There is no terminal to ask at.
+        NoTerminalError: There is no terminal to ask at.
     """
     images = sum(check.images for check in checks)
     yuan = sum(check.yuan for check in checks)
@@ -177,9 +177,7 @@ def _agree(
     console.print(f"pays for {cost}, and for requests less than ¥0.10")
     if is_agreed:
         return
-    if not sys.stdin.isatty():
-        raise DeploymentError("nothing was started: say --yes, or answer at a terminal")
-    typer.confirm("Start?", abort=True)
+    confirm("Start?")
 
 
 def _clean(account: Account, scratch: Scratch, console: Console) -> int:

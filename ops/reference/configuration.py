@@ -54,15 +54,20 @@ SEE = {
 
 def key_table(translate: Translate) -> str:
     """Return the table of all keys, in the order of Pulumi.yaml."""
-    return table(("key", "default", "what it does"), _rows(translate), translate)
+    return table(("key", "what it does"), _rows(translate), translate)
 
 
-def _rows(translate: Translate) -> Iterator[tuple[str, str, str]]:
+def _rows(translate: Translate) -> Iterator[tuple[str, str]]:
     for key, (default, description) in PROVIDER_KEYS.items():
-        yield f"`{key}`", f"`{default}`", translate(description)
+        yield f"`{key}`", f"{translate(description)} {translate('Default:')} `{default}`."
     for key, declaration in _declarations().items():
-        text = translate(declaration["description"]) + _see(key, translate)
-        yield f"`{key}`", _default(key, declaration, translate), text
+        texts = (
+            translate(declaration["description"]),
+            _default(declaration, translate),
+            translate("Secret.") if key in SECRETS else "",
+            _see(key, translate),
+        )
+        yield f"`{key}`", " ".join(filter(None, texts))
 
 
 def _declarations() -> dict[str, dict[str, Any]]:
@@ -70,17 +75,15 @@ def _declarations() -> dict[str, dict[str, Any]]:
     return {key: value for key, value in config.items() if ":" not in key}
 
 
-def _default(key: str, declaration: dict[str, Any], translate: Translate) -> str:
+def _default(declaration: dict[str, Any], translate: Translate) -> str:
+    """Say which value a key has that is not set; the description says it of an empty one."""
     value = declaration.get("default")
     if value is None:
-        text = translate("required")
-    elif value == "":
-        text = translate("empty")
-    else:
-        text = f"`{value if isinstance(value, str) else json.dumps(value)}`"
-    return f"{text}, {translate('secret')}" if key in SECRETS else text
+        return translate("Required.")
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{translate('Default:')} `{text}`." if text else ""
 
 
 def _see(key: str, translate: Translate) -> str:
     title, address = SEE.get(key, ("", ""))
-    return f" → [{translate(title)}]({address})" if address else ""
+    return f"→ [{translate(title)}]({address})" if address else ""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import NOT_TESTED
+from tests.console.browsers import launch, path_of_browser
 from tests.console.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
     from tests.e2e.stack import Stack
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 REQUIRED = "AIGC_TEST_BROWSER"
 """Variable that `.ci/run` sets to `required`: there a missing browser is a failure."""
 
 
 def find_browser() -> str:
     """Return the path of the browser, or leave the tests out."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = path_of_browser()
     if path is not None:
         return path
     reason = f"{NOT_TESTED}no Chromium on PATH; on Debian: apt-get install chromium"
@@ -38,10 +37,8 @@ def find_browser() -> str:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = find_browser()
-    # Root has no sandbox in a container.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=options)
+        browser = launch(playwright, path)
         yield browser
         browser.close()
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from aigc.api.images import MOST_LISTINGS
 from ops.front_end import packages
 from tests.console.gallery_stack import ENTRIES, full_gallery
+from tests.console.visitor import PATIENCE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,25 +22,12 @@ if TYPE_CHECKING:
     from tests.console.gallery_stack import Gallery
 
 PAGE = 40
-PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")
 def gallery() -> Iterator[Gallery]:
     with full_gallery() as gallery:
         yield gallery
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on PATH; on Debian: apt-get install chromium")
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=options)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -52,14 +38,14 @@ def finished() -> list[Request]:
 
 @pytest.fixture
 def open_page(
-    gallery: Gallery, chromium: Browser, finished: list[Request]
+    gallery: Gallery, browser: Browser, finished: list[Request]
 ) -> Iterator[Callable[..., Page]]:
     """Return a function that opens the view, with a key, and counts from zero."""
     contexts = []
     errors: list[str] = []
 
     def open_page(query: str = "", *, width: int = 1280, **options: Any) -> Page:
-        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         context.on("requestfinished", lambda request: finished.append(request))  # noqa: PLW0108  Playwright counts the parameters of a handler
         context.set_default_timeout(PATIENCE_MS)

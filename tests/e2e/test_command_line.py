@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from aigc.errors import AmbiguousError, CloudError
 from aigc.labels.files import read_labels
 from ops import cli, connection, local, rules
 from ops.cli import COMMANDS
@@ -296,6 +297,52 @@ def test_error_in_rules_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 
     assert status == 1
     assert capsys.readouterr().err.startswith("aigc rules: rules.toml is not TOML: ")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "advice"),
+    [
+        ("ExpiredToken", 3, "the cloud refuses these credentials"),
+        ("AuthFailure.SignatureExpire", 3, "the cloud refuses these credentials"),
+        ("SignatureDoesNotMatch", 3, "set TENCENTCLOUD_SECRET_ID and"),
+        ("AccessDenied", 1, "AccessDenied"),
+        ("", 3, "trying again may help"),
+    ],
+)
+def test_error_of_the_cloud_has_its_status_and_an_advice(
+    code: str,
+    status: int,
+    advice: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = CloudError("cos read a", code=code) if code else AmbiguousError("cos read a")
+
+    def fail(_path: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(rules, "load_rules", fail)
+
+    assert cli.main(["rules", "check"]) == status
+    assert advice in capsys.readouterr().err
+
+
+def test_hints_of_the_local_cloud_fit_80_columns() -> None:
+    url = "http://127.0.0.1:45678"
+    shown = local.HINTS.format(
+        speed=1.0,
+        console_hint=local.CONSOLE_HINTS.format(console=f"{url}/console", api_key="k" * 32),
+        gateway=url,
+        api_key="k" * 32,
+        results="aigc-local-results-1250000000",
+        cloud=url,
+        endpoint="127.0.0.1:45678",
+        secret_id="AKID" + "x" * 32,
+        connection="/run/user/1000/aigc-local.json",
+        fal=local.FAL_HINTS.format(variables="FAL_KEY=k"),
+    )
+
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("announcement", [None, {"cloud": "http://127.0.0.1:9"}])

@@ -68,3 +68,19 @@ def test_job_that_is_not_dead_is_not_replayed(
 def test_missing_job_cannot_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["jobs", "show", "0" * 32]) == 1
     assert "there is no job" in capsys.readouterr().err
+
+
+def test_key_that_may_operate_replays_a_dead_job(
+    here: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job_id = make_dead_job(here)
+    where = f"--endpoint {here.gateway} --key {here.connection['api_key']}"
+
+    unconfirmed = command(f"jobs replay {job_id} {where}", capsys)
+    confirmed = command(f"jobs replay {job_id} {where} --pay-again", capsys)
+
+    assert unconfirmed[0] == 1
+    assert "may have been billed" in unconfirmed[1]
+    assert confirmed[0] == 0
+    assert "attempt 2" in confirmed[1]
+    wait_for(lambda: state_of(here, job_id) == "succeeded")

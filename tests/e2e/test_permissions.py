@@ -6,6 +6,8 @@ function does: no action may be denied, and every grant must be used.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from typing import Any
 
@@ -96,16 +98,22 @@ def run_calls(stack: Stack) -> None:
 
 def run_link_into_the_inbox(stack: Stack) -> None:
     """Upload by a link of the gateway; COS refuses to replace the object by the same link."""
-    wanted = {"file_name": "linked.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
+    wanted: dict[str, Any] = {
+        "file_name": "linked.jpg",
+        "content_type": "image/jpeg",
+        "size": len(PHOTO),
+    }
+    digest = hashlib.md5(PHOTO, usedforsecurity=False).digest()
+    wanted |= {"content_md5": base64.b64encode(digest).decode()}
     link = stack.call("v1/rules/anime/uploads", wanted).json()
 
     answers = [
-        requests.put(link["upload_url"], data=PHOTO, headers=link["headers"], timeout=30)
-        for _ in range(2)
+        requests.put(link["upload_url"], data=data, headers=link["headers"], timeout=30)
+        for data in (PHOTO[:-1] + b"x", PHOTO, PHOTO)
     ]
 
-    assert [answer.status_code for answer in answers] == [200, 409]
-    assert "FileAlreadyExists" in answers[1].text
+    assert [answer.status_code for answer in answers] == [400, 200, 409]
+    assert ["BadDigest" in answers[0].text, "FileAlreadyExists" in answers[2].text] == [True, True]
     wait_for(lambda: "anime/linked.jpg.json" in stack.results("anime/"))
 
 

@@ -63,6 +63,8 @@ class Cloud:
         """When the first callback of a task was handled without an error."""
         self.webhooks: list[tuple[str, str, str]] = []
         """Webhooks that arrived: job, message id, state of the job."""
+        self.notices: list[str] = []
+        """The texts that a chat robot took."""
         self.ceilings: tuple[Ceiling, ...] = ()
         self.on_created: Callable[[Task], object] = lambda _: None
         self.results_denied = False
@@ -120,6 +122,14 @@ class Cloud:
         """Return a record as it is stored."""
         stored = self.ledger.objects.get(f"jobs/{job_id}.json")
         return None if stored is None else _parsed(stored[0])
+
+    def had_ended(self, job_id: str) -> bool:
+        """Whether a job has ended, or had before a replay."""
+        record = self.record(job_id)
+        if record is None:
+            return False
+        has_another_life = record.get("spent_attempts", 0) or record.get("restores", 0)
+        return record["state"] in ENDED or bool(has_another_life)
 
     def note_callback(self, task: Task) -> None:
         """Note that a callback was handled without an error."""
@@ -373,6 +383,8 @@ class Receiver:
         answer_bytes: int = 0,  # noqa: ARG002  no body is planned
     ) -> Reply:
         report = json.loads(body)
+        if "msgtype" in report:
+            return self._report(url, report["text"]["content"])
         message = (report["job"], headers["webhook-id"], report["state"])
 
         def effect() -> None:
@@ -381,13 +393,30 @@ class Receiver:
         request = Request(
             f"POST {url} {timeout_s:g}", (), effect, faults=WRITE_FAULTS, changes=True
         )
+        return self._reply(request)
+
+    def _report(self, url: str, text: str) -> Reply:
+        """Take a message as a chat robot does; each job that it names must have ended."""
+
+        def effect() -> None:
+            self._cloud.notices.append(text)
+            self._cloud.problems += [
+                f"a robot is told of {line}, which has not ended"
+                for line in text.splitlines()[1:]
+                if not line.startswith("…") and not self._cloud.had_ended(line.split()[-1])
+            ]
+
+        request = Request(f"POST {url}", (), effect, faults=WRITE_FAULTS, changes=True)
+        return self._reply(request)
+
+    def _reply(self, request: Request[None]) -> Reply:
         try:
             self._worker.ask(request)
         except ThrottledError:
             return Reply(status=503)
         except CloudError:
             return Reply(error="no answer")
-        return Reply(status=200)
+        return Reply(status=200, answer=b'{"errcode":0}')
 
 
 def _report(job: Job, _: Runtime) -> dict[str, str]:

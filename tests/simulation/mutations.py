@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
     from aigc.uploads.intake import InboxObject
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 
 def _of(title: str, target: str, change: Change, **more: str) -> Mutation:
@@ -829,7 +829,7 @@ MUTATIONS = (
         "the id of an upload's job follows from the time of the upload",
         "aigc.uploads.intake:InboxObject.job_id",
         replace(_identified_by_time),
-        look_in="repeated under another",
+        look_in="copied onto itself",
     ),
     _of(
         "an entry that a listing lacks is not read by its key",

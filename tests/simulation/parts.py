@@ -369,6 +369,17 @@ UPLOADS = [
         weak=1,
         weaknesses=frozenset({LATE_LISTING}),
     ),
+    Case(
+        title="an object is copied onto itself after its event's function died",
+        rules=RULES,
+        before=(uploads(A_PHOTO),),
+        phases=(
+            Phase(workers={"event": event(A_PHOTO)}),
+            Phase(workers={"copy": uploads(A_PHOTO)}, after_s=LATER_S),
+            Phase(workers={"event": event(A_PHOTO, "second")}),
+        ),
+        deaths=1,
+    ),
 ]
 
 ALL_CASES = [*CONTESTS, *CASES, *PARTS, *ACCOUNT, *UPLOADS, *STORING]

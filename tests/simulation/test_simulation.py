@@ -6,8 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 
 from aigc.jobs.buckets import STAGING
+from aigc.robots import Robot
+from aigc.wire import with_fields
 from tests.simulation.cases import CASES, bounded
 from tests.simulation.checks import broken_promises
 from tests.simulation.cloud import Cloud
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 SEEDS = range(10)
 """Of each weather; `make simulate` runs more."""
+ROBOT_SEEDS = range(2)
+ROBOT = Robot(kind="wecom", url=SecretStr("https://robot.example/send?key=1"), jobs="all")
+
 QUICK_CASES = [case for case in ALL_CASES if case.is_quick]
 """The cases that `make test` searches; `make simulate` searches all."""
 
@@ -47,6 +53,18 @@ def test_every_promise_holds_whatever_fails(weather: str) -> None:
         problems = storm.run()
 
         assert not problems, f"seed {seed}\n{storm.trace()}"
+
+
+@pytest.mark.parametrize("weather", WEATHERS)
+def test_every_promise_holds_beside_a_chat_robot(weather: str) -> None:
+    for seed in ROBOT_SEEDS:
+        storm = Storm(Draws(seed), WEATHERS[weather])
+        storm.cloud.settings = with_fields(storm.cloud.settings, robots=(ROBOT,))
+
+        problems = storm.run()
+
+        assert not problems, f"seed {seed}\n{storm.trace()}"
+        assert storm.cloud.notices or not any(job.has_ended for job in storm.cloud.jobs())
 
 
 def test_a_storm_without_faults_ends_with_one_task_for_each_job() -> None:

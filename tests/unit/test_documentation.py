@@ -12,7 +12,7 @@ from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS
 from aigc.api.routes import ROUTES
 from aigc.api.submit import ResultPlace
 from aigc.tasks.catalogue import catalogue
-from aigc.uploads.rules import fields_of_a_rule
+from aigc.uploads.rule import fields_of_a_rule
 from aigc.uploads.templates import PLACEHOLDERS
 from ops import log_events
 from ops.doctor import before_deploy

@@ -156,6 +156,35 @@ def test_ended_job_is_not_cancelled(
     assert "abc has ended (failed): there is nothing to cancel" in capsys.readouterr().err
 
 
+def test_jobs_are_replayed_and_restored_by_a_key_that_may_operate(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = {"request_id": "abc", "state": "failed", "attempts": [{"number": 1}, {"number": 2}]}
+    queued = {"request_id": "abc", "state": "queued", "attempt": 3}
+    paid = {"detail": "the images of the job are paid for", "retryable": False}
+    answers = [(200, job), (202, queued), (409, paid), (403, {"detail": "may not operate"})]
+    with deployment(*answers) as (service, calls):
+        where = ["--endpoint", service.endpoint, "--key", service.key]
+        statuses = [
+            cli.main(["jobs", "replay", "abc", *where]),
+            cli.main(["jobs", "restore", "abc", *where, "--json"]),
+            cli.main(["jobs", "restore", "abc", *where]),
+        ]
+
+    assert statuses == [0, 1, 3]
+    assert calls == [
+        *("GET /v1/jobs/abc", "POST /v1/jobs/abc/replay"),
+        *("POST /v1/jobs/abc/restore", "POST /v1/jobs/abc/restore"),
+    ]
+    output, messages = capsys.readouterr()
+    replayed, _, restored = output.partition("\n")
+    assert replayed == "job abc is queued, attempt 3"
+    [outcome] = json.loads(restored)
+    assert outcome["done"] is False
+    assert "are paid for; the same call will be refused again" in outcome["message"]
+    assert "answered 403: may not operate" in messages
+
+
 def test_uploads_are_listed_with_their_jobs_or_reasons(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,8 +208,8 @@ def test_uploads_are_listed_with_their_jobs_or_reasons(
         assert cli.main(["uploads", "list", "--prefix", "a b/"]) == 0
 
     assert calls == [
-        "GET /v1/uploads?limit=100&prefix=a+b%2F",
-        "GET /v1/uploads?limit=100&cursor=x&prefix=a+b%2F",
+        "GET /v1/uploads?limit=50&prefix=a+b%2F",
+        "GET /v1/uploads?limit=49&cursor=x&prefix=a+b%2F",
     ]
     assert [line.split(maxsplit=4)[3:] for line in capsys.readouterr().out.splitlines()[1:]] == [
         ["job", "abc (any)"],

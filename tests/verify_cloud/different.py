@@ -135,6 +135,12 @@ DIFFERENCES = [
         _always(Response(200)),
     ),
     Difference(
+        "cos-preview",
+        "the answer is None",
+        _on("GET", "/preview/object.jpg"),
+        _always(Response(200, b"as it is")),
+    ),
+    Difference(
         "cos-checksum",
         "GET has None",
         _on("GET", "/crc/object"),

@@ -124,7 +124,7 @@ def test_each_broken_assumption_fails_its_own_check(
 def test_nothing_is_started_without_consent(cloud: LocalCloud, tmp_path: Path) -> None:
     done = Command(cloud, tmp_path).run("--only", "cos")
 
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "say --yes" in done.stderr
     assert leftovers(cloud) == []
 

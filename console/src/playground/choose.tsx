@@ -20,10 +20,9 @@ export function Choose(props: ChooseProps) {
         <legend>{t.kind}</legend>
         <div class="segments">
           {catalogue.kinds.map(({ kind, endpoint }) => (
-            <label key={kind} class="choice">
+            <label key={kind} class="option">
               <input
                 type="radio"
-                class="visually-hidden"
                 name="kind"
                 checked={endpoint === choice.endpoint}
                 onChange={() => change(choiceOf(catalogue, endpoint))}

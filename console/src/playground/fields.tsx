@@ -152,10 +152,9 @@ function Segments({ field, value, change, invalid }: FieldProps) {
       </legend>
       <div class={ratios ? "ratios" : "segments"}>
         {all.map((option) => (
-          <label key={option} class="choice">
+          <label key={option} class="option">
             <input
               type="radio"
-              class="visually-hidden"
               name={name}
               checked={option === chosen}
               onChange={() => change(option)}

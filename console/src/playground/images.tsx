@@ -97,7 +97,7 @@ export function InputImages({ field, label, images, change, invalid }: InputImag
       {!isFull && (
         <>
           <label
-            class={`drop ${isOver ? "drop-over" : ""}`}
+            class={`drop ${isOver ? "drop-target" : ""}`}
             onDragOver={(event) => {
               event.preventDefault();
               setOver(true);

@@ -5,6 +5,7 @@ import { useMessages } from "../i18n";
 import { useLoad } from "../load";
 import { Confirm } from "../parts/confirm";
 import { CopyButton } from "../parts/copy";
+import { DownloadButton } from "../parts/download";
 import { ImageFrame } from "../parts/image";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Bytes, hasEnded, Money, StateBadge, Time } from "../parts/values";
@@ -85,7 +86,7 @@ function Content({ job, reload }: { job: Detail; reload: () => void }) {
 }
 
 function Images({ job }: { job: Detail }) {
-  const { jobs: t, parts } = useMessages();
+  const { jobs: t } = useMessages();
   return (
     <section class="card job-section" aria-label={t.detail.images}>
       <h3>{t.detail.images}</h3>
@@ -100,11 +101,11 @@ function Images({ job }: { job: Detail }) {
                 height={image.height}
               />
             </a>
-            <figcaption class="muted small">
-              <a href={image.url} download={image.file_name} target="_blank" rel="noreferrer">
-                {parts.download}
-              </a>{" "}
-              {image.width} × {image.height} · <Bytes count={image.file_size} />
+            <figcaption>
+              <span class="number">
+                {image.width} × {image.height} · <Bytes count={image.file_size} />
+              </span>
+              <DownloadButton url={image.url} name={image.file_name} />
             </figcaption>
           </figure>
         ))}

@@ -148,7 +148,9 @@ function AttemptFacts({ attempt }: { attempt: Attempt }) {
       <Fact name={t.fact.task} value={attempt.task_id} />
       <Fact name={t.fact.request} value={attempt.request_id} />
       <Fact name={t.fact.session} value={attempt.session_id} />
-      {attempt.may_be_billed && <span class="badge badge-warning">{t.fact.mayBeBilled}</span>}
+      {attempt.error && attempt.may_be_billed && (
+        <span class="badge badge-warning">{t.fact.mayBeBilled}</span>
+      )}
     </>
   );
 }

@@ -18,7 +18,7 @@ const STATES: State[] = [
 ];
 export const KINDS = ["vod.image", "vod.scene_image", "mps.image"] as const;
 const LIMIT = 25;
-const BUSY_MS = 3000;
+const BUSY_MS = 5000;
 const IDLE_MS = 15000;
 
 interface Filters {

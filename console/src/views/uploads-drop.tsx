@@ -157,7 +157,7 @@ function DropZone({ rule, add }: { rule: Rule; add: (files: File[]) => void }) {
   };
   return (
     <div
-      class={`drop-zone ${isOver ? "drop-over" : ""}`}
+      class={`drop-zone ${isOver ? "drop-zone-over" : ""}`}
       onDragEnter={() => setOver(true)}
       onDragOver={(event) => {
         event.preventDefault();

@@ -1,4 +1,5 @@
 // Sending files: a link from the API, a PUT to the bucket, and then what became of the file.
+import { md5 } from "@noble/hashes/legacy.js";
 import { ApiError, get, post, type Schemas } from "../api";
 import { hasEnded } from "../parts/values";
 
@@ -67,7 +68,7 @@ async function send({ id, file }: Sent, place: Place, tell: Tell): Promise<void>
   }
 }
 
-function linkFor(file: File, place: Place) {
+async function linkFor(file: File, place: Place) {
   const given = Object.entries(place.metadata).filter(([, value]) => value);
   return post("/v1/rules/{rule}/uploads", {
     path: { rule: place.rule },
@@ -75,10 +76,17 @@ function linkFor(file: File, place: Place) {
       file_name: file.name,
       content_type: file.type as ContentType,
       size: file.size,
+      content_md5: await digestOf(file),
       ...(place.folder && { folder: place.folder }),
       ...(given.length > 0 && { metadata: Object.fromEntries(given) }),
     },
   });
+}
+
+/** The link is good for this content only. */
+async function digestOf(file: File): Promise<string> {
+  const digest = md5(new Uint8Array(await file.arrayBuffer()));
+  return btoa(String.fromCharCode(...digest));
 }
 
 /** PUT a file to the bucket. `fetch` cannot tell how much is sent, XMLHttpRequest can. */

@@ -73,7 +73,7 @@ interface ChoiceProps {
 
 function Choice({ label, value, onChange, children }: ChoiceProps) {
   return (
-    <fieldset class="choice">
+    <fieldset class="usage-choice">
       <legend>{label}</legend>
       <div>
         {children.map(([name, text]) => (

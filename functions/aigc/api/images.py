@@ -54,6 +54,9 @@ logger = logging.getLogger(__name__)
 MOST_LISTINGS = 10
 """Listings of 1,000 entries that one call makes; without a filter one is enough."""
 
+NARROW = 4
+"""The first listing has so many entries for each image of the page, if there is a filter."""
+
 AT_ONCE = 10
 """Records that are read at the same time."""
 
@@ -152,7 +155,7 @@ class _Filter:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether entries may be passed over, so that long listings are worth it."""
+        """Whether entries may be passed over, so that more of them are needed."""
         chosen = self.folder or self.kind or self.model or self.source_type or self.words
         return bool(chosen) or self.caller.limits.own_only
 
@@ -230,7 +233,7 @@ class _Walk:
 
     def _keys(self) -> Iterator[str]:
         asked = self._asked
-        size = PAGE if asked.is_narrow else min(asked.limit + 2, PAGE)
+        size = min(PAGE, NARROW * asked.limit if asked.is_narrow else asked.limit + 2)
         after = asked.begin
         for _ in range(MOST_LISTINGS):
             page = list_images(self._runtime.ledger.bucket, after, size)

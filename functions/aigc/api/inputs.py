@@ -14,7 +14,7 @@ from aigc.errors import BadPictureError, InvalidRequestError, RefusedError
 from aigc.jobs.buckets import INPUTS, cos_object
 from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head, inspect
 from aigc.places import checked_key
-from aigc.tasks.fields import refused
+from aigc.tasks.fields import invalid_request
 from aigc.tasks.kind import RECORDED
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _check_place(field: str, url: str, runtime: Runtime, buckets: Collection[str
         places = "".join(f", cos://{name}/…" for name in sorted(buckets))
         problem = f"{url[:200]!r} is not a place that callers may name"
         allowed = f"https://…, http://…, what POST /v1/uploads named{places}"
-        raise refused(field, problem, allowed=allowed)
+        raise invalid_request(field, problem, allowed=allowed)
     try:
         checked_key(key)
     except ValueError as error:
@@ -163,4 +163,4 @@ def _check_object(field: str, peek: Peek) -> None:
 
 def _no_picture(field: str, why: str) -> InvalidRequestError:
     allowed = f"a JPEG, PNG or WebP of at most {MAX_INPUT_BYTES} bytes"
-    return refused(field, why, allowed=allowed)
+    return invalid_request(field, why, allowed=allowed)

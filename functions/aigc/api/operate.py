@@ -19,7 +19,7 @@ from aigc.jobs.restore import may_be_restored
 from aigc.jobs.restore import restore as restore_job
 from aigc.jobs.transitions import is_permanent
 from aigc.logs import note
-from aigc.tasks.fields import Parameters, explain, refused
+from aigc.tasks.fields import Parameters, explain, invalid_request
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def replay(call: Call) -> HttpResponse:
     job = _visible(call)
     if body.attempt > job.attempt.number:
         problem = f"{body.attempt} is not an attempt of the job"
-        raise refused("attempt", problem, allowed=str(job.attempt.number))
+        raise invalid_request("attempt", problem, allowed=str(job.attempt.number))
     if body.attempt == job.attempt.number:
         job = _replayed(job, body, call)
     return _answer(job)

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from aigc.tasks.fields import refused, shown
+from aigc.tasks.fields import invalid_request, shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,7 +28,7 @@ def start_by(request: HttpRequest, now: datetime) -> datetime | None:
         return None
     if not _SECONDS.fullmatch(raw_seconds) or not 1 <= float(raw_seconds) <= LONGEST_WAIT_S:
         allowed = f"seconds, 1 to {LONGEST_WAIT_S}"
-        raise refused(name, f"{shown(raw_seconds)} is not allowed", allowed=allowed)
+        raise invalid_request(name, f"{shown(raw_seconds)} is not allowed", allowed=allowed)
     return now + timedelta(seconds=float(raw_seconds))
 
 
@@ -37,7 +37,7 @@ def priority(request: HttpRequest) -> int:
     name = "X-Fal-Queue-Priority"
     raw_priority = request.header(name).strip()
     if raw_priority.lower() not in {"", "normal", "low"}:
-        raise refused(name, f"{shown(raw_priority)} is not allowed", allowed="normal, low")
+        raise invalid_request(name, f"{shown(raw_priority)} is not allowed", allowed="normal, low")
     return LOW_PRIORITY if raw_priority.lower() == "low" else 0
 
 

@@ -15,7 +15,7 @@ from aigc.api.quotas import charged_tasks
 from aigc.api.uploads import LINK_S, UploadRequest, read_upload
 from aigc.jobs.job import Source, fresh_id
 from aigc.places import LONGEST, checked_key, checked_prefix
-from aigc.tasks.fields import fault, refused, shown
+from aigc.tasks.fields import field_error, invalid_request, shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.checks import sample_task
 from aigc.uploads.conditions import UploadFacts
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aigc.api.call import Call
+    from aigc.api.keys import Caller
     from aigc.api.openapi import schemas
     from aigc.tasks.kind import Task
-    from aigc.uploads.rules import Rule, Rules
+    from aigc.uploads.rule import Rule
+    from aigc.uploads.rules import Rules
 
 FORBID_OVERWRITE = "x-cos-forbid-overwrite"
 """Header by which COS refuses a PUT to a key that exists, on a bucket without versions."""
@@ -38,17 +40,29 @@ MOST_METADATA = 1500
 """Most bytes of own metadata, encoded; COS takes 2 KB of an object's metadata."""
 
 _META_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_DIGEST = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
+_MD5 = WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"})
 _FOLDER = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^/\\]"})
 
 
 class InboxUploadRequest(UploadRequest):
     """An image to upload into the folder of a rule, by which it becomes a task."""
 
+    content_md5: Annotated[str, _MD5]
+    """MD5 of the image in Base64, as in the header `Content-MD5`. COS takes no other content, so
+    that a link makes no more jobs than were charged for it."""
     folder: Annotated[str, _FOLDER] | None = None
     """Folder below that of the rule; none by default."""
     metadata: dict[str, str] | None = None
     """The object's own metadata: each name becomes the header `x-cos-meta-aigc-<name>`. The rule
     may need some; `prompt` replaces its prompt."""
+
+    @field_validator("content_md5")
+    @classmethod
+    def _is_a_digest(cls, digest: str) -> str:
+        if not _DIGEST.fullmatch(digest):
+            raise field_error("", f"{shown(digest)} is not allowed", allowed="16 bytes in Base64")
+        return digest
 
     @field_validator("folder")
     @classmethod
@@ -56,17 +70,19 @@ class InboxUploadRequest(UploadRequest):
         try:
             return folder and checked_prefix(folder)
         except ValueError as error:
-            raise fault("", f"{shown(folder)} is not allowed", allowed=f"it {error}") from None
+            raise field_error(
+                "", f"{shown(folder)} is not allowed", allowed=f"it {error}"
+            ) from None
 
     @field_validator("metadata")
     @classmethod
     def _can_be_sent(cls, metadata: dict[str, str] | None) -> dict[str, str] | None:
         for name in metadata or {}:
             if not _META_NAME.fullmatch(name):
-                raise fault(name, "is no name of metadata", allowed="a-z, 0-9 and -")
+                raise field_error(name, "is no name of metadata", allowed="a-z, 0-9 and -")
         if len("".join(_headers(metadata).values()).encode()) > MOST_METADATA:
             allowed = f"values of at most {MOST_METADATA} bytes in all, percent-encoded"
-            raise fault("", "is too long", allowed=allowed)
+            raise field_error("", "is too long", allowed=allowed)
         return metadata
 
 
@@ -120,7 +136,7 @@ def _facts(rule: Rule, wanted: InboxUploadRequest, call: Call) -> UploadFacts:
     try:
         checked_key(key)
     except ValueError as error:
-        raise refused("file_name", f"the key {error}", allowed="a shorter name") from None
+        raise invalid_request("file_name", f"the key {error}", allowed="a shorter name") from None
     return UploadFacts(
         bucket=call.runtime.settings.inbox_bucket,
         key=key,
@@ -139,10 +155,22 @@ def _applied(rules: Rules, facts: UploadFacts, call: Call) -> list[Rule]:
     name, selection = call.path["rule"], rules.select(facts)
     reasons = {rule.name: reason for rule, reason in selection.passed_over}
     if reason := reasons.get(name):
-        raise refused(_field_of(reason), reason, allowed=f"what the rule {name} takes")
-    if any(rule.is_batch for rule in selection.applied):
-        raise refused("rule", f"{name} is for batches", allowed="a rule for images")
+        raise invalid_request(_field_of(reason), reason, allowed=f"what the rule {name} takes")
+    for rule in selection.applied:
+        if problem := _problem(rule, call.caller):
+            raise invalid_request("rule", f"{rule.name} {problem}", allowed="another rule")
     return selection.applied
+
+
+def _problem(rule: Rule, caller: Caller) -> str:
+    """Return why a key gets no links for a rule, apart from its kinds; empty if it gets them."""
+    if rule.is_batch:
+        return "is for batches"
+    limits = caller.limits
+    is_limited = limits.jobs_per_day is not None or limits.budget_per_month is not None
+    if rule.repeat and is_limited:
+        return "makes a job of each PUT, so that a link could be used beyond the limits of the key"
+    return ""
 
 
 def _field_of(reason: str) -> str:
@@ -164,6 +192,7 @@ def _link(
     headers = {
         "Content-Type": wanted.content_type,
         "Content-Length": str(wanted.size),
+        "Content-MD5": wanted.content_md5,
         FORBID_OVERWRITE: "true",
         **_headers(wanted.metadata),
     }
@@ -188,7 +217,7 @@ def _headers(metadata: dict[str, str] | None) -> dict[str, str]:
 
 def _rule(rule: Rule, call: Call) -> schemas.Rule:
     kinds = call.caller.limits.kinds
-    is_allowed = not rule.is_batch and (kinds is None or rule.kind in kinds)
+    is_allowed = not _problem(rule, call.caller) and (kinds is None or rule.kind in kinds)
     estimate = None
     if not rule.is_batch:
         estimate = estimate_of(rule.kind, sample_task(rule), call.runtime.prices())

@@ -23,7 +23,7 @@ from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
 from aigc.jobs.pauses import known_pause
 from aigc.logs import note
 from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
-from aigc.tasks.fields import Parameters, explain, fault, refused, shown, snake
+from aigc.tasks.fields import Parameters, explain, field_error, invalid_request, shown, snake
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 from aigc.wire import strict_json, with_fields
@@ -90,7 +90,7 @@ class SubmitOptions(Parameters):
     def _can_be_read(cls, custom_id: str | None) -> str | None:
         if custom_id and (len(custom_id) > LONGEST or not custom_id.isprintable()):
             allowed = f"printable text of at most {LONGEST} characters"
-            raise fault("", f"{shown(custom_id)} is not allowed", allowed=allowed)
+            raise field_error("", f"{shown(custom_id)} is not allowed", allowed=allowed)
         return custom_id
 
 
@@ -98,7 +98,7 @@ def _checked(value: str, check: Callable[[str], str]) -> str:
     try:
         return check(value)
     except ValueError as error:
-        raise fault("", f"{shown(value)} is not allowed", allowed=f"it {error}") from None
+        raise field_error("", f"{shown(value)} is not allowed", allowed=f"it {error}") from None
 
 
 def submit(call: Call) -> HttpResponse:
@@ -247,14 +247,14 @@ def _output_location(place: ResultPlace, task: Task, job_id: str, call: Call) ->
     prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
     if place.name and call.caller.limits.own_only:
         # A chosen name could be the name of another caller's file, and replace or reveal it.
-        raise refused(
+        raise invalid_request(
             "result.name", "is not for a key that sees only its own", allowed="result.prefix"
         )
     name = place.name or job_id
     if not fits_in_a_key(prefix, name):
         problem = f"the results would have keys of {len((prefix + name).encode())} bytes and more"
         allowed = f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8"
-        raise refused("result", problem, allowed=allowed)
+        raise invalid_request("result", problem, allowed=allowed)
     return OutputLocation(prefix=prefix, name=name)
 
 
@@ -262,10 +262,12 @@ def _repeat_key(request: HttpRequest) -> str:
     key = request.header("idempotency-key").strip()
     if len(key) > MAX_REPEAT_KEY:
         problem = f"has {len(key)} characters"
-        raise refused("Idempotency-Key", problem, allowed=f"at most {MAX_REPEAT_KEY} characters")
+        raise invalid_request(
+            "Idempotency-Key", problem, allowed=f"at most {MAX_REPEAT_KEY} characters"
+        )
     if not key.isprintable():
         problem = "holds a character that cannot be printed"
-        raise refused("Idempotency-Key", problem, allowed="printable text")
+        raise invalid_request("Idempotency-Key", problem, allowed="printable text")
     return key
 
 
@@ -274,4 +276,4 @@ def _check_repeat(call: Call, order: Order, job: Job) -> None:
     if job.fingerprint != fingerprint(order.task):
         field = "Idempotency-Key" if _repeat_key(call.request) else "session_id"
         problem = f"request {job.id} was made with the same {field} and another body"
-        raise refused(field, problem, allowed=f"the same body, or another {field}")
+        raise invalid_request(field, problem, allowed=f"the same body, or another {field}")

@@ -15,7 +15,7 @@ from aigc.api.submit import json_body
 from aigc.jobs.buckets import INPUTS
 from aigc.pictures import MAX_INPUT_BYTES
 from aigc.places import LONGEST, checked_name
-from aigc.tasks.fields import Parameters, explain, fault, shown, spelled
+from aigc.tasks.fields import Parameters, explain, field_error, shown, spelled
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class FalUploadRequest(Parameters):
         try:
             return checked_name(name)
         except ValueError as error:
-            raise fault("", f"{shown(name)} is not allowed", allowed=f"it {error}") from None
+            raise field_error("", f"{shown(name)} is not allowed", allowed=f"it {error}") from None
 
 
 class UploadRequest(FalUploadRequest):

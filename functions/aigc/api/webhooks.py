@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aigc.tasks.fields import refused, shown
+from aigc.tasks.fields import invalid_request, shown
 
 if TYPE_CHECKING:
     from aigc.api.call import Call
@@ -26,7 +26,7 @@ def webhook_url(call: Call, raw_url: object) -> str:
         return ""
     if len(names) > 1 and requested[PARAMETER] != raw_url:
         problem = f"names another URL than {PARAMETER}"
-        raise refused(FIELD, problem, allowed="the same, or one of the two")
+        raise invalid_request(FIELD, problem, allowed="the same, or one of the two")
     return _checked(names[0], requested[names[0]], call.runtime.settings)
 
 
@@ -34,14 +34,16 @@ def _checked(name: str, url: object, settings: Settings) -> str:
     from aigc.destinations import checked_url  # noqa: PLC0415  few calls ask for a webhook
 
     if not isinstance(url, str):
-        raise refused(name, f"{shown(url)} is not allowed", allowed="a URL")
+        raise invalid_request(name, f"{shown(url)} is not allowed", allowed="a URL")
     if not settings.webhook_secrets:
         why = "this service has no secret to sign webhooks with"
-        raise refused(name, why, allowed="none, until webhookSecrets of its stack holds one")
+        raise invalid_request(
+            name, why, allowed="none, until webhookSecrets of its stack holds one"
+        )
     try:
         checked_url(url, plain_http=settings.webhook_http, networks=settings.webhook_networks)
     except ValueError as error:
         without_query = url.partition("?")[0]
         problem = f"{shown(without_query)} is not allowed"
-        raise refused(name, problem, allowed=f"it {error}") from None
+        raise invalid_request(name, problem, allowed=f"it {error}") from None
     return url

@@ -27,7 +27,7 @@ def labelled_picture(job: Job, number: int, data: bytes, runtime: Runtime) -> La
         labelled = add_labels(data, producer)
     if labelled.unlabelled:
         fields = {"job": job.id, "number": number, "reason": labelled.unlabelled}
-        logger.warning("picture_not_labelled", extra=fields)
+        logger.warning("image_not_labelled", extra=fields)
     if runtime.task_of(job).visible_label():
         return labelled._replace(labels=(*labelled.labels, VISIBLE))
     return labelled

@@ -110,7 +110,7 @@ def on_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
 def _settle_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
     job = wait_until_submitted(job_id, runtime)
     if job is None or job.attempt.number != attempt:
-        logger.info("pictures_not_matched", extra={"job": job_id, "attempt": attempt})
+        logger.info("images_not_matched", extra={"job": job_id, "attempt": attempt})
         return
     if job.state == "submitting":
         store_staged(job, runtime)

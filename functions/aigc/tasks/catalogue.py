@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
-from aigc.tasks.fields import additional, fault, shown
+from aigc.tasks.fields import additional, field_error, shown
 from aigc.tasks.kind import RECORDED, Task
 from aigc.wire import with_fields
 
@@ -212,7 +212,7 @@ class ByModel(Task):
     @model_validator(mode="after")
     def _has_prompt_or_inputs(self) -> Self:
         if not self.prompt and not self.inputs():
-            raise fault("prompt", f"is required without {self.limited['inputs']}")
+            raise field_error("prompt", f"is required without {self.limited['inputs']}")
         return self
 
     @model_validator(mode="after")
@@ -248,7 +248,7 @@ class ByModel(Task):
             if exceeded == path
         )
         problem = f"{shown(_value(self, path))} is not allowed"
-        return fault(path, problem, allowed="; ".join(limits))
+        return field_error(path, problem, allowed="; ".join(limits))
 
     def as_documented(self) -> Self:
         """Return the task with its words spelled as in the documentation of the model."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import Submission
 
 SHOWN = 60  # characters of a refused value that an error shows
-FAULTS = 5  # faults that one error names
+MOST_ERRORS = 5  # errors of fields that one message names
 
 
 class Parameters(Wire):
@@ -102,7 +102,7 @@ def _refuse_unknown(fields: dict[str, Any], *, known: list[str]) -> None:
     near = difflib.get_close_matches(snake_case(unknown[0]), known, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     problem = f"there is no such field{meant}"
-    raise fault(unknown[0][:SHOWN], problem, allowed=", ".join(known))
+    raise field_error(unknown[0][:SHOWN], problem, allowed=", ".join(known))
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -114,19 +114,19 @@ def _refuse_control(fields: dict[str, Any]) -> None:
         control = _CONTROL.search(value) if isinstance(value, str) else None
         if control:
             problem = f"has {control[0]!r} at position {control.start()}"
-            raise fault(name, problem, allowed="text without control characters")
+            raise field_error(name, problem, allowed="text without control characters")
 
 
 # Refusals
 
 
-def fault(field: str, problem: str, *, allowed: str = "") -> PydanticCustomError:
+def field_error(field: str, problem: str, *, allowed: str = "") -> PydanticCustomError:
     """Build the error of a rule that pydantic does not have; `field` is a relative path."""
     context = {"field": field, "problem": problem, "allowed": allowed}
-    return PydanticCustomError("fault", "{problem}", context)
+    return PydanticCustomError("field_error", "{problem}", context)
 
 
-class _Fault(NamedTuple):
+class _FieldError(NamedTuple):
     field: str
     problem: str
     allowed: str = ""
@@ -139,28 +139,28 @@ class _Fault(NamedTuple):
 def explain(error: ValidationError) -> InvalidRequestError:
     """Describe which fields are wrong, what they hold, and what is allowed."""
     lines = error.errors(include_url=False)
-    faults = [_explained(line) for line in lines[:FAULTS]]
-    remainder = [f"and {len(lines) - FAULTS} more"] if len(lines) > FAULTS else []
+    errors = [_explained(line) for line in lines[:MOST_ERRORS]]
+    remainder = [f"and {len(lines) - MOST_ERRORS} more"] if len(lines) > MOST_ERRORS else []
     return InvalidRequestError(
-        "; ".join([*map(str, faults), *remainder]), field=faults[0].field, allowed=faults[0].allowed
+        "; ".join([*map(str, errors), *remainder]), field=errors[0].field, allowed=errors[0].allowed
     )
 
 
-def refused(field: str, problem: str, *, allowed: str) -> InvalidRequestError:
+def invalid_request(field: str, problem: str, *, allowed: str) -> InvalidRequestError:
     """Build the error of a parameter that is not part of a model, in the same form."""
-    fault = _Fault(field, problem, allowed)
-    return InvalidRequestError(str(fault), field=field, allowed=allowed)
+    error = _FieldError(field, problem, allowed)
+    return InvalidRequestError(str(error), field=field, allowed=allowed)
 
 
-def _explained(line: ErrorDetails) -> _Fault:
+def _explained(line: ErrorDetails) -> _FieldError:
     path = ".".join(str(part) for part in line["loc"])
-    if line["type"] == "fault":
+    if line["type"] == "field_error":
         context = line["ctx"]
         field = ".".join(part for part in (path, context["field"]) if part)
-        return _Fault(field, context["problem"], context["allowed"])
+        return _FieldError(field, context["problem"], context["allowed"])
     if line["type"] == "missing":
-        return _Fault(path, "is required")
-    return _Fault(path, f"{shown(line['input'])} is not allowed", _expected(line))
+        return _FieldError(path, "is required")
+    return _FieldError(path, f"{shown(line['input'])} is not allowed", _expected(line))
 
 
 def _expected(line: ErrorDetails) -> str:
@@ -235,7 +235,7 @@ def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:  # TOML has dates and NaN
-        raise fault("", f"is no JSON: {error}", allowed="a JSON object") from None
+        raise field_error("", f"is no JSON: {error}", allowed="a JSON object") from None
 
 
 JsonText = Annotated[
@@ -272,7 +272,7 @@ def parsed_json(value: object) -> dict[str, Any]:
 def _url(value: str) -> str:
     if not re.fullmatch(r"https?://[^/\\\s]\S*|cos://[^/].*", value):
         allowed = "a URL that the vendor can fetch: https://…, http://… or cos://<bucket>/<key>"
-        raise fault("", f"{shown(value)} is not allowed", allowed=allowed)
+        raise field_error("", f"{shown(value)} is not allowed", allowed=allowed)
     return value
 
 
@@ -296,7 +296,7 @@ def _base64(value: str) -> str:
         base64.b64decode(bare, validate=True)
     except binascii.Error:
         allowed = "an image in Base64, without a data: prefix"
-        raise fault("", f"{len(value)} characters are not Base64", allowed=allowed) from None
+        raise field_error("", f"{len(value)} characters are not Base64", allowed=allowed) from None
     return bare
 
 
@@ -315,7 +315,9 @@ Base64 = Annotated[
 
 def _time(value: str) -> str:
     if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value):
-        raise fault("", f"{shown(value)} is not allowed", allowed="ISO 8601: 2027-01-31T12:00:00Z")
+        raise field_error(
+            "", f"{shown(value)} is not allowed", allowed="ISO 8601: 2027-01-31T12:00:00Z"
+        )
     return value
 
 

@@ -16,9 +16,9 @@ from aigc.tasks.fields import (
     JsonText,
     Parameters,
     Truth,
-    fault,
+    field_error,
+    invalid_request,
     parsed_json,
-    refused,
     shown,
     size_of,
     spelled,
@@ -38,7 +38,7 @@ _OutputFormat = Literal["jpeg", "png"]
 def _json_object(text: str) -> str:
     if not parsed_json(text):
         problem = f"{shown(text)} is not allowed"
-        raise fault("", problem, allowed='a JSON object: {"size":"1024x1024"}')
+        raise field_error("", problem, allowed='a JSON object: {"size":"1024x1024"}')
     return text
 
 
@@ -56,7 +56,9 @@ class MpsImageInput(Parameters):
     @model_validator(mode="after")
     def _is_one_picture(self) -> Self:
         if (self.image_url is None) == (self.base64 is None):
-            raise fault("image_url", "is required, or else base64", allowed="exactly one of them")
+            raise field_error(
+                "image_url", "is required, or else base64", allowed="exactly one of them"
+            )
         return self
 
     @property
@@ -150,7 +152,7 @@ class MpsImageTask(ByModel):
         if bucket and bucket != results_bucket:
             field = "store_cos_param.cos_bucket_name"
             problem = f"results cannot go to the bucket {bucket}"
-            raise refused(field, problem, allowed=f"{results_bucket}, or none")
+            raise invalid_request(field, problem, allowed=f"{results_bucket}, or none")
 
     def results_prefix(self) -> str | None:
         """Return `cos_bucket_path` as a prefix of the results bucket.
@@ -165,7 +167,9 @@ class MpsImageTask(ByModel):
             return checked_prefix(path.lstrip("/"))
         except ValueError as error:
             field = "store_cos_param.cos_bucket_path"
-            raise refused(field, f"{shown(path)} is not allowed", allowed=f"it {error}") from None
+            raise invalid_request(
+                field, f"{shown(path)} is not allowed", allowed=f"it {error}"
+            ) from None
 
     def warnings(self) -> tuple[str, ...]:
         """Add that a bucket of the caller's own was not used."""

@@ -14,8 +14,8 @@ from aigc.tasks.fields import (
     JsonText,
     Parameters,
     Time,
-    fault,
-    refused,
+    field_error,
+    invalid_request,
     size_of,
     spelled,
 )
@@ -57,14 +57,14 @@ class InputFile(Parameters):
         source_kinds = [kind for kind, field in _SOURCES.items() if field in fields]
         if len(source_kinds) != 1:
             sources = ", ".join(_SOURCES.values())
-            raise fault("type", f"is required unless exactly one of {sources} is set")
+            raise field_error("type", f"is required unless exactly one of {sources} is set")
         return {"type": source_kinds[0], **fields}
 
     @model_validator(mode="after")
     def _holds_its_type(self) -> Self:
         field = _SOURCES[self.type]
         if getattr(self, field) is None:
-            raise fault(field, f"is required when the type is {self.type}")
+            raise field_error(field, f"is required when the type is {self.type}")
         return self
 
     @property
@@ -114,7 +114,7 @@ class VodTask(Task):
         """
         if self.sub_app_id not in {None, sub_app_id}:
             problem = f"{self.sub_app_id} is not the one that this service works in"
-            raise refused("sub_app_id", problem, allowed=f"{sub_app_id}, or none")
+            raise invalid_request("sub_app_id", problem, allowed=f"{sub_app_id}, or none")
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Write the parameters of the Create action, with the job's own session."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aigc.tasks.catalogue import ByModel
-from aigc.tasks.fields import Switch, fault, spelled
+from aigc.tasks.fields import Switch, field_error, spelled
 from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
 from aigc.wire import with_fields
 
@@ -95,7 +95,7 @@ class VodImageTask(ByModel, VodTask):
         size = sum(file.size for file in self.file_infos)
         if size > BASE64_LIMIT:
             allowed = f"at most {BASE64_LIMIT} bytes of images in Base64; a URL has no such limit"
-            raise fault("file_infos", f"{size} bytes are too many", allowed=allowed)
+            raise field_error("file_infos", f"{size} bytes are too many", allowed=allowed)
         return self
 
     def visible_label(self) -> bool | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from aigc.tasks.fields import JsonText, Parameters, fault, shown, spelled
+from aigc.tasks.fields import JsonText, Parameters, field_error, shown, spelled
 from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
 
 if TYPE_CHECKING:
@@ -192,41 +192,43 @@ class VodSceneImageTask(VodTask):
     @model_validator(mode="after")
     def _suits_the_scene(self) -> Self:
         scene = SCENES[self.scene_info.type]
-        for faults in (self._config_faults, self._input_faults, self._output_faults):
-            for error in faults(scene):
+        for errors in (self._config_errors, self._input_errors, self._output_errors):
+            for error in errors(scene):
                 raise error
         return self
 
-    def _config_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
+    def _config_errors(self, scene: Scene) -> Iterator[PydanticCustomError]:
         name = self.scene_info.type
         for config in _CONFIGS:
             is_given = getattr(self.scene_info, config) is not None
             path = f"scene_info.{config}"
             if is_given and config != scene.config:
-                yield fault(path, f"is not allowed for {name}", allowed=scene.config or "no config")
+                yield field_error(
+                    path, f"is not allowed for {name}", allowed=scene.config or "no config"
+                )
             if not is_given and config == scene.config and scene.needs_config:
-                yield fault(path, f"is required for {name}")
+                yield field_error(path, f"is required for {name}")
 
-    def _input_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
+    def _input_errors(self, scene: Scene) -> Iterator[PydanticCustomError]:
         name = self.scene_info.type
         pictures, garments = len(self.file_infos), len(self.scene_info.clothes)
         if pictures not in scene.pictures:
             allowed = f"{as_words(scene.pictures)} for {name}"
-            yield fault("file_infos", f"{pictures} images are not allowed", allowed=allowed)
+            yield field_error("file_infos", f"{pictures} images are not allowed", allowed=allowed)
         if garments > scene.clothes:
             path = f"scene_info.{scene.config}.clothes_file_infos"
             allowed = f"at most {scene.clothes} for {name}"
-            yield fault(path, f"{garments} images are not allowed", allowed=allowed)
+            yield field_error(path, f"{garments} images are not allowed", allowed=allowed)
         if self.prompt_text() and not scene.has_prompt:
-            yield fault(f"scene_info.{scene.config}.prompt", f"is not allowed for {name}")
+            yield field_error(f"scene_info.{scene.config}.prompt", f"is not allowed for {name}")
 
-    def _output_faults(self, scene: Scene) -> Iterator[PydanticCustomError]:
+    def _output_errors(self, scene: Scene) -> Iterator[PydanticCustomError]:
         for choice in CHOICES:
             value = getattr(self.output_config, choice, None)
             if value is not None and choice not in scene.output:
                 problem = f"{shown(value)} is not allowed for {self.scene_info.type}"
                 scenes = ", ".join(name for name, known in SCENES.items() if choice in known.output)
-                yield fault(f"output_config.{choice}", problem, allowed=f"only for {scenes}")
+                yield field_error(f"output_config.{choice}", problem, allowed=f"only for {scenes}")
 
     def model_label(self) -> str:
         """Name the scene, and the model where the scene has a choice of them."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from aigc.tasks.kind import Task
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 _SAMPLES = {"date": "2026-01-01", "job": "0" * 32}
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Peek
     from aigc.jobs.runtime import Runtime
     from aigc.uploads.entries import Kind, Reason
-    from aigc.uploads.rules import Rule, Rules
+    from aigc.uploads.rule import Rule
+    from aigc.uploads.rules import Rules
 
 _LONGEST_DETAIL = 1000
 

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import InvalidRequestError
-from aigc.tasks.fields import parsed_json, refused, snake, snake_case
+from aigc.tasks.fields import invalid_request, parsed_json, snake, snake_case
 from aigc.uploads.templates import (
     as_key_part,
     as_text,
@@ -58,7 +58,9 @@ def with_option(parameters: dict[str, Any], path: str, value: object) -> dict[st
     parameters = snake(parameters)
     if not rest:
         if name in parameters:
-            raise refused(name, "is set twice", allowed="the option of the rule or the parameter")
+            raise invalid_request(
+                name, "is set twice", allowed="the option of the rule or the parameter"
+            )
         return {**parameters, name: value}
     inner = parameters.get(name, {})
     if not isinstance(inner, dict):  # the validation of the task reports it

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aigc.jobs.ports import ObjectStore
     from aigc.jobs.runtime import Runtime
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 SINCE = "inbox/since/"
 

@@ -9,15 +9,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from aigc.api.images import PREVIEW
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.parallel import in_threads
 from aigc.jobs.clock import LedgerClock
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lease import Lease
+from aigc.pictures import HEAD, content_type_of
 from ops.verify.check import Group, expect, wait_for
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ CROWDS = (2, 20, 200)
 REPEATS = 20
 LATEST_LISTING_S = 60
 LONGEST_KEY = 850
+SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def _at_once(count: int, request: Callable[[int], Answer]) -> list[Answer]:
@@ -411,6 +416,26 @@ def unknown_sub_resource(world: World) -> str:
     expect(answer.status >= 400, f"answered {answer}")
     expect(after.status == 404, "an object was written")
     return str(answer)
+
+
+@group.check(
+    "preview",
+    assumption="A new bucket has image processing: a GET with the preview's `imageMogr2` in its"
+    " signature is answered with a WebP.",
+    document="436/36366",
+    used_by="previews of images in lists",
+    otherwise="The console shows whole images. Bind Cloud Infinite to the bucket, or set"
+    " `previews` to `none`.",
+)
+def preview(world: World) -> str:
+    """Read the preview of an image by its signed link."""
+    key, photo = "preview/object.jpg", (SAMPLES / "coffee.jpg").read_bytes()
+    world.account.cos("PUT", world.bucket, key, headers={"Content-Type": "image/jpeg"}, body=photo)
+    answer = world.account.cos("GET", world.bucket, key, params={PREVIEW: ""})
+    content_type = content_type_of(answer.body[:HEAD])
+    expect(answer.status == HTTPStatus.OK, f"answered {answer}")
+    expect(content_type == "image/webp", f"the answer is {content_type}")
+    return f"a WebP of {len(answer.body)} bytes"
 
 
 @group.check(

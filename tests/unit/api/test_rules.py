@@ -40,11 +40,24 @@ RULES = Rules.parse(
                 "continue": True,
                 "results_name": "{name}-{rule}",
             },
+            {
+                "name": "repeated",
+                "prefix": "repeated/",
+                "kind": "vod.image",
+                "task": TASK,
+                "repeat": True,
+            },
             {"name": "poster", "kind": "mps.image", "task": {"prompt": "a poster"}},
         ]
     }
 )
-CAT = {"file_name": "cat.jpg", "content_type": "image/jpeg", "size": 4000}
+MD5 = "CY9rzUYh03PK3k6DJie09g=="
+CAT = {
+    "file_name": "cat.jpg",
+    "content_type": "image/jpeg",
+    "size": 4000,
+    "content_md5": MD5,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +90,7 @@ def test_rules_are_listed_with_what_they_take_and_cost(client: Client) -> None:
     assert rules["poster"]["estimate"]["cost"] is None
 
 
-def test_a_link_is_for_one_key_type_and_size_and_replaces_nothing(client: Client) -> None:
+def test_a_link_is_for_one_key_type_size_and_content_and_replaces_nothing(client: Client) -> None:
     answer = link(client)
 
     assert answer.status == 200
@@ -85,6 +98,7 @@ def test_a_link_is_for_one_key_type_and_size_and_replaces_nothing(client: Client
     assert answer.body["headers"] == {
         "Content-Type": "image/jpeg",
         "Content-Length": "4000",
+        "Content-MD5": MD5,
         "x-cos-forbid-overwrite": "true",
     }
     assert "inbox-1250000000" in answer.body["upload_url"]
@@ -111,6 +125,7 @@ def test_metadata_becomes_headers_that_the_rule_reads(client: Client) -> None:
         ("anime", {"folder": "../other"}, "folder"),
         ("anime", {"file_name": "a/b.jpg"}, "file_name"),
         ("anime", {"size": 0}, "size"),
+        ("anime", {"content_md5": "098f6bcd4621d373cade4e832627b4f6"}, "content_md5"),
         ("batches", {"file_name": "a.jobs.csv"}, "rule"),
         ("batches", {}, "file_name"),
         ("poster", {"folder": "anime"}, "file_name"),
@@ -163,3 +178,12 @@ def test_a_link_counts_as_the_jobs_that_the_upload_becomes(client: Client) -> No
     assert status_and_type(link(poor, "both")) == (403, "price_unknown")
     assert link(poor).status == 200
     assert status_and_type(link(poor)) == (429, "budget_exceeded")
+
+
+def test_a_limited_key_gets_no_link_that_makes_a_job_of_each_put(client: Client) -> None:
+    daily = with_key(client, put_key(client.world, "daily", jobs_per_day=3))
+    rules = {rule["name"]: rule["may_upload"] for rule in daily.get("/v1/rules").body["rules"]}
+
+    assert (rules["repeated"], rules["anime"]) == (False, True)
+    assert status_and_type(link(daily, "repeated")) == (422, "invalid_request")
+    assert link(client, "repeated").status == 200

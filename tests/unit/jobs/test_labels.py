@@ -126,7 +126,7 @@ def test_a_manifest_is_kept_and_the_record_says_so(caplog: pytest.LogCaptureFixt
     [logged] = [
         logged_record
         for logged_record in caplog.records
-        if logged_record.message == "picture_not_labelled"
+        if logged_record.message == "image_not_labelled"
     ]
     assert vars(logged)["job"] == job.id
 

@@ -10,10 +10,11 @@ import pytest
 
 from aigc.errors import InvalidRequestError
 from aigc.uploads.conditions import UploadFacts
-from aigc.uploads.rules import Rule, Rules, RulesError, load_rules, packaged_rules
+from aigc.uploads.rules import Rules, RulesError, load_rules, packaged_rules
 
 if TYPE_CHECKING:
     from aigc.tasks.kind import Task
+    from aigc.uploads.rule import Rule
 
 ROOT = Path(__file__).parents[3]
 TODAY = datetime(2026, 11, 20, tzinfo=timezone.utc)

@@ -94,7 +94,6 @@ export const playground = {
   },
   price: {
     about: "About",
-    each: "each",
     unknown: "No price is set for this task.",
   },
   submit: "Generate",

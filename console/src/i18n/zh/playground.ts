@@ -88,7 +88,6 @@ export const playground: typeof en = {
   },
   price: {
     about: "约",
-    each: "每张",
     unknown: "未设置此任务的价格。",
   },
   submit: "生成",

@@ -10,7 +10,7 @@ from pydantic import Field
 from aigc.api.openai.models import find_choice
 from aigc.api.submit import MAX_REPEAT_KEY
 from aigc.tasks.catalogue import ByModel
-from aigc.tasks.fields import Parameters, refused, shown, snake
+from aigc.tasks.fields import Parameters, invalid_request, shown, snake
 from aigc.tasks.kinds import KINDS
 from aigc.tasks.vod_scene_image import SCENES
 
@@ -55,7 +55,7 @@ class SpendingArguments(Parameters):
         for name in _OURS:
             if name in body:
                 allowed = "parameters of the task, and request_key to name the request"
-                raise refused(f"parameters.{name}", "is not for tools", allowed=allowed)
+                raise invalid_request(f"parameters.{name}", "is not for tools", allowed=allowed)
         for path, value in values.items():
             if value not in (None, "", (), []):
                 _set(body, path, value)
@@ -82,7 +82,7 @@ class GenerateArguments(SpendingArguments):
     def kind_and_body(self) -> tuple[str, dict[str, Any]]:
         """Return the kind of the model, and its parameters."""
         if not self.prompt:
-            raise refused("prompt", "is required", allowed="a description of the image")
+            raise invalid_request("prompt", "is required", allowed="a description of the image")
         return self._task(())
 
     def _task(self, images: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
@@ -157,7 +157,7 @@ class SceneArguments(SpendingArguments):
         name = self.scene.casefold()
         if name not in SCENES:
             problem = f"{shown(self.scene)} is not allowed"
-            raise refused("scene", problem, allowed=", ".join(SCENES))
+            raise invalid_request("scene", problem, allowed=", ".join(SCENES))
         body = self._body(
             {
                 "file_infos": _inputs(self.images, "url"),
@@ -185,7 +185,9 @@ class SceneArguments(SpendingArguments):
         scene = SCENES[name]
         if values and scene.config is None:
             first = next(iter(values))
-            raise refused(_ARGUMENTS.get(first, first), f"is not for {name}", allowed="none")
+            raise invalid_request(
+                _ARGUMENTS.get(first, first), f"is not for {name}", allowed="none"
+            )
         if scene.config and (values or scene.needs_config):
             _set(body, f"scene_info.{scene.config}", values)
 
@@ -209,11 +211,11 @@ def _set(body: dict[str, Any], path: str, value: object) -> None:
     for part in outer:
         inner = body.get(part) or {}
         if not isinstance(inner, dict):
-            raise refused(
+            raise invalid_request(
                 f"parameters.{part}", f"{shown(inner)} is not allowed", allowed="an object"
             )
         body[part] = body = snake(inner)
     if name in body:
         problem = "is given by an argument of its own as well"
-        raise refused(f"parameters.{path}", problem, allowed="one of the two")
+        raise invalid_request(f"parameters.{path}", problem, allowed="one of the two")
     body[name] = value

@@ -28,7 +28,7 @@ from aigc.jobs.cancel import cancel as cancel_job
 from aigc.jobs.settle import refresh
 from aigc.logs import note
 from aigc.tasks.catalogue import catalogue
-from aigc.tasks.fields import Parameters, explain, refused
+from aigc.tasks.fields import Parameters, explain, invalid_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,7 +157,7 @@ def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
 
     read = read_arguments(TOOLS[arguments.tool], arguments.arguments)
     if not isinstance(read, SpendingArguments):
-        raise refused("tool", "does not spend", allowed="a tool that makes images")
+        raise invalid_request("tool", "does not spend", allowed="a tool that makes images")
     kind, body = read.kind_and_body()
     check_kind(call.caller, kind)
     task = read_order(_named(call, None), kind, body).task

@@ -17,7 +17,7 @@ from aigc.api.errors import HttpError
 from aigc.api.submit import MAX_BODY
 from aigc.errors import BadPictureError
 from aigc.pictures import inspect
-from aigc.tasks.fields import refused
+from aigc.tasks.fields import invalid_request
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -86,7 +86,7 @@ def _value(name: str, part: Message) -> str:
     try:
         inspect(content)
     except BadPictureError as error:
-        raise refused(name, str(error), allowed="a JPEG, PNG or WebP") from None
+        raise invalid_request(name, str(error), allowed="a JPEG, PNG or WebP") from None
     return base64.b64encode(content).decode()
 
 
@@ -103,7 +103,7 @@ def _text(name: str, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise refused(name, "is not text in UTF-8", allowed="text in UTF-8") from None
+        raise invalid_request(name, "is not text in UTF-8", allowed="text in UTF-8") from None
 
 
 def _add(fields: dict[str, Any], name: str, value: str) -> None:
@@ -116,12 +116,14 @@ def _add(fields: dict[str, Any], name: str, value: str) -> None:
     if inner and not (inner[0] == "" or inner[0].isdecimal()):
         nested = fields.setdefault(outer, {})
         if not isinstance(nested, dict):
-            raise refused(name[:60], f"{outer} is a text as well", allowed="one of them")
+            raise invalid_request(name[:60], f"{outer} is a text as well", allowed="one of them")
         _add(nested, "[".join(inner), value)
     elif inner or outer == "image":
         fields.setdefault(outer, []).append(value)
     elif outer in fields:
-        raise refused(name[:60], "occurs twice", allowed="each field once, or its name with []")
+        raise invalid_request(
+            name[:60], "occurs twice", allowed="each field once, or its name with []"
+        )
     else:
         fields[outer] = value
 

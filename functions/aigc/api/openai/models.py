@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from aigc.api.errors import HttpError
 from aigc.tasks.catalogue import Model, catalogue
-from aigc.tasks.fields import refused, shown
+from aigc.tasks.fields import invalid_request, shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def find_choice(model: object, quality: str) -> Choice:
     """
     if not isinstance(model, str) or not model:
         problem = "is required" if model in (None, "") else f"{shown(model)} is not allowed"
-        raise refused("model", problem, allowed="an id of /models, such as gg-3.0")
+        raise invalid_request("model", problem, allowed="an id of /models, such as gg-3.0")
     name, known = model.casefold(), _choices()
     choice = known.get(name) or known.get(f"{name}_{quality or _USUAL_LEVEL}") or _unknown(model)
     level = choice.version.rpartition("_")[2]
     if level in LEVELS and quality not in {"", level}:
         problem = f"{quality!r} is not the quality of {model}"
-        raise refused("quality", problem, allowed=f"auto, {level}")
+        raise invalid_request("quality", problem, allowed=f"auto, {level}")
     return choice
 
 

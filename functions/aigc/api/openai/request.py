@@ -14,7 +14,7 @@ from typing import Any
 from aigc.api.openai.models import LEVELS, Choice, find_choice, has_levels
 from aigc.api.openai.sizes import mapped_size
 from aigc.tasks.catalogue import ByModel
-from aigc.tasks.fields import refused, shown, snake
+from aigc.tasks.fields import invalid_request, shown, snake
 from aigc.tasks.kinds import KINDS
 
 MOST_IMAGES = 10
@@ -86,7 +86,7 @@ def read_request(fields: dict[str, Any], *, is_edit: bool) -> ImageRequest:
     request.is_base64 = _word(fields, "response_format", ("url", "b64_json")) != "url"
     request.is_async = _truth(fields, "async")
     if not fields.get("prompt"):
-        raise refused("prompt", "is required", allowed="a description of the image")
+        raise invalid_request("prompt", "is required", allowed="a description of the image")
     request.body = fields
     return request
 
@@ -119,7 +119,7 @@ class _Reader:
         most = min(most, MOST_IMAGES)
         if not 1 <= count <= most:
             problem = f"{count} images are not possible with {self._choice.name}"
-            raise refused("n", problem, allowed="1" if most == 1 else f"1 to {most}")
+            raise invalid_request("n", problem, allowed="1" if most == 1 else f"1 to {most}")
         if count > 1:
             self._set(self._paths["output_image_count"], count, "n")
 
@@ -151,12 +151,14 @@ class _Reader:
         images = _listed(self._fields.pop("image", None))
         mask = self._fields.pop("mask", None)
         if not images:
-            raise refused("image", "is required", allowed="a file, a URL, or an image in Base64")
+            raise invalid_request(
+                "image", "is required", allowed="a file, a URL, or an image in Base64"
+            )
         inputs = [self._input(image, "image") for image in images]
         if mask:
             if (self._choice.kind, self._choice.name) != _MASKED:
                 problem = f"is not possible with {self._choice.name}"
-                raise refused("mask", problem, allowed="only with OG of vod.image")
+                raise invalid_request("mask", problem, allowed="only with OG of vod.image")
             inputs += [{**self._input(mask, "mask"), "reference_type": "mask"}]
         self._set(self._paths["inputs"], inputs, "image")
 
@@ -166,10 +168,12 @@ class _Reader:
                 self._warn(f"{name} is ignored: {reason}")
         for name, ability in _REFUSED.items():
             if self._fields.pop(name, None) not in (None, ""):
-                raise refused(name, f"no model makes or reads {ability}", allowed="no such field")
+                raise invalid_request(
+                    name, f"no model makes or reads {ability}", allowed="no such field"
+                )
         if _truth(self._fields, "stream") or _integer(self._fields, "partial_images"):
             problem = "is not possible: an answer is sent in one piece"
-            raise refused("stream", problem, allowed="false, and no partial_images")
+            raise invalid_request("stream", problem, allowed="false, and no partial_images")
 
     def _background(self) -> str:
         background = _word(self._fields, "background", ("auto", "opaque", "transparent"))
@@ -177,10 +181,10 @@ class _Reader:
             return ""
         if (self._choice.kind, self._choice.name) != _MASKED:
             problem = f"'transparent' is not possible with {self._choice.name}"
-            raise refused("background", problem, allowed="auto, opaque")
+            raise invalid_request("background", problem, allowed="auto, opaque")
         if self._output_format() == "jpeg":
             problem = "'transparent' is not possible with output_format jpeg"
-            raise refused("background", problem, allowed="output_format png")
+            raise invalid_request("background", problem, allowed="output_format png")
         return background
 
     def _output_format(self) -> object:
@@ -192,7 +196,7 @@ class _Reader:
         if isinstance(image, dict):
             image = image.get("image_url") or image.get("url")
         if not isinstance(image, str) or not image:
-            raise refused(name, f"{shown(image)} is not allowed", allowed=_IMAGES)
+            raise invalid_request(name, f"{shown(image)} is not allowed", allowed=_IMAGES)
         if image.lower().startswith(("http:", "https:", "cos:")):
             is_vod = self._paths["inputs"] == "file_infos"
             return {"url" if is_vod else "image_url": image}
@@ -208,13 +212,13 @@ class _Reader:
         outer, _, inner = path.partition(".")
         target = self._object(outer, name) if inner else self._fields
         if target.get(inner or outer) not in (None, "", value):
-            raise refused(name, f"is given, and {path} as well", allowed="one of the two")
+            raise invalid_request(name, f"is given, and {path} as well", allowed="one of the two")
         target[inner or outer] = value
 
     def _object(self, name: str, cause: str) -> dict[str, Any]:
         present = self._fields.get(name) or {}
         if not isinstance(present, dict):
-            raise refused(
+            raise invalid_request(
                 name, f"{shown(present)} is not allowed with {cause}", allowed="an object"
             )
         renamed: dict[str, Any] = snake(present)
@@ -235,7 +239,7 @@ def _word(fields: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
         return ""
     word = value.casefold() if isinstance(value, str) else ""
     if word not in allowed:
-        raise refused(name, f"{shown(value)} is not allowed", allowed=", ".join(allowed))
+        raise invalid_request(name, f"{shown(value)} is not allowed", allowed=", ".join(allowed))
     return word
 
 
@@ -247,7 +251,7 @@ def _integer(fields: dict[str, Any], name: str) -> int | None:
     is_number = isinstance(value, int) and not isinstance(value, bool)
     text = str(value) if is_number or isinstance(value, str) else ""
     if not re.fullmatch("-?[0-9]{1,9}", text):
-        raise refused(name, f"{shown(value)} is not allowed", allowed=f"1 to {MOST_IMAGES}")
+        raise invalid_request(name, f"{shown(value)} is not allowed", allowed=f"1 to {MOST_IMAGES}")
     return int(text)
 
 
@@ -257,7 +261,7 @@ def _truth(fields: dict[str, Any], name: str) -> bool:
     truths = {"true": True, "false": False, "none": False, "": False}
     truth = truths.get(str(value).casefold())
     if truth is None or not isinstance(value, bool | str | None):
-        raise refused(name, f"{shown(value)} is not allowed", allowed="true, false")
+        raise invalid_request(name, f"{shown(value)} is not allowed", allowed="true, false")
     return truth
 
 

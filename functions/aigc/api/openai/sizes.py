@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aigc.tasks.catalogue import OneOf, Size
-from aigc.tasks.fields import refused, shown
+from aigc.tasks.fields import invalid_request, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,12 +62,12 @@ def mapped_size(size: object, choice: Choice) -> MappedSize:
         r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})", size if isinstance(size, str) else ""
     )
     if match is None:
-        raise refused("size", f"{shown(size)} is not allowed", allowed=_allowed(limits))
+        raise invalid_request("size", f"{shown(size)} is not allowed", allowed=_allowed(limits))
     width, height = int(match[1]), int(match[2])
     mapped = _in_pixels(width, height, limits) or _in_words(width, height, limits)
     if mapped is None:
         problem = f"{shown(size)} is not possible with {choice.name} {choice.version}"
-        raise refused("size", problem, allowed=_allowed(limits))
+        raise invalid_request("size", problem, allowed=_allowed(limits))
     return mapped
 
 

@@ -953,8 +953,8 @@ class Rule(TypedDict):
     continues: bool
     """Whether later rules may make a job of the same upload too."""
     may_upload: bool
-    """Whether the key gets links into the folder: not for batches, nor for other kinds than its
-    own."""
+    """Whether the key gets links into the folder: not for batches, not for other kinds than its
+    own, and with a limit of jobs or money not for a rule with `repeat`."""
     estimate: Estimate | None
     """Estimated cost of an upload; null for a batch."""
 

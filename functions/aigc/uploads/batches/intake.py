@@ -28,12 +28,12 @@ from aigc.jobs.accept import Order, accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import OutputLocation, Source, id_from
 from aigc.jobs.submission import START_S
-from aigc.tasks.fields import explain, refused
+from aigc.tasks.fields import explain, invalid_request
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.batches import BatchFileError, lines
 from aigc.uploads.batches.lines import RawLine, parse_header, parse_line, raw_lines
 from aigc.uploads.batches.records import PART_LINES, Batch, Batches, LineOutcome, Part
-from aigc.uploads.rules import BATCH_PRIORITY
+from aigc.uploads.rule import BATCH_PRIORITY
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import Task
     from aigc.uploads.batches.lines import Line
     from aigc.uploads.intake import InboxObject
-    from aigc.uploads.rules import Rule
+    from aigc.uploads.rule import Rule
 
 logger = logging.getLogger("aigc.batches")
 
@@ -300,7 +300,7 @@ def _task(line: Line, batch: Batch, runtime: Runtime) -> Task:
     for field in ("result", "webhook_url"):
         if field in line.body:
             allowed = "no such field: the report of the batch says where results are"
-            raise refused(field, "is not possible in a batch", allowed=allowed)
+            raise invalid_request(field, "is not possible in a batch", allowed=allowed)
     defaults = batch.defaults if line.kind == batch.kind else {}
     try:
         task = KINDS[line.kind].model.model_validate({**defaults, **line.body})

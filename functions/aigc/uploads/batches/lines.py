@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import InvalidRequestError
-from aigc.tasks.fields import refused, shown, snake
+from aigc.tasks.fields import invalid_request, shown, snake
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.batches import BatchFileError
 from aigc.wire import strict_json
@@ -144,7 +144,7 @@ def parse_line(raw: RawLine, form: Form, default_kind: str = "") -> Line:
     """
     if raw.text is None:
         allowed = f"at most {MAX_LINE} bytes; an image can be named by its URL"
-        raise refused("the line", "is too long", allowed=allowed)
+        raise invalid_request("the line", "is too long", allowed=allowed)
     fields = _fields(raw.text, form)
     custom_id = _custom_id(fields.pop("custom_id", None))
     kind, body = _resolved(fields, default_kind)
@@ -174,9 +174,13 @@ def _json(text: bytes) -> dict[str, Any]:
     try:
         fields = strict_json(text)
     except ValueError as error:
-        raise refused("the line", f"is no JSON: {error}", allowed="one JSON object") from None
+        raise invalid_request(
+            "the line", f"is no JSON: {error}", allowed="one JSON object"
+        ) from None
     if not isinstance(fields, dict):
-        raise refused("the line", f"{shown(fields)} is not allowed", allowed="one JSON object")
+        raise invalid_request(
+            "the line", f"{shown(fields)} is not allowed", allowed="one JSON object"
+        )
     return fields
 
 
@@ -184,7 +188,7 @@ def _row(text: bytes, columns: Sequence[str], delimiter: str) -> dict[str, Any]:
     cells = _cells(text, delimiter)
     if len(cells) > len(columns):
         problem = f"it has {len(cells)} cells"
-        raise refused("the line", problem, allowed=f"{len(columns)}, as the header has")
+        raise invalid_request("the line", problem, allowed=f"{len(columns)}, as the header has")
     fields: dict[str, Any] = {}
     for column, cell in zip(columns, cells, strict=False):
         if cell.strip():
@@ -197,14 +201,16 @@ def _cells(text: bytes, delimiter: str) -> list[str]:
     try:
         decoded = text.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise refused("the line", "is not text in UTF-8", allowed="UTF-8") from None
+        raise invalid_request("the line", "is not text in UTF-8", allowed="UTF-8") from None
     if decoded.count('"') % 2:
-        raise refused("the line", "a quote is not closed", allowed='pairs of "')
+        raise invalid_request("the line", "a quote is not closed", allowed='pairs of "')
     csv.field_size_limit(MAX_LINE)
     try:
         [*rows] = csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter, strict=True)
     except csv.Error as error:
-        raise refused("the line", f"is no CSV: {error}", allowed="cells as RFC 4180 has") from None
+        raise invalid_request(
+            "the line", f"is no CSV: {error}", allowed="cells as RFC 4180 has"
+        ) from None
     return rows[0] if rows else []
 
 
@@ -215,7 +221,7 @@ def _put(fields: Any, path: list[str], value: str, column: str) -> None:  # noqa
     if isinstance(fields, list):
         if not isinstance(key, int) or key > len(fields):
             allowed = "numbers from 0 without gaps"
-            raise refused(column, "is no place in a list", allowed=allowed)
+            raise invalid_request(column, "is no place in a list", allowed=allowed)
         if key == len(fields):
             fields.append(None)
     if not rest:
@@ -225,7 +231,9 @@ def _put(fields: Any, path: list[str], value: str, column: str) -> None:  # noqa
     if inner is None:
         inner = fields[key] = [] if rest[0].isdecimal() else {}
     if not isinstance(inner, list | dict):
-        raise refused(column, "is inside of another column", allowed="one of the two columns")
+        raise invalid_request(
+            column, "is inside of another column", allowed="one of the two columns"
+        )
     _put(inner, rest, value, column)
 
 
@@ -235,7 +243,7 @@ def _custom_id(value: object) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or len(text) > LONGEST_ID or not text.isprintable():
         allowed = f"printable text of at most {LONGEST_ID} characters"
-        raise refused("custom_id", f"{shown(value)} is not allowed", allowed=allowed)
+        raise invalid_request("custom_id", f"{shown(value)} is not allowed", allowed=allowed)
     return text
 
 
@@ -246,9 +254,11 @@ def _resolved(fields: dict[str, Any], default_kind: str) -> tuple[str, dict[str,
         return _known_kind(kind), snake(fields)
     body = fields["body"]
     if others := fields.keys() - _FIELDS:
-        raise refused(min(others)[:60], "stands beside body", allowed=", ".join(sorted(_FIELDS)))
+        raise invalid_request(
+            min(others)[:60], "stands beside body", allowed=", ".join(sorted(_FIELDS))
+        )
     if not isinstance(body, dict):
-        raise refused("body", f"{shown(body)} is not allowed", allowed="an object")
+        raise invalid_request("body", f"{shown(body)} is not allowed", allowed="an object")
     if "url" in fields:
         return _of_a_call(fields, body)
     return _known_kind(fields.get("kind") or default_kind), snake(body)
@@ -257,7 +267,7 @@ def _resolved(fields: dict[str, Any], default_kind: str) -> tuple[str, dict[str,
 def _known_kind(kind: object) -> str:
     if not isinstance(kind, str) or kind not in KINDS:
         problem = f"{shown(kind)} is not allowed" if kind else "is required"
-        raise refused("kind", problem, allowed=", ".join(KINDS))
+        raise invalid_request("kind", problem, allowed=", ".join(KINDS))
     return kind
 
 
@@ -268,7 +278,7 @@ def _of_a_call(fields: dict[str, Any], body: dict[str, Any]) -> tuple[str, dict[
     from aigc.api.openai.request import read_request  # noqa: PLC0415
 
     if fields.get("method", "POST") != "POST":
-        raise refused("method", f"{shown(fields['method'])} is not allowed", allowed="POST")
+        raise invalid_request("method", f"{shown(fields['method'])} is not allowed", allowed="POST")
     path = str(fields["url"]).strip("/")
     if path in ENDPOINTS:
         return ENDPOINTS[path], snake(body)
@@ -276,7 +286,7 @@ def _of_a_call(fields: dict[str, Any], body: dict[str, Any]) -> tuple[str, dict[
     if call not in {"generations", "edits"}:
         paths = [f"/{path}" for path in ENDPOINTS] + ["/v1/images/generations", "/v1/images/edits"]
         problem = f"{shown(fields['url'])} is not allowed"
-        raise refused("url", problem, allowed=", ".join(paths))
+        raise invalid_request("url", problem, allowed=", ".join(paths))
     try:
         request = read_request(dict(body), is_edit=call == "edits")
     except HttpError as error:

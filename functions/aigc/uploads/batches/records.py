@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from aigc.errors import DamagedError
 from aigc.jobs.job import milliseconds
 from aigc.uploads.batches.lines import Form
-from aigc.uploads.rules import BATCH_SUFFIXES
+from aigc.uploads.rule import BATCH_SUFFIXES
 from aigc.wire import Record, with_fields
 
 if TYPE_CHECKING:

@@ -34,8 +34,9 @@ def find_browser() -> str:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Start the browser; it ends with these tests, as Playwright's event loop forbids others."""
     path = find_browser()
     with sync_playwright() as playwright:
         browser = launch(playwright, path)

@@ -137,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = app(words, prog_name="aigc", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # the caller may have closed it
+            sys.stdout.flush()
     except TyperException as error:
         _explain(error)
         sys.exit(error.exit_code)

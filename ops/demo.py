@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import requests
 import typer
-from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -183,18 +182,17 @@ def _print_changes(console: Console, jobs: Sequence[Job], seen: dict[str, str]) 
 
 
 def _table(jobs: Sequence[Job]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("job", "kind", "source", "state", "seconds", "result"):
-        table.add_column(name, overflow="fold", justify="right" if name == "seconds" else "left")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))  # it fits 80 columns
+    for name in ("KIND", "FROM", "STATE", "S", "RESULT"):
+        table.add_column(name, overflow="fold", justify="right" if name == "S" else "left")
     for job in jobs:
         table.add_row(*_row(job))
     return table
 
 
 def _row(job: Job) -> Iterator[str]:
-    yield job.id[:14]
     yield job.kind
-    yield job.source.key or f"call, key {job.source.name}"
+    yield job.source.key or "call"
     yield job.state
     yield f"{(job.updated_at - job.created_at).total_seconds():.1f}"
     yield job.error.message if job.error else "\n".join(picture.key for picture in job.pictures)

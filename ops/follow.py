@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from ops.output import print_text, status
-from ops.service import CallError, UnreachableError, reason_of
+from ops.service import CallError, UnreachableError, job_path, reason_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,7 @@ def _followed(service: Service, job_id: str) -> dict[str, Any]:
     shown = ""
     with status(f"{job_id}: …") as show:
         while True:
-            job: dict[str, Any] = service.get(f"/v1/jobs/{job_id}")
+            job: dict[str, Any] = service.get(job_path(job_id))
             text = f"{job_id}: {_progress(service, job)}"
             if text != shown:
                 shown = text

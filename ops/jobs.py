@@ -18,7 +18,7 @@ from ops.deployment import StackOption
 from ops.exits import FAILED
 from ops.follow import ENDED, follow, save_images
 from ops.output import JsonOption, print_json, print_table
-from ops.service import EndpointOption, KeyOption, find_service
+from ops.service import EndpointOption, KeyOption, find_service, job_path
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -95,7 +95,7 @@ def show(
     Example: aigc jobs show 01a2232e5f79cdc4b807e1ac47272492
     """
     del as_json  # it is always JSON; the option is accepted as everywhere
-    job = find_service(endpoint, key, stack).get(f"/v1/jobs/{job_id}")
+    job = find_service(endpoint, key, stack).get(job_path(job_id))
     print_json(job)
 
 
@@ -137,7 +137,7 @@ def cancel(
     Example: aigc jobs cancel 01a2232e5f79cdc4b807e1ac47272492
     """
     service = find_service(endpoint, key, stack)
-    job = service.get(f"/v1/jobs/{job_id}")
+    job = service.get(job_path(job_id))
     if job["state"] in ENDED:
         raise HasEndedError(f"{job_id} has ended ({job['state']}): there is nothing to cancel")
     answer = service.put(job["cancel_url"])

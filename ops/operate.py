@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ops.outcomes import Outcome
-from ops.service import CallError
+from ops.service import CallError, job_path
 
 if TYPE_CHECKING:
     from ops.service import Service
@@ -20,9 +20,9 @@ def replay(job_id: str, service: Service, *, pays_again: bool) -> Outcome:
         UnreachableError: The deployment does not answer.
     """
     try:
-        attempts = service.get(f"/v1/jobs/{job_id}")["attempts"]
+        attempts = service.get(job_path(job_id))["attempts"]
         body = {"attempt": attempts[-1]["number"] if attempts else 1, "pay_again": pays_again}
-        answer = service.post(f"/v1/jobs/{job_id}/replay", body)
+        answer = service.post(f"{job_path(job_id)}/replay", body)
     except CallError as error:
         return _refused(job_id, error)
     return _accepted(answer, f"is {answer['state']}, attempt {answer['attempt']}")
@@ -31,7 +31,7 @@ def replay(job_id: str, service: Service, *, pays_again: bool) -> Outcome:
 def restore(job_id: str, service: Service) -> Outcome:
     """Let the sweep store the images of a job; see `replay` for the errors."""
     try:
-        answer = service.post(f"/v1/jobs/{job_id}/restore", {})
+        answer = service.post(f"{job_path(job_id)}/restore", {})
     except CallError as error:
         return _refused(job_id, error)
     return _accepted(answer, "has images, which the sweep stores within a minute")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""Control characters but the line end: a terminal would obey them."""
+
+
 def print_json(value: object) -> None:
     """Print one JSON document to stdout."""
     print(json.dumps(value, ensure_ascii=False, indent=2))
@@ -31,6 +36,7 @@ def print_json(value: object) -> None:
 def print_text(text: str, *, stderr: bool = False) -> None:
     """Print a line of prose; at a terminal it is broken between words."""
     console = Console(stderr=stderr)
+    text = _CONTROL.sub(" ", text)
     if console.is_terminal:
         text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
     print(text, file=sys.stderr if stderr else sys.stdout)
@@ -54,13 +60,15 @@ def print_table(rows: Sequence[tuple[str, ...]], *, below: int = 0) -> None:
 
 
 def _print_with_rest_below(rows: Sequence[tuple[str, ...]], below: int, console: Console) -> None:
+    whole = _table([row[:-below] for row in rows])
+    console.width = max(console.width, _measure(whole, console))
     with console.capture() as captured:
-        console.print(_table([row[:-below] for row in rows]))
+        console.print(whole)
     head, *lines = captured.get().splitlines()
     print(head.rstrip())
     for line, row in zip(lines, rows[1:], strict=True):
         print(line.rstrip())
-        rest = Text("  ".join(filter(None, row[-below:])))
+        rest = _cell("  ".join(filter(None, row[-below:])))
         for part in rest.wrap(console, console.width - 2):
             print(f"  {part.plain.rstrip()}")
 
@@ -71,8 +79,13 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Table:
     for name in head:
         table.add_column(name, overflow="fold")
     for row in body:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(_cell, row))
     return table
+
+
+def _cell(text: str) -> Text:
+    """Return a cell as one line; prompts and keys may have line ends and escape codes."""
+    return Text(_CONTROL.sub(" ", text.replace("\n", " ")))
 
 
 def _measure(table: Table, console: Console) -> int:
@@ -97,8 +110,8 @@ def status(text: str) -> AbstractContextManager[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def _changing_line(console: Console, text: str) -> Iterator[Callable[[str], None]]:
-    with console.status(text, spinner="dots") as line:
-        yield line.update
+    with console.status(Text(text), spinner="dots") as line:
+        yield lambda changed: line.update(Text(changed))
 
 
 @contextlib.contextmanager

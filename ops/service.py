@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import requests
 import typer
 from pydantic import BaseModel, ValidationError
 
 from aigc.errors import AigcError
-from ops.connection import running_cloud
+from ops.connection import NoLocalCloudError, running_cloud
 from ops.deployment import PANEL, DeploymentError, stack_outputs
 from ops.exits import FAILED, NOT_FOUND
 
@@ -205,8 +206,8 @@ def find_service(
     The key may be empty unless it `needs_key`.
 
     Raises:
-        DeploymentError: Two of them are named, or the API key is missing.
-        InvalidRequestError: Nothing is named, and no local cloud runs here.
+        DeploymentError: Two of them are named, or none and no local cloud runs here, or the API
+            key is missing.
     """
     if endpoint and stack:
         raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
@@ -219,8 +220,19 @@ def find_service(
     profile = read_profile(os.environ.get(PROFILE_VARIABLE) or "default")
     if profile is not None:
         return _service(profile.endpoint, key or profile.key, needs_key=needs_key)
-    connection = running_cloud()
+    try:
+        connection = running_cloud()
+    except NoLocalCloudError:
+        raise DeploymentError(
+            "no local cloud is running, and no deployment is named; allowed: --endpoint, --stack,"
+            f" {ENDPOINT_VARIABLE}, `aigc login`, or `aigc local` in another terminal"
+        ) from None
     return Service(connection["gateway"], key or connection["api_key"])
+
+
+def job_path(job_id: str) -> str:
+    """Return the path of a job, whatever the user gave as its id."""
+    return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
 def _service(endpoint: str, key: str | None, *, needs_key: bool) -> Service:

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from tests.pages import DOCS
 
 ROOT = DOCS.parent
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("[!.]*[A-Z].md")), *sorted(DOCS.glob("*.md"))]
 """The English pages. tests/unit/test_translation.py compares the Chinese commands with them."""
 
 NOT_RUN = {
     r"pulumi ": "needs an account; tests/infra and `make verify-pulumi` run the program",
-    r"make (setup|package|check|demo|local|simulate)\b": "takes minutes, or is how tests run",
+    r"make (setup|package|check|demo|local|simulate|deploy-check)\b": "takes minutes",
     r"make wheel\b|python3 -m venv ~|~/aigc/bin/": "tests/e2e/test_wheel.py installs the wheel",
     r"\.venv/bin/pytest ": "is how tests run",
     r"\.venv/bin/aigc verify-cloud ": "needs an account; tests/verify_cloud runs it",
     r"\.venv/bin/aigc local ": "runs until it is stopped; tests/e2e runs it",
     r"\.venv/bin/aigc login ": "asks for a key; tests/e2e/test_submit_command.py runs it",
     r"\$\(pulumi stack output upload\)": "needs an account and coscli",
+    r'curl .*\$ID/(replay|restore)"': "needs a failed job; see tests/unit/api/test_operate.py",
     r"claude ": "another program",
     r"exiftool ": "another program; tests/e2e/test_labels.py runs it",
     r"git checkout <": "changes the working tree",
@@ -32,6 +33,7 @@ CHANGED = (
     (r" --stack prod\b", ""),  # without it, the command uses the local cloud that runs here
     (r"\$\(pulumi stack output endpoint\)", "$GATEWAY"),
     (r"\$MY_KEY\b", "$API_KEY"),
+    (r" --budget 50\b", ""),  # there are no prices, and the doctor would say so
 )
 """What is changed in a command before it is run: pattern and replacement."""
 

@@ -1,7 +1,6 @@
 // The first page of a visitor: the API key is entered and tried.
 import { useRef, useState } from "preact/hooks";
-import { ApiError } from "./api";
-import { urlOf } from "./api";
+import { ApiError, urlOf } from "./api";
 import { noteAnswered, noteLost } from "./connection";
 import { useMessages } from "./i18n";
 import { ErrorNote } from "./parts/notes";
@@ -9,6 +8,7 @@ import { enterKey } from "./session";
 
 /** Ask the API for something small with a key, before the key is kept. */
 async function isAccepted(key: string): Promise<boolean> {
+  if (!/^[!-~]+$/.test(key)) return false; // no header can hold it
   let response: Response;
   try {
     response = await fetch(urlOf("/v1/models"), { headers: { Authorization: `Bearer ${key}` } });

@@ -5,6 +5,8 @@ import { isOnline } from "./connection";
 import { session } from "./session";
 import { useStore } from "./store";
 
+const AFTER_ERROR_MS = 5000;
+
 export interface Loaded<T> {
   /** The last data; it stays while newer data is loaded, and when that fails. */
   data: T | undefined;
@@ -37,9 +39,7 @@ export function useLoad<T>(
     if (!isReady) return;
     const abort = new AbortController();
     let timer: number | undefined;
-    const again = (data: T) => {
-      const wait = latest.current.every;
-      const ms = typeof wait === "function" ? wait(data) : wait;
+    const again = (ms: number | undefined) => {
       if (ms) timer = window.setTimeout(() => whenVisible(() => setRound((n) => n + 1)), ms);
     };
     setLoading(true);
@@ -48,12 +48,14 @@ export function useLoad<T>(
       .then((data) => {
         if (abort.signal.aborted) return;
         setState({ key, data });
-        again(data);
+        const wait = latest.current.every;
+        again(typeof wait === "function" ? wait(data) : wait);
       })
       .catch((error: unknown) => {
         if (abort.signal.aborted) return;
         const shown = error instanceof ApiError ? error : new ApiError(String(error), -1, "");
         setState((last) => ({ ...(last.key === key ? last : { key }), error: shown }));
+        if (latest.current.every && isPassing(shown)) again(AFTER_ERROR_MS);
       })
       .finally(() => {
         if (!abort.signal.aborted) setLoading(false);
@@ -72,6 +74,9 @@ export function useLoad<T>(
     reload: useCallback(() => setRound((n) => n + 1), []),
   };
 }
+
+/** Whether an error says nothing about the call: the API is busy, or its cloud does not answer. */
+const isPassing = ({ status }: ApiError): boolean => status === 429 || status >= 500;
 
 function whenVisible(act: () => void): void {
   if (!document.hidden) {

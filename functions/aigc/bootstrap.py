@@ -1,4 +1,4 @@
-"""The composition root: here the collaborators of an invocation are put together."""
+"""The composition root: it creates the collaborators of an invocation."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _instance() -> tuple[Settings, Adapters, Memory]:
 def ledger_clock(open_ledger: Callable[[], Bucket]) -> LedgerClock:
     """Make the clock of this instance, and let the SDKs sign with it.
 
-    Any read asks for the time: also the answer that there is no such object has a date.
+    Any read returns the time: the answer that an object does not exist has a date, too.
     """
     clock = LedgerClock(ask=lambda: open_ledger().get("sweep/state.json"))
     sign_by(clock.unix_seconds)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aigc.periods import Period
 
 RULE, MODEL = "rule:", "model:"
-"""Begins of the scopes that name a rule or a model."""
+"""Prefixes of the scopes that name a rule or a model."""
 
 
 class Ceiling(Wire):

@@ -20,7 +20,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _INTERNAL = tuple(map(ipaddress.IPv4Network, ("9.0.0.0/8", "11.0.0.0/8", "30.0.0.0/8")))
 """Networks of other owners that are unused on the internet and that clouds use inside.
 
-That Tencent Cloud does is not documented; no receiver of webhooks is lost by the refusal.
+It is not documented that Tencent Cloud does so. No public receiver of webhooks is in them.
 """
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 

@@ -4,8 +4,9 @@
 API can send such an event, with permission to invoke the function: a trigger's event has other
 fields.
 
-A request for something that does not exist tells a denied action from a permitted one. Two kinds of
-actions are not tried: creating a task, which is paid for, and writing a result, which would stay.
+A request for something that does not exist shows whether an action is denied or permitted. Two
+kinds of actions are not tried: creating a task, which is paid for, and writing a result, which
+would stay.
 """
 
 from __future__ import annotations

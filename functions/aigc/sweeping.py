@@ -93,12 +93,12 @@ PARTS = (
     ),
     Part(
         name="claims",
-        does="counts the jobs that are over; removes their claims and staged pictures",
+        does="counts the jobs that are over; removes their claims and staged images",
         bound=f"{recover.PAGES} pages of 1,000 keys",
         work=recover.forget_claims,
     ),
 )
-"""All parts, in their order. Each has its turn, however much another has to do.
+"""All parts, in their order. Each has its turn, however much work another part has.
 
 The work of a part takes its `Turn`. It goes through keys by `walk` or through items by `in_turn`,
 does the work for each by `each`, and asks `has_time` where it does neither.
@@ -106,10 +106,10 @@ does the work for each by `each`, and asks `has_time` where it does neither.
 
 
 def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
-    """Let each part of the sweep work as long as the others leave it time.
+    """Run the parts of the sweep; they share the time of the invocation.
 
-    The state is written at the beginning, so that a sweep that is killed is not taken for one
-    that ended, and at the end. Two sweeps at once write over each other's state: then some work
+    The state is written at the beginning, so that a killed sweep does not look like one that
+    ended, and at the end. Two sweeps at once write over each other's state: then some work
     is done twice, or one sweep later. The line `sweep_finished` is the heartbeat: an alarm is
     raised when it is absent.
     """

@@ -49,7 +49,7 @@ def with_fields(model: Model, **values: object) -> Model:
 
 
 def faults_of(error: ValidationError) -> str:
-    """Say which fields are not valid, and why, without their values."""
+    """Return which fields are not valid, and why, without their values."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
 

@@ -15,7 +15,7 @@ def main() -> int:
     """
     for language in LANGUAGES:
         for path in filter(lambda path: path.exists(), map(language.path, PAGES)):
-            text = rewritten(path.read_text(encoding="utf-8"), path.name, language.translate)
+            text = rewritten(path.read_text(encoding="utf-8"), path.name, language)
             path.write_text(text, encoding="utf-8")
     for language in set(LANGUAGES) - {ENGLISH}:
         known = translations(language.name)

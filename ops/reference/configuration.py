@@ -59,7 +59,7 @@ def key_table(translate: Translate) -> str:
 
 def _rows(translate: Translate) -> Iterator[tuple[str, str]]:
     for key, (default, description) in PROVIDER_KEYS.items():
-        yield f"`{key}`", f"{translate(description)} {translate('Default:')} `{default}`."
+        yield f"`{key}`", f"{translate(description)} {_written(default, translate)}"
     for key, declaration in _declarations().items():
         texts = (
             translate(declaration["description"]),
@@ -81,7 +81,11 @@ def _default(declaration: dict[str, Any], translate: Translate) -> str:
     if value is None:
         return translate("Required.")
     text = value if isinstance(value, str) else json.dumps(value)
-    return f"{translate('Default:')} `{text}`." if text else ""
+    return _written(text, translate) if text else ""
+
+
+def _written(default: str, translate: Translate) -> str:
+    return translate("Default: {}.").format(f"`{default}`")
 
 
 def _see(key: str, translate: Translate) -> str:

@@ -14,7 +14,7 @@ from ops.reference.tables import table, with_table
 from ops.verify import pages as checks
 
 if TYPE_CHECKING:
-    from ops.reference.translation import Translate
+    from ops.reference.translation import Language, Translate
 
 
 def sweep_table(translate: Translate) -> str:
@@ -54,8 +54,8 @@ def asked_texts(page: str) -> set[str]:
     return asked
 
 
-def rewritten(text: str, page: str, translate: Translate) -> str:
-    """Return the text of a page with its tables generated."""
+def rewritten(text: str, page: str, language: Language) -> str:
+    """Return the text of a page with its tables generated in a language."""
     for mark, write in PAGES[page].items():
-        text = with_table(text, write(translate), mark)
+        text = with_table(text, language.localized(write(language.translate)), mark)
     return text

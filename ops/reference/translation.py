@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ops.reference.headings import anchors
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 Translate = Callable[[str], str]
@@ -31,6 +33,25 @@ class Language:
     def translate(self, text: str) -> str:
         """Return the translation of a text of the code, or the text itself if there is none."""
         return translations(self.name).get(text, text)
+
+    def localized(self, table: str) -> str:
+        """Return a table of this language whose links lead to this language's headings."""
+        if not self.folder:
+            return table
+        # No space follows a full-width full stop.
+        return re.sub(r"\]\(([\w-]+\.md)#([^)]+)\)", self._address, table).replace("。 ", "。")
+
+    def anchors(self, page: str) -> list[str]:
+        """Return what links to the headings of a page in this language may name."""
+        return anchors(self.path(page).read_text(encoding="utf-8"))
+
+    def _address(self, link: re.Match[str]) -> str:
+        """Return a link to the heading at the same place of the page in this language."""
+        page, anchor = link.groups()
+        if not self.path(page).exists():
+            return f"]({page})"
+        names = dict(zip(ENGLISH.anchors(page), self.anchors(page), strict=False))
+        return f"]({page}#{names[anchor]})" if anchor in names else f"]({page})"
 
 
 ENGLISH = Language("en", "")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source
+from aigc.jobs.ledger.images import image_set
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH, Failure, Task
 from tests.chaos import plan as chaos_plan
@@ -83,6 +84,7 @@ def test_correct_records_have_no_violation() -> None:
         ({"most_at_once": {"vod.CreateAigcImageTask": 2}}, "most tasks at once, vod.image"),
         ({"tasks": {}}, "jobs that succeeded without a bill"),
         ({"ledger": ["jobs/one.json"]}, "jobs that the index lacks"),
+        ({"ledger": ["index/1-one-vod.image"]}, "jobs whose images are not listed once"),
         (
             {"ledger": ["index/1-one-vod.image", "lanes/vod.image/slots/0000"]},
             "objects of the ledger that nothing needs any more",
@@ -150,7 +152,7 @@ def test_picture_of_another_shape_is_reported() -> None:
 
 def test_call_that_became_two_requests_is_reported() -> None:
     two = {"one": job(), "two": job(id="two", state="cancelled", pictures=(), webhook_url="")}
-    ledger = ["index/1-one-vod.image", "index/2-two-vod.image"]
+    ledger = ["index/1-one-vod.image", "index/2-two-vod.image", listed_images()]
 
     reported = violations(
         callers=CallerLog(request_ids={1: {"one", "two"}}), jobs=two, ledger=ledger
@@ -242,7 +244,7 @@ def violations(
             "uploads": frozenset(),
             "tasks": {"one": [task()]},
             "most_at_once": {"vod.CreateAigcImageTask": 1},
-            "ledger": ["jobs/one.json", "index/1-one-vod.image"],
+            "ledger": ["jobs/one.json", "index/1-one-vod.image", listed_images()],
             "read": lambda _role, key: read(objects if stored is None else stored, key),
             **changes,
         }
@@ -250,6 +252,11 @@ def violations(
     callers = callers or CallerLog(request_ids={1: {"one"}})
     findings = audit(Plan(seed=1, jobs=(PLANNED,)), books, callers, WebhookLog(messages), LANES)
     return list(dict.fromkeys(what.partition(":")[0] for what, _ in findings.violations))
+
+
+def listed_images() -> str:
+    """Return the key of the entry by which the images of the call's job are listed."""
+    return image_set(job(), "GG 3.0", "a lighthouse").key
 
 
 def read(objects: dict[str, bytes], key: str) -> bytes:

@@ -17,7 +17,7 @@ from tests.console.visitor import PATIENCE_MS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Page, Request, Route
 
     from tests.console.gallery_stack import Gallery
 
@@ -206,6 +206,23 @@ def test_an_image_is_opened_and_closed_by_keyboard(open_page: Callable[..., Page
     assert page.evaluate("document.activeElement.id") == shown
 
 
+def test_the_way_back_closes_an_image(open_page: Callable[..., Page]) -> None:
+    page = open_page("?source=call")
+    page.locator(".gallery-item").nth(3).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+
+    page.go_back()
+    expect(dialog).to_have_count(0)
+    assert page.url.endswith("#/gallery?source=call")
+    page.go_forward()
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".gallery-item").first).to_be_visible()
+
+
 def test_an_image_leads_to_its_job_and_to_the_form(open_page: Callable[..., Page]) -> None:
     request_id = f"{ENTRIES - 2:032x}"
     page = open_page(f"?image={request_id}/1")
@@ -256,6 +273,29 @@ def test_images_are_shown_although_the_bucket_makes_no_previews(
 
     expect(page.locator(".gallery-item .frame-ready").first).to_be_visible()
     expect(page.locator(".frame-failed")).to_have_count(0)
+
+
+def test_links_that_have_expired_are_renewed(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    expect(page.locator(".gallery-item")).to_have_count(PAGE)
+    page.clock.install()
+    page.clock.fast_forward("55:00")
+    calls = count_list_calls(page)
+
+    def refuse_old_links(route: Route) -> None:
+        is_renewed = any("cursor" not in call.url for call in calls)
+        if is_renewed:
+            route.continue_()
+        else:
+            route.fulfill(status=403)
+
+    page.route("**/samples/*", refuse_old_links)
+    last = page.locator(".gallery-item").nth(PAGE - 1)
+
+    last.scroll_into_view_if_needed()
+
+    expect(last.locator(".frame-ready")).to_be_visible()
+    assert any("cursor" not in call.url for call in calls)
 
 
 def test_a_phone_shows_two_columns_without_scrolling_sideways(

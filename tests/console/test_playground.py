@@ -11,6 +11,8 @@ from ops import cli
 from tests.e2e.stack import SAMPLES, wait_for
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
+
     from tests.console.visitor import Visitor
     from tests.e2e.stack import Stack
 
@@ -42,18 +44,38 @@ def test_call_is_copied_as_code_without_the_key(visitor: Visitor) -> None:
     page.get_by_label("Prompt").first.fill('it\'s a "boat"')
     page.get_by_text("The same call as code").click()
     copied = {}
-    for language in ("curl", "Python", "JavaScript"):
+    for language, word in {"curl": "curl", "Python": "import", "JavaScript": "const"}.items():
         page.get_by_role("button", name=language).click()
-        page.get_by_role("button", name="Copy").click()
+        page.locator(".code-bar > button").click()
         page.get_by_text("Copied").wait_for()
         copied[language] = page.evaluate("navigator.clipboard.readText()")
-        page.get_by_role("button", name="Copy").wait_for()
+        assert word in copied[language]
 
     assert all(visitor.stack.connection["api_key"] not in code for code in copied.values())
     assert all(
         "API_KEY" in code and "/tencent-vod/v1/aigc-image" in code for code in copied.values()
     )
     compile(copied["Python"], "copied", "exec")
+
+
+def test_console_works_below_the_stage_of_api_gateway(visitor: Visitor, stack: Stack) -> None:
+    page, outside = visitor.page, []
+
+    def pass_on(route: Route) -> None:
+        url = route.request.url
+        if not url.startswith(f"{stack.gateway}/release/"):
+            outside.append(url)
+        route.fulfill(response=route.fetch(url=url.replace("/release/", "/", 1)))
+
+    page.route(f"{stack.gateway}/**", pass_on)
+    page.goto(f"{stack.gateway}/release/console")
+    visitor.enter()
+
+    page.get_by_label("Prompt").first.fill("a boat")
+    expect(page.get_by_text("No price is set")).to_be_visible()
+    page.get_by_text("The same call as code").click()
+    expect(page.get_by_text(f"GATEWAY={stack.gateway}/release")).to_be_visible()
+    assert outside == []
 
 
 def test_form_has_only_the_parameters_of_the_model(visitor: Visitor) -> None:
@@ -70,7 +92,7 @@ def test_form_has_only_the_parameters_of_the_model(visitor: Visitor) -> None:
     model.select_option(label="SI 4.0")
     expect(ratio).to_have_count(0)
 
-    page.get_by_text("VOD scene").click()
+    page.get_by_role("radio", name="VOD scene").check()
     page.get_by_label("Scene", exact=True).select_option("ai_try_on")
     expect(page.get_by_role("group", name="Clothes")).to_be_visible()
     expect(ratio).to_have_count(0)
@@ -137,15 +159,13 @@ def test_call_whose_answer_was_lost_is_repeated_and_made_once(
     sent: list[str] = []
     answers_are_lost = [True]
 
-    def lose_the_answer(route: object) -> None:
-        request = route.request  # type: ignore[attr-defined]
-        if request.method == "POST":
-            sent.append(request.headers["idempotency-key"])
+    def lose_the_answer(route: Route) -> None:
+        sent.append(route.request.headers["idempotency-key"])
         if answers_are_lost[0]:
-            route.fetch()  # type: ignore[attr-defined]
-            route.abort()  # type: ignore[attr-defined]
+            route.fetch()
+            route.abort()
         else:
-            route.continue_()  # type: ignore[attr-defined]
+            route.continue_()
 
     page.route("**/tencent-vod/v1/aigc-image", lose_the_answer)
     visitor.generate("a boat that is paid once")

@@ -30,13 +30,13 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
     visitor = Visitor(browser, stack, colors=colors, size=size)
     visitor.open()
     visitor.page.get_by_label("API key").wait_for()
-    found = {"key": (visitor.violations(), visitor.overflow())}
+    problems = {"key": (visitor.violations(), visitor.overflow())}
     visitor.sign_in()
     for view in VIEWS:
         visitor.show(view)
-        found[view] = (visitor.violations(), visitor.overflow())
+        problems[view] = (visitor.violations(), visitor.overflow())
 
-    assert found == dict.fromkeys(["key", *VIEWS], ([], 0))
+    assert problems == dict.fromkeys(["key", *VIEWS], ([], 0))
     visitor.close()
 
 

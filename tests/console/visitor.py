@@ -107,12 +107,12 @@ class Visitor:
     def violations(self) -> list[str]:
         """Let axe look for barriers; return each with the elements that have it."""
         self.page.evaluate(_axe())
-        found: dict[str, Any] = self.page.evaluate(
+        report: dict[str, Any] = self.page.evaluate(
             "axe.run(document, {resultTypes: ['violations']})"
         )
         return [
             f"{rule['id']}: {rule['help']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-            for rule in found["violations"]
+            for rule in report["violations"]
             for node in rule["nodes"]
         ]
 

@@ -17,11 +17,11 @@ from ops import cli, keys
 from ops.account import Account, Answer
 from ops.connection import connection_file
 from ops.doctor.examinations import EXAMINATIONS, storage, work
-from ops.doctor.examinations.account import MPS_ROLE, clock
+from ops.doctor.examinations.account import LIST, MPS_ROLE, READ, clock, is_needed
 from ops.doctor.patient import INPUT_BUCKETS, Patient, of_connection
 from ops.local_stack import local_stack
+from ops.reference.headings import anchors
 from tests.e2e.stack import wait_for
-from tests.pages import anchors
 from tests.pages import page as page_text
 
 if TYPE_CHECKING:
@@ -397,6 +397,15 @@ def test_an_action_that_the_cloud_denies_is_found(doctor: Any, stack: LocalStack
         for name in ("gateway", "sweep")
     ]
     assert {item["level"] for item in rights} == {"problem"}
+
+
+def test_a_denied_read_of_a_bucket_that_may_not_be_listed_says_nothing() -> None:
+    read = {"action": READ, "on": "inbox", "outcome": "denied", "code": "AccessDenied"}
+    resource = "qcs::cos:ap-guangzhou:uid/1250000000:inbox-1250000000/*"
+    buckets = {"inbox": "inbox-1250000000"}
+
+    assert not is_needed(read, {(READ, resource)}, buckets)
+    assert is_needed(read, {(READ, resource), (LIST, resource)}, buckets)
 
 
 def test_a_service_that_is_not_activated_gives_no_clear_answer(

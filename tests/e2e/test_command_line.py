@@ -245,6 +245,18 @@ def test_closed_output_pipe_causes_no_traceback(unbuffered: str) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_closed_output_causes_no_traceback() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m ops prices >&-"],  # noqa: S607
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_each_row_of_a_table_is_one_line_without_a_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -80,7 +80,8 @@ def test_documented_commands_succeed(stack: Stack, block: Block, folder: Path) -
     printed = run(stack, block.script, folder)
 
     stack.faults()
-    assert '"error_type": "' not in printed
+    errors = set(re.findall(r'"error_type": "(\w+)"', printed))
+    assert errors <= {"not_cancellable"}  # the job may have been sent before
 
 
 def test_tutorial_prints_what_it_says(stack: Stack, folder: Path) -> None:
@@ -118,9 +119,9 @@ def lines(text: str) -> set[str]:
     """Return the lines of an output without what differs from run to run."""
     for pattern, replacement in (
         (r"(the key [a-z]+)-\d+", r"\1"),  # tests/documented.py adds the number
-        (r"aigc_\w+", "KEY"),
+        (r"aigc_[\w-]+", "KEY"),
         (r"\b[0-9a-f]{32}\b", "ID"),
-        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME"),
         (r"\d+", "N"),
         (r"\b(queued|submitting|running|storing|succeeded) ", "STATE "),
         (r"[ \t]+", " "),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def test_key_is_made_used_up_listed_and_revoked(
     assert ["shop", "vod.image; 2 jobs a day"] in [
         [line.split()[0], line.split("  ")[-1].strip()] for line in listed.splitlines()
     ]
-    assert "local  in the configuration" in listed
+    assert re.search(r"^local +in the configuration", listed, re.MULTILINE)
     assert key not in listed
     assert "within 30 seconds" in confirmation
     assert "was revoked on" in repeated

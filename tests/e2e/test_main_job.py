@@ -43,6 +43,21 @@ def test_upload_becomes_a_picture_with_a_description(stack: Stack, folder: str) 
     assert made["vendor_task_id"] in {task["task_id"] for task in stack.tasks()}
 
 
+def test_an_image_is_listed_with_a_preview_and_what_it_was_made_of(stack: Stack) -> None:
+    key = "anime/列表/cat.jpg"
+    stack.upload(key, PHOTO)
+
+    query = "/v1/images?folder=anime/列表/&source=upload:anime"
+    [image] = wait_for(lambda: stack.get(query).json()["images"])
+
+    preview = requests.get(image["preview_url"], timeout=30)
+    assert preview.headers["Content-Type"] == "image/webp"
+    assert max(Image.open(io.BytesIO(preview.content)).size) <= 480
+    assert requests.get(image["input"]["url"], timeout=30).content == PHOTO
+    assert requests.get(image["description_url"], timeout=30).json()["job"] == image["request_id"]
+    assert requests.get(image["url"], timeout=30).content == stack.result(image["key"])
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_call_becomes_a_picture_with_a_link_that_needs_no_proxy(
     stack: Stack, endpoint: str

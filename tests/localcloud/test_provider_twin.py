@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from localcloud.server import Request, Response
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
+CORS, LIFECYCLE = "cos PUT ?cors", "cos PUT ?lifecycle"
 CONFIG = {
     "apiKeys": json.dumps({"test": hashlib.sha256(b"key").hexdigest()}),
     "callbackKey": "c" * 20,
@@ -102,6 +103,21 @@ def about_buckets(entries: Iterable[dict[str, Any]]) -> set[tuple[str, ...]]:
     return {tuple(names) for names in by_host.values()}
 
 
+def with_later_rules(buckets: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Give the inbox the CORS rules that it has had since the recordings were made.
+
+    The provider sets them at the same place as those of the results bucket, which were recorded.
+    """
+    changed = set()
+    for names in buckets:
+        if not {CORS, LIFECYCLE} & set(names):
+            behind = names.index("cos PUT ?acl") + 1
+            changed.add((*names[:behind], CORS, *names[behind:]))
+        else:
+            changed.add(names)
+    return changed
+
+
 def creation(recording: str) -> list[dict[str, Any]]:
     """Read a recording until the provider reads the account again, which begins the next plan."""
     lines = (RECORDINGS / recording).read_text().splitlines()
@@ -128,4 +144,4 @@ def test_twin_creates_the_stack_with_the_requests_of_the_recording(
         provision(cloud, config)
 
     assert shapes(cloud.requests) == shapes(recorded)
-    assert about_buckets(cloud.requests) == about_buckets(recorded)
+    assert about_buckets(cloud.requests) == with_later_rules(about_buckets(recorded))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.simulation.play import Case
     from tests.tables import Table
 
-SEEDS = range(10)
+SEEDS = range(8)
 """Of each weather; `make simulate` runs more."""
 ROBOT_SEEDS = range(2)
 ROBOT = Robot(kind="wecom", url=SecretStr("https://robot.example/send?key=1"), jobs="all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
 import sys
@@ -77,9 +78,13 @@ The dependencies of the wheel are installed beside all of them but `functions` a
 """
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported(path: Path, *, at_top: bool = False) -> Iterator[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if at_top else ast.walk(tree)
+    nodes = parsed(path).body if at_top else ast.walk(parsed(path))
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -138,7 +143,9 @@ def test_only_the_composition_root_makes_a_runtime() -> None:
 
 
 def _calls(path: Path, name: str) -> bool:
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if f"{name}(" not in path.read_text(encoding="utf-8"):
+        return False
+    nodes = ast.walk(parsed(path))
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
         for node in nodes

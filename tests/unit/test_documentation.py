@@ -17,10 +17,11 @@ from aigc.uploads.templates import PLACEHOLDERS
 from ops import log_events
 from ops.doctor import before_deploy
 from ops.doctor.examinations import EXAMINATIONS
+from ops.reference.headings import anchors
 from ops.reference.pages import PAGES as GENERATED
 from ops.reference.pages import rewritten
 from ops.reference.translation import ENGLISH, LANGUAGES, Language
-from tests.pages import anchors, local_links
+from tests.pages import local_links
 from tests.pages import page as page_text
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def test_generated_tables_are_up_to_date(page: str, language: Language) -> None:
         return  # tests/unit/test_translation.py says which pages must exist
     text = language.path(page).read_text(encoding="utf-8")
 
-    assert rewritten(text, page, language.translate) == text, "write them: python -m ops.reference"
+    assert rewritten(text, page, language) == text, "write them: python -m ops.reference"
 
 
 def test_every_log_event_is_explained() -> None:
@@ -163,6 +164,43 @@ def test_our_own_parameter_is_documented() -> None:
     documented = rows(section(API, "## Submit")).keys()
 
     assert documented == {f"result.{name}" for name in ResultPlace.model_fields}
+
+
+# docs/comparison.md
+
+
+def test_measured_figures_of_the_comparison_are_those_of_the_benchmarks() -> None:
+    table = section(page_text("comparison.md"), "## A script around the SDK")
+    figures = re.findall(r"(\d+) (ms|MB)\b", table)
+    measured = re.findall(r"([\d.]+) (ms|MB)\b", page_text("benchmarks.md"))
+
+    assert len(figures) == 6
+    assert set(figures) <= {(f"{float(number):.0f}", unit) for number, unit in measured}
+
+
+def test_counted_requests_of_the_comparison_are_those_of_the_protocol() -> None:
+    table = section(page_text("comparison.md"), "## What an image costs")
+    counted = section(page_text("reliability.md"), "## What the protocol costs")
+
+    def numbers(row: str) -> list[float]:
+        line = counted.partition(f"\n| {row} |")[2].partition("\n")[0]
+        return [float(cell) for cell in re.findall(r"[\d.]+", line)]
+
+    *_, to_ledger, _before, _to_vendor, by_sweeps, _ = numbers("call, VOD, its lane free")
+    assert f"| {to_ledger + by_sweeps:.0f} requests to COS |" in table
+    assert f"with {numbers('a sweep with nothing to do')[0]:.0f} requests each" in table
+
+
+# CONTRIBUTING.md
+
+
+def test_every_command_of_make_is_explained() -> None:
+    [targets] = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    named = first_cells(section(table, "## The commands of make"))
+
+    assert sorted(named) == sorted(f"make {target}" for target in targets.split())
 
 
 # All pages

@@ -152,7 +152,10 @@ def test_ended_job_is_not_cancelled(
 
         status = cli.main(["jobs", "cancel", "abc"])
 
-    assert (status, calls) == (1, ["GET /v1/jobs/abc"])
+        odd = cli.main(["jobs", "show", "../lanes"])
+
+    assert (status, odd) == (1, 0)
+    assert calls == ["GET /v1/jobs/abc", "GET /v1/jobs/..%2Flanes"]
     assert "abc has ended (failed): there is nothing to cancel" in capsys.readouterr().err
 
 

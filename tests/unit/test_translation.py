@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ops.reference.headings import headings, prose
 from ops.reference.pages import PAGES as GENERATED
 from ops.reference.pages import asked_texts
 from ops.reference.translation import CHINESE, has_words, translations
-from tests.pages import DOCS, headings, local_links, prose
+from tests.pages import DOCS, local_links
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,10 +127,16 @@ def codes(row: str) -> str:
 
 
 def link_targets(page: Path, text: str) -> list[str]:
-    """Return the English pages to which the local links of a page lead, in order of the names."""
-    return sorted(
-        str((page.parent / path if path else page).resolve())
-        .replace(f"/{CHINESE.folder}/", "/")
-        .replace(f".{CHINESE.name}", "")
-        for path, _ in local_links(text)
-    )
+    """Return the English pages to which the local links of a page lead, in order of the names.
+
+    A link between the two languages of a page is left out.
+    """
+    named = [english(page.parent / path) for path, _ in local_links(text) if path]
+    within = [english(page) for path, _ in local_links(text) if not path]
+    return sorted(within + [target for target in named if target != english(page)])
+
+
+def english(path: Path) -> str:
+    """Return the path of the English page of a page."""
+    resolved = str(path.resolve()).replace(f"/{CHINESE.folder}/", "/")
+    return resolved.replace(f".{CHINESE.name}", "")

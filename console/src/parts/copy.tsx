@@ -3,10 +3,11 @@ import { useMessages } from "../i18n";
 
 const SHOWN_MS = 2000;
 
-/** A button that copies a text, and says so. */
+/** A button that copies a text, and says so; browsers have a clipboard only on pages over https. */
 export function CopyButton({ text, label }: { text: string; label?: string }) {
   const { parts: t } = useMessages();
   const [isDone, setDone] = useState(false);
+  if (!("clipboard" in navigator)) return null;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
     setDone(true);

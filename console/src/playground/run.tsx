@@ -1,5 +1,5 @@
 // A submitted request: how it waits and runs, and then its images beside its inputs.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, put, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
@@ -26,6 +26,7 @@ type CancelPath = "/tencent-vod/v1/aigc-image/requests/{id}/cancel";
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 5000;
+const RENEWAL_MS = 60_000;
 
 interface Watched {
   status: Status;
@@ -246,6 +247,13 @@ function Failure({ job }: { job: Job }) {
 function Images({ job, run, reload }: EndedProps) {
   const { playground: t } = useMessages();
   const [shown, setShown] = useState(0);
+  const renewedAt = useRef(0);
+  // A link lives for an hour: a new one is asked for when it is over, but not again and again.
+  const renew = () => {
+    if (Date.now() - renewedAt.current < RENEWAL_MS) return;
+    renewedAt.current = Date.now();
+    reload();
+  };
   const image = job.images[shown] ?? job.images[0];
   if (!image) return null;
   const alt = job.prompt || t.run.output;
@@ -262,8 +270,7 @@ function Images({ job, run, reload }: EndedProps) {
         )}
         <figure class="picture-output">
           {run.inputs.length > 0 && <figcaption>{t.run.output}</figcaption>}
-          {/* A link lives for an hour: a new one is asked for when it is over. */}
-          <ImageFrame src={image.url} alt={alt} width={image.width} height={image.height} onError={reload} />
+          <ImageFrame src={image.url} alt={alt} width={image.width} height={image.height} onError={renew} />
         </figure>
       </div>
       {job.images.length > 1 && (

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { useMessages } from "../i18n";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
-import { hrefOf, replaceParams, useRoute } from "../router";
+import { go, hrefOf, replaceParams, useRoute } from "../router";
 import { Detail } from "./gallery/detail";
 import { FilterBar } from "./gallery/filters";
 import { Grid } from "./gallery/grid";
@@ -15,14 +15,24 @@ export function Gallery() {
   const list = useImages(filters);
   const { gallery: t } = useMessages();
 
-  const open = (image: string | undefined) => replaceParams({ ...filters, image });
+  // The browser's way back closes an image that was opened here.
+  const isPushed = useRef(false);
+  const open = (image: string) => {
+    isPushed.current = true;
+    go("gallery", { ...filters, image });
+  };
+  const close = () => {
+    if (isPushed.current) history.back();
+    else replaceParams({ ...filters });
+    isPushed.current = false;
+  };
   const filter = (changed: Filters) => replaceParams({ ...changed });
   const isFiltered = Object.values(filters).some(Boolean);
   const isEmpty = list.isComplete && list.images.length === 0;
   const position = list.images.findIndex((image) => idOf(image) === opened);
   const near = (step: number) => {
     const image = position < 0 ? undefined : list.images[position + step];
-    return image && (() => open(idOf(image)));
+    return image && (() => replaceParams({ ...filters, image: idOf(image) }));
   };
 
   useEffect(() => {
@@ -59,7 +69,7 @@ export function Gallery() {
           image={list.images[position]}
           previous={near(-1)}
           next={near(1)}
-          close={() => open(undefined)}
+          close={close}
         />
       )}
     </div>

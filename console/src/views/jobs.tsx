@@ -21,9 +21,11 @@ const LIMIT = 25;
 const BUSY_MS = 5000;
 const IDLE_MS = 15000;
 
+type Kind = (typeof KINDS)[number];
+
 interface Filters {
-  state: string;
-  kind: string;
+  state: State | "";
+  kind: Kind | "";
   source: string;
 }
 
@@ -31,8 +33,8 @@ export function Jobs() {
   const { params } = useRoute();
   const id = params.get("job");
   const filters: Filters = {
-    state: params.get("state") ?? "",
-    kind: params.get("kind") ?? "",
+    state: STATES.find((state) => state === params.get("state")) ?? "",
+    kind: KINDS.find((kind) => kind === params.get("kind")) ?? "",
     source: params.get("source") ?? "",
   };
   if (id) return <JobDetail id={id} back={hrefOf("jobs", { ...filters })} />;
@@ -107,10 +109,16 @@ function Select({ label, value, onChange, children }: SelectProps) {
 
 function List({ filters }: { filters: Filters }) {
   const { jobs: t } = useMessages();
-  const query = { ...filters, limit: LIMIT } as Record<string, unknown>;
+  const { state, kind, source } = filters;
+  const query = {
+    limit: LIMIT,
+    ...(state && { state }),
+    ...(kind && { kind }),
+    ...(source && { source }),
+  };
   const newest = useLoad(
     JSON.stringify(query),
-    (signal) => get("/v1/jobs", { query: query as never, signal }),
+    (signal) => get("/v1/jobs", { query, signal }),
     (page) => (page.jobs.every((job) => hasEnded(job.state)) ? IDLE_MS : BUSY_MS),
   );
   const [jobs, setJobs] = useState<Job[]>();
@@ -128,7 +136,7 @@ function List({ filters }: { filters: Filters }) {
     setLoading(true);
     setOlderError(undefined);
     try {
-      const older = await get("/v1/jobs", { query: { ...query, cursor } as never });
+      const older = await get("/v1/jobs", { query: { ...query, ...(cursor && { cursor }) } });
       setJobs((known) => distinct([...(known ?? []), ...older.jobs]));
       setCursor(older.cursor);
     } catch (error) {

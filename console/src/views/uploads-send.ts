@@ -129,7 +129,7 @@ async function follow(key: string, tell: (change: Partial<Sent>) => void): Promi
 }
 
 async function accountOf(key: string) {
-  const page = await get("/v1/uploads", { query: { object_key: key } as never });
+  const page = await get("/v1/uploads", { query: { object_key: key } });
   return page.uploads[0];
 }
 

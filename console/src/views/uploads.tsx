@@ -31,7 +31,7 @@ export function Uploads() {
 function Inbox({ round }: { round: number }) {
   const { uploads: t } = useMessages();
   const { params } = useRoute();
-  const outcome = params.get("outcome") ?? "";
+  const outcome = OUTCOMES.find((name) => name === params.get("outcome")) ?? "";
   const prefix = params.get("prefix") ?? "";
   const search = (event: Event) => {
     event.preventDefault();
@@ -72,7 +72,7 @@ function Inbox({ round }: { round: number }) {
 }
 
 interface AccountsProps {
-  outcome: string;
+  outcome: Account["outcome"] | "";
   prefix: string;
   /** Changes when this page has uploaded a file. */
   round: number;
@@ -83,13 +83,12 @@ function Accounts({ outcome, prefix, round }: AccountsProps) {
   const [more, setMore] = useState<Account[]>([]);
   const [cursor, setCursor] = useState<string | null>();
   const [moreError, setMoreError] = useState<unknown>();
-  const query = (after?: string | null) =>
-    ({
-      limit: LIMIT,
-      ...(outcome && { outcome }),
-      ...(prefix && { prefix }),
-      ...(after && { cursor: after }),
-    }) as never;
+  const query = (after?: string | null) => ({
+    limit: LIMIT,
+    ...(outcome && { outcome }),
+    ...(prefix && { prefix }),
+    ...(after && { cursor: after }),
+  });
   const first = useLoad(
     `uploads ${outcome} ${prefix} ${round}`,
     (signal) => get("/v1/uploads", { query: query(), signal }),

@@ -53,11 +53,11 @@ export function Usage() {
 /** Read the report of the last days, in as many calls as it needs. */
 async function reportOf(days: number, signal: AbortSignal): Promise<Report> {
   const first = new Date(Date.now() - (days - 1) * DAY_MS).toISOString().slice(0, 10);
-  let report = await get("/v1/usage", { query: { from: first } as never, signal });
+  let report = await get("/v1/usage", { query: { from: first }, signal });
   for (let calls = 1; !report.complete && calls < MOST_CALLS; calls++) {
     const last = report.usage.at(-1)?.day;
     if (!last || last === report.from) break;
-    const rest = await get("/v1/usage", { query: { from: last } as never, signal });
+    const rest = await get("/v1/usage", { query: { from: last }, signal });
     const known = report.usage.filter((row) => row.day < last);
     report = { ...rest, from: report.from, usage: [...known, ...rest.usage] };
   }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aigc.api.built import built_file
+from aigc.api.errors import HttpError
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -31,7 +32,13 @@ _POLICY = (
 
 
 def page(call: Call) -> HttpResponse:
-    """Send the page; a path with a slash at its end would break the page's relative links."""
+    """Send the page; a path with a slash at its end would break the page's relative links.
+
+    Raises:
+        HttpError: The zip was built without the console.
+    """
+    if not FOLDER.exists():
+        raise HttpError(404, "not_found", "this service was built without the console")
     if call.request.path.endswith("/"):
         url = f"{call.base_url}/console"
         return HttpResponse(status=302, body={"console": url}, headers={"Location": url})

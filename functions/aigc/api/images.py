@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from aigc.api.openapi import schemas
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import Task
 
 logger = logging.getLogger(__name__)
 
@@ -192,8 +193,9 @@ class _Filter:
         )
 
     def _may_see(self, entry: ImageSet) -> bool:
-        own = Source(type="call", name=shortened(self.caller.name))
-        return not self.caller.limits.own_only or entry.source == own
+        if not self.caller.limits.own_only:
+            return True
+        return entry.source == Source(type="call", name=shortened(self.caller.name))
 
     @property
     def _short_folder(self) -> str:
@@ -251,9 +253,9 @@ def _page(asked: _Filter, call: Call) -> schemas.ImagePage:
     sets = _enough(walk, asked)
     images = [
         (entry, image)
-        for entry, job in zip(sets, _read(sets, call.runtime), strict=True)
-        if job is not None
-        for image in _images(job, entry, asked, call)
+        for entry, made in zip(sets, _read(sets, call.runtime), strict=True)
+        if made is not None
+        for image in _images(made, entry, asked, call)
     ]
     page = images[: asked.limit]
     if len(images) > len(page):
@@ -285,31 +287,41 @@ def _listed_before(entry: ImageSet, asked: _Filter) -> int:
     return asked.cursor.number if entry.position == asked.cursor.position else 0
 
 
-def _read(sets: list[ImageSet], runtime: Runtime) -> list[Job | None]:
+class _Made(NamedTuple):
+    """A job that succeeded, and its task."""
+
+    job: Job
+    task: Task
+
+
+def _read(sets: list[ImageSet], runtime: Runtime) -> list[_Made | None]:
     """Read the records of jobs, some at a time; None for those that the index does not describe."""
-    jobs: list[Job | None] = []
+    jobs: list[_Made | None] = []
     for begin in range(0, len(sets), AT_ONCE):
         some = sets[begin : begin + AT_ONCE]
         jobs += runtime.parallel(*(functools.partial(_read_job, entry, runtime) for entry in some))
     return jobs
 
 
-def _read_job(entry: ImageSet, runtime: Runtime) -> Job | None:
+def _read_job(entry: ImageSet, runtime: Runtime) -> _Made | None:
     try:
         job = runtime.ledger.records.read(entry.job_id)
+        if job is None or not entry.is_of(job):
+            return None
+        return _Made(job, runtime.task_of(job))
     except BadRecordError:
         logger.exception("job_unreadable", extra={"job": entry.job_id})
         return None
-    return job if job is not None and entry.is_of(job) else None
 
 
 # One image
 
 
-def _images(job: Job, entry: ImageSet, asked: _Filter, call: Call) -> Iterator[schemas.ListedImage]:
+def _images(
+    made: _Made, entry: ImageSet, asked: _Filter, call: Call
+) -> Iterator[schemas.ListedImage]:
     """Describe the images of a job behind the cursor; none if the job is not asked for."""
-    runtime = call.runtime
-    task = runtime.task_of(job)
+    runtime, (job, task) = call.runtime, made
     if not asked.matches(job, task.model_label()):
         return
     results, process = runtime.buckets.results, _process(runtime)
@@ -354,7 +366,7 @@ def _input(job: Job, inputs: tuple[str, ...], runtime: Runtime) -> schemas.Input
 def _is_kept(bucket: str, key: str, job: Job, runtime: Runtime) -> bool:
     """Whether an input is the job's own upload, or was uploaded for a call.
 
-    The name of the latter cannot be guessed. Any other object may be somebody else's.
+    The name of the latter cannot be guessed. Any other object may belong to another caller.
     """
     settings = runtime.settings
     if job.source.type == "upload":

@@ -94,7 +94,7 @@ def list_rules(call: Call) -> HttpResponse:
 
 
 def upload(call: Call) -> HttpResponse:
-    """Hand out a link to PUT an image into the folder of a rule.
+    """Return a link to PUT an image into the folder of a rule.
 
     The link is charged to the key like the jobs that the upload becomes. It replaces no object:
     COS refuses the PUT if the key exists.

@@ -165,8 +165,7 @@ def _stack(runtime: Runtime) -> str:
 
 
 def _line(end: Ended, runtime: Runtime) -> str:
-    address = runtime.settings.public_url.rstrip("/")
-    place = f"{address}/v1/jobs/{end.job_id}" if address else end.job_id
+    place = _place(end.job_id, runtime)
     try:
         job = runtime.ledger.records.read(end.job_id)
         prompt = "" if job is None else runtime.task_of(job).prompt_text()
@@ -178,6 +177,15 @@ def _line(end: Ended, runtime: Runtime) -> str:
     why = f": {error.type} {error.code} {error.message}" if error and end.state == "failed" else ""
     shown = _plain(prompt, LONGEST_PROMPT)
     return f'{end.state} {job.kind} "{shown}"{_plain(why, LONGEST_ERROR)} {place}'
+
+
+def _place(job_id: str, runtime: Runtime) -> str:
+    """Return the address of a job, in the console if there is one; its id if none is known."""
+    address = runtime.settings.public_url.rstrip("/")
+    if not address:
+        return job_id
+    path = "console#/jobs?job=" if runtime.settings.console else "v1/jobs/"
+    return f"{address}/{path}{job_id}"
 
 
 def _plain(text: str, longest: int) -> str:

@@ -1,7 +1,8 @@
 """Restore: store the images of a failed job whose task succeeded; nothing is sent or paid.
 
 The vendors keep the images of a task for a while, so a job that failed for a fault of the
-deployment can still end with what it has paid for. Only the command `aigc jobs restore` does this.
+deployment can still end with what it has paid for. `aigc jobs restore` and the API
+do this.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import random
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aigc.errors import BadRecordError
+from aigc.errors import BadRecordError, RefusedError
 from aigc.jobs.capacity import slow_down
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.lanes import marker_key
@@ -87,11 +87,17 @@ def end(job: Job, runtime: Runtime) -> Job:
 
 def index_images(job: Job, runtime: Runtime) -> None:
     """Write the entry by which the images of a job are listed; a repeat writes the same one."""
-    if job.state == "succeeded":
-        from aigc.jobs.ledger.images import image_set  # noqa: PLC0415  few invocations store images
+    if job.state != "succeeded":
+        return
+    from aigc.jobs.ledger.images import image_set  # noqa: PLC0415  few invocations store images
 
-        task = runtime.task_of(job)
-        runtime.ledger.write_note(image_set(job, task.model_label(), task.prompt_text()).key)
+    task = runtime.task_of(job)
+    entry = image_set(job, task.model_label(), task.prompt_text())
+    try:
+        runtime.ledger.write_note(entry.key)
+    except RefusedError:
+        # A text that COS does not take in a key must not keep a paid job from ending.
+        runtime.ledger.write_note(entry.without_texts().key)
 
 
 def fail(job: Job, error: JobError, runtime: Runtime) -> Job:

@@ -17,7 +17,7 @@ _MAX_COMMENT = 2**16
 
 
 def user_comment(tiff: bytes | memoryview) -> str:
-    """Read the user comment of an EXIF block; empty where there is none that can be read."""
+    """Return the user comment of an EXIF block; empty if there is no readable one."""
     order = _ORDERS.get(bytes(tiff[:4]))
     if order is None:
         return ""
@@ -37,7 +37,7 @@ def _comment(tiff: bytes | memoryview, order: str) -> str:
 
 
 def _entries(tiff: bytes | memoryview, order: str, start: int) -> Iterator[tuple[int, int, int]]:
-    """List tag, count and value of each entry of a directory; the header is none."""
+    """List tag, count and value of each entry of a directory, without its header."""
     if not start:
         return
     (count,) = struct.unpack_from(f"{order}H", tiff, start)

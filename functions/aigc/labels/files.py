@@ -1,4 +1,4 @@
-"""Labels of whole files: reading them, and adding them without touching anything else."""
+"""Labels of whole files: reads them, and adds them without any other change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _GENERATED_SOURCES = frozenset(
 
 
 class FileLabels(NamedTuple):
-    """What a file says of where it comes from."""
+    """What a file says about its origin."""
 
     label: Fields | None = None
     """The fields of the TC260 label."""
@@ -92,7 +92,7 @@ def read_labels(data: bytes) -> FileLabels:
     """Read the labels of an image.
 
     Raises:
-        LabelError: It is no JPEG, PNG or WebP, or its metadata cannot be read.
+        LabelError: It is not a JPEG, PNG or WebP, or its metadata cannot be read.
     """
     return _File(data).labels()
 

@@ -35,7 +35,7 @@ def layout(data: memoryview) -> Layout:
     for start, end, marker in _segments(data):
         content = data[start + 4 : end]
         is_exif = marker == _APP1 and content[:6] == _EXIF
-        # JFIF and EXIF must come first; offsets of later segments count from where these stand.
+        # JFIF and EXIF must come first; offsets in later segments are relative to them.
         if layout.insert_at == start and (marker == _APP0 or is_exif):
             layout.insert_at = end
         if is_exif:
@@ -87,7 +87,7 @@ def _segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
             start = end
     except (IndexError, struct.error):
         raise cut_off(len(data)) from None
-    raise LabelError(f"a JPEG of more than {_MAX_SEGMENTS} segments before the picture")
+    raise LabelError(f"a JPEG of more than {_MAX_SEGMENTS} segments before the image")
 
 
 def _is_c2pa(content: memoryview) -> bool:

@@ -74,7 +74,7 @@ def parse_label(text: str) -> Fields:
     """Read a label, also one inside `{"AIGC": …}` as some writers put it.
 
     Raises:
-        LabelError: It is too long, no JSON, or no JSON object.
+        LabelError: It is too long, or not a JSON object.
     """
     if len(text) > MAX_TEXT:
         raise LabelError(f"an AIGC label of {len(text)} characters; allowed: at most {MAX_TEXT}")
@@ -90,7 +90,7 @@ def parse_label(text: str) -> Fields:
 
 
 def problems(label: Fields) -> list[str]:
-    """Say what a label lacks; nothing for a complete one."""
+    """Return what a label lacks; empty for a complete label."""
     missing = [f"{name} is missing" for name in FIELDS if name not in label]
     empty = [f"{name} is empty" for name in REQUIRED if name in label and not label[name]]
     value = label.get("Label")

@@ -1,4 +1,4 @@
-"""Reading XMP packets with the XML parser of the standard library."""
+"""Reads XMP packets with the XML parser of the standard library."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class PacketReader:
         """Return the packet with its properties.
 
         Raises:
-            LabelError: It is no XML in UTF-8, declares entities, or holds no rdf:RDF.
+            LabelError: It is not XML in UTF-8, declares entities, or holds no rdf:RDF.
         """
         try:
             self._parser.Parse(self._packet.raw, True)  # noqa: FBT003  expat takes no keyword
         except expat.ExpatError as error:
-            raise LabelError(f"an XMP packet that is no XML: {error}") from None
+            raise LabelError(f"an XMP packet that is not XML: {error}") from None
         except UnicodeDecodeError:
             raise LabelError("an XMP packet that is not in UTF-8") from None
         if self._rdf_start < 0:

@@ -48,7 +48,7 @@ def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
 
 
 def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
-    """List start, end and type of each chunk; what follows IEND is no chunk."""
+    """List start, end and type of each chunk up to IEND."""
     start = _SIGNATURE
     for _ in range(MAX_PARTS):
         if start + _FRAME > len(data):
@@ -80,7 +80,7 @@ def _note(layout: Layout, data: memoryview, start: int, end: int, kind: bytes) -
 
 
 def _text(kind: bytes, content: memoryview) -> str:
-    """Read a label in a text chunk; what is longer than any label is none."""
+    """Read a label in a text chunk; a longer text than any label is ignored."""
     keyword = _LABELS.get(kind)
     if keyword is None or len(content) > 4 * MAX_TEXT or content[: len(keyword)] != keyword:
         return ""

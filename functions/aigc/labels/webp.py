@@ -23,7 +23,7 @@ _EXTENDED = 10
 _HAS_XMP = 0x04
 _HAS_ALPHA = 0x10
 _LOSSLESS_ALPHA = 1 << 28
-"""The bit of a lossless picture's header that says whether its alpha is used."""
+"""The bit of a lossless image's header that says whether its alpha is used."""
 
 
 def layout(data: memoryview) -> Layout:

@@ -1,7 +1,7 @@
-"""XMP packets: reading the two properties of a label, and adding them with all else untouched.
+"""XMP packets: reads the two properties of a label, and adds them without any other change.
 
 A packet is edited as text, at the positions that the XML parser reports. Writing the parsed tree
-anew would change prefixes, order and white space of other programs' metadata.
+would change prefixes, order and white space of other programs' metadata.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Property:
 
 @dataclass(slots=True)
 class Packet:
-    """A packet and what a label needs of it."""
+    """A packet and its properties that belong to a label."""
 
     raw: bytes
     properties: dict[str, Property] = field(default_factory=dict)

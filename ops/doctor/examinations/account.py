@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ops.doctor.patient import Patient
 
 MPS_ROLE = "MPS_QcsRole"
+READ, LIST = "name/cos:GetObject", "name/cos:GetBucket"
 SKEW_S = 30
 """A signature may be five minutes old, and leases have a margin of seconds."""
 
@@ -158,9 +159,7 @@ def rights(patient: Patient) -> Iterator[Finding]:
             )
             continue
         grants = _grants(json.loads(POLICIES[name](patient.reach)))
-        needed = [
-            item for item in diagnosis["actions"] if _is_needed(item, grants, patient.buckets)
-        ]
+        needed = [item for item in diagnosis["actions"] if is_needed(item, grants, patient.buckets)]
         yield from _rights(name, needed)
 
 
@@ -183,12 +182,18 @@ def _rights(name: str, needed: list[dict[str, str]]) -> Iterator[Finding]:
         yield ok(f"{name} may carry out all {len(needed)} actions that it tried")
 
 
-def _is_needed(
+def is_needed(
     item: dict[str, str], grants: set[tuple[str, str]], buckets: Mapping[str, str]
 ) -> bool:
-    """Whether a policy grants an action that was tried, on its bucket if it is COS's."""
+    """Whether a policy grants an action that was tried, on its bucket if it is COS's.
+
+    A read of a missing object may be denied without the right to list its bucket: then the denial
+    says nothing.
+    """
     place = f":{buckets[item['on']]}/" if item["on"] else ""
-    return any(action == item["action"] and place in resource for action, resource in grants)
+    needed = {item["action"]} | ({LIST} if item["action"] == READ else set())
+    granted = {action for action, resource in grants if place in resource}
+    return needed <= granted
 
 
 def _listed(items: list[dict[str, str]]) -> str:

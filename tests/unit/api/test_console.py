@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +15,9 @@ from aigc.wire import with_fields
 from ops.front_end import pack
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.api.client import Client
 
+FUNCTIONS = Path(console.__file__).parents[2]
 PAGE = "<!doctype html><script src=console/assets/main-ABC.js></script>"
 SCRIPT = "console.log('images')"
 
@@ -136,4 +138,20 @@ def test_zip_without_the_console_says_so(
 ) -> None:
     monkeypatch.setattr(console, "FOLDER", tmp_path / "absent")
 
-    assert browser.get("/console").status == 404
+    answer = browser.get("/console")
+
+    assert answer.status == 404
+    assert answer.body["detail"] == "this service was built without the console"
+
+
+def test_cold_start_imports_nothing_for_the_console() -> None:
+    program = (
+        "import sys, gateway, aigc.bootstrap\n"
+        "assert not {'aigc.api.console', 'aigc.api.built'} & sys.modules.keys()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.api import images
+from aigc.errors import RefusedError
 from aigc.jobs.job import JobError, Source
 from aigc.jobs.ledger.images import LONGEST_KEY, image_set, image_sets, words_of
 from aigc.jobs.replay import replay
@@ -357,6 +358,21 @@ def test_words_of_a_prompt_are_kept_once_and_as_many_as_fit() -> None:
     assert LONGEST_KEY - 3 <= len(entry.key.encode()) <= LONGEST_KEY
 
 
+def test_a_text_that_cos_refuses_in_a_key_does_not_keep_a_job_from_ending(client: Client) -> None:
+    class Picky(type(client.world.store)):  # type: ignore[misc]
+        def put(self, key: str, *more: Any) -> None:
+            if "lighthouse" in key:
+                raise RefusedError(f"put {key}", code="InvalidURI")
+            super().put(key, *more)
+
+    client.world.store = Picky(client.world.clock)
+    request_id = finished(client)
+    client.get(f"/v1/jobs/{request_id}")
+
+    assert [image["request_id"] for image in page(client)["images"]] == [request_id]
+    assert page(client, q="lighthouse")["images"] == []
+
+
 def test_two_names_of_one_end_count_once() -> None:
     entry = image_set(finished_job(0), "GG 3.0", "a cat")
     renamed = dataclasses.replace(entry, words="a_dog")
@@ -407,5 +423,8 @@ def test_an_entry_whose_job_failed_after_all_is_passed_over_and_a_replay_is_list
 def test_a_record_that_cannot_be_read_does_not_hide_the_others(client: Client) -> None:
     put_jobs(client, (finished_job(number) for number in range(3)))
     client.world.store.put(f"jobs/{1:032x}.json", b"{}")
+    of_a_later_version = with_fields(finished_job(2), kind="vod.video")
+    key = f"jobs/{of_a_later_version.id}.json"
+    client.world.store.put(key, of_a_later_version.model_dump_json().encode())
 
-    assert numbers(client) == [2, 0]
+    assert numbers(client) == [0]

@@ -153,7 +153,7 @@ def test_metadata_that_cannot_be_read_does_not_cost_the_picture() -> None:
 
     assert stored(world) == world.downloads.data
     assert job.pictures[0].labels == ()
-    assert "no XML" in job.pictures[0].unlabelled
+    assert "not XML" in job.pictures[0].unlabelled
 
 
 @pytest.mark.parametrize("kind", LOGO)

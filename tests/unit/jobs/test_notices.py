@@ -104,8 +104,20 @@ def test_each_robot_takes_the_message(kind: str, group: ChatRobots) -> None:
     title, line = text.splitlines()
     assert title == "[aigc] aigc: 1 failed"
     assert line.startswith('failed vod.image "a cat": task_failed InternalError')
-    assert line.endswith(f"https://api.example.com/v1/jobs/{job.id}")
+    assert line.endswith(f"https://api.example.com/console#/jobs?job={job.id}")
     assert world.ledger_keys("notices/") == []
+
+
+def test_without_the_console_a_message_has_the_address_of_the_record(world: World) -> None:
+    world.settings = with_fields(
+        world.settings, console=False, public_url="https://api.example.com/"
+    )
+    job = failed(world)
+    world.sender.replies = [TAKEN]
+
+    sweep(world.runtime())
+
+    assert texts(world)[0].endswith(f" https://api.example.com/v1/jobs/{job.id}")
 
 
 def test_many_jobs_are_one_message_that_describes_the_failed_ones_first(world: World) -> None:

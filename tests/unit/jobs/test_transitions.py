@@ -222,7 +222,8 @@ def modules_that_name(name: str) -> set[str]:
     return {
         path.relative_to(FUNCTIONS).as_posix()
         for path in FUNCTIONS.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if name in (text := path.read_text(encoding="utf-8"))
+        for node in ast.walk(ast.parse(text))
         if name in {getattr(node, "attr", ""), getattr(node, "id", ""), getattr(node, "name", "")}
     }
 

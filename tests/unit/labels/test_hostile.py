@@ -115,9 +115,9 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
     "entities": lambda: (carriers()["png"](LAUGHS), "document type"),
     "another encoding": lambda: (
         carriers()["png"]('<?xml version="1.0" encoding="utf-16"?><a/>'.encode("utf-16")),
-        "no XML",
+        "not XML",
     ),
-    "no XML": lambda: (carriers()["png"](b"AIGC"), "no XML"),
+    "no XML": lambda: (carriers()["png"](b"AIGC"), "not XML"),
     "no RDF": lambda: (carriers()["png"](b"<a/>"), "without rdf:RDF"),
     "deep nesting": lambda: (
         carriers()["png"](packet("<a>" * 20_000 + "</a>" * 20_000)),

@@ -111,7 +111,7 @@ def test_a_manifest_is_named_even_if_the_packet_cannot_be_read() -> None:
 
     assert labelled.data is data
     assert labelled.labels == ("c2pa",)
-    assert "no XML" in labelled.unlabelled
+    assert "not XML" in labelled.unlabelled
 
 
 @pytest.mark.parametrize("name", CORPUS)

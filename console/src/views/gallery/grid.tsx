@@ -68,12 +68,13 @@ function Moment({ at }: { at: string }) {
 function Preview({ image, renew }: { image: ListedImage; renew: () => void }) {
   const { gallery: t } = useMessages();
   const hasPreview = useStore(hasPreviews) && image.preview_url !== image.url;
-  const [isBroken, setBroken] = useState(false);
+  const [broken, setBroken] = useState("");
+  const isBroken = broken === image.preview_url;
+  const isWhole = isBroken || !hasPreview;
   const fail = () => {
     renew();
-    setBroken(true);
+    if (!isWhole) setBroken(image.preview_url);
   };
-  const isWhole = isBroken || !hasPreview;
   return (
     <ImageFrame
       lazy
@@ -81,7 +82,8 @@ function Preview({ image, renew }: { image: ListedImage; renew: () => void }) {
       alt={image.prompt || t.noPrompt}
       width={image.width}
       height={image.height}
-      {...(isWhole ? { onLoad: () => isBroken && hasPreviews.set(false) } : { onError: fail })}
+      onLoad={() => isBroken && hasPreviews.set(false)}
+      onError={fail}
     />
   );
 }

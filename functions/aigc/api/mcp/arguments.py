@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _OURS = ("result", "session_id", "webhook_url")
-"""Fields of a submit that would lead around `request_key` and the hand-out of results."""
+"""Fields of a submit that would bypass `request_key` and the hand-out of results."""
 
 _IMAGES = (
     "Input images, each a URL (https://… or cos://<bucket>/<key>) or the image itself in Base64."
@@ -26,7 +26,7 @@ _IMAGES = (
 
 
 class SpendingArguments(Parameters):
-    """What all tools that make images take."""
+    """The arguments of all tools that make images."""
 
     request_key: str | None = Field(
         default=None,

@@ -91,7 +91,7 @@ def model_id(kind: str, model: Model) -> str:
 
 
 def price_text(prices: Prices, kind: str, model: str, version: str | None = None) -> str:
-    """Say what an image of a model costs."""
+    """Return the price of an image of a model in words."""
     texts = [
         f"{price.per_image.normalize():f} {prices.currency} an image{_condition(price)}"
         for price in _matching(prices, kind, model, version)

@@ -25,7 +25,7 @@ MOST_PREVIEWS = 2
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answers."""
+    """The answer of a tool."""
 
     text: str
     data: dict[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ def hand_out(job: Job, runtime: Runtime) -> None:
 
 
 def progress(job: Job, runtime: Runtime) -> ToolResult:
-    """Answer that a request was accepted, why it does not go on, and how to get its images."""
+    """Answer that a request was accepted, why it waits, and how to get its images."""
     text = (
         f"Request {job.id} is accepted and its state is {job.state}."
         f"{pause_sentence(job, runtime)} Call `wait` with"

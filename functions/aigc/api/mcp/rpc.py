@@ -83,7 +83,7 @@ def _check_origin(call: Call) -> None:
     """Refuse pages of other sites: a browser sends their origin.
 
     Each call needs a key, which a foreign page does not have; the specification demands the check
-    all the same. Tools on the developer's own machine, such as MCP Inspector, are let in.
+    nevertheless. Tools on the developer's own machine, such as MCP Inspector, are allowed.
     """
     origin = call.request.header("origin").strip()
     if not origin or origin.rstrip("/") == _origin_of(call.base_url):

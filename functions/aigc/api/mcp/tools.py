@@ -1,4 +1,4 @@
-"""The tools: what an agent can call, and what each of them does."""
+"""The tools that an agent can call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in the form of OpenAI's API, so that its SDKs raise what they raise there.
+"""Errors in the form of OpenAI's API, so that its SDKs raise the same exceptions.
 
 The SDKs repeat a call after 408, 409, 429 and every 5xx, unless `x-should-retry` says otherwise:
 each error says it.

@@ -1,8 +1,8 @@
 """Forms: the multipart bodies that OpenAI's SDKs send with an edit.
 
-Whether a Function URL brings binary bodies unharmed is not documented. A body that was carried as
-text has another length, and its images are valid UTF-8, which no image is by chance: each of these
-signs refuses the call before anything is paid. A body that arrives in Base64 is read.
+Whether a Function URL passes binary bodies unchanged is not documented. A body that was carried as
+text has another length, and its images are valid UTF-8, which no image is by chance. On either sign
+the call is refused before anything is paid. A body that arrives in Base64 is read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images as OpenAI's clients ask for them: one call, which waits for the result."""
+"""OpenAI's Images API: one call submits a task and waits for the result."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _REFUSED = {
     "markup": "markup",
     "svg": "SVG images",
 }
-"""Fields that ask for what no model can do → what that is."""
+"""Fields that request an ability that no model has → the ability."""
 
 _MASKED = ("vod.image", "OG")
 """The kind and the model that take a mask."""
@@ -46,7 +46,7 @@ _MASKED = ("vod.image", "OG")
 
 @dataclass(slots=True)
 class ImageRequest:
-    """A call of OpenAI's API, understood."""
+    """A parsed call of OpenAI's API."""
 
     choice: Choice
     body: dict[str, Any]

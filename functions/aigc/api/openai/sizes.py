@@ -1,7 +1,7 @@
 """`size` in pixels, as the parameters that a model has for it.
 
 A model takes pixels, or a word for the resolution and a word for the aspect ratio. The words give
-a size that is near the wish; what is not near enough is refused before anything is paid.
+a size near the requested one; a size without a near match is refused before anything is paid.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ AREA_TOLERANCE = 2.5
 
 @dataclass(frozen=True, slots=True)
 class MappedSize:
-    """What a model is sent for a size; an empty field is not sent."""
+    """The parameters for a size; an empty one is not sent."""
 
     pixels: str = ""
     aspect_ratio: str = ""

@@ -20,7 +20,7 @@ So an entry leads to a job, and the record decides. No entry is ever removed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import quote, unquote
 
@@ -104,6 +104,11 @@ class ImageSet:
             images=int(images),
             words=fields[6],
         )
+
+    def without_texts(self) -> ImageSet:
+        """Leave out what callers and uploaders have chosen; filters by it do not find the job."""
+        source = Source(type=self.source.type, name="")
+        return replace(self, model="", source=source, folder="", words="")
 
     def is_of(self, job: Job) -> bool:
         """Whether the record says that this is the end by which the job succeeded."""

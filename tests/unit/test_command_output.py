@@ -1,0 +1,73 @@
+"""Tables and messages of the command, in terminals of some widths and in a pipe."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ops.output import print_table, print_text
+
+HEAD = ("ID", "STATE", "FROM", "WHAT")
+ID = "0123456789abcdef" * 2
+ROW = (ID, "failed", "call:shop", "a harbour at night with many ships and a light in each window")
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    output = capsys.readouterr().out
+    return [re.sub("\033\\[[0-9;]*m", "", line).rstrip() for line in output.splitlines()]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Let rich take the output for a terminal; a test says how wide it is."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    return monkeypatch
+
+
+def test_columns_that_do_not_fit_are_below_their_row(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.setenv("COLUMNS", "60")
+
+    print_table([HEAD, ROW, ROW], below=2)
+
+    row = [
+        f"{ID}  failed",
+        "  call:shop  a harbour at night with many ships and a light",
+        "  in each window",
+    ]
+    assert lines(capsys) == [f"ID{'STATE':>37}", *row, *row]
+
+
+def test_table_that_fits_stays_a_table(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.setenv("COLUMNS", "200")
+
+    print_table([HEAD, ROW], below=2)
+
+    assert lines(capsys)[1] == "  ".join(ROW)
+
+
+def test_id_stays_whole_in_a_narrow_terminal(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.setenv("COLUMNS", "20")
+
+    print_table([HEAD, ROW], below=2)
+
+    assert f"{ID}  failed" in lines(capsys)
+
+
+def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\033[31mred\nline\r\x9b0m"
+
+    print_table([("ID", "WHAT"), (ID, evil)])
+    print_text(f"failed: {evil}")
+
+    assert capsys.readouterr().out == (
+        f"ID                                WHAT\n{ID}  a [31mred line  0m\n"
+        "failed: a [31mred\nline  0m\n"
+    )

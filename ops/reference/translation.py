@@ -46,10 +46,13 @@ class Language:
         return anchors(self.path(page).read_text(encoding="utf-8"))
 
     def _address(self, link: re.Match[str]) -> str:
-        """Return a link to the heading at the same place of the page in this language."""
+        """Return a link to the heading at the same place of the page in this language.
+
+        A page that is not translated yet is linked in English.
+        """
         page, anchor = link.groups()
         if not self.path(page).exists():
-            return f"]({page})"
+            return f"](../{page}#{anchor})"
         names = dict(zip(ENGLISH.anchors(page), self.anchors(page), strict=False))
         return f"]({page}#{names[anchor]})" if anchor in names else f"]({page})"
 

@@ -1,4 +1,4 @@
-"""A browser in front of the running system: one for all tests of a process."""
+"""A browser in front of the running system: one for all tests of a module."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def find_browser() -> str:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Start the browser for a module: Playwright's event loop forbids others until it ends."""
     path = find_browser()
     with sync_playwright() as playwright:
         browser = launch(playwright, path)

@@ -47,7 +47,7 @@ def test_chinese_browser_gets_chinese_and_may_switch(browser: Browser, stack: St
     expect(page.get_by_role("heading", name="输入 API 密钥")).to_be_visible()
     visitor.sign_in()
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
-    for view, name in zip(VIEWS, ("试用", "图库", "任务", "用量", "上传"), strict=True):
+    for view, name in zip(VIEWS, ("试用", "图库", "作业", "用量", "上传"), strict=True):
         visitor.show(view)
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
         assert (visitor.overflow(), visitor.violations()) == (0, [])

@@ -88,11 +88,11 @@ def test_page_of_another_origin_may_read_a_compressed_document(stack: Stack) -> 
     assert "Accept-Encoding" in answer.headers["Vary"]
 
 
-def test_root_redirects_to_the_docs(stack: Stack) -> None:
+def test_root_redirects_to_the_console(stack: Stack) -> None:
     answer = requests.get(f"{stack.gateway}/", timeout=30)
 
-    assert answer.url == f"{stack.gateway}/docs"
-    assert "<h1>AIGC Functions</h1>" in answer.text
+    assert answer.url == f"{stack.gateway}/console"
+    assert "<title>AIGC Functions</title>" in answer.text
 
 
 def test_connection_of_http_1_0_is_closed_after_its_answer(stack: Stack) -> None:

@@ -365,7 +365,7 @@ def test_each_function_has_its_own_additional_actions(run: Run) -> None:
         ("sweep", {"GetObject", "GetBucket", "HeadObject"}),
     ],
 )
-def test_inbox_may_only_be_read_and_listed(run: Run, function: str, actions: set[str]) -> None:
+def test_inbox_is_written_by_the_gateway_only(run: Run, function: str, actions: set[str]) -> None:
     bucket = "photos-1250000000"
 
     granted = {

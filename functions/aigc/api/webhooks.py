@@ -20,8 +20,9 @@ def webhook_url(call: Call, raw_url: object) -> str:
     Raises:
         InvalidRequestError: The URL is not allowed, or the service sends no webhooks.
     """
-    requested = {PARAMETER: call.request.parameter(PARAMETER), FIELD: raw_url or ""}
-    names = [name for name, url in requested.items() if url]
+    in_body = "" if raw_url is None else raw_url
+    requested = {PARAMETER: call.request.parameter(PARAMETER), FIELD: in_body}
+    names = [name for name, url in requested.items() if url != ""]
     if not names:
         return ""
     if len(names) > 1 and requested[PARAMETER] != raw_url:

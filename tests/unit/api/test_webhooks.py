@@ -66,6 +66,8 @@ def test_the_url_is_never_sent_upstream(client: Client) -> None:
         ("http://example.com/", {}, "webhook_url"),
         (7, {}, "webhook_url"),
         ({"url": URL}, {}, "webhook_url"),
+        ({}, {}, "webhook_url"),
+        (False, {}, "webhook_url"),
         (None, {"fal_webhook": "https://user:word@example.com/"}, "fal_webhook"),
         (URL, {"fal_webhook": "https://example.com/another"}, "webhook_url"),
     ],

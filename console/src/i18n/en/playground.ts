@@ -45,7 +45,7 @@ const kinds: Record<string, string> = {
 
 const scenes: Record<string, string> = {
   ai_try_on: "Try clothes on",
-  product_image: "Product picture",
+  product_image: "Product image",
   outpainting: "Extend an image",
   change_clothes: "Change clothes",
   change_clothes_under: "Change underwear",
@@ -73,7 +73,7 @@ export const playground = {
   more: "More parameters",
   moreSet: (count: number) => `${count} set`,
   promptHint: "What should the image show?",
-  badJson: "This is no JSON object.",
+  badJson: "This is not a JSON object.",
   required: "required",
   images: {
     drop: "Drop images here, or choose files",

@@ -15,7 +15,7 @@ const reasons: Record<Reason, string> = {
   not_an_image: "it is not an image",
   invalid: "the rule makes no valid task of it",
   missing_metadata: "metadata is missing",
-  not_a_batch: "it is no valid batch",
+  not_a_batch: "it is not a valid batch",
   unusable_key: "its name cannot be used",
   unreadable: "it cannot be read",
   before_rule: "it is older than its rule",
@@ -25,7 +25,7 @@ const reasons: Record<Reason, string> = {
 export const uploads = {
   empty: "The inbox is empty.",
   emptyFilter: "No file matches these filters.",
-  noRules: "This deployment has no rules for uploads: see rules.toml.",
+  noRules: "This stack has no rules for uploads: see rules.toml.",
   forbidden: "This key sees only its own requests, so it has no part in the inbox.",
   drop: {
     title: "Upload",

@@ -4,9 +4,9 @@ export const parts: typeof en = {
   loading: "正在加载…",
   states: {
     queued: "等待中",
-    submitting: "正在提交",
+    submitting: "提交中",
     running: "运行中",
-    storing: "正在保存",
+    storing: "转存中",
     succeeded: "成功",
     failed: "失败",
     cancelled: "已取消",

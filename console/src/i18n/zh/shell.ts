@@ -5,7 +5,7 @@ export const shell: typeof en = {
   views: {
     playground: "试用",
     gallery: "图库",
-    jobs: "任务",
+    jobs: "作业",
     usage: "用量",
     uploads: "上传",
   },
@@ -17,12 +17,12 @@ export const shell: typeof en = {
   retry: "立即重试",
   key: {
     title: "输入 API 密钥",
-    about: "本页面与其他客户端一样使用公开的 API。密钥只保存在当前标签页中，关闭标签页后即被清除。",
+    about: "本页面和其他客户端一样使用公开的 API。密钥只保存在当前标签页，关闭标签页即清除。",
     label: "API 密钥",
     submit: "继续",
     checking: "正在检查…",
-    refused: "API 不再接受此密钥。您的内容已保留：输入另一个密钥即可继续。",
+    refused: "API 不再接受此密钥。已填写的内容会保留：输入另一个密钥即可继续。",
     wrong: "API 不接受此密钥。",
-    howto: "密钥由服务的所有者创建：",
+    howto: "密钥由服务的管理员创建：",
   },
 };

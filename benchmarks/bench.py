@@ -24,6 +24,7 @@ from benchmarks.gateways import (
 from benchmarks.labels import label_ms
 from benchmarks.load import section
 from ops import options
+from ops.reference import figures
 from ops.wheels import SCF_PYTHON, local_target, scf_target
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def main(
     )
     load = section(page.read_text()) if page.exists() else ""
     page.write_text(f"{text}\n{load}" if load else text)
+    figures.follow(page)
     print(f"{table(rows)}\n\n{verdict(rows)}")
 
 

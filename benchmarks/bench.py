@@ -182,7 +182,7 @@ def label_row(milliseconds: float) -> Row:
     """Return the row for the time of a label, with its target."""
     figure = f"{milliseconds:.1f} ms"
     return Row(
-        what="labels of a 10 MB picture",
+        what="labels of a 10 MB image",
         ours=figure,
         naive="none",
         target=f"≤ {MAX_LABEL_MS} ms",

@@ -57,6 +57,8 @@ def test_call_is_copied_as_code_without_the_key(visitor: Visitor) -> None:
         "API_KEY" in code and "/tencent-vod/v1/aigc-image" in code for code in copied.values()
     )
     compile(copied["Python"], "copied", "exec")
+    setting = f"export GATEWAY={visitor.stack.gateway} API_KEY=…"
+    expect(page.get_by_text(setting, exact=True)).to_be_visible()
 
 
 def test_console_works_below_the_stage_of_api_gateway(visitor: Visitor, stack: Stack) -> None:
@@ -75,7 +77,7 @@ def test_console_works_below_the_stage_of_api_gateway(visitor: Visitor, stack: S
     page.get_by_label("Prompt").first.fill("a boat")
     expect(page.get_by_text("No price is set")).to_be_visible()
     page.get_by_text("The same call as code").click()
-    expect(page.get_by_text(f"GATEWAY={stack.gateway}/release")).to_be_visible()
+    expect(page.get_by_text(f"export GATEWAY={stack.gateway}/release API_KEY=…")).to_be_visible()
     assert outside == []
 
 

@@ -24,6 +24,7 @@ from benchmarks.gateways import (
 from benchmarks.labels import label_ms
 from benchmarks.load import section
 from ops import options
+from ops.reference import figures
 from ops.wheels import SCF_PYTHON, local_target, scf_target
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def main(
     )
     load = section(page.read_text()) if page.exists() else ""
     page.write_text(f"{text}\n{load}" if load else text)
+    figures.follow(page)
     print(f"{table(rows)}\n\n{verdict(rows)}")
 
 
@@ -180,7 +182,7 @@ def label_row(milliseconds: float) -> Row:
     """Return the row for the time of a label, with its target."""
     figure = f"{milliseconds:.1f} ms"
     return Row(
-        what="labels of a 10 MB picture",
+        what="labels of a 10 MB image",
         ours=figure,
         naive="none",
         target=f"≤ {MAX_LABEL_MS} ms",

@@ -12,6 +12,7 @@ import typer
 
 from benchmarks.generator import MIX, measure
 from ops import options
+from ops.reference import figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,7 @@ def main(
         content = page.read_text()
         rest = content.removesuffix(section(content)).rstrip()
         page.write_text(f"{rest}\n\n{HEADING}{text}")
+        figures.follow(page)
     if outcome.unexpected or outcome.misspent:
         raise typer.Exit(1)
 

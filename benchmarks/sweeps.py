@@ -214,7 +214,7 @@ def table(measured: Sequence[Sweeps]) -> str:
             [f"{measurement.longest_wait_s():.0f} s" for measurement in measured],
         ),
         (
-            f"{UNSTORED} pictures stored after",
+            f"{UNSTORED} images stored after",
             [_after(measurement, "stored") for measurement in measured],
         ),
         (

@@ -1,4 +1,4 @@
-"""`aigc demo`: uploads and calls become pictures on the local cloud."""
+"""`aigc demo`: uploads and calls become images on the local cloud."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Demo:
         return data
 
     def save(self, jobs: Sequence[Job], folder: Path) -> None:
-        """Copy the pictures, with the JSON beside each, to this machine."""
+        """Copy the images, with the JSON beside each, to this machine."""
         if folder == RESULTS:  # another folder may hold files of the user
             shutil.rmtree(folder, ignore_errors=True)
         for job in jobs:
@@ -122,18 +122,18 @@ def main(
         typer.Option(
             parser=options.folder,
             metavar="FOLDER",
-            help="Where the pictures go.",
+            help="Where the images go.",
             show_default="demo-results",
         ),
     ] = RESULTS,
     no_console: options.NoConsole = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Run the main job once on a local cloud: three uploads and three calls become pictures.
+    """Run the main job once on a local cloud: three uploads and three calls become images.
 
     The status is 0 only if every job succeeded.
 
-    Example: aigc demo --results pictures
+    Example: aigc demo --results images
     """
     console = Console(stderr=as_json)
     started = time.monotonic()
@@ -211,5 +211,5 @@ def _print_summary(console: Console, jobs: Sequence[Job], folder: Path, seconds:
     console.print(_table(jobs))
     succeeded = sum(job.state == "succeeded" for job in jobs)
     console.print(f"{succeeded} of {len(UPLOADS) + len(CALLS)} jobs succeeded in {seconds:.0f} s")
-    console.print(f"the pictures are in {folder}")
+    console.print(f"the images are in {folder}")
     console.print("`make local` keeps this cloud running, with a console for your browser")

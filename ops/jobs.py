@@ -113,7 +113,7 @@ def follow_job(
 ) -> int:
     """Wait until a job has ended; the status is 1 if it did not succeed.
 
-    Example: aigc jobs follow 01a2232e5f79cdc4b807e1ac47272492 --save pictures
+    Example: aigc jobs follow 01a2232e5f79cdc4b807e1ac47272492 --save images
     """
     service = find_service(endpoint, key, stack)
     job = follow(service, job_id)

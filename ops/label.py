@@ -1,4 +1,4 @@
-"""`aigc label`: read and check the labels inside pictures."""
+"""`aigc label`: read and check the labels inside images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ops.output import JsonOption, print_json
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Show or verify the labels inside pictures.\n\nExample: aigc label verify cat.png",
+    help="Show or verify the labels inside images.\n\nExample: aigc label verify cat.png",
 )
 Files = Annotated[
     list[Path],
-    typer.Argument(parser=options.existing_file, metavar="FILE...", help="The pictures."),
+    typer.Argument(parser=options.existing_file, metavar="FILE...", help="The images."),
 ]
 
 

@@ -30,7 +30,7 @@ HINTS = """
 The local cloud is up. Tasks run {speed:g} times faster than in the cloud;
 images are drawn here.
 
-{console_hint}submit   .venv/bin/aigc submit "a lighthouse in the fog" --save pictures
+{console_hint}submit   .venv/bin/aigc submit "a lighthouse in the fog" --save images
 
 call     curl -s {gateway}/tencent-vod/v1/aigc-image \\
            -H 'Authorization: Bearer {api_key}' \\

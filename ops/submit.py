@@ -99,7 +99,7 @@ def main(
     The status is 1 if the job fails. A connection that breaks costs nothing: the call is repeated
     and finds the same job.
 
-    Example: aigc submit "a lighthouse in the fog" --wait --save pictures
+    Example: aigc submit "a lighthouse in the fog" --wait --save images
     """
     service = find_service(endpoint, key, stack)
     parameters = _body(prompt, kind, model, settings or [], body)

@@ -1,4 +1,4 @@
-"""`aigc upload`: put a picture into the local cloud's inbox, with the official COS SDK."""
+"""`aigc upload`: put an image into the local cloud's inbox, with the official COS SDK."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def main(
     file: Annotated[
-        Path | None, typer.Argument(parser=options.existing_file, help="The picture to upload.")
+        Path | None, typer.Argument(parser=options.existing_file, help="The image to upload.")
     ] = None,
     key: Annotated[
         str | None, typer.Argument(help="Its key in the inbox, for instance anime/cat.jpg.")
@@ -33,7 +33,7 @@ def main(
     results: Annotated[bool, typer.Option("--results", help="List the results bucket.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a picture into the local cloud's inbox, or list the results, with the COS SDK.
+    """Put an image into the local cloud's inbox, or list the results, with the COS SDK.
 
     Example: aigc upload ops/samples/cat.jpg anime/cat.jpg
     """

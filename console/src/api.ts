@@ -70,7 +70,7 @@ export const put = <P extends PathWith<"put">>(path: P, options: Options<paths[P
 
 /** The URL of a path of the API, wherever the console is served. */
 export function urlOf(path: string, query: Record<string, unknown> = {}): URL {
-  const url = new URL(path.replace(/^\//, ""), document.baseURI);
+  const url = new URL(`.${path}`, document.baseURI);
   url.hash = "";
   url.search = "";
   for (const [name, value] of Object.entries(query)) {

@@ -1,6 +1,6 @@
-"""Makes the pictures of a terminal in docs/images: `python -m ops.reference.screenshots`.
+"""Makes the images of a terminal in docs/images: `python -m ops.reference.screenshots`.
 
-Each picture shows what a command really prints, at a terminal of 100 columns, on a local cloud that
+Each image shows what a command really prints, at a terminal of 100 columns, on a local cloud that
 this program starts.
 """
 
@@ -30,7 +30,7 @@ ROOT = DOCS.parent
 COLUMNS = 100
 AIGC = str(Path(sys.executable).with_name("aigc"))
 
-PICTURES: dict[str, list[tuple[str, ...]]] = {
+IMAGES: dict[str, list[tuple[str, ...]]] = {
     "terminal-demo": [("demo",)],
     "terminal-jobs": [
         ("submit", "a lighthouse in the fog", "--wait"),
@@ -40,13 +40,13 @@ PICTURES: dict[str, list[tuple[str, ...]]] = {
     ],
     "terminal-doctor": [("doctor",)],
 }
-"""Name of the picture → the commands that it shows."""
+"""Name of the image → the commands that it shows."""
 
 
 def main() -> int:
-    """Run the commands and write the pictures."""
+    """Run the commands and write the images."""
     with tempfile.TemporaryDirectory() as folder, local_cloud(folder):
-        for name, commands in PICTURES.items():
+        for name, commands in IMAGES.items():
             console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
             for words in commands:
                 console.print(f"[bold green]$[/] aigc {' '.join(map(shown, words))}")
@@ -63,7 +63,7 @@ def shown(word: str) -> str:
 
 
 def write(name: str, console: Console) -> None:
-    """Write a picture that needs no font of another host."""
+    """Write an image that needs no font of another host."""
     svg = console.export_svg(title="aigc", unique_id=name)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     (DOCS / "images" / f"{name}.svg").write_text(svg, encoding="utf-8")

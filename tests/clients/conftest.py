@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ops.reference import figures
 from tests.clients.install import CLIENTS, ROOT, NotInstalledError, install_all, version
 from tests.clients.programs import run_client
 from tests.e2e.stack import Stack, running
@@ -33,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--write-table",
         action="store_true",
-        help=f"write what the clients did into {PAGE.relative_to(ROOT)}",
+        help=f"write what the clients did into {PAGE.relative_to(ROOT)} and its translation",
     )
 
 
@@ -105,6 +106,7 @@ def pytest_terminal_summary(
         terminalreporter.line(f"NOT INSTALLED, and not tried: {name}: {reason}", red=True)
     if config.getoption("write_table"):
         PAGE.write_text(_TABLE.sub(_table(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        figures.follow(PAGE)
 
 
 def _table() -> str:

@@ -24,7 +24,7 @@ export function Confirm({ title, yes, no, children, act, close }: ConfirmProps) 
     setError(undefined);
     try {
       await act();
-      close();
+      dialog.current?.close(); // gives the focus back
     } catch (failure) {
       setError(failure);
       setBusy(false);

@@ -48,7 +48,8 @@ export function Time({ at, short = false }: { at: string; short?: boolean }) {
 /** A number of bytes. */
 export function Bytes({ count }: { count: number }) {
   const locale = useLocale();
-  const [value, unit] = count < 1e6 ? [count / 1e3, "kB"] : [count / 1e6, "MB"];
+  const [value, unit] =
+    count < 1e3 ? [count, "B"] : count < 1e6 ? [count / 1e3, "kB"] : [count / 1e6, "MB"];
   const text = value.toLocaleString(locale, { maximumFractionDigits: value < 10 ? 1 : 0 });
   return (
     <span class="number">

@@ -4,7 +4,7 @@ import { ApiError } from "../api";
 import { useMessages } from "../i18n";
 import type { Field } from "../tasks/fields";
 import { imageAt, newId, type InputImage } from "../tasks/form";
-import { FORMATS, LARGEST, uploadInput } from "../tasks/upload";
+import { FORMATS, LARGEST, UPLOAD_LOST, uploadInput } from "../tasks/upload";
 
 export interface InputImagesProps {
   field: Field;
@@ -157,7 +157,7 @@ function chosen(file: File, t: Texts): InputImage {
 }
 
 function messageOf(error: unknown, t: Texts): string {
-  if (error instanceof ApiError && error.type === "upload_failed") {
+  if (error instanceof ApiError && error.type === UPLOAD_LOST) {
     return `${t.failed} ${t.failedHint}`;
   }
   return error instanceof ApiError && !error.isOffline ? error.message : t.failed;

@@ -118,8 +118,17 @@ function imageOf(item: Task, urlField: string): InputImage {
 
 /** An image that is somewhere already. */
 export function imageAt(url: string): InputImage {
-  const name = decodeURIComponent(url.split(/[?#]/)[0]?.split("/").pop() || url);
-  return { id: newId(), name, url, preview: "", progress: 1 };
+  const name = url.split(/[?#]/)[0]?.split("/").pop() || url;
+  return { id: newId(), name: decoded(name), url, preview: "", progress: 1 };
+}
+
+/** Decode a part of a URL; a key of a bucket may have a `%` of its own. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** A random name; `crypto.randomUUID` exists only on pages over https. */

@@ -9,6 +9,10 @@ const { content_type, size } = schemas.UploadRequest.properties ?? {};
 export const FORMATS = content_type?.enum ?? [];
 export const LARGEST = size?.maximum ?? 0;
 
+/** `type` of the errors of `putFile`: the bucket refused the file, or the connection broke. */
+export const BUCKET_REFUSED = "bucket_refused";
+export const UPLOAD_LOST = "upload_lost";
+
 /** Upload a file, and return how a task names it. */
 export async function uploadInput(
   file: File,
@@ -33,28 +37,29 @@ function safeName(name: string): string {
   return safe.slice(-100) || "image";
 }
 
-/** PUT a file to a presigned link; `fetch` reports no progress of uploads. */
+/** PUT a file to a presigned link; `fetch` reports no progress of uploads. Throws ApiError. */
 export function putFile(
   url: string,
   file: Blob,
   headers: Record<string, string>,
   onProgress: (part: number) => void,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("PUT", url);
     for (const [name, value] of Object.entries(headers)) {
+      // The browser itself sends the length.
       if (name.toLowerCase() !== "content-length") request.setRequestHeader(name, value);
     }
     request.upload.onprogress = (event) => onProgress(event.loaded / Math.max(1, event.total));
     request.onload = () => {
       if (request.status < 300) resolve();
-      else reject(new ApiError(bucketError(request), request.status, ""));
+      else reject(new ApiError(bucketError(request), request.status, BUCKET_REFUSED));
     };
-    request.onerror = () => reject(new ApiError("", 0, "upload_failed"));
+    request.onerror = () => reject(new ApiError("", 0, UPLOAD_LOST));
     request.onabort = () => reject(new DOMException("aborted", "AbortError"));
-    signal.addEventListener("abort", () => request.abort());
+    signal?.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }

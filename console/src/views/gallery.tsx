@@ -69,6 +69,7 @@ export function Gallery() {
           image={list.images[position]}
           previous={near(-1)}
           next={near(1)}
+          renew={list.renew}
           close={close}
         />
       )}

@@ -10,6 +10,7 @@ import { ImageFrame } from "../parts/image";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Bytes, hasEnded, Money, StateBadge, Time } from "../parts/values";
 import { hrefOf } from "../router";
+import { SourceText } from "./jobs";
 import { Timeline } from "./jobs-timeline";
 
 export type Detail = Schemas["JobDetail"];
@@ -127,8 +128,10 @@ function About({ job }: { job: Detail }) {
         </dd>
         <dt>{t.detail.kind}</dt>
         <dd>{job.kind}</dd>
-        <dt>{source.type === "call" ? t.fromCall : t.fromUpload}</dt>
-        <dd>{source.name}</dd>
+        <dt>{t.filter.source}</dt>
+        <dd>
+          <SourceText source={source} />
+        </dd>
         {source.key && (
           <>
             <dt>{t.detail.upload}</dt>
@@ -195,11 +198,9 @@ function Operations({ job, reload }: { job: Detail; reload: () => void }) {
             {t.action[operation]}
           </button>
         ))}
-        {job.source.type === "call" && (
-          <a class="button" href={hrefOf("playground", { job: job.request_id })}>
-            {t.action.again}
-          </a>
-        )}
+        <a class="button" href={hrefOf("playground", { job: job.request_id })}>
+          {t.action.again}
+        </a>
       </div>
       <p class="small" role="status">
         {done}

@@ -172,7 +172,7 @@ function List({ filters }: { filters: Filters }) {
 function merged(page: Page, known: Job[]): Job[] {
   const last = page.jobs.at(-1);
   if (page.cursor === null || !last) return page.jobs;
-  return distinct([...page.jobs, ...known.filter((job) => job.created_at < last.created_at)]);
+  return distinct([...page.jobs, ...known.filter((job) => job.created_at <= last.created_at)]);
 }
 
 function distinct(jobs: Job[]): Job[] {

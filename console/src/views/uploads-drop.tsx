@@ -7,8 +7,9 @@ import { ImageFrame } from "../parts/image";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Bytes, Money, StateBadge } from "../parts/values";
 import { hrefOf } from "../router";
+import { BUCKET_REFUSED, UPLOAD_LOST } from "../tasks/upload";
 import { Fate } from "./uploads";
-import { isImage, PutError, sendAll, TYPES, type Sent } from "./uploads-send";
+import { isImage, sendAll, TYPES, type Sent } from "./uploads-send";
 
 type Rule = Schemas["Rule"];
 
@@ -319,13 +320,13 @@ function FileError({ error }: { error: unknown }) {
   const { uploads: t } = useMessages();
   if (error === undefined) return null;
   if (error === "wrongType") return <p class="field-error">{t.wrongType}</p>;
-  const isTaken =
-    (error instanceof ApiError && error.type === "already_exists") ||
-    (error instanceof PutError && error.status === 409);
-  if (isTaken) return <p class="field-error">{t.exists}</p>;
-  if (error instanceof PutError) {
-    return <p class="field-error">{error.status ? t.refused(error.status) : t.lost}</p>;
+  const known = error instanceof ApiError ? error : undefined;
+  const isRefused = known?.type === BUCKET_REFUSED;
+  if (known?.type === "already_exists" || (isRefused && known.status === 409)) {
+    return <p class="field-error">{t.exists}</p>;
   }
+  if (isRefused) return <p class="field-error">{t.refused(known.status)}</p>;
+  if (known?.type === UPLOAD_LOST) return <p class="field-error">{t.lost}</p>;
   return <ErrorNote error={error} />;
 }
 

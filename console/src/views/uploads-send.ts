@@ -2,8 +2,17 @@
 import { md5 } from "@noble/hashes/legacy.js";
 import { ApiError, get, post, type Schemas } from "../api";
 import { hasEnded } from "../parts/values";
+import { putFile } from "../tasks/upload";
 
-export type Step = "staged" | "linking" | "sending" | "sent" | "working" | "done" | "failed";
+export type Step =
+  | "staged"
+  | "queued"
+  | "linking"
+  | "sending"
+  | "sent"
+  | "working"
+  | "done"
+  | "failed";
 type Detail = Schemas["JobDetail"];
 
 export interface Sent {
@@ -24,13 +33,6 @@ export interface Place {
   metadata: Record<string, string>;
 }
 
-/** The bucket refused the PUT, or the connection broke (`status` 0). */
-export class PutError extends Error {
-  constructor(readonly status: number) {
-    super(`PUT ${status}`);
-  }
-}
-
 export const TYPES = ["image/jpeg", "image/png", "image/webp"] as const;
 type ContentType = (typeof TYPES)[number];
 
@@ -47,6 +49,7 @@ const LONGEST_LOOK_MS = 15_000;
 /** Send files, a few at a time, and follow each to its end; every change is told. */
 export async function sendAll(files: Sent[], place: Place, tell: Tell): Promise<void> {
   const waiting = [...files];
+  for (const { id } of files) tell(id, { step: "queued" });
   const worker = async () => {
     for (let next = waiting.shift(); next; next = waiting.shift()) await send(next, place, tell);
   };
@@ -60,7 +63,7 @@ async function send({ id, file }: Sent, place: Place, tell: Tell): Promise<void>
     tell(id, { step: "linking" });
     const link = await linkFor(file, place);
     tell(id, { step: "sending" });
-    await upload(link, file, (progress) => tell(id, { progress }));
+    await putFile(link.upload_url, file, link.headers, (progress) => tell(id, { progress }));
     tell(id, { step: "sent", progress: 1 });
     follow(link.key, (change) => tell(id, change)).catch(fail);
   } catch (error) {
@@ -87,23 +90,6 @@ async function linkFor(file: File, place: Place) {
 async function digestOf(file: File): Promise<string> {
   const digest = md5(new Uint8Array(await file.arrayBuffer()));
   return btoa(String.fromCharCode(...digest));
-}
-
-/** PUT a file to the bucket. `fetch` cannot tell how much is sent, XMLHttpRequest can. */
-function upload(link: Schemas["InboxUpload"], file: File, tell: (progress: number) => void) {
-  return new Promise<void>((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open(link.method, link.upload_url);
-    for (const [name, value] of Object.entries(link.headers)) {
-      // The browser itself sends the length.
-      if (name.toLowerCase() !== "content-length") request.setRequestHeader(name, value);
-    }
-    request.upload.onprogress = (event) => tell(event.loaded / Math.max(1, event.total));
-    request.onload = () =>
-      request.status < 300 ? resolve() : reject(new PutError(request.status));
-    request.onerror = () => reject(new PutError(0));
-    request.send(file);
-  });
 }
 
 /** Ask what became of an object until its jobs have ended, less and less often. */

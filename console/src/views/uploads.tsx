@@ -185,7 +185,9 @@ export function Fate({ account }: { account: Account }) {
         </a>
       ))}
       {account.reason && <span>{t.reasons[account.reason]}</span>}
-      {account.detail && <span class="muted small upload-detail">{account.detail}</span>}
+      {account.detail && account.reason !== "empty" && (
+        <span class="muted small upload-detail">{account.detail}</span>
+      )}
     </>
   );
 }

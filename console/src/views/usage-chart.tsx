@@ -77,7 +77,8 @@ function optionsOf(
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
-    padding: [12, 8, 0, 0],
+    // The text of the last day is wider than its bar.
+    padding: [12, 24, 0, 0],
     scales: {
       x: { time: false, range: [-0.6, days.length - 0.4] },
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
@@ -85,6 +86,7 @@ function optionsOf(
     axes: [
       {
         ...axis,
+        size: 32,
         grid: { show: false },
         space: 56,
         incrs: [1, 2, 5, 10],

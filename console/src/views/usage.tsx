@@ -288,7 +288,7 @@ function sumsBy(rows: Row[], by: GroupBy): [string, ReturnType<typeof totalOf>][
 
 function Limits({ report }: { report: Report }) {
   const { usage: t } = useMessages();
-  const me = useLoad("me", (signal) => get("/v1/me", { signal })).data;
+  const me = useLoad("me", (signal) => get("/v1/me", { signal }), EVERY_MS).data;
   return (
     <div class="limits">
       <section class="card usage-section" aria-label={t.ceilings}>

@@ -53,10 +53,11 @@ export const uploads = {
   },
   step: {
     staged: "ready",
+    queued: "in line",
     linking: "asking for a link",
     sending: "uploading",
     sent: "uploaded, not taken in yet",
-    working: "the job runs",
+    working: "the job is under way",
     done: "done",
     failed: "failed",
   },

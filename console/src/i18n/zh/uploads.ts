@@ -31,6 +31,7 @@ export const uploads: typeof en = {
   },
   step: {
     staged: "就绪",
+    queued: "排队中",
     linking: "正在获取链接",
     sending: "正在上传",
     sent: "已上传，尚未处理",

@@ -12,21 +12,22 @@ export interface CompareProps {
   image: Schemas["Image"];
   input: NonNullable<ListedImage["input"]>;
   alt: string;
+  onError: () => void;
 }
 
 type Before = "loading" | "same" | "other" | "gone";
 
-export function Compare({ image, input, alt }: CompareProps) {
+export function Compare({ image, input, alt, onError }: CompareProps) {
   const { gallery: t } = useMessages();
   const [before, setBefore] = useState<Before>("loading");
   const [at, setAt] = useState(50);
-  const shape = image.width / image.height;
   const measure = (loaded: HTMLImageElement) => {
-    const difference = Math.abs(loaded.naturalWidth / loaded.naturalHeight / shape - 1);
+    const difference = Math.abs(loaded.naturalWidth / loaded.naturalHeight / (width / height) - 1);
     setBefore(difference < SAME_SHAPE ? "same" : "other");
   };
+  const { url, width, height } = image;
   const after = (
-    <ImageFrame src={image.url} alt={alt} width={image.width} height={image.height} />
+    <ImageFrame src={url} alt={alt} width={width} height={height} onError={onError} />
   );
   if (before === "gone") return after;
   const first = (

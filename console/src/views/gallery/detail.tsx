@@ -21,10 +21,12 @@ export interface DetailProps {
   image: ListedImage | undefined;
   previous: (() => void) | undefined;
   next: (() => void) | undefined;
+  /** Ask for new links of an image: those of the list may have expired. */
+  renew: (image: ListedImage) => void;
   close: () => void;
 }
 
-export function Detail({ id, image, previous, next, close }: DetailProps) {
+export function Detail({ id, image, previous, next, renew, close }: DetailProps) {
   const { gallery: t } = useMessages();
   const [requestId = "", number = "1"] = id.split("/");
   const job = useLoad(requestId, (signal) =>
@@ -59,7 +61,15 @@ export function Detail({ id, image, previous, next, close }: DetailProps) {
       </div>
       <div class="gallery-detail-body">
         <div class="gallery-detail-image">
-          {shown && <Large key={id} image={shown} input={image?.input} alt={altOf(image, job.data, t)} />}
+          {shown && (
+            <Large
+              key={shown.url}
+              image={shown}
+              input={image?.input}
+              alt={altOf(image, job.data, t)}
+              onError={() => image && renew(image)}
+            />
+          )}
           {!shown && !job.error && <Loading />}
         </div>
         <div class="gallery-detail-side" aria-live="polite">
@@ -100,11 +110,14 @@ interface LargeProps {
   image: Image;
   input: ListedImage["input"] | undefined;
   alt: string;
+  onError: () => void;
 }
 
-function Large({ image, input, alt }: LargeProps) {
-  if (input) return <Compare image={image} input={input} alt={alt} />;
-  return <ImageFrame src={image.url} alt={alt} width={image.width} height={image.height} />;
+function Large({ input, ...props }: LargeProps) {
+  if (input) return <Compare input={input} {...props} />;
+  const { image, alt, onError } = props;
+  const { url, width, height } = image;
+  return <ImageFrame src={url} alt={alt} width={width} height={height} onError={onError} />;
 }
 
 function Actions({ image, requestId }: { image: Image; requestId: string }) {

@@ -103,6 +103,7 @@ export function useImages(filters: Filters): ImageList {
     if (!online || !isKnown) return;
     abort.current = new AbortController();
     isBusy.current = false;
+    setLoading(false); // a page that was on its way has been aborted
     if (latest.current.parts.length === 0 || latest.current.error) more();
     return () => abort.current.abort();
   }, [key, online, isKnown, more]);

@@ -24,7 +24,7 @@ ROOT = DOCS.parent
 ENGLISH_ONLY = {"reliability.md"}
 """Pages that stay in English, as the decisions do."""
 TRANSLATED = sorted({path.name for path in DOCS.glob("*.md")} - ENGLISH_ONLY)
-COMPLETE = False
+COMPLETE = True
 """Whether each page and each text of the code must be there in Chinese.
 
 A page that exists is compared in any case.

@@ -54,7 +54,7 @@ export const playground: typeof en = {
     change_clothes_full_wear: "更换全身",
   },
   form: "任务",
-  kind: "类型",
+  kind: "任务类型",
   model: "模型",
   scene: "场景",
   deprecated: "腾讯云已弃用",

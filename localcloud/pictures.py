@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -25,6 +26,9 @@ _PALETTES: tuple[tuple[_Colour, _Colour, _Colour], ...] = (
     ((38, 20, 60), (142, 68, 173), (245, 183, 177)),
     ((43, 29, 14), (191, 102, 41), (250, 229, 189)),
 )
+
+_HAN_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "STHeiti Light.ttc", "msyh.ttc")
+"""Fonts of Linux, macOS and Windows with Chinese characters, which Pillow's own font lacks."""
 
 
 class NotAPictureError(Exception):
@@ -156,15 +160,21 @@ def _compose(size: tuple[int, int], rng: random.Random) -> Image.Image:
 
 def _caption(canvas: Image.Image, title: str, text: str) -> None:
     size = max(10, canvas.width // 36)
-    font = _font(size)
+    font = _font(size, has_han=_has_han(title + text))
     pen = ImageDraw.Draw(canvas, "RGBA")
     top = canvas.height - round(size * 3.4)
     pen.rectangle((0, top, canvas.width, canvas.height), fill=(0, 0, 0, 215))
-    max_length = round(canvas.width / size * 1.7)
+    max_length = round(canvas.width / size * (0.9 if _has_han(text) else 1.7))
     caption = " ".join(text.split())
     caption = caption if len(caption) <= max_length else caption[: max_length - 1] + "…"
-    pen.text((size, top + size * 0.4), title, font=font, fill=(255, 255, 255, 190))
-    pen.text((size, top + size * 1.8), caption, font=font, fill=(255, 255, 255, 255))
+    for line, content, opacity in ((1.3, title, 190), (2.7, caption, 255)):
+        position = (size, top + size * line)
+        pen.text(position, content, font=font, anchor="ls", fill=(255, 255, 255, opacity))
+
+
+def _has_han(text: str) -> bool:
+    """Return whether a text has characters of Chinese, Japanese or Korean."""
+    return max(text, default="") >= "\u2e80"
 
 
 def _logo(canvas: Image.Image) -> None:
@@ -176,8 +186,14 @@ def _logo(canvas: Image.Image) -> None:
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Load Pillow's font once for each size: Pillow decodes it from text."""
+def _font(size: int, *, has_han: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Load a font once for each size, since it takes long.
+
+    Without a font that has Chinese characters they are drawn as boxes.
+    """
+    for name in _HAN_FONTS if has_han else ():
+        with contextlib.suppress(OSError):
+            return ImageFont.truetype(name, size)
     return ImageFont.load_default(size)
 
 

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from ops.local_stack import LocalStack
 
 HINTS = """
-The local cloud is up. Tasks run {speed:g} times faster than in the cloud;
-images are drawn here.
+The local cloud is up. It draws the images; tasks take {pace} in the cloud.
 
 {console_hint}submit   .venv/bin/aigc submit "a lighthouse in the fog" --save images
 
@@ -243,7 +242,7 @@ def _ready(stack: LocalStack, fal: dict[str, str], *, speed: float, as_json: boo
         console_hint=CONSOLE_HINTS.format(**connection) if connection["console"] else "",
         fal=FAL_HINTS.format(variables=variables) if fal else "",
         **connection,
-        speed=speed,
+        pace="as long as" if speed == 1 else f"1/{speed:g} of their time",
         results=connection["buckets"]["results"],
         endpoint=connection["cloud"].removeprefix("http://"),
         connection=connection_file(),

@@ -252,3 +252,33 @@ def test_task_of_a_job_is_made_again_with_changes(visitor: Visitor, stack: Stack
     again = next(job for job in stack.jobs() if job["task"]["prompt"] == "a harbour at dawn")
     assert again["task"]["negative_prompt"] == "people"
     assert again["task"]["output_config"]["output_image_count"] == 2
+
+
+def test_task_of_an_upload_is_made_again_with_another_file(visitor: Visitor, stack: Stack) -> None:
+    stack.upload("anime/100%.jpg", (SAMPLES / "cat.jpg").read_bytes())
+    uploads = "/v1/jobs?source=upload:anime&state=succeeded"
+    [job] = wait_for(lambda: stack.get(uploads).json()["jobs"])
+
+    visitor.sign_in(f"#/playground?job={job['request_id']}")
+
+    page = visitor.page
+    expect(page.get_by_text("without its file")).to_be_visible()
+    expect(page.locator(".thumb")).to_have_count(0)
+    page.locator("input[type=file]").set_input_files(SAMPLES / "rocket.jpg")
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    visitor.generate("a rocket in anime style")
+    page.get_by_text("a rocket in anime style", exact=True).wait_for()
+    expect(visitor.result).to_be_visible()
+
+
+@pytest.mark.usefixtures("here")
+def test_key_for_some_kinds_sees_only_these(
+    visitor: Visitor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["keys", "new", "mps-only", "--kinds", "mps.image"]) == 0
+    visitor.open()
+    visitor.enter(capsys.readouterr().out.strip())
+
+    kinds = visitor.page.get_by_role("group", name="Kind").get_by_role("radio")
+    expect(kinds).to_have_count(1)
+    expect(visitor.page.get_by_role("radio", name="MPS image")).to_be_checked()

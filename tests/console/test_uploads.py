@@ -76,6 +76,20 @@ def test_dropped_file_becomes_a_job_and_an_image(visitor: Visitor, stack: Stack)
     expect(page.get_by_text("anime/dropped.jpg", exact=True)).to_be_visible()
 
 
+def test_files_that_wait_for_others_are_sent_once(visitor: Visitor, stack: Stack) -> None:
+    visitor.sign_in("#/uploads")
+    page = visitor.page
+    names = [f"many-{number}.jpg" for number in range(5)]
+    drop(page, *((name, "image/jpeg", PHOTO + name.encode()) for name in names))
+
+    page.get_by_role("button", name="Upload 5 files").click()
+
+    # Three are sent at once. The others can no longer be sent a second time, or be removed.
+    assert page.locator(".drop-file[data-step=staged]").count() == 0
+    expect(page.locator(".drop-file[data-step=done]")).to_have_count(5)
+    assert {f"anime/{name}" for name in names} <= inbox(stack).keys()
+
+
 def test_file_that_a_rule_does_not_take_is_refused_before_it_is_sent(
     visitor: Visitor, stack: Stack
 ) -> None:

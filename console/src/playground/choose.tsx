@@ -7,19 +7,22 @@ const OTHER = "other";
 
 export interface ChooseProps {
   catalogue: Catalogue;
+  /** The kinds that the key may use. */
+  kinds: string[];
   choice: Choice;
   change: (choice: Choice) => void;
 }
 
 export function Choose(props: ChooseProps) {
-  const { catalogue, choice, change } = props;
+  const { catalogue, kinds, choice, change } = props;
   const { playground: t } = useMessages();
+  const allowed = catalogue.kinds.filter(({ kind }) => kinds.includes(kind));
   return (
     <>
       <fieldset class="field choices">
         <legend>{t.kind}</legend>
         <div class="segments">
-          {catalogue.kinds.map(({ kind, endpoint }) => (
+          {allowed.map(({ kind, endpoint }) => (
             <label key={kind} class="option">
               <input
                 type="radio"

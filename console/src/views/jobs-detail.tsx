@@ -9,6 +9,7 @@ import { DownloadButton } from "../parts/download";
 import { ImageFrame } from "../parts/image";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Bytes, hasEnded, Money, StateBadge, Time } from "../parts/values";
+import { Words } from "../parts/words";
 import { hrefOf } from "../router";
 import { SourceText } from "./jobs";
 import { Timeline } from "./jobs-timeline";
@@ -18,6 +19,8 @@ type Operation = Detail["operations"][number];
 
 const EVERY_MS = 2000;
 const WEBHOOK_MS = 15000;
+/** Types of errors after which no key may replay a job: the same task would fail again. */
+const PERMANENT: ReadonlySet<string> = new Set(["refused", "moderated"]);
 const CANCEL = {
   "vod.image": "/tencent-vod/v1/aigc-image/requests/{id}/cancel",
   "vod.scene_image": "/tencent-vod/v1/aigc-scene-image/requests/{id}/cancel",
@@ -189,7 +192,9 @@ function Operations({ job, reload }: { job: Detail; reload: () => void }) {
     setDone(t.done[operation]);
     reload();
   };
-  const cannotOperate = job.state === "failed" && me.data?.may_operate === false;
+  const isPermanent = job.error !== null && PERMANENT.has(job.error.type);
+  const cannotOperate =
+    job.state === "failed" && !isPermanent && me.data?.may_operate === false;
   return (
     <div class="job-operations">
       <div class="job-buttons">
@@ -205,7 +210,11 @@ function Operations({ job, reload }: { job: Detail; reload: () => void }) {
       <p class="small" role="status">
         {done}
       </p>
-      {cannotOperate && <p class="note">{t.cannotOperate}</p>}
+      {cannotOperate && (
+        <p class="note">
+          <Words text={t.cannotOperate} />
+        </p>
+      )}
       {asked && (
         <Question
           operation={asked}

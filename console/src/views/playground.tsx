@@ -1,6 +1,6 @@
 // The playground: a form for a task, and what becomes of it.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ApiError, get, post } from "../api";
+import { ApiError, get, post, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
@@ -47,15 +47,24 @@ const isAtOnce = (field: Field) =>
   field.isRequired || field.type === "images" || AT_ONCE.has(field.name);
 
 export function Playground() {
-  const { data, error, reload } = useLoad("models", (signal) => get("/v1/models", { signal }));
-  if (data) return <Bench catalogue={data} />;
+  const { data, error, reload } = useLoad("playground", async (signal) => {
+    const [catalogue, me] = await Promise.all([
+      get("/v1/models", { signal }),
+      get("/v1/me", { signal }),
+    ]);
+    return { catalogue, kinds: me.kinds };
+  });
+  if (data) return <Bench {...data} />;
   if (error && !error.isOffline) return <ErrorNote error={error} retry={reload} />;
   return <Loading />;
 }
 
-function Bench({ catalogue }: { catalogue: Catalogue }) {
+function Bench({ catalogue, kinds }: { catalogue: Catalogue; kinds: string[] }) {
   const { playground: t } = useMessages();
-  const [choice, setChoice] = useState(() => choiceOf(catalogue, catalogue.kinds[0]?.endpoint ?? ""));
+  const [choice, setChoice] = useState(() => {
+    const first = catalogue.kinds.find(({ kind }) => kinds.includes(kind));
+    return choiceOf(catalogue, first?.endpoint ?? "");
+  });
   const [values, setValues] = useState<Values>({});
   const [runs, setRuns] = useState<Run[]>([]);
   const [selected, setSelected] = useState("");
@@ -81,9 +90,10 @@ function Bench({ catalogue }: { catalogue: Catalogue }) {
     <div class="playground">
       <div class="bench">
         <ErrorNote error={loaded.error} />
-        {loaded.isShown && <p class="note">{t.loadedJob}</p>}
+        {loaded.shown && <p class="note">{t.loadedJob[loaded.shown]}</p>}
         <TaskForm
           catalogue={catalogue}
+          kinds={kinds}
           choice={choice}
           fields={fields}
           values={values}
@@ -137,7 +147,7 @@ interface JobOfAddress {
 function useJobOfAddress(catalogue: Catalogue, use: (job: JobOfAddress) => void) {
   const { view, params } = useRoute();
   const id = view === "playground" ? (params.get("job") ?? "") : "";
-  const [state, setState] = useState<{ isShown: boolean; error?: unknown }>({ isShown: false });
+  const [state, setState] = useState<{ shown?: "call" | "upload"; error?: unknown }>({});
   useEffect(() => {
     if (!id) return;
     const abort = new AbortController();
@@ -146,25 +156,37 @@ function useJobOfAddress(catalogue: Catalogue, use: (job: JobOfAddress) => void)
         const endpoint = catalogue.kinds.find(({ kind }) => kind === job.kind)?.endpoint ?? "";
         const task = job.task as Task;
         const choice = choiceOf(catalogue, endpoint, task);
-        const values = valuesOf(fieldsOfChoice(catalogue, choice), task);
+        const values = withoutUpload(valuesOf(fieldsOfChoice(catalogue, choice), task), job.source);
         const startedAt = Date.parse(job.created_at);
         const { prompt, model } = job;
         use({ choice, values, run: { id, endpoint, inputs: [], prompt, model, startedAt } });
-        setState({ isShown: true });
+        setState({ shown: job.source.type });
         replaceParams({});
       })
       .catch((error: unknown) => {
-        if (!abort.signal.aborted) setState({ isShown: false, error });
+        if (!abort.signal.aborted) setState({ error });
       });
     return () => abort.abort();
   }, [id, catalogue]);
   return state;
 }
 
+/** Leave out the uploaded file of a job: a call cannot name objects of the inbox. */
+function withoutUpload(values: Values, source: Schemas["JobSource"]): Values {
+  if (source.type !== "upload") return values;
+  const isKept = ({ url }: InputImage) => !url.startsWith(`cos://${source.bucket}/`);
+  const kept = Object.entries(values).map(([path, value]) => [
+    path,
+    Array.isArray(value) ? value.filter(isKept) : value,
+  ]);
+  return Object.fromEntries(kept) as Values;
+}
+
 // The form
 
 interface TaskFormProps {
   catalogue: Catalogue;
+  kinds: string[];
   choice: Choice;
   fields: Field[];
   values: Values;
@@ -177,7 +199,7 @@ interface TaskFormProps {
 type SubmitPath = "/tencent-vod/v1/aigc-image";
 
 function TaskForm(props: TaskFormProps) {
-  const { catalogue, choice, fields, values, task, setValues } = props;
+  const { catalogue, kinds, choice, fields, values, task, setValues } = props;
   const { playground: t } = useMessages();
   const [error, setError] = useState<unknown>();
   const [isSending, setSending] = useState(false);
@@ -233,7 +255,7 @@ function TaskForm(props: TaskFormProps) {
 
   return (
     <form class="card task-form" aria-label={t.form} onSubmit={(event) => void submit(event)}>
-      <Choose catalogue={catalogue} choice={choice} change={props.change} />
+      <Choose catalogue={catalogue} kinds={kinds} choice={choice} change={props.change} />
       {inOrder(first).map((field) => input(field, false))}
       <details class="more" open={more.some(({ path }) => path === wrongField)}>
         <summary>

@@ -6,6 +6,10 @@ import { useLocale } from "../parts/values";
 import type { Group } from "./usage-sums";
 
 const HEIGHT = 260;
+/** Steps of the axis for images, of which there are no halves. */
+const WHOLE_STEPS = Array.from({ length: 9 }, (_, power) =>
+  [1, 2, 5].map((step) => step * 10 ** power),
+).flat();
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 interface ChartProps {
@@ -99,6 +103,7 @@ function optionsOf(
       {
         ...axis,
         size: 56,
+        ...(groups.every(({ sum }) => Number.isInteger(sum)) && { incrs: WHOLE_STEPS }),
         grid: { stroke: colour("--line"), width: 1 },
         values: (_, numbers) => numbers.map((number) => number.toLocaleString(locale)),
       },

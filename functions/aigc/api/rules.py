@@ -11,9 +11,10 @@ from pydantic import WithJsonSchema, field_validator
 
 from aigc.api.errors import HttpError
 from aigc.api.estimate import estimate_of
+from aigc.api.inbox import check_may_see_uploads
 from aigc.api.quotas import charged_tasks
 from aigc.api.uploads import LINK_S, UploadRequest, read_upload
-from aigc.jobs.job import Source, fresh_id
+from aigc.jobs.job import fresh_id
 from aigc.places import LONGEST, checked_key, checked_prefix
 from aigc.tasks.fields import field_error, invalid_request, shown
 from aigc.triggers.http import HttpResponse
@@ -88,7 +89,7 @@ class InboxUploadRequest(UploadRequest):
 
 def list_rules(call: Call) -> HttpResponse:
     """List the rules of the deployment in their order."""
-    _check_key(call)
+    check_may_see_uploads(call)
     body: schemas.RuleList = {"rules": [_rule(rule, call) for rule in _rules(call).rule]}
     return HttpResponse(status=200, body=body)
 
@@ -99,7 +100,7 @@ def upload(call: Call) -> HttpResponse:
     The link is charged to the key like the jobs that the upload becomes. It replaces no object:
     COS refuses the PUT if the key exists.
     """
-    _check_key(call)
+    check_may_see_uploads(call)
     wanted = read_upload(InboxUploadRequest, call)
     rules = _rules(call)
     facts = _facts(_named(call.path["rule"], rules), wanted, call)
@@ -113,11 +114,6 @@ def upload(call: Call) -> HttpResponse:
             raise HttpError(409, "already_exists", detail, field="file_name")
         body = _link(facts, wanted, tasks, call)
     return HttpResponse(status=200, body=body)
-
-
-def _check_key(call: Call) -> None:
-    if not call.caller.may_see(Source(type="upload", name="")):
-        raise HttpError(403, "forbidden", f"the key {call.caller.name} sees only its own jobs")
 
 
 def _rules(call: Call) -> Rules:

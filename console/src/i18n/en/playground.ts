@@ -137,5 +137,9 @@ export const playground = {
     title: "The same call as code",
     about: "Set GATEWAY and API_KEY first:",
   },
-  loadedJob: "The form has the task of a job. Change what you like and generate again.",
+  loadedJob: {
+    call: "The form has the task of a job. Change what you like and generate again.",
+    upload:
+      "The form has the task of an upload without its file, which a call cannot name. Add the file here, change what you like, and generate again.",
+  },
 };

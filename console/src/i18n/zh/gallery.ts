@@ -9,7 +9,7 @@ export const gallery: typeof en = {
   filter: {
     q: "提示词中的词语",
     folder: "文件夹",
-    kind: "类型",
+    kind: "任务类型",
     model: "模型",
     source: "来源",
     since: "开始日期",

@@ -54,7 +54,7 @@ export const playground: typeof en = {
     change_clothes_full_wear: "更换全身",
   },
   form: "任务",
-  kind: "类型",
+  kind: "任务类型",
   model: "模型",
   scene: "场景",
   deprecated: "腾讯云已弃用",
@@ -127,5 +127,8 @@ export const playground: typeof en = {
     title: "用代码发起同样的调用",
     about: "先设置 GATEWAY 和 API_KEY：",
   },
-  loadedJob: "表单里是某个作业的任务。修改后可以再次生成。",
+  loadedJob: {
+    call: "表单里是某个作业的任务。修改后可以再次生成。",
+    upload: "表单里是某次上传的任务，但不含上传的文件：API 调用不能引用它。请在这里添加文件，修改后再次生成。",
+  },
 };

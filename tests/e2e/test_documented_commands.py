@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ TUTORIAL = "docs/tutorial.md"
 RUN = [block for block in blocks() if block.script and block.page != TUTORIAL]
 PROGRESS = re.compile(r"^ID: (queued|submitting|running|storing)$")
 """A line about a state, which a faster cloud may leave out."""
+YES = b"y\n\x04"
+"""What is typed at the terminal: one answer, and its end."""
 
 
 @pytest.fixture
@@ -65,17 +68,23 @@ def run(stack: Stack, script: str, folder: Path) -> str:
         "COLUMNS": "120",
     }
     command = ["bash", "-euo", "pipefail", "-c", script]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | variables,
-        input="y\n",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, YES)
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | variables,
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+    finally:
+        os.close(terminal)
+        os.close(keyboard)
     assert done.returncode == 0, f"{script}\n{done.stdout}"
     return done.stdout
 

@@ -442,6 +442,14 @@ def test_other_code_than_the_zip_on_this_machine_is_found(doctor: Any, tmp_path:
     assert "aigc-functions-other.zip" in found(doctor, "package")["seen"]
 
 
+def test_a_zip_that_is_gone_is_not_compared(doctor: Any, tmp_path: Path) -> None:
+    connection = json.loads(connection_file().read_text())
+    connection["package"] = str(tmp_path / "gone.zip")
+    connection_file().write_text(json.dumps(connection))
+
+    assert "no zip here" in found(doctor, "package")["seen"]
+
+
 def test_a_callback_that_is_refused_is_found(patient: Patient, doctor: Any) -> None:
     application = {"SubAppId": patient.sub_app_id}
     config = patient.account.api("vod", "DescribeEventConfig", **application)

@@ -81,8 +81,8 @@ def package(patient: Patient) -> Iterator[Finding]:
 
 
 def _beside_local(patient: Patient, deployed: str) -> Finding:
-    if patient.package is None:
-        return ok(f"all run {deployed[:12]}; there is no zip in dist/ to compare it with")
+    if patient.package is None or not patient.package.is_file():
+        return ok(f"all run {deployed[:12]}; there is no zip here to compare it with")
     with zipfile.ZipFile(patient.package) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     if digest(files) == deployed:

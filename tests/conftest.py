@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -34,9 +35,10 @@ settings.register_profile(
 )
 settings.load_profile("many" if "EXAMPLES" in os.environ else "few")
 
+WITH_STACK = ("e2e", "console")
+"""The folders whose tests may use `shared_stack`."""
 LONG_FIRST = (
-    "e2e",
-    "console",
+    *WITH_STACK,
     "chaos",
     "verify_cloud",
     "benchmarks",
@@ -46,6 +48,8 @@ LONG_FIRST = (
 )
 """The folders with files that run for long; those of the others run for a second or less."""
 
+_SHARED = contextlib.ExitStack()
+"""What runs as `shared_stack`."""
 _LOOPS: set[asyncio.AbstractEventLoop] = set()
 """Event loops of this process; one that is collected without being closed is a warning."""
 
@@ -71,13 +75,20 @@ def _place_of(parts: tuple[str, ...]) -> int:
     return min(folders, default=len(LONG_FIRST))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End `shared_stack` when the folders that use it are done: its timer costs CPU time."""
+    if not set(WITH_STACK).intersection(item.path.parts):
+        _SHARED.close()
+
+
 @pytest.fixture(scope="session")
 def shared_stack() -> Iterator[Stack]:
     """Run the system once for a process: a start takes seconds of CPU time."""
     from tests.e2e.stack import SPEED, running  # noqa: PLC0415  most processes need no stack
 
-    with running("--speed", str(SPEED), "--timeout", "10", "--tls") as stack:
-        yield stack
+    options = ("--speed", str(SPEED), "--timeout", "10", "--tls")
+    with _SHARED:
+        yield _SHARED.enter_context(running(*options))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from aigc.api.images import MOST_LISTINGS
 from ops.front_end import packages
 from tests.console.gallery_stack import ENTRIES, full_gallery
 from tests.console.visitor import PATIENCE_MS
+from tests.sizes import IS_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -336,8 +337,13 @@ def test_a_phone_shows_two_columns_without_scrolling_sideways(
     expect(page.get_by_role("heading", name="生成方式")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("query", ["?kind=vod.image", f"?source=upload&image={ENTRIES - 3:032x}/1"])
+LIST, DIALOG = "?kind=vod.image", f"?source=upload&image={ENTRIES - 3:032x}/1"
+LOOKS = [("light", LIST), ("dark", DIALOG)]
+ALL_LOOKS = [*LOOKS, ("dark", LIST), ("light", DIALOG)]
+
+
+@pytest.mark.sized
+@pytest.mark.parametrize(("scheme", "query"), ALL_LOOKS if IS_FULL else LOOKS)
 def test_axe_finds_nothing(open_page: Callable[..., Page], scheme: str, query: str) -> None:
     page = open_page(query, color_scheme=scheme)
     expect(page.locator(".frame-ready").first).to_be_visible()

@@ -292,8 +292,7 @@ def test_a_function_without_a_log_is_found(patient: Patient, doctor: Any) -> Non
     nothing = dict.fromkeys(topic, "")
     patient.account.api("scf", "UpdateFunctionConfiguration", **name, **nothing)
     try:
-        while patient.account.api("scf", "GetFunction", **name)["Status"] != "Active":
-            pass
+        wait_for(lambda: patient.account.api("scf", "GetFunction", **name)["Status"] == "Active")
         finding = found(doctor, "logs")
     finally:
         patient.account.api("scf", "UpdateFunctionConfiguration", **name, **topic)

@@ -23,6 +23,8 @@ SAMPLES = ROOT / "ops" / "samples"
 SPEED = 30
 """Cloud time passes so much faster in the system that the modules share."""
 PATIENCE_S = 240
+GROWTH, SLOWEST_S = 1.25, 1.0
+"""How the pauses between queries grow, and up to where: a query costs CPU time on both sides."""
 KEPT = (
     "jobs/",
     "index/",
@@ -52,6 +54,8 @@ class Stack:
     earlier_tasks: int = 0
     earlier_jobs: frozenset[str] = frozenset()
     """The keys of the records that `jobs` leaves out."""
+    _records: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    """Key → ETag and content of a record, so that only what has changed is read again."""
 
     @property
     def log(self) -> list[str]:
@@ -131,25 +135,38 @@ class Stack:
 
     def jobs(self) -> list[dict[str, Any]]:
         """Read the records of the ledger that are not of an earlier module."""
-        bucket = self.connection["buckets"]["ledger"]
-        cos, keys = self.cos(), self._list("ledger", "jobs/").keys() - self.earlier_jobs
-        bodies = (cos.get_object(Bucket=bucket, Key=key)["Body"] for key in keys)
-        return [json.loads(body.get_raw_stream().read()) for body in bodies]
+        entries = self._entries("ledger", "jobs/")
+        return [
+            json.loads(self._record(entry["Key"], entry["ETag"]))
+            for entry in entries
+            if entry["Key"] not in self.earlier_jobs
+        ]
+
+    def _record(self, key: str, etag: str) -> bytes:
+        known = self._records.get(key)
+        if known is None or known[0] != etag:
+            bucket = self.connection["buckets"]["ledger"]
+            body = self.cos().get_object(Bucket=bucket, Key=key)["Body"]
+            known = self._records[key] = (etag, body.get_raw_stream().read())
+        return known[1]
 
     def leftovers(self) -> list[str]:
         """List the keys in the ledger that must disappear when all jobs have ended."""
         return [key for key in self._list("ledger", "") if not key.startswith(KEPT)]
 
     def _list(self, bucket: str, prefix: str) -> dict[str, int]:
-        sizes: dict[str, int] = {}
+        return {entry["Key"]: int(entry["Size"]) for entry in self._entries(bucket, prefix)}
+
+    def _entries(self, bucket: str, prefix: str) -> list[dict[str, str]]:
+        entries: list[dict[str, str]] = []
         marker = ""
         while True:
             page = self.cos().list_objects(
                 Bucket=self.connection["buckets"][bucket], Prefix=prefix, Marker=marker
             )
-            sizes |= {entry["Key"]: int(entry["Size"]) for entry in page.get("Contents", [])}
+            entries += page.get("Contents", [])
             if page["IsTruncated"] != "true":
-                return sizes
+                return entries
             marker = page["NextMarker"]
 
     def books(self) -> dict[str, Any]:
@@ -177,13 +194,14 @@ class Stack:
 
 
 def wait_for(query: Callable[[], Any], patience_s: float = PATIENCE_S, every_s: float = 0.2) -> Any:
-    """Repeat a query until its result is true; return the result."""
+    """Repeat a query, after ever longer pauses, until its result is true; return the result."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         result = query()
         if result:
             return result
         time.sleep(every_s)
+        every_s = max(every_s, min(SLOWEST_S, GROWTH * every_s))
     raise AssertionError(f"no result after {patience_s} s")
 
 

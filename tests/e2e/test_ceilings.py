@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-UPLOADS, CEILING, SLOTS = size(30, full=1000), size(10, full=100), 4
+UPLOADS, CEILING, SLOTS = size(15, full=1000), size(5, full=100), 4
 PATIENCE_S = size(240, full=3000)
 SPEED = 30
 PHOTO = (SAMPLES / "cat.jpg").read_bytes()
@@ -76,8 +76,8 @@ def test_a_ceiling_holds_for_many_uploads_at_once(
 ) -> None:
     wait_for(lambda: limited.ledger("inbox/deployed.json"))  # older uploads are an archive
     limited.faults(
-        {"where": "cos.PutObject", "what": "lost_reply", "rate": 0.02},
-        {"where": "scf.upload", "what": "kill:0.3", "rate": 0.05},
+        {"where": "cos.PutObject", "what": "lost_reply", "rate": size(4, full=2) / 100},
+        {"where": "scf.upload", "what": "kill:0.3", "rate": size(10, full=5) / 100},
         {"where": "cos.event", "what": "repeat", "rate": 0.2},
     )
     folders = ("anime", "product", "sketch")

@@ -42,14 +42,20 @@ def folder(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-@pytest.fixture
-def stored_image(stack: Stack, folder: Path) -> Path:
-    """Save an image that the system has made, as the examples name it."""
+@pytest.fixture(scope="module")
+def image(stack: Stack) -> bytes:
+    """Have the system make the image of an upload that the examples name."""
     wait_for(lambda: stack.ledger("inbox/deployed.json"))
     stack.upload("anime/cat.jpg", (SAMPLES / "cat.jpg").read_bytes())
     wait_for(lambda: "anime/cat.jpg-1.png" in stack.results("anime/"))
+    return stack.result("anime/cat.jpg-1.png")
+
+
+@pytest.fixture
+def stored_image(image: bytes, folder: Path) -> Path:
+    """Save the image as the examples name it."""
     path = folder / "cat-1.png"
-    path.write_bytes(stack.result("anime/cat.jpg-1.png"))
+    path.write_bytes(image)
     return path
 
 

@@ -81,6 +81,12 @@ def target() -> Target:
 
 
 @pytest.fixture(scope="module")
+def uncompiled(target: Target) -> Target:
+    """Return a target without bytecode, which takes most of the time of a build."""
+    return replace(target, python=None)
+
+
+@pytest.fixture(scope="module")
 def built(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_package(tmp_path_factory.mktemp("dist"), target)
 
@@ -165,13 +171,14 @@ def test_unchanged_zip_is_not_built_again(built: Path, target: Target) -> None:
     assert (again, again.stat().st_mtime_ns) == (built, before.st_mtime_ns)
 
 
-def test_other_rules_make_another_zip(built: Path, target: Target, tmp_path: Path) -> None:
-    rules = tmp_path / "rules.toml"
-    rules.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))
+def test_other_rules_make_another_zip(uncompiled: Target, tmp_path: Path) -> None:
+    changed = tmp_path / "rules.toml"
+    changed.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))
 
-    other = build_package(tmp_path / "dist", target, rules)
+    with_own = build_package(tmp_path / "own", uncompiled)
+    with_other = build_package(tmp_path / "other", uncompiled, changed)
 
-    assert other.name != built.name
+    assert with_other.name != with_own.name
 
 
 def test_zip_is_small_enough_and_has_code_rules_and_models(built: Path, names: set[str]) -> None:
@@ -247,7 +254,7 @@ def test_console_is_built_to_the_same_bytes_wherever_it_is_built(
 
 
 def test_console_can_be_left_out(
-    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    uncompiled: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(front_end, "CACHE", tmp_path / "empty")
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
@@ -255,8 +262,8 @@ def test_console_can_be_left_out(
     monkeypatch.setenv("npm_config_fetch_retries", "0")
 
     with pytest.raises(PackageError) as refused:
-        build_package(tmp_path / "with", target)
-    package = build_package(tmp_path / "without", target, with_console=False)
+        build_package(tmp_path / "with", uncompiled)
+    package = build_package(tmp_path / "without", uncompiled, with_console=False)
 
     assert "npm_config_registry=" in str(refused.value)
     assert "--no-console" in str(refused.value)
@@ -313,9 +320,9 @@ def test_zip_for_the_cloud_is_for_python_3_10_on_linux_wherever_it_is_built(tmp_
 
 
 def test_zip_without_a_python_to_compile_it_has_another_name_and_no_bytecode(
-    built: Path, target: Target, tmp_path: Path
+    built: Path, uncompiled: Target, tmp_path: Path
 ) -> None:
-    package = build_package(tmp_path, replace(target, python=None))
+    package = build_package(tmp_path, uncompiled)
 
     with zipfile.ZipFile(package) as archive:
         names = archive.namelist()
@@ -358,11 +365,13 @@ def test_wrong_rules_make_no_zip(target: Target, tmp_path: Path) -> None:
     assert not (tmp_path / "dist").exists()
 
 
-def test_zip_says_whether_there_are_ceilings(built: Path, target: Target, tmp_path: Path) -> None:
+def test_zip_says_whether_there_are_ceilings(
+    built: Path, uncompiled: Target, tmp_path: Path
+) -> None:
     prices = tmp_path / "prices.toml"
     prices.write_text('[[ceiling]]\nscope = "stack"\nperiod = "day"\nimages = 5\n')
 
-    limited = build_package(tmp_path / "dist", target, prices=prices)
+    limited = build_package(tmp_path / "dist", uncompiled, prices=prices)
 
     assert "has-ceilings" not in zipfile.ZipFile(built).namelist()
     assert "has-ceilings" in zipfile.ZipFile(limited).namelist()

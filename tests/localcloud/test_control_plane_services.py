@@ -13,7 +13,7 @@ import requests
 
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
-from tests.localcloud.clients import Api, as_the_sdk_reads_it
+from tests.localcloud.clients import Api, as_the_sdk_reads_it, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -252,8 +252,7 @@ def test_topic_that_a_function_or_an_alarm_uses_stays(api: Api, cls: Call, scf: 
 
 def test_trigger_on_a_bucket_that_does_not_exist_is_refused(api: Api, scf: Call) -> None:
     scf("CreateFunction", **function())
-    while scf("GetFunction", FunctionName="echo")["Status"] != "Active":
-        pass
+    wait_for(lambda: scf("GetFunction", FunctionName="echo")["Status"] == "Active")
 
     refused = api.refusal(
         "scf",

@@ -72,7 +72,7 @@ class FunctionTool:
     def settle(self, name: str) -> None:
         """Wait until a function can be changed again, as every client must."""
         while self.call("GetFunction", FunctionName=name)["Status"] != "Active":
-            pass
+            time.sleep(0.01)
 
     def invoke(self, name: str, event: Any = None) -> Any:
         result = self.call("Invoke", FunctionName=name, ClientContext=json.dumps(event))["Result"]

@@ -23,14 +23,15 @@ from tests.simulation.shrink import shrink
 from tests.simulation.storm import CALM, WEATHERS, Storm
 from tests.simulation.tables import CASES_TABLE, MUTATIONS_TABLE
 from tests.simulation.trial import try_out
+from tests.sizes import size
 
 if TYPE_CHECKING:
     from tests.simulation.play import Case
     from tests.tables import Table
 
-SEEDS = range(8)
+SEEDS = range(size(3, full=8))
 """Of each weather; `make simulate` runs more."""
-ROBOT_SEEDS = range(2)
+ROBOT_SEEDS = range(size(1, full=2))
 ROBOT = Robot(kind="wecom", url=SecretStr("https://robot.example/send?key=1"), jobs="all")
 
 QUICK_CASES = [case for case in ALL_CASES if case.is_quick]
@@ -45,6 +46,7 @@ def test_every_promise_holds_in_every_order_of_a_small_case(case: Case) -> None:
     assert explored.is_complete
 
 
+@pytest.mark.sized
 @pytest.mark.parametrize("weather", WEATHERS)
 def test_every_promise_holds_whatever_fails(weather: str) -> None:
     for seed in SEEDS:
@@ -55,6 +57,7 @@ def test_every_promise_holds_whatever_fails(weather: str) -> None:
         assert not problems, f"seed {seed}\n{storm.trace()}"
 
 
+@pytest.mark.sized
 @pytest.mark.parametrize("weather", WEATHERS)
 def test_every_promise_holds_beside_a_chat_robot(weather: str) -> None:
     for seed in ROBOT_SEEDS:

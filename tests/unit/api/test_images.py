@@ -96,6 +96,15 @@ def test_a_job_that_failed_has_no_image(client: Client) -> None:
     assert client.world.ledger_keys("images/") == []
 
 
+@pytest.mark.parametrize("changed", [("~call~", "~robot~"), ("~1~", "~many~"), ("0-", "0-a~")])
+def test_a_key_that_is_no_entry_is_passed_over(client: Client, changed: tuple[str, str]) -> None:
+    put_jobs(client, [finished_job(0)])
+    [key] = client.world.ledger_keys("images/")
+    client.world.store.put(key.replace(*changed, 1), b"{}")
+
+    assert numbers(client) == [0]
+
+
 def test_newest_comes_first_and_a_long_prompt_is_shortened(client: Client) -> None:
     jobs = [finished_job(number) for number in range(3)]
     jobs.append(with_fields(finished_job(3), task={**finished_job(3).task, "prompt": "x" * 1000}))

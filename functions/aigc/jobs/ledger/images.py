@@ -42,9 +42,12 @@ LONGEST_KEY = 850
 LONGEST_FIELD = 160
 """Bytes of a quoted model, name or folder, each of which callers may choose."""
 
-_FIELDS = 7
 _LAST_MS = 10**13
-_KEY = re.compile(r"images/(?P<time>[0-9]{13})-(?P<id>[^~]+)~(?P<fields>.*)")
+_KEY = re.compile(
+    r"images/(?P<time>[0-9]{13})-(?P<id>[0-9a-zA-Z_-]{1,64})~(?P<kind>[^~]*)~(?P<model>[^~]*)"
+    r"~(?P<type>call|upload)~(?P<name>[^~]*)~(?P<folder>[^~]*)~(?P<images>[0-9]{1,4})"
+    r"~(?P<words>[^~]*)"
+)
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
@@ -90,19 +93,18 @@ class ImageSet:
     def of(cls, key: str) -> ImageSet | None:
         """Parse the key of an entry; None if it is not one."""
         match = _KEY.fullmatch(key)
-        fields = match["fields"].split("~") if match else []
-        if match is None or len(fields) < _FIELDS:
+        if match is None:
             return None
-        kind, model, source_type, name, folder, images = (unquote(part) for part in fields[:6])
+        source_type = cast("Literal['call', 'upload']", match["type"])
         return cls(
             job_id=match["id"],
             ended_at=from_milliseconds(_LAST_MS - int(match["time"])),
-            kind=kind,
-            model=model,
-            source=Source(type=cast("Literal['call', 'upload']", source_type), name=name),
-            folder=folder,
-            images=int(images),
-            words=fields[6],
+            kind=unquote(match["kind"]),
+            model=unquote(match["model"]),
+            source=Source(type=source_type, name=unquote(match["name"])),
+            folder=unquote(match["folder"]),
+            images=int(match["images"]),
+            words=match["words"],
         )
 
     def without_texts(self) -> ImageSet:

@@ -19,6 +19,6 @@ def test_the_table_has_a_column_for_each_length() -> None:
     text = table([measure(WAITING), measure(2 * WAITING)])
 
     assert text.startswith("| waiting jobs | 3,000 | 6,000 |")
-    assert f"{UNSTORED} pictures stored after" in text
+    assert f"{UNSTORED} images stored after" in text
     assert f"{OVERDUE} overdue jobs cancelled after" in text
     assert max(LENGTHS) == 1_000_000

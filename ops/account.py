@@ -92,16 +92,21 @@ class Account:
         """
         for _ in range(RATE_REPEATS):
             try:
-                return self._call_once(service, action, params)
+                return self.call_once(service, action, **params)
             except RefusalError as error:
                 if not error.code.startswith("RequestLimitExceeded"):
                     raise
                 time.sleep(1)
-        return self._call_once(service, action, params)
+        return self.call_once(service, action, **params)
 
-    def _call_once(self, service: str, action: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    def call_once(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Call API 3.0 as `api` does, but do not repeat a call that was refused for its rate.
+
+        Raises:
+            RefusalError: The answer is an error, or there is none.
+        """
         try:
-            answer = self._client(service).call_json(action, dict(params))
+            answer = self._client(service).call_json(action, params)
         except TencentCloudSDKException as error:
             request = str(error.requestId or "")
             raise RefusalError(action, str(error.code), str(error.message), request) from error
@@ -109,9 +114,12 @@ class Account:
         return response
 
     def refusal(self, service: str, action: str, **params: Any) -> str:  # noqa: ANN401
-        """Return the code with which one call is refused; empty if it is carried out."""
+        """Return the code with which a call is refused; empty if it is carried out.
+
+        The code is never that of the rate: such a call is sent again.
+        """
         try:
-            self._call_once(service, action, params)
+            self.api(service, action, **params)
         except RefusalError as error:
             return error.code
         return ""

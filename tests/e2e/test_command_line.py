@@ -342,7 +342,7 @@ def test_error_of_the_cloud_has_its_status_and_an_advice(
 def test_hints_of_the_local_cloud_fit_80_columns() -> None:
     url = "http://127.0.0.1:45678"
     shown = local.HINTS.format(
-        speed=1.0,
+        pace="1/10 of their time",
         console_hint=local.CONSOLE_HINTS.format(console=f"{url}/console", api_key="k" * 32),
         gateway=url,
         api_key="k" * 32,

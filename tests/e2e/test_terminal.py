@@ -120,7 +120,8 @@ def test_each_command_is_run(tmp_path: Path) -> None:
 def test_output_fits_a_terminal_of_80_columns(run_all: Callable[..., Any]) -> None:
     outputs = run_all(in_terminal, "terminal")
 
-    assert wrong_statuses(outputs) == {}
+    wrong = wrong_statuses(outputs)
+    assert not wrong, wrong
     assert [line for line, (_, output) in outputs.items() if "Traceback" in output.text] == []
     wide = {
         line: [text for text in output.lines if is_too_wide(text)]
@@ -135,7 +136,8 @@ def test_output_in_a_pipe_has_no_escape_codes_and_no_progress_bar(
 ) -> None:
     outputs = run_all(in_pipe, "pipe")
 
-    assert wrong_statuses(outputs) == {}
+    wrong = wrong_statuses(outputs)
+    assert not wrong, wrong
     for line, (_, output) in outputs.items():
         for unwanted in ("\x1b", "\r", "━", "⠋", "Traceback"):
             assert unwanted not in output.text, line

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from ops.local_stack import LocalStack
 
 HINTS = """
-The local cloud is up. It draws the images; tasks take {pace} in the cloud.
+The local cloud is up. It draws the images itself.
+Tasks take {pace} in the cloud.
 
 {console_hint}submit   .venv/bin/aigc submit "a lighthouse in the fog" --save images
 

@@ -59,7 +59,7 @@ chaos: setup
 # Python starts some hundred times: without its bytecode cache, each start would compile all code.
 test: export PYTHONDONTWRITEBYTECODE =
 test: setup
-	$(BIN)/pytest --numprocesses 4 --dist loadfile -rs
+	$(BIN)/pytest --numprocesses 6 --dist loadfile -rs
 
 # Needs the internet, Node.js with npm, and Go; says what it could not install.
 # ARGS=--write-table writes the versions and what passed into docs/localcloud.md.

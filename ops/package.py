@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from ops.wheels import Target
 
 LOCAL_PACKAGES = ROOT / ".local" / "packages"
+LOCAL_LIFE_S = 86400
+"""Age from which a zip of the local cloud is removed when another one is built."""
+
 PATTERN = "aigc-functions-*.zip"
 
 LEFT_OUT = (
@@ -323,5 +327,15 @@ def _place(content: bytes, out: Path) -> Path:
     fresh.write_bytes(content)
     fresh.replace(target)
     for stale in set(out.glob(PATTERN)) - {target}:
-        stale.unlink(missing_ok=True)
+        if not _may_run(stale):
+            stale.unlink(missing_ok=True)
     return target
+
+
+def _may_run(package: Path) -> bool:
+    """Whether a local cloud that was started lately may deploy this zip again."""
+    try:
+        age_s = time.time() - package.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return package.is_relative_to(LOCAL_PACKAGES) and age_s < LOCAL_LIFE_S

@@ -66,8 +66,13 @@ def cam(stack: Stack, action: str, **params: Any) -> dict[str, Any]:
     return answer
 
 
+DENIED_BEFORE: dict[str, list[list[str]]] = {}
+"""What was denied before the run: the doctor tries actions that a role lacks on purpose."""
+
+
 @pytest.fixture(scope="module")
 def finished_run(stack: Stack) -> Stack:
+    DENIED_BEFORE.update({name: known["denied"] for name, known in permissions(stack).items()})
     run_calls(stack)
     run_link_into_the_inbox(stack)
     run_uploads(stack)
@@ -165,7 +170,9 @@ def leave_work_to_the_sweep(stack: Stack, name: str) -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_action_of_a_function_was_denied(finished_run: Stack, function: str) -> None:
-    assert permissions(finished_run)[function]["denied"] == []
+    denied = permissions(finished_run)[function]["denied"]
+
+    assert [action for action in denied if action not in DENIED_BEFORE.get(function, [])] == []
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -60,7 +60,7 @@ def stored_image(image: bytes, folder: Path) -> Path:
 
 
 def run(stack: Stack, script: str, folder: Path) -> str:
-    """Run a script like a reader who says yes; it must succeed. Return what it prints."""
+    """Run a script and answer each question with yes. It must succeed; return its output."""
     variables = {
         "GATEWAY": stack.gateway,
         "API_KEY": stack.connection["api_key"],

@@ -401,7 +401,7 @@ class Receiver:
         def effect() -> None:
             self._cloud.notices.append(text)
             self._cloud.problems += [
-                f"a robot is told of {line}, which has not ended"
+                f"a message to a robot names {line}, which has not ended"
                 for line in text.splitlines()[1:]
                 if not line.startswith("…") and not self._cloud.had_ended(line.split()[-1])
             ]

@@ -218,7 +218,7 @@ class _Walk:
         """Position of the last entry that was looked at."""
         self._is_exhausted = False
         self.is_complete = False
-        """Whether the walk came to the end of what was asked for."""
+        """Whether the walk has reached the last entry that the filter allows."""
 
     def sets(self) -> Iterator[ImageSet]:
         """Yield the entries that can be asked for."""

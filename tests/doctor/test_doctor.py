@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import zipfile
@@ -87,6 +88,27 @@ def _grouped(findings: list[dict[str, Any]]) -> list[tuple[str, int]]:
     for item in findings:
         counts[item["name"]] = counts.get(item["name"], 0) + 1
     return list(counts.items())
+
+
+@contextlib.contextmanager
+def changed_connection() -> Iterator[dict[str, Any]]:
+    """Yield the connection of the local cloud, and write it back as it is then."""
+    connection = json.loads(connection_file().read_text())
+    yield connection
+    connection_file().write_text(json.dumps(connection))
+
+
+@contextlib.contextmanager
+def pushes_to(url: str, patient: Patient) -> Iterator[None]:
+    """Let VOD push its events to an address, and to the earlier one afterwards."""
+    application = {"SubAppId": patient.sub_app_id, "Mode": "PUSH"}
+    config = patient.account.api("vod", "DescribeEventConfig", SubAppId=patient.sub_app_id)
+    patient.account.api("vod", "ModifyEventConfig", **application, NotificationUrl=url)
+    try:
+        yield
+    finally:
+        earlier = config["NotificationUrl"]
+        patient.account.api("vod", "ModifyEventConfig", **application, NotificationUrl=earlier)
 
 
 def found(doctor: Any, name: str) -> dict[str, Any]:
@@ -232,20 +254,9 @@ def test_a_lost_trigger_is_found(patient: Patient, doctor: Any) -> None:
 
 
 def test_pushes_to_another_address_are_found(patient: Patient, doctor: Any) -> None:
-    application = {"SubAppId": patient.sub_app_id}
-    config = patient.account.api("vod", "DescribeEventConfig", **application)
     url = "http://127.0.0.1:9/elsewhere"
-    patient.account.api("vod", "ModifyEventConfig", **application, Mode="PUSH", NotificationUrl=url)
-    try:
+    with pushes_to(url, patient):
         finding = found(doctor, "callback")
-    finally:
-        patient.account.api(
-            "vod",
-            "ModifyEventConfig",
-            **application,
-            Mode="PUSH",
-            NotificationUrl=config["NotificationUrl"],
-        )
 
     assert "to another address" in finding["seen"]
     assert url not in finding["seen"]
@@ -315,9 +326,8 @@ def test_a_versioned_ledger_is_found(patient: Patient, doctor: Any) -> None:
     other = "versioned-1250000000"
     patient.account.cos("PUT", other)
     patient.account.cos("PUT", other, params={"versioning": ""}, body=document)
-    connection = json.loads(connection_file().read_text())
-    connection["buckets"]["ledger"] = other
-    connection_file().write_text(json.dumps(connection))
+    with changed_connection() as connection:
+        connection["buckets"]["ledger"] = other
 
     _, findings = doctor()
 
@@ -325,10 +335,9 @@ def test_a_versioned_ledger_is_found(patient: Patient, doctor: Any) -> None:
 
 
 def test_a_missing_bucket_and_function_are_found(doctor: Any) -> None:
-    connection = json.loads(connection_file().read_text())
-    connection["buckets"]["inbox"] = "missing-1250000000"
-    connection["functions"]["upload"] = "missing"
-    connection_file().write_text(json.dumps(connection))
+    with changed_connection() as connection:
+        connection["buckets"]["inbox"] = "missing-1250000000"
+        connection["functions"]["upload"] = "missing"
 
     _, findings = doctor()
 
@@ -350,9 +359,8 @@ def test_a_missing_bucket_of_inputs_is_found(patient: Patient) -> None:
 
 
 def test_a_wrong_key_of_the_owner_is_found(doctor: Any) -> None:
-    connection = json.loads(connection_file().read_text())
-    connection["secret_key"] = connection["secret_key"][::-1]
-    connection_file().write_text(json.dumps(connection))
+    with changed_connection() as connection:
+        connection["secret_key"] = connection["secret_key"][::-1]
 
     status, findings = doctor()
 
@@ -363,9 +371,8 @@ def test_a_wrong_key_of_the_owner_is_found(doctor: Any) -> None:
 
 
 def test_a_dead_endpoint_is_found(doctor: Any) -> None:
-    connection = json.loads(connection_file().read_text())
-    connection["gateway"] = "http://127.0.0.1:9"
-    connection_file().write_text(json.dumps(connection))
+    with changed_connection() as connection:
+        connection["gateway"] = "http://127.0.0.1:9"
 
     _, findings = doctor()
 
@@ -432,20 +439,18 @@ def test_a_function_that_cannot_be_asked_is_found(doctor: Any, stack: LocalStack
 
 
 def test_other_code_than_the_zip_on_this_machine_is_found(doctor: Any, tmp_path: Path) -> None:
-    connection = json.loads(connection_file().read_text())
     other = tmp_path / "aigc-functions-other.zip"
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("gateway.py", "")
-    connection["package"] = str(other)
-    connection_file().write_text(json.dumps(connection))
+    with changed_connection() as connection:
+        connection["package"] = str(other)
 
     assert "aigc-functions-other.zip" in found(doctor, "package")["seen"]
 
 
 def test_a_zip_that_is_gone_is_not_compared(doctor: Any, tmp_path: Path) -> None:
-    connection = json.loads(connection_file().read_text())
-    connection["package"] = str(tmp_path / "gone.zip")
-    connection_file().write_text(json.dumps(connection))
+    with changed_connection() as connection:
+        connection["package"] = str(tmp_path / "gone.zip")
 
     _, findings = doctor()
 
@@ -454,20 +459,8 @@ def test_a_zip_that_is_gone_is_not_compared(doctor: Any, tmp_path: Path) -> None
 
 
 def test_a_callback_that_is_refused_is_found(patient: Patient, doctor: Any) -> None:
-    application = {"SubAppId": patient.sub_app_id}
-    config = patient.account.api("vod", "DescribeEventConfig", **application)
-    url = f"{patient.endpoint}/vod/events/an-old-key"
-    patient.account.api("vod", "ModifyEventConfig", **application, Mode="PUSH", NotificationUrl=url)
-    try:
+    with pushes_to(f"{patient.endpoint}/vod/events/an-old-key", patient):
         finding = found(doctor, "callback")
-    finally:
-        patient.account.api(
-            "vod",
-            "ModifyEventConfig",
-            **application,
-            Mode="PUSH",
-            NotificationUrl=config["NotificationUrl"],
-        )
 
     assert finding["seen"] == "the callback's address answers 401"
     assert "an-old-key" not in json.dumps(finding)

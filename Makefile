@@ -6,8 +6,8 @@ BIN := .venv/bin
 
 setup: .venv/ready
 
-.venv/ready: requirements.lock pyproject.toml ops/bootstrap.py
-	$(PYTHON) ops/bootstrap.py
+.venv/ready: requirements.lock pyproject.toml aigc_cli/bootstrap.py
+	$(PYTHON) aigc_cli/bootstrap.py
 
 demo: setup
 	$(BIN)/aigc demo
@@ -77,7 +77,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/aigc rules check
 	$(BIN)/aigc prices
-	$(BIN)/python -m ops.front_end check
+	$(BIN)/python -m aigc_cli.front_end check
 
 format: setup
 	$(BIN)/ruff format

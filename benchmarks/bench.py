@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aigc_cli import options
+from aigc_cli.reference import figures
+from aigc_cli.wheels import SCF_PYTHON, local_target, scf_target
 from benchmarks.gateways import (
     API_S,
     COS_S,
@@ -23,9 +26,6 @@ from benchmarks.gateways import (
 )
 from benchmarks.labels import label_ms
 from benchmarks.load import section
-from ops import options
-from ops.reference import figures
-from ops.wheels import SCF_PYTHON, local_target, scf_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

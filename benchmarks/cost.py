@@ -20,8 +20,8 @@ import requests
 
 from aigc.errors import AigcError
 from aigc.jobs.job import Job
-from ops.local_stack import ROOT, local_stack, wait_until_active
-from ops.upload import cos_client
+from aigc_cli.local_stack import ROOT, local_stack, wait_until_active
+from aigc_cli.upload import cos_client
 from tests.chaos.audit import ACTIONS, KEPT
 from tests.chaos.clients import Receiver
 from tests.chaos.plan import ENDPOINTS, PlannedJob
@@ -30,8 +30,8 @@ from tests.tables import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from aigc_cli.local_stack import LocalStack
     from localcloud.core import Caller
-    from ops.local_stack import LocalStack
 
 SPEED = 10
 TIMEOUT_S = 10
@@ -343,7 +343,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the table into the page")
     is_written = parser.parse_args().write
-    for cells in costs((ROOT / "ops" / "samples" / "coffee.jpg").read_bytes()):
+    for cells in costs((ROOT / "aigc_cli" / "samples" / "coffee.jpg").read_bytes()):
         print(" | ".join(cells), flush=True)
         if is_written:
             TABLE.write([cells])

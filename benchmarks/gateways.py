@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from aigc.errors import AigcError
+from aigc_cli.local_stack import local_stack, wait_until_active
+from aigc_cli.package import local_package
+from aigc_cli.wheels import fetch, local_target
 from localcloud.core import Caller
-from ops.local_stack import local_stack, wait_until_active
-from ops.package import local_package
-from ops.wheels import fetch, local_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

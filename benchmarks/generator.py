@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from aigc.errors import AigcError
+from aigc_cli.local_stack import local_stack
 from localcloud.server import Request
-from ops.local_stack import local_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

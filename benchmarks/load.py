@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aigc_cli import options
+from aigc_cli.reference import figures
 from benchmarks.generator import MIX, measure
-from ops import options
-from ops.reference import figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

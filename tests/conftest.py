@@ -104,7 +104,7 @@ def stack(shared_stack: Stack) -> Iterator[Stack]:
 @pytest.fixture
 def here(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     """Announce the running system to commands, as `make local` does."""
-    from ops.connection import connection_file  # noqa: PLC0415  see above
+    from aigc_cli.connection import connection_file  # noqa: PLC0415  see above
 
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ops.reference.headings import prose
+from aigc_cli.reference.headings import prose
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from aigc.labels.files import add_labels
 from aigc.labels.label import Producer
 from aigc.triggers.http import HttpRequest
+from aigc_cli.local_stack import local_stack
 from benchmarks import bench
 from benchmarks.bench import Measurements, compare, label_row, table, verdict
 from benchmarks.gateways import (
@@ -28,7 +29,6 @@ from benchmarks.gateways import (
     build_naive,
 )
 from benchmarks.labels import SIZE, large_png
-from ops.local_stack import local_stack
 from tests.sizes import IS_FULL
 
 if TYPE_CHECKING:

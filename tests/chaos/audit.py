@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from aigc_cli.local_stack import LocalStack
     from localcloud.tasks import Task
-    from ops.local_stack import LocalStack
     from tests.chaos.clients import CallerLog, WebhookLog
     from tests.chaos.plan import Plan, PlannedJob
 

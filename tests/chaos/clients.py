@@ -22,15 +22,15 @@ import requests
 from qcloud_cos import CosClientError, CosServiceError
 
 from aigc.signing import signed_headers
+from aigc_cli.upload import cos_client
 from localcloud.server import Response, Server
-from ops.upload import cos_client
 from tests.chaos.plan import ENDPOINTS
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from aigc_cli.local_stack import LocalStack
     from localcloud.server import Request
-    from ops.local_stack import LocalStack
     from tests.chaos.plan import Plan, PlannedJob
 
 CALLERS = 12

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aigc.uploads.since import SINCE
+from aigc_cli import options
+from aigc_cli.local_stack import ROOT, local_stack, wait_until_active
 from localcloud.core import Caller
-from ops import options
-from ops.local_stack import ROOT, local_stack, wait_until_active
 from tests.chaos import plan as chaos_plan
 from tests.chaos.audit import ACTIONS, Books, Findings, audit, job_details
 from tests.chaos.clients import Clients, Receiver
@@ -28,10 +28,10 @@ from tests.chaos.use import lane_use
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ops.local_stack import LocalStack
+    from aigc_cli.local_stack import LocalStack
     from tests.chaos.plan import Plan
 
-PHOTO = ROOT / "ops" / "samples" / "coffee.jpg"
+PHOTO = ROOT / "aigc_cli" / "samples" / "coffee.jpg"
 
 LEASE_MARGIN_S = 2
 """How much longer a lease is than a function may run. It is 15 in the cloud. Here all processes

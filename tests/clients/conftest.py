@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops.reference import figures
+from aigc_cli.reference import figures
 from tests.clients.install import CLIENTS, ROOT, NotInstalledError, install_all, version
 from tests.clients.programs import run_client
 from tests.e2e.stack import Stack, running

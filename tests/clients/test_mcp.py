@@ -47,7 +47,7 @@ def test_http_with_cut_connections(stack: Stack, node: Callable[..., Any]) -> No
 
 def test_stdio_with_cut_connections(stack: Stack, node: Callable[..., Any]) -> None:
     with cutting_proxy(stack.gateway, cut_share=0.2) as proxy:
-        command = (sys.executable, "-m", "ops", "mcp", "--endpoint", proxy.url)
+        command = (sys.executable, "-m", "aigc_cli", "mcp", "--endpoint", proxy.url)
         seen = node(
             *("mcp.mjs", "stdio", *command),
             PROMPT="over stdio",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from aigc.wire import with_fields
-from ops.local_stack import ROOT, local_stack, wait_until_active
+from aigc_cli.local_stack import ROOT, local_stack, wait_until_active
 from tests.finished_jobs import finished_job, objects_of
 from tests.sizes import size
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aigc.jobs.job import Job, Picture
+    from aigc_cli.local_stack import LocalStack
     from localcloud.core import Caller
-    from ops.local_stack import LocalStack
 
 ENTRIES = size(4_000, full=25_000)
 MINUTES_APART = 7
-SAMPLES = sorted((ROOT / "ops" / "samples").glob("*.jpg"))
+SAMPLES = sorted((ROOT / "aigc_cli" / "samples").glob("*.jpg"))
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from aigc.api.images import MOST_LISTINGS
-from ops.front_end import packages
+from aigc_cli.front_end import packages
 from tests.console.gallery_stack import ENTRIES, full_gallery
 from tests.console.visitor import PATIENCE_MS
 from tests.sizes import IS_FULL

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
 
-from ops import cli
+from aigc_cli import cli
 from tests.console.visitor import PHONE, Visitor
 from tests.e2e.stack import wait_for
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from ops import cli
-from ops.doctor.patient import of_connection
+from aigc_cli import cli
+from aigc_cli.doctor.patient import of_connection
 from tests.e2e.stack import SAMPLES, wait_for
 
 if TYPE_CHECKING:

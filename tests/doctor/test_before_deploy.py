@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aigc_cli import cli
+from aigc_cli.account import Account, Answer
+from aigc_cli.doctor import before_deploy
+from aigc_cli.doctor.before_deploy import EXAMINATIONS
+from aigc_cli.doctor.examinations.account import MPS_ROLE
+from aigc_cli.local_pulumi import environment
+from aigc_cli.local_stack import empty_cloud
 from infra.permissions import trust
-from ops import cli
-from ops.account import Account, Answer
-from ops.doctor import before_deploy
-from ops.doctor.before_deploy import EXAMINATIONS
-from ops.doctor.examinations.account import MPS_ROLE
-from ops.local_pulumi import environment
-from ops.local_stack import empty_cloud
 from tests.infra.conftest import RULES
 
 if TYPE_CHECKING:

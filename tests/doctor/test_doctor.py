@@ -14,14 +14,14 @@ import pytest
 
 from aigc.api.keys import Limits
 from aigc.jobs.job import utc_now
-from ops import cli, keys
-from ops.account import Account, Answer
-from ops.connection import connection_file
-from ops.doctor.examinations import EXAMINATIONS, storage, work
-from ops.doctor.examinations.account import LIST, MPS_ROLE, READ, clock, is_needed
-from ops.doctor.patient import INPUT_BUCKETS, Patient, of_connection
-from ops.local_stack import local_stack
-from ops.reference.headings import anchors
+from aigc_cli import cli, keys
+from aigc_cli.account import Account, Answer
+from aigc_cli.connection import connection_file
+from aigc_cli.doctor.examinations import EXAMINATIONS, storage, work
+from aigc_cli.doctor.examinations.account import LIST, MPS_ROLE, READ, clock, is_needed
+from aigc_cli.doctor.patient import INPUT_BUCKETS, Patient, of_connection
+from aigc_cli.local_stack import local_stack
+from aigc_cli.reference.headings import anchors
 from tests.e2e.stack import wait_for
 from tests.pages import page as page_text
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ops.local_stack import LocalStack
+    from aigc_cli.local_stack import LocalStack
 
 USUAL = {("prices", "warning"), ("alarms", "warning")}
 """What the doctor finds of a local deployment that is well: it has no prices and no receivers."""

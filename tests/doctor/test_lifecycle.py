@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from aigc.jobs.buckets import INPUTS, STAGING
+from aigc_cli.account import Account, Answer
+from aigc_cli.doctor.examinations.storage import lifecycle
+from aigc_cli.doctor.patient import Patient
 from infra.components.storage import LEDGER_DAYS
-from ops.account import Account, Answer
-from ops.doctor.examinations.storage import lifecycle
-from ops.doctor.patient import Patient
 
 
 @dataclass

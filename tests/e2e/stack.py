@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "ops" / "samples"
+SAMPLES = ROOT / "aigc_cli" / "samples"
 SPEED = 30
 """Cloud time passes so much faster in the system that the modules share."""
 PATIENCE_S = 240
@@ -208,7 +208,7 @@ def wait_for(query: Callable[[], Any], patience_s: float = PATIENCE_S, every_s: 
 @contextlib.contextmanager
 def running(*options: str) -> Iterator[Stack]:
     """Run `aigc local --json` and wait until it prints that it is ready."""
-    command = [sys.executable, "-m", "ops", "local", "--json", "--port", "0", *options]
+    command = [sys.executable, "-m", "aigc_cli", "local", "--json", "--port", "0", *options]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops import cli
+from aigc_cli import cli
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

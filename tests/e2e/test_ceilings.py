@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.bootstrap import HAS_CEILINGS
-from ops.cli import main
-from ops.connection import connection_file
-from ops.local_stack import local_stack
-from ops.package import local_package
-from ops.prices import load_prices
+from aigc_cli.cli import main
+from aigc_cli.connection import connection_file
+from aigc_cli.local_stack import local_stack
+from aigc_cli.package import local_package
+from aigc_cli.prices import load_prices
 from tests.chaos.audit import ACTIONS
 from tests.chaos.run import RECONCILE_AFTER_S, shorten_lease
 from tests.e2e.stack import ROOT, SAMPLES, Stack, wait_for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.local_stack import local_stack
+from aigc_cli.local_stack import local_stack
 from tests.e2e.stack import Stack, wait_for
 from tests.e2e.test_main_job import IMAGE
 from tests.robots import ChatRobots, chat_robots

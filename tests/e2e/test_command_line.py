@@ -19,9 +19,9 @@ from PIL import Image
 
 from aigc.errors import AmbiguousError, CloudError
 from aigc.labels.files import read_labels
-from ops import cli, connection, local, rules
-from ops.cli import COMMANDS
-from ops.output import print_table
+from aigc_cli import cli, connection, local, rules
+from aigc_cli.cli import COMMANDS
+from aigc_cli.output import print_table
 from tests.e2e.stack import ROOT, SAMPLES, Stack, running, wait_for
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_demo_makes_six_pictures_and_reports_them(tmp_path: Path) -> None:
     kept = tmp_path / "results" / "of-mine.txt"
     kept.parent.mkdir()
     kept.write_text("mine")
-    command = [sys.executable, "-m", "ops", "demo", "--results", str(tmp_path / "results")]
+    command = [sys.executable, "-m", "aigc_cli", "demo", "--results", str(tmp_path / "results")]
 
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
@@ -215,7 +215,7 @@ def test_shell_completes_commands_options_and_values(
 
 def test_completion_is_installed_for_the_shell_that_runs_the_command(tmp_path: Path) -> None:
     # Bash would replace itself with a command that is its last.
-    line = f"{shlex.quote(sys.executable)} -m ops --install-completion; exit $?"
+    line = f"{shlex.quote(sys.executable)} -m aigc_cli --install-completion; exit $?"
     command = ["bash", "-c", line]
 
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"HOME": str(tmp_path)}, check=False)
@@ -232,7 +232,7 @@ def test_closed_output_pipe_causes_no_traceback(unbuffered: str) -> None:
     os.close(reading)
 
     done = subprocess.run(
-        [sys.executable, "-m", "ops", "models"],
+        [sys.executable, "-m", "aigc_cli", "models"],
         cwd=ROOT,
         env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
         stdout=writing,
@@ -247,7 +247,7 @@ def test_closed_output_pipe_causes_no_traceback(unbuffered: str) -> None:
 
 def test_closed_output_causes_no_traceback() -> None:
     done = subprocess.run(
-        ["sh", "-c", f"exec {sys.executable} -m ops prices >&-"],  # noqa: S607
+        ["sh", "-c", f"exec {sys.executable} -m aigc_cli prices >&-"],  # noqa: S607
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,

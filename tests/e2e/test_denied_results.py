@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import SPEED, Stack, running, wait_for
 from tests.e2e.test_main_job import IMAGE, MPS
 from tests.e2e.test_permissions import FUNCTIONS, cam, granted

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.connection import connection_file
+from aigc_cli.connection import connection_file
 from tests.documented import Block, blocks
 from tests.e2e.stack import ROOT, SAMPLES, Stack, wait_for
 from tests.pages import blocks as code_blocks
@@ -34,7 +34,7 @@ def folder(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     connection_file().write_text(json.dumps(stack.connection))
-    for name in (".venv", "ops"):
+    for name in (".venv", "aigc_cli"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "cat.jpg").write_bytes((SAMPLES / "cat.jpg").read_bytes())
     (tmp_path / "ink.toml").write_text(code_blocks(page("rules.md"), "toml")[0])
@@ -113,7 +113,7 @@ def test_tutorial_prints_what_it_says(stack: Stack, folder: Path) -> None:
 
 
 def test_outputs_of_commands_that_are_not_run_are_in_the_code() -> None:
-    code = "".join((ROOT / "ops" / name).read_text() for name in ("demo.py", "local.py"))
+    code = "".join((ROOT / "aigc_cli" / name).read_text() for name in ("demo.py", "local.py"))
     expected = outputs(page("tutorial.md"))
 
     for command in ("make demo\n", "make local\n"):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import Stack, wait_for
 
 IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a harbour"}

@@ -13,7 +13,7 @@ import requests
 
 from aigc.api.keys import Limits, is_well_formed
 from aigc.jobs.replay import replay
-from ops import cli, deployment, keys
+from aigc_cli import cli, deployment, keys
 from tests.e2e.stack import ROOT, Stack, wait_for
 from tests.e2e.test_documentation import API
 from tests.fakes import START, InMemoryStore, ManualClock
@@ -248,7 +248,7 @@ def test_invalid_argument_is_refused_in_one_line(
 
 def test_packaged_prices_are_valid() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ops", "prices"], cwd=ROOT, capture_output=True, check=False
+        [sys.executable, "-m", "aigc_cli", "prices"], cwd=ROOT, capture_output=True, check=False
     )
 
     assert (done.returncode, done.stderr) == (0, b"")

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from aigc.labels.files import read_labels
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import SAMPLES, Stack, wait_for
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ async def over_http(stack: Stack, gateway: str, mode: str = "auto") -> AsyncIter
 async def over_stdio(stack: Stack, gateway: str, mode: str = "auto") -> AsyncIterator[Client]:
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-m", "ops", "mcp", "--endpoint", gateway],
+        args=["-m", "aigc_cli", "mcp", "--endpoint", gateway],
         cwd=ROOT,
         env={**os.environ, "AIGC_API_KEY": stack.connection["api_key"]},
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from ops.local_stack import local_stack
+from aigc_cli.local_stack import local_stack
 from tests.e2e.stack import SAMPLES, Stack, wait_for
 from tests.e2e.test_main_job import ENDPOINTS
 from tests.e2e.test_permissions import permissions

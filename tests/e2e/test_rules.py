@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import Stack, running, wait_for
 from tests.fakes import picture
 

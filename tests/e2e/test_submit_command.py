@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import ROOT, SAMPLES, Stack
 
 if TYPE_CHECKING:
@@ -140,7 +140,15 @@ def test_a_wrong_key_and_a_dead_endpoint_give_the_status_3(
 def test_progress_fits_a_terminal_of_80_columns(here: Stack, tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ops", "submit", "a harbour", "--save", str(tmp_path / "saved")],
+        [
+            sys.executable,
+            "-m",
+            "aigc_cli",
+            "submit",
+            "a harbour",
+            "--save",
+            str(tmp_path / "saved"),
+        ],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "80", "TERM": "xterm-256color"},
         stdin=follower,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.cells import cell_len
 
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import SAMPLES, Stack
 from tests.e2e.terminal import COLUMNS, Output, in_pipe, in_terminal
 
@@ -57,15 +57,15 @@ def cases(failed: str, succeeded: str, folder: Path) -> dict[str, int]:
         f"uploads show {UPLOAD}": 0,
         f"uploads redo {UPLOAD}": 0,
         "backfill --dry-run --prefix nothing/": 0,
-        "upload ops/samples/cat.jpg other/terminal.jpg": 0,
+        "upload aigc_cli/samples/cat.jpg other/terminal.jpg": 0,
         "rules check": 0,
         "rules test anime/cat.jpg": 0,
         "prices": 0,
         f"batch check {batch} --kind vod.image": 1,
         f"batch run {batch} --kind vod.image": 1,
         "batch list": 0,
-        "label show ops/samples/cat.jpg": 0,
-        "label verify ops/samples/cat.jpg": 1,
+        "label show aigc_cli/samples/cat.jpg": 0,
+        "label verify aigc_cli/samples/cat.jpg": 1,
         "doctor": 0,
         "verify-cloud --list": 0,
         "nonsense": 2,

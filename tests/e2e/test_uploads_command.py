@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import SAMPLES, Stack, wait_for
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from ops.local_stack import local_stack
+from aigc_cli.local_stack import local_stack
 from tests.chaos.audit import ACTIONS, Books
 from tests.chaos.run import PHOTO, shorten_lease
 from tests.e2e.stack import wait_for
@@ -20,7 +20,7 @@ from tests.sizes import size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ops.local_stack import LocalStack
+    from aigc_cli.local_stack import LocalStack
 
 KEYS, CALLS_A_KEY, UPLOADS = size(6, full=50), 4, size(8, full=60)
 SLOTS = 4

@@ -15,7 +15,7 @@ import pytest
 import requests
 from standardwebhooks import Webhook
 
-from ops import cli
+from aigc_cli import cli
 from tests.e2e.stack import Stack, wait_for
 from tests.e2e.test_documentation import shape
 from tests.e2e.test_main_job import ENDPOINTS, IMAGE

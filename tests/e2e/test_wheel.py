@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NEEDS_SOURCES = ("demo", "doctor", "local", "models check", "package", "verify-cloud")
 
 HELP_OF_ALL = """
-from ops import cli
+from aigc_cli import cli
 for name in cli.COMMANDS:
     status = cli.main([name, "--help"])
     print(f"={name}={status}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from ops.local_pulumi import SECRET, settings
+from aigc_cli.local_pulumi import SECRET, settings
 from tests.infra.cli_rules import stack_faults
 
 PROJECT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.yaml").read_text())

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from aigc.uploads.rules import RulesError
+from aigc_cli import front_end
+from aigc_cli.package import LEFT_OUT, build_package
+from aigc_cli.wheels import LOCK, PackageError, Target, local_target, scf_target
 from localcloud.scf.package import find_python
-from ops import front_end
-from ops.package import LEFT_OUT, build_package
-from ops.wheels import LOCK, PackageError, Target, local_target, scf_target
 from tests.captured import captured
 from tests.serving import serving
 

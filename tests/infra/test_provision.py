@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from aigc_cli.package import local_package
 from infra.components.alarms import LOG_ALARMS
 from infra.components.storage import LEDGER_DAYS
 from localcloud.cloud import LocalCloud
@@ -17,7 +18,6 @@ from localcloud.control_plane import control_plane
 from localcloud.core import Caller
 from localcloud.provider_inputs import Cloud
 from localcloud.provision import Outputs, ProvisioningError, provision
-from ops.package import local_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.local_pulumi import environment
-from ops.local_stack import empty_cloud
-from ops.package import local_package
+from aigc_cli.local_pulumi import environment
+from aigc_cli.local_stack import empty_cloud
+from aigc_cli.package import local_package
 from tests.localcloud.clients import Api
 
 if TYPE_CHECKING:

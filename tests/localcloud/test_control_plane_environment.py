@@ -9,9 +9,9 @@ import pytest
 
 from aigc.api.keys import Limits
 from aigc.cloud import cos
-from ops.deployment import DeploymentError, deployment
-from ops.keys import create, records
-from ops.local_pulumi import environment
+from aigc_cli.deployment import DeploymentError, deployment
+from aigc_cli.keys import create, records
+from aigc_cli.local_pulumi import environment
 from tests.localcloud.clients import BUCKET, REGION
 
 if TYPE_CHECKING:

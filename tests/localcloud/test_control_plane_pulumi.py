@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from ops.local_pulumi import settings
+from aigc_cli.local_pulumi import settings
 from tests.localcloud.clients import control, cos
 from tests.localcloud.pulumi_cli import (
     ROOT,
@@ -40,7 +40,7 @@ MINUTES = 60
 @contextlib.contextmanager
 def announced_cloud() -> Iterator[dict[str, Any]]:
     """Run `aigc local --no-provision`; yield the JSON that it prints."""
-    command = [sys.executable, "-m", "ops", "local", "--no-provision", "--json", "--port", "0"]
+    command = [sys.executable, "-m", "aigc_cli", "local", "--no-provision", "--json", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -131,7 +131,7 @@ def test_sequence_of_the_readme() -> None:
 def assert_key_works(pulumi: Pulumi, endpoint: str) -> None:
     """Make a key with the command of the README, and call with it."""
     done = subprocess.run(
-        [sys.executable, "-m", "ops", "keys", "new", "me", "--stack", "prod"],
+        [sys.executable, "-m", "aigc_cli", "keys", "new", "me", "--stack", "prod"],
         cwd=ROOT,
         env={**os.environ, **pulumi.environment},
         capture_output=True,

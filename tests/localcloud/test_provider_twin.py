@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aigc_cli.package import local_package
 from localcloud.cloud import LocalCloud
 from localcloud.control_plane import control_plane
 from localcloud.provision import provision
-from ops.package import local_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -61,13 +61,23 @@ LAYERS = {
 FOREIGN = ROOT / "tests" / "clients" / "python"
 """Programs that run in environments of their own, with generated clients."""
 
-OURS = ("aigc", "benchmarks", "gateway", "infra", "localcloud", "ops", "sweep", "tests", "upload")
+OURS = (
+    "aigc",
+    "benchmarks",
+    "gateway",
+    "infra",
+    "localcloud",
+    "aigc_cli",
+    "sweep",
+    "tests",
+    "upload",
+)
 
 
 INSTALLED_FOR = {
     "functions": ("functions",),
     "infra": ("functions", "infra"),
-    "ops": ("functions", "local"),
+    "aigc_cli": ("functions", "local"),
     "localcloud": ("functions", "infra", "local"),
     "benchmarks": ("functions", "local"),
     "tests": ("functions", "infra", "local", "test"),
@@ -134,7 +144,7 @@ def test_a_handler_imports_the_composition_root_only_in_its_builder(name: str) -
 def test_only_the_composition_root_makes_a_runtime() -> None:
     makers = [
         str(path.relative_to(ROOT))
-        for folder in ("functions", "ops", "tests", "benchmarks")
+        for folder in ("functions", "aigc_cli", "tests", "benchmarks")
         for path in (ROOT / folder).rglob("*.py")
         if _calls(path, "Runtime")
     ]
@@ -153,7 +163,7 @@ def _calls(path: Path, name: str) -> bool:
 
 
 def test_the_functions_import_no_tool() -> None:
-    tools = {"benchmarks", "infra", "localcloud", "ops", "tests"}
+    tools = {"benchmarks", "infra", "localcloud", "aigc_cli", "tests"}
 
     wrong = [
         f"{path.relative_to(ROOT)}: {module}"
@@ -189,7 +199,7 @@ def test_what_the_wheel_imports_is_declared_for_it() -> None:
     left_out = [ROOT / name for name in excluded]
     modules = [
         path
-        for path in (ROOT / "ops").rglob("*.py")
+        for path in (ROOT / "aigc_cli").rglob("*.py")
         if not any(path == left or left in path.parents for left in left_out)
     ]
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ops.output import print_table, print_text
+from aigc_cli.output import print_table, print_text
 
 HEAD = ("ID", "STATE", "FROM", "WHAT")
 ID = "0123456789abcdef" * 2

@@ -14,13 +14,13 @@ from aigc.api.submit import ResultPlace
 from aigc.tasks.catalogue import catalogue
 from aigc.uploads.rule import fields_of_a_rule
 from aigc.uploads.templates import PLACEHOLDERS
-from ops import log_events
-from ops.doctor import before_deploy
-from ops.doctor.examinations import EXAMINATIONS
-from ops.reference.headings import anchors
-from ops.reference.pages import PAGES as GENERATED
-from ops.reference.pages import rewritten
-from ops.reference.translation import ENGLISH, LANGUAGES, Language
+from aigc_cli import log_events
+from aigc_cli.doctor import before_deploy
+from aigc_cli.doctor.examinations import EXAMINATIONS
+from aigc_cli.reference.headings import anchors
+from aigc_cli.reference.pages import PAGES as GENERATED
+from aigc_cli.reference.pages import rewritten
+from aigc_cli.reference.translation import ENGLISH, LANGUAGES, Language
 from tests.pages import local_links
 from tests.pages import page as page_text
 
@@ -62,7 +62,7 @@ def test_generated_tables_are_up_to_date(page: str, language: Language) -> None:
         return  # tests/unit/test_translation.py says which pages must exist
     text = language.path(page).read_text(encoding="utf-8")
 
-    assert rewritten(text, page, language) == text, "write them: python -m ops.reference"
+    assert rewritten(text, page, language) == text, "write them: python -m aigc_cli.reference"
 
 
 def test_every_log_event_is_explained() -> None:

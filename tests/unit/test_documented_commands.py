@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ops.cli import all_commands
+from aigc_cli.cli import all_commands
 from tests.documented import NOT_RUN, PAGES, ROOT, blocks
 
 OFTEN_SHORT = {"jobs", "lanes", "keys", "uploads", "models", "rules", "batch", "label"}

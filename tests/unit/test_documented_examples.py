@@ -12,7 +12,7 @@ import pytest
 
 from aigc.prices import Prices
 from aigc.uploads.rules import Rules
-from ops.batch import read_file
+from aigc_cli.batch import read_file
 from tests.documented import PAGES, ROOT
 from tests.pages import blocks, page
 

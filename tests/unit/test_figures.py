@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.reference.figures import follow, with_figures
-from ops.reference.translation import CHINESE, DOCS
+from aigc_cli.reference.figures import follow, with_figures
+from aigc_cli.reference.translation import CHINESE, DOCS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def test_table_with_other_rows_is_refused() -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand in for docs/, with one page in both languages."""
-    monkeypatch.setattr("ops.reference.translation.DOCS", tmp_path)
+    monkeypatch.setattr("aigc_cli.reference.translation.DOCS", tmp_path)
     (tmp_path / "zh-CN").mkdir()
     (tmp_path / "page.md").write_text(ENGLISH_PAGE, encoding="utf-8")
     (tmp_path / "zh-CN" / "page.md").write_text(OLD_PAGE, encoding="utf-8")

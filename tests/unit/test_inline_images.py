@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ops.follow import show_inline
+from aigc_cli.follow import show_inline
 
 IMAGE = b"\x89PNG" + bytes(range(256)) * 40
 VARIABLES = ("TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID")

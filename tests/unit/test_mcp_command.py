@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import CallToolRequestParams, TextContent
 
-from ops import mcp, service
-from ops.deployment import DeploymentError
-from ops.service import Service, find_service
+from aigc_cli import mcp, service
+from aigc_cli.deployment import DeploymentError
+from aigc_cli.service import Service, find_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

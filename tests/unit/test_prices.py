@@ -11,7 +11,7 @@ import pytest
 from aigc.prices import Prices, PricesError, asked_pictures, packaged_prices
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.rules import Rules
-from ops.prices import check_ceilings, load_prices, main
+from aigc_cli.prices import check_ceilings, load_prices, main
 
 if TYPE_CHECKING:
     from aigc.tasks.kind import Task

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ops import batch, cli
-from ops.service import CallError, Service, UnreachableError
+from aigc_cli import batch, cli
+from aigc_cli.service import CallError, Service, UnreachableError
 from tests.serving import serving
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_error_says_what_was_answered_and_whether_trying_again_helps(
 def test_endpoint_without_an_answer_is_named(
     endpoint: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.service.FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr("aigc_cli.service.FIRST_WAIT_S", 0.0)
 
     with pytest.raises(UnreachableError) as raised:
         Service(endpoint, "key").get("/v1/lanes")
@@ -122,7 +122,7 @@ def test_endpoint_without_an_answer_is_named(
 
 def test_interrupted_wait_says_that_the_job_goes_on(tmp_path: Path) -> None:
     job = {"request_id": "abc", "state": "running", "status_url": "/v1/status"}
-    command = [sys.executable, "-m", "ops", "submit", "a harbour", "--wait"]
+    command = [sys.executable, "-m", "aigc_cli", "submit", "a harbour", "--wait"]
     with deployment((200, job)) as (service, _):
         where = {"AIGC_ENDPOINT": service.endpoint, "AIGC_API_KEY": service.key}
         with subprocess.Popen(

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.reference.headings import headings, prose
-from ops.reference.pages import PAGES as GENERATED
-from ops.reference.pages import asked_texts
-from ops.reference.translation import CHINESE, has_words, translations
+from aigc_cli.reference.headings import headings, prose
+from aigc_cli.reference.pages import PAGES as GENERATED
+from aigc_cli.reference.pages import asked_texts
+from aigc_cli.reference.translation import CHINESE, has_words, translations
 from tests.pages import DOCS, local_links
 
 if TYPE_CHECKING:

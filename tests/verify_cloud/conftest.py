@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aigc_cli.account import Account
 from infra.permissions import trust
 from localcloud.control_plane import control_plane
-from ops.account import Account
 from tests.e2e.stack import ROOT
 from tests.verify_cloud.different import DIFFERENCES, DifferentCloud
 
@@ -53,7 +53,7 @@ class Command:
 
     def _words(self, *options: str) -> list[str]:
         region = self.cloud.account.region
-        return [sys.executable, "-m", "ops", "verify-cloud", "--region", region, *options]
+        return [sys.executable, "-m", "aigc_cli", "verify-cloud", "--region", region, *options]
 
     def _environment(self) -> dict[str, str]:
         owner = self.cloud.keys.owner

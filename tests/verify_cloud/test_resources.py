@@ -6,12 +6,12 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from ops.account import Answer
-from ops.verify.resources import remove_all
+from aigc_cli.account import Answer
+from aigc_cli.verify.resources import remove_all
 
 if TYPE_CHECKING:
-    from ops.account import Account
-    from ops.verify.scratch import Scratch
+    from aigc_cli.account import Account
+    from aigc_cli.verify.scratch import Scratch
 
 PAGE = 2
 

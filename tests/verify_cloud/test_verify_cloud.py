@@ -6,7 +6,7 @@ import json
 import signal
 from typing import TYPE_CHECKING
 
-from ops.verify.checks import CHECKS
+from aigc_cli.verify.checks import CHECKS
 from tests.localcloud.clients import cos
 from tests.verify_cloud.conftest import Command, account_of
 from tests.verify_cloud.different import DIFFERENCES

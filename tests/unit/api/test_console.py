@@ -12,7 +12,7 @@ import pytest
 
 from aigc.api import console
 from aigc.wire import with_fields
-from ops.front_end import pack
+from aigc_cli.front_end import pack
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Client

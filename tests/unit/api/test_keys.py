@@ -20,7 +20,7 @@ from aigc.api.keys import (
     record_key,
 )
 from aigc.jobs.runtime import Memory
-from ops.keys import create
+from aigc_cli.keys import create
 from tests.fakes import START
 
 if TYPE_CHECKING:

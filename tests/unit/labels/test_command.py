@@ -9,7 +9,7 @@ import pytest
 
 from aigc.labels.files import add_labels
 from aigc.labels.label import complete
-from ops import cli
+from aigc_cli import cli
 from tests.unit.labels.builders import (
     PRODUCER,
     c2pa_samples,

@@ -11,7 +11,7 @@ from aigc.tasks import catalogue as catalogue_module
 from aigc.tasks.catalogue import MODELS, catalogue
 from aigc.tasks.mps_image import MpsImageTask
 from aigc.tasks.vod_image import VodImageTask
-from ops import cli
+from aigc_cli import cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from aigc.sweeping import sweep
 from aigc.uploads.accounts import account_of, jobs_of
 from aigc.uploads.rules import DeployedRules
 from aigc.wire import with_fields
-from ops import backfill, cli, uploads
+from aigc_cli import backfill, cli, uploads
 from tests.fakes import START, World, build_world, picture
 from tests.unit.uploads.test_reconcile import LATER_S, RULES, reconcile
 

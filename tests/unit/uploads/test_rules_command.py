@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.uploads.intake import read_object, take_in
 from aigc.uploads.rules import load_rules
-from ops import cli
+from aigc_cli import cli
 from tests.fakes import build_world, picture
 
 if TYPE_CHECKING:

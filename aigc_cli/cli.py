@@ -1,0 +1,189 @@
+"""The `aigc` command line.
+
+Each command is a module of this package with a typer application of its own, `app`. The module is
+imported when its command is called: some need the cloud's SDKs, which take seconds to import.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import Abort, TyperException
+
+from aigc.errors import AigcError, CloudError
+from aigc_cli.exits import FAILED, INTERRUPTED, NOT_FOUND
+from aigc_cli.output import print_text
+from aigc_cli.sources import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+COMMANDS = {
+    "submit": "Make images with a deployment, and wait for them.",
+    "local": "Run the whole system on this machine until Ctrl-C.",
+    "demo": "Run the main job on the local cloud and show its results.",
+    "upload": "Put an image into the local cloud's inbox, or list the results.",
+    "jobs": "List, show, follow and cancel jobs; replay and restore dead ones.",
+    "lanes": "Show what runs and what waits.",
+    "usage": "Show what was made, and what is left of each ceiling.",
+    "models": "List the models with their limits.",
+    "console": "Open the web console of a deployment.",
+    "login": "Keep a deployment's endpoint and API key.",
+    "keys": "Make, list and revoke API keys with limits.",
+    "uploads": "Show what became of uploads, and make another job of one.",
+    "backfill": "Make jobs of what lies in the inbox already.",
+    "package": "Build the zip that is deployed.",
+    "mcp": "Offer the tools of a deployment to agents, over stdio.",
+    "label": "Show or verify the labels inside images.",
+    "rules": "Check rules.toml, or show what an upload becomes.",
+    "batch": "Run the lines of a file, check them, or list batches.",
+    "prices": "Check prices.toml.",
+    "doctor": "Try a deployment from outside, and say how to mend it.",
+    "verify-cloud": "Ask the real cloud what no document answers.",
+}
+
+
+_CLOUD_MODULES = ("qcloud_cos", "requests", "tencentcloud", "urllib3")
+"""Where errors of the network and of credentials come from; a traceback explains none of them."""
+
+
+_REFUSED_CREDENTIALS = (
+    "AuthFailure",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+)
+"""How codes of API 3.0 and of COS begin that refuse a key."""
+
+
+class _Deferred(TyperCommand):
+    """A command whose module is imported when it is called."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:  # noqa: ANN401  typer's own types are private
+        return _command(str(self.name)).make_context(info_name, args, *rest, **extra)
+
+
+class _Commands(TyperGroup):
+    """All commands, in the order of `COMMANDS`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        return _Deferred(cmd_name, callback=None, help=COMMANDS[cmd_name])
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True)
+
+
+def all_commands() -> Iterator[tuple[str, Any]]:
+    """Yield the words of each command, like `jobs list`, and its definition."""
+    for name in COMMANDS:
+        command = _command(name)
+        parts: dict[str, Any] = getattr(command, "commands", {})
+        if not parts or getattr(command, "invoke_without_command", False):
+            yield name, command
+        yield from ((f"{name} {part}", inner) for part, inner in parts.items())
+
+
+def _command(name: str) -> Any:  # noqa: ANN401  typer's own types are private
+    """Import a command; its help and that of its parts is made ready for any width."""
+    module = load(f"aigc_cli.{name.replace('-', '_')}")
+    command: Any = typer.main.get_command(module.app)
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.help = re.sub(r"(?<!\n)\n(?!\n)", " ", each.help)  # the lines of a docstring
+        for parameter in each.params:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""  # it would be <bool>
+    return command
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"aigc {importlib.metadata.version('aigc-functions')}")
+        raise typer.Exit
+
+
+@app.callback()
+def aigc(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Generate images in your own Tencent Cloud account, and try all of it without one.
+
+    Start with `aigc demo`, or keep a local cloud running with `aigc local`.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status of the process.
+
+    0: success. 1: it failed, or a check found something. 2: wrong arguments. 3: the deployment is
+    not found, does not answer or refuses the key. 130: Ctrl-C.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = app(words, prog_name="aigc", standalone_mode=False)
+        if sys.stdout is not None:  # the caller may have closed it
+            sys.stdout.flush()
+    except TyperException as error:
+        _explain(error)
+        sys.exit(error.exit_code)
+    except AigcError as error:
+        print_text(f"aigc {words[0]}: {error}{_advice(error)}", stderr=True)
+        return _status(error)
+    except (Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1  # typer does the same if a write fails on the closed pipe; this was the flush
+    except Exception as error:
+        if not type(error).__module__.startswith(_CLOUD_MODULES):
+            raise
+        text = f"aigc {words[0]}: {type(error).__name__}: {str(error)[:500]}"
+        print_text(text, stderr=True)
+        return NOT_FOUND
+    return int(status or 0)
+
+
+def _status(error: AigcError) -> int:
+    has_no_answer = isinstance(error, CloudError) and not error.code
+    usual = NOT_FOUND if has_no_answer or _is_refused_credential(error) else FAILED
+    return int(getattr(error, "exit_status", usual))
+
+
+def _advice(error: AigcError) -> str:
+    if _is_refused_credential(error):
+        return (
+            "; the cloud refuses these credentials: set TENCENTCLOUD_SECRET_ID and"
+            " TENCENTCLOUD_SECRET_KEY to a valid key, with TENCENTCLOUD_SECURITY_TOKEN if it is"
+            " temporary; a temporary key expires"
+        )
+    if isinstance(error, CloudError):
+        return "; trying again may help" if error.retryable else ""
+    return ""
+
+
+def _is_refused_credential(error: AigcError) -> bool:
+    return str(getattr(error, "code", "")).startswith(_REFUSED_CREDENTIALS)
+
+
+def _explain(error: TyperException) -> None:
+    """Write what is wrong with the arguments in one line."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "aigc"
+    if message := error.format_message():  # none: the help was printed instead
+        print_text(f"{path}: {message}", stderr=True)

@@ -1,0 +1,35 @@
+"""The table of docs/command.md: every command of `aigc` with its arguments and options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aigc_cli.cli import all_commands
+from aigc_cli.reference.tables import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aigc_cli.reference.translation import Translate
+
+
+def command_table(translate: Translate) -> str:
+    """Return the table of all commands that do something themselves."""
+    rows = (
+        (f"`aigc {words}`", " ".join(_parameters(command)), translate(summary(command)))
+        for words, command in all_commands()
+    )
+    return table(("command", "arguments and options", "what it does"), rows, translate)
+
+
+def summary(command: Any) -> str:  # noqa: ANN401  typer's own types are private
+    """Return the first paragraph of a command's help."""
+    return " ".join(str(command.help or "").partition("\n\n")[0].split())
+
+
+def _parameters(command: Any) -> Iterator[str]:  # noqa: ANN401  typer's own types are private
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            yield f"`{str(parameter.metavar or parameter.name).upper()}`"
+        elif not parameter.hidden:
+            yield f"`{parameter.opts[0]}`"

@@ -1,0 +1,41 @@
+"""The project's folder. A wheel has neither its files nor the modules that need them."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aigc.errors import AigcError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_PARENT = Path(__file__).resolve().parent.parent
+
+ROOT = _PARENT if (_PARENT / "pyproject.toml").is_file() else Path()
+"""The project's folder; the current folder where `aigc` is installed from a wheel."""
+
+
+class NoSourcesError(AigcError):
+    """A command needs the project's folder, and `aigc` is installed from a wheel."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this command needs the project's folder; clone the project, run `make setup` there,"
+            " and use its .venv/bin/aigc"
+        )
+
+
+def load(name: str) -> ModuleType:
+    """Import a module of `aigc_cli` that a wheel may lack.
+
+    Raises:
+        NoSourcesError: The module is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise NoSourcesError from None

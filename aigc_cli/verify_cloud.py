@@ -1,0 +1,216 @@
+"""`aigc verify-cloud`: asks an account what no document answers, and reports the answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from aigc_cli.account import Account
+from aigc_cli.connection import running_cloud
+from aigc_cli.deployment import (
+    owners_credentials,
+    providers_protocol,
+    providers_proxy,
+)
+from aigc_cli.questions import confirm
+from aigc_cli.verify.checks import CHECKS
+from aigc_cli.verify.report import MARKS, Redaction, as_text, report
+from aigc_cli.verify.resources import remove_all
+from aigc_cli.verify.run import Run
+from aigc_cli.verify.scratch import Scratch, state_file
+from aigc_cli.verify.world import PREFIX, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from aigc_cli.verify.check import Check
+    from aigc_cli.verify.scratch import Answered
+
+CREATES = "COS buckets, SCF functions with triggers, CAM roles with policies, and VOD applications"
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask the account of TENCENTCLOUD_SECRET_ID in this region. Without it: the local"
+            " cloud that runs here."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="Ask this check, or all of a group: cos."),
+    ] = None,
+    free: Annotated[bool, typer.Option("--free", help="Leave out what costs money.")] = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the checks and stop.")] = False,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Remove what an interrupted run left, and stop.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the start.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write the report to this file.", metavar="FILE")
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option(help="Write the events that arrived to this folder.", metavar="FOLDER"),
+    ] = None,
+) -> int:
+    """Ask a Tencent Cloud account what no document answers, and remove everything afterwards.
+
+    An interrupted run goes on where it stopped when the command is called again.
+    The report and the samples have no secret, account number or bucket name.
+    The status is 1 if a check failed.
+
+    Example: aigc verify-cloud --region ap-guangzhou --free
+    """
+    console = Console(stderr=as_json)
+    checks = _chosen(only or [], free=free)
+    if listing:
+        _print_list(Console(), checks)
+        return 0
+    account = _account(region)
+    scratch = Scratch(state_file(account.app_id, account.region))
+    if clean:
+        return _clean(account, scratch, console)
+    _agree(checks, account, scratch, console, is_agreed=yes)
+    redact = Redaction(account, scratch.run)
+
+    def show(check: Check, answered: Answered) -> None:
+        text = escape(redact(answered.seen))
+        console.print(f"{MARKS[answered.result]}  {check.name}: {text}", highlight=False)
+
+    try:
+        Run(World(account, scratch), show).ask(checks)
+    except KeyboardInterrupt:
+        console.print("stopped; the next call goes on from here, `--clean` removes what is left")
+        _clean(account, scratch, console)
+        raise
+    answers = scratch.answers
+    text = as_text(report(checks, answers, region=account.region, redact=redact))
+    if samples is not None:
+        _write_samples(samples, scratch, redact)
+    status = _clean(account, scratch, console)
+    _print_summary(console, checks, answers)
+    if out is not None:
+        out.write_text(text)
+    if as_json:
+        sys.stdout.write(text)
+    return status or int(any(answers[check.name].result == "failed" for check in checks))
+
+
+def _write_samples(folder: Path, scratch: Scratch, redact: Redaction) -> None:
+    """Write each kept event, without what belongs to the account."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in scratch.samples().items():
+        (folder / f"{name}.json").write_text(redact(as_text(content)))
+
+
+def _chosen(names: Sequence[str], *, free: bool) -> list[Check]:
+    """Return the checks that the options name.
+
+    Raises:
+        typer.BadParameter: A name is neither a check nor a group.
+    """
+    groups = {check.group for check in CHECKS.values()}
+    for name in names:
+        if name not in CHECKS and name not in groups:
+            allowed = f"one of {', '.join(sorted(groups))}, or a name that --list prints"
+            raise typer.BadParameter(f"--only {name}; allowed: {allowed}")
+    return [
+        check
+        for check in CHECKS.values()
+        if (not names or check.name in names or check.group in names)
+        and not (free and check.needs_image)
+    ]
+
+
+def _account(region: str | None) -> Account:
+    if region is None:
+        connection = running_cloud()
+        return Account(
+            region=connection["region"],
+            secret_id=connection["secret_id"],
+            secret_key=connection["secret_key"],
+            protocol="http",
+            proxy=connection["cloud"],
+        )
+    secret_id, secret_key, token = owners_credentials()
+    return Account(
+        region=region,
+        secret_id=secret_id,
+        secret_key=secret_key,
+        token=token or "",
+        protocol=providers_protocol(),
+        proxy=providers_proxy(),
+    )
+
+
+def _agree(
+    checks: Sequence[Check],
+    account: Account,
+    scratch: Scratch,
+    console: Console,
+    *,
+    is_agreed: bool,
+) -> None:
+    """Say what the run creates and spends, and go on if the user agrees.
+
+    Raises:
+        NoTerminalError: There is no terminal to ask at.
+    """
+    images = sum(check.images for check in checks)
+    yuan = sum(check.yuan for check in checks)
+    where = "the local cloud" if account.proxy else f"{account.region}, account {account.app_id}"
+    console.print(f"{len(checks)} checks in {where}, run {scratch.run}")
+    console.print(f"creates {CREATES},\nall named {PREFIX}-{scratch.run}-…, and removes them")
+    cost = f"at most {images} images, about ¥{yuan:.2f}" if images else "no image"
+    console.print(f"pays for {cost}, and for requests less than ¥0.10")
+    if is_agreed:
+        return
+    confirm("Start?")
+
+
+def _clean(account: Account, scratch: Scratch, console: Console) -> int:
+    """Remove everything that the run created; return 1 if something is left."""
+    left = remove_all(account, scratch)
+    for line in left:
+        console.print(f"[red]not removed[/]: {escape(line)}", highlight=False)
+    if left:
+        console.print("`aigc verify-cloud --clean` tries again")
+        return 1
+    scratch.end()
+    console.print("everything that was created is removed")
+    return 0
+
+
+def _print_list(console: Console, checks: Sequence[Check]) -> None:
+    table = Table(box=None, show_header=True, padding=(0, 1))
+    for name in ("check", "assumption", "¥"):
+        table.add_column(name, overflow="fold", justify="right" if name == "¥" else "left")
+    for check in checks:
+        table.add_row(check.name, check.assumption, f"{check.yuan:.2f}" if check.images else "")
+    console.print(table)
+
+
+def _print_summary(
+    console: Console, checks: Sequence[Check], answers: Mapping[str, Answered]
+) -> None:
+    results = [answers[check.name].result for check in checks]
+    counts = {name: results.count(name) for name in MARKS}
+    console.print(", ".join(f"{count} {name}" for name, count in counts.items()))
+    for check in checks:
+        if answers[check.name].result == "failed":
+            console.print(f"\n[bold]{check.name}[/]: {escape(check.assumption)}")
+            console.print(f"document: {check.document}", highlight=False)
+            console.print(f"used by: {escape(check.used_by)}")
+            console.print(f"what to do: {escape(check.otherwise)}")

@@ -1,4 +1,0 @@
-"""Generates the tables of the docs from the code, in each language of the docs.
-
-`python -m ops.reference` writes them; a test fails while a page differs.
-"""

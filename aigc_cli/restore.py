@@ -36,9 +36,9 @@ def main(
 ) -> int:
     """Store the images of failed jobs whose tasks succeeded; no task is sent, nothing is paid.
 
-    The vendor keeps the images for a while: VOD for 7 days, MPS for 12 hours. The status is 0 only
-    if the images of each job are being stored. With --endpoint the API restores them, for a key
-    that may operate; without it the ledger is changed, with the owner's credentials.
+    VOD keeps the images for 7 days; those of MPS stay in the results bucket for 30 days. The status
+    is 0 only if the images of each job are being stored. With --endpoint the API restores them, for
+    a key that may operate; without it the ledger is changed, with the owner's credentials.
 
     Example: aigc jobs restore 01a2232e5f79cdc4b807e1ac47272492 --stack prod
     """

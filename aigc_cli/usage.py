@@ -26,7 +26,8 @@ def main(
 ) -> None:
     """Show the jobs that ended in the last 7 days, and what is left of each ceiling.
 
-    The costs are estimates by prices.toml. An ended job is counted within a minute.
+    The costs are estimates by prices.toml. A job is counted about two minutes after
+    its end.
 
     Example: aigc usage --from 2026-11-01 --to 2026-11-28
     """

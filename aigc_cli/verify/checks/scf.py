@@ -195,8 +195,8 @@ def url_query(world: World) -> str:
 @group.check(
     "url-path",
     assumption="An encoded path reaches the gateway so that it can be decoded once.",
-    used_by="`/v1/uploads/{key}`",
-    otherwise="Ask by `?key=` instead.",
+    used_by="`GET /openai/v1/models/{model}`, since names of models have a slash",
+    otherwise="That path finds no model by its full name. Nothing else changes.",
 )
 def url_path(world: World) -> str:
     """Send an encoded path."""

@@ -1,10 +1,11 @@
-"""The table of docs/command.md: every command of `aigc` with its arguments and options."""
+"""The table of docs/command.md: every command of `aigc` with its own arguments and options."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from aigc_cli.cli import all_commands
+from aigc_cli.deployment import PANEL
 from aigc_cli.reference.tables import table
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 def command_table(translate: Translate) -> str:
     """Return the table of all commands that do something themselves."""
     rows = (
-        (f"`aigc {words}`", " ".join(_parameters(command)), translate(summary(command)))
+        (f"`aigc {words}`", translate(summary(command)), " ".join(_parameters(command)))
         for words, command in all_commands()
     )
-    return table(("command", "arguments and options", "what it does"), rows, translate)
+    return table(("command", "what it does", "arguments and options"), rows, translate)
 
 
 def summary(command: Any) -> str:  # noqa: ANN401  typer's own types are private
@@ -28,8 +29,13 @@ def summary(command: Any) -> str:  # noqa: ANN401  typer's own types are private
 
 
 def _parameters(command: Any) -> Iterator[str]:  # noqa: ANN401  typer's own types are private
+    """Yield the arguments and options of a command, without those that most commands share."""
     for parameter in command.params:
         if parameter.param_type_name == "argument":
             yield f"`{str(parameter.metavar or parameter.name).upper()}`"
-        elif not parameter.hidden:
+        elif not parameter.hidden and not _is_shared(parameter):
             yield f"`{parameter.opts[0]}`"
+
+
+def _is_shared(option: Any) -> bool:  # noqa: ANN401  typer's own types are private
+    return option.rich_help_panel == PANEL or "--json" in option.opts

@@ -82,7 +82,8 @@ EVENTS: dict[str, str] = {
     "sweep_part_failed": "a part of the sweep failed; the others go on",
     "sweep_state_not_written": "the progress of the sweep could not be saved; only time is lost",
     "sweep_state_unreadable": "the saved progress of the sweep is damaged; only time is lost",
-    "task_overdue": "a task runs far longer than usual; its slot is free again",
+    "task_overdue": "a task runs far longer than usual, or nothing explains a submission; the slot"
+    " is free again",
     "task_started": "the vendor accepted a task",
     "upload_not_found": "an event names an object that exists under no known form of its key",
     "upload_not_wanted": "an upload cannot be the input of a task: `reason`",

@@ -6,7 +6,7 @@ import { ask, isOnline } from "./connection";
 import { chooseLanguage, language, useMessages } from "./i18n";
 import { KeyEntry } from "./key-entry";
 import { Icon } from "./parts/icons";
-import { ErrorNote, Loading } from "./parts/notes";
+import { Loading } from "./parts/notes";
 import { hrefOf, useRoute, VIEWS, type View } from "./router";
 import { forgetKey, session } from "./session";
 import { useStore } from "./store";
@@ -132,15 +132,30 @@ function Views() {
 }
 
 function Later({ view }: { view: Exclude<View, "playground"> }) {
-  const [loaded, setLoaded] = useState<{ component?: ComponentType; error?: unknown }>({});
-  const load = () => {
-    setLoaded({});
+  const [loaded, setLoaded] = useState<{ component?: ComponentType; isMissing?: boolean }>({});
+  const online = useStore(isOnline);
+  useEffect(() => {
     LATER[view]()
       .then((component) => setLoaded({ component }))
-      .catch((error: unknown) => setLoaded({ error }));
-  };
-  useEffect(load, [view]);
-  if (loaded.error !== undefined) return <ErrorNote error={loaded.error} retry={load} />;
+      .catch(() => {
+        setLoaded({ isMissing: true });
+        void ask();
+      });
+  }, [view, online]);
+  if (loaded.isMissing && online) return <Outdated />;
   const Component = loaded.component;
   return Component ? <Component /> : <Loading />;
+}
+
+/** A part of the page cannot be loaded: another version may be deployed by now. */
+function Outdated() {
+  const { shell: t } = useMessages();
+  return (
+    <div class="note note-error" role="alert">
+      <p class="note-title">{t.outdated}</p>
+      <button type="button" onClick={() => location.reload()}>
+        {t.reload}
+      </button>
+    </div>
+  );
 }

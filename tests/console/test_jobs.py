@@ -94,6 +94,39 @@ def test_paused_lane_says_why_and_its_jobs_go_on(visitor: Visitor, stack: Stack)
     expect(lane.get_by_text("paused", exact=True)).to_have_count(0)
 
 
+def test_lanes_that_cannot_be_read_say_why(visitor: Visitor) -> None:
+    page = visitor.page
+    page.route("**/v1/lanes", lambda route: route.fulfill(status=500, body="broken"))
+    visitor.sign_in("#/jobs")
+    expect(page.get_by_role("alert")).to_contain_text("HTTP 500")
+    page.unroute_all()
+
+    page.get_by_role("alert").get_by_role("button", name="Try again").click()
+
+    expect(page.locator("[data-lane='vod.image']")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_links_of_a_job_are_renewed(visitor: Visitor, stack: Stack) -> None:
+    answer = submitted(stack, "a job whose links expire")
+    stack.ended(answer)
+    page = visitor.page
+    page.clock.install()
+    visitor.sign_in(f"#/jobs?job={answer['request_id']}")
+    link = page.locator(".job-images a")
+    old = str(link.get_attribute("href"))
+    page.route(old, lambda route: route.fulfill(status=403))
+    page.wait_for_timeout(1000)  # links that are signed in the same second are the same
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+
+    assert download.value.path().stat().st_size > 1000
+    page.clock.fast_forward("55:00")
+    expect(link).not_to_have_attribute("href", old)
+    expect(link.locator(".frame-ready img")).to_be_visible()
+
+
 def test_waiting_job_is_cancelled(visitor: Visitor, stack: Stack) -> None:
     stack.faults({"where": "account", "what": f"refuse:{ARREARS}", "rate": 1.0})
     answer = submitted(stack, "a job that is not wanted any more")

@@ -46,6 +46,54 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
     visitor.close()
 
 
+@pytest.mark.parametrize("status", [403, 429, 500])
+def test_each_view_shows_the_error_and_tries_again(visitor: Visitor, status: int) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    refusal = {"detail": "not at the moment", "error_type": "refused", "request_id": "r-1"}
+    for view in VIEWS:
+        page.route("**/v1/**", lambda route: route.fulfill(status=status, json=refusal))
+        visitor.open(f"#/{view}")
+        page.reload()
+        alerts = page.get_by_role("alert")
+        expect(alerts.first).to_contain_text("not at the moment")
+        expect(page.locator("#content .loading:visible")).to_have_count(0)
+        page.unroute_all()
+        while alerts.count():
+            alerts.first.get_by_role("button", name="Try again").click()
+            page.wait_for_load_state("networkidle")
+
+        expect(page.locator("#content .loading:visible")).to_have_count(0)
+
+
+def test_each_view_goes_on_when_the_connection_is_back(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    for view in VIEWS:
+        page.route("**/v1/**", lambda route: route.abort())
+        visitor.open(f"#/{view}")
+        page.reload()
+        expect(page.get_by_text("There is no connection to the API")).to_be_visible()
+        page.unroute_all()
+
+        expect(page.get_by_text("There is no connection to the API")).to_have_count(0)
+        expect(page.locator("#content .loading:visible")).to_have_count(0)
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_part_of_the_page_that_is_gone_is_loaded_with_the_page(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    page.route("**/assets/usage-*", lambda route: route.fulfill(status=404))
+    page.get_by_role("link", name="Usage", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("A newer version may have been deployed")
+    page.unroute_all()
+
+    page.get_by_role("button", name="Load the page again").click()
+
+    expect(page.get_by_role("group", name="Days")).to_be_visible()
+
+
 def test_chinese_browser_gets_chinese_and_may_switch(browser: Browser, stack: Stack) -> None:
     visitor = Visitor(browser, stack, language="zh-CN", size=PHONE)
     visitor.open()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aigc_cli.reference.console import console_texts
 from aigc_cli.reference.headings import headings, prose
 from aigc_cli.reference.pages import PAGES as GENERATED
 from aigc_cli.reference.pages import asked_texts
@@ -24,6 +25,8 @@ ROOT = DOCS.parent
 ENGLISH_ONLY = {"reliability.md"}
 """Pages that stay in English, as the decisions do."""
 TRANSLATED = sorted({path.name for path in DOCS.glob("*.md")} - ENGLISH_ONLY)
+CONSOLE = "console"
+"""What asks for texts beside the pages: the forms of the console."""
 COMPLETE = True
 """Whether each page and each text of the code must be there in Chinese.
 
@@ -84,8 +87,8 @@ def test_links_lead_to_the_same_pages(name: str) -> None:
 
 
 def test_no_translation_is_missing_or_unused() -> None:
-    asked = {page: asked_texts(page) for page in GENERATED}
-    needed = {text for page in GENERATED if page in PRESENT for text in asked[page]}
+    asked = {page: asked_texts(page) for page in GENERATED} | {CONSOLE: console_texts()}
+    needed = {text for page in asked if page in {*PRESENT, CONSOLE} for text in asked[page]}
     known = translations(CHINESE.name).keys()
 
     assert not COMPLETE or known <= set().union(*asked.values())

@@ -152,7 +152,7 @@ function List({ filters }: { filters: Filters }) {
   const isFiltered = filters.state || filters.kind || filters.source;
   return (
     <>
-      <ErrorNote error={newest.error} />
+      <ErrorNote error={newest.error} retry={newest.reload} />
       {jobs.length === 0 && !cursor ? (
         <EmptyNote>{isFiltered ? t.emptyFilter : t.empty}</EmptyNote>
       ) : (

@@ -288,7 +288,7 @@ function sumsBy(rows: Row[], by: GroupBy): [string, ReturnType<typeof totalOf>][
 
 function Limits({ report }: { report: Report }) {
   const { usage: t } = useMessages();
-  const me = useLoad("me", (signal) => get("/v1/me", { signal }), EVERY_MS).data;
+  const me = useLoad("me", (signal) => get("/v1/me", { signal }), EVERY_MS);
   return (
     <div class="limits">
       <section class="card usage-section" aria-label={t.ceilings}>
@@ -298,7 +298,8 @@ function Limits({ report }: { report: Report }) {
           <CeilingBar key={ceiling.name} ceiling={ceiling} currency={report.currency} />
         ))}
       </section>
-      {me && <KeyLimits me={me} />}
+      <ErrorNote error={me.error} retry={me.reload} />
+      {me.data && <KeyLimits me={me.data} />}
     </div>
   );
 }

@@ -82,7 +82,8 @@ EVENTS: dict[str, str] = {
     "sweep_part_failed": "a part of the sweep failed; the others go on",
     "sweep_state_not_written": "the sweep could not keep where it is; it loses only time",
     "sweep_state_unreadable": "what the last sweep kept is damaged; it loses only time",
-    "task_overdue": "a task runs far longer than its kind usually does; its slot is free again",
+    "task_overdue": "a task runs far longer than its kind usually does, or nothing explains a"
+    " submission; the slot is free again",
     "task_started": "the vendor accepted a task",
     "upload_not_found": "an event names an object that exists under no known form of its key",
     "upload_not_wanted": "an upload is no input for a task: `reason`",

@@ -45,11 +45,11 @@ PARTS = (
         each_lane=True,
     ),
     Part(
-        name="unstored",
-        does="follows overdue tasks; stores the images of jobs that gave their slot back before,"
-        " if they are due",
+        name="follow-ups",
+        does="moves on jobs without a slot that are due: overdue ones, and those with images to"
+        " store",
         bound=f"{recover.PAGES} pages of 1,000 jobs",
-        work=recover.store_unstored,
+        work=recover.follow_up,
     ),
     Part(
         name="aside",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from tests.simulation.cases import LATER_S, MPS, accepts, looks
+from tests.simulation.cases import LATER_S, MPS, UNKNOWN_S, accepts, looks
 from tests.simulation.play import Case, Phase
 from tests.simulation.sweeps import sweep
 from tests.simulation.workers import BACKLOGGED, NO_ANSWER, NOT_SENT, SENT_AGAIN, THROTTLED
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ARREARS = "FailedOperation.UserArrears"
 NEW_CODE = "FailedOperation.SomethingNew"
 CREATE = "CreateAigcImageTask"
+NO_ANSWER_CODE = "InternalError"
 MINUTE_S = 61
 """A minute, and some time to see that it has passed."""
 
@@ -80,6 +81,14 @@ def _slot_is_used_again(cloud: Cloud) -> list[str]:
     return [] if "b" in sent and slot is None else [f"only {sent} were sent; a has {slot}"]
 
 
+def _next_job_is_tried(cloud: Cloud) -> list[str]:
+    """Check a lane of one slot whose first job is not explained."""
+    jobs = _records(cloud)
+    first, second = jobs["a"].attempt, jobs["b"].attempt
+    is_tried = first.slot is None and first.overdue_at is not None and second.slot is not None
+    return [] if is_tried else [f"a has {first.slot}; b is {jobs['b'].state}"]
+
+
 def _nothing_is_sent(cloud: Cloud) -> list[str]:
     sent = {task.job_id for task in cloud.tasks()}
     return [] if sent == {"a"} else [f"{sent} were sent although no query is answered"]
@@ -132,6 +141,41 @@ ACCOUNT = [
         faults=1,
         faulty=("Create",),
         fault_outcomes=frozenset({NOT_SENT, NO_ANSWER}),
+    ),
+    Case(
+        title="a call is refused unclearly after an answer was lost",
+        lanes={"vod.image": 1},
+        phases=(
+            Phase(workers={"accept a": accepts("a")}),
+            Phase(workers={"refuse": refuses("Create", NEW_CODE)}),
+            *sweeps(LATER_S, UNKNOWN_S, LATER_S),
+            *REPAIR,
+        ),
+        callbacks=0,
+        deaths=2,
+        faults=1,
+        faulty=("Create",),
+        fault_outcomes=frozenset({NOT_SENT, NO_ANSWER}),
+    ),
+    Case(
+        title="no answer explains a submission",
+        before=(refuses("Create", NO_ANSWER_CODE), accepts("a"), accepts("b")),
+        phases=sweeps(LATER_S, UNKNOWN_S, LATER_S),
+        check=_next_job_is_tried,
+    ),
+    Case(
+        title="a callback arrives while the slot of its submission is released",
+        phases=(
+            Phase(workers={"accept a": accepts("a")}),
+            Phase(workers={"sweep": sweep}, after_s=UNKNOWN_S),
+        ),
+        ends=("done",),
+        lists_tasks=False,
+        deaths=1,
+        faults=1,
+        faulty=("Create",),
+        quick_switches=1,
+        is_quick=False,
     ),
     Case(
         title="a paused lane is probed",

@@ -14,7 +14,7 @@ from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, a_call, an_output_location
-from tests.simulation.play import Case, Move, Phase
+from tests.simulation.play import FORGOTTEN_S, Case, Move, Phase
 from tests.simulation.sweeps import sweep
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MODELS = {kind: KINDS[kind].model.model_validate(task) for kind, task in TASKS.i
 HOOK = "https://example.com/hook"
 LATER_S = LEASE_S + 5
 UNKNOWN_S = 1900
-"""After which a submission that nothing explains is given up."""
+"""After which a submission that nothing explains gives its slot back (VOD) or fails (MPS)."""
 
 
 def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
@@ -296,7 +296,7 @@ CASES = [
         title="a callback arrives when its job is given up",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
-            Phase(workers={"sweep": sweep}, after_s=UNKNOWN_S),
+            Phase(workers={"sweep": sweep}, after_s=FORGOTTEN_S),
         ),
         ends=("done",),
         lists_tasks=False,

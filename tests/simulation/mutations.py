@@ -684,7 +684,7 @@ MUTATIONS = (
     _of(
         "images to be stored later are not noted",
         "storing:_write_later",
-        omit("note_unstored"),
+        omit("note_follow_up"),
         harmless="the note of the step before leads to the job, and is then written anew",
         look_in="denied for a day",
     ),
@@ -697,7 +697,7 @@ MUTATIONS = (
     ),
     _of(
         "a note is removed while its job is about to be written",
-        "ledger.records:Records.remove_unstored",
+        "ledger.records:Records.remove_follow_up",
         assume("has_expired", True),
         look_in="is restored",
     ),
@@ -747,7 +747,7 @@ MUTATIONS = (
     _of(
         "a restore is not noted",
         "restore:_store_again",
-        omit("note_unstored"),
+        omit("note_follow_up"),
         look_in="is restored twice",
     ),
     # Records that cannot be read
@@ -893,10 +893,22 @@ MUTATIONS = (
         look_in="a query is refused",
     ),
     _of(
-        "a submission is given up while the account is refused",
+        "a submission is given up when nothing has explained it for half an hour",
         "recover:_recover_session",
-        assume("is_probe", False),
-        look_in="after an answer was lost",
+        assume("has_passed", True),
+        look_in="refused unclearly after an answer was lost",
+    ),
+    _of(
+        "a submission that nothing explains keeps its slot",
+        "recover:_recover_session",
+        assume("_is_hopeless", False),
+        look_in="no answer explains a submission",
+    ),
+    _of(
+        "the note of a submission is removed",
+        "recover:_needs_note",
+        _always(lambda job: job.state in {"running", "storing"}),
+        look_in="refused unclearly after an answer was lost",
     ),
     _of(
         "a call is repeated when the vendor has forgotten its session",
@@ -912,19 +924,19 @@ MUTATIONS = (
     ),
     _of(
         "nothing leads to an overdue task",
-        "settle:_outrun",
-        omit("note_unstored"),
+        "settle:outrun",
+        omit("note_follow_up"),
         look_in="an overdue task ends",
     ),
     _of(
         "the note of an overdue task is removed although the later one is missing",
-        "recover:_store_noted",
-        omit("note_unstored"),
+        "recover:_follow_noted",
+        omit("note_follow_up"),
         look_in="after two deaths",
     ),
     _of(
         "the slot of an overdue task is released without a claim",
-        "settle:_outrun",
+        "settle:outrun",
         CLAIM,
         look_in="while the slot of its task",
     ),

@@ -45,8 +45,13 @@ if TYPE_CHECKING:
 
     Work = Callable[[Runtime], object]
 
+FORGOTTEN_S = 60 * 3600 + 1
+"""After which a submission to VOD that nothing explains is given up."""
 LAST_SWEEPS_S = (*[LEASE_S + 5] * 5, *[600] * 10)
 """The waits before the sweeps that run once nothing goes wrong any more."""
+WITHOUT_LIST_S = (FORGOTTEN_S, *[LEASE_S + 5] * 3)
+"""The waits after them where the vendor lists no tasks: a submission may stay unexplained until
+its session is forgotten."""
 RAISED = 1000
 """A ceiling that no simulation reaches."""
 TIME = "-"
@@ -438,7 +443,8 @@ class Play:
         self._note(TIME, "no faults from here on")
         if self.case.ceiling:
             self.cloud.limit(RAISED)
-        for number, seconds in enumerate(LAST_SWEEPS_S):
+        waits = LAST_SWEEPS_S if self.case.lists_tasks else (*LAST_SWEEPS_S, *WITHOUT_LIST_S)
+        for number, seconds in enumerate(waits):
             self._wait(seconds)
             for task in self.cloud.tasks():
                 if task.is_open:

@@ -47,7 +47,7 @@ def test_a_sweep_logs_one_line_with_what_each_part_did(caplog: pytest.LogCapture
 
     [line] = [vars(record) for record in caplog.records if record.message == "sweep_finished"]
     assert (line["turns"], line["turns_missed"], line["failed"]) == (TURNS, 0, 0)
-    assert line["parts"] == "unstored: 1 items, 0.0 s"
+    assert line["parts"] == "follow-ups: 1 items, 0.0 s"
 
 
 def test_a_sweep_that_is_killed_is_not_taken_for_one_that_finished() -> None:

@@ -13,7 +13,7 @@ A job is immutable. Each transition is a method that returns the changed job and
 | `submit_again` | submitting | submitting, ambiguous and owned |
 | `mark_ambiguous` | submitting | submitting, ambiguous |
 | `run` | submitting | running |
-| `outrun` | running | running, without a slot |
+| `outrun` | submitting, running | the same state, without a slot |
 | `finish_attempt` | submitting, running | the same state |
 | `store` | submitting, running, storing | storing, owned |
 | `leave_slot`, `renew_urls` | storing | storing |
@@ -129,7 +129,8 @@ class Attempt(Record):
     finished_at: datetime | None = None
     vendor_status: str = ""
     overdue_at: datetime | None = None
-    """When the task ran far longer than its kind usually does, and its slot was released."""
+    """When its slot was released, since the task ran far longer than its kind usually does, or
+    since no answer showed for long whether the vendor took it."""
     is_ambiguous: bool = False
     """No answer shows whether the vendor took the task; only an answer about this session can."""
     image_urls: tuple[str, ...] = ()
@@ -203,8 +204,11 @@ class Job(Record):
     """The images that are stored, in order; while the job is in `storing`, those so far."""
     stored_names: tuple[str, ...] = ()
     """The vendor's names of these images, by which a repeat knows them."""
-    store_after: datetime | None = None
-    """Time of the next try to store images; the note that leads to the job has it too."""
+    next_try: datetime | None = None
+    """Time of the next try, where only a note leads to the job; the note has the same time.
+
+    It is a try to store images, or to learn what became of an overdue attempt.
+    """
     store_until: datetime | None = None
     """Time until which storing is tried; the vendor keeps the images a little longer."""
     fruitless_tries: int = 0
@@ -246,9 +250,9 @@ class Job(Record):
     @property
     def is_storing_over(self) -> bool:
         """Whether the next try to store images would come too late."""
-        if self.store_after is None or self.store_until is None:
+        if self.next_try is None or self.store_until is None:
             return False
-        return self.store_after >= self.store_until
+        return self.next_try >= self.store_until
 
     def is_owned(self, now: datetime) -> bool:
         """Whether the owner may still be at work on this revision."""
@@ -307,11 +311,12 @@ class Job(Record):
         job = self._with_attempt(task_id=task_id, request_id=request_id)
         return with_fields(job, state="running", owned_until=None)
 
-    def outrun(self, at: datetime, *, is_slot_released: bool) -> Job:
-        """Say that the task runs far longer than usual, and that its slot was released for it."""
-        self._allow("outrun", "running")
+    def outrun(self, at: datetime, next_try: datetime, *, is_slot_released: bool) -> Job:
+        """Say that the attempt takes far longer than usual, and that its slot was released."""
+        self._allow("outrun", "submitting", "running")
         slot = None if is_slot_released else self.attempt.slot
-        return self._with_attempt(slot=slot, overdue_at=self.attempt.overdue_at or at)
+        job = self._with_attempt(slot=slot, overdue_at=self.attempt.overdue_at or at)
+        return with_fields(job, next_try=next_try)
 
     def finish_attempt(
         self, at: datetime, vendor_status: str = "", image_urls: tuple[str, ...] = ()
@@ -322,12 +327,12 @@ class Job(Record):
             vendor_status=vendor_status, image_urls=image_urls, finished_at=at
         )
 
-    def store(self, owned_until: datetime, store_after: datetime, store_until: datetime) -> Job:
+    def store(self, owned_until: datetime, next_try: datetime, store_until: datetime) -> Job:
         """Say that the owner of this revision is about to store the images.
 
         Args:
             owned_until: When another invocation may take over.
-            store_after: When it should, if this one dies.
+            next_try: When it should, if this one dies.
             store_until: Until when storing is tried, unless an earlier try has set it.
         """
         self._allow("store", "submitting", "running", "storing")
@@ -336,7 +341,7 @@ class Job(Record):
             self,
             state="storing",
             owned_until=owned_until,
-            store_after=store_after,
+            next_try=next_try,
             store_until=self.store_until or store_until,
             fruitless_tries=self.fruitless_tries + died,
         )
@@ -361,13 +366,13 @@ class Job(Record):
             fruitless_tries=0,
         )
 
-    def store_later(self, store_after: datetime, error: str = "") -> Job:
+    def store_later(self, next_try: datetime, error: str = "") -> Job:
         """Say that the other images are to be stored later, after an error or for want of time."""
         self._allow("store_later", "storing")
         return with_fields(
             self,
             owned_until=None,
-            store_after=store_after,
+            next_try=next_try,
             fruitless_tries=self.fruitless_tries + bool(error),
             storing_error=error or self.storing_error,
         )
@@ -393,7 +398,14 @@ class Job(Record):
         self._allow("queue_again", "submitting", "running")
         finished = with_fields(self.attempt, error=error, finished_at=at)
         attempts = (*self.attempts[:-1], finished, self._next_attempt())
-        return with_fields(self, state="queued", owned_until=None, marker=marker, attempts=attempts)
+        return with_fields(
+            self,
+            state="queued",
+            owned_until=None,
+            marker=marker,
+            attempts=attempts,
+            next_try=None,
+        )
 
     def replay(self, marker: str) -> Job:
         """Wait for another attempt after a failure, with a count of attempts from zero."""
@@ -410,7 +422,7 @@ class Job(Record):
             spent_attempts=self.attempt.number,
             pictures=(),
             stored_names=(),
-            store_after=None,
+            next_try=None,
             store_until=None,
             fruitless_tries=0,
         )
@@ -419,7 +431,7 @@ class Job(Record):
         self,
         image_urls: tuple[str, ...],
         at: datetime,
-        store_after: datetime,
+        next_try: datetime,
         store_until: datetime,
     ) -> Job:
         """Store the images of a task that succeeded although the job failed; nothing is paid.
@@ -427,7 +439,7 @@ class Job(Record):
         Args:
             image_urls: Where the vendor has the images; empty if they are in the staging folder.
             at: When the task was seen to have ended, unless that is known.
-            store_after: When the first try is to be made.
+            next_try: When the first try is to be made.
             store_until: Until when storing is tried.
         """
         self._allow("restore", "failed")
@@ -444,7 +456,7 @@ class Job(Record):
             error=None,
             deaths=0,
             fruitless_tries=0,
-            store_after=store_after,
+            next_try=next_try,
             store_until=store_until,
         )
 

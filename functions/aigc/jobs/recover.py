@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
@@ -17,21 +18,23 @@ from aigc.jobs.dispatch import pump
 from aigc.jobs.job import JobError, milliseconds
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ledger.lanes import queue_marker
-from aigc.jobs.ledger.records import aside_job, unstored_note
+from aigc.jobs.ledger.records import aside_job, follow_up_of
 from aigc.jobs.ledger.slots import OF_A_SLOT
-from aigc.jobs.pauses import begin_probe, blocks, is_probe, probe_query
+from aigc.jobs.pauses import begin_probe, blocks, probe_query
 from aigc.jobs.results import remove_staged
 from aigc.jobs.set_aside import set_aside
-from aigc.jobs.settle import LONGEST_RUN_S, settle, store_staged
+from aigc.jobs.settle import LONGEST_RUN_S, outrun, settle, store_staged
 from aigc.jobs.submission import create_call, submit_task
 from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
 from aigc.jobs.usage import tally
 from aigc.jobs.webhooks import deliver_due, due_markers
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.lanes import LaneView, Marker
-    from aigc.jobs.ledger.records import Unstored
+    from aigc.jobs.ledger.records import FollowUp
     from aigc.jobs.ledger.slots import SlotEntry
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
@@ -47,6 +50,12 @@ PAGES = 10
 
 SESSION_KNOWN_S = 60 * 3600
 """How long a call is repeated under its session: VOD knows a session for three days."""
+
+WAIT_SHARE = 1 / 4
+"""Wait before the next repeat of a call that nothing explains, as a share of its age."""
+
+LONGEST_WAIT_S = 900
+"""Longest wait between two of these repeats."""
 
 
 def recover_slots(turn: Turn) -> None:
@@ -107,23 +116,23 @@ def _expire(marker: Marker, runtime: Runtime) -> bool:
     return job is not None and expire(job, runtime) is not job
 
 
-def store_unstored(turn: Turn) -> None:
-    """Follow overdue tasks; store the images of jobs that gave their slot back, if they are due."""
+def follow_up(turn: Turn) -> None:
+    """Move on the jobs without a slot that are due: overdue, or with images to store."""
 
-    def store(listed: Listed) -> None:
+    def follow(listed: Listed) -> None:
         try:
-            turn.report.moved += _store_noted(unstored_note(listed), turn.runtime)
+            turn.report.moved += _follow_noted(follow_up_of(listed), turn.runtime)
         except BadRecordError as error:
             set_aside(error, turn.runtime)
 
-    turn.each(turn.walk(turn.runtime.ledger.records.list_unstored, pages=PAGES), store)
+    turn.each(turn.walk(turn.runtime.ledger.records.list_follow_ups, pages=PAGES), follow)
 
 
-def _store_noted(note: Unstored, runtime: Runtime) -> bool:
+def _follow_noted(note: FollowUp, runtime: Runtime) -> bool:
     """Go on with the job of a note; remove the note if the record names a later time, or none.
 
     The later note may be missing: an invocation that died while it released the slot of an overdue
-    task left this note, and another that died in the parallel writes of `store` left the record.
+    job left this note, and another that died in the parallel writes of `store` left the record.
     So it is written again.
     """
     records = runtime.ledger.records
@@ -131,21 +140,22 @@ def _store_noted(note: Unstored, runtime: Runtime) -> bool:
     if job is not None and job.is_owned(runtime.now()):
         return False
     if job is None or not _needs_note(job):
-        records.remove_unstored(note)
+        records.remove_follow_up(note)
         return False
-    if job.store_after is not None and milliseconds(note.due) < milliseconds(job.store_after):
-        records.note_unstored(job.id, job.store_after)
-        records.remove_unstored(note)
+    if job.next_try is not None and milliseconds(note.due) < milliseconds(job.next_try):
+        records.note_follow_up(job.id, job.next_try)
+        records.remove_follow_up(note)
         return False
-    return settle(job, runtime).revision != job.revision
+    return _move_on(job, runtime)
 
 
 def _needs_note(job: Job) -> bool:
-    """Whether perhaps only a note leads to the job: of an overdue task, or of images to store.
+    """Whether perhaps only a note leads to the job.
 
-    A job that was sent anew since is led to by its marker or its slot.
+    The slot that the record names may have been released already. To a waiting job its marker
+    leads.
     """
-    return job.state in {"running", "storing"}
+    return job.state in {"submitting", "running", "storing"}
 
 
 def readmit(turn: Turn) -> None:
@@ -282,10 +292,11 @@ def _recover(job: Job, runtime: Runtime) -> Job:
 
 
 def _recover_session(job: Job, runtime: Runtime) -> Job:
-    """Repeat the call of a job; give it up if the vendor's answer explains nothing for too long.
+    """Repeat the call of a job until an answer explains the first one.
 
-    While the account is refused, nothing can be learned, and the job is not given up as long as
-    the vendor knows its session.
+    After `unknownAfter` the job gives its slot back, and the waits between the repeats grow. It is
+    given up when the vendor no longer knows its session. While the account is refused, nothing can
+    be learned.
     """
     is_forgotten = has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
     if is_forgotten or job.deaths >= MAX_DEATHS:
@@ -298,8 +309,14 @@ def _recover_session(job: Job, runtime: Runtime) -> Job:
     is_explained = resubmitted.state != "submitting" or resubmitted.revision == job.revision
     if is_explained or not _is_hopeless(resubmitted, runtime):
         return resubmitted
-    is_refused = is_probe(runtime.ledger.pauses.read(job.lane))
-    return resubmitted if is_refused else _give_up(resubmitted, runtime)
+    return outrun(resubmitted, _next_repeat(resubmitted, runtime), runtime)
+
+
+def _next_repeat(job: Job, runtime: Runtime) -> datetime:
+    """Return when a call that nothing explains is repeated: the older it is, the later."""
+    now = runtime.now()
+    age_s = (now - (job.attempt.submitted_at or job.created_at)).total_seconds()
+    return now + timedelta(seconds=min(WAIT_SHARE * age_s, LONGEST_WAIT_S))
 
 
 def _submit_again(job: Job, runtime: Runtime) -> Job:

@@ -85,10 +85,10 @@ def _store_again(job: Job, source: _Source, runtime: Runtime) -> Job:
     now = runtime.now()
     until = max(store_until(job, runtime), now + timedelta(seconds=LEAST_S))
     restored = job.restore(source.image_urls, now, now, until)
-    runtime.ledger.records.note_unstored(job.id, now)
+    runtime.ledger.records.note_follow_up(job.id, now)
     written = runtime.ledger.records.write(restored)
     # A laptop may have slept for longer than a lease; then the sweep has removed the note.
-    runtime.ledger.records.note_unstored(job.id, now)
+    runtime.ledger.records.note_follow_up(job.id, now)
     runtime.ledger.records.exhume(job.id)
     return written
 

@@ -81,9 +81,7 @@ def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
         return mark_running(job, outcome.task_id, runtime, request_id=outcome.request_id)
     if isinstance(outcome, DuplicateError):
         return _find_task(job, runtime)
-    if isinstance(outcome, AccountError) or (
-        isinstance(outcome, UnclearError) and not is_ambiguous
-    ):
+    if isinstance(outcome, (AccountError, UnclearError)):
         return _hold(job, outcome, call.action, runtime, is_ambiguous=is_ambiguous)
     return mark_ambiguous(job, runtime) if is_ambiguous else _reject(job, outcome, runtime)
 

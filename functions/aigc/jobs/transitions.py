@@ -12,7 +12,7 @@ from aigc.errors import BadRecordError, RefusedError
 from aigc.jobs.capacity import slow_down
 from aigc.jobs.job import JobError
 from aigc.jobs.ledger.lanes import marker_key
-from aigc.jobs.ledger.records import unstored_note
+from aigc.jobs.ledger.records import follow_up_of
 from aigc.jobs.notices import notes_of_end
 from aigc.jobs.webhooks import enqueue_delivery
 
@@ -29,7 +29,7 @@ MAX_ATTEMPTS = 8
 """Attempts without room upstream before a job fails; about half an hour of waiting."""
 
 FOLLOWED_JOBS = 50
-"""Jobs without a slot that are read, to find an overdue task of a lane."""
+"""Jobs without a slot that are read, to find an overdue attempt of a lane."""
 
 MAX_DEATHS = 8
 """Invocations that may die while they send a job before it fails: the job may be the cause."""
@@ -137,7 +137,7 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     slow_down(job.lane, runtime)
     number = job.attempt.number
     attempts = number - job.spent_attempts
-    if attempts >= MAX_ATTEMPTS and not _has_overdue_task(job.lane, runtime):
+    if attempts >= MAX_ATTEMPTS and not _has_overdue_attempt(job.lane, runtime):
         return fail(job, error, runtime)
     wait_s = spread(runtime.settings.retry_base_s * 2 ** (min(attempts, MAX_ATTEMPTS) - 1))
     not_before = runtime.now() + timedelta(seconds=wait_s)
@@ -150,19 +150,21 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     return queued
 
 
-def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
-    """Whether an overdue task of the lane may take its room at the vendor; it ends within days."""
-    followed = itertools.islice(runtime.ledger.records.list_unstored(), FOLLOWED_JOBS)
-    return any(_is_overdue(unstored_note(listed).job_id, lane, runtime) for listed in followed)
+def _has_overdue_attempt(lane: str, runtime: Runtime) -> bool:
+    """Whether an overdue attempt may take room of the lane at the vendor; it ends within days."""
+    followed = itertools.islice(runtime.ledger.records.list_follow_ups(), FOLLOWED_JOBS)
+    return any(_is_overdue(follow_up_of(listed).job_id, lane, runtime) for listed in followed)
 
 
 def _is_overdue(job_id: str, lane: str, runtime: Runtime) -> bool:
-    """Whether a job that a note leads to has a task of the lane that still runs."""
+    """Whether a job that a note leads to may have a task of the lane that still runs."""
     try:
         job = runtime.ledger.records.read(job_id)
     except BadRecordError:  # its task may run in any lane, and the sweep reports it
         return False
-    return job is not None and job.lane == lane and job.state == "running"
+    if job is None or job.lane != lane:
+        return False
+    return job.state in {"submitting", "running"}
 
 
 def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job:
@@ -203,7 +205,7 @@ def _release(job: Job, runtime: Runtime, *at_the_same_time: Callable[[], object]
     runtime.parallel(
         lambda: ledger.lanes.remove_marker(job.marker),
         lambda: _release_slot(job, runtime),
-        lambda: ledger.records.forget_unstored(job),
+        lambda: ledger.records.forget_follow_up(job),
         *at_the_same_time,
     )
 

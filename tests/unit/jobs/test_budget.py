@@ -14,6 +14,7 @@ from aigc.jobs.accept import Order, accept
 from aigc.jobs.budget import newest_book, reserve
 from aigc.jobs.cancel import cancel
 from aigc.jobs.job import Source
+from aigc.jobs.recover import SESSION_KNOWN_S
 from aigc.jobs.replay import replay
 from aigc.jobs.runtime import Memory
 from aigc.jobs.settle import refresh
@@ -231,15 +232,15 @@ def test_images_that_were_not_delivered_are_given_back() -> None:
 
 
 def test_a_job_that_may_have_been_billed_counts_in_full() -> None:
-    world = limited(ceiling(images=1))
+    world = limited(ceiling(period="month", images=1))
     world.vendor.next_creates = ["lost_request"] * 200
     job = uploaded(world)
 
-    for _ in range(30):
-        sweep_a_while(world)
+    world.clock.pass_time(SESSION_KNOWN_S + 1)
+    sweep_a_while(world)
 
     assert read(world, job).error is not None
-    assert used(world, "uploads/day/images")[0] == 1
+    assert used(world, "uploads/month/images")[0] == 1
 
 
 def test_a_replay_is_charged_again() -> None:

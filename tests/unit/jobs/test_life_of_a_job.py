@@ -12,6 +12,7 @@ from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, id_from
+from aigc.jobs.recover import LONGEST_WAIT_S, SESSION_KNOWN_S
 from aigc.jobs.settle import on_callback, on_stored, refresh, settle
 from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.sweeping import sweep
@@ -265,6 +266,54 @@ def test_an_mps_submission_without_any_answer_ends_after_a_bounded_time(world: W
     assert current.error is not None
     assert current.error.type == "submission_unknown"
     assert not world.vendor.tasks
+    assert only_records_are_left(world)
+
+
+def test_a_vod_submission_without_any_answer_gives_its_slot_back(world: World) -> None:
+    world.vendor.next_creates = ["lost_request"] * 100
+    job = accepted(world)
+    waiting = accepted(world)
+
+    for seconds in (world.settings.unknown_after_s + 1, LEASE_S):
+        world.clock.pass_time(seconds)
+        sweep(world.runtime())
+
+    current = read(world, job)
+    assert (current.state, current.attempt.slot) == ("submitting", None)
+    assert current.attempt.overdue_at is not None
+    assert read(world, waiting).attempt.slot is not None
+
+
+def test_a_call_that_nothing_explains_is_repeated_ever_more_rarely(world: World) -> None:
+    world.vendor.next_creates = ["lost_request"] * 1000
+    job = accepted(world)
+    world.clock.pass_time(world.settings.unknown_after_s + 1)
+    sweep(world.runtime())
+    left = len(world.vendor.next_creates)
+    for _ in range(6):
+        world.clock.pass_time(60)
+        sweep(world.runtime())
+    assert len(world.vendor.next_creates) == left
+
+    world.clock.pass_time(LONGEST_WAIT_S)
+    world.vendor.next_creates = []
+    sweep(world.runtime())
+
+    assert read(world, job).state == "running"
+    assert len(world.vendor.tasks) == 1
+
+
+def test_a_vod_submission_is_given_up_when_its_session_is_forgotten(world: World) -> None:
+    world.vendor.next_creates = ["lost_request"] * 1000
+    job = accepted(world)
+    for seconds in (world.settings.unknown_after_s, SESSION_KNOWN_S, LEASE_S):
+        world.clock.pass_time(seconds + 1)
+        sweep(world.runtime())
+
+    current = read(world, job)
+    assert current.state == "failed"
+    assert current.error is not None
+    assert current.error.type == "submission_unknown"
     assert only_records_are_left(world)
 
 

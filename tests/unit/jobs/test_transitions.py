@@ -48,7 +48,10 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     "submit_again": (lambda job: job.submit_again(LATER), {"submitting": "submitting"}),
     "mark_ambiguous": (lambda job: job.mark_ambiguous(), {"submitting": "submitting"}),
     "run": (lambda job: job.run("task-1"), {"submitting": "running"}),
-    "outrun": (lambda job: job.outrun(NOW, is_slot_released=True), {"running": "running"}),
+    "outrun": (
+        lambda job: job.outrun(NOW, LATER, is_slot_released=True),
+        {"submitting": "submitting", "running": "running"},
+    ),
     "finish_attempt": (
         lambda job: job.finish_attempt(NOW),
         {"submitting": "submitting", "running": "running"},

@@ -5,7 +5,7 @@
 | `jobs/<id>.json` | the record of a job | `records` |
 | `index/<newest first>-<id>-<kind>-<source>` | the job, where jobs are listed | `records` |
 | `images/<newest first>-<id>~<fields>` | a job that succeeded, where images are listed | `images` |
-| `unstored/<due>/<id>` | a job without a slot, whose images are to be stored then | `records` |
+| `unstored/<due>/<id>` | a job without a slot, which the sweep follows from then on | `records` |
 | `dead/jobs/<id>.json` | a job that failed through no fault of its caller | `records` |
 | `dead/records/<id>.json` | why a version could not read the record of a job | `records` |
 | `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits in the queue | `lanes` |

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Listed, ObjectStore, Parallel
 
 INDEX = "index/"
-UNSTORED = "unstored/"
+FOLLOW_UPS = "unstored/"
+"""The first notes of this kind were of images that were not stored yet."""
 ASIDE = "dead/records/"
 _LAST_MS = 10**13
 """More milliseconds than any date has: times subtracted from it sort the newest first."""
@@ -51,8 +52,8 @@ class Indexed(NamedTuple):
     modified: datetime
 
 
-class Unstored(NamedTuple):
-    """A note that the images of a job are to be stored."""
+class FollowUp(NamedTuple):
+    """A note that leads the sweep to a job without a slot, at a time."""
 
     key: str
     job_id: str
@@ -123,28 +124,28 @@ class Records:
         if self._lease.has_expired(entry.modified):
             self._store.delete(entry.key)
 
-    # Jobs whose images are still to be stored
+    # Jobs to which neither a slot nor a marker leads
 
-    def note_unstored(self, job_id: str, due: datetime) -> None:
-        """Note that a job's images are to be stored, from this time on.
+    def note_follow_up(self, job_id: str, due: datetime) -> None:
+        """Let the sweep follow a job from this time on.
 
-        It is written before or beside the record that names the same time, and before the job's
-        slot is released: then only the note leads to the job.
+        The note is written before or beside the record that names the same time, and before the
+        job's slot is released: then only the note leads to the job.
         """
-        write_note(self._store, _unstored_key(job_id, due))
+        write_note(self._store, _follow_up_key(job_id, due))
 
-    def list_unstored(self, behind: str = "") -> Sequence[Listed]:
-        """List a page of the notes of images that are to be stored now, the earliest first."""
+    def list_follow_ups(self, behind: str = "") -> Sequence[Listed]:
+        """List a page of the notes that are due now, the earliest first."""
         now = self._lease.clock.now()
-        page = self._store.list(UNSTORED, behind)
-        return [listed for listed in page if unstored_note(listed).due <= now]
+        page = self._store.list(FOLLOW_UPS, behind)
+        return [listed for listed in page if follow_up_of(listed).due <= now]
 
-    def forget_unstored(self, job: Job) -> None:
-        """Remove the note of a job whose images are stored."""
-        if job.store_after is not None:
-            self._store.delete(_unstored_key(job.id, job.store_after))
+    def forget_follow_up(self, job: Job) -> None:
+        """Remove the note of a job that has ended, or waits in its lane again."""
+        if job.next_try is not None:
+            self._store.delete(_follow_up_key(job.id, job.next_try))
 
-    def remove_unstored(self, note: Unstored) -> None:
+    def remove_follow_up(self, note: FollowUp) -> None:
         """Remove a note that leads to no job, once no invocation can be about to write one."""
         if self._lease.has_expired(note.modified):
             self._store.delete(note.key)
@@ -206,14 +207,14 @@ def _indexed(listed: Listed) -> Indexed:
     )
 
 
-def _unstored_key(job_id: str, due: datetime) -> str:
-    return f"{UNSTORED}{milliseconds(due):013d}/{job_id}"
+def _follow_up_key(job_id: str, due: datetime) -> str:
+    return f"{FOLLOW_UPS}{milliseconds(due):013d}/{job_id}"
 
 
-def unstored_note(listed: Listed) -> Unstored:
+def follow_up_of(listed: Listed) -> FollowUp:
     """Parse the key of a note; before 2026-11-29 notes had no time, and were due at once."""
-    due, _, job_id = listed.key.removeprefix(UNSTORED).rpartition("/")
-    return Unstored(listed.key, job_id, from_milliseconds(int(due or 0)), listed.modified)
+    due, _, job_id = listed.key.removeprefix(FOLLOW_UPS).rpartition("/")
+    return FollowUp(listed.key, job_id, from_milliseconds(int(due or 0)), listed.modified)
 
 
 def aside_job(listed: Listed) -> str:

@@ -111,8 +111,9 @@ async function send(
   init: RequestInit,
   stop?: AbortSignal,
 ): Promise<[Response, unknown]> {
-  const late = AbortSignal.timeout(PATIENCE_MS);
-  const signal = stop ? AbortSignal.any([stop, late]) : late;
+  const late = new AbortController();
+  const timer = window.setTimeout(() => late.abort(), PATIENCE_MS);
+  const signal = AbortSignal.any([late.signal, ...(stop ? [stop] : [])]);
   try {
     const response = await fetch(url, { ...init, signal });
     const answer: unknown = await response.json().catch((error: unknown) => {
@@ -125,6 +126,8 @@ async function send(
     if (stop?.aborted) throw error;
     noteLost();
     throw new ApiError("", 0, "offline");
+  } finally {
+    window.clearTimeout(timer);
   }
 }
 

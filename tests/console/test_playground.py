@@ -188,6 +188,23 @@ def test_each_image_has_its_own_options(visitor: Visitor, stack: Stack) -> None:
     expect(again.get_by_role("radio", name="mask")).to_be_checked()
 
 
+def test_nothing_is_sent_without_an_image_that_failed(visitor: Visitor, stack: Stack) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    before = len(stack.jobs())
+    text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no image"}
+    page.locator("input[type=file]").set_input_files([text])
+
+    visitor.generate("an image with its input")
+
+    expect(page.get_by_text("An image is not part of the task")).to_be_visible()
+    assert len(stack.jobs()) == before
+    page.get_by_role("button", name="Remove notes.txt").click()
+    page.get_by_role("button", name="Generate").click()
+    expect(visitor.result).to_be_visible()
+    expect(page.get_by_text("An image is not part of the task")).to_have_count(0)
+
+
 def test_image_that_moves_to_another_kind_goes_on_uploading(visitor: Visitor) -> None:
     page = visitor.page
     visitor.sign_in()

@@ -11,7 +11,7 @@ from tests.console.visitor import DESKTOP, PHONE, VIEWS, Visitor
 from tests.sizes import IS_FULL
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
     from tests.e2e.stack import Stack
 
@@ -79,6 +79,54 @@ def test_each_view_goes_on_when_the_connection_is_back(visitor: Visitor) -> None
         expect(page.get_by_text("There is no connection to the API")).to_have_count(0)
         expect(page.locator("#content .loading:visible")).to_have_count(0)
         expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_call_that_is_never_answered_is_made_again(visitor: Visitor) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.sign_in()
+    held: list[Route] = []
+    page.route("**/v1/lanes", lambda route: held.append(route), times=1)  # noqa: PLW0108  Playwright counts the parameters of a handler
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_role("row").first.wait_for()
+    assert len(held) == 1
+
+    page.clock.fast_forward("01:31")
+
+    expect(page.locator("[data-lane='vod.image']")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [{"width": 640, "height": 400}, {"width": 320, "height": 256}])
+def test_magnified_page_shows_what_has_the_focus(
+    browser: Browser, stack: Stack, size: dict[str, int]
+) -> None:
+    visitor = Visitor(browser, stack, size=size)
+    visitor.sign_in()
+    page = visitor.page
+    page.get_by_text("More parameters").click()
+    hidden = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if not page.evaluate(IS_FOCUS_SEEN):
+            hidden.append(page.evaluate("document.activeElement.outerHTML"))
+
+    assert hidden == []
+    for view in VIEWS:
+        visitor.show(view)
+        assert (view, visitor.overflow()) == (view, 0)
+    visitor.close()
+
+
+IS_FOCUS_SEEN = """() => {
+  const focused = document.activeElement;
+  const {left, top, width, height} = focused.getBoundingClientRect();
+  const places = [0.1, 0.5, 0.9].map(part => top + part * height);
+  return focused === document.body || places.some(y => {
+    const seen = document.elementFromPoint(left + width / 2, y);
+    return seen !== null && (focused.contains(seen) || seen.contains(focused));
+  });
+}"""
+"""Whether what has the focus is in sight, and not below a bar."""
 
 
 def test_part_of_the_page_that_is_gone_is_loaded_with_the_page(visitor: Visitor) -> None:

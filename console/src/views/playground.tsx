@@ -215,6 +215,10 @@ function TaskForm(props: TaskFormProps) {
   const submit = async (event: Event) => {
     event.preventDefault();
     if (isSending || isUploading) return;
+    if (images.some((image) => image.error)) {
+      setError(t.images.unsolved);
+      return;
+    }
     setSending(true);
     setError(undefined);
     const text = JSON.stringify([choice.endpoint, task]);

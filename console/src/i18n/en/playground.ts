@@ -93,6 +93,7 @@ export const playground = {
     failed: "The upload did not reach the bucket.",
     failedHint: "If other calls work, the bucket's CORS rule does not allow this page.",
     retry: "Try again",
+    unsolved: "An image is not part of the task: try it again, or remove it.",
     options: "Options",
   },
   price: {

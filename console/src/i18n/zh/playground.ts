@@ -87,6 +87,7 @@ export const playground: typeof en = {
     failed: "文件未能传到存储桶。",
     failedHint: "如果其他请求正常，说明存储桶的跨域（CORS）规则不允许本页面。",
     retry: "重试",
+    unsolved: "有图片未能加入任务：请重试，或将它移除。",
     options: "选项",
   },
   price: {

@@ -14,7 +14,7 @@ from tests.console.visitor import Visitor
 from tests.e2e.stack import SAMPLES, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Browser, FilePayload, Route
 
     from tests.e2e.stack import Stack
 
@@ -192,8 +192,8 @@ def test_nothing_is_sent_without_an_image_that_failed(visitor: Visitor, stack: S
     page = visitor.page
     visitor.sign_in()
     before = len(stack.jobs())
-    text = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no image"}
-    page.locator("input[type=file]").set_input_files([text])
+    text: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no image"}
+    page.locator("input[type=file]").set_input_files(text)
 
     visitor.generate("an image with its input")
 

@@ -111,6 +111,8 @@ function Views() {
   const { shell: t } = useMessages();
   const main = useRef<HTMLElement>(null);
   const opened = useRef<View>(view);
+  const hasPlayground = useRef(false);
+  hasPlayground.current ||= view === "playground";
   useEffect(() => {
     document.title = `${t.views[view]} · AIGC Functions`;
     if (opened.current !== view) {
@@ -122,10 +124,12 @@ function Views() {
   return (
     <main id="content" ref={main} tabIndex={-1}>
       <h1 class="visually-hidden">{t.views[view]}</h1>
-      {/* The playground keeps its form and its running job while another view is open. */}
-      <div hidden={view !== "playground"}>
-        <Playground />
-      </div>
+      {/* Once opened, the playground keeps its form and its running job while another view is. */}
+      {hasPlayground.current && (
+        <div hidden={view !== "playground"}>
+          <Playground />
+        </div>
+      )}
       {view !== "playground" && <Later key={view} view={view} />}
     </main>
   );

@@ -242,14 +242,14 @@ def test_previews_of_files_are_freed_when_they_are_no_longer_shown(visitor: Visi
     files = [SAMPLES / "cat.jpg", SAMPLES / "rocket.jpg"]
     page.locator("input[type=file]").set_input_files(files)
     expect(page.locator(".thumb img")).to_have_count(2)
-    page.wait_for_function("fileUrls.size === 2")
+    page.wait_for_function("() => fileUrls.size === 2")
 
     page.get_by_role("button", name="Remove rocket.jpg").click()
     expect(page.locator(".thumb img")).to_have_count(1)
-    page.wait_for_function("fileUrls.size === 1")
+    page.wait_for_function("() => fileUrls.size === 1")
     page.get_by_role("button", name="Forget the key").click()
     expect(page.get_by_label("API key")).to_be_visible()
-    page.wait_for_function("fileUrls.size === 0")
+    page.wait_for_function("() => fileUrls.size === 0")
 
 
 def test_revoked_key_is_asked_for_again_and_the_work_is_kept(

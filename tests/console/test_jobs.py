@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
@@ -122,6 +123,10 @@ def test_links_of_a_job_are_renewed(visitor: Visitor, stack: Stack) -> None:
         page.get_by_role("button", name="Download").click()
 
     assert download.value.path().stat().st_size > 1000
+    page.clock.set_system_time(datetime.now(timezone.utc) + timedelta(hours=1))
+    with page.expect_popup() as popup:
+        link.click()
+    popup.value.wait_for_url(lambda url: url.startswith(old.partition("?")[0]) and url != old)
     page.clock.fast_forward("55:00")
     expect(link).not_to_have_attribute("href", old)
     expect(link.locator(".frame-ready img")).to_be_visible()

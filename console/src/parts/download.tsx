@@ -31,7 +31,7 @@ export function DownloadButton({ job, image }: DownloadButtonProps) {
     try {
       await download(image.url, image.file_name).catch(() => downloadRenewed(job, image.file_name));
     } catch (problem) {
-      setError(problem instanceof Error ? problem.message : String(problem));
+      setError((problem as Error).message || t.error.offline);
     } finally {
       setBusy(false);
     }

@@ -6,10 +6,12 @@ import { get } from "../api";
 export const FRESH_MS = 50 * 60_000;
 const BETWEEN_MS = 60_000;
 
-/** Ask for a new link to an image of a job; an empty text if the job has no such image. */
+/** Ask for a new link to an image of a job. Throws if the job has no such image. */
 export async function renewedLink(job: string, fileName: string): Promise<string> {
   const { images } = await get("/v1/jobs/{id}", { path: { id: job } });
-  return images.find((image) => image.file_name === fileName)?.url ?? "";
+  const image = images.find(({ file_name }) => file_name === fileName);
+  if (!image) throw new Error(fileName);
+  return image.url;
 }
 
 /** Return a function for images that fail: it loads their links again, at most once a minute. */

@@ -26,7 +26,7 @@ export function Price({ endpoint, fields, values, task }: PriceProps) {
     ({ type, isRequired, path }) => type === "choice" && isRequired && !textOf(values, path),
   );
   if (open) return <Unchosen field={open} />;
-  return <Estimate endpoint={endpoint} text={JSON.stringify(withStandIns(fields, values, task))} />;
+  return <Estimate asked={JSON.stringify([endpoint, withStandIns(fields, values, task)])} />;
 }
 
 function Unchosen({ field }: { field: Field }) {
@@ -34,15 +34,16 @@ function Unchosen({ field }: { field: Field }) {
   return <NoPrice>{t.price.choose(useFieldName(field))}</NoPrice>;
 }
 
-function Estimate({ endpoint, text }: { endpoint: string; text: string }) {
-  const asked = useSettled(text);
+/** The estimate of a task; `asked` has its endpoint and its body. */
+function Estimate({ asked }: { asked: string }) {
+  const settled = useSettled(asked);
   const load = (signal: AbortSignal) => {
-    const body = JSON.parse(asked) as never;
+    const [endpoint, body] = JSON.parse(settled) as [string, never];
     // All kinds have the same answer.
     return post(`${endpoint}/estimate` as EstimatePath, { body, signal });
   };
   // The function lets the call be repeated when the API is busy.
-  const { data, error } = useLoad(`${endpoint} ${asked}`, load, () => undefined);
+  const { data, error } = useLoad(settled, load, () => undefined);
   const last = useRef<{ data: typeof data; error: typeof error } | undefined>(undefined);
   if (data || error) last.current = { data, error };
   if (last.current?.error) return <Unknown error={last.current.error} />;

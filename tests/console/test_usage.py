@@ -77,6 +77,20 @@ def test_chart_has_its_numbers_as_a_table(browser: Browser, stack: Stack) -> Non
     visitor.close()
 
 
+def test_without_prices_no_cost_is_shown(visitor: Visitor, stack: Stack) -> None:
+    stack.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
+    body = {"model_name": "OG", "model_version": "image2_low", "prompt": "a boat that fails"}
+    stack.ended(stack.call("tencent-vod/v1/aigc-image", body).json())
+    wait_for(lambda: "OG image2_low" in sums(stack, "model"))
+
+    visitor.sign_in("#/usage")
+
+    page = visitor.page
+    expect(page.get_by_role("row", name="OG image2_low")).to_contain_text("–")  # noqa: RUF001  the page's sign
+    expect(page.locator(".total b").nth(1)).to_have_text("–")  # noqa: RUF001  see above
+    expect(page.get_by_role("radio", name="Images")).to_have_count(0)
+
+
 @pytest.mark.usefixtures("here")
 def test_limits_of_the_key_show_what_is_left(
     visitor: Visitor, capsys: pytest.CaptureFixture[str]

@@ -91,6 +91,19 @@ def test_without_prices_no_cost_is_shown(visitor: Visitor, stack: Stack) -> None
     expect(page.get_by_role("radio", name="Images")).to_have_count(0)
 
 
+def test_limits_that_cannot_be_read_say_why(visitor: Visitor) -> None:
+    page = visitor.page
+    page.route("**/v1/me", lambda route: route.fulfill(status=500, body="broken"))
+    visitor.sign_in("#/usage")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("HTTP 500")
+    page.unroute_all()
+
+    alert.get_by_role("button", name="Try again").click()
+
+    expect(page.get_by_role("region", name="Limits of this key")).to_be_visible()
+
+
 @pytest.mark.usefixtures("here")
 def test_limits_of_the_key_show_what_is_left(
     visitor: Visitor, capsys: pytest.CaptureFixture[str]

@@ -166,6 +166,20 @@ def test_chinese_browser_gets_chinese_and_may_switch(browser: Browser, stack: St
     visitor.close()
 
 
+def test_key_that_cannot_be_tried_is_no_wrong_key(visitor: Visitor) -> None:
+    page = visitor.page
+    refusal = {"detail": "at most 60 calls in a minute", "error_type": "rate_limited"}
+    page.route("**/v1/models", lambda route: route.fulfill(status=429, json=refusal))
+    visitor.open()
+    visitor.enter()
+    expect(page.get_by_role("alert")).to_contain_text("at most 60 calls in a minute")
+    page.unroute_all()
+
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("navigation")).to_be_visible()
+
+
 def test_key_is_kept_for_the_tab_only(visitor: Visitor, stack: Stack) -> None:
     visitor.sign_in()
     page = visitor.page

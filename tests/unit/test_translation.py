@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aigc_cli.reference.console import console_texts
 from aigc_cli.reference.headings import headings, prose
-from aigc_cli.reference.pages import PAGES as GENERATED
-from aigc_cli.reference.pages import asked_texts
+from aigc_cli.reference.pages import CONSOLE, texts_by_place
 from aigc_cli.reference.translation import CHINESE, has_words, translations
 from tests.pages import DOCS, local_links
 
@@ -25,8 +23,6 @@ ROOT = DOCS.parent
 ENGLISH_ONLY = {"reliability.md"}
 """Pages that stay in English, as the decisions do."""
 TRANSLATED = sorted({path.name for path in DOCS.glob("*.md")} - ENGLISH_ONLY)
-CONSOLE = "console"
-"""What asks for texts beside the pages: the forms of the console."""
 COMPLETE = True
 """Whether each page and each text of the code must be there in Chinese.
 
@@ -87,7 +83,7 @@ def test_links_lead_to_the_same_pages(name: str) -> None:
 
 
 def test_no_translation_is_missing_or_unused() -> None:
-    asked = {page: asked_texts(page) for page in GENERATED} | {CONSOLE: console_texts()}
+    asked = texts_by_place()
     needed = {text for page in asked if page in {*PRESENT, CONSOLE} for text in asked[page]}
     known = translations(CHINESE.name).keys()
 

@@ -189,7 +189,8 @@ def test_key_that_may_not_operate_is_told_so(
     assert job_of(here, job_id)["state"] == "failed"
 
 
-def test_list_goes_on_with_older_jobs(visitor: Visitor, stack: Stack) -> None:
+def test_list_goes_on_with_older_jobs_and_follows_them(visitor: Visitor, stack: Stack) -> None:
+    stack.faults({"where": "account", "what": f"refuse:{ARREARS}", "rate": 1.0})
     many = [submitted(stack, f"one of many jobs {number}") for number in range(27)]
     visitor.sign_in("#/jobs?source=call")
     page = visitor.page
@@ -197,8 +198,11 @@ def test_list_goes_on_with_older_jobs(visitor: Visitor, stack: Stack) -> None:
 
     page.get_by_role("button", name="Older jobs").click()
 
-    expect(page.get_by_role("link", name="one of many jobs 0", exact=True)).to_be_visible()
+    oldest = page.get_by_role("row").filter(has_text=re.compile("one of many jobs 0"))
+    expect(oldest).to_contain_text("waiting")
+    stack.faults()
     wait_for(lambda: all(job_of(stack, one["request_id"])["state"] == "succeeded" for one in many))
+    expect(oldest).to_contain_text("succeeded")
     expect(page.get_by_role("row", name="one of many jobs 26")).to_contain_text("succeeded")
     page.get_by_label("State").select_option("failed")
     expect(page.get_by_role("row", name="one of many jobs")).to_have_count(0)

@@ -106,14 +106,16 @@ function Accounts({ outcome, prefix, sent }: AccountsProps) {
   if (!pages) return error ? <ErrorNote error={error} retry={reload} /> : <Loading />;
   const listed = distinct(pages.flatMap(({ uploads }) => uploads));
   const next = pages.at(-1)?.cursor;
+  const note = <ErrorNote error={error} retry={reload} />;
   return (
     <>
+      {data && note}
       {listed.length === 0 && !next ? (
         <EmptyNote>{outcome || prefix ? t.emptyFilter : t.empty}</EmptyNote>
       ) : (
         <AccountTable accounts={listed} />
       )}
-      <ErrorNote error={error} retry={reload} />
+      {!data && note}
       {next && (
         <button
           type="button"

@@ -126,6 +126,19 @@ def test_form_without_a_prompt_has_a_price_or_says_why_not(visitor: Visitor) -> 
     expect(price).to_have_text("About CN¥0.20")
 
 
+def test_price_is_not_asked_for_while_a_prompt_is_written(visitor: Visitor) -> None:
+    page = visitor.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    visitor.sign_in()
+    expect(page.get_by_text("No price is set")).to_be_visible()
+
+    page.get_by_label("Prompt").first.fill("a boat")
+    page.wait_for_timeout(800)
+
+    assert asked.count("estimate") == 1
+
+
 def with_a_price(route: Route) -> None:
     """Let the answer have a price, as that of a stack with prices.toml."""
     response = route.fetch()
@@ -284,11 +297,10 @@ def replace_gateway(stack: Stack) -> None:
 
 
 def is_asked_for_a_key(visitor: Visitor) -> bool:
-    """Change the prompt, whose estimate is a call with the key, until the key is refused."""
-    prompt = visitor.page.get_by_label("Prompt").first
-    if prompt.is_visible():
-        prompt.press_sequentially(".")
-        prompt.press("Backspace")
+    """Change what decides the price, which is a call with the key, until the key is refused."""
+    number = visitor.page.get_by_label("Number of images")
+    if number.is_visible():
+        number.fill("" if number.input_value() else "1")
         visitor.page.wait_for_timeout(800)
     return visitor.page.get_by_text("no longer accepts this key").is_visible()
 

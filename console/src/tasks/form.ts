@@ -99,7 +99,8 @@ export function parsed(text: string): Task | undefined {
 /**
  * Fill a task with what it needs to be valid: texts and images that stand for those to come.
  *
- * The price of a task depends on its choices and on the number of its images only.
+ * The price of a task depends on its choices and on the number of its images only. Long texts are
+ * replaced in any case, so that the price is not asked for while they are written.
  */
 export function withStandIns(fields: Field[], values: Values, task: Task): Task {
   const filled = structuredClone(task);
@@ -118,9 +119,10 @@ function standInOf(field: Field, values: Values): unknown {
     const named = all.map((image) => (image.url || image.more ? image : imageAt(STAND_IN)));
     return named.length ? named.map((image) => itemOf(image, field)) : undefined;
   }
-  const isText = field.type === "text" || field.type === "long";
-  const isMissing = isText && (field.isRequired || field.name === "prompt");
-  return isMissing && !textOf(values, field.path).trim() ? "…" : undefined;
+  const isEmpty = !textOf(values, field.path).trim();
+  const isNeeded = field.isRequired || field.name === "prompt";
+  if (field.type === "long") return isNeeded || !isEmpty ? "…" : undefined;
+  return field.type === "text" && isNeeded && isEmpty ? "…" : undefined;
 }
 
 /** Read the values of a form out of a task, as `GET /v1/jobs/{id}` has it. */

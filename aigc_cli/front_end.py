@@ -22,6 +22,7 @@ import typer
 
 from aigc.api.console import PAGE
 from aigc.api.openapi.document import document
+from aigc_cli.reference.console import chinese_texts
 from aigc_cli.wheels import ROOT, PackageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 SOURCES = ROOT / "console"
 CACHE = ROOT / ".venv" / "console"
 GENERATED = "generated"
-"""Folder of what is made from the OpenAPI document."""
+"""Folder of what is made from the code: the OpenAPI document, and texts of it in Chinese."""
 
 _NOT_SOURCES = ("dist", GENERATED, "node_modules")
 _MEDIA_TYPES = {
@@ -126,6 +127,7 @@ def _put(fresh: Path, folder: Path) -> None:
 
 def _digest(openapi: str) -> str:
     seen = hashlib.sha256(openapi.encode() + Path(__file__).read_bytes())
+    seen.update(_chinese().encode())
     for path in _sources():
         seen.update(f"\0{path.relative_to(SOURCES).as_posix()}\0".encode() + path.read_bytes())
     return seen.hexdigest()[:16]
@@ -172,7 +174,12 @@ def _stage(parent: Path, openapi: str, node_modules: Path) -> Path:
     (stage / "node_modules").symlink_to(node_modules, target_is_directory=True)
     (stage / GENERATED).mkdir()
     (stage / GENERATED / "openapi.json").write_text(openapi, encoding="utf-8")
+    (stage / GENERATED / "zh-CN.json").write_text(_chinese(), encoding="utf-8")
     return stage
+
+
+def _chinese() -> str:
+    return json.dumps(chinese_texts(), ensure_ascii=False)
 
 
 def pack(dist: Path, folder: Path) -> None:

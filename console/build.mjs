@@ -40,6 +40,18 @@ const taskSchemas = {
   },
 };
 
+/** Texts of the OpenAPI document in Chinese: a part of its own, which only Chinese pages load. */
+const chineseTexts = {
+  name: "chinese-texts",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^aigc:zh-CN$/ }, () => ({ path: "zh-CN", namespace: "aigc-texts" }));
+    onLoad({ filter: /./, namespace: "aigc-texts" }, async () => ({
+      contents: await readFile("generated/zh-CN.json", "utf8"),
+      loader: "json",
+    }));
+  },
+};
+
 const { metafile } = await build({
   entryPoints: ["src/main.tsx", "src/style.css", "src/icon.svg"],
   outdir: "dist/assets",
@@ -54,7 +66,7 @@ const { metafile } = await build({
   jsx: "automatic",
   jsxImportSource: "preact",
   loader: { ".svg": "copy" },
-  plugins: [taskSchemas],
+  plugins: [taskSchemas, chineseTexts],
   legalComments: "none",
   logLevel: "error",
   preserveSymlinks: true, // names and order then do not depend on where the packages lie

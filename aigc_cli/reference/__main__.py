@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from aigc_cli.reference.pages import PAGES, asked_texts, rewritten
+from aigc_cli.reference.pages import PAGES, rewritten, texts_by_place
 from aigc_cli.reference.translation import ENGLISH, LANGUAGES, has_words, translations
 
 
@@ -19,10 +19,10 @@ def main() -> int:
             path.write_text(text, encoding="utf-8")
     for language in set(LANGUAGES) - {ENGLISH}:
         known = translations(language.name)
-        for page in PAGES:
-            missing = [text for text in asked_texts(page) - known.keys() if has_words(text)]
+        for place, texts in texts_by_place().items():
+            missing = [text for text in texts - known.keys() if has_words(text)]
             for text in sorted(missing):
-                print(f"{language.name}, {page}: {text}")
+                print(f"{language.name}, {place}: {text}")
     return 0
 
 

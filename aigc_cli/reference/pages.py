@@ -10,6 +10,7 @@ from aigc.sweeping import PARTS
 from aigc.tasks.kinds import KINDS
 from aigc_cli import log_events
 from aigc_cli.reference import commands, configuration, models, parameters
+from aigc_cli.reference.console import console_texts
 from aigc_cli.reference.tables import table, with_table
 from aigc_cli.verify import pages as checks
 
@@ -39,6 +40,8 @@ PAGES: dict[str, dict[str, Callable[[Translate], str]]] = {
     "verify-cloud.md": {"checks": checks.consequences},
 }
 """Page → the marks in it, each with the function that returns the table between them."""
+CONSOLE = "console"
+"""What shows texts of the code beside the pages."""
 
 
 def asked_texts(page: str) -> set[str]:
@@ -52,6 +55,11 @@ def asked_texts(page: str) -> set[str]:
     for write in PAGES[page].values():
         write(remember)
     return asked
+
+
+def texts_by_place() -> dict[str, set[str]]:
+    """Return the texts of the code that are translated: page, or `console` → its texts."""
+    return {page: asked_texts(page) for page in PAGES} | {CONSOLE: console_texts()}
 
 
 def rewritten(text: str, page: str, language: Language) -> str:

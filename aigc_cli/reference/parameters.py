@@ -43,6 +43,11 @@ def kind_table(kind: str, translate: Translate) -> str:
     return _table((row for row in rows if _top(row[0]) not in elsewhere), translate)
 
 
+def descriptions(schema: Json, schemas: Json) -> Iterator[str]:
+    """Yield the descriptions of all fields of a schema, nested ones too."""
+    return (text for _, _, text in _rows(schema, schemas, ""))
+
+
 def _table(rows: Iterable[tuple[str, list[str], str]], translate: Translate) -> str:
     heads = ("parameter", "type", "what it does")
     cells = (

@@ -3,6 +3,9 @@ import type { components, paths } from "../generated/openapi";
 import { noteAnswered, noteLost } from "./connection";
 import { refuseKey, session } from "./session";
 
+/** Longer than the gateway works on a call by default. */
+const PATIENCE_MS = 90_000;
+
 export type Schemas = components["schemas"];
 
 type Method = "get" | "post" | "put" | "delete";
@@ -81,42 +84,50 @@ export function urlOf(path: string, query: Record<string, unknown> = {}): URL {
   return url;
 }
 
-async function call<T>(method: string, path: string, options: AnyOptions): Promise<T> {
-  const { value: current } = session;
-  const key = current.state === "present" ? current.key : "";
+/** Call the API with a key before it is kept. Throws ApiError, with status 401 for a wrong key. */
+export const tryKey = (key: string) => call("GET", "/v1/models", {}, key);
+
+async function call<T>(
+  method: string,
+  path: string,
+  options: AnyOptions,
+  key = session.value.state === "present" ? session.value.key : "",
+): Promise<T> {
   const headers: Record<string, string> = { Authorization: `Bearer ${key}`, ...options.headers };
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   const parts = options.path ?? {};
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(parts[name] ?? ""));
-  const response = await send(urlOf(filled, options.query), {
-    method,
-    headers,
-    body: options.body === undefined ? null : JSON.stringify(options.body),
-    signal: options.signal ?? null,
-  });
+  const body = options.body === undefined ? null : JSON.stringify(options.body);
+  const init = { method, headers, body };
+  const [response, answer] = await send(urlOf(filled, options.query), init, options.signal);
   if (response.status === 401) refuseKey(key);
-  const body = await bodyOf(response);
-  if (!response.ok) throw errorOf(response, body);
-  return body as T;
+  if (!response.ok) throw errorOf(response, answer);
+  return answer as T;
 }
 
-async function send(url: URL, init: RequestInit): Promise<Response> {
+/** Send a request and read its answer. No whole answer in time is like a lost connection. */
+async function send(
+  url: URL,
+  init: RequestInit,
+  stop?: AbortSignal,
+): Promise<[Response, unknown]> {
+  const late = new AbortController();
+  const timer = window.setTimeout(() => late.abort(), PATIENCE_MS);
+  const signal = AbortSignal.any([late.signal, ...(stop ? [stop] : [])]);
   try {
-    const response = await fetch(url, init);
+    const response = await fetch(url, { ...init, signal });
+    const answer: unknown = await response.json().catch((error: unknown) => {
+      if (response.ok) throw error;
+      return null; // an error of something between this page and the API
+    });
     noteAnswered();
-    return response;
+    return [response, answer];
   } catch (error) {
-    if (init.signal?.aborted) throw error;
+    if (stop?.aborted) throw error;
     noteLost();
     throw new ApiError("", 0, "offline");
-  }
-}
-
-async function bodyOf(response: Response): Promise<unknown> {
-  try {
-    return await response.json();
-  } catch {
-    return null;
+  } finally {
+    window.clearTimeout(timer);
   }
 }
 

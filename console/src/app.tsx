@@ -6,7 +6,7 @@ import { ask, isOnline } from "./connection";
 import { chooseLanguage, language, useMessages } from "./i18n";
 import { KeyEntry } from "./key-entry";
 import { Icon } from "./parts/icons";
-import { ErrorNote, Loading } from "./parts/notes";
+import { Loading } from "./parts/notes";
 import { hrefOf, useRoute, VIEWS, type View } from "./router";
 import { forgetKey, session } from "./session";
 import { useStore } from "./store";
@@ -111,6 +111,8 @@ function Views() {
   const { shell: t } = useMessages();
   const main = useRef<HTMLElement>(null);
   const opened = useRef<View>(view);
+  const hasPlayground = useRef(false);
+  hasPlayground.current ||= view === "playground";
   useEffect(() => {
     document.title = `${t.views[view]} · AIGC Functions`;
     if (opened.current !== view) {
@@ -122,25 +124,42 @@ function Views() {
   return (
     <main id="content" ref={main} tabIndex={-1}>
       <h1 class="visually-hidden">{t.views[view]}</h1>
-      {/* The playground keeps its form and its running job while another view is open. */}
-      <div hidden={view !== "playground"}>
-        <Playground />
-      </div>
+      {/* Once opened, the playground keeps its form and its running job while another view is. */}
+      {hasPlayground.current && (
+        <div hidden={view !== "playground"}>
+          <Playground />
+        </div>
+      )}
       {view !== "playground" && <Later key={view} view={view} />}
     </main>
   );
 }
 
 function Later({ view }: { view: Exclude<View, "playground"> }) {
-  const [loaded, setLoaded] = useState<{ component?: ComponentType; error?: unknown }>({});
-  const load = () => {
-    setLoaded({});
+  const [loaded, setLoaded] = useState<{ component?: ComponentType; isMissing?: boolean }>({});
+  const online = useStore(isOnline);
+  useEffect(() => {
     LATER[view]()
       .then((component) => setLoaded({ component }))
-      .catch((error: unknown) => setLoaded({ error }));
-  };
-  useEffect(load, [view]);
-  if (loaded.error !== undefined) return <ErrorNote error={loaded.error} retry={load} />;
+      .catch(() => {
+        setLoaded({ isMissing: true });
+        void ask();
+      });
+  }, [view, online]);
+  if (loaded.isMissing && online) return <Outdated />;
   const Component = loaded.component;
   return Component ? <Component /> : <Loading />;
+}
+
+/** A part of the page cannot be loaded: another version may be deployed by now. */
+function Outdated() {
+  const { shell: t } = useMessages();
+  return (
+    <div class="note note-error" role="alert">
+      <p class="note-title">{t.outdated}</p>
+      <button type="button" onClick={() => location.reload()}>
+        {t.reload}
+      </button>
+    </div>
+  );
 }

@@ -1,7 +1,6 @@
 // The first page of a visitor: the API key is entered and tried.
 import { useRef, useState } from "preact/hooks";
-import { ApiError, urlOf } from "./api";
-import { noteAnswered, noteLost } from "./connection";
+import { ApiError, tryKey } from "./api";
 import { useMessages } from "./i18n";
 import { ErrorNote } from "./parts/notes";
 import { enterKey } from "./session";
@@ -9,17 +8,13 @@ import { enterKey } from "./session";
 /** Ask the API for something small with a key, before the key is kept. */
 async function isAccepted(key: string): Promise<boolean> {
   if (!/^[!-~]+$/.test(key)) return false; // no header can hold it
-  let response: Response;
   try {
-    response = await fetch(urlOf("/v1/models"), { headers: { Authorization: `Bearer ${key}` } });
-  } catch {
-    noteLost();
-    throw new ApiError("", 0, "offline");
+    await tryKey(key);
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return false;
+    throw error;
   }
-  noteAnswered();
-  if (response.status === 401) return false;
-  if (response.ok) return true;
-  throw new ApiError(`HTTP ${response.status}`, response.status, "");
 }
 
 export function KeyEntry({ wasRefused }: { wasRefused: boolean }) {

@@ -12,7 +12,16 @@ export interface Loaded<T> {
   data: T | undefined;
   error: ApiError | undefined;
   isLoading: boolean;
+  /** When the data was loaded, in milliseconds; 0: not yet. */
+  loadedAt: number;
   reload: () => void;
+}
+
+interface State<T> {
+  key: string;
+  data?: T;
+  error?: ApiError;
+  loadedAt: number;
 }
 
 /**
@@ -26,7 +35,7 @@ export function useLoad<T>(
   load: (signal: AbortSignal) => Promise<T>,
   every?: number | ((data: T) => number | undefined),
 ): Loaded<T> {
-  const [state, setState] = useState<{ key: string; data?: T; error?: ApiError }>({ key });
+  const [state, setState] = useState<State<T>>({ key, loadedAt: 0 });
   const [isLoading, setLoading] = useState(true);
   const [round, setRound] = useState(0);
   const online = useStore(isOnline);
@@ -47,14 +56,14 @@ export function useLoad<T>(
       .load(abort.signal)
       .then((data) => {
         if (abort.signal.aborted) return;
-        setState({ key, data });
+        setState({ key, data, loadedAt: Date.now() });
         const wait = latest.current.every;
         again(typeof wait === "function" ? wait(data) : wait);
       })
       .catch((error: unknown) => {
         if (abort.signal.aborted) return;
         const shown = error instanceof ApiError ? error : new ApiError(String(error), -1, "");
-        setState((last) => ({ ...(last.key === key ? last : { key }), error: shown }));
+        setState((last) => ({ ...(last.key === key ? last : { key, loadedAt: 0 }), error: shown }));
         if (latest.current.every && isPassing(shown)) again(AFTER_ERROR_MS);
       })
       .finally(() => {
@@ -71,7 +80,11 @@ export function useLoad<T>(
     data: isCurrent ? state.data : undefined,
     error: isCurrent ? state.error : undefined,
     isLoading,
-    reload: useCallback(() => setRound((n) => n + 1), []),
+    loadedAt: isCurrent ? state.loadedAt : 0,
+    reload: useCallback(() => {
+      setState(({ error: _, ...rest }) => rest);
+      setRound((n) => n + 1);
+    }, []),
   };
 }
 

@@ -24,8 +24,9 @@ export function forgetKey(): void {
   session.set({ state: "absent" });
 }
 
-/** Note that the API refused a key, unless another one was entered meanwhile. */
+/** Note that the API refused a key, unless it was forgotten or another one was entered meanwhile. */
 export function refuseKey(key: string): void {
+  if (session.value.state === "absent") return;
   if (session.value.state === "present" && session.value.key !== key) return;
   sessionStorage.removeItem(NAME);
   session.set({ state: "refused" });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
@@ -94,6 +95,43 @@ def test_paused_lane_says_why_and_its_jobs_go_on(visitor: Visitor, stack: Stack)
     expect(lane.get_by_text("paused", exact=True)).to_have_count(0)
 
 
+def test_lanes_that_cannot_be_read_say_why(visitor: Visitor) -> None:
+    page = visitor.page
+    page.route("**/v1/lanes", lambda route: route.fulfill(status=500, body="broken"))
+    visitor.sign_in("#/jobs")
+    expect(page.get_by_role("alert")).to_contain_text("HTTP 500")
+    page.unroute_all()
+
+    page.get_by_role("alert").get_by_role("button", name="Try again").click()
+
+    expect(page.locator("[data-lane='vod.image']")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_links_of_a_job_are_renewed(visitor: Visitor, stack: Stack) -> None:
+    answer = submitted(stack, "a job whose links expire")
+    stack.ended(answer)
+    page = visitor.page
+    page.clock.install()
+    visitor.sign_in(f"#/jobs?job={answer['request_id']}")
+    link = page.locator(".job-images a")
+    old = str(link.get_attribute("href"))
+    page.route(old, lambda route: route.fulfill(status=403))
+    page.wait_for_timeout(1000)  # links that are signed in the same second are the same
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+
+    assert download.value.path().stat().st_size > 1000
+    page.clock.set_system_time(datetime.now(timezone.utc) + timedelta(hours=1))
+    with page.expect_popup() as popup:
+        link.click()
+    popup.value.wait_for_url(lambda url: url.startswith(old.partition("?")[0]) and url != old)
+    page.clock.fast_forward("55:00")
+    expect(link).not_to_have_attribute("href", old)
+    expect(link.locator(".frame-ready img")).to_be_visible()
+
+
 def test_waiting_job_is_cancelled(visitor: Visitor, stack: Stack) -> None:
     stack.faults({"where": "account", "what": f"refuse:{ARREARS}", "rate": 1.0})
     answer = submitted(stack, "a job that is not wanted any more")
@@ -151,7 +189,8 @@ def test_key_that_may_not_operate_is_told_so(
     assert job_of(here, job_id)["state"] == "failed"
 
 
-def test_list_goes_on_with_older_jobs(visitor: Visitor, stack: Stack) -> None:
+def test_list_goes_on_with_older_jobs_and_follows_them(visitor: Visitor, stack: Stack) -> None:
+    stack.faults({"where": "account", "what": f"refuse:{ARREARS}", "rate": 1.0})
     many = [submitted(stack, f"one of many jobs {number}") for number in range(27)]
     visitor.sign_in("#/jobs?source=call")
     page = visitor.page
@@ -159,8 +198,11 @@ def test_list_goes_on_with_older_jobs(visitor: Visitor, stack: Stack) -> None:
 
     page.get_by_role("button", name="Older jobs").click()
 
-    expect(page.get_by_role("link", name="one of many jobs 0", exact=True)).to_be_visible()
+    oldest = page.get_by_role("row").filter(has_text=re.compile("one of many jobs 0"))
+    expect(oldest).to_contain_text("waiting")
+    stack.faults()
     wait_for(lambda: all(job_of(stack, one["request_id"])["state"] == "succeeded" for one in many))
+    expect(oldest).to_contain_text("succeeded")
     expect(page.get_by_role("row", name="one of many jobs 26")).to_contain_text("succeeded")
     page.get_by_label("State").select_option("failed")
     expect(page.get_by_role("row", name="one of many jobs")).to_have_count(0)

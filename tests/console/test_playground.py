@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +10,12 @@ from playwright.sync_api import expect
 
 from aigc_cli import cli
 from aigc_cli.doctor.patient import of_connection
+from tests.console.visitor import Visitor
 from tests.e2e.stack import SAMPLES, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Route
+    from playwright.sync_api import Browser, FilePayload, Route
 
-    from tests.console.visitor import Visitor
     from tests.e2e.stack import Stack
 
 ARREARS = "FailedOperation.UserArrears"
@@ -104,6 +105,166 @@ def test_form_has_only_the_parameters_of_the_model(visitor: Visitor) -> None:
     expect(ratio).to_be_visible()
 
 
+def test_form_without_a_prompt_has_a_price_or_says_why_not(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    price = page.locator(".submit-row > :first-child")
+    expect(price).to_have_text("No price is set for this task.")
+
+    page.route("**/estimate", with_a_price)
+    page.get_by_label("Model", exact=True).select_option(label="Kling 2.1")
+    expect(price).to_have_text("About CN¥0.20")
+    page.get_by_label("Number of images").fill("2")
+    expect(price).to_contain_text("About CN¥0.40")
+    page.get_by_label("Number of images").fill("100")
+    expect(price).to_contain_text("No price: output_config.output_image_count")
+
+    page.get_by_role("radio", name="VOD scene").check()
+    page.get_by_label("Scene", exact=True).select_option("ai_try_on")
+    expect(price).to_have_text("“Model of the scene” decides the price.")
+    page.get_by_role("radio", name="WAND-tryon-1.0-pro").check()
+    expect(price).to_have_text("About CN¥0.20")
+
+
+def test_price_is_not_asked_for_while_a_prompt_is_written(visitor: Visitor) -> None:
+    page = visitor.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    visitor.sign_in()
+    expect(page.get_by_text("No price is set")).to_be_visible()
+
+    page.get_by_label("Prompt").first.fill("a boat")
+    page.wait_for_timeout(800)
+
+    assert asked.count("estimate") == 1
+
+
+def with_a_price(route: Route) -> None:
+    """Let the answer have a price, as that of a stack with prices.toml."""
+    response = route.fetch()
+    estimate = response.json()
+    if response.ok:
+        cost = {"per_image": "0.2", "cost": str(estimate["images"] * 2 / 10), "currency": "CNY"}
+        estimate |= cost
+    route.fulfill(response=response, json=estimate)
+
+
+def test_descriptions_of_parameters_are_in_the_language_of_the_page(
+    browser: Browser, stack: Stack
+) -> None:
+    visitor = Visitor(browser, stack, language="zh-CN")
+    visitor.sign_in()
+    page = visitor.page
+    page.get_by_text("更多参数").click()
+    expect(page.get_by_text("模型的随机数种子。")).to_be_visible()
+    expect(page.get_by_text("图片中是否可以出现人物。")).to_be_visible()
+    assert untranslated(visitor) == []
+
+    page.get_by_role("button", name="English").click()
+
+    expect(page.get_by_text("Seed of the random numbers of the model.")).to_be_visible()
+    visitor.close()
+
+
+def untranslated(visitor: Visitor) -> list[str]:
+    """Return the descriptions of fields that have no Chinese character."""
+    texts = visitor.page.locator(".field-about").all_inner_texts()
+    assert texts
+    return [text for text in texts if not re.search("[\u4e00-\u9fff]", text)]
+
+
+def test_each_image_has_its_own_options(visitor: Visitor, stack: Stack) -> None:
+    visitor.sign_in()
+    page = visitor.page
+    page.get_by_label("Model", exact=True).select_option(label="GEM 3.0")
+    files = [SAMPLES / "cat.jpg", SAMPLES / "rocket.jpg"]
+    page.locator("input[type=file]").set_input_files(files)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    for number, text in enumerate(("the animal", "the vehicle")):
+        image = page.locator(".thumb").nth(number)
+        image.get_by_text("Options").click()
+        image.get_by_label("What it shows").fill(text)
+    page.locator(".thumb").nth(1).get_by_role("radio", name="mask").check()
+    assert visitor.violations() == []
+
+    visitor.generate("the animal in the vehicle")
+
+    expect(visitor.result).to_be_visible()
+    job = next(job for job in stack.jobs() if "the vehicle" in job["task"]["prompt"])
+    options = [(i["text"], i.get("reference_type")) for i in job["task"]["file_infos"]]
+    assert options == [("the animal", None), ("the vehicle", "mask")]
+    page.evaluate("id => { location.hash = `#/playground?job=${id}` }", job["id"])
+    expect(page.get_by_text("The form has the task of a job")).to_be_visible()
+    again = page.locator(".thumb").nth(1)
+    again.get_by_text("Options").click()
+    expect(again.get_by_label("What it shows")).to_have_value("the vehicle")
+    expect(again.get_by_role("radio", name="mask")).to_be_checked()
+
+
+def test_nothing_is_sent_without_an_image_that_failed(visitor: Visitor, stack: Stack) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    before = len(stack.jobs())
+    text: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no image"}
+    page.locator("input[type=file]").set_input_files(text)
+
+    visitor.generate("an image with its input")
+
+    expect(page.get_by_text("An image is not part of the task")).to_be_visible()
+    assert len(stack.jobs()) == before
+    page.get_by_role("button", name="Remove notes.txt").click()
+    page.get_by_role("button", name="Generate").click()
+    expect(visitor.result).to_be_visible()
+    expect(page.get_by_text("An image is not part of the task")).to_have_count(0)
+
+
+def test_image_that_moves_to_another_kind_goes_on_uploading(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    held: list[Route] = []
+    page.route("**/v1/uploads", lambda route: held.append(route))  # noqa: PLW0108  Playwright counts the parameters of a handler
+    page.locator("input[type=file]").set_input_files(SAMPLES / "cat.jpg")
+    expect(page.get_by_role("button", name="Uploading…")).to_be_disabled()
+
+    page.get_by_role("radio", name="MPS image").check()
+    held[0].continue_()
+
+    expect(page.locator(".thumb")).to_have_count(1)
+    expect(page.get_by_role("button", name="Generate")).to_be_enabled()
+
+
+COUNT_URLS = """
+window.fileUrls = new Set();
+const {createObjectURL, revokeObjectURL} = URL;
+URL.createObjectURL = blob => {
+  const url = createObjectURL.call(URL, blob);
+  fileUrls.add(url);
+  return url;
+};
+URL.revokeObjectURL = url => {
+  fileUrls.delete(url);
+  revokeObjectURL.call(URL, url);
+};
+"""
+
+
+def test_previews_of_files_are_freed_when_they_are_no_longer_shown(visitor: Visitor) -> None:
+    page = visitor.page
+    page.add_init_script(COUNT_URLS)
+    visitor.sign_in()
+    files = [SAMPLES / "cat.jpg", SAMPLES / "rocket.jpg"]
+    page.locator("input[type=file]").set_input_files(files)
+    expect(page.locator(".thumb img")).to_have_count(2)
+    page.wait_for_function("() => fileUrls.size === 2")
+
+    page.get_by_role("button", name="Remove rocket.jpg").click()
+    expect(page.locator(".thumb img")).to_have_count(1)
+    page.wait_for_function("() => fileUrls.size === 1")
+    page.get_by_role("button", name="Forget the key").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    page.wait_for_function("() => fileUrls.size === 0")
+
+
 def test_revoked_key_is_asked_for_again_and_the_work_is_kept(
     visitor: Visitor, here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,11 +297,10 @@ def replace_gateway(stack: Stack) -> None:
 
 
 def is_asked_for_a_key(visitor: Visitor) -> bool:
-    """Change the prompt, whose estimate is a call with the key, until the key is refused."""
-    prompt = visitor.page.get_by_label("Prompt").first
-    if prompt.is_visible():
-        prompt.press_sequentially(".")
-        prompt.press("Backspace")
+    """Change what decides the price, which is a call with the key, until the key is refused."""
+    number = visitor.page.get_by_label("Number of images")
+    if number.is_visible():
+        number.fill("" if number.input_value() else "1")
         visitor.page.wait_for_timeout(800)
     return visitor.page.get_by_text("no longer accepts this key").is_visible()
 

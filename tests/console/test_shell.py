@@ -11,7 +11,7 @@ from tests.console.visitor import DESKTOP, PHONE, VIEWS, Visitor
 from tests.sizes import IS_FULL
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
     from tests.e2e.stack import Stack
 
@@ -46,6 +46,105 @@ def test_axe_finds_nothing_and_nothing_is_too_wide(
     visitor.close()
 
 
+@pytest.mark.parametrize("status", [403, 429])
+def test_each_view_shows_the_error_and_tries_again(visitor: Visitor, status: int) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    refusal = {"detail": "not at the moment", "error_type": "refused", "request_id": "r-1"}
+    for view in VIEWS:
+        page.route("**/v1/**", lambda route: route.fulfill(status=status, json=refusal))
+        visitor.open(f"#/{view}")
+        page.reload()
+        alerts = page.get_by_role("alert")
+        expect(alerts.first).to_contain_text("not at the moment")
+        expect(page.locator("#content .loading:visible")).to_have_count(0)
+        page.unroute_all()
+        while alerts.count():
+            alerts.first.get_by_role("button", name="Try again").click()
+            page.wait_for_load_state("networkidle")
+
+        expect(page.locator("#content .loading:visible")).to_have_count(0)
+
+
+def test_each_view_goes_on_when_the_connection_is_back(visitor: Visitor) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.sign_in()
+    for view in VIEWS:
+        page.route("**/v1/**", lambda route: route.abort())
+        visitor.open(f"#/{view}")
+        page.reload()
+        expect(page.get_by_text("There is no connection to the API")).to_be_visible()
+        page.unroute_all()
+
+        page.clock.fast_forward("00:05")
+
+        expect(page.get_by_text("There is no connection to the API")).to_have_count(0)
+        expect(page.locator("#content .loading:visible")).to_have_count(0)
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_call_that_is_never_answered_is_made_again(visitor: Visitor) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.sign_in()
+    held: list[Route] = []
+    page.route("**/v1/lanes", lambda route: held.append(route), times=1)  # noqa: PLW0108  Playwright counts the parameters of a handler
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.get_by_role("row").first.wait_for()
+    assert len(held) == 1
+
+    page.clock.fast_forward("01:31")
+
+    expect(page.locator("[data-lane='vod.image']")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [{"width": 640, "height": 400}, {"width": 320, "height": 256}])
+def test_magnified_page_shows_what_has_the_focus(
+    browser: Browser, stack: Stack, size: dict[str, int]
+) -> None:
+    visitor = Visitor(browser, stack, size=size)
+    visitor.sign_in()
+    page = visitor.page
+    page.get_by_text("More parameters").click()
+    hidden = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if not page.evaluate(IS_FOCUS_SEEN):
+            hidden.append(page.evaluate("document.activeElement.outerHTML"))
+
+    assert hidden == []
+    for view in VIEWS:
+        visitor.show(view)
+        assert (view, visitor.overflow()) == (view, 0)
+    visitor.close()
+
+
+IS_FOCUS_SEEN = """() => {
+  const focused = document.activeElement;
+  const {left, top, width, height} = focused.getBoundingClientRect();
+  const places = [0.1, 0.5, 0.9].map(part => top + part * height);
+  return focused === document.body || places.some(y => {
+    const seen = document.elementFromPoint(left + width / 2, y);
+    return seen !== null && (focused.contains(seen) || seen.contains(focused));
+  });
+}"""
+"""Whether what has the focus is in sight, and not below a bar."""
+
+
+def test_part_of_the_page_that_is_gone_is_loaded_with_the_page(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.sign_in()
+    page.route("**/assets/usage-*", lambda route: route.fulfill(status=404))
+    page.get_by_role("link", name="Usage", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("A newer version may have been deployed")
+    page.unroute_all()
+
+    page.get_by_role("button", name="Load the page again").click()
+
+    expect(page.get_by_role("group", name="Days")).to_be_visible()
+
+
 def test_chinese_browser_gets_chinese_and_may_switch(browser: Browser, stack: Stack) -> None:
     visitor = Visitor(browser, stack, language="zh-CN", size=PHONE)
     visitor.open()
@@ -65,6 +164,20 @@ def test_chinese_browser_gets_chinese_and_may_switch(browser: Browser, stack: St
     page.reload()
     expect(page.get_by_role("link", name="Gallery", exact=True)).to_be_visible()
     visitor.close()
+
+
+def test_key_that_cannot_be_tried_is_no_wrong_key(visitor: Visitor) -> None:
+    page = visitor.page
+    refusal = {"detail": "at most 60 calls in a minute", "error_type": "rate_limited"}
+    page.route("**/v1/models", lambda route: route.fulfill(status=429, json=refusal))
+    visitor.open()
+    visitor.enter()
+    expect(page.get_by_role("alert")).to_contain_text("at most 60 calls in a minute")
+    page.unroute_all()
+
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("navigation")).to_be_visible()
 
 
 def test_key_is_kept_for_the_tab_only(visitor: Visitor, stack: Stack) -> None:

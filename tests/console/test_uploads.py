@@ -70,7 +70,7 @@ def test_dropped_file_becomes_a_job_and_an_image(visitor: Visitor, stack: Stack)
     assert "anime/dropped.jpg-1.png" in stack.results("anime/")
     assert inbox(stack)["anime/taken.jpg"] == len(PHOTO) + len(OTHER)
     row = page.locator("[data-key='anime/dropped.jpg']")
-    expect(row).to_contain_text("became a job")
+    expect(row).to_contain_text("succeeded")
     assert visitor.violations() == []
     row.get_by_role("link").click()
     expect(page.get_by_text("anime/dropped.jpg", exact=True)).to_be_visible()
@@ -101,6 +101,41 @@ def test_file_that_a_rule_does_not_take_is_refused_before_it_is_sent(
 
     expect(page.locator(".drop-file")).to_contain_text("suffix: its key does not end with")
     assert "anime/animation.bmp" not in inbox(stack)
+
+
+def test_upload_shows_the_state_of_its_job_and_follows_it(visitor: Visitor, stack: Stack) -> None:
+    stack.faults({"where": "account", "what": "refuse:FailedOperation.UserArrears", "rate": 1.0})
+    stack.upload("anime/fails.jpg", PHOTO + b"an upload whose job fails")
+    visitor.sign_in("#/uploads")
+    row = visitor.page.locator("[data-key='anime/fails.jpg']")
+    expect(row.locator(".badge")).to_have_text("waiting")
+
+    stack.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
+
+    expect(row.locator(".badge")).to_have_class("badge badge-failed")
+    expect(row.locator(".badge")).to_have_text("failed")
+
+
+def test_files_stay_listed_and_are_followed_while_another_view_is_open(
+    visitor: Visitor, stack: Stack
+) -> None:
+    visitor.sign_in("#/uploads")
+    page = visitor.page
+    page.get_by_label("Folder below").fill("kept")
+    drop(page, ("kept.jpg", "image/jpeg", PHOTO + b"a file that stays listed"))
+    page.get_by_role("button", name="Upload 1 file").click()
+    visitor.show("usage")
+    wait_for(lambda: "anime/kept/kept.jpg-1.png" in stack.results("anime/kept/"))
+
+    visitor.show("uploads")
+
+    expect(page.locator(".drop-file")).to_contain_text("kept.jpg")
+    expect(page.locator(".drop-results .frame-ready img")).to_be_visible()
+    expect(page.get_by_label("Folder below")).to_have_value("kept")
+    page.get_by_role("button", name="Forget the key").click()
+    visitor.enter()
+    expect(page.locator(".drop-zone")).to_be_visible()
+    expect(page.locator(".drop-file")).to_have_count(0)
 
 
 def test_inbox_says_why_a_file_has_no_job(browser: Browser, stack: Stack) -> None:

@@ -77,6 +77,33 @@ def test_chart_has_its_numbers_as_a_table(browser: Browser, stack: Stack) -> Non
     visitor.close()
 
 
+def test_without_prices_no_cost_is_shown(visitor: Visitor, stack: Stack) -> None:
+    stack.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
+    body = {"model_name": "OG", "model_version": "image2_low", "prompt": "a boat that fails"}
+    stack.ended(stack.call("tencent-vod/v1/aigc-image", body).json())
+    wait_for(lambda: "OG image2_low" in sums(stack, "model"))
+
+    visitor.sign_in("#/usage")
+
+    page = visitor.page
+    expect(page.get_by_role("row", name="OG image2_low")).to_contain_text("–")  # noqa: RUF001  the page's sign
+    expect(page.locator(".total b").nth(1)).to_have_text("–")  # noqa: RUF001  see above
+    expect(page.get_by_role("radio", name="Images")).to_have_count(0)
+
+
+def test_limits_that_cannot_be_read_say_why(visitor: Visitor) -> None:
+    page = visitor.page
+    page.route("**/v1/me", lambda route: route.fulfill(status=500, body="broken"))
+    visitor.sign_in("#/usage")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("HTTP 500")
+    page.unroute_all()
+
+    alert.get_by_role("button", name="Try again").click()
+
+    expect(page.get_by_role("region", name="Limits of this key")).to_be_visible()
+
+
 @pytest.mark.usefixtures("here")
 def test_limits_of_the_key_show_what_is_left(
     visitor: Visitor, capsys: pytest.CaptureFixture[str]

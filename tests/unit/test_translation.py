@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aigc_cli.reference.headings import headings, prose
-from aigc_cli.reference.pages import PAGES as GENERATED
-from aigc_cli.reference.pages import asked_texts
+from aigc_cli.reference.pages import CONSOLE, texts_by_place
 from aigc_cli.reference.translation import CHINESE, has_words, translations
 from tests.pages import DOCS, local_links
 
@@ -84,8 +83,8 @@ def test_links_lead_to_the_same_pages(name: str) -> None:
 
 
 def test_no_translation_is_missing_or_unused() -> None:
-    asked = {page: asked_texts(page) for page in GENERATED}
-    needed = {text for page in GENERATED if page in PRESENT for text in asked[page]}
+    asked = texts_by_place()
+    needed = {text for page in asked if page in {*PRESENT, CONSOLE} for text in asked[page]}
     known = translations(CHINESE.name).keys()
 
     assert not COMPLETE or known <= set().union(*asked.values())

@@ -1,6 +1,8 @@
 // One field of the form, by the type of its parameter.
+import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 import { useMessages } from "../i18n";
+import { useDescriptions } from "../i18n/descriptions";
 import { Words } from "../parts/words";
 import type { Field } from "../tasks/fields";
 import { parsed, spelled } from "../tasks/form";
@@ -25,29 +27,47 @@ export function FieldInput(props: FieldProps) {
   const { playground: t } = useMessages();
   const problem = props.invalid ?? (field.type === "json" && value && !parsed(value) ? t.badJson : undefined);
   const id = useId();
-  if (field.type === "choice" && isSegmented(field)) return <Segments {...props} />;
-  const described = isDescribed && (field.description || field.limit);
-  const aria = {
-    "aria-invalid": problem !== undefined,
-    "aria-describedby": problem ? `${id}-problem` : described ? `${id}-about` : undefined,
-  };
+  const isAbout = isDescribed && (field.description || field.limit);
+  const described = problem ? `${id}-problem` : isAbout ? `${id}-about` : undefined;
+  const about = isAbout && <About field={field} id={`${id}-about`} />;
+  if (field.type === "choice" && isSegmented(field)) {
+    return (
+      <Segments {...props} described={described}>
+        {about}
+        <Problem text={problem} id={`${id}-problem`} />
+      </Segments>
+    );
+  }
+  const aria = { "aria-invalid": problem !== undefined, "aria-describedby": described };
   return (
     <div class="field">
       <label for={id}>
         <Name field={field} />
       </label>
       <Control {...props} id={id} aria={aria} />
-      {described && (
-        <p id={`${id}-about`} class="muted field-about">
-          <Words text={[field.description, field.limit].filter(Boolean).join(" ")} />
-        </p>
-      )}
-      {problem && (
-        <p id={`${id}-problem`} class="field-error" role="alert">
-          {problem}
-        </p>
-      )}
+      {about}
+      <Problem text={problem} id={`${id}-problem`} />
     </div>
+  );
+}
+
+/** What the API's documents say of a field. */
+function About({ field, id }: { field: Field; id: string }) {
+  const translated = useDescriptions();
+  const texts = [field.description, field.limit ?? ""].filter(Boolean).map(translated);
+  return (
+    <p id={id} class="muted field-about">
+      <Words text={texts.join(" ")} />
+    </p>
+  );
+}
+
+function Problem({ text, id }: { text: string | undefined; id: string }) {
+  if (text === undefined) return null;
+  return (
+    <p id={id} class="field-error" role="alert">
+      {text}
+    </p>
   );
 }
 
@@ -138,7 +158,13 @@ const isRatio = (field: Field) => field.options?.every((option) => /^(\d+:\d+|au
 const isSegmented = (field: Field) =>
   isRatio(field) || (field.options?.length ?? 0) <= MOST_SEGMENTS;
 
-function Segments({ field, value, change, invalid }: FieldProps) {
+interface SegmentsProps extends FieldProps {
+  /** Id of what describes the field. */
+  described: string | undefined;
+  children: ComponentChildren;
+}
+
+function Segments({ field, value, change, described, children }: SegmentsProps) {
   const { playground: t } = useMessages();
   const name = useId();
   const options = field.options ?? [];
@@ -146,7 +172,7 @@ function Segments({ field, value, change, invalid }: FieldProps) {
   const ratios = isRatio(field);
   const all = field.isRequired ? options : ["", ...options];
   return (
-    <fieldset class="field choices">
+    <fieldset class="field choices" aria-describedby={described}>
       <legend>
         <Name field={field} />
       </legend>
@@ -164,11 +190,7 @@ function Segments({ field, value, change, invalid }: FieldProps) {
           </label>
         ))}
       </div>
-      {invalid && (
-        <p class="field-error" role="alert">
-          {invalid}
-        </p>
-      )}
+      {children}
     </fieldset>
   );
 }

@@ -2,32 +2,42 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "../api";
 import { useMessages } from "../i18n";
+import { useFileUrl } from "../parts/file";
+import { session } from "../session";
 import type { Field } from "../tasks/fields";
-import { imageAt, newId, type InputImage } from "../tasks/form";
+import { imageAt, newId, textOf, type InputImage, type Values } from "../tasks/form";
 import { FORMATS, LARGEST, UPLOAD_LOST, uploadInput } from "../tasks/upload";
+import { FieldInput } from "./fields";
 
 export interface InputImagesProps {
   field: Field;
   label: string;
   images: InputImage[];
   change: (edit: (images: InputImage[]) => InputImage[]) => void;
+  /** Change one image, in whichever field it is by now. */
+  edit: (id: string, part: Partial<InputImage>) => void;
   invalid: string | undefined;
 }
 
-export function InputImages({ field, label, images, change, invalid }: InputImagesProps) {
+/** The uploads that are under way, by the id of the image. They end with the key. */
+const uploads = new Map<string, AbortController>();
+
+session.watch(() => {
+  if (session.value.state !== "absent") return;
+  for (const upload of uploads.values()) upload.abort();
+});
+
+export function InputImages(props: InputImagesProps) {
+  const { field, label, images, change, edit, invalid } = props;
   const { playground: t } = useMessages();
   const [isOver, setOver] = useState(false);
-  const uploads = useRef(new Map<string, AbortController>());
   const most = field.most ?? Infinity;
   const isFull = images.length >= most;
-
-  const edit = (id: string, part: Partial<InputImage>) =>
-    change((all) => all.map((image) => (image.id === id ? { ...image, ...part } : image)));
 
   const start = async (image: InputImage) => {
     if (!image.file) return;
     const abort = new AbortController();
-    uploads.current.set(image.id, abort);
+    uploads.set(image.id, abort);
     try {
       const progress = (part: number) => edit(image.id, { progress: part });
       const url = await uploadInput(image.file, progress, abort.signal);
@@ -35,7 +45,7 @@ export function InputImages({ field, label, images, change, invalid }: InputImag
     } catch (error) {
       if (!abort.signal.aborted) edit(image.id, { error: messageOf(error, t.images) });
     } finally {
-      uploads.current.delete(image.id);
+      uploads.delete(image.id);
     }
   };
 
@@ -58,7 +68,7 @@ export function InputImages({ field, label, images, change, invalid }: InputImag
   };
 
   const remove = (image: InputImage) => {
-    uploads.current.get(image.id)?.abort();
+    uploads.get(image.id)?.abort();
     change((all) => all.filter((other) => other.id !== image.id));
   };
 
@@ -90,7 +100,14 @@ export function InputImages({ field, label, images, change, invalid }: InputImag
       {images.length > 0 && (
         <ul class="thumbs">
           {images.map((image) => (
-            <Thumb key={image.id} image={image} remove={remove} again={again} />
+            <Thumb
+              key={image.id}
+              image={image}
+              options={field.item ?? []}
+              setOptions={(options) => edit(image.id, { options })}
+              remove={remove}
+              again={again}
+            />
           ))}
         </ul>
       )}
@@ -143,17 +160,10 @@ export function InputImages({ field, label, images, change, invalid }: InputImag
 type Texts = ReturnType<typeof useMessages>["playground"]["images"];
 
 function chosen(file: File, t: Texts): InputImage {
-  const image: InputImage = {
-    id: newId(),
-    name: file.name,
-    url: "",
-    preview: URL.createObjectURL(file),
-    progress: 0,
-    file,
-  };
-  if (!FORMATS.includes(file.type)) return { ...image, preview: "", error: t.wrongFormat };
+  const image: InputImage = { id: newId(), name: file.name, url: "", progress: 0, options: {} };
+  if (!FORMATS.includes(file.type)) return { ...image, error: t.wrongFormat };
   if (file.size > LARGEST) return { ...image, error: t.tooLarge };
-  return image;
+  return { ...image, file };
 }
 
 function messageOf(error: unknown, t: Texts): string {
@@ -165,18 +175,22 @@ function messageOf(error: unknown, t: Texts): string {
 
 interface ThumbProps {
   image: InputImage;
+  /** What can be said of each image of the list. */
+  options: Field[];
+  setOptions: (options: Values) => void;
   remove: (image: InputImage) => void;
   again: (image: InputImage) => void;
 }
 
-function Thumb({ image, remove, again }: ThumbProps) {
+function Thumb({ image, options, setOptions, remove, again }: ThumbProps) {
   const { playground: t } = useMessages();
+  const preview = useFileUrl(image.file);
   const isUploading = !image.url && !image.error && image.file !== undefined;
-  const mayRetry = image.error !== undefined && image.preview !== "" && image.file !== undefined;
+  const mayRetry = image.error !== undefined && image.file !== undefined;
   return (
     <li class={`thumb ${image.error ? "thumb-failed" : ""}`}>
-      {image.preview ? (
-        <img src={image.preview} alt="" />
+      {preview ? (
+        <img src={preview} alt="" />
       ) : (
         <span class="thumb-none" aria-hidden="true">
           {image.name.split(".").pop()?.slice(0, 4)}
@@ -208,7 +222,42 @@ function Thumb({ image, remove, again }: ThumbProps) {
       >
         ✕
       </button>
+      {options.length > 0 && !image.error && (
+        <Options image={image} options={options} change={setOptions} />
+      )}
     </li>
+  );
+}
+
+interface OptionsProps {
+  image: InputImage;
+  options: Field[];
+  change: (options: Values) => void;
+}
+
+/** What a task says of one of its images, such as its role. */
+function Options({ image, options, change }: OptionsProps) {
+  const { playground: t } = useMessages();
+  const set = options.filter(({ path }) => textOf(image.options, path)).length;
+  return (
+    <details class="thumb-options">
+      <summary>
+        {t.images.options} <span class="visually-hidden">{image.name}</span>
+        {set > 0 && <span class="badge">{t.moreSet(set)}</span>}
+      </summary>
+      <div class="more-fields" role="group" aria-label={image.name}>
+        {options.map((option) => (
+          <FieldInput
+            key={option.path}
+            field={option}
+            value={textOf(image.options, option.path)}
+            change={(value) => change({ ...image.options, [option.path]: value })}
+            invalid={undefined}
+            isDescribed
+          />
+        ))}
+      </div>
+    </details>
   );
 }
 

@@ -1,43 +1,78 @@
-// What a task would cost, by the service's own prices.
-import { useEffect, useState } from "preact/hooks";
-import { post, type Schemas } from "../api";
-import { isOnline } from "../connection";
+// What the task of the form would cost, by the service's own prices, or why that is not known.
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { post, type ApiError, type Schemas } from "../api";
 import { useMessages } from "../i18n";
+import { useLoad } from "../load";
 import { Money } from "../parts/values";
-import { useStore } from "../store";
-import type { Task } from "../tasks/form";
+import type { Field } from "../tasks/fields";
+import { textOf, withStandIns, type Task, type Values } from "../tasks/form";
+import { useFieldName } from "./fields";
 
 const PAUSE_MS = 600;
 
 type EstimatePath = "/tencent-vod/v1/aigc-image/estimate";
 
-/** Show the estimate of a task; nothing while the task is not valid yet. */
-export function Price({ endpoint, task }: { endpoint: string; task: Task }) {
+export interface PriceProps {
+  endpoint: string;
+  fields: Field[];
+  values: Values;
+  task: Task;
+}
+
+/** Show the price of a task; texts and images that it still lacks do not change it. */
+export function Price({ endpoint, fields, values, task }: PriceProps) {
+  const open = fields.find(
+    ({ type, isRequired, path }) => type === "choice" && isRequired && !textOf(values, path),
+  );
+  if (open) return <Unchosen field={open} />;
+  return <Estimate asked={JSON.stringify([endpoint, withStandIns(fields, values, task)])} />;
+}
+
+function Unchosen({ field }: { field: Field }) {
   const { playground: t } = useMessages();
-  const online = useStore(isOnline);
-  const [estimate, setEstimate] = useState<Schemas["Estimate"]>();
-  const text = JSON.stringify(task);
+  return <NoPrice>{t.price.choose(useFieldName(field))}</NoPrice>;
+}
+
+/** The estimate of a task; `asked` has its endpoint and its body. */
+function Estimate({ asked }: { asked: string }) {
+  const settled = useSettled(asked);
+  const load = (signal: AbortSignal) => {
+    const [endpoint, body] = JSON.parse(settled) as [string, never];
+    // All kinds have the same answer.
+    return post(`${endpoint}/estimate` as EstimatePath, { body, signal });
+  };
+  // The function lets the call be repeated when the API is busy.
+  const { data, error } = useLoad(settled, load, () => undefined);
+  const last = useRef<{ data: typeof data; error: typeof error } | undefined>(undefined);
+  if (data || error) last.current = { data, error };
+  if (last.current?.error) return <Unknown error={last.current.error} />;
+  return last.current?.data ? <Known estimate={last.current.data} /> : null;
+}
+
+/** Return a text once it has not changed for a while; the first one at once. */
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
   useEffect(() => {
-    if (!online) return;
-    const abort = new AbortController();
-    const ask = async () => {
-      try {
-        const body = JSON.parse(text) as never;
-        // All kinds have the same answer.
-        const path = `${endpoint}/estimate` as EstimatePath;
-        setEstimate(await post(path, { body, signal: abort.signal }));
-      } catch {
-        if (!abort.signal.aborted) setEstimate(undefined);
-      }
-    };
-    const timer = window.setTimeout(() => void ask(), PAUSE_MS);
-    return () => {
-      window.clearTimeout(timer);
-      abort.abort();
-    };
-  }, [endpoint, text, online]);
-  if (!estimate) return null;
-  if (estimate.cost === null) return <span class="muted small">{t.price.unknown}</span>;
+    const timer = window.setTimeout(() => setSettled(text), PAUSE_MS);
+    return () => window.clearTimeout(timer);
+  }, [text]);
+  return settled;
+}
+
+function Unknown({ error }: { error: ApiError }) {
+  const { playground: t } = useMessages();
+  if (error.isOffline) return null; // the banner above the view says it
+  return (
+    <NoPrice>
+      {t.price.none} {error.message}
+    </NoPrice>
+  );
+}
+
+function Known({ estimate }: { estimate: Schemas["Estimate"] }) {
+  const { playground: t } = useMessages();
+  if (estimate.cost === null) return <NoPrice>{t.price.unknown}</NoPrice>;
   return (
     <span class="price">
       {t.price.about} <Money amount={estimate.cost} currency={estimate.currency} />
@@ -49,4 +84,8 @@ export function Price({ endpoint, task }: { endpoint: string; task: Task }) {
       )}
     </span>
   );
+}
+
+function NoPrice({ children }: { children: ComponentChildren }) {
+  return <span class="no-price muted small">{children}</span>;
 }

@@ -1,10 +1,12 @@
 // A submitted request: how it waits and runs, and then its images beside its inputs.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ApiError, get, put, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
 import { DownloadButton } from "../parts/download";
+import { FileFrame } from "../parts/file";
 import { ImageFrame } from "../parts/image";
+import { useRenewal } from "../parts/links";
 import { ErrorNote, Loading } from "../parts/notes";
 import { Bytes, StateBadge, Time } from "../parts/values";
 import { hrefOf } from "../router";
@@ -12,8 +14,8 @@ import { hrefOf } from "../router";
 export interface Run {
   id: string;
   endpoint: string;
-  /** `blob:` URLs of the inputs that were chosen in this page. */
-  inputs: string[];
+  /** The inputs that were chosen in this page. */
+  inputs: File[];
   prompt: string;
   model: string;
   startedAt: number;
@@ -26,7 +28,6 @@ type CancelPath = "/tencent-vod/v1/aigc-image/requests/{id}/cancel";
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 5000;
-const RENEWAL_MS = 60_000;
 
 interface Watched {
   status: Status;
@@ -247,13 +248,7 @@ function Failure({ job }: { job: Job }) {
 function Images({ job, run, reload }: EndedProps) {
   const { playground: t } = useMessages();
   const [shown, setShown] = useState(0);
-  const renewedAt = useRef(0);
-  // A link lives for an hour: a new one is asked for when it is over, but not again and again.
-  const renew = () => {
-    if (Date.now() - renewedAt.current < RENEWAL_MS) return;
-    renewedAt.current = Date.now();
-    reload();
-  };
+  const renew = useRenewal(reload);
   const image = job.images[shown] ?? job.images[0];
   if (!image) return null;
   const alt = job.prompt || t.run.output;
@@ -263,8 +258,8 @@ function Images({ job, run, reload }: EndedProps) {
         {run.inputs.length > 0 && (
           <figure class="picture-input">
             <figcaption>{t.run.input}</figcaption>
-            {run.inputs.map((url) => (
-              <ImageFrame key={url} src={url} alt={t.run.input} />
+            {run.inputs.map((file, number) => (
+              <FileFrame key={number} file={file} alt={t.run.input} />
             ))}
           </figure>
         )}
@@ -284,7 +279,7 @@ function Images({ job, run, reload }: EndedProps) {
                 aria-label={`${number + 1} / ${job.images.length}`}
                 onClick={() => setShown(number)}
               >
-                <img src={other.url} alt="" />
+                <img src={other.url} alt="" onError={renew} />
               </button>
             </li>
           ))}
@@ -294,7 +289,7 @@ function Images({ job, run, reload }: EndedProps) {
         <span class="muted small number">
           {image.width} × {image.height} · <Bytes count={image.file_size} />
         </span>
-        <DownloadButton url={image.url} name={image.file_name} />
+        <DownloadButton job={job.request_id} image={image} />
       </div>
     </>
   );

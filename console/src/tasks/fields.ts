@@ -20,10 +20,15 @@ export interface Field {
   format?: string;
   /** Of `images`: the field of an item that holds the URL. */
   urlField?: string;
+  /** Of `images`: what can be said of each image. */
+  item?: Field[];
 }
 
 /** Parameters for programs: a form needs none of them. */
 const NOT_IN_A_FORM = /^(sub_app_id|session_id|session_context|webhook_url|store_cos_param)(\.|$)/;
+
+/** Fields of an input image that say where it is. */
+const SOURCES = new Set(["type", "file_id", "url", "image_url", "base64"]);
 
 const LONG_TEXTS = /(prompt|product_desc|more_requirement)$/;
 
@@ -67,9 +72,13 @@ function* walk(
     const isAbsent = limit?.one_of?.length === 0 || limit?.at_most === 0;
     if (isAbsent) continue;
     const isRequired = schema.required?.includes(name) ?? false;
-    const base = { path, name, isRequired, description: described.description ?? "" };
-    yield limited({ ...base, ...shapeOf(name, inner) }, limit);
+    yield limited(fieldOf(path, name, described, isRequired), limit);
   }
+}
+
+function fieldOf(path: string, name: string, described: Schema, isRequired: boolean): Field {
+  const description = described.description ?? "";
+  return { path, name, isRequired, description, ...shapeOf(name, present(described)) };
 }
 
 type Shape = Pick<Field, "type"> & Partial<Field>;
@@ -85,10 +94,12 @@ function shapeOf(name: string, schema: Schema): Shape {
     return { type: "number", ...numbers({ least, most: schema.maximum }) };
   }
   if (schema.type === "array") {
-    const item = present(schema.items ?? {});
-    const urlField = "image_url" in (item.properties ?? {}) ? "image_url" : "url";
+    const { properties = {} } = present(schema.items ?? {});
+    const urlField = "image_url" in properties ? "image_url" : "url";
+    const options = Object.entries(properties).filter(([option]) => !SOURCES.has(option));
+    const item = options.map(([option, inner]) => fieldOf(option, option, inner, false));
     const limits = numbers({ least: schema.minItems, most: schema.maxItems });
-    return { type: "images", urlField, ...limits };
+    return { type: "images", urlField, item, ...limits };
   }
   const type = LONG_TEXTS.test(name) ? "long" : "text";
   const format = schema.format ? { format: schema.format } : {};

@@ -6,15 +6,19 @@ export interface InputImage {
   name: string;
   /** How the task names it, `cos://…` or `https://…`; empty while it is uploaded. */
   url: string;
-  /** A `blob:` URL of the file that was chosen here; empty for images from elsewhere. */
-  preview: string;
   /** Part of the upload that is done, 0 to 1. */
   progress: number;
   error?: string;
+  /** The file that was chosen here. */
   file?: File;
-  /** Further fields of an image of an earlier task. */
+  /** The options of the image, such as its role, as values of a form. */
+  options: Values;
+  /** How an earlier task names an image that has no URL. */
   more?: Record<string, unknown>;
 }
+
+/** Address of an image that is still to be chosen: it is reserved, and nothing asks for it. */
+const STAND_IN = "https://image.invalid/";
 
 export type Value = string | InputImage[];
 export type Values = Record<string, Value>;
@@ -28,6 +32,16 @@ export const imagesOf = (values: Values, path: string): InputImage[] => {
   const value = values[path];
   return Array.isArray(value) ? value : [];
 };
+
+/** Change an image, whichever fields have it. */
+export function withImage(values: Values, id: string, part: Partial<InputImage>): Values {
+  const changed = (image: InputImage) => (image.id === id ? { ...image, ...part } : image);
+  const entries = Object.entries(values).map(([path, value]) => [
+    path,
+    Array.isArray(value) ? value.map(changed) : value,
+  ]);
+  return Object.fromEntries(entries) as Values;
+}
 
 /** The option that a value means, in the spelling of the list: 1K for one model, 1k for another. */
 export const spelled = (options: string[], value: string): string =>
@@ -58,7 +72,8 @@ function valueOf(field: Field, values: Values): unknown {
 }
 
 function itemOf(image: InputImage, field: Field): Task {
-  return { ...image.more, ...(image.url ? { [field.urlField ?? "url"]: image.url } : {}) };
+  const source = image.url ? { [field.urlField ?? "url"]: image.url } : {};
+  return taskOf(field.item ?? [], image.options, { ...image.more, ...source });
 }
 
 function put(task: Task, path: string[], value: unknown): void {
@@ -81,6 +96,35 @@ export function parsed(text: string): Task | undefined {
   }
 }
 
+/**
+ * Fill a task with what it needs to be valid: texts and images that stand for those to come.
+ *
+ * The price of a task depends on its choices and on the number of its images only. Long texts are
+ * replaced in any case, so that the price is not asked for while they are written.
+ */
+export function withStandIns(fields: Field[], values: Values, task: Task): Task {
+  const filled = structuredClone(task);
+  for (const field of fields) {
+    const standIn = standInOf(field, values);
+    if (standIn !== undefined) put(filled, field.path.split("."), standIn);
+  }
+  return filled;
+}
+
+function standInOf(field: Field, values: Values): unknown {
+  if (field.type === "images") {
+    const images = imagesOf(values, field.path).filter(({ error }) => !error);
+    const missing = Math.max(0, (field.least ?? 0) - images.length);
+    const all = [...images, ...Array.from({ length: missing }, () => imageAt(""))];
+    const named = all.map((image) => (image.url || image.more ? image : imageAt(STAND_IN)));
+    return named.length ? named.map((image) => itemOf(image, field)) : undefined;
+  }
+  const isEmpty = !textOf(values, field.path).trim();
+  const isNeeded = field.isRequired || field.name === "prompt";
+  if (field.type === "long") return isNeeded || !isEmpty ? "…" : undefined;
+  return field.type === "text" && isNeeded && isEmpty ? "…" : undefined;
+}
+
 /** Read the values of a form out of a task, as `GET /v1/jobs/{id}` has it. */
 export function valuesOf(fields: Field[], task: Task): Values {
   const values: Values = {};
@@ -96,7 +140,7 @@ export function valuesOf(fields: Field[], task: Task): Values {
 
 function shown(field: Field, value: unknown): Value {
   if (field.type === "images") {
-    return (value as Task[]).map((item) => imageOf(item, field.urlField ?? "url"));
+    return (value as Task[]).map((item) => imageOf(item, field));
   }
   if (field.type === "switch") return String(value === true || value === 1 || value === "Enabled");
   if (field.type === "json") {
@@ -106,12 +150,16 @@ function shown(field: Field, value: unknown): Value {
   return String(value);
 }
 
-function imageOf(item: Task, urlField: string): InputImage {
-  const { [urlField]: url, type: _, ...more } = item;
+function imageOf(item: Task, field: Field): InputImage {
+  const options = field.item ?? [];
+  const { [field.urlField ?? "url"]: url, type: _, ...rest } = item;
+  const isOption = ([name]: [string, unknown]) => options.some(({ path }) => path === name);
+  const more = Object.fromEntries(Object.entries(rest).filter((entry) => !isOption(entry)));
   const text = typeof url === "string" ? url : "";
   return {
     ...imageAt(text || String(more["file_id"] ?? "")),
     url: text,
+    options: valuesOf(options, item),
     ...(Object.keys(more).length ? { more } : {}),
   };
 }
@@ -119,7 +167,7 @@ function imageOf(item: Task, urlField: string): InputImage {
 /** An image that is somewhere already. */
 export function imageAt(url: string): InputImage {
   const name = url.split(/[?#]/)[0]?.split("/").pop() || url;
-  return { id: newId(), name: decoded(name), url, preview: "", progress: 1 };
+  return { id: newId(), name: decoded(name), url, progress: 1, options: {} };
 }
 
 /** Decode a part of a URL; a key of a bucket may have a `%` of its own. */

@@ -29,3 +29,9 @@ declare module "aigc:schemas" {
   /** Name → schema of everything that the bodies refer to. */
   export const schemas: Record<string, Schema> & { UploadRequest: Schema };
 }
+
+/** What the build takes from the translations of the documentation: English → Chinese. */
+declare module "aigc:zh-CN" {
+  const texts: Record<string, string>;
+  export default texts;
+}

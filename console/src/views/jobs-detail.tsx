@@ -2,11 +2,12 @@
 import { useState } from "preact/hooks";
 import { ApiError, get, post, put, type Schemas } from "../api";
 import { useMessages } from "../i18n";
-import { useLoad } from "../load";
+import { useLoad, type Loaded } from "../load";
 import { Confirm } from "../parts/confirm";
 import { CopyButton } from "../parts/copy";
 import { DownloadButton } from "../parts/download";
 import { ImageFrame } from "../parts/image";
+import { FRESH_MS, openRenewed, renewedLink, useRenewal } from "../parts/links";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Bytes, hasEnded, Money, StateBadge, Time } from "../parts/values";
 import { Words } from "../parts/words";
@@ -27,10 +28,11 @@ const CANCEL = {
   "mps.image": "/tencent-mps/v1/aigc-image/requests/{id}/cancel",
 } as const;
 
-/** Milliseconds until a job may have changed; undefined if it will not. */
+/** Milliseconds until a job or its links may have changed; undefined if they will not. */
 function nextLook(job: Detail): number | undefined {
   if (!hasEnded(job.state)) return EVERY_MS;
-  return job.webhook?.state === "pending" ? WEBHOOK_MS : undefined;
+  if (job.webhook?.state === "pending") return WEBHOOK_MS;
+  return job.images.length > 0 ? FRESH_MS : undefined;
 }
 
 export function JobDetail({ id, back }: { id: string; back: string }) {
@@ -51,12 +53,17 @@ export function JobDetail({ id, back }: { id: string; back: string }) {
       ) : (
         <ErrorNote error={loaded.error} retry={loaded.reload} />
       )}
-      {job ? <Content job={job} reload={loaded.reload} /> : !loaded.error && <Loading />}
+      {job ? <Content job={job} loaded={loaded} /> : !loaded.error && <Loading />}
     </div>
   );
 }
 
-function Content({ job, reload }: { job: Detail; reload: () => void }) {
+interface ContentProps {
+  job: Detail;
+  loaded: Loaded<Detail>;
+}
+
+function Content({ job, loaded }: ContentProps) {
   const { jobs: t } = useMessages();
   return (
     <>
@@ -67,7 +74,7 @@ function Content({ job, reload }: { job: Detail; reload: () => void }) {
             <StateBadge state={job.state} /> {job.model} · <Time at={job.created_at} />
           </p>
         </div>
-        <Operations job={job} reload={reload} />
+        <Operations job={job} reload={loaded.reload} />
       </div>
       <div class="job-columns">
         <section class="card job-section" aria-label={t.detail.timeline}>
@@ -75,7 +82,7 @@ function Content({ job, reload }: { job: Detail; reload: () => void }) {
           <Timeline job={job} />
         </section>
         <div class="job-side">
-          {job.images.length > 0 && <Images job={job} />}
+          {job.images.length > 0 && <Images job={job} loaded={loaded} />}
           <About job={job} />
           <section class="card job-section" aria-label={t.detail.task}>
             <h3>
@@ -89,27 +96,39 @@ function Content({ job, reload }: { job: Detail; reload: () => void }) {
   );
 }
 
-function Images({ job }: { job: Detail }) {
+function Images({ job, loaded }: ContentProps) {
   const { jobs: t } = useMessages();
+  const renew = useRenewal(loaded.reload);
+  const open = (event: Event, image: Schemas["Image"]) => {
+    if (Date.now() - loaded.loadedAt < FRESH_MS) return;
+    event.preventDefault();
+    void openRenewed(() => renewedLink(job.request_id, image.file_name), image.url);
+  };
   return (
     <section class="card job-section" aria-label={t.detail.images}>
       <h3>{t.detail.images}</h3>
       <div class="job-images">
         {job.images.map((image) => (
           <figure key={image.file_name}>
-            <a href={image.url} target="_blank" rel="noreferrer">
+            <a
+              href={image.url}
+              target="_blank"
+              rel="noreferrer"
+              onClick={(event) => open(event, image)}
+            >
               <ImageFrame
                 src={image.url}
                 alt={job.prompt || image.file_name}
                 width={image.width}
                 height={image.height}
+                onError={renew}
               />
             </a>
             <figcaption>
               <span class="number">
                 {image.width} × {image.height} · <Bytes count={image.file_size} />
               </span>
-              <DownloadButton url={image.url} name={image.file_name} />
+              <DownloadButton job={job.request_id} image={image} />
             </figcaption>
           </figure>
         ))}

@@ -2,6 +2,7 @@
 import { get, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
+import { ErrorNote } from "../parts/notes";
 import { Time } from "../parts/values";
 
 type Lane = Schemas["Lane"];
@@ -11,12 +12,19 @@ const LATE_MS = 5 * 60_000;
 
 export function Lanes() {
   const { jobs: t } = useMessages();
-  const { data } = useLoad("lanes", (signal) => get("/v1/lanes", { signal }), EVERY_MS);
-  if (!data) return <div class="lanes lanes-loading" />;
+  const { data, error, reload } = useLoad(
+    "lanes",
+    (signal) => get("/v1/lanes", { signal }),
+    EVERY_MS,
+  );
+  if (!data) {
+    return error ? <ErrorNote error={error} retry={reload} /> : <div class="lanes lanes-loading" />;
+  }
   const swept = data.sweep.finished_at;
   const isLate = swept !== null && Date.now() - Date.parse(swept) > LATE_MS;
   return (
-    <section aria-label={t.lanes}>
+    <section class="lanes-section" aria-label={t.lanes}>
+      <ErrorNote error={error} retry={reload} />
       {isLate && <p class="note note-warning">{t.sweepLate}</p>}
       <div class="lanes">
         {data.lanes.map((lane) => (

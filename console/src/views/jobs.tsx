@@ -1,4 +1,5 @@
 // Jobs: the lanes, a live list with filters, and one job with all that happened to it.
+import type { paths } from "../../generated/openapi";
 import { useEffect, useState } from "preact/hooks";
 import { get, type Schemas } from "../api";
 import { useMessages } from "../i18n";
@@ -11,6 +12,7 @@ import { Lanes } from "./jobs-lanes";
 
 export type Job = Schemas["JobSummary"];
 type Page = Schemas["JobPage"];
+type Query = NonNullable<paths["/v1/jobs"]["get"]["parameters"]["query"]>;
 
 const STATES: State[] = [
   ...(["queued", "submitting", "running", "storing"] as const),
@@ -110,57 +112,41 @@ function Select({ label, value, onChange, children }: SelectProps) {
 function List({ filters }: { filters: Filters }) {
   const { jobs: t } = useMessages();
   const { state, kind, source } = filters;
-  const query = {
+  const query: Query = {
     limit: LIMIT,
     ...(state && { state }),
     ...(kind && { kind }),
     ...(source && { source }),
   };
-  const newest = useLoad(
-    JSON.stringify(query),
-    (signal) => get("/v1/jobs", { query, signal }),
+  const [pages, setPages] = useState(1);
+  const { data, error, reload, isLoading } = useLoad(
+    `${JSON.stringify(query)} ${pages}`,
+    (signal) => newestPages(query, pages, signal),
     (page) => (page.jobs.every((job) => hasEnded(job.state)) ? IDLE_MS : BUSY_MS),
   );
-  const [jobs, setJobs] = useState<Job[]>();
-  const [cursor, setCursor] = useState<string | null>();
-  const [olderError, setOlderError] = useState<unknown>();
-  const [isLoading, setLoading] = useState(false);
-  const page = newest.data;
+  const [shown, setShown] = useState(data);
   useEffect(() => {
-    if (!page) return;
-    setJobs((known) => merged(page, known ?? []));
-    setCursor((known) => (known === undefined ? page.cursor : known));
-  }, [page]);
-
-  const loadOlder = async () => {
-    setLoading(true);
-    setOlderError(undefined);
-    try {
-      const older = await get("/v1/jobs", { query: { ...query, ...(cursor && { cursor }) } });
-      setJobs((known) => distinct([...(known ?? []), ...older.jobs]));
-      setCursor(older.cursor);
-    } catch (error) {
-      setOlderError(error);
-    } finally {
-      setLoading(false);
-    }
-  };
-
-  if (!jobs) {
-    return newest.error ? <ErrorNote error={newest.error} retry={newest.reload} /> : <Loading />;
-  }
+    if (data) setShown(data);
+  }, [data]);
+  if (!shown) return error ? <ErrorNote error={error} retry={reload} /> : <Loading />;
   const isFiltered = filters.state || filters.kind || filters.source;
+  const note = <ErrorNote error={error} retry={reload} />;
   return (
     <>
-      <ErrorNote error={newest.error} />
-      {jobs.length === 0 && !cursor ? (
+      {data && note}
+      {shown.jobs.length === 0 && !shown.cursor ? (
         <EmptyNote>{isFiltered ? t.emptyFilter : t.empty}</EmptyNote>
       ) : (
-        <Table jobs={jobs} filters={filters} />
+        <Table jobs={shown.jobs} filters={filters} />
       )}
-      <ErrorNote error={olderError} />
-      {cursor && (
-        <button type="button" class="older" disabled={isLoading} onClick={() => void loadOlder()}>
+      {!data && note}
+      {shown.cursor && (
+        <button
+          type="button"
+          class="older"
+          disabled={isLoading && !data}
+          onClick={() => setPages(pages + 1)}
+        >
           {t.older}
         </button>
       )}
@@ -168,11 +154,14 @@ function List({ filters }: { filters: Filters }) {
   );
 }
 
-/** The newest page, and what is known of older jobs. */
-function merged(page: Page, known: Job[]): Job[] {
-  const last = page.jobs.at(-1);
-  if (page.cursor === null || !last) return page.jobs;
-  return distinct([...page.jobs, ...known.filter((job) => job.created_at <= last.created_at)]);
+/** Load the newest jobs, one page behind the other: all that are shown are followed. */
+async function newestPages(query: Query, count: number, signal: AbortSignal): Promise<Page> {
+  let page = await get("/v1/jobs", { query, signal });
+  for (let number = 1; number < count && page.cursor; number++) {
+    const older = await get("/v1/jobs", { query: { ...query, cursor: page.cursor }, signal });
+    page = { jobs: distinct([...page.jobs, ...older.jobs]), cursor: older.cursor };
+  }
+  return page;
 }
 
 function distinct(jobs: Job[]): Job[] {

@@ -25,6 +25,7 @@ import {
   taskOf,
   textOf,
   valuesOf,
+  withImage,
   type InputImage,
   type Task,
   type Values,
@@ -214,6 +215,10 @@ function TaskForm(props: TaskFormProps) {
   const submit = async (event: Event) => {
     event.preventDefault();
     if (isSending || isUploading) return;
+    if (images.some((image) => image.error)) {
+      setError(t.images.unsolved);
+      return;
+    }
     setSending(true);
     setError(undefined);
     const text = JSON.stringify([choice.endpoint, task]);
@@ -227,7 +232,7 @@ function TaskForm(props: TaskFormProps) {
       props.submitted({
         id: answer.request_id,
         endpoint: choice.endpoint,
-        inputs: images.map(({ preview }) => preview).filter(Boolean),
+        inputs: images.flatMap(({ file }) => file ?? []),
         prompt: promptOf(fields, values),
         model: choice.scene || `${choice.model} ${choice.version}`.trim(),
         startedAt: Date.now(),
@@ -239,6 +244,9 @@ function TaskForm(props: TaskFormProps) {
     }
   };
 
+  const isWrong = (field: Field) =>
+    wrongField === field.path ||
+    (field.type === "images" && (wrongField?.startsWith(`${field.path}.`) ?? false));
   const input = (field: Field, isDescribed: boolean) => (
     <AnyField
       key={field.path}
@@ -246,18 +254,18 @@ function TaskForm(props: TaskFormProps) {
       values={values}
       setValues={setValues}
       isDescribed={isDescribed}
-      invalid={wrongField === field.path && error instanceof ApiError ? error.message : undefined}
+      invalid={isWrong(field) && error instanceof ApiError ? error.message : undefined}
     />
   );
   const [first, more] = [fields.filter(isAtOnce), fields.filter((field) => !isAtOnce(field))];
   const set = more.filter(({ path }) => textOf(values, path)).length;
-  const hasWrongField = fields.some(({ path }) => path === wrongField);
+  const hasWrongField = fields.some(isWrong);
 
   return (
     <form class="card task-form" aria-label={t.form} onSubmit={(event) => void submit(event)}>
       <Choose catalogue={catalogue} kinds={kinds} choice={choice} change={props.change} />
       {inOrder(first).map((field) => input(field, false))}
-      <details class="more" open={more.some(({ path }) => path === wrongField)}>
+      <details class="more" open={more.some(isWrong)}>
         <summary>
           {t.more} {set > 0 && <span class="badge">{t.moreSet(set)}</span>}
         </summary>
@@ -266,7 +274,7 @@ function TaskForm(props: TaskFormProps) {
       <div class="submit-bar">
         {!hasWrongField && <ErrorNote error={error} />}
         <div class="submit-row">
-          {isComplete(fields, values) && <Price endpoint={choice.endpoint} task={task} />}
+          <Price endpoint={choice.endpoint} fields={fields} values={values} task={task} />
           <button type="submit" class="primary" disabled={isSending || isUploading}>
             {isUploading ? t.uploading : isSending ? t.submitting : t.submit}
           </button>
@@ -274,15 +282,6 @@ function TaskForm(props: TaskFormProps) {
       </div>
     </form>
   );
-}
-
-/** Whether a task can be valid: it has what is required, and a text or an image to start from. */
-function isComplete(fields: Field[], values: Values): boolean {
-  const count = ({ path }: Field) => values[path]?.length ?? 0;
-  const least = (field: Field) =>
-    field.type === "images" ? (field.least ?? 0) : Number(field.isRequired);
-  const starts = fields.filter(({ type }) => type === "long" || type === "images");
-  return starts.some(count) && fields.every((field) => count(field) >= least(field));
 }
 
 /** Prompts before images before the rest. */
@@ -311,7 +310,10 @@ function AnyField({ field, values, setValues, isDescribed, invalid }: AnyFieldPr
     const change = (edit: (images: InputImage[]) => InputImage[]) =>
       setValues((all) => ({ ...all, [field.path]: edit(imagesOf(all, field.path)) }));
     const images = imagesOf(values, field.path);
-    return <InputImages field={field} label={label} images={images} change={change} invalid={invalid} />;
+    const edit = (id: string, part: Partial<InputImage>) =>
+      setValues((all) => withImage(all, id, part));
+    const common = { field, label, images, invalid };
+    return <InputImages {...common} change={change} edit={edit} />;
   }
   return (
     <FieldInput

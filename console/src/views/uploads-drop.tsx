@@ -3,51 +3,32 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
+import { useFileUrl } from "../parts/file";
 import { ImageFrame } from "../parts/image";
+import { useRenewal } from "../parts/links";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Bytes, Money, StateBadge } from "../parts/values";
 import { hrefOf } from "../router";
+import { useStore } from "../store";
 import { BUCKET_REFUSED, UPLOAD_LOST } from "../tasks/upload";
 import { Fate } from "./uploads";
-import { isImage, sendAll, TYPES, type Sent } from "./uploads-send";
+import { addFiles, chosenFiles, enteredPlace, removeFiles, sendStaged } from "./uploads-list";
+import { isImage, TYPES, type Place, type Sent } from "./uploads-send";
 
 type Rule = Schemas["Rule"];
 
-let nextId = 1;
-
-export function DropCard({ onChange }: { onChange: () => void }) {
+export function DropCard() {
   const { uploads: t } = useMessages();
   const { data, error, reload } = useLoad("rules", (signal) => get("/v1/rules", { signal }));
-  const [chosen, setChosen] = useState("");
-  const [folder, setFolder] = useState("");
-  const [metadata, setMetadata] = useState<Record<string, string>>({});
-  const [files, setFiles] = useState<Sent[]>([]);
+  const place = useStore(enteredPlace);
+  const { folder, metadata } = place;
   if (!data) return error ? <ErrorNote error={error} retry={reload} /> : <Loading />;
   const usable = data.rules.filter((rule) => rule.may_upload);
   if (usable.length === 0) return <EmptyNote>{t.noRules}</EmptyNote>;
-  const rule = usable.find((candidate) => candidate.name === chosen) ?? usable[0];
+  const rule = usable.find((candidate) => candidate.name === place.rule) ?? usable[0];
   if (!rule) return null;
 
-  const change = (id: number, changes: Partial<Sent>) => {
-    setFiles((known) => known.map((file) => (file.id === id ? { ...file, ...changes } : file)));
-    if (changes.step === "sent" || changes.account || changes.step === "done") onChange();
-  };
-  const add = (added: File[]) =>
-    setFiles((known) => [
-      ...known,
-      ...added.map((file): Sent => ({
-        id: nextId++,
-        file,
-        step: isImage(file) ? "staged" : "failed",
-        progress: 0,
-        ...(isImage(file) ? {} : { error: "wrongType" }),
-        jobs: [],
-      })),
-    ]);
-  const start = () => {
-    const staged = files.filter((file) => file.step === "staged");
-    void sendAll(staged, { rule: rule.name, folder, metadata }, change);
-  };
+  const enter = (changes: Partial<Place>) => enteredPlace.set({ ...place, ...changes });
   return (
     <section class="card drop-card" aria-labelledby="drop-title">
       <h2 id="drop-title">{t.drop.title}</h2>
@@ -57,7 +38,7 @@ export function DropCard({ onChange }: { onChange: () => void }) {
             {t.drop.rule}
             <select
               value={rule.name}
-              onChange={(event) => setChosen((event.target as HTMLSelectElement).value)}
+              onChange={(event) => enter({ rule: event.currentTarget.value })}
             >
               {data.rules.map((one) => (
                 <option key={one.name} value={one.name} disabled={!one.may_upload}>
@@ -73,7 +54,7 @@ export function DropCard({ onChange }: { onChange: () => void }) {
             <input
               value={folder}
               autocomplete="off"
-              onInput={(event) => setFolder((event.target as HTMLInputElement).value)}
+              onInput={(event) => enter({ folder: event.currentTarget.value })}
             />
           </label>
           {rule.needs.map((name) => (
@@ -82,22 +63,16 @@ export function DropCard({ onChange }: { onChange: () => void }) {
               <input
                 value={metadata[name] ?? ""}
                 autocomplete="off"
-                onInput={(event) => {
-                  const { value } = event.target as HTMLInputElement;
-                  setMetadata((known) => ({ ...known, [name]: value }));
-                }}
+                onInput={(event) =>
+                  enter({ metadata: { ...metadata, [name]: event.currentTarget.value } })
+                }
               />
             </label>
           ))}
         </div>
-        <DropZone rule={rule} add={add} />
+        <DropZone rule={rule} add={addFiles} />
       </div>
-      <Files
-        files={files}
-        rule={rule}
-        start={start}
-        remove={(gone) => setFiles((known) => known.filter((file) => !gone(file)))}
-      />
+      <Files rule={rule} start={() => sendStaged({ ...place, rule: rule.name })} />
     </section>
   );
 }
@@ -209,15 +184,9 @@ function useDropsElsewhere(): void {
   }, []);
 }
 
-interface FilesProps {
-  files: Sent[];
-  rule: Rule;
-  start: () => void;
-  remove: (gone: (file: Sent) => boolean) => void;
-}
-
-function Files({ files, rule, start, remove }: FilesProps) {
+function Files({ rule, start }: { rule: Rule; start: () => void }) {
   const { uploads: t } = useMessages();
+  const files = useStore(chosenFiles);
   if (files.length === 0) return null;
   const staged = files.filter((file) => file.step === "staged");
   const isFinished = (file: Sent) => file.step === "done" || file.step === "failed";
@@ -226,7 +195,7 @@ function Files({ files, rule, start, remove }: FilesProps) {
     <div class="drop-files">
       <ul aria-label={t.drop.list}>
         {files.map((file) => (
-          <FileRow key={file.id} file={file} remove={() => remove((known) => known.id === file.id)} />
+          <FileRow key={file.id} file={file} remove={() => removeFiles(({ id }) => id === file.id)} />
         ))}
       </ul>
       <div class="drop-buttons">
@@ -245,7 +214,7 @@ function Files({ files, rule, start, remove }: FilesProps) {
           </button>
         )}
         {files.some(isFinished) && (
-          <button type="button" class="quiet" onClick={() => remove(isFinished)}>
+          <button type="button" class="quiet" onClick={() => removeFiles(isFinished)}>
             {t.drop.clear}
           </button>
         )}
@@ -289,18 +258,9 @@ function FileRow({ file, remove }: { file: Sent; remove: () => void }) {
         <FileError error={file.error} />
       </div>
       <div class="drop-results">
-        {file.jobs.flatMap((job) =>
-          job.images.map((image) => (
-            <a key={image.file_name} href={hrefOf("jobs", { job: job.request_id })}>
-              <ImageFrame
-                src={image.url}
-                alt={image.file_name}
-                width={image.width}
-                height={image.height}
-              />
-            </a>
-          )),
-        )}
+        {file.jobs.map((job) => (
+          <Results key={job.request_id} job={job} />
+        ))}
       </div>
       {isOver && (
         <button
@@ -313,6 +273,31 @@ function FileRow({ file, remove }: { file: Sent; remove: () => void }) {
         </button>
       )}
     </li>
+  );
+}
+
+/** The images of a job. The list may be looked at again when their links have expired. */
+function Results({ job }: { job: Schemas["JobDetail"] }) {
+  const [images, setImages] = useState(job.images);
+  useEffect(() => setImages(job.images), [job]);
+  const load = () => get("/v1/jobs/{id}", { path: { id: job.request_id } });
+  const renew = useRenewal(() => {
+    load().then((renewed) => setImages(renewed.images), () => undefined);
+  });
+  return (
+    <>
+      {images.map((image) => (
+        <a key={image.file_name} href={hrefOf("jobs", { job: job.request_id })}>
+          <ImageFrame
+            src={image.url}
+            alt={image.file_name}
+            width={image.width}
+            height={image.height}
+            onError={renew}
+          />
+        </a>
+      ))}
+    </>
   );
 }
 
@@ -331,12 +316,6 @@ function FileError({ error }: { error: unknown }) {
 }
 
 function Preview({ file }: { file: File }) {
-  const [url, setUrl] = useState("");
-  useEffect(() => {
-    if (!isImage(file)) return;
-    const made = URL.createObjectURL(file);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [file]);
+  const url = useFileUrl(isImage(file) ? file : undefined);
   return <span class="drop-preview">{url && <img src={url} alt="" />}</span>;
 }

@@ -40,32 +40,39 @@ export function isImage(file: File): boolean {
   return TYPES.includes(file.type as ContentType);
 }
 
-type Tell = (id: number, change: Partial<Sent>) => void;
+/** The list that has the files. */
+export interface List {
+  change: (id: number, changes: Partial<Sent>) => void;
+  isListed: (id: number) => boolean;
+}
 
 const AT_ONCE = 3;
 const FIRST_LOOK_MS = 1000;
 const LONGEST_LOOK_MS = 15_000;
 
-/** Send files, a few at a time, and follow each to its end; every change is told. */
-export async function sendAll(files: Sent[], place: Place, tell: Tell): Promise<void> {
+/** Send files, a few at a time, and follow each to its end, as long as it is listed. */
+export async function sendAll(files: Sent[], place: Place, list: List): Promise<void> {
   const waiting = [...files];
-  for (const { id } of files) tell(id, { step: "queued" });
+  for (const { id } of files) list.change(id, { step: "queued" });
   const worker = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) await send(next, place, tell);
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      if (list.isListed(next.id)) await send(next, place, list);
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
 /** Send one file; it is followed while others are sent. */
-async function send({ id, file }: Sent, place: Place, tell: Tell): Promise<void> {
-  const fail = (error: unknown) => tell(id, { step: "failed", error });
+async function send({ id, file }: Sent, place: Place, list: List): Promise<void> {
+  const change = (changes: Partial<Sent>) => list.change(id, changes);
+  const fail = (error: unknown) => change({ step: "failed", error });
   try {
-    tell(id, { step: "linking" });
+    change({ step: "linking" });
     const link = await linkFor(file, place);
-    tell(id, { step: "sending" });
-    await putFile(link.upload_url, file, link.headers, (progress) => tell(id, { progress }));
-    tell(id, { step: "sent", progress: 1 });
-    follow(link.key, (change) => tell(id, change)).catch(fail);
+    change({ step: "sending" });
+    await putFile(link.upload_url, file, link.headers, (progress) => change({ progress }));
+    change({ step: "sent", progress: 1 });
+    follow(link.key, change, () => list.isListed(id)).catch(fail);
   } catch (error) {
     fail(error);
   }
@@ -93,22 +100,27 @@ async function digestOf(file: File): Promise<string> {
 }
 
 /** Ask what became of an object until its jobs have ended, less and less often. */
-async function follow(key: string, tell: (change: Partial<Sent>) => void): Promise<void> {
+async function follow(
+  key: string,
+  change: (changes: Partial<Sent>) => void,
+  isListed: () => boolean,
+): Promise<void> {
   let ids: string[] = [];
   for (let ms = FIRST_LOOK_MS; ; ms = Math.min(ms * 1.3, LONGEST_LOOK_MS)) {
     await pause(ms);
+    if (!isListed()) return;
     if (ids.length === 0) {
       const account = await patiently(() => accountOf(key));
       if (!account || account.outcome === "pending") continue;
-      tell({ account, step: account.outcome === "none" ? "failed" : "working" });
+      change({ account, step: account.outcome === "none" ? "failed" : "working" });
       if (account.outcome === "none") return;
       ids = account.jobs.map((job) => job.request_id);
     }
     const jobs = await patiently(() => Promise.all(ids.map(jobOf)));
     if (!jobs) continue;
-    tell({ jobs });
+    change({ jobs });
     if (jobs.every((job) => hasEnded(job.state))) {
-      tell({ step: jobs.every((job) => job.state === "succeeded") ? "done" : "failed" });
+      change({ step: jobs.every((job) => job.state === "succeeded") ? "done" : "failed" });
       return;
     }
   }

@@ -4,31 +4,36 @@ import { get, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
-import { Bytes, Time } from "../parts/values";
+import { Bytes, hasEnded, StateBadge, Time } from "../parts/values";
 import { hrefOf, replaceParams, useRoute } from "../router";
+import { useStore } from "../store";
 import { DropCard } from "./uploads-drop";
+import { chosenFiles } from "./uploads-list";
+import type { Step } from "./uploads-send";
 
 export type Account = Schemas["UploadAccount"];
 
 const OUTCOMES: Account["outcome"][] = ["job", "none", "pending"];
 const LIMIT = 25;
-const EVERY_MS = 10_000;
+const EVERY_MS = 5000;
+/** Steps of a file that is in the inbox. */
+const SENT: ReadonlySet<Step> = new Set(["sent", "working", "done"]);
 
 export function Uploads() {
   const { uploads: t } = useMessages();
   const me = useLoad("me", (signal) => get("/v1/me", { signal }));
-  const [round, setRound] = useState(0);
+  const files = useStore(chosenFiles);
   if (!me.data) return me.error ? <ErrorNote error={me.error} retry={me.reload} /> : <Loading />;
   if (!me.data.may_upload) return <EmptyNote>{t.forbidden}</EmptyNote>;
   return (
     <div class="uploads">
-      <DropCard onChange={() => setRound((n) => n + 1)} />
-      <Inbox round={round} />
+      <DropCard />
+      <Inbox sent={files.filter(({ step }) => SENT.has(step)).length} />
     </div>
   );
 }
 
-function Inbox({ round }: { round: number }) {
+function Inbox({ sent }: { sent: number }) {
   const { uploads: t } = useMessages();
   const { params } = useRoute();
   const outcome = OUTCOMES.find((name) => name === params.get("outcome")) ?? "";
@@ -66,7 +71,7 @@ function Inbox({ round }: { round: number }) {
         </label>
         <button type="submit">{t.filter.search}</button>
       </form>
-      <Accounts key={`${outcome} ${prefix}`} outcome={outcome} prefix={prefix} round={round} />
+      <Accounts key={`${outcome} ${prefix}`} outcome={outcome} prefix={prefix} sent={sent} />
     </section>
   );
 }
@@ -74,63 +79,60 @@ function Inbox({ round }: { round: number }) {
 interface AccountsProps {
   outcome: Account["outcome"] | "";
   prefix: string;
-  /** Changes when this page has uploaded a file. */
-  round: number;
+  /** How many files this page has uploaded. */
+  sent: number;
 }
 
-function Accounts({ outcome, prefix, round }: AccountsProps) {
+function Accounts({ outcome, prefix, sent }: AccountsProps) {
   const { uploads: t } = useMessages();
-  const [more, setMore] = useState<Account[]>([]);
-  const [cursor, setCursor] = useState<string | null>();
-  const [moreError, setMoreError] = useState<unknown>();
-  const query = (after?: string | null) => ({
+  // Where each page begins: all pages that are shown are read again while something is under way.
+  const [cursors, setCursors] = useState<string[]>([""]);
+  const query = (cursor: string) => ({
     limit: LIMIT,
     ...(outcome && { outcome }),
     ...(prefix && { prefix }),
-    ...(after && { cursor: after }),
+    ...(cursor && { cursor }),
   });
-  const first = useLoad(
-    `uploads ${outcome} ${prefix} ${round}`,
-    (signal) => get("/v1/uploads", { query: query(), signal }),
-    (page) => (page.uploads.some((account) => account.outcome === "pending") ? EVERY_MS : 0),
+  const { data, error, reload, isLoading } = useLoad(
+    `uploads ${sent} ${cursors.length}`,
+    (signal) =>
+      Promise.all(cursors.map((cursor) => get("/v1/uploads", { query: query(cursor), signal }))),
+    (pages) => (pages.some(({ uploads }) => uploads.some(isUnderWay)) ? EVERY_MS : 0),
   );
-  const [page, setPage] = useState(first.data);
+  const [pages, setPages] = useState(data);
   useEffect(() => {
-    if (!first.data) return;
-    setPage(first.data);
-    if (more.length === 0) setCursor(first.data.cursor);
-  }, [first.data]);
-  const loadMore = async () => {
-    setMoreError(undefined);
-    try {
-      const next = await get("/v1/uploads", { query: query(cursor) });
-      setMore((known) => [...known, ...next.uploads]);
-      setCursor(next.cursor);
-    } catch (error) {
-      setMoreError(error);
-    }
-  };
-  if (!page) {
-    return first.error ? <ErrorNote error={first.error} retry={first.reload} /> : <Loading />;
-  }
-  const listed = distinct([...page.uploads, ...more]);
+    if (data) setPages(data);
+  }, [data]);
+  if (!pages) return error ? <ErrorNote error={error} retry={reload} /> : <Loading />;
+  const listed = distinct(pages.flatMap(({ uploads }) => uploads));
+  const next = pages.at(-1)?.cursor;
+  const note = <ErrorNote error={error} retry={reload} />;
   return (
     <>
-      <ErrorNote error={first.error} />
-      {listed.length === 0 && !cursor ? (
+      {data && note}
+      {listed.length === 0 && !next ? (
         <EmptyNote>{outcome || prefix ? t.emptyFilter : t.empty}</EmptyNote>
       ) : (
         <AccountTable accounts={listed} />
       )}
-      <ErrorNote error={moreError} />
-      {cursor && (
-        <button type="button" class="older" onClick={() => void loadMore()}>
+      {!data && note}
+      {next && (
+        <button
+          type="button"
+          class="older"
+          disabled={isLoading && pages.length < cursors.length}
+          onClick={() => setCursors([...cursors, next])}
+        >
           {t.more}
         </button>
       )}
     </>
   );
 }
+
+/** Whether more becomes of a file: it is not taken in yet, or a job of it has not ended. */
+const isUnderWay = ({ outcome, jobs }: Account): boolean =>
+  outcome === "pending" || jobs.some(({ state }) => state !== null && !hasEnded(state));
 
 function distinct(accounts: Account[]): Account[] {
   return [...new Map(accounts.map((account) => [account.key, account])).values()];
@@ -173,16 +175,25 @@ function AccountTable({ accounts }: { accounts: Account[] }) {
   );
 }
 
-/** What became of a file: its jobs, or the reason why it has none. */
+/** What became of a file: its jobs in their present state, or the reason why it has none. */
 export function Fate({ account }: { account: Account }) {
   const { uploads: t } = useMessages();
   return (
     <>
-      <span class={`badge badge-fate-${account.outcome}`}>{t.outcomes[account.outcome]}</span>
+      {account.jobs.length === 0 && (
+        <span class={`badge badge-fate-${account.outcome}`}>{t.outcomes[account.outcome]}</span>
+      )}
       {account.jobs.map((job) => (
-        <a key={job.request_id} href={hrefOf("jobs", { job: job.request_id })}>
-          {t.job} · {job.rule}
-        </a>
+        <span key={job.request_id} class="upload-job">
+          {job.state ? (
+            <StateBadge state={job.state} />
+          ) : (
+            <span class="badge">{t.unknownState}</span>
+          )}{" "}
+          <a href={hrefOf("jobs", { job: job.request_id })}>
+            {t.job} · {job.rule}
+          </a>
+        </span>
       ))}
       {account.reason && <span>{t.reasons[account.reason]}</span>}
       {account.detail && account.reason !== "empty" && (

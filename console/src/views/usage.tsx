@@ -37,9 +37,11 @@ export function Usage() {
         <Choice label={t.range} value={String(days)} onChange={(value) => choose({ days: value })}>
           {RANGES.map((count) => [String(count), t.days(count)])}
         </Choice>
-        <Choice label={t.measure} value={measure} onChange={(value) => choose({ show: value })}>
-          {hasPrices ? [["pictures", t.images], ["cost", t.cost]] : [["pictures", t.images]]}
-        </Choice>
+        {hasPrices && (
+          <Choice label={t.measure} value={measure} onChange={(value) => choose({ show: value })}>
+            {[["pictures", t.images], ["cost", t.cost]]}
+          </Choice>
+        )}
         <Choice label={t.group} value={by} onChange={(value) => choose({ by: value })}>
           {GROUPS.map((group) => [group, t.groups[group]])}
         </Choice>
@@ -143,6 +145,7 @@ function Totals({ report }: { report: Report }) {
   const { usage: t } = useMessages();
   const locale = useLocale();
   const total = totalOf(report.usage);
+  const cost = report.currency && total.cost;
   const share = total.jobs ? total.succeeded / total.jobs : 0;
   const percent = share.toLocaleString(locale, { style: "percent", maximumFractionDigits: 1 });
   return (
@@ -152,7 +155,7 @@ function Totals({ report }: { report: Report }) {
         <span>{t.total.images}</span>
       </div>
       <div class="card total">
-        <b>{total.cost ? <Money amount={total.cost} currency={report.currency} /> : "–"}</b>
+        <b>{cost ? <Money amount={cost} currency={report.currency} /> : "–"}</b>
         <span>{t.total.cost}</span>
         {total.jobs_without_price > 0 && (
           <span class="small">
@@ -266,7 +269,11 @@ function Breakdown({ report, by }: { report: Report; by: GroupBy }) {
                 <th scope="row">{name}</th>
                 <td class="number">{sum.pictures.toLocaleString(locale)}</td>
                 <td>
-                  {sum.cost ? <Money amount={sum.cost} currency={report.currency} /> : "–"}
+                  {report.currency && sum.cost ? (
+                    <Money amount={sum.cost} currency={report.currency} />
+                  ) : (
+                    "–"
+                  )}
                 </td>
                 <td class="number">{sum.jobs.toLocaleString(locale)}</td>
                 <td class="number">{sum.succeeded.toLocaleString(locale)}</td>
@@ -288,7 +295,7 @@ function sumsBy(rows: Row[], by: GroupBy): [string, ReturnType<typeof totalOf>][
 
 function Limits({ report }: { report: Report }) {
   const { usage: t } = useMessages();
-  const me = useLoad("me", (signal) => get("/v1/me", { signal }), EVERY_MS).data;
+  const me = useLoad("me", (signal) => get("/v1/me", { signal }), EVERY_MS);
   return (
     <div class="limits">
       <section class="card usage-section" aria-label={t.ceilings}>
@@ -298,7 +305,8 @@ function Limits({ report }: { report: Report }) {
           <CeilingBar key={ceiling.name} ceiling={ceiling} currency={report.currency} />
         ))}
       </section>
-      {me && <KeyLimits me={me} />}
+      <ErrorNote error={me.error} retry={me.reload} />
+      {me.data && <KeyLimits me={me.data} />}
     </div>
   );
 }

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
+import logging
 from typing import TYPE_CHECKING, get_args
 
 from aigc.api.errors import HttpError, InvalidQueryError
+from aigc.api.images import AT_ONCE
 from aigc.api.jobs import page_limit
+from aigc.errors import BadRecordError
 from aigc.jobs.job import Source
 from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
@@ -15,12 +19,17 @@ from aigc.uploads.accounts import Outcome, account_of, accounts, jobs_of
 from aigc.uploads.rules import DeployedRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
+    from aigc.jobs.job import State
+    from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest
     from aigc.uploads.accounts import Account
+    from aigc.uploads.entries import Entry
+
+logger = logging.getLogger(__name__)
 
 MOST_COMPARED = 5000
 """Objects that one call compares with a filter."""
@@ -44,13 +53,13 @@ def check_may_see_uploads(call: Call) -> None:
 
 def _page(call: Call) -> schemas.UploadPage:
     outcome, limit = _wanted_outcome(call.request), page_limit(call.request)
-    page: list[schemas.UploadAccount] = []
+    chosen: list[Account] = []
     for compared, account in enumerate(_accounts(call), start=1):
         if outcome in {"", account.outcome}:
-            page.append(_account(account, call))
-        if len(page) == limit or compared == MOST_COMPARED:
-            return {"uploads": page, "cursor": _encoded(account.listed.key)}
-    return {"uploads": page, "cursor": None}
+            chosen.append(account)
+        if len(chosen) == limit or compared == MOST_COMPARED:
+            return {"uploads": _described(chosen, call), "cursor": _encoded(account.listed.key)}
+    return {"uploads": _described(chosen, call), "cursor": None}
 
 
 def _accounts(call: Call) -> Iterator[Account]:
@@ -64,9 +73,37 @@ def _accounts(call: Call) -> Iterator[Account]:
     return accounts(rules, runtime, prefix=request.parameter("prefix"), after=after)
 
 
-def _account(account: Account, call: Call) -> schemas.UploadAccount:
+def _described(chosen: list[Account], call: Call) -> list[schemas.UploadAccount]:
+    entries = [account.entries(call.runtime) for account in chosen]
+    states = _states([job.id for known in entries for job in jobs_of(known)], call.runtime)
+    return [
+        _account(account, known, states, call)
+        for account, known in zip(chosen, entries, strict=True)
+    ]
+
+
+def _states(job_ids: list[str], runtime: Runtime) -> dict[str, State | None]:
+    """Read the states of jobs, some at a time."""
+    states: list[State | None] = []
+    for begin in range(0, len(job_ids), AT_ONCE):
+        some = job_ids[begin : begin + AT_ONCE]
+        states += runtime.parallel(*(functools.partial(_state, name, runtime) for name in some))
+    return dict(zip(job_ids, states, strict=True))
+
+
+def _state(job_id: str, runtime: Runtime) -> State | None:
+    try:
+        job = runtime.ledger.records.read(job_id)
+    except BadRecordError:
+        logger.exception("job_unreadable", extra={"job": job_id})
+        return None
+    return job.state if job else None
+
+
+def _account(
+    account: Account, entries: list[Entry], states: Mapping[str, State | None], call: Call
+) -> schemas.UploadAccount:
     listed = account.listed
-    entries = account.entries(call.runtime)
     reason, detail = account.explain(entries)
     return {
         "key": listed.key,
@@ -80,6 +117,7 @@ def _account(account: Account, call: Call) -> schemas.UploadAccount:
             {
                 "request_id": job.id,
                 "rule": job.rule,
+                "state": states[job.id],
                 "job_url": f"{call.base_url}/v1/jobs/{job.id}",
             }
             for job in jobs_of(entries)

@@ -50,7 +50,7 @@ def test_upload_names_its_job(client: Client) -> None:
 
     [job] = account.pop("jobs")
     assert client.get(f"/v1/jobs/{job['request_id']}").body["source"]["key"] == "photos/cat.png"
-    assert job["rule"] == "any"
+    assert (job["rule"], job["state"]) == ("any", "running")
     assert account == {
         "key": "photos/cat.png",
         "size": len(picture()),
@@ -60,6 +60,34 @@ def test_upload_names_its_job(client: Client) -> None:
         "reason": None,
         "detail": "",
     }
+
+
+def test_job_of_an_upload_has_its_present_state(client: Client) -> None:
+    upload(client, "photos/cat.png")
+    upload(client, "photos/dog.png")
+    first, second = (account["jobs"][0] for account in uploads(client)["uploads"])
+    client.send("PUT", f"/tencent-vod/v1/aigc-image/requests/{second['request_id']}/cancel")
+
+    states = [account["jobs"][0]["state"] for account in uploads(client)["uploads"]]
+
+    assert [first["state"], second["state"]] == ["running", "queued"]
+    assert states == ["running", "cancelled"]
+
+
+@pytest.mark.parametrize("record", [None, b"{"])
+def test_state_of_a_job_without_a_readable_record_is_null(
+    client: Client, record: bytes | None
+) -> None:
+    upload(client, "photos/cat.png")
+    [job] = uploads(client)["uploads"][0]["jobs"]
+    key = f"jobs/{job['request_id']}.json"
+    client.world.store.delete(key)
+    if record is not None:
+        client.world.store.put(key, record)
+
+    [account] = uploads(client)["uploads"]
+
+    assert (account["outcome"], account["jobs"][0]["state"]) == ("job", None)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ export const parts = {
     retry: "Try again",
   },
   download: "Download",
+  downloadFailed: "The image could not be loaded:",
   copy: "Copy",
   copied: "Copied",
   imageFailed: "The image cannot be shown.",

@@ -13,6 +13,8 @@ export const shell = {
   leave: "Forget the key",
   offline: "There is no connection to the API. What you entered is kept; the page goes on by itself.",
   retry: "Try now",
+  outdated: "This part of the page could not be loaded. A newer version may have been deployed.",
+  reload: "Load the page again",
   key: {
     title: "Enter your API key",
     about:

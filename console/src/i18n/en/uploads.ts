@@ -66,6 +66,7 @@ export const uploads = {
   lost: "The upload was interrupted.",
   refused: (status: number) => `The bucket refused the upload (HTTP ${status}).`,
   job: "Job",
+  unknownState: "state unknown",
   jobs: "Jobs",
   inbox: "The inbox",
   filter: {

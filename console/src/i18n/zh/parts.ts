@@ -19,6 +19,7 @@ export const parts: typeof en = {
     retry: "重试",
   },
   download: "下载",
+  downloadFailed: "无法下载图片：",
   copy: "复制",
   copied: "已复制",
   imageFailed: "无法显示图片。",

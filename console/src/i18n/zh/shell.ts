@@ -15,6 +15,8 @@ export const shell: typeof en = {
   leave: "清除密钥",
   offline: "无法连接到 API。已填写的内容会保留，连接恢复后页面会自动继续。",
   retry: "立即重试",
+  outdated: "无法加载页面的这一部分，可能已部署了新版本。",
+  reload: "重新加载页面",
   key: {
     title: "输入 API 密钥",
     about: "本页面和其他客户端一样使用公开的 API。密钥只保存在当前标签页，关闭标签页即清除。",

@@ -44,6 +44,7 @@ export const uploads: typeof en = {
   lost: "上传中断。",
   refused: (status) => `存储桶拒绝了上传（HTTP ${status}）。`,
   job: "作业",
+  unknownState: "状态未知",
   jobs: "作业",
   inbox: "收件桶",
   filter: {

@@ -5,6 +5,7 @@ import { useMessages } from "../../i18n";
 import { useLoad } from "../../load";
 import { DownloadButton } from "../../parts/download";
 import { ImageFrame } from "../../parts/image";
+import { useRenewal } from "../../parts/links";
 import { ErrorNote, Loading } from "../../parts/notes";
 import { Bytes, Time } from "../../parts/values";
 import { hrefOf } from "../../router";
@@ -33,6 +34,7 @@ export function Detail({ id, image, previous, next, renew, close }: DetailProps)
     get("/v1/jobs/{id}", { path: { id: requestId }, signal }),
   );
   const shown: Image | undefined = image ?? job.data?.images[Number(number) - 1];
+  const renewJob = useRenewal(job.reload);
   const dialog = useDialog(id);
   const move = (event: KeyboardEvent) => {
     if ((event.target as Element).matches("input, textarea, select")) return;
@@ -67,7 +69,7 @@ export function Detail({ id, image, previous, next, renew, close }: DetailProps)
               image={shown}
               input={image?.input}
               alt={altOf(image, job.data, t)}
-              onError={() => image && renew(image)}
+              onError={() => (image ? renew(image) : renewJob())}
             />
           )}
           {!shown && !job.error && <Loading />}
@@ -127,7 +129,7 @@ function Actions({ image, requestId }: { image: Image; requestId: string }) {
       <a class="button primary" href={hrefOf("playground", { job: requestId })}>
         {t.again}
       </a>
-      <DownloadButton url={image.url} name={image.file_name} />
+      <DownloadButton job={requestId} image={image} />
       <a class="button" href={hrefOf("jobs", { job: requestId })}>
         {t.job}
       </a>

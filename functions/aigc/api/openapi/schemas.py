@@ -868,6 +868,8 @@ class UploadJob(TypedDict):
     """Id of the job."""
     rule: str
     """Name of the rule."""
+    state: State | None
+    """State of the job; null if the job has no record, or one that cannot be read."""
     job_url: str
     """URL of the job with all details."""
 

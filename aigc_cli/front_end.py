@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aigc.api.console import PAGE
-from aigc.api.openapi.document import document
-from aigc_cli.reference.console import chinese_texts
 from aigc_cli.wheels import ROOT, PackageError
 
 if TYPE_CHECKING:
@@ -68,6 +66,8 @@ def main(what: Annotated[Literal["check", "fetch"], typer.Argument()]) -> None:
 
 def openapi_text() -> str:
     """Write the OpenAPI document as the gateway serves it."""
+    from aigc.api.openapi.document import document  # noqa: PLC0415  a slow import
+
     return json.dumps(document(), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -128,12 +128,13 @@ def _put(fresh: Path, folder: Path) -> None:
 def _digest(openapi: str) -> str:
     seen = hashlib.sha256(openapi.encode() + Path(__file__).read_bytes())
     seen.update(_chinese().encode())
-    for path in _sources():
+    for path in console_sources():
         seen.update(f"\0{path.relative_to(SOURCES).as_posix()}\0".encode() + path.read_bytes())
     return seen.hexdigest()[:16]
 
 
-def _sources() -> list[Path]:
+def console_sources() -> list[Path]:
+    """List the files that the console is built from, in a fixed order."""
     paths = (path for path in SOURCES.rglob("*") if path.is_file())
     return sorted(path for path in paths if path.relative_to(SOURCES).parts[0] not in _NOT_SOURCES)
 
@@ -179,6 +180,8 @@ def _stage(parent: Path, openapi: str, node_modules: Path) -> Path:
 
 
 def _chinese() -> str:
+    from aigc_cli.reference.console import chinese_texts  # noqa: PLC0415  a slow import
+
     return json.dumps(chinese_texts(), ensure_ascii=False)
 
 

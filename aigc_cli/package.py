@@ -29,17 +29,18 @@ import typer
 
 from aigc.api.built import FOLDER as DOCUMENTS
 from aigc.api.console import FOLDER as CONSOLE
-from aigc.api.openapi.build import write_documents
 from aigc.bootstrap import HAS_CEILINGS
 from aigc.uploads.rules import load_rules
 from aigc_cli import options
-from aigc_cli.front_end import built_console
+from aigc_cli.front_end import built_console, console_sources
 from aigc_cli.output import JsonOption, print_json
 from aigc_cli.prices import check_ceilings, load_prices
 from aigc_cli.sources import ROOT
-from aigc_cli.wheels import SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
+from aigc_cli.wheels import LOCK, SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from aigc_cli.wheels import Target
 
 LOCAL_PACKAGES = ROOT / ".local" / "packages"
@@ -47,6 +48,8 @@ LOCAL_LIFE_S = 86400
 """Age from which a zip of the local cloud is removed when another one is built."""
 
 PATTERN = "aigc-functions-*.zip"
+NOTE = "built.txt"
+"""File beside a zip of the local cloud: the hash of what it was built from, and its name."""
 
 LEFT_OUT = (
     "*.dist-info/*",
@@ -80,6 +83,7 @@ Install Python {SCF_PYTHON} (pyenv, uv or your system's) and run this again befo
 The zip's name, its hash, will then be another.
 """.strip()
 
+_STARTED = time.time()
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _MODE = 0o100644 << 16
 
@@ -173,6 +177,7 @@ def build_package(
         fingerprint = _fingerprint(stage, target)
         present = _find(out, fingerprint)
         if present is not None:
+            _remove_others(present)
             return present
         if target.python is not None:
             _compile(stage, target.python)
@@ -190,12 +195,46 @@ def local_package(rules: Path | None = None, *, with_console: bool = True) -> Pa
     """
     target = local_target()
     folder = LOCAL_PACKAGES / (target.name if with_console else f"{target.name}-no-console")
-    package = build_package(folder, target, with_console=with_console)
+    inputs = local_inputs(with_console=with_console)
+    package = _built_once(
+        folder,
+        _hash(f"{target} {sys.version}", ROOT, inputs),
+        lambda: build_package(folder, target, with_console=with_console),
+        # A file that has changed meanwhile may have been imported as it was before.
+        is_noted=all(path.stat().st_mtime < _STARTED for path in inputs),
+    )
     if rules is None:
         return package
     text = load_rules(rules).packaged().encode()
     digest = hashlib.sha256(text).hexdigest()[:8]
-    return _place(_with_rules(package, text), folder.with_name(f"{folder.name}-{digest}"))
+    copies = folder.with_name(f"{folder.name}-{digest}")
+    return _built_once(copies, package.name, lambda: _place(_with_rules(package, text), copies))
+
+
+def _built_once(
+    folder: Path, inputs: str, build: Callable[[], Path], *, is_noted: bool = True
+) -> Path:
+    """Return the folder's zip if its note has these inputs; else build it, and note the inputs."""
+    note = folder / NOTE
+    known, _, name = note.read_text().partition(" ") if note.exists() else ("", "", "")
+    if known == inputs and (folder / name).exists():
+        return folder / name
+    package = build()
+    if is_noted:
+        _replace(note, f"{inputs} {package.name}".encode())
+    return package
+
+
+def local_inputs(*, with_console: bool) -> list[Path]:
+    """List the files that determine a zip of the local cloud.
+
+    The wheels, and the packages that build the documents, follow from the locks.
+    """
+    files = [LOCK, *(ROOT / name for name in ("requirements.lock", "rules.toml", "prices.toml"))]
+    files += [path for path in _files(ROOT / "functions") if path.suffix != ".pyc"]
+    files += sorted((ROOT / "aigc_cli").glob("*.py"))
+    files += sorted((ROOT / "aigc_cli" / "reference").glob("*.[pt]*"))
+    return files + (console_sources() if with_console else [])
 
 
 def _with_rules(package: Path, rules: bytes) -> bytes:
@@ -240,6 +279,8 @@ def weigh(path: Path, python: str) -> Weight:
 
 
 def _copy_functions(stage: Path) -> None:
+    from aigc.api.openapi.build import write_documents  # noqa: PLC0415  a slow import
+
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ONLY_FOR_BUILDING)
     shutil.copytree(ROOT / "functions", stage, ignore=ignore, dirs_exist_ok=True)
     write_documents(_in(stage, DOCUMENTS))
@@ -277,25 +318,32 @@ def _copy_crcmod(stage: Path) -> None:
 def _fingerprint(stage: Path, target: Target) -> str:
     """Hash everything that the zip's bytes depend on."""
     has_bytecode = target.python is not None
-    seen = hashlib.sha256(f"{target.name} {has_bytecode}".encode() + Path(__file__).read_bytes())
-    for path in _files(stage):
-        seen.update(f"\0{path.relative_to(stage).as_posix()}\0".encode() + path.read_bytes())
+    builder = Path(__file__).read_text(encoding="utf-8")
+    return _hash(f"{target.name} {has_bytecode} {builder}", stage, _files(stage))
+
+
+def _hash(start: str, folder: Path, files: Iterable[Path]) -> str:
+    """Hash a text, and the paths and the content of files in a folder."""
+    seen = hashlib.sha256(start.encode())
+    for path in files:
+        seen.update(f"\0{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
     return seen.hexdigest()
 
 
-def _files(stage: Path) -> list[Path]:
-    return sorted(path for path in stage.rglob("*") if path.is_file())
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _find(out: Path, fingerprint: str) -> Path | None:
-    """Return the only zip in the folder, if its comment is this fingerprint."""
-    zips = list(out.glob(PATTERN))
-    if len(zips) != 1:
-        return None
-    with contextlib.suppress(FileNotFoundError), zipfile.ZipFile(zips[0]) as archive:
-        # Another process may have replaced the zip since the listing.
-        if archive.comment.decode() == fingerprint:
-            return zips[0]
+    """Return the zip in the folder whose comment is this fingerprint."""
+    for path in out.glob(PATTERN):
+        with (
+            # Another process may have replaced the zip since the listing.
+            contextlib.suppress(FileNotFoundError, zipfile.BadZipFile),
+            zipfile.ZipFile(path) as archive,
+        ):
+            if archive.comment.decode() == fingerprint:
+                return path
     return None
 
 
@@ -323,13 +371,21 @@ def _place(content: bytes, out: Path) -> Path:
     digest = hashlib.sha256(content).hexdigest()[:12]
     target = out / PATTERN.replace("*", digest)
     out.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_suffix(f".{os.getpid()}.part")  # several processes may build it at once
+    _replace(target, content)
+    _remove_others(target)
+    return target
+
+
+def _replace(path: Path, content: bytes) -> None:
+    fresh = path.with_suffix(f".{os.getpid()}.part")  # several processes may build at once
     fresh.write_bytes(content)
-    fresh.replace(target)
-    for stale in set(out.glob(PATTERN)) - {target}:
+    fresh.replace(path)
+
+
+def _remove_others(package: Path) -> None:
+    for stale in set(package.parent.glob(PATTERN)) - {package}:
         if not _may_run(stale):
             stale.unlink(missing_ok=True)
-    return target
 
 
 def _may_run(package: Path) -> bool:

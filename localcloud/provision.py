@@ -153,4 +153,5 @@ def run_program(request: Request) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run_program(Request(**json.load(sys.stdin)))))  # noqa: T201  the output
+    print(json.dumps(run_program(Request(**json.load(sys.stdin)))), flush=True)  # noqa: T201  the output
+    os._exit(0)  # to take all modules apart would need 0.1 s

@@ -75,14 +75,14 @@ def choose_interpreter(names: list[str]) -> str:
 def find_python(version: str) -> str | None:
     """Find a Python of a version such as "3.10" that starts; None if there is none.
 
-    A name on the path may be a version manager's stub that does not start, so the folders of
-    version managers are searched, too.
+    The folders of version managers are searched first: a name on the path may be a manager's stub,
+    which starts slowly or not at all.
     """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     homes = (Path.home() / ".pyenv" / "versions", Path.home() / ".local/share/uv/python")
     installed = (path for home in homes for path in home.glob(f"*{version}.*/bin/python3"))
-    candidates = [shutil.which(f"python{version}"), *sorted(map(str, installed))]
+    candidates = [*sorted(map(str, installed)), shutil.which(f"python{version}")]
     started = (_executable_if(candidate, version) for candidate in candidates if candidate)
     return next((executable for executable in started if executable), None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ import pytest
 
 from aigc.uploads.rules import RulesError
 from aigc_cli import front_end
-from aigc_cli.package import LEFT_OUT, build_package
+from aigc_cli import package as package_module
+from aigc_cli.package import LEFT_OUT, build_package, local_inputs, local_package
 from aigc_cli.wheels import LOCK, PackageError, Target, local_target, scf_target
 from localcloud.scf.package import find_python
 from tests.captured import captured
@@ -169,6 +171,102 @@ def test_unchanged_zip_is_not_built_again(built: Path, target: Target) -> None:
     again = build_package(built.parent, target)
 
     assert (again, again.stat().st_mtime_ns) == (built, before.st_mtime_ns)
+
+
+@pytest.fixture
+def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Let the local cloud's zips lie in a folder of the test; list the builds."""
+    builds: list[Path] = []
+
+    def build(folder: Path, *_: object, **__: object) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        builds.append(folder / f"aigc-functions-{len(builds):012}.zip")
+        with zipfile.ZipFile(builds[-1], "w") as archive:
+            archive.writestr("rules.json", "{}")
+        return builds[-1]
+
+    monkeypatch.setattr(package_module, "LOCAL_PACKAGES", tmp_path / "packages")
+    monkeypatch.setattr(package_module, "build_package", build)
+    return builds
+
+
+def test_zip_of_the_local_cloud_is_built_again_when_a_source_has_changed(
+    builds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source.py"
+    source.write_text("1")
+    os.utime(source, (0, 0))
+    monkeypatch.setattr(package_module, "ROOT", Path("/"))
+    monkeypatch.setattr(package_module, "local_inputs", lambda **_: [source])
+
+    unchanged = [local_package(), local_package()]
+    source.write_text("2")
+    os.utime(source, (0, 0))
+    changed = local_package()
+
+    assert unchanged == [builds[0], builds[0]]
+    assert changed == builds[1]
+
+
+def test_zip_is_not_kept_for_a_source_that_has_changed_since_it_was_imported(
+    builds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source.py"
+    source.write_text("1")
+    monkeypatch.setattr(package_module, "ROOT", Path("/"))
+    monkeypatch.setattr(package_module, "local_inputs", lambda **_: [source])
+
+    zips = [local_package(), local_package()]
+
+    assert zips == builds
+    assert len(builds) == 2
+
+
+def test_zip_with_other_rules_is_copied_once(builds: list[Path], tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))
+
+    first = local_package(rules)
+    before = first.stat()
+    again = local_package(rules)
+
+    assert (again, again.stat().st_mtime_ns) == (first, before.st_mtime_ns)
+    assert len(builds) == 1
+    with zipfile.ZipFile(first) as archive:
+        assert "manga/" in archive.read("rules.json").decode()
+
+
+def test_inputs_of_a_zip_are_all_sources_of_functions_console_and_builder() -> None:
+    inputs = {str(path.relative_to(ROOT)) for path in local_inputs(with_console=True)}
+
+    assert inputs >= {
+        "aigc_cli/package.py",
+        "console/package-lock.json",
+        "console/src/main.tsx",
+        "functions/aigc/api/openapi/page.py",
+        "functions/aigc/tasks/models.json",
+        "functions/gateway.py",
+        "prices.toml",
+        "requirements-functions.lock",
+        "requirements.lock",
+        "rules.toml",
+    }
+    assert not [name for name in inputs if "__pycache__" in name or "node_modules" in name]
+
+
+def test_zip_is_found_beside_others_that_a_local_cloud_may_run(
+    built: Path, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package_module, "LOCAL_PACKAGES", tmp_path)
+    present = tmp_path / built.name
+    shutil.copyfile(built, present)
+    (tmp_path / "aigc-functions-000000000000.zip").write_bytes(b"of older sources")
+    before = present.stat()
+
+    again = build_package(tmp_path, target)
+
+    assert (again, again.stat().st_mtime_ns) == (present, before.st_mtime_ns)
+    assert len(list(tmp_path.glob("*.zip"))) == 2
 
 
 def test_other_rules_make_another_zip(uncompiled: Target, tmp_path: Path) -> None:

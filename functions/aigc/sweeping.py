@@ -46,8 +46,7 @@ PARTS = (
     ),
     Part(
         name="follow-ups",
-        does="moves on jobs without a slot that are due: overdue ones, and those with images to"
-        " store",
+        does="moves on jobs without a slot that are due: with an overdue task, or images to store",
         bound=f"{recover.PAGES} pages of 1,000 jobs",
         work=recover.follow_up,
     ),

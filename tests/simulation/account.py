@@ -85,7 +85,7 @@ def _next_job_is_tried(cloud: Cloud) -> list[str]:
     """Check a lane of one slot whose first job is not explained."""
     jobs = _records(cloud)
     first, second = jobs["a"].attempt, jobs["b"].attempt
-    is_tried = first.slot is None and first.overdue_at is not None and second.slot is not None
+    is_tried = first.slot is None and first.overdue_at is not None and second.is_ambiguous
     return [] if is_tried else [f"a has {first.slot}; b is {jobs['b'].state}"]
 
 

@@ -257,7 +257,7 @@ def _refused(job: Job, runtime: Runtime) -> Job:
 
 
 def _send_again_whatever_the_kind(job: Job, runtime: Runtime) -> Job:
-    return recover._submit_again(job, runtime)
+    return recover._recover_session(job, runtime)
 
 
 def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
@@ -784,7 +784,7 @@ MUTATIONS = (
     ),
     _of(
         "a call is repeated without a claim",
-        "recover:_submit_again",
+        "recover:_recover_session",
         CLAIM,
         look_in="two sweeps repeat a call",
     ),
@@ -799,7 +799,7 @@ MUTATIONS = (
         "recover:_recover",
         _always(_send_again_whatever_the_kind),
     ),
-    _of("a job is given up without a claim", "recover:_give_up", CLAIM, look_in="is given up"),
+    _of("a job is given up without a claim", "submission:give_up", CLAIM, look_in="is given up"),
     _of(
         "MPS's copies are looked for after what leads to them is gone",
         "recover:_forget",
@@ -895,25 +895,43 @@ MUTATIONS = (
     _of(
         "a submission is given up when nothing has explained it for half an hour",
         "recover:_recover_session",
-        assume("has_passed", True),
+        assume("is_session_forgotten", True),
         look_in="refused unclearly after an answer was lost",
     ),
     _of(
         "a submission that nothing explains keeps its slot",
-        "recover:_recover_session",
-        assume("_is_hopeless", False),
+        "transitions:mark_ambiguous",
+        assume("has_passed", False),
         look_in="no answer explains a submission",
     ),
     _of(
-        "the note of a submission is removed",
-        "recover:_needs_note",
-        _always(lambda job: job.state in {"running", "storing"}),
+        "the pump passes over an overdue submission",
+        "job:Job.waits_for_slot",
+        _always(lambda job: job.state == "queued"),
         look_in="refused unclearly after an answer was lost",
+    ),
+    _of(
+        "an overdue submission is written before its marker",
+        "transitions:_wait_to_repeat",
+        postpone("enqueue", behind="write"),
+        look_in="refused unclearly after an answer was lost",
+    ),
+    _of(
+        "nothing leads to a task that runs without a slot",
+        "transitions:mark_running",
+        omit("note_follow_up"),
+        look_in="while the slot of its submission",
+    ),
+    _of(
+        "an overdue submission is repeated when the vendor has forgotten its session",
+        "dispatch:_may_start",
+        assume("is_session_forgotten", False),
+        look_in="the vendor lists no tasks",
     ),
     _of(
         "a call is repeated when the vendor has forgotten its session",
         "recover:_recover_session",
-        assume("has_passed", False),
+        assume("is_session_forgotten", False),
         look_in="has forgotten a session",
     ),
     _of(
@@ -924,7 +942,7 @@ MUTATIONS = (
     ),
     _of(
         "nothing leads to an overdue task",
-        "settle:outrun",
+        "settle:_outrun",
         omit("note_follow_up"),
         look_in="an overdue task ends",
     ),
@@ -936,7 +954,7 @@ MUTATIONS = (
     ),
     _of(
         "the slot of an overdue task is released without a claim",
-        "settle:outrun",
+        "settle:_outrun",
         CLAIM,
         look_in="while the slot of its task",
     ),

@@ -22,7 +22,14 @@ from aigc.jobs.budget import defer, reserve
 from aigc.jobs.capacity import free_slots, list_lane
 from aigc.jobs.pauses import begin_probe, blocks, is_probe, known_pause, pause_of, resume
 from aigc.jobs.set_aside import set_aside
-from aigc.jobs.submission import START_S, create_call, submit_task
+from aigc.jobs.submission import (
+    START_S,
+    create_call,
+    give_up,
+    is_session_forgotten,
+    submit_again,
+    submit_task,
+)
 from aigc.jobs.transitions import expire
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ledger.lanes import Marker
     from aigc.jobs.ledger.pause import Pause
     from aigc.jobs.runtime import Runtime
+    from aigc.tasks.kind import ApiCall
 
 logger = logging.getLogger(__name__)
 
@@ -152,8 +160,11 @@ def _shuffled(front: list[Marker], fresh: Job | None) -> list[Marker]:
 def _has_budget(job: Job, runtime: Runtime) -> bool:
     """Reserve what a job needs of the ceilings; without a share it waits outside the lane.
 
-    After an error of the ledger the job stays where it is, and the next pump tries it.
+    A job whose call is repeated has its share. After an error of the ledger the job stays where it
+    is, and the next pump tries it.
     """
+    if job.state == "submitting":
+        return True
     try:
         deferral = reserve(job, runtime)
         if deferral is not None:
@@ -195,14 +206,22 @@ def _start(
         if claimed is not None:
             _give_claim_back(claimed, number, runtime, corrections)
         return None
-    submitting = claimed.submit(slot, runtime.now(), ledger.lease.owned_until())
     begin_probe(job.lane, pause, runtime)
-    submitted = submit_task(ledger.records.write(submitting), call, runtime)
+    submitted = _submit(claimed, slot, call, runtime)
     if pause is not None and submitted.state == "running":
         resume(job.lane, runtime)
-    if submitted.state not in {"submitting", "running"}:  # its slot was released again
+    if submitted.waits_for_slot or submitted.has_ended:  # its slot was released again
         corrections.release(number)
     return submitted
+
+
+def _submit(job: Job, slot: Slot, call: ApiCall, runtime: Runtime) -> Job:
+    """Send a claimed job in its slot, or repeat its call."""
+    if job.state == "submitting":
+        return submit_again(job, call, slot, runtime)
+    ledger = runtime.ledger
+    submitting = job.submit(slot, runtime.now(), ledger.lease.owned_until())
+    return submit_task(ledger.records.write(submitting), call, runtime)
 
 
 def _give_claim_back(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> None:
@@ -229,11 +248,19 @@ def _next_job(
         except BadRecordError as error:
             _set_aside(error, runtime, corrections)
             continue
-        if job is None or job.state != "queued" or job.marker != marker.key:
+        if job is None or not job.waits_for_slot or job.marker != marker.key:
             _remove_orphaned_marker(marker, job, runtime)
-        elif (job.id, job.revision) not in corrections.claimed and expire(job, runtime) is job:
+        elif (job.id, job.revision) not in corrections.claimed and _may_start(job, runtime):
             return job
     return None
+
+
+def _may_start(job: Job, runtime: Runtime) -> bool:
+    """Whether the time of a waiting job is not over; otherwise the job ends."""
+    if job.state == "submitting" and is_session_forgotten(job, runtime):
+        give_up(job, runtime)
+        return False
+    return expire(job, runtime) is job
 
 
 def _set_aside(error: BadRecordError, runtime: Runtime, corrections: _Corrections) -> None:
@@ -258,7 +285,7 @@ def _read(
 
 
 def _remove_orphaned_marker(marker: Marker, job: Job | None, runtime: Runtime) -> None:
-    """Remove a marker that no queued record names, once no invocation can be about to write one.
+    """Remove a marker that no waiting job names, once no invocation can be about to write one.
 
     A call that writes a marker writes the record next, within its lease. Each call's marker has
     a key of its own, so an old marker that no record names will never be named.

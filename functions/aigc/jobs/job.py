@@ -5,15 +5,16 @@ A job is immutable. Each transition is a method that returns the changed job and
 | transition | from | to |
 |---|---|---|
 | `submit` | queued | submitting, owned |
-| `give_back` | queued | the same state, free for a new claim |
+| `give_back` | queued, submitting | the same state, free for a new claim |
 | `defer` | queued | the same state, waiting for a share of a ceiling |
 | `requeue` | queued | the same state, waiting in its lane again |
 | `withdraw` | submitting | queued: the task was not sent |
 | `hold` | submitting | queued, in the same attempt: the account was refused |
 | `submit_again` | submitting | submitting, ambiguous and owned |
 | `mark_ambiguous` | submitting | submitting, ambiguous |
+| `wait_to_repeat` | submitting | submitting, ambiguous and without a slot |
 | `run` | submitting | running |
-| `outrun` | submitting, running | the same state, without a slot |
+| `outrun` | running | running, without a slot |
 | `finish_attempt` | submitting, running | the same state |
 | `store` | submitting, running, storing | storing, owned |
 | `leave_slot`, `renew_urls` | storing | storing |
@@ -130,7 +131,7 @@ class Attempt(Record):
     vendor_status: str = ""
     overdue_at: datetime | None = None
     """When its slot was released, since the task ran far longer than its kind usually does, or
-    since no answer showed for long whether the vendor took it."""
+    since no answer had shown for long whether the vendor took it."""
     is_ambiguous: bool = False
     """No answer shows whether the vendor took the task; only an answer about this session can."""
     image_urls: tuple[str, ...] = ()
@@ -204,11 +205,8 @@ class Job(Record):
     """The images that are stored, in order; while the job is in `storing`, those so far."""
     stored_names: tuple[str, ...] = ()
     """The vendor's names of these images, by which a repeat knows them."""
-    next_try: datetime | None = None
-    """Time of the next try, where only a note leads to the job; the note has the same time.
-
-    It is a try to store images, or to learn what became of an overdue attempt.
-    """
+    store_after: datetime | None = None
+    """Time of the next try to store images; the note that leads to the job has it too."""
     store_until: datetime | None = None
     """Time until which storing is tried; the vendor keeps the images a little longer."""
     fruitless_tries: int = 0
@@ -243,6 +241,12 @@ class Job(Record):
         return self.state in ENDED
 
     @property
+    def waits_for_slot(self) -> bool:
+        """Whether its marker leads to it: it was not sent, or its call is to be repeated."""
+        is_unexplained = self.state == "submitting" and self.attempt.slot is None
+        return self.state == "queued" or is_unexplained
+
+    @property
     def is_orphaned(self) -> bool:
         """Whether its last owner did not finish; call it only when the lease has expired."""
         return self.owned_until is not None
@@ -250,9 +254,9 @@ class Job(Record):
     @property
     def is_storing_over(self) -> bool:
         """Whether the next try to store images would come too late."""
-        if self.next_try is None or self.store_until is None:
+        if self.store_after is None or self.store_until is None:
             return False
-        return self.next_try >= self.store_until
+        return self.store_after >= self.store_until
 
     def is_owned(self, now: datetime) -> bool:
         """Whether the owner may still be at work on this revision."""
@@ -266,7 +270,7 @@ class Job(Record):
 
     def give_back(self) -> Job:
         """Make a claimed job free for another claim, which its next revision allows."""
-        self._allow("give_back", "queued")
+        self._allow("give_back", "queued", "submitting")
         return with_fields(self, owned_until=None)
 
     def defer(self, deferral: Deferral, marker: str) -> Job:
@@ -294,10 +298,10 @@ class Job(Record):
         job = self._with_attempt(slot=None, submitted_at=None)
         return with_fields(job, state="queued", owned_until=None, marker=marker, refusals=refusals)
 
-    def submit_again(self, owned_until: datetime) -> Job:
+    def submit_again(self, slot: Slot | None, owned_until: datetime) -> Job:
         """Say that the same call is about to be repeated: an earlier one may have arrived."""
         self._allow("submit_again", "submitting")
-        job = self._with_attempt(is_ambiguous=True)
+        job = self._with_attempt(slot=slot, is_ambiguous=True)
         return with_fields(job, owned_until=owned_until, deaths=self.deaths + self.is_orphaned)
 
     def mark_ambiguous(self) -> Job:
@@ -305,18 +309,24 @@ class Job(Record):
         self._allow("mark_ambiguous", "submitting")
         return with_fields(self._with_attempt(is_ambiguous=True), owned_until=None)
 
+    def wait_to_repeat(self, marker: str, at: datetime) -> Job:
+        """Wait for a slot to repeat the call, since no answer has explained it for long."""
+        self._allow("wait_to_repeat", "submitting")
+        overdue_at = self.attempt.overdue_at or at
+        job = self._with_attempt(slot=None, is_ambiguous=True, overdue_at=overdue_at)
+        return with_fields(job, owned_until=None, marker=marker)
+
     def run(self, task_id: str, request_id: str = "") -> Job:
         """Say that the vendor has the task."""
         self._allow("run", "submitting")
         job = self._with_attempt(task_id=task_id, request_id=request_id)
         return with_fields(job, state="running", owned_until=None)
 
-    def outrun(self, at: datetime, next_try: datetime, *, is_slot_released: bool) -> Job:
-        """Say that the attempt takes far longer than usual, and that its slot was released."""
-        self._allow("outrun", "submitting", "running")
+    def outrun(self, at: datetime, *, is_slot_released: bool) -> Job:
+        """Say that the task runs far longer than usual, and that its slot was released for it."""
+        self._allow("outrun", "running")
         slot = None if is_slot_released else self.attempt.slot
-        job = self._with_attempt(slot=slot, overdue_at=self.attempt.overdue_at or at)
-        return with_fields(job, next_try=next_try)
+        return self._with_attempt(slot=slot, overdue_at=self.attempt.overdue_at or at)
 
     def finish_attempt(
         self, at: datetime, vendor_status: str = "", image_urls: tuple[str, ...] = ()
@@ -327,12 +337,12 @@ class Job(Record):
             vendor_status=vendor_status, image_urls=image_urls, finished_at=at
         )
 
-    def store(self, owned_until: datetime, next_try: datetime, store_until: datetime) -> Job:
+    def store(self, owned_until: datetime, store_after: datetime, store_until: datetime) -> Job:
         """Say that the owner of this revision is about to store the images.
 
         Args:
             owned_until: When another invocation may take over.
-            next_try: When it should, if this one dies.
+            store_after: When it should, if this one dies.
             store_until: Until when storing is tried, unless an earlier try has set it.
         """
         self._allow("store", "submitting", "running", "storing")
@@ -341,7 +351,7 @@ class Job(Record):
             self,
             state="storing",
             owned_until=owned_until,
-            next_try=next_try,
+            store_after=store_after,
             store_until=self.store_until or store_until,
             fruitless_tries=self.fruitless_tries + died,
         )
@@ -366,13 +376,13 @@ class Job(Record):
             fruitless_tries=0,
         )
 
-    def store_later(self, next_try: datetime, error: str = "") -> Job:
+    def store_later(self, store_after: datetime, error: str = "") -> Job:
         """Say that the other images are to be stored later, after an error or for want of time."""
         self._allow("store_later", "storing")
         return with_fields(
             self,
             owned_until=None,
-            next_try=next_try,
+            store_after=store_after,
             fruitless_tries=self.fruitless_tries + bool(error),
             storing_error=error or self.storing_error,
         )
@@ -398,14 +408,7 @@ class Job(Record):
         self._allow("queue_again", "submitting", "running")
         finished = with_fields(self.attempt, error=error, finished_at=at)
         attempts = (*self.attempts[:-1], finished, self._next_attempt())
-        return with_fields(
-            self,
-            state="queued",
-            owned_until=None,
-            marker=marker,
-            attempts=attempts,
-            next_try=None,
-        )
+        return with_fields(self, state="queued", owned_until=None, marker=marker, attempts=attempts)
 
     def replay(self, marker: str) -> Job:
         """Wait for another attempt after a failure, with a count of attempts from zero."""
@@ -422,7 +425,7 @@ class Job(Record):
             spent_attempts=self.attempt.number,
             pictures=(),
             stored_names=(),
-            next_try=None,
+            store_after=None,
             store_until=None,
             fruitless_tries=0,
         )
@@ -431,7 +434,7 @@ class Job(Record):
         self,
         image_urls: tuple[str, ...],
         at: datetime,
-        next_try: datetime,
+        store_after: datetime,
         store_until: datetime,
     ) -> Job:
         """Store the images of a task that succeeded although the job failed; nothing is paid.
@@ -439,7 +442,7 @@ class Job(Record):
         Args:
             image_urls: Where the vendor has the images; empty if they are in the staging folder.
             at: When the task was seen to have ended, unless that is known.
-            next_try: When the first try is to be made.
+            store_after: When the first try is to be made.
             store_until: Until when storing is tried.
         """
         self._allow("restore", "failed")
@@ -456,7 +459,7 @@ class Job(Record):
             error=None,
             deaths=0,
             fruitless_tries=0,
-            next_try=next_try,
+            store_after=store_after,
             store_until=store_until,
         )
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from aigc.errors import BadRecordError
 from aigc.jobs.budget import balance
 from aigc.jobs.capacity import list_lane, remove_old_cuts
 from aigc.jobs.dispatch import pump
-from aigc.jobs.job import JobError, milliseconds
+from aigc.jobs.job import milliseconds
 from aigc.jobs.ledger.claims import OF_A_WEBHOOK
 from aigc.jobs.ledger.lanes import queue_marker
 from aigc.jobs.ledger.records import aside_job, follow_up_of
@@ -23,15 +22,13 @@ from aigc.jobs.ledger.slots import OF_A_SLOT
 from aigc.jobs.pauses import begin_probe, blocks, probe_query
 from aigc.jobs.results import remove_staged
 from aigc.jobs.set_aside import set_aside
-from aigc.jobs.settle import LONGEST_RUN_S, outrun, settle, store_staged
-from aigc.jobs.submission import create_call, submit_task
-from aigc.jobs.transitions import MAX_DEATHS, expire, fail, has_passed, mark_running
+from aigc.jobs.settle import LONGEST_RUN_S, settle, store_staged
+from aigc.jobs.submission import create_call, give_up, is_session_forgotten, submit_again
+from aigc.jobs.transitions import MAX_DEATHS, expire, has_passed
 from aigc.jobs.usage import tally
 from aigc.jobs.webhooks import deliver_due, due_markers
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from aigc.jobs.job import Job
     from aigc.jobs.ledger.lanes import LaneView, Marker
     from aigc.jobs.ledger.records import FollowUp
@@ -47,15 +44,6 @@ QUEUE_PAGES = 100
 
 PAGES = 10
 """Pages of other keys that one sweep reads for one part."""
-
-SESSION_KNOWN_S = 60 * 3600
-"""How long a call is repeated under its session: VOD knows a session for three days."""
-
-WAIT_SHARE = 1 / 4
-"""Wait before the next repeat of a call that nothing explains, as a share of its age."""
-
-LONGEST_WAIT_S = 900
-"""Longest wait between two of these repeats."""
 
 
 def recover_slots(turn: Turn) -> None:
@@ -117,7 +105,7 @@ def _expire(marker: Marker, runtime: Runtime) -> bool:
 
 
 def follow_up(turn: Turn) -> None:
-    """Move on the jobs without a slot that are due: overdue, or with images to store."""
+    """Move on the jobs without a slot that are due: with an overdue task, or images to store."""
 
     def follow(listed: Listed) -> None:
         try:
@@ -132,7 +120,7 @@ def _follow_noted(note: FollowUp, runtime: Runtime) -> bool:
     """Go on with the job of a note; remove the note if the record names a later time, or none.
 
     The later note may be missing: an invocation that died while it released the slot of an overdue
-    job left this note, and another that died in the parallel writes of `store` left the record.
+    task left this note, and another that died in the parallel writes of `store` left the record.
     So it is written again.
     """
     records = runtime.ledger.records
@@ -142,20 +130,19 @@ def _follow_noted(note: FollowUp, runtime: Runtime) -> bool:
     if job is None or not _needs_note(job):
         records.remove_follow_up(note)
         return False
-    if job.next_try is not None and milliseconds(note.due) < milliseconds(job.next_try):
-        records.note_follow_up(job.id, job.next_try)
+    if job.store_after is not None and milliseconds(note.due) < milliseconds(job.store_after):
+        records.note_follow_up(job.id, job.store_after)
         records.remove_follow_up(note)
         return False
-    return _move_on(job, runtime)
+    return settle(job, runtime).revision != job.revision
 
 
 def _needs_note(job: Job) -> bool:
-    """Whether perhaps only a note leads to the job.
+    """Whether perhaps only a note leads to the job: of an overdue task, or of images to store.
 
-    The slot that the record names may have been released already. To a waiting job its marker
-    leads.
+    A job that was sent anew since is led to by its marker or its slot.
     """
-    return job.state in {"submitting", "running", "storing"}
+    return job.state in {"running", "storing"}
 
 
 def readmit(turn: Turn) -> None:
@@ -181,7 +168,7 @@ def _readmit_job(job_id: str, runtime: Runtime) -> bool:
         BadRecordError: This version cannot read its record, or cannot send its task.
     """
     job = runtime.ledger.records.read(job_id)
-    if job is not None and job.state == "queued":
+    if job is not None and job.waits_for_slot:
         create_call(job, runtime)
         runtime.ledger.lanes.enqueue(job)
     elif job is not None and not job.has_ended:
@@ -287,49 +274,24 @@ def _recover(job: Job, runtime: Runtime) -> Job:
         return _recover_session(job, runtime)
     stored = store_staged(job, runtime)
     if stored.revision == job.revision and _is_hopeless(job, runtime):
-        return _give_up(job, runtime)
+        return give_up(job, runtime)
     return stored
 
 
 def _recover_session(job: Job, runtime: Runtime) -> Job:
-    """Repeat the call of a job until an answer explains the first one.
+    """Repeat the call of a job; give it up when the vendor may have forgotten its session.
 
-    After `unknownAfter` the job gives its slot back, and the waits between the repeats grow. It is
-    given up when the vendor no longer knows its session. While the account is refused, nothing can
-    be learned.
+    While the account is refused, nothing can be learned.
     """
-    is_forgotten = has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
-    if is_forgotten or job.deaths >= MAX_DEATHS:
-        return _give_up(job, runtime)
+    if job.deaths >= MAX_DEATHS or is_session_forgotten(job, runtime):
+        return give_up(job, runtime)
     pause = runtime.ledger.pauses.read(job.lane)
     if blocks(pause, runtime):
         return job
     begin_probe(job.lane, pause, runtime)
-    resubmitted = _submit_again(job, runtime)
-    is_explained = resubmitted.state != "submitting" or resubmitted.revision == job.revision
-    if is_explained or not _is_hopeless(resubmitted, runtime):
-        return resubmitted
-    return outrun(resubmitted, _next_repeat(resubmitted, runtime), runtime)
-
-
-def _next_repeat(job: Job, runtime: Runtime) -> datetime:
-    """Return when a call that nothing explains is repeated: the older it is, the later."""
-    now = runtime.now()
-    age_s = (now - (job.attempt.submitted_at or job.created_at)).total_seconds()
-    return now + timedelta(seconds=min(WAIT_SHARE * age_s, LONGEST_WAIT_S))
-
-
-def _submit_again(job: Job, runtime: Runtime) -> Job:
-    """Repeat the call under the same session id: VOD takes it, or answers that it has it."""
     call = create_call(job, runtime)
     claimed = runtime.ledger.claims.claim(job)
-    if claimed is None:
-        return job
-    task_id = runtime.ledger.claims.noted_task(claimed)
-    if task_id:
-        return mark_running(claimed, task_id, runtime)
-    resubmission = claimed.submit_again(runtime.ledger.lease.owned_until())
-    return submit_task(runtime.ledger.records.write(resubmission), call, runtime)
+    return job if claimed is None else submit_again(claimed, call, claimed.attempt.slot, runtime)
 
 
 def _is_hopeless(job: Job, runtime: Runtime) -> bool:
@@ -337,20 +299,3 @@ def _is_hopeless(job: Job, runtime: Runtime) -> bool:
     return job.deaths >= MAX_DEATHS or has_passed(
         unknown_after_s, job.attempt.submitted_at, runtime
     )
-
-
-def _give_up(job: Job, runtime: Runtime) -> Job:
-    claimed = runtime.ledger.claims.claim(job)
-    if claimed is None:
-        return job
-    task_id = runtime.ledger.claims.noted_task(claimed)
-    if task_id:
-        return mark_running(claimed, task_id, runtime)
-    error = JobError(
-        type="submission_unknown",
-        message=(
-            f"attempt {job.attempt.number} was sent at {job.attempt.submitted_at} and no answer"
-            " shows whether it arrived; it may have been billed, so it is not sent again"
-        ),
-    )
-    return fail(claimed, error, runtime)

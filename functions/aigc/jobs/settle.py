@@ -34,8 +34,6 @@ from aigc.jobs.transitions import (
 from aigc.jobs.webhooks import deliver
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from aigc.jobs.job import Slot
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall, UpstreamTask
@@ -227,7 +225,7 @@ def _without_end(job: Job, runtime: Runtime) -> Job:
     if has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
         return _fail_late(job, runtime)
     if job.attempt.slot is not None and _is_overdue(job, runtime):
-        return outrun(job, runtime.now(), runtime)
+        return _outrun(job, runtime)
     return job
 
 
@@ -236,8 +234,8 @@ def _is_overdue(job: Job, runtime: Runtime) -> bool:
     return has_passed(runtime.settings.overdue_after(job.kind), job.updated_at, runtime)
 
 
-def outrun(job: Job, next_try: datetime, runtime: Runtime) -> Job:
-    """Release the slot of an overdue job; a note leads the sweep to it at the next try.
+def _outrun(job: Job, runtime: Runtime) -> Job:
+    """Release the slot of an overdue task, to which a note leads from then on.
 
     The note is written first, so that something leads to the job at any time. The lane is slowed
     down for a while: at the vendor the task may still count.
@@ -245,17 +243,17 @@ def outrun(job: Job, next_try: datetime, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    ledger, slot = runtime.ledger, claimed.attempt.slot
-    ledger.records.note_follow_up(claimed.id, next_try)
-    if slot is not None:
-        slow_down(claimed.lane, runtime)
-    is_released = slot is None or ledger.slots.release(claimed.lane, slot, claimed.id)
-    overdue = ledger.records.write(
-        claimed.outrun(runtime.now(), next_try, is_slot_released=is_released)
+    slot = claimed.attempt.slot
+    runtime.ledger.records.note_follow_up(claimed.id, runtime.now())
+    slow_down(claimed.lane, runtime)
+    is_released = slot is None or runtime.ledger.slots.release(claimed.lane, slot, claimed.id)
+    overdue = runtime.ledger.records.write(
+        claimed.outrun(runtime.now(), is_slot_released=is_released)
     )
-    if job.attempt.overdue_at is None:
-        fields = {"job": job.id, "kind": job.kind, "task_id": job.attempt.task_id}
-        logger.error("task_overdue", extra=fields)
+    logger.error(
+        "task_overdue",
+        extra={"job": job.id, "kind": job.kind, "task_id": job.attempt.task_id},
+    )
     return after_settle(overdue, runtime, slot if is_released else None)
 
 
@@ -303,7 +301,7 @@ def _job_error(observed: UpstreamTask) -> JobError:
 
 
 def _claim_and_store(job: Job, runtime: Runtime) -> Job:
-    if job.next_try is not None and runtime.now() < job.next_try:
+    if job.store_after is not None and runtime.now() < job.store_after:
         return job
     image_urls = _renewed_urls(job, runtime)
     claimed = runtime.ledger.claims.claim(job)

@@ -100,9 +100,9 @@ def _begin_storing(job: Job, runtime: Runtime) -> Job:
     ledger = runtime.ledger
     owned_until = ledger.lease.owned_until()
     wait_s = _wait_s(job.fruitless_tries + 1)
-    next_try = max(owned_until, runtime.now() + timedelta(seconds=wait_s))
-    storing = job.store(owned_until, next_try, store_until(job, runtime))
-    note = functools.partial(ledger.records.note_follow_up, job.id, next_try)
+    store_after = max(owned_until, runtime.now() + timedelta(seconds=wait_s))
+    storing = job.store(owned_until, store_after, store_until(job, runtime))
+    note = functools.partial(ledger.records.note_follow_up, job.id, store_after)
     written: Job
     if job.state == "storing" or job.attempt.slot is None:
         # Perhaps only a note leads to the job, so the note precedes the record that names it.
@@ -152,13 +152,13 @@ def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
         "result_not_stored_yet",
         extra={"job": job.id, "stored": len(job.pictures), "detail": str(error)},
     )
-    next_try = runtime.now() + timedelta(seconds=_wait_s(job.fruitless_tries + 1))
-    return _write_later(job.store_later(next_try, str(error)), runtime)
+    store_after = runtime.now() + timedelta(seconds=_wait_s(job.fruitless_tries + 1))
+    return _write_later(job.store_later(store_after, str(error)), runtime)
 
 
 def _write_later(later: Job, runtime: Runtime) -> Job:
     """Leave the other images to the sweep; the note is written before the record that names it."""
-    runtime.ledger.records.note_follow_up(later.id, later.next_try or runtime.now())
+    runtime.ledger.records.note_follow_up(later.id, later.store_after or runtime.now())
     return runtime.ledger.records.write(later)
 
 

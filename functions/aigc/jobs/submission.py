@@ -16,10 +16,18 @@ from aigc.errors import (
 )
 from aigc.jobs.job import JobError, milliseconds
 from aigc.jobs.pauses import refuse_job, refuse_query
-from aigc.jobs.transitions import fail, hold, mark_ambiguous, mark_running, queue_again, spread
+from aigc.jobs.transitions import (
+    fail,
+    has_passed,
+    hold,
+    mark_ambiguous,
+    mark_running,
+    queue_again,
+    spread,
+)
 
 if TYPE_CHECKING:
-    from aigc.jobs.job import Job
+    from aigc.jobs.job import Job, Slot
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
 
@@ -34,6 +42,9 @@ MAX_PAUSES = 8
 
 FIND_PAGES = 10
 """Pages of a hundred tasks that are searched for a session."""
+
+SESSION_KNOWN_S = 60 * 3600
+"""How long a call is repeated under its session: VOD knows a session for three days."""
 
 START_S = 3.0
 """Seconds that starting a job needs; with less left, the next invocation starts it."""
@@ -84,6 +95,39 @@ def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
     if isinstance(outcome, (AccountError, UnclearError)):
         return _hold(job, outcome, call.action, runtime, is_ambiguous=is_ambiguous)
     return mark_ambiguous(job, runtime) if is_ambiguous else _reject(job, outcome, runtime)
+
+
+def submit_again(job: Job, call: ApiCall, slot: Slot | None, runtime: Runtime) -> Job:
+    """Repeat the call of a claimed job under its session: VOD takes it, or says that it has it."""
+    resubmission = job.submit_again(slot, runtime.ledger.lease.owned_until())
+    written = runtime.ledger.records.write(resubmission)
+    task_id = runtime.ledger.claims.noted_task(written)
+    if task_id:
+        return mark_running(written, task_id, runtime)
+    return submit_task(written, call, runtime)
+
+
+def is_session_forgotten(job: Job, runtime: Runtime) -> bool:
+    """Whether the vendor may no longer know the session of a call: then it is not repeated."""
+    return has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
+
+
+def give_up(job: Job, runtime: Runtime) -> Job:
+    """Fail a job whose submission nothing explains, unless its task is known by now."""
+    claimed = runtime.ledger.claims.claim(job)
+    if claimed is None:
+        return job
+    task_id = runtime.ledger.claims.noted_task(claimed)
+    if task_id:
+        return mark_running(claimed, task_id, runtime)
+    error = JobError(
+        type="submission_unknown",
+        message=(
+            f"attempt {job.attempt.number} was sent at {job.attempt.submitted_at} and no answer"
+            " shows whether it arrived; it may have been billed, so it is not sent again"
+        ),
+    )
+    return fail(claimed, error, runtime)
 
 
 def _hold(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aigc.errors import BadRecordError, RefusedError
 from aigc.jobs.capacity import slow_down
 from aigc.jobs.job import JobError
-from aigc.jobs.ledger.lanes import marker_key
+from aigc.jobs.ledger.lanes import HIGHEST_PRIORITY, marker_key
 from aigc.jobs.ledger.records import follow_up_of
 from aigc.jobs.notices import notes_of_end
 from aigc.jobs.webhooks import enqueue_delivery
@@ -29,23 +29,38 @@ MAX_ATTEMPTS = 8
 """Attempts without room upstream before a job fails; about half an hour of waiting."""
 
 FOLLOWED_JOBS = 50
-"""Jobs without a slot that are read, to find an overdue attempt of a lane."""
+"""Jobs without a slot that are read, to find an overdue task of a lane."""
 
 MAX_DEATHS = 8
 """Invocations that may die while they send a job before it fails: the job may be the cause."""
+
+REPEAT_SHARE = 1 / 4
+"""Wait before a call that nothing explains is repeated, as a share of its age."""
+
+LONGEST_REPEAT_WAIT_S = 900
+"""Longest wait between two of these repeats."""
 
 PERMANENT_ERRORS: frozenset[ErrorType] = frozenset({"refused", "moderated"})
 """Errors that the same task would meet again, unless the error says that it is retryable."""
 
 
 def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
-    """Write that the vendor has the task."""
+    """Write that the vendor has the task.
+
+    Without a slot, first the marker leads to the job, then a note.
+    """
     changed = job.run(task_id, request_id)
+    ledger = runtime.ledger
     running: Job
-    running, _ = runtime.parallel(
-        lambda: runtime.ledger.records.write(changed),
-        lambda: runtime.ledger.lanes.remove_marker(job.marker),
-    )
+    if job.attempt.slot is None:
+        ledger.records.note_follow_up(job.id, runtime.now())
+        running = ledger.records.write(changed)
+        ledger.lanes.remove_marker(job.marker)
+    else:
+        running, _ = runtime.parallel(
+            lambda: ledger.records.write(changed),
+            lambda: ledger.lanes.remove_marker(job.marker),
+        )
     logger.info("task_started", extra={"job": job.id, "kind": job.kind, "task_id": task_id})
     return running
 
@@ -53,10 +68,35 @@ def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = 
 def mark_ambiguous(job: Job, runtime: Runtime) -> Job:
     """Write that no answer shows whether the vendor took the task.
 
-    A callback or the sweep finds it out later.
+    A callback or the sweep finds it out later. If that takes long, and the call may be repeated,
+    the job gives its slot back.
     """
     logger.warning("submission_ambiguous", extra={"job": job.id, "kind": job.kind})
+    is_overdue = has_passed(runtime.settings.unknown_after_s, job.attempt.submitted_at, runtime)
+    if is_overdue and runtime.kind_of(job).deduplicates:
+        return _wait_to_repeat(job, runtime)
     return runtime.ledger.records.write(job.mark_ambiguous())
+
+
+def _wait_to_repeat(job: Job, runtime: Runtime) -> Job:
+    """Release the slot of a job whose call is to be repeated in a later one.
+
+    Its task may be paid for already, so its new marker has the highest priority. It is written
+    before the record that names it. The lane is slowed down for a while: at the vendor the task
+    may still count.
+    """
+    now = runtime.now()
+    age_s = (now - (job.attempt.submitted_at or now)).total_seconds()
+    not_before = now + timedelta(seconds=min(REPEAT_SHARE * age_s, LONGEST_REPEAT_WAIT_S))
+    marker = marker_key(job.id, job.lane, HIGHEST_PRIORITY, after=not_before, by=None)
+    waiting = job.wait_to_repeat(marker, now)
+    if job.attempt.overdue_at is None:
+        slow_down(job.lane, runtime)
+        logger.error("task_overdue", extra={"job": job.id, "kind": job.kind, "task_id": ""})
+    runtime.ledger.lanes.enqueue(waiting)
+    written = runtime.ledger.records.write(waiting)
+    _release(job, runtime)
+    return written
 
 
 def end(job: Job, runtime: Runtime) -> Job:
@@ -137,7 +177,7 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     slow_down(job.lane, runtime)
     number = job.attempt.number
     attempts = number - job.spent_attempts
-    if attempts >= MAX_ATTEMPTS and not _has_overdue_attempt(job.lane, runtime):
+    if attempts >= MAX_ATTEMPTS and not _has_overdue_task(job.lane, runtime):
         return fail(job, error, runtime)
     wait_s = spread(runtime.settings.retry_base_s * 2 ** (min(attempts, MAX_ATTEMPTS) - 1))
     not_before = runtime.now() + timedelta(seconds=wait_s)
@@ -150,21 +190,19 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     return queued
 
 
-def _has_overdue_attempt(lane: str, runtime: Runtime) -> bool:
-    """Whether an overdue attempt may take room of the lane at the vendor; it ends within days."""
+def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
+    """Whether an overdue task of the lane may take its room at the vendor; it ends within days."""
     followed = itertools.islice(runtime.ledger.records.list_follow_ups(), FOLLOWED_JOBS)
     return any(_is_overdue(follow_up_of(listed).job_id, lane, runtime) for listed in followed)
 
 
 def _is_overdue(job_id: str, lane: str, runtime: Runtime) -> bool:
-    """Whether a job that a note leads to may have a task of the lane that still runs."""
+    """Whether a job that a note leads to has a task of the lane that still runs."""
     try:
         job = runtime.ledger.records.read(job_id)
     except BadRecordError:  # its task may run in any lane, and the sweep reports it
         return False
-    if job is None or job.lane != lane:
-        return False
-    return job.state in {"submitting", "running"}
+    return job is not None and job.lane == lane and job.state == "running"
 
 
 def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job:

@@ -14,10 +14,10 @@ from aigc.jobs.accept import Order, accept
 from aigc.jobs.budget import newest_book, reserve
 from aigc.jobs.cancel import cancel
 from aigc.jobs.job import Source
-from aigc.jobs.recover import SESSION_KNOWN_S
 from aigc.jobs.replay import replay
 from aigc.jobs.runtime import Memory
 from aigc.jobs.settle import refresh
+from aigc.jobs.submission import SESSION_KNOWN_S
 from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.tasks.kinds import KINDS

@@ -12,9 +12,9 @@ from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, id_from
-from aigc.jobs.recover import LONGEST_WAIT_S, SESSION_KNOWN_S
 from aigc.jobs.settle import on_callback, on_stored, refresh, settle
-from aigc.jobs.transitions import MAX_ATTEMPTS
+from aigc.jobs.submission import SESSION_KNOWN_S
+from aigc.jobs.transitions import LONGEST_REPEAT_WAIT_S, MAX_ATTEMPTS
 from aigc.sweeping import sweep
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
 from aigc.tasks.kinds import KINDS
@@ -295,7 +295,7 @@ def test_a_call_that_nothing_explains_is_repeated_ever_more_rarely(world: World)
         sweep(world.runtime())
     assert len(world.vendor.next_creates) == left
 
-    world.clock.pass_time(LONGEST_WAIT_S)
+    world.clock.pass_time(LONGEST_REPEAT_WAIT_S)
     world.vendor.next_creates = []
     sweep(world.runtime())
 

@@ -224,15 +224,15 @@ def test_a_results_bucket_that_was_denied_for_six_hours_gets_the_images(
     assert only_records_are_left(closed)
 
 
-def test_a_status_call_does_not_shorten_the_wait_for_the_next_try(closed: World) -> None:
+def test_a_status_call_does_not_shorten_the_wait_for_the_store_after(closed: World) -> None:
     job = finished(closed)
     refresh(job.id, closed.runtime())
     sweeps(closed, 6 * 3600)
     denied = closed.results.denied  # type: ignore[attr-defined]
     held_up = read(closed, job)
-    assert held_up.next_try is not None
+    assert held_up.store_after is not None
 
-    while closed.clock.moment < held_up.next_try - timedelta(seconds=10):
+    while closed.clock.moment < held_up.store_after - timedelta(seconds=10):
         refresh(job.id, closed.runtime())
         closed.clock.pass_time(5)
 
@@ -319,7 +319,7 @@ def test_a_note_of_the_previous_version_leads_to_its_job(world: World) -> None:
     refresh(job.id, world.runtime())
     for key in world.ledger_keys("unstored/"):
         world.store.delete(key)
-    without_times = with_fields(read(world, job), next_try=None, store_until=None)
+    without_times = with_fields(read(world, job), store_after=None, store_until=None)
     world.store.put(f"jobs/{job.id}.json", without_times.model_dump_json().encode())
     world.store.put(f"unstored/{job.id}", b"{}")
 
@@ -337,7 +337,7 @@ def test_an_earlier_note_is_not_removed_while_the_later_one_is_missing(world: Wo
     for key in world.ledger_keys("unstored/"):
         world.store.delete(key)
     world.store.put(f"unstored/{0:013d}/{job.id}", b"{}")
-    later = with_fields(read(world, job), next_try=START + timedelta(seconds=4 * LEASE_S))
+    later = with_fields(read(world, job), store_after=START + timedelta(seconds=4 * LEASE_S))
     world.store.put(f"jobs/{job.id}.json", later.model_dump_json().encode())
 
     sweeps(world, 8 * LEASE_S)

@@ -40,17 +40,21 @@ DEFERRAL = Deferral(reason="over_budget", ceiling="stack/day/images", since=NOW)
 
 TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     "submit": (lambda job: job.submit(SLOT, NOW, LATER), {"queued": "submitting"}),
-    "give_back": (lambda job: job.give_back(), {"queued": "queued"}),
+    "give_back": (
+        lambda job: job.give_back(),
+        {"queued": "queued", "submitting": "submitting"},
+    ),
     "defer": (lambda job: job.defer(DEFERRAL, "held/a"), {"queued": "queued"}),
     "requeue": (lambda job: job.requeue("marker-2"), {"queued": "queued"}),
     "withdraw": (lambda job: job.withdraw(), {"submitting": "queued"}),
     "hold": (lambda job: job.hold("marker-2", refusals=1), {"submitting": "queued"}),
-    "submit_again": (lambda job: job.submit_again(LATER), {"submitting": "submitting"}),
+    "submit_again": (lambda job: job.submit_again(None, LATER), {"submitting": "submitting"}),
     "mark_ambiguous": (lambda job: job.mark_ambiguous(), {"submitting": "submitting"}),
     "run": (lambda job: job.run("task-1"), {"submitting": "running"}),
-    "outrun": (
-        lambda job: job.outrun(NOW, LATER, is_slot_released=True),
-        {"submitting": "submitting", "running": "running"},
+    "outrun": (lambda job: job.outrun(NOW, is_slot_released=True), {"running": "running"}),
+    "wait_to_repeat": (
+        lambda job: job.wait_to_repeat("marker-2", NOW),
+        {"submitting": "submitting"},
     ),
     "finish_attempt": (
         lambda job: job.finish_attempt(NOW),
@@ -163,11 +167,11 @@ def test_a_submission_that_is_withdrawn_leaves_the_job_as_it_was() -> None:
 def test_a_repeated_submission_is_ambiguous_and_counts_the_death_of_its_owner() -> None:
     orphaned = job_in("submitting", owned_until=NOW)
 
-    resubmitted = orphaned.submit_again(LATER)
+    resubmitted = orphaned.submit_again(SLOT, LATER)
 
     assert resubmitted.attempt.is_ambiguous
     assert resubmitted.deaths == 1
-    assert job_in("submitting").submit_again(LATER).deaths == 0
+    assert job_in("submitting").submit_again(SLOT, LATER).deaths == 0
 
 
 def test_storing_counts_the_death_of_an_owner_that_was_storing() -> None:

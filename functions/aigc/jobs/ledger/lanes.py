@@ -27,6 +27,9 @@ HEAD = 100
 page takes a function ten times as long."""
 KEYS_OF_A_SLOT = 3
 
+HIGHEST_PRIORITY = 10
+"""The priority of jobs that start before all others of their lane."""
+
 HELD = "held/"
 """Prefix of the markers of jobs that wait outside their lanes, for a share of a ceiling."""
 
@@ -183,8 +186,8 @@ def held_key(job: Job, reason: str) -> str:
 def marker_key(
     job_id: str, lane: str, priority: int, *, after: datetime, by: datetime | None
 ) -> str:
-    """Name a queue marker so that markers sort by priority (10 first), then by time."""
-    order = f"{10 - priority:02d}-{milliseconds(after):013d}"
+    """Name a queue marker so that markers sort by priority (highest first), then by time."""
+    order = f"{HIGHEST_PRIORITY - priority:02d}-{milliseconds(after):013d}"
     deadline = f"-{milliseconds(by)}" if by else ""
     return f"lanes/{lane}/waiting/{order}-{job_id}-{secrets.token_hex(4)}{deadline}"
 

@@ -142,8 +142,8 @@ class Records:
 
     def forget_follow_up(self, job: Job) -> None:
         """Remove the note of a job that has ended, or waits in its lane again."""
-        if job.next_try is not None:
-            self._store.delete(_follow_up_key(job.id, job.next_try))
+        if job.store_after is not None:
+            self._store.delete(_follow_up_key(job.id, job.store_after))
 
     def remove_follow_up(self, note: FollowUp) -> None:
         """Remove a note that leads to no job, once no invocation can be about to write one."""

@@ -67,7 +67,7 @@ def faults(labels: FileLabels) -> list[str]:
     else:
         missing = problems(labels.label)
     if IPTC not in labels.names:
-        missing.append(f"the IPTC digital source type is {labels.source_type or 'missing'}")
+        missing.append(f"the IPTC source type is {labels.source_type or 'missing'}")
     return missing
 
 

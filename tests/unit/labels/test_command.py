@@ -58,15 +58,12 @@ def test_a_labelled_file_is_shown_and_verified(
 @pytest.mark.parametrize(
     ("data", "mapping"),
     [
-        (BARE, "no TC260 label; the IPTC digital source type is missing"),
+        (BARE, "no TC260 label; the IPTC source type is missing"),
         (
             encoded(
                 noise(), "JPEG", exif=exif_comment("<", b'ASCII\0\0\0{"AIGC": {"Label": "1"}}')
             ),
-            (
-                "the TC260 label is in EXIF UserComment, not in XMP;"
-                " the IPTC digital source type is missing"
-            ),
+            ("the TC260 label is in EXIF UserComment, not in XMP; the IPTC source type is missing"),
         ),
         (
             carriers()["webp"](
@@ -78,13 +75,13 @@ def test_a_labelled_file_is_shown_and_verified(
             ),
             (
                 "ReservedCode2 is missing; ContentProducer is empty;"
-                " Label is '4'; allowed: 1, 2, 3; the IPTC digital source type is digitalCapture"
+                " Label is '4'; allowed: 1, 2, 3; the IPTC source type is digitalCapture"
             ),
         ),
         (
             c2pa_samples()["png"],
             (
-                "no TC260 label; the IPTC digital source type is missing;"
+                "no TC260 label; the IPTC source type is missing;"
                 " it has a C2PA manifest, so labels are not added"
             ),
         ),

@@ -619,7 +619,7 @@ MUTATIONS = (
     _of("a job is sent without a claim", "dispatch:_start", CLAIM, look_in="two sweeps start"),
     _of(
         "the call is made before the record says so",
-        "dispatch:_start",
+        "dispatch:_submit",
         trust_argument("write"),
     ),
     _of(

@@ -6,6 +6,7 @@ Several processes may build at once: each builds in a folder of its own, and the
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from aigc.api.console import PAGE
+from aigc_cli.sources import hash_files
 from aigc_cli.wheels import ROOT, PackageError
 
 if TYPE_CHECKING:
@@ -126,11 +128,8 @@ def _put(fresh: Path, folder: Path) -> None:
 
 
 def _digest(openapi: str) -> str:
-    seen = hashlib.sha256(openapi.encode() + Path(__file__).read_bytes())
-    seen.update(_chinese().encode())
-    for path in console_sources():
-        seen.update(f"\0{path.relative_to(SOURCES).as_posix()}\0".encode() + path.read_bytes())
-    return seen.hexdigest()[:16]
+    start = openapi + Path(__file__).read_text(encoding="utf-8") + _chinese()
+    return hash_files(start, SOURCES, console_sources())[:16]
 
 
 def console_sources() -> list[Path]:
@@ -179,6 +178,7 @@ def _stage(parent: Path, openapi: str, node_modules: Path) -> Path:
     return stage
 
 
+@functools.cache
 def _chinese() -> str:
     from aigc_cli.reference.console import chinese_texts  # noqa: PLC0415  a slow import
 

@@ -35,11 +35,11 @@ from aigc_cli import options
 from aigc_cli.front_end import built_console, console_sources
 from aigc_cli.output import JsonOption, print_json
 from aigc_cli.prices import check_ceilings, load_prices
-from aigc_cli.sources import ROOT
+from aigc_cli.sources import ROOT, hash_files
 from aigc_cli.wheels import LOCK, SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from aigc_cli.wheels import Target
 
@@ -198,7 +198,7 @@ def local_package(rules: Path | None = None, *, with_console: bool = True) -> Pa
     inputs = local_inputs(with_console=with_console)
     package = _built_once(
         folder,
-        _hash(f"{target} {sys.version}", ROOT, inputs),
+        hash_files(f"{target} {sys.version}", ROOT, inputs),
         lambda: build_package(folder, target, with_console=with_console),
         # A file that has changed meanwhile may have been imported as it was before.
         is_noted=all(path.stat().st_mtime < _STARTED for path in inputs),
@@ -319,15 +319,7 @@ def _fingerprint(stage: Path, target: Target) -> str:
     """Hash everything that the zip's bytes depend on."""
     has_bytecode = target.python is not None
     builder = Path(__file__).read_text(encoding="utf-8")
-    return _hash(f"{target.name} {has_bytecode} {builder}", stage, _files(stage))
-
-
-def _hash(start: str, folder: Path, files: Iterable[Path]) -> str:
-    """Hash a text, and the paths and the content of files in a folder."""
-    seen = hashlib.sha256(start.encode())
-    for path in files:
-        seen.update(f"\0{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
-    return seen.hexdigest()
+    return hash_files(f"{target.name} {has_bytecode} {builder}", stage, _files(stage))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,21 @@ from typing import TYPE_CHECKING
 from aigc.errors import AigcError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
 
 _PARENT = Path(__file__).resolve().parent.parent
 
 ROOT = _PARENT if (_PARENT / "pyproject.toml").is_file() else Path()
 """The project's folder; the current folder where `aigc` is installed from a wheel."""
+
+
+def hash_files(start: str, folder: Path, files: Iterable[Path]) -> str:
+    """Hash a text, and the paths and the content of files in a folder."""
+    seen = hashlib.sha256(start.encode())
+    for path in files:
+        seen.update(f"\0{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    return seen.hexdigest()
 
 
 class NoSourcesError(AigcError):

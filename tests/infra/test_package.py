@@ -241,6 +241,7 @@ def test_inputs_of_a_zip_are_all_sources_of_functions_console_and_builder() -> N
 
     assert inputs >= {
         "aigc_cli/package.py",
+        "aigc_cli/reference/zh-CN.toml",
         "console/package-lock.json",
         "console/src/main.tsx",
         "functions/aigc/api/openapi/page.py",

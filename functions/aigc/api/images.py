@@ -296,11 +296,8 @@ class _Made(NamedTuple):
 
 def _read(sets: list[ImageSet], runtime: Runtime) -> list[_Made | None]:
     """Read the records of jobs, some at a time; None for those that the index does not describe."""
-    jobs: list[_Made | None] = []
-    for begin in range(0, len(sets), AT_ONCE):
-        some = sets[begin : begin + AT_ONCE]
-        jobs += runtime.parallel(*(functools.partial(_read_job, entry, runtime) for entry in some))
-    return jobs
+    reads = [functools.partial(_read_job, entry, runtime) for entry in sets]
+    return runtime.parallel_in_groups(reads, AT_ONCE)
 
 
 def _read_job(entry: ImageSet, runtime: Runtime) -> _Made | None:

@@ -84,11 +84,8 @@ def _described(chosen: list[Account], call: Call) -> list[schemas.UploadAccount]
 
 def _states(job_ids: list[str], runtime: Runtime) -> dict[str, State | None]:
     """Read the states of jobs, some at a time."""
-    states: list[State | None] = []
-    for begin in range(0, len(job_ids), AT_ONCE):
-        some = job_ids[begin : begin + AT_ONCE]
-        states += runtime.parallel(*(functools.partial(_state, name, runtime) for name in some))
-    return dict(zip(job_ids, states, strict=True))
+    reads = [functools.partial(_state, job_id, runtime) for job_id in job_ids]
+    return dict(zip(job_ids, runtime.parallel_in_groups(reads, AT_ONCE), strict=True))
 
 
 def _state(job_id: str, runtime: Runtime) -> State | None:

@@ -15,7 +15,7 @@ from aigc.tasks.kinds import KINDS
 from aigc.wire import faults_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from aigc.ceilings import Ceiling
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import Task, TaskKind
 
 Remembered = TypeVar("Remembered")
+Answer = TypeVar("Answer")
 
 
 class QueryPacer:
@@ -89,6 +90,17 @@ class Runtime:
     def now(self) -> datetime:
         """Return the present moment."""
         return self.clock.now()
+
+    def parallel_in_groups(
+        self, requests: Sequence[Callable[[], Answer]], at_once: int
+    ) -> list[Answer]:
+        """Make requests, so many at the same time; return their results in the same order."""
+        groups = range(0, len(requests), at_once)
+        return [
+            result
+            for begin in groups
+            for result in self.parallel(*requests[begin : begin + at_once])
+        ]
 
     def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""

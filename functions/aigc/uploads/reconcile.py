@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aigc.jobs.ports import PAGE
@@ -28,7 +29,7 @@ from aigc.uploads.since import rule_dates, rules_at
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from aigc.jobs.ports import Listed
@@ -79,9 +80,8 @@ class Reconciliation:
         """
         page = self._runtime.buckets.inbox.list("", after, PAGE)
         old = [listed for listed, names in self._open(page) if not self._sort(listed, names)]
-        for begin in range(0, len(old), AT_ONCE):
-            entries = [self._before(listed) for listed in old[begin : begin + AT_ONCE]]
-            self._runtime.parallel(*(_writing(self._entries, entry) for entry in entries))
+        writes = [partial(self._entries.write, self._before(listed)) for listed in old]
+        self._runtime.parallel_in_groups(writes, AT_ONCE)
         return page
 
     def check(self, listed: Listed) -> bool:
@@ -175,10 +175,6 @@ def _settles(names: list[EntryName], listed: Listed) -> bool:
         name.kind != "redo" and name.time >= seconds(listed.modified)
         for name in _same_content(names, listed)
     )
-
-
-def _writing(entries: Entries, entry: Entry) -> Callable[[], None]:
-    return lambda: entries.write(entry)
 
 
 def _log(taken: TakenIn) -> None:

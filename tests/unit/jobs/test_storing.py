@@ -224,7 +224,7 @@ def test_a_results_bucket_that_was_denied_for_six_hours_gets_the_images(
     assert only_records_are_left(closed)
 
 
-def test_a_status_call_does_not_shorten_the_wait_for_the_store_after(closed: World) -> None:
+def test_a_status_call_does_not_shorten_the_wait_for_the_next_try(closed: World) -> None:
     job = finished(closed)
     refresh(job.id, closed.runtime())
     sweeps(closed, 6 * 3600)

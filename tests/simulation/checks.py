@@ -185,14 +185,18 @@ def _failed_for_the_account(cloud: Cloud) -> list[str]:
 
 
 def _could_be_known(task: Task, job: Job, cloud: Cloud) -> bool:
-    """Whether a finished task was visible: by its picture (MPS), a list, or a timely callback."""
+    """Whether a finished task was visible: by its picture (MPS), a list, or a timely callback.
+
+    The vendor forgets a task after days. Even then a job that a callback has named the task of is
+    not given up as one of which nothing is known.
+    """
+    callback_at = cloud.callbacks.get(task.id, cloud.clock.moment)
+    is_named = job.updated_at - callback_at > timedelta(seconds=LEASE_S)
     if job.updated_at - task.created_at > timedelta(days=2):
-        return False
+        return is_named and job.error is not None and job.error.type == "submission_unknown"
     if not task.session_id:
         return cloud.vendor.written_at[task.id] < job.updated_at
-    callback_at = cloud.callbacks.get(task.id, cloud.clock.moment)
-    is_timely = job.updated_at - callback_at > timedelta(seconds=LEASE_S)
-    return cloud.vendor.lists_tasks or is_timely
+    return cloud.vendor.lists_tasks or is_named
 
 
 def _not_in_index(cloud: Cloud) -> list[str]:

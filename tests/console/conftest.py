@@ -49,4 +49,5 @@ def visitor(browser: Browser, stack: Stack) -> Iterator[Visitor]:
     """Open a window of a new visitor; at its end nothing may have gone wrong unseen."""
     visitor = Visitor(browser, stack)
     yield visitor
+    stack.faults()  # of a test that failed
     visitor.close()

@@ -50,7 +50,7 @@ def inbox(stack: Stack) -> dict[str, int]:
 
 def test_dropped_file_becomes_a_job_and_an_image(visitor: Visitor, stack: Stack) -> None:
     stack.upload("anime/taken.jpg", PHOTO + OTHER)
-    visitor.sign_in("#/uploads")
+    visitor.sign_in("#/uploads?prefix=anime/dropped")
     page = visitor.page
 
     drop(
@@ -106,7 +106,7 @@ def test_file_that_a_rule_does_not_take_is_refused_before_it_is_sent(
 def test_upload_shows_the_state_of_its_job_and_follows_it(visitor: Visitor, stack: Stack) -> None:
     stack.faults({"where": "account", "what": "refuse:FailedOperation.UserArrears", "rate": 1.0})
     stack.upload("anime/fails.jpg", PHOTO + b"an upload whose job fails")
-    visitor.sign_in("#/uploads")
+    visitor.sign_in("#/uploads?prefix=anime/fails")
     row = visitor.page.locator("[data-key='anime/fails.jpg']")
     expect(row.locator(".badge")).to_have_text("waiting")
 
@@ -142,7 +142,7 @@ def test_inbox_says_why_a_file_has_no_job(browser: Browser, stack: Stack) -> Non
     stack.upload("anime/no-image.jpg", b"hello")
     wait_for(lambda: stack.get("/v1/uploads?outcome=none").json()["uploads"])
     visitor = Visitor(browser, stack, size=PHONE)
-    visitor.sign_in("#/uploads?outcome=none")
+    visitor.sign_in("#/uploads?outcome=none&prefix=anime/no-image")
 
     row = visitor.page.locator("[data-key='anime/no-image.jpg']")
     expect(row).to_contain_text("no job")

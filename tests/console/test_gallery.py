@@ -208,7 +208,7 @@ def test_an_image_is_opened_and_closed_by_keyboard(open_page: Callable[..., Page
     page.keyboard.press("Escape")
 
     expect(dialog).to_have_count(0)
-    assert page.evaluate("document.activeElement.id") == shown
+    expect(page.locator(f"[id='{shown}']")).to_be_focused()
 
 
 def test_the_way_back_closes_an_image(open_page: Callable[..., Page]) -> None:

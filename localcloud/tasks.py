@@ -84,7 +84,7 @@ class Task:
     doom: Failure | None = None
     """The failure that was decided at acceptance."""
     mark: str = ""
-    """The metadata in its pictures, one of `localcloud.marks`."""
+    """The metadata in its images, one of `localcloud.marks`."""
     error: Failure | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
 
@@ -206,7 +206,7 @@ class TaskBook:
         active = (self._tasks[task_id] for task_id in self._active.get(task.where, ()))
         running = sum(not other.overflows for other in active)
         fault = self._faults.take(task.where, "task_failure")
-        task.mark = argument(self._faults.take(task.where, "picture") or "")
+        task.mark = argument(self._faults.take(task.where, "image") or "")
         if running >= self.limits[task.where]:
             task.overflows = True
             task.doom = _upstream_failure(task, "RequestLimitExceeded")
@@ -262,7 +262,7 @@ class TaskBook:
 
 
 def _upstream_failure(task: Task, ext: str) -> Failure:
-    message = _MESSAGES.get(ext, "the model could not produce a picture")
+    message = _MESSAGES.get(ext, "the model could not produce an image")
     return Failure(TASK_FAILED, ext, f"{task.action} process return rsp err:{{{ext} {message}}}")
 
 

@@ -254,16 +254,16 @@ function Images({ job, run, reload }: EndedProps) {
   const alt = job.prompt || t.run.output;
   return (
     <>
-      <div class={`pictures ${run.inputs.length ? "pictures-pair" : ""}`}>
+      <div class={`images ${run.inputs.length ? "images-pair" : ""}`}>
         {run.inputs.length > 0 && (
-          <figure class="picture-input">
+          <figure class="image-input">
             <figcaption>{t.run.input}</figcaption>
             {run.inputs.map((file, number) => (
               <FileFrame key={number} file={file} alt={t.run.input} />
             ))}
           </figure>
         )}
-        <figure class="picture-output">
+        <figure class="image-output">
           {run.inputs.length > 0 && <figcaption>{t.run.output}</figcaption>}
           <ImageFrame src={image.url} alt={alt} width={image.width} height={image.height} onError={renew} />
         </figure>
@@ -285,7 +285,7 @@ function Images({ job, run, reload }: EndedProps) {
           ))}
         </ul>
       )}
-      <div class="picture-bar">
+      <div class="image-bar">
         <span class="muted small number">
           {image.width} × {image.height} · <Bytes count={image.file_size} />
         </span>

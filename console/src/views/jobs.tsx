@@ -237,7 +237,7 @@ function Note({ job }: { job: Job }) {
       </span>
     );
   }
-  if (job.pictures > 0) return <span class="job-note">{t.images(job.pictures)}</span>;
+  if (job.images > 0) return <span class="job-note">{t.images(job.images)}</span>;
   return null;
 }
 

@@ -22,7 +22,7 @@ ACCOUNT = "account"
 
 # The kinds of faults for each place; an entry that can never apply is refused.
 _PLACES = (
-    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure", "picture"}),
+    (r"(vod|mps)\.Create(Scene)?AigcImageTask", API_FAULTS | {"task_failure", "image"}),
     (r"account", frozenset({"refuse"})),
     (r"vod\.callback|cos\.event", DELIVERY_FAULTS),
     (r"(vod|mps|cam|tag|cls|monitor|apigateway)\.[A-Z]\w*", API_FAULTS),
@@ -33,7 +33,7 @@ _PLACES = (
     (r"scf\.[A-Z]\w*", API_FAULTS | DELIVERY_FAULTS | {"kill"}),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
-_NEEDS_ARGUMENT = frozenset({"task_failure", "picture", "delay", "refuse", "race", "lag"})
+_NEEDS_ARGUMENT = frozenset({"task_failure", "image", "delay", "refuse", "race", "lag"})
 _TAKES_SECONDS = frozenset({"delay", "kill", "race", "lag"})
 _FIELDS = frozenset({"where", "what", "times", "rate"})
 
@@ -160,7 +160,7 @@ def _is_kind(what: str, kinds: frozenset[str]) -> bool:
     kind, _, after = what.partition(":")
     if not after:
         return kind in kinds and kind not in _NEEDS_ARGUMENT
-    if kind == "picture" and after not in MARKS:
+    if kind == "image" and after not in MARKS:
         return False
     return kind in kinds and (kind not in _TAKES_SECONDS or _is_duration(kind, after))
 

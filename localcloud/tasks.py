@@ -206,7 +206,7 @@ class TaskBook:
         active = (self._tasks[task_id] for task_id in self._active.get(task.where, ()))
         running = sum(not other.overflows for other in active)
         fault = self._faults.take(task.where, "task_failure")
-        task.mark = argument(self._faults.take(task.where, "picture") or "")
+        task.mark = argument(self._faults.take(task.where, "image") or "")
         if running >= self.limits[task.where]:
             task.overflows = True
             task.doom = _upstream_failure(task, "RequestLimitExceeded")

@@ -238,9 +238,9 @@ def test_closed_port_is_an_ambiguous_error(monkeypatch: pytest.MonkeyPatch) -> N
 # Contents
 
 
-@pytest.mark.parametrize("name", corpus("no_pictures") | corpus("unfinished_pictures"))
+@pytest.mark.parametrize("name", corpus("no_images") | corpus("unfinished_images"))
 def test_content_that_is_no_picture_is_refused(name: str) -> None:
-    bytes_ = data((corpus("no_pictures") | corpus("unfinished_pictures"))[name])
+    bytes_ = data((corpus("no_images") | corpus("unfinished_images"))[name])
 
     with pytest.raises(BadPictureError) as raised:
         inspect(bytes_)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 KEYS = corpus("keys")
 RECORDS = corpus("cos_records")
-NO_PICTURES = corpus("no_pictures")
+NO_IMAGES = corpus("no_images")
 RULES = sorted((FOLDER / "rules").glob("*.toml"))
 PREFIX = "/1250000000/inbox/"
 
@@ -224,10 +224,10 @@ def test_headers_that_are_no_text_are_ignored() -> None:
 # Content that is no picture
 
 
-@pytest.mark.parametrize("name", NO_PICTURES)
+@pytest.mark.parametrize("name", NO_IMAGES)
 def test_content_that_is_no_picture_is_not_paid_for(name: str) -> None:
     world = new_world()
-    world.inbox.put("cat.png", data(NO_PICTURES[name]), "image/png")
+    world.inbox.put("cat.png", data(NO_IMAGES[name]), "image/png")
 
     invoked = call_upload({"Records": [object_record("cat.png")]}, world)
 

@@ -1,4 +1,4 @@
-"""Generate a client from `/openapi.json`; make a picture from a minimal body and a full one."""
+"""Generate a client from `/openapi.json`; make an image from a minimal body and a full one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Create a task by endpoint and by proxy, poll it, get its picture; a wrong key is refused."""
+"""Create a task by endpoint and by proxy, poll it, get its image; a wrong key is refused."""
 
 from __future__ import annotations
 

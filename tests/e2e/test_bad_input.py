@@ -123,7 +123,7 @@ def test_body_shorter_than_its_content_length_is_not_accepted(stack: Stack) -> N
 
 def test_bad_uploads_cost_nothing_and_a_good_upload_among_them_succeeds(stack: Stack) -> None:
     before = len(stack.tasks())
-    bad = {name: data(case) for name, case in corpus("no_pictures").items()}
+    bad = {name: data(case) for name, case in corpus("no_images").items()}
     refused_before = len(refused(stack))
 
     for number, content in enumerate(bad.values()):

@@ -65,7 +65,7 @@ def test_result_is_labelled_and_can_be_verified(
 
 @pytest.mark.parametrize("task", TASKS)
 def test_label_of_the_vendor_is_completed(stack: Stack, task: str) -> None:
-    stack.fault(task, "picture:label")
+    stack.fault(task, "image:label")
 
     image, data = make_image(stack, task)
 
@@ -79,7 +79,7 @@ def test_label_of_the_vendor_is_completed(stack: Stack, task: str) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_file_with_a_manifest_is_stored_unchanged(stack: Stack, task: str) -> None:
-    stack.fault(task, "picture:c2pa")
+    stack.fault(task, "image:c2pa")
 
     image, data = make_image(stack, task)
 

@@ -87,7 +87,7 @@ def test_fault_fails_a_task(cloud: LocalCloud, api: Api, app: int) -> None:
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg"])
 @pytest.mark.parametrize(
-    ("what", "labels"), [("picture:label", ("tc260",)), ("picture:c2pa", ("c2pa",))]
+    ("what", "labels"), [("image:label", ("tc260",)), ("image:c2pa", ("c2pa",))]
 )
 def test_fault_adds_labels_to_a_picture(
     cloud: LocalCloud, app: int, what: str, labels: tuple[str, ...], output_format: str
@@ -370,8 +370,8 @@ def test_request_to_a_function_cannot_be_refused_with_a_code() -> None:
         ({"where": "vod.callback", "what": "throttle"}, "what"),
         ({"where": CREATE, "what": "task_failure"}, "what"),
         ({"where": CREATE, "what": "picture"}, "what"),
-        ({"where": CREATE, "what": "picture:gif"}, "what"),
-        ({"where": "vod.DescribeTasks", "what": "picture:label"}, "what"),
+        ({"where": CREATE, "what": "image:gif"}, "what"),
+        ({"where": "vod.DescribeTasks", "what": "image:label"}, "what"),
         ({"where": CREATE, "what": "delay:long"}, "what"),
         ({"where": "cos.PutObject", "what": "race"}, "what"),
         ({"where": "cos.PutObject", "what": "lag:1"}, "what"),

@@ -58,7 +58,7 @@ class Vendor(FakeVendor):
         super().__init__(results)
         self._clock = clock
         self.written_at: dict[str, datetime] = {}
-        """When the pictures of an MPS task appeared."""
+        """When the images of an MPS task appeared."""
 
     def task(self, task_id: str) -> VendorTask:
         for task in self.tasks:

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 PARTS = (
     Part(
         name="ceilings",
-        does="settles what ended jobs have reserved; releases jobs for which a ceiling has room",
-        bound="the jobs for which ceilings have room",
+        does="settles the shares of ended jobs; releases jobs for which a ceiling has a share left",
+        bound="the jobs for which ceilings have shares left",
         work=recover.balance_ceilings,
     ),
     Part(
@@ -79,7 +79,7 @@ PARTS = (
     ),
     Part(
         name="inbox",
-        does="takes in uploads that no event reported",
+        does="processes uploads that no event reported",
         bound=f"{reconcile.PAGES} pages of 1,000 objects",
         work=reconcile.reconcile_inbox,
     ),

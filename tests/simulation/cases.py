@@ -206,7 +206,7 @@ CASES = [
         faulty=("Create", "Describe", "put"),
     ),
     Case(
-        title="a task fails because the vendor has no free capacity",
+        title="a task fails because the vendor has no capacity",
         is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(

@@ -665,7 +665,7 @@ MUTATIONS = (
         "a job that is queued again keeps its session",
         "job:session_id",
         _always(lambda stem, number: f"{stem}-1"),
-        look_in="has no free capacity",
+        look_in="has no capacity",
     ),
     # Settling
     _of("a task's end is written without a claim", "settle:settle", CLAIM),

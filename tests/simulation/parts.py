@@ -107,7 +107,7 @@ def frees_slot(runtime: Runtime) -> None:
 
 
 def lets_time_pass(runtime: Runtime) -> None:
-    """Wait until a sweep takes in what no event has reported."""
+    """Wait until a sweep processes what no event has reported."""
     runtime.sleep(runtime.settings.reconcile_after_s + 1)
 
 

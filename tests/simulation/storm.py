@@ -105,7 +105,7 @@ class Weather:
     lists_tasks: bool = True
     """Whether the vendor shows a session's task in its list."""
     task_backlogged: float = 0
-    """A task fails for want of room, after it was accepted."""
+    """A task fails for lack of capacity, after it was accepted."""
     task_failed: float = 0
     callback_dropped: float = 0
     callback_repeated: float = 0

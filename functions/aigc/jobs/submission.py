@@ -206,7 +206,7 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
 
 
 def _reject(job: Job, error: CloudError, runtime: Runtime) -> Job:
-    """Queue the job again if the vendor had no room, otherwise end it as failed."""
+    """Queue the job again if the vendor had no capacity, otherwise end it as failed."""
     job_error = _job_error(error)
     return (queue_again if error.retryable else fail)(job, job_error, runtime)
 

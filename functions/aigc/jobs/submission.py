@@ -113,7 +113,7 @@ def is_session_forgotten(job: Job, runtime: Runtime) -> bool:
 
 
 def give_up(job: Job, runtime: Runtime) -> Job:
-    """Fail a job whose submission nothing explains, unless its task is known by now."""
+    """Fail a job whose submission has an unknown outcome, unless its task is known by now."""
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job

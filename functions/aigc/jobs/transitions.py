@@ -35,7 +35,7 @@ MAX_DEATHS = 8
 """Invocations that may die while they send a job before it fails: the job may be the cause."""
 
 REPEAT_SHARE = 1 / 4
-"""Wait before a call that nothing explains is repeated, as a share of its age."""
+"""Wait before a call with an unknown outcome is repeated, as a share of its age."""
 
 LONGEST_REPEAT_WAIT_S = 900
 """Longest wait between two of these repeats."""

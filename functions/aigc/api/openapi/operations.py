@@ -260,7 +260,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "uploads": Operation(
         group="Jobs and usage",
-        summary="List the objects of the inbox and what became of them",
+        summary="List the objects of the inbox and their outcomes",
         answers={200: Answer(means="A page of the inbox.", shapes=(schemas.UploadPage,))},
         faults=_KEYED | {(403, "forbidden")},
     ),

@@ -875,7 +875,7 @@ class UploadJob(TypedDict):
 
 
 class UploadAccount(TypedDict):
-    """An object of the inbox and what became of it."""
+    """An object of the inbox and its outcome."""
 
     key: str
     """Key of the object."""
@@ -906,7 +906,7 @@ class UploadPage(TypedDict):
 
 
 class InboxUpload(TypedDict):
-    """Where to PUT an image, and what becomes of it."""
+    """Where to PUT an image, and the tasks that it becomes."""
 
     upload_url: str
     """URL to PUT the image to, valid for 15 minutes."""
@@ -920,7 +920,7 @@ class InboxUpload(TypedDict):
     key: str
     """Key of the object in the inbox."""
     account_url: str
-    """URL that tells what became of the upload."""
+    """URL that shows the outcome of the upload."""
     estimates: list[Estimate]
     """The tasks that the upload becomes, and what each costs."""
 

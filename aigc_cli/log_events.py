@@ -83,7 +83,7 @@ EVENTS: dict[str, str] = {
     "sweep_state_not_written": "the progress of the sweep could not be saved; only time is lost",
     "sweep_state_unreadable": "the saved progress of the sweep is damaged; only time is lost",
     "task_overdue": "a task runs far longer than usual, or the outcome of a submission is unknown;"
-    " its slot is free again",
+    " its slot is free",
     "task_started": "the vendor accepted a task",
     "upload_not_found": "an event names an object that exists under no known form of its key",
     "upload_not_wanted": "an upload cannot be the input of a task: `reason`",

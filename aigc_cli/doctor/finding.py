@@ -1,4 +1,4 @@
-"""A finding about a deployment: what was seen, what it means, and how to mend it."""
+"""A finding about a deployment: what was seen, what it means, and how to repair it."""
 
 from __future__ import annotations
 

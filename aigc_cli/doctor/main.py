@@ -1,4 +1,4 @@
-"""The command: runs all examinations, prints the findings, and mends what it can."""
+"""The command: runs all examinations, prints the findings, and repairs what it can."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def main(
     stack: StackOption = None,
     key: KeyOption = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what can be mended from here, after a question.")
+        bool, typer.Option("--fix", help="Repair what can be repaired from here, after a question.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Mend without a question.")] = False,
     before_deploy: Annotated[
@@ -57,7 +57,7 @@ def main(
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Try a deployment from outside, and say what each finding means and how to mend it.
+    """Try a deployment from outside, and say what each finding means and how to repair it.
 
     It needs the owner's credentials, and an API key for the lanes and the sweep. It changes nothing
     without --fix. The status is 1 if there is a problem.
@@ -140,4 +140,4 @@ def _mend(findings: list[Finding], console: Console, *, is_agreed: bool) -> None
             continue
         if is_agreed or typer.confirm(f"Mend: {finding.seen}?"):
             finding.fix()
-            console.print(f"mended: {escape(finding.seen)}", highlight=False)
+            console.print(f"repaired: {escape(finding.seen)}", highlight=False)

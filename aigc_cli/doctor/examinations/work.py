@@ -72,7 +72,7 @@ def lanes(patient: Patient) -> Iterator[Finding]:
         elif lane["limit_now"] < lane["limit"]:
             yield warning(
                 f"{lane['name']}: {lane['limit_now']} of {lane['limit']} slots",
-                "The vendor had no room a short while ago; the lane recovers by itself.",
+                "The vendor had no capacity a short while ago; the lane recovers by itself.",
                 "Lower the lane's limit if this stays so, or ask Tencent to raise yours.",
             )
         else:
@@ -129,8 +129,8 @@ def uploads(patient: Patient) -> Iterator[Finding]:
     yield problem(
         f"{len(waiting)} of {number} in the inbox have no job and no reason:"
         f" {waiting[0].listed.key}",
-        "Neither their event nor the sweep has taken them in for an hour.",
-        "Look at upload's trigger and at the sweep above; `aigc backfill` takes them in.",
+        "Neither their event nor the sweep has processed them for an hour.",
+        "Look at upload's trigger and at the sweep above; `aigc backfill` processes them.",
     )
 
 

@@ -131,7 +131,7 @@ function Accounts({ outcome, prefix, sent }: AccountsProps) {
   );
 }
 
-/** Whether more becomes of a file: it is not taken in yet, or a job of it has not ended. */
+/** Whether more becomes of a file: it is not processed yet, or a job of it has not ended. */
 const isUnderWay = ({ outcome, jobs }: Account): boolean =>
   outcome === "pending" || jobs.some(({ state }) => state !== null && !hasEnded(state));
 

@@ -52,7 +52,7 @@ class UpstreamFault(Wire):
     code: str
     message: str
     outcome: Literal["rejected", "moderated", "throttled", "failed"]
-    """rejected: the input is at fault; throttled: there was no room, try again later."""
+    """rejected: the input is at fault; throttled: there was no capacity, try again later."""
 
 
 class UpstreamTask(NamedTuple):

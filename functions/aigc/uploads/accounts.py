@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["job", "none", "pending"]
 """`job`: it became one or more jobs. `none`: it has no job, for a reason. `pending`: neither its
-event nor the reconciliation has taken it in yet."""
+event nor the reconciliation has processed it yet."""
 
 NO_RULE = "no rule concerns its key"
 

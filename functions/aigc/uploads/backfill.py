@@ -1,6 +1,6 @@
-"""Backfill: take in on request what lies in the inbox and has no job.
+"""Backfill: process on request what lies in the inbox and has no job.
 
-It is the reconciliation without its dates: the same objects, entries and jobs. What was taken in
+It is the reconciliation without its dates: the same objects, entries and jobs. What was processed
 has an entry, so a backfill that was interrupted continues where it stopped.
 """
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which objects of the inbox are taken in."""
+    """Which objects of the inbox are processed."""
 
     prefix: str = ""
     rule: str = ""
@@ -101,6 +101,6 @@ def backfill(listed: Listed, earlier: EarlierJobs, runtime: Runtime) -> TakenIn 
 
 
 def _adopt(read: InboxObject, job: Job, runtime: Runtime) -> None:
-    """Write the entry of an object that an earlier version has taken in."""
+    """Write the entry of an object that an earlier version has processed."""
     jobs = (EntryJob(rule=job.source.name, id=job.id),)
     Entries(runtime.ledger.bucket).write(with_fields(read.entry("job", runtime), jobs=jobs))

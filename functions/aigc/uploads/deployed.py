@@ -1,4 +1,4 @@
-"""What the commands of the owner must know of the deployed functions to take in an upload.
+"""What the commands of the owner must know of the deployed functions to process an upload.
 
 The sweep writes it to the ledger as `inbox/deployed.json`.
 """

@@ -81,7 +81,7 @@ def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime, batches: se
     read = _find(keys, runtime)
     if read is None:
         # The event may name the key in a form that is not known here. If the object still exists,
-        # the reconciliation takes it in.
+        # the reconciliation processes it.
         logger.warning("upload_not_found", extra=_named(created))
         return "not_found"
     if not rules.for_event(created.event).may_concern(read.key):
@@ -102,7 +102,7 @@ def _take_in(created: ObjectCreated, rules: Rules, runtime: Runtime, batches: se
 
 
 def _note_no_upload(created: ObjectCreated, read: InboxObject, runtime: Runtime) -> None:
-    """Note that an object is no upload to any rule, so that no sweep takes it in.
+    """Note that an object is no upload to any rule, so that no sweep processes it.
 
     A content that has an entry keeps it: then the object was copied onto itself.
     """

@@ -1,16 +1,16 @@
-"""Reconciliation: take in the uploads that no event reported.
+"""Reconciliation: process the uploads that no event reported.
 
 The sweep walks the inbox in order of keys and compares each page with the entries of the same
 keys: two listings for a thousand objects. An object whose content has an entry is settled. An event
-only makes that an upload is taken in earlier.
+only makes that an upload is processed earlier.
 
 Listings are late, so an entry that seems to be missing is read by its key before the object is
-taken in. An object that is taken in twice finds its jobs, since their ids follow from its content.
+processed. An object that is processed twice finds its jobs: their ids follow from its content.
 
 An object that was written again with the same content has an older entry. It is read once, and
-taken in only if its own metadata changed; otherwise the entry is written again for the new time.
+processed only if its own metadata changed; otherwise the entry is written again for the new time.
 An object that lay in the inbox before a rule concerned it gets an entry that says so. With that
-entry it is not taken in later either, for example when it is copied onto itself.
+entry it is not processed later either, for example when it is copied onto itself.
 """
 
 from __future__ import annotations

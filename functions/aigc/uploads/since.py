@@ -1,4 +1,4 @@
-"""Since when each rule exists: reconciliation takes in no object that is older.
+"""Since when each rule exists: reconciliation processes no object that is older.
 
 | key of the ledger | what it is |
 |---|---|

@@ -278,7 +278,7 @@ def test_the_rule_s_prompt_is_used_if_the_upload_has_none(world: World) -> None:
     put(world, "anime/cat.jpg")
     handle(world, captured("cos/put"))
 
-    assert world.vendor.tasks[0].params["Prompt"] == "Redraw this picture in anime style"
+    assert world.vendor.tasks[0].params["Prompt"] == "Redraw this image in anime style"
 
 
 def test_image_among_other_records_is_taken(world: World) -> None:

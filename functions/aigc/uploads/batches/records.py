@@ -2,7 +2,7 @@
 
 | key | what it is |
 |---|---|
-| `batches/<id>.json` | a batch: where its file is, and up to which line it was taken in |
+| `batches/<id>.json` | a batch: where its file is, and up to which line it was processed |
 | `batches/<id>/<part>.json` | what became of 250 lines |
 | `open-batches/<id>` | the batch is not complete: the sweep continues it |
 | `batch-index/<newest first>-<id>` | the batch, where batches are listed |
@@ -108,11 +108,11 @@ class Batch(Record):
     first_number: int = 1
     """Number of the first line that can become a job."""
     offset: int = 0
-    """Bytes of the file whose lines were taken in."""
+    """Bytes of the file whose lines were processed."""
     number: int = 1
     """Number of the next line."""
     taken: int = 0
-    """Lines that were taken in, wrong ones included and empty ones not."""
+    """Lines that were processed, wrong ones included and empty ones not."""
     is_read: bool = False
     """Whether no line of the file is left."""
     problem: str = ""

@@ -78,7 +78,7 @@ def refresh(batch: Batch, runtime: Runtime) -> Batch:
 
 
 class PartMissingError(AigcError):
-    """A part lacks lines that were taken in: another reader replaced it."""
+    """A part lacks lines that were processed: another reader replaced it."""
 
 
 def _next_look(batch: Batch, now: datetime, runtime: Runtime) -> datetime:

@@ -276,10 +276,10 @@ def test_changes_are_undone_back_to_a_moment() -> None:
     first = describe("key", b"first", 0, {})
     for moment, previous in ((10, None), (20, first), (30, None)):
         now[0] = moment
-        changes.note(b"key", previous)
+        changes.record(b"key", previous)
     now[0] = 40
 
-    undone = [changes.undone(seconds) for seconds in (10, 11, 21, 31)]
+    undone = [changes.previous_entries(seconds) for seconds in (10, 11, 21, 31)]
 
     without_content = replace(first, small=None)
     assert undone == [{}, {b"key": None}, {b"key": without_content}, {b"key": None}]
@@ -288,12 +288,12 @@ def test_changes_are_undone_back_to_a_moment() -> None:
 def test_changes_that_no_listing_can_lack_are_forgotten() -> None:
     now = [0.0]
     changes = Changes(lambda: now[0])
-    changes.note(b"old", None)
+    changes.record(b"old", None)
     now[0] = 100
 
-    changes.note(b"new", None)
+    changes.record(b"new", None)
 
-    assert changes.undone(1000) == {b"new": None}
+    assert changes.previous_entries(1000) == {b"new": None}
 
 
 def test_fault_occurs_at_about_its_rate() -> None:

@@ -303,7 +303,7 @@ def test_fault_occurs_at_about_its_rate() -> None:
     hits = sum(faults.take("cos.event") is not None for _ in range(1000))
 
     assert 200 < hits < 300
-    assert faults.left() == [{"where": "cos.event", "what": "repeat", "rate": 0.25}]
+    assert faults.remaining() == [{"where": "cos.event", "what": "repeat", "rate": 0.25}]
 
 
 def test_fault_waits_for_a_matching_call() -> None:
@@ -313,7 +313,7 @@ def test_fault_waits_for_a_matching_call() -> None:
     taken = [faults.take("scf.upload", "drop"), faults.take("scf.upload", "kill")]
 
     assert taken == [None, "kill:2"]
-    assert faults.left() == [{"where": "scf.upload", "what": "kill:2", "times": 1}]
+    assert faults.remaining() == [{"where": "scf.upload", "what": "kill:2", "times": 1}]
 
 
 @pytest.mark.parametrize(

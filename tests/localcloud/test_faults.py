@@ -276,10 +276,10 @@ def test_changes_are_undone_back_to_a_moment() -> None:
     first = describe("key", b"first", 0, {})
     for moment, previous in ((10, None), (20, first), (30, None)):
         now[0] = moment
-        changes.note(b"key", previous)
+        changes.record(b"key", previous)
     now[0] = 40
 
-    undone = [changes.undone(seconds) for seconds in (10, 11, 21, 31)]
+    undone = [changes.previous_entries(seconds) for seconds in (10, 11, 21, 31)]
 
     without_content = replace(first, small=None)
     assert undone == [{}, {b"key": None}, {b"key": without_content}, {b"key": None}]
@@ -288,12 +288,12 @@ def test_changes_are_undone_back_to_a_moment() -> None:
 def test_changes_that_no_listing_can_lack_are_forgotten() -> None:
     now = [0.0]
     changes = Changes(lambda: now[0])
-    changes.note(b"old", None)
+    changes.record(b"old", None)
     now[0] = 100
 
-    changes.note(b"new", None)
+    changes.record(b"new", None)
 
-    assert changes.undone(1000) == {b"new": None}
+    assert changes.previous_entries(1000) == {b"new": None}
 
 
 def test_fault_occurs_at_about_its_rate() -> None:
@@ -303,7 +303,7 @@ def test_fault_occurs_at_about_its_rate() -> None:
     hits = sum(faults.take("cos.event") is not None for _ in range(1000))
 
     assert 200 < hits < 300
-    assert faults.left() == [{"where": "cos.event", "what": "repeat", "rate": 0.25}]
+    assert faults.remaining() == [{"where": "cos.event", "what": "repeat", "rate": 0.25}]
 
 
 def test_fault_waits_for_a_matching_call() -> None:
@@ -313,7 +313,7 @@ def test_fault_waits_for_a_matching_call() -> None:
     taken = [faults.take("scf.upload", "drop"), faults.take("scf.upload", "kill")]
 
     assert taken == [None, "kill:2"]
-    assert faults.left() == [{"where": "scf.upload", "what": "kill:2", "times": 1}]
+    assert faults.remaining() == [{"where": "scf.upload", "what": "kill:2", "times": 1}]
 
 
 @pytest.mark.parametrize(

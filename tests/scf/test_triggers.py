@@ -223,7 +223,7 @@ def test_fault_of_an_event_takes_effect(
     counters = functions.wait("recorder", invocations=invocations, dropped=int(fault == "drop"))
 
     assert counters["invocations"] == invocations
-    assert not functions.cloud.faults.left()
+    assert not functions.cloud.faults.remaining()
 
 
 def test_kill_takes_effect_even_for_a_fast_handler(functions: FunctionTool, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 from aigc.api.submit import json_body
 from aigc.image_files import MAX_INPUT_BYTES
 from aigc.jobs.buckets import INPUTS
-from aigc.places import LONGEST, checked_name
+from aigc.object_keys import LONGEST_NAME, checked_name
 from aigc.tasks.fields import Parameters, explain, field_error, shown, spelled
 from aigc.triggers.http import HttpResponse
 
@@ -33,7 +33,7 @@ _Request = TypeVar("_Request", bound="FalUploadRequest")
 
 
 _FILE_NAME = WithJsonSchema(
-    {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[^./\\][^/\\]*$"}
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"^[^./\\][^/\\]*$"}
 )
 
 

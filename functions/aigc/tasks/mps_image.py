@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aigc.places import checked_prefix
+from aigc.object_keys import checked_prefix
 from aigc.tasks.answers import items, text
 from aigc.tasks.catalogue import ByModel
 from aigc.tasks.fields import (

@@ -82,7 +82,7 @@ def _vendor_requests(runtime: Runtime) -> Iterator[Request]:
     calls = (
         vod.describe(f"{application}-AigcImage-{'0' * 32}t", application),
         vod.abort(f"{application}-AigcImage-{'0' * 32}t", application),
-        vod.find(application, now, ""),
+        vod.list_tasks(application, now, ""),
         mps.describe(f"4-AigcImage-{'0' * 32}", application),
     )
     for call in filter(None, calls):

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc.triggers.diagnosis import QUESTION
+from aigc.triggers.diagnosis import DIAGNOSIS_REQUEST
 from aigc_cli.account import Account, RefusalError
 from aigc_cli.deployment import (
     Deployment,
@@ -67,7 +67,7 @@ class Patient:
         return {name: self._diagnose(physical) for name, physical in self.functions.items()}
 
     def _diagnose(self, name: str) -> dict[str, Any] | NoDiagnosisError:
-        question = json.dumps(QUESTION)
+        question = json.dumps(DIAGNOSIS_REQUEST)
         try:
             answer = self.account.api("scf", "Invoke", FunctionName=name, ClientContext=question)
             diagnosis = json.loads(answer["Result"]["RetMsg"])

@@ -98,7 +98,7 @@ def test_any_answer_of_mps_is_read(answer: dict[str, Any]) -> None:
 
 @given(listed=anything)
 def test_any_list_of_tasks_is_searched(listed: Any) -> None:
-    assert KINDS["vod.image"].found({"TaskSet": listed}, "session-1") is None
+    assert KINDS["vod.image"].task_with_session({"TaskSet": listed}, "session-1") is None
 
 
 @pytest.mark.parametrize("task_id", [None, "", 7, ["task-1"], {"id": "task-1"}])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc.labels.container import MAX_PACKETS, MAX_PARTS, inflate
+from aigc.labels.container import MAX_CHUNKS, MAX_PACKETS, inflate
 from aigc.labels.exif import user_comment
 from aigc.labels.files import add_labels, read_labels
 from aigc.labels.label import LabelError
@@ -83,7 +83,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
     ),
     "a large iTXt": lambda: (png_with(PNG, xmp_chunk(b" " * 9 * MIB)), "allowed: at most"),
     "many chunks": lambda: (
-        png_with(PNG, *[png_chunk(b"tEXt", b"")] * (MAX_PARTS + 1)),
+        png_with(PNG, *[png_chunk(b"tEXt", b"")] * (MAX_CHUNKS + 1)),
         "chunks",
     ),
     "a chunk of 2 GiB": lambda: (png_with(PNG, b"\x7f\xff\xff\xffaaaa"), "cut off or damaged"),
@@ -100,7 +100,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
         f"more than {MAX_PACKETS} XMP packets",
     ),
     "many WebP chunks": lambda: (
-        webp_with(WEBP, *[webp_chunk(b"abcd", b"")] * (MAX_PARTS + 1)),
+        webp_with(WEBP, *[webp_chunk(b"abcd", b"")] * (MAX_CHUNKS + 1)),
         "chunks",
     ),
     "a WebP chunk of 4 GiB": lambda: (webp_with(WEBP, b"abcd\xff\xff\xff\xff"), "damaged"),

@@ -118,7 +118,7 @@ def test_line_has_many_forms(
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ('{"a": 1, "a": 2}', "occurs 2 times"),
         ("[]", "a list of 0 is not allowed"),
         ('{"body": 5}', "body: 5 is not allowed"),
@@ -130,7 +130,7 @@ def test_line_has_many_forms(
         ('{"url": "/tencent-mps/v1/aigc-image", "method": "GET", "body": {}}', "method: 'GET'"),
         ('{"url": "/v1/images/generations", "body": {"model": "none-1"}}', "none-1"),
         ('{"url": "/v1/images/generations", "body": {"model": "GG-3.0"}}', "prompt: is required"),
-        (b'{"prompt": "\xff"}', "is no JSON"),
+        (b'{"prompt": "\xff"}', "is not JSON"),
     ],
 )
 def test_wrong_line_is_refused_with_its_field(line: str | bytes, part: str) -> None:

@@ -22,6 +22,7 @@ from aigc.api.submit import MAX_BODY
 from aigc.jobs.settle import settle
 from aigc.prices import Prices
 from tests.fakes import image_bytes
+from tests.unit.api.client import both_triggers
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Answer, Client
@@ -303,6 +304,7 @@ def test_pages_of_other_sites_are_refused(agent: Agent, origin: str, status: int
     assert agent.send("ping", Origin=origin).status == status
 
 
+@both_triggers
 def test_own_origin_is_let_in(agent: Agent) -> None:
     scheme, _, rest = agent.client.base_url.partition("://")
     own = f"{scheme}://{rest.partition('/')[0]}"

@@ -1,4 +1,7 @@
-"""`aigc doctor --before-deploy`: each test breaks one thing of an account without a deployment."""
+"""`aigc doctor --before-deploy`: each test breaks one thing of an account without a deployment.
+
+The examinations `credentials`, `clock` and `mps` are those of a deployment: test_doctor.py.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc_cli import cli
-from aigc_cli.account import Account, Answer
 from aigc_cli.doctor import before_deploy
-from aigc_cli.doctor.before_deploy import EXAMINATIONS
 from aigc_cli.doctor.examinations.account import MPS_ROLE
 from aigc_cli.local_pulumi import environment
 from aigc_cli.local_stack import empty_cloud
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aigc_cli.account import Account
     from localcloud.cloud import LocalCloud
 
+NAMES = (
+    *("configuration", "credentials", "clock", "vod", "mps", "mps-role", "rights", "names"),
+    *("existing", "package"),
+)
 PULUMI = """#!{python}
 import pathlib, sys
 folder = pathlib.Path(__file__).parent
@@ -114,7 +120,7 @@ def test_an_account_that_is_ready_has_no_problem(doctor: Any) -> None:
 
     assert unusual(findings) == {}
     assert status == 0
-    assert [item["name"] for item in findings] == [item.name for item in EXAMINATIONS]
+    assert [item["name"] for item in findings] == list(NAMES)
 
 
 def test_a_wrong_value_is_found_before_the_program_runs(stack: Stack, doctor: Any) -> None:
@@ -149,17 +155,6 @@ def test_a_wrong_key_is_found(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert "AuthFailure" in unusual(findings)["credentials"]
 
 
-def test_a_clock_that_is_wrong_is_found(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    stack.write()
-    plan = before_deploy.of_stack("prod")
-    early = Answer(404, {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, b"")
-    monkeypatch.setattr(Account, "cos", lambda *_, **__: early)
-
-    [finding] = before_deploy.clock(plan)
-
-    assert finding.level == "warning"
-
-
 def test_a_vod_that_is_not_activated_is_found(
     account: Account, doctor: Any, cloud: LocalCloud
 ) -> None:
@@ -181,13 +176,6 @@ def faults(account: Account, cloud: LocalCloud, *rules: dict[str, Any]) -> None:
     account.fetch(f"{cloud.url}/_localcloud/faults", "PUT", json=list(rules))
 
 
-def test_an_mps_that_refuses_is_found(account: Account, doctor: Any, cloud: LocalCloud) -> None:
-    refusal = {"where": "mps.DescribeAigcImageTask", "what": "refuse:UnauthorizedOperation"}
-    faults(account, cloud, {**refusal, "times": 1})
-
-    assert "UnauthorizedOperation" in found(doctor, "mps")
-
-
 def test_a_role_of_mps_that_is_not_as_configured_is_found(
     stack: Stack, account: Account, doctor: Any
 ) -> None:
@@ -203,23 +191,20 @@ def test_a_role_of_mps_that_is_not_as_configured_is_found(
         account.api("cam", "DeleteRole", RoleName=MPS_ROLE)
 
 
-@pytest.mark.parametrize("action", ["scf.DeleteFunction", "cam.DeleteRole", "cls.DeleteLogset"])
 def test_a_right_that_is_denied_is_found(
-    account: Account, doctor: Any, cloud: LocalCloud, action: str
+    stack: Stack, account: Account, doctor: Any, cloud: LocalCloud
 ) -> None:
-    faults(account, cloud, {"where": action, "what": "refuse:UnauthorizedOperation", "times": 1})
+    def denied(*actions: str) -> str:
+        refusal = {"what": "refuse:UnauthorizedOperation", "times": 1}
+        faults(account, cloud, *({"where": action, **refusal} for action in actions))
+        return found(doctor, "rights")
 
-    assert found(doctor, "rights") == f"denied: {action.replace('.', ':')}"
-
-
-@pytest.mark.parametrize("action", ["cls.DeleteAlarm", "monitor.DeleteAlarmNotices"])
-def test_a_right_that_only_alarms_need_is_tried_with_alarms(
-    stack: Stack, account: Account, doctor: Any, cloud: LocalCloud, action: str
-) -> None:
+    always = denied("scf.DeleteFunction", "cam.DeleteRole", "cls.DeleteLogset")
     stack.set("alarmReceivers", "[10001]")
-    faults(account, cloud, {"where": action, "what": "refuse:UnauthorizedOperation", "times": 1})
+    with_alarms = denied("cls.DeleteAlarm", "monitor.DeleteAlarmNotices")
 
-    assert found(doctor, "rights") == f"denied: {action.replace('.', ':')}"
+    assert always == "denied: scf:DeleteFunction, cam:DeleteRole, cls:DeleteLogset"
+    assert with_alarms == "denied: cls:DeleteAlarm, monitor:DeleteAlarmNotices"
 
 
 def test_a_name_that_is_in_use_is_found(account: Account, doctor: Any) -> None:

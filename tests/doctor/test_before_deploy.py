@@ -17,6 +17,7 @@ from aigc_cli.doctor.examinations.account import MPS_ROLE
 from aigc_cli.local_pulumi import environment
 from aigc_cli.local_stack import empty_cloud
 from infra.permissions import trust
+from tests.doctor.failing import WAYS, Calls
 from tests.infra.conftest import RULES
 
 if TYPE_CHECKING:
@@ -182,10 +183,11 @@ def faults(account: Account, cloud: LocalCloud, *rules: dict[str, Any]) -> None:
 
 
 def test_an_mps_that_refuses_is_found(account: Account, doctor: Any, cloud: LocalCloud) -> None:
-    refusal = {"where": "mps.DescribeAigcImageTask", "what": "refuse:UnauthorizedOperation"}
+    code = "FailedOperation.InvalidMpsUser"
+    refusal = {"where": "mps.DescribeAigcImageTask", "what": f"refuse:{code}"}
     faults(account, cloud, {**refusal, "times": 1})
 
-    assert "UnauthorizedOperation" in found(doctor, "mps")
+    assert code in found(doctor, "mps")
 
 
 def test_a_role_of_mps_that_is_not_as_configured_is_found(
@@ -238,6 +240,29 @@ def test_a_name_that_is_in_use_is_found(account: Account, doctor: Any) -> None:
     assert seen == (f"in use: role aigc-prod-sweep, bucket {bucket}, logset aigc-prod-functions")
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_proves_nothing_finds_nothing_missing_and_nothing_free(
+    stack: Stack, doctor: Any, monkeypatch: pytest.MonkeyPatch, account: Account, way: str
+) -> None:
+    stack.set("namePrefix", "other-")
+    stack.set("inboxBucket", f"existing-{account.app_id}")
+    account.cos("PUT", f"existing-{account.app_id}")
+    calls = Calls(monkeypatch)
+    assert unusual(doctor()[1]) == {}
+    calls.way = way
+
+    for question in sorted(calls.asked):
+        calls.failing = question
+        is_denied_right = way == "denied" and "Delete" in question.title()
+        status, findings = doctor()
+
+        levels = {item["level"] for item in findings if item["level"] != "ok"}
+        assert levels == {"problem" if is_denied_right else "not_checked"}, (question, findings)
+        assert status == int(is_denied_right)
+        if question in {"scf.GetFunction", "cls.DescribeLogsets"}:
+            assert not [item for item in findings if "are free" in item["seen"]]
+
+
 def test_names_of_a_stack_that_is_deployed_are_its_own(
     stack: Stack, account: Account, doctor: Any
 ) -> None:
@@ -250,7 +275,7 @@ def test_a_bucket_that_does_not_exist_is_found(stack: Stack, account: Account, d
     stack.set("namePrefix", "other-")
     stack.set("inboxBucket", f"photos-{account.app_id}")
 
-    assert found(doctor, "existing") == f"inboxBucket: photos-{account.app_id} answers 404"
+    assert found(doctor, "existing") == f"inboxBucket: photos-{account.app_id} does not exist"
 
 
 def test_a_package_that_is_missing_or_not_whole_is_found(

@@ -19,7 +19,7 @@ from infra.components.roles import ExecutionRole, ExecutionRoleArgs
 from infra.components.storage import Storage, StorageArgs
 from infra.components.vod import VodApplication, VodApplicationArgs
 from infra.deployed import Deployed
-from infra.environment import environment
+from infra.environment import check_environment, environment
 from infra.identity import check_identity
 from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
@@ -55,6 +55,7 @@ def deploy(config: StackConfig) -> None:
     rules.check_inputs(
         {config.inbox_bucket or config.bucket("inbox", app_id), *config.input_buckets}
     )
+    check_environment(config, app_id, deployed)
     check_overlaps(config, _trigger_prefixes(config, rules), deployed)
     storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"
@@ -191,7 +192,7 @@ class _Functions:
         self.names: dict[str, pulumi.Output[str]] = {}
         self._config = config
         self._logs = logs
-        self._environment = environment(config, storage, vod.sub_app_id, deployed)
+        self._environment = environment(config, app_id, storage, vod.sub_app_id, deployed)
         self._reach = pulumi.Output.all(
             region=config.region,
             app_id=app_id,

@@ -44,7 +44,7 @@ _REASONS = (
     (
         BAD_KEY,
         "This was not checked: the cloud does not accept the key of TENCENTCLOUD_SECRET_ID.",
-        "Look at `credentials` and `clock` above.",
+        "Look at `credentials` and `clock`.",
     ),
     (
         MISSING,

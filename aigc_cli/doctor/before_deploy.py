@@ -34,7 +34,8 @@ from aigc_cli.doctor.asking import (
 from aigc_cli.doctor.examinations import account as accounts
 from aigc_cli.doctor.finding import Examination, Finding, not_checked, ok, problem
 from infra.config import EMPTY, SECRETS, StackConfig, StackConfigError
-from infra.environment import FUNCTIONS
+from infra.deployed import Deployed
+from infra.environment import FUNCTIONS, MAX_BYTES, check_environment
 from infra.stack import packaged_rules
 
 if TYPE_CHECKING:
@@ -136,6 +137,23 @@ def configuration(plan: Plan) -> Iterator[Finding]:
         )
     if not plain and isinstance(plan.config, StackConfig):
         yield ok(f"all {len(plan.raw_config)} values can be used")
+
+
+def environment(plan: Plan) -> Iterator[Finding]:
+    """Sum the environment that the functions would get."""
+    if isinstance(plan.config, StackConfigError):
+        yield _needs_configuration()
+        return
+    try:
+        size = check_environment(plan.config, plan.account.app_id, Deployed())
+    except StackConfigError as error:
+        yield problem(
+            str(error),
+            "`pulumi up` stops, before it creates anything.",
+            "Shorten the values that the message names.",
+        )
+        return
+    yield ok(f"{size} of {MAX_BYTES} bytes of environment")
 
 
 def clock(plan: Plan) -> Iterator[Finding]:
@@ -343,6 +361,7 @@ EXAMINATIONS = tuple(
         ("configuration", "configuration.md#keys", "", configuration),
         ("credentials", "deploy.md#credentials", "/cam/capi", accounts.credentials),
         ("clock", "how-it-works.md#time", "", clock),
+        ("environment", "configuration.md#keys", "", environment),
         ("vod", "deploy.md#once-for-an-account", "/vod/overview", vod),
         ("mps", "deploy.md#once-for-an-account", "/mps", accounts.mps),
         ("mps-role", "deploy.md#once-for-an-account", "/cam/role", mps_role),

@@ -18,7 +18,7 @@ from aigc_cli.local_pulumi import environment
 from aigc_cli.local_stack import empty_cloud
 from infra.permissions import trust
 from tests.doctor.failing import WAYS, Calls
-from tests.infra.conftest import RULES
+from tests.infra.conftest import LONG_KEYS, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def test_a_wrong_value_is_found_before_the_program_runs(stack: Stack, doctor: An
 
     assert status == 1
     assert "memory is '100'; allowed: 128 to 3072" in unusual(findings)["configuration"]
-    needs = {"mps-role", "names", "existing", "package"}
+    needs = {"environment", "mps-role", "names", "existing", "package"}
     assert unusual(findings).keys() == {"configuration"} | needs
 
 
@@ -139,6 +139,19 @@ def test_a_secret_in_plain_text_is_found(stack: Stack, doctor: Any) -> None:
     stack.set("webhookSecrets", json.dumps([f"whsec_{'A' * 32}"]))
 
     assert found(doctor, "configuration") == "in plain text: webhookSecrets"
+
+
+def test_an_environment_that_is_too_large_is_found(stack: Stack, doctor: Any) -> None:
+    stack.set("apiKeys", json.dumps(LONG_KEYS), secret=True)
+    stack.set("resultHosts", json.dumps([f".{number}.example.com" for number in range(10)]))
+
+    seen = found(doctor, "environment")
+
+    assert "the environment of each function has 4" in seen
+    assert "allowed: 4096 bytes" in seen
+    assert "The largest are AIGC_API_KEYS 3" in seen
+    assert "aigc keys new" in seen
+    assert next(iter(LONG_KEYS.values())) not in seen
 
 
 def test_a_wrong_key_is_found(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,13 @@ from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, console_url, query_links, upload_command
 from infra.overlaps import check_overlaps
-from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
+from infra.permissions import (
+    Reach,
+    gateway_policy,
+    sweep_policy,
+    upload_policy,
+    upload_prefixes,
+)
 from infra.triggers import (
     cos_trigger,
     http_trigger,
@@ -72,7 +78,7 @@ def deploy(config: StackConfig) -> None:
         ),
     )
     logs = _logs(config)
-    functions = _Functions(config, storage, vod, app_id, logs, deployed)
+    functions = _Functions(config, rules, storage, vod, app_id, logs, deployed)
     endpoint = _serve(config, functions)
     _listen(config, functions, storage, rules)
     if config.callback_mode == "push":
@@ -90,6 +96,7 @@ def deploy(config: StackConfig) -> None:
         "resultsBucket": storage.results,
         "resultsPrefix": config.results_prefix,
         "ledgerBucket": storage.ledger,
+        "uploadPrefixes": list(upload_prefixes(rules)),
         "keyNames": sorted(config.api_keys),
         **{f"{name}Function": physical for name, physical in functions.names.items()},
         "links": console_links(config, storage, logs),
@@ -182,6 +189,7 @@ class _Functions:
     def __init__(  # noqa: PLR0913, PLR0917  what functions are made from
         self,
         config: StackConfig,
+        rules: Rules,
         storage: Storage,
         vod: VodApplication,
         app_id: str,
@@ -205,6 +213,7 @@ class _Functions:
                 **known,
                 results_prefix=config.results_prefix,
                 input_buckets=config.input_buckets,
+                upload_prefixes=upload_prefixes(rules),
             )
         )
 

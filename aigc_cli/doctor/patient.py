@@ -45,6 +45,8 @@ class Patient:
     sub_app_id: int
     endpoint: str
     results_prefix: str = ""
+    upload_prefixes: tuple[str, ...] = ()
+    """The prefixes of the inbox below which the gateway signs links; none of an older stack."""
     site: str = "cn"
     package: Path | None = None
     """The functions' zip on this machine, if there is one."""
@@ -95,6 +97,7 @@ class Patient:
             ledger=self.buckets["ledger"],
             results_prefix=self.results_prefix,
             input_buckets=self.input_buckets,
+            upload_prefixes=self.upload_prefixes,
         )
 
     @property
@@ -170,6 +173,7 @@ def of_connection(connection: Mapping[str, Any]) -> Patient:
         sub_app_id=connection["sub_app_id"],
         endpoint=connection["gateway"],
         results_prefix=connection["results_prefix"],
+        upload_prefixes=tuple(connection["upload_prefixes"]),
         package=Path(connection["package"]),
         service=Service(connection["gateway"], connection["api_key"]),
     )
@@ -200,6 +204,7 @@ def of_stack(name: str, key: str | None) -> Patient:
         sub_app_id=int(outputs["subAppId"]),
         endpoint=str(outputs["endpoint"]).rstrip("/"),
         results_prefix=outputs.get("resultsPrefix", ""),
+        upload_prefixes=tuple(outputs.get("uploadPrefixes", ())),
         site=outputs.get("site", "cn"),
         package=_built_package(),
         service=_service(str(outputs["endpoint"]), key),

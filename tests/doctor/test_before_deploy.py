@@ -18,7 +18,8 @@ from aigc_cli.doctor.examinations.account import MPS_ROLE
 from aigc_cli.local_pulumi import environment
 from aigc_cli.local_stack import empty_cloud
 from infra.permissions import trust
-from tests.infra.conftest import RULES
+from tests.doctor.failing import WAYS, Calls
+from tests.infra.conftest import LONG_KEYS, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +131,7 @@ def test_a_wrong_value_is_found_before_the_program_runs(stack: Stack, doctor: An
 
     assert status == 1
     assert "memory is '100'; allowed: 128 to 3072" in unusual(findings)["configuration"]
-    needs = {"mps-role", "names", "existing", "package"}
+    needs = {"environment", "mps-role", "names", "existing", "package"}
     assert unusual(findings).keys() == {"configuration"} | needs
 
 
@@ -144,6 +145,19 @@ def test_a_secret_in_plain_text_is_found(stack: Stack, doctor: Any) -> None:
     stack.set("webhookSecrets", json.dumps([f"whsec_{'A' * 32}"]))
 
     assert found(doctor, "configuration") == "in plain text: webhookSecrets"
+
+
+def test_an_environment_that_is_too_large_is_found(stack: Stack, doctor: Any) -> None:
+    stack.set("apiKeys", json.dumps(LONG_KEYS), secret=True)
+    stack.set("resultHosts", json.dumps([f".{number}.example.com" for number in range(10)]))
+
+    seen = found(doctor, "environment")
+
+    assert "the environment of each function has 4" in seen
+    assert "allowed: 4096 bytes" in seen
+    assert "The largest are AIGC_API_KEYS 3" in seen
+    assert "aigc keys new" in seen
+    assert next(iter(LONG_KEYS.values())) not in seen
 
 
 def test_a_wrong_key_is_found(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +237,29 @@ def test_a_name_that_is_in_use_is_found(account: Account, doctor: Any) -> None:
     assert seen == (f"in use: role aigc-prod-sweep, bucket {bucket}, logset aigc-prod-functions")
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_proves_nothing_finds_nothing_missing_and_nothing_free(
+    stack: Stack, doctor: Any, monkeypatch: pytest.MonkeyPatch, account: Account, way: str
+) -> None:
+    stack.set("namePrefix", "other-")
+    stack.set("inboxBucket", f"existing-{account.app_id}")
+    account.cos("PUT", f"existing-{account.app_id}")
+    calls = Calls(monkeypatch)
+    assert unusual(doctor()[1]) == {}
+    calls.way = way
+
+    for question in sorted(calls.asked):
+        calls.failing = question
+        is_denied_right = way == "denied" and "Delete" in question.title()
+        status, findings = doctor()
+
+        levels = {item["level"] for item in findings if item["level"] != "ok"}
+        assert levels == {"problem" if is_denied_right else "not_checked"}, (question, findings)
+        assert status == int(is_denied_right)
+        if question in {"scf.GetFunction", "cls.DescribeLogsets"}:
+            assert not [item for item in findings if "are free" in item["seen"]]
+
+
 def test_names_of_a_stack_that_is_deployed_are_its_own(
     stack: Stack, account: Account, doctor: Any
 ) -> None:
@@ -235,7 +272,7 @@ def test_a_bucket_that_does_not_exist_is_found(stack: Stack, account: Account, d
     stack.set("namePrefix", "other-")
     stack.set("inboxBucket", f"photos-{account.app_id}")
 
-    assert found(doctor, "existing") == f"inboxBucket: photos-{account.app_id} answers 404"
+    assert found(doctor, "existing") == f"inboxBucket: photos-{account.app_id} does not exist"
 
 
 def test_a_package_that_is_missing_or_not_whole_is_found(

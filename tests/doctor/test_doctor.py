@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
+import hashlib
 import json
 import zipfile
 from datetime import timedelta
@@ -22,6 +24,7 @@ from aigc_cli.doctor.examinations.account import LIST, MPS_ROLE, READ, clock, is
 from aigc_cli.doctor.patient import INPUT_BUCKETS, Patient, of_connection
 from aigc_cli.local_stack import local_stack
 from aigc_cli.reference.headings import anchors
+from tests.doctor.failing import WAYS, Calls
 from tests.e2e.stack import wait_for
 from tests.pages import page as page_text
 
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 USUAL = {("prices", "warning"), ("alarms", "warning")}
 """What the doctor finds of a local deployment that is well: it has no prices and no receivers."""
+MOST_QUESTIONS = 15
+"""As many different questions the doctor sends at least."""
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +160,7 @@ def test_an_account_without_vod_is_found(patient: Patient, doctor: Any, stack: L
     [vod] = [item for item in findings if item["name"] == "vod"]
     assert vod["level"] == "problem"
     assert "not activated" in vod["means"]
-    assert ("callback", "unknown") in unusual(findings)
+    assert ("callback", "not_checked") in unusual(findings)
 
 
 def test_an_application_that_is_off_is_found(patient: Patient, doctor: Any) -> None:
@@ -172,10 +177,11 @@ def test_an_application_that_is_off_is_found(patient: Patient, doctor: Any) -> N
 
 
 def test_an_mps_that_refuses_is_found(patient: Patient, doctor: Any, stack: LocalStack) -> None:
-    fault = {"where": "mps.DescribeAigcImageTask", "what": "refuse:UnauthorizedOperation"}
+    code = "FailedOperation.InvalidMpsUser"
+    fault = {"where": "mps.DescribeAigcImageTask", "what": f"refuse:{code}"}
     patient.account.fetch(f"{stack.cloud.url}/_localcloud/faults", "PUT", json=[fault])
 
-    assert "UnauthorizedOperation" in found(doctor, "mps")["seen"]
+    assert code in found(doctor, "mps")["seen"]
 
 
 def test_a_missing_role_of_mps_is_found(patient: Patient, doctor: Any) -> None:
@@ -346,7 +352,65 @@ def test_a_missing_bucket_and_function_are_found(doctor: Any) -> None:
     _, findings = doctor()
 
     assert unusual(findings) >= {("buckets", "problem"), ("functions", "problem")}
-    assert ("triggers", "problem") in unusual(findings)
+    assert ("triggers", "not_checked") in unusual(findings)
+    assert ("roles", "not_checked") in unusual(findings)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_proves_nothing_finds_nothing_missing(
+    doctor: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    calls = Calls(monkeypatch)
+    doctor()
+    calls.way = way
+    assert len(calls.asked) >= MOST_QUESTIONS
+
+    for question in sorted(calls.asked):
+        calls.failing = question
+        status, findings = doctor()
+
+        levels = {level for _, level in unusual(findings)}
+        assert levels == {"not_checked"}, (question, unusual(findings))
+        assert status == 0
+        unchecked = [item for item in findings if item["level"] == "not_checked"]
+        assert all(item["means"] and item["remedy"] for item in unchecked)
+
+
+def test_a_setting_that_cannot_be_read_is_not_overwritten(
+    patient: Patient, doctor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = patient.buckets["ledger"]
+    rules = patient.account.cos("GET", ledger, params={"lifecycle": ""}).body
+    calls = Calls(monkeypatch)
+    calls.failing = "GET lifecycle"
+
+    doctor("--fix", "--yes")
+
+    assert "PUT lifecycle" not in calls.asked
+    calls.failing = ""
+    assert patient.account.cos("GET", ledger, params={"lifecycle": ""}).body == rules
+
+
+def test_a_repair_that_is_refused_is_told(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = patient.buckets["ledger"]
+    rules = patient.account.cos("GET", ledger, params={"lifecycle": ""}).body
+    patient.account.cos("DELETE", ledger, params={"lifecycle": ""})
+    try:
+        with monkeypatch.context() as patch:
+            calls = Calls(patch)
+            calls.failing = "PUT lifecycle"
+            status = cli.main(["doctor", "--fix", "--yes"])
+    finally:
+        digest = base64.b64encode(hashlib.md5(rules, usedforsecurity=False).digest()).decode()
+        headers = {"Content-MD5": digest}
+        patient.account.cos("PUT", ledger, params={"lifecycle": ""}, headers=headers, body=rules)
+
+    printed = capsys.readouterr().out
+    assert status == 1
+    assert "not repaired" in printed
+    assert "\nrepaired" not in printed
 
 
 def test_a_missing_bucket_of_inputs_is_found(patient: Patient) -> None:
@@ -359,7 +423,7 @@ def test_a_missing_bucket_of_inputs_is_found(patient: Patient) -> None:
 
     seen = [finding.seen for finding in storage.buckets(patient) if finding.level == "problem"]
 
-    assert seen == ["inputBuckets[0]: missing-1250000000 answers 404"]
+    assert seen == ["inputBuckets[0]: missing-1250000000 does not exist"]
 
 
 def test_a_wrong_key_of_the_owner_is_found(doctor: Any) -> None:
@@ -374,6 +438,18 @@ def test_a_wrong_key_of_the_owner_is_found(doctor: Any) -> None:
     assert "AuthFailure" in credentials["seen"]
 
 
+def test_lanes_that_the_api_does_not_show_are_not_checked(doctor: Any) -> None:
+    with changed_connection() as connection:
+        connection["api_key"] = "wrong"
+
+    _, findings = doctor()
+
+    assert unusual(findings) == {("sweep", "not_checked"), ("lanes", "not_checked")}
+    [lanes] = [item for item in findings if item["name"] == "lanes"]
+    assert "401" in lanes["seen"]
+    assert "--key" in lanes["remedy"]
+
+
 def test_a_dead_endpoint_is_found(doctor: Any) -> None:
     with changed_connection() as connection:
         connection["gateway"] = "http://127.0.0.1:9"
@@ -382,8 +458,8 @@ def test_a_dead_endpoint_is_found(doctor: Any) -> None:
 
     assert unusual(findings) >= {
         ("endpoint", "problem"),
-        ("sweep", "problem"),
-        ("lanes", "problem"),
+        ("sweep", "not_checked"),
+        ("lanes", "not_checked"),
         ("callback", "warning"),
     }
 
@@ -429,7 +505,7 @@ def test_a_service_that_is_not_activated_gives_no_clear_answer(
     finally:
         faults(stack)
 
-    assert ("rights", "unknown") in unusual(findings)
+    assert ("rights", "not_checked") in unusual(findings)
 
 
 def test_a_function_that_cannot_be_invoked_is_found(doctor: Any, stack: LocalStack) -> None:
@@ -439,7 +515,7 @@ def test_a_function_that_cannot_be_invoked_is_found(doctor: Any, stack: LocalSta
     finally:
         faults(stack)
 
-    assert unusual(findings) == {("rights", "unknown"), ("package", "unknown")}
+    assert unusual(findings) == {("rights", "not_checked"), ("package", "not_checked")}
 
 
 def test_other_code_than_the_zip_on_this_machine_is_found(doctor: Any, tmp_path: Path) -> None:

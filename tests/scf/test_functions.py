@@ -86,6 +86,21 @@ def test_invalid_function_is_refused(functions: FunctionTool) -> None:
         assert refusal(functions, "CreateFunction", **{**valid, **change}) == code, change
 
 
+def test_environment_is_limited_in_the_sum_of_its_names_and_values(
+    functions: FunctionTool,
+) -> None:
+    def variables(length: int) -> dict[str, Any]:
+        return {
+            "Variables": [{"Key": "HALF", "Value": "图" * 600}, {"Key": "B", "Value": "x" * length}]
+        }
+
+    functions.create("plain", SOURCE, Environment=variables(4096 - 1800 - 5))
+    change = {"FunctionName": "plain", "Environment": variables(4096 - 1800 - 4)}
+    code = refusal(functions, "UpdateFunctionConfiguration", **change)
+
+    assert code == "InvalidParameterValue.EnvironmentExceededLimit"
+
+
 def test_second_function_with_the_same_name_is_refused(functions: FunctionTool) -> None:
     functions.create("plain", SOURCE)
 

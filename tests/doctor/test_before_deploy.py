@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
 NAMES = (
-    *("configuration", "credentials", "clock", "vod", "mps", "mps-role", "rights", "names"),
-    *("existing", "package"),
+    *("configuration", "credentials", "clock", "environment", "vod", "mps", "mps-role"),
+    *("rights", "names", "existing", "package"),
 )
 PULUMI = """#!{python}
 import pathlib, sys

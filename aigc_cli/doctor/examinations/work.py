@@ -67,9 +67,10 @@ def lanes(patient: Patient) -> Iterator[Finding]:
         if paused:
             yield problem(
                 f"{lane['name']} is paused: {paused.get('code')}: {paused.get('message')}",
-                "The vendor refused the account, not a task. What waits stays and goes on by"
-                " itself when the account is well.",
-                "Correct the cause that the code names: arrears, a permission, a service that is not activated.",
+                "The vendor refused the account, not a task. Waiting jobs stay and continue by"
+                " themselves once the account works again.",
+                "Correct the cause that the code names: arrears, a permission, a service that is"
+                " not activated.",
             )
         elif lane["limit_now"] < lane["limit"]:
             yield warning(

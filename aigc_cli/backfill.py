@@ -152,7 +152,7 @@ def _cost(rule: Rule, count: int, prices: Prices) -> Decimal | None:
 
 
 def _take_in(objects: Sequence[Listed], runtime: Runtime) -> Counter[str]:
-    """Take in all objects and show the progress; count what became of them."""
+    """Take in all objects and show the progress; count their outcomes."""
     outcomes: Counter[str] = Counter()
     earlier = EarlierJobs.read(runtime)
     bar = progress_bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

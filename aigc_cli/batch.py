@@ -78,7 +78,7 @@ app = typer.Typer(
 
 @dataclass(slots=True)
 class Work:
-    """One line of the file and what became of it."""
+    """One line of the file and its outcome."""
 
     number: int
     name: str

@@ -1,4 +1,4 @@
-"""`aigc uploads`: what became of each object of the inbox, and another job of one of them.
+"""`aigc uploads`: the outcome of each object of the inbox, and another job of one of them.
 
 `list` and `show` use the API; `redo` uses the ledger, with the owner's credentials.
 """
@@ -32,7 +32,7 @@ KeyArgument = Annotated[
 
 
 class Outcome(str, Enum):
-    """What became of an object."""
+    """The outcome of an object."""
 
     JOB = "job"
     NONE = "none"

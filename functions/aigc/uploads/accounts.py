@@ -1,4 +1,4 @@
-"""Accounts: what became of each object of the inbox, for the API and the commands."""
+"""Accounts: the outcome of each object of the inbox, for the API and the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries: what became of each object of the inbox, as objects of the ledger.
+"""Entries: the outcome of each object of the inbox, as objects of the ledger.
 
 The key of an entry is `uploads/<stem>!<content>-<time>.<kind>`. A listing of the entries therefore
 has the order of a listing of the inbox, and shows without a read what is known of each object.
@@ -73,7 +73,7 @@ class EntryJob(Record):
 
 
 class Entry(Record):
-    """What became of one content of one object."""
+    """The outcome of one content of one object."""
 
     key: str
     etag: str

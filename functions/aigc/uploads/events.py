@@ -30,7 +30,7 @@ _ATTEMPT = re.compile("[0-9]{1,4}")
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """What became of the records of one event."""
+    """The outcome of the records of one event."""
 
     counts: Counter[str]
     """Outcome → number of records."""

@@ -106,7 +106,7 @@ class InboxObject:
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What became of an object."""
+    """The outcome of an object."""
 
     entry: Entry
     is_new: bool = False

@@ -3,7 +3,7 @@
 | key | what it is |
 |---|---|
 | `batches/<id>.json` | a batch: where its file is, and up to which line it was processed |
-| `batches/<id>/<part>.json` | what became of 250 lines |
+| `batches/<id>/<part>.json` | the outcome of 250 lines |
 | `open-batches/<id>` | the batch is not complete: the sweep continues it |
 | `batch-index/<newest first>-<id>` | the batch, where batches are listed |
 
@@ -52,7 +52,7 @@ class Image(Record):
 
 
 class LineOutcome(Record):
-    """What became of one line."""
+    """The outcome of one line."""
 
     line: int
     """Its number in the file, from 1."""
@@ -76,7 +76,7 @@ class LineOutcome(Record):
 
 
 class Part(Record):
-    """What became of some lines of a batch."""
+    """The outcome of some lines of a batch."""
 
     lines: tuple[LineOutcome, ...] = ()
 

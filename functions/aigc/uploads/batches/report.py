@@ -22,7 +22,7 @@ class Report:
         self._prefix = results_prefix
 
     def add(self, outcome: LineOutcome) -> None:
-        """Add what became of a line."""
+        """Add the outcome of a line."""
         self._lines.append(json.dumps(_shown(outcome, self._prefix), ensure_ascii=False))
 
     def body(self, batch: Batch) -> bytes:

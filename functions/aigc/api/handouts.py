@@ -2,7 +2,7 @@
 
 Clients repeat a call after a broken connection or an answer of 504, and the repeat must not pay
 again. A later call with the same body asks for another image. The difference is whether the image
-was handed out. For each caller and body there are turns:
+was already returned. For each caller and body there are turns:
 
 | key | what it is |
 |---|---|
@@ -10,10 +10,10 @@ was handed out. For each caller and body there are turns:
 | `handouts/<body>/<turn>/<attempt>` | the same, to the repeat with this number |
 
 The id of a turn's job is derived from the body and the number of the turn, so that concurrent
-calls create it once. A call belongs to the first turn that was not handed out. The record is
-written before the answer is sent: a process that dies in between has handed out nothing, yet the
-record says so. Therefore the SDKs' own count of repeats also counts: a repeat gets a request that
-was handed out a short while ago to an attempt before it, once for each number.
+calls create it once. A call belongs to the first turn that was not answered. The record is
+written before the answer is sent: if the process dies in between, the record says that the turn was
+answered although it was not. Therefore the SDKs' own count of repeats also counts: a repeat gets a request that
+was returned a short while ago to an attempt before it, once for each number.
 
 Turns are found by reads of single keys, since a listing may be late: a turn begins when the one
 before it has ended, so the keys have no gaps.
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 RECENT_S = 15 * 60
-"""How long after it was handed out a request is handed out again to repeats: OpenAI's SDKs wait
+"""How long after its answer a request is returned again to repeats: OpenAI's SDKs wait
 ten minutes for an answer."""
 
 LOOKS_S = (0.5, 0.5, 1.0, 1.0, 2.0)
-"""Waits before a request is handed out again: the first attempt of a new one may just begin."""
+"""Waits before a request is returned again: the first attempt of a new one may just begin."""
 
 
 class Handout(Record):
-    """When a request was handed out, and to which attempt."""
+    """When a request was answered, and to which attempt."""
 
     at: datetime
     attempt: int
@@ -93,7 +93,7 @@ def turn_of(body_id: str, attempt: int, runtime: Runtime) -> Turn:
 
 
 def _first_open_turn(body_id: str, runtime: Runtime) -> int:
-    """Search for the first turn that was not handed out, in steps that double and then halve."""
+    """Search for the first turn that was not answered, in steps that double and then halve."""
 
     def is_open(number: int) -> bool:
         return runtime.ledger.bucket.get(_key(body_id, number)) is None

@@ -62,7 +62,7 @@ class UploadRequest(FalUploadRequest):
 
 
 def upload(call: Call) -> HttpResponse:
-    """Hand out a link to PUT a picture to, and its name as an input."""
+    """Return a link to PUT a picture to, and its name as an input."""
     wanted = read_upload(UploadRequest, call)
     headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
     upload_url, url = _links(wanted.file_name, headers, call.runtime)
@@ -77,7 +77,7 @@ def upload(call: Call) -> HttpResponse:
 
 
 def fal_upload(call: Call) -> HttpResponse:
-    """Hand out the same as fal.ai's storage does, for the `upload` of its clients.
+    """Return the same as fal.ai's storage does, for the `upload` of its clients.
 
     The link is good for any size, since the clients do not say it here. A submit refuses an input
     that is too large.

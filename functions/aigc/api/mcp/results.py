@@ -39,7 +39,7 @@ class ToolResult:
 def turn_for(caller: str, kind: str, fingerprint: str, runtime: Runtime) -> Turn:
     """Find the request that a call without `request_key` belongs to.
 
-    It is the request of the same API key with the same task whose end was not handed out, or a new
+    It is the request of the same API key with the same task whose end was not returned, or a new
     one.
     """
     return turn_of(id_from("mcp", caller, kind, fingerprint), 0, runtime)
@@ -70,7 +70,7 @@ def progress(job: Job, runtime: Runtime) -> ToolResult:
 
 
 def end_of(job: Job, runtime: Runtime) -> ToolResult:
-    """Answer how a request ended; it counts as handed out from now on."""
+    """Answer how a request ended; it counts as answered from now on."""
     result = _success(job, runtime) if job.state == "succeeded" else _failure(job)
     hand_out(job, runtime)
     return result

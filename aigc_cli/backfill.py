@@ -15,7 +15,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
 
 from aigc.errors import CloudError
-from aigc.prices import Prices, asked_pictures
+from aigc.prices import Prices, requested_images
 from aigc.uploads.backfill import EarlierJobs, Scope, backfill, objects_without_jobs
 from aigc.uploads.checks import sample_task
 from aigc.uploads.deployed import as_deployed
@@ -148,7 +148,7 @@ def _cost(rule: Rule, count: int, prices: Prices) -> Decimal | None:
     if rule.is_batch:
         return None
     task = sample_task(rule)
-    return prices.estimate(rule.kind, task, asked_pictures(task) * count)
+    return prices.estimate(rule.kind, task, requested_images(task) * count)
 
 
 def _take_in(objects: Sequence[Listed], runtime: Runtime) -> Counter[str]:

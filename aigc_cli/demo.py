@@ -103,11 +103,11 @@ class Demo:
         if folder == RESULTS:  # another folder may hold files of the user
             shutil.rmtree(folder, ignore_errors=True)
         for job in jobs:
-            for key in [picture.key for picture in job.pictures]:
+            for key in [image.key for image in job.images]:
                 target = folder / key
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self.read("results", key))
-            if job.pictures:
+            if job.images:
                 beside = f"{job.output_location.prefix}{job.output_location.name}.json"
                 (folder / beside).write_bytes(self.read("results", beside))
 
@@ -195,7 +195,7 @@ def _row(job: Job) -> Iterator[str]:
     yield job.source.key or "call"
     yield job.state
     yield f"{(job.updated_at - job.created_at).total_seconds():.1f}"
-    yield job.error.message if job.error else "\n".join(picture.key for picture in job.pictures)
+    yield job.error.message if job.error else "\n".join(image.key for image in job.images)
 
 
 def _described(job: Job) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def _described(job: Job) -> dict[str, Any]:
         "request_id": job.id,
         "kind": job.kind,
         "state": job.state,
-        "images": [picture.key for picture in job.pictures],
+        "images": [image.key for image in job.images],
     }
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from aigc.image_files import MAX_BYTES
 from aigc.labels.files import IPTC, FileLabels, read_labels
 from aigc.labels.label import LabelError, problems
-from aigc.pictures import MAX_BYTES
 from aigc_cli import options
 from aigc_cli.exits import FAILED
 from aigc_cli.output import JsonOption, print_json

@@ -11,7 +11,7 @@ import typer
 
 from aigc.ceilings import RULE
 from aigc.periods import UNITS
-from aigc.prices import Prices, PricesError, asked_pictures, model_of, suggestion
+from aigc.prices import Prices, PricesError, model_of, requested_images, suggestion
 from aigc.tasks.catalogue import catalogue
 from aigc.tasks.vod_scene_image import SCENES
 from aigc.uploads.checks import sample_task
@@ -92,7 +92,7 @@ def check_ceilings(rules: Rules, prices: Prices) -> None:
             for ceiling in prices.ceiling
             if ceiling.applies("upload", rule.name, model, version)
         ]
-        images = asked_pictures(task)
+        images = requested_images(task)
         cost = prices.estimate(rule.kind, task, images)
         for ceiling in counted:
             if ceiling.money is not None and cost is None:

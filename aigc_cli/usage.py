@@ -56,7 +56,7 @@ def _sums(counted: dict[str, Any], report: dict[str, Any]) -> tuple[str, str, st
     cost = (
         "" if counted["cost"] is None else f"{counted['cost']} {report['currency'] or ''}".strip()
     )
-    return str(counted["jobs"]), str(counted["pictures"]), cost
+    return str(counted["jobs"]), str(counted["images"]), cost
 
 
 def _ceilings(ceilings: list[dict[str, Any]]) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The part of `make bench` that times the labels of a large picture."""
+"""The part of `make bench` that times the labels of a large image."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ROUNDS = 50
 
 def label_ms() -> float:
     """Return the time that a label adds to storing: a median, in milliseconds."""
-    picture = large_png()
+    image = large_png()
     producer = Producer("benchmark", "1-1")
     times = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        add_labels(picture, producer)
+        add_labels(image, producer)
         times.append(time.perf_counter() - started)
     return 1000 * statistics.median(times)
 

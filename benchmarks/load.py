@@ -37,7 +37,7 @@ Client, local cloud and function processes share the machine's {cores} cores; ot
 - {accepted} requests were accepted; all their jobs ended, {misspent}.
 - CPU time for each call: {shares}; together {busy:.1f} cores.
   This includes the work of jobs between the calls: callbacks, storing, the sweep, and drawing the \
-pictures.
+images.
 """
 
 

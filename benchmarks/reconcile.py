@@ -14,7 +14,7 @@ import typer
 from aigc.sweeping import sweep
 from aigc.uploads.entries import Entries, Entry
 from aigc.uploads.rules import DeployedRules, Rules
-from tests.fakes import World, build_world, picture
+from tests.fakes import World, build_world, image_bytes
 
 RULES = Rules.parse(
     {
@@ -37,7 +37,7 @@ def inbox_of(objects: int, unknown: int) -> World:
     world.memory.of(DeployedRules).rules = RULES
     sweep(world.runtime())
     world.clock.pass_time(SWEEP_S)
-    image = picture()
+    image = image_bytes()
     for number in range(objects):
         world.inbox.put(f"photos/{number:07d}.png", image, "image/png")
     _note_all(world)

@@ -42,7 +42,7 @@ TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"}
 NEVER_OVERDUE_S = {LANE: 86400.0}
 """The tasks run for the whole measurement, and keep their slots."""
 UNSTORED = 50
-"""Jobs whose pictures are to be stored."""
+"""Jobs whose images are to be stored."""
 OVERDUE = 100
 """Jobs at the end of the queue whose latest start passes."""
 
@@ -85,7 +85,7 @@ class Sweeps:
     """Of one sweep."""
     turns: list[tuple[str, datetime]] = field(default_factory=list)
     reached: dict[str, float] = field(default_factory=dict)
-    """When all pictures were stored, all overdue jobs cancelled, the queue counted."""
+    """When all images were stored, all overdue jobs cancelled, the queue counted."""
     listings_per_start: float = 0
 
     def longest_wait_s(self) -> float:
@@ -136,7 +136,7 @@ def fill(world: World, waiting: int) -> list[str]:
     for _ in range(UNSTORED):
         job = _accept(world)
         world.vendor.finish(world.vendor.tasks[-1])
-        world.downloads.errors = [AmbiguousError("fetch a picture")]
+        world.downloads.errors = [AmbiguousError("fetch an image")]
         refresh(job.id, world.runtime())
     for _ in range(2 * SLOTS):  # those at the head of the queue have records
         _accept(world)

@@ -19,11 +19,11 @@ from localcloud.applications import Applications
 from localcloud.core import Account, Clock, Key, Keys
 from localcloud.cos.calls import Target
 from localcloud.cos.service import Cos
+from localcloud.drawing import placeholder
 from localcloud.faults import Faults
 from localcloud.journal import Journal
 from localcloud.mps import Mps
 from localcloud.notifications import LOOPBACK, Notifications
-from localcloud.pictures import placeholder
 from localcloud.results import Results
 from localcloud.server import LostReplyError, Request, Response, Server
 from localcloud.tasks import SOURCE_FAILED, Failure, TaskBook, TaskFailedError

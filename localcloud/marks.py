@@ -19,15 +19,15 @@ _XMP = (
 _C2PA_TYPE = b"c2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
 
 
-def with_mark(picture: bytes, mark: str) -> bytes:
+def with_mark(image: bytes, mark: str) -> bytes:
     """Return a PNG or JPEG with a label or an unsigned manifest; unchanged if `mark` is empty."""
     if not mark:
-        return picture
-    if picture.startswith(b"\xff\xd8"):
-        end = 4 + struct.unpack_from(">H", picture, 4)[0]  # after the JFIF segment
-        return picture[:end] + _segment(mark) + picture[end:]
-    start = picture.index(b"IDAT") - 4
-    return picture[:start] + _chunk(mark) + picture[start:]
+        return image
+    if image.startswith(b"\xff\xd8"):
+        end = 4 + struct.unpack_from(">H", image, 4)[0]  # after the JFIF segment
+        return image[:end] + _segment(mark) + image[end:]
+    start = image.index(b"IDAT") - 4
+    return image[:start] + _chunk(mark) + image[start:]
 
 
 def _segment(mark: str) -> bytes:

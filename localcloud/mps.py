@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import ApiError
 from localcloud.cos.calls import url_of
 from localcloud.cos.errors import CosError
+from localcloud.drawing import ImageSpec, NotAnImageError, draw
 from localcloud.marks import with_mark
-from localcloud.pictures import NotAPictureError, PictureSpec, draw
 from localcloud.tasks import (
     ABORTED,
     DAY_S,
@@ -129,7 +129,7 @@ class Mps:
         """Draw a task's image and store it in the caller's bucket, or in MPS's own."""
         try:
             content = with_mark(draw(self._spec(task)), task.mark)
-        except NotAPictureError as error:
+        except NotAnImageError as error:
             failure = Failure(SOURCE_FAILED, "InvalidParameter", f"source file error: {error}")
             raise TaskFailedError(failure) from error
         name = f"4_{task.task_id.rpartition('-')[2]}.{_suffix(content)}"
@@ -144,11 +144,11 @@ class Mps:
     def on_finished(self, task: Task) -> None:
         """Do nothing: MPS sends no events."""
 
-    def _spec(self, task: Task) -> PictureSpec:
+    def _spec(self, task: Task) -> ImageSpec:
         params = task.params
         extra = params.get("ExtraParameters") or {}
         model = f"{params.get('ModelName') or 'MPS'} {params.get('ModelVersion') or ''}"
-        return PictureSpec(
+        return ImageSpec(
             prompt=task.prompt,
             model=model.strip(),
             seed="",

@@ -19,7 +19,7 @@ class Results:
     """Images by URL; permanent images also by FileId."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        self._files = folder / "pictures"
+        self._files = folder / "images"
         self._files.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(folder / "index.jsonl")
         self._clock = clock
@@ -51,7 +51,7 @@ class Results:
         """Return an image; 404 if it does not exist or has expired."""
         entry = self._entries.get(f"{request.hostname}{request.path}")
         if entry is None or self._has_expired(entry["expires_at"]):
-            return Response.of_json({"error": "there is no such picture"}, 404)
+            return Response.of_json({"error": "there is no such image"}, 404)
         content = (self._files / entry["file"]).read_bytes()
         content_type = "image/jpeg" if content.startswith(b"\xff\xd8") else "image/png"
         return Response(200, content, {"Content-Type": content_type})

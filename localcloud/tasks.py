@@ -84,7 +84,7 @@ class Task:
     doom: Failure | None = None
     """The failure that was decided at acceptance."""
     mark: str = ""
-    """The metadata in its pictures, one of `localcloud.marks`."""
+    """The metadata in its images, one of `localcloud.marks`."""
     error: Failure | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
 
@@ -262,7 +262,7 @@ class TaskBook:
 
 
 def _upstream_failure(task: Task, ext: str) -> Failure:
-    message = _MESSAGES.get(ext, "the model could not produce a picture")
+    message = _MESSAGES.get(ext, "the model could not produce an image")
     return Failure(TASK_FAILED, ext, f"{task.action} process return rsp err:{{{ext} {message}}}")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud import vod_responses
 from localcloud.core import ApiError
+from localcloud.drawing import ImageSpec, NotAnImageError, draw, placeholder
 from localcloud.marks import with_mark
-from localcloud.pictures import NotAPictureError, PictureSpec, draw, placeholder
 from localcloud.tasks import DAY_S, SOURCE_FAILED, Failure, Task, TaskFailedError
 from localcloud.vod_responses import TASK_TYPES, VERSION
 
@@ -174,12 +174,12 @@ class Vod:
         inputs = [self._input(file) for file in _files(task.params)]
         output = task.params.get("OutputConfig") or {}
         try:
-            pictures = [draw(_spec(task, inputs, n)) for n in range(_picture_count(task.params))]
-        except NotAPictureError as error:
+            images = [draw(_spec(task, inputs, n)) for n in range(_image_count(task.params))]
+        except NotAnImageError as error:
             message = f"source file error: {error}"
             failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", message)
             raise TaskFailedError(failure) from error
-        return [self._store(task, output, with_mark(content, task.mark)) for content in pictures]
+        return [self._store(task, output, with_mark(content, task.mark)) for content in images]
 
     def _store(self, task: Task, output: dict[str, Any], content: bytes) -> dict[str, Any]:
         is_permanent = output.get("StorageMode") == "Permanent"
@@ -308,12 +308,12 @@ def _value_at(params: dict[str, Any], path: str) -> Any:  # noqa: ANN401  JSON
     return value
 
 
-def _spec(task: Task, inputs: list[bytes], number: int) -> PictureSpec:
+def _spec(task: Task, inputs: list[bytes], number: int) -> ImageSpec:
     output = task.params.get("OutputConfig") or {}
     encode = output.get("EncodeConfig") or {}
     scene = (task.params.get("SceneInfo") or {}).get("Type", "")
     model = f"{task.params.get('ModelName', scene)} {task.params.get('ModelVersion', '')}"
-    return PictureSpec(
+    return ImageSpec(
         prompt=task.prompt,
         model=model.strip(),
         seed=f"{task.params.get('Seed', '')}/{number}",
@@ -325,7 +325,7 @@ def _spec(task: Task, inputs: list[bytes], number: int) -> PictureSpec:
     )
 
 
-def _picture_count(params: dict[str, Any]) -> int:
+def _image_count(params: dict[str, Any]) -> int:
     scene = params.get("SceneInfo") or {}
     product = scene.get("ProductImageConfig") or {}
     output = params.get("OutputConfig") or {}

@@ -294,7 +294,7 @@ class FakeVendor:
         task.state = "done"
         store = task.params.get("StoreCosParam")
         if store:
-            self.results.put(f"{store['CosBucketPath'].lstrip('/')}{task.id}.png", picture())
+            self.results.put(f"{store['CosBucketPath'].lstrip('/')}{task.id}.png", image_bytes())
 
     def fail(self, task: VendorTask, err_code_ext: str) -> None:
         task.state = "failed"
@@ -369,7 +369,7 @@ class FakeDownloads:
     def __init__(self) -> None:
         self.fetched: list[str] = []
         self.errors: list[Exception] = []
-        self.data = picture()
+        self.data = image_bytes()
 
     def fetch(self, url: str) -> bytes:
         self.fetched.append(url)
@@ -496,7 +496,7 @@ def build_settings(**changes: Any) -> Settings:
     return Settings.model_validate(values | changes)
 
 
-def picture(width: int = 32, height: int = 24) -> bytes:
+def image_bytes(width: int = 32, height: int = 24) -> bytes:
     """Draw a small PNG."""
     drawn = io.BytesIO()
     Image.new("RGB", (width, height), (200, 80, 40)).save(drawn, "PNG")
@@ -508,7 +508,7 @@ def a_call(name: str = "default") -> Source:
     return Source(type="call", name=name)
 
 
-def an_output_location(name: str = "picture") -> OutputLocation:
+def an_output_location(name: str = "image") -> OutputLocation:
     """Say where results go."""
     return OutputLocation(prefix="calls/", name=name)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.accept import fingerprint
-from aigc.jobs.job import Attempt, Job, OutputLocation, Picture, Source
+from aigc.jobs.job import Attempt, Job, OutputLocation, Source, StoredImage
 from aigc.jobs.ledger.images import image_set
 from aigc.tasks.kinds import KINDS
 
@@ -56,8 +56,8 @@ def finished_job(number: int, *, images: int = 1, end: datetime | None = None) -
         fingerprint=fingerprint(KINDS["vod.image"].model.model_validate(task)),
         output_location=OutputLocation(prefix=folder, name=job_id),
         attempts=(Attempt(number=1, session_id=f"x-{job_id}-1", finished_at=end, task_id="t"),),
-        pictures=tuple(
-            Picture(
+        images=tuple(
+            StoredImage(
                 key=f"{folder}{job_id}-{image}.png",
                 content_type="image/png",
                 width=1024,

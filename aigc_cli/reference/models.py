@@ -62,7 +62,7 @@ def scene_table(translate: Translate) -> str:
 def _scene(scene: Scene, translate: Translate) -> Iterator[str]:
     optional = "" if scene.needs_config else f", {translate('optional')}"
     yield f"`{scene.config}`{optional}" if scene.config else translate("none")
-    yield _count(scene.pictures, translate)
+    yield _count(scene.images, translate)
     yield _count(range(1, scene.clothes + 1), translate) if _has_clothes(scene) else ""
     yield ", ".join(f"`{choice}`" for choice in sorted(scene.output))
 

@@ -1,1 +1,1 @@
-"""Pictures generated on Tencent Cloud: the package behind the three handlers."""
+"""Images generated on Tencent Cloud: the package behind the three handlers."""

@@ -3,7 +3,7 @@
 AigcError
 ├── InvalidRequestError     the request is not valid; nothing was sent or paid
 ├── BadEventError           the event of a trigger cannot be parsed; a retry cannot help
-├── BadPictureError         the bytes are not an image that may be stored
+├── BadImageError         the bytes are not an image that may be stored
 ├── HostNotAllowedError     a result is on a host from which nothing is downloaded
 ├── BadRecordError          the record of a job cannot be read
 ├── DamagedError            another object of the ledger cannot be read
@@ -46,7 +46,7 @@ class BadEventError(AigcError):
     """The event of a trigger cannot be parsed."""
 
 
-class BadPictureError(AigcError):
+class BadImageError(AigcError):
     """The bytes are not an image of a format and size that may be stored."""
 
 

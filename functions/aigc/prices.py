@@ -99,16 +99,16 @@ class Prices(Wire):
         _check_ceilings(prices)
         return prices
 
-    def estimate(self, kind: str, task: Task, pictures: int) -> Decimal | None:
+    def estimate(self, kind: str, task: Task, images: int) -> Decimal | None:
         """Return the cost of this number of images; None if no price matches."""
         traits = _traits(kind, task)
         for price in self.price:
             if all(_fits(getattr(price, name), traits[name]) for name in _MATCHED):
-                return price.per_image * pictures
+                return price.per_image * images
         return None
 
 
-def asked_pictures(task: Task) -> int:
+def requested_images(task: Task) -> int:
     """Return how many images a task requests; the vendor's default is one."""
     return int(_first(task, _COUNTS) or 1)
 

@@ -20,15 +20,15 @@ from urllib3.util import parse_url
 from aigc.cloud.downloads import HOSTS, VendorDownloads
 from aigc.errors import (
     AmbiguousError,
-    BadPictureError,
+    BadImageError,
     CloudError,
     HostNotAllowedError,
     RefusedError,
 )
-from aigc.pictures import HEAD, MAX_BYTES, check_head, inspect
+from aigc.image_files import HEAD, MAX_BYTES, check_head, inspect
 from tests.bad_input.corpus import corpus, data
 from tests.bad_input.raw_server import answering, http
-from tests.fakes import picture
+from tests.fakes import image_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ def use_proxy(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
 def test_url_of_another_host_than_the_vendors_is_not_fetched(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with answering(http(picture())) as stranger:
+    with answering(http(image_bytes())) as stranger:
         use_proxy(monkeypatch, stranger.url)
 
         with pytest.raises(HostNotAllowedError, match=r"allowed: \.myqcloud\.com"):
@@ -84,10 +84,10 @@ def test_url_of_another_host_than_the_vendors_is_not_fetched(
     ],
 )
 def test_urls_of_the_vendor_are_fetched(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(http(picture())) as vendor:
+    with answering(http(image_bytes())) as vendor:
         use_proxy(monkeypatch, vendor.url)
 
-        assert VendorDownloads().fetch(url) == picture()
+        assert VendorDownloads().fetch(url) == image_bytes()
 
 
 @pytest.mark.parametrize(
@@ -103,12 +103,12 @@ def test_urls_of_the_vendor_are_fetched(url: str, monkeypatch: pytest.MonkeyPatc
 def test_a_setting_allows_further_hosts(
     allowed: str, host: str, monkeypatch: pytest.MonkeyPatch, *, is_fetched: bool
 ) -> None:
-    with answering(http(picture())) as vendor:
+    with answering(http(image_bytes())) as vendor:
         use_proxy(monkeypatch, vendor.url)
         downloads = VendorDownloads(hosts=[allowed])
 
         if is_fetched:
-            assert downloads.fetch(f"http://{host}/a.png") == picture()
+            assert downloads.fetch(f"http://{host}/a.png") == image_bytes()
         else:
             with pytest.raises(HostNotAllowedError, match=host):
                 downloads.fetch(f"http://{host}/a.png")
@@ -156,7 +156,7 @@ def test_fetched_url_has_a_host_of_the_vendor_for_every_parser(url: str) -> None
 
 
 def test_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(http(picture())) as elsewhere:
+    with answering(http(image_bytes())) as elsewhere:
         reply = http(b"", "302 Found", Location=f"{elsewhere.url}/a.png")
 
         with pytest.raises(RefusedError, match="302"):
@@ -171,7 +171,7 @@ def test_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
         (http(b"", "404 Not Found"), RefusedError),
         (http(b"", "403 Forbidden"), RefusedError),
         (http(b"", "204 No Content"), RefusedError),
-        (http(picture(), "206 Partial Content"), RefusedError),
+        (http(image_bytes(), "206 Partial Content"), RefusedError),
         (http(b"", "500 Internal Server Error"), AmbiguousError),
         (http(b"", "503 Slow Down"), AmbiguousError),
         (b"", AmbiguousError),
@@ -179,14 +179,14 @@ def test_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"HTTP/1.1 200 OK\r\n", AmbiguousError),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n", AmbiguousError),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n", AmbiguousError),
-        (http(picture(), Content_Length=len(picture()) + 1), AmbiguousError),
-        (http(picture()[:40], Content_Length=len(picture())), AmbiguousError),
+        (http(image_bytes(), Content_Length=len(image_bytes()) + 1), AmbiguousError),
+        (http(image_bytes()[:40], Content_Length=len(image_bytes())), AmbiguousError),
         (http(b"zz\r\nnot a size", Transfer_Encoding="chunked"), AmbiguousError),
         (http(b"ffffffff\r\nshort", Transfer_Encoding="chunked"), AmbiguousError),
-        (http(gzip.compress(bytes(10**7)), Content_Encoding="gzip"), BadPictureError),
+        (http(gzip.compress(bytes(10**7)), Content_Encoding="gzip"), BadImageError),
     ],
 )
-def test_answer_without_a_complete_picture_raises_the_matching_error(
+def test_answer_without_a_complete_image_raises_the_matching_error(
     reply: bytes, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(error) as raised:
@@ -196,12 +196,12 @@ def test_answer_without_a_complete_picture_raises_the_matching_error(
     assert "secret" not in str(raised.value)
 
 
-def test_content_length_below_the_picture_size_cuts_the_picture_off(
+def test_content_length_below_the_image_size_cuts_the_image_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cut_off = fetch(monkeypatch, http(picture(), Content_Length=40))
+    cut_off = fetch(monkeypatch, http(image_bytes(), Content_Length=40))
 
-    with pytest.raises(BadPictureError, match="cut off after 40 bytes"):
+    with pytest.raises(BadImageError, match="cut off after 40 bytes"):
         inspect(cut_off)
 
 
@@ -211,7 +211,7 @@ def test_endless_body_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         while True:
             connection.sendall(bytes(2**20))
 
-    with pytest.raises(BadPictureError, match=f"more than {MAX_BYTES} bytes"):
+    with pytest.raises(BadImageError, match=f"more than {MAX_BYTES} bytes"):
         fetch(monkeypatch, pour, transfer_s=60)
 
 
@@ -238,35 +238,35 @@ def test_closed_port_is_an_ambiguous_error(monkeypatch: pytest.MonkeyPatch) -> N
 # Contents
 
 
-@pytest.mark.parametrize("name", corpus("no_images") | corpus("unfinished_images"))
-def test_content_that_is_no_picture_is_refused(name: str) -> None:
-    bytes_ = data((corpus("no_images") | corpus("unfinished_images"))[name])
+@pytest.mark.parametrize("name", corpus("not_images") | corpus("unfinished_images"))
+def test_content_that_is_no_image_is_refused(name: str) -> None:
+    bytes_ = data((corpus("not_images") | corpus("unfinished_images"))[name])
 
-    with pytest.raises(BadPictureError) as raised:
+    with pytest.raises(BadImageError) as raised:
         inspect(bytes_)
 
     assert 0 < len(str(raised.value)) < 200
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_picture_cut_off_at_any_byte_is_refused(form: str) -> None:
-    complete = noise_picture(form)
+def test_image_cut_off_at_any_byte_is_refused(form: str) -> None:
+    complete = noise_image(form)
 
     for length in range(len(complete)):
-        with pytest.raises(BadPictureError):
+        with pytest.raises(BadImageError):
             inspect(complete[:length])
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_bytes_after_a_picture_are_ignored(form: str) -> None:
-    complete = noise_picture(form)
+def test_bytes_after_an_image_are_ignored(form: str) -> None:
+    complete = noise_image(form)
 
     info = inspect(complete + b"<script>PK\x03\x04\xff\xda")
 
     assert (info.width, info.height) == (inspect(complete).width, inspect(complete).height)
 
 
-def noise_picture(form: str) -> bytes:
+def noise_image(form: str) -> bytes:
     buffer = io.BytesIO()
     Image.effect_noise((17, 9), 50).convert("RGB").save(buffer, form)
     return buffer.getvalue()
@@ -275,16 +275,17 @@ def noise_picture(form: str) -> bytes:
 @given(
     bytes_=st.binary(max_size=200)
     | st.tuples(
-        st.sampled_from([picture()[:33], b"\xff\xd8\xff", b"RIFF\x20\0\0\0WEBPVP8 "]), st.binary()
+        st.sampled_from([image_bytes()[:33], b"\xff\xd8\xff", b"RIFF\x20\0\0\0WEBPVP8 "]),
+        st.binary(),
     ).map(b"".join)
 )
 def test_any_bytes_are_accepted_or_refused(bytes_: bytes) -> None:
     for check in (inspect, lambda read: check_head(read[:HEAD])):
-        with contextlib.suppress(BadPictureError):
+        with contextlib.suppress(BadImageError):
             check(bytes_)
 
 
 @given(reply=st.binary(max_size=300))
 def test_any_answer_raises_an_expected_error(reply: bytes) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises((CloudError, BadPictureError)):
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises((CloudError, BadImageError)):
         fetch(monkeypatch, reply)

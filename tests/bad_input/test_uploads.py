@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import sweep
 import upload
 from aigc.errors import BadEventError
-from aigc.pictures import MAX_BYTES, inspect
+from aigc.image_files import MAX_BYTES, inspect
 from aigc.places import LONGEST_BEGIN
 from aigc.triggers.cos import CosEvent
 from aigc.triggers.timer import TimerEvent
@@ -28,14 +28,14 @@ from tests.bad_input.invoked import (
 )
 from tests.bad_input.test_calls import anything
 from tests.captured import captured
-from tests.fakes import World, picture
+from tests.fakes import World, image_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = corpus("keys")
 RECORDS = corpus("cos_records")
-NO_IMAGES = corpus("no_images")
+NOT_IMAGES = corpus("not_images")
 RULES = sorted((FOLDER / "rules").glob("*.toml"))
 PREFIX = "/1250000000/inbox/"
 
@@ -47,9 +47,9 @@ def object_record(key: str, **meta: str) -> dict[str, Any]:
     return record
 
 
-def upload_pictures(world: World, *keys: str, **headers: str) -> list[dict[str, Any]]:
+def upload_images(world: World, *keys: str, **headers: str) -> list[dict[str, Any]]:
     for key in keys:
-        world.inbox.put(key, picture(), "image/png")
+        world.inbox.put(key, image_bytes(), "image/png")
         world.inbox.headers[key] |= headers
     return [object_record(key, **{"x-cos-request-id": key}) for key in keys]
 
@@ -60,7 +60,7 @@ def upload_pictures(world: World, *keys: str, **headers: str) -> list[dict[str, 
 @pytest.mark.parametrize("name", KEYS)
 def test_unusable_key_is_not_wanted(name: str) -> None:
     world, key = new_world(), expanded(KEYS[name]["key"])
-    [record] = upload_pictures(world, key)
+    [record] = upload_images(world, key)
 
     invoked = call_upload({"Records": [record]}, world)
 
@@ -73,7 +73,7 @@ def test_unusable_key_is_not_wanted(name: str) -> None:
 @pytest.mark.parametrize("name", corpus("good_keys"))
 def test_upload_with_an_odd_but_valid_key_is_accepted(name: str) -> None:
     world, key = new_world(), corpus("good_keys")[name]
-    records = upload_pictures(world, key)
+    records = upload_images(world, key)
 
     invoked = call_upload({"Records": records}, world)
 
@@ -84,7 +84,7 @@ def test_upload_with_an_odd_but_valid_key_is_accepted(name: str) -> None:
 @given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
 def test_any_key_is_accepted_or_refused_before_it_costs(key: str) -> None:
     world = new_world()
-    records = upload_pictures(world, key)
+    records = upload_images(world, key)
 
     invoked = call_upload({"Records": records}, world)
 
@@ -102,7 +102,7 @@ def test_any_key_is_accepted_or_refused_before_it_costs(key: str) -> None:
 @pytest.mark.parametrize("name", RECORDS)
 def test_bad_record_does_not_affect_valid_records(name: str) -> None:
     world, case = new_world(), RECORDS[name]
-    good = upload_pictures(world, "anime/first.png", "anime/last.png")
+    good = upload_images(world, "anime/first.png", "anime/last.png")
     bad = (
         case["record"]
         if "record" in case
@@ -126,7 +126,7 @@ def test_bad_record_does_not_affect_valid_records(name: str) -> None:
 @given(records=st.lists(anything, max_size=4), where=st.integers(0, 4))
 def test_any_other_records_do_not_affect_a_valid_record(records: list[Any], where: int) -> None:
     world = new_world()
-    [good] = upload_pictures(world, "anime/cat.png")
+    [good] = upload_images(world, "anime/cat.png")
 
     invoked = call_upload({"Records": [*records[:where], good, *records[where:]]}, world)
 
@@ -145,7 +145,7 @@ def test_any_other_records_do_not_affect_a_valid_record(records: list[Any], wher
 )
 def test_any_value_in_a_record_does_not_affect_other_records(path: str, value: object) -> None:
     world = new_world()
-    good = upload_pictures(world, "anime/first.png", "anime/last.png")
+    good = upload_images(world, "anime/first.png", "anime/last.png")
 
     invoked = call_upload(
         {"Records": [good[0], with_changes(object_record("x.png"), {path: value}), good[1]]}, world
@@ -191,7 +191,7 @@ def test_any_other_value_is_refused_as_an_event(event: Any) -> None:
 )
 def test_prompt_is_read_in_any_encoding(header: str, prompt: str) -> None:
     world = new_world()
-    upload_pictures(world, "cat.png", **{"x-cos-meta-aigc-prompt": header})
+    upload_images(world, "cat.png", **{"x-cos-meta-aigc-prompt": header})
 
     call_upload({"Records": [object_record("cat.png")]}, world)
 
@@ -201,7 +201,7 @@ def test_prompt_is_read_in_any_encoding(header: str, prompt: str) -> None:
 @pytest.mark.parametrize("header", ["a%00b", "%1B%5B2J", "%7F"])
 def test_prompt_with_control_characters_costs_nothing(header: str) -> None:
     world = new_world()
-    upload_pictures(world, "cat.png", **{"x-cos-meta-aigc-prompt": header})
+    upload_images(world, "cat.png", **{"x-cos-meta-aigc-prompt": header})
 
     invoked = call_upload({"Records": [object_record("cat.png")]}, world)
 
@@ -212,7 +212,7 @@ def test_prompt_with_control_characters_costs_nothing(header: str) -> None:
 
 def test_headers_that_are_no_text_are_ignored() -> None:
     world = new_world()
-    [record] = upload_pictures(world, "cat.png")
+    [record] = upload_images(world, "cat.png")
     nested: Any = []
     for _ in range(5000):
         nested = [nested]
@@ -221,13 +221,13 @@ def test_headers_that_are_no_text_are_ignored() -> None:
     assert call_upload({"Records": [record]}, world).answer == {"ignored": 0, "accepted": 1}
 
 
-# Content that is no picture
+# Content that is no image
 
 
-@pytest.mark.parametrize("name", NO_IMAGES)
-def test_content_that_is_no_picture_is_not_paid_for(name: str) -> None:
+@pytest.mark.parametrize("name", NOT_IMAGES)
+def test_content_that_is_no_image_is_not_paid_for(name: str) -> None:
     world = new_world()
-    world.inbox.put("cat.png", data(NO_IMAGES[name]), "image/png")
+    world.inbox.put("cat.png", data(NOT_IMAGES[name]), "image/png")
 
     invoked = call_upload({"Records": [object_record("cat.png")]}, world)
 
@@ -312,21 +312,21 @@ def test_prompt_of_an_upload_replaces_either_spelling_in_the_rule(prompt: str) -
     task = {"ModelName": "GG", "ModelVersion": "3.0", prompt: "the rule's"}
     rules = ANYTHING.parse({"rule": [{"name": "any", "kind": "vod.image", "task": task}]})
     world = new_world()
-    upload_pictures(world, "cat.png", **{"x-cos-meta-aigc-prompt": "its own"})
+    upload_images(world, "cat.png", **{"x-cos-meta-aigc-prompt": "its own"})
 
     call_upload({"Records": [object_record("cat.png")]}, world, rules)
 
     assert world.vendor.tasks[0].params["Prompt"] == "its own"
 
 
-def test_too_large_picture_is_refused_by_its_first_bytes() -> None:
+def test_too_large_image_is_refused_by_its_first_bytes() -> None:
     world = new_world()
-    world.inbox.put("cat.png", picture() + bytes(MAX_BYTES), "image/png")
+    world.inbox.put("cat.png", image_bytes() + bytes(MAX_BYTES), "image/png")
 
     invoked = call_upload({"Records": [object_record("cat.png")]}, world)
 
     assert invoked.answer == {"ignored": 0, "not_wanted": 1}
 
 
-def test_picture_of_the_corpus_is_valid() -> None:
-    assert inspect(picture()).content_type == "image/png"
+def test_image_of_the_corpus_is_valid() -> None:
+    assert inspect(image_bytes()).content_type == "image/png"

@@ -77,12 +77,12 @@ def test_a_slow_label_is_a_missed_target(milliseconds: float, *, is_met: bool) -
     assert row.ours == f"{milliseconds} ms"
 
 
-def test_timed_picture_gets_all_labels() -> None:
-    picture = large_png()
+def test_timed_image_gets_all_labels() -> None:
+    image = large_png()
 
-    labelled = add_labels(picture, Producer("benchmark", "1-1"))
+    labelled = add_labels(image, Producer("benchmark", "1-1"))
 
-    assert len(picture) > SIZE
+    assert len(image) > SIZE
     assert labelled.labels == ("tc260", "iptc")
 
 

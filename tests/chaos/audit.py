@@ -185,7 +185,7 @@ class Books:
         )
 
     def billed(self, job_id: str) -> list[Task]:
-        """Return a job's billed tasks: those that made a picture."""
+        """Return a job's billed tasks: those that made an image."""
         return [t for t in self.tasks.get(job_id, ()) if t.state == FINISH and t.error is None]
 
 
@@ -212,7 +212,7 @@ def audit(
     for kind, limit in lanes.items():
         most = books.most_at_once.get(ACTIONS[kind], 0)
         findings.at_most(f"most tasks at once, {kind}", most, limit)
-    _check_pictures(findings, plan, books)
+    _check_images(findings, plan, books)
     _check_ledger(findings, books)
     _check_webhooks(findings, books, webhooks)
     return findings
@@ -287,10 +287,10 @@ def _calls_billed_twice(plan: Plan, books: Books) -> Iterator[str]:
             yield job_id
 
 
-def _check_pictures(findings: Findings, plan: Plan, books: Books) -> None:
+def _check_images(findings: Findings, plan: Plan, books: Books) -> None:
     planned_jobs = {planned.prompt: planned for planned in plan.jobs}
     succeeded = [job for job in books.jobs.values() if job.state == "succeeded"]
-    findings.report("pictures", sum(len(job.pictures) for job in succeeded))
+    findings.report("images", sum(len(job.images) for job in succeeded))
     findings.expect_none(
         "results that are missing, unreadable or of another shape",
         (job.id for job in succeeded if not _is_whole(job, books, planned_jobs)),
@@ -298,17 +298,17 @@ def _check_pictures(findings: Findings, plan: Plan, books: Books) -> None:
 
 
 def _is_whole(job: Job, books: Books, planned_jobs: Mapping[str, PlannedJob]) -> bool:
-    """Whether a job's pictures and JSON file exist, with the recorded and the requested size."""
+    """Whether a job's images and JSON file exist, with the recorded and the requested size."""
     tasks = books.tasks.get(job.id, [])
     if not tasks:
         return False
     try:
         books.read("results", f"{job.output_location.prefix}{job.output_location.name}.json")
-        sizes = [_size(books.read("results", picture.key)) for picture in job.pictures]
+        sizes = [_size(books.read("results", image.key)) for image in job.images]
         wanted = _ratio(planned_jobs[tasks[0].prompt], books)
     except (CosError, OSError):
         return False
-    is_as_recorded = sizes == [(picture.width, picture.height) for picture in job.pictures]
+    is_as_recorded = sizes == [(image.width, image.height) for image in job.images]
     is_as_requested = all(abs(w / h / wanted - 1) <= SHAPE_TOLERANCE for w, h in sizes)
     return bool(sizes) and is_as_recorded and is_as_requested
 
@@ -322,10 +322,10 @@ def _ratio(planned: PlannedJob, books: Books) -> float:
 
 
 def _size(content: bytes) -> tuple[int, int]:
-    """Decode a whole picture; return its size."""
-    with Image.open(io.BytesIO(content)) as picture:
-        picture.load()
-        return picture.width, picture.height
+    """Decode a whole image; return its size."""
+    with Image.open(io.BytesIO(content)) as image:
+        image.load()
+        return image.width, image.height
 
 
 def _check_ledger(findings: Findings, books: Books) -> None:

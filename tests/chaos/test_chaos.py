@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Picture, Source
+from aigc.jobs.job import Attempt, Job, JobError, OutputLocation, Source, StoredImage
 from aigc.jobs.ledger.images import image_set
 from localcloud.cos.errors import CosError
 from localcloud.tasks import FINISH, Failure, Task
@@ -109,7 +109,7 @@ def test_failed_task_is_not_billed() -> None:
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
 def test_billed_job_that_did_not_succeed_is_reported(state: str) -> None:
-    reported = violations(jobs={"one": job(state=state, pictures=())})
+    reported = violations(jobs={"one": job(state=state, images=())})
 
     assert reported == ["jobs billed that did not succeed"]
 
@@ -117,13 +117,13 @@ def test_billed_job_that_did_not_succeed_is_reported(state: str) -> None:
 def test_job_that_failed_for_the_account_is_reported() -> None:
     error = JobError(type="refused", message="", code="FailedOperation.UserArrears")
 
-    reported = violations(jobs={"one": job(state="failed", error=error, pictures=())}, tasks={})
+    reported = violations(jobs={"one": job(state="failed", error=error, images=())}, tasks={})
 
     assert reported == ["jobs that failed since the account was refused"]
 
 
 def test_job_that_has_not_ended_is_reported() -> None:
-    reported = violations(jobs={"one": job(state="running", pictures=())}, tasks={})
+    reported = violations(jobs={"one": job(state="running", images=())}, tasks={})
 
     assert reported == ["jobs that have not ended"]
 
@@ -133,7 +133,7 @@ def test_job_that_has_not_ended_is_reported() -> None:
     [
         {},
         {"chaos/one.json": b"{}"},
-        {"chaos/one.json": b"{}", "chaos/one-1.png": b"no picture"},
+        {"chaos/one.json": b"{}", "chaos/one-1.png": b"no image"},
         {"chaos/one-1.png": b"the JSON is missing"},
     ],
 )
@@ -141,17 +141,17 @@ def test_incomplete_result_is_reported(stored: dict[str, bytes]) -> None:
     assert violations(stored=stored) == ["results that are missing, unreadable or of another shape"]
 
 
-def test_picture_of_another_shape_is_reported() -> None:
-    square = Picture(key="chaos/one-1.png", content_type="image/png", width=9, height=9, size=1)
+def test_image_of_another_shape_is_reported() -> None:
+    square = StoredImage(key="chaos/one-1.png", content_type="image/png", width=9, height=9, size=1)
     stored = {"chaos/one.json": b"{}", "chaos/one-1.png": png(9, 9)}
 
-    reported = violations(jobs={"one": job(pictures=(square,))}, stored=stored)
+    reported = violations(jobs={"one": job(images=(square,))}, stored=stored)
 
     assert reported == ["results that are missing, unreadable or of another shape"]
 
 
 def test_call_that_became_two_requests_is_reported() -> None:
-    two = {"one": job(), "two": job(id="two", state="cancelled", pictures=(), webhook_url="")}
+    two = {"one": job(), "two": job(id="two", state="cancelled", images=(), webhook_url="")}
     ledger = ["index/1-one-vod.image", "index/2-two-vod.image", listed_images()]
 
     reported = violations(
@@ -281,8 +281,10 @@ def job(*, sent_after_s: float | None = 0, **changes: Any) -> Job:
         "output_location": OutputLocation(prefix="chaos/", name="one"),
         "webhook_url": "http://127.0.0.1/webhooks",
         "attempts": (Attempt(number=1, session_id="one-1", submitted_at=submitted_at),),
-        "pictures": (
-            Picture(key="chaos/one-1.png", content_type="image/png", width=160, height=90, size=1),
+        "images": (
+            StoredImage(
+                key="chaos/one-1.png", content_type="image/png", width=160, height=90, size=1
+            ),
         ),
     }
     return Job.model_validate({**fields, **changes})

@@ -54,7 +54,7 @@ def test_the_sdk_for_go(stack: Stack, installed: Path) -> None:
 
 
 def assert_one_job(stack: Stack, key: str) -> None:
-    """Wait until an upload has become a picture, and look that it was paid once."""
+    """Wait until an upload has become an image, and look that it was paid once."""
     [job] = wait_for(lambda: [job for job in succeeded(stack) if job["source"].get("key") == key])
     assert len([task for task in stack.tasks() if job["id"] in json.dumps(task)]) == 1
 

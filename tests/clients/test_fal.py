@@ -42,7 +42,7 @@ def folder(installed: Path) -> Path:
     return installed
 
 
-def picture(data: dict[str, Any]) -> bytes:
+def image_bytes(data: dict[str, Any]) -> bytes:
     [image] = data["images"]
     return requests.get(image["url"], timeout=30).content
 
@@ -55,27 +55,27 @@ def test_the_pages_example_works(stack: Stack, folder: Path) -> None:
     assert requests.get(url, timeout=30).content.startswith(PNG)
 
 
-def test_polling_ends_with_a_picture(node: Callable[..., Any]) -> None:
+def test_polling_ends_with_an_image(node: Callable[..., Any]) -> None:
     seen = node("fal.mjs", "poll")
 
-    assert picture(seen["data"]).startswith(PNG)
+    assert image_bytes(seen["data"]).startswith(PNG)
     assert seen["requestId"] == seen["data"]["request_id"]
     assert seen["updates"][-1]["logs"][-1] == "succeeded"
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_streaming_ends_with_a_picture_and_no_line_twice(
+def test_streaming_ends_with_an_image_and_no_line_twice(
     node: Callable[..., Any], attempt: int
 ) -> None:
     seen = node("fal.mjs", "stream")
 
-    assert picture(seen["data"]).startswith(PNG), attempt
+    assert image_bytes(seen["data"]).startswith(PNG), attempt
     assert seen["updates"][-1]["status"] == "COMPLETED"
     lines = seen["updates"][-1]["logs"]
     assert len(lines) == len(set(lines)) >= 3
 
 
-def test_streaming_of_what_takes_longer_than_a_call_ends_with_a_picture(
+def test_streaming_of_what_takes_longer_than_a_call_ends_with_an_image(
     stack: Stack, node: Callable[..., Any]
 ) -> None:
     for number in range(WAITING_BEFORE):
@@ -84,7 +84,7 @@ def test_streaming_of_what_takes_longer_than_a_call_ends_with_a_picture(
 
     seen = node("fal.mjs", "stream")
 
-    assert picture(seen["data"]).startswith(PNG)
+    assert image_bytes(seen["data"]).startswith(PNG)
     assert seen["updates"][0]["status"] == "IN_QUEUE"
     assert "COMPLETED" not in {update["status"] for update in seen["updates"]}
     assert calls(stack, before, "result", status=307) >= 1
@@ -118,16 +118,16 @@ def test_a_lost_reply_to_a_submit_is_paid_once(stack: Stack, node: Callable[...,
 
     seen = node("fal.mjs", "poll")
 
-    assert picture(seen["data"])
+    assert image_bytes(seen["data"])
     assert len(stack.tasks()) == before + 1
 
 
-def test_run_waits_for_the_picture(node: Callable[..., Any]) -> None:
-    assert picture(node("fal.mjs", "run")["data"]).startswith(PNG)
+def test_run_waits_for_the_image(node: Callable[..., Any]) -> None:
+    assert image_bytes(node("fal.mjs", "run")["data"]).startswith(PNG)
 
 
 def test_storage_settings_change_nothing(node: Callable[..., Any]) -> None:
-    assert picture(node("fal.mjs", "storage")["data"]).startswith(PNG)
+    assert image_bytes(node("fal.mjs", "storage")["data"]).startswith(PNG)
 
 
 def test_a_blob_is_uploaded(stack: Stack, node: Callable[..., Any]) -> None:
@@ -221,7 +221,7 @@ def test_a_page_needs_no_key(
     with proxy_of_the_page(stack, folder) as url:
         seen = node("fal_page.mjs", mode, PROXY=url, API_KEY="", FAL_KEY="", CONNECTION="")
 
-    assert picture(seen["data"]).startswith(PNG)
+    assert image_bytes(seen["data"]).startswith(PNG)
     assert stack.get(f"/v1/jobs/{seen['requestId']}").json()["task"]["file_infos"]
 
 

@@ -19,21 +19,21 @@ WAYS = ("endpoint", "proxy")
 
 @VOD
 @pytest.mark.parametrize("way", WAYS)
-def test_vod_makes_a_picture(stack: Stack, node: Callable[..., Any], way: str) -> None:
+def test_vod_makes_an_image(stack: Stack, node: Callable[..., Any], way: str) -> None:
     answer = node("tasks.mjs", "vod", way)
 
     assert answer["AigcImageTask"]["ErrCode"] == 0, answer
     [file] = answer["AigcImageTask"]["Output"]["FileInfos"]
-    assert is_picture(stack, file["FileUrl"])
+    assert is_image(stack, file["FileUrl"])
 
 
 @MPS
 @pytest.mark.parametrize("way", WAYS)
-def test_mps_makes_a_picture(stack: Stack, node: Callable[..., Any], way: str) -> None:
+def test_mps_makes_an_image(stack: Stack, node: Callable[..., Any], way: str) -> None:
     answer = node("tasks.mjs", "mps", way)
 
     [url] = answer["ImageUrls"]
-    assert is_picture(stack, url)
+    assert is_image(stack, url)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_wrong_key_is_refused(node: Callable[..., Any], service: str) -> None:
     assert answer["error"]["requestId"]
 
 
-def is_picture(stack: Stack, url: str) -> bool:
+def is_image(stack: Stack, url: str) -> bool:
     """Whether the vendor's URL, which only the local cloud knows, leads to a PNG."""
     answer = requests.get(url, proxies={"http": stack.connection["cloud"]}, timeout=30)
     return answer.content.startswith(b"\x89PNG")

@@ -41,7 +41,7 @@ def tccli(stack: Stack, installed: Path, tmp_path: Path) -> Callable[..., Any]:
     return call
 
 
-def test_vod_makes_a_picture(stack: Stack, tccli: Callable[..., Any]) -> None:
+def test_vod_makes_an_image(stack: Stack, tccli: Callable[..., Any]) -> None:
     sub_app_id = str(stack.connection["sub_app_id"])
     prompt = "a boat, from the command line"
 
@@ -63,7 +63,7 @@ def test_vod_makes_a_picture(stack: Stack, tccli: Callable[..., Any]) -> None:
     assert task["Output"]["FileInfos"]
 
 
-def test_mps_makes_a_picture(tccli: Callable[..., Any]) -> None:
+def test_mps_makes_an_image(tccli: Callable[..., Any]) -> None:
     created = tccli("mps", "CreateAigcImageTask", ModelName="Hunyuan", Prompt="a boat")
 
     def finished() -> Any:

@@ -180,11 +180,11 @@ def test_a_presigned_url_opens_without_a_proxy(
 ) -> None:
     url = f"{cloud.url}/_localcloud/cos/{BUCKET}"
     store = CosBucket(BUCKET, region=REGION, protocol="http", public_url=url)
-    store.put("a b/猫.png", b"picture")
+    store.put("a b/猫.png", b"image")
     signed = store.presigned_url("a b/猫.png", 60)
     monkeypatch.delenv("HTTP_PROXY")
 
-    assert requests.get(signed, timeout=60).content == b"picture"
+    assert requests.get(signed, timeout=60).content == b"image"
     assert requests.get(signed.partition("?")[0], timeout=60).status_code == 403
 
 
@@ -295,6 +295,6 @@ def test_every_class_of_code_is_one_that_start_knows() -> None:
         "file:///etc/passwd",
     ],
 )
-def test_nothing_is_fetched_from_where_the_vendor_keeps_no_pictures(url: str) -> None:
+def test_nothing_is_fetched_from_where_the_vendor_keeps_no_images(url: str) -> None:
     with pytest.raises(HostNotAllowedError, match=re.escape(", ".join(HOSTS))):
         VendorDownloads().fetch(url)

@@ -18,7 +18,7 @@ from tests.sizes import size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aigc.jobs.job import Job, Picture
+    from aigc.jobs.job import Job, StoredImage
     from aigc_cli.local_stack import LocalStack
     from localcloud.core import Caller
 
@@ -53,25 +53,25 @@ def full_gallery(entries: int = ENTRIES) -> Iterator[Gallery]:
 
 def _fill(gallery: Gallery, entries: int) -> None:
     stack, now = gallery.stack, datetime.now(timezone.utc)
-    pictures = list(_put_samples(stack))
+    images = list(_put_samples(stack))
     for number in range(entries):
         end = now - timedelta(minutes=MINUTES_APART * (entries - number))
-        job = _in_stack(finished_job(number, end=end), pictures[number % len(pictures)], stack)
+        job = _in_stack(finished_job(number, end=end), images[number % len(images)], stack)
         for key, body in objects_of(job):
             stack.cloud.cos.write(stack.outputs.buckets["ledger"], key, body, "application/json")
 
 
-def _put_samples(stack: LocalStack) -> Iterator[Picture]:
+def _put_samples(stack: LocalStack) -> Iterator[StoredImage]:
     """Write the photographs into the buckets; all jobs have one of them as their image."""
-    buckets, picture = stack.outputs.buckets, finished_job(0).pictures[0]
+    buckets, image = stack.outputs.buckets, finished_job(0).images[0]
     for path in SAMPLES:
         content = path.read_bytes()
-        with Image.open(path) as image:
-            width, height = image.size
+        with Image.open(path) as photograph:
+            width, height = photograph.size
         stack.cloud.cos.write(buckets["results"], f"samples/{path.name}", content, "image/jpeg")
         stack.cloud.cos.write(buckets["inbox"], f"kept/{path.name}", content, "image/jpeg")
         yield with_fields(
-            picture,
+            image,
             key=f"samples/{path.name}",
             content_type="image/jpeg",
             width=width,
@@ -80,12 +80,12 @@ def _put_samples(stack: LocalStack) -> Iterator[Picture]:
         )
 
 
-def _in_stack(job: Job, picture: Picture, stack: LocalStack) -> Job:
+def _in_stack(job: Job, image: StoredImage, stack: LocalStack) -> Job:
     """Let the job's image, and the file that it was made of, be where they are in the stack."""
-    job = with_fields(job, pictures=(picture,))
+    job = with_fields(job, images=(image,))
     if job.source.type != "upload":
         return job
-    bucket, key = stack.outputs.buckets["inbox"], picture.key.replace("samples/", "kept/")
+    bucket, key = stack.outputs.buckets["inbox"], image.key.replace("samples/", "kept/")
     task = {**job.task, "file_infos": [{"type": "Url", "url": f"cos://{bucket}/{key}"}]}
     return with_fields(job, task=task, source=with_fields(job.source, bucket=bucket, key=key))
 

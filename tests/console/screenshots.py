@@ -1,4 +1,4 @@
-"""`python -m tests.console.screenshots`: make the pictures of the console in the documentation.
+"""`python -m tests.console.screenshots`: make the images of the console in the documentation.
 
 The system runs on this machine, once for each language; its images are those that the local cloud
 draws. Chinese needs a font: Debian's package `fonts-noto-cjk`, for instance.
@@ -43,7 +43,7 @@ UPLOADS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edition:
-    """The language of the documentation that pictures are made for, and the texts in them."""
+    """The language of the documentation that images are made for, and the texts in them."""
 
     language: str
     ending: str
@@ -92,7 +92,7 @@ CHINESE = Edition(
 
 
 def main() -> int:
-    """Write the pictures of both languages."""
+    """Write the images of both languages."""
     path = path_of_browser()
     if path is None:
         print("no Chromium on PATH", file=sys.stderr)
@@ -106,7 +106,7 @@ def main() -> int:
 
 
 def write(edition: Edition, browser: Browser) -> None:
-    """Run a system, fill it, and write its pictures."""
+    """Run a system, fill it, and write its images."""
     with running("--speed", "30") as stack:
         fill(stack, edition)
         save(playground(browser, stack, edition), f"playground{edition.ending}")
@@ -135,7 +135,7 @@ def playground(browser: Browser, stack: Stack, edition: Edition) -> bytes:
     visitor.result.wait_for()
     page.mouse.move(0, 0)
     page.evaluate("window.scrollTo(0, 0); document.activeElement.blur()")
-    return picture(visitor)
+    return image_bytes(visitor)
 
 
 def gallery(browser: Browser, stack: Stack, edition: Edition) -> bytes:
@@ -143,11 +143,11 @@ def gallery(browser: Browser, stack: Stack, edition: Edition) -> bytes:
     visitor = Visitor(browser, stack, size=SIZE, language=edition.language)
     visitor.sign_in()
     visitor.show("gallery")
-    return picture(visitor)
+    return image_bytes(visitor)
 
 
-def picture(visitor: Visitor) -> bytes:
-    """Return a picture of the window, once nothing in it moves, and close the window."""
+def image_bytes(visitor: Visitor) -> bytes:
+    """Return an image of the window, once nothing in it moves, and close the window."""
     visitor.page.wait_for_function(IS_LOADED)
     content = visitor.page.screenshot(animations="disabled")
     visitor.close()
@@ -155,7 +155,7 @@ def picture(visitor: Visitor) -> bytes:
 
 
 def save(content: bytes, name: str, folder: Path = FOLDER) -> None:
-    """Write a picture as JPEG."""
+    """Write an image as JPEG."""
     image = Image.open(io.BytesIO(content)).convert("RGB")
     image.save(folder / name, quality=QUALITY, subsampling=0, optimize=True)
     print(f"{folder / name}: {(folder / name).stat().st_size} bytes")

@@ -34,9 +34,9 @@ def sums(stack: Stack, by: str) -> Sums:
     counted: dict[str, Counter[str]] = {}
     for row in stack.get("/v1/usage").json()["usage"]:
         name = f"{row['model']} {row['version']}".strip() if by == "model" else row[by]
-        numbers = {field: row[field] for field in ("pictures", "jobs", "succeeded")}
+        numbers = {field: row[field] for field in ("images", "jobs", "succeeded")}
         counted.setdefault(name, Counter()).update(numbers)
-    return {name: (one["pictures"], one["jobs"], one["succeeded"]) for name, one in counted.items()}
+    return {name: (one["images"], one["jobs"], one["succeeded"]) for name, one in counted.items()}
 
 
 def shown(visitor: Visitor) -> Sums:

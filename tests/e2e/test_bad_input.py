@@ -12,7 +12,7 @@ import pytest
 
 from tests.bad_input.corpus import corpus, data
 from tests.e2e.stack import wait_for
-from tests.fakes import picture
+from tests.fakes import image_bytes
 
 if TYPE_CHECKING:
     from tests.e2e.stack import Stack
@@ -123,12 +123,12 @@ def test_body_shorter_than_its_content_length_is_not_accepted(stack: Stack) -> N
 
 def test_bad_uploads_cost_nothing_and_a_good_upload_among_them_succeeds(stack: Stack) -> None:
     before = len(stack.tasks())
-    bad = {name: data(case) for name, case in corpus("no_images").items()}
+    bad = {name: data(case) for name, case in corpus("not_images").items()}
     refused_before = len(refused(stack))
 
     for number, content in enumerate(bad.values()):
         stack.upload(f"anime/bad {number}.jpg", content)
-    stack.upload("anime/good among bad.png", picture())
+    stack.upload("anime/good among bad.png", image_bytes())
 
     wait_for(lambda: "anime/good among bad.png.json" in stack.results("anime/"))
     wait_for(lambda: len(refused(stack)) >= refused_before + len(bad))
@@ -139,7 +139,7 @@ def test_bad_uploads_cost_nothing_and_a_good_upload_among_them_succeeds(stack: S
 def test_upload_with_an_odd_but_valid_key_succeeds(stack: Stack, name: str) -> None:
     key = corpus("good_keys")[name]
 
-    stack.upload(key, picture())
+    stack.upload(key, image_bytes())
 
     wait_for(lambda: f"{key}.json" in stack.results("anime/"))
 

@@ -44,7 +44,7 @@ KEYS = {
 }
 
 
-def test_demo_makes_six_pictures_and_reports_them(tmp_path: Path) -> None:
+def test_demo_makes_six_images_and_reports_them(tmp_path: Path) -> None:
     kept = tmp_path / "results" / "of-mine.txt"
     kept.parent.mkdir()
     kept.write_text("mine")
@@ -56,17 +56,15 @@ def test_demo_makes_six_pictures_and_reports_them(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "6 of 6 jobs succeeded" in done.stdout
-    pictures = [path for path in (tmp_path / "results").rglob("*") if path.suffix == ".png"]
-    assert len(pictures) == 6
+    images = [path for path in (tmp_path / "results").rglob("*") if path.suffix == ".png"]
+    assert len(images) == 6
     assert kept.read_text() == "mine"
-    for picture in pictures:
-        Image.open(picture).verify()
-        beside = json.loads(
-            picture.with_name(picture.stem.rpartition("-")[0] + ".json").read_text()
-        )
+    for image in images:
+        Image.open(image).verify()
+        beside = json.loads(image.with_name(image.stem.rpartition("-")[0] + ".json").read_text())
         assert beside["kind"] in {"vod.image", "vod.scene_image", "mps.image"}
-        assert beside["pictures"][0]["labels"] == ["tc260", "iptc"]
-        assert read_labels(picture.read_bytes()).names == ("tc260", "iptc")
+        assert beside["images"][0]["labels"] == ["tc260", "iptc"]
+        assert read_labels(image.read_bytes()).names == ("tc260", "iptc")
 
 
 def test_local_keeps_its_state_and_stops_all_its_child_processes(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_platform_retries_a_killed_upload_function(stack: Stack) -> None:
 def test_job_succeeds_after_a_function_was_killed_while_settling(stack: Stack) -> None:
     answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
     stack.faults(
-        # Claim, record and picture take a third of a second each, so the kill comes while storing.
+        # Claim, record and image take a third of a second each, so the kill comes while storing.
         {"where": "cos.PutObject", "what": f"delay:{0.35 * SPEED}", "times": 3},
         {"where": "scf.gateway", "what": "kill:1"},
     )

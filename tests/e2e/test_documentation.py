@@ -56,13 +56,13 @@ def shape(value: object) -> object:
     return type(value).__name__
 
 
-def test_python_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
+def test_python_example_saves_an_image(stack: Stack, tmp_path: Path) -> None:
     [block] = blocks(API, "python run")
 
     run(stack, [sys.executable, "-c", block], tmp_path)
 
-    [picture] = tmp_path.iterdir()
-    Image.open(picture).verify()
+    [image] = tmp_path.iterdir()
+    Image.open(image).verify()
 
 
 def test_local_cloud_starts_as_its_page_says() -> None:

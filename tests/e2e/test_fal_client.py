@@ -65,20 +65,20 @@ def submitted(client: fal_client.SyncClient, **more: Any) -> fal_client.SyncRequ
     return client.submit(IMAGE, ARGUMENTS, **more)
 
 
-def picture(result: dict[str, Any]) -> bytes:
+def image_bytes(result: dict[str, Any]) -> bytes:
     [image] = result["images"]
     assert image["file_size"] > 0
     return requests.get(image["url"], timeout=30).content
 
 
-def test_subscribe_returns_a_picture(client: fal_client.SyncClient) -> None:
+def test_subscribe_returns_an_image(client: fal_client.SyncClient) -> None:
     seen: list[Any] = []
 
     result = client.subscribe(
         IMAGE, ARGUMENTS, with_logs=True, interval=INTERVAL_S, on_queue_update=seen.append
     )
 
-    assert picture(result).startswith(b"\x89PNG")
+    assert image_bytes(result).startswith(b"\x89PNG")
     assert seen[-1].logs[-1]["message"] == "succeeded"
     assert seen[-1].metrics["inference_time"] > 0
     assert seen[-1].error is None
@@ -145,7 +145,7 @@ def test_wrong_key_is_refused_without_a_retry(fal: Any) -> None:
 def test_other_kind_works_the_same(client: fal_client.SyncClient) -> None:
     result = client.subscribe(MPS, {"prompt": "a paper boat"}, interval=INTERVAL_S)
 
-    assert picture(result)
+    assert image_bytes(result)
 
 
 def test_asyncio_client_works_the_same(fal: Any) -> None:
@@ -157,7 +157,7 @@ def test_asyncio_client_works_the_same(fal: Any) -> None:
 
     result, status = asyncio.run(subscribed())
 
-    assert picture(result).startswith(b"\x89PNG")
+    assert image_bytes(result).startswith(b"\x89PNG")
     assert isinstance(status, fal.Completed)
     assert status.logs[-1]["message"] == "succeeded"
 
@@ -230,7 +230,7 @@ def test_run_waits_for_the_result_with_prefer_wait(client: fal_client.SyncClient
 
     result = wait_for(run)
 
-    assert picture(result).startswith(b"\x89PNG")
+    assert image_bytes(result).startswith(b"\x89PNG")
 
 
 # The setup in the documentation

@@ -1,4 +1,4 @@
-"""Input pictures of calls reach the vendor in every supported form."""
+"""Input images of calls reach the vendor in every supported form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCENE = {"scene_info": {"type": "product_image", "product_image_config": {"promp
 
 
 def make_images(stack: Stack, endpoint: str, body: dict[str, Any]) -> list[Any]:
-    """Make a picture with a call that waits for it; return the images."""
+    """Make an image with a call that waits for it; return the images."""
     answer = stack.call(endpoint, body, Prefer="wait")
     assert answer.status_code == 200, answer.text
     job = stack.get(f"/v1/jobs/{answer.json()['request_id']}").json()
@@ -44,7 +44,7 @@ def test_every_kind_accepts_base64_input(stack: Stack, endpoint: str, body: dict
     assert make_images(stack, endpoint, body)
 
 
-def test_picture_uploaded_by_a_link_is_accepted_as_input(stack: Stack) -> None:
+def test_image_uploaded_by_a_link_is_accepted_as_input(stack: Stack) -> None:
     description = {"file_name": "a cat 猫.jpg", "content_type": "image/jpeg", "size": len(PHOTO)}
     upload = stack.call("v1/uploads", description).json()
 

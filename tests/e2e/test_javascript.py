@@ -20,13 +20,13 @@ NODE = shutil.which("node")
 
 
 @pytest.mark.skipif(NODE is None, reason="needs Node.js; .ci/run installs it")
-def test_javascript_example_saves_a_picture(stack: Stack, tmp_path: Path) -> None:
+def test_javascript_example_saves_an_image(stack: Stack, tmp_path: Path) -> None:
     [block] = blocks(API, "js run")
 
     run(stack, ["node", "--input-type=module", "--eval", block], tmp_path)
 
-    [picture] = tmp_path.iterdir()
-    Image.open(picture).verify()
+    [image] = tmp_path.iterdir()
+    Image.open(image).verify()
 
 
 @pytest.mark.skipif(NODE is None, reason="needs Node.js; .ci/run installs it")

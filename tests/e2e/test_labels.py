@@ -38,7 +38,7 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def make_image(stack: Stack, task: str) -> tuple[dict[str, Any], bytes]:
-    """Make a picture; return its description in the API and the file."""
+    """Make an image; return its description in the API and the file."""
     endpoint, body = TASKS[task]
     answer = stack.call(endpoint, body).json()
     stack.ended(answer)
@@ -58,9 +58,9 @@ def test_result_is_labelled_and_can_be_verified(
     assert image["file_size"] == len(data)
     assert label["ContentProducer"].startswith("aigc-functions-")
     assert label["ProduceID"] == image["file_name"].rpartition(".")[0]
-    (tmp_path / "picture").write_bytes(data)
-    assert cli.main(["label", "verify", str(tmp_path / "picture")]) == 0
-    assert capsys.readouterr().out.endswith("picture: ok\n")
+    (tmp_path / "image").write_bytes(data)
+    assert cli.main(["label", "verify", str(tmp_path / "image")]) == 0
+    assert capsys.readouterr().out.endswith("image: ok\n")
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -92,6 +92,6 @@ def test_results_of_an_upload_name_their_labels(stack: Stack) -> None:
 
     wait_for(lambda: "anime/labelled.jpg.json" in stack.results("anime/"))
 
-    [picture] = json.loads(stack.result("anime/labelled.jpg.json"))["pictures"]
-    assert picture["labels"] == ["tc260", "iptc"]
-    assert read_labels(stack.result(picture["key"])).names == ("tc260", "iptc")
+    [image] = json.loads(stack.result("anime/labelled.jpg.json"))["images"]
+    assert image["labels"] == ["tc260", "iptc"]
+    assert read_labels(stack.result(image["key"])).names == ("tc260", "iptc")

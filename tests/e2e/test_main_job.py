@@ -1,4 +1,4 @@
-"""The main job: uploads and calls become pictures."""
+"""The main job: uploads and calls become images."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def tasks_with_prompt(stack: Stack, prompt: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("folder", ["anime", "product", "sketch"])
-def test_upload_becomes_a_picture_with_a_description(stack: Stack, folder: str) -> None:
+def test_upload_becomes_an_image_with_a_description(stack: Stack, folder: str) -> None:
     stack.upload(f"{folder}/pets/cat one+two.jpg", PHOTO)
 
     wait_for(lambda: f"{folder}/pets/cat one+two.jpg.json" in stack.results(folder))
 
     made = json.loads(stack.result(f"{folder}/pets/cat one+two.jpg.json"))
-    drawn = Image.open(io.BytesIO(stack.result(made["pictures"][0]["key"])))
-    assert (made["pictures"][0]["width"], made["pictures"][0]["height"]) == drawn.size
+    drawn = Image.open(io.BytesIO(stack.result(made["images"][0]["key"])))
+    assert (made["images"][0]["width"], made["images"][0]["height"]) == drawn.size
     assert made["source"]["key"] == f"{folder}/pets/cat one+two.jpg"
     assert made["vendor_task_id"] in {task["task_id"] for task in stack.tasks()}
 
@@ -59,9 +59,7 @@ def test_an_image_is_listed_with_a_preview_and_what_it_was_made_of(stack: Stack)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_call_becomes_a_picture_with_a_link_that_needs_no_proxy(
-    stack: Stack, endpoint: str
-) -> None:
+def test_call_becomes_an_image_with_a_link_that_needs_no_proxy(stack: Stack, endpoint: str) -> None:
     answer = stack.call(endpoint, ENDPOINTS[endpoint]).json()
 
     status = stack.ended(answer)
@@ -96,12 +94,12 @@ def test_prompt_of_an_upload_replaces_the_prompt_of_its_rule(stack: Stack) -> No
     assert json.loads(stack.result("anime/own.jpg.json"))["prompt"] == "a cat in 水墨"
 
 
-def test_uploads_that_match_no_rule_or_are_no_pictures_cost_nothing(stack: Stack) -> None:
+def test_uploads_that_match_no_rule_or_are_no_images_cost_nothing(stack: Stack) -> None:
     before = len(stack.tasks())
 
     stack.upload("elsewhere/cat.jpg", PHOTO)
     stack.upload("anime/empty.jpg", b"")
-    stack.upload("anime/page.jpg", b"<html>not a picture</html>")
+    stack.upload("anime/page.jpg", b"<html>not an image</html>")
     reasons = wait_for(lambda: _refusals(stack, expected=3))
 
     assert "no rule fits its key" in reasons

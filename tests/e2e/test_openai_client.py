@@ -43,7 +43,7 @@ def client_of(gateway: str, stack: Stack, **options: Any) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{gateway}/openai/v1", api_key=key, **options)
 
 
-def picture(answer: ImagesResponse) -> bytes:
+def image_bytes(answer: ImagesResponse) -> bytes:
     assert answer.data
     [image] = answer.data
     if image.b64_json:
@@ -74,7 +74,7 @@ def test_generation_answers_with_a_url(client: openai.OpenAI) -> None:
         model=MODEL, prompt="a lighthouse", size="1536x1024", n=1, response_format="url"
     )
 
-    assert picture(answer).startswith(PNG)
+    assert image_bytes(answer).startswith(PNG)
     assert answer.output_format == "png"
 
 
@@ -83,7 +83,7 @@ def test_generation_answers_in_base64(client: openai.OpenAI) -> None:
 
     assert answer.data
     assert answer.data[0].b64_json
-    assert picture(answer).startswith(PNG)
+    assert image_bytes(answer).startswith(PNG)
 
 
 def test_async_client_makes_images_at_the_same_time(stack: Stack) -> None:
@@ -95,14 +95,14 @@ def test_async_client_makes_images_at_the_same_time(stack: Stack) -> None:
 
     answers = asyncio.run(generate())
 
-    assert len({picture(answer) for answer in answers}) == 3
+    assert len({image_bytes(answer) for answer in answers}) == 3
 
 
 def test_own_parameters_pass_by_extra_body(stack: Stack, client: openai.OpenAI) -> None:
     own = {"negative_prompt": "fog", "result": {"prefix": "openai/", "name": "first"}}
     answer = client.images.generate(model=MODEL, prompt="a pier", extra_body=own)
 
-    assert picture(answer).startswith(PNG)
+    assert image_bytes(answer).startswith(PNG)
     assert "openai/first-1.png" in stack.results("openai/")
 
 
@@ -194,7 +194,7 @@ def test_edit_takes_files_where_bodies_arrive_unharmed(stack: Stack) -> None:
     ):
         answer = client.images.edit(model=MODEL, prompt=prompt, image=[CAT, CAT], n=1)
 
-    assert picture(answer).startswith(PNG)
+    assert image_bytes(answer).startswith(PNG)
     [job] = [job for job in stack.jobs() if job["task"]["prompt"] == prompt]
     [key, _] = [info["url"].partition("/.aigc/")[2] for info in job["task"]["file_infos"]]
     assert stack.result(f".aigc/{key}") == CAT.read_bytes()
@@ -204,7 +204,7 @@ def test_edit_takes_files_where_bodies_arrive_unharmed(stack: Stack) -> None:
 
 
 def test_call_that_took_too_long_finds_its_image_again(stack: Stack, client: openai.OpenAI) -> None:
-    prompt = "a picture that takes its time"
+    prompt = "an image that takes its time"
     stack.faults({"where": "vod.CreateAigcImageTask", "what": "throttle", "rate": 1})
     with pytest.raises(openai.InternalServerError) as late:
         client.with_options(max_retries=0).images.generate(model=MODEL, prompt=prompt)
@@ -216,7 +216,7 @@ def test_call_that_took_too_long_finds_its_image_again(stack: Stack, client: ope
     assert late.value.code == "request_in_progress"
     assert isinstance(late.value.body, dict)
     assert late.value.body["request_id"] == answer.model_dump()["request_id"]
-    assert picture(answer).startswith(PNG)
+    assert image_bytes(answer).startswith(PNG)
     assert paid(stack, prompt) == 1
 
 

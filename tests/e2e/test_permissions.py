@@ -95,7 +95,7 @@ def run_calls(stack: Stack) -> None:
         timeout=30,
     )
     assert cancellation.status_code in {202, 400}
-    # Without the bucket's event and the sweep, the status call stores the pictures of MPS.
+    # Without the bucket's event and the sweep, the status call stores the images of MPS.
     stack.faults(*({"where": at, "what": "drop", "rate": 1} for at in ("cos.event", "scf.sweep")))
     stack.ended(stack.call("tencent-mps/v1/aigc-image", MPS).json())
     stack.faults()

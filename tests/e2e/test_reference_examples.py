@@ -27,7 +27,7 @@ def example(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_documented_example_is_accepted_and_becomes_a_picture(stack: Stack, name: str) -> None:
+def test_documented_example_is_accepted_and_becomes_an_image(stack: Stack, name: str) -> None:
     body = example(name)
     if "SubAppId" in body:
         body["SubAppId"] = stack.connection["sub_app_id"]

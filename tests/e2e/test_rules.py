@@ -11,7 +11,7 @@ import pytest
 
 from aigc_cli import cli
 from tests.e2e.stack import Stack, running, wait_for
-from tests.fakes import picture
+from tests.fakes import image_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,14 +41,14 @@ def jobs_of(stack: Stack, key: str, count: int = 1) -> dict[str, dict[str, Any]]
 
 
 def keys_of(job: dict[str, Any]) -> list[str]:
-    return [image["key"] for image in job["pictures"]]
+    return [image["key"] for image in job["images"]]
 
 
 def test_upload_that_two_rules_match_becomes_two_jobs(stack: Stack) -> None:
     key = "styled/2026/my cat.png"
     stack.upload(
         key,
-        picture(),
+        image_bytes(),
         **{f"{META}style": "oil%20on%20canvas", f"{META}client": "Ann", f"{META}mood": "%E9%9D%99"},
     )
 
@@ -64,7 +64,7 @@ def test_upload_that_two_rules_match_becomes_two_jobs(stack: Stack) -> None:
 
 
 def test_upload_without_the_metadata_of_a_template_makes_no_job_of_that_rule(stack: Stack) -> None:
-    stack.upload("styled/nameless.png", picture(), **{f"{META}style": "ink"})
+    stack.upload("styled/nameless.png", image_bytes(), **{f"{META}style": "ink"})
 
     job = jobs_of(stack, "styled/nameless.png")["styled"]
 
@@ -73,7 +73,7 @@ def test_upload_without_the_metadata_of_a_template_makes_no_job_of_that_rule(sta
 
 
 def test_upload_that_meets_no_condition_makes_no_job(stack: Stack) -> None:
-    stack.upload("styled/cat.webp", picture())
+    stack.upload("styled/cat.webp", image_bytes())
 
     wait_for(lambda: any("styled/cat.webp" in line for line in stack.log))
 
@@ -81,8 +81,8 @@ def test_upload_that_meets_no_condition_makes_no_job(stack: Stack) -> None:
 
 
 def test_person_wears_the_clothes_that_metadata_chooses(stack: Stack) -> None:
-    stack.upload("people/eve.png", picture(), **{f"{META}coat": "red"})
-    stack.upload("people/adam.png", picture())
+    stack.upload("people/eve.png", image_bytes(), **{f"{META}coat": "red"})
+    stack.upload("people/adam.png", image_bytes())
 
     clothes = {
         key: jobs_of(stack, key)["try-on"]["task"]["scene_info"]["ai_try_on_config"]
@@ -95,8 +95,8 @@ def test_person_wears_the_clothes_that_metadata_chooses(stack: Stack) -> None:
 
 
 def test_number_of_images_and_names_that_tell_keys_apart(stack: Stack) -> None:
-    stack.upload("views/cup.png", picture())
-    stack.upload("views/cup.jpg", picture(40, 40))
+    stack.upload("views/cup.png", image_bytes())
+    stack.upload("views/cup.jpg", image_bytes(40, 40))
 
     jobs = [jobs_of(stack, key)["views"] for key in ("views/cup.png", "views/cup.jpg")]
 
@@ -111,7 +111,7 @@ def test_trial_shows_the_request_that_the_vendor_then_gets(
 ) -> None:
     key = "styled/a/boat.png"
     arguments = ["--size", "1000", "--meta", "style=ink", "--meta", "client=Bo"]
-    stack.upload(key, picture(), **{f"{META}style": "ink", f"{META}client": "Bo"})
+    stack.upload(key, image_bytes(), **{f"{META}style": "ink", f"{META}client": "Bo"})
     status = cli.main(["rules", "test", key, "--rules", str(RULES), "--json", *arguments])
     shown = {job["rule"]: job for job in json.loads(capsys.readouterr().out)["jobs"]}
 
@@ -136,18 +136,18 @@ def copy(stack: Stack, source: str, target: str) -> None:
 
 
 def test_copy_is_an_upload_to_a_rule_that_names_the_event(stack: Stack) -> None:
-    stack.upload("other/source.png", picture())
+    stack.upload("other/source.png", image_bytes())
     copy(stack, "other/source.png", "copies/target.png")
 
     assert jobs_of(stack, "copies/target.png").keys() == {"copies"}
 
 
 def test_each_upload_of_the_same_content_is_a_job_of_a_rule_that_repeats(stack: Stack) -> None:
-    stack.upload("repeated/cup.png", picture())
+    stack.upload("repeated/cup.png", image_bytes())
     [first] = [jobs_of(stack, "repeated/cup.png")["repeated"]]
 
     time.sleep(1.1)  # COS shows the time of an object in seconds
-    stack.upload("repeated/cup.png", picture())
+    stack.upload("repeated/cup.png", image_bytes())
 
     def keys() -> list[str] | None:
         jobs = [job for job in stack.jobs() if job["source"]["key"] == "repeated/cup.png"]

@@ -28,7 +28,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 @pytest.mark.usefixtures("here")
 def test_a_prompt_becomes_a_saved_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     words = ("submit", "a lighthouse in the fog", "--save", str(folder), "--json")
 
     status, output, messages = run(capsys, *words)

@@ -393,7 +393,7 @@ def test_buckets_for_inputs_may_only_be_read(run: Run, function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_nothing_but_staged_pictures_may_be_deleted_outside_the_ledger(
+def test_nothing_but_staged_images_may_be_deleted_outside_the_ledger(
     run: Run, function: str
 ) -> None:
     may_delete = {

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from localcloud.core import Key
 
 REGION = "ap-guangzhou"
-BUCKET = "pictures-1250000000"
+BUCKET = "images-1250000000"
 HOST = f"{BUCKET}.cos.{REGION}.myqcloud.com"
 VERSIONS = {
     "apigateway": "2018-08-08",
@@ -143,7 +143,7 @@ def example(name: str) -> dict[str, Any]:
     return content
 
 
-def picture(size: tuple[int, int] = (64, 48), colour: str = "teal") -> bytes:
+def image_bytes(size: tuple[int, int] = (64, 48), colour: str = "teal") -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, "PNG")
     return buffer.getvalue()

@@ -29,7 +29,7 @@ def api(cloud: LocalCloud) -> Api:
 @pytest.fixture
 def app(api: Api) -> int:
     """A VOD application."""
-    return int(api.vod("CreateSubAppId", Name="pictures")["SubAppId"])
+    return int(api.vod("CreateSubAppId", Name="images")["SubAppId"])
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ NO_SUCH_KEY = "AuthFailure.SecretIdNotFound"
 # The functions' descriptions contained characters that SCF does not document.
 REWORDED = {
     "HTTP API and VOD's callbacks": "HTTP API and callbacks of VOD.",
-    "Uploads become jobs; pictures": "Uploads become jobs, pictures",
+    "Uploads become jobs; images": "Uploads become jobs, images",
 }
 
 

@@ -26,7 +26,7 @@ import json
 
 def main_handler(event, context):
     if event["path"] == "/bare":
-        return {"pictures": 3}
+        return {"images": 3}
     if event["path"] == "/raise":
         raise ValueError("no")
     return {"statusCode": 202, "headers": {"X-Path": event["path"]}, "body": json.dumps(event)}
@@ -87,7 +87,7 @@ def listed_by(cls: Call, action: str, key: str, value: str) -> list[Any]:
 def test_topic_is_created_read_changed_and_deleted(cls: Call) -> None:
     logset, id_ = topic(cls)
 
-    cls("ModifyTopic", TopicId=id_, Period=7, Tags=[{"Key": "team", "Value": "pictures"}])
+    cls("ModifyTopic", TopicId=id_, Period=7, Tags=[{"Key": "team", "Value": "images"}])
     [topic_info] = listed_by(cls, "DescribeTopics", "topicId", id_)
     cls("DeleteTopic", TopicId=id_)
     cls("DeleteLogset", LogsetId=logset)
@@ -97,20 +97,20 @@ def test_topic_is_created_read_changed_and_deleted(cls: Call) -> None:
         "hot",
         False,
     )
-    assert topic_info["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    assert topic_info["Tags"] == [{"Key": "team", "Value": "images"}]
     assert listed_by(cls, "DescribeTopics", "topicId", id_) == []
     assert listed_by(cls, "DescribeLogsets", "logsetId", logset) == []
 
 
 def test_tags_of_the_tag_service_and_of_logs_are_the_same(api: Api, cls: Call) -> None:
     logset, _ = topic(cls)
-    tags = [{"TagKey": "team", "TagValue": "pictures"}]
+    tags = [{"TagKey": "team", "TagValue": "images"}]
 
     resource = f"qcs::cls:ap-guangzhou:uin/:logset/{logset}"
     api.call("tag", "ModifyResourceTags", Resource=resource, ReplaceTags=tags)
 
     [logset_info] = listed_by(cls, "DescribeLogsets", "logsetId", logset)
-    assert logset_info["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    assert logset_info["Tags"] == [{"Key": "team", "Value": "images"}]
 
 
 def test_index_has_the_fields_by_which_logs_are_searched(cls: Call) -> None:
@@ -456,7 +456,7 @@ def test_wrong_alarm_policy_is_refused(api: Api, change: dict[str, Any], code: s
 
 
 def service(gateway: Call, **changes: Any) -> str:
-    params = {"ServiceName": "pictures", "Protocol": "http", "NetTypes": ["OUTER"], **changes}
+    params = {"ServiceName": "images", "Protocol": "http", "NetTypes": ["OUTER"], **changes}
     return str(gateway("CreateService", **params)["ServiceId"])
 
 
@@ -512,7 +512,7 @@ def test_request_becomes_an_api_gateway_event(gateway: Call, scf: Call) -> None:
         f"{url}/jobs/7/cancel?size=2&size=3&bare&empty=",
         method="POST",
         data="päyload".encode(),
-        headers={"X-Team": "pictures"},
+        headers={"X-Team": "images"},
     )
 
     event = answer.json()
@@ -527,7 +527,7 @@ def test_request_becomes_an_api_gateway_event(gateway: Call, scf: Call) -> None:
     assert event["pathParameters"] == {"job": "7"}
     assert event["queryString"] == {"size": ["2", "3"], "bare": True, "empty": ""}
     assert event["queryStringParameters"] == {"size": ["2", "3"]}
-    assert event["headerParameters"] == {"X-Team": "pictures"}
+    assert event["headerParameters"] == {"X-Team": "images"}
 
 
 INTEGRATED = {
@@ -536,7 +536,7 @@ INTEGRATED = {
     "/any": (202, b'"httpMethod": "GET"'),
 }
 PASSED_THROUGH = {
-    "/bare": (200, b'{"pictures": 3}'),
+    "/bare": (200, b'{"images": 3}'),
     "/raise": (200, b"ValueError: no"),
     "/any": (200, b'"statusCode": 202'),
 }
@@ -606,7 +606,7 @@ def test_gateway_answers_browsers_if_cors_is_enabled(gateway: Call, scf: Call) -
 
 def test_service_has_every_field_that_the_provider_reads(gateway: Call, scf: Call) -> None:
     backend(scf)
-    id_ = service(gateway, Tags=[{"Key": "team", "Value": "pictures"}])
+    id_ = service(gateway, Tags=[{"Key": "team", "Value": "images"}])
     api_id = in_front(gateway, id_)
     release(gateway, id_)
 
@@ -623,7 +623,7 @@ def test_service_has_every_field_that_the_provider_reads(gateway: Call, scf: Cal
         1,
     )
     assert service_info["ApiIdStatusSet"][0]["Path"] == "/"
-    assert service_info["Tags"] == [{"Key": "team", "Value": "pictures"}]
+    assert service_info["Tags"] == [{"Key": "team", "Value": "images"}]
     assert history["VersionDesc"] == "first"
     assert {entry["Strategy"] for entry in limits["EnvironmentList"]} == {-1}
     assert of_api["ApiEnvironmentStrategySet"][0]["ApiId"] == api_id

@@ -295,7 +295,7 @@ def test_bucket_is_created_used_and_deleted(cloud: LocalCloud) -> None:
 
 
 def test_a_bucket_of_another_account_is_refused(cloud: LocalCloud) -> None:
-    code = refusal(cos(cloud).create_bucket, "pictures-1259999999")
+    code = refusal(cos(cloud).create_bucket, "images-1259999999")
 
     assert code == (400, "InvalidBucketName")
 

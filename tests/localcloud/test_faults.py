@@ -89,7 +89,7 @@ def test_fault_fails_a_task(cloud: LocalCloud, api: Api, app: int) -> None:
 @pytest.mark.parametrize(
     ("what", "labels"), [("image:label", ("tc260",)), ("image:c2pa", ("c2pa",))]
 )
-def test_fault_adds_labels_to_a_picture(
+def test_fault_adds_labels_to_an_image(
     cloud: LocalCloud, app: int, what: str, labels: tuple[str, ...], output_format: str
 ) -> None:
     api = Api(cloud)
@@ -98,9 +98,9 @@ def test_fault_adds_labels_to_a_picture(
 
     task = api.ended_task(app, api.image_task(app, OutputConfig=output))["AigcImageTask"]
 
-    picture = get(cloud, task["Output"]["FileInfos"][0]["FileUrl"]).content
-    assert read_labels(picture).names == labels
-    assert Image.open(io.BytesIO(picture)).format == output_format.upper()
+    image = get(cloud, task["Output"]["FileInfos"][0]["FileUrl"]).content
+    assert read_labels(image).names == labels
+    assert Image.open(io.BytesIO(image)).format == output_format.upper()
 
 
 def test_fault_delays_a_call(cloud: LocalCloud, api: Api, app: int) -> None:
@@ -369,7 +369,7 @@ def test_request_to_a_function_cannot_be_refused_with_a_code() -> None:
         ({"where": CREATE, "what": "explode"}, "what"),
         ({"where": "vod.callback", "what": "throttle"}, "what"),
         ({"where": CREATE, "what": "task_failure"}, "what"),
-        ({"where": CREATE, "what": "picture"}, "what"),
+        ({"where": CREATE, "what": "image"}, "what"),
         ({"where": CREATE, "what": "image:gif"}, "what"),
         ({"where": "vod.DescribeTasks", "what": "image:label"}, "what"),
         ({"where": CREATE, "what": "delay:long"}, "what"),

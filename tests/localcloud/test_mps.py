@@ -1,4 +1,4 @@
-"""MPS: tasks without deduplication, whose pictures may go to the caller's own bucket."""
+"""MPS: tasks without deduplication, whose images may go to the caller's own bucket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.localcloud.clients import BUCKET, REGION, Api, control, get, picture, size_of
+from tests.localcloud.clients import BUCKET, REGION, Api, control, get, image_bytes, size_of
 
 if TYPE_CHECKING:
     from qcloud_cos import CosS3Client
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STORE = {"CosBucketName": BUCKET, "CosBucketRegion": REGION, "CosBucketPath": "/out/job-1/"}
 
 
-def test_a_prompt_becomes_a_picture_for_twelve_hours(
+def test_a_prompt_becomes_an_image_for_twelve_hours(
     cloud: LocalCloud, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extra = {"AspectRatio": "9:16", "LogoAdd": 1}
@@ -34,7 +34,7 @@ def test_a_prompt_becomes_a_picture_for_twelve_hours(
     assert get(cloud, url).status_code == 404
 
 
-def test_a_picture_is_stored_in_the_bucket_with_the_bucket_s_events(
+def test_an_image_is_stored_in_the_bucket_with_the_bucket_s_events(
     cloud: LocalCloud, api: Api, store: CosS3Client
 ) -> None:
     events: list[ObjectCreated] = []
@@ -105,7 +105,7 @@ def test_the_fifth_task_at_once_is_accepted_and_fails_late(api: Api) -> None:
 
 
 def test_an_input_that_cannot_be_read_fails_the_task(api: Api, store: CosS3Client) -> None:
-    store.put_object(BUCKET, picture(), "a.png")
+    store.put_object(BUCKET, image_bytes(), "a.png")
     unsigned = [{"ImageUrl": f"http://{BUCKET}.cos.{REGION}.myqcloud.com/a.png"}]
     signed = [{"ImageUrl": store.get_presigned_url(BUCKET, "a.png", "GET")}]
     denied = api.mps("CreateAigcImageTask", ImageInfos=unsigned)["TaskId"]

@@ -21,7 +21,7 @@ def test_objects_tasks_applications_and_the_key_survive_a_restart(tmp_path: Path
         store.create_bucket(BUCKET)
         store.put_object(BUCKET, b"hello", "a b/猫", Metadata={"x-cos-meta-x": "1"})
         store.put_bucket_acl(BUCKET, ACL="public-read")
-        app = api.vod("CreateSubAppId", Name="pictures")["SubAppId"]
+        app = api.vod("CreateSubAppId", Name="images")["SubAppId"]
         api.vod("ModifyEventConfig", SubAppId=app, Mode="PULL")
         done = api.image_task(app, "done", SessionId="once")
         [file] = api.ended_task(app, done)["AigcImageTask"]["Output"]["FileInfos"]

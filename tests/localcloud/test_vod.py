@@ -1,4 +1,4 @@
-"""VOD: a task from the call to its picture, its refusals and its events."""
+"""VOD: a task from the call to its image, its refusals and its events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.localcloud.clients import (
     control,
     example,
     get,
-    picture,
+    image_bytes,
     size_of,
     wait_for,
 )
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
 
-def test_a_prompt_becomes_a_picture_behind_a_url(cloud: LocalCloud, api: Api, app: int) -> None:
+def test_a_prompt_becomes_an_image_behind_a_url(cloud: LocalCloud, api: Api, app: int) -> None:
     task = api.image_task(app, OutputConfig={"AspectRatio": "16:9"}, SessionContext="mine")
 
     detail = api.ended_task(app, task)
@@ -63,10 +63,10 @@ def test_task_is_waiting_then_processing_then_finished(
     assert list(dict.fromkeys(seen)) == ["WAITING", "PROCESSING", "FINISH"]
 
 
-def test_the_input_of_a_presigned_url_shapes_the_picture(
+def test_the_input_of_a_presigned_url_shapes_the_image(
     cloud: LocalCloud, api: Api, app: int, store: CosS3Client
 ) -> None:
-    store.put_object(BUCKET, picture((60, 30)), "in/a b+%你.png")
+    store.put_object(BUCKET, image_bytes((60, 30)), "in/a b+%你.png")
     url = store.get_presigned_url(BUCKET, "in/a b+%你.png", "GET")
 
     detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
@@ -82,7 +82,7 @@ def test_the_input_of_a_presigned_url_shapes_the_picture(
 def test_an_input_that_cannot_be_read_fails_the_task(
     api: Api, app: int, store: CosS3Client, key: str
 ) -> None:
-    store.put_object(BUCKET, b"no picture", "in/text.txt")
+    store.put_object(BUCKET, b"no image", "in/text.txt")
     url = store.get_presigned_url(BUCKET, key, "GET")
 
     detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
@@ -95,7 +95,7 @@ def test_an_input_that_cannot_be_read_fails_the_task(
 def test_an_input_whose_url_has_expired_fails_the_task(
     api: Api, app: int, store: CosS3Client
 ) -> None:
-    store.put_object(BUCKET, picture(), "in/a.png")
+    store.put_object(BUCKET, image_bytes(), "in/a.png")
     url = store.get_presigned_url(BUCKET, "in/a.png", "GET", Expired=-1)
 
     detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
@@ -106,7 +106,7 @@ def test_an_input_whose_url_has_expired_fails_the_task(
 
 def test_base64_file_ids_and_foreign_urls_are_accepted_as_inputs(api: Api, app: int) -> None:
     files = [
-        {"Type": "Base64", "Base64": base64.b64encode(picture()).decode()},
+        {"Type": "Base64", "Base64": base64.b64encode(image_bytes()).decode()},
         {"Type": "File", "FileId": "3704211"},
         {"Type": "Url", "Url": "https://example.com/cat.png"},
     ]
@@ -141,7 +141,7 @@ def test_a_scene_task_has_no_extended_error_code(cloud: LocalCloud, api: Api, ap
     assert get(cloud, file["FileUrl"]).content.startswith(b"\x89PNG")
 
 
-def test_several_pictures_can_be_requested(api: Api, app: int) -> None:
+def test_several_images_can_be_requested(api: Api, app: int) -> None:
     task = api.image_task(app, OutputConfig={"OutputImageCount": 3, "OutputFormat": "jpeg"})
 
     files = api.ended_task(app, task)["AigcImageTask"]["Output"]["FileInfos"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from aigc.errors import AmbiguousError, BadPictureError
+from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
@@ -117,7 +117,7 @@ def ended(world: World) -> None:
     refresh("succeeded", world.runtime())
     submit(world, "failed")
     world.vendor.finish(world.vendor.tasks[-1])
-    world.downloads.errors = [BadPictureError("no image")]
+    world.downloads.errors = [BadImageError("no image")]
     refresh("failed", world.runtime())
 
 

@@ -160,7 +160,7 @@ def test_account_has_its_ids(call: Call) -> None:
 def test_tags_are_kept_by_resource() -> None:
     tags = Tags()
     caller = Caller("owner")
-    tag = {"TagKey": "team", "TagValue": "pictures"}
+    tag = {"TagKey": "team", "TagValue": "images"}
     query = {"ServiceType": "cam", "ResourcePrefix": "role", "ResourceIds": ["46", "47"]}
 
     tags.call(

@@ -183,7 +183,7 @@ def test_trigger_is_refused_until_the_function_is_active(functions: FunctionTool
 
 
 def test_function_reports_the_tags_of_the_tag_service(functions: FunctionTool) -> None:
-    tags = [{"Key": "team", "Value": "pictures"}]
+    tags = [{"Key": "team", "Value": "images"}]
     functions.create("plain", SOURCE, Tags=tags)
     reported = functions.call("GetFunction", FunctionName="plain")["Tags"]
 

@@ -41,7 +41,7 @@ HTTP_ECHO = """
 
     def main_handler(event, context):
         if event["path"] == "/plain":
-            return {"pictures": 3}
+            return {"images": 3}
         if event["path"] == "/binary":
             body = base64.b64encode(b"\\x89PNG").decode()
             return {"statusCode": 201, "isBase64Encoded": True, "body": body,
@@ -394,7 +394,7 @@ def test_request_becomes_a_function_url_event(functions: FunctionTool) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "content_type", "body"),
     [
-        ("/plain", 200, "application/json", b'{"pictures": 3}'),
+        ("/plain", 200, "application/json", b'{"images": 3}'),
         ("/binary", 201, "image/png", b"\x89PNG"),
         ("/wrong", 403, "application/json", b"Invalid scf response format"),
         ("/large", 407, "application/json", b"at most 6 MB"),

@@ -89,7 +89,7 @@ def _repeated_uploads(cloud: Cloud) -> list[str]:
 
 
 def _is_staged_in_time(key: str, cloud: Cloud) -> bool:
-    """Whether a key is a staged picture that came before its job was over.
+    """Whether a key is a staged image that came before its job was over.
 
     MPS may write one hours after a submission without an answer was given up.
     """
@@ -185,7 +185,7 @@ def _failed_for_the_account(cloud: Cloud) -> list[str]:
 
 
 def _could_be_known(task: Task, job: Job, cloud: Cloud) -> bool:
-    """Whether a finished task was visible: by its picture (MPS), a list, or a timely callback.
+    """Whether a finished task was visible: by its image (MPS), a list, or a timely callback.
 
     The vendor forgets a task after days. Even then a job that a callback has named the task of is
     not given up as one of which nothing is known.
@@ -264,7 +264,7 @@ def _used_of(ceiling: str, book: Book) -> int:
 def _expected_use(job: Job) -> int:
     """Return how many images a job has used, or one if that is not known: all ask for one."""
     is_unknown = job.error is not None and job.error.type in MAYBE_BILLED
-    return 1 if is_unknown else len(job.pictures)
+    return 1 if is_unknown else len(job.images)
 
 
 def _ended_at(record: dict[str, Any] | None) -> datetime:

@@ -22,7 +22,7 @@ from aigc.jobs.runtime import Memory, Runtime
 from aigc.uploads.rules import DeployedRules, Rules
 from tests.fakes import START, InMemoryStore, ManualClock, build_settings
 from tests.simulation.storage import Bucket, StorePort
-from tests.simulation.vendor import PICTURE, Task, Vendor
+from tests.simulation.vendor import IMAGE, Task, Vendor
 from tests.simulation.workers import READ_FAULTS, SUBMISSION_FAULTS, WRITE_FAULTS, Request
 
 if TYPE_CHECKING:
@@ -221,16 +221,16 @@ class Cloud:
         elif new["revision"] <= old["revision"]:
             self.problems.append(f"{describe(new)} written over {describe(old)}")
         elif new["state"] == "succeeded":
-            self._check_pictures(new)
+            self._check_images(new)
 
-    def _check_pictures(self, record: dict[str, Any]) -> None:
-        for picture in record["pictures"]:
-            body, _ = self.results.objects.get(picture["key"], (b"", None))
-            if len(body) != picture["size"]:
-                self.problems.append(f"{describe(record)}: {picture['key']} is not there in full")
+    def _check_images(self, record: dict[str, Any]) -> None:
+        for image in record["images"]:
+            body, _ = self.results.objects.get(image["key"], (b"", None))
+            if len(body) != image["size"]:
+                self.problems.append(f"{describe(record)}: {image['key']} is not there in full")
         location = record["output_location"]
         description = f"{location['prefix']}{location['name']}.json"
-        if not record["pictures"] or description not in self.results.objects:
+        if not record["images"] or description not in self.results.objects:
             self.problems.append(f"{describe(record)} without its images or their description")
 
 
@@ -322,7 +322,7 @@ class Downloads:
     def fetch(self, url: str) -> bytes:
         def effect() -> bytes:
             self._cloud.check_download(url)
-            return PICTURE
+            return IMAGE
 
         job_id = url.split("/")[-2]
         request = Request(f"download {url}", (f"jobs/{job_id}.json",), effect, faults=READ_FAULTS)

@@ -10,7 +10,7 @@ from aigc.jobs.turns import take_turns
 from aigc.sweeping import PARTS
 from aigc.triggers.cos import CosEvent, ObjectCreated
 from aigc.uploads.rules import Rules
-from tests.fakes import picture
+from tests.fakes import image_bytes
 from tests.simulation.cases import TASKS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ RULES = Rules.parse(
         ]
     }
 )
-PHOTO = picture()
+PHOTO = image_bytes()
 _RECONCILIATION = tuple(part for part in PARTS if part.name == "inbox")
 
 

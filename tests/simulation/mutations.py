@@ -260,7 +260,7 @@ def _send_again_whatever_the_kind(job: Job, runtime: Runtime) -> Job:
     return recover._recover_session(job, runtime)
 
 
-def _without_pictures(store: Callable[..., Any]) -> Callable[..., Any]:
+def _without_images(store: Callable[..., Any]) -> Callable[..., Any]:
     return lambda job, runtime: store(job, runtime)[:0]
 
 
@@ -271,7 +271,7 @@ def _store_without_progress(job: Job, runtime: Runtime) -> Job:
             stored = results.store_image(begun, image, runtime)
         except CloudError as error:
             return storing._stop_storing(begun, error, runtime)
-        begun = begun.add_picture(image.name, stored)
+        begun = begun.add_image(image.name, stored)
     results.store_description(begun, runtime)
     return transitions.end(begun.succeed(), runtime)
 
@@ -710,7 +710,7 @@ MUTATIONS = (
     _of(
         "a job succeeds without its images",
         "results:missing_images",
-        replace(_without_pictures),
+        replace(_without_images),
         look_in="a task ends while",
     ),
     _of(
@@ -1047,7 +1047,7 @@ MUTATIONS = (
     _of(
         "a job that may be billed releases its share",
         "budget:_used_images",
-        _always(lambda job, _run, _asked: len(job.pictures)),
+        _always(lambda job, _run, _asked: len(job.images)),
         look_in="whose outcome stays unknown",
     ),
     _of("a job is deferred without a claim", "budget:defer", CLAIM, look_in="finds no share"),

@@ -7,7 +7,7 @@ import functools
 import json
 from typing import TYPE_CHECKING
 
-from aigc.errors import BadPictureError
+from aigc.errors import BadImageError
 from aigc.jobs import restore as restoring
 from aigc.jobs.job import FORMAT
 from aigc.jobs.settle import refresh
@@ -26,7 +26,7 @@ class _BadDownloads:
     """The vendor's files as they are while something is wrong with them."""
 
     def fetch(self, url: str) -> bytes:
-        raise BadPictureError(f"{url} {NO_IMAGE}")
+        raise BadImageError(f"{url} {NO_IMAGE}")
 
 
 def fails_to_store(job_id: str) -> Work:

@@ -549,13 +549,13 @@ class Storm:
         else:
             self.cloud.vendor.fail(task, end)
         self._note("vendor", f"{task.id} ends: {end}")
-        # It is not documented whether MPS's picture appears before its task is done.
+        # It is not documented whether MPS's image appears before its task is done.
         self._after(3 * self.draws.which(2, 1), lambda: self._report_end(task))
 
     def _report_end(self, task: Task) -> None:
         weather = self.weather
         if task.state == "done":
-            self.cloud.vendor.write_picture(task)
+            self.cloud.vendor.write_image(task)
         if not self.draws.happens(weather.callback_dropped):
             self._report(task)
         if self.draws.happens(weather.callback_repeated):

@@ -121,11 +121,11 @@ def test_shrinking_leaves_only_what_makes_it_fail() -> None:
 def test_the_checks_find_what_is_left_over() -> None:
     cloud = Cloud({"vod.image": 1})
     cloud.ledger.create("claims/a/000000/000/x", b"{}")
-    cloud.results.create(f"{STAGING}a/1/picture.png", b"")
+    cloud.results.create(f"{STAGING}a/1/image.png", b"")
 
     assert broken_promises(cloud) == [
         "claims/a/000000/000/x is left over",
-        f"{STAGING}a/1/picture.png is left over",
+        f"{STAGING}a/1/image.png is left over",
     ]
 
 

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import DuplicateError, RefusedError
-from tests.fakes import FakeVendor, InMemoryStore, ManualClock, VendorTask, picture
+from tests.fakes import FakeVendor, InMemoryStore, ManualClock, VendorTask, image_bytes
 
 if TYPE_CHECKING:
     from aigc.tasks.kind import ApiCall
 
 REMEMBERED = {"vod": timedelta(days=3), "mps": timedelta(days=7)}
-PICTURE = picture()
+IMAGE = image_bytes()
 
 
 @dataclass
@@ -68,9 +68,9 @@ class Vendor(FakeVendor):
 
     def finish(self, task: VendorTask) -> None:
         task.state = "done"
-        self.write_picture(task)
+        self.write_image(task)
 
-    def write_picture(self, task: VendorTask) -> None:
+    def write_image(self, task: VendorTask) -> None:
         """Write the picture of an MPS task; it may appear after the task's state changed."""
         store = task.params.get("StoreCosParam")
         if store:
@@ -78,7 +78,7 @@ class Vendor(FakeVendor):
             self.written_at[task.id] = self._clock.now()
             folder = store["CosBucketPath"].lstrip("/")
             for number in range(task.images):
-                self.results.put(f"{folder}{task.id}-{number}.png", PICTURE)
+                self.results.put(f"{folder}{task.id}-{number}.png", IMAGE)
 
     def set_images(self, task: Task, images: int) -> None:
         """Decide how many images a task makes."""

@@ -26,22 +26,22 @@ BASE = {"aigc.errors", "aigc.wire"}
 LAYERS = {
     "functions/aigc/tasks": BASE | {"aigc.tasks", "aigc.places"},
     "functions/aigc/triggers": BASE | {"aigc.triggers"},
-    "functions/aigc/labels": BASE | {"aigc.labels", "aigc.pictures"},
+    "functions/aigc/labels": BASE | {"aigc.labels", "aigc.image_files"},
     "functions/aigc/jobs": BASE
     | {"aigc.jobs", "aigc.labels", "aigc.tasks"}
-    | {"aigc.pictures", "aigc.prices", "aigc.robots", "aigc.settings", "aigc.signing"}
+    | {"aigc.image_files", "aigc.prices", "aigc.robots", "aigc.settings", "aigc.signing"}
     | {"aigc.ceilings", "aigc.periods"},
     "functions/aigc/uploads": BASE
     | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
     # The lines of a batch are calls: paths, bodies of OpenAI's API, and inputs as in a call.
     | {"aigc.api.call", "aigc.api.errors", "aigc.api.inputs", "aigc.api.openai.request"}
-    | {"aigc.pictures", "aigc.places"},
+    | {"aigc.image_files", "aigc.places"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers", "aigc.uploads"}
-    | {"aigc.destinations", "aigc.logs", "aigc.pictures", "aigc.places", "aigc.settings"}
+    | {"aigc.destinations", "aigc.logs", "aigc.image_files", "aigc.places", "aigc.settings"}
     | {"aigc.periods", "aigc.prices"},
     "functions/aigc/cloud": BASE
-    | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.pictures", "aigc.settings"}
+    | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.image_files", "aigc.settings"}
     | {"aigc.destinations"},
     "infra": BASE
     | {

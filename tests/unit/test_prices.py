@@ -1,4 +1,4 @@
-"""Prices: the table of what a picture costs, and what it makes of a task."""
+"""Prices: the table of what an image costs, and what it makes of a task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.prices import Prices, PricesError, asked_pictures, packaged_prices
+from aigc.prices import Prices, PricesError, packaged_prices, requested_images
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.rules import Rules
 from aigc_cli.prices import check_ceilings, load_prices, main
@@ -143,8 +143,8 @@ def test_what_no_entry_fits_is_unknown_and_not_free() -> None:
         ),
     ],
 )
-def test_a_task_asks_for_so_many_pictures(kind: str, body: dict[str, Any], number: int) -> None:
-    assert asked_pictures(task(kind, body)) == number
+def test_a_task_asks_for_so_many_images(kind: str, body: dict[str, Any], number: int) -> None:
+    assert requested_images(task(kind, body)) == number
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_claims_are_removed_behind_a_page_of_claims_that_stay() -> None:
     assert world.ledger_keys(f"claims/{job.id}/") == []
 
 
-def test_notes_of_unstored_pictures_are_found_behind_a_page_of_others() -> None:
+def test_notes_of_unstored_images_are_found_behind_a_page_of_others() -> None:
     world = build_world()
     world.store.fill(f"unstored/{number:032x}" for number in range(1100))
     world.clock.pass_time(LEASE_S + 1)

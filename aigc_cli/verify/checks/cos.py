@@ -17,11 +17,11 @@ from xml.etree import ElementTree as ET
 from aigc.api.images import PREVIEW
 from aigc.cloud.cos import CosBucket
 from aigc.cloud.parallel import in_threads
+from aigc.image_files import HEAD, content_type_of
 from aigc.jobs.clock import LedgerClock
 from aigc.jobs.job import utc_now
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lease import Lease
-from aigc.pictures import HEAD, content_type_of
 from aigc_cli.verify.check import Group, expect, wait_for
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from aigc.pictures import check_head
+from aigc.image_files import check_head
 from aigc_cli.account import RefusalError
 from aigc_cli.verify.check import Group, SkipError, expect, wait_for
 from aigc_cli.verify.world import EVENTS

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from aigc.cloud.downloads import HOSTS
 from aigc.errors import BadEventError
+from aigc.image_files import check_head
 from aigc.labels.files import read_labels
-from aigc.pictures import check_head
 from aigc.triggers.vod_callback import VodCallback
 from aigc_cli.account import RefusalError
 from aigc_cli.verify.check import DiffersError, Group, SkipError, expect, wait_for

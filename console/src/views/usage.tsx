@@ -6,8 +6,8 @@ import { useLoad } from "../load";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Money, Time, useLocale } from "../parts/values";
 import { replaceParams, useRoute } from "../router";
-import { Chart } from "./usage-chart";
-import { groupsOf, totalOf, type Group, type GroupBy, type Measure, type Row } from "./usage-sums";
+import { Chart } from "./usage/chart";
+import { groupsOf, totalOf, type Group, type GroupBy, type Measure, type Row } from "./usage/sums";
 
 type Report = Schemas["UsageReport"];
 
@@ -28,7 +28,7 @@ export function Usage() {
     EVERY_MS,
   );
   const hasPrices = data?.currency != null;
-  const measure: Measure = params.get("show") === "cost" && hasPrices ? "cost" : "pictures";
+  const measure: Measure = params.get("show") === "cost" && hasPrices ? "cost" : "images";
   const choose = (change: Record<string, string>) =>
     replaceParams({ days: String(days), by, show: measure, ...change });
   return (
@@ -39,7 +39,7 @@ export function Usage() {
         </Choice>
         {hasPrices && (
           <Choice label={t.measure} value={measure} onChange={(value) => choose({ show: value })}>
-            {[["pictures", t.images], ["cost", t.cost]]}
+            {[["images", t.images], ["cost", t.cost]]}
           </Choice>
         )}
         <Choice label={t.group} value={by} onChange={(value) => choose({ by: value })}>
@@ -151,7 +151,7 @@ function Totals({ report }: { report: Report }) {
   return (
     <div class="totals">
       <div class="card total">
-        <b class="number">{total.pictures.toLocaleString(locale)}</b>
+        <b class="number">{total.images.toLocaleString(locale)}</b>
         <span>{t.total.images}</span>
       </div>
       <div class="card total">
@@ -267,7 +267,7 @@ function Breakdown({ report, by }: { report: Report; by: GroupBy }) {
             {sums.map(([name, sum]) => (
               <tr key={name}>
                 <th scope="row">{name}</th>
-                <td class="number">{sum.pictures.toLocaleString(locale)}</td>
+                <td class="number">{sum.images.toLocaleString(locale)}</td>
                 <td>
                   {report.currency && sum.cost ? (
                     <Money amount={sum.cost} currency={report.currency} />
@@ -287,7 +287,7 @@ function Breakdown({ report, by }: { report: Report; by: GroupBy }) {
 }
 
 function sumsBy(rows: Row[], by: GroupBy): [string, ReturnType<typeof totalOf>][] {
-  return groupsOf(rows, by, "pictures", "", Infinity).map((group) => [
+  return groupsOf(rows, by, "images", "", Infinity).map((group) => [
     group.name,
     totalOf(group.rows),
   ]);

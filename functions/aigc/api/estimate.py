@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aigc.api.call import ENDPOINTS
 from aigc.api.quotas import check_kind
 from aigc.api.submit import json_body, read_order
-from aigc.prices import asked_pictures, decimal_text, suggestion
+from aigc.prices import decimal_text, requested_images, suggestion
 from aigc.tasks.fields import snake
 from aigc.triggers.http import HttpResponse
 
@@ -32,7 +32,7 @@ def respond(call: Call) -> HttpResponse:
 
 def estimate_of(kind: str, task: Task, prices: Prices) -> schemas.Estimate:
     """Return the cost of a task; null where the table has no price for it."""
-    images = asked_pictures(task)
+    images = requested_images(task)
     per_image = prices.estimate(kind, task, 1)
     cost = prices.estimate(kind, task, images)
     return {

@@ -12,8 +12,8 @@ was already returned. For each caller and body there are turns:
 The id of a turn's job is derived from the body and the number of the turn, so that concurrent
 calls create it once. A call belongs to the first turn that was not answered. The record is
 written before the answer is sent: if the process dies in between, the record says that the turn was
-answered although it was not. Therefore the SDKs' own count of repeats also counts: a repeat gets a request that
-was returned a short while ago to an attempt before it, once for each number.
+answered although it was not. Therefore the SDKs' own count of repeats also counts: a repeat gets a
+request that was returned a short while ago to an attempt before it, once for each number.
 
 Turns are found by reads of single keys, since a listing may be late: a turn begins when the one
 before it has ended, so the keys have no gaps.

@@ -326,13 +326,13 @@ def _images(
     description_url = results.presigned_url(f"{location.prefix}{location.name}.json", RESULT_URL_S)
     source, input_image = described_source(job), _input(job, task.inputs(), runtime)
     first = _listed_before(entry, asked)
-    for number, picture in itertools.islice(enumerate(job.pictures, start=1), first, None):
+    for number, image in itertools.islice(enumerate(job.images, start=1), first, None):
         yield {
-            **image_of(picture, runtime),
+            **image_of(image, runtime),
             "request_id": job.id,
             "number": number,
-            "key": runtime.settings.results_prefix + picture.key,
-            "preview_url": results.presigned_url(picture.key, RESULT_URL_S, process),
+            "key": runtime.settings.results_prefix + image.key,
+            "preview_url": results.presigned_url(image.key, RESULT_URL_S, process),
             "kind": job.kind,
             "model": task.model_label(),
             "prompt": task.prompt_text()[:SHOWN_PROMPT],

@@ -10,9 +10,9 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aigc.errors import BadPictureError, InvalidRequestError, RefusedError
+from aigc.errors import BadImageError, InvalidRequestError, RefusedError
+from aigc.image_files import HEAD, MAX_INPUT_BYTES, check_head, inspect
 from aigc.jobs.buckets import INPUTS, cos_object
-from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head, inspect
 from aigc.places import checked_key
 from aigc.tasks.fields import invalid_request
 from aigc.tasks.kind import RECORDED
@@ -50,9 +50,9 @@ def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> 
     rewritten = _with_links(parameters, "", runtime.results_url, sent)
     for field, url in _urls(parameters):
         _check_place(field, url, runtime, {*runtime.settings.input_buckets, *also})
-    for picture in sent:
+    for image in sent:
         # An existing object is written again, so that its lifetime starts anew.
-        runtime.buckets.results.put(picture.key, picture.data, picture.content_type)
+        runtime.buckets.results.put(image.key, image.data, image.content_type)
     return type(task).model_validate(rewritten, context=RECORDED) if sent else task
 
 
@@ -86,9 +86,9 @@ def _with_links(
     }
     encoded = inner.pop("base64", None)
     if encoded is not None:
-        picture = _decoded(encoded, f"{path}.base64")
-        sent.append(picture)
-        inner |= _link(inner, url_of(picture.key))
+        image = _decoded(encoded, f"{path}.base64")
+        sent.append(image)
+        inner |= _link(inner, url_of(image.key))
     return inner
 
 
@@ -101,8 +101,8 @@ def _decoded(encoded: str, field: str) -> _Sent:
     data = base64.b64decode(encoded)
     try:
         seen = inspect(data)
-    except BadPictureError as error:
-        raise _no_picture(field, str(error)) from None
+    except BadImageError as error:
+        raise _not_an_image(field, str(error)) from None
     name = f"{hashlib.sha256(data).hexdigest()[:40]}.{seen.extension}"
     return _Sent(f"{INPUTS}{name}", data, seen.content_type)
 
@@ -154,13 +154,13 @@ def _peeked(field: str, bucket: str, key: str, runtime: Runtime) -> Peek:
 
 def _check_object(field: str, peek: Peek) -> None:
     if peek.size > MAX_INPUT_BYTES:
-        raise _no_picture(field, f"it has {peek.size} bytes")
+        raise _not_an_image(field, f"it has {peek.size} bytes")
     try:
         check_head(peek.head)
-    except BadPictureError as error:
-        raise _no_picture(field, str(error)) from None
+    except BadImageError as error:
+        raise _not_an_image(field, str(error)) from None
 
 
-def _no_picture(field: str, why: str) -> InvalidRequestError:
+def _not_an_image(field: str, why: str) -> InvalidRequestError:
     allowed = f"a JPEG, PNG or WebP of at most {MAX_INPUT_BYTES} bytes"
     return invalid_request(field, why, allowed=allowed)

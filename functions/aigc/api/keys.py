@@ -53,7 +53,7 @@ class Limits(Wire):
     own_only: bool = False
     """Whether it sees only what was asked for with it."""
     visible_label: bool = False
-    """Whether the vendor draws its logo into its pictures where a task does not say."""
+    """Whether the vendor draws its logo into its images where a task does not say."""
     operate: bool = False
     """Whether it may replay and restore the jobs that it sees."""
 

@@ -60,13 +60,13 @@ def _model(model: Model, limited: Mapping[str, str]) -> schemas.Model:
 
 def _scene_limits(scene: Scene) -> Iterator[schemas.ModelLimit]:
     """Describe what a scene allows in the form of a model's limits."""
-    numbers = scene.pictures
+    numbers = scene.images
     inputs: schemas.ModelLimit = {
         "parameter": "file_infos",
         "allowed": as_words(numbers),
         "at_least": numbers.start,
     }
-    if scene.has_most_pictures:
+    if scene.has_most_images:
         inputs["at_most"] = numbers.stop - 1
     yield inputs
     if scene.takes_clothes:

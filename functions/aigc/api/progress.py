@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
-    from aigc.jobs.job import Attempt, Job, Picture, State
+    from aigc.jobs.job import Attempt, Job, State, StoredImage
     from aigc.jobs.ledger.lanes import LaneView
     from aigc.jobs.runtime import Runtime
 
@@ -236,7 +236,7 @@ def status_of(
 def result_of(job: Job, runtime: Runtime) -> schemas.Result:
     """Name the images of a job that succeeded, with URLs that live for a while."""
     return {
-        "images": [image_of(picture, runtime) for picture in job.pictures],
+        "images": [image_of(image, runtime) for image in job.images],
         "prompt": runtime.task_of(job).prompt_text(),
         "request_id": job.id,
         "task_id": job.attempt.task_id,
@@ -244,16 +244,16 @@ def result_of(job: Job, runtime: Runtime) -> schemas.Result:
     }
 
 
-def image_of(picture: Picture, runtime: Runtime) -> schemas.Image:
+def image_of(image: StoredImage, runtime: Runtime) -> schemas.Image:
     """Name one image, with a URL that lives for a while."""
     return {
-        "url": runtime.buckets.results.presigned_url(picture.key, RESULT_URL_S),
-        "content_type": picture.content_type,
-        "width": picture.width,
-        "height": picture.height,
-        "file_name": picture.key.rpartition("/")[2],
-        "file_size": picture.size,
-        "labels": picture.labels,
+        "url": runtime.buckets.results.presigned_url(image.key, RESULT_URL_S),
+        "content_type": image.content_type,
+        "width": image.width,
+        "height": image.height,
+        "file_name": image.key.rpartition("/")[2],
+        "file_size": image.size,
+        "labels": image.labels,
     }
 
 

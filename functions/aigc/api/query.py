@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
     from aigc.api.openapi.schemas import MpsStatus, VodStatus
-    from aigc.jobs.job import ErrorType, Job, Picture, State
+    from aigc.jobs.job import ErrorType, Job, State, StoredImage
 
 _VOD_STATUS: Mapping[State, VodStatus] = {
     "queued": "WAITING",
@@ -75,7 +75,7 @@ def _vod_query(job: Job, call: Call) -> schemas.VodQuery:
 
 
 def _vod_task(job: Job, call: Call) -> schemas.VodTask:
-    pictures = [_file_info(picture, call) for picture in job.pictures]
+    images = [_file_info(image, call) for image in job.images]
     return {
         "TaskId": job.id,
         "Status": "FINISH" if job.has_ended else "PROCESSING",
@@ -84,7 +84,7 @@ def _vod_task(job: Job, call: Call) -> schemas.VodTask:
         "Message": job.error.message if job.error else "",
         "Progress": 100 if job.has_ended else 0,
         "Input": _pascal(without_secrets(job.task)),
-        "Output": {"FileInfos": pictures} if pictures else None,
+        "Output": {"FileInfos": images} if images else None,
         "SessionId": job.task.get("session_id") or "",
         "SessionContext": job.task.get("session_context") or "",
     }
@@ -96,16 +96,16 @@ def _err_code_ext(job: Job) -> str:
     return job.error.code or _ERR_CODE_EXT.get(job.error.type, "InternalError")
 
 
-def _file_info(picture: Picture, call: Call) -> schemas.FileInfo:
+def _file_info(image: StoredImage, call: Call) -> schemas.FileInfo:
     return {
         "StorageMode": "Temporary",
-        "MediaName": picture.key.rpartition("/")[2],
+        "MediaName": image.key.rpartition("/")[2],
         "ClassId": 0,
         "ExpireTime": _time(call.runtime.now() + timedelta(seconds=RESULT_URL_S)),
-        "FileType": picture.key.rpartition(".")[2],
-        "FileUrl": call.runtime.buckets.results.presigned_url(picture.key, RESULT_URL_S),
+        "FileType": image.key.rpartition(".")[2],
+        "FileUrl": call.runtime.buckets.results.presigned_url(image.key, RESULT_URL_S),
         "FileId": "",
-        "MetaData": {"Size": picture.size, "Width": picture.width, "Height": picture.height},
+        "MetaData": {"Size": image.size, "Width": image.width, "Height": image.height},
     }
 
 
@@ -114,7 +114,7 @@ def _mps_query(job: Job, call: Call) -> schemas.MpsQuery:
     task: schemas.MpsTask = {
         "Status": _MPS_STATUS[job.state],
         "Message": job.error.message if job.error else "ok",
-        "ImageUrls": [results.presigned_url(image.key, RESULT_URL_S) for image in job.pictures],
+        "ImageUrls": [results.presigned_url(image.key, RESULT_URL_S) for image in job.images],
         "RequestId": call.request.request_id,
     }
     return {"Response": task}

@@ -232,9 +232,9 @@ def _charge_cost(
 
 
 def _cost(kind: str, task: Task, caller: Caller, runtime: Runtime) -> int:
-    from aigc.prices import asked_pictures, suggestion  # noqa: PLC0415  only keys with a budget
+    from aigc.prices import requested_images, suggestion  # noqa: PLC0415  only keys with a budget
 
-    cost = runtime.prices().estimate(kind, task, asked_pictures(task))
+    cost = runtime.prices().estimate(kind, task, requested_images(task))
     if cost is None:
         detail = (
             f"the key {caller.name} has a budget, and the cost of this task is unknown; prices.toml"

@@ -1,6 +1,6 @@
-"""Uploads: a place for a picture that is too large for a body, and for callers without a bucket.
+"""Uploads: a place for an image that is too large for a body, and for callers without a bucket.
 
-The picture goes straight to COS, under a link that is good for just this name, type and size.
+The image goes straight to COS, under a link that is good for just this name, type and size.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 
 from aigc.api.submit import json_body
+from aigc.image_files import MAX_INPUT_BYTES
 from aigc.jobs.buckets import INPUTS
-from aigc.pictures import MAX_INPUT_BYTES
 from aigc.places import LONGEST, checked_name
 from aigc.tasks.fields import Parameters, explain, field_error, shown, spelled
 from aigc.triggers.http import HttpResponse
@@ -62,7 +62,7 @@ class UploadRequest(FalUploadRequest):
 
 
 def upload(call: Call) -> HttpResponse:
-    """Return a link to PUT a picture to, and its name as an input."""
+    """Return a link to PUT an image to, and its name as an input."""
     wanted = read_upload(UploadRequest, call)
     headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
     upload_url, url = _links(wanted.file_name, headers, call.runtime)

@@ -36,7 +36,7 @@ class _Sum:
 
     jobs: int = 0
     succeeded: int = 0
-    pictures: int = 0
+    images: int = 0
     cost: Decimal | None = None
     """Sum of the known costs; None if no cost is known."""
     jobs_without_price: int = 0
@@ -44,7 +44,7 @@ class _Sum:
     def add(self, ended: Ended) -> None:
         self.jobs += 1
         self.succeeded += ended.state == "succeeded"
-        self.pictures += ended.pictures
+        self.images += ended.images
         if ended.cost is None:
             self.jobs_without_price += 1
         else:
@@ -54,7 +54,7 @@ class _Sum:
         return {
             "jobs": self.jobs,
             "succeeded": self.succeeded,
-            "pictures": self.pictures,
+            "images": self.images,
             "cost": decimal_text(self.cost),
             "jobs_without_price": self.jobs_without_price,
         }

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import requests
 from urllib3.exceptions import HTTPError
 
-from aigc.errors import AmbiguousError, BadPictureError, HostNotAllowedError, RefusedError
-from aigc.pictures import MAX_BYTES
+from aigc.errors import AmbiguousError, BadImageError, HostNotAllowedError, RefusedError
+from aigc.image_files import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ class VendorDownloads:
 
         Raises:
             RefusedError: The server refused, for example because the image is gone.
-            BadPictureError: The image is too large.
+            BadImageError: The image is too large.
             HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
             AmbiguousError: The download failed; a retry may succeed.
         """
@@ -100,7 +100,7 @@ def _check_head(answer: requests.Response, doing: str) -> None:
         raise RefusedError(doing, code=str(answer.status_code))
     encoding = answer.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
-        raise BadPictureError(
+        raise BadImageError(
             f"{doing}: encoded as {encoding[:40]!r} although identity was requested"
         )
 
@@ -112,7 +112,7 @@ def _body(answer: requests.Response, doing: str, transfer_s: float) -> bytes:
     while chunk := answer.raw.read1(_CHUNK, decode_content=False):
         data += chunk
         if len(data) > MAX_BYTES:
-            raise BadPictureError(f"{doing}: more than {MAX_BYTES} bytes")
+            raise BadImageError(f"{doing}: more than {MAX_BYTES} bytes")
         if time.monotonic() > give_up_at:
             raise AmbiguousError(doing, vendor_message=f"not done after {transfer_s} s")
     if not data:

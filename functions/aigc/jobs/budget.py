@@ -213,7 +213,7 @@ def _used_images(job: Job, run: int, requested: int) -> int:
         return requested if is_billed else 0
     if job.error is not None and job.error.type in MAYBE_BILLED:
         return requested
-    return len(job.pictures)
+    return len(job.images)
 
 
 # Releasing
@@ -337,18 +337,18 @@ def _refusal(book: Book, job: Job, needed: tuple[Demand, ...], runtime: Runtime)
 
 def _with_grant(book: Book, job: Job, needed: tuple[Demand, ...], runtime: Runtime) -> Book:
     from aigc.jobs.ledger.books import Grant  # noqa: PLC0415  few stacks have ceilings
-    from aigc.prices import asked_pictures  # noqa: PLC0415
+    from aigc.prices import requested_images  # noqa: PLC0415
 
     amounts = {demand.account: demand.amount or 0 for demand in needed}
-    images = asked_pictures(runtime.task_of(job))
+    images = requested_images(runtime.task_of(job))
     return book.with_grant(_run(job), Grant(at=runtime.now(), images=images, amounts=amounts))
 
 
 def _amount(ceiling: Ceiling, job: Job, runtime: Runtime) -> int | None:
-    from aigc.prices import asked_pictures  # noqa: PLC0415  few stacks have ceilings
+    from aigc.prices import requested_images  # noqa: PLC0415  few stacks have ceilings
 
     task = runtime.task_of(job)
-    images = asked_pictures(task)
+    images = requested_images(task)
     if ceiling.money is None:
         return images
     cost = runtime.prices().estimate(job.kind, task, images)

@@ -18,7 +18,7 @@ A job is immutable. Each transition is a method that returns the changed job and
 | `finish_attempt` | submitting, running | the same state |
 | `store` | submitting, running, storing | storing, owned |
 | `leave_slot`, `renew_urls` | storing | storing |
-| `add_picture` | storing | storing, owned |
+| `add_image` | storing | storing, owned |
 | `store_later` | storing | storing |
 | `succeed` | storing | succeeded |
 | `fail` | submitting, running, storing | failed |
@@ -43,7 +43,7 @@ import secrets
 from datetime import datetime, timezone
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 
 from aigc.errors import BadRecordError, IllegalTransitionError
 from aigc.wire import Record, faults_of, with_fields
@@ -59,8 +59,8 @@ ErrorType = Literal[
     "not_started",
 ]
 
-FORMAT = 1
-"""Format of the records that this version writes; records before 2026-11-29 do not name theirs."""
+FORMAT = 2
+"""Format of the records that this version writes; the first records do not name theirs."""
 
 ENDED: frozenset[State] = frozenset({"succeeded", "failed", "cancelled"})
 
@@ -144,7 +144,7 @@ class Attempt(Record):
         return bool(self.task_id) or self.is_ambiguous
 
 
-class Picture(Record):
+class StoredImage(Record):
     """One finished image in the results bucket."""
 
     key: str
@@ -201,8 +201,11 @@ class Job(Record):
     """Attempts that were made before the last replay."""
     restores: int = 0
     """How often its images were restored after it had failed; each time it ends once more."""
-    pictures: tuple[Picture, ...] = ()
-    """The images that are stored, in order; while the job is in `storing`, those so far."""
+    images: tuple[StoredImage, ...] = Field((), validation_alias=AliasChoices("images", "pictures"))
+    """The images that are stored, in order; while the job is in `storing`, those so far.
+
+    Records of format 1 call them `pictures`.
+    """
     stored_names: tuple[str, ...] = ()
     """The vendor's names of these images, by which a repeat knows them."""
     store_after: datetime | None = None
@@ -366,12 +369,12 @@ class Job(Record):
         self._allow("renew_urls", "storing")
         return self._with_attempt(image_urls=image_urls)
 
-    def add_picture(self, name: str, picture: Picture) -> Job:
+    def add_image(self, name: str, image: StoredImage) -> Job:
         """Say that another image is stored; the owner goes on with the next one."""
-        self._allow("add_picture", "storing")
+        self._allow("add_image", "storing")
         return with_fields(
             self,
-            pictures=(*self.pictures, picture),
+            images=(*self.images, image),
             stored_names=(*self.stored_names, name),
             fruitless_tries=0,
         )
@@ -423,7 +426,7 @@ class Job(Record):
             refusals=0,
             error=None,
             spent_attempts=self.attempt.number,
-            pictures=(),
+            images=(),
             stored_names=(),
             store_after=None,
             store_until=None,

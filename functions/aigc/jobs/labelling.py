@@ -19,7 +19,7 @@ VISIBLE = "visible"
 """The logo that the vendor was asked to draw; the pixels are not looked at."""
 
 
-def labelled_picture(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
+def labelled_image(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
     """Return an image with its labels; storing it again writes the same ones."""
     labelled = Labelled(data, ())
     if runtime.settings.labels != "none":

@@ -159,7 +159,7 @@ class Downloads(Protocol):
 
         Raises:
             CloudError: It could not be fetched now.
-            BadPictureError: It is larger than any image.
+            BadImageError: It is larger than any image.
             HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
         """
 

@@ -7,11 +7,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aigc.errors import AmbiguousError, BadPictureError
+from aigc.errors import AmbiguousError, BadImageError
+from aigc.image_files import inspect
 from aigc.jobs.buckets import STAGING, staging_path
-from aigc.jobs.job import Picture
+from aigc.jobs.job import StoredImage
 from aigc.jobs.transitions import has_passed
-from aigc.pictures import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
 
     Raises:
         AmbiguousError: There are none yet.
-        BadPictureError: The vendor has no image any more.
+        BadImageError: The vendor has no image any more.
         CloudError: The staging folder could not be listed.
     """
     images = _vendor_images(job, runtime)
@@ -53,15 +53,15 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
     return [image for image in images if image.name not in job.stored_names]
 
 
-def store_image(job: Job, image: VendorImage, runtime: Runtime) -> Picture:
+def store_image(job: Job, image: VendorImage, runtime: Runtime) -> StoredImage:
     """Fetch, check and store the next image of a job.
 
     Raises:
-        BadPictureError: The vendor's file is not an image.
+        BadImageError: The vendor's file is not an image.
         HostNotAllowedError: The image is on a host from which nothing is downloaded.
         CloudError: It could not be fetched or stored; a retry may succeed.
     """
-    return _store_one(job, len(job.pictures) + 1, image.fetch(), runtime)
+    return _store_one(job, len(job.images) + 1, image.fetch(), runtime)
 
 
 def store_description(job: Job, runtime: Runtime) -> None:
@@ -99,7 +99,7 @@ def _vendor_images(job: Job, runtime: Runtime) -> list[VendorImage]:
         if staged:
             return [VendorImage(key, functools.partial(_staged, key, runtime)) for key in staged]
         if has_passed(MPS_KEPT_S, job.attempt.finished_at, runtime):
-            raise BadPictureError("MPS has left no image in the staging folder, and has none now")
+            raise BadImageError("MPS has left no image in the staging folder, and has none now")
     return [
         VendorImage(str(number), functools.partial(runtime.downloads.fetch, url))
         for number, url in enumerate(job.attempt.image_urls, start=1)
@@ -127,12 +127,12 @@ def _staged(key: str, runtime: Runtime) -> bytes:
     return data
 
 
-def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
+def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> StoredImage:
     info = inspect(data)
     key = f"{job.output_location.prefix}{job.output_location.name}-{number}.{info.extension}"
     labelled = _labelled(job, number, data, runtime)
     runtime.buckets.results.put(key, labelled.data, info.content_type)
-    return Picture(
+    return StoredImage(
         key=key,
         content_type=info.content_type,
         width=info.width,
@@ -144,9 +144,9 @@ def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> Picture:
 
 
 def _labelled(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
-    from aigc.jobs.labelling import labelled_picture  # noqa: PLC0415  few invocations store
+    from aigc.jobs.labelling import labelled_image  # noqa: PLC0415  few invocations store
 
-    return labelled_picture(job, number, data, runtime)
+    return labelled_image(job, number, data, runtime)
 
 
 def _description(job: Job, runtime: Runtime) -> bytes:
@@ -165,9 +165,9 @@ def _description(job: Job, runtime: Runtime) -> bytes:
         "submitted_at": attempt.submitted_at.isoformat() if attempt.submitted_at else None,
         "finished_at": attempt.finished_at.isoformat() if attempt.finished_at else None,
         "stored_at": runtime.now().isoformat(),
-        "pictures": [
-            picture.model_dump() | {"key": runtime.settings.results_prefix + picture.key}
-            for picture in job.pictures
+        "images": [
+            image.model_dump() | {"key": runtime.settings.results_prefix + image.key}
+            for image in job.images
         ],
     }
     return json.dumps(description, ensure_ascii=False, indent=2).encode()

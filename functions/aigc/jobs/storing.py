@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aigc.errors import (
     AccountError,
-    BadPictureError,
+    BadImageError,
     CloudError,
     HostNotAllowedError,
     RefusedError,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Stored = TypeVar("Stored")
-StoringError = BadPictureError | HostNotAllowedError | CloudError
+StoringError = BadImageError | HostNotAllowedError | CloudError
 
 KEPT_S = 7 * 86400
 """How long the images of a task are kept, counted from its end.
@@ -84,7 +84,7 @@ def store_images(job: Job, runtime: Runtime) -> Job:
         stored = _outcome_of(functools.partial(store_image, storing, image, runtime))
         if isinstance(stored, Exception):
             return _stop_storing(storing, stored, runtime)
-        storing = storing.add_picture(image.name, stored)
+        storing = storing.add_image(image.name, stored)
         if number < len(images):
             if not runtime.has_time(IMAGE_S):
                 return _write_later(storing.store_later(runtime.now()), runtime)
@@ -134,7 +134,7 @@ def _outcome_of(step: Callable[[], Stored]) -> Stored | StoringError:
     """Run a step of storing; return its error instead of raising it."""
     try:
         return step()
-    except (BadPictureError, HostNotAllowedError, CloudError) as error:
+    except (BadImageError, HostNotAllowedError, CloudError) as error:
         return error
 
 
@@ -144,13 +144,13 @@ def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
     A refusal is a fault of the deployment or of the account, not of the job: a permission or a
     setting is missing, or the account is in arrears.
     """
-    if isinstance(error, BadPictureError):
+    if isinstance(error, BadImageError):
         return fail(job, JobError(type="result_unusable", message=str(error)), runtime)
     is_refused = isinstance(error, (HostNotAllowedError, RefusedError, AccountError))
     logger.log(
         logging.ERROR if is_refused else logging.WARNING,
         "result_not_stored_yet",
-        extra={"job": job.id, "stored": len(job.pictures), "detail": str(error)},
+        extra={"job": job.id, "stored": len(job.images), "detail": str(error)},
     )
     store_after = runtime.now() + timedelta(seconds=_wait_s(job.fruitless_tries + 1))
     return _write_later(job.store_later(store_after, str(error)), runtime)

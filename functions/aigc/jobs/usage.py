@@ -37,14 +37,14 @@ class Ended:
     version: str
     source: Source
     state: str
-    pictures: int
+    images: int
     cost: Decimal | None
 
     @classmethod
     def of(cls, key: str) -> Ended:
         """Parse the key of an object."""
         _, day, entry = key.split("/", 2)
-        end, kind, model, version, source_type, name, state, pictures, cost = (
+        end, kind, model, version, source_type, name, state, images, cost = (
             unquote(part) for part in entry.split("~")
         )
         source = Source(type=cast("Literal['call', 'upload']", source_type), name=name)
@@ -56,7 +56,7 @@ class Ended:
             version=version,
             source=source,
             state=state,
-            pictures=int(pictures),
+            images=int(images),
             cost=Decimal(cost) if cost else None,
         )
 
@@ -71,7 +71,7 @@ class Ended:
             self.source.type,
             self.source.name,
             self.state,
-            str(self.pictures),
+            str(self.images),
             "" if self.cost is None else f"{self.cost:f}",
         )
         return f"{PREFIX}{self.day}/{'~'.join(_quoted(part) for part in parts)}"
@@ -90,7 +90,7 @@ def tally(job: Job, runtime: Runtime) -> None:
         version=version,
         source=job.source,
         state=job.state,
-        pictures=len(job.pictures) if job.state == "succeeded" else 0,
+        images=len(job.images) if job.state == "succeeded" else 0,
         cost=_cost(job, runtime),
     )
     runtime.ledger.write_note(ended.key)
@@ -100,9 +100,9 @@ def _cost(job: Job, runtime: Runtime) -> Decimal | None:
     """Estimate the cost of a job: a failed task is not billed; None if that is unknown."""
     if job.error is not None and job.error.type in MAYBE_BILLED:
         return None
-    if not job.pictures:
+    if not job.images:
         return Decimal(0)
-    return runtime.prices().estimate(job.kind, runtime.task_of(job), len(job.pictures))
+    return runtime.prices().estimate(job.kind, runtime.task_of(job), len(job.images))
 
 
 def _quoted(part: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from aigc.image_files import HEAD, content_type_of
 from aigc.labels import xmp
 from aigc.labels.label import LabelError, complete, label_text, parse_label
-from aigc.pictures import HEAD, content_type_of
 
 if TYPE_CHECKING:
     from aigc.labels.container import Layout

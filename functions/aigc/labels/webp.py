@@ -6,11 +6,11 @@ import functools
 import struct
 from typing import TYPE_CHECKING
 
-from aigc.errors import BadPictureError
+from aigc.errors import BadImageError
+from aigc.image_files import webp_size
 from aigc.labels.container import MAX_PARTS, Layout, cut_off
 from aigc.labels.label import LabelError
 from aigc.labels.xmp import MAX_PACKET
-from aigc.pictures import webp_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +84,7 @@ def _extended_head(data: memoryview) -> tuple[bytes, int]:
 def _simple_size(data: memoryview) -> tuple[int, int]:
     try:
         width, height = webp_size(data)
-    except BadPictureError as error:
+    except BadImageError as error:
         raise LabelError(str(error)) from None
     if not width * height:
         raise LabelError(f"a webp of {width}x{height} pixels")

@@ -54,7 +54,7 @@ class MpsImageInput(Parameters):
     """Role of the image, for models that have one: the id of a subject of Vidu q2."""
 
     @model_validator(mode="after")
-    def _is_one_picture(self) -> Self:
+    def _is_one_image(self) -> Self:
         if (self.image_url is None) == (self.base64 is None):
             raise field_error(
                 "image_url", "is required, or else base64", allowed="exactly one of them"

@@ -128,7 +128,7 @@ class Scene(NamedTuple):
     config: str | None
     """The only configuration that the scene takes."""
     needs_config: bool = True
-    pictures: range = range(1, 2)
+    images: range = range(1, 2)
     """How many images of the person or the product."""
     clothes: int = 4
     has_prompt: bool = True
@@ -142,9 +142,9 @@ class Scene(NamedTuple):
         return self.config in {"ai_try_on_config", "change_clothes_config"}
 
     @property
-    def has_most_pictures(self) -> bool:
-        """Whether the documents limit the number of its pictures."""
-        return self.pictures.stop < sys.maxsize
+    def has_most_images(self) -> bool:
+        """Whether the documents limit the number of its images."""
+        return self.images.stop < sys.maxsize
 
 
 _CONFIGS = ("ai_try_on_config", "change_clothes_config", "product_image_config")
@@ -159,11 +159,11 @@ _ONE_PIECE = Scene(
 SCENES: Mapping[str, Scene] = {
     "ai_try_on": Scene(config="ai_try_on_config", output=frozenset({"resolution"})),
     "product_image": Scene(
-        config="product_image_config", pictures=range(1, 11), output=frozenset({"aspect_ratio"})
+        config="product_image_config", images=range(1, 11), output=frozenset({"aspect_ratio"})
     ),
     "outpainting": Scene(
         config=None,
-        pictures=range(1, sys.maxsize),
+        images=range(1, sys.maxsize),
         output=frozenset({"aspect_ratio", "image_width", "image_height"}),
     ),
     "change_clothes": Scene(config="change_clothes_config", is_deprecated=True),
@@ -211,10 +211,10 @@ class VodSceneImageTask(VodTask):
 
     def _input_errors(self, scene: Scene) -> Iterator[PydanticCustomError]:
         name = self.scene_info.type
-        pictures, garments = len(self.file_infos), len(self.scene_info.clothes)
-        if pictures not in scene.pictures:
-            allowed = f"{as_words(scene.pictures)} for {name}"
-            yield field_error("file_infos", f"{pictures} images are not allowed", allowed=allowed)
+        images, garments = len(self.file_infos), len(self.scene_info.clothes)
+        if images not in scene.images:
+            allowed = f"{as_words(scene.images)} for {name}"
+            yield field_error("file_infos", f"{images} images are not allowed", allowed=allowed)
         if garments > scene.clothes:
             path = f"scene_info.{scene.config}.clothes_file_infos"
             allowed = f"at most {scene.clothes} for {name}"
@@ -251,7 +251,7 @@ class VodSceneImageTask(VodTask):
 
 
 def as_words(numbers: range) -> str:
-    """Write how many pictures are allowed."""
+    """Write how many images are allowed."""
     first, last = numbers.start, numbers.stop - 1
     if last >= sys.maxsize - 1:
         return f"at least {first}"

@@ -101,7 +101,7 @@ def sample_task(rule: Rule) -> Task:
     parameters = filled(parameters, _samples(unknown.values()))
     while True:
         try:
-            return rule.validated(parameters, "cos://inbox/picture.png")
+            return rule.validated(parameters, "cos://inbox/image.png")
         except InvalidRequestError as refusal:
             if unknown.pop(refusal.field, None) is None:
                 raise

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from aigc.errors import AigcError, BadPictureError, InvalidRequestError, RefusedError
+from aigc.errors import AigcError, BadImageError, InvalidRequestError, RefusedError
+from aigc.image_files import HEAD, MAX_INPUT_BYTES, check_head, content_type_of
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source, fresh_id, id_from
-from aigc.pictures import HEAD, MAX_INPUT_BYTES, check_head, content_type_of
 from aigc.places import checked_key
 from aigc.uploads.batches import BatchFileError
 from aigc.uploads.conditions import UploadFacts, own_metadata
@@ -144,7 +144,7 @@ def take_in(read: InboxObject, rules: Rules, runtime: Runtime, request_id: str =
         if rule is not None:
             return _take_in_batch(read, rule, read.job_id(rule), runtime, request_id=request_id)
         plan = plan_of(read, rules, runtime, read.job_id, request_id)
-    except (UnwantedError, BadPictureError, InvalidRequestError) as error:
+    except (UnwantedError, BadImageError, InvalidRequestError) as error:
         entry = with_fields(read.entry("none", runtime), reason=_reason(error), detail=str(error))
         Entries(runtime.ledger.bucket).write(entry)
         return TakenIn(entry)
@@ -161,7 +161,7 @@ def take_in_again(read: InboxObject, rules: Rules, runtime: Runtime) -> list[Ent
 
     Raises:
         UnwantedError: No rule matches it, or it is empty or too large.
-        BadPictureError: It is not an image that the vendor takes.
+        BadImageError: It is not an image that the vendor takes.
         InvalidRequestError: No rule makes a valid task of it.
         CloudError: Something could not be read or written.
     """
@@ -224,7 +224,7 @@ def plan_of(
 
     Raises:
         UnwantedError: No rule matches it, or it is empty or too large.
-        BadPictureError: It is not an image that the vendor takes.
+        BadImageError: It is not an image that the vendor takes.
         InvalidRequestError: No rule makes a valid task of it.
     """
     if not rules.may_concern(read.key):
@@ -281,7 +281,7 @@ def _reason(error: AigcError) -> Reason:
         return "not_a_batch"
     if isinstance(error, MissingMetadataError):
         return "missing_metadata"
-    return "not_an_image" if isinstance(error, BadPictureError) else "invalid"
+    return "not_an_image" if isinstance(error, BadImageError) else "invalid"
 
 
 def _job(order: Order) -> EntryJob:

@@ -129,7 +129,7 @@ class Rule(Wire):
         if prefix.startswith(("/", RESERVED)):
             raise ValueError(f"keys begin neither with a slash nor, here, with {RESERVED}")
         if prefix:
-            checked_key(f"{prefix}picture")
+            checked_key(f"{prefix}image")
         return prefix
 
     @field_validator("suffix")

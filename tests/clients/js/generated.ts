@@ -1,4 +1,4 @@
-// Makes a picture with the types that openapi-typescript generated; prints what it learned.
+// Makes an image with the types that openapi-typescript generated; prints what it learned.
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 

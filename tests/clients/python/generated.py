@@ -1,4 +1,4 @@
-"""Makes a picture with the client that openapi-python-client generated; prints what it learned.
+"""Makes an image with the client that openapi-python-client generated; prints what it learned.
 
 It is run beside that client, which is the package `client`.
 """

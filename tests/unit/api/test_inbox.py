@@ -10,7 +10,7 @@ from aigc.triggers.cos import CosEvent
 from aigc.uploads.events import process
 from aigc.uploads.rules import DeployedRules, Rules
 from tests.captured import captured
-from tests.fakes import picture
+from tests.fakes import image_bytes
 from tests.unit.api.test_keys import put_key, with_key
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _deployed(client: Client) -> None:
 def upload(client: Client, key: str, data: bytes | None = None, *, event: bool = True) -> None:
     """Put an object in the inbox, and deliver its event."""
     world = client.world
-    world.inbox.put(key, picture() if data is None else data, "image/png")
+    world.inbox.put(key, image_bytes() if data is None else data, "image/png")
     record = captured("cos/put")
     record["Records"][0]["cos"]["cosObject"] |= {"key": f"/1250000000/inbox/{key}", "url": ""}
     if event:
@@ -53,7 +53,7 @@ def test_upload_names_its_job(client: Client) -> None:
     assert (job["rule"], job["state"]) == ("any", "running")
     assert account == {
         "key": "photos/cat.png",
-        "size": len(picture()),
+        "size": len(image_bytes()),
         "etag": account["etag"],
         "uploaded_at": "2026-11-20T12:00:00+00:00",
         "outcome": "job",

@@ -1,4 +1,4 @@
-"""Pictures that a task starts from are checked, and put where the vendor can fetch them."""
+"""Images that a task starts from are checked, and put where the vendor can fetch them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.errors import RefusedError
-from aigc.pictures import MAX_INPUT_BYTES
-from tests.fakes import InMemoryStore, picture
+from aigc.image_files import MAX_INPUT_BYTES
+from tests.fakes import InMemoryStore, image_bytes
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE, job_of
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Answer, Client
 
 BUCKET = "inputs-1250000000"
-ENCODED = base64.b64encode(picture()).decode()
-KEY = f".aigc/inputs/{hashlib.sha256(picture()).hexdigest()[:40]}.png"
+ENCODED = base64.b64encode(image_bytes()).decode()
+KEY = f".aigc/inputs/{hashlib.sha256(image_bytes()).hexdigest()[:40]}.png"
 LINK = f"https://results-1250000000.cos.example/{KEY}?expires=21600"
 UPLOAD = {"file_name": "cat.png", "content_type": "image/png", "size": 1000}
 
 
 def with_input(path: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Write the body of a kind with one picture, given as it may be."""
+    """Write the body of a kind with one image, given as it may be."""
     if path == MPS:
         name = {"url": "image_url"}
         inputs = {
@@ -38,7 +38,7 @@ def with_input(path: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def sent(client: Client) -> str:
-    """Find the URL of the only picture that the vendor was sent."""
+    """Find the URL of the only image that the vendor was sent."""
     [task] = client.world.vendor.tasks
     [sent] = task.params.get("FileInfos") or task.params["ImageInfos"]
     return str(sent.get("Url") or sent["ImageUrl"])
@@ -57,16 +57,16 @@ def allow(client: Client, *buckets: str) -> None:
 
 @pytest.mark.parametrize("path", [IMAGE, SCENE, MPS])
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
-def test_every_kind_takes_a_picture_in_base64(client: Client, path: str, prefix: str) -> None:
+def test_every_kind_takes_an_image_in_base64(client: Client, path: str, prefix: str) -> None:
     answer = client.post(path, with_input(path, {"base64": prefix + ENCODED}))
 
     assert answer.status == 200
     assert sent(client) == LINK
-    assert client.world.results.get(KEY) == picture()
+    assert client.world.results.get(KEY) == image_bytes()
     assert client.world.results.headers[KEY]["content-type"] == "image/png"
 
 
-def test_record_does_not_hold_the_picture(client: Client) -> None:
+def test_record_does_not_hold_the_image(client: Client) -> None:
     answer = client.post(IMAGE, with_input(IMAGE, {"base64": ENCODED}))
 
     job = job_of(client, answer)
@@ -74,7 +74,7 @@ def test_record_does_not_hold_the_picture(client: Client) -> None:
     assert ENCODED not in job.model_dump_json()
 
 
-def test_what_is_said_of_a_picture_stays(client: Client) -> None:
+def test_what_is_said_of_an_image_stays(client: Client) -> None:
     fields = {"base64": ENCODED, "text": "a house", "reference_type": "mask"}
 
     client.post(IMAGE, with_input(IMAGE, fields))
@@ -99,7 +99,7 @@ def test_clothes_may_come_in_base64(client: Client) -> None:
     assert clothes == {"Type": "Url", "Url": LINK}
 
 
-def test_repeat_with_the_same_picture_is_the_same_request(client: Client) -> None:
+def test_repeat_with_the_same_image_is_the_same_request(client: Client) -> None:
     body = with_input(IMAGE, {"base64": ENCODED})
     first = client.post(IMAGE, body, Idempotency_Key="one")
 
@@ -110,13 +110,13 @@ def test_repeat_with_the_same_picture_is_the_same_request(client: Client) -> Non
 
 
 @pytest.mark.parametrize(
-    "data", [b"<svg/>", picture()[:20], b"", b"\xff\xd8\xff"], ids=["svg", "cut", "none", "jpg"]
+    "data", [b"<svg/>", image_bytes()[:20], b"", b"\xff\xd8\xff"], ids=["svg", "cut", "none", "jpg"]
 )
 @pytest.mark.parametrize(
     ("path", "field"),
     [(IMAGE, "file_infos.0"), (SCENE, "file_infos.0"), (MPS, "image_infos.0")],
 )
-def test_base64_that_is_no_picture_is_refused(
+def test_base64_that_is_no_image_is_refused(
     client: Client, path: str, field: str, data: bytes
 ) -> None:
     encoded = base64.b64encode(data).decode()
@@ -141,9 +141,9 @@ def test_nothing_is_stored_for_a_call_that_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [IMAGE, SCENE, MPS])
-def test_picture_in_an_allowed_bucket_is_an_input(client: Client, path: str) -> None:
+def test_image_in_an_allowed_bucket_is_an_input(client: Client, path: str) -> None:
     allow(client, BUCKET)
-    client.world.inputs.put("cats/one.png", picture())
+    client.world.inputs.put("cats/one.png", image_bytes())
 
     answer = client.post(path, with_input(path, {"url": f"cos://{BUCKET}/cats/one.png"}))
 
@@ -153,7 +153,7 @@ def test_picture_in_an_allowed_bucket_is_an_input(client: Client, path: str) -> 
 
 def test_check_of_an_input_is_one_request(client: Client) -> None:
     allow(client, BUCKET)
-    client.world.inputs.put("one.png", picture())
+    client.world.inputs.put("one.png", image_bytes())
     client.world.inputs.requests.clear()
 
     client.post(IMAGE, with_input(IMAGE, {"url": f"cos://{BUCKET}/one.png"}))
@@ -213,7 +213,7 @@ def test_key_that_http_would_read_as_another_is_refused(client: Client, url: str
         (None, "is not there"),
         (b"", "begins with"),
         (b"<html>", "begins with"),
-        (picture() + bytes(MAX_INPUT_BYTES), "bytes"),
+        (image_bytes() + bytes(MAX_INPUT_BYTES), "bytes"),
     ],
     ids=["absent", "empty", "html", "too large"],
 )
@@ -246,7 +246,7 @@ def test_bucket_that_may_not_be_read_is_named(client: Client) -> None:
 # Uploads
 
 
-def test_upload_gets_a_link_for_just_this_picture(client: Client) -> None:
+def test_upload_gets_a_link_for_just_this_image(client: Client) -> None:
     answer = client.post("/v1/uploads", UPLOAD)
 
     assert answer.status == 200
@@ -270,7 +270,7 @@ def test_two_uploads_of_one_name_do_not_meet(client: Client) -> None:
 def test_what_was_uploaded_is_an_input(client: Client) -> None:
     url = client.post("/v1/uploads", UPLOAD).body["url"]
     key = url.removeprefix("cos://results-1250000000/")
-    client.world.results.put(key, picture())
+    client.world.results.put(key, image_bytes())
 
     answer = client.post(IMAGE, with_input(IMAGE, {"url": url}))
 
@@ -339,7 +339,7 @@ def test_upload_of_fals_clients_of_anything_else_is_refused(
 
 def test_a_repeat_finds_its_request_though_its_input_is_gone(client: Client) -> None:
     allow(client, BUCKET)
-    client.world.inputs.put("cat.png", picture())
+    client.world.inputs.put("cat.png", image_bytes())
     body = with_input(IMAGE, {"url": f"cos://{BUCKET}/cat.png"})
     first = client.post(IMAGE, body, Idempotency_Key="once")
     client.world.inputs.delete("cat.png")

@@ -16,7 +16,7 @@ from aigc.jobs.job import Source
 from aigc.prices import Prices
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpRequest
-from tests.fakes import an_id, an_output_location, picture
+from tests.fakes import an_id, an_output_location, image_bytes
 from tests.unit.api.client import KEY
 from tests.unit.api.test_progress import failed, finished, submitted
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
@@ -64,7 +64,7 @@ def test_job_in_the_list_says_what_it_is(client: Client) -> None:
 
     assert job["kind"] == "vod.image"
     assert job["state"] == "succeeded"
-    assert job["pictures"] == 1
+    assert job["images"] == 1
     assert (job["model"], job["prompt"]) == ("GG 3.0", "a lighthouse")
     assert job["source"]["name"] == "default"
     assert job["error"] is None
@@ -293,7 +293,7 @@ def job_of(client: Client, request_id: str) -> Answer:
     return client.get(f"/v1/jobs/{request_id}")
 
 
-def test_job_is_told_with_its_attempts_and_its_pictures(client: Client) -> None:
+def test_job_is_told_with_its_attempts_and_its_images(client: Client) -> None:
     request_id = finished(client)
 
     answer = job_of(client, request_id)
@@ -329,7 +329,7 @@ def test_job_of_an_upload_names_the_object(client: Client) -> None:
 
 
 def test_no_secret_of_an_input_is_answered(client: Client) -> None:
-    encoded = base64.b64encode(picture()).decode()
+    encoded = base64.b64encode(image_bytes()).decode()
     inputs = [{"url": "https://example.com/a.png?q-signature=secret"}, {"base64": encoded}]
     request_id = submitted(client, file_infos=inputs)
 

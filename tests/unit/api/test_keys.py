@@ -119,7 +119,7 @@ def test_a_revoked_key_ends_everywhere_once_it_is_forgotten(client: Client) -> N
         b"not json",
         b'{"name": "shop"}',
         json.dumps(
-            {"name": "shop", "created_at": str(START), "limits": {"pictures_per_hour": 3}}
+            {"name": "shop", "created_at": str(START), "limits": {"images_per_hour": 3}}
         ).encode(),
     ],
     ids=["damaged", "incomplete", "with a limit that this version does not know"],

@@ -21,7 +21,7 @@ from aigc.api.mcp.tools import LONGEST_CALL_S, LONGEST_WAIT_S, TOOLS
 from aigc.api.submit import MAX_BODY
 from aigc.jobs.settle import settle
 from aigc.prices import Prices
-from tests.fakes import picture
+from tests.fakes import image_bytes
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Answer, Client
@@ -398,7 +398,7 @@ def test_image_is_made_in_two_calls(agent: Agent) -> None:
 
 def test_large_image_has_no_preview(agent: Agent) -> None:
     request_id = agent.submit(**BOAT)
-    agent.client.world.downloads.data = picture() + bytes(LARGEST_PREVIEW)
+    agent.client.world.downloads.data = image_bytes() + bytes(LARGEST_PREVIEW)
     agent.finish(request_id)
     called = agent.call("get_result", request_id=request_id)
 
@@ -440,7 +440,7 @@ def test_wait_and_get_result_may_be_repeated(agent: Agent) -> None:
 
 
 def test_images_in_base64_find_the_request_too(agent: Agent) -> None:
-    arguments = {**BOAT, "images": [base64.b64encode(picture()).decode()]}
+    arguments = {**BOAT, "images": [base64.b64encode(image_bytes()).decode()]}
     first = agent.submit("edit_image", **arguments)
     second = agent.submit("edit_image", **arguments)
     agent.finish(first)

@@ -15,7 +15,7 @@ from PIL import Image
 import gateway
 from aigc.triggers.http import HttpRequest
 from tests.captured import captured
-from tests.fakes import picture
+from tests.fakes import image_bytes
 from tests.unit.api.client import KEY, Answer
 from tests.unit.api.contract import check
 
@@ -115,7 +115,7 @@ def test_file_of_a_form_becomes_an_input_byte_for_byte(
 
 @pytest.mark.parametrize("end", [b"", b"\r", b"\n", b"\r\n", b"--"])
 def test_bytes_at_the_end_of_a_file_stay(client: Client, end: bytes) -> None:
-    data = picture() + end
+    data = image_bytes() + end
     assert post(client, *form(files(data)), flagged).status == 200
 
     assert inputs(client) == [data]
@@ -123,7 +123,7 @@ def test_bytes_at_the_end_of_a_file_stay(client: Client, end: bytes) -> None:
 
 @pytest.mark.parametrize("names", [("image", "image"), ("image[]", "image[]"), ("image[0]",) * 2])
 def test_several_files_keep_their_order(client: Client, names: tuple[str, ...]) -> None:
-    first, second = picture(), drawn("PNG")
+    first, second = image_bytes(), drawn("PNG")
     parts = files(first, names[0]) + files(second, names[1])
     assert post(client, *form(parts), flagged).status == 200
 
@@ -131,7 +131,7 @@ def test_several_files_keep_their_order(client: Client, names: tuple[str, ...]) 
 
 
 def test_mask_is_a_file_too(client: Client) -> None:
-    parts = files(picture()) + files(drawn("PNG"), "mask")
+    parts = files(image_bytes()) + files(drawn("PNG"), "mask")
     assert post(client, *form(parts), flagged).status == 200
 
     references = [
@@ -142,7 +142,7 @@ def test_mask_is_a_file_too(client: Client) -> None:
 
 def test_texts_become_numbers_and_objects(client: Client) -> None:
     fields = {"n": "2", "seed": "7", "output_config[person_generation]": "AllowAdult"}
-    assert post(client, *form(files(picture()), **fields), flagged).status == 200
+    assert post(client, *form(files(image_bytes()), **fields), flagged).status == 200
 
     params = client.world.vendor.tasks[-1].params
     assert params["Seed"] == 7
@@ -150,7 +150,7 @@ def test_texts_become_numbers_and_objects(client: Client) -> None:
 
 
 def test_image_of_a_form_may_be_a_url(client: Client) -> None:
-    body, content_type = form(files(picture(), "mask"), image="https://example.com/a.png")
+    body, content_type = form(files(image_bytes(), "mask"), image="https://example.com/a.png")
     assert post(client, body, content_type, flagged).status == 200
 
     assert client.world.vendor.tasks[-1].params["FileInfos"][0]["Url"].startswith("https://example")
@@ -158,7 +158,7 @@ def test_image_of_a_form_may_be_a_url(client: Client) -> None:
 
 def test_same_form_is_the_same_request_whatever_its_boundary(client: Client) -> None:
     client.headers = {}
-    bodies = [form(files(picture()), **{"async": "false"}) for _ in range(2)]
+    bodies = [form(files(image_bytes()), **{"async": "false"}) for _ in range(2)]
     answers = [post(client, *body, flagged) for body in bodies]
 
     assert bodies[0] != bodies[1]
@@ -201,7 +201,7 @@ def test_damaged_body_is_refused_with_what_works(
     ],
 )
 def test_form_that_was_cut_off_is_refused(client: Client, change: Callable[[bytes], bytes]) -> None:
-    body, content_type = form(files(picture()))
+    body, content_type = form(files(image_bytes()))
     answer = post(client, change(body), content_type, flagged, length=len(change(body)))
 
     assert (answer.status, answer.body["error"]["code"]) == (400, "damaged_body")
@@ -212,13 +212,13 @@ def test_form_that_was_cut_off_is_refused(client: Client, change: Callable[[byte
     "content_type", ["multipart/form-data", 'multipart/form-data; boundary=""']
 )
 def test_form_without_a_boundary_is_refused(client: Client, content_type: str) -> None:
-    body, _ = form(files(picture()))
+    body, _ = form(files(image_bytes()))
     answer = post(client, body, content_type, flagged)
 
     assert (answer.status, answer.body["error"]["code"]) == (400, "damaged_body")
 
 
-@pytest.mark.parametrize("data", [b"", b"%PDF-1.7", picture()[:60]])
+@pytest.mark.parametrize("data", [b"", b"%PDF-1.7", image_bytes()[:60]])
 def test_file_that_is_no_image_is_named(client: Client, data: bytes) -> None:
     answer = post(client, *form(files(data)), flagged)
 
@@ -232,7 +232,7 @@ def test_file_that_is_no_image_is_named(client: Client, data: bytes) -> None:
 def test_names_that_contradict_each_other_are_refused(
     client: Client, fields: dict[str, str]
 ) -> None:
-    answer = post(client, *form(files(picture()), **fields), flagged)
+    answer = post(client, *form(files(image_bytes()), **fields), flagged)
 
     assert answer.status == 400
     assert client.world.vendor.tasks == []

@@ -9,7 +9,7 @@ import pytest
 
 from aigc.api.openai import images
 from aigc.errors import AmbiguousError
-from tests.fakes import StoreFault, picture
+from tests.fakes import StoreFault, image_bytes
 from tests.unit.api.test_keys import put_key, with_key
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GENERATE = "/openai/v1/images/generations"
 EDIT = "/openai/v1/images/edits"
 BODY = {"model": "gg-3.0", "prompt": "a lighthouse"}
-PICTURE = base64.b64encode(picture()).decode()
+IMAGE = base64.b64encode(image_bytes()).decode()
 URL = "https://example.com/a.png"
 ASYNC: dict[str, Any] = {"async": True}
 
@@ -608,7 +608,7 @@ def test_edit_takes_images_by_url(client: Client, model: str, image: object) -> 
     assert urls == [URL]
 
 
-@pytest.mark.parametrize("image", [PICTURE, f"data:image/png;base64,{PICTURE}"])
+@pytest.mark.parametrize("image", [IMAGE, f"data:image/png;base64,{IMAGE}"])
 def test_edit_takes_images_in_base64(client: Client, image: str) -> None:
     body = {**BODY, "image": [image, image], "async": True}
     assert client.post(EDIT, body).status == 200

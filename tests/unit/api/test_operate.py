@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.api import operate
-from aigc.errors import AmbiguousError, BadPictureError
+from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.replay import replay as replay_job
 from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.prices import Prices
@@ -30,7 +30,7 @@ def dead(client: Client) -> str:
 def unusable(client: Client) -> str:
     """Have a job fail with images that are paid for and that the vendor still has."""
     request_id = finished(client)
-    client.world.downloads.errors = [BadPictureError("no picture")]
+    client.world.downloads.errors = [BadImageError("no image")]
     status_of(client, request_id)
     return request_id
 

@@ -12,7 +12,7 @@ from aigc.api.errors import JOB_ERROR_STATUS
 from aigc.api.progress import MOST_SEEN, SeenRequests
 from aigc.errors import AmbiguousError, HostNotAllowedError, ThrottledError
 from aigc.jobs.job import ErrorType, JobError
-from tests.fakes import START, ClockWithEvents, InMemoryStore, picture
+from tests.fakes import START, ClockWithEvents, InMemoryStore, image_bytes
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def test_result_before_the_end_is_asked_too_early(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [IMAGE, SCENE, MPS])
-def test_result_hands_out_the_pictures(client: Client, path: str) -> None:
+def test_result_hands_out_the_images(client: Client, path: str) -> None:
     request_id = finished(client, path)
 
     answer = client.get(f"{path}/requests/{request_id}")
@@ -608,7 +608,7 @@ def test_query_is_the_vendors_task_detail(client: Client) -> None:
 
     detail = answer.body["Response"]
     task = detail["AigcImageTask"]
-    [picture] = task["Output"]["FileInfos"]
+    [image] = task["Output"]["FileInfos"]
     assert answer.status == 200
     assert (detail["TaskType"], detail["Status"]) == ("AigcImageTask", "FINISH")
     assert detail["SceneAigcImageTask"] is None
@@ -617,7 +617,7 @@ def test_query_is_the_vendors_task_detail(client: Client) -> None:
     assert (task["TaskId"], task["Status"], task["Progress"]) == (request_id, "FINISH", 100)
     assert (task["ErrCode"], task["ErrCodeExt"]) == (0, "")
     assert task["Input"]["ModelName"] == "GG"
-    assert picture["FileUrl"].startswith("https://results-1250000000.cos.example/calls/")
+    assert image["FileUrl"].startswith("https://results-1250000000.cos.example/calls/")
 
 
 def test_query_of_a_running_request_is_processing(client: Client) -> None:
@@ -665,8 +665,8 @@ def test_query_of_a_scene_speaks_of_the_scene(client: Client) -> None:
     assert detail["SceneAigcImageTask"]["Input"]["SceneInfo"]["Type"] == "product_image"
 
 
-def test_query_names_a_picture_that_came_with_the_request(client: Client) -> None:
-    encoded = base64.b64encode(picture()).decode()
+def test_query_names_an_image_that_came_with_the_request(client: Client) -> None:
+    encoded = base64.b64encode(image_bytes()).decode()
     request_id = submitted(client, file_infos=[{"type": "Base64", "base64": encoded}])
 
     detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]

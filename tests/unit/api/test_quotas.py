@@ -231,7 +231,7 @@ def test_a_month_has_its_budget_and_no_more(client: Client) -> None:
     assert "about 0.25 CNY" in answers[-1].body["detail"]
 
 
-def test_several_pictures_cost_several_times_as_much(client: Client) -> None:
+def test_several_images_cost_several_times_as_much(client: Client) -> None:
     caller = limited(client, budget_per_month=Decimal(1))
     three = UNPRICED | {"output_config": {"output_image_count": 3}}
     caller.world.prices = Prices.parse(

@@ -15,7 +15,7 @@ from aigc.triggers.cos import CosEvent
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
 from tests.captured import captured
-from tests.fakes import picture
+from tests.fakes import image_bytes
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Client
@@ -26,12 +26,12 @@ CALLS: dict[str, dict[str, Any]] = {
         "model_name": "GG",
         "model_version": "3.0",
         "prompt": "a cat",
-        "file_infos": [{"type": "Base64", "base64": base64.b64encode(picture()).decode()}],
+        "file_infos": [{"type": "Base64", "base64": base64.b64encode(image_bytes()).decode()}],
     },
     "tencent-mps/v1/aigc-image": {
         "model_name": "Hunyuan",
         "prompt": "a cat",
-        "image_infos": [{"base64": base64.b64encode(picture()).decode()}],
+        "image_infos": [{"base64": base64.b64encode(image_bytes()).decode()}],
     },
 }
 RULES = {
@@ -79,7 +79,7 @@ def test_images_their_json_and_their_inputs_stay_below_the_prefix(
     assert [key for key in written(shared) if ".aigc/mps/" in key] == []
     folder = f"{PREFIX}{prefix.rstrip('/')}/"
     description = json.loads(shared.world.results.get(f"{folder}a.json") or b"")
-    assert [image["key"] for image in description["pictures"]] == [f"{folder}a-1.png"]
+    assert [image["key"] for image in description["images"]] == [f"{folder}a-1.png"]
     job = shared.get(f"/v1/jobs/{job_id}").body
     assert job["place"] == {"bucket": "results-1250000000", "prefix": folder, "name": "a"}
     assert f"/{folder}a-1.png?" in job["images"][0]["url"]
@@ -105,7 +105,7 @@ def test_mps_stores_below_the_prefix_and_its_event_settles_the_job(shared: Clien
 
 
 def test_results_of_an_upload_stay_below_the_prefix(shared: Client) -> None:
-    shared.world.inbox.put("sketch/large.png", picture())
+    shared.world.inbox.put("sketch/large.png", image_bytes())
     event = CosEvent.parse(captured("cos/complete_multipart_upload"))
 
     upload.handle(event, rules=Rules.parse(RULES), runtime=shared.world.runtime())
@@ -118,11 +118,11 @@ def test_results_of_an_upload_stay_below_the_prefix(shared: Client) -> None:
 
 
 def test_an_upload_link_leads_below_the_prefix_and_its_name_is_an_input(shared: Client) -> None:
-    size = len(picture())
+    size = len(image_bytes())
     body = {"file_name": "cat.png", "content_type": "image/png", "size": size}
     links = shared.post("/v1/uploads", body).body
     key = links["url"].removeprefix("cos://results-1250000000/")
-    shared.world.results.put(key, picture())
+    shared.world.results.put(key, image_bytes())
 
     task = {**CALLS["tencent-mps/v1/aigc-image"], "image_infos": [{"image_url": links["url"]}]}
     answer = shared.post("/tencent-mps/v1/aigc-image", task)
@@ -134,7 +134,7 @@ def test_an_upload_link_leads_below_the_prefix_and_its_name_is_an_input(shared: 
 
 @pytest.mark.parametrize("key", ["website/config.json", ".aigc/inputs/a/cat.png", f"{PREFIX}a.png"])
 def test_an_input_outside_the_folder_of_inputs_is_refused(shared: Client, key: str) -> None:
-    shared.world.results.put(key, picture())
+    shared.world.results.put(key, image_bytes())
     task = {
         **CALLS["tencent-mps/v1/aigc-image"],
         "image_infos": [{"image_url": f"cos://results-1250000000/{key}"}],

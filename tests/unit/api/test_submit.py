@@ -29,7 +29,7 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     MPS: {"model_name": "Hunyuan", "model_version": "3.0", "prompt": "a lighthouse"},
 }
-PICTURE = {"type": "Url", "url": "cos://inbox-1250000000/private.png"}
+PRIVATE_IMAGE = {"type": "Url", "url": "cos://inbox-1250000000/private.png"}
 
 
 def job_of(client: Client, answer: Answer) -> Job:
@@ -378,10 +378,10 @@ def test_refused_submit_speaks_the_vendors_words_too(client: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "more"),
     [
-        (IMAGE, {"file_infos": [PICTURE]}),
-        (IMAGE, {"file_infos": [{"type": "File", "file_id": "1", "url": PICTURE["url"]}]}),
-        (SCENE, {"file_infos": [PICTURE]}),
-        (MPS, {"image_infos": [{"image_url": PICTURE["url"]}]}),
+        (IMAGE, {"file_infos": [PRIVATE_IMAGE]}),
+        (IMAGE, {"file_infos": [{"type": "File", "file_id": "1", "url": PRIVATE_IMAGE["url"]}]}),
+        (SCENE, {"file_infos": [PRIVATE_IMAGE]}),
+        (MPS, {"image_infos": [{"image_url": PRIVATE_IMAGE["url"]}]}),
     ],
 )
 def test_caller_cannot_have_us_sign_what_lies_in_the_inbox(
@@ -395,7 +395,7 @@ def test_caller_cannot_have_us_sign_what_lies_in_the_inbox(
 
 
 def test_clothes_are_no_way_into_the_inbox_either(client: Client) -> None:
-    config = {"model": "WAND-tryon-1.0-pro", "clothes_file_infos": [PICTURE]}
+    config = {"model": "WAND-tryon-1.0-pro", "clothes_file_infos": [PRIVATE_IMAGE]}
     body = {
         "scene_info": {"type": "ai_try_on", "ai_try_on_config": config},
         "file_infos": [{"type": "Url", "url": "https://example.com/model.png"}],

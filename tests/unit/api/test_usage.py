@@ -9,7 +9,7 @@ import pytest
 
 from aigc.api.routes import answer
 from aigc.api.usage import PAGE
-from aigc.errors import AmbiguousError, BadPictureError
+from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.job import Source
 from aigc.jobs.replay import replay
 from aigc.jobs.usage import Ended
@@ -54,7 +54,7 @@ def an_end(number: int = 0, **changes: Any) -> Ended:
         "version": "3.0",
         "source": Source(type="call", name="shop"),
         "state": "succeeded",
-        "pictures": 1,
+        "images": 1,
         "cost": Decimal("0.25"),
     }
     return Ended(**values | changes)
@@ -90,7 +90,7 @@ def test_jobs_are_summed_up_by_day_kind_model_and_source(priced: Client) -> None
     assert body["total"] == {
         "jobs": 4,
         "succeeded": 4,
-        "pictures": 4,
+        "images": 4,
         "cost": "0.3",
         "jobs_without_price": 1,
     }
@@ -125,7 +125,7 @@ def test_a_sweep_that_dies_over_it_counts_a_job_once_in_the_end(priced: Client) 
 
 def test_an_end_that_is_replayed_before_the_sweep_counted_it_is_counted(priced: Client) -> None:
     made = priced.post(SUBMIT, IMAGE)
-    priced.world.downloads.errors = [BadPictureError("no picture")]
+    priced.world.downloads.errors = [BadImageError("no image")]
     priced.world.vendor.finish(priced.world.vendor.tasks[-1])
     priced.get(f"{SUBMIT}/requests/{made.body['request_id']}/status")
 
@@ -145,7 +145,7 @@ def test_what_failed_costs_nothing(priced: Client) -> None:
     assert total == {
         "jobs": 1,
         "succeeded": 0,
-        "pictures": 0,
+        "images": 0,
         "cost": "0",
         "jobs_without_price": 0,
     }
@@ -252,8 +252,8 @@ def test_a_key_for_its_own_only_sees_what_it_used(client: Client) -> None:
         {},
         {"cost": None, "version": ""},
         {"model": "a~b/c d", "version": "ä~%7E", "source": Source(type="upload", name="é~/x")},
-        {"state": "failed", "pictures": 0, "cost": Decimal(0)},
-        {"cost": Decimal("0.000001"), "pictures": 1000},
+        {"state": "failed", "images": 0, "cost": Decimal(0)},
+        {"cost": Decimal("0.000001"), "images": 1000},
     ],
 )
 def test_the_name_of_an_end_says_all(changes: dict[str, Any]) -> None:

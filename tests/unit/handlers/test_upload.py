@@ -16,7 +16,7 @@ from aigc.uploads.entries import Entries, Entry, EntryJob
 from aigc.uploads.rules import Rules, load_rules
 from aigc.wire import with_fields
 from tests.captured import captured
-from tests.fakes import InMemoryStore, ManualClock, World, build_world, picture
+from tests.fakes import InMemoryStore, ManualClock, World, build_world, image_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ def uploaded(world: World, name: str, data: bytes | None = None) -> dict[str, An
     """Put the objects of a captured event in the inbox and return the event."""
     event = captured(f"cos/{name}")
     for created in CosEvent.parse(event).created:
-        put(world, created.key, picture() if data is None else data, created.meta)
+        put(world, created.key, image_bytes() if data is None else data, created.meta)
     return event
 
 
@@ -48,7 +48,7 @@ def put(
     world: World, key: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> None:
     """Put an object in the inbox, with the headers that an event has of it."""
-    world.inbox.put(key, picture() if data is None else data, "image/png")
+    world.inbox.put(key, image_bytes() if data is None else data, "image/png")
     world.inbox.headers[key] |= headers or {}
 
 
@@ -114,7 +114,7 @@ def test_other_reading_of_a_key_is_tried_where_the_first_is_not_there(world: Wor
     stored = event["Records"][0]["cos"]["cosObject"]
     stored["key"] = "/1250000000/inbox/anime/a%20b.jpg"
     stored["url"] = "http://inbox-1250000000.cos.ap-guangzhou.myqcloud.com/anime/a%20b.jpg"
-    world.inbox.put("anime/a%20b.jpg", picture())
+    world.inbox.put("anime/a%20b.jpg", image_bytes())
 
     handle(world, event)
 
@@ -137,7 +137,7 @@ def test_same_content_under_the_same_key_is_the_same_job(world: World) -> None:
     handle(world, event)
     event["Records"][0]["cos"]["cosObject"]["meta"]["x-cos-request-id"] = "another"
     world.clock.pass_time(60)
-    world.inbox.put("anime/cat.jpg", picture(), "image/png")
+    world.inbox.put("anime/cat.jpg", image_bytes(), "image/png")
     put(world, "anime/cat.jpg", headers=CosEvent.parse(event).created[0].meta)
 
     counts = handle(world, event)
@@ -148,7 +148,7 @@ def test_same_content_under_the_same_key_is_the_same_job(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("data", "headers"),
-    [(picture(40, 30), {}), (None, {"x-cos-meta-aigc-prompt": "in blue"})],
+    [(image_bytes(40, 30), {}), (None, {"x-cos-meta-aigc-prompt": "in blue"})],
     ids=["content", "metadata of ours"],
 )
 def test_other_content_or_metadata_under_the_same_key_is_another_job(
@@ -180,7 +180,7 @@ def test_rule_that_repeats_makes_a_job_of_each_upload(world: World) -> None:
     event["Records"][0]["cos"]["cosObject"]["key"] = f"/1250000000/inbox/{rule.prefix}cat.jpg"
     event["Records"][0]["cos"]["cosObject"]["url"] = ""
     for _ in range(2):
-        world.inbox.put(f"{rule.prefix}cat.jpg", picture(), "image/png")
+        world.inbox.put(f"{rule.prefix}cat.jpg", image_bytes(), "image/png")
         counts = [handle(world, event, rules) for _ in range(2)]
         world.clock.pass_time(60)
 
@@ -252,7 +252,7 @@ def test_entry_names_the_jobs_of_an_upload(world: World) -> None:
     handle(world, uploaded(world, "put"))
 
     [entry], [job] = entries(world), jobs(world)
-    assert (entry.key, entry.kind, entry.size) == ("anime/cat.jpg", "job", len(picture()))
+    assert (entry.key, entry.kind, entry.size) == ("anime/cat.jpg", "job", len(image_bytes()))
     assert entry.jobs == (EntryJob(rule=job.source.name, id=job.id),)
 
 
@@ -281,7 +281,7 @@ def test_the_rule_s_prompt_is_used_if_the_upload_has_none(world: World) -> None:
     assert world.vendor.tasks[0].params["Prompt"] == "Redraw this image in anime style"
 
 
-def test_picture_among_other_records_is_taken(world: World) -> None:
+def test_image_among_other_records_is_taken(world: World) -> None:
     counts = handle(world, uploaded(world, "several_records"))
 
     assert counts == {"ignored": 0, "accepted": 2, "not_wanted": 1}
@@ -290,13 +290,13 @@ def test_picture_among_other_records_is_taken(world: World) -> None:
 @pytest.mark.parametrize(
     ("changes", "data", "reason"),
     [
-        ({"key": "/1250000000/inbox/other/a.jpg"}, picture(), "no rule fits its key"),
-        ({"key": "/1250000000/inbox/.aigc/a.jpg"}, picture(), "no rule fits its key"),
+        ({"key": "/1250000000/inbox/other/a.jpg"}, image_bytes(), "no rule fits its key"),
+        ({"key": "/1250000000/inbox/.aigc/a.jpg"}, image_bytes(), "no rule fits its key"),
         ({}, b"", "it is empty"),
         ({}, bytes(20 * 2**20 + 1), "more than 20971520"),
         ({}, b"%PDF-1.7", "not a JPEG, PNG or WebP"),
     ],
-    ids=["no rule", "reserved", "empty", "too large", "no picture"],
+    ids=["no rule", "reserved", "empty", "too large", "no image"],
 )
 def test_object_that_is_not_wanted_costs_nothing(
     world: World,
@@ -441,9 +441,9 @@ def test_refusal_of_ours_is_raised_since_a_policy_or_a_key_may_be_right_a_minute
     assert vars(logged)["key"] == "anime/cat.jpg"
 
 
-def test_picture_that_mps_left_settles_its_job(world: World) -> None:
+def test_image_that_mps_left_settles_its_job(world: World) -> None:
     event = captured("cos/complete_multipart_upload")
-    world.inbox.put("sketch/large.png", picture())
+    world.inbox.put("sketch/large.png", image_bytes())
     handle(world, event)
     [task] = world.vendor.tasks
     world.vendor.finish(task)

@@ -1,4 +1,4 @@
-"""Stored pictures carry labels, and everything that names a picture says which."""
+"""Stored images carry labels, and everything that names an image says which."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def ended(world: World, ordered: Order) -> Job:
 
 
 def stored(world: World) -> bytes:
-    return world.results.objects["calls/picture-1.png"][0]
+    return world.results.objects["calls/image-1.png"][0]
 
 
 def beside(world: World) -> dict[str, Any]:
-    [picture] = json.loads(world.results.objects["calls/picture.json"][0])["pictures"]
-    return dict(picture)
+    [image] = json.loads(world.results.objects["calls/image.json"][0])["images"]
+    return dict(image)
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -69,8 +69,8 @@ def test_each_kind_of_result_is_labelled(kind: str) -> None:
     assert labels.label is not None
     assert labels.label["ContentProducer"] == "aigc-functions-1250000000"
     assert labels.label["ProduceID"] == f"{job.id}-1"
-    assert job.pictures[0].labels == labels.names == ("tc260", "iptc")
-    assert job.pictures[0].size == len(stored(world))
+    assert job.images[0].labels == labels.names == ("tc260", "iptc")
+    assert job.images[0].size == len(stored(world))
     assert beside(world)["labels"] == ["tc260", "iptc"]
     assert beside(world)["unlabelled"] == ""
 
@@ -91,12 +91,12 @@ def test_without_labels_the_bytes_are_the_vendors() -> None:
     job = ended(world, order())
 
     assert stored(world) == world.downloads.data
-    assert (job.pictures[0].labels, job.pictures[0].unlabelled) == ((), "")
+    assert (job.images[0].labels, job.images[0].unlabelled) == ((), "")
 
 
 def test_a_repeat_of_storing_writes_the_same_bytes() -> None:
     world = build_world()
-    key = "put calls/picture-1.png"
+    key = "put calls/image-1.png"
     world.results.faults.append(StoreFault(key, AmbiguousError("put"), takes_effect=True))
     job = accept(order(), world.runtime()).job
     world.vendor.finish(world.vendor.tasks[-1])
@@ -109,7 +109,7 @@ def test_a_repeat_of_storing_writes_the_same_bytes() -> None:
     assert done is not None
     assert done.state == "succeeded"
     assert stored(world) == first
-    assert world.results.requests.count("put calls/picture-1.png") == 2
+    assert world.results.requests.count("put calls/image-1.png") == 2
 
 
 def test_a_manifest_is_kept_and_the_record_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -120,9 +120,9 @@ def test_a_manifest_is_kept_and_the_record_says_so(caplog: pytest.LogCaptureFixt
         job = ended(world, order())
 
     assert stored(world) == world.downloads.data
-    assert job.pictures[0].labels == ("c2pa",)
-    assert "C2PA" in job.pictures[0].unlabelled
-    assert beside(world)["unlabelled"] == job.pictures[0].unlabelled
+    assert job.images[0].labels == ("c2pa",)
+    assert "C2PA" in job.images[0].unlabelled
+    assert beside(world)["unlabelled"] == job.images[0].unlabelled
     [logged] = [
         logged_record
         for logged_record in caplog.records
@@ -145,15 +145,15 @@ def test_a_vendors_label_stays_and_this_service_is_the_propagator() -> None:
     assert label["PropagateID"] == f"{job.id}-1"
 
 
-def test_metadata_that_cannot_be_read_does_not_cost_the_picture() -> None:
+def test_metadata_that_cannot_be_read_does_not_cost_the_image() -> None:
     world = build_world()
     world.downloads.data = carriers()["png"](b"<broken")
 
     job = ended(world, order())
 
     assert stored(world) == world.downloads.data
-    assert job.pictures[0].labels == ()
-    assert "not XML" in job.pictures[0].unlabelled
+    assert job.images[0].labels == ()
+    assert "not XML" in job.images[0].unlabelled
 
 
 @pytest.mark.parametrize("kind", LOGO)
@@ -164,7 +164,7 @@ def test_the_vendor_is_asked_for_its_logo_by_default(kind: str, default: str) ->
     job = ended(world, order(kind, visible_label=default == "key"))
 
     assert logo_sent(world, kind) in {"Enabled", 1}
-    assert job.pictures[0].labels == ("tc260", "iptc", "visible")
+    assert job.images[0].labels == ("tc260", "iptc", "visible")
     assert job.warnings == ()
 
 
@@ -175,7 +175,7 @@ def test_a_task_may_refuse_the_logo(kind: str) -> None:
     job = ended(world, order(kind, **with_logo(kind, logo=False)))
 
     assert logo_sent(world, kind) in {"Disabled", 0}
-    assert job.pictures[0].labels == ("tc260", "iptc")
+    assert job.images[0].labels == ("tc260", "iptc")
 
 
 @pytest.mark.parametrize("kind", LOGO)
@@ -184,14 +184,14 @@ def test_a_logo_is_recorded_where_metadata_is_switched_off(kind: str) -> None:
 
     job = ended(world, order(kind, **with_logo(kind, logo=True)))
 
-    assert job.pictures[0].labels == ("visible",)
+    assert job.images[0].labels == ("visible",)
 
 
 def test_a_kind_without_a_logo_warns() -> None:
     job = ended(build_world(labels="visible"), order("vod.scene_image"))
 
     assert job.warnings == ("no visible label: vod.scene_image has no parameter for it",)
-    assert job.pictures[0].labels == ("tc260", "iptc")
+    assert job.images[0].labels == ("tc260", "iptc")
 
 
 def test_a_default_leaves_a_repeat_a_repeat() -> None:

@@ -88,7 +88,7 @@ def world() -> World:
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_an_accepted_job_is_sent_and_its_pictures_are_stored(world: World, kind: str) -> None:
+def test_an_accepted_job_is_sent_and_its_images_are_stored(world: World, kind: str) -> None:
     job = accepted(world, kind)
     assert read(world, job).state == "running"
 
@@ -97,11 +97,11 @@ def test_an_accepted_job_is_sent_and_its_pictures_are_stored(world: World, kind:
 
     assert ended is not None
     assert ended.state == "succeeded"
-    assert [image.key for image in ended.pictures] == ["calls/picture-1.png"]
-    description = json.loads(world.results.objects["calls/picture.json"][0])
+    assert [image.key for image in ended.images] == ["calls/image-1.png"]
+    description = json.loads(world.results.objects["calls/image.json"][0])
     assert description["vendor_task_id"] == "task-1"
     assert only_records_are_left(world)
-    assert sorted(world.results.objects) == ["calls/picture-1.png", "calls/picture.json"]
+    assert sorted(world.results.objects) == ["calls/image-1.png", "calls/image.json"]
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -444,7 +444,7 @@ def test_storing_that_was_cut_off_is_gone_on_with(world: World) -> None:
     assert only_records_are_left(world)
 
 
-def test_a_result_that_is_no_picture_fails_the_job(world: World) -> None:
+def test_a_result_that_is_no_image_fails_the_job(world: World) -> None:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.data = b"<html>sorry</html>"
@@ -744,7 +744,7 @@ def test_a_callback_while_its_dead_sender_may_live_is_not_forgotten(world: World
     assert only_records_are_left(world)
 
 
-def test_the_vendors_own_pictures_are_removed_in_the_end_though_it_failed_before(
+def test_the_vendors_own_images_are_removed_in_the_end_though_it_failed_before(
     world: World,
 ) -> None:
     job = accepted(world, "mps.image")
@@ -756,7 +756,7 @@ def test_the_vendors_own_pictures_are_removed_in_the_end_though_it_failed_before
         world.clock.pass_time(LEASE_S + 1)
         sweep(world.runtime())
 
-    assert sorted(world.results.objects) == ["calls/picture-1.png", "calls/picture.json"]
+    assert sorted(world.results.objects) == ["calls/image-1.png", "calls/image.json"]
     assert only_records_are_left(world)
 
 

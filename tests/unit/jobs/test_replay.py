@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aigc.errors import BadPictureError
+from aigc.errors import BadImageError
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.transitions import MAX_ATTEMPTS
@@ -26,7 +26,7 @@ def world() -> World:
 def dead(world: World) -> Job:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[-1])
-    world.downloads.errors = [BadPictureError("no picture")]
+    world.downloads.errors = [BadImageError("no image")]
     refresh(job.id, world.runtime())
     assert read(world, job).state == "failed"
     return job

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from aigc.errors import AmbiguousError, BadPictureError, RefusedError
+from aigc.errors import AmbiguousError, BadImageError, RefusedError
 from aigc.jobs.accept import accept
 from aigc.jobs.replay import replay
 from aigc.jobs.restore import restore
@@ -86,7 +86,7 @@ def test_a_restore_stores_only_the_images_that_are_missing(world: World) -> None
 
     def second_is_bad(url: str) -> bytes:
         if url.endswith("/1.png"):
-            raise BadPictureError("no image")
+            raise BadImageError("no image")
         return fetch(url)
 
     world.downloads.fetch = second_is_bad  # type: ignore[method-assign]
@@ -231,7 +231,7 @@ def test_a_new_attempt_stores_all_of_its_images(world: World) -> None:
 
     def second_is_bad(url: str) -> bytes:
         if url.endswith("/1.png"):
-            raise BadPictureError("no image")
+            raise BadImageError("no image")
         return fetch(url)
 
     world.downloads.fetch = second_is_bad  # type: ignore[method-assign]
@@ -244,7 +244,7 @@ def test_a_new_attempt_stores_all_of_its_images(world: World) -> None:
     world.vendor.finish(task)
     refresh(job.id, world.runtime())
 
-    assert len(read(world, job).pictures) == 2
+    assert len(read(world, job).images) == 2
     assert world.downloads.fetched[1:] == ["http://vendor/0.png", "http://vendor/1.png"]
 
 
@@ -264,7 +264,7 @@ def test_a_restored_job_reports_its_second_end_as_a_message_of_its_own() -> None
     with_hook = dataclasses.replace(order(), webhook_url="https://example.com/hook")
     job = accept(with_hook, world.runtime()).job
     world.vendor.finish(world.vendor.tasks[-1])
-    world.downloads.errors = [BadPictureError("no image")]
+    world.downloads.errors = [BadImageError("no image")]
     refresh(job.id, world.runtime())
 
     restore(job.id, world.runtime())

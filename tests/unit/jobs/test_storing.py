@@ -21,7 +21,7 @@ from tests.fakes import (
     StoreFault,
     World,
     build_world,
-    picture,
+    image_bytes,
 )
 from tests.unit.jobs.test_life_of_a_job import TASKS, accepted, only_records_are_left, read
 
@@ -57,7 +57,7 @@ class SlowDownloads:
             raise DiedError
         self.left -= 1
         self.fetched.append(url)
-        return picture()
+        return image_bytes()
 
 
 class DeniedStore(InMemoryStore):
@@ -141,7 +141,7 @@ def test_an_invocation_that_dies_over_an_image_is_followed_by_one_that_begins_wi
 
     assert read(world, job).state == "succeeded"
     assert slow.fetched == [f"http://vendor/{number}.png" for number in range(IMAGES)]
-    assert len(read(world, job).pictures) == IMAGES
+    assert len(read(world, job).images) == IMAGES
     assert only_records_are_left(world)
 
 
@@ -156,7 +156,7 @@ def test_an_image_is_not_begun_without_the_time_that_it_needs(world: World) -> N
     world.downloads.fetch = slow  # type: ignore[method-assign]
 
     refresh(job.id, world.runtime(50))
-    assert len(read(world, job).pictures) == 2
+    assert len(read(world, job).images) == 2
     sweep(world.runtime(50))
 
     assert read(world, job).state == "succeeded"

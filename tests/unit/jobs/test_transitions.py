@@ -16,9 +16,9 @@ from aigc.jobs.job import (
     Job,
     JobError,
     OutputLocation,
-    Picture,
     Source,
     State,
+    StoredImage,
     session_id,
 )
 from aigc.jobs.ledger.slots import new_slot
@@ -34,7 +34,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 LATER = NOW + timedelta(seconds=75)
 SLOT = new_slot(0)
 ERROR = JobError(type="throttled", message="no room")
-PICTURE = Picture(key="a-1.png", content_type="image/png", width=1, height=1, size=1)
+IMAGE = StoredImage(key="a-1.png", content_type="image/png", width=1, height=1, size=1)
 
 DEFERRAL = Deferral(reason="over_budget", ceiling="stack/day/images", since=NOW)
 
@@ -66,7 +66,7 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     ),
     "leave_slot": (lambda job: job.leave_slot(), {"storing": "storing"}),
     "renew_urls": (lambda job: job.renew_urls(("https://a",)), {"storing": "storing"}),
-    "add_picture": (lambda job: job.add_picture("1", PICTURE), {"storing": "storing"}),
+    "add_image": (lambda job: job.add_image("1", IMAGE), {"storing": "storing"}),
     "store_later": (lambda job: job.store_later(LATER, "denied"), {"storing": "storing"}),
     "succeed": (lambda job: job.succeed(), {"storing": "succeeded"}),
     "fail": (
@@ -183,10 +183,10 @@ def test_storing_counts_the_death_of_an_owner_that_was_storing() -> None:
 
 
 def test_a_stored_image_ends_the_count_of_fruitless_tries() -> None:
-    storing = job_in("storing", fruitless_tries=5).add_picture("1", PICTURE)
+    storing = job_in("storing", fruitless_tries=5).add_image("1", IMAGE)
 
     assert storing.fruitless_tries == 0
-    assert (storing.pictures, storing.stored_names) == ((PICTURE,), ("1",))
+    assert (storing.images, storing.stored_names) == ((IMAGE,), ("1",))
 
 
 def test_the_first_try_to_store_decides_until_when_the_others_are_made() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.errors import AmbiguousError, BadPictureError
+from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.ledger import Ledger
@@ -104,7 +104,7 @@ def test_a_success_is_reported_at_once_with_the_result(world: World) -> None:
     assert sent.headers["webhook-id"] == f"msg_{job.id}"
     assert report["status"] == "OK"
     assert report["request_id"] == report["gateway_request_id"] == job.id
-    assert report["payload"]["images"][0]["file_name"] == "picture-1.png"
+    assert report["payload"]["images"][0]["file_name"] == "image-1.png"
     assert report["error"] is None
     assert only_records_are_left(world)
 
@@ -475,7 +475,7 @@ def test_a_replayed_webhook_has_all_its_tries_once_more(world: World) -> None:
 
 def test_the_second_end_of_a_replayed_job_is_a_message_of_its_own(world: World) -> None:
     job = accepted(world)
-    world.downloads.errors = [BadPictureError("no picture")]
+    world.downloads.errors = [BadImageError("no image")]
     world.vendor.finish(world.vendor.tasks[-1])
     world.sender.replies = [FAILED]
     refresh(job.id, world.runtime())

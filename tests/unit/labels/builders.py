@@ -1,4 +1,4 @@
-"""Pictures for the tests of labels, with features that an encoder seldom writes."""
+"""Images for the tests of labels, with features that an encoder seldom writes."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _ADAM7_LAST = (0, 1, 1, 2)
 
 
 def noise(size: tuple[int, int] = (61, 47), mode: str = "RGB") -> Image.Image:
-    """Make a picture in which each changed byte would show."""
+    """Make an image in which each changed byte would show."""
     bands = [Image.effect_noise(size, 60 + 30 * band) for band in range(len(mode))]
     return Image.merge(mode, bands) if len(bands) > 1 else bands[0]
 
 
-def encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
+def encoded(image: Image.Image, file_format: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    picture.save(file, file_format, **options)
+    image.save(file, file_format, **options)
     return file.getvalue()
 
 
 def decoded(data: bytes) -> list[tuple[str, tuple[int, int], bytes]]:
     """Decode all frames, with the palette of those that have one."""
     frames = []
-    with Image.open(io.BytesIO(data)) as picture:
-        for number in range(getattr(picture, "n_frames", 1)):
-            picture.seek(number)
-            palette = bytes(picture.getpalette() or ())
-            frames.append((picture.mode, picture.size, picture.tobytes() + palette))
+    with Image.open(io.BytesIO(data)) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            palette = bytes(image.getpalette() or ())
+            frames.append((image.mode, image.size, image.tobytes() + palette))
     return frames
 
 
@@ -152,7 +152,7 @@ def packet(properties: str = "", attributes: str = "", padding: int = 0) -> byte
 
 
 def carriers() -> dict[str, Callable[[bytes], bytes]]:
-    """Return for each format what puts a packet into a picture of it."""
+    """Return for each format what puts a packet into an image of it."""
     return {
         "png": lambda xmp: png_with(encoded(noise(), "PNG"), xmp_chunk(xmp)),
         "compressed png": lambda xmp: png_with(

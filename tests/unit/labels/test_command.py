@@ -30,10 +30,10 @@ BARE = encoded(noise(), "PNG")
 def run(
     path: Path, command: str, data: bytes, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str]:
-    file = path / "picture"
+    file = path / "image"
     file.write_bytes(data)
     status = cli.main(["label", command, str(file)])
-    return status, capsys.readouterr().out.replace(str(file), "picture").rstrip("\n")
+    return status, capsys.readouterr().out.replace(str(file), "image").rstrip("\n")
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
@@ -46,13 +46,13 @@ def test_a_labelled_file_is_shown_and_verified(
 
     assert status == 0
     assert json.loads(shown) == {
-        "file": "picture",
+        "file": "image",
         "labels": ["tc260", "iptc"],
         "AIGC": complete({}, PRODUCER),
         "carrier": "XMP",
         "DigitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
     }
-    assert run(tmp_path, "verify", data, capsys) == (0, "picture: ok")
+    assert run(tmp_path, "verify", data, capsys) == (0, "image: ok")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_labelled_file_is_shown_and_verified(
 def test_what_a_file_lacks_is_said(
     tmp_path: Path, data: bytes, mapping: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path, "verify", data, capsys) == (1, f"picture: {mapping}")
+    assert run(tmp_path, "verify", data, capsys) == (1, f"image: {mapping}")
 
 
 def test_a_file_that_cannot_be_read_is_shown_with_the_error(

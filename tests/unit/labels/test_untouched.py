@@ -8,8 +8,8 @@ import struct
 import pytest
 from PIL import Image
 
+from aigc.image_files import inspect
 from aigc.labels.files import add_labels, read_labels
-from aigc.pictures import inspect
 from tests.unit.labels.builders import (
     PRODUCER,
     TRAILER,
@@ -71,7 +71,7 @@ def test_profile_and_exif_are_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
-def test_what_follows_the_picture_stays_at_the_end(name: str) -> None:
+def test_what_follows_the_image_stays_at_the_end(name: str) -> None:
     labelled = add_labels(CORPUS[f"{name} trailing data"], PRODUCER)
 
     assert labelled.data.endswith(TRAILER)

@@ -221,15 +221,15 @@ FULL: list[tuple[str, Body]] = [
 
 
 def image(**changes: object) -> Body:
-    """Ask VOD for a picture of a cat."""
+    """Ask VOD for an image of a cat."""
     return {"model_name": "GG", "model_version": "3.0", "prompt": "a cat", **changes}
 
 
-def scene(type_: str, *, config: Body | None = None, pictures: int = 1, **changes: object) -> Body:
+def scene(type_: str, *, config: Body | None = None, images: int = 1, **changes: object) -> Body:
     """Ask VOD for a scene, with the name of its config as the only key of `config`."""
     return {
         "scene_info": {"type": type_, **(config or {})},
-        "file_infos": [{"file_id": "387702299774574677"}] * pictures,
+        "file_infos": [{"file_id": "387702299774574677"}] * images,
         **changes,
     }
 

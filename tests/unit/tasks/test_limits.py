@@ -99,7 +99,7 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     ),
     (
         "vod.image",
-        image(file_infos=[{"base64": "a picture"}]),
+        image(file_infos=[{"base64": "an image"}]),
         "file_infos.0.base64",
         "an image in Base64, without a data: prefix",
     ),
@@ -245,7 +245,7 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     ),
     (
         "vod.scene_image",
-        scene("ai_try_on", config=TRY_ON, pictures=2),
+        scene("ai_try_on", config=TRY_ON, images=2),
         "file_infos",
         "exactly 1 for ai_try_on",
     ),
@@ -287,13 +287,13 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     ),
     (
         "vod.scene_image",
-        scene("product_image", config={"product_image_config": {}}, pictures=11),
+        scene("product_image", config={"product_image_config": {}}, images=11),
         "file_infos",
         "1 to 10 for product_image",
     ),
     (
         "vod.scene_image",
-        scene("outpainting", pictures=0),
+        scene("outpainting", images=0),
         "file_infos",
         "at least 1 for outpainting",
     ),
@@ -369,7 +369,7 @@ def test_a_task_beyond_a_limit_is_refused_by_field_and_with_what_is_allowed(
         ("vod.scene_image", scene("change_clothes_full_wear")),
         (
             "vod.scene_image",
-            scene("product_image", config={"product_image_config": {}}, pictures=10),
+            scene("product_image", config={"product_image_config": {}}, images=10),
         ),
         ("vod.scene_image", scene("outpainting", **output(image_width=1, aspect_ratio="21:9"))),
     ],
@@ -422,7 +422,7 @@ def test_a_free_size_keeps_the_models_rule(
         ({}, True),
     ],
 )
-def test_an_expansion_grows_the_picture_threefold_at_most(
+def test_an_expansion_grows_the_image_threefold_at_most(
     ratios: dict[str, object], *, passes: bool
 ) -> None:
     named = {f"{side}_expansion_ratio": ratio for side, ratio in ratios.items()}
@@ -442,7 +442,7 @@ def test_a_size_that_comes_encoded_is_checked_too() -> None:
     assert error.field == "ext_info"
 
 
-def test_pictures_in_base64_may_have_seven_megabytes_together() -> None:
+def test_images_in_base64_may_have_seven_megabytes_together() -> None:
     half = base64.b64encode(bytes(BASE64_LIMIT // 2)).decode()
     encoded = base64.b64encode(bytes(BASE64_LIMIT // 2 + 3)).decode()
 

@@ -11,7 +11,7 @@ from aigc.tasks.kinds import KINDS
 Body = dict[str, Any]
 
 TASK_ID = "1500044236-AigcImageTask-1602bdb6293ad48ff216744f3ee60232t"
-PICTURE = "http://251000800.vod2.myqcloud.com/1a168d62vodcq251000800/aigcImageGenFile.png"
+IMAGE = "http://251000800.vod2.myqcloud.com/1a168d62vodcq251000800/aigcImageGenFile.png"
 DETAILS = {"vod.image": "AigcImageTask", "vod.scene_image": "SceneAigcImageTask"}
 VOD = pytest.mark.parametrize("kind", DETAILS)
 
@@ -19,24 +19,24 @@ VOD = pytest.mark.parametrize("kind", DETAILS)
 def detail(kind: str, status: str = "FINISH", **task: object) -> Body:
     """Answer as DescribeTaskDetail does: with every other kind's key, null."""
     others = dict.fromkeys(["AigcVideoTask", "ProcedureTask", *DETAILS.values()])
-    picture = {"StorageMode": "Temporary", "FileUrl": PICTURE, "FileId": "", "MetaData": None}
+    image = {"StorageMode": "Temporary", "FileUrl": IMAGE, "FileId": "", "MetaData": None}
     finished = {
         "TaskId": TASK_ID,
         "Status": "FINISH",
         "ErrCode": 0,
         "Message": "",
-        "Output": {"FileInfos": [picture]},
+        "Output": {"FileInfos": [image]},
     }
     return {**others, "TaskType": "x", "Status": status, DETAILS[kind]: {**finished, **task}}
 
 
 @VOD
-def test_a_finished_task_has_its_pictures(kind: str) -> None:
+def test_a_finished_task_has_its_images(kind: str) -> None:
     observed = KINDS[kind].observe(TASK_ID, detail(kind))
 
     assert observed.state == "succeeded"
     assert observed.vendor_status == "FINISH"
-    assert observed.image_urls == (PICTURE,)
+    assert observed.image_urls == (IMAGE,)
     assert observed.fault is None
 
 
@@ -180,7 +180,7 @@ def test_the_message_of_a_scene_decides_where_there_is_no_code(
 
 @pytest.mark.parametrize(("code", "outcome"), [(40000, "rejected"), (60000, "rejected")])
 def test_a_numeric_code_decides_the_outcome(code: int, outcome: str) -> None:
-    response = detail("vod.scene_image", ErrCode=code, Message="the file is no picture")
+    response = detail("vod.scene_image", ErrCode=code, Message="the file is no image")
 
     fault = KINDS["vod.scene_image"].observe(TASK_ID, response).fault
 

@@ -1,4 +1,4 @@
-"""A refusal says what came and what is allowed, and never shows a picture."""
+"""A refusal says what came and what is allowed, and never shows an image."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def test_several_faults_are_named_together_up_to_five() -> None:
     assert str(error).endswith("; and 1 more")
 
 
-def test_a_picture_is_never_shown() -> None:
-    picture = "iVBORw0KGgo" * 100_000 + "!"
+def test_an_image_is_never_shown() -> None:
+    content = "iVBORw0KGgo" * 100_000 + "!"
 
     errors = [
-        refusal("vod.image", image(file_infos=[{"base64": picture}])),
-        refusal("vod.image", image(file_infos=[{"url": picture}])),
+        refusal("vod.image", image(file_infos=[{"base64": content}])),
+        refusal("vod.image", image(file_infos=[{"url": content}])),
     ]
 
     assert [len(str(error)) < 300 for error in errors] == [True, True]

@@ -76,7 +76,7 @@ def test_links_of_a_function_url_have_no_stage(name: str) -> None:
         ("127.0.0.1:8401", "http://127.0.0.1:8401"),
         ("localhost", "http://localhost"),
         ("[::1]:80", "http://[::1]:80"),
-        ("pictures.example.com", "https://pictures.example.com"),
+        ("images.example.com", "https://images.example.com"),
         ("evil.example/path?", ""),
         ("", ""),
     ],

@@ -13,7 +13,7 @@ from aigc.uploads.accounts import account_of, jobs_of
 from aigc.uploads.rules import DeployedRules
 from aigc.wire import with_fields
 from aigc_cli import backfill, cli, uploads
-from tests.fakes import START, World, build_world, picture
+from tests.fakes import START, World, build_world, image_bytes
 from tests.unit.uploads.test_reconcile import LATER_S, RULES, reconcile
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> World:
     world = build_world()
     world.memory.of(DeployedRules).rules = RULES
     for name in ("a", "b", "c"):
-        world.inbox.put(f"photos/{name}.png", picture(), "image/png")
-    world.inbox.put("other/a.png", picture(), "image/png")
+        world.inbox.put(f"photos/{name}.png", image_bytes(), "image/png")
+    world.inbox.put("other/a.png", image_bytes(), "image/png")
     world.clock.pass_time(LATER_S)
     sweep(world.runtime())
     (tmp_path / "prices.toml").write_text(PRICES)

@@ -21,7 +21,7 @@ from aigc.uploads.batches.work import begin_batch
 from aigc.uploads.intake import read_object, take_in
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
-from tests.fakes import InMemoryStore, StoreFault, World, build_world, picture
+from tests.fakes import InMemoryStore, StoreFault, World, build_world, image_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,7 +238,7 @@ def test_lines_of_openais_batch_files() -> None:
 
 def test_input_may_lie_in_the_inbox() -> None:
     world = build_world()
-    world.inbox.put("photos/cat.png", picture())
+    world.inbox.put("photos/cat.png", image_bytes())
     infos = [{"url": "cos://inbox-1250000000/photos/cat.png"}]
     missing = [{"url": "cos://inbox-1250000000/photos/none.png"}]
     foreign = [{"url": "cos://ledger-1250000000/jobs/x.json"}]

@@ -25,7 +25,7 @@ from tests.fakes import (
     World,
     build_settings,
     build_world,
-    picture,
+    image_bytes,
 )
 from tests.sizes import size
 
@@ -66,7 +66,7 @@ def reconcile(world: World, wanted: Rules = RULES) -> int:
 
 
 def upload(world: World, key: str = "photos/cat.png", data: bytes | None = None) -> None:
-    world.inbox.put(key, picture() if data is None else data, "image/png")
+    world.inbox.put(key, image_bytes() if data is None else data, "image/png")
     world.clock.pass_time(LATER_S)
 
 
@@ -102,7 +102,7 @@ def test_upload_is_taken_in_once(world: World) -> None:
 
 
 def test_upload_is_left_to_its_event_for_some_minutes(world: World) -> None:
-    world.inbox.put("photos/cat.png", picture(), "image/png")
+    world.inbox.put("photos/cat.png", image_bytes(), "image/png")
 
     assert reconcile(world) == 0
     world.clock.pass_time(LATER_S)
@@ -181,12 +181,12 @@ def test_copies_of_an_object_onto_itself_cost_nothing(objects_are: str) -> None:
         reconcile(world)
         world.clock.pass_time(1)
     for number in range(objects):
-        world.inbox.put(f"photos/{number}.png", picture(), "image/png")
+        world.inbox.put(f"photos/{number}.png", image_bytes(), "image/png")
     world.clock.pass_time(LATER_S)
     reconcile(world)
     billed = len(world.vendor.tasks)
     for number in range(objects):
-        world.inbox.put(f"photos/{number}.png", picture(), "image/png")
+        world.inbox.put(f"photos/{number}.png", image_bytes(), "image/png")
         headers = world.inbox.headers[f"photos/{number}.png"]
         headers |= {"x-cos-storage-class": "STANDARD_IA", "x-cos-meta-camera": "X100"}
         process(copied(f"photos/{number}.png"), RULES, world.runtime())
@@ -202,7 +202,7 @@ def test_copies_of_an_object_onto_itself_cost_nothing(objects_are: str) -> None:
 def test_other_metadata_of_ours_is_another_job(world: World) -> None:
     upload(world)
     reconcile(world)
-    world.inbox.put("photos/cat.png", picture(), "image/png")
+    world.inbox.put("photos/cat.png", image_bytes(), "image/png")
     world.inbox.headers["photos/cat.png"]["x-cos-meta-aigc-prompt"] = "in blue"
     world.clock.pass_time(LATER_S)
 
@@ -212,7 +212,7 @@ def test_other_metadata_of_ours_is_another_job(world: World) -> None:
 def test_other_content_is_another_job(world: World) -> None:
     upload(world)
     reconcile(world)
-    upload(world, data=picture(40, 40))
+    upload(world, data=image_bytes(40, 40))
 
     assert [reconcile(world), reconcile(world)] == [1, 0]
 
@@ -311,11 +311,11 @@ def test_long_keys_are_settled_too(world: World) -> None:
 
 def test_three_hundred_of_many_objects_are_found_in_one_pass(world: World) -> None:
     for number in range(5000):
-        world.inbox.put(f"photos/{number:06d}.png", picture(), "image/png")
+        world.inbox.put(f"photos/{number:06d}.png", image_bytes(), "image/png")
     note_all(world)
     for number in range(0, 5000, 17):
         key = f"photos/{number:06d}-new.png"
-        world.inbox.put(key, b"no picture", "image/png")
+        world.inbox.put(key, b"no image", "image/png")
     world.clock.pass_time(LATER_S)
     world.inbox.requests.clear()
     world.store.requests.clear()
@@ -387,7 +387,7 @@ def test_sweep_takes_in_an_upload_without_an_event(world: World) -> None:
 def test_sweeps_continue_where_the_last_one_stopped(world: World) -> None:
     world.memory.of(DeployedRules).rules = RULES
     for number in range(1000 * PAGES + 500):
-        world.inbox.put(f"photos/{number:06d}.png", b"no picture", "image/png")
+        world.inbox.put(f"photos/{number:06d}.png", b"no image", "image/png")
     note_all(world)
     upload(world, "photos/last.png")
 
@@ -437,7 +437,7 @@ def test_upload_in_the_second_after_its_rule_appeared_is_taken_in() -> None:
     world.clock.moment = START + timedelta(seconds=0.4)
     reconcile(world)
     world.clock.moment = START + timedelta(seconds=0.6)
-    world.inbox.put("photos/cat.png", picture(), "image/png")
+    world.inbox.put("photos/cat.png", image_bytes(), "image/png")
     body, modified = world.inbox.objects["photos/cat.png"]
     world.inbox.objects["photos/cat.png"] = (body, modified.replace(microsecond=0))
     world.clock.pass_time(LATER_S)

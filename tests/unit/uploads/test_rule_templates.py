@@ -321,7 +321,7 @@ def test_results_of_two_keys_have_two_names_by_default(
     [
         ({"results": "done/"}, ["results: 'done/'", "two folders", "{folder} or {job}"]),
         ({"results_name": "{stem}"}, ["results_name: '{stem}'", "cat.jpg and cat.png", "{name}"]),
-        ({"results_name": "picture"}, ["results_name: 'picture'"]),
+        ({"results_name": "image"}, ["results_name: 'image'"]),
     ],
 )
 def test_names_that_uploads_would_share_are_refused(

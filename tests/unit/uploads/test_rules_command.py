@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.uploads.intake import read_object, take_in
 from aigc.uploads.rules import load_rules
 from aigc_cli import cli
-from tests.fakes import build_world, picture
+from tests.fakes import build_world, image_bytes
 
 if TYPE_CHECKING:
     import pytest
@@ -30,7 +30,7 @@ def test_request_is_the_one_that_the_upload_then_makes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     world = build_world()
-    world.inbox.put(KEY, picture())
+    world.inbox.put(KEY, image_bytes())
     headers = {"x-cos-meta-aigc-style": "ink", "x-cos-meta-aigc-client": "Ann%20Lee"}
     world.inbox.headers[KEY] |= headers
     read = read_object(KEY, world.runtime())

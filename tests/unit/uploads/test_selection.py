@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.uploads.entries import Entry
 from aigc.uploads.intake import InboxObject, read_object, take_in
 from aigc.uploads.rules import Rules
-from tests.fakes import World, build_world, picture
+from tests.fakes import World, build_world, image_bytes
 from tests.unit.uploads.test_rules import TASK, a_rule
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PLAIN = a_rule("plain")
 
 def taken(world: World, *rules: dict[str, Any], **metadata: str) -> TakenIn:
     """Put an object in the inbox and process it."""
-    world.inbox.put("anime/cat.png", picture())
+    world.inbox.put("anime/cat.png", image_bytes())
     headers = {f"x-cos-meta-aigc-{name}": value for name, value in metadata.items()}
     world.inbox.headers["anime/cat.png"] |= headers
     read = read_object("anime/cat.png", world.runtime())

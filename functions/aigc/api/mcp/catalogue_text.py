@@ -148,7 +148,7 @@ def _limits(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def _scene_limits(scene: Scene) -> list[str]:
-    first, last = scene.pictures.start, scene.pictures.stop - 1
+    first, last = scene.images.start, scene.images.stop - 1
     count = f"{first} or more" if last >= sys.maxsize - 1 else f"{first} to {last}"
     limits = [f"images {first if first == last else count}"]
     if scene.config and "product" not in scene.config:

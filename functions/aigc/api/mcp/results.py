@@ -13,7 +13,7 @@ from aigc.api.progress import RESULT_URL_S, result_of
 from aigc.jobs.job import id_from
 
 if TYPE_CHECKING:
-    from aigc.jobs.job import Job, Picture
+    from aigc.jobs.job import Job, StoredImage
     from aigc.jobs.runtime import Runtime
 
 LARGEST_PREVIEW = 256 * 2**10
@@ -78,7 +78,7 @@ def end_of(job: Job, runtime: Runtime) -> ToolResult:
 
 def _success(job: Job, runtime: Runtime) -> ToolResult:
     result = result_of(job, runtime)
-    lines = [f"Request {job.id} succeeded with {len(job.pictures)} image(s):"]
+    lines = [f"Request {job.id} succeeded with {len(job.images)} image(s):"]
     lines += [
         f"- {image['width']}x{image['height']} {image['content_type']}, {image['file_size']} bytes:"
         f" {image['url']}"
@@ -101,17 +101,17 @@ def _success(job: Job, runtime: Runtime) -> ToolResult:
 
 
 def _previews(job: Job, runtime: Runtime) -> tuple[dict[str, Any], ...]:
-    small = [picture for picture in job.pictures if picture.size <= LARGEST_PREVIEW]
-    previews = [_preview(picture, runtime) for picture in small[:MOST_PREVIEWS]]
+    small = [image for image in job.images if image.size <= LARGEST_PREVIEW]
+    previews = [_preview(image, runtime) for image in small[:MOST_PREVIEWS]]
     return tuple(preview for preview in previews if preview)
 
 
-def _preview(picture: Picture, runtime: Runtime) -> dict[str, Any] | None:
-    data = runtime.buckets.results.get(picture.key)
+def _preview(image: StoredImage, runtime: Runtime) -> dict[str, Any] | None:
+    data = runtime.buckets.results.get(image.key)
     if data is None:
         return None
     encoded = base64.b64encode(data).decode()
-    return {"type": "image", "data": encoded, "mimeType": picture.content_type}
+    return {"type": "image", "data": encoded, "mimeType": image.content_type}
 
 
 def _failure(job: Job) -> ToolResult:

@@ -153,7 +153,7 @@ def list_models(call: Call, _arguments: NoArguments) -> ToolResult:
 
 def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
     """Check the arguments of a call that would spend, and estimate its cost."""
-    from aigc.prices import asked_pictures, decimal_text  # noqa: PLC0415  few calls need it
+    from aigc.prices import decimal_text, requested_images  # noqa: PLC0415  few calls need it
 
     read = read_arguments(TOOLS[arguments.tool], arguments.arguments)
     if not isinstance(read, SpendingArguments):
@@ -161,7 +161,7 @@ def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
     kind, body = read.kind_and_body()
     check_kind(call.caller, kind)
     task = read_order(_named(call, None), kind, body).task
-    count, prices = asked_pictures(task), call.runtime.prices()
+    count, prices = requested_images(task), call.runtime.prices()
     cost = prices.estimate(kind, task, count)
     text = "The arguments are right. "
     text += (
@@ -203,7 +203,7 @@ def list_jobs(call: Call, arguments: ListArguments) -> ToolResult:
     page: Any = jobs(replace(call, request=replace(call.request, query=query))).body
     lines = [
         f"- {job['request_id']}: {job['state']}, {job['kind']} {job['model']},"
-        f" {job['pictures']} image(s), {job['created_at']}: {job['prompt'][:80]}"
+        f" {job['images']} image(s), {job['created_at']}: {job['prompt'][:80]}"
         for job in page["jobs"]
     ]
     next_page = f"\nMore: call again with cursor {page['cursor']}" if page["cursor"] else ""

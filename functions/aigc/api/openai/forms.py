@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.api.errors import HttpError
 from aigc.api.submit import MAX_BODY
-from aigc.errors import BadPictureError
-from aigc.pictures import inspect
+from aigc.errors import BadImageError
+from aigc.image_files import inspect
 from aigc.tasks.fields import invalid_request
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _value(name: str, part: Message) -> str:
         raise _damaged(f"{name} went through a decoder of text")
     try:
         inspect(content)
-    except BadPictureError as error:
+    except BadImageError as error:
         raise invalid_request(name, str(error), allowed="a JPEG, PNG or WebP") from None
     return base64.b64encode(content).decode()
 

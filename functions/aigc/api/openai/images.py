@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aigc.api.openai.request import ImageRequest
     from aigc.api.openapi import schemas
     from aigc.jobs.accept import Order
-    from aigc.jobs.job import Job, Picture
+    from aigc.jobs.job import Job, StoredImage
     from aigc.jobs.runtime import Runtime
 
 LARGEST_ANSWER = 4 * 2**20
@@ -104,14 +104,14 @@ def _queued(job: Job, request: ImageRequest, call: Call) -> schemas.OpenAIImages
 def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAIImages:
     warnings = [*request.warnings, *job.warnings]
     in_base64 = request.is_base64
-    if in_base64 and sum(picture.size for picture in job.pictures) > LARGEST_ANSWER:
+    if in_base64 and sum(image.size for image in job.images) > LARGEST_ANSWER:
         in_base64 = False
         limit = f"an answer can hold {LARGEST_ANSWER} bytes of images"
         warnings.append(f"the images are not in the answer: {limit}; get them by their url")
-    first = job.pictures[0]
+    first = job.images[0]
     return {
         "created": int(job.updated_at.timestamp()),
-        "data": [_image(picture, runtime, in_base64=in_base64) for picture in job.pictures],
+        "data": [_image(image, runtime, in_base64=in_base64) for image in job.images],
         "output_format": first.content_type.removeprefix("image/"),
         "size": f"{first.width}x{first.height}",
         "request_id": job.id,
@@ -119,10 +119,10 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
     }
 
 
-def _image(picture: Picture, runtime: Runtime, *, in_base64: bool) -> schemas.OpenAIImage:
+def _image(image: StoredImage, runtime: Runtime, *, in_base64: bool) -> schemas.OpenAIImage:
     results = runtime.buckets.results
-    image: schemas.OpenAIImage = {"url": results.presigned_url(picture.key, RESULT_URL_S)}
-    data = results.get(picture.key) if in_base64 else None
+    answer: schemas.OpenAIImage = {"url": results.presigned_url(image.key, RESULT_URL_S)}
+    data = results.get(image.key) if in_base64 else None
     if data is not None:
-        image["b64_json"] = base64.b64encode(data).decode()
-    return image
+        answer["b64_json"] = base64.b64encode(data).decode()
+    return answer

@@ -312,7 +312,7 @@ class AlreadyCompleted(TypedDict):
 # The vendor's own query
 
 
-class PictureSize(TypedDict):
+class ImageSize(TypedDict):
     """Size of an image."""
 
     Size: int
@@ -340,7 +340,7 @@ class FileInfo(TypedDict):
     """Link to the image in the results bucket."""
     FileId: str
     """Always empty: the file is not in VOD."""
-    MetaData: PictureSize
+    MetaData: ImageSize
     """Size of the image."""
 
 
@@ -493,7 +493,7 @@ class JobSummary(TypedDict):
     """Model and version, or the scene."""
     prompt: str
     """Prompt of the task; empty if it has none."""
-    pictures: int
+    images: int
     """Number of finished images."""
     error: JobError | None
     """Why the job failed; null if it did not."""
@@ -1026,7 +1026,7 @@ class UsageSum(TypedDict):
     """Number of jobs."""
     succeeded: int
     """Number of jobs that succeeded."""
-    pictures: int
+    images: int
     """Number of images."""
     cost: str | None
     """Estimated cost of the jobs with a known price, as a decimal number; null if there are

@@ -127,7 +127,7 @@ def image_set(job: Job, model: str, prompt: str) -> ImageSet:
         model=shortened(model),
         source=Source(type=job.source.type, name=shortened(job.source.name)),
         folder=shortened(job.output_location.prefix),
-        images=len(job.pictures),
+        images=len(job.images),
         words="_".join(words_of(prompt)),
     )
 

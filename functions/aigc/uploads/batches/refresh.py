@@ -160,10 +160,9 @@ def _outcome(outcome: LineOutcome, job: Job | None) -> LineOutcome:
         outcome,
         state=job.state,
         images=tuple(
-            Image(key=picture.key, width=picture.width, height=picture.height)
-            for picture in job.pictures
+            Image(key=image.key, width=image.width, height=image.height) for image in job.images
         ),
-        description=f"{location.prefix}{location.name}.json" if job.pictures else "",
+        description=f"{location.prefix}{location.name}.json" if job.images else "",
         error=job.error.message if job.error else "",
         error_type=job.error.type if job.error else "",
     )

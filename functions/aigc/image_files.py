@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aigc.errors import BadPictureError
+from aigc.errors import BadImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def check_head(head: bytes) -> None:
     """Check the first bytes of an image.
 
     Raises:
-        BadPictureError: They are not the head of an image, or the image is too large.
+        BadImageError: They are not the head of an image, or the image is too large.
     """
     content_type = _known_type(head, f"it begins with {head[:8].hex(' ')}")
     if content_type != "image/jpeg":  # its size is further behind
@@ -67,23 +67,23 @@ def inspect(data: bytes) -> ImageInfo:
     """Check that the data is a complete image and return its format and size.
 
     Raises:
-        BadPictureError: The data is not a complete image, or it is too large.
+        BadImageError: The data is not a complete image, or it is too large.
     """
     if len(data) > MAX_BYTES:
-        raise BadPictureError(f"an image of {len(data)} bytes; at most {MAX_BYTES} are stored")
+        raise BadImageError(f"an image of {len(data)} bytes; at most {MAX_BYTES} are stored")
     description = f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
     content_type = _known_type(data[:HEAD], description)
     extension, _, is_whole = _FORMATS[content_type]
     width, height = _size(content_type, data)
     if not is_whole(data):
-        raise BadPictureError(f"a {extension} cut off after {len(data)} bytes")
+        raise BadImageError(f"a {extension} cut off after {len(data)} bytes")
     return ImageInfo(content_type, extension, width, height)
 
 
 def _known_type(head: bytes, description: str) -> str:
     content_type = content_type_of(head)
     if content_type is None:
-        raise BadPictureError(f"{description}: not a JPEG, PNG or WebP")
+        raise BadImageError(f"{description}: not a JPEG, PNG or WebP")
     return content_type
 
 
@@ -92,9 +92,9 @@ def _size(content_type: str, data: bytes) -> tuple[int, int]:
     try:
         width, height = read(data)
     except IndexError:
-        raise BadPictureError(f"a {extension} cut off after {len(data)} bytes") from None
+        raise BadImageError(f"a {extension} cut off after {len(data)} bytes") from None
     if not 0 < width * height <= MOST_PIXELS:
-        raise BadPictureError(
+        raise BadImageError(
             f"a {extension} of {width}x{height} pixels; allowed: 1 to {MOST_PIXELS} in all"
         )
     return width, height
@@ -122,7 +122,7 @@ def _jpeg_frame(data: bytes) -> int:
             position += 1
         else:
             position += 2 + _number(data, position + 2, 2)
-    raise BadPictureError("a jpg without a frame header")
+    raise BadImageError("a jpg without a frame header")
 
 
 def webp_size(data: bytes | memoryview) -> tuple[int, int]:
@@ -130,7 +130,7 @@ def webp_size(data: bytes | memoryview) -> tuple[int, int]:
 
     Raises:
         IndexError: It is cut off.
-        BadPictureError: Its first chunk is no image.
+        BadImageError: Its first chunk is no image.
     """
     form = bytes(data[12:16])
     if form == b"VP8X":
@@ -139,7 +139,7 @@ def webp_size(data: bytes | memoryview) -> tuple[int, int]:
         bits = _little(data, 21, 4)
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     if form != b"VP8 ":
-        raise BadPictureError(f"a webp whose first chunk is {form!r}; allowed: VP8X, VP8L, VP8")
+        raise BadImageError(f"a webp whose first chunk is {form!r}; allowed: VP8X, VP8L, VP8")
     return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
 
 

@@ -31,12 +31,12 @@ _HAN_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "STHeiti Light.ttc"
 """Fonts of Linux, macOS and Windows with Chinese characters, which Pillow's own font lacks."""
 
 
-class NotAPictureError(Exception):
+class NotAnImageError(Exception):
     """The bytes are not a readable image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PictureSpec:
+class ImageSpec:
     """The description of an image to draw."""
 
     prompt: str
@@ -50,18 +50,18 @@ class PictureSpec:
     """Whether the vendor's visible label is drawn."""
 
 
-def draw(spec: PictureSpec) -> bytes:
+def draw(spec: ImageSpec) -> bytes:
     """Draw an image: a restyled version of the first input, or an abstract composition.
 
     Raises:
-        NotAPictureError: An input cannot be read.
+        NotAnImageError: An input cannot be read.
     """
-    pictures = [_open(content) for content in spec.inputs]
+    images = [_open(content) for content in spec.inputs]
     rng = _seeded_random(spec.prompt, spec.model, spec.seed)
-    size = _size(spec, pictures[0].size if pictures else (1, 1))
-    if pictures:
-        canvas = _restyle(ImageOps.fit(pictures[0], size), rng)
-        _inset(canvas, pictures[1:])
+    size = _size(spec, images[0].size if images else (1, 1))
+    if images:
+        canvas = _restyle(ImageOps.fit(images[0], size), rng)
+        _inset(canvas, images[1:])
     else:
         canvas = _compose(size, rng)
     _caption(canvas, f"local cloud · {spec.model}", spec.prompt)
@@ -81,7 +81,7 @@ def _open(content: bytes) -> Image.Image:
     try:
         return ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise NotAPictureError(str(error)) from error
+        raise NotAnImageError(str(error)) from error
 
 
 def _seeded_random(*parts: str) -> random.Random:
@@ -90,7 +90,7 @@ def _seeded_random(*parts: str) -> random.Random:
     return random.Random(digest)  # noqa: S311  art, not secrets
 
 
-def _size(spec: PictureSpec, natural: tuple[int, int]) -> tuple[int, int]:
+def _size(spec: ImageSpec, natural: tuple[int, int]) -> tuple[int, int]:
     side = _SIDES.get(spec.resolution.upper(), 512)
     width, height = _ratio(spec.aspect_ratio) or natural
     scale = side / max(width, height)
@@ -104,46 +104,46 @@ def _ratio(text: str) -> tuple[int, int] | None:
     return None
 
 
-def _restyle(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _restyle(image: Image.Image, rng: random.Random) -> Image.Image:
     treatments: tuple[Callable[[Image.Image, random.Random], Image.Image], ...] = (
         _poster,
         _duotone,
         _ink,
         _mosaic,
     )
-    return rng.choice(treatments)(picture, rng)
+    return rng.choice(treatments)(image, rng)
 
 
-def _poster(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _poster(image: Image.Image, rng: random.Random) -> Image.Image:
     # At half the size: the filter is what costs most of all drawing.
-    smooth = ImageOps.autocontrast(picture).reduce(2).filter(ImageFilter.MedianFilter(3))
-    return ImageOps.posterize(smooth.resize(picture.size), rng.choice((2, 3)))
+    smooth = ImageOps.autocontrast(image).reduce(2).filter(ImageFilter.MedianFilter(3))
+    return ImageOps.posterize(smooth.resize(image.size), rng.choice((2, 3)))
 
 
-def _duotone(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _duotone(image: Image.Image, rng: random.Random) -> Image.Image:
     dark, middle, light = rng.choice(_PALETTES)
-    grey = ImageOps.autocontrast(ImageOps.grayscale(picture))
+    grey = ImageOps.autocontrast(ImageOps.grayscale(image))
     return ImageOps.colorize(grey, black=dark, mid=middle, white=light)
 
 
-def _ink(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _ink(image: Image.Image, rng: random.Random) -> Image.Image:
     dark, _, light = rng.choice(_PALETTES)
-    lines = ImageOps.grayscale(picture).filter(ImageFilter.SMOOTH_MORE).filter(ImageFilter.CONTOUR)
+    lines = ImageOps.grayscale(image).filter(ImageFilter.SMOOTH_MORE).filter(ImageFilter.CONTOUR)
     return ImageOps.colorize(ImageOps.autocontrast(lines, cutoff=2), black=dark, white=light)
 
 
-def _mosaic(picture: Image.Image, rng: random.Random) -> Image.Image:
+def _mosaic(image: Image.Image, rng: random.Random) -> Image.Image:
     step = rng.choice((6, 9))
-    width, height = picture.size
-    small = picture.resize((max(1, width // step), max(1, height // step)), Image.Resampling.BOX)
+    width, height = image.size
+    small = image.resize((max(1, width // step), max(1, height // step)), Image.Resampling.BOX)
     return ImageOps.posterize(small, 4).resize((width, height), Image.Resampling.NEAREST)
 
 
-def _inset(canvas: Image.Image, pictures: Sequence[Image.Image]) -> None:
+def _inset(canvas: Image.Image, images: Sequence[Image.Image]) -> None:
     """Draw the other inputs as a row of thumbnails along the top."""
     side = max(24, canvas.width // 8)
-    for index, picture in enumerate(pictures):
-        canvas.paste(ImageOps.fit(picture, (side, side)), (8 + index * (side + 8), 8))
+    for index, image in enumerate(images):
+        canvas.paste(ImageOps.fit(image, (side, side)), (8 + index * (side + 8), 8))
 
 
 def _compose(size: tuple[int, int], rng: random.Random) -> Image.Image:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import ImageFont
 
-from localcloud import pictures
-from localcloud.pictures import PictureSpec, draw
+from localcloud import drawing
+from localcloud.drawing import ImageSpec, draw
 from tests.localcloud.clients import size_of
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ def wanted_fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return load(font, *arguments, **options)
 
     monkeypatch.setattr(ImageFont, "truetype", note)
-    vars(pictures)["_font"].cache_clear()
+    vars(drawing)["_font"].cache_clear()
     yield names
-    vars(pictures)["_font"].cache_clear()
+    vars(drawing)["_font"].cache_clear()
 
 
 def drawn(prompt: str) -> tuple[int, int]:
-    return size_of(draw(PictureSpec(prompt=prompt, model="GG 3.0", seed="")))
+    return size_of(draw(ImageSpec(prompt=prompt, model="GG 3.0", seed="")))
 
 
 def test_chinese_caption_needs_a_font_of_the_machine(wanted_fonts: list[str]) -> None:

@@ -1,8 +1,8 @@
 // Sums of the rows of a usage report.
-import type { Schemas } from "../api";
+import type { Schemas } from "../../api";
 
 export type Row = Schemas["UsageRow"];
-export type Measure = "pictures" | "cost";
+export type Measure = "images" | "cost";
 export type GroupBy = "model" | "source" | "kind";
 
 export interface Group {
@@ -42,7 +42,7 @@ export function totalOf(rows: Row[]) {
   return {
     jobs: sum((row) => row.jobs),
     succeeded: sum((row) => row.succeeded),
-    pictures: sum((row) => row.pictures),
+    images: sum((row) => row.images),
     jobs_without_price: sum((row) => row.jobs_without_price),
     cost: costs.length > 0 ? String(Number(cost.toFixed(6))) : null,
   };

@@ -56,7 +56,7 @@ RESTORE_REFUSALS: Mapping[str, str] = {
 
 
 class ReplayRequest(Parameters):
-    """Which attempt is to be followed by another one."""
+    """Which attempt a replay follows."""
 
     attempt: int = Field(ge=1)
     """Number of the attempt that failed, as `GET /v1/jobs/{id}` lists it. If the job has a newer

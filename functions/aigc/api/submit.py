@@ -59,7 +59,7 @@ class ResultPlace(Parameters):
     prefix: Annotated[str, _PREFIX] | None = None
     """Folder in the results bucket; `calls/<day>/` by default. Not below `.aigc/`."""
     name: Annotated[str, _NAME] | None = None
-    """Begin of the file names; the request id by default. Not for keys that see only their own
+    """Beginning of the file names; the request id by default. Not for keys that see only their own
     requests: they could name a file of another key."""
 
     @field_validator("prefix")

@@ -12,7 +12,7 @@ may already say `submitting`, owned by that invocation, and no claim is needed:
 | the invocation dies after | what is left |
 |---|---|
 | 1 or 2 | marker and index entry without a record, keys of the slot: removed after a lease |
-| 3 or the call | a job in `submitting`, with its entry at the slot: the sweep goes on with it |
+| 3 or the call | a job in `submitting`, with its entry at the slot: the sweep continues with it |
 | 4 | a running job |
 
 A job that counts towards a ceiling takes more round trips: it is queued, and the pump reserves

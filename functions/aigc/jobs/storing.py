@@ -65,7 +65,7 @@ LONGEST_STORE_WAIT_S = 2400
 """Longest wait between two tries, before it is varied by half: an hour at most."""
 
 IMAGE_S = 15.0
-"""Time that one more image needs; with less left, the sweep goes on with it."""
+"""Time that one more image needs; with less left, the sweep continues with it."""
 
 
 def store_images(job: Job, runtime: Runtime) -> Job:

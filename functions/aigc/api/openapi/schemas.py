@@ -202,7 +202,7 @@ class Metrics(TypedDict, total=False):
 class Deferral(TypedDict):
     """Why a request waits outside its lane: a ceiling of the stack has no share left for it.
 
-    It does not fail. It goes on when the ceiling's next period begins or the ceiling is raised.
+    It does not fail. It continues when the ceiling's next period begins or the ceiling is raised.
     """
 
     reason: Literal["over_budget", "price_unknown"]
@@ -231,7 +231,7 @@ class RequestStatus(Links):
     delay: NotRequired[str]
     """While finished images cannot be stored: why the last try failed. It is tried again."""
     paused: NotRequired[Pause]
-    """If the vendor refuses the account: why the request does not go on."""
+    """If the vendor refuses the account: why the request does not continue."""
     overdue_since: NotRequired[str]
     """If the vendor's task runs far longer than usual: when that was noticed, in ISO 8601."""
     error: NotRequired[str]
@@ -467,7 +467,7 @@ class Wait(TypedDict):
     position: int | None
     """Number of jobs before it in its lane, counted up to 1000; null outside its lane."""
     until: str | None
-    """When it goes on at the earliest, in ISO 8601; null if that is not known."""
+    """When it continues at the earliest, in ISO 8601; null if that is not known."""
     ceiling: str | None
     """Name of the ceiling, as `GET /v1/usage` lists it."""
 
@@ -760,7 +760,7 @@ class Lane(TypedDict):
 
 
 class LastSweep(TypedDict):
-    """The last run of the sweep, which continues what no event reported."""
+    """The last run of the sweep."""
 
     started_at: str | None
     """When it started, in ISO 8601; null before the first one."""
@@ -937,7 +937,7 @@ class Rule(TypedDict):
     model: str | None
     """Model and version, or the scene; null for a batch."""
     folder: str
-    """What the keys of its uploads begin with; links put uploads there."""
+    """Prefix of the keys of its uploads; links put uploads there."""
     suffix: list[str]
     """Allowed ends of the key; empty: all."""
     glob: list[str]
@@ -988,7 +988,7 @@ class Batch(TypedDict):
     states: dict[str, int]
     """State → number of lines, as the last report has them: those of jobs, and `refused`."""
     problem: str
-    """Why the rest of the file was not read; empty if nothing is wrong."""
+    """Why the rest of the file was not read; empty if it was read."""
     bucket: str
     """Bucket of the report and the contact sheet."""
     report_key: str

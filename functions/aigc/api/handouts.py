@@ -42,7 +42,7 @@ READ_WAITS_S = (0.5, 0.5, 1.0, 1.0, 2.0)
 
 
 class Handout(Record):
-    """When a request was handed out, and to which attempt."""
+    """When a request was answered, and to which attempt."""
 
     at: datetime
     attempt: int

@@ -97,12 +97,12 @@ EXAMPLES = Path(__file__).with_name("examples.json")
 _TEXT = """\
 Generates images on Tencent Cloud in your own account.
 
-A submit answers at once with a request id. Get the status of the request until it is `COMPLETED`, \
-then get the result.
+A submit is answered at once with a request id. Poll its status until it is `COMPLETED`, then get \
+the result.
 
-Field names may also be spelled in the vendor's PascalCase, and words in any case. Null and the \
-empty string mean that a field is absent. Limits of single models are not part of this document: a \
-submit that exceeds one is refused with 422, and the error names the field and the allowed values.
+Field names may also be in the vendor's PascalCase, and words in any case. null and the empty \
+string mean that a field is absent. Limits of single models are not part of this document: a \
+submit that exceeds one is refused with 422, and the answer names the field and what is allowed.
 """
 
 

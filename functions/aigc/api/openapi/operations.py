@@ -62,8 +62,8 @@ class Operation:
 
 
 GROUPS: Mapping[str, str] = {
-    "Submit": "Each kind of task has its own path. All of them answer at once, and the task runs by"
-    " itself.",
+    "Submit": "Each kind of task has its own path. A submit is answered at once, and the task"
+    " continues.",
     "Requests": "A submit answers with the URLs of its request. A client that has only the id finds"
     " the request under the path of its submit, or under the first two parts of that path.",
     "OpenAI": "OpenAI's Images API, for its clients: the base URL is `/openai/v1`. A call answers"
@@ -93,7 +93,7 @@ ERROR_DESCRIPTIONS: Mapping[ErrorCase, str] = {
     (404, "not_found"): "There is no such path, or no such request of this kind.",
     (405, "method_not_allowed"): "`Allow` names the methods.",
     (409, "already_exists"): "The inbox has an object of this name; nothing is replaced.",
-    (409, "busy"): "Another invocation has the job in use: wait as `Retry-After` says.",
+    (409, "busy"): "Another invocation is working on the job: wait for `Retry-After`.",
     (409, "may_be_billed"): "The last attempt may have been billed: confirm with `pay_again`.",
     (409, "no_task"): "No task of the vendor is known.",
     (409, "not_failed"): "The job has not failed.",
@@ -174,9 +174,9 @@ _OPENAI_ERRORS = {
     429: "A limit of the key is reached, or Tencent Cloud gets too many requests.",
     500: "The task failed at the vendor, or this service has a defect: `code` says which.",
     503: "Tencent Cloud refused a request of the service, has no capacity, or did not answer.",
-    504: "The request has not ended: the same call again waits for it. Or the task was not sent"
-    " within `X-Fal-Request-Timeout`: `code` says which.",
-    507: "The vendor had no capacity in all attempts: make the call later.",
+    504: "The request continues: repeat the call to wait for it. Or the task was not sent within"
+    " `X-Fal-Request-Timeout`: `code` says which.",
+    507: "The vendor had no capacity through all attempts: make the call later.",
 }
 """Status of an error in OpenAI's form → its description."""
 
@@ -289,13 +289,13 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "batches": Operation(
         group="Jobs and usage",
-        summary="List the batches of the inbox, the newest first, and how far each is",
+        summary="List the batches of the inbox and their progress, newest first",
         answers={200: Answer(description="A page of the batches.", shapes=(schemas.BatchPage,))},
         errors=_KEYED | {(403, "forbidden")},
     ),
     "fal_upload": Operation(
         group="Submit",
-        summary="Get a link to upload an input image, as fal.ai's clients ask for it",
+        summary="Get a link to upload an input image, in the form of fal.ai's clients",
         answers={
             200: Answer(description="PUT the image there.", shapes=(schemas.FalUpload,)),
             **_PLATFORM,
@@ -416,7 +416,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "me": Operation(
         group="Service",
-        summary="Get the permissions of the key, and how much of its limits is left",
+        summary="Get the permissions of the key and what is left of its limits",
         answers={200: Answer(description="The key.", shapes=(schemas.Me,))},
         errors=_KEYED,
     ),
@@ -462,14 +462,14 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "openai_generate": Operation(
         group="OpenAI",
-        summary="Generate images as OpenAI's clients do",
+        summary="Generate images with OpenAI's clients",
         answers=_OPENAI_IMAGES,
         body=schemas.OpenAIGeneration,
         parameters=("Idempotency-Key", "X-Stainless-Retry-Count"),
     ),
     "openai_edit": Operation(
         group="OpenAI",
-        summary="Edit images as OpenAI's clients do",
+        summary="Edit images with OpenAI's clients",
         answers=_OPENAI_IMAGES,
         body=schemas.OpenAIEdit,
         is_form_too=True,
@@ -477,7 +477,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "mcp": Operation(
         group="MCP",
-        summary="Answer a message of the Model Context Protocol",
+        summary="Send a message of the Model Context Protocol",
         answers={
             200: Answer(
                 description="The answer to a request. Revisions before 2026-07-28 also have errors"
@@ -722,8 +722,8 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "Idempotency-Key": {
         "in": "header",
-        "description": "Name of the submit: a repeat with the same name finds the same request and"
-        " costs nothing.",
+        "description": "Name of the submit. A repeat with the same name finds the same request"
+        " and costs nothing.",
         "schema": {"type": "string", "maxLength": 255},
     },
 }

@@ -146,7 +146,6 @@ def page(document: Json) -> str:
     title = escape(document["info"]["title"])
     groups = list(_groups(document))
     sections = [
-        _introduction(document),
         _first_steps(),
         *(_group(name, operations, document) for name, operations in groups),
         _section("Bodies of requests", "".join(_request_schemas(document))),
@@ -156,7 +155,7 @@ def page(document: Json) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head>"
-        f"<body><header><h1>{title}</h1></header>"
+        f"<body><header><h1>{title}</h1>{_introduction(document)}</header>"
         f"{_contents(groups, document)}<main>{''.join(sections)}</main></body></html>"
     )
 
@@ -177,7 +176,7 @@ def _first_steps() -> str:
         f"{_code('Authorization: Bearer <API key>')}"
         "<p>The owner of the service makes keys: <code>aigc keys new &lt;name&gt;</code>. "
         "<code>Authorization: Key &lt;API key&gt;</code> works too. Without a valid key the answer "
-        "is 401. Operations that need no key say so.</p>"
+        "is 401. Operations that need no key are marked.</p>"
     )
     calls = "".join(f"<h3>{name}</h3>{_code(code)}" for name, code in FIRST_CALL.items())
     return _section("Authentication", authentication) + _section("First call", calls)

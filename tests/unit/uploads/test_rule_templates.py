@@ -195,7 +195,10 @@ def test_metadata_with_an_empty_default_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"task": TASK | {"prompt": "a {steam}"}}, ["task", "{steam} is not one", "stem, extension"]),
+        (
+            {"task": TASK | {"prompt": "a {steam}"}},
+            ["task", "{steam} is not one", "stem, extension"],
+        ),
         ({"task": TASK | {"prompt": "a {meta.Style}"}}, ["task", "{meta.Style} is not one"]),
         ({"task": TASK | {"prompt": "a {stem"}}, ["task", "a brace without its counterpart"]),
         (

@@ -204,7 +204,7 @@ def test_prompt_for_a_scene_that_takes_none_is_refused() -> None:
         ({"results": "../up"}, ["rule anime: results", "'../up'", ".."]),
         ({"results": "/abs"}, ["rule anime: results", "slash"]),
         ({"results": ".aigc/mps"}, ["rule anime: results", ".aigc/"]),
-        ({"results": "{steam}/"}, ["rule anime: results", "{steam} is none", "stem, extension"]),
+        ({"results": "{steam}/"}, ["rule anime: results", "{steam} is not one", "stem, extension"]),
         ({"colour": "red"}, ["rule anime: colour", "'red'", "allowed: name, type, prefix"]),
         ({"task": {}}, ["rule anime: task: model_name", "required"]),
         ({"task": TASK | {"promt": "x"}}, ["rule anime: task: promt", "did you mean prompt"]),

@@ -25,13 +25,13 @@ logger = logging.getLogger(__name__)
 PARTS = (
     Part(
         name="ceilings",
-        does="settles what ended jobs have reserved; releases jobs for which a ceiling has room",
-        bound="the jobs for which ceilings have room",
+        does="settles the shares of ended jobs; releases jobs for which a ceiling has a share left",
+        bound="the jobs for which ceilings have shares left",
         work=recover.balance_ceilings,
     ),
     Part(
         name="slots",
-        does="continues the job of each taken slot; frees the slots of dead holders; repeats the"
+        does="continues the job of each taken slot; releases slots of dead invocations; repeats the"
         " refused query of a paused lane",
         bound="the slots of a lane",
         work=recover.recover_slots,
@@ -46,7 +46,7 @@ PARTS = (
     ),
     Part(
         name="follow-ups",
-        does="continues jobs without a slot that have an overdue task, or images to store",
+        does="continues jobs without a slot that are due: an overdue task, or images to store",
         bound=f"{recover.PAGES} pages of 1,000 jobs",
         work=recover.follow_up,
     ),
@@ -79,7 +79,7 @@ PARTS = (
     ),
     Part(
         name="inbox",
-        does="takes in uploads that no event reported",
+        does="processes uploads that no event reported",
         bound=f"{reconcile.PAGES} pages of 1,000 objects",
         work=reconcile.reconcile_inbox,
     ),
@@ -92,7 +92,7 @@ PARTS = (
     ),
     Part(
         name="claims",
-        does="counts the jobs that are over; removes their claims and staged images",
+        does="counts the jobs that have ended; removes their claims and staged images",
         bound=f"{recover.PAGES} pages of 1,000 keys",
         work=recover.forget_claims,
     ),

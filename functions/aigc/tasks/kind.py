@@ -52,7 +52,7 @@ class UpstreamFailure(Wire):
     code: str
     message: str
     outcome: Literal["rejected", "moderated", "throttled", "failed"]
-    """rejected: the input is at fault; throttled: no capacity, a later attempt may succeed."""
+    """rejected: the input is at fault; throttled: there was no capacity, try again later."""
 
 
 class UpstreamTask(NamedTuple):

@@ -110,7 +110,7 @@ def show_request(
     )
     selection = load_rules(file).select(upload)
     trial = Trial(upload, [_tried(rule, upload) for rule in selection.applied])
-    trial.passed_over = {rule.name: reason for rule, reason in selection.passed_over}
+    trial.passed_over = {rule.name: reason for rule, reason in selection.skipped}
     if as_json:
         print_json(trial.shown())
     else:

@@ -12,7 +12,7 @@ import typer
 
 from aigc.errors import AigcError
 from aigc.uploads.deployed import as_deployed
-from aigc.uploads.intake import read_object, take_in_again
+from aigc.uploads.intake import process_again, read_object
 from aigc.uploads.rules import DeployedRules
 from aigc_cli import options
 from aigc_cli.deployment import StackOption, deployment
@@ -104,10 +104,10 @@ def redo(
     Example: aigc uploads redo photos/cat.jpg
     """
     runtime = as_deployed(deployment(stack, None, None).runtime())
-    read = read_object(key, runtime)
-    if read is None:
+    upload = read_object(key, runtime)
+    if upload is None:
         raise NoUploadError(_missing(key))
-    entries = take_in_again(read, runtime.memory.of(DeployedRules).rules, runtime)
+    entries = process_again(upload, runtime.memory.of(DeployedRules).rules, runtime)
     if as_json:
         jobs = [job.model_dump() for entry in entries for job in entry.jobs]
         print_json({"key": key, "jobs": jobs, "batches": [e.batch for e in entries if e.batch]})

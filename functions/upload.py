@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.logs import invocation, note
 from aigc.triggers.cos import CosEvent
 from aigc.triggers.diagnosis import is_diagnosis_request
-from aigc.uploads.events import process
+from aigc.uploads.events import process_event
 from aigc.uploads.rules import DeployedRules
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]
         Exception: The first error that a repeat may resolve, after all records were processed.
             SCF repeats an event only if its handler raises.
     """
-    processed = process(event, rules, runtime)
+    processed = process_event(event, rules, runtime)
     note(**processed.counts, faults=len(processed.errors))
     if processed.errors:
         raise processed.errors[0]

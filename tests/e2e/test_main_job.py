@@ -102,7 +102,7 @@ def test_uploads_that_match_no_rule_or_are_no_images_cost_nothing(stack: Stack) 
     stack.upload("anime/page.jpg", b"<html>not an image</html>")
     reasons = wait_for(lambda: _refusals(stack, expected=3))
 
-    assert "no rule fits its key" in reasons
+    assert "no rule matches its key" in reasons
     assert "it is empty" in reasons
     assert "not a JPEG, PNG or WebP" in reasons
     assert len(stack.tasks()) == before

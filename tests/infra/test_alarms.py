@@ -17,7 +17,7 @@ from aigc.logs import invocation
 from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.triggers.cos import CosEvent
-from aigc.uploads.events import process
+from aigc.uploads.events import process_event
 from aigc.uploads.rules import load_rules
 from infra.components.alarms import LOG_ALARMS
 from tests.captured import captured
@@ -93,7 +93,7 @@ def overdue(world: World) -> None:
 
 def not_found(world: World) -> None:
     event = CosEvent.parse(captured("cos/put"))
-    process(event, load_rules(ROOT / "rules.toml"), world.runtime())
+    process_event(event, load_rules(ROOT / "rules.toml"), world.runtime())
 
 
 def errors(_: World) -> None:

@@ -136,18 +136,18 @@ def _split_that_sends_x_twice(contest: Contest, place: str) -> bool:
     return store.get(f"{place}/x") == ticket
 
 
-def _identified_by_event(take_in: Callable[..., Any]) -> Callable[..., Any]:
-    def mutated(read: InboxObject, *rest: Any) -> Any:
+def _identified_by_event(process_upload: Callable[..., Any]) -> Callable[..., Any]:
+    def mutated(upload: InboxObject, *rest: Any) -> Any:
         request_id = rest[2] if len(rest) > 2 else ""
-        peek = read.peek._replace(etag=f"{read.peek.etag}{request_id}")
-        return take_in(dataclasses.replace(read, peek=peek), *rest)
+        peek = upload.peek._replace(etag=f"{upload.peek.etag}{request_id}")
+        return process_upload(dataclasses.replace(upload, peek=peek), *rest)
 
     return mutated
 
 
 def _identified_by_time(job_id: Callable[..., str]) -> Callable[..., str]:
-    def mutated(read: InboxObject, rule: Rule) -> str:
-        return job_id(read, with_fields(rule, repeat=True))
+    def mutated(upload: InboxObject, rule: Rule) -> str:
+        return job_id(upload, with_fields(rule, repeat=True))
 
     return mutated
 
@@ -826,13 +826,13 @@ MUTATIONS = (
     ),
     _of(
         "the entry of an upload is written before its job",
-        "aigc.uploads.intake:take_in",
+        "aigc.uploads.intake:process_upload",
         postpone("accept", behind="write"),
         look_in="no event reports",
     ),
     _of(
         "the id of an upload's job is derived from the event",
-        "aigc.uploads.intake:take_in",
+        "aigc.uploads.intake:process_upload",
         replace(_identified_by_event),
         look_in="repeated under another",
     ),

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.job import utc_now
-from aigc.uploads.accounts import accounts
 from aigc.uploads.deployed import as_deployed
 from aigc.uploads.rules import DeployedRules
+from aigc.uploads.statuses import statuses
 from aigc_cli.account import RefusalError
 from aigc_cli.doctor.asking import ask_cos, not_answered
 from aigc_cli.doctor.finding import Finding, not_checked, ok, problem, warning
@@ -125,7 +125,7 @@ def uploads(patient: Patient) -> Iterator[Finding]:
     """Look for uploads that have neither a job nor a reason, though the sweep should know them."""
     runtime = as_deployed(patient.deployment.runtime())
     rules, long_ago = runtime.memory.of(DeployedRules).rules, utc_now() - UPLOAD_OVERDUE
-    listed = list(islice(accounts(rules, runtime), MOST_UPLOADS))
+    listed = list(islice(statuses(rules, runtime), MOST_UPLOADS))
     number = f"{len(listed)}{' or more' if len(listed) == MOST_UPLOADS else ''} objects"
     waiting = [
         account

@@ -15,8 +15,8 @@ from aigc.errors import BadRecordError
 from aigc.jobs.job import Source
 from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
-from aigc.uploads.accounts import Outcome, account_of, accounts, jobs_of
 from aigc.uploads.rules import DeployedRules
+from aigc.uploads.statuses import Outcome, jobs_of, status_of, statuses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from aigc.jobs.job import State
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.http import HttpRequest
-    from aigc.uploads.accounts import Account
     from aigc.uploads.entries import Entry
+    from aigc.uploads.statuses import UploadStatus
 
 logger = logging.getLogger(__name__)
 
@@ -53,33 +53,31 @@ def check_may_see_uploads(call: Call) -> None:
 
 def _page(call: Call) -> schemas.UploadPage:
     outcome, limit = _outcome_parameter(call.request), page_limit(call.request)
-    matching: list[Account] = []
-    for compared, account in enumerate(_accounts(call), start=1):
-        if outcome in {"", account.outcome}:
-            matching.append(account)
-        if len(matching) == limit or compared == MOST_COMPARED:
-            return {"uploads": _described(matching, call), "cursor": _encoded(account.listed.key)}
-    return {"uploads": _described(matching, call), "cursor": None}
+    chosen: list[UploadStatus] = []
+    for compared, status in enumerate(_statuses(call), start=1):
+        if outcome in {"", status.outcome}:
+            chosen.append(status)
+        if len(chosen) == limit or compared == MOST_COMPARED:
+            return {"uploads": _described(chosen, call), "cursor": _encoded(status.listed.key)}
+    return {"uploads": _described(chosen, call), "cursor": None}
 
 
-def _accounts(call: Call) -> Iterator[Account]:
+def _statuses(call: Call) -> Iterator[UploadStatus]:
     request, runtime = call.request, call.runtime
     rules = runtime.memory.of(DeployedRules).rules
     key = request.parameter("object_key")
     if key:
-        account = account_of(key, rules, runtime)
-        return iter([account] if account else [])
+        status = status_of(key, rules, runtime)
+        return iter([status] if status else [])
     after = _decoded(request.parameter("cursor"))
-    return accounts(rules, runtime, prefix=request.parameter("prefix"), after=after)
+    return statuses(rules, runtime, prefix=request.parameter("prefix"), after=after)
 
 
-def _described(accounts_of_page: list[Account], call: Call) -> list[schemas.UploadAccount]:
-    entry_lists = [account.entries(call.runtime) for account in accounts_of_page]
-    job_ids = [job.id for entries in entry_lists for job in jobs_of(entries)]
-    states = _states(job_ids, call.runtime)
+def _described(chosen: list[UploadStatus], call: Call) -> list[schemas.UploadAccount]:
+    entries = [status.entries(call.runtime) for status in chosen]
+    states = _states([job.id for known in entries for job in jobs_of(known)], call.runtime)
     return [
-        _account(account, entries, states, call)
-        for account, entries in zip(accounts_of_page, entry_lists, strict=True)
+        _account(status, known, states, call) for status, known in zip(chosen, entries, strict=True)
     ]
 
 
@@ -99,16 +97,16 @@ def _state(job_id: str, runtime: Runtime) -> State | None:
 
 
 def _account(
-    account: Account, entries: list[Entry], states: Mapping[str, State | None], call: Call
+    status: UploadStatus, entries: list[Entry], states: Mapping[str, State | None], call: Call
 ) -> schemas.UploadAccount:
-    listed = account.listed
-    reason, detail = account.explain(entries)
+    listed = status.listed
+    reason, detail = status.explain(entries)
     return {
         "key": listed.key,
         "size": listed.size,
         "etag": listed.etag,
         "uploaded_at": listed.modified.isoformat(),
-        "outcome": account.outcome,
+        "outcome": status.outcome,
         "reason": reason,
         "detail": detail,
         "jobs": [

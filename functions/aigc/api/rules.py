@@ -150,7 +150,7 @@ def _applied(rules: Rules, facts: UploadFacts, call: Call) -> list[Rule]:
         InvalidRequestError: The rule of the path does not apply to the upload.
     """
     name, selection = call.path["rule"], rules.select(facts)
-    reasons = {rule.name: reason for rule, reason in selection.passed_over}
+    reasons = {rule.name: reason for rule, reason in selection.skipped}
     if reason := reasons.get(name):
         raise invalid_request(_field_of(reason), reason, allowed=f"what the rule {name} takes")
     for rule in selection.applied:

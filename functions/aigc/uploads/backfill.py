@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aigc.uploads.accounts import accounts
 from aigc.uploads.entries import Entries, EntryJob
-from aigc.uploads.intake import UnwantedError, read_object, take_in
+from aigc.uploads.intake import UnwantedError, process_upload, read_object
 from aigc.uploads.rules import DeployedRules
 from aigc.uploads.since import first_date
+from aigc.uploads.statuses import statuses
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
-    from aigc.uploads.intake import InboxObject, TakenIn
+    from aigc.uploads.intake import InboxObject, ProcessedUpload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,9 @@ class Scope:
 
     prefix: str = ""
     rule: str = ""
-    """Name of the rule that concerns them; empty: any."""
+    """Name of the rule that may match them; empty: any."""
     since: datetime | None = None
-    """When they were written at the earliest."""
+    """Earliest time at which they were written."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class EarlierJobs:
         return cls(by_key)
 
     def of(self, listed: Listed) -> Job | None:
-        """Return the job of an object as it is now; None if it was written after all its jobs."""
+        """Return the job of the present content of an object; None if it is newer than all jobs."""
         jobs = self.by_key.get(listed.key, [])
         return next((job for job in jobs if job.created_at >= listed.modified), None)
 
@@ -70,37 +70,37 @@ def _earlier_ids(before: datetime | None, runtime: Runtime) -> Iterator[str]:
 
 
 def objects_without_jobs(scope: Scope, runtime: Runtime) -> Iterator[tuple[str, Listed]]:
-    """Yield the objects of a scope that a rule concerns and that have no job, with the rule."""
+    """Yield the objects of a scope that a rule may match and that have no job, with the rule."""
     rules = runtime.memory.of(DeployedRules).rules
-    for account in accounts(rules, runtime, prefix=scope.prefix):
-        listed = account.listed
+    for status in statuses(rules, runtime, prefix=scope.prefix):
+        listed = status.listed
         names = [rule.name for rule in rules.for_key(listed.key)]
-        if account.outcome == "job" or not names or scope.rule not in {"", *names}:
+        if status.outcome == "job" or not names or scope.rule not in {"", *names}:
             continue
         if scope.since is None or listed.modified >= scope.since:
             yield scope.rule or names[0], listed
 
 
-def backfill(listed: Listed, earlier: EarlierJobs, runtime: Runtime) -> TakenIn | None:
-    """Take in one object; None if it is gone, cannot be read, or has a job of an earlier version.
+def backfill(listed: Listed, earlier: EarlierJobs, runtime: Runtime) -> ProcessedUpload | None:
+    """Process an object; None if it is missing or unreadable, or has a job of an earlier version.
 
     Raises:
         CloudError: Something could not be read or written; another backfill continues.
     """
     try:
-        read = read_object(listed.key, runtime)
+        upload = read_object(listed.key, runtime)
     except UnwantedError:
         return None
-    if read is None:
+    if upload is None:
         return None
     job = earlier.of(listed)
     if job is not None:
-        _adopt(read, job, runtime)
+        _write_entry(upload, job, runtime)
         return None
-    return take_in(read, runtime.memory.of(DeployedRules).rules, runtime)
+    return process_upload(upload, runtime.memory.of(DeployedRules).rules, runtime)
 
 
-def _adopt(read: InboxObject, job: Job, runtime: Runtime) -> None:
+def _write_entry(upload: InboxObject, job: Job, runtime: Runtime) -> None:
     """Write the entry of an object that an earlier version has processed."""
     jobs = (EntryJob(rule=job.source.name, id=job.id),)
-    Entries(runtime.ledger.bucket).write(with_fields(read.entry("job", runtime), jobs=jobs))
+    Entries(runtime.ledger.bucket).write(with_fields(upload.entry("job", runtime), jobs=jobs))

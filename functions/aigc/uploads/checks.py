@@ -1,4 +1,4 @@
-"""Checks of rules against themselves and each other, made before anything is deployed."""
+"""Checks rules, each alone and with the others, before they are deployed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAMPLES = {"date": "2026-01-01", "job": "0" * 32}
 
 
 def problem_of(rule: Rule, earlier: Sequence[Rule]) -> str:
-    """Return what is wrong with a rule behind these others; empty if nothing is."""
+    """Return the problem of a rule that follows these rules; empty if there is none."""
     if any(other.name == rule.name for other in earlier):
         return "name: used twice; allowed: a unique name"
     try:
@@ -29,16 +29,16 @@ def problem_of(rule: Rule, earlier: Sequence[Rule]) -> str:
     except ValueError as error:
         return f"task: {error}"
     if rule.is_batch:
-        return _never_reached(rule, earlier) or _wrong_defaults(rule)
+        return _is_hidden(rule, earlier) or _wrong_defaults(rule)
     return (
-        _never_reached(rule, earlier)
+        _is_hidden(rule, earlier)
         or _wrong_task(rule)
         or _shared_results(rule)
         or _same_results(rule, earlier)
     )
 
 
-def _never_reached(rule: Rule, earlier: Sequence[Rule]) -> str:
+def _is_hidden(rule: Rule, earlier: Sequence[Rule]) -> str:
     hiding = [
         next((other.name for other in earlier if _hides(other, rule, suffix)), None)
         for suffix in rule.suffix or ("",)
@@ -47,15 +47,15 @@ def _never_reached(rule: Rule, earlier: Sequence[Rule]) -> str:
         return ""
     names = " and ".join(dict.fromkeys(name for name in hiding if name is not None))
     return (
-        f"prefix: {rule.prefix!r} is never reached behind rule {names}; allowed: put it first,"
-        " make the other narrower, or let it `continue`"
+        f"prefix: {rule.prefix!r} never applies: all its uploads match an earlier rule ({names});"
+        " allowed: put it first, make the other narrower, or let it `continue`"
     )
 
 
 def _hides(other: Rule, rule: Rule, suffix: str) -> bool:
-    """Return whether a rule takes each upload that a later rule could match with this suffix.
+    """Whether a rule applies to all uploads that a later rule could match with this suffix.
 
-    Only what is certain counts: globs and patterns of metadata are compared as texts.
+    Globs and patterns of metadata are compared as texts, so that no valid rule is refused.
     """
     return (
         not other.continues
@@ -63,7 +63,7 @@ def _hides(other: Rule, rule: Rule, suffix: str) -> bool:
         and (not other.suffix or suffix.endswith(other.suffix))
         and (not other.glob or (bool(rule.glob) and set(rule.glob) <= set(other.glob)))
         and (other.min_bytes or 0) <= (rule.min_bytes or 0)
-        and _most(rule) <= _most(other)
+        and _max_bytes(rule) <= _max_bytes(other)
         and (not other.content_type or _is_within(rule.content_type, other.content_type))
         and all(
             _is_within(rule.metadata.get(name, ()), other.metadata[name]) for name in other.metadata
@@ -75,7 +75,7 @@ def _is_within(values: Sequence[str], others: Sequence[str]) -> bool:
     return bool(values) and set(values) <= set(others)
 
 
-def _most(rule: Rule) -> float:
+def _max_bytes(rule: Rule) -> float:
     return float("inf") if rule.max_bytes is None else rule.max_bytes
 
 
@@ -90,14 +90,14 @@ def _wrong_task(rule: Rule) -> str:
 def sample_task(rule: Rule) -> Task:
     """Return the task of a sample upload.
 
-    A parameter with a placeholder that has no default is filled with a sample. If the sample is
-    refused, the parameter is left out: only an upload shows whether its value is allowed.
+    A placeholder without a default is replaced by a sample. If the sample is refused, the parameter
+    is left out, since an upload may have an allowed value.
 
     Raises:
         InvalidRequestError: No upload can become a valid task.
     """
     parameters = rule.parameters()
-    unknown = {path: text for path, text in paths_of(parameters) if _is_open(text)}
+    unknown = {path: text for path, text in paths_of(parameters) if any(_open_names(text))}
     parameters = filled(parameters, _samples(unknown.values()))
     while True:
         try:
@@ -109,7 +109,7 @@ def sample_task(rule: Rule) -> Task:
 
 
 def _wrong_defaults(rule: Rule) -> str:
-    """Check the names of the parameters that lines may leave out; each line is checked later."""
+    """Check the names of the default parameters; their values are checked with each line."""
     if not rule.task:
         return ""
     if not rule.kind:
@@ -121,12 +121,8 @@ def _wrong_defaults(rule: Rule) -> str:
     ) or ""
 
 
-def _is_open(text: str) -> bool:
-    return any(_open_names(text))
-
-
 def _open_names(text: str) -> Iterator[str]:
-    """Yield the placeholders without a default; braces of JSON are none."""
+    """Yield the names of placeholders without a default; JSON in braces is not a placeholder."""
     for name, default in placeholders(text):
         if default is None and is_placeholder(name):
             yield name
@@ -147,18 +143,18 @@ def _without(parameters: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def _shared_results(rule: Rule) -> str:
-    """Explain how two uploads of a rule would replace each other's results by accident."""
+    """Return the problem if two uploads of a rule could replace each other's results."""
     if rule.replaces != "key" or rule.keeps_results_of_each_job:
         return ""
-    prefix, name = ({named for named, _ in placeholders(text)} for text in rule.place)
+    prefix, name = ({used for used, _ in placeholders(text)} for text in rule.result_templates)
     remedy = '; or replaces = "name" or "nothing"'
     if "folder" not in prefix:
         return (
-            f"results: {rule.results!r}: uploads of one name in two folders would replace each"
+            f"results: {rule.results!r}: uploads of the same name in two folders would replace each"
             f" other's results; allowed: {{folder}} or {{job}} in it{remedy}"
         )
-    tells_apart = "name" in name | prefix or {"stem", "extension"} <= name | prefix
-    if rule.results_name is not None and not tells_apart:
+    are_distinct = "name" in name | prefix or {"stem", "extension"} <= name | prefix
+    if rule.results_name is not None and not are_distinct:
         if "stem" in name and len(rule.suffix) == 1:
             return ""
         return (
@@ -170,28 +166,29 @@ def _shared_results(rule: Rule) -> str:
 
 
 def _same_results(rule: Rule, earlier: Sequence[Rule]) -> str:
-    """Explain how two jobs of one upload would write the same results."""
+    """Return the problem if two jobs of one upload would write the same results."""
     for other in earlier:
         if (
             other.continues
             and not other.is_batch
-            and other.place == rule.place
+            and other.result_templates == rule.result_templates
             and not (other.keeps_results_of_each_job and rule.keeps_results_of_each_job)
             and _can_both_match(other, rule)
         ):
             return (
                 f"results: an upload that rule {other.name} matches too would have both results"
-                " at the same place; allowed: {rule} in `results` or `results_name`"
+                " under the same keys; allowed: {rule} in `results` or `results_name`"
             )
     return ""
 
 
 def _can_both_match(first: Rule, second: Rule) -> bool:
-    """Return whether one upload may match both rules, unless that is certain not to be so."""
+    """Whether an upload may match both rules; False only if that is certain."""
     types = (set(first.content_type), set(second.content_type))
     return (
         one_contains_other(first.listens_on, second.listens_on)
         and can_end_alike(first.suffix, second.suffix)
-        and max(first.min_bytes or 0, second.min_bytes or 0) <= min(_most(first), _most(second))
+        and max(first.min_bytes or 0, second.min_bytes or 0)
+        <= min(_max_bytes(first), _max_bytes(second))
         and (not all(types) or bool(types[0] & types[1]))
     )

@@ -20,25 +20,25 @@ _WILD = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadFacts:
-    """What rules can know of an uploaded object."""
+    """The properties of an uploaded object that rules can use."""
 
     bucket: str
     key: str
     size: int
     """Bytes."""
     content_type: str = ""
-    """By its first bytes, not by its header or name; empty if it is no image."""
+    """By its first bytes, not by its header or name; empty if it is not an image."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Values of the headers `x-cos-meta-aigc-<name>` by name, decoded."""
 
     @property
     def url(self) -> str:
-        """The object as the input of a task."""
+        """The URL of the object as the input of a task."""
         return f"cos://{self.bucket}/{self.key}"
 
 
 def own_metadata(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata that rules can use, by its name in lower case without the prefix.
+    """Return the own metadata of an object: name in lower case without the prefix → value.
 
     Headers are ASCII, so the values are percent-encoded.
     """
@@ -50,32 +50,35 @@ def own_metadata(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def glob_matches(pattern: str, key: str) -> bool:
-    """Match a whole key: `*`, `?` and `[…]` within a part of its path, `**` for any folders."""
+    """Whether a pattern matches a whole key.
+
+    `*`, `?` and `[…]` match within a part of the path; `**` matches any number of folders.
+    """
     parts = key.split("/")
-    reached = {0}
-    for wanted in pattern.split("/"):
-        if wanted == ANY_PARTS:
+    reached = {0}  # numbers of parts that the pattern matches so far
+    for part in pattern.split("/"):
+        if part == ANY_PARTS:
             reached = set(range(min(reached), len(parts) + 1)) if reached else set()
         else:
             reached = {
                 position + 1
                 for position in reached
-                if position < len(parts) and fnmatch.fnmatchcase(parts[position], wanted)
+                if position < len(parts) and fnmatch.fnmatchcase(parts[position], part)
             }
     return len(parts) in reached
 
 
 def fixed_prefix(pattern: str) -> str:
-    """Return the prefix that each key has which a glob matches."""
+    """Return the prefix that all keys have which a glob matches."""
     first = next((at for at, sign in enumerate(pattern) if sign in _WILD), len(pattern))
     return pattern[:first]
 
 
-def metadata_matches(wanted: Mapping[str, Sequence[str]], metadata: Mapping[str, str]) -> bool:
+def metadata_matches(patterns: Mapping[str, Sequence[str]], metadata: Mapping[str, str]) -> bool:
     """Return whether each named value exists and matches one of its patterns."""
     return all(
         name in metadata and any(fnmatch.fnmatchcase(metadata[name], value) for value in values)
-        for name, values in wanted.items()
+        for name, values in patterns.items()
     )
 
 

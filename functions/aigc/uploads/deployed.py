@@ -19,7 +19,7 @@ KEY = "inbox/deployed.json"
 
 
 class NotDeployedError(AigcError):
-    """No sweep has written yet what the functions are configured with."""
+    """No sweep has written the configuration of the functions yet."""
 
 
 class Deployed(Record):
@@ -30,7 +30,7 @@ class Deployed(Record):
 
 
 def publish(runtime: Runtime) -> None:
-    """Write the configuration of this function, unless it is there already."""
+    """Write the configuration of this function, unless it is written already."""
     rules, labels = runtime.memory.of(DeployedRules).rules, runtime.settings.labels
     body = Deployed(rules=rules, labels=labels).model_dump_json(by_alias=True).encode()
     if runtime.ledger.bucket.get(KEY) != body:

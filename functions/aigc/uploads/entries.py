@@ -1,11 +1,11 @@
-"""Entries: the outcome of each object of the inbox, as objects of the ledger.
+"""Entries: objects of the ledger with the outcome of each object of the inbox.
 
-The key of an entry is `uploads/<stem>!<content>-<time>.<kind>`. A listing of the entries therefore
-has the order of a listing of the inbox, and shows without a read what is known of each object.
+The key of an entry is `uploads/<stem>!<content>-<time>.<kind>`. A listing of entries has the order
+of a listing of the inbox, and shows the outcome for each object without further reads.
 
 - The stem is the object's key. Space, `!` and `"` are written as `"0`, `"1` and `"2`, so that `!`
   is less than any character of a stem and two stems have the order of their keys. A key that is
-  too long or cannot be requested has its digest instead; such entries are out of order.
+  too long or cannot be requested has its digest instead; such entries are not in order.
 - The content is a digest of the object's ETag, the time its Last-Modified.
 - The kind says why the entry was written: see `Kind`.
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 PREFIX = "uploads/"
 
 Kind = Literal["job", "none", "before", "redo"]
-"""`job`: it became one or more jobs. `none`: it cannot become a job. `before`: it lay in the inbox
-before a rule concerned it. `redo`: it became another job, on request."""
+"""`job`: it became one or more jobs. `none`: it cannot become a job. `before`: it was in the inbox
+before a rule matched it. `redo`: it became another job, on request."""
 
 Reason = Literal[
     "no_rule",
@@ -55,7 +55,7 @@ Reason = Literal[
 
 _LONGEST_STEM = LONGEST_KEY - 90
 _DIGEST = 34
-"""Characters of a digest in a stem, with the mark before it."""
+"""Number of characters of a digest in a stem, with the two characters before it."""
 
 _ESCAPES = str.maketrans({" ": '"0', "!": '"1', '"': '"2'})
 _NAME = re.compile(
@@ -66,7 +66,7 @@ _NAME = re.compile(
 
 
 class EntryJob(Record):
-    """A job that an object became."""
+    """A job that was made of an object, and its rule."""
 
     rule: str
     id: str
@@ -89,14 +89,14 @@ class Entry(Record):
     reason: Reason | None = None
     """Why there is no job; None if there is one."""
     detail: str = ""
-    """The same in words; for an object with jobs, the rules that made none of it, and why."""
+    """The reason as a text; for an object with jobs, the rules that made no job, with reasons."""
     metadata: str = ""
     """Digest of the object's own metadata `x-cos-meta-aigc-*`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryName:
-    """What the key of an entry says."""
+    """The parts of the key of an entry."""
 
     stem: str
     content: str
@@ -104,7 +104,7 @@ class EntryName:
     """Unix seconds of the object's Last-Modified."""
     kind: str
     job_id: str = ""
-    """The job, if the entry is for one that was requested."""
+    """The job, if the entry is for a job on request."""
 
     @property
     def key(self) -> str:
@@ -114,7 +114,7 @@ class EntryName:
 
     @classmethod
     def parse(cls, key: str) -> EntryName | None:
-        """Read the key of an entry; None if it is none."""
+        """Return the parts of the key of an entry; None if the key is not one of an entry."""
         match = _NAME.fullmatch(key.removeprefix(PREFIX))
         if match is None:
             return None
@@ -129,13 +129,13 @@ class Entries:
         self._store = store
 
     def write(self, entry: Entry) -> None:
-        """Write an entry. A repeat, or a write that takes effect later, does no harm."""
+        """Write an entry; it may be written again, or late."""
         job_id = (entry.batch or entry.jobs[0].id) if entry.kind == "redo" else ""
         name = name_of(entry.key, entry.etag, entry.modified, entry.kind, job_id)
         self._store.put(name.key, entry.model_dump_json(exclude_none=True).encode())
 
     def read(self, name: EntryName) -> Entry | None:
-        """Read an entry; None if there is none.
+        """Return an entry; None if it does not exist.
 
         Raises:
             DamagedError: It cannot be read.
@@ -149,7 +149,7 @@ class Entries:
             raise DamagedError(f"the entry {name.key} cannot be read") from None
 
     def between(self, first: str, last: str) -> Iterator[EntryName]:
-        """List the entries of the keys from `first` to `last`."""
+        """Yield the names of the entries for keys from `first` to `last`."""
         marker = PREFIX + _cut(first.translate(_ESCAPES), _LONGEST_STEM)
         highest = last.translate(_ESCAPES)
         while page := self._store.list(PREFIX, marker, PAGE):
@@ -164,7 +164,7 @@ class Entries:
             marker = page[-1].key
 
     def of_key(self, key: str) -> list[EntryName]:
-        """List the entries of one key, of all its contents."""
+        """Return the names of the entries for a key, for all of its contents."""
         page = self._store.list(f"{PREFIX}{stem_of(key)}!", "", PAGE)
         names = (EntryName.parse(listed.key) for listed in page)
         return [name for name in names if name is not None]
@@ -193,15 +193,15 @@ def _cut(text: str, size: int) -> str:
 
 
 def content_of(etag: str) -> str:
-    """Return what names the content of an object in the key of an entry."""
+    """Return the digest of an ETag that stands for the content in the key of an entry."""
     return hashlib.sha256(etag.encode()).hexdigest()[:16]
 
 
 def name_of(key: str, etag: str, modified: datetime, kind: Kind, job_id: str = "") -> EntryName:
-    """Name the entry of one content of an object."""
+    """Return the name of the entry for one content of an object."""
     return EntryName(stem_of(key), content_of(etag), seconds(modified), kind, job_id)
 
 
 def seconds(moment: datetime) -> int:
-    """Express a moment as whole Unix seconds: COS knows an object's time to the second."""
+    """Return whole Unix seconds: COS stores the time of an object in seconds."""
     return int(moment.timestamp())

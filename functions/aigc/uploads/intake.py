@@ -1,9 +1,8 @@
-"""Intake: an object of the inbox becomes the jobs of its rules, or gets the reason why not.
+"""Intake: accepts the jobs of an object of the inbox and writes its entry.
 
-An event and the reconciliation lead to the same jobs: a job's id follows from bucket, key, ETag,
-the rule's name and the object's own metadata, all of which one read of the object returns. The
-entry is written last. An invocation that dies before leaves no entry, so a repeat of the event or
-the reconciliation does the same again and finds the jobs that exist.
+An event and the reconciliation make the same jobs: the id of a job follows from bucket, key, ETag,
+name of the rule and own metadata, which are read by one request. The entry is written last. If an
+invocation dies before that, the repeated event or the reconciliation finds the existing jobs.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
 _LONGEST_DETAIL = 1000
 
 UNREADABLE_CODES = frozenset({"InvalidObjectState"})
-"""COS's codes for an object that cannot be read as it is: it is archived."""
+"""COS's codes for an object that cannot be read, since it is archived."""
 
 
 class UnwantedError(AigcError):
-    """An object does not become a job. The message says why."""
+    """An object does not become a job; the message has the reason."""
 
     def __init__(self, message: str, reason: Reason = "no_rule") -> None:
         super().__init__(message)
@@ -49,7 +48,7 @@ class UnwantedError(AigcError):
 
 @dataclass(frozen=True, slots=True)
 class InboxObject:
-    """An object of the inbox, as one read shows it."""
+    """An object of the inbox: its headers and its first bytes, from one request."""
 
     bucket: str
     key: str
@@ -62,7 +61,7 @@ class InboxObject:
 
     @property
     def facts(self) -> UploadFacts:
-        """What rules can know of it."""
+        """The properties that rules can use."""
         return UploadFacts(
             bucket=self.bucket,
             key=self.key,
@@ -73,7 +72,7 @@ class InboxObject:
 
     @property
     def metadata_digest(self) -> str:
-        """A digest of the object's own metadata; empty without any."""
+        """A digest of the object's own metadata; empty if it has none."""
         if not self.metadata:
             return ""
         text = "\0".join(f"{name}={value}" for name, value in sorted(self.metadata.items()))
@@ -98,26 +97,26 @@ class InboxObject:
 
     def job_id(self, rule: Rule) -> str:
         """Return the id of the job that a rule makes of this content."""
-        cause = ["upload", self.bucket, self.key, self.peek.etag, rule.name, self.metadata_digest]
+        parts = ["upload", self.bucket, self.key, self.peek.etag, rule.name, self.metadata_digest]
         if rule.repeat:
-            cause.append(str(seconds(self.modified)))
-        return id_from(*cause)
+            parts.append(str(seconds(self.modified)))
+        return id_from(*parts)
 
 
 @dataclass(frozen=True, slots=True)
-class TakenIn:
-    """The outcome of an object."""
+class ProcessedUpload:
+    """The outcome of processing an object."""
 
     entry: Entry
     is_new: bool = False
-    """Whether it became a job that did not exist before."""
+    """Whether a new job was accepted."""
 
 
 def read_object(key: str, runtime: Runtime) -> InboxObject | None:
-    """Read the first bytes and the headers of an object; None if it is not there.
+    """Read the first bytes and the headers of an object; None if it does not exist.
 
     Raises:
-        UnwantedError: No object with this key can be requested, or COS cannot read it as it is.
+        UnwantedError: The key cannot be used in requests, or the object is archived.
         CloudError: COS did not answer, or refuses the function.
     """
     try:
@@ -133,74 +132,76 @@ def read_object(key: str, runtime: Runtime) -> InboxObject | None:
     return None if peek is None else InboxObject(runtime.settings.inbox_bucket, key, peek)
 
 
-def take_in(read: InboxObject, rules: Rules, runtime: Runtime, request_id: str = "") -> TakenIn:
-    """Accept the jobs of an upload, or find the reason why there is none, and write its entry.
+def process_upload(
+    upload: InboxObject, rules: Rules, runtime: Runtime, request_id: str = ""
+) -> ProcessedUpload:
+    """Accept the jobs of an upload and write its entry, which has the reason if there is no job.
 
     Raises:
         CloudError: Something could not be read or written; a repeat continues.
     """
     try:
-        rule = batch_rule_of(read, rules)
+        rule = batch_rule_of(upload, rules)
         if rule is not None:
-            return _take_in_batch(read, rule, read.job_id(rule), runtime, request_id=request_id)
-        plan = plan_of(read, rules, runtime, read.job_id, request_id)
+            return _process_batch(upload, rule, upload.job_id(rule), runtime, request_id=request_id)
+        plan = plan_of(upload, rules, runtime, upload.job_id, request_id)
     except (UnwantedError, BadImageError, InvalidRequestError) as error:
-        entry = with_fields(read.entry("none", runtime), reason=_reason(error), detail=str(error))
+        entry = with_fields(upload.entry("none", runtime), reason=_reason(error), detail=str(error))
         Entries(runtime.ledger.bucket).write(entry)
-        return TakenIn(entry)
+        return ProcessedUpload(entry)
     are_new = [accept(order, runtime).is_new for order in plan.orders]
     entry = with_fields(
-        read.entry("job", runtime), jobs=tuple(map(_job, plan.orders)), detail=plan.detail
+        upload.entry("job", runtime), jobs=tuple(map(_job, plan.orders)), detail=plan.detail
     )
     Entries(runtime.ledger.bucket).write(entry)
-    return TakenIn(entry, is_new=any(are_new))
+    return ProcessedUpload(entry, is_new=any(are_new))
 
 
-def take_in_again(read: InboxObject, rules: Rules, runtime: Runtime) -> list[Entry]:
-    """Accept new jobs of an upload on request, beside those that it has.
+def process_again(upload: InboxObject, rules: Rules, runtime: Runtime) -> list[Entry]:
+    """Accept new jobs of an upload on request, in addition to its existing jobs.
 
     Raises:
         UnwantedError: No rule matches it, or it is empty or too large.
-        BadImageError: It is not an image that the vendor takes.
+        BadImageError: It is not an image that the vendor accepts.
         InvalidRequestError: No rule makes a valid task of it.
         CloudError: Something could not be read or written.
     """
-    rule = batch_rule_of(read, rules)
+    rule = batch_rule_of(upload, rules)
     if rule is not None:
-        return [_take_in_batch(read, rule, fresh_id(runtime.now()), runtime, kind="redo").entry]
+        return [_process_batch(upload, rule, fresh_id(runtime.now()), runtime, kind="redo").entry]
     entries = []
-    for order in plan_of(read, rules, runtime, lambda _rule: fresh_id(runtime.now())).orders:
+    for order in plan_of(upload, rules, runtime, lambda _rule: fresh_id(runtime.now())).orders:
         accept(replace(order, is_repeatable=False), runtime)
-        entry = with_fields(read.entry("redo", runtime), jobs=(_job(order),))
+        entry = with_fields(upload.entry("redo", runtime), jobs=(_job(order),))
         Entries(runtime.ledger.bucket).write(entry)
         entries.append(entry)
     return entries
 
 
-def batch_rule_of(read: InboxObject, rules: Rules) -> Rule | None:
-    """Return the rule by which an object is a batch; None if it is not."""
+def batch_rule_of(upload: InboxObject, rules: Rules) -> Rule | None:
+    """Return the rule for batches that applies to an object; None if there is none."""
     if not any(rule.is_batch for rule in rules.rule):
         return None
-    return next((rule for rule in rules.select(read.facts).applied if rule.is_batch), None)
+    return next((rule for rule in rules.select(upload.facts).applied if rule.is_batch), None)
 
 
-def _take_in_batch(  # noqa: PLR0913  each is part of the entry
-    read: InboxObject,
+def _process_batch(  # noqa: PLR0913  each is part of the entry
+    upload: InboxObject,
     rule: Rule,
     batch_id: str,
     runtime: Runtime,
     *,
     request_id: str = "",
     kind: Kind = "job",
-) -> TakenIn:
+) -> ProcessedUpload:
     from aigc.uploads.batches.intake import create_batch  # noqa: PLC0415  few uploads are batches
 
-    batch, is_new = create_batch(read, rule, batch_id, runtime, request_id)
+    batch, is_new = create_batch(upload, rule, batch_id, runtime, request_id)
     report = f"{runtime.settings.results_prefix}{batch.report_key}"
     detail = f"a batch by the rule {rule.name}; its report: {report}"
-    entry = with_fields(read.entry(kind, runtime), batch=batch_id, detail=detail)
+    entry = with_fields(upload.entry(kind, runtime), batch=batch_id, detail=detail)
     Entries(runtime.ledger.bucket).write(entry)
-    return TakenIn(entry, is_new=is_new)
+    return ProcessedUpload(entry, is_new=is_new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,35 +210,36 @@ class Plan:
 
     orders: list[Order]
     detail: str
-    """The rules that match and make no valid task of it, with the reasons; empty if there are
-    none."""
+    """The rules that match but make no valid task, with the reasons; empty if there are none."""
 
 
 def plan_of(
-    read: InboxObject,
+    upload: InboxObject,
     rules: Rules,
     runtime: Runtime,
     job_id_for: Callable[[Rule], str],
     request_id: str = "",
 ) -> Plan:
-    """Return the orders that the rules make of an object. A rule that fails stops no other.
+    """Return the orders that the rules make of an object; a rule that fails is left out.
 
     Raises:
         UnwantedError: No rule matches it, or it is empty or too large.
-        BadImageError: It is not an image that the vendor takes.
+        BadImageError: It is not an image that the vendor accepts.
         InvalidRequestError: No rule makes a valid task of it.
     """
-    if not rules.may_concern(read.key):
-        raise UnwantedError("no rule fits its key", "no_rule")
-    _check_content(read.peek)
-    selection = rules.select(read.facts)
+    if not rules.may_match(upload.key):
+        raise UnwantedError("no rule matches its key", "no_rule")
+    _check_content(upload.peek)
+    selection = rules.select(upload.facts)
     if not selection.applied:
-        reasons = (f"{rule.name}: {reason}" for rule, reason in selection.passed_over)
-        raise UnwantedError(f"no rule fits it: {'; '.join(reasons)}"[:_LONGEST_DETAIL], "no_rule")
+        reasons = (f"{rule.name}: {reason}" for rule, reason in selection.skipped)
+        raise UnwantedError(
+            f"no rule matches it: {'; '.join(reasons)}"[:_LONGEST_DETAIL], "no_rule"
+        )
     orders, errors = [], []
     for rule in selection.applied:
         try:
-            orders.append(_order(rule, read, job_id_for(rule), request_id, runtime))
+            orders.append(_order(rule, upload, job_id_for(rule), request_id, runtime))
         except InvalidRequestError as error:
             errors.append((rule.name, error))
     if not orders:
@@ -246,9 +248,11 @@ def plan_of(
     return Plan(orders, detail[:_LONGEST_DETAIL])
 
 
-def _order(rule: Rule, read: InboxObject, job_id: str, request_id: str, runtime: Runtime) -> Order:
+def _order(
+    rule: Rule, upload: InboxObject, job_id: str, request_id: str, runtime: Runtime
+) -> Order:
     today = runtime.now()
-    task = rule.task_for(read.facts, job_id=job_id, today=today)
+    task = rule.task_for(upload.facts, job_id=job_id, today=today)
     return Order(
         id=job_id,
         kind=rule.kind,
@@ -256,11 +260,11 @@ def _order(rule: Rule, read: InboxObject, job_id: str, request_id: str, runtime:
         source=Source(
             type="upload",
             name=rule.name,
-            bucket=read.bucket,
-            key=read.key,
+            bucket=upload.bucket,
+            key=upload.key,
             request_id=request_id,
         ),
-        output_location=rule.output_location(read.facts, job_id=job_id, today=today),
+        output_location=rule.output_location(upload.facts, job_id=job_id, today=today),
         priority=task.tasks_priority or 0,
     )
 

@@ -1,4 +1,4 @@
-"""A rule's parameters: options that each kind spells differently, and templates in their texts."""
+"""The parameters of a rule: its options, which differ by kind, and the templates in texts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _JSON_TEXTS = {"ext_info", "additional_parameters", "AdditionalParameters", "Ext
 
 
 class Verbatim(str):
-    """A text that an upload brings: it is not a template."""
+    """A text from the metadata of an upload: it is not a template."""
 
     __slots__ = ()
 
@@ -52,7 +52,7 @@ def with_option(parameters: dict[str, Any], path: str, value: object) -> dict[st
     """Return the parameters with a value at a dotted path.
 
     Raises:
-        InvalidRequestError: The parameter is there already.
+        InvalidRequestError: The parameter is set already.
     """
     name, _, rest = path.partition(".")
     parameters = snake(parameters)
@@ -72,7 +72,7 @@ def with_prompt(task: dict[str, Any], prompt: str) -> dict[str, Any]:
     """Return the parameters with the upload's own prompt in place of the rule's.
 
     Raises:
-        InvalidRequestError: The scene takes no prompt.
+        InvalidRequestError: The scene has no prompt.
     """
     scene = task.get("scene_info")
     if scene is None:
@@ -80,7 +80,7 @@ def with_prompt(task: dict[str, Any], prompt: str) -> dict[str, Any]:
     config = next((field for field in scene if field.endswith("_config")), None)
     if config is None:
         raise InvalidRequestError(
-            f"the scene {scene.get('type')} takes no prompt, but the upload brings one",
+            f"the scene {scene.get('type')} has no prompt, but the metadata of the upload has one",
             field="scene_info",
         )
     return {**task, "scene_info": {**scene, config: {**scene[config], "prompt": Verbatim(prompt)}}}
@@ -90,8 +90,8 @@ def check_templates(parameters: Mapping[str, Any]) -> None:
     """Check the templates in all texts.
 
     Raises:
-        ValueError: A placeholder is unknown, or not allowed at its place; the message begins with
-            the name of the parameter.
+        ValueError: A placeholder is unknown, or not allowed there; the message begins with the name
+            of the parameter.
     """
 
     def check(text: str, name: str) -> str:
@@ -110,7 +110,7 @@ def filled(parameters: Mapping[str, Any], values: Mapping[str, str]) -> dict[str
     """Return the parameters with the values of an upload in all texts.
 
     Raises:
-        InvalidRequestError: The upload lacks metadata, or a value is not allowed at its place.
+        InvalidRequestError: The upload lacks metadata, or a value is not allowed there.
     """
 
     def fill_text(text: str, name: str) -> str:
@@ -133,19 +133,19 @@ def _mapped(
     *,
     is_json: bool = False,
 ) -> Any:  # noqa: ANN401  JSON
-    """Return a copy of parameters in which each text is changed, also within JSON in a text."""
+    """Return a copy of parameters in which each text is changed, also texts inside JSON text."""
     is_json = is_json or name in _JSON_TEXTS
-    inside = functools.partial(_mapped, change=change, is_json=is_json)
+    change_inside = functools.partial(_mapped, change=change, is_json=is_json)
     if isinstance(value, dict):
-        return {key: inside(inner, key) for key, inner in value.items()}
+        return {key: change_inside(inner, key) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [inside(inner, name) for inner in value]
+        return [change_inside(inner, name) for inner in value]
     if not isinstance(value, str):
         return value
     parsed = parsed_json(value) if is_json else {}
     if not parsed:
         return change(value, name)
-    changed = inside(parsed, name)
+    changed = change_inside(parsed, name)
     return value if changed == parsed else json.dumps(changed, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""One rule: its conditions on an upload, and the task and the results that it makes of it."""
+"""A rule: its conditions on uploads, and the task and the output location for an upload."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ from aigc.object_keys import LONGEST_LOCATION, RESERVED, checked_key, checked_pr
 from aigc.tasks.fields import explain, snake
 from aigc.tasks.kinds import KINDS
 from aigc.uploads import conditions
-from aigc.uploads.parameters import (
-    OPTIONS,
-    filled,
-    with_option,
-    with_prompt,
-)
+from aigc.uploads.parameters import OPTIONS, filled, with_option, with_prompt
 from aigc.uploads.templates import (
     KEY_PARTS,
     META,
@@ -40,19 +35,19 @@ if TYPE_CHECKING:
     from aigc.uploads.conditions import UploadFacts
 
 EventName = Literal["Copy", "Origin", "Replication"]
-"""Events of COS that are uploads to a rule that names them."""
+"""Events of COS that are uploads only for a rule that names them."""
 
 BATCH_SUFFIXES = (".jobs.jsonl", ".jobs.csv")
-"""Ends of the keys of batches, unless their rule names others."""
+"""Suffixes of the keys of batches, unless their rule names others."""
 
 BATCH_PRIORITY = -5
-"""Priority of the jobs of a batch, unless their rule or line says otherwise: below single calls."""
+"""Priority of the jobs of a batch, unless rule or line sets one: lower than that of calls."""
 
-_OF_IMAGES = ("content_type", "continues", "results_name", "replaces", "images", "output_format")
-"""Fields that a rule for batches does not have."""
+_IMAGE_FIELDS = ("content_type", "continues", "results_name", "replaces", "images", "output_format")
+"""Fields that a rule for batches cannot have."""
 
 PROMPT = "prompt"
-"""Name of the metadata that replaces the prompt of a rule."""
+"""Name of the own metadata that replaces the prompt of a rule."""
 
 _SLASHES = re.compile("//+")
 _DOTS = re.compile(r"(?:^|/)\.\.?/")
@@ -97,7 +92,7 @@ class Rule(Wire):
     """
     replaces: Literal["key", "name", "nothing"] = "key"
     """Which older results the results of an upload may replace: those of the same key, those of
-    every upload with the same place and name, or none."""
+    all uploads with the same output location, or none."""
     priority: int | None = Field(default=None, ge=-10, le=10)
     """Priority of the jobs in their lane; 10 is first, 0 is the default."""
     images: int | None = Field(default=None, ge=1)
@@ -105,9 +100,9 @@ class Rule(Wire):
     output_format: Literal["jpeg", "png"] | None = None
     """File format of the images."""
     repeat: bool = False
-    """Whether each upload of the same content is a job of its own, a copy onto itself included."""
+    """Whether each upload of the same content makes another job, also a copy onto itself."""
     events: tuple[EventName, ...] = ()
-    """Further events of COS that are uploads to this rule, beside those of `UPLOAD_EVENTS`."""
+    """Further events of COS that are uploads for this rule, in addition to `UPLOAD_EVENTS`."""
     task: dict[str, Any] = Field(default_factory=dict)
     """The task's parameters without the uploaded image; its texts are templates."""
 
@@ -172,7 +167,7 @@ class Rule(Wire):
 
     @field_validator("results")
     @classmethod
-    def _is_a_place(cls, results: str | None) -> str | None:
+    def _is_a_prefix(cls, results: str | None) -> str | None:
         return None if results is None else checked_prefix(check_template(results))
 
     @field_validator("results_name")
@@ -197,7 +192,7 @@ class Rule(Wire):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_suffixes_of_batches(cls, raw: Any) -> Any:  # noqa: ANN401  out of TOML
+    def _with_suffixes_of_batches(cls, raw: Any) -> Any:  # noqa: ANN401  TOML
         if isinstance(raw, dict) and raw.get("type") == "batch" and not raw.get("suffix"):
             return {**raw, "suffix": BATCH_SUFFIXES}
         return raw
@@ -210,8 +205,8 @@ class Rule(Wire):
             return self
         if not all(suffix.endswith((".jsonl", ".csv")) for suffix in self.suffix):
             raise ValueError("suffix: a batch ends with .jsonl or .csv")
-        if wrong := [name for name in _OF_IMAGES if name in self.model_fields_set]:
-            raise ValueError(f"a batch takes no {', '.join(map(_written, wrong))}")
+        if wrong := [name for name in _IMAGE_FIELDS if name in self.model_fields_set]:
+            raise ValueError(f"a batch takes no {', '.join(map(_toml_name, wrong))}")
         return self
 
     @model_validator(mode="after")
@@ -232,13 +227,13 @@ class Rule(Wire):
 
     @property
     def listens_on(self) -> str:
-        """The longest prefix that is known of all keys that can match."""
+        """The longest known prefix of all keys that can match."""
         begins = [conditions.fixed_prefix(glob) for glob in self.glob]
         shared = os.path.commonprefix(begins)  # noqa: RUF071  keys are no paths
         return max(self.prefix, shared, key=len)
 
-    def fits_key(self, key: str) -> bool:
-        """Return whether an upload with this key may match, whatever else it is."""
+    def may_match_key(self, key: str) -> bool:
+        """Whether an upload with this key may match; only the key is checked."""
         return not self._key_mismatch(key)
 
     def mismatch(self, upload: UploadFacts) -> str:
@@ -250,12 +245,12 @@ class Rule(Wire):
         if self.max_bytes is not None and upload.size > self.max_bytes:
             return f"max_bytes: it has {upload.size} bytes, more than {self.max_bytes}"
         if self.content_type and upload.content_type not in self.content_type:
-            seen = upload.content_type or "of no known type"
-            return f"content_type: it is {seen}, not {' or '.join(self.content_type)}"
+            actual = upload.content_type or "of no known type"
+            return f"content_type: it is {actual}, not {' or '.join(self.content_type)}"
         for name, values in self.metadata.items():
             if not conditions.metadata_matches({name: values}, upload.metadata):
-                seen = repr(upload.metadata[name]) if name in upload.metadata else "missing"
-                return f"metadata: {name} is {seen}, not {' or '.join(map(repr, values))}"
+                actual = repr(upload.metadata[name]) if name in upload.metadata else "missing"
+                return f"metadata: {name} is {actual}, not {' or '.join(map(repr, values))}"
         return ""
 
     def _key_mismatch(self, key: str) -> str:
@@ -284,7 +279,7 @@ class Rule(Wire):
         """Return the parameters with the rule's options, before templates are filled.
 
         Raises:
-            InvalidRequestError: An option and a parameter say the same.
+            InvalidRequestError: A parameter is set twice, by an option and by itself.
         """
         parameters = dict(self.task)
         for option, path in OPTIONS[self.kind].items():
@@ -316,7 +311,7 @@ class Rule(Wire):
 
         Raises:
             MissingMetadataError: A template needs metadata that the upload lacks.
-            InvalidRequestError: The place is reserved, or the keys would be too long for COS.
+            InvalidRequestError: The location is reserved, or the keys would be too long for COS.
         """
         values = self._values(upload, job_id, today)
         template = "{folder}" if self.results is None else self.results
@@ -341,10 +336,8 @@ class Rule(Wire):
         Raises:
             InvalidRequestError: As for the results of an image.
         """
-        located = with_fields(
-            self, results=self.results or "{folder}{name}/", results_name="{name}"
-        )
-        return located.output_location(upload, job_id=batch_id, today=today).prefix
+        rule = with_fields(self, results=self.results or "{folder}{name}/", results_name="{name}")
+        return rule.output_location(upload, job_id=batch_id, today=today).prefix
 
     def defaults(self, upload: UploadFacts, *, batch_id: str, today: datetime) -> dict[str, Any]:
         """Return the parameters for the lines of a batch that do not set them.
@@ -370,8 +363,8 @@ class Rule(Wire):
         return {**metadata, **key_parts(upload.key), **own}
 
     @property
-    def place(self) -> tuple[str, str]:
-        """The templates of prefix and name of the results, with the rule's own name filled in."""
+    def result_templates(self) -> tuple[str, str]:
+        """The templates of prefix and name of the results, with the name of the rule filled in."""
         prefix = "{folder}" if self.results is None else self.results
         default = "{stem}" if len(self.suffix) == 1 else "{name}"
         name = self.results_name or default
@@ -379,11 +372,11 @@ class Rule(Wire):
 
     @property
     def _names_job(self) -> bool:
-        return "job" in {name for text in self.place for name, _ in placeholders(text)}
+        return "job" in {name for text in self.result_templates for name, _ in placeholders(text)}
 
     @property
     def keeps_results_of_each_job(self) -> bool:
-        """Whether no two jobs can write the same results."""
+        """Whether the results of each job have keys of their own."""
         return self.replaces == "nothing" or self._names_job
 
 
@@ -406,9 +399,9 @@ def _input_image(kind: str, url: str) -> dict[str, str]:
 
 
 def fields_of_a_rule() -> list[str]:
-    """Return the fields of a rule as they are written in TOML."""
-    return [_written(name) for name in Rule.model_fields]
+    """Return the fields of a rule by their names in TOML."""
+    return [_toml_name(name) for name in Rule.model_fields]
 
 
-def _written(name: str) -> str:
+def _toml_name(name: str) -> str:
     return Rule.model_fields[name].alias or name

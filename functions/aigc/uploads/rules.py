@@ -14,9 +14,7 @@ from aigc.errors import AigcError
 from aigc.jobs.buckets import cos_object
 from aigc.object_keys import RESERVED
 from aigc.uploads import checks, conditions
-from aigc.uploads.parameters import (
-    texts_of,
-)
+from aigc.uploads.parameters import texts_of
 from aigc.uploads.rule import Rule, fields_of_a_rule
 from aigc.wire import Wire
 
@@ -32,19 +30,19 @@ UPLOAD_EVENTS = ("Put", "Post", "CompleteMultipartUpload")
 """Events of COS that are uploads to every rule."""
 
 ANY_EVENT = "*"
-"""The event's name in the vendor's sample; it does not say how the object was created."""
+"""The event's name in the vendor's sample, which does not tell how the object was created."""
 
 
 class RulesError(AigcError):
-    """The rules are not valid. The message names the rule, the field and what is allowed."""
+    """The rules are not valid. The message has the rule, the field and the allowed values."""
 
 
 @dataclass(slots=True)
 class Selection:
-    """Which rules apply to an upload, and why the others do not."""
+    """The rules that apply to an upload, and the others with the reasons."""
 
     applied: list[Rule] = field(default_factory=list)
-    passed_over: list[tuple[Rule, str]] = field(default_factory=list)
+    skipped: list[tuple[Rule, str]] = field(default_factory=list)
 
 
 class Rules(Wire):
@@ -58,7 +56,7 @@ class Rules(Wire):
         """Check the rules as far as possible without an upload.
 
         Raises:
-            RulesError: A rule is wrong, impossible for its kind, or never reached.
+            RulesError: A rule is wrong, impossible for its kind, or never applies.
         """
         try:
             rules = cls.model_validate(raw)
@@ -73,24 +71,24 @@ class Rules(Wire):
         """Return the rules as the JSON text that the zip contains."""
         return self.model_dump_json(indent=1, by_alias=True, exclude_defaults=True)
 
-    def may_concern(self, key: str) -> bool:
-        """Return whether a rule could match an upload with this key."""
+    def may_match(self, key: str) -> bool:
+        """Whether a rule may match an upload with this key."""
         return bool(self.for_key(key))
 
     def for_key(self, key: str) -> list[Rule]:
-        """Return the rules that could match an upload with this key, whatever else it is."""
+        """Return the rules that may match an upload with this key; only the key is checked."""
         if key.startswith(RESERVED):
             return []
-        return [rule for rule in self.rule if rule.fits_key(key)]
+        return [rule for rule in self.rule if rule.may_match_key(key)]
 
     def repeats(self, key: str) -> bool:
-        """Return whether a rule that could concern this key takes each upload as another job."""
-        return any(rule.repeat and rule.fits_key(key) for rule in self.rule)
+        """Whether a rule that may match this key makes another job of each upload."""
+        return any(rule.repeat and rule.may_match_key(key) for rule in self.rule)
 
     def for_event(self, event: str) -> Rules:
-        """Return the rules to which an event of COS is an upload.
+        """Return the rules that accept an event of COS as an upload.
 
-        An event without its name counts as a PUT.
+        `ANY_EVENT` counts as a PUT.
         """
         if event in {*UPLOAD_EVENTS, ANY_EVENT}:
             return self
@@ -98,22 +96,22 @@ class Rules(Wire):
         return Rules.model_construct(rule=rules)
 
     def select(self, upload: UploadFacts) -> Selection:
-        """Return the rules that apply to an upload, and why each other rule does not."""
+        """Return the rules that apply to an upload, and the reasons for the others."""
         selection = Selection()
         reason = f"keys below {RESERVED} belong to the functions"
-        is_over = upload.key.startswith(RESERVED)
+        is_decided = upload.key.startswith(RESERVED)
         for rule in self.rule:
-            mismatch = reason if is_over else rule.mismatch(upload)
+            mismatch = reason if is_decided else rule.mismatch(upload)
             if mismatch:
-                selection.passed_over.append((rule, mismatch))
+                selection.skipped.append((rule, mismatch))
                 continue
             selection.applied.append(rule)
-            is_over = not rule.continues
+            is_decided = not rule.continues
             reason = f"the rule {rule.name} applies and does not continue"
         return selection
 
     def check_buckets(self, inbox: str, results: str) -> None:
-        """Refuse rules whose results would be uploads again, in an endless loop.
+        """Refuse rules whose results would be uploads again: that is an endless loop.
 
         Raises:
             RulesError: Inbox and results are the same bucket, and a rule matches results.
@@ -121,12 +119,12 @@ class Rules(Wire):
         if inbox != results:
             return
         for rule in self.rule:
-            fixed = (rule.results or "").partition("{")[0]
+            fixed_part = (rule.results or "").partition("{")[0]
             listener = next(
                 (
                     other
                     for other in self.rule
-                    if conditions.one_contains_other(fixed, other.listens_on)
+                    if conditions.one_contains_other(fixed_part, other.listens_on)
                 ),
                 None,
             )
@@ -144,8 +142,8 @@ class Rules(Wire):
             RulesError: An input names another bucket.
         """
         for rule in self.rule:
-            named = {cos_object(url)[0] for url in texts_of(rule.task) if url.startswith("cos:")}
-            if unknown := named - {*buckets}:
+            names = {cos_object(url)[0] for url in texts_of(rule.task) if url.startswith("cos:")}
+            if unknown := names - {*buckets}:
                 raise RulesError(
                     f"rule {rule.name}: task: an input lies in the bucket {min(unknown)}; allowed:"
                     f" {', '.join(sorted(buckets)) or 'no bucket: name it in inputBuckets'}"
@@ -153,7 +151,7 @@ class Rules(Wire):
 
 
 def load_rules(path: Path) -> Rules:
-    """Read and check a TOML file of rules on the developer's machine.
+    """Read and check a TOML file of rules; only the command and the deployment do this.
 
     Raises:
         RulesError: The file is not TOML, or a rule is wrong.
@@ -170,14 +168,14 @@ def load_rules(path: Path) -> Rules:
 
 
 def packaged_rules(path: Path = PACKAGED) -> Rules:
-    """Read the rules that lie beside the handlers, checked when they were packed."""
+    """Read the rules in the zip, which were checked when it was built."""
     if not path.exists():
         return Rules()
     return Rules.model_validate_json(path.read_bytes())
 
 
 class DeployedRules:
-    """The rules of the functions, which an instance reads once."""
+    """The rules of the functions, read once in an instance."""
 
     def __init__(self) -> None:
         self.rules = packaged_rules()

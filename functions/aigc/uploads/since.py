@@ -1,13 +1,13 @@
 """Since when each rule exists: reconciliation processes no object that is older.
 
-| key of the ledger | what it is |
+| key of the ledger | content |
 |---|---|
 | `inbox/since/<selection>/<milliseconds>` | when a sweep first saw a rule with this selection |
 
-A rule is the same rule as long as it selects the same uploads and treats repeats alike; its name,
-its task and its results may change. So a wider prefix counts as a new rule, and so does a rule that
-was gone for a while. If two sweeps see a new rule at once, or a listing is late, there are several
-dates, and the earliest is valid.
+A rule is identified by its selection: the fields that select uploads, and `repeat`. Its name, its
+task and its results may change. A rule with a wider prefix is a new rule, and so is a rule that was
+removed and added again. If two sweeps see a new rule at the same time, or a listing is late, there
+are several dates, and the earliest is valid.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ SELECTORS = (
     *("prefix", "suffix", "glob", "min_bytes", "max_bytes", "content_type", "metadata"),
     "repeat",
 )
-"""Fields of a rule that decide which uploads it concerns."""
+"""The fields of a rule that are its selection."""
 
 
 def selection_of(rule: Rule) -> str:
-    """Return a digest of what a rule selects."""
+    """Return the digest of the selection of a rule."""
     selectors = rule.model_dump(mode="json", include=set(SELECTORS), exclude_defaults=True)
     return hashlib.sha256(json.dumps(selectors, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def rule_dates(rules: Rules, runtime: Runtime) -> Mapping[str, datetime]:
-    """Return since when each rule exists, by its name; a rule that is new exists from now on.
+    """Return since when each rule exists, by its name; for a new rule this is now.
 
-    `inbox_since` of the settings replaces all dates.
+    The setting `inbox_since` replaces all dates.
     """
     fixed = runtime.settings.inbox_since
     if fixed is not None:
@@ -54,14 +54,14 @@ def rule_dates(rules: Rules, runtime: Runtime) -> Mapping[str, datetime]:
     dates = _read_dates(runtime.ledger.bucket)
     _forget(dates.keys() - set(selections.values()), runtime)
     for selection in set(selections.values()) - dates.keys():
-        now = runtime.now().replace(microsecond=0)  # COS knows an object's time to the second
+        now = runtime.now().replace(microsecond=0)  # COS stores the time of an object in seconds
         runtime.ledger.write_note(f"{SINCE}{selection}/{milliseconds(now):013d}")
         dates[selection] = now
     return {name: dates[selection] for name, selection in selections.items()}
 
 
 def _forget(selections: Iterable[str], runtime: Runtime) -> None:
-    """Forget the dates of rules that are gone: if one comes back, it is a new rule."""
+    """Remove the dates of rules that were removed; such a rule is new if it is added again."""
     bucket = runtime.ledger.bucket
     for selection in selections:
         bucket.delete(*(listed.key for listed in bucket.list(f"{SINCE}{selection}/")))
@@ -77,7 +77,7 @@ def _read_dates(bucket: ObjectStore) -> dict[str, datetime]:
 
 
 def first_date(bucket: ObjectStore) -> datetime | None:
-    """Return since when the reconciliation exists in a stack; None if no sweep has run yet."""
+    """Return when the first sweep of a stack has seen a rule; None if no sweep has run yet."""
     return min(_read_dates(bucket).values(), default=None)
 
 

@@ -1,7 +1,7 @@
 """Text templates of rules: `{stem}`, `{meta.style}`, `{meta.style|ink}`.
 
 The values come from the uploader: from the key and from the object's own metadata. A value is
-never a template itself, and in a key or a URL it cannot leave the place that the rule names.
+never a template itself, and it cannot change the folder or the host that the rule names.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ KEY_PARTS = ("folder", "parent", "name", "stem", "extension")
 PLACEHOLDERS = (*KEY_PARTS, "rule", "date", "job")
 META = "meta."
 OWN_METADATA = "x-cos-meta-aigc-"
-"""Begin of the headers whose values rules can use."""
+"""Prefix of the headers of own metadata."""
 
 LONGEST_VALUE = 1000
-"""Most characters of a value from metadata; COS stores 2 KB of metadata for an object."""
+"""Highest number of characters of a value from metadata; COS stores 2 KB for an object."""
 
 _ALLOWED = f"{', '.join(PLACEHOLDERS)}, {META}<name>"
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -53,24 +53,24 @@ def check_template(text: str) -> str:
     """Return the text of a template if all of its placeholders are known.
 
     Raises:
-        ValueError: A placeholder is unknown, or a brace has no counterpart.
+        ValueError: A placeholder is unknown, or braces are not in pairs.
     """
     for name, _ in placeholders(text):
         if not is_placeholder(name):
-            raise ValueError(f"allowed placeholders: {_ALLOWED}; {{{name}}} is none")
+            raise ValueError(f"allowed placeholders: {_ALLOWED}; {{{name}}} is not one")
     if any(match[0] in {"{", "}"} for match in _TOKEN.finditer(text)):
         raise ValueError("a brace without its counterpart; {{ and }} stand for braces")
     return text
 
 
 def check_url_template(text: str) -> None:
-    """Check that the placeholders of a URL stand behind its host.
+    """Check that the placeholders of a URL are after its host.
 
     Raises:
         ValueError: A placeholder could change the host or the bucket.
     """
     if next(placeholders(text), None) is not None and not _HOST.fullmatch(text):
-        raise ValueError("placeholders of a URL stand behind its host or bucket")
+        raise ValueError("placeholders of a URL are allowed only after its host or bucket")
 
 
 def fill(text: str, values: Mapping[str, str], encode: Callable[[str, str], str]) -> str:
@@ -78,7 +78,7 @@ def fill(text: str, values: Mapping[str, str], encode: Callable[[str, str], str]
 
     Raises:
         MissingMetadataError: The upload lacks metadata, and the template has no default for it.
-        InvalidRequestError: A value is not allowed at its place.
+        InvalidRequestError: A value is not allowed there.
     """
 
     def replacement(match: re.Match[str]) -> str:
@@ -96,8 +96,8 @@ def fill(text: str, values: Mapping[str, str], encode: Callable[[str, str], str]
     return _TOKEN.sub(replacement, text)
 
 
-def as_text(name: str, value: str) -> str:  # noqa: ARG001  the signature of an encoding
-    """Return a value for a text that is only read by a model."""
+def as_text(name: str, value: str) -> str:  # noqa: ARG001  all encodings have this signature
+    """Return a value unchanged, for a text that only a model reads."""
     return value
 
 
@@ -105,12 +105,12 @@ def as_key_part(name: str, value: str) -> str:
     """Return a value for a key in a bucket.
 
     Raises:
-        InvalidRequestError: It is `.` or `..`, or it comes from metadata and is more than one part
+        InvalidRequestError: The value is `.` or `..`, or it comes from metadata and is not one part
             of a path.
     """
-    is_foreign = name.startswith(META)
-    if value in {".", ".."} or (is_foreign and not _is_part(value)):
-        raise _refused(name, repr(value[:60]), "one part of a path, without a slash")
+    is_from_metadata = name.startswith(META)
+    if value in {".", ".."} or (is_from_metadata and not _is_part(value)):
+        raise _value_error(name, repr(value[:60]), "one part of a path, without a slash")
     return value
 
 
@@ -125,7 +125,7 @@ def as_url_part(name: str, value: str) -> str:
 
 def _checked(name: str, value: str) -> str:
     if name.startswith(META) and len(value) > LONGEST_VALUE:
-        raise _refused(name, f"{len(value)} characters", f"at most {LONGEST_VALUE} characters")
+        raise _value_error(name, f"{len(value)} characters", f"at most {LONGEST_VALUE} characters")
     return value
 
 
@@ -133,7 +133,7 @@ def _is_part(value: str) -> bool:
     return value.isprintable() and "/" not in value and "\\" not in value
 
 
-def _refused(name: str, problem: str, allowed: str) -> InvalidRequestError:
+def _value_error(name: str, problem: str, allowed: str) -> InvalidRequestError:
     header = OWN_METADATA + name.removeprefix(META)
     field = header if name.startswith(META) else "key"
     message = f"the value of {{{name}}}: {problem} is not allowed; allowed: {allowed}"

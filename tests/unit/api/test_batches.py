@@ -23,7 +23,7 @@ def batches(client: Client, **query: str) -> dict[str, Any]:
     return dict(answer.body)
 
 
-def take_in(client: Client, name: str, *lines: Any) -> None:
+def process_upload(client: Client, name: str, *lines: Any) -> None:
     upload(client.world, jsonl(*lines), f"batches/{name}.jobs.jsonl")
     client.world.clock.pass_time(1)
 
@@ -34,7 +34,7 @@ def names(page: dict[str, Any]) -> list[str]:
 
 def test_batch_says_how_far_it_is(client: Client) -> None:
     client.world.settings = with_fields(client.world.settings, results_prefix="site/")
-    take_in(client, "spring", a_line(1), "{broken", a_line(3))
+    process_upload(client, "spring", a_line(1), "{broken", a_line(3))
 
     [fresh] = batches(client)["batches"]
     sweep(client.world.runtime())
@@ -66,7 +66,7 @@ def test_batch_says_how_far_it_is(client: Client) -> None:
 
 def test_pages_list_each_batch_once_the_newest_first(client: Client) -> None:
     for name in "abcde":
-        take_in(client, name, a_line(1))
+        process_upload(client, name, a_line(1))
 
     page = batches(client, limit="2")
     listed = names(page)
@@ -79,7 +79,7 @@ def test_pages_list_each_batch_once_the_newest_first(client: Client) -> None:
 
 def test_page_costs_a_listing_and_a_read_for_each_batch(client: Client) -> None:
     for name in "abc":
-        take_in(client, name, a_line(1))
+        process_upload(client, name, a_line(1))
     batches(client)
     client.world.store.requests.clear()
 
@@ -98,11 +98,11 @@ def test_batch_whose_creator_died_is_listed_once(client: Client) -> None:
 
     client.world.store.faults = [StoreFault("put open-batches/", DeathError())]
     with pytest.raises(DeathError):
-        take_in(client, "spring", a_line(1))
+        process_upload(client, "spring", a_line(1))
     client.world.clock.pass_time(1)
     assert batches(client)["batches"] == []
 
-    take_in(client, "spring", a_line(1))
+    process_upload(client, "spring", a_line(1))
 
     assert names(batches(client)) == ["batches/spring.jobs.jsonl"]
     assert len(client.world.ledger_keys(INDEX)) == 2

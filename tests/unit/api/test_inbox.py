@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.triggers.cos import CosEvent
-from aigc.uploads.events import process
+from aigc.uploads.events import process_event
 from aigc.uploads.rules import DeployedRules, Rules
 from tests.captured import captured
 from tests.fakes import image_bytes
@@ -34,7 +34,7 @@ def upload(client: Client, key: str, data: bytes | None = None, *, event: bool =
     record = captured("cos/put")
     record["Records"][0]["cos"]["cosObject"] |= {"key": f"/1250000000/inbox/{key}", "url": ""}
     if event:
-        process(CosEvent.parse(record), RULES, world.runtime())
+        process_event(CosEvent.parse(record), RULES, world.runtime())
 
 
 def uploads(client: Client, **query: str) -> dict[str, Any]:

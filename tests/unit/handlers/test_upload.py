@@ -279,7 +279,7 @@ def test_image_among_other_records_is_taken(world: World) -> None:
 @pytest.mark.parametrize(
     ("changes", "data", "reason"),
     [
-        ({"key": "/1250000000/inbox/other/a.jpg"}, image_bytes(), "no rule fits its key"),
+        ({"key": "/1250000000/inbox/other/a.jpg"}, image_bytes(), "no rule matches its key"),
         ({}, bytes(20 * 2**20 + 1), "more than 20971520"),
         ({}, b"%PDF-1.7", "not a JPEG, PNG or WebP"),
     ],

@@ -9,8 +9,8 @@ import pytest
 
 from aigc.jobs.job import id_from
 from aigc.sweeping import sweep
-from aigc.uploads.accounts import account_of, jobs_of
 from aigc.uploads.rules import DeployedRules
+from aigc.uploads.statuses import jobs_of, status_of
 from aigc.wire import with_fields
 from aigc_cli import backfill, cli, uploads
 from tests.fakes import START, World, build_world, image_bytes
@@ -63,7 +63,7 @@ def jobs(world: World) -> list[Job]:
 
 def jobs_of_upload(world: World, key: str) -> list[str]:
     runtime = world.runtime()
-    account = account_of(key, RULES, runtime)
+    account = status_of(key, RULES, runtime)
     assert account is not None
     return [job.id for job in jobs_of(account.entries(runtime))]
 

@@ -121,7 +121,7 @@ def test_line_has_many_forms(
         ('{"a": 1, "a": 2}', "occurs 2 times"),
         ("[]", "a list of 0 is not allowed"),
         ('{"body": 5}', "body: 5 is not allowed"),
-        ('{"body": {}, "prompt": "x"}', "prompt: stands beside body"),
+        ('{"body": {}, "prompt": "x"}', "prompt: is not allowed beside body"),
         ('{"custom_id": ["a"]}', "custom_id: a list of 1 is not allowed"),
         ('{"custom_id": "a\\u0000"}', "custom_id: "),
         ('{"kind": 5, "body": {}}', "kind: 5 is not allowed"),
@@ -160,9 +160,9 @@ def test_columns_are_paths_of_fields(delimiter: str) -> None:
     [
         ("prompt", "a,b", "2 cells"),
         ("prompt", '"a', "a quote is not closed"),
-        ("a.1", "x", "a.1: is no place in a list"),
-        ("a,a.b", "x,y", "a.b: is inside of another column"),
-        ("prompt", '"a"b', "is no CSV"),
+        ("a.1", "x", "a.1: is not an index of the list"),
+        ("a,a.b", "x,y", "a.b: is inside another column"),
+        ("prompt", '"a"b', "is not CSV"),
         ("prompt", b"\xff", "is not text in UTF-8"),
     ],
 )

@@ -18,7 +18,7 @@ from aigc.uploads.batches import intake, lines
 from aigc.uploads.batches.lines import parse_line
 from aigc.uploads.batches.records import OPEN, PART_LINES, Batch, Batches
 from aigc.uploads.batches.work import begin_batch
-from aigc.uploads.intake import read_object, take_in
+from aigc.uploads.intake import process_upload, read_object
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
 from tests.fakes import InMemoryStore, StoreFault, World, build_world, image_bytes
@@ -64,7 +64,7 @@ def deliver(world: World, key: str = KEY, wanted: Rules = RULES, seconds: float 
     runtime = world.runtime(seconds)
     read = read_object(key, runtime)
     assert read is not None
-    entry = take_in(read, wanted, runtime).entry
+    entry = process_upload(read, wanted, runtime).entry
     if entry.batch:
         begin_batch(entry.batch, runtime)
     return entry
@@ -366,7 +366,7 @@ def test_part_that_cannot_be_written_keeps_the_cursor_before_it() -> None:
     world.inbox.put(KEY, jsonl(*map(a_line, range(1, 6))))
     read = read_object(KEY, world.runtime())
     assert read is not None
-    batch_id = take_in(read, RULES, world.runtime()).entry.batch
+    batch_id = process_upload(read, RULES, world.runtime()).entry.batch
     world.store.faults.append(StoreFault(f"put batches/{batch_id}/", AmbiguousError("put")))
 
     begin_batch(batch_id, world.runtime())

@@ -13,7 +13,7 @@ from aigc.sweeping import sweep
 from aigc.triggers.cos import CosEvent
 from aigc.uploads.deployed import NotDeployedError, as_deployed
 from aigc.uploads.entries import Entries, Entry, EntryName, stem_of
-from aigc.uploads.events import process
+from aigc.uploads.events import process_event
 from aigc.uploads.reconcile import PAGES, Reconciliation
 from aigc.uploads.rules import DeployedRules, Rules
 from aigc.uploads.since import SINCE, selection_of
@@ -189,7 +189,7 @@ def test_copies_of_an_object_onto_itself_cost_nothing(objects_are: str) -> None:
         world.inbox.put(f"photos/{number}.png", image_bytes(), "image/png")
         headers = world.inbox.headers[f"photos/{number}.png"]
         headers |= {"x-cos-storage-class": "STANDARD_IA", "x-cos-meta-camera": "X100"}
-        process(copied(f"photos/{number}.png"), RULES, world.runtime())
+        process_event(copied(f"photos/{number}.png"), RULES, world.runtime())
     world.clock.pass_time(LATER_S)
 
     assert reconcile(world) == 0

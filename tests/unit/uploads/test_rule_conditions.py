@@ -54,7 +54,7 @@ def test_rule_listens_on_the_prefix_that_all_of_its_keys_share(
     wanted = rule(**changes)
 
     assert wanted.listens_on == listens_on
-    assert wanted.fits_key(key)
+    assert wanted.may_match_key(key)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_rules_behind_one_that_continues_match_too() -> None:
     selection = rules.select(an_upload())
 
     assert [applying.name for applying in selection.applied] == ["one", "two"]
-    assert {passed.name: reason for passed, reason in selection.passed_over} == {
+    assert {passed.name: reason for passed, reason in selection.skipped} == {
         "small": "max_bytes: it has 1000 bytes, more than 10",
         "never": "the rule two applies and does not continue",
     }
@@ -154,7 +154,7 @@ def test_rule_with_a_condition_hides_none_without_it(early: dict[str, Any]) -> N
 def test_rule_whose_conditions_imply_an_earlier_ones_is_refused(
     early: dict[str, Any], late: dict[str, Any]
 ) -> None:
-    assert "never reached behind rule early" in refused(
+    assert "match an earlier rule (early)" in refused(
         a_rule("early", **early), a_rule("late", **late)
     )
 

@@ -206,13 +206,13 @@ def test_metadata_with_an_empty_default_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"task": TASK | {"prompt": "a {meta.Style}"}}, ["task", "{meta.Style} is none"]),
+        ({"task": TASK | {"prompt": "a {meta.Style}"}}, ["task", "{meta.Style} is not one"]),
         ({"task": TASK | {"prompt": "a {stem"}}, ["task", "a brace without its counterpart"]),
-        ({"task": TASK | {"file_infos": [{"url": "cos://{stem}/a.png"}]}}, ["behind its host"]),
-        ({"task": TASK | {"file_infos": [{"url": "{meta.url}"}]}}, ["behind its host"]),
+        ({"task": TASK | {"file_infos": [{"url": "cos://{stem}/a.png"}]}}, ["only after its host"]),
+        ({"task": TASK | {"file_infos": [{"url": "{meta.url}"}]}}, ["only after its host"]),
         ({"results_name": "{folder}-{name}"}, ["results_name", "{folder} has slashes"]),
         ({"results_name": "a/{name}"}, ["results_name", "without a slash"]),
-        ({"results_name": "{nam}"}, ["results_name", "{nam} is none"]),
+        ({"results_name": "{nam}"}, ["results_name", "{nam} is not one"]),
     ],
 )
 def test_wrong_template_is_refused(changes: dict[str, Any], parts: list[str]) -> None:

@@ -98,14 +98,14 @@ def test_upload_that_no_rule_wants_has_none() -> None:
     rules = Rules.parse({"rule": [a_rule()]})
 
     assert applied(rules, an_upload("elsewhere/a.png")) == []
-    assert not rules.may_concern("elsewhere/a.png")
+    assert not rules.may_match("elsewhere/a.png")
 
 
 def test_keys_of_the_functions_concern_no_rule() -> None:
     rules = Rules.parse({"rule": [a_rule(prefix="")]})
 
     assert applied(rules, an_upload(".aigc/a.png")) == []
-    assert not rules.may_concern(".aigc/a.png")
+    assert not rules.may_match(".aigc/a.png")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_keys_of_the_functions_concern_no_rule() -> None:
     [("anime/a.jpg", True), ("anime/A.JPG", True), ("anime/a.png", False), ("anime/jpg", False)],
 )
 def test_suffix_fits_in_any_case(key: str, *, fits: bool) -> None:
-    assert rule(suffix=[".jpg"]).fits_key(key) is fits
+    assert rule(suffix=[".jpg"]).may_match_key(key) is fits
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_further_references_of_the_rule_stand_behind_the_upload() -> None:
 def test_prompt_for_a_scene_that_takes_none_is_refused() -> None:
     wanted = rule(kind="vod.scene_image", task={"scene_info": {"type": "outpainting"}})
 
-    with pytest.raises(InvalidRequestError, match="outpainting takes no prompt"):
+    with pytest.raises(InvalidRequestError, match="outpainting has no prompt"):
         task_of(wanted, an_upload(prompt="a woodcut"))
 
 
@@ -238,7 +238,7 @@ def test_rule_behind_one_that_takes_all_of_it_is_refused(hidden: dict[str, Any])
     message = refused(a_rule("early"), hidden)
 
     assert "rule late" in message
-    assert "never reached behind rule early" in message
+    assert "match an earlier rule (early)" in message
 
 
 def test_rule_hidden_by_several_names_them_all() -> None:
@@ -248,7 +248,7 @@ def test_rule_hidden_by_several_names_them_all() -> None:
         a_rule("late", suffix=[".png", ".jpg"]),
     )
 
-    assert "behind rule png and jpg" in message
+    assert "match an earlier rule (png and jpg)" in message
 
 
 def test_rule_that_is_hidden_in_part_is_taken() -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc.uploads.intake import read_object, take_in
+from aigc.uploads.intake import process_upload, read_object
 from aigc.uploads.rules import load_rules
 from aigc_cli import cli
 from tests.fakes import build_world, image_bytes
@@ -35,7 +35,7 @@ def test_request_is_the_one_that_the_upload_then_makes(
     world.inbox.headers[KEY] |= headers
     read = read_object(KEY, world.runtime())
     assert read is not None
-    taken = take_in(read, load_rules(FEATURES), world.runtime())
+    taken = process_upload(read, load_rules(FEATURES), world.runtime())
     ids = [job.id for job in taken.entry.jobs]
     ledger = world.settings.ledger_bucket
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aigc.uploads.entries import Entry
-from aigc.uploads.intake import InboxObject, read_object, take_in
+from aigc.uploads.intake import InboxObject, process_upload, read_object
 from aigc.uploads.rules import Rules
 from tests.fakes import World, build_world, image_bytes
 from tests.unit.uploads.test_rules import TASK, a_rule
 
 if TYPE_CHECKING:
-    from aigc.uploads.intake import TakenIn
+    from aigc.uploads.intake import ProcessedUpload
 
 MORE: dict[str, Any] = {"continue": True, "results": "{rule}/{folder}"}
 STYLED = a_rule("styled", task=TASK | {"prompt": "as {meta.style}"}, **MORE)
 PLAIN = a_rule("plain")
 
 
-def taken(world: World, *rules: dict[str, Any], **metadata: str) -> TakenIn:
+def taken(world: World, *rules: dict[str, Any], **metadata: str) -> ProcessedUpload:
     """Put an object in the inbox and process it."""
     world.inbox.put("anime/cat.png", image_bytes())
     headers = {f"x-cos-meta-aigc-{name}": value for name, value in metadata.items()}
     world.inbox.headers["anime/cat.png"] |= headers
     read = read_object("anime/cat.png", world.runtime())
     assert isinstance(read, InboxObject)
-    return take_in(read, Rules.parse({"rule": list(rules)}), world.runtime())
+    return process_upload(read, Rules.parse({"rule": list(rules)}), world.runtime())
 
 
 def stored(world: World) -> Entry:

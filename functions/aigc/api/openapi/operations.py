@@ -19,7 +19,7 @@ from aigc.api.uploads import FalUploadRequest, UploadRequest
 from aigc.errors import BackloggedError, BadRecordError, CloudError, ThrottledError
 from aigc.jobs.job import State
 from aigc.tasks.kinds import KINDS
-from aigc.uploads.accounts import Outcome
+from aigc.uploads.statuses import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

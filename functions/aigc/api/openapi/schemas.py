@@ -12,8 +12,8 @@ from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
 from aigc.jobs.job import ErrorType, State  # noqa: TC001  read when OpenAPI is built
-from aigc.uploads.accounts import Outcome  # noqa: TC001  read when OpenAPI is built
 from aigc.uploads.entries import Reason  # noqa: TC001  read when OpenAPI is built
+from aigc.uploads.statuses import Outcome  # noqa: TC001  read when OpenAPI is built
 
 QueueStatus = Literal["IN_QUEUE", "IN_PROGRESS", "COMPLETED"]
 VodStatus = Literal["WAITING", "PROCESSING", "FINISH", "ABORTED"]

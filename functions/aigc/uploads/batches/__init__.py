@@ -6,4 +6,4 @@ from aigc.errors import InvalidRequestError
 
 
 class BatchFileError(InvalidRequestError):
-    """A file cannot be read as a batch: no line of it becomes a job."""
+    """A file cannot be read as a batch, so that none of its lines becomes a job."""

@@ -1,15 +1,15 @@
-"""Takes in the lines of a batch, across as many invocations as it needs.
+"""Accepts the jobs of the lines of a batch, in as many invocations as needed.
 
-| the invocation dies after | what is left | what continues |
+| the invocation dies after | state | continued by |
 |---|---|---|
 | the entry in `batch-index/` | an entry without a batch | as in the next row, with a new entry |
 | the note `open-batches/<id>` | a note without a batch | the repeated event or the reconciliation |
-| the record of the batch | a batch of which no line was read | the sweep |
-| some jobs of a part | jobs that no part names | the sweep reads their lines again |
-| the part | a part with lines behind the cursor | the same; its lines are replaced |
+| the record of the batch | a batch without a line that was read | the sweep |
+| some jobs of a part | jobs that no part names | the sweep, which reads their lines again |
+| the part | a part with lines after the cursor | the same; these lines are replaced |
 
-Two readers at once, which is rare, can leave a part that is shorter than the cursor of the other
-says. The report finds that, and lets the file be read again from its beginning.
+If two invocations read at the same time, which is rare, a part can have fewer lines than the cursor
+of the other one says. The refresh notices that, and the file is read again from its beginning.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("aigc.batches")
 
 PIECE = 2**20
-"""Bytes of a file that are read at once."""
+"""Bytes of a file that are read by one request."""
 
 AT_ONCE = 16
 """Lines that are accepted at the same time."""
@@ -57,26 +57,26 @@ _SHOWN_PROMPT = 300
 
 
 def create_batch(
-    read: InboxObject, rule: Rule, batch_id: str, runtime: Runtime, request_id: str
+    upload: InboxObject, rule: Rule, batch_id: str, runtime: Runtime, request_id: str
 ) -> tuple[Batch, bool]:
-    """Write the batch of a file, whose lines are then read by `read_on`; return whether it is new.
+    """Write the batch of a file, and return whether it is new; `continue_reading` reads its lines.
 
     Raises:
         BatchFileError: The file is empty or too large, or has no valid header.
         InvalidRequestError: A template of the rule cannot be filled.
-        CloudError: The file could not be read, or the batch not be written.
+        CloudError: The file could not be read, or the batch could not be written.
     """
     batches = Batches(runtime.ledger)
     existing = batches.read(batch_id)
     if existing is not None:
         return existing, False
-    facts, now = read.facts, runtime.now()
+    facts, now = upload.facts, runtime.now()
     batch = Batch(
         id=batch_id,
         rule=rule.name,
-        key=read.key,
-        etag=read.peek.etag,
-        size=read.peek.size,
+        key=upload.key,
+        etag=upload.peek.etag,
+        size=upload.peek.size,
         created_at=now,
         request_id=request_id,
         folder=rule.batch_folder(facts, batch_id=batch_id, today=now),
@@ -101,7 +101,7 @@ def _check_size(batch: Batch) -> None:
 
 
 def _check_count(batch: Batch, runtime: Runtime) -> None:
-    """Count the lines of a large file before the first of them is paid for."""
+    """Count the lines of a large file before jobs are accepted."""
     if batch.size <= lines.MAX_LINES:
         return
     count = sum(piece.count(b"\n") for piece in _pieces(batch, 0, runtime))
@@ -110,12 +110,12 @@ def _check_count(batch: Batch, runtime: Runtime) -> None:
 
 
 def _with_columns(batch: Batch, runtime: Runtime) -> Batch:
-    """Read the header of a CSV file."""
+    """Return the batch with the columns of its CSV file; unchanged for JSON Lines."""
     if not batch.key.lower().endswith(".csv"):
         return batch
     header = next(raw_lines(_pieces(batch, 0, runtime), is_csv=True), None)
     if header is None or header.text is None:
-        raise BatchFileError("its first line is no header")
+        raise BatchFileError("its first line is not a header")
     form = parse_header(header.text)
     return with_fields(
         batch,
@@ -128,10 +128,10 @@ def _with_columns(batch: Batch, runtime: Runtime) -> Batch:
     )
 
 
-def read_on(batch: Batch, runtime: Runtime) -> Batch:
-    """Accept the jobs of the next lines, until no line is left or the time is over.
+def continue_reading(batch: Batch, runtime: Runtime) -> Batch:
+    """Accept the jobs of the next lines, until no line or no time is left.
 
-    Returns the batch as it was written last. An error of the cloud ends the reading for now.
+    Returns the batch as it was last written. An error of the cloud ends the reading for now.
     """
     now = runtime.now()
     if batch.is_read or (batch.reader_until is not None and now < batch.reader_until):
@@ -155,17 +155,17 @@ def read_on(batch: Batch, runtime: Runtime) -> Batch:
 
 
 class _Reader:
-    """Reads lines from the cursor of a batch on.
+    """Reads lines from the cursor of a batch.
 
-    The cursor moves only when the part with the lines before it is written: a line without an
-    outcome would be missing in the report.
+    The cursor is moved after the part with the lines before it is written, so that no line is
+    missing in the report.
     """
 
     def __init__(self, batch: Batch, runtime: Runtime) -> None:
         self.batch = batch
-        """The batch with its cursor behind the last part that was written."""
+        """The batch with its cursor after the last line that was written."""
         self.lanes: set[str] = set()
-        self._ahead = batch
+        self._progress = batch
         self._runtime = runtime
         self._batches = Batches(runtime.ledger)
         self._outcomes = self._outcomes_before_cursor()
@@ -173,13 +173,13 @@ class _Reader:
     def run(self) -> None:
         """Read until the end of the file, or as long as there is time."""
         try:
-            for group in _groups(self._lines(), self._room):
+            for group in _groups(self._lines(), self._group_size):
                 if not self._runtime.has_time(START_S):
                     return
-                self._take(group)
-            self._ahead = with_fields(self._ahead, is_read=True)
+                self._accept(group)
+            self._progress = with_fields(self._progress, is_read=True)
         except FileChangedError as error:
-            self._ahead = with_fields(self._ahead, is_read=True, problem=str(error))
+            self._progress = with_fields(self._progress, is_read=True, problem=str(error))
         finally:
             self._write_part()
 
@@ -187,24 +187,27 @@ class _Reader:
         batch = self.batch
         pieces = _pieces(batch, batch.offset, self._runtime)
         is_csv = batch.columns is not None
-        every = raw_lines(pieces, offset=batch.offset, number=batch.number, is_csv=is_csv)
-        return (line for line in every if not line.is_blank)
+        all_lines = raw_lines(pieces, offset=batch.offset, number=batch.number, is_csv=is_csv)
+        return (line for line in all_lines if not line.is_blank)
 
-    def _room(self) -> int:
-        """How many lines the next group has: the present part takes no more than it has room."""
+    def _group_size(self) -> int:
+        """Return the number of lines of the next group, which must fit into the present part."""
         return min(AT_ONCE, PART_LINES - len(self._outcomes))
 
-    def _take(self, group: list[RawLine]) -> None:
+    def _accept(self, group: list[RawLine]) -> None:
         """Accept the jobs of a group, up to the first line that must be tried again."""
-        taking = [functools.partial(self._outcome, line) for line in group]
-        results: list[LineOutcome | CloudError] = self._runtime.parallel(*taking)
+        accepts = [functools.partial(self._outcome, line) for line in group]
+        results: list[LineOutcome | CloudError] = self._runtime.parallel(*accepts)
         for line, result in zip(group, results, strict=True):
             if isinstance(result, CloudError):
                 raise result
             self._outcomes.append(result)
             self.lanes |= {result.kind} if result.kind else set()
-            self._ahead = with_fields(
-                self._ahead, offset=line.end, number=line.next_number, taken=self._ahead.taken + 1
+            self._progress = with_fields(
+                self._progress,
+                offset=line.end,
+                number=line.next_number,
+                taken=self._progress.taken + 1,
             )
         if len(self._outcomes) == PART_LINES:
             self._write_part()
@@ -212,11 +215,11 @@ class _Reader:
 
     def _outcome(self, line: RawLine) -> LineOutcome | CloudError:
         try:
-            return take_line(line, self.batch, self._runtime)
+            return accept_line(line, self.batch, self._runtime)
         except CloudError as error:
             return error
         except Exception:
-            # A fault of this program with one line must not keep the lines behind it.
+            # A defect of this program must not prevent the jobs of the other lines.
             logger.exception("line_failed", extra={"batch": self.batch.id, "line": line.number})
             return _refused(line, self.batch, "an error of this program", "internal_error")
 
@@ -227,24 +230,24 @@ class _Reader:
         return [outcome for outcome in part.lines if outcome.line < self.batch.number]
 
     def _write_part(self) -> None:
-        if self._ahead.taken > self.batch.taken:
-            number = (self._ahead.taken - 1) // PART_LINES
+        if self._progress.taken > self.batch.taken:
+            number = (self._progress.taken - 1) // PART_LINES
             self._batches.write_part(self.batch, number, Part(lines=tuple(self._outcomes)))
-        self.batch = self._ahead
+        self.batch = self._progress
         if len(self._outcomes) == PART_LINES:
             self._outcomes = []
 
 
-def _groups(lines: Iterator[RawLine], room: Callable[[], int]) -> Iterator[list[RawLine]]:
-    while group := list(itertools.islice(lines, room())):
+def _groups(lines: Iterator[RawLine], group_size: Callable[[], int]) -> Iterator[list[RawLine]]:
+    while group := list(itertools.islice(lines, group_size())):
         yield group
 
 
-def take_line(raw: RawLine, batch: Batch, runtime: Runtime) -> LineOutcome:
-    """Accept the job of a line, or say what is wrong with it.
+def accept_line(raw: RawLine, batch: Batch, runtime: Runtime) -> LineOutcome:
+    """Accept the job of a line and return its outcome, which may be an error.
 
     Raises:
-        CloudError: The job could not be written, or an input not be read; a repeat continues.
+        CloudError: The job could not be written, or an input could not be read; a repeat continues.
     """
     try:
         line = parse_line(raw, batch.form, batch.kind)
@@ -311,7 +314,7 @@ def _task(line: Line, batch: Batch, runtime: Runtime) -> Task:
 
 
 def _name(raw: RawLine, line: Line) -> str:
-    """Name the results of a line: its number makes the name unique in the batch."""
+    """Return the name of the results of a line; its number makes it unique in the batch."""
     safe = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in line.custom_id)
     return f"{raw.number:06d}-{safe[:60]}" if safe else f"{raw.number:06d}"
 
@@ -321,10 +324,10 @@ class FileChangedError(AigcError):
 
 
 def _pieces(batch: Batch, offset: int, runtime: Runtime) -> Iterator[bytes]:
-    """Read a file from an offset on.
+    """Yield the content of a file from an offset.
 
     Raises:
-        FileChangedError: It is not the file that the batch began with.
+        FileChangedError: The file was replaced or removed.
     """
     while offset < batch.size:
         peek = runtime.buckets.inbox.peek(batch.key, PIECE, offset)

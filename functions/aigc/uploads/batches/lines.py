@@ -1,4 +1,4 @@
-"""Reads the lines of a batch file, in pieces: JSON Lines, or CSV with a header."""
+"""Reads the lines of a batch file: JSON Lines, or CSV with a header."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_LINES = 20_000
 """Most lines of a file, empty ones included."""
 
 MAX_LINE = 2**20
-"""Most bytes of one line; larger images are named by a URL."""
+"""Most bytes of a line; larger images must be URLs."""
 
 LONGEST_ID = 200
 """Most characters of a `custom_id`."""
@@ -35,12 +35,12 @@ _DELIMITERS = ",;\t"
 
 @dataclass(frozen=True, slots=True)
 class RawLine:
-    """One line of a file, before it is understood. In CSV it may span several lines of text."""
+    """A line of a file, not parsed yet. In CSV it may span several lines of text."""
 
     number: int
     """Number of its first line of text, from 1."""
     end: int
-    """Where the next line begins, in bytes."""
+    """Offset of the next line in bytes."""
     next_number: int
     """The number of the next line."""
     text: bytes | None
@@ -48,13 +48,13 @@ class RawLine:
 
     @property
     def is_blank(self) -> bool:
-        """Whether it holds nothing, as the last line of many files."""
+        """Whether it is empty, like the last line of many files."""
         return self.text is not None and not self.text.strip(b"\xef\xbb\xbf \t\r\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, understood."""
+    """A line, parsed."""
 
     custom_id: str
     kind: str
@@ -64,7 +64,7 @@ class Line:
 def raw_lines(
     pieces: Iterable[bytes], *, offset: int = 0, number: int = 1, is_csv: bool
 ) -> Iterator[RawLine]:
-    """Split a file that arrives in pieces, from the line that begins at an offset.
+    """Yield the lines of a file that is read in pieces, from the line at an offset.
 
     A line break within the quotes of a CSV cell is part of the cell.
     """
@@ -87,9 +87,9 @@ def raw_lines(
 
 
 def _end_of_line(text: bytes, begin: int, is_quoted: bool, is_end: bool) -> int:  # noqa: FBT001  private
-    """Return where the line that begins here ends; 0 if its end has not arrived.
+    """Return where the line that starts at `begin` ends; 0 if its end was not read yet.
 
-    A quote that is not closed within the longest line does not hide the lines behind it.
+    A quote that is not closed within `MAX_LINE` bytes counts as part of one line of text.
     """
     position, quotes, first_break = begin, 0, 0
     while (line_break := text.find(b"\n", position)) >= 0:
@@ -107,10 +107,10 @@ def _end_of_line(text: bytes, begin: int, is_quoted: bool, is_end: bool) -> int:
 
 
 def parse_header(text: bytes) -> Form:
-    """Read the header of a CSV file; a comma, a semicolon or a tab separates its cells.
+    """Return the form of a CSV file from its header, separated by comma, semicolon or tab.
 
     Raises:
-        BatchFileError: It is no header.
+        BatchFileError: The text is not a header.
     """
     delimiter = _delimiter(text)
     try:
@@ -129,7 +129,7 @@ def parse_header(text: bytes) -> Form:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the lines of a file are written."""
+    """The form of the lines of a file."""
 
     columns: tuple[str, ...] | None = None
     """The columns of a CSV file; None for JSON Lines."""
@@ -137,7 +137,7 @@ class Form:
 
 
 def parse_line(raw: RawLine, form: Form, default_kind: str = "") -> Line:
-    """Understand one line.
+    """Parse a line.
 
     Raises:
         InvalidRequestError: A field is wrong; the message names it.
@@ -209,7 +209,7 @@ def _cells(text: bytes, delimiter: str) -> list[str]:
         [*rows] = csv.reader(io.StringIO(decoded, newline=""), delimiter=delimiter, strict=True)
     except csv.Error as error:
         raise invalid_request(
-            "the line", f"is no CSV: {error}", allowed="cells as RFC 4180 has"
+            "the line", f"is not CSV: {error}", allowed="cells as RFC 4180 has"
         ) from None
     return rows[0] if rows else []
 
@@ -221,7 +221,7 @@ def _put(fields: Any, path: list[str], value: str, column: str) -> None:  # noqa
     if isinstance(fields, list):
         if not isinstance(key, int) or key > len(fields):
             allowed = "numbers from 0 without gaps"
-            raise invalid_request(column, "is no place in a list", allowed=allowed)
+            raise invalid_request(column, "is not an index of the list", allowed=allowed)
         if key == len(fields):
             fields.append(None)
     if not rest:
@@ -231,9 +231,7 @@ def _put(fields: Any, path: list[str], value: str, column: str) -> None:  # noqa
     if inner is None:
         inner = fields[key] = [] if rest[0].isdecimal() else {}
     if not isinstance(inner, list | dict):
-        raise invalid_request(
-            column, "is inside of another column", allowed="one of the two columns"
-        )
+        raise invalid_request(column, "is inside another column", allowed="one of the two columns")
     _put(inner, rest, value, column)
 
 
@@ -248,19 +246,19 @@ def _custom_id(value: object) -> str:
 
 
 def _resolved(fields: dict[str, Any], default_kind: str) -> tuple[str, dict[str, Any]]:
-    """Return kind and body of a line in any of its forms; without `body`, the line is the body."""
+    """Return kind and body of a line; without the field `body`, the line itself is the body."""
     if "body" not in fields:
         kind = fields.pop("kind", None) or default_kind
         return _known_kind(kind), snake(fields)
     body = fields["body"]
     if others := fields.keys() - _FIELDS:
         raise invalid_request(
-            min(others)[:60], "stands beside body", allowed=", ".join(sorted(_FIELDS))
+            min(others)[:60], "is not allowed beside body", allowed=", ".join(sorted(_FIELDS))
         )
     if not isinstance(body, dict):
         raise invalid_request("body", f"{shown(body)} is not allowed", allowed="an object")
     if "url" in fields:
-        return _of_a_call(fields, body)
+        return _from_call(fields, body)
     return _known_kind(fields.get("kind") or default_kind), snake(body)
 
 
@@ -271,8 +269,8 @@ def _known_kind(kind: object) -> str:
     return kind
 
 
-def _of_a_call(fields: dict[str, Any], body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Read a line as OpenAI's batch files have it: method, path and body of a call."""
+def _from_call(fields: dict[str, Any], body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return kind and body of a line of OpenAI's batch files: method, path and body of a call."""
     from aigc.api.call import ENDPOINTS  # noqa: PLC0415  few lines are calls
     from aigc.api.errors import HttpError  # noqa: PLC0415
     from aigc.api.openai.request import read_request  # noqa: PLC0415

@@ -1,15 +1,15 @@
 """Batches in the ledger.
 
-| key | what it is |
+| key | content |
 |---|---|
 | `batches/<id>.json` | a batch: where its file is, and up to which line it was processed |
-| `batches/<id>/<part>.json` | the outcome of 250 lines |
+| `batches/<id>/<part>.json` | the outcomes of 250 lines |
 | `open-batches/<id>` | the batch is not complete: the sweep continues it |
-| `batch-index/<newest first>-<id>` | the batch, where batches are listed |
+| `batch-index/<newest first>-<id>` | the index entry of the batch, for the list of batches |
 
-All of them only save work. A line's job has an id that follows from the batch, the number and the
-text of the line. So a batch that is read twice, or by two invocations at once, or whose record is
-replaced by an older one, finds its jobs again; its file may then be read again in part.
+All of them only save work. The id of a line's job follows from the batch, the number and the text
+of the line. So the existing jobs are found if a batch is read twice or by two invocations at the
+same time, or if an older record replaces its record; lines may then be read again.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ PART_LINES = 250
 OPEN = "open-batches/"
 INDEX = "batch-index/"
 _LAST_MS = 10**13
-"""More milliseconds than any date has: times subtracted from it sort the newest first."""
+"""Higher than any time in milliseconds; the difference sorts the newest first."""
 
 ENDED = frozenset({"succeeded", "failed", "cancelled", "refused"})
-"""States in which nothing more is expected of a line."""
+"""States in which a line does not change any more."""
 
 
 class Image(Record):
@@ -52,16 +52,16 @@ class Image(Record):
 
 
 class LineOutcome(Record):
-    """The outcome of one line."""
+    """The outcome of a line."""
 
     line: int
     """Its number in the file, from 1."""
     custom_id: str = ""
     job: str = ""
-    """The id of its job; empty if the line is wrong."""
+    """The id of its job; empty if the line was refused."""
     kind: str = ""
     state: str = "queued"
-    """The job's, or `refused` if the line is wrong: nothing was paid."""
+    """The state of the job; `refused` if the line is wrong, so that nothing was paid."""
     images: tuple[Image, ...] = ()
     description: str = ""
     """The JSON file beside the images."""
@@ -71,12 +71,12 @@ class LineOutcome(Record):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more is expected."""
+        """Whether the outcome does not change any more."""
         return self.state in ENDED
 
 
 class Part(Record):
-    """The outcome of some lines of a batch."""
+    """The outcomes of up to 250 lines of a batch."""
 
     lines: tuple[LineOutcome, ...] = ()
 
@@ -93,16 +93,16 @@ class Batch(Record):
     created_at: datetime
     request_id: str = ""
     folder: str
-    """Where its results go in the results bucket."""
+    """Folder of its results in the results bucket."""
     kind: str = ""
-    """Kind of the lines that name none."""
+    """Kind of the lines that do not name a kind."""
     defaults: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the lines of this kind that do not set them."""
     priority: int
     columns: tuple[str, ...] | None = None
     """Columns of a CSV file; None for JSON Lines."""
     delimiter: str = ","
-    """What separates the cells of a CSV file."""
+    """Separator of the cells of a CSV file."""
     first_offset: int = 0
     """Bytes of the header of a CSV file."""
     first_number: int = 1
@@ -118,7 +118,7 @@ class Batch(Record):
     problem: str = ""
     """Why the rest of the file was not read."""
     reader_until: datetime | None = None
-    """Until then one invocation reads the file, and others need not."""
+    """Until this time an invocation reads the file, and others do not."""
     due_at: datetime | None = None
     """When its report is written next."""
     states: dict[str, int] = Field(default_factory=dict)
@@ -127,26 +127,26 @@ class Batch(Record):
 
     @property
     def report_key(self) -> str:
-        """Where its report is in the results bucket."""
+        """Key of its report in the results bucket."""
         return f"{self.folder}{name_of(self.key)}.report.jsonl"
 
     @property
     def sheet_key(self) -> str:
-        """Where its contact sheet is in the results bucket."""
+        """Key of its contact sheet in the results bucket."""
         return f"{self.folder}{name_of(self.key)}.html"
 
     @property
     def form(self) -> Form:
-        """How its lines are written."""
+        """The form of its lines."""
         return Form(self.columns, self.delimiter)
 
     @property
     def parts(self) -> int:
-        """How many parts it has."""
+        """Number of its parts."""
         return -(-self.taken // PART_LINES)
 
     def lines_of_part(self, number: int) -> int:
-        """How many lines a part has if it was written by the reader that moved the cursor."""
+        """Return the number of lines of a part by the cursor."""
         return min(PART_LINES, self.taken - number * PART_LINES)
 
     def rewound(self) -> Batch:
@@ -157,7 +157,7 @@ class Batch(Record):
 
 
 class Indexed(NamedTuple):
-    """A batch, as its entry in the index names it."""
+    """An index entry of a batch."""
 
     key: str
     batch_id: str
@@ -171,7 +171,7 @@ class Batches:
         self._store = ledger.bucket
 
     def read(self, batch_id: str) -> Batch | None:
-        """Read a batch; None if there is none.
+        """Return a batch; None if it does not exist.
 
         Raises:
             DamagedError: It cannot be read.
@@ -180,7 +180,7 @@ class Batches:
         return None if body is None else _parsed(Batch, body, batch_id)
 
     def write(self, batch: Batch) -> None:
-        """Write a batch; as long as it is not complete, the sweep finds it."""
+        """Write a batch, and its note in `open-batches/` as long as it is not complete."""
         if not batch.is_complete:
             self._ledger.write_note(f"{OPEN}{batch.id}")
         self._store.put(_key(batch.id), _dump(batch))
@@ -192,14 +192,14 @@ class Batches:
         self._ledger.write_note(_index_key(batch))
 
     def newest(self, after: str, limit: int) -> list[Indexed]:
-        """List batches, the newest first, beginning behind the entry `after`."""
+        """List batches, the newest first, after the index entry `after`."""
         return [
             Indexed(listed.key, listed.key.rpartition("-")[2])
             for listed in self._store.list(INDEX, after, limit)
         ]
 
     def read_indexed(self, entry: Indexed) -> Batch | None:
-        """Read the batch of an index entry; None if its creator died before it wrote the batch.
+        """Return the batch of an index entry; None if the batch was never written.
 
         Raises:
             DamagedError: It cannot be read.
@@ -216,7 +216,7 @@ class Batches:
         self._store.delete(f"{OPEN}{batch_id}")
 
     def part(self, batch: Batch, number: int) -> Part:
-        """Read a part; empty if it was not written yet."""
+        """Return a part; empty if it was not written yet."""
         body = self._store.get(_part_key(batch.id, number))
         return Part() if body is None else _parsed(Part, body, f"{batch.id}, part {number}")
 
@@ -250,7 +250,7 @@ def _dump(record: Record) -> bytes:
     return record.model_dump_json(exclude_defaults=True).encode()
 
 
-def _parsed(model: type[Any], body: bytes, name: str) -> Any:  # noqa: ANN401  the model's
+def _parsed(model: type[Any], body: bytes, name: str) -> Any:  # noqa: ANN401  the type of the model
     try:
         return model.model_validate_json(body)
     except ValidationError:

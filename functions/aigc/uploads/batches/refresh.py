@@ -1,9 +1,9 @@
-"""Follows the jobs of a batch and writes its report, until all of them have ended.
+"""Refreshes the report of a batch until all of its jobs have ended.
 
-Jobs of one kind start in the order of their lines. So each look reads the records of the lines
-that may have changed: those behind a run of waiting ones are taken for waiting. The time between
-two looks grows with the age of the batch, so that the number of reports stays small: about 20 in
-the first hour and 60 in a day.
+Jobs of one kind start in the order of their lines. So a refresh does not read the records of lines
+that follow a run of waiting jobs: they wait, too. The time between two refreshes grows with the
+age of the batch, so that the number of reports stays small: about 20 in the first hour and 60 in
+a day.
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ AT_ONCE = 16
 """Records that are read at the same time."""
 
 WAITING_RUN = 32
-"""So many waiting jobs of a kind in a row: those behind them wait too."""
+"""After this number of waiting jobs of a kind in a row, the following jobs are not read."""
 
 FIRST_WAIT = 4
-"""Shortest time between two looks, as a multiple of `retry_base_s`: a minute."""
+"""Shortest time between two refreshes, as a multiple of `retry_base_s`: a minute."""
 
 GROWTH = 8
-"""The time between two looks is the age of the batch, divided by this."""
+"""The time between two refreshes is the age of the batch, divided by this."""
 
 
 def refresh(batch: Batch, runtime: Runtime) -> Batch:
-    """Look how the lines of a batch are and write its report, if that is due.
+    """Read the outcomes of the lines of a batch and write its report, if that is due.
 
-    Returns the batch as it was written last. Without time for all parts the next call goes on.
+    Returns the batch as it was last written. If there is no time for all parts, the next call
+    continues.
 
     Raises:
         CloudError: Something could not be read or written.
@@ -54,23 +55,23 @@ def refresh(batch: Batch, runtime: Runtime) -> Batch:
     now = runtime.now()
     if batch.is_complete or (batch.due_at is not None and now < batch.due_at):
         return batch
-    look = _Look(batch, runtime)
+    outcomes = _Outcomes(batch, runtime)
     try:
-        if not look.has_seen_all():
+        if not outcomes.read():
             return batch
     except PartMissingError as error:
         logger.warning("batch_read_again", extra={"batch": batch.id, "reason": str(error)})
         batch = batch.rewound()
         Batches(runtime.ledger).write(batch)
         return batch
-    is_complete = batch.is_read and not look.open_lines
+    is_complete = batch.is_read and not outcomes.open_lines
     batch = with_fields(
         batch,
-        states=dict(look.states),
-        due_at=_next_look(batch, now, runtime),
+        states=dict(outcomes.states),
+        due_at=_next_refresh(batch, now, runtime),
         is_complete=is_complete,
     )
-    look.write_report(batch)
+    outcomes.write_report(batch)
     Batches(runtime.ledger).write(batch)
     if is_complete:
         logger.info("batch_complete", extra={"batch": batch.id, "key": batch.key, **batch.states})
@@ -81,13 +82,13 @@ class PartMissingError(AigcError):
     """A part lacks lines that were processed: another reader replaced it."""
 
 
-def _next_look(batch: Batch, now: datetime, runtime: Runtime) -> datetime:
+def _next_refresh(batch: Batch, now: datetime, runtime: Runtime) -> datetime:
     shortest = timedelta(seconds=FIRST_WAIT * runtime.settings.retry_base_s)
     return now + max(shortest, (now - batch.created_at) / GROWTH)
 
 
-class _Look:
-    """One walk through the parts of a batch."""
+class _Outcomes:
+    """The outcomes of all lines of a batch."""
 
     def __init__(self, batch: Batch, runtime: Runtime) -> None:
         self._batch = batch
@@ -99,12 +100,12 @@ class _Look:
         self.states: Counter[str] = Counter()
         self.open_lines = 0
 
-    def has_seen_all(self) -> bool:
-        """Look at all parts; False if the time does not suffice."""
+    def read(self) -> bool:
+        """Read all parts and the jobs that may have changed; return False if there is no time."""
         for number in range(self._batch.parts):
             if not self._runtime.has_time(START_S):
                 return False
-            for outcome in self._seen(number).lines:
+            for outcome in self._updated_part(number).lines:
                 self.states[outcome.state] += 1
                 self.open_lines += not outcome.has_ended
                 self._report.add(outcome)
@@ -117,17 +118,17 @@ class _Look:
         results.put(batch.report_key, self._report.body(batch), "application/jsonl")
         results.put(batch.sheet_key, page, "text/html; charset=utf-8")
 
-    def _seen(self, number: int) -> Part:
+    def _updated_part(self, number: int) -> Part:
         part = self._batches.part(self._batch, number)
         if len(part.lines) < self._batch.lines_of_part(number):
             raise PartMissingError(f"part {number} has {len(part.lines)} lines")
         lines, changed = list(part.lines), False
         open_at = [at for at, outcome in enumerate(lines) if not outcome.has_ended]
         for begin in range(0, len(open_at), AT_ONCE):
-            group = [at for at in open_at[begin : begin + AT_ONCE] if self._may_differ(lines[at])]
-            reads = [functools.partial(self._now, lines[at]) for at in group]
-            now = self._runtime.parallel(*reads) if reads else []
-            for at, outcome in zip(group, now, strict=True):
+            group = [at for at in open_at[begin : begin + AT_ONCE] if self._may_change(lines[at])]
+            reads = [functools.partial(self._present, lines[at]) for at in group]
+            outcomes = self._runtime.parallel(*reads) if reads else []
+            for at, outcome in zip(group, outcomes, strict=True):
                 is_waiting = outcome.state == "queued"
                 self._waiting[outcome.kind] = self._waiting[outcome.kind] + 1 if is_waiting else 0
                 changed = changed or outcome != lines[at]
@@ -137,11 +138,11 @@ class _Look:
             self._batches.write_part(self._batch, number, part)
         return part
 
-    def _may_differ(self, outcome: LineOutcome) -> bool:
+    def _may_change(self, outcome: LineOutcome) -> bool:
         return self._waiting[outcome.kind] < WAITING_RUN
 
-    def _now(self, outcome: LineOutcome) -> LineOutcome:
-        """Read the job of a line; a version that can read its record may still end the job."""
+    def _present(self, outcome: LineOutcome) -> LineOutcome:
+        """Return the outcome of a line by its job; unchanged if the record cannot be read."""
         try:
             return _outcome(outcome, self._runtime.ledger.records.read(outcome.job))
         except BadRecordError as error:
@@ -151,8 +152,8 @@ class _Look:
 
 def _outcome(outcome: LineOutcome, job: Job | None) -> LineOutcome:
     if job is None:
-        lost = "its record is missing"
-        return with_fields(outcome, state="failed", error=lost, error_type="record_missing")
+        error = "its record is missing"
+        return with_fields(outcome, state="failed", error=error, error_type="record_missing")
     if not job.has_ended:
         return with_fields(outcome, state=job.state)
     location = job.output_location

@@ -13,7 +13,7 @@ class Report:
     """A report that is built line by line; it keeps text only.
 
     Args:
-        results_prefix: The folder of the results bucket that the stack uses; its reader sees whole
+        results_prefix: The folder of the results bucket that the stack uses; the report has whole
             keys.
     """
 
@@ -23,15 +23,15 @@ class Report:
 
     def add(self, outcome: LineOutcome) -> None:
         """Add the outcome of a line."""
-        self._lines.append(json.dumps(_shown(outcome, self._prefix), ensure_ascii=False))
+        self._lines.append(json.dumps(_fields(outcome, self._prefix), ensure_ascii=False))
 
     def body(self, batch: Batch) -> bytes:
-        """Return the report; its last line says if the rest of the file was not read."""
+        """Return the report; its last line has the problem if the rest of the file was not read."""
         problem = [json.dumps({"problem": batch.problem})] if batch.problem else []
         return "".join(f"{line}\n" for line in (*self._lines, *problem)).encode()
 
 
-def _shown(outcome: LineOutcome, prefix: str) -> dict[str, Any]:
+def _fields(outcome: LineOutcome, prefix: str) -> dict[str, Any]:
     fields: dict[str, Any] = {"line": outcome.line, "state": outcome.state}
     fields |= {"custom_id": outcome.custom_id} if outcome.custom_id else {}
     if outcome.job:

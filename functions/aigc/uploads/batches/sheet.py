@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aigc.uploads.batches.records import Batch, Image, LineOutcome
 
 MOST_IMAGES = 2000
-"""Images on a sheet; a browser needs seconds for more. The report names all of them."""
+"""Most images of a sheet; a browser needs seconds for more. The report has all."""
 
 MOST_PROBLEMS = 1000
 
@@ -85,7 +85,7 @@ class Sheet:
         self._states: Counter[str] = Counter()
 
     def add(self, outcome: LineOutcome) -> None:
-        """Add the images of a line, or why it has none."""
+        """Add the images of a line, or its error."""
         self._states[outcome.state if outcome.has_ended else "waiting or running"] += 1
         self._images += len(outcome.images)
         for image in outcome.images:

@@ -1,4 +1,4 @@
-"""The work on a batch: first by the function that receives the event, then by the sweep."""
+"""Reads and refreshes batches: in the function that receives the event, then in the sweep."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger("aigc.batches")
 
 TURN_S = 5.0
-"""Seconds that a turn has at least: a part of 250 lines takes about two."""
+"""Least seconds of a turn; a part of 250 lines takes about two."""
 
 
 def begin_batch(batch_id: str, runtime: Runtime) -> None:
-    """Read as many lines as there is time for. Errors are logged: the sweep continues."""
-    from aigc.uploads.batches.intake import read_on  # noqa: PLC0415  few invocations need it
+    """Read lines until no time is left. Errors are logged, and the sweep continues."""
+    from aigc.uploads.batches.intake import continue_reading  # noqa: PLC0415  few invocations need it
 
     try:
         batch = Batches(runtime.ledger).read(batch_id)
         if batch is not None:
-            read_on(batch, runtime)
+            continue_reading(batch, runtime)
     except Exception:
         logger.exception("batch_stopped", extra={"batch": batch_id})
 
 
 def continue_batches(turn: Turn) -> None:
-    """Read the lines of batches that are not read, and write the reports that are due."""
+    """Read the remaining lines of batches, and write the reports that are due."""
     batches = Batches(turn.runtime.ledger)
 
     def work(listed: Listed) -> None:
@@ -42,16 +42,16 @@ def continue_batches(turn: Turn) -> None:
 
 
 def _continue(listed: Listed, batches: Batches, runtime: Runtime) -> None:
-    from aigc.uploads.batches.intake import read_on  # noqa: PLC0415  few sweeps need them
+    from aigc.uploads.batches.intake import continue_reading  # noqa: PLC0415  few sweeps need them
     from aigc.uploads.batches.refresh import refresh  # noqa: PLC0415
 
     batch_id = listed.key.removeprefix(OPEN)
     batch = batches.read(batch_id)
     if batch is None:
-        # Its creator writes the batch right after the note, or died.
+        # The batch is written right after its note, unless the invocation died.
         if runtime.ledger.lease.has_expired(listed.modified):
             batches.close(batch_id)
     elif batch.is_complete:
         batches.close(batch_id)
     else:
-        refresh(read_on(batch, runtime), runtime)
+        refresh(continue_reading(batch, runtime), runtime)

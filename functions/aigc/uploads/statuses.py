@@ -1,4 +1,4 @@
-"""Accounts: the outcome of each object of the inbox, for the API and the commands."""
+"""The status of each object of the inbox, for the API and the commands."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Outcome = Literal["job", "none", "pending"]
 """`job`: it became one or more jobs. `none`: it has no job, for a reason. `pending`: neither its
 event nor the reconciliation has processed it yet."""
 
-NO_RULE = "no rule concerns its key"
+NO_RULE = "no rule matches its key"
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An object of the inbox beside the names of the entries for its present content."""
+class UploadStatus:
+    """An object of the inbox, and the names of the entries for its present content."""
 
     listed: Listed
     names: tuple[EntryName, ...]
     outcome: Outcome
 
     def explain(self, entries: Sequence[Entry]) -> tuple[Reason | None, str]:
-        """Return why there is no job, and the same in words, by the entries that were read.
+        """Return the reason why there is no job, and a text, from the entries that were read.
 
-        The words about an object with jobs name its batch, and the rules that made no job of it.
+        The text for an object with jobs names its batch, and the rules that made no job.
         """
         if self.outcome == "job":
             return None, "; ".join(dict.fromkeys(entry.detail for entry in entries if entry.detail))
@@ -57,45 +57,45 @@ def jobs_of(entries: Sequence[Entry]) -> list[EntryJob]:
     return list({job.id: job for entry in entries for job in entry.jobs}.values())
 
 
-def accounts(
+def statuses(
     rules: Rules, runtime: Runtime, *, prefix: str = "", after: str = ""
-) -> Iterator[Account]:
-    """List the objects of the inbox behind a key, each with its account; folders are left out."""
+) -> Iterator[UploadStatus]:
+    """Yield the statuses of the objects of the inbox after a key; folders are left out."""
     while page := runtime.buckets.inbox.list(prefix, after, PAGE):
-        yield from accounts_of(page, rules, runtime)
+        yield from statuses_of(page, rules, runtime)
         if len(page) < PAGE:
             return
         after = page[-1].key
 
 
-def account_of(key: str, rules: Rules, runtime: Runtime) -> Account | None:
-    """Return the account of one object; None if it is not in the inbox."""
+def status_of(key: str, rules: Rules, runtime: Runtime) -> UploadStatus | None:
+    """Return the status of an object; None if it is not in the inbox."""
     page = runtime.buckets.inbox.list(key, "", 1)
     if not page or page[0].key != key:
         return None
-    return next(iter(accounts_of(page, rules, runtime)), None)
+    return next(iter(statuses_of(page, rules, runtime)), None)
 
 
-def accounts_of(page: Sequence[Listed], rules: Rules, runtime: Runtime) -> list[Account]:
-    """Return the accounts of a page of the inbox."""
+def statuses_of(page: Sequence[Listed], rules: Rules, runtime: Runtime) -> list[UploadStatus]:
+    """Return the statuses of the objects of a page of the inbox."""
     files = [listed for listed in page if not listed.key.endswith("/")]
     if not files:
         return []
     names_of: dict[str, list[EntryName]] = {}
     for name in Entries(runtime.ledger.bucket).between(files[0].key, files[-1].key):
         names_of.setdefault(name.stem, []).append(name)
-    return [_account(listed, names_of.get(stem_of(listed.key), []), rules) for listed in files]
+    return [_status(listed, names_of.get(stem_of(listed.key), []), rules) for listed in files]
 
 
-def _account(listed: Listed, names: list[EntryName], rules: Rules) -> Account:
+def _status(listed: Listed, names: list[EntryName], rules: Rules) -> UploadStatus:
     content = content_of(listed.etag)
     own = tuple(name for name in names if name.content == content)
-    return Account(listed, own, _outcome(listed, own, rules))
+    return UploadStatus(listed, own, _outcome(listed, own, rules))
 
 
 def _outcome(listed: Listed, names: tuple[EntryName, ...], rules: Rules) -> Outcome:
     if any(name.kind in {"job", "redo"} for name in names):
         return "job"
-    if names or not rules.may_concern(listed.key):
+    if names or not rules.may_match(listed.key):
         return "none"
     return "pending"

@@ -13,16 +13,11 @@ from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
+from tests.fakes import LEASE_S, StoreFault, World
+from tests.jobs import accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def outcome(world: World, job: Job) -> str:
@@ -68,7 +63,7 @@ def test_a_task_that_waits_at_vod_is_aborted(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
-def test_a_task_that_runs_goes_on(world: World, kind: str) -> None:
+def test_a_running_task_is_not_cancelled(world: World, kind: str) -> None:
     job = accepted(world, kind)
 
     assert outcome(world, job) == "not_cancellable"
@@ -131,7 +126,7 @@ def test_a_vendor_that_does_not_answer_leaves_the_job_as_it_was(world: World) ->
     assert read(world, job).state == "running"
 
 
-def test_a_right_that_is_missing_is_not_taken_for_the_vendors_word_on_the_task(
+def test_a_missing_permission_is_an_error_and_not_a_refused_cancellation(
     world: World,
 ) -> None:
     job = accepted(world)

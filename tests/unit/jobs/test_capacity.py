@@ -14,7 +14,7 @@ from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
 from tests.fakes import StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, read
+from tests.jobs import accepted, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -112,7 +112,7 @@ def test_the_sweep_forgets_a_cut_that_has_worn_off(
     assert read(world, job).state == "running"
 
 
-def test_a_task_that_fails_for_want_of_room_cuts_the_lane_too(world: World) -> None:
+def test_a_task_that_fails_for_lack_of_room_cuts_the_lane_too(world: World) -> None:
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
 

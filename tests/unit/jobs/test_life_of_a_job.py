@@ -9,85 +9,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
-from aigc.jobs.accept import Order, accept
+from aigc.jobs.accept import accept
 from aigc.jobs.dispatch import pump
-from aigc.jobs.job import Job, id_from
+from aigc.jobs.job import id_from
 from aigc.jobs.settle import on_callback, on_stored, refresh, settle
 from aigc.jobs.submission import SESSION_KNOWN_S
 from aigc.jobs.transitions import LONGEST_REPEAT_WAIT_S, MAX_ATTEMPTS
 from aigc.sweeping import sweep
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
-from aigc.tasks.kinds import KINDS
 from tests.fakes import (
     LEASE_S,
     InMemoryStore,
     StoreFault,
     World,
-    a_call,
     an_id,
-    an_output_location,
     build_world,
     sessions,
 )
+from tests.jobs import SERVICES, TASKS, KilledError, accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from aigc.jobs.accept import Accepted
     from aigc.jobs.runtime import Runtime
-
-TASKS: dict[str, dict[str, Any]] = {
-    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
-    "vod.scene_image": {
-        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
-        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
-    },
-    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
-}
-
-SERVICES = ("vod.image", "mps.image")
-"""One kind of each vendor's service; the scenes of VOD follow the protocol of its images."""
-
-
-def order(
-    kind: str = "vod.image",
-    job_id: str = "",
-    *,
-    priority: int = 0,
-    is_repeatable: bool = True,
-    **task: Any,
-) -> Order:
-    return Order(
-        id=job_id or an_id(),
-        kind=kind,
-        task=KINDS[kind].model.model_validate(TASKS[kind] | task),
-        source=a_call(),
-        output_location=an_output_location(),
-        priority=priority,
-        is_repeatable=is_repeatable,
-    )
-
-
-def accepted(world: World, kind: str = "vod.image", **changes: Any) -> Job:
-    return accept(order(kind, **changes), world.runtime()).job
-
-
-def read(world: World, job: Job) -> Job:
-    current = world.runtime().ledger.records.read(job.id)
-    assert current is not None
-    return current
-
-
-def only_records_are_left(world: World) -> bool:
-    world.clock.pass_time(LEASE_S + 1)
-    sweep(world.runtime())
-    kept = ("jobs/", "index/", "images/", "usage/", "dead/", "sweep/")
-    return all(key.startswith(kept) for key in world.ledger_keys())
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -366,7 +311,7 @@ def test_backlog_that_shows_as_a_failed_task_starts_a_new_attempt(world: World) 
         ("ModelGenerateFailed", "task_failed"),
     ],
 )
-def test_a_failed_task_fails_its_job_in_the_vendors_words(
+def test_a_failed_task_fails_its_job_with_the_vendors_code(
     world: World, err_code_ext: str, error_type: str
 ) -> None:
     job = accepted(world)
@@ -394,11 +339,9 @@ def test_a_refused_task_fails_its_job_and_the_next_one_starts(world: World) -> N
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
+def test_the_sweep_takes_over_after_the_sender_died_behind_its_call(
     world: World, kind: str
 ) -> None:
-    class Killed(BaseException):
-        pass
 
     world.vendor.next_creates = ["lost_reply"]
     runtime = world.runtime()
@@ -409,10 +352,10 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
         try:
             return original(call)
         except AmbiguousError:
-            raise Killed from None
+            raise KilledError from None
 
     world.vendor.call = call_and_die  # type: ignore[method-assign]
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         accept(ordered, runtime)
     world.vendor.call = original  # type: ignore[method-assign]
 
@@ -433,7 +376,7 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
     assert only_records_are_left(world)
 
 
-def test_storing_that_was_cut_off_is_gone_on_with(world: World) -> None:
+def test_interrupted_storing_is_continued(world: World) -> None:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [AmbiguousError("download")]
@@ -596,7 +539,7 @@ def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world
     assert not world.ledger_keys("lanes/vod.image/waiting/")
 
 
-def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
+def test_a_slot_whose_holder_died_is_freed_by_the_sweep(world: World) -> None:
     ledger = world.runtime().ledger
     ledger.slots.take("vod.image", 0, "no-such-job")
     job = accepted(world)
@@ -608,7 +551,7 @@ def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
     assert read(world, job).state == "running"
 
 
-def test_a_claim_whose_holder_died_is_inherited_by_one(world: World) -> None:
+def test_after_its_holder_died_a_claim_passes_to_one_contender(world: World) -> None:
     world.vendor.next_creates = ["throttle"] * 4
     job = accepted(world)
     waiting = read(world, job)
@@ -643,7 +586,7 @@ def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
     ("kind", "error"),
     [("vod.image", ThrottledError("put")), ("mps.image", AmbiguousError("put"))],
 )
-def test_a_fault_of_the_ledger_is_not_taken_for_the_vendors_answer(
+def test_an_error_of_the_ledger_is_not_mistaken_for_the_vendors_answer(
     world: World, kind: str, error: Exception
 ) -> None:
     # The second write of the record, `running`, comes when the vendor has the task.

@@ -41,7 +41,7 @@ def test_jobs_of_killed_submits_succeed_and_are_paid_once(stack: Stack) -> None:
     killed = {endpoint: _kill_submit(stack, endpoint) for endpoint in ACTIONS}
 
     for endpoint, job_id in killed.items():
-        ended = wait_for(lambda job_id=job_id: _ended(stack, job_id))
+        ended = _wait_until_ended(stack, job_id)
         tasks = [f"{task['service']}.{task['action']}" for task in stack.tasks()]
         assert ended["state"] == "succeeded"
         assert tasks.count(ACTIONS[endpoint]) == 1
@@ -66,11 +66,15 @@ def test_job_succeeds_after_a_function_was_killed_while_settling(stack: Stack) -
     wait_for(lambda: [line for line in stack.log if "439" in line and "gateway" in line])
     [killed] = [job for job in stack.jobs() if job["id"] == answer["request_id"]]
 
-    ended = wait_for(lambda: _ended(stack, answer["request_id"]))
+    ended = _wait_until_ended(stack, answer["request_id"])
 
     assert killed["state"] in {"running", "storing"}
     assert ended["state"] == "succeeded"
     assert stack.get(answer["response_url"]).json()["images"]
+
+
+def _wait_until_ended(stack: Stack, job_id: str) -> dict[str, str]:
+    return dict(wait_for(lambda: _ended(stack, job_id)))
 
 
 def _ended(stack: Stack, job_id: str) -> dict[str, str] | None:

@@ -145,7 +145,7 @@ def test_several_images_can_be_requested(api: Api, app: int) -> None:
 
 def test_invalid_request_has_the_documented_code(cloud: LocalCloud, api: Api, app: int) -> None:
     control(cloud, "vod", {"missing_files": ["gone"]})
-    codes = {
+    codes: dict[str, dict[str, Any]] = {
         "InvalidParameterValue.SubAppId": {"SubAppId": 42},
         "InvalidParameterValue.SessionIdTooLong": {"SessionId": "s" * 51},
         "InvalidParameterValue.SessionContextTooLong": {"SessionContext": "c" * 1001},
@@ -155,7 +155,7 @@ def test_invalid_request_has_the_documented_code(cloud: LocalCloud, api: Api, ap
     }
 
     for code, change in codes.items():
-        params: dict[str, Any] = {**IMAGE, "SubAppId": app, **change}
+        params = {**IMAGE, "SubAppId": app, **change}
         assert api.refusal("vod", "CreateAigcImageTask", **params) == code
     assert control(cloud, "tasks")["tasks"] == []
 

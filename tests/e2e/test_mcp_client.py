@@ -34,7 +34,7 @@ PROMPTS = size(8, full=70)
 """Prompts of the test of cut connections, each with three calls."""
 
 AT_ONCE = 8
-IMAGES_OF_THE_COMMAND = 6
+IMAGES_OF_THE_COMMAND = 4
 
 
 @contextlib.asynccontextmanager

@@ -12,12 +12,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from PIL import Image
 
 from aigc.errors import AmbiguousError, CloudError
+from aigc.jobs.job import State
 from aigc.labels.files import read_labels
 from aigc_cli import cli, connection, local, rules
 from aigc_cli.cli import COMMANDS
@@ -143,6 +144,7 @@ INVALID = {
     "keys new shop --budget 0": "'--budget': '0'; allowed: an amount above 0",
     "keys new shop --budget -1": "'--budget': '-1'; allowed: an amount above 0",
     "keys new shop --budget 1e3": "'--budget': '1e3'; allowed: an amount above 0",
+    "uploads list --outcome x": "'--outcome': 'x' is not one of 'job', 'none', 'pending'",
     "nonsense": "No such command 'nonsense'",
 }
 """Arguments → a part of the message."""
@@ -161,12 +163,26 @@ def test_invalid_argument_is_refused_in_one_line(
         assert message in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_jobs_are_listed_by_every_state(capsys: pytest.CaptureFixture[str]) -> None:
+    states = get_args(State)
+
+    with pytest.raises(SystemExit):
+        cli.main(["jobs", "list", "--state", "done"])
+    refusal = capsys.readouterr().err
+    cli.main(["jobs", "list", "--help"])
+    help_text = capsys.readouterr().out
+
+    assert [state for state in states if repr(state) not in refusal] == []
+    assert [state for state in states if state not in help_text] == []
+
+
 def test_help_of_every_command_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     for words in ALL_COMMANDS:
         assert cli.main([*words.split(), "--help"]) == 0
         help_text = capsys.readouterr().out
         assert f"Usage: aigc {words}" in help_text
         assert f"Example: aigc {words}" in help_text
+        assert "<bool>" not in help_text
 
 
 def test_every_command_prints_json_on_request() -> None:
@@ -195,7 +211,7 @@ def test_shell_completes_commands_options_and_values(
         "aigc jo": ["jobs"],
         "aigc jobs re": ["replay", "restore"],
         "aigc submit --ki": ["--kind"],
-        "aigc jobs list --state s": ["succeeded"],
+        "aigc jobs list --state s": ["submitting", "storing", "succeeded"],
     }.items():
         monkeypatch.setenv("COMP_WORDS", typed)
         monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))

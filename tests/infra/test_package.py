@@ -195,15 +195,20 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return builds
 
 
-def test_zip_of_the_local_cloud_is_built_again_when_a_source_has_changed(
-    builds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let a file of the test, which is old, be all that the local cloud's zips are built from."""
     source = tmp_path / "source.py"
     source.write_text("1")
     os.utime(source, (0, 0))
     monkeypatch.setattr(package_module, "ROOT", Path("/"))
     monkeypatch.setattr(package_module, "local_inputs", lambda **_: [source])
+    return source
 
+
+def test_zip_of_the_local_cloud_is_built_again_when_a_source_has_changed(
+    builds: list[Path], source: Path
+) -> None:
     unchanged = [local_package(), local_package()]
     source.write_text("2")
     os.utime(source, (0, 0))
@@ -214,12 +219,9 @@ def test_zip_of_the_local_cloud_is_built_again_when_a_source_has_changed(
 
 
 def test_zip_is_not_kept_for_a_source_that_has_changed_since_it_was_imported(
-    builds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    builds: list[Path], source: Path
 ) -> None:
-    source = tmp_path / "source.py"
-    source.write_text("1")
-    monkeypatch.setattr(package_module, "ROOT", Path("/"))
-    monkeypatch.setattr(package_module, "local_inputs", lambda **_: [source])
+    source.write_text("2")
 
     zips = [local_package(), local_package()]
 
@@ -227,6 +229,7 @@ def test_zip_is_not_kept_for_a_source_that_has_changed_since_it_was_imported(
     assert len(builds) == 2
 
 
+@pytest.mark.usefixtures("source")
 def test_zip_with_other_rules_is_copied_once(builds: list[Path], tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))

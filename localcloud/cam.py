@@ -372,8 +372,8 @@ def _checked_document(text: str, *required: str) -> str:
     if not is_valid:
         raise ApiError(
             "InvalidParameter.PolicyDocumentError",
-            "PolicyDocument: allowed is JSON of version 2.0;"
-            f" statements need {', '.join(sorted(keys))}",
+            "PolicyDocument must be JSON of version 2.0; each statement needs "
+            f"{', '.join(sorted(keys))}",
         )
     return text
 

@@ -27,7 +27,7 @@ _COMMON = re.compile(
     r"q-(sign-algorithm|ak|sign-time|key-time|header-list|url-param-list|signature)"
     r"|x-(cos|amz)-security-token|x-cos-traffic-limit|x-id|response-[a-z-]+"
 )
-# Parameters that change the operation also in a GET or HEAD and with a value.
+# Parameters that change the operation, also of a GET or HEAD, and must not be ignored.
 _SPECIAL = frozenset(
     {"ci-process", "create-time", "list-type", "range", "tagkey", "tagvalue", "versionId"}
 )

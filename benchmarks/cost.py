@@ -184,11 +184,13 @@ class PathCounter:
         sweeps_before, sweep_requests_before = self._sweeps(), self._sweep_requests()
         run_path()
         self._wait(self._is_clean)
-        made = self._requests.of("gateway", "upload")
-        made.subtract(requests_before)
+        requests_made = self._requests.of("gateway", "upload")
+        requests_made.subtract(requests_before)
         idle = self._idle_sweep * (self._sweeps() - sweeps_before)
         sweep_requests = self._sweep_requests() - sweep_requests_before - idle
-        return Cost(path=path, requests=made, sweep_requests=sweep_requests / jobs, jobs=jobs)
+        return Cost(
+            path=path, requests=requests_made, sweep_requests=sweep_requests / jobs, jobs=jobs
+        )
 
     def _calls(self, kind: str, *, wants_webhook: bool = False) -> None:
         self._wait_until_ended([self._call(kind, wants_webhook=wants_webhook) for _ in range(JOBS)])

@@ -73,9 +73,9 @@ def run_pass(world: World, jobs: int) -> tuple[int, Counter[str], float]:
     """
     world.inbox.requests.clear()
     world.store.requests.clear()
-    started, sweeps, made = time.process_time(), 0, 0
-    while made < jobs:
-        made += sweep(world.runtime(seconds=3600)).uploads
+    started, sweeps, job_count = time.process_time(), 0, 0
+    while job_count < jobs:
+        job_count += sweep(world.runtime(seconds=3600)).uploads
         sweeps += 1
         world.clock.pass_time(SWEEP_S)
     walk = [f"inbox {request}" for request in world.inbox.requests if request.startswith("list")]

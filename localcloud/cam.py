@@ -250,7 +250,7 @@ class Cam(ActionService):
             "effect": "allow",
             "principal": {"service": services},
         }
-        created = self._create_role(
+        response = self._create_role(
             {
                 **params,
                 "RoleName": name + suffix,
@@ -259,7 +259,7 @@ class Cam(ActionService):
         )
         self._roles[name + suffix].type = "service_linked"
         self._attach({"AttachRoleName": name + suffix, "PolicyName": preset})
-        return created
+        return response
 
     def _delete_linked_role(self, params: dict[str, Any]) -> dict[str, Any]:
         if self._role(params).type != "service_linked":

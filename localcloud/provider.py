@@ -270,10 +270,10 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def _sub_application(self, inputs: Inputs) -> State:
         name = inputs["name"]
-        created = self._create_if_absent(
+        response = self._create_if_absent(
             "vod", "CreateSubAppId", Name=name, **api_fields(inputs, Description="description")
         )
-        sub_app_id = (created or self._application(name))["SubAppId"]
+        sub_app_id = (response or self._application(name))["SubAppId"]
         self._cloud.call(
             "vod", "ModifySubAppIdStatus", SubAppId=sub_app_id, Status=inputs["status"]
         )

@@ -350,8 +350,9 @@ def _image_count(params: dict[str, Any]) -> int:
 def _matches_filters(task: Task, params: dict[str, Any]) -> bool:
     if params.get("Status") not in {None, "", task.state}:
         return False
-    created, finished = params.get("CreateTime"), params.get("FinishTime")
-    return _is_in_range(task.created_at, created) and _is_in_range(task.finished_at, finished)
+    return _is_in_range(task.created_at, params.get("CreateTime")) and _is_in_range(
+        task.finished_at, params.get("FinishTime")
+    )
 
 
 def _is_in_range(time: float | None, time_range: dict[str, str] | None) -> bool:

@@ -166,7 +166,7 @@ def _markers(world: World, count: int) -> Iterator[str]:
     """Name markers of jobs without a record, one in each millisecond."""
     for number in range(count):
         queued_at = world.clock.now() + timedelta(milliseconds=number)
-        yield marker_key(f"{number:032x}", LANE, 0, after=queued_at, by=None)
+        yield marker_key(f"{number:032x}", LANE, 0, not_before=queued_at, start_by=None)
 
 
 def _slow(world: World) -> SlowVendor:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job
     from aigc.jobs.job import JobError as RecordedError
-    from aigc.jobs.ledger.records import Indexed
+    from aigc.jobs.ledger.records import IndexEntry
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.webhooks import Try
     from aigc.triggers.http import HttpRequest
@@ -94,7 +94,7 @@ class _Wanted:
             caller=call.caller,
         )
 
-    def may_be(self, entry: Indexed) -> bool:
+    def may_be(self, entry: IndexEntry) -> bool:
         """Tell of an entry, before its job is read, whether it can be wanted."""
         source = Source.model_validate({"type": entry.source_type, "name": entry.source_name})
         return (
@@ -186,7 +186,7 @@ def _page(wanted: _Wanted, call: Call) -> schemas.JobPage:
     return {"jobs": found, "cursor": None}
 
 
-def _entries(after: str, runtime: Runtime) -> Iterator[Indexed]:
+def _entries(after: str, runtime: Runtime) -> Iterator[IndexEntry]:
     while True:
         page = runtime.ledger.records.newest(after, INDEX_PAGE)
         yield from page
@@ -195,7 +195,7 @@ def _entries(after: str, runtime: Runtime) -> Iterator[Indexed]:
         after = page[-1].key
 
 
-def _read(entry: Indexed, runtime: Runtime) -> Job | None:
+def _read(entry: IndexEntry, runtime: Runtime) -> Job | None:
     try:
         listed = runtime.ledger.records.read(entry.job_id)
     except BadRecordError:
@@ -203,7 +203,7 @@ def _read(entry: Indexed, runtime: Runtime) -> Job | None:
         return None
     if listed is None or milliseconds(listed.created_at) != milliseconds(entry.created_at):
         # Its call died before it wrote the job, or before it tidied up.
-        runtime.ledger.records.forget_indexed(entry)
+        runtime.ledger.records.remove_orphaned(entry)
         return None
     return listed
 

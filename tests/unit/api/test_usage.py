@@ -12,7 +12,7 @@ from aigc.api.usage import PAGE
 from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.job import Source
 from aigc.jobs.replay import replay
-from aigc.jobs.usage import Ended
+from aigc.jobs.usage import UsageEntry
 from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.triggers.http import HttpRequest
@@ -45,7 +45,7 @@ def usage(client: Client, **query: str) -> Answer:
     return client.get("/v1/usage", query=query)
 
 
-def an_end(number: int = 0, **changes: Any) -> Ended:
+def an_end(number: int = 0, **changes: Any) -> UsageEntry:
     values: dict[str, Any] = {
         "day": "2026-11-20",
         "end": f"{number:032x}-000004",
@@ -57,10 +57,10 @@ def an_end(number: int = 0, **changes: Any) -> Ended:
         "images": 1,
         "cost": Decimal("0.25"),
     }
-    return Ended(**values | changes)
+    return UsageEntry(**values | changes)
 
 
-def put(world: World, *ends: Ended) -> None:
+def put(world: World, *ends: UsageEntry) -> None:
     for end in ends:
         world.store.create(end.key, b"{}")
 
@@ -255,7 +255,7 @@ def test_a_key_for_its_own_only_sees_what_it_used(client: Client) -> None:
 def test_the_name_of_an_end_says_all(changes: dict[str, Any]) -> None:
     ended = an_end(**changes)
 
-    assert Ended.of(ended.key) == ended
+    assert UsageEntry.of(ended.key) == ended
     assert ended.key.isascii()
 
 

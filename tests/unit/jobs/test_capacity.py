@@ -136,7 +136,10 @@ def test_a_lane_that_cannot_be_cut_keeps_no_job_from_its_queue(world: World) -> 
 def waiting(world: World, count: int, *, priority: int, wait_s: float) -> list[str]:
     """Queue many jobs without records."""
     after = world.clock.now() + timedelta(seconds=wait_s)
-    keys = [marker_key(f"{n:032x}", LANE, priority, after=after, by=None) for n in range(count)]
+    keys = [
+        marker_key(f"{n:032x}", LANE, priority, not_before=after, start_by=None)
+        for n in range(count)
+    ]
     world.store.fill(keys)
     return sorted(keys)
 

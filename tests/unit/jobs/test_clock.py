@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc.errors import AmbiguousError, RefusedError
-from aigc.jobs.clock import ASK_AGAIN_S, ASKS, DATE_S, JUMP_S, REMEMBERED_S, LedgerClock
+from aigc.jobs.clock import ASK_AGAIN_S, DATE_S, JUMP_S, REMEMBERED_S, TIME_REQUESTS, LedgerClock
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lease import Lease
 from aigc.jobs.ports import one_after_another
@@ -164,7 +164,7 @@ def test_without_an_answer_the_wall_clock_is_used_and_cos_is_asked_again_later()
 
     for _ in range(3):
         assert machine.bounds() == pytest.approx((HOUR_S, HOUR_S))
-    assert machine.asked == ASKS
+    assert machine.asked == TIME_REQUESTS
 
     machine.answers = True
     machine.go_on(ASK_AGAIN_S + 1)

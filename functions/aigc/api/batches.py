@@ -1,4 +1,4 @@
-"""The batches: files of the inbox whose lines became jobs, and how far each is."""
+"""The list of batches: files of the inbox whose lines become jobs, and their progress."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _CURSOR = re.compile(r"[0-9]{13}-[0-9a-zA-Z]{1,64}")
 
 
 def respond(call: Call) -> HttpResponse:
-    """List the batches, the newest first, a page at a time: a listing, and a read for each."""
+    """List the batches, the newest first, a page at a time: one listing, and one read for each."""
     check_may_see_uploads(call)
     limit, batches = page_limit(call.request), Batches(call.runtime.ledger)
     entries = batches.newest(_after(call.request), limit)
     reads = [functools.partial(_read, entry, batches) for entry in entries]
-    found = [batch for batch in call.runtime.parallel(*reads) if batch is not None]
+    readable = [batch for batch in call.runtime.parallel(*reads) if batch is not None]
     body: schemas.BatchPage = {
-        "batches": [_described(batch, call) for batch in found],
+        "batches": [_described(batch, call) for batch in readable],
         "cursor": entries[-1].key.removeprefix(INDEX) if len(entries) == limit else None,
     }
     return HttpResponse(status=200, body=body)

@@ -1,4 +1,4 @@
-"""Ceilings, as answers describe them: how much is spent, reserved and left."""
+"""Ceilings in answers: how much of each is spent, reserved and left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inbox: what became of each uploaded object."""
+"""The list of the inbox: each uploaded object, and what became of it."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def check_may_see_uploads(call: Call) -> None:
 
 
 def _page(call: Call) -> schemas.UploadPage:
-    outcome, limit = _wanted_outcome(call.request), page_limit(call.request)
-    chosen: list[Account] = []
+    outcome, limit = _outcome_parameter(call.request), page_limit(call.request)
+    matching: list[Account] = []
     for compared, account in enumerate(_accounts(call), start=1):
         if outcome in {"", account.outcome}:
-            chosen.append(account)
-        if len(chosen) == limit or compared == MOST_COMPARED:
-            return {"uploads": _described(chosen, call), "cursor": _encoded(account.listed.key)}
-    return {"uploads": _described(chosen, call), "cursor": None}
+            matching.append(account)
+        if len(matching) == limit or compared == MOST_COMPARED:
+            return {"uploads": _described(matching, call), "cursor": _encoded(account.listed.key)}
+    return {"uploads": _described(matching, call), "cursor": None}
 
 
 def _accounts(call: Call) -> Iterator[Account]:
@@ -73,12 +73,13 @@ def _accounts(call: Call) -> Iterator[Account]:
     return accounts(rules, runtime, prefix=request.parameter("prefix"), after=after)
 
 
-def _described(chosen: list[Account], call: Call) -> list[schemas.UploadAccount]:
-    entries = [account.entries(call.runtime) for account in chosen]
-    states = _states([job.id for known in entries for job in jobs_of(known)], call.runtime)
+def _described(accounts_of_page: list[Account], call: Call) -> list[schemas.UploadAccount]:
+    entry_lists = [account.entries(call.runtime) for account in accounts_of_page]
+    job_ids = [job.id for entries in entry_lists for job in jobs_of(entries)]
+    states = _states(job_ids, call.runtime)
     return [
-        _account(account, known, states, call)
-        for account, known in zip(chosen, entries, strict=True)
+        _account(account, entries, states, call)
+        for account, entries in zip(accounts_of_page, entry_lists, strict=True)
     ]
 
 
@@ -122,7 +123,7 @@ def _account(
     }
 
 
-def _wanted_outcome(request: HttpRequest) -> str:
+def _outcome_parameter(request: HttpRequest) -> str:
     outcome = request.parameter("outcome")
     if outcome not in {"", *get_args(Outcome)}:
         problem = f"{shown(outcome)} is not allowed"

@@ -141,7 +141,7 @@ def test_many_wrong_keys_do_not_fill_the_memory(client: Client) -> None:
     for _ in range(MOST_REMEMBERED + 5):
         client.world.memory.of(KnownKeys).note(new_key(), None, START)
 
-    assert len(client.world.memory.of(KnownKeys).seen) <= MOST_REMEMBERED
+    assert len(client.world.memory.of(KnownKeys).by_digest) <= MOST_REMEMBERED
 
 
 def test_new_keys_are_well_formed_and_all_different() -> None:

@@ -491,8 +491,11 @@ def test_failure_is_answered_at_once_and_the_same_call_is_a_new_request(agent: A
         ({**BOAT, "size": "x"}, "there is no such field"),
         ({**BOAT, "count": 0}, "count: 0 is not allowed"),
         ({**BOAT, "request_key": "k" * 256}, "request_key"),
-        ({**BOAT, "parameters": {"session_id": "x"}}, "parameters.session_id: is not for tools"),
-        ({**BOAT, "parameters": {"prompt": "x"}}, "parameters.prompt: is given"),
+        (
+            {**BOAT, "parameters": {"session_id": "x"}},
+            "parameters.session_id: is not a parameter of the task",
+        ),
+        ({**BOAT, "parameters": {"prompt": "x"}}, "parameters.prompt: is also set"),
     ],
     ids=repr,
 )

@@ -138,19 +138,19 @@ def test_every_error_type_of_the_program_is_documented_and_no_other() -> None:
     raised = re.findall(r'HttpError\(\s*(\d+),\s*"(\w+)"', sources)
     mappings = (*EXCEPTION_STATUS.values(), *JOB_ERROR_STATUS.values(), CANCELLED)
 
-    faults = {(mapping.status, mapping.error_type) for mapping in mappings}
-    faults |= {(int(status), word) for status, word in raised}
-    faults |= {(409, word) for word in (*REPLAY_REFUSALS, *RESTORE_REFUSALS)}
+    errors = {(mapping.status, mapping.error_type) for mapping in mappings}
+    errors |= {(int(status), word) for status, word in raised}
+    errors |= {(409, word) for word in (*REPLAY_REFUSALS, *RESTORE_REFUSALS)}
 
-    assert operations.MEANINGS.keys() == faults
+    assert operations.ERROR_DESCRIPTIONS.keys() == errors
 
 
-def test_every_fault_belongs_to_an_operation() -> None:
+def test_every_error_belongs_to_an_operation() -> None:
     documented = operations.OPERATIONS.values()
 
-    used = {fault for operation in documented for fault in operation.faults}
+    used = {error for operation in documented for error in operation.errors}
 
-    assert used | operations.FAILED | UNREACHABLE == operations.MEANINGS.keys()
+    assert used | operations.FAILED | UNREACHABLE == operations.ERROR_DESCRIPTIONS.keys()
 
 
 def test_refusal_of_a_call_without_a_key_is_documented_where_a_key_is_needed() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from aigc.api.errors import JOB_ERROR_STATUS
-from aigc.api.progress import MOST_SEEN, SeenRequests
+from aigc.api.progress import MOST_KNOWN, KnownRequests
 from aigc.errors import AmbiguousError, HostNotAllowedError, ThrottledError
 from aigc.jobs.job import ErrorType, JobError
 from tests.fakes import START, ClockWithEvents, InMemoryStore, image_bytes
@@ -215,14 +215,14 @@ def test_status_of_a_running_request_needs_no_listing(client: Client) -> None:
 
 
 def test_an_instance_remembers_the_last_requests_only(client: Client) -> None:
-    seen = SeenRequests()
+    seen = KnownRequests()
     job = client.world.runtime().ledger.records.read(submitted(client))
     assert job is not None
 
-    for number in range(MOST_SEEN + 1):
+    for number in range(MOST_KNOWN + 1):
         seen.note(job.model_copy(update={"id": str(number)}))
 
-    assert len(seen.waited) == MOST_SEEN
+    assert len(seen.waited) == MOST_KNOWN
     assert seen.may_wait("0")
     assert not seen.may_wait("1")
 
@@ -528,7 +528,7 @@ def test_request_that_was_sent_in_vain_is_not_said_to_be_unsent(client: Client) 
     answer = client.get(f"{IMAGE}/requests/{late}")
 
     assert answer.status == 504
-    assert answer.body["detail"].endswith("as asked: nothing is billed")
+    assert answer.body["detail"].endswith("the latest start of the request; nothing is billed")
 
 
 def test_query_of_a_request_that_was_not_sent_in_time_is_aborted(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document as one page for people: no script, and nothing from another host.
+"""The OpenAPI document as one HTML page, without scripts and without files of other hosts.
 
 It is built with the zip and is not part of it; `aigc.api.built` serves the result.
 """
@@ -114,7 +114,7 @@ for image in result.json()["images"]:
 """
 
 _JAVASCRIPT = """\
-const { GATEWAY, API_KEY } = process.env;  // on a server: a key has no place in a web page
+const { GATEWAY, API_KEY } = process.env;  // on a server: a web page must not contain a key
 const headers = { Authorization: `Bearer ${API_KEY}`, "Content-Type": "application/json" };
 
 const submitted = await fetch(`${GATEWAY}/tencent-vod/v1/aigc-image`, {
@@ -301,7 +301,7 @@ def _errors(answers: list[tuple[str, Json]]) -> str:
 
 
 def _example_calls(operation: _Operation) -> Iterator[str]:
-    """Write a call for each kind of body; of calls without one the first path is enough."""
+    """Write one call for each kind of body, or only the first path of calls without a body."""
     for method, path, call in (
         operation.calls if _examples_of(operation.first) else operation.calls[:1]
     ):
@@ -345,9 +345,9 @@ def _resolved(pointer: Json, document: Json) -> Json:
 
 
 def _requested(document: Json) -> list[str]:
-    """Name the schemas of requests, and then those that they refer to."""
+    """List the names of the schemas of requests, and of those that they refer to."""
     names = _references([call.get("requestBody") for call in _calls(document["paths"])])
-    for name in names:  # which grows
+    for name in names:  # the loop also visits the names that it appends
         inner = _references(document["components"]["schemas"][name])
         names += [inner_name for inner_name in inner if inner_name not in names]
     return names
@@ -368,7 +368,7 @@ def _request_schemas(document: Json) -> Iterator[str]:
 
 
 def _answer_schemas(document: Json) -> Iterator[str]:
-    """Write them closed: a browser opens the one that a link leads into."""
+    """Write them closed; a browser opens the one that a link points to."""
     schemas = document["components"]["schemas"]
     for name in _answered(document):
         content = f'<div id="{_slug(name)}">{_schema(schemas[name])}</div>'
@@ -394,7 +394,7 @@ def _field_name(name: str, described: str, *, is_required: bool) -> str:
 
 
 def _type(schema: Json) -> str:
-    """Name the type of a value, with a link where it is a schema of its own."""
+    """Name the type of a value, with a link if it is a component."""
     return " or ".join(dict.fromkeys(map(_one_type, alternatives(schema)))) or "null"
 
 
@@ -411,7 +411,7 @@ def _one_type(schema: Json) -> str:
 
 
 def _value(schema: Json) -> str:
-    """Say what a value may be: its type, and what limits it."""
+    """Describe the type and the limits of a value."""
     return ", ".join([_type(schema), *map(escape, limits(schema))])
 
 

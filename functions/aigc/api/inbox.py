@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 import logging
 from typing import TYPE_CHECKING, get_args
 
-from aigc.api.errors import HttpError, InvalidQueryError
+from aigc.api.errors import HttpError
 from aigc.api.images import AT_ONCE
-from aigc.api.jobs import page_limit
+from aigc.api.pages import encode_cursor, page_limit, read_cursor, single_choice
 from aigc.errors import BadRecordError
 from aigc.jobs.job import Source
-from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.accounts import Outcome, account_of, accounts, jobs_of
 from aigc.uploads.rules import DeployedRules
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from aigc.api.openapi import schemas
     from aigc.jobs.job import State
     from aigc.jobs.runtime import Runtime
-    from aigc.triggers.http import HttpRequest
     from aigc.uploads.accounts import Account
     from aigc.uploads.entries import Entry
 
@@ -52,13 +48,17 @@ def check_may_see_uploads(call: Call) -> None:
 
 
 def _page(call: Call) -> schemas.UploadPage:
-    outcome, limit = _outcome_parameter(call.request), page_limit(call.request)
+    outcome = single_choice(call.request, "outcome", get_args(Outcome))
+    limit = page_limit(call.request)
     matching: list[Account] = []
     for compared, account in enumerate(_accounts(call), start=1):
         if outcome in {"", account.outcome}:
             matching.append(account)
         if len(matching) == limit or compared == MOST_COMPARED:
-            return {"uploads": _described(matching, call), "cursor": _encoded(account.listed.key)}
+            return {
+                "uploads": _described(matching, call),
+                "cursor": encode_cursor(account.listed.key),
+            }
     return {"uploads": _described(matching, call), "cursor": None}
 
 
@@ -69,8 +69,8 @@ def _accounts(call: Call) -> Iterator[Account]:
     if key:
         account = account_of(key, rules, runtime)
         return iter([account] if account else [])
-    after = _decoded(request.parameter("cursor"))
-    return accounts(rules, runtime, prefix=request.parameter("prefix"), after=after)
+    prefix, after = request.parameter("prefix"), read_cursor(request)
+    return accounts(rules, runtime, prefix=prefix, after=after)
 
 
 def _described(accounts_of_page: list[Account], call: Call) -> list[schemas.UploadAccount]:
@@ -121,25 +121,3 @@ def _account(
             for job in jobs_of(entries)
         ],
     }
-
-
-def _outcome_parameter(request: HttpRequest) -> str:
-    outcome = request.parameter("outcome")
-    if outcome not in {"", *get_args(Outcome)}:
-        problem = f"{shown(outcome)} is not allowed"
-        raise InvalidQueryError("outcome", problem, allowed=", ".join(get_args(Outcome)))
-    return outcome
-
-
-def _encoded(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode(errors="surrogatepass")).decode()
-
-
-def _decoded(cursor: str) -> str:
-    try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        problem = f"{shown(cursor)} is not allowed"
-        raise InvalidQueryError(
-            "cursor", problem, allowed="the cursor of an earlier page"
-        ) from None

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
-from aigc.api.jobs import MOST_PER_PAGE, USUAL_PER_PAGE
 from aigc.api.openapi import schemas
 from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS, ReplayRequest
+from aigc.api.pages import MOST_PER_PAGE, USUAL_PER_PAGE
 from aigc.api.parameters import SWITCH
 from aigc.api.request_options import LONGEST_WAIT_S
 from aigc.api.rules import InboxUploadRequest

@@ -16,9 +16,15 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from aigc.api.jobs import described_source
-from aigc.api.pages import encode_cursor, page_limit, read_cursor, single_choice, source_parameter
+from aigc.api.pages import (
+    day_parameter,
+    encode_cursor,
+    page_limit,
+    read_cursor,
+    single_choice,
+    source_parameter,
+)
 from aigc.api.progress import ANSWER_S, RESULT_URL_S, image_of
-from aigc.api.usage import day_parameter
 from aigc.errors import BadRecordError
 from aigc.jobs.buckets import INPUTS, cos_object
 from aigc.jobs.job import Source
@@ -129,8 +135,8 @@ class _Filters:
             model=request.parameter("model"),
             source_type=source_type,
             source_name=source_name,
-            since=day_parameter(call, "since"),
-            until=day_parameter(call, "until"),
+            since=day_parameter(request, "since"),
+            until=day_parameter(request, "until"),
             words=words_of(request.parameter("q")),
             limit=page_limit(request),
             cursor=_Cursor.read(request),

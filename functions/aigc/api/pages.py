@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import date
 from typing import TYPE_CHECKING
 
 from aigc.api.errors import InvalidQueryError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_PER_PAGE = 100
 USUAL_PER_PAGE = 20
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def page_limit(request: HttpRequest) -> int:
@@ -53,6 +56,23 @@ def source_parameter(request: HttpRequest) -> tuple[str, str]:
     if raw_source and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
         raise _not_allowed("source", raw_source, "call, upload, call:<key>, upload:<rule>")
     return source_type, name
+
+
+def day_parameter(request: HttpRequest, name: str) -> date | None:
+    """Read a day; None if it is not sent.
+
+    Raises:
+        InvalidQueryError: The value is not a day.
+    """
+    raw_day = request.parameter(name)
+    if not raw_day:
+        return None
+    try:
+        if not _DAY.fullmatch(raw_day):
+            raise ValueError(raw_day)
+        return date.fromisoformat(raw_day)
+    except ValueError:
+        raise _not_allowed(name, raw_day, "a day, like 2026-11-20") from None
 
 
 def read_cursor(request: HttpRequest, form: re.Pattern[str] | None = None) -> str:

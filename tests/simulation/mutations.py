@@ -547,7 +547,7 @@ MUTATIONS = (
     # Clocks
     _of(
         "a worker uses its own clock",
-        "clock:LedgerClock._known",
+        "clock:LedgerClock._current_bounds",
         _always(_by_its_own_clock),
         look_in="clocks are an hour apart",
     ),

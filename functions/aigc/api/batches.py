@@ -7,11 +7,9 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from aigc.api.errors import InvalidQueryError
 from aigc.api.inbox import check_may_see_uploads
-from aigc.api.jobs import page_limit
+from aigc.api.pages import invalid_cursor, page_limit
 from aigc.errors import DamagedError
-from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.batches.records import INDEX, Batches
 
@@ -69,6 +67,5 @@ def _described(batch: Batch, call: Call) -> schemas.Batch:
 def _after(request: HttpRequest) -> str:
     cursor = request.parameter("cursor")
     if cursor and not _CURSOR.fullmatch(cursor):
-        problem = f"{shown(cursor)} is not allowed"
-        raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
+        raise invalid_cursor(cursor)
     return INDEX + cursor if cursor else ""

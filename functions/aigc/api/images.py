@@ -7,8 +7,6 @@ returns the images that it has, and a cursor.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 import itertools
 import logging
@@ -17,10 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from aigc.api.errors import InvalidQueryError
-from aigc.api.jobs import described_source, page_limit, single_choice, source_parameter
+from aigc.api.jobs import described_source
+from aigc.api.pages import (
+    day_parameter,
+    encode_cursor,
+    page_limit,
+    read_cursor,
+    single_choice,
+    source_parameter,
+)
 from aigc.api.progress import ANSWER_S, RESULT_URL_S, image_of
-from aigc.api.usage import day_parameter
 from aigc.errors import BadRecordError
 from aigc.jobs.buckets import INPUTS, cos_object
 from aigc.jobs.job import Source
@@ -35,7 +39,6 @@ from aigc.jobs.ledger.images import (
     words_of,
 )
 from aigc.jobs.ports import PAGE
-from aigc.tasks.fields import shown
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import Task
+    from aigc.triggers.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +75,7 @@ If the image is beyond the limits of COS's image processing, the image itself is
 https://www.tencentcloud.com/document/product/436/36366
 """
 
-_CURSOR = re.compile(r"([0-9]{13}-[0-9a-zA-Z_-]{1,64})/([0-9]{1,4})")
+_CURSOR = re.compile(r"[0-9]{13}-[0-9a-zA-Z_-]{1,64}/[0-9]{1,4}")
 _LAST_NUMBER = 9999
 """Larger than any number of an image: a cursor with it follows all images of a job."""
 
@@ -93,28 +97,14 @@ class _Cursor(NamedTuple):
     """The number of the last image that was listed."""
 
     @classmethod
-    def read(cls, text: str) -> _Cursor:
-        """Decode a cursor.
-
-        Raises:
-            InvalidQueryError: It is not a cursor of this list.
-        """
-        if not text:
-            return cls()
-        try:
-            decoded = base64.b64decode(text.encode(), altchars=b"-_", validate=True).decode("ascii")
-        except (binascii.Error, ValueError):
-            decoded = ""
-        match = _CURSOR.fullmatch(decoded)
-        if match is None:
-            problem = f"{shown(text)} is not allowed"
-            raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
-        return cls(f"{IMAGES}{match[1]}", int(match[2]))
+    def read(cls, request: HttpRequest) -> _Cursor:
+        """Read the cursor of a call."""
+        position, _, number = read_cursor(request, _CURSOR).rpartition("/")
+        return cls(f"{IMAGES}{position}", int(number)) if number else cls()
 
     def __str__(self) -> str:
         """Encode the cursor."""
-        text = f"{self.position.removeprefix(IMAGES)}/{self.number}"
-        return base64.urlsafe_b64encode(text.encode()).decode()
+        return encode_cursor(f"{self.position.removeprefix(IMAGES)}/{self.number}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,18 +128,18 @@ class _Filters:
     @classmethod
     def read(cls, call: Call) -> _Filters:
         request = call.request
-        source_type, source_name = source_parameter(request.parameter("source"))
+        source_type, source_name = source_parameter(request)
         return cls(
             folder=request.parameter("folder"),
-            kind=single_choice("kind", request.parameter("kind"), tuple(KINDS)),
+            kind=single_choice(request, "kind", tuple(KINDS)),
             model=request.parameter("model"),
             source_type=source_type,
             source_name=source_name,
-            since=day_parameter(call, "since"),
-            until=day_parameter(call, "until"),
+            since=day_parameter(request, "since"),
+            until=day_parameter(request, "until"),
             words=words_of(request.parameter("q")),
             limit=page_limit(request),
-            cursor=_Cursor.read(request.parameter("cursor")),
+            cursor=_Cursor.read(request),
             caller=call.caller,
             results_prefix=call.runtime.settings.results_prefix,
         )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from aigc.api.ceilings import described_deferral
-from aigc.api.errors import HttpError, InvalidQueryError
+from aigc.api.errors import HttpError
 from aigc.api.estimate import estimate_of
 from aigc.api.inputs import without_secrets
 from aigc.api.operate import operations_of
+from aigc.api.pages import encode_cursor, page_limit, read_cursor, single_choice, source_parameter
 from aigc.api.progress import ANSWER_S, image_of
 from aigc.api.waits import Waits
 from aigc.errors import BadRecordError
@@ -22,7 +21,6 @@ from aigc.jobs.ledger.records import INDEX
 from aigc.jobs.settle import refresh
 from aigc.jobs.webhooks import delivery
 from aigc.logs import note
-from aigc.tasks.fields import shown
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 
@@ -37,12 +35,9 @@ if TYPE_CHECKING:
     from aigc.jobs.ledger.records import IndexEntry
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.webhooks import Try
-    from aigc.triggers.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
-MOST_PER_PAGE = 100
-USUAL_PER_PAGE = 20
 MOST_READ = 200
 """Records that one call reads at most, including those that do not match a filter."""
 
@@ -83,14 +78,15 @@ class _Filters:
     @classmethod
     def read(cls, call: Call) -> _Filters:
         request = call.request
-        source_type, source_name = source_parameter(request.parameter("source"))
+        source_type, source_name = source_parameter(request)
+        position = read_cursor(request, _ENTRY)
         return cls(
-            kind=single_choice("kind", request.parameter("kind"), tuple(KINDS)),
-            state=single_choice("state", request.parameter("state"), get_args(State)),
+            kind=single_choice(request, "kind", tuple(KINDS)),
+            state=single_choice(request, "state", get_args(State)),
             source_type=source_type,
             source_name=source_name,
             limit=page_limit(request),
-            after=_decoded(request.parameter("cursor")),
+            after=INDEX + position if position else "",
             caller=call.caller,
         )
 
@@ -105,65 +101,6 @@ class _Filters:
         )
 
 
-def single_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Return the value of a parameter that has a list of values; empty if it is not sent.
-
-    Raises:
-        InvalidQueryError: The value is not in the list.
-    """
-    if value and value not in allowed:
-        problem = f"{shown(value)} is not allowed"
-        raise InvalidQueryError(name, problem, allowed=", ".join(allowed))
-    return value
-
-
-def source_parameter(raw_source: str) -> tuple[str, str]:
-    """Split the parameter `source` into the type and the name of a source.
-
-    Raises:
-        InvalidQueryError: The type is unknown, or no name follows the colon.
-    """
-    source_type, colon, name = raw_source.partition(":")
-    if raw_source and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
-        problem = f"{shown(raw_source)} is not allowed"
-        raise InvalidQueryError(
-            "source", problem, allowed="call, upload, call:<key>, upload:<rule>"
-        )
-    return source_type, name
-
-
-def page_limit(request: HttpRequest) -> int:
-    """Read how many items a page may have.
-
-    Raises:
-        InvalidQueryError: It is not a number from 1 to `MOST_PER_PAGE`.
-    """
-    raw_limit = request.parameter("limit")
-    if not raw_limit:
-        return USUAL_PER_PAGE
-    if not re.fullmatch("[0-9]{1,3}", raw_limit) or not 1 <= int(raw_limit) <= MOST_PER_PAGE:
-        problem = f"{shown(raw_limit)} is not allowed"
-        raise InvalidQueryError("limit", problem, allowed=f"1 to {MOST_PER_PAGE}")
-    return int(raw_limit)
-
-
-def _decoded(cursor: str) -> str:
-    if not cursor:
-        return ""
-    try:
-        entry = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        entry = ""
-    if not _ENTRY.fullmatch(entry):
-        problem = f"{shown(cursor)} is not allowed"
-        raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
-    return INDEX + entry
-
-
-def _encoded(key: str) -> str:
-    return base64.urlsafe_b64encode(key.removeprefix(INDEX).encode()).decode()
-
-
 # The list
 
 
@@ -175,7 +112,7 @@ def _page(filters: _Filters, call: Call) -> schemas.JobPage:
     for entry in _entries(filters.after, runtime):
         is_full = len(summaries) == filters.limit or read == MOST_READ
         if last != filters.after and (is_full or not runtime.has_time(ANSWER_S)):
-            return {"jobs": summaries, "cursor": _encoded(last)}
+            return {"jobs": summaries, "cursor": encode_cursor(last.removeprefix(INDEX))}
         last = entry.key
         if not filters.may_match(entry):
             continue

@@ -39,7 +39,7 @@ MOST_REMEMBERED = 1000
 """Most cached keys, including wrong ones, so that many wrong keys cannot fill the memory."""
 
 _SCHEMES = frozenset({"bearer", "key"})
-_SHAPE = re.compile(r"aigc_([A-Za-z0-9_-]{43})([0-9a-f]{8})")
+_FORM = re.compile(r"aigc_([A-Za-z0-9_-]{43})([0-9a-f]{8})")
 
 
 class Limits(Wire):
@@ -163,7 +163,7 @@ def new_key() -> str:
 
 def is_well_formed(key: str) -> bool:
     """Whether a key could be one of the ledger's."""
-    match = _SHAPE.fullmatch(key)
+    match = _FORM.fullmatch(key)
     return match is not None and match[2] == _checksum(match[1])
 
 

@@ -38,7 +38,7 @@ FORBID_OVERWRITE = "x-cos-forbid-overwrite"
 """Header by which COS refuses a PUT to a key that exists, on a bucket without versions."""
 
 MOST_METADATA = 1500
-"""Most bytes of own metadata, encoded; COS takes 2 KB of an object's metadata."""
+"""Most bytes of own metadata, encoded; COS accepts 2 KB of metadata."""
 
 _META_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _DIGEST = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
@@ -50,8 +50,8 @@ class InboxUploadRequest(UploadRequest):
     """An image to upload into the folder of a rule, which makes a task of it."""
 
     content_md5: Annotated[str, _MD5]
-    """MD5 of the image in Base64, as in the header `Content-MD5`. COS takes no other content, so
-    that a link makes no more jobs than were charged for it."""
+    """MD5 of the image in Base64, as in the header `Content-MD5`. COS accepts no other
+    content, so a link makes no more jobs than were charged for it."""
     folder: Annotated[str, _FOLDER] | None = None
     """Folder below that of the rule; none by default."""
     metadata: dict[str, str] | None = None
@@ -152,7 +152,9 @@ def _applied(rules: Rules, facts: UploadFacts, call: Call) -> list[Rule]:
     name, selection = call.path["rule"], rules.select(facts)
     reasons = {rule.name: reason for rule, reason in selection.skipped}
     if reason := reasons.get(name):
-        raise invalid_request(_field_of(reason), reason, allowed=f"what the rule {name} takes")
+        raise invalid_request(
+            _field_of(reason), reason, allowed=f"an upload that the rule {name} accepts"
+        )
     for rule in selection.applied:
         if problem := _problem(rule, call.caller):
             raise invalid_request("rule", f"{rule.name} {problem}", allowed="another rule")

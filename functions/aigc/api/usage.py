@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from aigc.api.ceilings import ceilings_of
 from aigc.api.errors import InvalidQueryError
+from aigc.api.pages import day_parameter
 from aigc.jobs.usage import PREFIX, UsageEntry
 from aigc.prices import decimal_text
-from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ MOST_DAYS = 31
 PAGE = 1000
 LIST_S = 2.0
 """Seconds that one more page and the answer may need."""
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(slots=True)
@@ -130,28 +127,10 @@ def _days(call: Call) -> tuple[str, str]:
     Raises:
         InvalidQueryError: A value is not a day, or the days are in the wrong order or too many.
     """
-    last = day_parameter(call, "to") or call.runtime.now().date()
-    first = day_parameter(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    last = day_parameter(call.request, "to") or call.runtime.now().date()
+    first = day_parameter(call.request, "from") or last - timedelta(days=USUAL_DAYS - 1)
     days = (last - first).days + 1
     if not 1 <= days <= MOST_DAYS:
         problem = f"{first} to {last} are {max(days, 0)} days"
         raise InvalidQueryError("from", problem, allowed=f"1 to {MOST_DAYS} days")
     return str(first), str(last)
-
-
-def day_parameter(call: Call, name: str) -> date | None:
-    """Read a day from the query; None if it is not sent.
-
-    Raises:
-        InvalidQueryError: The value is not a day.
-    """
-    raw_day = call.request.parameter(name)
-    if not raw_day:
-        return None
-    try:
-        if not _DAY.fullmatch(raw_day):
-            raise ValueError(raw_day)
-        return date.fromisoformat(raw_day)
-    except ValueError:
-        problem = f"{shown(raw_day)} is not allowed"
-        raise InvalidQueryError(name, problem, allowed="a day, like 2026-11-20") from None

@@ -97,11 +97,11 @@ class LedgerClock:
 
     def now(self) -> datetime:
         """Return the present moment by the ledger's clock, or one shortly before it."""
-        return _moment(self._steady() + self._known().least)
+        return _moment(self._steady() + self._current_bounds().least)
 
     def latest(self) -> datetime:
         """Return the present moment by the ledger's clock, or one shortly after it."""
-        return _moment(self._steady() + self._known().most)
+        return _moment(self._steady() + self._current_bounds().most)
 
     def sleep(self, seconds: float) -> None:
         """Return after a number of seconds."""
@@ -158,7 +158,7 @@ class LedgerClock:
             if self._bounds is not None:
                 return
 
-    def _known(self) -> Bounds:
+    def _current_bounds(self) -> Bounds:
         self.ensure()
         return self._bounds or Bounds(self._wall_ahead(), self._wall_ahead(), 0, 0)
 

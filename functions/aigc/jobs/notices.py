@@ -148,7 +148,7 @@ def _parsed_end(key: str) -> JobEnd:
 
 
 def _text(ends: Sequence[JobEnd], runtime: Runtime) -> str:
-    """Count the ends by state, and describe as many jobs as the text has room for."""
+    """Count the ends by state, and describe as many jobs as fit into the text."""
     counts = Counter(end.state for end in ends)
     counted = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     # Robots can demand a word in each message; `aigc` is always there.

@@ -252,7 +252,7 @@ def test_input_may_lie_in_the_inbox() -> None:
 
     assert len(jobs(world)) == 1
     assert "is not there" in report(world)[1]["error"]["message"]
-    assert "not a place" in report(world)[2]["error"]["message"]
+    assert "not in a bucket or folder" in report(world)[2]["error"]["message"]
 
 
 def test_same_file_twice_is_the_same_batch() -> None:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from aigc.api.errors import HttpError
 from aigc.api.inputs import resolve_inputs
-from aigc.api.jobs import MOST_PER_PAGE, jobs
+from aigc.api.jobs import jobs
 from aigc.api.mcp import catalogue_text
 from aigc.api.mcp.arguments import (
     EditArguments,
@@ -19,6 +19,7 @@ from aigc.api.mcp.arguments import (
     SpendingArguments,
 )
 from aigc.api.mcp.results import ToolResult, end_of, hand_out, progress, request_of_task
+from aigc.api.pages import MOST_PER_PAGE
 from aigc.api.progress import watch
 from aigc.api.quotas import check_kind
 from aigc.api.submit import accept_order, read_order

@@ -118,7 +118,9 @@ def _add(fields: dict[str, Any], name: str, value: str) -> None:
     if inner and not (inner[0] == "" or inner[0].isdecimal()):
         nested = fields.setdefault(outer, {})
         if not isinstance(nested, dict):
-            raise invalid_request(name[:60], f"{outer} is a text as well", allowed="one of them")
+            raise invalid_request(
+                name[:60], f"{outer} is also sent as a text", allowed="one of the two"
+            )
         _add(nested, "[".join(inner), value)
     elif inner or outer == "image":
         fields.setdefault(outer, []).append(value)

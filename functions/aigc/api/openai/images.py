@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 LARGEST_ANSWER = 4 * 2**20
-"""Bytes of images that one answer holds in Base64: a Function URL lets 6 MB through."""
+"""Most bytes of images in one answer, before Base64: a Function URL limits answers to 6 MB."""
 
 _ATTEMPT = re.compile("[0-9]{1,3}")
 
@@ -53,7 +53,7 @@ def _answer(call: Call, request: ImageRequest) -> HttpResponse:
     numbered_request = _find_request(call, order, request)
     job = accept_order(call, numbered_request.identify(order) if numbered_request else order)
     if not request.is_async:
-        job = watch(job, runtime, LONGEST_HOLD_S, lambda seen: seen.has_ended)
+        job = watch(job, runtime, LONGEST_HOLD_S, lambda current: current.has_ended)
     response = _response(job, request, call)
     if numbered_request and (job.has_ended or request.is_async):
         numbered_request.hand_out(runtime)

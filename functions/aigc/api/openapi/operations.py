@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
-from aigc.api.jobs import MOST_PER_PAGE, USUAL_PER_PAGE
 from aigc.api.openapi import schemas
 from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS, ReplayRequest
+from aigc.api.pages import MOST_PER_PAGE, USUAL_PER_PAGE
 from aigc.api.parameters import SWITCH
 from aigc.api.request_options import LONGEST_WAIT_S
 from aigc.api.rules import InboxUploadRequest
@@ -130,35 +130,35 @@ FAILED: frozenset[ErrorCase] = frozenset(
 )
 """The errors of requests that ended without a result."""
 
-_QUERY = {(400, "invalid_request")}
-_BROKEN: frozenset[ErrorCase] = frozenset({(500, "internal_error")})
-_OPEN = _BROKEN | _QUERY
-_LEDGER = _BROKEN | {
+_QUERY_ERROR = {(400, "invalid_request")}
+_INTERNAL_ERROR: frozenset[ErrorCase] = frozenset({(500, "internal_error")})
+_OPEN_ROUTE_ERRORS = _INTERNAL_ERROR | _QUERY_ERROR
+_LEDGER_ERRORS = _INTERNAL_ERROR | {
     (EXCEPTION_STATUS[error].status, EXCEPTION_STATUS[error].error_type)
     for error in (ThrottledError, BackloggedError, CloudError, BadRecordError)
 }
-_KEYED = _LEDGER | _QUERY | {(401, "unauthorized"), (429, "rate_limited")}
-_NAMED = _KEYED | {(404, "not_found")}
-_LIMITED = {
+_KEY_ERRORS = _LEDGER_ERRORS | _QUERY_ERROR | {(401, "unauthorized"), (429, "rate_limited")}
+_REQUEST_ERRORS = _KEY_ERRORS | {(404, "not_found")}
+_LIMIT_ERRORS = {
     (403, "forbidden"),
     (403, "price_unknown"),
     (429, "budget_exceeded"),
     (429, "quota_exceeded"),
 }
-_BODY = {
+_BODY_ERRORS = {
     (400, "malformed_json"),
     (413, "body_too_large"),
     (415, "unsupported_media_type"),
     (422, "invalid_request"),
 }
-_PLATFORM = {
+_PLATFORM_ANSWER = {
     406: Answer(
         description="The Function URL itself refuses a body of more than 6 MiB. Its answer is not"
         " an error of this API.",
         content_type="",
     )
 }
-_UNCHANGED = {
+_UNCHANGED_ANSWER = {
     304: Answer(description="The body is the one that `If-None-Match` names.", content_type="")
 }
 
@@ -193,7 +193,7 @@ _OPENAI_IMAGES = {
         description="The images; with `async`, the URLs of the request.",
         shapes=(schemas.OpenAIImages,),
     ),
-    **_PLATFORM,
+    **_PLATFORM_ANSWER,
     **_openai_errors(*_OPENAI_ERRORS),
 }
 _OPENAI_MODELS = _openai_errors(400, 401, 404, 429, 500, 503)
@@ -228,9 +228,9 @@ OPERATIONS: Mapping[str, Operation] = {
                 " time.",
                 shapes=(schemas.Submitted, schemas.Result),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        errors=_KEYED | _BODY | _LIMITED,
+        errors=_KEY_ERRORS | _BODY_ERRORS | _LIMIT_ERRORS,
         can_have_failed=True,
         leads_to=("status", "stream", "result", "cancel"),
         parameters=(
@@ -248,31 +248,31 @@ OPERATIONS: Mapping[str, Operation] = {
                 description="The task is valid; nothing was submitted or stored.",
                 shapes=(schemas.Estimate,),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        errors=_KEYED | _BODY | {(403, "forbidden")},
+        errors=_KEY_ERRORS | _BODY_ERRORS | {(403, "forbidden")},
     ),
     "upload": Operation(
         group="Submit",
         summary="Get a link to upload an input image",
         answers={
             200: Answer(description="PUT the image there.", shapes=(schemas.Upload,)),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        errors=_KEYED | _BODY,
+        errors=_KEY_ERRORS | _BODY_ERRORS,
         body=UploadRequest,
     ),
     "uploads": Operation(
         group="Jobs and usage",
         summary="List the objects of the inbox and their outcomes",
         answers={200: Answer(description="A page of the inbox.", shapes=(schemas.UploadPage,))},
-        errors=_KEYED | {(403, "forbidden")},
+        errors=_KEY_ERRORS | {(403, "forbidden")},
     ),
     "rules": Operation(
         group="Jobs and usage",
         summary="List the rules for uploads",
         answers={200: Answer(description="The rules, in their order.", shapes=(schemas.RuleList,))},
-        errors=_KEYED | {(403, "forbidden")},
+        errors=_KEY_ERRORS | {(403, "forbidden")},
     ),
     "inbox_upload": Operation(
         group="Submit",
@@ -282,25 +282,25 @@ OPERATIONS: Mapping[str, Operation] = {
                 description="PUT the image there; the rule then makes a task of it.",
                 shapes=(schemas.InboxUpload,),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        errors=_NAMED | _BODY | _LIMITED | {(409, "already_exists")},
+        errors=_REQUEST_ERRORS | _BODY_ERRORS | _LIMIT_ERRORS | {(409, "already_exists")},
         body=InboxUploadRequest,
     ),
     "batches": Operation(
         group="Jobs and usage",
         summary="List the batches of the inbox and their progress, newest first",
         answers={200: Answer(description="A page of the batches.", shapes=(schemas.BatchPage,))},
-        errors=_KEYED | {(403, "forbidden")},
+        errors=_KEY_ERRORS | {(403, "forbidden")},
     ),
     "fal_upload": Operation(
         group="Submit",
         summary="Get a link to upload an input image, in the form of fal.ai's clients",
         answers={
             200: Answer(description="PUT the image there.", shapes=(schemas.FalUpload,)),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        errors=_KEYED | _BODY,
+        errors=_KEY_ERRORS | _BODY_ERRORS,
         body=FalUploadRequest,
     ),
     "status": Operation(
@@ -313,7 +313,7 @@ OPERATIONS: Mapping[str, Operation] = {
             ),
             202: Answer(description="The request has not ended.", shapes=(schemas.RequestStatus,)),
         },
-        errors=_NAMED,
+        errors=_REQUEST_ERRORS,
     ),
     "stream": Operation(
         group="Requests",
@@ -330,7 +330,7 @@ OPERATIONS: Mapping[str, Operation] = {
                 content_type="",
             ),
         },
-        errors=_NAMED,
+        errors=_REQUEST_ERRORS,
         parameters=("Last-Event-ID",),
     ),
     "result": Operation(
@@ -344,7 +344,7 @@ OPERATIONS: Mapping[str, Operation] = {
                 content_type="",
             ),
         },
-        errors=_NAMED | {(400, "request_in_progress")},
+        errors=_REQUEST_ERRORS | {(400, "request_in_progress")},
         can_have_failed=True,
     ),
     "cancel": Operation(
@@ -359,7 +359,7 @@ OPERATIONS: Mapping[str, Operation] = {
                 description="The request had already ended.", shapes=(schemas.AlreadyCompleted,)
             ),
         },
-        errors=_NAMED | {(400, "not_cancellable")},
+        errors=_REQUEST_ERRORS | {(400, "not_cancellable")},
     ),
     "query": Operation(
         group="Requests",
@@ -370,25 +370,25 @@ OPERATIONS: Mapping[str, Operation] = {
                 shapes=(schemas.VodQuery, schemas.MpsQuery),
             )
         },
-        errors=_NAMED,
+        errors=_REQUEST_ERRORS,
     ),
     "jobs": Operation(
         group="Jobs and usage",
         summary="List jobs, newest first",
         answers={200: Answer(description="A page of jobs.", shapes=(schemas.JobPage,))},
-        errors=_KEYED,
+        errors=_KEY_ERRORS,
     ),
     "images": Operation(
         group="Jobs and usage",
         summary="List images, newest first",
         answers={200: Answer(description="A page of images.", shapes=(schemas.ImagePage,))},
-        errors=_KEYED,
+        errors=_KEY_ERRORS,
     ),
     "job": Operation(
         group="Jobs and usage",
         summary="Get a job with all details",
         answers={200: Answer(description="The job.", shapes=(schemas.JobDetail,))},
-        errors=_NAMED,
+        errors=_REQUEST_ERRORS,
     ),
     "replay": Operation(
         group="Jobs and usage",
@@ -398,9 +398,12 @@ OPERATIONS: Mapping[str, Operation] = {
                 description="The job waits for a new attempt, or it already has one.",
                 shapes=(schemas.Operated,),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        errors=_NAMED | _BODY | _LIMITED | {(409, word) for word in REPLAY_REFUSALS},
+        errors=_REQUEST_ERRORS
+        | _BODY_ERRORS
+        | _LIMIT_ERRORS
+        | {(409, word) for word in REPLAY_REFUSALS},
         body=ReplayRequest,
     ),
     "restore": Operation(
@@ -412,19 +415,19 @@ OPERATIONS: Mapping[str, Operation] = {
                 shapes=(schemas.Operated,),
             )
         },
-        errors=_NAMED | {(403, "forbidden")} | {(409, word) for word in RESTORE_REFUSALS},
+        errors=_REQUEST_ERRORS | {(403, "forbidden")} | {(409, word) for word in RESTORE_REFUSALS},
     ),
     "me": Operation(
         group="Service",
         summary="Get the permissions of the key and what is left of its limits",
         answers={200: Answer(description="The key.", shapes=(schemas.Me,))},
-        errors=_KEYED,
+        errors=_KEY_ERRORS,
     ),
     "lanes": Operation(
         group="Jobs and usage",
         summary="Get the load of the lanes",
         answers={200: Answer(description="All lanes.", shapes=(schemas.LaneList,))},
-        errors=_KEYED,
+        errors=_KEY_ERRORS,
     ),
     "usage": Operation(
         group="Jobs and usage",
@@ -432,16 +435,16 @@ OPERATIONS: Mapping[str, Operation] = {
         answers={
             200: Answer(description="Sums by day, source and model.", shapes=(schemas.UsageReport,))
         },
-        errors=_KEYED,
+        errors=_KEY_ERRORS,
     ),
     "models": Operation(
         group="Service",
         summary="Get the catalogue of models",
         answers={
             200: Answer(description="The catalogue.", shapes=(schemas.Models,), is_versioned=True),
-            **_UNCHANGED,
+            **_UNCHANGED_ANSWER,
         },
-        errors=_KEYED,
+        errors=_KEY_ERRORS,
         parameters=("If-None-Match",),
     ),
     "openai_models": Operation(
@@ -496,16 +499,16 @@ OPERATIONS: Mapping[str, Operation] = {
         group="Service",
         summary="Check that the service runs",
         answers={200: Answer(description="The service runs.", shapes=(schemas.Health,))},
-        errors=_OPEN,
+        errors=_OPEN_ROUTE_ERRORS,
     ),
     "openapi": Operation(
         group="Service",
         summary="Get the OpenAPI document",
         answers={
             200: Answer(description="OpenAPI 3.1.", shapes=(dict[str, Any],), is_versioned=True),
-            **_UNCHANGED,
+            **_UNCHANGED_ANSWER,
         },
-        errors=_OPEN,
+        errors=_OPEN_ROUTE_ERRORS,
         parameters=("If-None-Match",),
     ),
     "docs": Operation(
@@ -513,9 +516,9 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Get this page",
         answers={
             200: Answer(description="The page.", content_type="text/html", is_versioned=True),
-            **_UNCHANGED,
+            **_UNCHANGED_ANSWER,
         },
-        errors=_OPEN,
+        errors=_OPEN_ROUTE_ERRORS,
         parameters=("If-None-Match",),
     ),
     "vod_event": Operation(
@@ -524,7 +527,7 @@ OPERATIONS: Mapping[str, Operation] = {
         answers={
             200: Answer(description="The callback was received.", shapes=(schemas.CallbackTaken,))
         },
-        errors=_LEDGER
+        errors=_LEDGER_ERRORS
         | {
             (400, "bad_request"),
             (401, "unauthorized"),
@@ -722,8 +725,8 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "Idempotency-Key": {
         "in": "header",
-        "description": "Name of the submit. A repeat with the same name finds the same request"
-        " and costs nothing.",
+        "description": "Name of the submit: a repeat with the same name finds the same request and"
+        " costs nothing.",
         "schema": {"type": "string", "maxLength": 255},
     },
 }

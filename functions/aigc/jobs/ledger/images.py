@@ -68,7 +68,7 @@ class ImageSet:
     images: int
     """Number of images."""
     words: str
-    """The words of the prompt, as far as the key has room for them."""
+    """The words of the prompt, as far as they fit into the key."""
 
     @property
     def position(self) -> str:
@@ -166,7 +166,7 @@ def image_sets(keys: Iterable[str]) -> Iterable[ImageSet]:
 
 
 def shortened(text: str) -> str:
-    """Return as much of a text as its field of a key has room for."""
+    """Return as much of a text as fits into its field of a key."""
     return unquote(_quoted(text))
 
 

@@ -64,7 +64,7 @@ def main(
         content = page.read_text()
         rest = content.removesuffix(section(content)).rstrip()
         page.write_text(f"{rest}\n\n{HEADING}{text}")
-        figures.follow(page)
+        figures.update_translations(page)
     if outcome.unexpected or outcome.misspent:
         raise typer.Exit(1)
 

@@ -68,7 +68,7 @@ def test_only_a_batch_waits_for_the_permits_of_its_key() -> None:
         assert len(calls) == 1
 
     with deployment(FULL, FULL, FINE) as (service, calls):
-        assert service.send("GET", "/v1/lanes", repeats=batch.PATIENT).status_code == 200
+        assert service.send("GET", "/v1/lanes", repeats=batch.BATCH_REPEATS).status_code == 200
         assert len(calls) == 3
 
 
@@ -140,7 +140,7 @@ def test_interrupted_wait_says_that_the_job_goes_on(tmp_path: Path) -> None:
 
     assert first == "abc: running\n"
     assert (process.returncode, output) == (130, "")
-    assert messages == "abc goes on; `aigc jobs follow abc` shows its progress\n"
+    assert messages == "abc continues; `aigc jobs follow abc` shows its progress\n"
 
 
 def test_ended_job_is_not_cancelled(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aigc.uploads.rule import Rule
 
 AT_ONCE = 8
-"""Objects that are taken in at the same time."""
+"""Objects that are processed at the same time."""
 
 app = typer.Typer(add_completion=False)
 

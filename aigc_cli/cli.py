@@ -36,7 +36,7 @@ COMMANDS = {
     "console": "Open the web console of a deployment.",
     "login": "Keep a deployment's endpoint and API key.",
     "keys": "Make, list and revoke API keys with limits.",
-    "uploads": "Show what became of uploads, and make another job of one.",
+    "uploads": "Show the outcomes of uploads, and make another job of one.",
     "backfill": "Make jobs of what lies in the inbox already.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
@@ -44,7 +44,7 @@ COMMANDS = {
     "rules": "Check rules.toml, or show what an upload becomes.",
     "batch": "Run the lines of a file, check them, or list batches.",
     "prices": "Check prices.toml.",
-    "doctor": "Try a deployment from outside, and say how to mend it.",
+    "doctor": "Try a deployment from outside, and say how to repair it.",
     "verify-cloud": "Ask the real cloud what no document answers.",
 }
 

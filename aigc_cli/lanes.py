@@ -41,5 +41,5 @@ def _row(lane: Mapping[str, Any]) -> tuple[str, ...]:
         limit += f" of {lane['limit']}"
     waiting = f"{lane['waiting']}" + ("" if lane["waiting_is_exact"] else " or more")
     slowed = lane["slowed_down_at"]
-    note = f"the vendor had no room at {slowed[11:19]} UTC" if slowed else ""
+    note = f"the vendor had no capacity at {slowed[11:19]} UTC" if slowed else ""
     return lane["name"], str(lane["in_use"]), limit, waiting, note

@@ -55,7 +55,7 @@ def check(
     ] = RULES,
     as_json: JsonOption = False,
 ) -> None:
-    """Check rules and the ceilings that count them, and print what becomes of which uploads.
+    """Check rules and the ceilings that count them, and print which uploads become which tasks.
 
     Example: aigc rules check rules.toml
     """

@@ -22,7 +22,7 @@ from aigc_cli.service import EndpointOption, KeyOption, find_service
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Show what became of uploads, and make another job of one."
+    help="Show the outcomes of uploads, and make another job of one."
     "\n\nExample: aigc uploads show photos/cat.jpg",
 )
 
@@ -78,7 +78,7 @@ def show(
     key: KeyOption = None,
     stack: StackOption = None,
 ) -> None:
-    """Show what became of one object.
+    """Show the outcome of one object.
 
     Example: aigc uploads show photos/cat.jpg
     """

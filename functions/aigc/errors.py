@@ -14,7 +14,7 @@ AigcError
     ├── AccountError        refused because of the account; nothing was done
     ├── DuplicateError      refused because the session id is already known
     ├── ThrottledError      too many requests; nothing was done, retry soon
-    ├── BackloggedError     no room for another task; nothing was done, retry much later
+    ├── BackloggedError     no capacity for another task; nothing was done, retry much later
     └── AmbiguousError      no answer or a broken one; the request may have been carried out
 """
 
@@ -135,7 +135,7 @@ class ThrottledError(CloudError):
 
 
 class BackloggedError(CloudError):
-    """No room for another task: nothing was done, and a retry much later may succeed."""
+    """No capacity for another task: nothing was done, and a retry much later may succeed."""
 
     retryable = True
 

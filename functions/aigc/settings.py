@@ -48,7 +48,7 @@ class Settings(Wire):
     input_buckets: tuple[str, ...] = ()
     """Buckets whose objects callers may use as inputs (`cos://<bucket>/<key>`)."""
     inbox_since: datetime | None = None
-    """The reconciliation takes in uploads from this time on; None: since their rule exists."""
+    """The reconciliation processes uploads from this time on; None: since their rule exists."""
     result_hosts: tuple[Annotated[str, Field(pattern=RESULT_HOST)], ...] = ()
     """Further hosts that results may be downloaded from; with a leading dot, all hosts below it."""
     previews: Literal["cos", "none"] = "cos"
@@ -72,11 +72,11 @@ class Settings(Wire):
     lease_s: float = Field(gt=0)
     """Lease in seconds, longer than any function may run: after it, the holder is dead."""
     retry_base_s: float = Field(default=15, gt=0)
-    """First wait before a job that found no room at the vendor is retried; doubles each time."""
+    """First wait before a job is retried after the vendor had no capacity; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
     """Seconds after which a submission without an answer is given up."""
     reconcile_after_s: float = Field(default=180, ge=0)
-    """Seconds after an upload in which only its event takes it in."""
+    """Seconds after an upload in which only its event processes it."""
     overdue_after_s: dict[str, float] = Field(default={})
     """Task kind → seconds after which a task without an end is overdue; see `overdue_after`."""
     labels: Literal["none", "metadata", "visible"] = "metadata"

@@ -38,7 +38,7 @@ LEASE_MARGIN_S = 2
 share a clock, and shorter leases let more faults occur in a minute."""
 
 RECONCILE_AFTER_S = 180
-"""Cloud time after an upload from which a sweep takes it in."""
+"""Cloud time after an upload from which a sweep processes it."""
 
 STALLED_S = 3600
 """Cloud time without any change after which a run stops waiting."""
@@ -278,7 +278,7 @@ def _started(plan: Plan, setting: Setting, progress: Callable[[str], None]) -> I
 def shorten_lease(
     stack: LocalStack, function: str, lease_s: int, reconcile_after_s: float = RECONCILE_AFTER_S
 ) -> None:
-    """Change the lease of a deployed function, and when it takes in uploads without an event."""
+    """Change the lease of a deployed function, and when it processes uploads without an event."""
     state = wait_until_active(stack.cloud, function)
     variables = state["Environment"]["Variables"]
     times = {"AIGC_LEASE_S": lease_s, "AIGC_RECONCILE_AFTER_S": reconcile_after_s}

@@ -48,7 +48,7 @@ def test_lost_uploads_are_found_and_reported(
     wait_for(lambda: jobs_of(here, quick))
     wait_for(lambda: reason_of(here, bad) == "not_an_image")
 
-    wait_for(lambda: jobs_of(here, lost))  # the sweep takes it in
+    wait_for(lambda: jobs_of(here, lost))  # the sweep processes it
     wait_for(lambda: f"{lost}.json" in here.results(FOLDER))
 
     account = shown(lost, capsys)

@@ -67,7 +67,7 @@ def queued(world: World) -> None:
 
 
 def queued_again(world: World) -> None:
-    """Let a job wait since the vendor had no room."""
+    """Let a job wait since the vendor had no capacity."""
     world.vendor.next_creates = ["throttle"] * 4
     submit(world, "throttled")
 

@@ -143,7 +143,7 @@ ACCOUNT = [
         fault_outcomes=frozenset({NOT_SENT, NO_ANSWER}),
     ),
     Case(
-        title="a call is refused unclearly after an answer was lost",
+        title="a call is refused with an unclear code after an answer was lost",
         lanes={"vod.image": 1},
         phases=(
             Phase(workers={"accept a": accepts("a")}),
@@ -158,7 +158,7 @@ ACCOUNT = [
         fault_outcomes=frozenset({NOT_SENT, NO_ANSWER}),
     ),
     Case(
-        title="no answer explains a submission",
+        title="the outcome of a submission stays unknown",
         before=(refuses("Create", NO_ANSWER_CODE), accepts("a"), accepts("b")),
         phases=sweeps(LATER_S, UNKNOWN_S, LATER_S),
         check=_next_job_is_tried,
@@ -185,14 +185,14 @@ ACCOUNT = [
         check=_probes_are_rare,
     ),
     Case(
-        title="a paused lane is repaired",
+        title="the account is repaired while a lane is paused",
         lanes={"vod.image": 3},
         before=(refuses("Create"), accepts("a"), accepts("b"), accepts("c"), is_repaired),
         phases=sweeps(MINUTE_S),
         check=_all_are_sent,
     ),
     Case(
-        title="an unclear code refuses several jobs",
+        title="several jobs are refused with an unclear code",
         before=(refuses("Create", NEW_CODE),),
         phases=(
             Phase(workers={"accept a": accepts("a"), "accept b": accepts("b")}),
@@ -255,7 +255,7 @@ ACCOUNT = [
         is_quick=False,
     ),
     Case(
-        title="an overdue task is followed after two deaths",
+        title="an overdue task is settled after two invocations died",
         before=(accepts("a"),),
         phases=(
             *sweeps(660),

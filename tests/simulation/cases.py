@@ -37,7 +37,7 @@ UNKNOWN_S = 1900
 
 
 def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
-    """Order a picture, under an id that no other call has."""
+    """Order an image, under an id that no other call has."""
     return Order(
         id=job_id,
         kind=kind,
@@ -49,7 +49,7 @@ def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
 
 
 def accepts(job_id: str, kind: str = "vod.image", **more: Any) -> Work:
-    """A call that orders a picture."""
+    """A call that orders an image."""
     return functools.partial(accept, order(job_id, kind, **more))
 
 
@@ -137,7 +137,7 @@ CASES = [
         faults=1,
     ),
     Case(
-        title="two readers of a batch take in the same line",
+        title="two readers of a batch process the same line",
         is_quick=False,
         quick_switches=1,
         phases=(Phase(workers={"reader 1": lines("a"), "reader 2": lines("a")}),),
@@ -145,7 +145,7 @@ CASES = [
         faults=1,
     ),
     Case(
-        title="a line of a batch is taken in while the sweep runs",
+        title="a line of a batch is processed while the sweep runs",
         quick_switches=1,
         phases=(Phase(workers={"reader": lines("a"), "sweep": sweep}),),
         deaths=1,
@@ -176,7 +176,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="a slot is passed on while another call arrives",
+        title="a slot passes to a waiting job while another call arrives",
         is_quick=False,
         quick_switches=1,
         before=(accepts("a"), accepts("b")),
@@ -185,7 +185,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="two sweeps continue after a death",
+        title="two sweeps continue after an invocation died",
         is_quick=False,
         phases=(
             Phase(workers={"accept a": accepts("a")}),
@@ -195,7 +195,7 @@ CASES = [
         deaths=2,
     ),
     Case(
-        title="the vendor's answers are lost",
+        title="answers of the vendor are lost",
         is_quick=False,
         phases=(
             Phase(workers={"accept a": accepts("a")}),
@@ -206,7 +206,7 @@ CASES = [
         faulty=("Create", "Describe", "put"),
     ),
     Case(
-        title="a task fails because the vendor has no room",
+        title="a task fails because the vendor has no capacity",
         is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(
@@ -217,7 +217,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="slow workers meet the sweep that takes over",
+        title="slow workers run at the same time as the sweep that replaces them",
         is_quick=False,
         phases=(
             Phase(workers={"accept a": accepts("a")}),
@@ -227,7 +227,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="a slow status call meets the sweep that takes over",
+        title="a slow status call runs at the same time as the sweep that replaces it",
         is_quick=False,
         before=(accepts("a"), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a")}, joining={"sweep": sweep}),),
@@ -236,7 +236,7 @@ CASES = [
         quick_switches=2,
     ),
     Case(
-        title="a callback arrives while the sender is killed, and no task is listed",
+        title="a callback arrives while the sender is killed, and the vendor lists no tasks",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep": sweep}, after_s=LATER_S),
@@ -249,21 +249,21 @@ CASES = [
         is_quick=False,
     ),
     Case(
-        title="a call finds a job that was left behind",
+        title="a call finds a job whose invocation died",
         before=(was_left("a"),),
         phases=(Phase(workers={"accept b": accepts("b")}),),
         lanes={"vod.image": 2},
         quick_switches=1,
     ),
     Case(
-        title="two sweeps start a job that was left behind",
+        title="two sweeps start a job whose invocation died",
         before=(was_left("a"),),
         phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}),),
         lanes={"vod.image": 2},
         quick_switches=1,
     ),
     Case(
-        title="two sweeps free the slot of a killed worker",
+        title="two sweeps release the slot of a killed worker",
         is_quick=False,
         before=(was_left("a", with_slot=True),),
         phases=(Phase(workers={"sweep 1": sweep, "sweep 2": sweep}, after_s=LATER_S),),
@@ -282,7 +282,7 @@ CASES = [
         quick_switches=1,
     ),
     Case(
-        title="a slot is released while pictures are left for later",
+        title="a slot is released before the images are stored",
         is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(Phase(workers={"look": looks("a")}),),
@@ -293,7 +293,7 @@ CASES = [
         quick_switches=2,
     ),
     Case(
-        title="a callback arrives when its job is given up",
+        title="a callback arrives when its job is declared failed",
         phases=(
             Phase(workers={"accept a": accepts("a")}),
             Phase(workers={"sweep": sweep}, after_s=FORGOTTEN_S),
@@ -305,7 +305,7 @@ CASES = [
         is_quick=False,
     ),
     Case(
-        title="the release of a slot is not answered",
+        title="the release of a slot gets no answer",
         is_quick=False,
         before=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a"), "accept c": accepts("c")}),),
@@ -336,7 +336,7 @@ CASES = [
         faults=1,
     ),
     Case(
-        title="a job is cancelled while it is sent",
+        title="a job is cancelled while it is submitted",
         phases=(Phase(workers={"accept a": accepts("a"), "cancel": cancels("a"), "sweep": sweep}),),
         ends=("done",),
         deaths=1,
@@ -350,7 +350,7 @@ CASES = [
         deaths=1,
     ),
     Case(
-        title="pictures cannot be fetched at first",
+        title="the first downloads of images fail",
         is_quick=False,
         before=(accepts("a"), accepts("b")),
         phases=(

@@ -231,7 +231,7 @@ class Cloud:
         location = record["output_location"]
         description = f"{location['prefix']}{location['name']}.json"
         if not record["images"] or description not in self.results.objects:
-            self.problems.append(f"{describe(record)} without its pictures or their description")
+            self.problems.append(f"{describe(record)} without its images or their description")
 
 
 def _content(result: bytes) -> object:
@@ -313,7 +313,7 @@ class TaskApi:
 
 
 class Downloads:
-    """Finished pictures at the vendor."""
+    """Finished images at the vendor."""
 
     def __init__(self, worker: Worker, cloud: Cloud) -> None:
         self._worker = worker

@@ -117,7 +117,7 @@ CONTESTS = [
         is_quick=False,
     ),
     _case(
-        "a claim is inherited by one of two",
+        "one of two contenders inherits a claim",
         Phase(workers={"1": acquires("first 1"), "2": acquires("first 2")}),
         Phase(workers={"3": acquires("second 3"), "4": acquires("second 4")}, after_s=LATER_S),
         deaths=1,

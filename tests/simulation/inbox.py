@@ -63,5 +63,5 @@ def event(key: str, request_id: str = "first") -> Work:
 
 
 def reconciles(runtime: Runtime) -> None:
-    """The part of a sweep that takes in uploads."""
+    """The part of a sweep that processes uploads."""
     take_turns(_RECONCILIATION, runtime, SweepState())

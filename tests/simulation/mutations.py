@@ -396,7 +396,7 @@ MUTATIONS = (
     ),
     _of("a contender trusts the header", SPLIT, _always(_split_by_header), look_in="for a claim"),
     _of(
-        "a contender trusts the header twice",
+        "a contender trusts the header for x and y",
         SPLIT,
         _always(_split_by_two_headers),
         look_in="contenders for a claim",
@@ -414,13 +414,13 @@ MUTATIONS = (
         look_in="contenders for a claim",
     ),
     _of(
-        "a contender does not yield early where x is another's",
+        "a contender does not yield early when x has another token",
         SPLIT,
         _always(_split_without_early_exit),
-        harmless="more contenders yield together, which costs time",
+        harmless="more contenders yield together, which only costs time",
     ),
     _of(
-        "a generation is used while contenders of the last may be at work",
+        "a generation begins while contenders of the one before may still run",
         "ledger.contest:Contest.acquire",
         assume("_has_expired", True),
         look_in="contenders for a claim",
@@ -450,10 +450,10 @@ MUTATIONS = (
         look_in="for a creation",
     ),
     _of(
-        "a winner of a later generation does not look for the record",
+        "a winner of a later generation does not check for the record",
         "ledger.contest:Contest.create_once",
         assume("find", None),
-        harmless="a generation follows one without a winner, or one whose record was looked for",
+        harmless="the generation before had no winner, or its winner's record was checked",
     ),
     # Creating
     _of(
@@ -472,54 +472,54 @@ MUTATIONS = (
         "a line of a batch is written without its marker",
         "launch:enqueue",
         omit("announce"),
-        look_in="a line of a batch is taken in while the sweep runs",
+        look_in="a line of a batch is processed while the sweep runs",
     ),
     _of(
-        "a slot is not marked",
+        "the second step for a slot is left out",
         "ledger.slots:Slots.mark",
         _always(lambda *_: True),
         look_in="contenders for a slot",
     ),
     _of(
-        "a slot is not confirmed",
+        "the last step for a slot is left out",
         "ledger.slots:Slots.confirm",
         _always(lambda *_: True),
         look_in="contenders for a slot",
     ),
     _of(
-        "a new job is sent before its record is written",
+        "a new job is submitted before its record is written",
         "launch:_submit_in_slot",
         trust_argument("write_new"),
     ),
     _of(
-        "a new job does not look at its lane again once it is queued",
+        "a new job does not check its lane again after it was queued",
         "launch:launch",
         omit("pump"),
         look_in="becomes free while a job is accepted",
     ),
     _of(
-        "the invocation that sends a job does not own it meanwhile",
+        "the invocation that submits a job does not own its record",
         "job:Job.submit",
         replace(_not_owned),
     ),
     # Claims and records
     _of(
-        "a claim that was inherited is used without reading again",
+        "an inherited claim is used without reading the record again",
         "ledger.claims:Claims.claim",
         _always(_claim_without_reading_again),
         look_in="a slow status call",
     ),
     _of(
-        "the owner of a job is not waited for",
+        "a job is changed before its owner has finished",
         "ledger.claims:Claims.claim",
         assume("is_owned", False),
-        look_in="while the sender is at work",
+        look_in="while the sender is still",
     ),
     _of(
         "contests are removed as soon as a job has ended",
         "ledger.claims:Claims.is_over",
         assume("has_expired", True),
-        look_in="settles and tidies up",
+        look_in="settles and cleans up",
     ),
     _of(
         "the contest on a job's last revision is removed too",
@@ -528,18 +528,18 @@ MUTATIONS = (
         look_in="replayed twice",
     ),
     _of(
-        "what leads to a job's contests is removed first",
+        "the key that leads to a job's contests is removed first",
         "ledger.claims:Claims.forget_claims",
         postpone("delete", behind="delete"),
         look_in="after a refused call",
     ),
     _of(
-        "a write without an answer is made again at once",
+        "a write without an answer is repeated at once",
         "ledger.records:Records._put",
         _always(_write_again_at_once),
     ),
     _of(
-        "a write without an answer is taken for made",
+        "a write without an answer counts as done",
         "ledger.records:Records._put",
         _always(_write_without_an_answer),
         look_in="two calls for",
@@ -555,14 +555,14 @@ MUTATIONS = (
         "a worker does not ask for the time before its first request",
         "clock:LedgerClock.ensure",
         _always(_not_at_all),
-        harmless="only the first times that an instance writes are wrong: its jobs start later",
+        harmless="only the first times that an instance writes are wrong, so its jobs start later",
         look_in="clocks are an hour apart",
     ),
     _of(
-        "the end of a lease is not moved by what is not known of the time",
+        "the end of a lease ignores the uncertainty of the time",
         "clock:LedgerClock.latest",
         _always(lambda clock: clock.now()),
-        harmless="it is a second and a request's time, which the margin of a lease covers",
+        harmless="the margin of a lease covers it: a second and the time of a request",
         look_in="clocks are an hour apart",
     ),
     # Slots
@@ -579,7 +579,7 @@ MUTATIONS = (
         look_in="was released again",
     ),
     _of(
-        "a slot is released twice where the answer is lost",
+        "a slot is released twice when the answer is lost",
         "ledger.slots:Slots.release",
         call_instead("delete_once", "delete"),
         look_in="is released while two contend",
@@ -592,19 +592,19 @@ MUTATIONS = (
         " without its x a winner is safe, and another contender yields",
     ),
     _of(
-        "a slot is reclaimed while its contenders may be at work",
+        "a slot is reclaimed while its contenders may still run",
         "ledger.slots:Slots.reclaim",
         assume("is_expired", True),
-        look_in="a sweep frees a slot while two",
+        look_in="a sweep releases a slot while two",
     ),
     _of(
         "two sweeps reclaim a slot",
         "ledger.slots:Slots.reclaim",
         assume("acquire", 0),
-        look_in="two sweeps free a slot while",
+        look_in="two sweeps release a slot while",
     ),
     _of(
-        "the entry of a slot's holder is removed while its job may be at work",
+        "the entry of a slot's holder is removed while its job may still run",
         "recover:_remove_orphaned_entry",
         assume("has_expired", True),
         look_in="while the sweep runs",
@@ -616,7 +616,7 @@ MUTATIONS = (
         look_in="a task ends while",
     ),
     # Starting
-    _of("a job is sent without a claim", "dispatch:_start", CLAIM, look_in="two sweeps start"),
+    _of("a job is submitted without a claim", "dispatch:_start", CLAIM, look_in="two sweeps start"),
     _of(
         "the call is made before the record says so",
         "dispatch:_submit",
@@ -629,19 +629,25 @@ MUTATIONS = (
         look_in="three calls for two slots",
     ),
     _of(
-        "a throttle after a lost answer counts as the vendor's word",
+        "a throttle after a lost answer counts as a proof that nothing was accepted",
         "submission:submit_task",
         replace(_forgets_ambiguity),
     ),
-    _of("MPS is asked again after a lost answer", "submission:_may_repeat", _always(_is_retryable)),
     _of(
-        "that a session is known is taken for a refusal", "submission:_find_task", _always(_refused)
+        "a call of MPS is repeated after a lost answer",
+        "submission:_may_repeat",
+        _always(_is_retryable),
     ),
     _of(
-        "a lost answer is not written down",
+        "the answer that a session is known counts as a refusal",
+        "submission:_find_task",
+        _always(_refused),
+    ),
+    _of(
+        "a lost answer is not recorded",
         "job:Job.mark_ambiguous",
         drop_call("_with_attempt"),
-        harmless="a sweep that sends again notes it itself, before it does",
+        harmless="a sweep records the lost answer itself before it repeats the call",
     ),
     _of(
         "a job is cancelled for its deadline without a claim",
@@ -659,15 +665,15 @@ MUTATIONS = (
         "a job that is queued again keeps its session",
         "job:session_id",
         _always(lambda stem, number: f"{stem}-1"),
-        look_in="has no room",
+        look_in="has no capacity",
     ),
     # Settling
     _of("a task's end is written without a claim", "settle:settle", CLAIM),
     _of(
-        "pictures of an unexplained submission are stored without a claim",
+        "the images of a submission with an unknown outcome are stored without a claim",
         "settle:store_staged",
         CLAIM,
-        look_in="find the pictures of",
+        look_in="find the images of",
     ),
     _of(
         "storing is continued without a claim",
@@ -676,23 +682,23 @@ MUTATIONS = (
         look_in="continue to store",
     ),
     _of(
-        "a callback that comes too early is forgotten",
+        "a callback that arrives too early is ignored",
         "settle:_settle_reported",
         omit("note_task"),
         look_in="callback arrives while",
     ),
     _of(
-        "images to be stored later are not noted",
+        "no note is written for images that are stored later",
         "storing:_write_later",
         omit("note_follow_up"),
-        harmless="the note of the step before leads to the job, and is then written anew",
+        harmless="the note of the step before leads to the job, and is then written again",
         look_in="denied for a day",
     ),
     _of(
         "a job without a slot is written before the note that leads to it",
         "storing:_begin_storing",
         postpone("note", behind="write"),
-        harmless="an earlier note leads to the job, and the later one is then written anew",
+        harmless="an earlier note leads to the job, and the later one is then written again",
         look_in="two sweeps continue after",
     ),
     _of(
@@ -702,7 +708,7 @@ MUTATIONS = (
         look_in="is restored",
     ),
     _of(
-        "a job succeeds without its pictures",
+        "a job succeeds without its images",
         "results:missing_images",
         replace(_without_images),
         look_in="a task ends while",
@@ -714,19 +720,19 @@ MUTATIONS = (
         look_in="store three images",
     ),
     _of(
-        "the slot is given back when the images are stored",
+        "the slot is released only after the images are stored",
         "storing:_begin_storing",
         replace(_keeps_the_slot),
         look_in="while a job waits for the slot",
     ),
     _of(
-        "storing is given up after an hour",
+        "storing stops after an hour",
         "storing:store_until",
         _always(lambda job, runtime: runtime.now() + timedelta(hours=1)),
         look_in="denied for a day",
     ),
     _of(
-        "storing is given up after eight deaths",
+        "storing stops after eight deaths",
         "job:Job.is_storing_over",
         _always(lambda job: job.fruitless_tries >= 8),
         look_in="denied for a day",
@@ -745,7 +751,7 @@ MUTATIONS = (
         look_in="is restored twice",
     ),
     _of(
-        "a restore is not noted",
+        "a restore writes no note",
         "restore:_store_again",
         omit("note_follow_up"),
         look_in="is restored twice",
@@ -764,7 +770,7 @@ MUTATIONS = (
         look_in="newer version runs",
     ),
     _of(
-        "that a job ends is not noted",
+        "the end of a job writes no note",
         "transitions:end",
         assume("note_end", None),
         look_in="after a refused call",
@@ -789,22 +795,27 @@ MUTATIONS = (
         look_in="two sweeps repeat a call",
     ),
     _of(
-        "a call that is repeated is taken for the first",
+        "a repeated call counts as the first",
         "job:Job.submit_again",
         drop_call("_with_attempt"),
-        look_in="the vendor's answers",
+        look_in="answers of the vendor",
     ),
     _of(
-        "MPS is asked again after a death",
+        "a call of MPS is repeated after an invocation died",
         "recover:_recover",
         _always(_send_again_whatever_the_kind),
     ),
-    _of("a job is given up without a claim", "submission:give_up", CLAIM, look_in="is given up"),
     _of(
-        "MPS's copies are looked for after what leads to them is gone",
+        "a job is declared failed without a claim",
+        "submission:give_up",
+        CLAIM,
+        look_in="is declared failed",
+    ),
+    _of(
+        "the copies of MPS are removed after the key that leads to them",
         "recover:_forget",
         postpone("remove_staged", behind="forget_claims"),
-        look_in="MPS's copies are left",
+        look_in="the copies of MPS",
     ),
     # Uploads
     _of(
@@ -820,32 +831,32 @@ MUTATIONS = (
         look_in="no event reports",
     ),
     _of(
-        "the id of an upload's job follows from the event",
+        "the id of an upload's job is derived from the event",
         "aigc.uploads.intake:process_upload",
         replace(_identified_by_event),
         look_in="repeated under another",
     ),
     _of(
-        "the id of an upload's job follows from the time of the upload",
+        "the id of an upload's job is derived from the time of the upload",
         "aigc.uploads.intake:InboxObject.job_id",
         replace(_identified_by_time),
         look_in="copied onto itself",
     ),
     _of(
-        "an entry that a listing lacks is not read by its key",
+        "an entry that a listing does not show is not read by its key",
         "aigc.uploads.reconcile:Reconciliation.check",
         assume("_is_settled_by_key", False),
         harmless="the object is read, and its job is found by its id",
     ),
     _of(
-        "a copy of an object onto itself is taken in",
+        "a copy of an object onto itself is processed as a new upload",
         "aigc.uploads.reconcile:Reconciliation.check",
         assume("_is_unchanged", False),
         harmless="the job is found by its id; it is another one only if the rules have changed",
     ),
     # A refused account, and overdue tasks
     _of(
-        "a pump does not heed the pause of its lane",
+        "a pump ignores the pause of its lane",
         "dispatch:_start_waiting",
         assume("blocks", False),
         look_in="paused lane is probed",
@@ -857,10 +868,10 @@ MUTATIONS = (
         look_in="paused lane is probed",
     ),
     _of(
-        "the task that the vendor accepts does not end the pause",
+        "an accepted task does not end the pause",
         "dispatch:_start",
         omit("resume"),
-        look_in="paused lane is repaired",
+        look_in="is repaired while a lane",
     ),
     _of(
         "a job fails when the account is refused",
@@ -869,7 +880,7 @@ MUTATIONS = (
         look_in="account is refused while calls",
     ),
     _of(
-        "a job that an unclear code refuses fails for good",
+        "a job that is refused with an unclear code fails at once",
         "submission:_hold",
         replace(_fails_if_unclear),
         look_in="an unclear code",
@@ -893,31 +904,31 @@ MUTATIONS = (
         look_in="a query is refused",
     ),
     _of(
-        "a submission is given up when nothing has explained it for half an hour",
+        "a submission with an unknown outcome fails after half an hour",
         "recover:_recover_session",
         assume("is_session_forgotten", True),
-        look_in="refused unclearly after an answer was lost",
+        look_in="an unclear code after an answer was lost",
     ),
     _of(
-        "a submission that nothing explains keeps its slot",
+        "a submission with an unknown outcome keeps its slot",
         "transitions:mark_ambiguous",
         assume("has_passed", False),
-        look_in="no answer explains a submission",
+        look_in="the outcome of a submission stays unknown",
     ),
     _of(
-        "the pump passes over an overdue submission",
+        "the pump skips an overdue submission",
         "job:Job.waits_for_slot",
         _always(lambda job: job.state == "queued"),
-        look_in="refused unclearly after an answer was lost",
+        look_in="an unclear code after an answer was lost",
     ),
     _of(
         "an overdue submission is written before its marker",
         "transitions:_wait_to_repeat",
         postpone("enqueue", behind="write"),
-        look_in="refused unclearly after an answer was lost",
+        look_in="an unclear code after an answer was lost",
     ),
     _of(
-        "nothing leads to a task that runs without a slot",
+        "no key leads to a task that runs without a slot",
         "transitions:mark_running",
         omit("note_follow_up"),
         look_in="while the slot of its submission",
@@ -941,7 +952,7 @@ MUTATIONS = (
         look_in="a task does not end",
     ),
     _of(
-        "nothing leads to an overdue task",
+        "no key leads to an overdue task",
         "settle:_outrun",
         omit("note_follow_up"),
         look_in="an overdue task ends",
@@ -950,7 +961,7 @@ MUTATIONS = (
         "the note of an overdue task is removed although the later one is missing",
         "recover:_follow_noted",
         omit("note_follow_up"),
-        look_in="after two deaths",
+        look_in="after two invocations died",
     ),
     _of(
         "the slot of an overdue task is released without a claim",
@@ -966,7 +977,7 @@ MUTATIONS = (
         look_in="two sweeps store three images",
     ),
     _of(
-        "images are listed by the time of each try to end their job",
+        "images are listed by the time of each attempt to end their job",
         "ledger.images:ended_at",
         _always(lambda job: job.updated_at),
         look_in="two sweeps store three images",
@@ -979,7 +990,7 @@ MUTATIONS = (
         look_in="a webhook is sent",
     ),
     _of(
-        "the next try of a webhook is not noted when one has failed",
+        "a failed try of a webhook writes no note for the next",
         "webhooks:_conclude",
         omit("_write_marker"),
         look_in="a webhook is sent",
@@ -991,10 +1002,10 @@ MUTATIONS = (
         look_in="sees a webhook's",
     ),
     _of(
-        "two invocations make the same try of a webhook",
+        "two invocations send the same try of a webhook",
         "webhooks:_make_try",
         assume("acquire", 0),
-        harmless="the receiver gets the same message twice, which is announced",
+        harmless="the receiver gets the same message twice, which the documentation allows",
     ),
     # Ceilings
     _of(
@@ -1028,16 +1039,16 @@ MUTATIONS = (
         look_in="a ceiling",
     ),
     _of(
-        "a job that has not ended gives its share back",
+        "a job that has not ended releases its share",
         "budget:_ended_runs",
         replace(_settled_too_early),
         look_in="a ceiling",
     ),
     _of(
-        "a job that may be billed gives its share back",
+        "a job that may be billed releases its share",
         "budget:_used_images",
         _always(lambda job, _run, _asked: len(job.images)),
-        look_in="stays unexplained",
+        look_in="whose outcome stays unknown",
     ),
     _of("a job is deferred without a claim", "budget:defer", CLAIM, look_in="finds no share"),
     _of("a job is released without a claim", "budget:_requeue", CLAIM, look_in="releases it"),
@@ -1058,7 +1069,7 @@ QUICK = (
     "shares that are reserved do not count",
     "a contender does not read y",
     "a winner does not read abort",
-    "a job is sent without a claim",
-    "that a session is known is taken for a refusal",
+    "a job is submitted without a claim",
+    "the answer that a session is known counts as a refusal",
 )
 """The mutations that `make test` tries: one of each kind."""

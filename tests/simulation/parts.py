@@ -107,7 +107,7 @@ def frees_slot(runtime: Runtime) -> None:
 
 
 def lets_time_pass(runtime: Runtime) -> None:
-    """Wait until a sweep takes in what no event has reported."""
+    """Wait until a sweep processes what no event has reported."""
     runtime.sleep(runtime.settings.reconcile_after_s + 1)
 
 
@@ -136,20 +136,20 @@ PARTS = [
         quick_switches=1,
     ),
     Case(
-        title="a callback arrives while the sender is at work",
+        title="a callback arrives while the sender is still running",
         phases=(Phase(workers={"accept a": accepts("a")}),),
         ends=("done",),
         quick_switches=2,
     ),
     Case(
-        title="a status call meets the sweep that settles and tidies up",
+        title="a status call runs at the same time as the sweep that settles and cleans up",
         before=(accepts("a"), Move("task-a-1.0", "done")),
         phases=(Phase(workers={"look": looks("a"), "sweep": sweep}),),
         callbacks=0,
         quick_switches=2,
     ),
     Case(
-        title="sweeps are killed while they tidy up after a refused call",
+        title="sweeps are killed while they clean up after a refused call",
         phases=(
             Phase(workers={"accept a": repeats("a")}),
             Phase(workers={"sweep": sweep}, after_s=LATER_S),
@@ -160,7 +160,7 @@ PARTS = [
         fault_outcomes=frozenset({REFUSED}),
     ),
     Case(
-        title="a call arrives when a slot was released again",
+        title="a call arrives after a slot was released again",
         before=(accepts("a"), accepts("b"), Move("task-a-1.0", "done")),
         phases=(
             Phase(workers={"look": looks("a")}),
@@ -193,7 +193,7 @@ PARTS = [
         quick_switches=2,
     ),
     Case(
-        title="a sweep frees a slot while two contend for it",
+        title="a sweep releases a slot while two contend for it",
         lanes={},
         phases=(
             Phase(
@@ -208,7 +208,7 @@ PARTS = [
         quick_switches=2,
     ),
     Case(
-        title="two sweeps free a slot while one contends for it",
+        title="two sweeps release a slot while one contends for it",
         is_quick=False,
         lanes={},
         before=(enters_slot,),
@@ -253,7 +253,7 @@ PARTS = [
         quick_switches=1,
     ),
     Case(
-        title="a submission that stays unexplained uses its share",
+        title="a submission whose outcome stays unknown uses its share",
         phases=(Phase(workers={"accept a": accepts("a", "mps.image")}),),
         lanes=MPS,
         ceiling=1,
@@ -294,7 +294,7 @@ PARTS = [
         quick_switches=2,
     ),
     Case(
-        title="two sweeps find the pictures of an unexplained submission",
+        title="two sweeps find the images of a submission with an unknown outcome",
         before=(dies_over_the_call("a", "mps.image"), Move("task-mps-a-1.0", "done")),
         phases=TWO_SWEEPS,
         lanes=MPS,
@@ -315,7 +315,7 @@ PARTS = [
         callbacks=0,
     ),
     Case(
-        title="two sweeps continue to store pictures",
+        title="two sweeps continue to store images",
         before=(
             accepts("a"),
             Move("task-a-1.0", "done"),
@@ -326,7 +326,7 @@ PARTS = [
         quick_switches=1,
     ),
     Case(
-        title="sweeps are killed while MPS's copies are left",
+        title="sweeps are killed before they remove the copies of MPS",
         before=(accepts("a", "mps.image"), Move("task-mps-a-1.0", "done")),
         phases=(
             Phase(workers={"look": looks("a")}),
@@ -351,7 +351,7 @@ UPLOADS = [
         quick_switches=0,
     ),
     Case(
-        title="the event of an upload arrives while the sweep takes it in",
+        title="the event of an upload arrives while the sweep processes it",
         rules=RULES,
         before=(uploads(A_PHOTO), lets_time_pass),
         phases=(Phase(workers={"event": event(A_PHOTO), "reconcile": reconciles}),),

@@ -105,7 +105,7 @@ class Weather:
     lists_tasks: bool = True
     """Whether the vendor shows a session's task in its list."""
     task_backlogged: float = 0
-    """A task fails for want of room, after it was accepted."""
+    """A task fails for lack of capacity, after it was accepted."""
     task_failed: float = 0
     callback_dropped: float = 0
     callback_repeated: float = 0
@@ -209,7 +209,7 @@ WEATHERS = {
         order_cancelled=0.2,
         order_hooked=0.3,
     ),
-    "pictures can rarely be fetched": Weather(
+    "most downloads of images fail": Weather(
         killed=0.01,
         slow=0.3,
         cos_reply_lost=0.02,
@@ -248,7 +248,7 @@ WEATHERS = {
         callback_dropped=0.3,
         sleeps_days=4,
     ),
-    "storage of results is denied for a day": Weather(
+    "access to the results bucket is denied for a day": Weather(
         killed=0.01,
         slow=0.3,
         cos_reply_lost=0.01,
@@ -257,7 +257,7 @@ WEATHERS = {
         images=3,
         denied_s=86400,
     ),
-    "images are stored slowly by functions that die": Weather(
+    "storing is slow and functions are killed": Weather(
         killed=0.02,
         slow=0.3,
         cos_reply_lost=0.02,

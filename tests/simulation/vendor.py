@@ -58,7 +58,7 @@ class Vendor(FakeVendor):
         super().__init__(results)
         self._clock = clock
         self.written_at: dict[str, datetime] = {}
-        """When the pictures of an MPS task appeared."""
+        """When the images of an MPS task appeared."""
 
     def task(self, task_id: str) -> VendorTask:
         for task in self.tasks:
@@ -71,7 +71,7 @@ class Vendor(FakeVendor):
         self.write_image(task)
 
     def write_image(self, task: VendorTask) -> None:
-        """Write the picture of an MPS task; it may appear after the task's state changed."""
+        """Write the image of an MPS task; it may appear after the task's state changed."""
         store = task.params.get("StoreCosParam")
         if store:
             assert isinstance(task, Task)

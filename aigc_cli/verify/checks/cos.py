@@ -296,8 +296,8 @@ def etag(world: World) -> str:
 @group.check(
     "last-modified",
     assumption="`Last-Modified` of HEAD and LastModified of the listing are the same second.",
-    used_by="reconciliation, which takes in what was uploaded after a date",
-    otherwise="Uploads of that second may be taken in later.",
+    used_by="reconciliation, which processes uploads after a date",
+    otherwise="Uploads of that second may be processed later.",
 )
 def last_modified(world: World) -> str:
     """Compare the two times of one object."""

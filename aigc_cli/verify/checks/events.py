@@ -86,7 +86,7 @@ def arrive(world: World) -> str:
     "keys",
     assumption="The object of an event is found under its key or its other reading, also with"
     " spaces, `+`, `%` and Chinese.",
-    used_by="uploads: an object that is not found is taken in by the sweep instead",
+    used_by="uploads: an object that is not found is processed by the sweep instead",
     otherwise="Such uploads start later. Report the form that was seen.",
 )
 def keys(world: World) -> str:
@@ -108,7 +108,7 @@ def keys(world: World) -> str:
     "long-key",
     assumption="An object with a key of 850 bytes raises an event with the whole key.",
     used_by="uploads with long names",
-    otherwise="The sweep takes such uploads in.",
+    otherwise="The sweep processes such uploads.",
 )
 def long_key(world: World) -> str:
     """Upload an object with the longest key."""
@@ -145,7 +145,7 @@ def _names(world: World, text: str) -> str:
     assumption="A copy raises `cos:ObjectCreated:Copy`, also onto the object itself.",
     document="583/9707",
     used_by='rules: copies count only with `events = ["Copy"]`',
-    otherwise="A copy is taken in as an upload; the same content under the same key is one job.",
+    otherwise="A copy is processed as an upload; the same content under the same key is one job.",
 )
 def copy(world: World) -> str:
     """Copy an object into the watched prefix."""
@@ -238,7 +238,7 @@ def _retry_check(way: str, what: str) -> None:
         " as `RetryNum` says.",
         document="583/41138",
         used_by="uploads: an event that fails is not lost at once",
-        otherwise="The sweep takes the upload in.",
+        otherwise="The sweep processes the upload.",
     )
     def retry(world: World) -> str:
         """Let the function fail."""

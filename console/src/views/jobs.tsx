@@ -7,10 +7,11 @@ import { useLoad } from "../load";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { hasEnded, StateBadge, Time, type State } from "../parts/values";
 import { hrefOf, replaceParams, useRoute } from "../router";
-import { JobDetail } from "./jobs-detail";
-import { Lanes } from "./jobs-lanes";
+import { JobDetail } from "./jobs/detail";
+import { Lanes } from "./jobs/lanes";
+import { SourceText, WaitText } from "./jobs/texts";
 
-export type Job = Schemas["JobSummary"];
+type Job = Schemas["JobSummary"];
 type Page = Schemas["JobPage"];
 type Query = NonNullable<paths["/v1/jobs"]["get"]["parameters"]["query"]>;
 
@@ -18,7 +19,7 @@ const STATES: State[] = [
   ...(["queued", "submitting", "running", "storing"] as const),
   ...(["succeeded", "failed", "cancelled"] as const),
 ];
-export const KINDS = ["vod.image", "vod.scene_image", "mps.image"] as const;
+const KINDS = ["vod.image", "vod.scene_image", "mps.image"] as const;
 const LIMIT = 25;
 const BUSY_MS = 5000;
 const IDLE_MS = 15000;
@@ -239,36 +240,4 @@ function Note({ job }: { job: Job }) {
   }
   if (job.images > 0) return <span class="job-note">{t.images(job.images)}</span>;
   return null;
-}
-
-export function WaitText({ wait }: { wait: NonNullable<Job["wait"]> }) {
-  const { jobs: t } = useMessages();
-  return (
-    <>
-      {t.reasons[wait.reason]}
-      {wait.ceiling && (
-        <>
-          {" "}
-          <code>{wait.ceiling}</code>
-        </>
-      )}
-      {wait.position !== null && ` · ${t.ahead(wait.position)}`}
-      {wait.until && (
-        <>
-          {` · ${t.until} `}
-          <Time at={wait.until} short />
-        </>
-      )}
-    </>
-  );
-}
-
-export function SourceText({ source }: { source: Schemas["JobSource"] }) {
-  const { jobs: t } = useMessages();
-  return (
-    <span>
-      <span class="muted small">{source.type === "call" ? t.fromCall : t.fromUpload}</span>{" "}
-      {source.name}
-    </span>
-  );
 }

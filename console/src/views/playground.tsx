@@ -10,13 +10,13 @@ import {
   startOfTask,
   type Catalogue,
   type Choice,
-} from "../playground/catalogue";
-import { Choose } from "../playground/choose";
-import { CodeOfCall } from "../playground/code";
-import { FieldInput, useFieldName } from "../playground/fields";
-import { InputImages } from "../playground/images";
-import { Price } from "../playground/price";
-import { RunPanel, useRun, type Run } from "../playground/run";
+} from "./playground/catalogue";
+import { Choose } from "./playground/choose";
+import { CodeOfCall } from "./playground/code";
+import { FieldInput, useFieldName } from "./playground/fields";
+import { InputImages } from "./playground/images";
+import { Price } from "./playground/price";
+import { RunPanel, useRun, type Run } from "./playground/run";
 import { replaceParams, useRoute } from "../router";
 import type { Field } from "../tasks/fields";
 import {

@@ -4,14 +4,15 @@ import { get, type Schemas } from "../api";
 import { useMessages } from "../i18n";
 import { useLoad } from "../load";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
-import { Bytes, hasEnded, StateBadge, Time } from "../parts/values";
-import { hrefOf, replaceParams, useRoute } from "../router";
+import { Bytes, hasEnded, Time } from "../parts/values";
+import { replaceParams, useRoute } from "../router";
 import { useStore } from "../store";
-import { DropCard } from "./uploads-drop";
-import { chosenFiles } from "./uploads-list";
-import type { Step } from "./uploads-send";
+import { DropCard } from "./uploads/drop";
+import { chosenFiles } from "./uploads/list";
+import { UploadOutcome } from "./uploads/outcome";
+import type { Step } from "./uploads/send";
 
-export type Account = Schemas["UploadAccount"];
+type Account = Schemas["UploadAccount"];
 
 const OUTCOMES: Account["outcome"][] = ["job", "none", "pending"];
 const LIMIT = 25;
@@ -130,7 +131,7 @@ function Accounts({ outcome, prefix, sent }: AccountsProps) {
   );
 }
 
-/** Whether more becomes of a file: it is not taken in yet, or a job of it has not ended. */
+/** Whether more becomes of a file: it is not processed yet, or a job of it has not ended. */
 const isUnderWay = ({ outcome, jobs }: Account): boolean =>
   outcome === "pending" || jobs.some(({ state }) => state !== null && !hasEnded(state));
 
@@ -158,8 +159,8 @@ function AccountTable({ accounts }: { accounts: Account[] }) {
               <th scope="row" class="upload-key">
                 {account.key}
               </th>
-              <td class="upload-fate">
-                <Fate account={account} />
+              <td class="upload-outcome">
+                <UploadOutcome account={account} />
               </td>
               <td class="upload-size">
                 <Bytes count={account.size} />
@@ -172,33 +173,5 @@ function AccountTable({ accounts }: { accounts: Account[] }) {
         </tbody>
       </table>
     </div>
-  );
-}
-
-/** What became of a file: its jobs in their present state, or the reason why it has none. */
-export function Fate({ account }: { account: Account }) {
-  const { uploads: t } = useMessages();
-  return (
-    <>
-      {account.jobs.length === 0 && (
-        <span class={`badge badge-fate-${account.outcome}`}>{t.outcomes[account.outcome]}</span>
-      )}
-      {account.jobs.map((job) => (
-        <span key={job.request_id} class="upload-job">
-          {job.state ? (
-            <StateBadge state={job.state} />
-          ) : (
-            <span class="badge">{t.unknownState}</span>
-          )}{" "}
-          <a href={hrefOf("jobs", { job: job.request_id })}>
-            {t.job} · {job.rule}
-          </a>
-        </span>
-      ))}
-      {account.reason && <span>{t.reasons[account.reason]}</span>}
-      {account.detail && account.reason !== "empty" && (
-        <span class="muted small upload-detail">{account.detail}</span>
-      )}
-    </>
   );
 }

@@ -6,8 +6,8 @@ import { useLoad } from "../load";
 import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
 import { Money, Time, useLocale } from "../parts/values";
 import { replaceParams, useRoute } from "../router";
-import { Chart } from "./usage-chart";
-import { groupsOf, totalOf, type Group, type GroupBy, type Measure, type Row } from "./usage-sums";
+import { Chart } from "./usage/chart";
+import { groupsOf, totalOf, type Group, type GroupBy, type Measure, type Row } from "./usage/sums";
 
 type Report = Schemas["UsageReport"];
 

@@ -95,7 +95,7 @@ JOB_ERROR_STATUS: Mapping[ErrorType, ErrorMapping] = {
     "task_failed": ErrorMapping(500, "task_failed"),
     "result_unusable": ErrorMapping(500, "result_unusable"),
     "submission_unknown": ErrorMapping(500, "submission_unknown"),
-    # The vendor had no room in all attempts. 507 "MUST NOT be repeated until it is requested by
+    # The vendor had no capacity in all attempts. 507 "MUST NOT be repeated until it is requested by
     # a separate user action" (RFC 4918, section 11.5).
     "throttled": ErrorMapping(507, "throttled"),
     # It was not sent by the caller's latest start; nothing is billed. fal's clients repeat

@@ -9,7 +9,7 @@ invocation starts the job finds the grant and submits the task. So nothing is lo
 | reserve | before the submission of a queued job, by a pump |
 | no share is left | the job waits outside its lane, under `held/<ceiling>/`, by priority and age |
 | settle | the job has ended: the sweep turns its grant into what it used, and gives the rest back |
-| release | a ceiling has room again: the sweep puts jobs back into their lanes, the oldest first |
+| release | shares are left: the sweep puts jobs back into their lanes, the oldest first |
 
 A grant is settled exactly once, since the step that counts it also removes it. It is named after
 the run of the job: a replay is another run, with a grant of its own. A day's grant of a job that
@@ -135,7 +135,7 @@ def defer(job: Job, deferral: Deferral, runtime: Runtime) -> None:
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return
-    deferred = claimed.defer(deferral, held_key(claimed, _room(deferral, job, runtime)))
+    deferred = claimed.defer(deferral, held_key(claimed, _held_reason(deferral, job, runtime)))
     runtime.ledger.lanes.enqueue(deferred)
     runtime.ledger.records.write(deferred)
     runtime.ledger.lanes.remove_marker(job.marker)
@@ -144,7 +144,7 @@ def defer(job: Job, deferral: Deferral, runtime: Runtime) -> None:
 
 def born_deferred(job: Job, deferral: Deferral, runtime: Runtime) -> Job:
     """Return a new job that waits outside its lane from the beginning."""
-    return job.defer(deferral, held_key(job, _room(deferral, job, runtime)))
+    return job.defer(deferral, held_key(job, _held_reason(deferral, job, runtime)))
 
 
 def report_deferral(job: Job) -> None:
@@ -156,14 +156,14 @@ def report_deferral(job: Job) -> None:
 
 
 def balance(runtime: Runtime) -> int:
-    """Settle the grants of jobs that have ended, then release jobs for which there is room.
+    """Settle the grants of jobs that have ended, then release jobs for which shares are left.
 
     Returns how many jobs were moved on.
     """
     if runtime.ceilings():
         _settle(runtime)
-    rooms = runtime.ledger.lanes.held_reasons()
-    return sum(_release(room, runtime) for room in rooms)
+    reasons = runtime.ledger.lanes.held_reasons()
+    return sum(_release(reason, runtime) for reason in reasons)
 
 
 def standing(ceiling: Ceiling, book: Book, now: datetime) -> Standing:
@@ -219,30 +219,30 @@ def _used_images(job: Job, run: int, requested: int) -> int:
 # Releasing
 
 
-def _release(room: str, runtime: Runtime) -> int:
-    """Put jobs of a room back into their lanes, in order, until one does not fit.
+def _release(reason: str, runtime: Runtime) -> int:
+    """Put jobs that wait for one reason back into their lanes, in order, until one does not fit.
 
     A job that needs more than a whole ceiling does not hold up those behind it.
     """
-    _cancel_late(room, runtime)
+    _cancel_late(reason, runtime)
     planned = newest_book(runtime) if runtime.ceilings() else None
     moved = 0
-    for job in _held_jobs(room, runtime):
+    for job in _held_jobs(reason, runtime):
         needed = demands(job, runtime)
         deferral = _refusal(planned, job, needed, runtime) if planned and needed else None
         if deferral is None:
             moved += _requeue(job, runtime)
             planned = planned and _with_grant(planned, job, needed, runtime)
-        elif _room(deferral, job, runtime) != room:
+        elif _held_reason(deferral, job, runtime) != reason:
             defer(job, deferral, runtime)
         elif not any((demand.amount or 0) > demand.ceiling.limit for demand in needed):
             break
     return moved
 
 
-def _cancel_late(room: str, runtime: Runtime) -> None:
-    """Cancel the jobs of a room whose latest start has passed; the others are not read."""
-    for marker in runtime.ledger.lanes.held(room):
+def _cancel_late(reason: str, runtime: Runtime) -> None:
+    """Cancel the waiting jobs whose latest start has passed; the others are not read."""
+    for marker in runtime.ledger.lanes.held(reason):
         if not runtime.has_time(START_S):
             return
         if marker.start_by is not None and marker.start_by <= runtime.now():
@@ -251,9 +251,9 @@ def _cancel_late(room: str, runtime: Runtime) -> None:
                 expire(job, runtime)
 
 
-def _held_jobs(room: str, runtime: Runtime) -> Iterator[Job]:
-    """Yield the jobs of a room in order, as long as there is time."""
-    for marker in runtime.ledger.lanes.held(room):
+def _held_jobs(reason: str, runtime: Runtime) -> Iterator[Job]:
+    """Yield the jobs that wait for a reason, in order, as long as there is time."""
+    for marker in runtime.ledger.lanes.held(reason):
         if not runtime.has_time(START_S):
             return
         job = _held_job(marker, runtime)
@@ -355,8 +355,8 @@ def _amount(ceiling: Ceiling, job: Job, runtime: Runtime) -> int | None:
     return None if cost is None else math.ceil(cost * UNITS)
 
 
-def _room(deferral: Deferral, job: Job, runtime: Runtime) -> str:
-    """Name where a job waits: if one job of a room does not fit, none behind it does.
+def _held_reason(deferral: Deferral, job: Job, runtime: Runtime) -> str:
+    """Name why a job waits: if one job of a reason does not fit, none behind it does.
 
     Tasks without a price wait by what a price would have to match.
     """

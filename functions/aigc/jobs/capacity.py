@@ -1,8 +1,8 @@
-"""Capacity: how many tasks a lane may run at once, and fewer after the vendor had no room.
+"""Capacity: how many tasks a lane may run at once, and fewer after the vendor had no capacity.
 
-A lane loses half of its slots at once and wins them back one by one, each after the first wait of
-a job that found no room (additive increase, multiplicative decrease). A lane with one slot pauses
-as long. A cut is written once. How much of it is left follows from the clock and costs nothing.
+A lane loses half of its slots at once and wins them back one by one, each after the first
+wait of a queued job (additive increase, multiplicative decrease). A lane with one slot pauses as
+long. A cut is written once. How much of it is left follows from the clock and costs nothing.
 """
 
 from __future__ import annotations

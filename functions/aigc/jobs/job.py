@@ -407,7 +407,7 @@ class Job(Record):
         return with_fields(self, state="cancelled", owned_until=None, deferral=None, error=error)
 
     def queue_again(self, error: JobError, at: datetime, marker: str) -> Job:
-        """Wait for another attempt, since the vendor had no room for this one."""
+        """Wait for another attempt, since the vendor had no capacity for this one."""
         self._allow("queue_again", "submitting", "running")
         finished = with_fields(self.attempt, error=error, finished_at=at)
         attempts = (*self.attempts[:-1], finished, self._next_attempt())

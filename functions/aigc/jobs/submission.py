@@ -113,7 +113,7 @@ def is_session_forgotten(job: Job, runtime: Runtime) -> bool:
 
 
 def give_up(job: Job, runtime: Runtime) -> Job:
-    """Fail a job whose submission nothing explains, unless its task is known by now."""
+    """Fail a job whose submission has an unknown outcome, unless its task is known by now."""
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -206,7 +206,7 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
 
 
 def _reject(job: Job, error: CloudError, runtime: Runtime) -> Job:
-    """Queue the job again if the vendor had no room, otherwise end it as failed."""
+    """Queue the job again if the vendor had no capacity, otherwise end it as failed."""
     job_error = _job_error(error)
     return (queue_again if error.retryable else fail)(job, job_error, runtime)
 

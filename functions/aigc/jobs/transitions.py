@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 8
-"""Attempts without room upstream before a job fails; about half an hour of waiting."""
+"""Attempts without free capacity upstream before a job fails; about half an hour of waiting."""
 
 FOLLOWED_JOBS = 50
 """Jobs without a slot that are read, to find an overdue task of a lane."""
@@ -35,7 +35,7 @@ MAX_DEATHS = 8
 """Invocations that may die while they send a job before it fails: the job may be the cause."""
 
 REPEAT_SHARE = 1 / 4
-"""Wait before a call that nothing explains is repeated, as a share of its age."""
+"""Wait before a call with an unknown outcome is repeated, as a share of its age."""
 
 LONGEST_REPEAT_WAIT_S = 900
 """Longest wait between two of these repeats."""
@@ -169,9 +169,9 @@ def expire(job: Job, runtime: Runtime) -> Job:
 
 
 def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
-    """Put a job that found no room upstream back into its queue, with a wait and a new session.
+    """Put a job that found no capacity upstream back into its queue, with a wait and a new session.
 
-    The vendor did not run this attempt, or ended it for want of room: a new one is not billed
+    The vendor did not run this attempt, or ended it for lack of capacity: a new one is not billed
     twice. The new marker is written before the record that names it.
     """
     slow_down(job.lane, runtime)

@@ -68,7 +68,7 @@ class VodImageTask(ByModel, VodTask):
     (Kling)."""
     file_infos: tuple[VodImageInput, ...] = ()
     """Reference images: JPEG, PNG or WebP, best below 7 MB each. Their number depends on the
-    model. Base64 data may have 7 MiB in total, but a body has room for about 4.5 MB of images."""
+    model. Base64 data may have 7 MiB in total, but a body can hold about 4.5 MB of images."""
     enhance_prompt: Switch | None = None
     """Whether the vendor improves the prompt."""
     output_config: VodImageOutput | None = None

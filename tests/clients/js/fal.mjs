@@ -1,4 +1,4 @@
-// Does what the argument says with the client that docs/api.md makes, and prints what came of it.
+// Makes the request that the argument names, with the client of docs/fal.md, and prints the result.
 import { readFile } from "node:fs/promises";
 import { fal } from "./gateway.mjs";
 

@@ -1,4 +1,4 @@
-// Does what a page would do, which has no key: every request goes to the proxy of docs/api.md.
+// Acts as a web page, which has no key: every request goes to the proxy of docs/fal.md.
 import { readFile } from "node:fs/promises";
 import { createFalClient } from "@fal-ai/client";
 

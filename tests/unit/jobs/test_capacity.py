@@ -1,4 +1,4 @@
-"""A lane runs fewer tasks after the vendor had no room, and wins its places back by itself."""
+"""A lane runs fewer tasks after the vendor had no capacity, and wins its places back by itself."""
 
 from __future__ import annotations
 

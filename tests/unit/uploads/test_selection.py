@@ -19,7 +19,7 @@ PLAIN = a_rule("plain")
 
 
 def taken(world: World, *rules: dict[str, Any], **metadata: str) -> ProcessedUpload:
-    """Put an object in the inbox and take it in."""
+    """Put an object in the inbox and process it."""
     world.inbox.put("anime/cat.png", image_bytes())
     headers = {f"x-cos-meta-aigc-{name}": value for name, value in metadata.items()}
     world.inbox.headers["anime/cat.png"] |= headers

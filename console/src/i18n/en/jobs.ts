@@ -5,7 +5,7 @@ type Reason = NonNullable<Schemas["JobSummary"]["wait"]>["reason"];
 const reasons: Record<Reason, string> = {
   next: "next to be sent",
   lane_full: "the lane is full",
-  backoff: "the vendor had no room",
+  backoff: "the vendor had no capacity",
   paused: "the lane is paused",
   over_budget: "over a ceiling",
   price_unknown: "its price is unknown",
@@ -25,7 +25,7 @@ export const jobs = {
     full: "full",
     slowed: "slowed down",
     slowedWhy: (now: number, limit: number) =>
-      `${now} of ${limit} slots for now, since the vendor had no room`,
+      `${now} of ${limit} slots for now, since the vendor had no capacity`,
     paused: "paused",
     pausedWhy: "The vendor refuses the account. No job fails for it; all go on by themselves.",
     probe: "next try",

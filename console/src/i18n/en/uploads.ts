@@ -6,7 +6,7 @@ type Reason = NonNullable<Schemas["UploadAccount"]["reason"]>;
 const outcomes: Record<Outcome, string> = {
   job: "became a job",
   none: "no job",
-  pending: "not taken in yet",
+  pending: "not processed yet",
 };
 const reasons: Record<Reason, string> = {
   no_rule: "no rule matches it",
@@ -56,7 +56,7 @@ export const uploads = {
     queued: "in line",
     linking: "asking for a link",
     sending: "uploading",
-    sent: "uploaded, not taken in yet",
+    sent: "uploaded, not processed yet",
     working: "the job is under way",
     done: "done",
     failed: "failed",
@@ -70,12 +70,12 @@ export const uploads = {
   jobs: "Jobs",
   inbox: "The inbox",
   filter: {
-    outcome: "What became of it",
+    outcome: "Outcome",
     all: "All",
     prefix: "Path begins with",
     search: "Show",
   },
-  column: { key: "File", outcome: "What became of it", size: "Size", at: "Uploaded" },
+  column: { key: "File", outcome: "Outcome", size: "Size", at: "Uploaded" },
   outcomes,
   reasons,
   more: "More files",

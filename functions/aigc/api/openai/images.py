@@ -106,7 +106,7 @@ def _images(job: Job, request: ImageRequest, runtime: Runtime) -> schemas.OpenAI
     in_base64 = request.is_base64
     if in_base64 and sum(image.size for image in job.images) > LARGEST_ANSWER:
         in_base64 = False
-        limit = f"an answer has room for {LARGEST_ANSWER} bytes of images"
+        limit = f"an answer can hold {LARGEST_ANSWER} bytes of images"
         warnings.append(f"the images are not in the answer: {limit}; get them by their url")
     first = job.images[0]
     return {

@@ -120,9 +120,12 @@ MEANINGS: Mapping[Fault, str] = {
         "cloud_unavailable",
     ): "Tencent Cloud refused a request of the service, or did not answer.",
     (503, "record_unreadable"): "Another version of the service wrote the request's record.",
-    (503, "throttled"): "Tencent Cloud has no room: wait for `Retry-After`.",
+    (503, "throttled"): "Tencent Cloud has no capacity: wait for `Retry-After`.",
     (504, "request_timeout"): "The task was not sent within `X-Fal-Request-Timeout`.",
-    (507, "throttled"): "The vendor had no room through all attempts: submit the task later.",
+    (
+        507,
+        "throttled",
+    ): "The vendor had no capacity through all attempts: submit the task later.",
 }
 
 FAILED: frozenset[Fault] = frozenset(
@@ -171,10 +174,10 @@ _OPENAI_ERRORS = {
     415: "The body is neither JSON nor a form, or it is compressed.",
     429: "A limit of the key is reached, or Tencent Cloud gets too many requests.",
     500: "The task failed at the vendor, or this service has a defect: `code` says which.",
-    503: "Tencent Cloud refused a request of the service, has no room, or did not answer.",
+    503: "Tencent Cloud refused a request of the service, has no capacity, or did not answer.",
     504: "The request goes on: the same call again waits for it. Or the task was not sent within"
     " `X-Fal-Request-Timeout`: `code` says which.",
-    507: "The vendor had no room through all attempts: make the call later.",
+    507: "The vendor had no capacity through all attempts: make the call later.",
 }
 """Status of an error in OpenAI's form → what it means."""
 
@@ -257,7 +260,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "uploads": Operation(
         group="Jobs and usage",
-        summary="List the objects of the inbox and what became of them",
+        summary="List the objects of the inbox and their outcomes",
         answers={200: Answer(means="A page of the inbox.", shapes=(schemas.UploadPage,))},
         faults=_KEYED | {(403, "forbidden")},
     ),

@@ -462,7 +462,7 @@ class Wait(TypedDict):
 
     reason: Literal["next", "lane_full", "backoff", "paused", "over_budget", "price_unknown"]
     """`next`: it is sent when its turn comes; `lane_full`: as many tasks run as may; `backoff`: the
-    vendor had no room, and it waits until `until`; `paused`: its lane is paused; `over_budget`,
+    vendor had no capacity, and it waits until `until`; `paused`: its lane is paused; `over_budget`,
     `price_unknown`: it waits outside its lane for the ceiling that `ceiling` names."""
     position: int | None
     """Number of jobs before it in its lane, counted up to 1000; null outside its lane."""
@@ -746,7 +746,7 @@ class Lane(TypedDict):
     limit: int
     """Number of tasks that may run at the same time."""
     limit_now: int
-    """The limit that holds now: lower than `limit` for a while after the vendor had no room."""
+    """The limit that holds now: lower than `limit` for a while after the vendor had no capacity."""
     in_use: int
     """Number of tasks that run."""
     waiting: int
@@ -754,7 +754,7 @@ class Lane(TypedDict):
     waiting_is_exact: bool
     """Whether `waiting` is exact; false if more jobs wait than were counted."""
     slowed_down_at: str | None
-    """When the vendor last had no room, in ISO 8601."""
+    """When the vendor last had no capacity, in ISO 8601."""
     paused: Pause | None
     """Why the lane starts no jobs; null if it is not paused."""
 
@@ -875,7 +875,7 @@ class UploadJob(TypedDict):
 
 
 class UploadAccount(TypedDict):
-    """An object of the inbox and what became of it."""
+    """An object of the inbox and its outcome."""
 
     key: str
     """Key of the object."""
@@ -887,7 +887,7 @@ class UploadAccount(TypedDict):
     """When the object was written, in ISO 8601."""
     outcome: Outcome
     """`job`: it became one or more jobs. `none`: it has no job; `reason` says why. `pending`: it
-    has not been taken in yet."""
+    has not been processed yet."""
     reason: Reason | None
     """Why it has no job; null if it has one, or is pending."""
     detail: str
@@ -906,7 +906,7 @@ class UploadPage(TypedDict):
 
 
 class InboxUpload(TypedDict):
-    """Where to PUT an image, and what becomes of it."""
+    """Where to PUT an image, and the tasks that it becomes."""
 
     upload_url: str
     """URL to PUT the image to, valid for 15 minutes."""
@@ -920,7 +920,7 @@ class InboxUpload(TypedDict):
     key: str
     """Key of the object in the inbox."""
     account_url: str
-    """URL that tells what became of the upload."""
+    """URL that shows the outcome of the upload."""
     estimates: list[Estimate]
     """The tasks that the upload becomes, and what each costs."""
 
@@ -978,7 +978,7 @@ class Batch(TypedDict):
     rule: str
     """Name of the rule."""
     created_at: str
-    """When it was taken in, in ISO 8601."""
+    """When it was processed, in ISO 8601."""
     lines: int
     """Lines that were read so far; wrong ones count, empty ones do not."""
     is_read: bool

@@ -9,7 +9,7 @@
 | `dead/jobs/<id>.json` | a job that failed through no fault of its caller | `records` |
 | `dead/records/<id>.json` | why a version could not read the record of a job | `records` |
 | `lanes/<lane>/waiting/<order>-<id>-<nonce>` | the job waits in the queue | `lanes` |
-| `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no room: fewer slots for a while | `lanes` |
+| `lanes/<lane>/cuts/<time>-<limit>` | the vendor had no capacity: fewer slots | `lanes` |
 | `lanes/<lane>/pause` | the vendor refuses the lane's calls: no jobs are started | `pauses` |
 | `lanes/<lane>/slots/<n>/…` | a slot that is held or contended for | `slots` |
 | `creations/<id>/<g>/…` | a contest on the creation of the job | `claims` |

@@ -1,8 +1,8 @@
 // Which kinds, models and scenes there are, and what a choice of them means for the form.
 import { examples } from "aigc:schemas";
-import type { Schemas } from "../api";
-import { fieldsOf, type Field, type Limit } from "../tasks/fields";
-import type { Task } from "../tasks/form";
+import type { Schemas } from "../../api";
+import { fieldsOf, type Field, type Limit } from "../../tasks/fields";
+import type { Task } from "../../tasks/form";
 
 export type Catalogue = Schemas["Models"];
 

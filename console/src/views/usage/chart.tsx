@@ -2,8 +2,8 @@
 // has the same numbers.
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { useLocale } from "../parts/values";
-import type { Group } from "./usage-sums";
+import { useLocale } from "../../parts/values";
+import type { Group } from "./sums";
 
 const HEIGHT = 260;
 /** Steps of the axis for images, of which there are no halves. */

@@ -1,19 +1,19 @@
 // Drop files here: they go into the folder of a rule, and each is followed to its images.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get, type Schemas } from "../api";
-import { useMessages } from "../i18n";
-import { useLoad } from "../load";
-import { useFileUrl } from "../parts/file";
-import { ImageFrame } from "../parts/image";
-import { useRenewal } from "../parts/links";
-import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
-import { Bytes, Money, StateBadge } from "../parts/values";
-import { hrefOf } from "../router";
-import { useStore } from "../store";
-import { BUCKET_REFUSED, UPLOAD_LOST } from "../tasks/upload";
-import { Fate } from "./uploads";
-import { addFiles, chosenFiles, enteredPlace, removeFiles, sendStaged } from "./uploads-list";
-import { isImage, TYPES, type Place, type Sent } from "./uploads-send";
+import { ApiError, get, type Schemas } from "../../api";
+import { useMessages } from "../../i18n";
+import { useLoad } from "../../load";
+import { useFileUrl } from "../../parts/file";
+import { ImageFrame } from "../../parts/image";
+import { useRenewal } from "../../parts/links";
+import { EmptyNote, ErrorNote, Loading } from "../../parts/notes";
+import { Bytes, Money, StateBadge } from "../../parts/values";
+import { hrefOf } from "../../router";
+import { useStore } from "../../store";
+import { BUCKET_REFUSED, UPLOAD_LOST } from "../../tasks/upload";
+import { UploadOutcome } from "./outcome";
+import { addFiles, chosenFiles, enteredPlace, removeFiles, sendStaged } from "./list";
+import { isImage, TYPES, type Place, type Sent } from "./send";
 
 type Rule = Schemas["Rule"];
 
@@ -251,8 +251,8 @@ function FileRow({ file, remove }: { file: Sent; remove: () => void }) {
           </p>
         ))}
         {file.account && file.account.outcome !== "job" && (
-          <p class="small drop-fate">
-            <Fate account={file.account} />
+          <p class="small drop-outcome">
+            <UploadOutcome account={file.account} />
           </p>
         )}
         <FileError error={file.error} />

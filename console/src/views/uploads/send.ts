@@ -1,8 +1,8 @@
 // Sending files: a link from the API, a PUT to the bucket, and then what became of the file.
 import { md5 } from "@noble/hashes/legacy.js";
-import { ApiError, get, post, type Schemas } from "../api";
-import { hasEnded } from "../parts/values";
-import { putFile } from "../tasks/upload";
+import { ApiError, get, post, type Schemas } from "../../api";
+import { hasEnded } from "../../parts/values";
+import { putFile } from "../../tasks/upload";
 
 export type Step =
   | "staged"

@@ -1,12 +1,12 @@
 // A job's life, event by event, from its record.
 import type { ComponentChildren } from "preact";
-import type { Schemas } from "../api";
-import { useMessages, type Messages } from "../i18n";
-import { hasEnded, Time } from "../parts/values";
-import { SourceText, WaitText } from "./jobs";
-import type { Detail } from "./jobs-detail";
+import type { Schemas } from "../../api";
+import { useMessages, type Messages } from "../../i18n";
+import { hasEnded, Time } from "../../parts/values";
+import { SourceText, WaitText } from "./texts";
 
 type Attempt = Schemas["Attempt"];
+type Detail = Schemas["JobDetail"];
 type Texts = Messages["jobs"];
 type Tone = "good" | "bad" | "warn" | "now" | "";
 

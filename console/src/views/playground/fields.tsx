@@ -1,11 +1,11 @@
 // One field of the form, by the type of its parameter.
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
-import { useMessages } from "../i18n";
-import { useDescriptions } from "../i18n/descriptions";
-import { Words } from "../parts/words";
-import type { Field } from "../tasks/fields";
-import { parsed, spelled } from "../tasks/form";
+import { useMessages } from "../../i18n";
+import { useDescriptions } from "../../i18n/descriptions";
+import { Words } from "../../parts/words";
+import type { Field } from "../../tasks/fields";
+import { parsed, spelled } from "../../tasks/form";
 
 const MOST_SEGMENTS = 5;
 

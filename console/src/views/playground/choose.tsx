@@ -1,6 +1,6 @@
 // Kind, and then model or scene.
-import { useMessages } from "../i18n";
-import { isNeeded } from "../tasks/fields";
+import { useMessages } from "../../i18n";
+import { isNeeded } from "../../tasks/fields";
 import { choiceOf, hasScenes, kindOf, type Catalogue, type Choice } from "./catalogue";
 
 const OTHER = "other";

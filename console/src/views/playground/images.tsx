@@ -1,12 +1,12 @@
 // The input images of a task: dropped, chosen, pasted, or named by their address.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "../api";
-import { useMessages } from "../i18n";
-import { useFileUrl } from "../parts/file";
-import { session } from "../session";
-import type { Field } from "../tasks/fields";
-import { imageAt, newId, textOf, type InputImage, type Values } from "../tasks/form";
-import { FORMATS, LARGEST, UPLOAD_LOST, uploadInput } from "../tasks/upload";
+import { ApiError } from "../../api";
+import { useMessages } from "../../i18n";
+import { useFileUrl } from "../../parts/file";
+import { session } from "../../session";
+import type { Field } from "../../tasks/fields";
+import { imageAt, newId, textOf, type InputImage, type Values } from "../../tasks/form";
+import { FORMATS, LARGEST, UPLOAD_LOST, uploadInput } from "../../tasks/upload";
 import { FieldInput } from "./fields";
 
 export interface InputImagesProps {

@@ -1,5 +1,5 @@
 // Sums of the rows of a usage report.
-import type { Schemas } from "../api";
+import type { Schemas } from "../../api";
 
 export type Row = Schemas["UsageRow"];
 export type Measure = "images" | "cost";

@@ -1,9 +1,9 @@
 // The call of the form as code: the key is a variable, never its value.
 import { useState } from "preact/hooks";
-import { urlOf } from "../api";
-import { useMessages } from "../i18n";
-import { CopyButton } from "../parts/copy";
-import type { Task } from "../tasks/form";
+import { urlOf } from "../../api";
+import { useMessages } from "../../i18n";
+import { CopyButton } from "../../parts/copy";
+import type { Task } from "../../tasks/form";
 
 const LANGUAGES = ["curl", "Python", "JavaScript"] as const;
 type Language = (typeof LANGUAGES)[number];

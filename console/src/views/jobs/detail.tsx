@@ -1,21 +1,21 @@
 // One job: what happened to it, its images, and what the key may do with it.
 import { useState } from "preact/hooks";
-import { ApiError, get, post, put, type Schemas } from "../api";
-import { useMessages } from "../i18n";
-import { useLoad, type Loaded } from "../load";
-import { Confirm } from "../parts/confirm";
-import { CopyButton } from "../parts/copy";
-import { DownloadButton } from "../parts/download";
-import { ImageFrame } from "../parts/image";
-import { FRESH_MS, openRenewed, renewedLink, useRenewal } from "../parts/links";
-import { EmptyNote, ErrorNote, Loading } from "../parts/notes";
-import { Bytes, hasEnded, Money, StateBadge, Time } from "../parts/values";
-import { Words } from "../parts/words";
-import { hrefOf } from "../router";
-import { SourceText } from "./jobs";
-import { Timeline } from "./jobs-timeline";
+import { ApiError, get, post, put, type Schemas } from "../../api";
+import { useMessages } from "../../i18n";
+import { useLoad, type Loaded } from "../../load";
+import { Confirm } from "../../parts/confirm";
+import { CopyButton } from "../../parts/copy";
+import { DownloadButton } from "../../parts/download";
+import { ImageFrame } from "../../parts/image";
+import { FRESH_MS, openRenewed, renewedLink, useRenewal } from "../../parts/links";
+import { EmptyNote, ErrorNote, Loading } from "../../parts/notes";
+import { Bytes, hasEnded, Money, StateBadge, Time } from "../../parts/values";
+import { Words } from "../../parts/words";
+import { hrefOf } from "../../router";
+import { SourceText } from "./texts";
+import { Timeline } from "./timeline";
 
-export type Detail = Schemas["JobDetail"];
+type Detail = Schemas["JobDetail"];
 type Operation = Detail["operations"][number];
 
 const EVERY_MS = 2000;

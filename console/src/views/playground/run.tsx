@@ -1,15 +1,15 @@
 // A submitted request: how it waits and runs, and then its images beside its inputs.
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, get, put, type Schemas } from "../api";
-import { useMessages } from "../i18n";
-import { useLoad } from "../load";
-import { DownloadButton } from "../parts/download";
-import { FileFrame } from "../parts/file";
-import { ImageFrame } from "../parts/image";
-import { useRenewal } from "../parts/links";
-import { ErrorNote, Loading } from "../parts/notes";
-import { Bytes, StateBadge, Time } from "../parts/values";
-import { hrefOf } from "../router";
+import { ApiError, get, put, type Schemas } from "../../api";
+import { useMessages } from "../../i18n";
+import { useLoad } from "../../load";
+import { DownloadButton } from "../../parts/download";
+import { FileFrame } from "../../parts/file";
+import { ImageFrame } from "../../parts/image";
+import { useRenewal } from "../../parts/links";
+import { ErrorNote, Loading } from "../../parts/notes";
+import { Bytes, StateBadge, Time } from "../../parts/values";
+import { hrefOf } from "../../router";
 
 export interface Run {
   id: string;
@@ -254,16 +254,16 @@ function Images({ job, run, reload }: EndedProps) {
   const alt = job.prompt || t.run.output;
   return (
     <>
-      <div class={`images ${run.inputs.length ? "images-pair" : ""}`}>
+      <div class={`run-images ${run.inputs.length ? "run-images-pair" : ""}`}>
         {run.inputs.length > 0 && (
-          <figure class="image-input">
+          <figure class="run-input">
             <figcaption>{t.run.input}</figcaption>
             {run.inputs.map((file, number) => (
               <FileFrame key={number} file={file} alt={t.run.input} />
             ))}
           </figure>
         )}
-        <figure class="image-output">
+        <figure class="run-output">
           {run.inputs.length > 0 && <figcaption>{t.run.output}</figcaption>}
           <ImageFrame src={image.url} alt={alt} width={image.width} height={image.height} onError={renew} />
         </figure>
@@ -285,7 +285,7 @@ function Images({ job, run, reload }: EndedProps) {
           ))}
         </ul>
       )}
-      <div class="image-bar">
+      <div class="run-image-bar">
         <span class="muted small number">
           {image.width} × {image.height} · <Bytes count={image.file_size} />
         </span>

@@ -1,9 +1,9 @@
 // The lanes above the list of jobs: what runs, what waits, and why nothing starts.
-import { get, type Schemas } from "../api";
-import { useMessages } from "../i18n";
-import { useLoad } from "../load";
-import { ErrorNote } from "../parts/notes";
-import { Time } from "../parts/values";
+import { get, type Schemas } from "../../api";
+import { useMessages } from "../../i18n";
+import { useLoad } from "../../load";
+import { ErrorNote } from "../../parts/notes";
+import { Time } from "../../parts/values";
 
 type Lane = Schemas["Lane"];
 

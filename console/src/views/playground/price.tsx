@@ -1,12 +1,12 @@
 // What the task of the form would cost, by the service's own prices, or why that is not known.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { post, type ApiError, type Schemas } from "../api";
-import { useMessages } from "../i18n";
-import { useLoad } from "../load";
-import { Money } from "../parts/values";
-import type { Field } from "../tasks/fields";
-import { textOf, withStandIns, type Task, type Values } from "../tasks/form";
+import { post, type ApiError, type Schemas } from "../../api";
+import { useMessages } from "../../i18n";
+import { useLoad } from "../../load";
+import { Money } from "../../parts/values";
+import type { Field } from "../../tasks/fields";
+import { textOf, withStandIns, type Task, type Values } from "../../tasks/form";
 import { useFieldName } from "./fields";
 
 const PAUSE_MS = 600;

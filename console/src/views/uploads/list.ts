@@ -1,8 +1,8 @@
 // The files that were chosen in this tab, and where they go: kept while other views are open, and
 // until the key is forgotten.
-import { session } from "../session";
-import { Store } from "../store";
-import { isImage, sendAll, type Place, type Sent } from "./uploads-send";
+import { session } from "../../session";
+import { Store } from "../../store";
+import { isImage, sendAll, type Place, type Sent } from "./send";
 
 const NOWHERE: Place = { rule: "", folder: "", metadata: {} };
 

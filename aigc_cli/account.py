@@ -1,4 +1,4 @@
-"""Reaches an account as a plain client: signed requests whose answers are not interpreted."""
+"""Sends signed requests to an account and returns the answers as they are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VERSIONS = {
 }
 
 TIMEOUT_S = 30
-RATE_REPEATS = 5
+RATE_RETRIES = 5
 
 
 class RefusalError(AigcError):
@@ -54,7 +54,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The error code in the body; empty where there is none."""
+        """The error code in the body; empty if there is none."""
         text = self.body.decode(errors="replace")
         return text.partition("<Code>")[2].partition("</Code>")[0]
 
@@ -104,7 +104,7 @@ class Account:
 
     @cached_property
     def ids(self) -> Mapping[str, Any]:
-        """The account's numbers: `AppId`, `OwnerUin`."""
+        """The ids of the account: `AppId`, `OwnerUin`."""
         return self.api("cam", "GetUserAppId")
 
     @property
@@ -113,14 +113,14 @@ class Account:
         return str(self.ids["AppId"])
 
     def api(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Call API 3.0 and return what is below `Response`.
+        """Call API 3.0 and return the object in `Response`.
 
-        A call that was refused for its rate did nothing, and is sent again.
+        A call that was refused for its rate had no effect and is sent again.
 
         Raises:
             RefusalError: The answer is an error, or there is none.
         """
-        for _ in range(RATE_REPEATS):
+        for _ in range(RATE_RETRIES):
             try:
                 return self.call_once(service, action, **params)
             except RefusalError as error:
@@ -130,7 +130,7 @@ class Account:
         return self.call_once(service, action, **params)
 
     def call_once(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Call API 3.0 as `api` does, but do not repeat a call that was refused for its rate.
+        """Call API 3.0 as `api` does, but without retries.
 
         Raises:
             RefusalError: The answer is an error, or there is none.
@@ -146,7 +146,7 @@ class Account:
     def refusal(self, service: str, action: str, **params: Any) -> str:  # noqa: ANN401
         """Return the code with which a call is refused; empty if it is carried out.
 
-        The code is never that of the rate: such a call is sent again.
+        A call that is refused for its rate is sent again.
         """
         try:
             self.api(service, action, **params)

@@ -1,4 +1,4 @@
-"""`aigc backfill`: make jobs of what lies in the inbox already."""
+"""`aigc backfill`: make jobs of the objects that are in the inbox already."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ app = typer.Typer(add_completion=False)
 def main(
     prefix: Annotated[str, typer.Option(help="Only objects whose key begins like this.")] = "",
     rule: Annotated[
-        str, typer.Option(metavar="NAME", help="Only objects that this rule concerns.")
+        str, typer.Option(metavar="NAME", help="Only objects that this rule may match.")
     ] = "",
     since: Annotated[
         datetime | None,
@@ -81,7 +81,7 @@ def main(
     if objects and not dry_run:
         if not yes:
             confirm(f"Make up to {len(objects)} jobs?")
-        outcomes = _take_in([listed for _, listed in objects], runtime)
+        outcomes = _process_all([listed for _, listed in objects], runtime)
     _print_outcomes(estimate, outcomes, as_json=as_json)
     return FAILED if outcomes[FAILURE] else 0
 
@@ -94,7 +94,7 @@ def _check_rule(name: str, runtime: Runtime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many objects one rule concerns, and what their tasks cost."""
+    """The number of objects for one rule, and the cost of their tasks."""
 
     rule: str
     objects: int
@@ -111,7 +111,7 @@ class Estimate:
 
 
 def _estimate(counts: Counter[str], runtime: Runtime) -> list[Estimate]:
-    """Estimate each rule's tasks by prices.toml."""
+    """Return the estimate for each rule by prices.toml."""
     path = ROOT / "prices.toml"
     prices = load_prices(path) if path.is_file() else Prices()
     rules = {rule.name: rule for rule in runtime.memory.of(DeployedRules).rules.rule}
@@ -122,26 +122,26 @@ def _estimate(counts: Counter[str], runtime: Runtime) -> list[Estimate]:
 
 
 def _print_estimate(estimate: Sequence[Estimate]) -> None:
-    known = [each.cost for each in estimate if each.cost is not None]
-    cost = sum(known, Decimal()) if len(known) == len(estimate) else None
-    count = sum(each.objects for each in estimate)
+    costs = [row.cost for row in estimate if row.cost is not None]
+    cost = sum(costs, Decimal()) if len(costs) == len(estimate) else None
+    count = sum(row.objects for row in estimate)
     total = Estimate("all", count, "", cost, estimate[0].currency)
-    rows = [each.cells() for each in (*estimate, total)]
+    rows = [row.cells() for row in (*estimate, total)]
     print_table([("RULE", "OBJECTS", "KIND", "ESTIMATE"), *rows])
 
 
 def _print_outcomes(estimate: Sequence[Estimate], outcomes: Counter[str], *, as_json: bool) -> None:
     if as_json:
-        described = [
-            {**asdict(each), "cost": None if each.cost is None else f"{each.cost:.2f}"}
-            for each in estimate
+        rows = [
+            {**asdict(row), "cost": None if row.cost is None else f"{row.cost:.2f}"}
+            for row in estimate
         ]
-        print_json({"estimate": described, "outcomes": dict(outcomes)})
+        print_json({"estimate": rows, "outcomes": dict(outcomes)})
         return
     for outcome, count in sorted(outcomes.items()):
         print(f"{count} {outcome}")
     if not estimate:
-        print("each of these objects has a job, or no rule concerns it")
+        print("each of these objects has a job, or no rule matches it")
 
 
 def _cost(rule: Rule, count: int, prices: Prices) -> Decimal | None:
@@ -151,14 +151,14 @@ def _cost(rule: Rule, count: int, prices: Prices) -> Decimal | None:
     return prices.estimate(rule.kind, task, requested_images(task) * count)
 
 
-def _take_in(objects: Sequence[Listed], runtime: Runtime) -> Counter[str]:
-    """Take in all objects and show the progress; count their outcomes."""
+def _process_all(objects: Sequence[Listed], runtime: Runtime) -> Counter[str]:
+    """Process all objects and show the progress; return the number for each outcome."""
     outcomes: Counter[str] = Counter()
     earlier = EarlierJobs.read(runtime)
     bar = progress_bar(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with bar, ThreadPoolExecutor(AT_ONCE) as pool:
         task = bar.add_task("", total=len(objects))
-        futures = [pool.submit(_take_in_one, listed, earlier, runtime) for listed in objects]
+        futures = [pool.submit(_process, listed, earlier, runtime) for listed in objects]
         try:
             for future in as_completed(futures):
                 outcomes[future.result()] += 1
@@ -172,14 +172,14 @@ def _take_in(objects: Sequence[Listed], runtime: Runtime) -> Counter[str]:
 NEW, KNOWN, NONE, FAILURE = "new jobs", "jobs that existed", "objects without a job", "failed"
 
 
-def _take_in_one(listed: Listed, earlier: EarlierJobs, runtime: Runtime) -> str:
+def _process(listed: Listed, earlier: EarlierJobs, runtime: Runtime) -> str:
     try:
-        taken = backfill(listed, earlier, runtime)
+        processed = backfill(listed, earlier, runtime)
     except CloudError as error:
-        print(f"{listed.key}: {error}; the same command tries it again", file=sys.stderr)
+        print(f"{listed.key}: {error}; the same command tries again", file=sys.stderr)
         return FAILURE
-    if taken is None:
+    if processed is None:
         return KNOWN
-    if taken.is_new:
+    if processed.is_new:
         return NEW
-    return NONE if taken.entry.reason else KNOWN
+    return NONE if processed.entry.reason else KNOWN

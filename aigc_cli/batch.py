@@ -1,7 +1,7 @@
 """`aigc batch`: run the lines of a file through the API, check them, or list batches.
 
 Each line is a call with an `Idempotency-Key` that follows from the file and the line. So the same
-command again, after Ctrl-C or a crash, finds the requests that it has made and pays nothing twice.
+command again, after Ctrl-C or a crash, finds its earlier requests, and nothing is paid twice.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
     from aigc_cli.service import Service
 
 AT_ONCE = 8
-"""Calls at the same time."""
+"""Number of calls at the same time."""
 
-LOOKS = 64
-"""Requests whose status is asked for in one round: the first that have not ended."""
+POLLED = 64
+"""Number of requests whose status one round queries: the first that have not ended."""
 
 ROUND_S = 2.0
 """Seconds between two rounds."""
 
-PATIENT = Repeats(tries=8, statuses=frozenset({429, 502, 503, 504}))
-"""A batch waits for the permits of its key, too."""
+BATCH_REPEATS = Repeats(tries=8, statuses=frozenset({429, 502, 503, 504}))
+"""A batch also waits if its key has reached a limit (429)."""
 
 SHOWN_ERRORS = 50
 REPORT_S = 10.0
@@ -65,7 +65,9 @@ FileArgument = Annotated[
 ]
 KindOption = Annotated[
     str | None,
-    typer.Option(metavar="KIND", help="Kind of lines that name none: vod.image, for example."),
+    typer.Option(
+        metavar="KIND", help="Kind of lines that do not name one: vod.image, for example."
+    ),
 ]
 
 app = typer.Typer(
@@ -78,18 +80,17 @@ app = typer.Typer(
 
 @dataclass(slots=True)
 class Work:
-    """One line of the file and its outcome."""
+    """A line of the file and its outcome."""
 
     number: int
-    name: str
-    """The `Idempotency-Key` of its call."""
+    idempotency_key: str
     line: Line | None
     outcome: LineOutcome
     links: dict[str, str] = field(default_factory=dict)
 
 
 class BatchStoppedError(AigcError):
-    """The service refuses all calls, so that the rest of the file is not sent."""
+    """The service refuses all calls; the rest of the file is not sent."""
 
 
 @app.command()
@@ -99,15 +100,15 @@ def check(file: FileArgument, kind: KindOption = None, as_json: JsonOption = Fal
     Example: aigc batch check spring.jobs.jsonl --kind vod.image
     """
     works = read_file(file, kind or "")
-    wrong = [work.outcome for work in works if work.outcome.has_ended]
+    refused = [work.outcome for work in works if work.outcome.has_ended]
     kinds = Counter(work.outcome.kind for work in works if not work.outcome.has_ended)
     if as_json:
         print_json({"lines": len(works), "kinds": dict(kinds), "errors": _errors(works)})
     else:
         _print_errors(works)
         counts = "".join(f", {count} of {name}" for name, count in sorted(kinds.items()))
-        print(f"{len(works)} lines: {len(wrong)} wrong{counts}")
-    if wrong:
+        print(f"{len(works)} lines: {len(refused)} wrong{counts}")
+    if refused:
         raise typer.Exit(FAILED)
 
 
@@ -163,7 +164,8 @@ def run(
         ),
     ] = None,
     priority: Annotated[
-        str, typer.Option(metavar="low|normal", help="Low waits behind single calls.")
+        str,
+        typer.Option(metavar="low|normal", help="With low, jobs wait for those of single calls."),
     ] = "low",
     as_json: JsonOption = False,
     endpoint: EndpointOption = None,
@@ -172,8 +174,8 @@ def run(
 ) -> None:
     """Make a request of each line, and wait until all have ended.
 
-    The report, one line of JSON for each line, lies beside the file. The same command again
-    continues. The exit status is 1 if a line did not succeed.
+    The report, one line of JSON for each line, is written beside the file. The same command
+    continues an interrupted run. The exit status is 1 if a line did not succeed.
 
     Example: aigc batch run spring.jobs.jsonl --stack prod --out spring
     """
@@ -199,7 +201,7 @@ def run(
 
 def _errors(works: list[Work]) -> list[dict[str, Any]]:
     outcomes = (work.outcome for work in works)
-    return [{"line": each.line, "error": each.error} for each in outcomes if each.error]
+    return [{"line": outcome.line, "error": outcome.error} for outcome in outcomes if outcome.error]
 
 
 def _print_errors(works: list[Work]) -> None:
@@ -214,7 +216,7 @@ def read_file(file: Path, kind: str) -> list[Work]:
     """Read and check all lines of a file.
 
     Raises:
-        BatchFileError: The file as a whole cannot be read.
+        BatchFileError: The file is too large or has no valid header.
     """
     data = file.read_bytes()
     if len(data) > lines.MAX_BYTES:
@@ -236,7 +238,7 @@ def read_file(file: Path, kind: str) -> list[Work]:
 
 
 def _work(raw: lines.RawLine, form: lines.Form, kind: str, digest: str) -> Work:
-    name = f"batch-{digest}-{raw.number}"
+    idempotency_key = f"batch-{digest}-{raw.number}"
     try:
         line = lines.parse_line(raw, form, kind)
         prompt = _checked_prompt(line)
@@ -248,11 +250,11 @@ def _work(raw: lines.RawLine, form: lines.Form, kind: str, digest: str) -> Work:
             error=str(error),
             error_type="invalid_request",
         )
-        return Work(raw.number, name, None, outcome)
+        return Work(raw.number, idempotency_key, None, outcome)
     outcome = LineOutcome(
         line=raw.number, custom_id=line.custom_id, kind=line.kind, prompt=prompt[:_SHOWN_PROMPT]
     )
-    return Work(raw.number, name, line, outcome)
+    return Work(raw.number, idempotency_key, line, outcome)
 
 
 def _checked_prompt(line: Line) -> str:
@@ -267,7 +269,7 @@ def _checked_prompt(line: Line) -> str:
 
 
 class Output:
-    """The report beside the file, and the images in a folder if one is named."""
+    """The report beside the file, and the folder for images and contact sheet, if one is set."""
 
     def __init__(self, file: Path, folder: Path | None) -> None:
         self.report = file.with_name(f"{file.name}.report.jsonl")
@@ -275,7 +277,7 @@ class Output:
         self._folder = folder
 
     def write(self, works: Iterable[Work]) -> None:
-        """Write report and contact sheet; a crash leaves the old ones."""
+        """Write report and contact sheet; after a crash the older ones remain."""
         text, sheet = report.Report(), Sheet("")
         for work in works:
             text.add(work.outcome)
@@ -297,10 +299,10 @@ class Output:
             _replace(self._folder / f"{name}.html", sheet.body(batch, name))
 
     def save(self, work: Work, images: list[dict[str, Any]]) -> tuple[Image, ...]:
-        """Save the images of a line; return how report and sheet name them."""
-        return tuple(self._saved(work, image) for image in images)
+        """Save the images of a line; return their entries for report and contact sheet."""
+        return tuple(self._save_image(work, image) for image in images)
 
-    def _saved(self, work: Work, image: dict[str, Any]) -> Image:
+    def _save_image(self, work: Work, image: dict[str, Any]) -> Image:
         name = str(image["file_name"])
         if self._folder is not None:
             name = f"{work.number:06d}-{Path(name).name}"
@@ -314,9 +316,9 @@ class Output:
 
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.part")
-    fresh.write_bytes(data)
-    fresh.replace(path)
+    draft = path.with_name(f"{path.name}.part")
+    draft.write_bytes(data)
+    draft.replace(path)
 
 
 @dataclass(slots=True)
@@ -330,35 +332,35 @@ class Runner:
     _written_at: float = 0.0
 
     def run(self, show: Callable[[tuple[int, str]], None]) -> None:
-        """Send all lines, then wait until all have ended; the report is written meanwhile.
+        """Send all lines, then wait until all have ended; the report is written regularly.
 
         Raises:
             BatchStoppedError: The service refuses all calls.
         """
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:
-                todo = [work for work in self.works if work.line is not None]
-                for _ in pool.map(self._submit, todo):
+                valid = [work for work in self.works if work.line is not None]
+                for _ in pool.map(self._submit, valid):
                     self._show(show, "sending")
                 while waiting := [work for work in self.works if not work.outcome.has_ended]:
                     time.sleep(ROUND_S)
-                    for _ in pool.map(self._look, waiting[:LOOKS]):
+                    for _ in pool.map(self._poll, waiting[:POLLED]):
                         self._show(show, "waiting")
         finally:
             self.output.write(self.works)
 
-    def _show(self, show: Callable[[tuple[int, str]], None], doing: str) -> None:
+    def _show(self, show: Callable[[tuple[int, str]], None], phase: str) -> None:
         ended = sum(work.outcome.has_ended for work in self.works)
-        show((ended, doing))
+        show((ended, phase))
         if time.monotonic() - self._written_at > REPORT_S:
             self.output.write(self.works)
             self._written_at = time.monotonic()
 
     def _submit(self, work: Work) -> None:
         line = work.line
-        assert line is not None  # noqa: S101  the caller's
+        assert line is not None  # noqa: S101  the caller checks it
         body = {**line.body, **({"custom_id": line.custom_id} if line.custom_id else {})}
-        headers = {"Idempotency-Key": work.name, "X-Fal-Queue-Priority": self.priority}
+        headers = {"Idempotency-Key": work.idempotency_key, "X-Fal-Queue-Priority": self.priority}
         answer = self._call("POST", f"/{_PATHS[line.kind]}", json=body, headers=headers)
         if answer.status_code in {401, 403}:
             raise BatchStoppedError(f"{self.service.endpoint} answers {_detail(answer)}")
@@ -369,7 +371,7 @@ class Runner:
         work.links = {name: submitted[name] for name in ("status_url", "response_url")}
         work.outcome = with_fields(work.outcome, job=submitted["request_id"])
 
-    def _look(self, work: Work) -> None:
+    def _poll(self, work: Work) -> None:
         status = self._call("GET", work.links["status_url"])
         state = status.json().get("status") if status.ok else "COMPLETED"
         if state != "COMPLETED":
@@ -387,7 +389,7 @@ class Runner:
         work.outcome = with_fields(work.outcome, state=state, error=error, error_type=error_type)
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:  # noqa: ANN401
-        return self.service.send(method, path, repeats=PATIENT, **options)
+        return self.service.send(method, path, repeats=BATCH_REPEATS, **options)
 
 
 def _detail(answer: requests.Response) -> str:

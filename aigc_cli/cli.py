@@ -51,7 +51,7 @@ COMMANDS = {
 
 
 _CLOUD_MODULES = ("qcloud_cos", "requests", "tencentcloud", "urllib3")
-"""Where errors of the network and of credentials come from; a traceback explains none of them."""
+"""Modules whose errors concern the network or credentials; they are printed without a traceback."""
 
 
 _REFUSED_CREDENTIALS = (
@@ -61,7 +61,7 @@ _REFUSED_CREDENTIALS = (
     "InvalidToken",
     "SignatureDoesNotMatch",
 )
-"""How codes of API 3.0 and of COS begin that refuse a key."""
+"""Beginnings of the codes by which API 3.0 and COS refuse credentials."""
 
 
 class _Deferred(TyperCommand):
@@ -100,12 +100,12 @@ def all_commands() -> Iterator[tuple[str, Any]]:
 
 
 def _command(name: str) -> Any:  # noqa: ANN401  typer's own types are private
-    """Import a command; its help and that of its parts is made ready for any width."""
+    """Import a command and return it; its help texts have no line breaks inside a paragraph."""
     module = load(f"aigc_cli.{name.replace('-', '_')}")
     command: Any = typer.main.get_command(module.app)
-    for each in (command, *getattr(command, "commands", {}).values()):
-        each.help = re.sub(r"(?<!\n)\n(?!\n)", " ", each.help)  # the lines of a docstring
-        each.get_params = functools.partial(_params, each.get_params)
+    for part in (command, *getattr(command, "commands", {}).values()):
+        part.help = re.sub(r"(?<!\n)\n(?!\n)", " ", part.help)  # the lines of a docstring
+        part.get_params = functools.partial(_params, part.get_params)
     return command
 
 
@@ -121,8 +121,8 @@ def _without_types(parameters: Any) -> Any:  # noqa: ANN401  typer's own types a
     return parameters
 
 
-def _print_version(is_wanted: bool) -> None:
-    if is_wanted:
+def _print_version(is_set: bool) -> None:
+    if is_set:
         print(f"aigc {importlib.metadata.version('aigc-functions')}")
         raise typer.Exit
 
@@ -148,26 +148,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: success. 1: it failed, or a check found something. 2: wrong arguments. 3: the deployment is
     not found, does not answer or refuses the key. 130: Ctrl-C.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        status = app(words, prog_name="aigc", standalone_mode=False)
+        status = app(arguments, prog_name="aigc", standalone_mode=False)
         if sys.stdout is not None:  # the caller may have closed it
             sys.stdout.flush()
     except TyperException as error:
         _explain(error)
         sys.exit(error.exit_code)
     except AigcError as error:
-        print_text(f"aigc {words[0]}: {error}{_advice(error)}", stderr=True)
+        print_text(f"aigc {arguments[0]}: {error}{_advice(error)}", stderr=True)
         return _status(error)
     except (Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, `head` for instance, has seen enough
+    except BrokenPipeError:  # the reader, for example `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1  # typer does the same if a write fails on the closed pipe; this was the flush
+        return 1  # as typer does if a write fails; here the flush failed
     except Exception as error:
         if not type(error).__module__.startswith(_CLOUD_MODULES):
             raise
-        text = f"aigc {words[0]}: {type(error).__name__}: {str(error)[:500]}"
+        text = f"aigc {arguments[0]}: {type(error).__name__}: {str(error)[:500]}"
         print_text(text, stderr=True)
         return NOT_FOUND
     return int(status or 0)
@@ -175,8 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(error: AigcError) -> int:
     has_no_answer = isinstance(error, CloudError) and not error.code
-    usual = NOT_FOUND if has_no_answer or _is_refused_credential(error) else FAILED
-    return int(getattr(error, "exit_status", usual))
+    default = NOT_FOUND if has_no_answer or _is_refused_credential(error) else FAILED
+    return int(getattr(error, "exit_status", default))
 
 
 def _advice(error: AigcError) -> str:
@@ -196,9 +196,9 @@ def _is_refused_credential(error: AigcError) -> bool:
 
 
 def _explain(error: TyperException) -> None:
-    """Write what is wrong with the arguments in one line."""
+    """Print the error of the arguments as one line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "aigc"
-    if message := error.format_message():  # none: the help was printed instead
+    if message := error.format_message():  # empty if the help was printed instead
         message = message.replace("Value error, ", "")  # pydantic's word for a wrong choice
         print_text(f"{path}: {message}", stderr=True)

@@ -1,4 +1,4 @@
-"""How commands find the local cloud that runs here: it announces itself in a file."""
+"""The connection file: a running local cloud writes it, and other commands read it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NoLocalCloudError(InvalidRequestError):
 
 
 def connection_file() -> Path:
-    """Return the file that `aigc local` writes while it runs, in the user's runtime folder."""
+    """Return the path of the connection file, in the user's runtime folder."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(runtime) if runtime else Path(tempfile.gettempdir()) / f"aigc-{os.getuid()}"
     return folder / "aigc-local.json"
@@ -33,7 +33,7 @@ def connection_file() -> Path:
 
 @contextlib.contextmanager
 def announced(connection: dict[str, Any]) -> Iterator[None]:
-    """Announce a running cloud to the other commands; a later announcement replaces it."""
+    """Write the connection file while a cloud runs; a later cloud replaces it."""
     text, file = json.dumps(connection), connection_file()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check_owner(file.parent)
@@ -47,7 +47,7 @@ def announced(connection: dict[str, Any]) -> Iterator[None]:
 
 
 def running_cloud() -> dict[str, Any]:
-    """Read the announcement of the running cloud; a killed cloud leaves a stale one.
+    """Return the connection of the running cloud; the file of a killed cloud is ignored.
 
     Raises:
         NoLocalCloudError: No cloud is running.
@@ -63,10 +63,10 @@ def running_cloud() -> dict[str, Any]:
 
 
 def _check_owner(folder: Path) -> None:
-    """Refuse a folder of another user: the file in it would name another user's cloud.
+    """Check that a folder belongs to this user: its file could name a cloud of another user.
 
     Raises:
-        InvalidRequestError: It belongs to another user.
+        InvalidRequestError: The folder belongs to another user.
     """
     if folder.stat().st_uid != os.getuid():
         raise InvalidRequestError(f"{folder} belongs to another user; set XDG_RUNTIME_DIR")

@@ -33,15 +33,15 @@ def main(
     Example: aigc jobs dead --stack prod
     """
     ledger = owners_deployment(stack, bucket, region).runtime().ledger
-    described = [_describe(job) for job in dead(ledger)]
+    jobs = [_describe(job) for job in dead(ledger)]
     if as_json:
-        print_json(described)
+        print_json(jobs)
     else:
         head = ("ID", "KIND", "CREATED", "LAST TASK", "FROM", "WHY")
-        print_table([head, *map(_row, described)], below=2)
+        print_table([head, *map(_row, jobs)], below=2)
     for job_id in ledger.records.jobs_set_aside():
         print(f"the record of job {job_id} could not be read by a function", file=sys.stderr)
-    if described:
+    if jobs:
         print_text(
             "`aigc jobs restore ID` stores images that are paid for; `aigc jobs replay ID` runs a"
             " job again, `aigc jobs replay --all` all of them",
@@ -50,7 +50,7 @@ def main(
 
 
 def dead(ledger: Ledger) -> Iterator[Job]:
-    """Read the jobs that failed through no fault of their callers."""
+    """Yield the dead jobs of a ledger."""
     after = ""
     while page := ledger.records.dead_jobs(after):
         for job_id in page:
@@ -61,7 +61,7 @@ def dead(ledger: Ledger) -> Iterator[Job]:
 
 
 def _read(job_id: str, ledger: Ledger) -> Job | None:
-    """Read a record; None if it is not written yet, never will be, or cannot be read."""
+    """Return a job; None if its record does not exist or cannot be read."""
     try:
         return ledger.records.read(job_id)
     except BadRecordError as error:
@@ -85,6 +85,6 @@ def _describe(job: Job) -> dict[str, Any]:
     }
 
 
-def _row(described: dict[str, Any]) -> tuple[str, ...]:
-    job_id, kind, created, source, error, is_billed = described.values()
+def _row(job: dict[str, Any]) -> tuple[str, ...]:
+    job_id, kind, created, source, error, is_billed = job.values()
     return job_id, kind, created[:16], PAID if is_billed else NOT_PAID, source, error[:140]

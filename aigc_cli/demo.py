@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SAMPLES = ROOT / "aigc_cli" / "samples"
 RESULTS = ROOT / "demo-results"
 SPEED = 5.0
-PATIENCE_S = 120
+TIMEOUT_S = 120
 
 UPLOADS = {
     "anime/cat.jpg": SAMPLES / "cat.jpg",
@@ -66,13 +66,13 @@ CALLS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Demo:
-    """The stack of the demonstration, and the requests to it."""
+    """Sends the requests of the demonstration to a stack and reads its buckets."""
 
     stack: LocalStack
     cos: CosS3Client
 
     def upload_all(self) -> None:
-        """Upload the sample photographs under the prefixes of the rules."""
+        """Upload the sample images under the prefixes of the rules."""
         bucket = self.stack.connection["buckets"]["inbox"]
         for key, path in UPLOADS.items():
             self.cos.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
@@ -85,22 +85,22 @@ class Demo:
             requests.post(url, json=body, headers=headers, timeout=60).raise_for_status()
 
     def jobs(self) -> list[Job]:
-        """Read the ledger, oldest job first."""
+        """Return the jobs in the ledger, the oldest first."""
         bucket = self.stack.connection["buckets"]["ledger"]
         listing = self.cos.list_objects(Bucket=bucket, Prefix="jobs/").get("Contents", [])
         jobs = [Job.model_validate_json(self.read("ledger", listed["Key"])) for listed in listing]
         return sorted(jobs, key=lambda job: job.created_at)
 
     def read(self, bucket: str, key: str) -> bytes:
-        """Read one object of one of the stack's buckets."""
+        """Return the content of an object of one of the stack's buckets."""
         name = self.stack.connection["buckets"][bucket]
         answer = self.cos.get_object(Bucket=name, Key=key)
         data: bytes = answer["Body"].get_raw_stream().read()
         return data
 
     def save(self, jobs: Sequence[Job], folder: Path) -> None:
-        """Copy the images, with the JSON beside each, to this machine."""
-        if folder == RESULTS:  # another folder may hold files of the user
+        """Save the images and their JSON files into a folder."""
+        if folder == RESULTS:  # another folder may contain files of the user
             shutil.rmtree(folder, ignore_errors=True)
         for job in jobs:
             for key in [image.key for image in job.images]:
@@ -108,8 +108,8 @@ class Demo:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self.read("results", key))
             if job.images:
-                beside = f"{job.output_location.prefix}{job.output_location.name}.json"
-                (folder / beside).write_bytes(self.read("results", beside))
+                description = f"{job.output_location.prefix}{job.output_location.name}.json"
+                (folder / description).write_bytes(self.read("results", description))
 
 
 app = typer.Typer(add_completion=False)
@@ -158,26 +158,26 @@ def main(
 
 
 def _watch(demo: Demo, console: Console, expected: int) -> list[Job]:
-    """Show the jobs until all have ended, at most for `PATIENCE_S` seconds."""
-    deadline = time.monotonic() + PATIENCE_S
-    seen: dict[str, str] = {}
+    """Show the jobs until all have ended, at most for `TIMEOUT_S` seconds."""
+    deadline = time.monotonic() + TIMEOUT_S
+    printed: dict[str, str] = {}
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while True:
             jobs = demo.jobs()
             live.update(_table(jobs))
             if not console.is_terminal:
-                _print_changes(console, jobs, seen)
+                _print_changes(console, jobs, printed)
             has_ended = len(jobs) == expected and all(job.has_ended for job in jobs)
             if has_ended or time.monotonic() > deadline:
                 return jobs
             time.sleep(0.5)
 
 
-def _print_changes(console: Console, jobs: Sequence[Job], seen: dict[str, str]) -> None:
-    """Write a line for each job whose state changed, for output that is no terminal."""
+def _print_changes(console: Console, jobs: Sequence[Job], printed: dict[str, str]) -> None:
+    """Print a line for each job whose state has changed, if the output is not a terminal."""
     for job in jobs:
-        if seen.get(job.id) != job.state:
-            seen[job.id] = job.state
+        if printed.get(job.id) != job.state:
+            printed[job.id] = job.state
             console.print(f"{job.id[:14]} {job.kind}: {job.state}", highlight=False)
 
 

@@ -1,6 +1,6 @@
 """Access to a deployment with its owner's credentials: its ledger, and a `Runtime` for its jobs.
 
-The options name a stack or a bucket; without them it is the local cloud that runs here.
+The options name a stack or a bucket; without them the local cloud that runs here is used.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 LONGEST_LEASE_S = 900 + 15
-"""The longest lease of any stack: a holder that is older than this is dead in every stack."""
+"""The longest lease that a stack can have: an older holder is dead in every stack."""
 
 
 class DeploymentError(AigcError):
-    """The named deployment cannot be reached; the message says what is missing."""
+    """The deployment cannot be reached; the message says what is missing."""
 
     exit_status = NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Where a stack's buckets are, and the credentials that open them."""
+    """The buckets of a stack, and the credentials for them."""
 
     region: str
     site: Literal["cn", "intl"] = "cn"
@@ -82,14 +82,16 @@ class Deployment:
         """
         bucket = self.bucket(self.ledger)
         if bucket.is_versioned():
-            raise DeploymentError(f"{self.ledger} is versioned, so it is no ledger of ours")
+            raise DeploymentError(
+                f"{self.ledger} is versioned, so it is not a ledger of this program"
+            )
         return bucket
 
     def runtime(self) -> Runtime:
-        """Make a runtime that can queue jobs but has no time to start them; the sweep does.
+        """Return a runtime that queues jobs but has no time to start them; the sweep starts them.
 
-        So this machine submits nothing: it does not know the limits of the lanes. It uses the
-        longest lease, so that it never takes a living holder for dead.
+        This machine submits nothing, since it does not know the limits of the lanes. It uses the
+        longest lease, so that it does not treat a living holder as dead.
         """
         self.open_ledger()
         settings = self._settings()
@@ -140,7 +142,7 @@ RegionOption = Annotated[
 
 
 def deployment(stack: str | None, bucket: str | None, region: str | None) -> Deployment:
-    """Find the deployment that a command names.
+    """Return the deployment that the options of a command name.
 
     Raises:
         DeploymentError: The options name no deployment, or the account's key is missing.
@@ -149,7 +151,7 @@ def deployment(stack: str | None, bucket: str | None, region: str | None) -> Dep
         return of_stack(stack)
     if bucket or region:
         if not (bucket and region):
-            raise DeploymentError("--bucket and --region go together: where is which ledger?")
+            raise DeploymentError("--bucket and --region are needed together, or neither")
         return Deployment(
             region=region,
             ledger=bucket,
@@ -160,13 +162,13 @@ def deployment(stack: str | None, bucket: str | None, region: str | None) -> Dep
     with contextlib.suppress(InvalidRequestError):
         return of_connection(running_cloud())
     raise DeploymentError(
-        "which deployment? allowed: --stack, or --bucket with --region, or none of them while"
+        "no deployment is named; allowed: --stack, or --bucket with --region, or none of them while"
         " `make local` runs"
     )
 
 
 def of_connection(connection: dict[str, Any]) -> Deployment:
-    """Read the announcement of a running local cloud."""
+    """Return the deployment of a running local cloud from its connection."""
     return Deployment(
         region=connection["region"],
         ledger=connection["buckets"]["ledger"],
@@ -182,14 +184,14 @@ def of_connection(connection: dict[str, Any]) -> Deployment:
 
 
 def of_stack(name: str) -> Deployment:
-    """Read a stack's outputs with the Pulumi CLI.
+    """Return the deployment of a stack, from its outputs.
 
     Raises:
         DeploymentError: Pulumi is not installed, does not know the stack, or has not deployed it.
     """
     outputs = stack_outputs(name, instead="--bucket and --region")
     if "ledgerBucket" not in outputs:
-        raise DeploymentError(f"the stack {name} has no ledger yet: `pulumi up` makes it")
+        raise DeploymentError(f"the stack {name} has no ledger yet: `pulumi up` creates it")
     return Deployment(
         region=outputs["region"],
         site=outputs.get("site", "cn"),
@@ -227,7 +229,7 @@ def stack_config(name: str) -> dict[str, dict[str, Any]]:
     return _pulumi("configuration", name, "config --json --show-secrets", instead="none")
 
 
-def _pulumi(what: str, name: str, arguments: str, *, instead: str) -> dict[str, Any]:
+def _pulumi(content: str, name: str, arguments: str, *, instead: str) -> dict[str, Any]:
     command = ["pulumi", *arguments.split(), "--stack", name, "--non-interactive"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -237,14 +239,14 @@ def _pulumi(what: str, name: str, arguments: str, *, instead: str) -> dict[str, 
         ) from None
     if done.returncode != 0:
         raise DeploymentError(
-            f"the {what} of the stack {name} cannot be read: {done.stderr.strip()}"
+            f"the {content} of the stack {name} cannot be read: {done.stderr.strip()}"
         )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
 def owners_credentials() -> tuple[str, str, str | None]:
-    """Read the key of this account from the environment, under the names that Pulumi reads.
+    """Return the credentials of the account from the variables that Pulumi reads.
 
     Raises:
         DeploymentError: A variable is missing.
@@ -261,17 +263,17 @@ def owners_credentials() -> tuple[str, str, str | None]:
 
 
 def providers_proxy() -> str:
-    """Return the proxy that leads to a local cloud, the only cloud that speaks http."""
+    """Return the proxy of a local cloud, which is the only cloud with http; empty otherwise."""
     return os.environ.get("HTTP_PROXY", "") if providers_protocol() == "http" else ""
 
 
 def providers_protocol() -> str:
-    """Read the protocol from the variable that Pulumi's provider reads too; https without it.
+    """Return the protocol from the variable of Pulumi's provider; https by default.
 
-    `aigc local --no-provision` sets it, beside the proxy that leads to the local cloud.
+    `aigc local --no-provision` sets it, together with the proxy of the local cloud.
 
     Raises:
-        DeploymentError: It is neither http nor https.
+        DeploymentError: The protocol is neither http nor https.
     """
     protocol = os.environ.get("TENCENTCLOUD_PROTOCOL", "https").lower()
     if protocol not in {"http", "https"}:

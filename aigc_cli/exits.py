@@ -1,10 +1,10 @@
-"""The exit statuses of `aigc`, beside 0 for success and 2 for wrong arguments."""
+"""The exit statuses of `aigc`, except 0 for success and 2 for wrong arguments."""
 
 FAILED = 1
-"""It failed, the job did not succeed, or a check found something."""
+"""The command failed, the job did not succeed, or a check found a problem."""
 
 NOT_FOUND = 3
 """The deployment is not found, does not answer, or refuses the key."""
 
 INTERRUPTED = 130
-"""Ctrl-C, as shells count it."""
+"""Ctrl-C, as in shells."""

@@ -1,4 +1,4 @@
-"""Follows a job to its end, saves its images, and shows them where the terminal can."""
+"""Follows a job to its end, saves its images, and shows them if the terminal can."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ if TYPE_CHECKING:
     from aigc_cli.service import Service
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
-LOOK_S = 1.0
+POLL_S = 1.0
 DOWNLOAD_S = 120
 SHOWN_COLUMNS = 60
 ITERM = frozenset({"iTerm.app", "WezTerm", "vscode"})
 """Values of TERM_PROGRAM: these terminals draw images as iTerm2 does."""
 
 PNG = b"\x89PNG"
-"""How the only format begins that kitty takes as it is."""
+"""Beginning of a PNG, the only format that kitty accepts unchanged."""
 
 
 def follow(service: Service, job_id: str) -> dict[str, Any]:
-    """Wait for the end of a job, showing its state; return the job.
+    """Show the state of a job until it has ended; return the job.
 
-    On a terminal one line changes; elsewhere each new state is a line.
+    On a terminal one line changes; otherwise each new state is a line.
 
     Raises:
         CallError: There is no such job.
     """
     try:
-        job = _followed(service, job_id)
+        job = _wait(service, job_id)
     except KeyboardInterrupt:
-        text = f"{job_id} goes on; `aigc jobs follow {job_id}` shows its progress"
+        text = f"{job_id} continues; `aigc jobs follow {job_id}` shows its progress"
         print_text(text, stderr=True)
         raise
     print_text(f"{job_id}: {_outcome(job)}", stderr=True)
     return job
 
 
-def _followed(service: Service, job_id: str) -> dict[str, Any]:
-    shown = ""
+def _wait(service: Service, job_id: str) -> dict[str, Any]:
+    last_text = ""
     with status(f"{job_id}: …") as show:
         while True:
             job: dict[str, Any] = service.get(job_path(job_id))
             text = f"{job_id}: {_progress(service, job)}"
-            if text != shown:
-                shown = text
+            if text != last_text:
+                last_text = text
                 show(text)
             if job["state"] in ENDED:
                 return job
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
 
 def _progress(service: Service, job: dict[str, Any]) -> str:
@@ -67,7 +67,7 @@ def _progress(service: Service, job: dict[str, Any]) -> str:
         return str(job["state"])
     try:
         position = service.get(job["status_url"]).get("queue_position")
-    except CallError:  # it has just ended
+    except CallError:  # the job has just ended
         return "queued"
     return f"queued, {position} before it" if position else "queued"
 
@@ -102,8 +102,8 @@ def _fetch(url: str) -> bytes:
     try:
         response = requests.get(url, timeout=DOWNLOAD_S)
     except requests.RequestException as error:
-        why = f"GET {host}: the image was not sent: {reason_of(error)}"
-        raise UnreachableError(f"{why}; `aigc jobs follow ID --save DIR` tries again") from None
+        problem = f"GET {host}: the image was not sent: {reason_of(error)}"
+        raise UnreachableError(f"{problem}; `aigc jobs follow ID --save DIR` tries again") from None
     if not response.ok:
         raise CallError(f"GET {host}", response)
     return response.content
@@ -119,9 +119,9 @@ def _free_path(folder: Path, name: str) -> Path:
 
 
 def show_inline(content: bytes) -> None:
-    """Draw an image in terminals that can: iTerm2, WezTerm, VS Code, kitty and Ghostty.
+    """Show an image in iTerm2, WezTerm, VS Code, kitty or Ghostty.
 
-    Sixel is not supported: the image would have to be decoded for it.
+    Sixel is not supported, since it needs a decoded image.
     """
     if not sys.stdout.isatty():
         return
@@ -135,11 +135,11 @@ def show_inline(content: bytes) -> None:
 
 
 def _kitty(data: str) -> str:
-    """Write an image as kitty takes it: in parts of 4,096 characters."""
+    """Return the escape codes for kitty, which accepts an image in parts of 4,096 characters."""
     parts = [data[start : start + 4096] for start in range(0, len(data), 4096)]
     head = f"a=T,f=100,c={SHOWN_COLUMNS},"
-    written = []
+    codes = []
     for number, part in enumerate(parts):
         more = int(number < len(parts) - 1)
-        written.append(f"\033_G{head if number == 0 else ''}m={more};{part}\033\\")
-    return "".join(written) + "\n"
+        codes.append(f"\033_G{head if number == 0 else ''}m={more};{part}\033\\")
+    return "".join(codes) + "\n"

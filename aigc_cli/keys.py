@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import ObjectStore
 
 NAMES = "keys/names/"
-"""The prefix of one object for each name ever used; its content is the key's digest."""
+"""Prefix of an object for each name that was used; its content is the digest of the key."""
 
 
 class KeyNameError(AigcError):
-    """A key's name cannot be used; the message says why."""
+    """The name of a key cannot be used; the message has the reason."""
 
 
 app = typer.Typer(
@@ -48,23 +48,23 @@ app = typer.Typer(
 
 
 def create(name: str, limits: Limits, bucket: ObjectStore, now: datetime) -> str:
-    """Make a key. The name is reserved first: if two callers use it at once, one gets it.
+    """Create a key. The name is reserved first, so that only one of two callers can use it.
 
     Raises:
-        KeyNameError: A key has, or had, the name.
+        KeyNameError: A key has or had this name.
     """
     key = new_key()
     digest = digest_of(key)
     if not bucket.create(f"{NAMES}{name}", digest.encode()):
-        raise KeyNameError(f"there is, or was, a key {name}; allowed: a name that was never used")
+        raise KeyNameError(f"a key has or had the name {name}; allowed: a name that was never used")
     record = KeyRecord(name=name, created_at=now, limits=limits)
-    # An older deployment refuses a key with an unknown limit, even if the limit is not set.
+    # Defaults are left out: an older version refuses a key with an unknown limit, even if unset.
     bucket.put(record_key(digest), record.model_dump_json(exclude_defaults=True).encode())
     return key
 
 
 def revoke(name: str, bucket: ObjectStore, now: datetime) -> KeyRecord:
-    """Revoke a key for ever; return its record from before.
+    """Revoke a key permanently; return its record from before.
 
     Raises:
         KeyNameError: The ledger has no such key.
@@ -72,7 +72,7 @@ def revoke(name: str, bucket: ObjectStore, now: datetime) -> KeyRecord:
     digest = bucket.get(f"{NAMES}{name}")
     record = read_key(digest.decode(), bucket) if digest else None
     if digest is None or record is None:
-        raise KeyNameError(f"there is no key {name}; `aigc keys list` names those there are")
+        raise KeyNameError(f"there is no key {name}; `aigc keys list` shows all keys")
     if record.revoked_at is None:
         revoked = record.model_copy(update={"revoked_at": now})
         bucket.put(record_key(digest.decode()), revoked.model_dump_json().encode())
@@ -80,13 +80,13 @@ def revoke(name: str, bucket: ObjectStore, now: datetime) -> KeyRecord:
 
 
 def records(bucket: ObjectStore) -> Iterator[KeyRecord]:
-    """Read all keys of the ledger, by name."""
+    """Yield the records of all keys of the ledger, by name."""
     after = ""
     while page := bucket.list(NAMES, after):
         for listed in page:
             digest = bucket.get(listed.key)
             record = read_key(digest.decode(), bucket) if digest else None
-            if record is not None:  # else the name was reserved and the key was never written
+            if record is not None:  # otherwise only the name was reserved
                 yield record
         after = page[-1].key
 
@@ -107,15 +107,18 @@ def new(
     ] = None,
     requests_per_minute: Annotated[
         int | None,
-        typer.Option(parser=options.whole(1), metavar="N", help="Calls of any kind in a minute."),
+        typer.Option(
+            parser=options.whole(1), metavar="N", help="Highest number of calls in a minute."
+        ),
     ] = None,
     jobs_per_day: Annotated[
-        int | None, typer.Option(parser=options.whole(1), metavar="N", help="Jobs in a day.")
+        int | None,
+        typer.Option(parser=options.whole(1), metavar="N", help="Highest number of jobs in a day."),
     ] = None,
     budget: Annotated[
         Decimal | None,
         typer.Option(
-            parser=options.money, metavar="AMOUNT", help="Budget of a month, after prices.toml."
+            parser=options.money, metavar="AMOUNT", help="Budget of a month, by prices.toml."
         ),
     ] = None,
     own_only: Annotated[
@@ -156,9 +159,9 @@ def new(
         _note(f"the key {name}, shown only this once:")
         print(key)
     if not target.knows_key_names:
-        _note("if the stack's configuration has a key of this name, this one will be refused")
+        _note("if the stack's configuration has a key of this name, the new key will be refused")
     if budget is not None:
-        _note("a budget is held against prices.toml: what has no price there is refused")
+        _note("the budget uses prices.toml: tasks without a price are refused")
 
 
 @app.command("list")
@@ -185,7 +188,7 @@ def list_keys(
         rows += [(name, "in the configuration", "", "none") for name in target.key_names]
         print_table([*rows, *map(_row, in_ledger)])
     if not target.knows_key_names:
-        _note("there may be more in the stack's configuration: --stack shows them")
+        _note("the stack's configuration may have more keys: --stack shows them")
 
 
 @app.command("revoke")
@@ -230,14 +233,14 @@ def _row(record: KeyRecord) -> tuple[str, ...]:
 
 
 def _limits_text(limits: Limits) -> str:
-    counted = {
+    number_limits = {
         "requests a minute": limits.requests_per_minute,
         "jobs a day": limits.jobs_per_day,
         "a month": limits.budget_per_month,
     }
     parts = [
         *([",".join(limits.kinds)] if limits.kinds else []),
-        *(f"{number} {what}" for what, number in counted.items() if number is not None),
+        *(f"{number} {unit}" for unit, number in number_limits.items() if number is not None),
         *(["its own only"] if limits.own_only else []),
         *(["visible label"] if limits.visible_label else []),
         *(["may operate"] if limits.operate else []),

@@ -34,32 +34,32 @@ def show(files: Files, as_json: JsonOption = False) -> int:
 
     Example: aigc label show results/cat-1.png
     """
-    shown = [_show(path) for path in files]
+    labels = [_show(path) for path in files]
     if as_json:
-        print_json(shown)
+        print_json(labels)
     else:
-        print(*(json.dumps(each, ensure_ascii=False) for each in shown), sep="\n")
-    return FAILED if any("error" in each for each in shown) else 0
+        print(*(json.dumps(fields, ensure_ascii=False) for fields in labels), sep="\n")
+    return FAILED if any("error" in fields for fields in labels) else 0
 
 
 @app.command()
 def verify(files: Files, as_json: JsonOption = False) -> int:
     """Check that each file has a complete label.
 
-    The status is 1 if a file lacks anything.
+    The status is 1 if the label of a file is missing or not complete.
 
     Example: aigc label verify results/*.png
     """
-    verdicts = {str(path): _verify(path) for path in files}
+    problem_of = {str(path): _verify(path) for path in files}
     if as_json:
-        print_json([{"file": path, "problem": problem} for path, problem in verdicts.items()])
+        print_json([{"file": path, "problem": problem} for path, problem in problem_of.items()])
     else:
-        print(*(f"{path}: {problem or 'ok'}" for path, problem in verdicts.items()), sep="\n")
-    return FAILED if any(verdicts.values()) else 0
+        print(*(f"{path}: {problem or 'ok'}" for path, problem in problem_of.items()), sep="\n")
+    return FAILED if any(problem_of.values()) else 0
 
 
-def faults(labels: FileLabels) -> list[str]:
-    """List what a file's labels lack; the list is empty if the labels are complete."""
+def label_problems(labels: FileLabels) -> list[str]:
+    """Return the problems of a file's labels; none if they are complete."""
     if labels.label is None:
         missing = ["no TC260 label"]
     elif labels.carrier != "XMP":
@@ -86,14 +86,14 @@ def _show(path: Path) -> dict[str, object]:
 
 
 def _verify(path: Path) -> str:
-    """Return what is wrong with the labels of a file; empty if they are complete."""
+    """Return the problems of the labels of a file as a text; empty if they are complete."""
     try:
         labels = _labels(path)
     except LabelError as error:
         return f"unreadable: {error}"
-    lacking = "; ".join(faults(labels))
+    text = "; ".join(label_problems(labels))
     note = "; it has a C2PA manifest, so labels are not added" if labels.has_c2pa else ""
-    return lacking and lacking + note
+    return text and text + note
 
 
 def _labels(path: Path) -> FileLabels:

@@ -1,4 +1,4 @@
-"""`aigc local`: the whole system on this machine, until Ctrl-C or SIGTERM."""
+"""`aigc local`: runs the whole system on this machine until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ console  {console}
 
 FAL_HINTS = """
 fal      export {variables}
-         for fal-client, which speaks nothing but https; docs/fal.md says
-         what else keeps its uploads, and with them your key, from fal.ai
+         for fal-client, which needs https; docs/fal.md explains how to keep
+         its uploads, and with them your key, from fal.ai
 """
 
 
@@ -103,13 +103,13 @@ def main(
         typer.Option(
             parser=options.whole(0, 65535),
             metavar="N",
-            help="TCP port of the cloud; 0 finds a free one.",
+            help="TCP port of the cloud; 0 chooses a free one.",
         ),
     ] = 8790,
     speed: Annotated[
         float,
         typer.Option(
-            parser=options.speed, metavar="N", help="Let tasks and waits pass N times faster."
+            parser=options.speed, metavar="N", help="Make tasks and waits N times faster."
         ),
     ] = 1.0,
     data: Annotated[
@@ -125,7 +125,7 @@ def main(
         ),
     ] = 30,
     no_provision: Annotated[
-        bool, typer.Option("--no-provision", help="Deploy nothing: `pulumi up` will.")
+        bool, typer.Option("--no-provision", help="Deploy nothing; `pulumi up` can do it then.")
     ] = False,
     rules: Annotated[
         Path | None,
@@ -144,10 +144,12 @@ def main(
     Example: aigc local --speed 10
     """
     if rules and no_provision:
-        raise typer.BadParameter("--rules is part of the zip, which --no-provision does not build")
+        raise typer.BadParameter(
+            "--rules and --no-provision cannot be combined: rules are part of the deployed zip"
+        )
     if tls and no_provision:
         raise typer.BadParameter(
-            "--tls needs the gateway that --no-provision leaves to `pulumi up`"
+            "--tls and --no-provision cannot be combined: --tls needs a deployed gateway"
         )
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -178,9 +180,9 @@ def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
             package=run.package,
             changes={} if run.has_console else {"console": "false"},
         ) as stack,
-        _fal(stack, is_wanted=tls) as fal,
-        # With --json the caller has the connection already. It may be a test that runs beside
-        # a user's own cloud, whose announcement must stay.
+        _fal(stack, is_enabled=tls) as fal,
+        # With --json the caller reads the connection from stdout. It may be a test, which must
+        # not replace the connection file of the user's own cloud.
         contextlib.nullcontext() if run.as_json else announced(stack.connection),
     ):
         print(_ready(stack, fal, speed=run.speed, as_json=run.as_json), flush=True)
@@ -188,9 +190,9 @@ def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
 
 
 @contextlib.contextmanager
-def _fal(stack: LocalStack, *, is_wanted: bool) -> Iterator[dict[str, str]]:
-    """Open an https port for fal-client, which speaks only https; return its variables."""
-    if not is_wanted:
+def _fal(stack: LocalStack, *, is_enabled: bool) -> Iterator[dict[str, str]]:
+    """Open an https port for fal-client, which needs https; yield its variables."""
+    if not is_enabled:
         yield {}
         return
     from localcloud.tls import https_proxy  # noqa: PLC0415  cryptography is needed here only
@@ -229,7 +231,7 @@ def _run_empty(run: Run, stopped: threading.Event) -> None:
 
 def log_line(line: str) -> None:
     """Write a line of a function's log to stderr."""
-    # One write for each line: several threads log, and print() writes the line end separately.
+    # One write for each line, since several threads log; print() writes the line end separately.
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 

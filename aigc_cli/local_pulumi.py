@@ -1,4 +1,4 @@
-"""Variables and commands for the Pulumi CLI to deploy into a local cloud with the real provider."""
+"""Variables and commands by which the Pulumi CLI deploys into a local cloud."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SECRET = frozenset({"apiKeys", "callbackKey", "webhookSecrets"})
 
 
 def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
-    """Return the variables that point the provider at a cloud, and Pulumi's state at a folder.
+    """Return the variables by which the provider uses a local cloud, and Pulumi a state folder.
 
-    No host below `.test` exists: without the proxy a request fails and never reaches the real
-    cloud. Only the variable in capitals is set, since Pulumi's gRPC also obeys `http_proxy`.
+    No host below `.test` exists: without the proxy, requests fail instead of reaching the real
+    cloud. `http_proxy` is not set, since Pulumi's gRPC would use it.
     """
     owner, region = cloud.keys.owner, cloud.account.region
     return {
@@ -43,7 +43,7 @@ def environment(cloud: LocalCloud, state: Path) -> dict[str, str]:
 def settings(config: Mapping[str, str]) -> Iterator[list[str]]:
     """Yield the arguments of `pulumi config set` for each value.
 
-    Objects and lists are set entry by entry: Pulumi takes their JSON for a string, and refuses it.
+    Objects and lists are set entry by entry: Pulumi treats JSON as a string and refuses it.
     """
     for key, value in config.items():
         kind = "--secret" if key in SECRET else "--plaintext"
@@ -55,7 +55,7 @@ def settings(config: Mapping[str, str]) -> Iterator[list[str]]:
 
 
 def _entries(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the entries of an object or a list, each with the text in the brackets of its path."""
+    """Yield the entries of an object or a list, each with its subscript in a path."""
     if isinstance(value, dict):
         yield from ((json.dumps(name), entry) for name, entry in value.items())
     else:
@@ -63,7 +63,7 @@ def _entries(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def commands(variables: Mapping[str, str], config: Mapping[str, str]) -> str:
-    """Return the commands to type in another terminal to deploy the stack."""
+    """Return the commands that deploy the stack, for another terminal."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     sets = [f"pulumi config set {shlex.join(arguments)}" for arguments in settings(config)]
     return "\n".join([*exports, "", f"pulumi stack init {STACK}", *sets, "pulumi up --yes"])

@@ -1,4 +1,4 @@
-"""The whole system on this machine: the local cloud with the program's stack deployed in it."""
+"""The whole system on this machine: a local cloud in which the stack is deployed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LocalCloudError(AigcError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalStack:
-    """A running stack, and how to reach it."""
+    """A running stack, with its addresses and secrets."""
 
     cloud: LocalCloud
     api_key: str
@@ -41,7 +41,7 @@ class LocalStack:
     package: str
     """Path of the functions' zip."""
     webhook_secret: str
-    """The secret with which receivers of webhooks check signatures."""
+    """The secret for the signatures of webhooks."""
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -75,16 +75,18 @@ def empty_cloud(
     limits: Mapping[str, int] | None = None,
     on_log: Callable[[str], None] | None = None,
 ) -> Iterator[LocalCloud]:
-    """Start a cloud with nothing deployed in it, and stop every process at the end.
+    """Start an empty cloud, and stop every process at the end.
 
     Raises:
-        LocalCloudError: Its port is taken.
+        LocalCloudError: The port is in use.
     """
     try:
         cloud = LocalCloud(port=port, speed=speed, data=data, limits=limits)
     except OSError as error:
-        why = f"the local cloud cannot start on port {port}: {error}; --port 0 finds a free one"
-        raise LocalCloudError(why) from None
+        message = (
+            f"the local cloud cannot start on port {port}: {error}; --port 0 chooses a free one"
+        )
+        raise LocalCloudError(message) from None
     with contextlib.ExitStack() as stack:
         stack.callback(cloud.stop)
         cloud.start()
@@ -106,11 +108,11 @@ def local_stack(
     changes: Mapping[str, str] | None = None,
     package: Path | None = None,
 ) -> Iterator[LocalStack]:
-    """Start the cloud, deploy into it, and stop every process at the end.
+    """Start a cloud, deploy the stack into it, and stop every process at the end.
 
-    Tasks, timers and the waits between retries pass `speed` times faster. A function's timeout
-    and the lease do not, since processes run no faster. `changes` replaces configuration values.
-    Without a package it is built.
+    Tasks, timers and waits between retries are `speed` times faster. The timeout of functions and
+    the lease are not, since processes are not faster. `changes` replaces configuration values. If
+    `package` is None, the zip is built.
     """
     with empty_cloud(port=port, speed=speed, data=data, limits=limits, on_log=on_log) as cloud:
         api_key = secrets.token_urlsafe(24)
@@ -128,7 +130,7 @@ def local_stack(
 def stack_config(
     cloud: LocalCloud, api_key: str, *, timeout_s: int, package: Path | None = None
 ) -> dict[str, str]:
-    """Return the configuration for a local cloud, with waits as short as its tasks."""
+    """Return the configuration for a local cloud, with waits divided by its speed."""
     speed = cloud.clock.speed
     return {
         "apiKeys": json.dumps({"local": hashlib.sha256(api_key.encode()).hexdigest()}),
@@ -141,7 +143,7 @@ def stack_config(
         "unknownAfter": str(1800 / speed),
         "reconcileAfter": str(180 / speed),
         "overdueAfter": json.dumps(dict.fromkeys(KINDS, OVERDUE_AFTER_S / speed)),
-        # Receivers run on this machine too, without certificates.
+        # Receivers run on this machine, too, and have no certificates.
         "webhookSecrets": json.dumps(
             [f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"]
         ),
@@ -151,7 +153,7 @@ def stack_config(
 
 
 def wait_until_active(cloud: LocalCloud, function: str) -> dict[str, Any]:
-    """Poll a function until its last change is active; return its configuration."""
+    """Wait until the last change of a function is active; return its configuration."""
     scf = cloud.services["scf"]
     while True:
         state = scf.call("GetFunction", {"FunctionName": function}, Caller("owner"))

@@ -35,7 +35,7 @@ def main(
 ) -> None:
     """Keep a deployment's endpoint and API key, after a call that tries them.
 
-    Without --key the key is asked for, and not shown.
+    Without --key the command asks for the key and does not show it.
 
     Example: aigc login --endpoint https://1250000000-abc.ap-guangzhou.tencentscf.com
     """

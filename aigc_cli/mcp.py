@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 TRIES = 4
-"""Of a call whose connection breaks."""
+"""Number of tries of a call whose connection breaks."""
 
 FIRST_WAIT_S = 0.5
-"""Before the second try; each further wait is twice as long."""
+"""Wait before the second try; it doubles for each further try."""
 
 TIMEOUT_S = 50
-"""Of a call with all its tries: many hosts give up after 60 seconds."""
+"""Timeout of a call with all its tries; many hosts wait no longer than 60 seconds."""
 
 
 app = typer.Typer(add_completion=False)
@@ -67,7 +67,7 @@ def main(
 
 async def _serve(service: Service) -> None:
     async def list_tools(_context: Any, _params: PaginatedRequestParams | None) -> ListToolsResult:  # noqa: ANN401  the SDK's
-        return await _tried(service, lambda client: client.list_tools())
+        return await _with_retries(service, lambda client: client.list_tools())
 
     async def pass_on(_context: Any, params: CallToolRequestParams) -> CallToolResult:  # noqa: ANN401  the SDK's
         return await call_tool(service, params)
@@ -80,24 +80,24 @@ async def _serve(service: Service) -> None:
 
 
 async def call_tool(service: Service, params: CallToolRequestParams) -> CallToolResult:
-    """Pass a call on, and answer in words if the service is not reached in time."""
+    """Pass a call on; return an error text if the service is not reached in time."""
 
     def call(client: Client) -> Awaitable[CallToolResult]:
         return client.call_tool(params.name, params.arguments or {})
 
     try:
-        return await asyncio.wait_for(_tried(service, call), TIMEOUT_S)
+        return await asyncio.wait_for(_with_retries(service, call), TIMEOUT_S)
     except (ConnectionError, asyncio.TimeoutError):
         text = (
             f"{service.endpoint} did not answer in {TRIES} tries or {TIMEOUT_S} seconds. Call again"
-            " with the same arguments: a request that was accepted is found again, and no image is"
-            " paid twice."
+            " with the same arguments: the call returns a request that was accepted, and no image"
+            " is paid twice."
         )
         return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
-async def _tried(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
-    """Make a call on a connection of its own; repeat it if the connection breaks.
+async def _with_retries(service: Service, call: Callable[[Client], Awaitable[Result]]) -> Result:
+    """Send a call on a new connection; repeat it if the connection breaks.
 
     Raises:
         MCPError: The service refused the call.
@@ -125,7 +125,7 @@ async def _once(service: Service, call: Callable[[Client], Awaitable[Result]]) -
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return the first error in groups of them, which Python 3.10 has no class for."""
+    """Return the first error inside exception groups; Python 3.10 has no class for groups."""
     while inner := getattr(error, "exceptions", ()):
         error = inner[0]
     return error

@@ -56,21 +56,21 @@ def show(
 
     Example: aigc models show GG
     """
-    shown = {
+    matching = {
         kind: tuple(model for model in models if model.name.lower() == name.lower())
         for kind, models in catalogue().models.items()
     }
-    if not any(shown.values()):
+    if not any(matching.values()):
         names = sorted({model.name for _, model in _all(catalogue().models)})
         print(f"there is no model {name}; known: {', '.join(names)}", file=sys.stderr)
         return FAILED
     if as_json:
-        print_json(_as_json(shown))
+        print_json(_as_json(matching))
         return 0
     rows = [("KIND", "MODEL", "VERSION", "PARAMETER", "ALLOWED")]
     rows += [
         (kind, model.name, model.version, parameter, str(limit))
-        for kind, model in _all(shown)
+        for kind, model in _all(matching)
         for parameter, limit in model.limits.items()
     ]
     print_table(rows)
@@ -87,7 +87,7 @@ def check(as_json: JsonOption = False) -> int:
     if as_json:
         print_json({"differences": differences})
     else:
-        print(*differences or ["models.json says what the installed SDK says"], sep="\n")
+        print(*differences or ["models.json agrees with the installed SDK"], sep="\n")
     return FAILED if differences else 0
 
 

@@ -48,10 +48,10 @@ def owners_deployment(
 
 
 def replay(job_id: str, service: Service, *, pays_again: bool) -> Outcome:
-    """Queue a job again; a repeat of the call makes no further attempt.
+    """Replay a job through the API; a repeated call makes no further attempt.
 
     Raises:
-        CallError: The key is wrong.
+        CallError: The key is not valid.
         MayNotOperateError: The key may not operate.
         UnreachableError: The deployment does not answer.
     """
@@ -65,7 +65,7 @@ def replay(job_id: str, service: Service, *, pays_again: bool) -> Outcome:
 
 
 def restore(job_id: str, service: Service) -> Outcome:
-    """Let the sweep store the images of a job; see `replay` for the errors."""
+    """Restore a job through the API; see `replay` for the errors."""
     try:
         answer = service.post(f"{job_path(job_id)}/restore", {})
     except CallError as error:

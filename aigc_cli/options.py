@@ -1,4 +1,4 @@
-"""Parsers of option values that typer lacks; each refuses a wrong value in one line."""
+"""Parsers of option values; each refuses a wrong value with a message of one line."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NoConsole = Annotated[
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str | int], int]:
-    """Return a parser of whole numbers within limits; typer passes defaults to it as numbers."""
+    """Return a parser of whole numbers within limits; typer passes defaults as numbers."""
 
-    def read(value: str | int) -> int:
+    def parse(value: str | int) -> int:
         text = str(value)
         number = int(text) if text.isdecimal() else least - 1
         if number < least or (most is not None and number > most):
@@ -32,11 +32,11 @@ def whole(least: int, most: int | None = None) -> Callable[[str | int], int]:
             raise typer.BadParameter(f"{text!r}; allowed: {allowed}")
         return number
 
-    return read
+    return parse
 
 
 def speed(text: str) -> float:
-    """Read how many times faster time passes."""
+    """Parse a factor of speed."""
     try:
         number = float(text)
     except ValueError:
@@ -47,21 +47,19 @@ def speed(text: str) -> float:
 
 
 def folder(text: str) -> Path:
-    """Read the path of a folder that exists or can be made."""
+    """Parse the path of a folder that exists or can be created."""
     path = Path(text)
     nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise typer.BadParameter(
-            f"{text!r}; allowed: a folder that may be written to, or a new one"
-        )
+        raise typer.BadParameter(f"{text!r}; allowed: a writable folder, or a new one")
     return path
 
 
 def existing_file(text: str) -> Path:
-    """Read the path of a file that exists."""
+    """Parse the path of a file that exists."""
     path = Path(text)
     if not path.is_file():
-        raise typer.BadParameter(f"{str(text)!r} is no file")
+        raise typer.BadParameter(f"{str(text)!r} is not a file")
     return path
 
 
@@ -73,33 +71,33 @@ def kind(text: str) -> str:
 
 
 def kinds(text: str) -> tuple[str, ...]:
-    """Read kinds of task, separated by commas."""
-    named = tuple(text.split(","))
-    if not set(named) <= KINDS.keys():
+    """Parse kinds of task, separated by commas."""
+    names = tuple(text.split(","))
+    if not set(names) <= KINDS.keys():
         raise typer.BadParameter(f"{text!r}; allowed: some of {','.join(KINDS)}")
-    return named
+    return names
 
 
 def moment(text: str | datetime) -> datetime:
-    """Read a day or a time; without a zone it is in UTC."""
+    """Parse a day or a time; without a time zone it is in UTC."""
     try:
-        read = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+        time = text if isinstance(text, datetime) else datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
             f"{text!r}; allowed: 2026-11-28, or 2026-11-28T18:00:00+08:00"
         ) from None
-    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def money(text: str) -> Decimal:
-    """Read an amount of money, in the currency of the prices."""
+    """Parse an amount of money, in the currency of the prices."""
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,4})?", text) or not Decimal(text):
         raise typer.BadParameter(f"{text!r}; allowed: an amount above 0, like 250 or 0.5")
     return Decimal(text)
 
 
 def key_name(text: str) -> str:
-    """Read the name of an API key."""
+    """Parse the name of an API key."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", text):
         raise typer.BadParameter(
             f"{text!r}; allowed: at most 40 of a-z, 0-9, '-' and '_', with a letter or digit first"

@@ -1,4 +1,4 @@
-"""What a command did with each job that it was given."""
+"""The outcome of a command for each of its jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one request."""
+    """The outcome for one request."""
 
     request_id: str
     is_done: bool
@@ -21,14 +21,18 @@ class Outcome:
 
 
 def print_outcomes(outcomes: Sequence[Outcome], empty: str, as_json: bool) -> None:
-    """Print each outcome, or the text for none of them."""
+    """Print each outcome, or the text `empty` if there is none."""
     if as_json:
         print_json(
             [
-                {"request_id": each.request_id, "done": each.is_done, "message": each.text}
-                for each in outcomes
+                {
+                    "request_id": outcome.request_id,
+                    "done": outcome.is_done,
+                    "message": outcome.text,
+                }
+                for outcome in outcomes
             ]
         )
         return
-    for text in [each.text for each in outcomes] or [empty]:
+    for text in [outcome.text for outcome in outcomes] or [empty]:
         print_text(text)

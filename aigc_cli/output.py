@@ -1,4 +1,4 @@
-"""What commands print: JSON for programs, tables, and the progress of longer work."""
+"""The output of commands: JSON for programs, tables, and the progress of longer work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for progra
 
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-"""Control characters but the line end: a terminal would obey them."""
+"""Control characters except the line end: a terminal would execute them."""
 
 
 def print_json(value: object) -> None:
@@ -34,7 +34,7 @@ def print_json(value: object) -> None:
 
 
 def print_text(text: str, *, stderr: bool = False) -> None:
-    """Print a line of prose; at a terminal it is broken between words."""
+    """Print a line of text; at a terminal it is wrapped between words."""
     console = Console(stderr=stderr)
     text = _CONTROL.sub(" ", text)
     if console.is_terminal:
@@ -45,13 +45,13 @@ def print_text(text: str, *, stderr: bool = False) -> None:
 def print_table(rows: Sequence[tuple[str, ...]], *, below: int = 0) -> None:
     """Print rows in columns, the first row as the head.
 
-    Elsewhere than at a terminal each row is one line. At a terminal cells are folded to its width;
-    of a table that is too wide, the last columns, as many as `below` says, are written below each
-    row, so that the others stay whole.
+    If the output is not a terminal, each row is one line. At a terminal, cells are wrapped to its
+    width. If `below` is set and the table is too wide, this number of last columns is written below
+    each row, so that the other columns are not wrapped.
     """
     console = Console(highlight=False)
     width = _measure(_table(rows), console)
-    if not console.is_terminal:  # `awk` reads a row from one line, whatever its length
+    if not console.is_terminal:  # programs like `awk` need a row on one line
         console.width = width
     elif below and width > console.width:
         _print_with_rest_below(rows, below, console)
@@ -84,7 +84,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Table:
 
 
 def _cell(text: str) -> Text:
-    """Return a cell as one line; prompts and keys may have line ends and escape codes."""
+    """Return a cell as one line; prompts and keys may contain line ends and escape codes."""
     return Text(_CONTROL.sub(" ", text.replace("\n", " ")))
 
 
@@ -100,9 +100,9 @@ def _print(table: Table, console: Console) -> None:
 
 
 def status(text: str) -> AbstractContextManager[Callable[[str], None]]:
-    """Show on stderr what goes on, as a line that changes; elsewhere each change is a line.
+    """Show the progress on stderr as a line that changes; without a terminal as several lines.
 
-    The returned function changes the text.
+    The context manager returns a function that changes the text.
     """
     console = Console(stderr=True)
     return _changing_line(console, text) if console.is_terminal else _lines()
@@ -120,6 +120,6 @@ def _lines() -> Iterator[Callable[[str], None]]:
 
 
 def progress_bar(*columns: ProgressColumn | str) -> Progress:
-    """Return a progress bar on stderr; it shows nothing where stderr is no terminal."""
+    """Return a progress bar on stderr; it shows nothing if stderr is not a terminal."""
     console = Console(stderr=True)
     return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)

@@ -1,4 +1,4 @@
-"""`aigc package`: the zip that is deployed, with what the functions import and nothing else.
+"""`aigc package`: builds the zip that is deployed, with only the modules that functions import.
 
 The same sources make the same bytes. The file name contains their hash, because Pulumi's provider
 compares a zip by its path only. The zip contains bytecode, because SCF's code folder is read-only.
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
 
 LOCAL_PACKAGES = ROOT / ".local" / "packages"
 LOCAL_LIFE_S = 86400
-"""Age from which a zip of the local cloud is removed when another one is built."""
+"""Age after which a zip of the local cloud is removed when another one is built."""
 
 PATTERN = "aigc-functions-*.zip"
 NOTE = "built.txt"
-"""File beside a zip of the local cloud: the hash of what it was built from, and its name."""
+"""File beside a zip of the local cloud: the hash of its inputs, and its name."""
 
-LEFT_OUT = (
+EXCLUDED = (
     "*.dist-info/*",
     "*.pyi",
     "*/py.typed",
@@ -71,20 +71,20 @@ LEFT_OUT = (
     "urllib3/contrib/socks.py",
     "urllib3/http2/connection.py",
 )
-"""Files of the wheels that nothing on our paths imports."""
+"""Files of the wheels that the functions do not import."""
 
-ONLY_FOR_BUILDING = "openapi"
-"""Folder of `aigc.api` that builds the documents; the functions serve the built files."""
+BUILD_ONLY = "openapi"
+"""Folder of `aigc.api` that builds the documents; the zip contains the built files instead."""
 
 NO_BYTECODE = f"""
-No Python {SCF_PYTHON} on this machine: the zip holds NO BYTECODE.
-It works, but each cold start compiles everything: twice the time, 15 MB more, as measured.
+No Python {SCF_PYTHON} on this machine: the zip contains NO BYTECODE.
+It works, but each cold start compiles all modules: twice the time and 15 MB more, as measured.
 Install Python {SCF_PYTHON} (pyenv, uv or your system's) and run this again before you deploy.
-The zip's name, its hash, will then be another.
+The zip will then have another hash and name.
 """.strip()
 
 _STARTED = time.time()
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can contain
 _MODE = 0o100644 << 16
 
 _MEASURE = """
@@ -95,11 +95,11 @@ seconds = time.perf_counter() - started
 [peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
 print(seconds, peak)
 """
-_MEASURED_TIMES = 7
+_MEASUREMENTS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class ImportCost:
     """Time and memory that a cold start needs to import a zip."""
 
     import_s: float
@@ -120,7 +120,7 @@ def main(
     no_console: options.NoConsole = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build the zip that is deployed, and print what it weighs.
+    """Build the zip that is deployed, and print its size and its import time.
 
     Example: aigc package --out dist
     """
@@ -128,7 +128,7 @@ def main(
     path = build_package(out, target, with_console=not no_console)
     if target.python is None:
         print(f"{NO_BYTECODE}\n", file=sys.stderr)
-    weight = weigh(path, target.python) if target.python and runs_manylinux() else None
+    cost = measure_import(path, target.python) if target.python and runs_manylinux() else None
     if as_json:
         print_json(
             {
@@ -136,14 +136,14 @@ def main(
                 "bytes": path.stat().st_size,
                 "has_console": not no_console,
                 "has_bytecode": target.python is not None,
-                "import_s": weight and weight.import_s,
-                "memory_mb": weight and weight.memory_mb,
+                "import_s": cost and cost.import_s,
+                "memory_mb": cost and cost.memory_mb,
             }
         )
         return
     print(f"{path}\n{describe(path)}{', WITHOUT the console' if no_console else ''}")
-    if weight:
-        print(f"imported in {weight.import_s:.2f} s with {weight.memory_mb:.0f} MB on this machine")
+    if cost:
+        print(f"imported in {cost.import_s:.2f} s with {cost.memory_mb:.0f} MB on this machine")
 
 
 def build_package(
@@ -154,7 +154,7 @@ def build_package(
     *,
     with_console: bool = True,
 ) -> Path:
-    """Build the zip for a target; it replaces older zips in the folder, an equal zip is kept.
+    """Build the zip for a target. It replaces older zips in the folder; an equal zip is kept.
 
     Raises:
         RulesError: The rules cannot be used.
@@ -175,19 +175,19 @@ def build_package(
         _unpack_wheels(fetch(target), stage)
         _copy_crcmod(stage)
         fingerprint = _fingerprint(stage, target)
-        present = _find(out, fingerprint)
-        if present is not None:
-            _remove_others(present)
-            return present
+        existing = _find(out, fingerprint)
+        if existing is not None:
+            _remove_others(existing)
+            return existing
         if target.python is not None:
             _compile(stage, target.python)
-        return _place(_zip(stage, fingerprint), out)
+        return _write_zip(_zip(stage, fingerprint), out)
 
 
 def local_package(rules: Path | None = None, *, with_console: bool = True) -> Path:
-    """Build the zip that the local cloud runs: the deployed zip, if this machine can run it.
+    """Build the zip for the local cloud: the same as for SCF, if this machine can run it.
 
-    With other rules it is a copy of that zip.
+    With `rules` it is a copy of that zip with these rules.
 
     Raises:
         RulesError: The rules cannot be used.
@@ -200,7 +200,7 @@ def local_package(rules: Path | None = None, *, with_console: bool = True) -> Pa
         folder,
         hash_files(f"{target} {sys.version}", ROOT, inputs),
         lambda: build_package(folder, target, with_console=with_console),
-        # A file that has changed meanwhile may have been imported as it was before.
+        # If a file has changed since this process started, an older version may be imported.
         is_noted=all(path.stat().st_mtime < _STARTED for path in inputs),
     )
     if rules is None:
@@ -208,16 +208,16 @@ def local_package(rules: Path | None = None, *, with_console: bool = True) -> Pa
     text = load_rules(rules).packaged().encode()
     digest = hashlib.sha256(text).hexdigest()[:8]
     copies = folder.with_name(f"{folder.name}-{digest}")
-    return _built_once(copies, package.name, lambda: _place(_with_rules(package, text), copies))
+    return _built_once(copies, package.name, lambda: _write_zip(_with_rules(package, text), copies))
 
 
 def _built_once(
     folder: Path, inputs: str, build: Callable[[], Path], *, is_noted: bool = True
 ) -> Path:
-    """Return the folder's zip if its note has these inputs; else build it, and note the inputs."""
+    """Return the folder's zip if its note has these inputs; else build it and write the note."""
     note = folder / NOTE
-    known, _, name = note.read_text().partition(" ") if note.exists() else ("", "", "")
-    if known == inputs and (folder / name).exists():
+    noted_inputs, _, name = note.read_text().partition(" ") if note.exists() else ("", "", "")
+    if noted_inputs == inputs and (folder / name).exists():
         return folder / name
     package = build()
     if is_noted:
@@ -226,9 +226,9 @@ def _built_once(
 
 
 def local_inputs(*, with_console: bool) -> list[Path]:
-    """List the files that determine a zip of the local cloud.
+    """Return the files that determine a zip of the local cloud.
 
-    The wheels, and the packages that build the documents, follow from the locks.
+    The wheels and the packages that build the documents are determined by the lock files.
     """
     files = [LOCK, *(ROOT / name for name in ("requirements.lock", "rules.toml", "prices.toml"))]
     files += [path for path in _files(ROOT / "functions") if path.suffix != ".pyc"]
@@ -238,16 +238,16 @@ def local_inputs(*, with_console: bool) -> list[Path]:
 
 
 def _with_rules(package: Path, rules: bytes) -> bytes:
-    copied = io.BytesIO()
-    with zipfile.ZipFile(package) as source, zipfile.ZipFile(copied, "w") as archive:
+    copy = io.BytesIO()
+    with zipfile.ZipFile(package) as source, zipfile.ZipFile(copy, "w") as archive:
         for entry in source.infolist():
             content = rules if entry.filename == "rules.json" else source.read(entry)
             archive.writestr(entry, content, compresslevel=1)
-    return copied.getvalue()
+    return copy.getvalue()
 
 
 def describe(path: Path) -> str:
-    """Return a text with a zip's sizes."""
+    """Return a text with the sizes of a zip."""
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(entry.file_size for entry in archive.infolist())
         count = len(archive.infolist())
@@ -258,8 +258,8 @@ def _mb(size: int) -> str:
     return f"{size / 2**20:.1f} MB"
 
 
-def weigh(path: Path, python: str) -> Weight:
-    """Import the gateway and the SDKs in fresh processes; return the medians."""
+def measure_import(path: Path, python: str) -> ImportCost:
+    """Import the gateway and the SDKs in new processes; return the medians."""
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(path) as archive:
             archive.extractall(folder)
@@ -272,16 +272,18 @@ def weigh(path: Path, python: str) -> Weight:
                 capture_output=True,
                 text=True,
             ).stdout.split()
-            for _ in range(_MEASURED_TIMES)
+            for _ in range(_MEASUREMENTS)
         ]
     seconds, peaks = zip(*runs, strict=True)
-    return Weight(statistics.median(map(float, seconds)), statistics.median(map(int, peaks)) / 1024)
+    return ImportCost(
+        statistics.median(map(float, seconds)), statistics.median(map(int, peaks)) / 1024
+    )
 
 
 def _copy_functions(stage: Path) -> None:
     from aigc.api.openapi.build import write_documents  # noqa: PLC0415  a slow import
 
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", ONLY_FOR_BUILDING)
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", BUILD_ONLY)
     shutil.copytree(ROOT / "functions", stage, ignore=ignore, dirs_exist_ok=True)
     write_documents(_in(stage, DOCUMENTS))
 
@@ -292,7 +294,7 @@ def _copy_console(stage: Path) -> None:
 
 
 def _in(stage: Path, folder: Path) -> Path:
-    """Return the place in the stage of a folder of the sources."""
+    """Return the path in the stage for a folder of `functions/`."""
     return stage / folder.relative_to(ROOT / "functions")
 
 
@@ -303,11 +305,11 @@ def _unpack_wheels(wheels: Path, stage: Path) -> None:
 
 
 def _is_needed(file: str) -> bool:
-    return not any(fnmatch.fnmatch(file, pattern) for pattern in LEFT_OUT)
+    return not any(fnmatch.fnmatch(file, pattern) for pattern in EXCLUDED)
 
 
 def _copy_crcmod(stage: Path) -> None:
-    """Copy the installed Python files: there is no wheel, and a build compiles C code."""
+    """Copy the installed Python files: there is no wheel, and to build one compiles C code."""
     spec = find_spec("crcmod")
     [source] = spec.submodule_search_locations or [] if spec else []
     (stage / "crcmod").mkdir()
@@ -316,7 +318,7 @@ def _copy_crcmod(stage: Path) -> None:
 
 
 def _fingerprint(stage: Path, target: Target) -> str:
-    """Hash everything that the zip's bytes depend on."""
+    """Return a hash of everything that determines the bytes of the zip."""
     has_bytecode = target.python is not None
     builder = Path(__file__).read_text(encoding="utf-8")
     return hash_files(f"{target.name} {has_bytecode} {builder}", stage, _files(stage))
@@ -327,7 +329,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _find(out: Path, fingerprint: str) -> Path | None:
-    """Return the zip in the folder whose comment is this fingerprint."""
+    """Return the zip of a folder with this fingerprint as its comment; None if there is none."""
     for path in out.glob(PATTERN):
         with (
             # Another process may have replaced the zip since the listing.
@@ -340,7 +342,7 @@ def _find(out: Path, fingerprint: str) -> Path | None:
 
 
 def _compile(stage: Path, python: str) -> None:
-    # In a separate process: the bytecode depends on what else the process has loaded.
+    # In a separate process: bytecode depends on the modules that a process has loaded.
     command = [python, "-S", "-m", "compileall", "-q", "-j1"]
     options = ["--invalidation-mode", "unchecked-hash", "-s", str(stage), str(stage)]
     subprocess.run([*command, *options], check=True, env={"PYTHONHASHSEED": "0"})
@@ -359,7 +361,7 @@ def _zip(stage: Path, fingerprint: str) -> bytes:
     return target.read_bytes()
 
 
-def _place(content: bytes, out: Path) -> Path:
+def _write_zip(content: bytes, out: Path) -> Path:
     digest = hashlib.sha256(content).hexdigest()[:12]
     target = out / PATTERN.replace("*", digest)
     out.mkdir(parents=True, exist_ok=True)
@@ -369,19 +371,19 @@ def _place(content: bytes, out: Path) -> Path:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(f".{os.getpid()}.part")  # several processes may build at once
-    fresh.write_bytes(content)
-    fresh.replace(path)
+    draft = path.with_suffix(f".{os.getpid()}.part")  # several processes may build at once
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
 def _remove_others(package: Path) -> None:
-    for stale in set(package.parent.glob(PATTERN)) - {package}:
-        if not _may_run(stale):
-            stale.unlink(missing_ok=True)
+    for other in set(package.parent.glob(PATTERN)) - {package}:
+        if not _may_be_used(other):
+            other.unlink(missing_ok=True)
 
 
-def _may_run(package: Path) -> bool:
-    """Whether a local cloud that was started lately may deploy this zip again."""
+def _may_be_used(package: Path) -> bool:
+    """Whether a local cloud that was started recently may deploy this zip again."""
     try:
         age_s = time.time() - package.stat().st_mtime
     except FileNotFoundError:

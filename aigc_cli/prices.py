@@ -43,8 +43,8 @@ def main(
     Example: aigc prices prices.toml
     """
     prices = load_prices(file)
-    for doubt in _doubts(prices.price):
-        print(f"aigc prices: {doubt}", file=sys.stderr)
+    for warning in _warnings(prices.price):
+        print(f"aigc prices: {warning}", file=sys.stderr)
     if as_json:
         print_json(prices.model_dump(mode="json", exclude_defaults=True))
         return
@@ -64,14 +64,16 @@ def load_prices(path: Path) -> Prices:
     """
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        raw = toml.loads(path.read_text(encoding="utf-8-sig"), parse_float=str)  # 0.1 is not 0.1
+        raw = toml.loads(
+            path.read_text(encoding="utf-8-sig"), parse_float=str
+        )  # a float is not exact
     except (ValueError, RecursionError) as error:
         raise PricesError(f"{path.name} is not TOML: {error}") from None
     return Prices.parse(raw)
 
 
 def check_ceilings(rules: Rules, prices: Prices) -> None:
-    """Check that ceilings name rules that exist, and that what they count in money has a price.
+    """Check that the rules of ceilings exist, and that tasks have prices for ceilings in money.
 
     Raises:
         PricesError: A ceiling names no rule, or the task of a rule has no price.
@@ -83,18 +85,18 @@ def check_ceilings(rules: Rules, prices: Prices) -> None:
             allowed = ", ".join(names) or "none, since there are no rules"
             raise PricesError(f"ceiling {ceiling.name}: there is no such rule; allowed: {allowed}")
     for rule in rules.rule:
-        if rule.is_batch:  # each of its lines may be of another model
+        if rule.is_batch:  # each line may have another model
             continue
         task = sample_task(rule)
         model, version = model_of(task)
-        counted = [
+        ceilings = [
             ceiling
             for ceiling in prices.ceiling
             if ceiling.applies("upload", rule.name, model, version)
         ]
         images = requested_images(task)
         cost = prices.estimate(rule.kind, task, images)
-        for ceiling in counted:
+        for ceiling in ceilings:
             if ceiling.money is not None and cost is None:
                 raise PricesError(
                     f"ceiling {ceiling.name}: is in money, and the price of rule {rule.name} is"
@@ -102,15 +104,15 @@ def check_ceilings(rules: Rules, prices: Prices) -> None:
                 )
             if (images if ceiling.money is None else (cost or 0) * UNITS) > ceiling.limit:
                 raise PricesError(
-                    f"ceiling {ceiling.name}: one upload of rule {rule.name} needs more than all"
-                    f" of it: {images if ceiling.money is None else cost}"
+                    f"ceiling {ceiling.name}: one upload of rule {rule.name} needs more than the"
+                    f" whole ceiling: {images if ceiling.money is None else cost}"
                 )
 
 
-def _doubts(prices: Sequence[Price]) -> Iterator[str]:
-    """Yield a warning for each model that the catalogue lacks: new, or misspelled."""
+def _warnings(prices: Sequence[Price]) -> Iterator[str]:
+    """Yield a warning for each model that is not in the catalogue: it is new or misspelled."""
     models = {model.name for models in catalogue().models.values() for model in models}
     known = {name.casefold() for name in (*models, *SCENES, "default")}
     for price in prices:
         if price.model and price.model.casefold() not in known:
-            yield f"{price.model} is in no catalogue of {catalogue().as_of}"
+            yield f"{price.model} is not in the catalogue of {catalogue().as_of}"

@@ -16,12 +16,12 @@ class NoTerminalError(AigcError):
 
 
 def confirm(question: str) -> None:
-    """Ask on stderr, and go on if the answer is yes.
+    """Ask on stderr, and return if the answer is yes.
 
     Raises:
-        NoTerminalError: stdin is no terminal.
+        NoTerminalError: stdin is not a terminal.
         typer.Abort: The answer is no.
     """
     if not sys.stdin.isatty():
-        raise NoTerminalError(f"{question} Nothing was started: say --yes, or answer at a terminal")
+        raise NoTerminalError(f"{question} Nothing was started: add --yes, or answer at a terminal")
     typer.confirm(question, abort=True, err=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 WEBHOOKS = {
-    "queued": "is sent once more within a minute, by the sweep",
+    "queued": "is sent again by the sweep within a minute",
     "not_dead": "was not given up",
     "busy": "is in use by another process; try again in a minute",
 }
@@ -47,7 +47,7 @@ def main(
         bool, typer.Option("--all", help="All dead jobs, or all undelivered webhooks.")
     ] = False,
     webhooks: Annotated[
-        bool, typer.Option("--webhooks", help="Replay webhooks that no receiver took, not jobs.")
+        bool, typer.Option("--webhooks", help="Replay undelivered webhooks instead of jobs.")
     ] = False,
     pays_again: Annotated[
         bool,
@@ -71,7 +71,7 @@ def main(
     Example: aigc jobs replay --all --stack prod
     """
     if bool(ids) == every:
-        raise typer.BadParameter("which ones? allowed: request ids, or --all")
+        raise typer.BadParameter("no request is named; allowed: request ids, or --all")
     if (endpoint or key) and (every or webhooks):
         raise typer.BadParameter(
             "--all and --webhooks read the ledger, with the owner's credentials: give --stack, and"
@@ -98,21 +98,22 @@ def _replay(ids: Iterable[str], runtime: Runtime, *, pays_again: bool) -> list[O
     return [
         Outcome(
             job_id,
-            is_done=replayed is not None and replayed.refusal is None,
-            text=f"job {job_id} {_outcome_text(replayed)}",
+            is_done=outcome is not None and outcome.refusal is None,
+            text=f"job {job_id} {_outcome_text(outcome)}",
         )
-        for job_id, replayed in replays.items()
+        for job_id, outcome in replays.items()
     ]
 
 
 def _outcome_text(outcome: Replay | None) -> str:
     if outcome is None:
-        return "is not there"
+        return "does not exist"
     if outcome.refusal is not None:
         return REFUSALS[outcome.refusal]
-    queued = f"waits for its attempt {outcome.job.attempt.number}"
-    paid = "; the last one may have been billed, and this one is billed too"
-    return queued + (paid if outcome.may_be_billed else "")
+    text = f"waits for its attempt {outcome.job.attempt.number}"
+    if outcome.may_be_billed:
+        text += "; the last attempt may have been billed, and this one is billed, too"
+    return text
 
 
 def _redeliver(ids: Iterable[str], runtime: Runtime) -> list[Outcome]:

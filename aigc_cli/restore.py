@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 REFUSALS = {
     "not_failed": "has not failed",
-    "no_task": "has no task at the vendor that is known: there is nothing to restore",
+    "no_task": "has no known task at the vendor: there is nothing to restore",
     "not_succeeded": "has no images: its task at the vendor did not succeed",
     "not_kept": "has no images any more: the vendor has removed them",
     "busy": "is in use by another process; try again in a minute",
@@ -48,20 +48,20 @@ def main(
         outcomes = [operate.restore(job_id, service) for job_id in ids]
     else:
         runtime = operate.owners_deployment(stack).runtime()
-        outcomes = [_restored(job_id, runtime) for job_id in ids]
+        outcomes = [_restore(job_id, runtime) for job_id in ids]
     print_outcomes(outcomes, "", as_json)
     return 0 if all(outcome.is_done for outcome in outcomes) else FAILED
 
 
-def _restored(job_id: str, runtime: Runtime) -> Outcome:
-    restored = restore(job_id, runtime)
-    is_done = restored is not None and restored.refusal is None
-    return Outcome(job_id, is_done, f"job {job_id} {_outcome_text(restored)}")
+def _restore(job_id: str, runtime: Runtime) -> Outcome:
+    outcome = restore(job_id, runtime)
+    is_done = outcome is not None and outcome.refusal is None
+    return Outcome(job_id, is_done, f"job {job_id} {_outcome_text(outcome)}")
 
 
 def _outcome_text(outcome: Restore | None) -> str:
     if outcome is None:
-        return "is not there"
+        return "does not exist"
     if outcome.refusal is not None:
         return REFUSALS[outcome.refusal]
     return "has images, which the sweep stores within a minute; nothing is paid"

@@ -1,4 +1,4 @@
-"""`aigc rules`: check `rules.toml`, and show what an upload would become, before it is deployed."""
+"""`aigc rules`: check `rules.toml` before it is deployed, and show the tasks of an upload."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ RULES = ROOT / "rules.toml"
 PRICES = ROOT / "prices.toml"
 
 JOB, SUB_APP_ID, BUCKET, REGION = "<job>", "<sub-app-id>", "<results-bucket>", "<region>"
-"""What only a deployment knows, in a request that is only shown."""
+"""Placeholders for values that only a deployment has, in a request that is only printed."""
 
 INBOX = "<inbox>"
 LEDGER = "<ledger>"
-"""The digest of the ledger's bucket in a session."""
+"""Placeholder for the digest of the ledger's bucket in a session."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,8 +65,9 @@ def check(
         print_json([rule.model_dump(mode="json", exclude_defaults=True) for rule in rules.rule])
         return
     for rule in rules.rule:
-        made = "a job of each line" if rule.is_batch else rule.kind
-        print(f"{rule.name}: {_conditions(rule)} → {made}{_and_on(rule)}")
+        target = "a job for each line" if rule.is_batch else rule.kind
+        further = ", and later rules" if rule.continues else ""
+        print(f"{rule.name}: {_conditions(rule)} → {target}{further}")
 
 
 @app.command("test")
@@ -109,28 +110,28 @@ def show_request(
         metadata=dict(map(_pair, meta or [])),
     )
     selection = load_rules(file).select(upload)
-    trial = Trial(upload, [_tried(rule, upload) for rule in selection.applied])
+    trial = Trial(upload, [_outcome(rule, upload) for rule in selection.applied])
     trial.passed_over = {rule.name: reason for rule, reason in selection.skipped}
     if as_json:
-        print_json(trial.shown())
+        print_json(trial.to_json())
     else:
         print(trial.text())
-    if not any(tried.request for tried in trial.applied):
+    if not any(outcome.request for outcome in trial.applied):
         raise typer.Exit(FAILED)
 
 
 @dataclass(slots=True)
-class Tried:
-    """What one rule makes of an upload."""
+class RuleOutcome:
+    """The outcome of one rule for an upload."""
 
     rule: Rule
     reason: str = ""
-    """Why the rule makes no job of it; empty if it does."""
+    """Why the rule makes no job; empty if it makes one."""
     request: ApiCall | None = None
     results: str = ""
     priority: int = 0
 
-    def shown(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the fields for JSON."""
         if self.request is None:
             return {"rule": self.rule.name, "refused": self.reason}
@@ -148,7 +149,7 @@ class Tried:
         }
 
     def text(self) -> str:
-        """Return the lines for a person."""
+        """Return the text for people."""
         if self.request is None:
             return f"{self.rule.name}: matches, but makes no job: {self.reason}"
         params = json.dumps(self.request.params, ensure_ascii=False, indent=2)
@@ -162,30 +163,30 @@ class Tried:
 
 @dataclass(slots=True)
 class Trial:
-    """What all rules make of an upload."""
+    """The outcomes of all rules for an upload."""
 
     upload: UploadFacts
-    applied: list[Tried]
+    applied: list[RuleOutcome]
     passed_over: dict[str, str] = field(default_factory=dict)
 
-    def shown(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the fields for JSON."""
         return {
             "key": self.upload.key,
             "size": self.upload.size,
             "content_type": self.upload.content_type,
             "metadata": self.upload.metadata,
-            "jobs": [tried.shown() for tried in self.applied],
+            "jobs": [outcome.to_json() for outcome in self.applied],
             "passed_over": self.passed_over,
         }
 
     def text(self) -> str:
-        """Return the lines for a person."""
-        jobs = [tried.text() for tried in self.applied]
+        """Return the text for people."""
+        jobs = [outcome.text() for outcome in self.applied]
         passed_over = [f"{name}: passed over: {why}" for name, why in self.passed_over.items()]
-        verdict = [] if jobs else [f"no rule matches {self.upload.key}"]
-        sample = [_PLACEHOLDERS] if any(tried.request for tried in self.applied) else []
-        return "\n".join([*jobs, *verdict, *passed_over, *sample])
+        message = [] if jobs else [f"no rule matches {self.upload.key}"]
+        sample = [_PLACEHOLDERS] if any(outcome.request for outcome in self.applied) else []
+        return "\n".join([*jobs, *message, *passed_over, *sample])
 
 
 _PLACEHOLDERS = (
@@ -194,19 +195,19 @@ _PLACEHOLDERS = (
 )
 
 
-def _tried(rule: Rule, upload: UploadFacts) -> Tried:
+def _outcome(rule: Rule, upload: UploadFacts) -> RuleOutcome:
     if rule.is_batch:
-        return Tried(rule, "it is a batch: `aigc batch check FILE` checks its lines")
+        return RuleOutcome(rule, "it is a batch: `aigc batch check FILE` checks its lines")
     try:
         task = rule.task_for(upload, job_id=JOB, today=utc_now())
         location = rule.output_location(upload, job_id=JOB, today=utc_now())
     except InvalidRequestError as error:
-        return Tried(rule, str(error))
+        return RuleOutcome(rule, str(error))
     request = KINDS[rule.kind].create(task, _SUBMISSION)
     if "SubAppId" in request.params:
         request.params["SubAppId"] = SUB_APP_ID
     results = f"{location.prefix}{location.name}"
-    return Tried(rule, request=request, results=results, priority=task.tasks_priority or 0)
+    return RuleOutcome(rule, request=request, results=results, priority=task.tasks_priority or 0)
 
 
 _SUBMISSION = Submission(
@@ -243,7 +244,3 @@ def _conditions(rule: Rule) -> str:
         *(f"{name} = {' or '.join(values)}" for name, values in rule.metadata.items()),
     ]
     return ", ".join([key, *(other for other in others if other)])
-
-
-def _and_on(rule: Rule) -> str:
-    return ", and later rules" if rule.continues else ""

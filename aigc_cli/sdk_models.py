@@ -1,10 +1,10 @@
-"""How the model catalogue differs from what the installed SDK documents.
+"""Compares the model catalogue with the docstrings of the installed SDK.
 
-The SDK's docstrings are prose, in Chinese, about versions, inputs, resolutions, aspect ratios,
-counts and scenes. What they say of pixels and of expansion is not compared: a person reads that
-once for each new model. A sentence that changes its form shows up as a difference.
+The docstrings are Chinese prose about versions, inputs, resolutions, aspect ratios, counts and
+scenes. Limits of pixels and of expansion are not compared; a person reads them for each new model.
+If a sentence changes its form, that is reported as a difference.
 """
-# ruff: noqa: RUF001  the documents' own punctuation
+# ruff: noqa: RUF001  punctuation of the docstrings
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Fact(NamedTuple):
     kind: str
     model: str
     version: str
-    what: str
+    name: str
     value: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.model} {self.version}: {self.what} {self.value}".rstrip()
+        return f"{self.kind}: {self.model} {self.version}: {self.name} {self.value}".rstrip()
 
 
 def differences() -> list[str]:
-    """List the facts that only the SDK or only the catalogue has."""
+    """Return the facts that only the SDK or only the catalogue has."""
     return [
         *(f"only in the SDK: {fact}" for fact in sorted(documented() - known())),
         *(f"only in models.json: {fact}" for fact in sorted(known(sdk_only=True) - documented())),
@@ -43,39 +43,39 @@ def differences() -> list[str]:
 
 
 def known(*, sdk_only: bool = False) -> set[Fact]:
-    """Return the facts in the catalogue, from all its sources or from the SDK alone."""
+    """Return the facts in the catalogue, of all sources or only of the SDK."""
     return {
-        Fact(kind, model.name, model.version, what, value)
+        Fact(kind, model.name, model.version, name, value)
         for kind, models in catalogue().models.items()
         for model in models
         if not sdk_only or model.source.endswith("-sdk")
-        for what, value in _limits(model.limits.items())
+        for name, value in _limits(model.limits.items())
     }
 
 
 def _limits(limits: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
     yield "version", ""
-    for what, limit in limits:
-        if what in COMPARED:
+    for name, limit in limits:
+        if name in COMPARED:
             words = limit.words if isinstance(limit, OneOf) else [str(limit.number)]
-            yield what, _value(words)
+            yield name, _value(words)
 
 
 def _value(words: Iterable[str]) -> str:
     return " ".join(sorted(words)) or "none"
 
 
-# The SDK's documents
+# The SDK's docstrings
 
 
 class Rule(NamedTuple):
-    """Where the SDK documents a property, and the pattern that reads it.
+    """The parameter whose docstring has a property, and the pattern that reads it.
 
     The group `model` is a name with or without a version; if it is empty, the value holds for
     all models without a value of their own.
     """
 
-    what: str
+    name: str
     parameters: type
     parameter: str
     pattern: str
@@ -143,14 +143,14 @@ RULES = {
         ),
     ),
 }
-COMPARED = {rule.what for rules in RULES.values() for rule in rules}
+COMPARED = {rule.name for rules in RULES.values() for rule in rules}
 
 _Values = dict[tuple[str, str, str], str]
-"""(what, model, version) → value; an empty version or model stands for all of them."""
+"""(property, model, version) → value; an empty model or version stands for all."""
 
 
 def documented() -> set[Fact]:
-    """Return the facts in the SDK's documents, for each version that they name."""
+    """Return the facts in the SDK's docstrings, for each version in them."""
     return {fact for kind, rules in RULES.items() for fact in _facts(kind, _values(rules))}
 
 
@@ -160,26 +160,26 @@ def _values(rules: Iterable[Rule]) -> _Values:
         for match in re.finditer(rule.pattern, _text(rule), re.ASCII | re.MULTILINE):
             name, _, version = match["model"].partition(" ")
             version = match.groupdict().get("version", version)
-            values[rule.what, name, version] = _words(match["value"])
+            values[rule.name, name, version] = _words(match["value"])
     return values
 
 
 def _facts(kind: str, values: _Values) -> Iterator[Fact]:
     for model, version in sorted(_versions(values)):
         yield Fact(kind, model, version, "version", "")
-        for what in COMPARED - {"version"}:
-            for key in ((what, model, version), (what, model, ""), (what, "", "")):
+        for name in COMPARED - {"version"}:
+            for key in ((name, model, version), (name, model, ""), (name, "", "")):
                 if key in values:
-                    yield Fact(kind, model, version, what, values[key])
+                    yield Fact(kind, model, version, name, values[key])
                     break
 
 
 def _versions(values: _Values) -> set[tuple[str, str]]:
-    """Return the listed versions, and those that only a limit names."""
+    """Return the listed versions, and those that occur only with a limit."""
     listed = {
         (model, version)
-        for (what, model, _), versions in values.items()
-        if what == "version"
+        for (name, model, _), versions in values.items()
+        if name == "version"
         for version in versions.split()
     }
     return listed | {(model, version) for _, model, version in values if version}
@@ -188,8 +188,8 @@ def _versions(values: _Values) -> set[tuple[str, str]]:
 def _text(rule: Rule) -> str:
     document = html.unescape(rule.parameters.__init__.__doc__ or "")  # type: ignore[misc]
     match = re.search(rf":param _{rule.parameter}: (.*?)\s*:type", document, re.DOTALL)
-    bare = re.sub(r"</?(strong|b|code)>", "", match[1] if match else "")
-    return re.sub(r"\s*(<[^>]*>|\n|；|。)\s*", "\n", bare)
+    text = re.sub(r"</?(strong|b|code)>", "", match[1] if match else "")
+    return re.sub(r"\s*(<[^>]*>|\n|；|。)\s*", "\n", text)
 
 
 def _words(value: str) -> str:

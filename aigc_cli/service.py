@@ -1,6 +1,6 @@
 """A deployment as its users see it: an endpoint and an API key.
 
-The options name it, or the environment, or a profile that `aigc login` wrote; otherwise it is the
+It is named by options, by the environment, or by a profile of `aigc login`; otherwise it is the
 local cloud that runs on this machine. No credentials of the cloud are needed.
 """
 
@@ -30,13 +30,13 @@ KEY_VARIABLE = "AIGC_API_KEY"
 PROFILE_VARIABLE = "AIGC_PROFILE"
 
 TIMEOUT_S = 60
-"""The gateway answers `Prefer: wait` within 25 seconds; a cold start comes on top."""
+"""The gateway answers `Prefer: wait` within 25 seconds; a cold start takes more time."""
 
 PAGE = 100
 """The most entries that one call lists."""
 
 FIRST_WAIT_S = 0.3
-"""Before the second try; each further wait is twice as long."""
+"""Wait before the second try; it doubles for each further try."""
 
 LONGEST_WAIT_S = 60.0
 
@@ -60,23 +60,23 @@ KeyOption = Annotated[
 ]
 
 
-_AGAIN = {"True": "; trying again may help", "False": "; the same call will be refused again"}
-"""What `retryable` of an answer means for the caller."""
+_ADVICE = {"True": "; trying again may help", "False": "; the same call will be refused again"}
+"""`retryable` of an answer → advice in the error message."""
 
 
 class CallError(AigcError):
-    """The deployment refused a call; the message says what it answered."""
+    """The deployment refused a call; the message contains the answer."""
 
     def __init__(self, call: str, response: requests.Response) -> None:
         body = _object(response)
         detail = body.get("detail") or body.get("error") or response.text[:300] or response.reason
         request_id = body.get("request_id")
         request = f" (request {request_id})" if request_id else ""
-        again = _AGAIN.get(str(body.get("retryable")), "")
+        advice = _ADVICE.get(str(body.get("retryable")), "")
         self.status = response.status_code
         if self.status == HTTPStatus.UNAUTHORIZED:
-            again = f"; needed: another key, with --key, {KEY_VARIABLE} or `aigc login`"
-        super().__init__(f"{call} answered {self.status}: {detail}{request}{again}")
+            advice = f"; needed: another key, with --key, {KEY_VARIABLE} or `aigc login`"
+        super().__init__(f"{call} answered {self.status}: {detail}{request}{advice}")
         is_refused_key = self.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         self.exit_status = NOT_FOUND if is_refused_key else FAILED
 
@@ -87,14 +87,14 @@ class UnreachableError(DeploymentError):
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """After which answers a call is repeated, and how often. No call pays twice."""
+    """How often and after which answers a call is sent again; no call is paid twice."""
 
     tries: int = 4
     statuses: frozenset[int] = frozenset({502, 503, 504})
 
 
 class Profile(BaseModel):
-    """What `aigc login` keeps of a deployment."""
+    """The endpoint and the key of a deployment, stored by `aigc login`."""
 
     endpoint: str
     key: str
@@ -112,14 +112,14 @@ class Service:
 
         Raises:
             CallError: The deployment refused.
-            UnreachableError: It does not answer.
+            UnreachableError: The deployment does not answer.
         """
         return self._call("GET", path, params={k: v for k, v in query.items() if v is not None})
 
     def entries(
         self, path: str, items: str, most: int, **query: str | int | None
     ) -> list[dict[str, Any]]:
-        """Read a list, page by page, up to so many entries; see `get` for the errors."""
+        """Return up to `most` entries of a list, read page by page; see `get` for the errors."""
         entries: list[dict[str, Any]] = []
         cursor = None
         while True:
@@ -152,9 +152,9 @@ class Service:
         repeats: Repeats = Repeats(),
         **options: Any,  # noqa: ANN401
     ) -> requests.Response:
-        """Send a call until it is answered for good; return the last answer.
+        """Send a call, with retries, and return the last answer.
 
-        A call whose connection breaks is repeated, so a submit needs an `Idempotency-Key`.
+        A call is also repeated if the connection breaks, so a submit needs an `Idempotency-Key`.
 
         Raises:
             UnreachableError: The last try got no answer.
@@ -175,7 +175,7 @@ class Service:
 
 
 def _try(method: str, url: str, options: dict[str, Any]) -> tuple[requests.Response | None, str]:
-    """Return the answer, or why there is none."""
+    """Return the answer, or None and the reason why there is none."""
     try:
         return requests.request(method, url, timeout=TIMEOUT_S, **options), ""
     except requests.RequestException as error:
@@ -183,15 +183,17 @@ def _try(method: str, url: str, options: dict[str, Any]) -> tuple[requests.Respo
 
 
 def reason_of(error: requests.RequestException) -> str:
-    """Say why there was no answer, without the URL, which may have a signature."""
+    """Return why there was no answer, without the URL, which may contain a signature."""
     cause = error.args[0] if error.args else error
     # urllib3's messages begin with the connection: HTTPConnectionPool(host=…, port=…): …
     return re.sub(r"^\w+\(host=[^)]*\): ", "", str(getattr(cause, "reason", cause)))
 
 
 def _wait_s(number: int, response: requests.Response | None) -> float:
-    after = response.headers.get("Retry-After", "") if response is not None else ""
-    return min(float(after) if after.isdecimal() else FIRST_WAIT_S * 2**number, LONGEST_WAIT_S)
+    retry_after = response.headers.get("Retry-After", "") if response is not None else ""
+    return min(
+        float(retry_after) if retry_after.isdecimal() else FIRST_WAIT_S * 2**number, LONGEST_WAIT_S
+    )
 
 
 def find_service(
@@ -201,16 +203,16 @@ def find_service(
     *,
     needs_key: bool = True,
 ) -> Service:
-    """Find the deployment that the options, the environment or a profile name.
+    """Return the deployment that the options, the environment or a profile name.
 
-    The key may be empty unless it `needs_key`.
+    Without `needs_key` the key may be empty.
 
     Raises:
-        DeploymentError: Two of them are named, or none and no local cloud runs here, or the API
-            key is missing.
+        DeploymentError: Two deployments are named, or none and no local cloud runs here, or the
+            API key is missing.
     """
     if endpoint and stack:
-        raise DeploymentError("--endpoint and --stack are given; allowed: one of the two")
+        raise DeploymentError("both --endpoint and --stack are set; allowed: one of them")
     key = key or os.environ.get(KEY_VARIABLE)
     if stack:
         return _service(_endpoint_of_stack(stack), key, needs_key=needs_key)
@@ -231,7 +233,7 @@ def find_service(
 
 
 def job_path(job_id: str) -> str:
-    """Return the path of a job, whatever the user gave as its id."""
+    """Return the path of a job; the id is quoted, since it comes from the user."""
     return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
@@ -250,7 +252,7 @@ def _service(endpoint: str, key: str | None, *, needs_key: bool) -> Service:
 def _endpoint_of_stack(name: str) -> str:
     outputs = stack_outputs(name, instead="--endpoint")
     if not outputs.get("endpoint"):
-        raise DeploymentError(f"the stack {name} has no endpoint yet: `pulumi up` makes it")
+        raise DeploymentError(f"the stack {name} has no endpoint yet: `pulumi up` creates it")
     return str(outputs["endpoint"])
 
 
@@ -258,13 +260,13 @@ def _endpoint_of_stack(name: str) -> str:
 
 
 def profiles_file() -> Path:
-    """Return the file of profiles, in the user's folder for configuration."""
+    """Return the path of the profiles, in the user's configuration folder."""
     folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(folder) / "aigc" / "profiles.json"
 
 
 def read_profile(name: str) -> Profile | None:
-    """Return a profile; None where there is none.
+    """Return a profile; None if it does not exist.
 
     Raises:
         DeploymentError: The file is damaged.
@@ -288,7 +290,7 @@ def write_profile(name: str, profile: Profile) -> None:
 
 
 def remove_profile(name: str) -> bool:
-    """Remove a profile; False where there is none."""
+    """Remove a profile; return False if it does not exist."""
     content = _profiles()
     if name not in content:
         return False
@@ -309,7 +311,7 @@ def _profiles() -> dict[str, Any]:
 
 
 def _object(response: requests.Response) -> dict[str, Any]:
-    """Return the body as an object; empty if it is none."""
+    """Return the body as a JSON object; empty if it is not one."""
     try:
         body = response.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The project's folder. A wheel has neither its files nor the modules that need them."""
+"""The project's folder; a wheel lacks its files and the modules that need them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 _PARENT = Path(__file__).resolve().parent.parent
 
 ROOT = _PARENT if (_PARENT / "pyproject.toml").is_file() else Path()
-"""The project's folder; the current folder where `aigc` is installed from a wheel."""
+"""The project's folder; the current folder if `aigc` is installed from a wheel."""
 
 
 def hash_files(start: str, folder: Path, files: Iterable[Path]) -> str:
-    """Hash a text, and the paths and the content of files in a folder."""
-    seen = hashlib.sha256(start.encode())
+    """Return a hash of a text, and of the paths and contents of files in a folder."""
+    hasher = hashlib.sha256(start.encode())
     for path in files:
-        seen.update(f"\0{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
-    return seen.hexdigest()
+        hasher.update(f"\0{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes())
+    return hasher.hexdigest()
 
 
 class NoSourcesError(AigcError):

@@ -43,7 +43,7 @@ app = typer.Typer(add_completion=False)
 
 
 class InputError(AigcError):
-    """The arguments make no task; the message says which one."""
+    """The arguments are not valid; the message says which one."""
 
 
 @app.command()
@@ -96,8 +96,8 @@ def main(
 ) -> int:
     """Make an image from a prompt, from images, or from both.
 
-    The status is 1 if the job fails. A connection that breaks costs nothing: the call is repeated
-    and finds the same job.
+    The status is 1 if the job fails. If the connection breaks, the call is repeated and returns the
+    same job, so that nothing is paid twice.
 
     Example: aigc submit "a lighthouse in the fog" --wait --save images
     """
@@ -131,18 +131,18 @@ def _print_submitted(submitted: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _path_of(kind: str) -> str:
-    from aigc.api.call import ENDPOINTS  # noqa: PLC0415  the gateway's module, needed here only
+    from aigc.api.call import ENDPOINTS  # noqa: PLC0415  only needed here
 
-    return next(path for path, of_kind in ENDPOINTS.items() if of_kind == kind)
+    return next(path for path, other in ENDPOINTS.items() if other == kind)
 
 
 def _body(
     prompt: str | None, kind: str, model: str | None, settings: list[str], file: Path | None
 ) -> dict[str, Any]:
-    """Put the parameters together: the file first, then the model, the settings and the prompt.
+    """Return the parameters of the file, replaced by model, prompt and settings.
 
     Raises:
-        InputError: The file is no JSON object, or a setting is not `key=value`.
+        InputError: The file is not a JSON object, or a setting is not `key=value`.
     """
     parameters = _read(file) if file is not None else {}
     if model is None and kind == "vod.image" and "model_name" not in parameters:
@@ -165,7 +165,7 @@ def _body(
 
 
 def _prompt_path(kind: str, settings: list[str]) -> str:
-    """Return where the prompt of a task stands; a scene has it in its own configuration."""
+    """Return the path of the prompt; scenes have it in their configuration."""
     if kind != "vod.scene_image":
         return "prompt"
     types = [text.partition("=")[2] for text in settings if text.startswith("scene_info.type=")]
@@ -173,7 +173,7 @@ def _prompt_path(kind: str, settings: list[str]) -> str:
     config = configs.get(types[-1] if types else "")
     if config is None:
         raise InputError(
-            "vod.scene_image takes a prompt for --set scene_info.type=ai_try_on or product_image"
+            "a prompt of vod.scene_image needs --set scene_info.type=ai_try_on, or product_image"
         )
     return f"scene_info.{config}.prompt"
 
@@ -189,7 +189,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:  # noqa: ANN401  JSON
-    """Read a value as JSON, or else as text: 2 is a number, 2K is text."""
+    """Return a value parsed as JSON, or else as text: 2 is a number, 2K is text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -201,7 +201,7 @@ def _put(parameters: dict[str, Any], path: str, value: object) -> None:
     for folder in folders:
         inner = parameters.setdefault(folder, {})
         if not isinstance(inner, dict):
-            raise InputError(f"{path}: {folder} is already {inner!r}")
+            raise InputError(f"{path}: {folder} is set to {inner!r} already")
         parameters = inner
     parameters[name] = value
 
@@ -235,5 +235,5 @@ def _store(link: dict[str, Any], content: bytes, name: str) -> requests.Response
             link["upload_url"], data=content, headers=link["headers"], timeout=UPLOAD_S
         )
     except requests.RequestException as error:
-        why = f"--image {name}: the storage did not take the file: {reason_of(error)}"
-        raise UnreachableError(f"{why}; try again, nothing was submitted") from None
+        problem = f"--image {name}: the storage did not accept the file: {reason_of(error)}"
+        raise UnreachableError(f"{problem}; try again, nothing was submitted") from None

@@ -15,7 +15,6 @@ from aigc_cli.output import JsonOption, print_json
 
 SIGNED_S = 3600
 
-
 app = typer.Typer(add_completion=False)
 
 
@@ -38,7 +37,7 @@ def main(
     Example: aigc upload aigc_cli/samples/cat.jpg anime/cat.jpg
     """
     if file is None and not results:
-        raise typer.BadParameter("nothing to do; allowed: a file, --results, or both")
+        raise typer.BadParameter("nothing to do; needed: a file, --results, or both")
     connection = running_cloud()
     if file is not None:
         _upload(connection, file, key or file.name, prompt)
@@ -54,7 +53,7 @@ def main(
 
 
 def cos_client(connection: dict[str, Any]) -> CosS3Client:
-    """Make the official client; it reaches the local cloud as an HTTP proxy."""
+    """Return the official client, with the local cloud as its HTTP proxy."""
     return CosS3Client(
         CosConfig(
             Region=connection["region"],
@@ -76,7 +75,7 @@ def _upload(connection: dict[str, Any], file: Path, key: str, prompt: str | None
 
 
 def _results(connection: dict[str, Any]) -> list[dict[str, Any]]:
-    """List the results, each with a URL that a browser opens without a proxy."""
+    """Return the results, each with a URL that a browser can open without a proxy."""
     bucket = connection["buckets"]["results"]
     domain = f"{connection['cloud'].removeprefix('http://')}/_localcloud/cos/{bucket}"
     signer = CosS3Client(

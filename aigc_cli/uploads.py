@@ -1,4 +1,4 @@
-"""`aigc uploads`: the outcome of each object of the inbox, and another job of one of them.
+"""`aigc uploads`: shows the outcome of each object of the inbox, and makes another job of one.
 
 `list` and `show` use the API; `redo` uses the ledger, with the owner's credentials.
 """
@@ -102,7 +102,9 @@ def redo(
     entries = process_again(upload, runtime.memory.of(DeployedRules).rules, runtime)
     if as_json:
         jobs = [job.model_dump() for entry in entries for job in entry.jobs]
-        print_json({"key": key, "jobs": jobs, "batches": [e.batch for e in entries if e.batch]})
+        print_json(
+            {"key": key, "jobs": jobs, "batches": [entry.batch for entry in entries if entry.batch]}
+        )
         return
     for entry in entries:
         if entry.batch:
@@ -127,4 +129,4 @@ def _jobs(upload: dict[str, Any]) -> str:
 
 
 def _missing(key: str) -> str:
-    return f"there is no {key} in the inbox; `aigc uploads list` names what is"
+    return f"there is no {key} in the inbox; `aigc uploads list` shows its objects"

@@ -1,4 +1,4 @@
-"""`aigc usage`: what a deployment has made, what it cost, and what is left of each ceiling."""
+"""`aigc usage`: the images and costs of a deployment, and the rest of each ceiling."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def main(
         return
     print_table(_usage(report))
     if not report["complete"]:
-        print("there are more jobs than one call counts; name fewer days")
+        print("there are more jobs than one call counts; choose fewer days")
     if report["ceilings"]:
         print()
         print_table(_ceilings(report["ceilings"]))
@@ -52,11 +52,9 @@ def _usage(report: dict[str, Any]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _sums(counted: dict[str, Any], report: dict[str, Any]) -> tuple[str, str, str]:
-    cost = (
-        "" if counted["cost"] is None else f"{counted['cost']} {report['currency'] or ''}".strip()
-    )
-    return str(counted["jobs"]), str(counted["images"]), cost
+def _sums(row: dict[str, Any], report: dict[str, Any]) -> tuple[str, str, str]:
+    cost = "" if row["cost"] is None else f"{row['cost']} {report['currency'] or ''}".strip()
+    return str(row["jobs"]), str(row["images"]), cost
 
 
 def _ceilings(ceilings: list[dict[str, Any]]) -> list[tuple[str, ...]]:

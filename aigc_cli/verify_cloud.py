@@ -1,4 +1,4 @@
-"""`aigc verify-cloud`: asks an account what no document answers, and reports the answers."""
+"""`aigc verify-cloud`: checks in an account what the documents leave open, and reports it."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ def main(
     region: Annotated[
         str | None,
         typer.Option(
-            help="Ask the account of TENCENTCLOUD_SECRET_ID in this region. Without it: the local"
+            help="Check the account of TENCENTCLOUD_SECRET_ID in this region. Without it: the local"
             " cloud that runs here."
         ),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="NAME", help="Ask this check, or all of a group: cos."),
+        typer.Option("--only", metavar="NAME", help="Run this check, or all of a group: cos."),
     ] = None,
-    free: Annotated[bool, typer.Option("--free", help="Leave out what costs money.")] = False,
+    free: Annotated[bool, typer.Option("--free", help="Leave out checks that cost money.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="List the checks and stop.")] = False,
     clean: Annotated[
-        bool, typer.Option("--clean", help="Remove what an interrupted run left, and stop.")
+        bool, typer.Option("--clean", help="Remove the resources of an interrupted run, and stop.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before the start.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Also write the report to this file.", metavar="FILE")
     ] = None,
     samples: Annotated[
         Path | None,
-        typer.Option(help="Write the events that arrived to this folder.", metavar="FOLDER"),
+        typer.Option(help="Write the received events to this folder.", metavar="FOLDER"),
     ] = None,
 ) -> int:
     """Ask a Tencent Cloud account what no document answers, and remove everything afterwards.
 
-    An interrupted run goes on where it stopped when the command is called again.
+    If a run is interrupted, the same command continues it.
     The report and the samples have no secret, account number or bucket name.
     The status is 1 if a check failed.
 
@@ -77,17 +77,19 @@ def main(
     scratch = Scratch(state_file(account.app_id, account.region))
     if clean:
         return _clean(account, scratch, console)
-    _agree(checks, account, scratch, console, is_agreed=yes)
+    _confirm(checks, account, scratch, console, skips_question=yes)
     redact = Redaction(account, scratch.run)
 
-    def show(check: Check, answered: Answered) -> None:
-        text = escape(redact(answered.seen))
-        console.print(f"{MARKS[answered.result]}  {check.name}: {text}", highlight=False)
+    def show(check: Check, answer: Answered) -> None:
+        text = escape(redact(answer.seen))
+        console.print(f"{MARKS[answer.result]}  {check.name}: {text}", highlight=False)
 
     try:
         Run(World(account, scratch), show).ask(checks)
     except KeyboardInterrupt:
-        console.print("stopped; the next call goes on from here, `--clean` removes what is left")
+        console.print(
+            "stopped; the next call continues, `--clean` removes the resources that are left"
+        )
         _clean(account, scratch, console)
         raise
     answers = scratch.answers
@@ -104,7 +106,7 @@ def main(
 
 
 def _write_samples(folder: Path, scratch: Scratch, redact: Redaction) -> None:
-    """Write each kept event, without what belongs to the account."""
+    """Write each received event, without data of the account."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in scratch.samples().items():
         (folder / f"{name}.json").write_text(redact(as_text(content)))
@@ -129,15 +131,15 @@ def _chosen(names: Sequence[str], *, free: bool) -> list[Check]:
     ]
 
 
-def _agree(
+def _confirm(
     checks: Sequence[Check],
     account: Account,
     scratch: Scratch,
     console: Console,
     *,
-    is_agreed: bool,
+    skips_question: bool,
 ) -> None:
-    """Say what the run creates and spends, and go on if the user agrees.
+    """Print what the run creates and costs, and ask for confirmation.
 
     Raises:
         NoTerminalError: There is no terminal to ask at.
@@ -149,17 +151,17 @@ def _agree(
     console.print(f"creates {CREATES},\nall named {PREFIX}-{scratch.run}-…, and removes them")
     cost = f"at most {images} images, about ¥{yuan:.2f}" if images else "no image"
     console.print(f"pays for {cost}, and for requests less than ¥0.10")
-    if is_agreed:
+    if skips_question:
         return
     confirm("Start?")
 
 
 def _clean(account: Account, scratch: Scratch, console: Console) -> int:
     """Remove everything that the run created; return 1 if something is left."""
-    left = remove_all(account, scratch)
-    for line in left:
+    remaining = remove_all(account, scratch)
+    for line in remaining:
         console.print(f"[red]not removed[/]: {escape(line)}", highlight=False)
-    if left:
+    if remaining:
         console.print("`aigc verify-cloud --clean` tries again")
         return 1
     scratch.end()

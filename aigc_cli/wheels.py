@@ -1,4 +1,4 @@
-"""The locked wheels of the functions' zip, fetched once and kept in `.venv`.
+"""The locked wheels of the functions' zip, downloaded once and kept in `.venv`.
 
 The wheels for SCF are always those of Python 3.10 on Linux x86-64. If this machine cannot run
 them, the local cloud gets another zip, built from wheels for the Python that runs it.
@@ -36,12 +36,12 @@ class PackageError(AigcError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The Python that a zip is for."""
+    """The Python for which a zip is built."""
 
     name: str
     pip_options: tuple[str, ...] = ()
     python: str | None
-    """An interpreter of that version, to compile with; None where this machine has none."""
+    """An interpreter of that version for compiling; None if this machine has none."""
 
 
 def scf_target() -> Target:
@@ -65,7 +65,7 @@ def runs_manylinux() -> bool:
 
 
 def fetch(target: Target) -> Path:
-    """Return the folder of a target's wheels, downloaded if it is not there yet.
+    """Return the folder of a target's wheels, which are downloaded at the first call.
 
     Raises:
         PackageError: The download failed.
@@ -80,7 +80,7 @@ def fetch(target: Target) -> Path:
 
 def _download(target: Target, folder: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-    exactly = [
+    requirements = [
         "--no-deps",
         "--require-hashes",
         "--only-binary",
@@ -89,17 +89,19 @@ def _download(target: Target, folder: Path) -> Path:
         str(LOCK),
     ]
     try:
-        subprocess.run([*pip, *target.pip_options, *exactly, "--dest", str(folder)], check=True)
+        subprocess.run(
+            [*pip, *target.pip_options, *requirements, "--dest", str(folder)], check=True
+        )
     except subprocess.CalledProcessError as error:
         raise PackageError(
-            f"pip download ended with {error.returncode}: the wheels of {LOCK.name} for"
-            f" {target.name} are needed once, and then no network"
+            f"pip download ended with {error.returncode}; the wheels of {LOCK.name} for"
+            f" {target.name} must be downloaded once, later builds need no network"
         ) from None
     return folder
 
 
 def main() -> int:
-    """Fetch the wheels of `make package` and of the local cloud, so that both work offline."""
+    """Download the wheels of `make package` and of the local cloud, so that both work offline."""
     try:
         for target in {scf_target(), local_target()}:
             fetch(target)

@@ -136,7 +136,7 @@ def main(
     )
     load = section(page.read_text()) if page.exists() else ""
     page.write_text(f"{text}\n{load}" if load else text)
-    figures.follow(page)
+    figures.update_translations(page)
     print(f"{table(rows)}\n\n{verdict(rows)}")
 
 

@@ -64,7 +64,7 @@ def main(
         content = page.read_text()
         rest = content.removesuffix(section(content)).rstrip()
         page.write_text(f"{rest}\n\n{HEADING}{text}")
-        figures.follow(page)
+        figures.update_translations(page)
     if result.unexpected or result.wrongly_paid:
         raise typer.Exit(1)
 

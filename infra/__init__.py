@@ -1,1 +1,1 @@
-"""The Pulumi program: what has to exist in the account."""
+"""The Pulumi program: it declares the resources of a stack."""

@@ -1,4 +1,4 @@
-"""The stack's configuration, read and checked once, before anything is created."""
+"""The configuration of the stack, which is checked before anything is created."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from infra.schedule import check_schedule
 ROOT = Path(__file__).parents[1]
 SECRETS = frozenset({"apiKeys", "callbackKey", "robots", "webhookSecrets"})
 EMPTY = frozenset({"", "{}", "[]"})
-"""Values that hold no secret, as Pulumi writes the defaults of Pulumi.yaml."""
-NOT_OWN = {
+"""Values without a secret: Pulumi's forms of the defaults in Pulumi.yaml."""
+OTHER_KEYS = {
     "region": "tencentcloud:region",
     "protocol": "tencentcloud:protocol",
     "stack": "namePrefix",
 }
-"""Fields that no key of this project sets → the key that is probably meant."""
+"""Fields that are not keys of this project → the key that sets them."""
 KINDS = ("vod.image", "vod.scene_image", "mps.image")
 ANY_ORIGIN = "*"
 """The origin that matches all."""
@@ -50,11 +50,11 @@ STACK_NAME = "{stack}"
 
 
 class StackConfigError(pulumi.RunError):
-    """A value of the configuration cannot be used; the message names it and what is allowed."""
+    """A configuration value is not allowed; the message has the key and the allowed values."""
 
 
 class StackConfig(BaseModel):
-    """All keys of `pulumi config`; each description says what is allowed."""
+    """All keys of `pulumi config`; each description has the allowed values."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
 
@@ -242,7 +242,7 @@ class StackConfig(BaseModel):
     @classmethod
     def _is_sign_key(cls, key: SecretStr) -> SecretStr:
         if not re.fullmatch(r"[A-Za-z0-9]{16,32}", key.get_secret_value()):
-            raise ValueError("not such a key")
+            raise ValueError("not a sign key")
         return key
 
     @field_validator("webhook_secrets")
@@ -254,25 +254,25 @@ class StackConfig(BaseModel):
 
     @field_validator("robots")
     @classmethod
-    def _are_reachable(cls, robots: tuple[Robot, ...], info: Any) -> tuple[Robot, ...]:  # noqa: ANN401  pydantic's ValidationInfo
-        begin = ("https://", "http://") if info.data.get("webhook_http") else ("https://",)
+    def _have_allowed_urls(cls, robots: tuple[Robot, ...], info: Any) -> tuple[Robot, ...]:  # noqa: ANN401  pydantic's ValidationInfo
+        schemes = ("https://", "http://") if info.data.get("webhook_http") else ("https://",)
         urls = [robot.url.get_secret_value() for robot in robots]
-        if not all(url.startswith(begin) for url in urls) or len(set(urls)) < len(urls):
-            raise ValueError("not such robots")
+        if not all(url.startswith(schemes) for url in urls) or len(set(urls)) < len(urls):
+            raise ValueError("a URL has another scheme, or occurs twice")
         return robots
 
     @field_validator("lanes")
     @classmethod
     def _are_limits(cls, lanes: dict[str, int]) -> dict[str, int]:
         if lanes.keys() - set(KINDS) or any(limit < 1 for limit in lanes.values()):
-            raise ValueError("not such lanes")
+            raise ValueError("an unknown lane, or a limit below 1")
         return {**cls.model_fields["lanes"].default, **lanes}
 
     @field_validator("overdue_after")
     @classmethod
     def _are_seconds(cls, seconds: dict[str, float]) -> dict[str, float]:
         if seconds.keys() - set(KINDS) or not all(value > 0 for value in seconds.values()):
-            raise ValueError("not such seconds")
+            raise ValueError("an unknown kind, or a time that is not above 0")
         return {**cls.model_fields["overdue_after"].default, **seconds}
 
     @field_validator("sweep_schedule")
@@ -283,19 +283,19 @@ class StackConfig(BaseModel):
 
     @field_validator("name_prefix")
     @classmethod
-    def _makes_names(cls, prefix: str, info: Any) -> str:  # noqa: ANN401  pydantic's ValidationInfo
+    def _is_name_prefix(cls, prefix: str, info: Any) -> str:  # noqa: ANN401  pydantic's ValidationInfo
         expanded = prefix.replace(STACK_NAME, info.data["stack"])
         if not re.match(_PREFIX, expanded):
             allowed = cls.model_fields["name_prefix"].description
-            value = repr(prefix) if expanded == prefix else f"{prefix!r}, which makes {expanded!r}"
+            value = repr(prefix) if expanded == prefix else f"{prefix!r}, expanded {expanded!r}"
             raise StackConfigError(f"namePrefix is {value}; allowed: {allowed}")
         return expanded
 
     @field_validator("reserved_concurrency", "gateway_concurrency")
     @classmethod
-    def _holds_an_instance(cls, reserved: int | None, info: Any) -> int | None:  # noqa: ANN401  pydantic's ValidationInfo
+    def _fits_an_instance(cls, reserved: int | None, info: Any) -> int | None:  # noqa: ANN401  pydantic's ValidationInfo
         if reserved is not None and (reserved % 128 or reserved < info.data.get("memory", 0)):
-            raise ValueError("no instance fits")
+            raise ValueError("no multiple of 128, or less than memory")
         return reserved
 
     @field_validator("cors_origins")
@@ -307,7 +307,7 @@ class StackConfig(BaseModel):
             (ANY_ORIGIN,),
         }
         if lists_origins or not all(re.fullmatch(_ORIGIN, origin) for origin in origins):
-            raise ValueError("not such origins")
+            raise ValueError("not origins, or not possible for api-gateway")
         return origins
 
     @field_validator("results_bucket")
@@ -325,7 +325,7 @@ class StackConfig(BaseModel):
         """Check the existing buckets against the account.
 
         Raises:
-            StackConfigError: A bucket is another account's, or has another role in this stack.
+            StackConfigError: A bucket is of another account, or has another role in this stack.
         """
         own = {role: self.bucket(role, app_id) for role in ("inbox", "results", "ledger")}
         for role, bucket in (("inbox", self.inbox_bucket), ("results", self.results_bucket)):
@@ -344,13 +344,13 @@ class StackConfig(BaseModel):
 
     @property
     def alarm_robots(self) -> tuple[Robot, ...]:
-        """The robots that alarms are sent to."""
+        """The robots that receive alarms."""
         return tuple(robot for robot in self.robots if robot.alarms)
 
     def reservation(self, function: str) -> int | None:
-        """Return the megabytes that all instances of a function may use together; None: no limit.
+        """Return the memory limit of all instances of a function in megabytes; None for no limit.
 
-        Anybody can call the gateway. Its own limit leaves room for the other functions.
+        The gateway is public. Its own limit leaves memory for the other functions.
         """
         limits = [self.reserved_concurrency]
         if function == "gateway":
@@ -381,13 +381,13 @@ class StackConfig(BaseModel):
         if len(zips) != 1:
             names = ", ".join(path.name for path in zips) or "nothing"
             raise StackConfigError(
-                f"packagePath: found {names}; allowed: the path of one zip, as `make package` makes"
+                f"packagePath: found {names}; allowed: the path of a zip; `make package` builds it"
             )
         return zips[0]
 
 
 def _configured() -> dict[str, str]:
-    """Read every value of the stack's configuration, those with unknown keys included.
+    """Return all values of the stack's configuration, also those with unknown keys.
 
     Raises:
         StackConfigError: A key that belongs to the provider or to Pulumi is set for this project.
@@ -399,15 +399,15 @@ def _configured() -> dict[str, str]:
         for name, value in config.items()
         if name.startswith(prefix)
     }
-    for key in sorted(values.keys() & NOT_OWN.keys()):
+    for key in sorted(values.keys() & OTHER_KEYS.keys()):
         raise StackConfigError(_unknown_key(key))
     return values
 
 
 def _check_encrypted(values: dict[str, Any]) -> None:
-    """Refuse secrets in plain text, which Pulumi.<stack>.yaml would show.
+    """Refuse secrets in plain text, which would be readable in Pulumi.<stack>.yaml.
 
-    Pulumi.yaml cannot demand it: the CLI refuses `secret: true` beside a default.
+    Pulumi.yaml cannot require encryption: the CLI refuses `secret: true` together with a default.
 
     Raises:
         StackConfigError: A secret value is not encrypted.
@@ -423,10 +423,10 @@ def _check_encrypted(values: dict[str, Any]) -> None:
 
 def _unknown_key(key: str) -> str:
     known = [str(field.alias) for field in StackConfig.model_fields.values()]
-    known = [name for name in known if name not in NOT_OWN] + sorted(NOT_OWN.values())
-    similar = difflib.get_close_matches(NOT_OWN.get(key, key), known, n=1)
-    meant = f"; did you mean {similar[0]}?" if similar else ";"
-    return f"{key} is not a configuration key{meant} `pulumi config rm {key}` removes it"
+    known = [name for name in known if name not in OTHER_KEYS] + sorted(OTHER_KEYS.values())
+    similar = difflib.get_close_matches(OTHER_KEYS.get(key, key), known, n=1)
+    suggestion = f"; did you mean {similar[0]}?" if similar else ";"
+    return f"{key} is not a configuration key{suggestion} `pulumi config rm {key}` removes it"
 
 
 def _explain(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
@@ -438,5 +438,5 @@ def _explain(error: Any) -> str:  # noqa: ANN401  pydantic's ErrorDetails
     )
     if error["type"] == "missing":
         return f"{key} is missing; allowed: {description}"
-    value = "not as it must be" if key in SECRETS else repr(error["input"])
+    value = "not valid" if key in SECRETS else repr(error["input"])
     return f"{key} is {value}; allowed: {description}"

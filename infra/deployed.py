@@ -1,4 +1,4 @@
-"""What Pulumi's state holds of this stack before the program declares anything."""
+"""The resources of this stack in Pulumi's state, before the program declares anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 READ_STATE = "pulumi:pulumi:readStackResourceOutputs"
-"""The engine's own function for the resources of a stack and their outputs."""
+"""The function of Pulumi's engine that returns the resources of a stack and their outputs."""
 PROVIDER = "tencentcloud:"
 
 Outputs = Mapping[str, Any]
@@ -17,13 +17,13 @@ Outputs = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The stack's resources as the last `pulumi up` left them, by name; empty before the first."""
+    """The stack's resources after the last `pulumi up`, by name; empty before the first one."""
 
     resources: Mapping[str, Outputs] = field(default_factory=dict)
 
     @classmethod
     def read(cls) -> Deployed:
-        """Ask the engine for the state of the stack that is being deployed."""
+        """Return the resources of the stack that is being deployed."""
         stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
         answer = pulumi.runtime.invoke(READ_STATE, {"stackName": stack}).value or {}
         return cls(

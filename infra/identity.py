@@ -1,4 +1,4 @@
-"""What cannot change in a stack that is deployed: its region, and the names of its resources."""
+"""Refuses to change the region or the resource names of a deployed stack."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ if TYPE_CHECKING:
 
 
 def check_identity(config: StackConfig, app_id: str, deployed: Deployed) -> None:
-    """Hold the configuration against the ledger of the deployed stack.
+    """Check region and names in the configuration against the deployed ledger.
 
-    Another region or prefix would replace every resource, and stop half way at the protected
-    buckets, with the functions already gone.
+    Another region or prefix would replace all resources. Pulumi would delete the functions and then
+    fail at the protected buckets.
 
     Raises:
         StackConfigError: The region or the names differ.
     """
     ledger = deployed.outputs("aigc-ledger")
-    wanted = config.bucket("ledger", app_id)
-    if ledger and ledger["bucket"] != wanted:
+    configured = config.bucket("ledger", app_id)
+    if ledger and ledger["bucket"] != configured:
         raise StackConfigError(
-            f"namePrefix {config.name_prefix!r} and account {app_id} name the ledger {wanted}, but"
+            f"by namePrefix {config.name_prefix!r} and account {app_id} the ledger is"
+            f" {configured}, but"
             f" this stack has {ledger['bucket']}; allowed: the values that it was deployed with,"
             " or a new stack"
         )

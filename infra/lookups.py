@@ -1,4 +1,4 @@
-"""Reads of the account before anything is declared."""
+"""Reads the account before resources are declared."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ CREDENTIALS = (
 )
 
 
-def ask(what: str, query: Callable[[], Answer]) -> Answer:
-    """Read something with the provider; a failure ends the program with one line.
+def ask(subject: str, query: Callable[[], Answer]) -> Answer:
+    """Return the answer to a query by the provider; `subject` names it in the error.
 
     Raises:
-        RunError: The credentials are missing or wrong, or the provider failed otherwise.
+        RunError: The credentials are missing or wrong, or the provider failed.
     """
     try:
         return query()
     except Exception as error:  # noqa: BLE001  Pulumi raises nothing more exact
         reason = " ".join(str(error).split())
         raise pulumi.RunError(
-            f"{what} cannot be read: {reason}. Needed in the environment: {CREDENTIALS}"
+            f"{subject} cannot be read: {reason}. Needed in the environment: {CREDENTIALS}"
         ) from None
 
 
@@ -46,10 +46,10 @@ def account_id() -> str:
 
 
 def check_existing(config: StackConfig) -> None:
-    """Look for the resources that the configuration says exist: SCF and VOD accept any name.
+    """Check that existing resources of the configuration exist: SCF and VOD accept any name.
 
     Raises:
-        StackConfigError: A bucket does not exist, or not in this region.
+        StackConfigError: A bucket does not exist in this region.
     """
     if config.inbox_bucket is not None:
         _existing_bucket("inboxBucket", config.inbox_bucket, config.region)
@@ -77,11 +77,11 @@ def _existing_bucket(key: str, bucket: str, region: str) -> ListedBucket:
 
 
 def _check_expiry(bucket: ListedBucket, prefix: str, days: int) -> None:
-    """Warn if no lifecycle rule of an existing bucket empties a folder of the program."""
+    """Warn if no lifecycle rule of an existing bucket deletes objects of a folder."""
     rules = bucket.lifecycle_rules or ()
     if not any(prefix.startswith(rule.filter_prefix) and rule.expirations for rule in rules):
         pulumi.warn(
             f"resultsBucket {bucket.bucket} has no lifecycle rule that deletes objects below"
-            f" {prefix}: what is not needed any more stays there for ever. Add a rule for that"
+            f" {prefix}, so that old objects remain there permanently. Add a rule for that"
             f" prefix that deletes after {days} days; this program changes no existing bucket"
         )

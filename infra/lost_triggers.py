@@ -1,9 +1,9 @@
-"""Triggers that Pulumi's state has and SCF does not.
+"""Finds triggers that are in Pulumi's state but not in SCF.
 
-The provider (tencentcloud_iac_pulumi 0.2.3) records the wanted triggers of a function even when
-SCF refused to create them, and never reads them back. Without this check they would be missing
-for ever: a later `pulumi up` finds no change. The provider cannot create them later either: it
-deletes all recorded triggers first, which fails for missing ones. So the function is replaced.
+The provider (tencentcloud_iac_pulumi 0.2.3) records the triggers of a function even if SCF refused
+to create them, and never reads them back. Without this check they would stay missing, since a later
+`pulumi up` finds no change. The provider cannot create them later either: it deletes all recorded
+triggers first, which fails for missing ones. So the function is replaced.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Key = tuple[str, str]
 
 
 def lost_triggers(function: Mapping[str, Any]) -> list[str]:
-    """Compare a function's recorded triggers with those that SCF reports.
+    """Return the recorded triggers of a function that SCF does not report.
 
     Args:
         function: The outputs of the deployed function; empty if there is none.
@@ -32,7 +32,7 @@ def lost_triggers(function: Mapping[str, Any]) -> list[str]:
         The names of the missing triggers.
 
     Raises:
-        RunError: SCF does not report them: the function may have been deleted by hand.
+        RunError: SCF does not report triggers: the function may have been deleted by hand.
     """
     recorded = {_key(trigger) for trigger in function.get("triggers") or ()}
     if not recorded:
@@ -50,7 +50,7 @@ def lost_triggers(function: Mapping[str, Any]) -> list[str]:
 
 
 def check_created(function: scf.Function) -> None:
-    """End the deployment with the remedy if SCF does not report a trigger that was created."""
+    """Fail with advice if SCF does not report a trigger that was created."""
     pulumi.Output.all(function.name, function.triggers, function.trigger_infos, function.urn).apply(
         lambda values: _check_created(*values)
     )
@@ -69,23 +69,23 @@ def _check_created(
     # The outputs of an unchanged function are as old as its last change.
     live = scf.get_triggers_output(function_name=name, namespace=NAMESPACE).triggers
     return live.apply(
-        lambda listed: _require(
+        lambda listed: _check_missing(
             name, urn, recorded - {(trigger.type, trigger.trigger_name) for trigger in listed}
         )
     )
 
 
-def _require(name: str, urn: str, missing: Iterable[Key]) -> None:
+def _check_missing(name: str, urn: str, missing: Iterable[Key]) -> None:
     names = _names(missing)
     if names:
         raise pulumi.RunError(
-            f"SCF has no trigger {', '.join(names)} of the function {name}, though it was created;"
+            f"SCF has no trigger {', '.join(names)} of the function {name} although it was created;"
             f" `pulumi up` replaces the function, and so does `pulumi up --replace '{urn}'`"
         )
 
 
 def _key(trigger: Mapping[str, Any]) -> Key:
-    """Name a recorded trigger as SCF does, which calls a COS trigger by the bucket's domain."""
+    """Return a recorded trigger as SCF reports it; a COS trigger has the bucket's domain."""
     kind, name = str(trigger["type"]), str(trigger["name"])
     if kind == "cos":
         region = trigger.get("cosRegion") or trigger.get("cos_region")

@@ -1,4 +1,4 @@
-"""The stack's outputs beside names: the console, links into the account, a command to try."""
+"""Outputs of the stack: its console, links into the account, and a command that uploads."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ QUERIES = {
     " approx_percentile(duration_ms, 0.5) as p50, approx_percentile(duration_ms, 0.99) as p99"
     " group by function",
 }
-"""Name → a query of the functions' logs. Together they stand for a dashboard, for which the
-provider has no resource (docs/logs.md)."""
+"""Name → a query of the functions' logs. They replace a dashboard, for which the provider
+has no resource (docs/logs.md)."""
 
 
 def console_links(
@@ -65,7 +65,7 @@ def console_links(
 
 
 def query_links(config: StackConfig, logs: FunctionLogs | None) -> dict[str, pulumi.Output[str]]:
-    """Return links to the console's search page with a query of the last day each."""
+    """Return links to the console's search page, each with a query for the last day."""
     if logs is None:
         return {}
     page = (

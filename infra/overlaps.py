@@ -1,4 +1,4 @@
-"""Triggers of other functions that prevent SCF from creating ours.
+"""Refuses buckets with triggers of other functions, which prevent SCF from creating ours.
 
 SCF refuses a COS trigger whose rule overlaps with another rule of the same bucket, and the provider
 repeats the call for five minutes before it fails. Only existing buckets can have other triggers.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check_overlaps(config: StackConfig, prefixes: Mapping[str, str], deployed: Deployed) -> None:
-    """Refuse an existing bucket on which another function listens under the same prefix.
+    """Refuse an existing bucket with a trigger of another function for an overlapping prefix.
 
     Args:
         config: The stack's configuration.
@@ -32,17 +32,17 @@ def check_overlaps(config: StackConfig, prefixes: Mapping[str, str], deployed: D
     Raises:
         StackConfigError: A rule overlaps; the message names its function.
     """
-    named = {"inboxBucket": config.inbox_bucket, "resultsBucket": config.results_bucket}
+    existing = {"inboxBucket": config.inbox_bucket, "resultsBucket": config.results_bucket}
     triggers = deployed.outputs("upload-function").get("triggers") or ()
     recorded = {trigger["name"] for trigger in triggers}
-    unknown = {
+    unchecked = {
         key: bucket
-        for key, bucket in named.items()
+        for key, bucket in existing.items()
         if bucket is not None and key in prefixes and bucket not in recorded
     }
-    if unknown:
+    if unchecked:
         functions = ask("The account's functions", scf.get_functions).functions
-        for key, bucket in unknown.items():
+        for key, bucket in unchecked.items():
             _check(config, key, bucket, prefixes[key], functions)
 
 
@@ -59,14 +59,14 @@ def _check(
             is_own = function.name == f"{config.name_prefix}upload"
             if not is_own and (other.startswith(prefix) or prefix.startswith(other)):
                 raise StackConfigError(
-                    f"{key} is {bucket!r}, where the function {function.name} listens under the"
-                    f" prefix {other!r}, which overlaps with {prefix!r}; allowed: a bucket or"
+                    f"{key} is {bucket!r}, which has a trigger of the function {function.name} for"
+                    f" the prefix {other!r}; it overlaps with {prefix!r}; allowed: a bucket or"
                     " prefixes in rules.toml without such a trigger"
                 )
 
 
 def _prefixes(function: scf.outputs.GetFunctionsFunctionResult, name: str) -> Iterator[str]:
-    """Yield the prefixes under which a function listens to created objects of a bucket."""
+    """Yield the prefixes of a function's triggers for created objects of a bucket."""
     for trigger in function.trigger_infos:
         if trigger.type == "cos" and trigger.name == name:
             rule: dict[str, Any] = json.loads(trigger.trigger_desc)

@@ -1,4 +1,4 @@
-"""SCF's cron expressions, checked before anything is deployed.
+"""Checks SCF's cron expressions before deployment.
 
 https://cloud.tencent.com/document/product/583/9708
 """
@@ -17,7 +17,7 @@ class Field:
     low: int
     high: int
     names: tuple[str, ...] = ()
-    """The names of the numbers from `low` on."""
+    """Names of the numbers, from `low` upwards."""
 
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -35,10 +35,10 @@ _PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{
 
 
 def check_schedule(expression: str) -> None:
-    """Hold an expression against the ranges of its fields.
+    """Check the fields of an expression against their ranges.
 
     Raises:
-        ValueError: It is no cron expression of 7 fields.
+        ValueError: The text is not a cron expression of 7 fields.
     """
     texts = expression.split(" ")
     if len(texts) != len(FIELDS):

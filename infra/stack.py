@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 def deploy(config: StackConfig) -> None:
-    """Check the configuration against the account and the state, declare and export everything."""
+    """Check the configuration against account and state, then declare resources and outputs."""
     deployed = Deployed.read()
     app_id = config.app_id or account_id()
     rules = _checked_rules(config, app_id, deployed)
@@ -54,8 +54,8 @@ def deploy(config: StackConfig) -> None:
     vod = _vod(config, deployed)
     logs = _logs(config)
     functions = _Functions(config, rules, storage, vod, app_id, logs, deployed)
-    endpoint = _serve(config, functions)
-    _listen(config, functions, storage, rules)
+    endpoint = _declare_gateway(config, functions)
+    _declare_event_functions(config, functions, storage, rules)
     if config.callback_mode == "push":
         vod.report_to(callback_url(endpoint, config.callback_key.get_secret_value()))
     if config.alarm_receivers or config.alarm_robots:
@@ -144,29 +144,31 @@ def _logs(config: StackConfig) -> FunctionLogs | None:
     return FunctionLogs("logs", args)
 
 
-def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | None]:
-    """Declare the gateway behind the configured endpoint, and return its address."""
-    about = "HTTP API and callbacks of VOD."
+def _declare_gateway(config: StackConfig, functions: _Functions) -> pulumi.Output[str | None]:
+    """Declare the gateway with the configured endpoint, and return its URL."""
+    description = "HTTP API and callbacks of VOD."
     if config.endpoint == "function-url":
         trigger = http_trigger(config.cors_origins)
-        return functions.add("gateway", about, [trigger]).url
+        return functions.add("gateway", description, [trigger]).url
     service = ApiGateway(
         "api",
         ApiGatewayArgs(
             service_name=f"{config.name_prefix}gateway", protocol=config.protocol, tags=config.tags
         ),
     )
-    gateway = functions.add("gateway", about, [])
+    gateway = functions.add("gateway", description, [])
     service.expose(gateway.function_name, timeout_s=config.timeout, cors=bool(config.cors_origins))
     return service.url
 
 
-def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules: Rules) -> None:
-    """Declare the functions that run on events: uploads and the timer."""
-    about = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
+def _declare_event_functions(
+    config: StackConfig, functions: _Functions, storage: Storage, rules: Rules
+) -> None:
+    """Declare the functions with COS triggers and with the timer."""
+    description = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
     inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, config.results_prefix + STAGING)
-    functions.add("upload", about, [*inbox, staging])
+    functions.add("upload", description, [*inbox, staging])
     # A failed sweep is not repeated: the next sweep starts within a minute.
     timer = timer_trigger("sweep", config.sweep_schedule)
     functions.add("sweep", "Settles and starts jobs that no event reported.", [timer], retries=0)
@@ -191,7 +193,7 @@ def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | Non
 
 
 class _Functions:
-    """The functions of one stack: the same code and settings, other triggers and roles."""
+    """The functions of a stack: the same code and settings, different triggers and roles."""
 
     def __init__(  # noqa: PLR0913, PLR0917  what functions are made from
         self,
@@ -266,7 +268,7 @@ class _Functions:
         return function
 
     def _must_be_replaced(self, name: str, deployed: Outputs) -> bool:
-        """Whether the provider cannot bring a deployed function into the wanted state."""
+        """Whether the provider cannot update a deployed function as configured."""
         reasons = [f"SCF has lost its trigger {trigger}" for trigger in lost_triggers(deployed)]
         if deployed.get("clsTopicId") and self._logs is None:
             reasons.append("the provider cannot take the log topic away from it")
@@ -286,7 +288,7 @@ def packaged_rules(package: Path) -> Rules:
 
 
 def callback_url(url: pulumi.Output[str | None], key: str) -> pulumi.Output[str]:
-    """Return the address of VOD's callbacks; it contains the key, so it is a secret."""
+    """Return the URL for VOD's callbacks; it contains the key, so it is a secret."""
 
     def build(known: str | None) -> str:
         if known is None:

@@ -2,8 +2,8 @@
 
 They are always inline in the function: the provider's TriggerConfig creates nothing
 (tencentcloud_iac_pulumi 0.2.3). A change of one trigger deletes and creates all triggers of its
-function. Events in between are lost and a Function URL changes. Therefore HTTP has a function of
-its own, and the COS rules seldom change.
+function. Events during the change are lost, and a Function URL changes. Therefore HTTP has its
+own function, and the COS triggers seldom change.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ CORS_HEADERS = (
 
 
 def http_trigger(origins: Sequence[str]) -> scf.FunctionTriggerArgs:
-    """Return the trigger of a public Function URL. The API checks keys itself, and VOD has none.
+    """Return the trigger of a public Function URL: the API checks keys, and VOD has no key.
 
-    Browsers may call from these origins; an empty list allows none.
+    Browsers may send requests from these origins; an empty list allows none.
     """
     desc: dict[str, object] = {
         "AuthType": "NONE",
@@ -55,9 +55,9 @@ def http_trigger(origins: Sequence[str]) -> scf.FunctionTriggerArgs:
 def cos_trigger(
     bucket: pulumi.Input[str], region: str, prefix: str = ""
 ) -> scf.FunctionTriggerArgs:
-    """Return a trigger for every object that is created in a bucket, under a prefix.
+    """Return a trigger for all objects that are created in a bucket below a prefix.
 
-    Its name is the bucket's: the provider appends the domain.
+    It has the name of the bucket; the provider appends the domain.
     """
     desc: dict[str, object] = {"event": "cos:ObjectCreated:*"}
     if prefix:
@@ -68,14 +68,14 @@ def cos_trigger(
 
 
 def timer_trigger(name: str, cron: str) -> scf.FunctionTriggerArgs:
-    """Return a trigger that fires by a cron expression."""
+    """Return a trigger for a cron expression."""
     return scf.FunctionTriggerArgs(name=name, type="timer", trigger_desc=cron)
 
 
 def inbox_triggers(
     rules: Rules, bucket: pulumi.Input[str], region: str
 ) -> Sequence[scf.FunctionTriggerArgs]:
-    """Return the trigger of the inbox, for the prefix that all rules share.
+    """Return the trigger of the inbox, for the common prefix of all rules.
 
     SCF refuses overlapping rules of a bucket, while upload rules may overlap: the first match
     wins. SCF compares suffixes with case, upload rules do not. SCF allows ten triggers. A single
@@ -86,8 +86,8 @@ def inbox_triggers(
 
 
 def inbox_prefix(rules: Rules) -> str | None:
-    """Return what the prefixes of all rules have in common; None without rules."""
+    """Return the common prefix of all rules; None if there are no rules."""
     if not rules.rule:
         return None
-    # Prefixes of keys are strings and no paths: character by character is right.
+    # Prefixes of keys are strings, not paths, so they are compared by characters.
     return os.path.commonprefix([rule.listens_on for rule in rules.rule])  # noqa: RUF071

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def command_table(translate: Translate) -> str:
-    """Return the table of all commands that do something themselves."""
+    """Return the table of all commands."""
     rows = (
         (f"`aigc {words}`", translate(summary(command)), " ".join(_parameters(command)))
         for words, command in all_commands()

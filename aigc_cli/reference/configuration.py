@@ -49,7 +49,7 @@ SEE = {
     "robots": ("Chat robots", "alarms.md#chat-robots"),
     "webhookSecrets": ("Webhooks", "webhooks.md"),
 }
-"""Key → the title and the address of what says more about it."""
+"""Key → the title and the address of a page with more about it."""
 
 
 def key_table(translate: Translate) -> str:
@@ -59,7 +59,7 @@ def key_table(translate: Translate) -> str:
 
 def _rows(translate: Translate) -> Iterator[tuple[str, str]]:
     for key, (default, description) in PROVIDER_KEYS.items():
-        yield f"`{key}`", f"{translate(description)} {_written(default, translate)}"
+        yield f"`{key}`", f"{translate(description)} {_default_text(default, translate)}"
     for key, declaration in _declarations().items():
         texts = (
             translate(declaration["description"]),
@@ -76,15 +76,15 @@ def _declarations() -> dict[str, dict[str, Any]]:
 
 
 def _default(declaration: dict[str, Any], translate: Translate) -> str:
-    """Say which value a key has that is not set; the description says it of an empty one."""
+    """Return the text for the default of a key; empty if the description explains it."""
     value = declaration.get("default")
     if value is None:
         return translate("Required.")
     text = value if isinstance(value, str) else json.dumps(value)
-    return _written(text, translate) if text else ""
+    return _default_text(text, translate) if text else ""
 
 
-def _written(default: str, translate: Translate) -> str:
+def _default_text(default: str, translate: Translate) -> str:
     return translate("Default: {}.").format(f"`{default}`")
 
 

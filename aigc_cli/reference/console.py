@@ -20,10 +20,10 @@ def chinese_texts() -> dict[str, str]:
 
 
 def console_texts() -> set[str]:
-    """Return what the console's forms say of parameters, in English."""
+    """Return the English texts of the console's forms: descriptions of parameters, and limits."""
     schemas = document()["components"]["schemas"]
-    described = (descriptions(schemas[kind.model.__name__], schemas) for kind in KINDS.values())
-    return {*_limits(), *(text for texts in described for text in texts)}
+    by_kind = (descriptions(schemas[kind.model.__name__], schemas) for kind in KINDS.values())
+    return {*_limits(), *(text for texts in by_kind for text in texts)}
 
 
 def _limits() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Brings what was measured anew from an English page into its translations."""
+"""Copies new measurements from an English page into its translations."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DATE = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 _FIGURE = re.compile(r" [-≤\d.,:+/ ]*\d(?:(?: of |/)\d+| ms| MB)? ")
 
 
-def follow(page: Path) -> None:
-    """Bring the dates and figures of an English page of docs/ into its translations.
+def update_translations(page: Path) -> None:
+    """Copy the dates and figures of an English page of docs/ into its translations.
 
-    A page elsewhere has no translations.
+    Pages outside docs/ have no translations.
 
     Raises:
         ValueError: A translation has other tables, rows, cells or dates than the English page.
@@ -61,9 +61,11 @@ def _cell(translation: str, english: str) -> str:
 def _with_parts(
     pattern: re.Pattern[str], translation: str, english: str, merge: Callable[[str, str], str]
 ) -> str:
-    """Replace each part of a translation by what it and the same part of the English text give."""
-    parts, wanted = pattern.findall(translation), pattern.findall(english)
-    if len(parts) != len(wanted):
-        raise ValueError(f"the translation has {len(parts)} and not {len(wanted)}: {translation}")
-    merged = map(merge, parts, wanted)
+    """Merge each part of a translation with the same part of the English text."""
+    parts, english_parts = pattern.findall(translation), pattern.findall(english)
+    if len(parts) != len(english_parts):
+        raise ValueError(
+            f"the translation has {len(parts)} parts, not {len(english_parts)}: {translation}"
+        )
+    merged = map(merge, parts, english_parts)
     return pattern.sub(lambda _: next(merged), translation)

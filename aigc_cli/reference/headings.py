@@ -1,4 +1,4 @@
-"""The headings of pages in Markdown, and what links to them name."""
+"""The headings of pages in Markdown, and their anchors."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ def prose(page: str) -> str:
 
 
 def headings(page: str) -> list[tuple[int, str]]:
-    """List the headings of a page: level and text."""
-    found = re.findall(r"^(#+) (.*)$", prose(page), re.MULTILINE)
-    return [(len(marks), text) for marks, text in found]
+    """Return level and text of each heading of a page."""
+    matches = re.findall(r"^(#+) (.*)$", prose(page), re.MULTILINE)
+    return [(len(marks), text) for marks, text in matches]
 
 
 def anchors(page: str) -> list[str]:
-    """Return what links to the headings of a page name, in their order, as GitHub makes it."""
+    """Return the anchors of the headings of a page, in their order, as GitHub makes them."""
     names: list[str] = []
     for _, text in headings(page):
-        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-        name = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
+        visible_text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+        name = re.sub(r"[^\w\- ]", "", visible_text.lower()).replace(" ", "-")
         names.append(name if name not in names else _numbered(name, names))
     return names
 

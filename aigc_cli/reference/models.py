@@ -27,7 +27,7 @@ _LIMITS = {
     "scene_type": "scene type",
 }
 """Limit of the catalogue → head of its column."""
-_NOT_THERE = "–"  # noqa: RUF001  the pages' sign for a parameter that a model does not have
+_ABSENT = "–"  # noqa: RUF001  the sign for a parameter that a model does not have
 
 
 def model_table(kind: str, translate: Translate) -> str:
@@ -48,12 +48,12 @@ def model_table(kind: str, translate: Translate) -> str:
 
 def _limit(limit: Limit | None) -> str:
     if isinstance(limit, OneOf):
-        return " ".join(limit.words) or _NOT_THERE
+        return " ".join(limit.words) or _ABSENT
     return "" if limit is None else str(limit).removeprefix("at most ")
 
 
 def scene_table(translate: Translate) -> str:
-    """Return what each scene of `vod.scene_image` takes."""
+    """Return the table of the scenes of `vod.scene_image` and their parameters."""
     heads = ("scene", "configuration", "`file_infos`", "clothes", "of `output_config`")
     rows = ((f"`{name}`", *_scene(scene, translate)) for name, scene in SCENES.items())
     return table(heads, rows, translate)

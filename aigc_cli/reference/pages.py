@@ -41,25 +41,25 @@ PAGES: dict[str, dict[str, Callable[[Translate], str]]] = {
 }
 """Page → the marks in it, each with the function that returns the table between them."""
 CONSOLE = "console"
-"""What shows texts of the code beside the pages."""
+"""The console, which shows translated texts of the code, too."""
 
 
-def asked_texts(page: str) -> set[str]:
-    """Return the texts of the code whose translation the tables of a page ask for."""
-    asked: set[str] = set()
+def texts_of(page: str) -> set[str]:
+    """Return the texts of the code that the tables of a page translate."""
+    texts: set[str] = set()
 
     def remember(text: str) -> str:
-        asked.add(text)
+        texts.add(text)
         return text
 
     for write in PAGES[page].values():
         write(remember)
-    return asked
+    return texts
 
 
 def texts_by_place() -> dict[str, set[str]]:
     """Return the texts of the code that are translated: page, or `console` → its texts."""
-    return {page: asked_texts(page) for page in PAGES} | {CONSOLE: console_texts()}
+    return {page: texts_of(page) for page in PAGES} | {CONSOLE: console_texts()}
 
 
 def rewritten(text: str, page: str, language: Language) -> str:

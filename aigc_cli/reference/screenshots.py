@@ -1,6 +1,6 @@
 """Makes the images of a terminal in docs/images: `python -m aigc_cli.reference.screenshots`.
 
-Each image shows what a command really prints, at a terminal of 100 columns, on a local cloud that
+Each image shows the real output of a command at a terminal of 100 columns, with a local cloud that
 this program starts.
 """
 
@@ -49,21 +49,21 @@ def main() -> int:
         for name, commands in IMAGES.items():
             console = Console(record=True, width=COLUMNS, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
             for words in commands:
-                console.print(f"[bold green]$[/] aigc {' '.join(map(shown, words))}")
-                text = screen(printed([AIGC, *words])).replace(str(ROOT), "~/aigc-functions")
+                console.print(f"[bold green]$[/] aigc {' '.join(map(quoted, words))}")
+                text = screen(output_of([AIGC, *words])).replace(str(ROOT), "~/aigc-functions")
                 console.print(Text.from_ansi(text))
                 time.sleep(2)  # an upload's event arrives
             write(name, console)
     return 0
 
 
-def shown(word: str) -> str:
-    """Return a word as it is typed in a shell."""
+def quoted(word: str) -> str:
+    """Return a word in quotes if a shell needs them."""
     return f'"{word}"' if " " in word else word
 
 
 def write(name: str, console: Console) -> None:
-    """Write an image that needs no font of another host."""
+    """Write an image that loads no font from another host."""
     svg = console.export_svg(title="aigc", unique_id=name)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     (DOCS / "images" / f"{name}.svg").write_text(svg, encoding="utf-8")
@@ -86,8 +86,8 @@ def local_cloud(folder: str) -> Iterator[None]:
             process.terminate()
 
 
-def printed(command: list[str]) -> str:
-    """Run a command at a terminal and return what it writes."""
+def output_of(command: list[str]) -> str:
+    """Run a command at a terminal and return its output."""
     leader, follower = pty.openpty()
     with subprocess.Popen(command, cwd=ROOT, stdin=follower, stdout=follower, stderr=follower):
         os.close(follower)
@@ -100,7 +100,7 @@ def printed(command: list[str]) -> str:
 
 
 def screen(text: str) -> str:
-    """Return the lines that a terminal shows in the end; colours are kept."""
+    """Return the last content of the terminal; colours are kept."""
     lines, row = [""], 0
     for part in re.split(r"(\r?\n|\r|\x1b\[\d*A|\x1b\[2K|\x1b\[\?25[lh])", text):
         if part in {"\n", "\r\n"}:

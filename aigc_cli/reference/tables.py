@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str]], translate: Translate) -> str:
-    """Return a table; the heads are translated, the cells are written as they are."""
+    """Return a table; the heads are translated, the cells are not changed."""
     heads = list(heads)
     lines = [row(map(translate, heads)), "|" + "---|" * len(heads), *map(row, rows)]
     return "\n".join(lines) + "\n"

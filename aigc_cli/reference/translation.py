@@ -42,7 +42,7 @@ class Language:
         return re.sub(r"\]\(([\w-]+\.md)#([^)]+)\)", self._address, table).replace("。 ", "。")
 
     def anchors(self, page: str) -> list[str]:
-        """Return what links to the headings of a page in this language may name."""
+        """Return the anchors of the headings of a page in this language."""
         return anchors(self.path(page).read_text(encoding="utf-8"))
 
     def _address(self, link: re.Match[str]) -> str:
@@ -77,5 +77,5 @@ def translations(language: str) -> dict[str, str]:
 
 
 def has_words(text: str) -> bool:
-    """Return whether there is anything to translate in a text, beside code."""
+    """Whether a text has words outside of code, which can be translated."""
     return bool(re.search(r"[A-Za-z]{2}", re.sub(r"`[^`]*`", "", text)))

@@ -1,6 +1,5 @@
-"""`aigc verify-cloud`: asks the real cloud what no document answers.
+"""`aigc verify-cloud`: checks in the real cloud what the documents leave open.
 
-`check.py` says what a check is, `checks/` are the checks, `account.py` reaches the cloud,
-`scratch.py` remembers what was created, `run.py` runs the checks, and `report.py` shows the
-answers.
+`check.py` defines a check, `checks/` has all checks, `world.py` the resources that they share,
+`scratch.py` keeps the state of a run, `run.py` runs the checks, and `report.py` writes the report.
 """

@@ -1,4 +1,4 @@
-"""A check: one assumption about the cloud, and the question that decides it."""
+"""A check: an assumption about the cloud, and the function that tests it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ Result: TypeAlias = Literal["passed", "failed", "skipped"]
 Seen = TypeVar("Seen")
 
 PAUSE_S = 0.5
-"""Seconds between two looks at something that takes time; API 3.0 allows 20 calls a second."""
+"""Seconds between two polls; API 3.0 allows 20 calls a second."""
 
 YUAN_PER_IMAGE = 0.25
-"""A guess: no price list is published for programs."""
+"""An estimate: no machine-readable price list is published."""
 
 
 class DiffersError(Exception):
-    """The cloud behaves otherwise than assumed; the text says what was seen instead."""
+    """The cloud differs from the assumption; the text describes what it did."""
 
 
 class SkipError(Exception):
-    """The question cannot be asked of this account; the text says why."""
+    """The check is not possible in this account; the text has the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """One assumption about the cloud.
 
-    `ask` returns what was seen if the assumption holds.
+    `ask` tests the assumption and returns a description of what the cloud did.
     """
 
     name: str
@@ -49,24 +49,24 @@ class Check:
     otherwise: str
     """What the program does if it does not hold, and which setting or change helps."""
     images: int = 0
-    """Images that are paid for at most."""
+    """Highest number of images that are paid for."""
     needs_image: bool = False
-    """Whether it looks at an image that it, or an earlier check, pays for."""
+    """Whether it needs an image that it, or an earlier check, pays for."""
     ask: Callable[[World], str]
 
     @property
     def yuan(self) -> float:
-        """What the check costs at most; requests cost less than a fen."""
+        """The highest cost of the images; requests cost less than a fen."""
         return self.images * YUAN_PER_IMAGE
 
 
 class Group:
-    """The checks of one service, in the order in which they are asked."""
+    """The checks of one service, in their order."""
 
     def __init__(self, name: str, *, needs_images: bool = False) -> None:
         self.name = name
         self.needs_images = needs_images
-        """Whether its checks look at images, if they do not say otherwise."""
+        """Whether its checks need images by default."""
         self.checks: list[Check] = []
 
     def check(
@@ -80,7 +80,7 @@ class Group:
         images: int = 0,
         needs_image: bool | None = None,
     ) -> Callable[[Callable[[World], str]], Callable[[World], str]]:
-        """Register the decorated question as a check of this group."""
+        """Register the decorated function as a check of this group."""
 
         def register(ask: Callable[[World], str]) -> Callable[[World], str]:
             self.checks.append(
@@ -102,20 +102,20 @@ class Group:
 
 
 def expect(holds: object, seen: str) -> None:
-    """Go on if the assumption holds.
+    """Return if the assumption holds.
 
     Raises:
-        DiffersError: It does not; `seen` says what was seen instead.
+        DiffersError: It does not hold; `seen` describes what the cloud did.
     """
     if not holds:
         raise DiffersError(seen)
 
 
 def wait_for(question: Callable[[], Seen | None], seconds: float, what: str) -> Seen:
-    """Repeat a question until it has an answer.
+    """Call a function until it returns a true value, and return that value.
 
     Raises:
-        DiffersError: There is none in time.
+        DiffersError: There is no such value within the time.
     """
     deadline = time.monotonic() + seconds
     while True:

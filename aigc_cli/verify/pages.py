@@ -37,7 +37,7 @@ TITLES = {
 
 
 def assumptions(translate: Translate) -> str:
-    """Return the tables of docs/localcloud.md: what the local cloud does, and on what it rests."""
+    """Return the tables of docs/localcloud.md: the assumptions of the local cloud, with sources."""
     return "\n".join(
         f"#### {translate(TITLES[group.name])}\n\n"
         + table(("check", "assumption", "document"), _assumptions(group, translate), translate)
@@ -74,7 +74,7 @@ def _last_results() -> dict[str, str]:
 
 
 def _documents(text: str) -> str:
-    """Link the numbers of documents."""
+    """Return a text in which the numbers of documents are links."""
     base = "https://cloud.tencent.com/document/product"
     return re.sub(r"\b(\d{2,4}/\d+)\b", rf"[\1]({base}/\1)", text)
 

@@ -1,7 +1,7 @@
 """The function that `aigc verify-cloud` deploys. It runs in SCF, from a zip of its own.
 
-It writes down what arrives, and does what the event asks for: it fails in a way that SCF sees,
-answers in an odd form, or calls the cloud with its role's credentials.
+It records its events and does what they request: it fails in different ways, answers in unusual
+forms, or calls the cloud with the credentials of its role.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from aigc.cloud.cos import CosBucket
 from aigc.errors import CloudError
 from aigc.tasks.kind import ApiCall
 
-LONGER_THAN_THE_TIMEOUT_S = 60
+SLEEP_S = 60
+"""Longer than the timeout of the function."""
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> Any:
-    """Write the event down and do what it asks for."""
+    """Record the event and do what it requests."""
     if "calls" in event:
         return [_call(call) for call in event["calls"]]
     if event.get("httpMethod") and not str(event["path"]).startswith("/seen/"):
         return _http(event, context)
-    _write_down(event, context)
+    _record(event, context)
     _fail(json.dumps(event))
     return {"statusCode": 200, "body": "{}"}
 
 
-def _write_down(event: dict[str, Any], context: dict[str, Any]) -> None:
+def _record(event: dict[str, Any], context: dict[str, Any]) -> None:
     seen = {"event": event, "context": context, "at": time.time()}
     key = f"seen/{time.time_ns()}-{uuid.uuid4().hex}.json"
     _bucket(os.environ["BUCKET"]).put(key, json.dumps(seen).encode())
@@ -43,15 +44,15 @@ def _write_down(event: dict[str, Any], context: dict[str, Any]) -> None:
 
 def _fail(event: str) -> None:
     if "fail-raise" in event:
-        raise RuntimeError("asked to fail")
+        raise RuntimeError("the event requests a failure")
     if "fail-timeout" in event:
-        time.sleep(LONGER_THAN_THE_TIMEOUT_S)
+        time.sleep(SLEEP_S)
     if "fail-exit" in event:
         os._exit(3)
 
 
 def _http(event: dict[str, Any], context: dict[str, Any]) -> Any:
-    """Answer a call of the Function URL; the path chooses the form of the answer."""
+    """Answer a call of the Function URL in the form that the path names."""
     path = str(event["path"]).strip("/")
     if path == "binary":
         return _answer(base64.b64encode(bytes(range(256))).decode(), isBase64Encoded=True)
@@ -63,7 +64,7 @@ def _http(event: dict[str, Any], context: dict[str, Any]) -> Any:
     if path == "headers":
         return _answer("", statusCode=201, headers={"X-One": "1", "Cache-Control": "max-age=60"})
     if path == "raise":
-        raise RuntimeError("asked to fail")
+        raise RuntimeError("the event requests a failure")
     if path == "environment":
         return _answer(json.dumps(_environment(context)))
     return _answer(json.dumps(event))
@@ -95,7 +96,7 @@ def _can_write(folder: Path) -> bool:
 
 
 def _call(call: dict[str, Any]) -> str:
-    """Do one call with the role's credentials; return the error's code, empty without one."""
+    """Send a call with the credentials of the role; return the error code, empty on success."""
     try:
         if "bucket" in call:
             _cos(call)
@@ -134,7 +135,7 @@ def _cos(call: dict[str, Any]) -> None:
 
 
 def _required(content: object) -> None:
-    """Tell an absent object from a read one: the adapter returns None for 404."""
+    """Raise an error for an absent object, for which the adapter returns None."""
     if content is None:
         raise CloudError("get", code="absent")
 

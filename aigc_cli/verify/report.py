@@ -1,4 +1,4 @@
-"""The answers as a table and as a file that can be shown to anybody."""
+"""The report of a run, without data of the account."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PATTERNS = (
 
 
 class Redaction:
-    """Removes what belongs to an account from a text."""
+    """Removes secrets, ids and names of an account from a text."""
 
     def __init__(self, account: Account, run: str) -> None:
         secrets = (account.secret_id, account.secret_key, account.token)

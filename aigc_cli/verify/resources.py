@@ -1,4 +1,4 @@
-"""How each kind of resource that a run creates is removed."""
+"""Removes the resources that a run has created."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 MOST_PAGES = 100
-"""Pages of 1,000 versions that are removed of one bucket."""
+"""Highest number of pages of 1,000 versions that are removed from a bucket."""
 
 
 def remove_all(account: Account, scratch: Scratch) -> list[str]:
-    """Remove everything that the run created, the newest first; return what is left and why."""
+    """Remove all resources of a run, the newest first; return those that are left, with errors."""
     left: list[str] = []
     for kind, name in reversed(scratch.resources):
         try:
@@ -64,10 +64,10 @@ def _keys(account: Account, name: str) -> Iterator[str]:
 
 
 def _remove_versions(account: Account, name: str) -> None:
-    """Remove what a bucket that was versioned keeps of deleted objects, a page at a time.
+    """Remove all versions of objects, a page at a time, from a bucket that was versioned.
 
-    The version `null` belongs to it: objects from before versioning, and the marks of deletions
-    while it was suspended.
+    The version `null` is one of them: objects from before versioning, and delete markers from the
+    time in which it was suspended.
     """
     for _ in range(MOST_PAGES):
         versions = list(_versions(account, name))

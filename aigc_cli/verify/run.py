@@ -1,4 +1,4 @@
-"""Runs checks: groups side by side, the checks of a group one after another."""
+"""Runs checks: groups at the same time, the checks of a group one after another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Run:
         self._is_stopped = False
 
     def ask(self, checks: Sequence[Check]) -> None:
-        """Ask the checks that this run has not answered yet.
+        """Run the checks that have no answer in this run yet.
 
         Raises:
             KeyboardInterrupt: The user stopped the run; each group has ended its current check.
@@ -62,5 +62,5 @@ class Run:
             return Answered(result="failed", seen=str(error))
         except (RefusalError, requests.RequestException) as error:
             return Answered(result="failed", seen=f"{type(error).__name__}: {error}")
-        except Exception as error:  # noqa: BLE001  one wrong answer must not end the others
+        except Exception as error:  # noqa: BLE001  the other checks must run
             return Answered(result="failed", seen=f"unexpected {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""What a run has created and learned, in a file, so that an interrupted run can be cleaned up."""
+"""The state file of a run: its resources and answers, to continue or to clean up the run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Content(BaseModel):
 
 
 class Scratch:
-    """The file of one account and region. Safe for threads."""
+    """The state file of one account and region; safe for threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -45,7 +45,7 @@ class Scratch:
 
     @property
     def resources(self) -> list[tuple[str, str]]:
-        """Kind and name of all that may exist, in the order of creation."""
+        """Kind and name of all resources that may exist, in the order of creation."""
         with self._lock:
             return list(self._content.resources)
 
@@ -69,13 +69,13 @@ class Scratch:
             self._write()
 
     def note(self, name: str, value: Any) -> None:
-        """Keep a value that later checks, also of a repeated run, need."""
+        """Keep a value for later checks, also those of a continued run."""
         with self._lock:
             self._content.notes[name] = value
             self._write()
 
     def noted(self, name: str) -> Any:
-        """Return a kept value; None where there is none."""
+        """Return a kept value; None if there is none."""
         return self._content.notes.get(name)
 
     def samples(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Scratch:
         }
 
     def end(self) -> None:
-        """Remove the file: nothing is left to clean up or to go on with."""
+        """Remove the file after the run is complete and cleaned up."""
         self._path.unlink(missing_ok=True)
 
     def _read(self) -> _Content:

@@ -1,4 +1,4 @@
-"""What the checks share: an account, and resources that are created when they are first used."""
+"""The account and the resources that checks share; resources are created at their first use."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ EVENTS = "events/"
 """The prefix whose objects invoke the probe."""
 
 PREFIX = "aigc-verify"
-"""The beginning of every name that a run gives."""
+"""The prefix of the names of all resources of a run."""
 
 
 class World:
-    """The account of a run, and the run's own resources."""
+    """The account of a run, and the resources of the run."""
 
     def __init__(self, account: Account, scratch: Scratch) -> None:
         self.account = account
@@ -52,11 +52,11 @@ class World:
         return bool(self.account.proxy)
 
     def name(self, part: str = "") -> str:
-        """Return a name of this run's own."""
+        """Return the name of a resource of this run."""
         return "-".join(filter(None, (PREFIX, self.scratch.run, part)))
 
     def shared(self, name: str, make: Callable[[], Shared]) -> Shared:
-        """Return what the first caller made; others wait for it."""
+        """Return a value that the first caller makes; other callers wait for it."""
         with self._guard:
             lock = self._locks[name]
         with lock:
@@ -66,7 +66,7 @@ class World:
             return made
 
     def kept(self, name: str, make: Callable[[], Shared]) -> Shared:
-        """Return a JSON value that outlives an interrupted run."""
+        """Return a JSON value that is made once and kept in the state file."""
 
         def find_or_make() -> Shared:
             if self.scratch.noted(name) is None:
@@ -77,7 +77,7 @@ class World:
         return self.shared(name, find_or_make)
 
     def sample(self, name: str, content: Any) -> None:
-        """Keep an event as an example of what the cloud sends."""
+        """Keep an event of the cloud as a sample."""
         self.scratch.note(f"sample {name}", content)
 
     # COS
@@ -89,11 +89,11 @@ class World:
 
     @property
     def host(self) -> str:
-        """The bucket's own host name."""
+        """The host name of the bucket."""
         return f"{self.bucket}.cos.{self.account.region}.myqcloud.com"
 
     def upload_in_one_part(self, key: str) -> None:
-        """Upload an object by the protocol of uploads in parts."""
+        """Upload an object by a multipart upload with one part."""
         cos = self.account.cos
         started = cos("POST", self.bucket, key, params={"uploads": ""})
         upload = ET.fromstring(started.body).findtext("UploadId") or ""
@@ -106,7 +106,7 @@ class World:
         cos("POST", self.bucket, key, params={"uploadId": upload}, body=document.encode())
 
     def new_bucket(self, part: str) -> str:
-        """Return a bucket of this run's own; the same name is the same bucket."""
+        """Return a bucket of this run; it is created at the first call with a name."""
         name = f"{self.name(part)}-{self.account.app_id}"
 
         def make() -> str:
@@ -154,12 +154,12 @@ class World:
 
     @property
     def probe(self) -> str:
-        """The function that writes down what arrives; objects below `EVENTS` invoke it."""
+        """The function that records its events; objects below `EVENTS` invoke it."""
         document = {"version": "2.0", "statement": [self._write_statement()]}
         return self.function("probe", self.role("probe", document))
 
     def function(self, part: str, role: str) -> str:
-        """Return a function that runs `probe.py`; the same name is the same function."""
+        """Return a function that runs `probe.py`; it is created at the first call with a name."""
         name = self.name(part)
         return self.shared(f"function {part}", lambda: self._create_function(name, role))
 
@@ -253,7 +253,7 @@ class World:
         return json.loads(result["RetMsg"])
 
     def watch_events(self) -> None:
-        """Let objects below `EVENTS` invoke the probe, with one repeat of a failed event."""
+        """Create the trigger by which objects below `EVENTS` invoke the probe, with one retry."""
         host = self.host
         desc = {"bucketUrl": host, "event": "cos:ObjectCreated:*", "filter": {"Prefix": EVENTS}}
         self.trigger(self.probe, host, "cos", desc)
@@ -271,7 +271,7 @@ class World:
         self.shared("one repeat", one_repeat)
 
     def seen(self, text: str) -> list[dict[str, Any]]:
-        """Return what the probe wrote down, in order, if the event contains a text."""
+        """Return the records of the probe whose event contains a text, in order."""
         notes: dict[str, dict[str, Any]] = self.shared("notes", dict)
         for key in self.listed("seen/"):
             if key not in notes:
@@ -289,7 +289,7 @@ class World:
         return {"effect": "allow", "action": ["name/cos:PutObject"], "resource": [scope]}
 
     def _zip(self) -> str:
-        """Return the package of the functions with the probe in it, as the API takes it."""
+        """Return the package of the functions with the probe added, in Base64 for the API."""
         package = (
             local_package()
             if self.is_local

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from infra.components.logs import FunctionLogs
 
 CHANNELS = {"wecom": "WeCom", "feishu": "Lark", "dingtalk": "DingTalk"}
-"""Kind of robot → what CLS calls it."""
+"""Kind of robot → its name in CLS."""
 
 POLICY_TYPE = "SCF"
-"""What Cloud Monitor calls functions where policies are made; their metrics are `QCE/SCF_V2`."""
+"""Cloud Monitor's name for functions in policies; their metrics are in `QCE/SCF_V2`."""
 
 DAY_S = 86399
 """The last second of a day."""
@@ -32,14 +32,14 @@ NEAR_TIMEOUT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class LogAlarm:
-    """A query of the logs, and how many lines in how many minutes raise the alarm."""
+    """A query of the logs, with the number of lines and of minutes that raise the alarm."""
 
     query: str
     minutes: int = 5
     more_than: int = 0
     is_for_absence: bool = False
-    """Whether the alarm is raised if there is no line. A count of no lines is 0, which is a
-    result like any other (https://docs.cloudbase.net/logger/alert/log-alert-guide)."""
+    """Whether the alarm is raised if there is no line. Without lines the count is 0, not
+    absent (https://docs.cloudbase.net/logger/alert/log-alert-guide)."""
 
     @property
     def condition(self) -> str:
@@ -64,17 +64,17 @@ LOG_ALARMS = {
     # 80 % or all of a ceiling is used; then jobs wait for a share of it.
     "ceiling": LogAlarm("event:ceiling_used", minutes=15),
     "deferred": LogAlarm("event:job_deferred", minutes=15),
-    # The account is refused: jobs wait until somebody repairs it. Each probe logs it again.
+    # The account is refused: jobs wait until it is repaired. Each probe logs it again.
     "account": LogAlarm("event:lane_paused", minutes=20),
     "overdue": LogAlarm("event:task_overdue", minutes=15),
-    # SCF drops an event after its last retry, without any other notice. A function that is killed
-    # logs nothing, so these are the platform's own entries, one at the end of each invocation.
+    # SCF drops an event after its last retry without a notice. A killed function logs nothing, so
+    # the query uses the platform's entries, one at the end of each invocation.
     "dropped": LogAlarm(
         "SCF_Type:Platform AND SCF_StatusCode:>=400 AND SCF_RetryNum:>={retries}"
         " AND NOT SCF_FunctionName:{gateway}",
         minutes=15,
     ),
-    # A time-out, too much memory, or the end of the process.
+    # A timeout, too much memory, or an exit of the process.
     "killed": LogAlarm(
         "SCF_Type:Platform AND SCF_StatusCode:>=433 AND SCF_StatusCode:<=439", minutes=15
     ),
@@ -84,7 +84,7 @@ LOG_ALARMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class AlarmsArgs:
-    """Receivers and watched functions."""
+    """Receivers and monitored functions."""
 
     prefix: str
     region: str
@@ -102,12 +102,11 @@ class AlarmsArgs:
 class Alarms(pulumi.ComponentResource):
     """Alarms by e-mail, SMS and chat robots, from metrics and from the functions' logs.
 
-    Users and robots have a notice each: the provider never empties a list of a notice, so what is
-    configured no longer must be deleted with its notice.
+    Users and robots have separate notices: the provider never empties a list of a notice, so a list
+    that is no longer configured must be deleted with its notice.
 
     Cloud Monitor signs no messages to robots (https://cloud.tencent.com/document/product/248/9066):
-    a robot that demands a signature gets the alarms on logs only, which CLS sends with the robot's
-    key.
+    a robot with a signature gets only alarms on logs, which CLS sends with the key of the robot.
     """
 
     def __init__(
@@ -138,7 +137,7 @@ class Alarms(pulumi.ComponentResource):
             opts=self._child(),
         )
         dimensions = [
-            # The cloud returns the region; without it here, each run would see a change.
+            # The cloud returns the region; without it, each run would find a change.
             monitor.PolicyBindingObjectDimensionArgs(
                 dimensions_json=_dimensions(function), region=args.region
             )
@@ -172,7 +171,7 @@ class Alarms(pulumi.ComponentResource):
         )
 
     def _notice_to_robots(self) -> Iterator[monitor.AlarmNotice]:
-        # The provider sends a time of 0 to 0 where none is given.
+        # Without a time the provider sends 0 to 0.
         urls = [
             monitor.AlarmNoticeUrlNoticeArgs(
                 url=pulumi.Output.secret(robot.url.get_secret_value()),
@@ -195,16 +194,16 @@ class Alarms(pulumi.ComponentResource):
 
     def _watch_logs(self, logs: FunctionLogs) -> None:
         notices = [*self._log_notice_to_users(), *self._log_notice_to_robots()]
-        for alarm, wanted in LOG_ALARMS.items():
+        for alarm, log_alarm in LOG_ALARMS.items():
             cls.Alarm(
                 f"{self._name}-{alarm}",
                 name=f"{self._args.prefix}{alarm}",
                 alarm_notice_ids=[notice.id for notice in notices],
                 alarm_period=REPEAT_MINUTES,
-                alarm_targets=[_target(wanted, logs, self._args)],
-                condition=wanted.condition,
+                alarm_targets=[_target(log_alarm, logs, self._args)],
+                condition=log_alarm.condition,
                 alarm_level=0,
-                monitor_time=cls.AlarmMonitorTimeArgs(type="Period", time=wanted.minutes),
+                monitor_time=cls.AlarmMonitorTimeArgs(type="Period", time=log_alarm.minutes),
                 trigger_count=1,
                 status=True,
                 tags=self._args.tags,
@@ -283,13 +282,13 @@ def _dimensions(function: pulumi.Input[str]) -> pulumi.Output[str]:
     return pulumi.Output.from_input(function).apply(build)
 
 
-def _target(wanted: LogAlarm, logs: FunctionLogs, args: AlarmsArgs) -> cls.AlarmAlarmTargetArgs:
+def _target(log_alarm: LogAlarm, logs: FunctionLogs, args: AlarmsArgs) -> cls.AlarmAlarmTargetArgs:
     return cls.AlarmAlarmTargetArgs(
         logset_id=logs.logset_id,
         topic_id=logs.topic_id,
-        query=wanted.statement(retries=args.retries, prefix=args.prefix),
+        query=log_alarm.statement(retries=args.retries, prefix=args.prefix),
         number=1,
-        start_time_offset=-wanted.minutes,
+        start_time_offset=-log_alarm.minutes,
         end_time_offset=0,
         syntax_rule=1,
     )

@@ -1,4 +1,4 @@
-"""API Gateway in front of the gateway function, where an account still has it."""
+"""API Gateway for the gateway function, in accounts that still have it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 STAGE = "release"
 MARGIN_S = 1
-"""The function must time out first: only its answer says what happened."""
+"""The function must time out before the service, since only its answer has the error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiGatewayArgs:
-    """What it is called, and how it is reached."""
+    """The name and the protocol of the service."""
 
     service_name: str
     protocol: str
@@ -29,7 +29,7 @@ class ApiGateway(pulumi.ComponentResource):
     """A service with one API for every method and path.
 
     New triggers of this kind were ended on 2024-07-01 and the product on 2026-10-30
-    (https://cloud.tencent.com/document/product/583/107631): for what still runs, nothing new.
+    (https://cloud.tencent.com/document/product/583/107631), so this is only for existing stacks.
     """
 
     url: pulumi.Output[str]
@@ -56,7 +56,7 @@ class ApiGateway(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
     def expose(self, function: pulumi.Input[str], *, timeout_s: int, cors: bool) -> None:
-        """Send every request to a function, whose answers go back as they are."""
+        """Send all requests to a function and return its answers unchanged."""
         api = apigateway.Api(
             f"{self._name}-api",
             service_id=self._service.id,
@@ -78,7 +78,7 @@ class ApiGateway(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         # A changed API is served only after a release, and a release cannot be updated: a changed
-        # description replaces it. Deleting a release takes the stage down, so it is deleted first.
+        # description replaces it. Deleting a release ends the stage, so it is deleted first.
         apigateway.ServiceRelease(
             f"{self._name}-release",
             service_id=self._service.id,

@@ -1,4 +1,4 @@
-"""One event function with its triggers."""
+"""An event function with its triggers."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class EventFunctionArgs:
     event_age_s: int
     """How long SCF keeps an event that it cannot deliver."""
     reserved_mb: int | None
-    """Reserved memory of all instances together; None shares the account's quota."""
+    """Reserved memory of all instances; None: the quota of the account is shared."""
     logs: FunctionLogs | None
     tags: Mapping[str, str]
 
 
 class EventFunction(pulumi.ComponentResource):
-    """A function, reachable over the public net, with inline triggers only."""
+    """A function with access to the internet and with inline triggers."""
 
     function_name: pulumi.Output[str]
     url: pulumi.Output[str | None]
@@ -65,14 +65,14 @@ class EventFunction(pulumi.ComponentResource):
         super().__init__("aigc:function:EventFunction", name, None, opts)
         function = self._function(name, args)
         check_created(function)
-        self._repeat(name, args, function)
+        self._set_retries(name, args, function)
         if args.reserved_mb is not None:
             self._reserve(name, args.reserved_mb, function)
         self.function_name = function.name
         self.url = function.trigger_infos.apply(function_url)
         self.register_outputs({"function_name": self.function_name, "url": self.url})
 
-    def _repeat(self, name: str, args: EventFunctionArgs, function: scf.Function) -> None:
+    def _set_retries(self, name: str, args: EventFunctionArgs, function: scf.Function) -> None:
         # `namespace` has no default here and would be sent empty.
         scf.FunctionEventInvokeConfig(
             f"{name}-retries",
@@ -86,8 +86,8 @@ class EventFunction(pulumi.ComponentResource):
                 ],
                 msg_ttl=args.event_age_s,
             ),
-            # A new function has SCF's own settings, even under the same name; and the provider
-            # looks for the settings of a renamed function under the old name.
+            # A new function has SCF's default settings, even under the same name. For a renamed
+            # function the provider reads the settings under the old name.
             opts=pulumi.ResourceOptions(
                 parent=self,
                 replace_with=[function],
@@ -110,7 +110,7 @@ class EventFunction(pulumi.ComponentResource):
         return scf.Function(
             f"{name}-function",
             name=args.function_name,
-            description=described(
+            description=description_for(
                 args.description, args.deployed.get("description"), change=args.replace
             ),
             handler=args.handler,
@@ -122,7 +122,7 @@ class EventFunction(pulumi.ComponentResource):
             # An absolute path would be a change on every other machine.
             zip_file=os.path.relpath(args.package, PROGRAM),
             environment=args.environment,
-            # Without it SCF cuts the function off from VOD, MPS and the vendor's downloads.
+            # Without it the function cannot reach VOD, MPS and the vendor's downloads.
             enable_public_net=True,
             triggers=args.triggers,
             cls_logset_id=args.logs.logset_id if args.logs else None,
@@ -138,11 +138,11 @@ class EventFunction(pulumi.ComponentResource):
         )
 
 
-def described(description: str, deployed: str | None, *, change: bool) -> str:
-    """Return the description to deploy, in one of two variants.
+def description_for(description: str, deployed: str | None, *, change: bool) -> str:
+    """Return the description of a function; with `change`, the variant that is not deployed.
 
-    Pulumi replaces a resource only for a change. The other variant is a change without meaning,
-    and the state remembers which variant is deployed.
+    Pulumi replaces a resource only for a change, so a change between two variants of the
+    description replaces the function.
     """
     variants = (description, f"{description} Created again.")
     if deployed not in variants:
@@ -151,7 +151,7 @@ def described(description: str, deployed: str | None, *, change: bool) -> str:
 
 
 def function_url(triggers: Sequence[scf.outputs.FunctionTriggerInfo] | None) -> str | None:
-    """Find the public address among the triggers that SCF reports."""
+    """Return the public URL in the triggers that SCF reports; None if there is none."""
     for trigger in triggers or []:
         if trigger.type == "http" and trigger.trigger_desc:
             net = json.loads(trigger.trigger_desc).get("NetConfig", {})

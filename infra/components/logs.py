@@ -1,4 +1,4 @@
-"""The log topic of the functions, and the fields by which it can be searched."""
+"""The log topic of the functions, and its indexed fields."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TEXTS = (
-    # Of each line, of invocations and of jobs: what our own log lines carry.
+    # Fields of the functions' log lines: of each line, of invocations and of jobs.
     *("time", "level", "event", "logger", "function", "request_id", "outcome", "exception"),
     *("method", "route", "caller", "callback", "trigger", "error", "detail", "reason", "rule"),
     *("job", "kind", "lane", "ceiling", "batch", "state", "code", "task_id"),
     *("bucket", "key", "host", "tool"),
     *("action", "since", "vendor_request", "jobs"),
     *("part", "item", "parts", "unfinished"),
-    # Of the platform's lines (https://cloud.tencent.com/document/product/583/60336).
+    # Fields of the platform's lines (https://cloud.tencent.com/document/product/583/60336).
     *("SCF_FunctionName", "SCF_RequestId", "SCF_Message", "SCF_Level", "SCF_Type"),
 )
 NUMBERS = (
@@ -54,7 +54,7 @@ class FunctionLogsArgs:
 class FunctionLogs(pulumi.ComponentResource):
     """One CLS topic for all functions of a stack, in its own logset.
 
-    SCF parses a line of JSON, one level deep, so that its fields can be indexed
+    SCF parses the first level of a JSON line, so that its fields can be indexed
     (https://cloud.tencent.com/document/product/583/12217).
     Storage class and partitions cannot be changed later, and are left to CLS.
     """

@@ -17,7 +17,7 @@ PRESETS = ("QcloudAccessForMPSRole", "QcloudAccessForMPSRoleInDeliverToSCF")
 
 @dataclass(frozen=True, kw_only=True)
 class MpsRoleArgs:
-    """How the stack treats the role.
+    """How the stack uses the role.
 
     `existing` only checks that it exists. `create` creates it, and refuses a role from another
     source. `import` takes an existing role into the stack. `skip` checks nothing.
@@ -27,13 +27,13 @@ class MpsRoleArgs:
     is_deployed: bool
     """Whether the stack has the role already."""
     maker: str
-    """Distinguishes a role that this stack created from others."""
+    """Name of the stack, by which a role that it created is recognised."""
 
 
 class MpsRole(pulumi.ComponentResource):
-    """`MPS_QcsRole`, which an account has once.
+    """`MPS_QcsRole`, of which an account has one.
 
-    It is never deleted: all of MPS in the account uses it. Once the stack manages it, every run
+    It is never deleted, since all of MPS uses it. Once the stack manages it, every run
     declares and imports it again, which changes nothing. Pulumi would delete it if a later run
     left it out (https://github.com/pulumi/pulumi/issues/17908).
     """
@@ -89,5 +89,5 @@ def _check(mode: str, role: cam.outputs.GetRolesRoleListResult | None, descripti
     if mode == "create" and role is not None and role.description != description:
         raise pulumi.RunError(
             f"mpsRole is create, but the account has a role {NAME} that this stack did not make;"
-            " allowed: existing, which uses it, or import, which takes it over"
+            " allowed: existing, which uses it, or import, which adds it to the stack"
         )

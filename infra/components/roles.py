@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionRoleArgs:
-    """A role's name and what it may do."""
+    """The name and the policy of a role."""
 
     role_name: str
     policy: pulumi.Input[str]

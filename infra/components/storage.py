@@ -17,12 +17,12 @@ RESULTS_DAYS = {
     INPUTS: 7,  # a job starts within hours, and the vendor fetches its inputs immediately
     STAGING: 30,  # images of failed jobs, which `aigc jobs restore` can store
 }
-"""Folder among the results → days after which COS deletes its objects."""
+"""Folder of the results bucket → days after which COS deletes its objects."""
 LEDGER_DAYS = {
-    "budget/": 70,  # a month's book, and what is needed to read the last month's
-    "claims/": 7,  # a claim outlives its job only if an invocation died at the very end
-    "creations/": 7,  # left by an invocation that died before it wrote its job's record
-    "notices/": 1,  # left of a robot that was removed from the configuration
+    "budget/": 70,  # the books of this month and of the last one
+    "claims/": 7,  # left if an invocation died after the job had ended
+    "creations/": 7,  # left if an invocation died before it wrote the record
+    "notices/": 1,  # of a robot that was removed from the configuration
     "quota/minute/": 1,
     "quota/day/": 3,
     "quota/month/": 40,
@@ -43,7 +43,7 @@ class StorageArgs:
     results: str | None
     """An existing bucket for results; None creates a bucket."""
     results_prefix: str
-    """The folder of the results bucket that the stack uses; empty: the whole bucket."""
+    """The folder of the results bucket that the stack uses; empty for the whole bucket."""
     deployed: Collection[str]
     """The names of resources in Pulumi's state."""
     origins: Sequence[str]
@@ -94,11 +94,11 @@ class Storage(pulumi.ComponentResource):
             cors_rules=cors_rules,
             opts=self._protected(),
         )
-        # The stack keeps its own bucket when another one is configured: it contains objects.
+        # The stack keeps its own bucket if another one is configured, since it contains objects.
         return own.bucket if existing is None else pulumi.Output.from_input(existing)
 
     def _ledger(self) -> pulumi.Output[str]:
-        # Never versioned: COS then ignores x-cos-forbid-overwrite, on which the ledger rests.
+        # Never versioned: COS would ignore x-cos-forbid-overwrite, which the ledger needs.
         return cos.Bucket(
             "aigc-ledger",
             bucket=self._args.name_of("ledger"),

@@ -15,11 +15,11 @@ class VodApplicationArgs:
     application_name: str
     existing: int | None
     is_deployed: bool
-    """Whether the stack has an application of its own already."""
+    """Whether the stack already has its own application."""
 
 
 class VodApplication(pulumi.ComponentResource):
-    """An application of this stack, or an existing one, which is used and never changed."""
+    """An application of this stack, or an existing one, which is not changed."""
 
     sub_app_id: pulumi.Output[int]
 
@@ -29,7 +29,7 @@ class VodApplication(pulumi.ComponentResource):
         super().__init__("aigc:vod:VodApplication", name, None, opts)
         self._name = name
         self._is_ours = args.existing is None
-        # The stack keeps its own application when another one is configured: it contains media.
+        # The stack keeps its own application if another one is configured, since it has media.
         if args.existing is None or args.is_deployed:
             self.sub_app_id = self._create(args.application_name)
         if args.existing is not None:
@@ -37,7 +37,7 @@ class VodApplication(pulumi.ComponentResource):
         self.register_outputs({"sub_app_id": self.sub_app_id})
 
     def report_to(self, url: pulumi.Input[str]) -> None:
-        """Push finished tasks to a URL; an existing application keeps its own settings."""
+        """Set the URL for finished tasks; an existing application keeps its settings."""
         if self._is_ours:
             vod.EventConfig(
                 f"{self._name}-events",
@@ -48,7 +48,7 @@ class VodApplication(pulumi.ComponentResource):
             )
 
     def _create(self, application_name: str) -> pulumi.Output[int]:
-        # The provider loses an application that it renames: it then looks for the old name.
+        # The provider cannot rename an application: it would read it under the old name.
         application = vod.SubApplication(
             f"{self._name}-application",
             name=application_name,

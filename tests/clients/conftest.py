@@ -106,7 +106,7 @@ def pytest_terminal_summary(
         terminalreporter.line(f"NOT INSTALLED, and not tried: {name}: {reason}", red=True)
     if config.getoption("write_table"):
         PAGE.write_text(_TABLE.sub(_table(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-        figures.follow(PAGE)
+        figures.update_translations(PAGE)
 
 
 def _table() -> str:

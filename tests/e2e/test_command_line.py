@@ -125,16 +125,16 @@ INVALID = {
     "local --data README.md/x": "'--data': 'README.md/x'; allowed: a folder that may be",
     "demo --results README.md": "'--results': 'README.md'; allowed: a folder",
     "package --out README.md": "'--out': 'README.md'; allowed: a folder",
-    "prices docs": "'file': 'docs' is no file",
-    "rules check nowhere.toml": "'file': 'nowhere.toml' is no file",
+    "prices docs": "'file': 'docs' is not a file",
+    "rules check nowhere.toml": "'file': 'nowhere.toml' is not a file",
     "rules test a/": "'key': 'a/': it must name a file",
     "rules test a.jpg --meta x": "'--meta': 'x'; allowed: name=value",
     "rules test a.jpg --size 0": "'--size': '0'; allowed: 1 or more",
-    "batch run nowhere.jsonl": "'file': 'nowhere.jsonl' is no file",
+    "batch run nowhere.jsonl": "'file': 'nowhere.jsonl' is not a file",
     "batch run README.md --priority high": "'--priority': 'high'; allowed: low, normal",
     "batch check README.md --kind vod.film": "'--kind': 'vod.film'; allowed: vod.image",
-    "upload nowhere.jpg": "'file': 'nowhere.jpg' is no file",
-    "upload": "nothing to do; allowed: a file, --results, or both",
+    "upload nowhere.jpg": "'file': 'nowhere.jpg' is not a file",
+    "upload": "nothing to do; needed: a file, --results, or both",
     "submit x --kind other": "'--kind': 'other'; allowed: one of vod.image",
     "keys new": "Missing argument 'name'",
     "keys new Shop": "'name': 'Shop'; allowed: at most 40 of a-z",
@@ -306,7 +306,7 @@ def test_error_names_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 1
     [line] = capsys.readouterr().err.splitlines()
     assert f"cannot start on port {port}: " in line
-    assert line.endswith("--port 0 finds a free one")
+    assert line.endswith("--port 0 chooses a free one")
 
 
 def test_error_in_rules_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ def test_commands_list_show_and_replay_a_dead_job(
     assert json.loads(shown)["error"]["type"] == "task_failed"
     assert json.loads(shown)["prompt"] == "a harbour"
     assert status == 0
-    assert "waits for its attempt 2; the last one may have been billed" in replayed
+    assert "waits for its attempt 2; the last attempt may have been billed" in replayed
     wait_for(lambda: state_of(here, job_id) == "succeeded")
     assert job_id not in command("jobs dead", capsys)[1]
 
@@ -61,7 +61,7 @@ def test_job_that_is_not_dead_is_not_replayed(
 
     assert status == 1
     assert "has not failed" in output
-    assert "is not there" in output
+    assert "does not exist" in output
 
 
 @pytest.mark.usefixtures("here")

@@ -90,7 +90,7 @@ def test_name_of_a_key_is_used_once(capsys: pytest.CaptureFixture[str]) -> None:
     not_here = command("keys revoke local", capsys)
 
     assert [status for status, _, _ in (taken, configured, unknown, not_here)] == [1] * 4
-    assert taken[2].startswith("aigc keys: there is, or was, a key once; allowed: ")
+    assert taken[2].startswith("aigc keys: a key has or had the name once; allowed: ")
     assert "configuration has a key local" in configured[2]
     assert "there is no key unknown" in unknown[2]
     assert "take it out of apiKeys" in not_here[2]
@@ -139,9 +139,9 @@ def test_replay_from_the_command_queues_a_job_but_does_not_submit_it(here: Stack
 def test_incomplete_name_of_a_deployment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     complete = "--bucket ledger-1250000000 --region ap-guangzhou"
     for options, message in {
-        "": "which deployment? allowed: --stack, or --bucket with --region",
-        "--bucket ledger-1250000000": "--bucket and --region go together",
-        "--region ap-guangzhou": "--bucket and --region go together",
+        "": "no deployment is named; allowed: --stack, or --bucket with --region",
+        "--bucket ledger-1250000000": "--bucket and --region are needed together",
+        "--region ap-guangzhou": "--bucket and --region are needed together",
         complete: "TENCENTCLOUD_SECRET_ID is not set",
     }.items():
         status, _, error = command(f"keys list {options}", capsys)

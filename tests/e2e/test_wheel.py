@@ -138,5 +138,5 @@ def test_rules_and_prices_are_those_of_the_current_folder(installed: Path, tmp_p
     present = run(installed, tmp_path, "rules", "test", "anime/cat.jpg", "--json")
 
     assert missing.returncode == 2
-    assert "'rules.toml' is no file" in missing.stderr
+    assert "'rules.toml' is not a file" in missing.stderr
     assert json.loads(present.stdout)["jobs"][0]["rule"] == "anime"

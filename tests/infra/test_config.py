@@ -101,7 +101,7 @@ def test_wrong_secret_is_refused_without_being_shown(
     with pytest.raises(StackConfigError) as caught:
         StackConfig.parse({**valid_config, "region": "ap-guangzhou", "stack": "dev", key: value})
 
-    assert str(caught.value).startswith(f"{key} is not as it must be; allowed: ")
+    assert str(caught.value).startswith(f"{key} is not valid; allowed: ")
     assert "plain-text-key" not in str(caught.value)
 
 
@@ -177,7 +177,7 @@ def test_stack_whose_name_is_no_valid_prefix_needs_a_prefix(
 ) -> None:
     config = {**valid_config, "region": "ap-guangzhou", "stack": stack}
 
-    with pytest.raises(StackConfigError, match=f"namePrefix is .*, which makes 'aigc-{stack}-'"):
+    with pytest.raises(StackConfigError, match=f"namePrefix is .*, expanded 'aigc-{stack}-'"):
         StackConfig.parse(config)
     assert StackConfig.parse({**config, "namePrefix": "aigc-"}).name_prefix == "aigc-"
 

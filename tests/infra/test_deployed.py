@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 import pytest
 
-from infra.components.function import described
+from infra.components.function import description_for
 from infra.config import StackConfigError
 from tests.infra.conftest import MPS_ROLE
 
@@ -95,7 +95,7 @@ def test_description_changes_only_to_replace(
     change: bool,  # noqa: FBT001  a parameter of the test
     wanted: str,
 ) -> None:
-    assert described("Sweeps.", deployed, change=change) == wanted
+    assert description_for("Sweeps.", deployed, change=change) == wanted
 
 
 def test_functions_are_replaced_when_their_logs_are_switched_off(run: Run) -> None:

@@ -20,7 +20,7 @@ import pytest
 from aigc.uploads.rules import RulesError
 from aigc_cli import front_end
 from aigc_cli import package as package_module
-from aigc_cli.package import LEFT_OUT, build_package, local_inputs, local_package
+from aigc_cli.package import EXCLUDED, build_package, local_inputs, local_package
 from aigc_cli.wheels import LOCK, PackageError, Target, local_target, scf_target
 from localcloud.scf.package import find_python
 from tests.captured import captured
@@ -298,7 +298,7 @@ def test_zip_is_small_enough_and_has_code_rules_and_models(built: Path, names: s
 
 
 def test_zip_has_no_excluded_file(names: set[str]) -> None:
-    left_out = {name for name in names for pattern in LEFT_OUT if fnmatch(name, pattern)}
+    left_out = {name for name in names for pattern in EXCLUDED if fnmatch(name, pattern)}
 
     assert left_out == set()
     assert not {name for name in names if name.startswith(("Crypto/", "pip/", "tests/"))}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aigc_cli.reference.figures import follow, with_figures
+from aigc_cli.reference.figures import update_translations, with_figures
 from aigc_cli.reference.translation import CHINESE, DOCS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_translation_takes_dates_and_figures_and_keeps_its_words() -> None:
 def test_table_with_other_rows_is_refused() -> None:
     longer = f"{ENGLISH_PAGE}| `litellm` | 1.110.2 | 1 of 1 |\n"
 
-    with pytest.raises(ValueError, match=r"has 4 and not 5"):
+    with pytest.raises(ValueError, match=r"has 4 parts, not 5"):
         with_figures(OLD_PAGE, longer)
 
 
@@ -68,7 +68,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_new_page_updates_its_translation(folder: Path) -> None:
-    follow(folder / "page.md")
+    update_translations(folder / "page.md")
 
     assert (folder / "zh-CN" / "page.md").read_text(encoding="utf-8") == NEW_PAGE
 
@@ -78,6 +78,6 @@ def test_page_elsewhere_changes_no_translation(folder: Path) -> None:
     elsewhere.mkdir()
     (elsewhere / "page.md").write_text(ENGLISH_PAGE, encoding="utf-8")
 
-    follow(elsewhere / "page.md")
+    update_translations(elsewhere / "page.md")
 
     assert (folder / "zh-CN" / "page.md").read_text(encoding="utf-8") == OLD_PAGE

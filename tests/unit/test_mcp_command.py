@@ -45,7 +45,7 @@ def test_deployment_is_named_by_its_endpoint(monkeypatch: pytest.MonkeyPatch) ->
     ("endpoint", "stack", "key", "message"),
     [
         ("https://example.com", None, "", "no API key; needed: --key, AIGC_API_KEY"),
-        ("https://example.com", "prod", "key", "allowed: one of the two"),
+        ("https://example.com", "prod", "key", "allowed: one of them"),
         ("example.com", None, "key", "the endpoint 'example.com' is not allowed"),
     ],
 )

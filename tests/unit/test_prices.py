@@ -223,7 +223,7 @@ def test_the_command_prints_prices_and_names_unknown_models(
         "Hunyuann: 1 per image in CNY",
         "ai_try_on one: 0.5 per image in CNY",
     ]
-    assert "Hunyuann is in no catalogue" in printed.err
+    assert "Hunyuann is not in the catalogue" in printed.err
     assert "ai_try_on" not in printed.err
 
 
@@ -302,7 +302,7 @@ def test_rules_whose_tasks_have_prices_may_have_ceilings(entry: dict[str, Any]) 
 
 
 def test_a_ceiling_below_what_one_upload_needs_is_refused() -> None:
-    with pytest.raises(PricesError, match="one upload of rule anime needs more than all"):
+    with pytest.raises(PricesError, match="one upload of rule anime needs more than the whole"):
         check_ceilings(RULES, ceilings({"scope": "rule:anime", "period": "day", "money": "0.2"}))
 
 

@@ -68,7 +68,7 @@ def test_only_a_batch_waits_for_the_permits_of_its_key() -> None:
         assert len(calls) == 1
 
     with deployment(FULL, FULL, FINE) as (service, calls):
-        assert service.send("GET", "/v1/lanes", repeats=batch.PATIENT).status_code == 200
+        assert service.send("GET", "/v1/lanes", repeats=batch.BATCH_REPEATS).status_code == 200
         assert len(calls) == 3
 
 
@@ -140,7 +140,7 @@ def test_interrupted_wait_names_the_job_that_continues(tmp_path: Path) -> None:
 
     assert first == "abc: running\n"
     assert (process.returncode, output) == (130, "")
-    assert messages == "abc goes on; `aigc jobs follow abc` shows its progress\n"
+    assert messages == "abc continues; `aigc jobs follow abc` shows its progress\n"
 
 
 def test_ended_job_is_not_cancelled(
@@ -241,7 +241,7 @@ def test_commands_of_the_owner_say_what_an_api_key_can_do(
 
     message = capsys.readouterr().err
     assert status == 3
-    assert ("TENCENTCLOUD_SECRET_ID is not set" if options else "which deployment?") in message
+    assert ("TENCENTCLOUD_SECRET_ID is not set" if options else "no deployment is named") in message
     assert (
         "with an API key of `aigc keys new --operate`: `aigc jobs list --state failed`" in message
     )

@@ -127,7 +127,7 @@ def test_nothing_is_started_without_consent(cloud: LocalCloud, tmp_path: Path) -
     done = Command(cloud, tmp_path).run("--only", "cos")
 
     assert done.returncode == 2
-    assert "say --yes" in done.stderr
+    assert "add --yes" in done.stderr
     assert leftovers(cloud) == []
 
 

@@ -50,7 +50,7 @@ def test_the_catalogue_agrees_with_the_installed_sdk(
 
     assert (status, capsys.readouterr().out) == (
         0,
-        "models.json says what the installed SDK says\n",
+        "models.json agrees with the installed SDK\n",
     )
 
 

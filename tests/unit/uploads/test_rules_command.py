@@ -114,5 +114,5 @@ def test_check_prints_the_conditions(capsys: pytest.CaptureFixture[str]) -> None
         "views: views/* → vod.scene_image",
         "copies: copies/*.png → vod.image",
         "repeated: repeated/*.png → vod.image",
-        "batches: batches/*.jobs.jsonl|.jobs.csv → a job of each line",
+        "batches: batches/*.jobs.jsonl|.jobs.csv → a job for each line",
     ]

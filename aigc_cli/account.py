@@ -35,10 +35,11 @@ RATE_REPEATS = 5
 
 
 class RefusalError(AigcError):
-    """API 3.0 refused a call."""
+    """The cloud refused a call, or gave no answer to it."""
 
-    def __init__(self, action: str, code: str, message: str, request_id: str) -> None:
-        super().__init__(f"{action}: {code}: {message} (request {request_id})")
+    def __init__(self, action: str, code: str, message: str = "", request_id: str = "") -> None:
+        text = ": ".join(part for part in (action, code, message) if part)
+        super().__init__(f"{text} (request {request_id})" if request_id else text)
         self.code = code
 
 

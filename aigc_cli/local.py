@@ -193,11 +193,11 @@ def _fal(stack: LocalStack, *, is_wanted: bool) -> Iterator[dict[str, str]]:
     if not is_wanted:
         yield {}
         return
-    from localcloud.tls import https_before  # noqa: PLC0415  cryptography is needed here only
+    from localcloud.tls import https_proxy  # noqa: PLC0415  cryptography is needed here only
 
     with tempfile.TemporaryDirectory(prefix="aigc-tls-") as folder:
         authority = Path(folder) / "ca.pem"
-        with https_before(stack.outputs.endpoint, authority) as url:
+        with https_proxy(stack.outputs.endpoint, authority) as url:
             host = url.removeprefix("https://")
             yield {
                 "FAL_KEY": stack.api_key,

@@ -59,6 +59,7 @@ class LocalStack:
             "webhook_secret": self.webhook_secret,
             "buckets": self.outputs.buckets,
             "results_prefix": self.outputs.results_prefix,
+            "upload_prefixes": self.outputs.upload_prefixes,
             "key_names": self.outputs.key_names,
             "functions": self.outputs.functions,
             "package": self.package,

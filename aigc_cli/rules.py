@@ -13,7 +13,7 @@ import typer
 from aigc.errors import InvalidRequestError
 from aigc.jobs.buckets import STAGING
 from aigc.jobs.job import utc_now
-from aigc.places import checked_key
+from aigc.object_keys import checked_key
 from aigc.tasks.kind import ApiCall, Submission
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.conditions import UploadFacts

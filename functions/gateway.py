@@ -9,7 +9,7 @@ from aigc.api.errors import refusal
 from aigc.api.routes import answer, error_format
 from aigc.errors import AigcError, BadEventError
 from aigc.logs import invocation
-from aigc.triggers.diagnosis import is_question
+from aigc.triggers.diagnosis import is_diagnosis_request
 from aigc.triggers.http import HttpRequest
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ logger = logging.getLogger("aigc.gateway")
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Answer one HTTP request, or the doctor."""
+    """Answer an HTTP request, or the diagnosis request of the doctor."""
     with invocation(context):
-        if is_question(event):
+        if is_diagnosis_request(event):
             return _diagnosis(context)
         request_id = context.get("request_id", "")
         try:
@@ -35,10 +35,10 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
 
 
 def handle(request: HttpRequest, build: Callable[[], Runtime]) -> HttpResponse:
-    """Answer every request, also after a crash: SCF would show the stack trace to the caller."""
+    """Return the response to a request; after an unexpected error it is a 500."""
     try:
         response = answer(request, build())
-    except Exception:
+    except Exception:  # SCF would send the stack trace to the caller
         logger.exception("call_crashed")
         error = AigcError("this service failed; its log says why under this request id")
         response = refusal(error, request.request_id, error_format(request))
@@ -48,7 +48,7 @@ def handle(request: HttpRequest, build: Callable[[], Runtime]) -> HttpResponse:
 def with_standard_headers(
     response: HttpResponse, request_id: str, base_url: str = ""
 ) -> HttpResponse:
-    """Add the headers of every answer: the id of the invocation and, over https, HSTS."""
+    """Add the headers of all answers: the id of the invocation and, over https, HSTS."""
     headers = {"X-Request-Id": request_id} if request_id else {}
     if base_url.startswith("https:"):
         headers["Strict-Transport-Security"] = "max-age=31536000"
@@ -56,7 +56,7 @@ def with_standard_headers(
 
 
 def _diagnosis(context: dict[str, Any]) -> dict[str, Any]:
-    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor asks for it
+    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor needs it
 
     return diagnose(_runtime(context))
 

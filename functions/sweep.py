@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc import sweeping
 from aigc.logs import invocation, note
-from aigc.triggers.diagnosis import is_question
+from aigc.triggers.diagnosis import is_diagnosis_request
 from aigc.triggers.timer import TimerEvent
 
 if TYPE_CHECKING:
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Sweep once, or answer the doctor."""
+    """Run the sweep once, or answer the diagnosis request of the doctor."""
     with invocation(context):
-        if is_question(event):
+        if is_diagnosis_request(event):
             return _diagnosis(context)
         return handle(TimerEvent.parse(event), runtime=_runtime(context))
 
 
-def handle(tick: TimerEvent, *, runtime: Runtime) -> dict[str, Any]:
-    """Move on every job that is stuck, and say what was seen."""
-    note(trigger=tick.trigger)
+def handle(event: TimerEvent, *, runtime: Runtime) -> dict[str, Any]:
+    """Run the sweep once and return its report."""
+    note(trigger=event.trigger)
     return dataclasses.asdict(sweeping.sweep(runtime))
 
 
 def _diagnosis(context: dict[str, Any]) -> dict[str, Any]:
-    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor asks for it
+    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor needs it
 
     return diagnose(_runtime(context))
 

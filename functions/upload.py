@@ -1,4 +1,4 @@
-"""The function behind the COS triggers: uploads become jobs, MPS's images settle theirs."""
+"""The function behind the COS triggers: uploads become jobs, images of MPS settle jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.logs import invocation, note
 from aigc.triggers.cos import CosEvent
-from aigc.triggers.diagnosis import is_question
+from aigc.triggers.diagnosis import is_diagnosis_request
 from aigc.uploads.events import process
 from aigc.uploads.rules import DeployedRules
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-    """Take in the objects of one event, or answer the doctor."""
+    """Process the objects of an event, or answer the diagnosis request of the doctor."""
     with invocation(context):
-        if is_question(event):
+        if is_diagnosis_request(event):
             return _diagnosis(context)
         parsed = CosEvent.parse(event)
         runtime = _runtime(context)
@@ -26,10 +26,10 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> dict[str, An
 
 
 def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]:
-    """Process all records of an event and return how many had which outcome.
+    """Process all records of an event and return the number of records for each outcome.
 
     Raises:
-        Exception: The first error that a repeat may resolve, after all records were processed:
+        Exception: The first error that a repeat may resolve, after all records were processed.
             SCF repeats an event only if its handler raises.
     """
     processed = process(event, rules, runtime)
@@ -40,7 +40,7 @@ def handle(event: CosEvent, *, rules: Rules, runtime: Runtime) -> dict[str, int]
 
 
 def _diagnosis(context: dict[str, Any]) -> dict[str, Any]:
-    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor asks for it
+    from aigc.diagnosis import diagnose  # noqa: PLC0415  only the doctor needs it
 
     return diagnose(_runtime(context))
 

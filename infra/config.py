@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from aigc.places import LONGEST_RESULTS_PREFIX
+from aigc.object_keys import LONGEST_RESULTS_PREFIX
 from aigc.robots import Robot
 from aigc.settings import OVERDUE_AFTER_S, RESULT_HOST
 from aigc.signing import secret_bytes

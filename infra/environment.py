@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from aigc.settings import PREFIX
+from infra.config import StackConfigError
 
 if TYPE_CHECKING:
     from infra.components.storage import Storage
@@ -20,20 +21,85 @@ LEASE_MARGIN_S = 15
 """Seconds by which a lease is longer than an invocation: a write without an answer may take effect
 within 10 s, and what is not known of the time is up to 1 s and one round trip."""
 
+MAX_BYTES = 4096
+"""The most bytes of names and values together (https://cloud.tencent.com/document/product/583/11637)."""
+LARGEST_NUMBER = "4294967295"
+"""Stands for the number of a VOD application that is not created yet."""
+
+SECRETS = ("api_keys", "callback_key", "webhook_secrets", "robots")
+SHORTER = {
+    "api_keys": "make keys with `aigc keys new`, which are kept in the ledger, and remove them"
+    " from apiKeys",
+    "robots": "name fewer robots",
+    "webhook_secrets": "remove old secrets from webhookSecrets",
+    "input_buckets": "name fewer buckets in inputBuckets",
+    "result_hosts": "in resultHosts, write .example.com for all hosts below it",
+    "webhook_networks": "in webhookNetworks, write one larger network for several",
+    "content_producer": "shorten contentProducer; a character of Chinese takes 6 bytes",
+    "public_url": "shorten publicUrl",
+    "results_url": "shorten resultsUrl",
+    "inbox_url": "shorten inboxUrl",
+}
+"""Settings whose values can be long, and how to shorten them."""
+
 
 def environment(
-    config: StackConfig, storage: Storage, sub_app_id: pulumi.Input[int], deployed: Deployed
+    config: StackConfig,
+    app_id: str,
+    storage: Storage,
+    sub_app_id: pulumi.Input[int],
+    deployed: Deployed,
 ) -> dict[str, pulumi.Input[str]]:
     """Return the variable of every setting; keys and secrets stay encrypted in Pulumi's state."""
-    settings: dict[str, pulumi.Input[str]] = {
-        "region": config.region,
-        "site": config.site,
-        "protocol": config.protocol,
+    known = _settings(config, app_id, deployed)
+    outputs: dict[str, pulumi.Input[str]] = {
         "sub_app_id": pulumi.Output.from_input(sub_app_id).apply(str),
         "inbox_bucket": storage.inbox,
         "results_bucket": storage.results,
-        "results_prefix": config.results_prefix,
         "ledger_bucket": storage.ledger,
+        **{name: pulumi.Output.secret(known[name]) for name in SECRETS},
+    }
+    return {_variable(name): value for name, value in {**known, **outputs}.items()}
+
+
+def check_environment(config: StackConfig, app_id: str, deployed: Deployed) -> int:
+    """Return how many bytes the variables of a function have.
+
+    Raises:
+        StackConfigError: SCF refuses so many; the message names the largest that can be shortened.
+    """
+    sizes = {
+        name: len(_variable(name).encode()) + len(value.encode())
+        for name, value in _settings(config, app_id, deployed).items()
+    }
+    total = sum(sizes.values())
+    if total <= MAX_BYTES:
+        return total
+    largest = sorted(SHORTER, key=sizes.__getitem__, reverse=True)[:3]
+    listed = ", ".join(f"{_variable(name)} {sizes[name]}" for name in largest)
+    advice = "; ".join(SHORTER[name] for name in largest)
+    raise StackConfigError(
+        f"the environment of each function has {total} bytes; allowed: {MAX_BYTES} bytes, SCF's"
+        f" limit for all names and values together. The largest are {listed}."
+        f" Save {total - MAX_BYTES} bytes: {advice}."
+    )
+
+
+def _variable(setting: str) -> str:
+    return PREFIX + setting.upper()
+
+
+def _settings(config: StackConfig, app_id: str, deployed: Deployed) -> dict[str, str]:
+    """Return the value of every setting as it is known before anything is created."""
+    return {
+        "region": config.region,
+        "site": config.site,
+        "protocol": config.protocol,
+        "sub_app_id": str(config.sub_app_id or LARGEST_NUMBER),
+        "inbox_bucket": config.inbox_bucket or config.bucket("inbox", app_id),
+        "results_bucket": config.results_bucket or config.bucket("results", app_id),
+        "results_prefix": config.results_prefix,
+        "ledger_bucket": config.bucket("ledger", app_id),
         "input_buckets": json.dumps(config.input_buckets),
         "inbox_since": config.inbox_since.isoformat() if config.inbox_since else "",
         "result_hosts": json.dumps(config.result_hosts),
@@ -43,8 +109,8 @@ def environment(
         "public_docs": json.dumps(config.public_docs),
         "console": json.dumps(config.console),
         "public_url": config.public_url,
-        "api_keys": pulumi.Output.secret(json.dumps(config.api_keys)),
-        "callback_key": pulumi.Output.secret(config.callback_key.get_secret_value()),
+        "api_keys": json.dumps(config.api_keys),
+        "callback_key": config.callback_key.get_secret_value(),
         "lanes": json.dumps(config.lanes),
         "lease_s": str(_longest_timeout(config, deployed) + LEASE_MARGIN_S),
         "retry_base_s": f"{config.retry_base:g}",
@@ -54,12 +120,11 @@ def environment(
         "poll_interval_s": f"{config.poll_interval:g}",
         "labels": config.labels,
         "content_producer": json.dumps(config.content_producer),
-        "webhook_secrets": pulumi.Output.secret(json.dumps(config.webhook_secrets)),
-        "robots": pulumi.Output.secret(json.dumps([robot.plain() for robot in config.robots])),
+        "webhook_secrets": json.dumps(config.webhook_secrets),
+        "robots": json.dumps([robot.plain() for robot in config.robots]),
         "webhook_http": json.dumps(config.webhook_http),
         "webhook_networks": json.dumps([str(network) for network in config.webhook_networks]),
     }
-    return {PREFIX + name.upper(): value for name, value in settings.items()}
 
 
 def _longest_timeout(config: StackConfig, deployed: Deployed) -> int:

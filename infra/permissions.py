@@ -8,12 +8,25 @@ the ledger.
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aigc.jobs.buckets import STAGING
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aigc.uploads.rules import Rules
+
 Statement = dict[str, Any]
+
+MOST_CHARACTERS = 6144
+"""The longest document of a custom policy (https://tencentcloud.com/document/product/1031/67856)."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9/._-]*")
+"""What has no other meaning in the resource of a policy, like `*`, and cannot be encoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +42,21 @@ class Reach:
     results_prefix: str = ""
     """The folder of the results bucket that the functions use."""
     input_buckets: tuple[str, ...] = ()
+    upload_prefixes: tuple[str, ...] = ()
+    """The prefixes of the inbox below which the gateway signs links for uploads."""
+
+
+def upload_prefixes(rules: Rules) -> tuple[str, ...]:
+    """Return the fewest prefixes that cover all keys for which the gateway signs a link.
+
+    A prefix ends before its first character that could have another meaning in a policy.
+    """
+    begins = (_PLAIN.match(rule.listens_on) for rule in rules.rule if not rule.is_batch)
+    kept: list[str] = []
+    for prefix in sorted({begin[0] for begin in begins if begin}):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return tuple(kept)
 
 
 def trust(*services: str) -> str:
@@ -40,9 +68,12 @@ def trust(*services: str) -> str:
 
 def gateway_policy(reach: Reach) -> str:
     """Return the gateway's policy: settling and aborting VOD tasks, listing and linking uploads."""
-    # A link for an upload into the inbox has the rights of the role that signs it.
-    inbox = _cos(reach, reach.inbox, "GetBucket", "PutObject")
-    return _document([*_work(reach), _vod(reach, "DescribeTaskDetail", "ManageTask"), inbox])
+    own = [_vod(reach, "DescribeTaskDetail", "ManageTask"), _cos(reach, reach.inbox, "GetBucket")]
+    document = _document([*_work(reach), *own, *_links(reach, reach.upload_prefixes)])
+    if len(document) <= MOST_CHARACTERS:
+        return document
+    shared = os.path.commonprefix(reach.upload_prefixes)  # noqa: RUF071  keys are no paths
+    return _document([*_work(reach), *own, *_links(reach, [shared])])
 
 
 def upload_policy(reach: Reach) -> str:
@@ -58,6 +89,13 @@ def sweep_policy(reach: Reach) -> str:
     inbox = _cos(reach, reach.inbox, "GetBucket", "HeadObject")
     settling = _vod(reach, "DescribeTaskDetail")
     return _document([*_work(reach), settling, claims, versioning, inbox])
+
+
+def _links(reach: Reach, prefixes: Sequence[str]) -> list[Statement]:
+    """Return what a link for an upload needs: it has the rights of the role that signs it."""
+    statements = [_cos(reach, reach.inbox, "PutObject", prefix=prefix) for prefix in prefixes]
+    resources = [resource for statement in statements for resource in statement["resource"]]
+    return [{**statements[0], "resource": resources}] if statements else []
 
 
 def _work(reach: Reach) -> list[Statement]:

@@ -19,13 +19,19 @@ from infra.components.roles import ExecutionRole, ExecutionRoleArgs
 from infra.components.storage import Storage, StorageArgs
 from infra.components.vod import VodApplication, VodApplicationArgs
 from infra.deployed import Deployed
-from infra.environment import environment
+from infra.environment import check_environment, environment
 from infra.identity import check_identity
 from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, console_url, query_links, upload_command
 from infra.overlaps import check_overlaps
-from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
+from infra.permissions import (
+    Reach,
+    gateway_policy,
+    sweep_policy,
+    upload_policy,
+    upload_prefixes,
+)
 from infra.triggers import (
     cos_trigger,
     http_trigger,
@@ -55,6 +61,7 @@ def deploy(config: StackConfig) -> None:
     rules.check_inputs(
         {config.inbox_bucket or config.bucket("inbox", app_id), *config.input_buckets}
     )
+    check_environment(config, app_id, deployed)
     check_overlaps(config, _trigger_prefixes(config, rules), deployed)
     storage = _storage(config, app_id, deployed)
     maker = f"{pulumi.get_project()}/{config.stack}"
@@ -71,7 +78,7 @@ def deploy(config: StackConfig) -> None:
         ),
     )
     logs = _logs(config)
-    functions = _Functions(config, storage, vod, app_id, logs, deployed)
+    functions = _Functions(config, rules, storage, vod, app_id, logs, deployed)
     endpoint = _serve(config, functions)
     _listen(config, functions, storage, rules)
     if config.callback_mode == "push":
@@ -89,6 +96,7 @@ def deploy(config: StackConfig) -> None:
         "resultsBucket": storage.results,
         "resultsPrefix": config.results_prefix,
         "ledgerBucket": storage.ledger,
+        "uploadPrefixes": list(upload_prefixes(rules)),
         "keyNames": sorted(config.api_keys),
         **{f"{name}Function": physical for name, physical in functions.names.items()},
         "links": console_links(config, storage, logs),
@@ -181,6 +189,7 @@ class _Functions:
     def __init__(  # noqa: PLR0913, PLR0917  what functions are made from
         self,
         config: StackConfig,
+        rules: Rules,
         storage: Storage,
         vod: VodApplication,
         app_id: str,
@@ -191,7 +200,7 @@ class _Functions:
         self.names: dict[str, pulumi.Output[str]] = {}
         self._config = config
         self._logs = logs
-        self._environment = environment(config, storage, vod.sub_app_id, deployed)
+        self._environment = environment(config, app_id, storage, vod.sub_app_id, deployed)
         self._reach = pulumi.Output.all(
             region=config.region,
             app_id=app_id,
@@ -204,6 +213,7 @@ class _Functions:
                 **known,
                 results_prefix=config.results_prefix,
                 input_buckets=config.input_buckets,
+                upload_prefixes=upload_prefixes(rules),
             )
         )
 

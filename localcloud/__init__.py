@@ -1,1 +1,1 @@
-"""A stand-in for the parts of Tencent Cloud that this project uses, on loopback."""
+"""An emulator of the parts of Tencent Cloud that this project uses, on loopback."""

@@ -105,7 +105,7 @@ def check_one_of(
 
 
 def new_id(prefix: str) -> str:
-    """Make an id in the form of most services: `service-1f9c0a7e`."""
+    """Create an id in the form of most services: `service-1f9c0a7e`."""
     return f"{prefix}-{secrets.token_hex(4)}"
 
 

@@ -22,19 +22,18 @@ if TYPE_CHECKING:
     from localcloud.faults import Faults
     from localcloud.server import Request
 
-RATE_LIMIT = (
-    20  # requests a second, for each action; https://cloud.tencent.com/document/product/266/126240
-)
+# Requests a second, for each action: https://cloud.tencent.com/document/product/266/126240
+RATE_LIMIT = 20
 MAX_BODY = 10 * 1024 * 1024  # https://cloud.tencent.com/document/product/1130/46710
 
 _HOST = re.compile(r"(?P<service>[a-z]+)(\.[a-z0-9-]+)*\.[a-z]+")
 
 
 class ServerFaultError(Exception):
-    """The call fails with HTTP 500 before it has an effect."""
+    """A fault: the call fails with HTTP 500 before it has an effect."""
 
 
-class ApiFront:
+class ApiEndpoint:
     """Serves `POST /` for every registered service."""
 
     def __init__(  # noqa: PLR0913  its collaborators
@@ -57,11 +56,11 @@ class ApiFront:
 
     def is_for(self, request: Request) -> bool:
         """Whether a request is an API call, by its signature or its host."""
-        signed = request.headers.get("authorization", "").startswith(tc3.ALGORITHM)
-        return signed or request.hostname.partition(".")[0] in self._services
+        is_signed = request.headers.get("authorization", "").startswith(tc3.ALGORITHM)
+        return is_signed or request.hostname.partition(".")[0] in self._services
 
     def answer(self, request: Request) -> Response:
-        """Carry out a call; the response to a refused call is HTTP 200, too, as in the cloud."""
+        """Carry out a call; an error of the API has HTTP status 200, too, as in the cloud."""
         request_id = str(uuid.uuid4())
         try:
             content = self._call(request)
@@ -79,13 +78,13 @@ class ApiFront:
         _required_header(request, "X-TC-Timestamp")
         caller = tc3.verify(request, credential, self._keys, self._clock.now())
         service = self._service(credential.service, version, request)
-        where = f"{service.name}.{action}"
-        if not self._rate.admits(where):
+        qualified_action = f"{service.name}.{action}"
+        if not self._rate.admits(qualified_action):
             raise _throttled(action)
         params = _params(request, service.name)
         schema.check(service.name, version, action, params)
         self._authorize(caller, f"{service.name}:{action}", self._resource(service.name, params))
-        fault = self._apply_fault(where, action)
+        fault = self._apply_fault(qualified_action, action)
         content = service.call(action, params, caller)
         if fault == "lost_reply":
             raise LostReplyError
@@ -95,7 +94,7 @@ class ApiFront:
         service = self._services.get(name)
         if service is None and request.host.partition(".")[0] == name:
             # The SDKs for Node.js take the service from the endpoint: `127` of `127.0.0.1:8080`.
-            by_version = {known.version: known for known in self._services.values()}
+            by_version = {other.version: other for other in self._services.values()}
             service = by_version.get(version)
         if service is None:
             raise ApiError("UnsupportedOperation", f"The local cloud has no service {name}.")
@@ -106,17 +105,17 @@ class ApiFront:
         return service
 
     def _resource(self, service: str, params: dict[str, Any]) -> str:
-        """Return the resource of a call, as policies name it; only VOD has resource names."""
+        """Return a call's resource, as policies name it; only VOD has resource names."""
         if service != "vod":
             return "*"
-        number = params.get("SubAppId", self._account.app_id)
-        return f"qcs::vod::uin/{self._account.uin}:subAppId/{number}"
+        sub_app_id = params.get("SubAppId", self._account.app_id)
+        return f"qcs::vod::uin/{self._account.uin}:subAppId/{sub_app_id}"
 
-    def _apply_fault(self, where: str, action: str) -> str | None:
-        """Apply a fault that acts before the call; return it: a lost reply acts afterwards."""
-        is_of_tasks = where.startswith(("vod.", "mps."))
-        fault = self._faults.take(ACCOUNT) if is_of_tasks else None
-        fault = fault or self._faults.take(where, *API_FAULTS)
+    def _apply_fault(self, qualified_action: str, action: str) -> str | None:
+        """Apply a fault before the call and return it; a lost reply acts afterwards."""
+        is_vod_or_mps = qualified_action.startswith(("vod.", "mps."))
+        fault = self._faults.take(ACCOUNT) if is_vod_or_mps else None
+        fault = fault or self._faults.take(qualified_action, *API_FAULTS)
         if fault == "throttle":
             raise _throttled(action)
         if fault == "http_500":
@@ -170,7 +169,7 @@ def _required_header(request: Request, name: str) -> str:
 def _params(request: Request, service: str) -> dict[str, Any]:
     if request.method != "POST" or request.headers.get("content-type") != "application/json":
         raise ApiError(
-            "UnsupportedOperation", "The local cloud takes POST with Content-Type application/json."
+            "UnsupportedOperation", "The local cloud supports only POST of application/json."
         )
     if service != "scf" and len(request.body) > MAX_BODY:
         raise ApiError("RequestSizeLimitExceeded", f"The body is larger than {MAX_BODY} bytes.")

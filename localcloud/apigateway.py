@@ -1,4 +1,4 @@
-"""API Gateway, for accounts that still have it: services, APIs and releases behind real ports."""
+"""API Gateway, which only older accounts have: services, each with a port, APIs and releases."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Service:
 
 
 class ApiGateway(ActionService):
-    """API Gateway 2018-08-08, in front of functions and without authentication."""
+    """API Gateway 2018-08-08, for APIs that invoke functions and need no authentication."""
 
     name = "apigateway"
     version = "2018-08-08"
@@ -113,9 +113,9 @@ class ApiGateway(ActionService):
 
     def _modify_service(self, params: Json) -> Json:
         service = self._service(params)
-        changed = {**service.settings, **params}
-        _check_service(changed)
-        service.settings.update(changed, ModifiedTime=now_text())
+        settings = {**service.settings, **params}
+        _check_service(settings)
+        service.settings.update(settings, ModifiedTime=now_text())
         return {}
 
     def _delete_service(self, params: Json) -> Json:
@@ -193,7 +193,7 @@ class ApiGateway(ActionService):
             if api[field] != allowed:
                 raise ApiError(
                     "UnsupportedOperation",
-                    f"{field} is {api[field]}; the local cloud has {allowed}",
+                    f"{field} is {api[field]}; the local cloud supports only {allowed}",
                 )
         route = api["RequestConfig"]
         check_one_of(
@@ -221,7 +221,7 @@ class ApiGateway(ActionService):
         except ApiError as error:
             raise ApiError("InvalidParameterValue.InvalidScfConfig", error.message) from error
 
-    # Request limits, which are described and not enforced
+    # Request limits: the API returns them, but the local cloud does not enforce them
 
     def _describe_service_limits(self, params: Json) -> Json:
         service = self._service(params)
@@ -251,7 +251,7 @@ class ApiGateway(ActionService):
     def _modify_limits(self, params: Json) -> Json:
         self._service(params)
         if params["Strategy"] != _UNLIMITED:
-            raise ApiError("UnsupportedOperation", "the local cloud limits no requests")
+            raise ApiError("UnsupportedOperation", "the local cloud does not limit requests")
         return {"Result": True}
 
     # Releases
@@ -324,7 +324,7 @@ def _check_service(settings: Json) -> None:
     if len(settings["ServiceName"]) > MAX_NAME:
         raise ApiError(
             "InvalidParameterValue.LengthExceeded",
-            f"ServiceName has {len(settings['ServiceName'])} of {MAX_NAME} characters",
+            f"ServiceName has {len(settings['ServiceName'])} characters; allowed: {MAX_NAME}",
         )
     check_one_of(
         settings["Protocol"], "Protocol", PROTOCOLS, "InvalidParameterValue.InvalidProcotol"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from localcloud.core import Account, Clock
     from localcloud.journal import Journal
 
-FIRST_SUB_APP_ID = 1_500_000_000  # the size of the SubAppIds that the cloud assigns today
+FIRST_SUB_APP_ID = 1_500_000_000  # SubAppIds of the cloud have this magnitude
 
 _STATUSES = ("On", "Off", "Destroyed")
 
@@ -82,7 +82,9 @@ class Applications:
         """
         app, status = self._find(params["SubAppId"]), params["Status"]
         if status not in _STATUSES:
-            raise ApiError("InvalidParameterValue", f"Status: {', '.join(_STATUSES)}.")
+            raise ApiError(
+                "InvalidParameterValue", f"Status is {status!r}; allowed: {', '.join(_STATUSES)}."
+            )
         app["Status"] = status
         if status == "Destroyed":
             del self._apps[app["SubAppId"]]

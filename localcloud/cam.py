@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from localcloud import schema
+from localcloud.actions import ActionService, now_text
 from localcloud.core import ApiError
 from localcloud.policies import Guard, trusts
 from localcloud.server import Response
 from localcloud.tags import Tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from localcloud.cloud import LocalCloud
-    from localcloud.core import Account, Caller
+    from localcloud.core import Account
 
 CUSTOM, PRESET = 1, 2
 
-# The preset policies that this project can meet.
+# The preset policies that this project and the roles of MPS use.
 PRESETS = (
     "QcloudAccessForMPSRole",
     "QcloudAccessForMPSRoleInDeliverToSCF",
@@ -40,13 +37,9 @@ PRESETS = (
 
 # The name and the preset policy of each service-linked role, by the service that assumes it.
 # https://www.tencentcloud.com/document/product/598/72114
-LINKED = {
+LINKED_ROLES = {
     "getvod.mps.cloud.tencent.com": ("MPS_QCSLinkedRoleInVOD", "QcloudAccessForMPSRoleInVOD"),
 }
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,8 +51,8 @@ class Policy:
     document: str
     description: str = ""
     type: int = CUSTOM
-    created: str = field(default_factory=_now)
-    updated: str = field(default_factory=_now)
+    created: str = field(default_factory=now_text)
+    updated: str = field(default_factory=now_text)
 
     def describe(self) -> dict[str, Any]:
         """Return the fields of GetPolicy."""
@@ -94,8 +87,8 @@ class Role:
     description: str = ""
     console_login: int = 0
     session_duration: int = 7200
-    created: str = field(default_factory=_now)
-    updated: str = field(default_factory=_now)
+    created: str = field(default_factory=now_text)
+    updated: str = field(default_factory=now_text)
     type: str = "user"
     policies: dict[int, Policy] = field(default_factory=dict)
 
@@ -115,7 +108,7 @@ class Role:
         }
 
 
-class Cam:
+class Cam(ActionService):
     """CAM 2019-01-16, for roles only; it enforces the policies of every role of the cloud."""
 
     name = "cam"
@@ -132,45 +125,35 @@ class Cam:
             for number, name in enumerate(PRESETS, 1)
             for policy in [Policy(id=number, name=name, document="{}", type=PRESET)]
         }
-        self._lock = threading.Lock()
-        self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "GetUserAppId": self._get_user_app_id,
-            "DescribeSubAccounts": self._describe_sub_accounts,
-            "CreateRole": self._create_role,
-            "DescribeRoleList": self._describe_role_list,
-            "GetRole": self._get_role,
-            "DeleteRole": self._delete_role,
-            "UpdateRoleDescription": self._update_role_description,
-            "UpdateAssumeRolePolicy": self._update_assume_role_policy,
-            "UpdateRoleConsoleLogin": self._update_role_console_login,
-            "UpdateRoleSessionDuration": self._update_role_session_duration,
-            "CreateServiceLinkedRole": self._create_linked_role,
-            "DeleteServiceLinkedRole": self._delete_linked_role,
-            "GetServiceLinkedRoleDeletionStatus": lambda _: {"Status": "SUCCEEDED"},
-            "CreatePolicy": self._create_policy,
-            "GetPolicy": self._get_policy,
-            "ListPolicies": self._list_policies,
-            "UpdatePolicy": self._update_policy,
-            "DeletePolicy": self._delete_policy,
-            "AttachRolePolicy": self._attach,
-            "DetachRolePolicy": self._detach,
-            "ListAttachedRolePolicies": self._list_attached,
-        }
+        super().__init__(
+            {
+                "GetUserAppId": self._get_user_app_id,
+                "DescribeSubAccounts": self._describe_sub_accounts,
+                "CreateRole": self._create_role,
+                "DescribeRoleList": self._describe_role_list,
+                "GetRole": self._get_role,
+                "DeleteRole": self._delete_role,
+                "UpdateRoleDescription": self._update_role_description,
+                "UpdateAssumeRolePolicy": self._update_assume_role_policy,
+                "UpdateRoleConsoleLogin": self._update_role_console_login,
+                "UpdateRoleSessionDuration": self._update_role_session_duration,
+                "CreateServiceLinkedRole": self._create_linked_role,
+                "DeleteServiceLinkedRole": self._delete_linked_role,
+                "GetServiceLinkedRoleDeletionStatus": lambda _: {"Status": "SUCCEEDED"},
+                "CreatePolicy": self._create_policy,
+                "GetPolicy": self._get_policy,
+                "ListPolicies": self._list_policies,
+                "UpdatePolicy": self._update_policy,
+                "DeletePolicy": self._delete_policy,
+                "AttachRolePolicy": self._attach,
+                "DetachRolePolicy": self._detach,
+                "ListAttachedRolePolicies": self._list_attached,
+            }
+        )
         guard = Guard(self.policies_of)
         cloud.authorize = guard.authorize
         cloud.role_trusts = self.role_trusts
         cloud.control_routes["/_localcloud/permissions"] = lambda _: Response.of_json(guard.usage())
-
-    def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:  # noqa: ARG002  all callers get the same response
-        """Carry out an action.
-
-        Raises:
-            ApiError: The service refuses.
-        """
-        if action not in self._actions:
-            raise ApiError("UnsupportedOperation", f"the local cloud's CAM has no {action}")
-        with self._lock:
-            return self._actions[action](params)
 
     def role_trusts(self, role_name: str, service: str) -> bool:
         """Whether a role of this name exists and the service may assume it."""
@@ -189,10 +172,10 @@ class Cam:
         return {"Uin": uin, "OwnerUin": uin, "AppId": self._account.app_id}
 
     def _describe_sub_accounts(self, params: dict[str, Any]) -> dict[str, Any]:
-        own = {"Uin": int(self._account.uin), "Name": "local", "UserType": 2}
-        is_listed = own["Uin"] in params.get("FilterSubAccountUin", [own["Uin"]])
-        account = schema.with_all_fields(self.name, self.version, "SubAccountUser", own)
-        return {"SubAccounts": [account] if is_listed else []}
+        uin = int(self._account.uin)
+        user = {"Uin": uin, "Name": "local", "UserType": 2}
+        account = schema.with_all_fields(self.name, self.version, "SubAccountUser", user)
+        return {"SubAccounts": [account] if uin in params.get("FilterSubAccountUin", [uin]) else []}
 
     # Roles
 
@@ -230,37 +213,37 @@ class Cam:
 
     def _update_role_description(self, params: dict[str, Any]) -> dict[str, Any]:
         role = self._role(params)
-        role.description, role.updated = params["Description"], _now()
+        role.description, role.updated = params["Description"], now_text()
         return {}
 
     def _update_assume_role_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         role = self._role(params)
         role.document, role.updated = (
             _checked_document(params["PolicyDocument"], "principal"),
-            _now(),
+            now_text(),
         )
         return {}
 
     def _update_role_console_login(self, params: dict[str, Any]) -> dict[str, Any]:
         role = self._role(params)
-        role.console_login, role.updated = params["ConsoleLogin"], _now()
+        role.console_login, role.updated = params["ConsoleLogin"], now_text()
         return {}
 
     def _update_role_session_duration(self, params: dict[str, Any]) -> dict[str, Any]:
         role = self._role(params)
-        role.session_duration, role.updated = params["SessionDuration"], _now()
+        role.session_duration, role.updated = params["SessionDuration"], now_text()
         return {}
 
     # Service-linked roles
 
     def _create_linked_role(self, params: dict[str, Any]) -> dict[str, Any]:
         services = params["QCSServiceName"]
-        if services[1:] or services[0] not in LINKED:
+        if services[1:] or services[0] not in LINKED_ROLES:
             raise ApiError(
                 "InvalidParameter.PrincipalServiceNotExist",
-                f"QCSServiceName is {services}; the local cloud has one of {', '.join(LINKED)}",
+                f"QCSServiceName is {services}; allowed: one of {', '.join(LINKED_ROLES)}",
             )
-        name, preset = LINKED[services[0]]
+        name, preset = LINKED_ROLES[services[0]]
         suffix = f"_{params['CustomSuffix']}" if params.get("CustomSuffix") else ""
         trust = {
             "action": ["name/sts:AssumeRole"],
@@ -301,24 +284,24 @@ class Cam:
         return {"PolicyId": policy.id}
 
     def _get_policy(self, params: dict[str, Any]) -> dict[str, Any]:
-        described = self._policy(params).describe()
-        return schema.with_all_fields(self.name, self.version, "GetPolicyResponse", described)
+        policy = self._policy(params).describe()
+        return schema.with_all_fields(self.name, self.version, "GetPolicyResponse", policy)
 
     def _list_policies(self, params: dict[str, Any]) -> dict[str, Any]:
-        listed = [
+        policies = [
             {"PolicyId": policy.id, "PolicyName": policy.name, "AddTime": policy.created}
             for policy in self._policies.values()
             if params.get("Keyword", "") in policy.name
             and (params.get("Scope", "All") == "All" or policy.type == CUSTOM)
         ]
-        return {"List": _page(listed, params), "TotalNum": len(listed), "ServiceTypeList": []}
+        return {"List": _page(policies, params), "TotalNum": len(policies), "ServiceTypeList": []}
 
     def _update_policy(self, params: dict[str, Any]) -> dict[str, Any]:
         policy = self._policy(params)
         if "PolicyDocument" in params:
             policy.document = _checked_document(params["PolicyDocument"], "action", "resource")
         policy.description = params.get("Description", policy.description)
-        policy.updated = _now()
+        policy.updated = now_text()
         return {"PolicyId": policy.id}
 
     def _delete_policy(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -343,12 +326,13 @@ class Cam:
 
     def _list_attached(self, params: dict[str, Any]) -> dict[str, Any]:
         policies = list(self._role(params).policies.values())
-        attached = [policy.describe_attached() for policy in _page(policies, params)]
-        listed = [
-            schema.with_all_fields(self.name, self.version, "AttachedPolicyOfRole", fields)
-            for fields in attached
+        page = [
+            schema.with_all_fields(
+                self.name, self.version, "AttachedPolicyOfRole", policy.describe_attached()
+            )
+            for policy in _page(policies, params)
         ]
-        return {"List": listed, "TotalNum": len(policies)}
+        return {"List": page, "TotalNum": len(policies)}
 
     # Shared by the actions
 
@@ -375,21 +359,21 @@ class Cam:
 
 def _checked_document(text: str, *required: str) -> str:
     """Check a policy document and return it; each statement needs an effect and these keys."""
+    keys = {"effect", *required}
     try:
         document = json.loads(text)
         statements = document["statement"]
         is_valid = (
             document["version"] == "2.0" and isinstance(statements, list) and bool(statements)
         )
-        is_valid = is_valid and all(
-            {"effect", *required} <= statement.keys() for statement in statements
-        )
+        is_valid = is_valid and all(keys <= statement.keys() for statement in statements)
     except (ValueError, KeyError, TypeError, AttributeError):
         is_valid = False
     if not is_valid:
         raise ApiError(
             "InvalidParameter.PolicyDocumentError",
-            f"the document must be JSON of version 2.0 whose statements have effect, {required}",
+            "PolicyDocument: allowed is JSON of version 2.0;"
+            f" statements need {', '.join(sorted(keys))}",
         )
     return text
 

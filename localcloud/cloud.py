@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from localcloud import control
-from localcloud.api import ApiFront
+from localcloud.api import ApiEndpoint
 from localcloud.applications import Applications
 from localcloud.core import Account, Clock, Key, Keys
 from localcloud.cos.calls import Target
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from localcloud.core import Caller, Service
 
 _CONTROL = "/_localcloud/"
-_BY_PATH = re.compile(r"/_localcloud/cos/(?P<bucket>[^/]+)(?P<path>/.*|)")
+_COS_BY_PATH = re.compile(r"/_localcloud/cos/(?P<bucket>[^/]+)(?P<path>/.*|)")
 # `<bucket>.cos.<region>.myqcloud.com`, or another domain that a client is configured to use for
 # COS. A host without a bucket is the service itself.
 _COS_HOST = re.compile(
@@ -48,7 +48,7 @@ _FETCH_TIMEOUT_S = 10
 
 
 class LocalCloud:
-    """A stand-in for Tencent Cloud on one loopback port.
+    """An emulator of Tencent Cloud on one loopback port.
 
     Args:
         port: The port to listen on; 0 chooses a free port.
@@ -69,21 +69,22 @@ class LocalCloud:
     ) -> None:
         # The port is opened first: if it is in use, no other resource has to be released.
         self._server = Server(port, self.answer)
-        self._open = ExitStack()
+        self._resources = ExitStack()
         folder = data or Path(
-            self._open.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            self._resources.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         )
         self.account = account or Account()
         self.clock = Clock(speed)
-        self.keys = Keys(_owner(folder / "owner.json"))
+        self.keys = Keys(_owner_key(folder / "owner.json"))
         self.faults = Faults()
         self.role_trusts: Callable[[str, str], bool] = lambda _role, _service: False
         """Whether a role of this name exists and the service may assume it; CAM replaces this."""
         self.authorize: Callable[[Caller, str, str], None] = lambda _caller, _action, _on: None
-        """Whether a caller may do `vod:CreateAigcImageTask` on a resource; raises ApiError if not.
+        """Raises ApiError if a caller is not allowed an action on a resource; CAM replaces this.
 
-        COS checks `name/cos:PutObject` on `qcs::cos:<region>:uid/<appid>:<bucket>/<key>`, VOD
-        on `qcs::vod::uin/<uin>:subAppId/<id>`, every other service on `*`. CAM replaces this.
+        An action is `vod:CreateAigcImageTask` or `name/cos:PutObject`. The resource of COS is
+        `qcs::cos:<region>:uid/<appid>:<bucket>/<key>`, that of VOD
+        `qcs::vod::uin/<uin>:subAppId/<id>`, and that of the other services `*`.
         """
         self.cos = Cos(
             folder / "cos",
@@ -91,26 +92,26 @@ class LocalCloud:
             keys=self.keys,
             clock=self.clock,
             faults=self.faults,
-            authorize=self._may,
+            authorize=self._authorize,
         )
         self.results = Results(folder / "results", self.clock)
-        tasks = self._journal(folder / "tasks.jsonl")
+        tasks = self._open_journal(folder / "tasks.jsonl")
         self.tasks = TaskBook(tasks, self.clock, self.faults, limits or {})
-        self.vod = self._vod(folder)
-        self.mps = self._mps()
+        self.vod = self._build_vod(folder)
+        self.mps = self._build_mps()
         self.services: dict[str, Service] = {"vod": self.vod, "mps": self.mps}
         self.control_routes = control.routes(self.tasks, self.faults, self.vod)
         """The handlers of `/_localcloud/…` by path; services may add their own."""
-        self._api = ApiFront(
+        self._api = ApiEndpoint(
             self.services,
             account=self.account,
             keys=self.keys,
             clock=self.clock,
             faults=self.faults,
-            authorize=self._may,
+            authorize=self._authorize,
         )
-        self._open.callback(self.cos.close)
-        self._open.callback(self.results.close)
+        self._resources.callback(self.cos.close)
+        self._resources.callback(self.results.close)
 
     def register(self, service: Service) -> None:
         """Add an API 3.0 service, or replace one."""
@@ -124,7 +125,7 @@ class LocalCloud:
         """Stop serving, close the files, and remove a temporary folder."""
         self._server.stop()
         self.clock.stop()
-        self._open.close()
+        self._resources.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -146,17 +147,7 @@ class LocalCloud:
         """Answer a request for a host of this cloud; requests for other hosts are not forwarded."""
         if request.method == "CONNECT":
             return self._tunnel(request)
-        return self._dispatch(request)
-
-    def _tunnel(self, request: Request) -> Response:
-        """Accept a tunnel for plain http, which some clients use; its requests are served here."""
-        if request.host.endswith(":80") or request.host == self._authority:
-            return Response()
-        message = "the local cloud speaks http only: use http:// URLs, or protocol http"
-        return Response.of_json({"error": message}, 405)
-
-    def _dispatch(self, request: Request) -> Response:
-        if self._is_own(request) and request.path.startswith(_CONTROL):
+        if request.hostname in LOOPBACK and request.path.startswith(_CONTROL):
             return self._control(request)
         if self.results.has_host(request.hostname):
             return self.results.answer(request)
@@ -166,17 +157,21 @@ class LocalCloud:
             return self._api.answer(request)
         return Response.of_json({"error": f"the local cloud does not serve {request.host}"}, 404)
 
-    def _is_own(self, request: Request) -> bool:
-        return request.hostname in LOOPBACK
+    def _tunnel(self, request: Request) -> Response:
+        """Accept a tunnel for plain http, which some clients request; serve its requests here."""
+        if request.host.endswith(":80") or request.host == self._authority:
+            return Response()
+        message = "the local cloud supports http only: use http:// URLs, or protocol http"
+        return Response.of_json({"error": message}, 405)
 
     def _control(self, request: Request) -> Response:
-        match = _BY_PATH.fullmatch(request.path)
+        match = _COS_BY_PATH.fullmatch(request.path)
         if match is not None:
             return self._cos_by_path(request, match["bucket"], match["path"])
         route = self.control_routes.get(request.path)
         if route is None:
             allowed = sorted(self.control_routes)
-            return Response.of_json({"error": "no such path", "allowed": allowed}, 404)
+            return Response.of_json({"error": "unknown path", "allowed": allowed}, 404)
         return route(request)
 
     def _cos_by_path(self, request: Request, bucket: str, path: str) -> Response:
@@ -185,7 +180,7 @@ class LocalCloud:
         return self.cos.answer(request, target)
 
     def fetch(self, url: str) -> bytes:
-        """Fetch a task's input from this cloud or loopback; other hosts give a placeholder.
+        """Return a task's input from this cloud or loopback; a placeholder for other hosts.
 
         Raises:
             TaskFailedError: The input does not exist or may not be read.
@@ -207,20 +202,20 @@ class LocalCloud:
     def _serves(self, request: Request) -> bool:
         return self.results.has_host(request.hostname) or _cos_target(request) is not None
 
-    def _may(self, caller: Caller, action: str, resource: str) -> None:
+    def _authorize(self, caller: Caller, action: str, resource: str) -> None:
         self.authorize(caller, action, resource)
 
-    def _trusts(self, role: str, service: str) -> bool:
+    def _role_trusts(self, role: str, service: str) -> bool:
         return self.role_trusts(role, service)
 
-    def _journal(self, path: Path) -> Journal:
+    def _open_journal(self, path: Path) -> Journal:
         journal = Journal(path)
-        self._open.callback(journal.close)
+        self._resources.callback(journal.close)
         return journal
 
-    def _vod(self, folder: Path) -> Vod:
-        applications = self._journal(folder / "applications.jsonl")
-        events = self._journal(folder / "events.jsonl")
+    def _build_vod(self, folder: Path) -> Vod:
+        applications = self._open_journal(folder / "applications.jsonl")
+        events = self._open_journal(folder / "events.jsonl")
         return Vod(
             clock=self.clock,
             applications=Applications(applications, self.account, self.clock),
@@ -230,7 +225,7 @@ class LocalCloud:
             fetch=self.fetch,
         )
 
-    def _mps(self) -> Mps:
+    def _build_mps(self) -> Mps:
         return Mps(
             account=self.account,
             clock=self.clock,
@@ -238,12 +233,12 @@ class LocalCloud:
             cos=self.cos,
             results=self.results,
             fetch=self.fetch,
-            role_trusts=self._trusts,
+            role_trusts=self._role_trusts,
         )
 
 
 def _cos_target(request: Request) -> Target | None:
-    """Return the bucket and key of a virtual-host request; None if the host is not COS's."""
+    """Return the bucket and key of a request by virtual host; None if the host is not COS's."""
     if request.hostname == _COS_SERVICE:
         return Target(bucket="", region="")
     match = _COS_HOST.fullmatch(request.hostname)
@@ -253,7 +248,7 @@ def _cos_target(request: Request) -> Target | None:
     return Target(bucket=match["bucket"] or "", region=match["region"], key=key)
 
 
-def _owner(path: Path) -> Key | None:
+def _owner_key(path: Path) -> Key | None:
     """Read the owner's key, or create it; it stays valid after a restart."""
     if path.exists():
         return Key(**json.loads(path.read_text()))

@@ -85,7 +85,7 @@ WEB_CALLBACK = Kind(
 
 
 class Collection:
-    """The resources of one kind, with the four actions that every kind has."""
+    """The resources of one kind, with the four actions that each kind has."""
 
     def __init__(self, kind: Kind, tags: Tags) -> None:
         self._kind = kind
@@ -113,11 +113,11 @@ class Collection:
         matching = [resource for resource in self.resources if _matches(resource, filters)]
         offset = params.get("Offset", 0)
         page = matching[offset : offset + params.get("Limit", 20)]
-        described = [self._fields(resource) for resource in page]
-        return {self._kind.plural: described, "TotalCount": len(matching)}
+        resources = [self._fields(resource) for resource in page]
+        return {self._kind.plural: resources, "TotalCount": len(matching)}
 
     def modify(self, params: Json) -> Json:
-        """Carry out Modify…: fields without a parameter stay.
+        """Carry out Modify…: fields without a parameter do not change.
 
         Raises:
             ApiError: The resource does not exist, or its new name is in use.
@@ -142,12 +142,14 @@ class Collection:
         self._tags.remove("cls", f"{self._kind.noun}/{id_}")
         return {}
 
-    def _check_name(self, fields: Json, itself: Json | None) -> None:
+    def _check_name(self, fields: Json, resource: Json | None) -> None:
         """Raise if another resource has the name; topics of different logsets may share a name."""
         kind = self._kind
         for other in self.resources:
-            same = all(other.get(key) == fields.get(key) for key in (kind.name, _scope(kind)))
-            if other is not itself and same:
+            has_same_name = all(
+                other.get(key) == fields.get(key) for key in (kind.name, _scope(kind))
+            )
+            if other is not resource and has_same_name:
                 raise ApiError(kind.conflict, f"{kind.noun} {fields[kind.name]} exists already")
 
     def _fields(self, resource: Json) -> Json:
@@ -171,7 +173,7 @@ class Cls(ActionService):
         self._notices = Collection(NOTICE, tags)
         self._callbacks = Collection(WEB_CALLBACK, tags)
         self.topic_users: list[Callable[[str], str]] = []
-        """Each returns the user of a topic in another service, or an empty text."""
+        """Each returns which resource of another service uses a topic; empty if none does."""
         self._indexes = Resources("index of topic", "ResourceNotFound.IndexNotExist")
         super().__init__(
             {
@@ -302,7 +304,7 @@ class Cls(ActionService):
         return self._notices.modify(params)
 
     def _check_notice(self, params: Json) -> None:
-        """Raise if a callback of a notice has no address."""
+        """Raise if a callback of a notice has no valid address."""
         for callback in params.get("WebCallbacks") or []:
             check_one_of(callback["CallbackType"], "WebCallbacks.CallbackType", CHANNELS)
             if "Url" not in callback:
@@ -343,11 +345,12 @@ class Cls(ActionService):
 
 
 def _scope(kind: Kind) -> str:
+    """Return the field within whose value names are unique."""
     return "LogsetId" if kind is TOPIC else kind.name
 
 
 def _matches(resource: Json, filters: list[Json]) -> bool:
-    """Whether a resource matches all filters; they name fields as `logsetId`, `topicName`."""
+    """Whether a resource matches all filters; their keys are `logsetId`, `topicName` and so on."""
     allowed = {item["Key"][0].upper() + item["Key"][1:]: item["Values"] for item in filters}
     if unknown := [field for field in allowed if field not in resource]:
         raise ApiError("InvalidParameterValue", f"Filters.Key {unknown[0]} is not supported")
@@ -371,7 +374,7 @@ def _check_period(params: Json) -> None:
     if not 1 <= period <= MAX_PERIOD and period != FOREVER:
         raise ApiError(
             "InvalidParameterValue",
-            f"Period is {period}; allowed: 1 to {MAX_PERIOD} days, or {FOREVER} for no end",
+            f"Period is {period}; allowed: 1 to {MAX_PERIOD} days, or {FOREVER} for no expiry",
         )
 
 

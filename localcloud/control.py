@@ -16,43 +16,44 @@ if TYPE_CHECKING:
     from localcloud.tasks import TaskBook
     from localcloud.vod import Vod
 
-_VOD_FIELDS = {"activated": bool, "missing_files": list}
+_VOD_TYPES = {"activated": bool, "missing_files": list}
 
 
 def routes(tasks: TaskBook, faults: Faults, vod: Vod) -> dict[str, Callable[[Request], Response]]:
-    """Return the handlers by their paths."""
+    """Return the handlers by path."""
     return {
         "/_localcloud/tasks": lambda _request: Response.of_json(tasks.report()),
-        "/_localcloud/faults": lambda request: _faults(request, faults),
-        "/_localcloud/vod": lambda request: _vod(request, vod),
+        "/_localcloud/faults": lambda request: _handle_faults(request, faults),
+        "/_localcloud/vod": lambda request: _handle_vod(request, vod),
     }
 
 
-def _faults(request: Request, faults: Faults) -> Response:
+def _handle_faults(request: Request, faults: Faults) -> Response:
     if request.method == "PUT":
         try:
-            faults.replace(_content(request))
+            faults.replace(_json_body(request))
         except FaultError as error:
             return Response.of_json({"error": str(error)}, 400)
-    return Response.of_json(faults.left())
+    return Response.of_json(faults.remaining())
 
 
-def _vod(request: Request, vod: Vod) -> Response:
-    """Switch VOD off and on, and set which FileIds do not exist."""
+def _handle_vod(request: Request, vod: Vod) -> Response:
+    """Return the settings of VOD; a PUT changes those that it contains."""
     if request.method == "PUT":
-        switches = _content(request)
-        if not isinstance(switches, dict) or not all(
-            isinstance(value, _VOD_FIELDS.get(name, ())) for name, value in switches.items()
+        settings = _json_body(request)
+        if not isinstance(settings, dict) or not all(
+            isinstance(value, _VOD_TYPES.get(name, ())) for name, value in settings.items()
         ):
+            error = "a field is unknown or has a wrong type"
             allowed = {"activated": True, "missing_files": ["<FileId>"]}
-            return Response.of_json({"error": "not as allowed", "allowed": allowed}, 400)
-        vod.activated = switches.get("activated", vod.activated)
-        vod.missing_files = set(switches.get("missing_files", vod.missing_files))
+            return Response.of_json({"error": error, "allowed": allowed}, 400)
+        vod.activated = settings.get("activated", vod.activated)
+        vod.missing_files = set(settings.get("missing_files", vod.missing_files))
     missing = sorted(vod.missing_files)
     return Response.of_json({"activated": vod.activated, "missing_files": missing})
 
 
-def _content(request: Request) -> object:
+def _json_body(request: Request) -> object:
     try:
         content: object = json.loads(request.body)
     except ValueError:

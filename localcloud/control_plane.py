@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def control_plane(cloud: LocalCloud) -> Iterator[Scf]:
-    """Add the services besides COS, VOD and MPS to a cloud, and stop their processes at the end."""
+    """Add the services other than COS, VOD and MPS to a cloud; stop their processes at the end."""
     tags = Tags()
     logs = Cls(tags)
     scf = Scf(cloud, tags=tags, has_topic=logs.has_topic)

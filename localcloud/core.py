@@ -1,4 +1,4 @@
-"""Shared by all parts of the local cloud: account, clock, keys, callers, errors."""
+"""The account, keys, callers, clock and errors, which all parts of the local cloud use."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Keys:
         self._keys = {self.owner.secret_id: self.owner}
 
     def issue(self, role: str, *, expires_at: float) -> Key:
-        """Make a temporary key for a role, as STS does."""
+        """Create and return a temporary key for a role, as STS does."""
         key = Key(
             "AKID" + secrets.token_hex(24),
             secrets.token_hex(16),
@@ -72,7 +72,7 @@ class Keys:
         return key
 
     def find(self, secret_id: str) -> Key | None:
-        """Find a key by its SecretId."""
+        """Return the key with this SecretId; None if there is none."""
         return self._keys.get(secret_id)
 
 
@@ -99,11 +99,11 @@ class Clock:
         return time.time()
 
     def wait_real(self, seconds: float) -> None:
-        """Wait in real time; the speed does not change it."""
+        """Wait in real time, whatever the speed."""
         time.sleep(seconds)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Run an action once in a thread of its own, after this much cloud time."""
+        """Run an action once in its own thread, after this many seconds of cloud time."""
         with self._changed:
             due = time.monotonic() + seconds / self.speed
             heapq.heappush(self._timers, _Timer(due, next(self._count), action))

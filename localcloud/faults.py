@@ -1,4 +1,4 @@
-"""Faults that the developer configures: where, what, and how often."""
+"""Faults that a developer configures: the place, the kind, and how often it applies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PLACES = (
     (r"cos\.PutObject", REQUEST_FAULTS | {"race"}),
     (r"cos\.GetBucket", REQUEST_FAULTS | {"lag"}),
     (r"cos\.[A-Z]\w*", REQUEST_FAULTS),
-    # An action, or a function whose name begins like one.
+    # An action of SCF, or a function whose name has the form of an action.
     (r"scf\.[A-Z]\w*", API_FAULTS | DELIVERY_FAULTS | {"kill"}),
     (r"scf\.[A-Za-z][\w:-]*", REQUEST_FAULTS | DELIVERY_FAULTS | {"kill"}),
 )
@@ -57,7 +57,7 @@ class Fault:
         return self.what.partition(":")[0]
 
     def to_json(self) -> dict[str, Any]:
-        """Write it in the fields of its entry."""
+        """Return the fault as an entry of a list of faults."""
         fields = {"where": self.where, "what": self.what, "times": self.times, "rate": self.rate}
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -89,32 +89,32 @@ class Faults:
         with self._lock:
             self._faults = faults
 
-    def left(self) -> list[dict[str, Any]]:
+    def remaining(self) -> list[dict[str, Any]]:
         """List the faults that still apply."""
         with self._lock:
             return [fault.to_json() for fault in self._faults]
 
     def take(self, where: str, *kinds: str) -> str | None:
-        """Use up the first fault that applies here and return it: `delay:3`; None without a fault.
+        """Return the first fault that applies, such as `delay:3`, and count its use; else None.
 
         Args:
             where: `vod.CreateAigcImageTask`, `cos.event`, `scf.upload`…
-            kinds: The kinds that the caller can apply; faults of other kinds stay. Empty: any.
+            kinds: The kinds that the caller can apply; without kinds, all. Other faults remain.
         """
         with self._lock:
             for index, fault in enumerate(self._faults):
-                fits = fault.where == where and (not kinds or fault.kind in kinds)
-                if fits and self._is_due(fault):
+                matches = fault.where == where and (not kinds or fault.kind in kinds)
+                if matches and self._applies(fault):
                     self._use(index)
                     return fault.what
         return None
 
     def take_seconds(self, where: str, kind: str) -> float | None:
-        """Use up the first fault of this kind here; return its seconds, None without a fault."""
+        """Return the seconds of the first fault that applies, and count its use; else None."""
         fault = self.take(where, kind)
         return None if fault is None else float(argument(fault))
 
-    def _is_due(self, fault: Fault) -> bool:
+    def _applies(self, fault: Fault) -> bool:
         return fault.rate is None or self._random.random() < fault.rate
 
     def _use(self, index: int) -> None:
@@ -134,19 +134,21 @@ def argument(what: str) -> str:
 
 
 def _parse(index: int, entry: object) -> Fault:
-    at = f"fault {index}"
+    label = f"fault {index}"
     if not isinstance(entry, dict):
-        raise FaultError(f"{at} is not an object")
+        raise FaultError(f"{label} is not an object")
     unknown = sorted(entry.keys() - _FIELDS)
     if unknown:
-        raise FaultError(f"{at}: unknown field {unknown[0]!r}; allowed: {sorted(_FIELDS)}")
+        raise FaultError(f"{label}: unknown field {unknown[0]!r}; allowed: {sorted(_FIELDS)}")
     where, what = entry.get("where"), entry.get("what")
     kinds = _kinds_at(where)
     if not isinstance(where, str) or kinds is None:
-        raise FaultError(f"{at}: where is {where!r}; allowed: `vod.<Action>`, `scf.<function>`, …")
+        raise FaultError(
+            f"{label}: where is {where!r}; allowed: `vod.<Action>`, `scf.<function>`, …"
+        )
     if not isinstance(what, str) or not _is_kind(what, kinds):
-        raise FaultError(f"{at}: what is {what!r}; allowed at {where}: {sorted(kinds)}")
-    return Fault(where, what, *_how_often(at, entry))
+        raise FaultError(f"{label}: what is {what!r}; allowed at {where}: {sorted(kinds)}")
+    return Fault(where, what, *_how_often(label, entry))
 
 
 def _kinds_at(where: object) -> frozenset[str] | None:
@@ -157,12 +159,12 @@ def _kinds_at(where: object) -> frozenset[str] | None:
 
 
 def _is_kind(what: str, kinds: frozenset[str]) -> bool:
-    kind, _, after = what.partition(":")
-    if not after:
+    kind, _, text = what.partition(":")
+    if not text:
         return kind in kinds and kind not in _NEEDS_ARGUMENT
-    if kind == "image" and after not in MARKS:
+    if kind == "image" and text not in MARKS:
         return False
-    return kind in kinds and (kind not in _TAKES_SECONDS or _is_duration(kind, after))
+    return kind in kinds and (kind not in _TAKES_SECONDS or _is_duration(kind, text))
 
 
 def _is_duration(kind: str, text: str) -> bool:
@@ -171,15 +173,15 @@ def _is_duration(kind: str, text: str) -> bool:
     return kind != "lag" or float(text) <= MAX_LAG_S
 
 
-def _how_often(at: str, entry: dict[str, Any]) -> tuple[int | None, float | None]:
+def _how_often(label: str, entry: dict[str, Any]) -> tuple[int | None, float | None]:
     times, rate = entry.get("times"), entry.get("rate")
     if times is not None and rate is not None:
-        raise FaultError(f"{at}: give times or rate, not both")
+        raise FaultError(f"{label}: give times or rate, not both")
     if rate is not None:
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise FaultError(f"{at}: rate is {rate!r}; allowed: a number from 0 to 1")
+            raise FaultError(f"{label}: rate is {rate!r}; allowed: a number from 0 to 1")
         return None, float(rate)
     times = 1 if times is None else times
     if isinstance(times, bool) or not isinstance(times, int) or times < 1:
-        raise FaultError(f"{at}: times is {times!r}; allowed: a number from 1")
+        raise FaultError(f"{label}: times is {times!r}; allowed: a number from 1")
     return times, None

@@ -43,11 +43,11 @@ def gateway_event(request: Request, api: Json, stage: str, path: str) -> Json:
         "body": request.body.decode(errors="replace"),
         "pathParameters": _path_parameters(route["Path"], path) or {},
         "queryStringParameters": {
-            name: query[name] for name in _declared(api, "QUERY") if name in query
+            name: query[name] for name in _declared_names(api, "QUERY") if name in query
         },
         "headerParameters": {
             name: request.headers[name.lower()]
-            for name in _declared(api, "HEADER")
+            for name in _declared_names(api, "HEADER")
             if name.lower() in request.headers
         },
         "stageVariables": {"stage": stage},
@@ -57,7 +57,7 @@ def gateway_event(request: Request, api: Json, stage: str, path: str) -> Json:
     }
 
 
-def _declared(api: Json, position: str) -> list[str]:
+def _declared_names(api: Json, position: str) -> list[str]:
     parameters = api.get("RequestParameters") or []
     return [item["Name"] for item in parameters if item.get("Position") == position]
 

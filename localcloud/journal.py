@@ -1,4 +1,4 @@
-"""A dictionary in a file: each change is appended; the file is rewritten when it is opened."""
+"""A dictionary in a file: each change is appended; the file is new_file when it is opened."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class Journal:
-    """Keys and JSON values in a file of JSON lines; the last line of a key is its value."""
+    """Keys and JSON values in a file of JSON lines; the last line of a key has its value."""
 
     def __init__(self, path: Path) -> None:
         self.entries = _read(path)
         """The entries that the file contained when it was opened."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        rewritten = path.with_suffix(".new")
-        rewritten.write_text("".join(_line(key, value) for key, value in self.entries.items()))
-        rewritten.replace(path)
+        new_file = path.with_suffix(".new")
+        new_file.write_text("".join(_line(key, value) for key, value in self.entries.items()))
+        new_file.replace(path)
         self._file = path.open("a")
         self._lock = threading.Lock()
 

@@ -38,7 +38,7 @@ class Monitor(ActionService):
 
     def __init__(self, account: Account) -> None:
         self._uin = account.uin
-        self._numbers = itertools.count(4739573)
+        self._origin_ids = itertools.count(4739573)
         self._policies = Resources("alarm policy", "ResourceNotFound")
         self._notices = Resources("alarm notice", "ResourceNotFound")
         self._objects: dict[str, dict[str, Json]] = {}
@@ -84,11 +84,11 @@ class Monitor(ActionService):
         id_, now = new_id("policy"), int(time.time())
         policy = {
             "PolicyId": id_,
-            "OriginId": str(next(self._numbers)),
+            "OriginId": str(next(self._origin_ids)),
             "Remark": "",
             "Enable": 1,
             "ProjectId": -1,
-            # The provider reads both without a check that they exist.
+            # The provider reads both fields without checking that they exist.
             "Condition": {"IsUnionRule": 0, "Rules": []},
             "EventCondition": {"Rules": []},
             "NoticeIds": [],
@@ -182,40 +182,40 @@ class Monitor(ActionService):
         """Return the PolicyId of a request, from PolicyId or from the older GroupId."""
         if params.get("PolicyId"):
             return str(self._policies[params["PolicyId"]]["PolicyId"])
-        number = str(params.get("GroupId"))
+        group_id = str(params.get("GroupId"))
         for policy in self._policies:
-            if policy["OriginId"] == number:
+            if policy["OriginId"] == group_id:
                 return str(policy["PolicyId"])
-        raise ApiError("ResourceNotFound", f"there is no alarm policy {number}")
+        raise ApiError("ResourceNotFound", f"there is no alarm policy {group_id}")
 
     # Notices
 
     def _create_notice(self, params: Json) -> Json:
         id_ = new_id("notice")
-        self._notices.add(id_, {"Id": id_, "IsPreset": 0, **self._notice(params)})
+        self._notices.add(id_, {"Id": id_, "IsPreset": 0, **self._checked_notice(params)})
         return {"NoticeId": id_}
 
     def _describe_notices(self, params: Json) -> Json:
         ids, name_part = params.get("NoticeIds"), params.get("Name", "")
         matching = [
-            {**notice, "PolicyIds": self._users(notice["Id"])}
+            {**notice, "PolicyIds": self._policies_with(notice["Id"])}
             for notice in self._notices
             if (not ids or notice["Id"] in ids) and name_part in notice["Name"]
         ]
         return {"TotalCount": len(matching), "Notices": _page(matching, params)}
 
     def _modify_notice(self, params: Json) -> Json:
-        self._notices[params["NoticeId"]].update(self._notice(params))
+        self._notices[params["NoticeId"]].update(self._checked_notice(params))
         return {}
 
     def _delete_notices(self, params: Json) -> Json:
         for id_ in params["NoticeIds"]:
-            if users := self._users(id_):
-                raise ApiError("ResourceInUse", f"notice {id_} is used by {', '.join(users)}")
+            if policies := self._policies_with(id_):
+                raise ApiError("ResourceInUse", f"notice {id_} is used by {', '.join(policies)}")
             self._notices.remove(id_)
         return {}
 
-    def _notice(self, params: Json) -> Json:
+    def _checked_notice(self, params: Json) -> Json:
         _check_name("Name", params["Name"])
         check_one_of(params["NoticeType"], "NoticeType", NOTICE_TYPES)
         check_one_of(params["NoticeLanguage"], "NoticeLanguage", LANGUAGES)
@@ -226,12 +226,12 @@ class Monitor(ActionService):
         }
         return {**receivers, **fields, "UpdatedAt": now_text(), "UpdatedBy": self._uin}
 
-    def _users(self, notice: str) -> list[str]:
+    def _policies_with(self, notice: str) -> list[str]:
         return [policy["PolicyId"] for policy in self._policies if notice in policy["NoticeIds"]]
 
 
 def _stored_fields(params: Json) -> Json:
-    """Turn parameters into the fields of a policy: groups get names, a template's id is text."""
+    """Convert parameters to a policy's fields: groups have names, a template's id is text."""
     fields = {name: value for name, value in params.items() if name != "Module"}
     if "GroupBy" in fields:
         fields["GroupBy"] = [{"Id": id_, "Name": id_} for id_ in fields["GroupBy"]]
@@ -258,15 +258,20 @@ def _parse_dimensions(text: str | None) -> str:
 
 def _check_urls(notices: list[Json]) -> None:
     if len(notices) > MAX_URLS:
-        raise ApiError("InvalidParameterValue", f"URLNotices has {len(notices)} of {MAX_URLS}")
+        raise ApiError(
+            "InvalidParameterValue", f"URLNotices has {len(notices)} items; allowed: {MAX_URLS}"
+        )
     for notice in notices:
         url = notice["URL"]
         if not url.startswith(("https://", "http://", "SCF:")) or len(url) > MAX_URL:
             raise ApiError(
-                "InvalidParameterValue", f"URLNotices.URL must be a URL of {MAX_URL} characters"
+                "InvalidParameterValue",
+                f"URLNotices.URL must be a URL of at most {MAX_URL} characters",
             )
 
 
 def _check_name(field: str, name: str) -> None:
     if len(name) > MAX_NAME:
-        raise ApiError("InvalidParameterValue", f"{field} has {len(name)} of {MAX_NAME} characters")
+        raise ApiError(
+            "InvalidParameterValue", f"{field} has {len(name)} characters; allowed: {MAX_NAME}"
+        )

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core import ApiError
-from localcloud.cos.calls import url_of
+from localcloud.cos.calls import object_url
 from localcloud.cos.errors import CosError
 from localcloud.drawing import ImageSpec, NotAnImageError, draw
 from localcloud.marks import with_mark
@@ -171,7 +171,7 @@ class Mps:
         content_type = "image/jpeg" if _suffix(content) == "jpg" else "image/png"
         try:
             bucket = self._cos.bucket(store["CosBucketName"])
-            return url_of(bucket, self._cos.write(bucket.name, key, content, content_type))
+            return object_url(bucket, self._cos.write(bucket.name, key, content, content_type))
         except CosError as error:
             failure = Failure(TASK_FAILED, "FailedOperation", f"cannot write to COS: {error}")
             raise TaskFailedError(failure) from error

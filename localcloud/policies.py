@@ -1,4 +1,4 @@
-"""Policy evaluation: what a role is allowed to do, and a record of what it did."""
+"""Enforces the policies of roles, and records which grants they used and which were denied."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rule:
 
 
 class Guard:
-    """Enforces the policies of roles; the account's own key may do everything."""
+    """Enforces the policies of roles; the account's own key is allowed everything."""
 
     def __init__(self, policies_of: Callable[[str], list[str]]) -> None:
         self._policies_of = policies_of
@@ -44,7 +44,7 @@ class Guard:
         self._denied: dict[str, set[Grant]] = collections.defaultdict(set)
 
     def authorize(self, caller: Caller, action: str, resource: str) -> None:
-        """Check that a caller may do an action on a resource.
+        """Check that a caller is allowed an action on a resource.
 
         Raises:
             ApiError: No policy of the caller's role allows the action, or a policy denies it.

@@ -45,6 +45,8 @@ class Outputs:
     """`inbox`, `results`, `ledger` → the bucket's full name."""
     results_prefix: str
     """The folder of the results bucket that the stack uses."""
+    upload_prefixes: list[str]
+    """The prefixes of the inbox below which the gateway signs links for uploads."""
     functions: dict[str, str]
     """`gateway`, `upload`, `sweep` → the function's name."""
     key_names: list[str]
@@ -60,6 +62,7 @@ class Outputs:
             sub_app_id=int(outputs["subAppId"]),
             buckets={role: outputs[f"{role}Bucket"] for role in buckets},
             results_prefix=outputs["resultsPrefix"],
+            upload_prefixes=outputs["uploadPrefixes"],
             functions={name: outputs[f"{name}Function"] for name in functions},
             key_names=outputs["keyNames"],
         )

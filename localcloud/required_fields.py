@@ -1,6 +1,6 @@
-"""Which fields of a request are required, by service and model.
+"""The required fields of requests, by service and model.
 
-The Python SDK does not contain this. The official command line tool does, in its
+The Python SDK does not contain them. The official command line tool does, in its
 `services/<service>/<version>/api.json`: https://github.com/TencentCloud/tencentcloud-cli
 """
 
@@ -48,7 +48,7 @@ REQUIRED: dict[tuple[str, str], tuple[str, ...]] = {
     ("cam", "ListAttachedRolePoliciesRequest"): ("Page", "Rp"),
     ("cam", "RoleTags"): ("Key", "Value"),
     ("tag", "ModifyResourceTagsRequest"): ("Resource",),
-    # ResourceRegion too, but empty for services without regions.
+    # ResourceRegion is required too, but empty for services without regions.
     ("tag", "DescribeResourceTagsByResourceIdsRequest"): (
         "ServiceType",
         "ResourcePrefix",
@@ -94,7 +94,7 @@ REQUIRED: dict[tuple[str, str], tuple[str, ...]] = {
     ("cls", "AnalysisDimensional"): ("Name", "Type", "Content"),
     ("cls", "AlarmClassification"): ("Key", "Value"),
     ("cls", "NoticeReceiver"): ("ReceiverType", "ReceiverIds", "ReceiverChannels"),
-    # Url is required too, but empty beside a WebCallbackId.
+    # Url is required too, but empty if WebCallbackId is set.
     ("cls", "WebCallback"): ("CallbackType",),
     ("cls", "CreateWebCallbackRequest"): ("Name", "Type", "Webhook"),
     ("cls", "ModifyWebCallbackRequest"): ("WebCallbackId",),

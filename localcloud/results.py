@@ -57,12 +57,12 @@ class Results:
         return Response(200, content, {"Content-Type": content_type})
 
     def by_file_id(self, file_id: str) -> bytes | None:
-        """Read a permanent image; None if there is none."""
+        """Return the permanent image with this FileId; None if there is none."""
         file = self._by_file_id.get(file_id)
         return None if file is None else (self._files / file).read_bytes()
 
     def close(self) -> None:
-        """Close the index; later writes are ignored."""
+        """Close the journal; later writes are ignored."""
         self._journal.close()
 
     def _has_expired(self, expires_at: float | None) -> bool:

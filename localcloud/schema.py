@@ -25,7 +25,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
 }
 _TYPE_LINE = re.compile(r"^\s*:type (\w+): (.+)$", re.MULTILINE)
-_EMPTY: dict[str, Any] = {"str": "", "int": 0, "float": 0.0, "bool": False}
+_EMPTY_VALUES: dict[str, Any] = {"str": "", "int": 0, "float": 0.0, "bool": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _value_or_empty(service: str, version: str, type_: _Type, value: Any) -> Any
             return items
         return [with_all_fields(service, version, type_.name, item) for item in items]
     if type_.is_plain:
-        return _EMPTY[type_.name] if value is None else value
+        return _EMPTY_VALUES[type_.name] if value is None else value
     return None if value is None else with_all_fields(service, version, type_.name, value)
 
 
@@ -136,7 +136,7 @@ def _wrong_type(path: str, expected: str) -> ApiError:
 
 @functools.cache
 def _source(service: str, version: str) -> bytes:
-    """Read the source of a service's models; empty if its SDK is not installed."""
+    """Return the source of a service's models; empty if its SDK is not installed."""
     try:
         spec = find_spec(f"tencentcloud.{service}.v{version.replace('-', '')}.models")
     except ModuleNotFoundError:
@@ -146,7 +146,7 @@ def _source(service: str, version: str) -> bytes:
 
 @functools.cache
 def _types(service: str, version: str, model: str) -> dict[str, _Type]:
-    """Read the types of a model's fields from its constructor's docstring."""
+    """Return the types of a model's fields, from its constructor's docstring."""
     docstring = _docstring(service, version, model)
     if docstring is None:
         raise LookupError(f"the SDK has no model {model} of {service} {version}")
@@ -166,7 +166,7 @@ def _docstring(service: str, version: str, model: str) -> str | None:
 
 
 def _type(text: str) -> _Type:
-    """Read `int`, `list of str`, `list of int non-negative`, :class:`…models.Thing`."""
+    """Parse `int`, `list of str`, `list of int non-negative` or :class:`…models.Thing`."""
     is_list = text.startswith("list of ")
     words = text.removeprefix("list of ").split()
     return _Type(words[0].removeprefix(":class:").strip("`").rpartition(".")[2], is_list)

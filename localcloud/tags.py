@@ -11,7 +11,7 @@ _SEGMENTS = 6  # qcs::<service>:<region>:uin/<uin>:<type>/<id>
 class Tags(ActionService):
     """Tag 2018-08-13; the other services store the tags of their resources here too.
 
-    A resource is named by its service and its path, such as `cam` and `role/46`.
+    A resource is identified by its service and its path, such as `cam` and `role/46`.
     """
 
     name = "tag"

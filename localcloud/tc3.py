@@ -41,7 +41,7 @@ class Credential:
 
 
 def parse(request: Request) -> Credential:
-    """Read the Authorization header.
+    """Parse the Authorization header.
 
     Raises:
         ApiError: The header is missing or malformed.
@@ -60,7 +60,7 @@ def verify(request: Request, credential: Credential, keys: Keys, now: float) -> 
     """Check a request's signature and return the caller.
 
     Raises:
-        ApiError: The key is unknown, or the signature is wrong or not valid now.
+        ApiError: The key is unknown, or the signature is wrong, has expired or is not valid yet.
     """
     timestamp = _timestamp(request, now)
     key = keys.find(credential.secret_id)
@@ -70,19 +70,19 @@ def verify(request: Request, credential: Credential, keys: Keys, now: float) -> 
     if credential.date != datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%d"):
         raise _wrong_signature("its date is not that of X-TC-Timestamp")
     if not {"content-type", "host"} <= set(credential.signed_headers):
-        raise _wrong_signature("SignedHeaders must hold content-type and host")
+        raise _wrong_signature("SignedHeaders must contain content-type and host")
     # The SDKs for Node.js sign the host without its port, the others with it.
     hosts = dict.fromkeys((request.headers.get("host", ""), request.hostname))
     expected = (sign(request, credential, key.secret_key, timestamp, host) for host in hosts)
     if not any(hmac.compare_digest(candidate, credential.signature) for candidate in expected):
-        raise _wrong_signature("it is not what the request and the key give")
+        raise _wrong_signature("it does not match the request and the key")
     return Caller(key.secret_id, key.role)
 
 
 def sign(
     request: Request, credential: Credential, secret_key: str, timestamp: int, host: str
 ) -> str:
-    """Compute the signature of a request whose signer signed this host."""
+    """Compute the signature of a request with this value of the Host header."""
     signed = replace(request, headers={**request.headers, "host": host})
     text = "\n".join(
         (
@@ -119,7 +119,7 @@ def _timestamp(request: Request, now: float) -> int:
     if abs(now - int(value)) > MAX_SKEW_S:
         raise ApiError(
             "AuthFailure.SignatureExpire",
-            f"X-TC-Timestamp is more than {MAX_SKEW_S} seconds off the server's time {now:.0f}.",
+            f"X-TC-Timestamp differs from the server's time {now:.0f} by more than {MAX_SKEW_S} s.",
         )
     return int(value)
 
@@ -132,8 +132,8 @@ def _check_token(request: Request, key: Key, now: float) -> None:
         raise ApiError("AuthFailure.TokenFailure", "The temporary key has expired.")
 
 
-def _wrong_signature(why: str) -> ApiError:
-    return ApiError("AuthFailure.SignatureFailure", f"The signature is wrong: {why}.")
+def _wrong_signature(reason: str) -> ApiError:
+    return ApiError("AuthFailure.SignatureFailure", f"The signature is wrong: {reason}.")
 
 
 def _sha256(content: bytes) -> str:

@@ -1,6 +1,6 @@
-"""An HTTPS proxy in front of a local port, for clients that do not speak plain HTTP.
+"""An HTTPS proxy in front of a local port, for clients that require HTTPS.
 
-The cloud's Function URL is https. Here certificates are made only when HTTPS is requested.
+In the cloud a Function URL is https. Here a certificate is made only if HTTPS is requested.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _HOP_BY_HOP = {
 
 
 @contextlib.contextmanager
-def https_before(url: str, ca_file: Path) -> Iterator[str]:
-    """Serve an http URL over https, write the CA certificate to a file, and yield the https URL."""
+def https_proxy(url: str, ca_file: Path) -> Iterator[str]:
+    """Serve an http URL over https: write the CA certificate to a file, yield the https URL."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(ca_file)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -54,9 +54,9 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, upstream: str, context: ssl.SSLContext) -> None:
-        super().__init__(("127.0.0.1", 0), _Hop)
+        super().__init__(("127.0.0.1", 0), _Connection)
         self.upstream = upstream
-        # The connection's thread does the handshake: a slow one must not block other connections.
+        # The connection's thread does the handshake: a slow handshake must not block others.
         self.socket = context.wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -65,7 +65,7 @@ class _Listener(ThreadingHTTPServer):
         """Ignore a client that disconnects or rejects the certificate; it reports its own error."""
 
 
-class _Hop(BaseHTTPRequestHandler):
+class _Connection(BaseHTTPRequestHandler):
     """A connection of a client, and its connection to the upstream port."""
 
     protocol_version = "HTTP/1.1"
@@ -80,7 +80,7 @@ class _Hop(BaseHTTPRequestHandler):
         self._upstream.close()
         super().finish()
 
-    def _pass_on(self) -> None:
+    def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             self._upstream.request(self.command, self.path, body or None, self._upstream_headers())
@@ -88,7 +88,7 @@ class _Hop(BaseHTTPRequestHandler):
             content = response.read()
         except (OSError, HTTPException):
             self._upstream.close()
-            self.close_connection = True  # as the upstream did: a lost reply stays a lost reply
+            self.close_connection = True  # so that the client loses the reply, too
             return
         self.send_response_only(response.status, response.reason)
         for name, value in response.getheaders():
@@ -99,12 +99,12 @@ class _Hop(BaseHTTPRequestHandler):
         self.wfile.write(b"" if self.command == "HEAD" else content)
 
     def _upstream_headers(self) -> dict[str, str]:
-        kept = {
+        forwarded = {
             name: text for name, text in self.headers.items() if name.lower() not in _HOP_BY_HOP
         }
-        return kept | {"X-Forwarded-Proto": "https"}
+        return forwarded | {"X-Forwarded-Proto": "https"}
 
-    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _pass_on  # noqa: N815
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _forward  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Log nothing: the function logs its requests."""

@@ -6,6 +6,7 @@ tells a denied action from a permitted one.
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
 import zipfile
@@ -14,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from aigc.uploads.rules import RulesError
-from aigc_cli.account import Account
+from aigc_cli.account import Account, RefusalError
 from aigc_cli.deployment import (
     owners_credentials,
     providers_protocol,
@@ -22,17 +23,25 @@ from aigc_cli.deployment import (
     stack_config,
     stack_outputs,
 )
+from aigc_cli.doctor.asking import (
+    DENIED,
+    ask_cos,
+    bucket_exists,
+    exists,
+    is_undecided,
+    not_answered,
+)
 from aigc_cli.doctor.examinations import account as accounts
-from aigc_cli.doctor.finding import Examination, Finding, ok, problem, unknown
+from aigc_cli.doctor.finding import Examination, Finding, not_checked, ok, problem
 from infra.config import EMPTY, SECRETS, StackConfig, StackConfigError
+from infra.deployed import Deployed
+from infra.environment import FUNCTIONS, MAX_BYTES, check_environment
 from infra.stack import packaged_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PROJECT = "aigc-functions:"
-DENIED = ("UnauthorizedOperation", "AuthFailure", "AccessDenied")
-FORBIDDEN, FOUND, NOT_FOUND = 403, 200, 404
 
 MISSING = "aigc-doctor-missing"
 """A name that nothing has."""
@@ -130,6 +139,23 @@ def configuration(plan: Plan) -> Iterator[Finding]:
         yield ok(f"all {len(plan.raw_config)} values can be used")
 
 
+def environment(plan: Plan) -> Iterator[Finding]:
+    """Sum the environment that the functions would get."""
+    if isinstance(plan.config, StackConfigError):
+        yield _needs_configuration()
+        return
+    try:
+        size = check_environment(plan.config, plan.account.app_id, Deployed())
+    except StackConfigError as error:
+        yield problem(
+            str(error),
+            "`pulumi up` stops, before it creates anything.",
+            "Shorten the values that the message names.",
+        )
+        return
+    yield ok(f"{size} of {MAX_BYTES} bytes of environment")
+
+
 def clock(plan: Plan) -> Iterator[Finding]:
     """Compare this machine's clock with COS's."""
     yield from accounts.clock_beside(plan.account, f"{MISSING}-{plan.account.app_id}")
@@ -159,14 +185,15 @@ def mps_role(plan: Plan) -> Iterator[Finding]:
         yield _needs_configuration()
         return
     mode = plan.config.mps_role
-    exists = not plan.account.refusal("cam", "GetRole", RoleName=accounts.MPS_ROLE)
-    if mode == "skip" or plan.is_deployed or exists == (mode in {"existing", "import"}):
-        yield ok(f"{accounts.MPS_ROLE} {'exists' if exists else 'does not exist'}: mpsRole {mode}")
+    is_there = exists(plan.account, "cam", "GetRole", RoleName=accounts.MPS_ROLE)
+    seen = f"{accounts.MPS_ROLE} {'exists' if is_there else 'does not exist'}"
+    if mode == "skip" or plan.is_deployed or is_there == (mode in {"existing", "import"}):
+        yield ok(f"{seen}: mpsRole {mode}")
         return
     yield problem(
-        f"{accounts.MPS_ROLE} {'exists' if exists else 'does not exist'}, but mpsRole is {mode}",
+        f"{seen}, but mpsRole is {mode}",
         "`pulumi up` stops at the role, or every task of mps.image is refused.",
-        "Set `mpsRole` to " + ("`existing`." if exists else "`create`, or authorise COS in MPS."),
+        "Set `mpsRole` to " + ("`existing`." if is_there else "`create`, or authorise COS in MPS."),
     )
 
 
@@ -176,22 +203,32 @@ def rights(plan: Plan) -> Iterator[Finding]:
         plan.config.alarm_receivers or plan.config.alarm_robots
     )
     removals = REMOVALS + (ALARM_REMOVALS if has_alarms else ())
-    denied = [
-        f"{service}:{action}"
+    attempts: dict[str, Callable[[], object]] = {
+        f"{service}:{action}": functools.partial(plan.account.api, service, action, **params)
         for service, action, params in removals
-        if plan.account.refusal(service, action, **params).startswith(DENIED)
-    ]
+    }
     bucket = f"{MISSING}-{plan.account.app_id}"
-    if plan.account.cos("DELETE", bucket).status == FORBIDDEN:
-        denied.append("cos:DeleteBucket")
+    attempts["cos:DeleteBucket"] = functools.partial(ask_cos, plan.account, "DELETE", bucket)
+    denied, allowed = [], []
+    for action, attempt in attempts.items():
+        try:
+            attempt()
+        except RefusalError as error:
+            if error.code.startswith(DENIED):
+                denied.append(action)
+                continue
+            if is_undecided(error):
+                yield not_answered(action, error)
+                continue
+        allowed.append(action)
     if denied:
         yield problem(
             f"denied: {', '.join(denied)}",
             "`pulumi up` stops half way when it comes to such a resource.",
             "Grant the user the permissions that docs/deploy.md names.",
         )
-        return
-    yield ok(f"all {len(removals) + 1} actions that were tried are allowed")
+    elif allowed:
+        yield ok(f"allowed: {', '.join(allowed)}")
 
 
 def names(plan: Plan) -> Iterator[Finding]:
@@ -202,32 +239,51 @@ def names(plan: Plan) -> Iterator[Finding]:
     if isinstance(plan.config, StackConfigError):
         yield _needs_configuration()
         return
-    taken = list(_taken(plan, plan.config))
-    if not taken:
+    taken: list[str] = []
+    is_complete = True
+    for kind, candidates, is_taken in _names(plan.account, plan.config):
+        try:
+            taken.extend(f"{kind} {name}" for name in candidates if is_taken(name))
+        except RefusalError as error:
+            yield not_answered(f"the names of each {kind}", error)
+            is_complete = False
+    if taken:
+        yield problem(
+            f"in use: {', '.join(taken)}",
+            "`pulumi up` stops at the first of them. They belong to another stack or were left"
+            " behind.",
+            "Set another `namePrefix`, or remove them if they are left of a deployment.",
+        )
+    elif is_complete:
         yield ok(f"the names with the prefix {plan.config.name_prefix!r} are free")
-        return
-    yield problem(
-        f"in use: {', '.join(taken)}",
-        "`pulumi up` stops at the first of them. They belong to another stack or were left behind.",
-        "Set another `namePrefix`, or remove them if they are left of a deployment.",
+
+
+def _names(
+    account: Account, config: StackConfig
+) -> Iterator[tuple[str, list[str], Callable[[str], bool]]]:
+    """Yield each kind of resource, the names that the stack gives, and whether one is in use."""
+    prefix = config.name_prefix
+    functions = [prefix + name for name in FUNCTIONS]
+    yield (
+        "function",
+        functions,
+        lambda name: exists(account, "scf", "GetFunction", FunctionName=name),
     )
+    yield "role", functions, lambda name: exists(account, "cam", "GetRole", RoleName=name)
+    named = {"inbox": config.inbox_bucket, "results": config.results_bucket}
+    own = [role for role in ("inbox", "results", "ledger") if named.get(role) is None]
+    yield (
+        "bucket",
+        [config.bucket(role, account.app_id) for role in own],
+        lambda name: bucket_exists(account, name),
+    )
+    if config.logs:
+        yield "logset", [f"{prefix}functions"], lambda name: _logset_exists(account, name)
 
 
-def _taken(plan: Plan, config: StackConfig) -> Iterator[str]:
-    account, prefix = plan.account, config.name_prefix
-    for name in ("gateway", "upload", "sweep"):
-        if not account.refusal("scf", "GetFunction", FunctionName=f"{prefix}{name}"):
-            yield f"function {prefix}{name}"
-        if not account.refusal("cam", "GetRole", RoleName=f"{prefix}{name}"):
-            yield f"role {prefix}{name}"
-    existing = {"inbox": config.inbox_bucket, "results": config.results_bucket}
-    for role in ("inbox", "results", "ledger"):
-        bucket = config.bucket(role, account.app_id)
-        if existing.get(role) is None and account.cos("HEAD", bucket).status != NOT_FOUND:
-            yield f"bucket {bucket}"
-    filters = [{"Key": "logsetName", "Values": [f"{prefix}functions"]}]
-    if config.logs and account.api("cls", "DescribeLogsets", Filters=filters)["Logsets"]:
-        yield f"logset {prefix}functions"
+def _logset_exists(account: Account, name: str) -> bool:
+    filters = [{"Key": "logsetName", "Values": [name]}]
+    return bool(account.api("cls", "DescribeLogsets", Filters=filters)["Logsets"])
 
 
 def existing(plan: Plan) -> Iterator[Finding]:
@@ -247,12 +303,16 @@ def existing(plan: Plan) -> Iterator[Finding]:
         if bucket is not None
     }
     for bucket, key in named.items():
-        status = plan.account.cos("HEAD", bucket).status
-        if status == FOUND:
+        try:
+            is_there = bucket_exists(plan.account, bucket)
+        except RefusalError as error:
+            yield not_answered(f"{key}: {bucket}", error)
+            continue
+        if is_there:
             yield ok(f"{key}: {bucket} exists")
         else:
             yield problem(
-                f"{key}: {bucket} answers {status}",
+                f"{key}: {bucket} does not exist",
                 "`pulumi up` refuses a bucket that does not exist in this region.",
                 "Create it, or name another one.",
             )
@@ -288,10 +348,10 @@ def package(plan: Plan) -> Iterator[Finding]:
 
 
 def _needs_configuration() -> Finding:
-    return unknown(
+    return not_checked(
         "this needs a valid configuration",
-        "It was not examined.",
-        "Mend the configuration above, and run this again.",
+        "This was not checked: the configuration cannot be used.",
+        "Correct the configuration above, and run this again.",
     )
 
 
@@ -301,6 +361,7 @@ EXAMINATIONS = tuple(
         ("configuration", "configuration.md#keys", "", configuration),
         ("credentials", "deploy.md#credentials", "/cam/capi", accounts.credentials),
         ("clock", "how-it-works.md#time", "", clock),
+        ("environment", "configuration.md#keys", "", environment),
         ("vod", "deploy.md#once-for-an-account", "/vod/overview", vod),
         ("mps", "deploy.md#once-for-an-account", "/mps", accounts.mps),
         ("mps-role", "deploy.md#once-for-an-account", "/cam/role", mps_role),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CONSOLES = {"cn": "https://console.cloud.tencent.com", "intl": "https://console.tencentcloud.com"}
 """Site → the host of its console."""
 
-Level: TypeAlias = Literal["ok", "warning", "problem", "unknown"]
+Level: TypeAlias = Literal["ok", "warning", "problem", "not_checked"]
 Fix: TypeAlias = "Callable[[], object]"
 
 
@@ -42,7 +42,7 @@ class Finding:
     """Empty if all is well."""
     remedy: str = ""
     fix: Fix | None = None
-    """Mends it; None if the doctor cannot."""
+    """Repairs it; None if the doctor cannot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +71,9 @@ def problem(seen: str, means: str, remedy: str, fix: Fix | None = None) -> Findi
     return Finding(level="problem", seen=seen, means=means, remedy=remedy, fix=fix)
 
 
-def unknown(seen: str, means: str, remedy: str) -> Finding:
-    """Return a finding that a question has no answer."""
-    return Finding(level="unknown", seen=seen, means=means, remedy=remedy)
+def not_checked(seen: str, means: str, remedy: str) -> Finding:
+    """Return a finding that a question was not asked, or that no answer decides it."""
+    return Finding(level="not_checked", seen=seen, means=means, remedy=remedy)
 
 
 def warning(seen: str, means: str, remedy: str, fix: Fix | None = None) -> Finding:

@@ -15,8 +15,9 @@ from aigc.errors import AigcError
 from aigc_cli.account import RefusalError
 from aigc_cli.connection import running_cloud
 from aigc_cli.deployment import StackOption
+from aigc_cli.doctor.asking import not_answered
 from aigc_cli.doctor.examinations import EXAMINATIONS
-from aigc_cli.doctor.finding import Finding, Subject
+from aigc_cli.doctor.finding import Subject
 from aigc_cli.doctor.patient import of_connection, of_stack
 from aigc_cli.output import JsonOption
 from aigc_cli.service import KeyOption
@@ -24,7 +25,7 @@ from aigc_cli.service import KeyOption
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from aigc_cli.doctor.finding import Examination
+    from aigc_cli.doctor.finding import Examination, Finding
 
     Entry = tuple[Examination[Any], Finding]
 
@@ -34,7 +35,7 @@ MARKS = {
     "ok": "[green]ok[/]",
     "warning": "[yellow]warning[/]",
     "problem": "[red]problem[/]",
-    "unknown": "[blue]unknown[/]",
+    "not_checked": "[blue]not checked[/]",
 }
 
 app = typer.Typer(add_completion=False)
@@ -47,7 +48,7 @@ def main(
     fix: Annotated[
         bool, typer.Option("--fix", help="Repair what can be repaired from here, after a question.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Mend without a question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Repair without a question.")] = False,
     before_deploy: Annotated[
         bool,
         typer.Option(
@@ -76,9 +77,10 @@ def main(
     else:
         for entry in findings:
             _print(console, *entry, site)
+    is_well = all(finding.level != "problem" for _, finding in findings)
     if fix:
-        _mend([finding for _, finding in findings], console, is_agreed=yes)
-    return int(any(finding.level == "problem" for _, finding in findings))
+        is_well &= _repair([finding for _, finding in findings], console, is_agreed=yes)
+    return int(not is_well)
 
 
 def _before_deploy(stack: str | None) -> tuple[str, list[Entry]]:
@@ -102,13 +104,8 @@ def _findings(examination: Examination[Examined], subject: Examined) -> Iterator
     """Yield the findings; an examination that fails is a finding too."""
     try:
         yield from examination.examine(subject)
-    except (RefusalError, AigcError, requests.RequestException) as error:
-        yield Finding(
-            level="unknown",
-            seen=f"{type(error).__name__}: {error}",
-            means="The cloud did not answer the question.",
-            remedy="Look at the findings above; the key may lack the right to ask.",
-        )
+    except (AigcError, requests.RequestException) as error:
+        yield not_answered("", error)
 
 
 def _as_json(examination: Examination[Any], finding: Finding, site: str) -> dict[str, Any]:
@@ -134,10 +131,18 @@ def _print(console: Console, examination: Examination[Any], finding: Finding, si
     console.print(lines, highlight=False)
 
 
-def _mend(findings: list[Finding], console: Console, *, is_agreed: bool) -> None:
+def _repair(findings: list[Finding], console: Console, *, is_agreed: bool) -> bool:
+    """Repair what can be repaired; return whether each attempt succeeded."""
+    is_repaired = True
     for finding in findings:
         if finding.fix is None:
             continue
-        if is_agreed or typer.confirm(f"Mend: {finding.seen}?"):
-            finding.fix()
-            console.print(f"repaired: {escape(finding.seen)}", highlight=False)
+        if is_agreed or typer.confirm(f"Repair: {finding.seen}?"):
+            try:
+                finding.fix()
+            except RefusalError as error:
+                console.print(f"[red]not repaired[/]: {escape(str(error))}", highlight=False)
+                is_repaired = False
+            else:
+                console.print(f"repaired: {escape(finding.seen)}", highlight=False)
+    return is_repaired

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc.triggers.diagnosis import QUESTION
+from aigc.triggers.diagnosis import DIAGNOSIS_REQUEST
 from aigc_cli.account import Account, RefusalError
 from aigc_cli.deployment import (
     Deployment,
@@ -45,6 +45,8 @@ class Patient:
     sub_app_id: int
     endpoint: str
     results_prefix: str = ""
+    upload_prefixes: tuple[str, ...] = ()
+    """The prefixes of the inbox below which the gateway signs links; none of an older stack."""
     site: str = "cn"
     package: Path | None = None
     """The functions' zip on this machine, if there is one."""
@@ -67,7 +69,7 @@ class Patient:
         return {name: self._diagnose(physical) for name, physical in self.functions.items()}
 
     def _diagnose(self, name: str) -> dict[str, Any] | NoDiagnosisError:
-        question = json.dumps(QUESTION)
+        question = json.dumps(DIAGNOSIS_REQUEST)
         try:
             answer = self.account.api("scf", "Invoke", FunctionName=name, ClientContext=question)
             diagnosis = json.loads(answer["Result"]["RetMsg"])
@@ -81,7 +83,11 @@ class Patient:
 
     @property
     def reach(self) -> Reach:
-        """The resources that the functions use."""
+        """The resources that the functions use.
+
+        Raises:
+            RefusalError: SCF does not describe the gateway.
+        """
         return Reach(
             region=self.account.region,
             app_id=self.account.app_id,
@@ -90,8 +96,18 @@ class Patient:
             results=self.buckets["results"],
             ledger=self.buckets["ledger"],
             results_prefix=self.results_prefix,
-            input_buckets=tuple(json.loads(self.settings("gateway").get(INPUT_BUCKETS, "[]"))),
+            input_buckets=self.input_buckets,
+            upload_prefixes=self.upload_prefixes,
         )
+
+    @property
+    def input_buckets(self) -> tuple[str, ...]:
+        """The buckets of callers' inputs.
+
+        Raises:
+            RefusalError: SCF does not describe the gateway.
+        """
+        return tuple(json.loads(self.settings("gateway").get(INPUT_BUCKETS, "[]")))
 
     @property
     def deployment(self) -> Deployment:
@@ -112,17 +128,32 @@ class Patient:
             proxy=self.account.proxy,
         )
 
-    def triggers(self, function: str) -> list[dict[str, Any]]:
-        """Return the triggers of a function; none if it does not exist."""
-        described = self.described[function]
-        return [] if isinstance(described, RefusalError) else list(described["Triggers"])
+    def description(self, function: str) -> dict[str, Any]:
+        """Return what SCF says of a function.
 
-    def settings(self, function: str) -> dict[str, str]:
-        """Return the environment of a function."""
+        Raises:
+            RefusalError: SCF does not describe it.
+        """
         described = self.described[function]
         if isinstance(described, RefusalError):
-            return {}
-        variables = described["Environment"]["Variables"]
+            raise described
+        return described
+
+    def triggers(self, function: str) -> list[dict[str, Any]]:
+        """Return the triggers of a function.
+
+        Raises:
+            RefusalError: SCF does not describe the function.
+        """
+        return list(self.description(function)["Triggers"])
+
+    def settings(self, function: str) -> dict[str, str]:
+        """Return the environment of a function.
+
+        Raises:
+            RefusalError: SCF does not describe the function.
+        """
+        variables = self.description(function)["Environment"]["Variables"]
         return {variable["Key"]: variable["Value"] for variable in variables}
 
 
@@ -142,6 +173,7 @@ def of_connection(connection: Mapping[str, Any]) -> Patient:
         sub_app_id=connection["sub_app_id"],
         endpoint=connection["gateway"],
         results_prefix=connection["results_prefix"],
+        upload_prefixes=tuple(connection["upload_prefixes"]),
         package=Path(connection["package"]),
         service=Service(connection["gateway"], connection["api_key"]),
     )
@@ -172,6 +204,7 @@ def of_stack(name: str, key: str | None) -> Patient:
         sub_app_id=int(outputs["subAppId"]),
         endpoint=str(outputs["endpoint"]).rstrip("/"),
         results_prefix=outputs.get("resultsPrefix", ""),
+        upload_prefixes=tuple(outputs.get("uploadPrefixes", ())),
         site=outputs.get("site", "cn"),
         package=_built_package(),
         service=_service(str(outputs["endpoint"]), key),

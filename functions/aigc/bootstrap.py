@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aigc.prices import Prices
 
 HAS_CEILINGS = Path(__file__).parents[1] / "has-ceilings"
-"""An empty file of the zip, if `prices.toml` has ceilings."""
+"""An empty file that is in the zip if `prices.toml` has ceilings."""
 
 DEADLINE_MARGIN_S = 1.0
 """Kept free before the platform kills the process, to answer and to log."""
@@ -47,10 +47,10 @@ class Bucket(ObjectStore, Inbox, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapters:
-    """The implementations of the ports: what differs between the cloud, a laptop and a test."""
+    """The implementations of the ports; the cloud, a laptop and the tests have different ones."""
 
     open_bucket: Callable[[str], Bucket]
-    """Returns the bucket with a name."""
+    """Returns the bucket with this name."""
     upstream: TaskService
     downloads: Downloads
     sender: Sender
@@ -66,9 +66,9 @@ def assemble(
     memory: Memory,
     prices: Callable[[], Prices] | None = None,
 ) -> Runtime:
-    """Put together the runtime of one invocation that has so many seconds.
+    """Build the runtime of an invocation that may run for this number of seconds.
 
-    Without `prices` it reads the packaged table.
+    Without `prices` the packaged table is used.
     """
     bucket = adapters.open_bucket(settings.ledger_bucket)
     lease = Lease(timedelta(seconds=settings.lease_s), adapters.clock)
@@ -90,13 +90,13 @@ def assemble(
 
 
 def build_runtime(context: Mapping[str, Any], *, checks_bucket: bool = False) -> Runtime:
-    """Build the runtime of a function's invocation; what may live longer is kept for the next.
+    """Build the runtime of a function's invocation.
 
-    The context has no remaining-time call: the time is counted from now. The sweep checks
-    the ledger's bucket; a call has no time for that, and needs it only to be quick.
+    The context does not tell the remaining time, so it is counted from now. Only the sweep checks
+    the ledger's bucket, since the check costs time.
 
     Raises:
-        SettingsError: The deployment is faulty.
+        SettingsError: A setting or the ledger bucket is wrong.
         CloudError: The ledger bucket could not be read.
     """
     settings, adapters, memory = _instance()
@@ -119,7 +119,7 @@ def _open_buckets(settings: Settings, open_bucket: Callable[[str], Bucket]) -> B
 
 @functools.cache
 def _instance() -> tuple[Settings, Adapters, Memory]:
-    """Return what an instance of a function keeps from one invocation to the next."""
+    """Return the objects that an instance of a function keeps between invocations."""
     settings = Settings.from_environment()
     clock = ledger_clock(lambda: _open_bucket(settings, clock, settings.ledger_bucket))
     adapters = Adapters(
@@ -133,10 +133,8 @@ def _instance() -> tuple[Settings, Adapters, Memory]:
 
 
 def ledger_clock(open_ledger: Callable[[], Bucket]) -> LedgerClock:
-    """Make the clock of this instance, and let the SDKs sign with it.
-
-    Any read returns the time: the answer that an object does not exist has a date, too.
-    """
+    """Return the clock of this instance, and make the SDKs sign with its time."""
+    # Each answer of COS has a date, also if the object does not exist.
     clock = LedgerClock(ask=lambda: open_ledger().get("sweep/state.json"))
     sign_by(clock.unix_seconds)
     return clock
@@ -153,7 +151,7 @@ def _open_bucket(settings: Settings, clock: LedgerClock | None, name: str) -> Co
 
 
 def _public_url(settings: Settings, bucket: str) -> str:
-    """Return the base URL of a bucket's links; empty: the domain of COS."""
+    """Return the base URL of links to a bucket; empty for the domain of COS."""
     if bucket == settings.results_bucket:
         return settings.results_url
     return settings.inbox_url if bucket == settings.inbox_bucket else ""
@@ -161,25 +159,25 @@ def _public_url(settings: Settings, bucket: str) -> str:
 
 @functools.cache
 def _check_ledger_bucket() -> None:
-    """Check the ledger's bucket, once an instance."""
+    """Check once in each instance that the ledger's bucket has no versioning."""
     settings, _, _ = _instance()
     if _open_bucket(settings, None, settings.ledger_bucket).is_versioned():
         raise SettingsError(
             f"versioning is on in {settings.ledger_bucket}: COS then ignores"
             " x-cos-forbid-overwrite, so that jobs start late and lanes can be over their limits,"
-            " and old versions cost money; use a bucket that never had it"
+            " and old versions cost money; use a bucket that never had versioning"
         )
 
 
 def _report_of(job: Job, runtime: Runtime) -> Mapping[str, Any]:
-    from aigc.api.reports import report_of  # noqa: PLC0415  only a webhook needs the API's words
+    from aigc.api.reports import report_of  # noqa: PLC0415  only a webhook needs the API's form of a job
 
     return report_of(job, runtime)
 
 
 @functools.cache
 def _packaged_ceilings() -> tuple[Ceiling, ...]:
-    """Read the ceilings; a zip without the file has none, and nothing more is imported."""
+    """Return the ceilings; without the file `has-ceilings` no prices are read or imported."""
     return _packaged_prices().ceiling if HAS_CEILINGS.exists() else ()
 
 

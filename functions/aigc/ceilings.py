@@ -28,7 +28,7 @@ class Ceiling(Wire):
     scope: str = Field(
         pattern=r"^(stack|uploads|rule:[a-z0-9][a-z0-9_-]{0,39}|model:[^\x00-\x1f/@]{1,60})$"
     )
-    """`stack`, `uploads`, `rule:<name>`, or `model:<model>`, with a version or without."""
+    """`stack`, `uploads`, `rule:<name>` or `model:<model>`; the version of a model is optional."""
     period: Literal["day", "month"]
     images: int | None = Field(default=None, ge=1, le=10**9)
     """Most images; exactly one of this and `money` is set."""
@@ -43,14 +43,14 @@ class Ceiling(Wire):
 
     @classmethod
     def of(cls, name: str, limit: int) -> Ceiling:
-        """Return the ceiling with this name and this limit, in images or in units of money."""
+        """Return the ceiling with this name; the limit is in images or in units of money."""
         scope, period, unit = name.rsplit("/", 2)
         amount = limit if unit == "images" else Decimal(limit) / UNITS
         return cls.model_validate({"scope": scope, "period": period, unit: amount})
 
     @property
     def name(self) -> str:
-        """The name of the ceiling, which no other ceiling of a stack has."""
+        """The name of the ceiling, unique in a stack."""
         return f"{self.scope}/{self.period}/{'images' if self.money is None else 'money'}"
 
     @property
@@ -60,11 +60,11 @@ class Ceiling(Wire):
 
     @property
     def interval(self) -> Period:
-        """The period for which it holds."""
+        """The period for which the limit holds."""
         return DAY if self.period == "day" else MONTH
 
     def account(self, at: datetime) -> str:
-        """Name what is counted towards this ceiling at a moment: the ceiling in one period."""
+        """Return the name of the account of this ceiling in the period that contains a moment."""
         return f"{self.name}@{at:{self.interval.stamp}}"
 
     def applies(self, source_type: str, source_name: str, model: str, version: str) -> bool:
@@ -72,6 +72,6 @@ class Ceiling(Wire):
         if self.scope.startswith(RULE):
             return source_type == "upload" and source_name == self.scope.removeprefix(RULE)
         if self.scope.startswith(MODEL):
-            named = self.scope.removeprefix(MODEL).casefold()
-            return named in {model.casefold(), f"{model} {version}".casefold()}
+            scope_model = self.scope.removeprefix(MODEL).casefold()
+            return scope_model in {model.casefold(), f"{model} {version}".casefold()}
         return self.scope == "stack" or source_type == "upload"

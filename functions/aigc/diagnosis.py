@@ -1,12 +1,10 @@
-"""What a function's role may do, tried from inside the function by requests that cost nothing.
+"""Checks inside a function which actions its role permits; the requests cost nothing.
 
-`aigc doctor` invokes each function with the question of `aigc.triggers.diagnosis`. Only SCF's own
-API can send such an event, with permission to invoke the function: a trigger's event has other
-fields.
+`aigc doctor` invokes each function with the diagnosis request (`aigc.triggers.diagnosis`). Such an
+event can be sent only through SCF's API, by an account that may invoke the function.
 
-A request for something that does not exist shows whether an action is denied or permitted. Two
-kinds of actions are not tried: creating a task, which is paid for, and writing a result, which
-would stay.
+A request for an object or a task that does not exist shows whether the action is denied. Two
+actions are not tried: creating a task costs money, and a written result would remain.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
     Request = tuple[str, str, Callable[[], object]]
-    """An action as policies name it, the bucket if it is COS's, and a request that needs it."""
+    """An action as policies name it, its bucket if it is of COS, and a request that needs it."""
 
 CODE = Path(__file__).resolve().parents[1]
 """The folder into which SCF unpacks the zip."""
@@ -35,13 +33,13 @@ CODE = Path(__file__).resolve().parents[1]
 MISSING = "doctor/missing"
 """A key that exists in no bucket."""
 
-DENIED = ("UnauthorizedOperation", "AuthFailure", "AccessDenied")
-ASKED_FOR_NOTHING = ("ResourceNotFound", "InvalidParameter", "NoSuchKey")
-"""Beginnings of the codes that answer a permitted request for something that does not exist."""
+DENIED_CODES = ("UnauthorizedOperation", "AuthFailure", "AccessDenied")
+NOT_FOUND_CODES = ("ResourceNotFound", "InvalidParameter", "NoSuchKey")
+"""Beginnings of the error codes of permitted requests for something that does not exist."""
 
 
 def diagnose(runtime: Runtime) -> dict[str, Any]:
-    """Try each action; return the outcomes, and what identifies the code."""
+    """Try each action; return the outcomes and the digest of the code."""
     return {
         "digest": digest(_files()),
         "actions": [
@@ -52,11 +50,11 @@ def diagnose(runtime: Runtime) -> dict[str, Any]:
 
 
 def digest(files: Mapping[str, bytes]) -> str:
-    """Identify code by its files: path → content."""
-    whole = hashlib.sha256()
+    """Return the digest of files, which are given as path → content."""
+    hasher = hashlib.sha256()
     for path, content in sorted(files.items()):
-        whole.update(f"{path}\0{len(content)}\0".encode() + content)
-    return whole.hexdigest()
+        hasher.update(f"{path}\0{len(content)}\0".encode() + content)
+    return hasher.hexdigest()
 
 
 def _files() -> dict[str, bytes]:
@@ -71,9 +69,9 @@ def _outcome(request: Callable[[], object]) -> dict[str, str]:
     try:
         request()
     except CloudError as error:
-        if error.code.startswith(ASKED_FOR_NOTHING):
+        if error.code.startswith(NOT_FOUND_CODES):
             return {"outcome": "granted", "code": error.code}
-        is_denied = error.code.startswith(DENIED)
+        is_denied = error.code.startswith(DENIED_CODES)
         return {"outcome": "denied" if is_denied else "unclear", "code": error.code}
     return {"outcome": "granted", "code": ""}
 
@@ -84,7 +82,7 @@ def _vendor_requests(runtime: Runtime) -> Iterator[Request]:
     calls = (
         vod.describe(f"{application}-AigcImage-{'0' * 32}t", application),
         vod.abort(f"{application}-AigcImage-{'0' * 32}t", application),
-        vod.find(application, now, ""),
+        vod.list_tasks(application, now, ""),
         mps.describe(f"4-AigcImage-{'0' * 32}", application),
     )
     for call in filter(None, calls):
@@ -93,12 +91,12 @@ def _vendor_requests(runtime: Runtime) -> Iterator[Request]:
 
 def _cos_requests(runtime: Runtime) -> Iterator[Request]:
     ledger, results = runtime.ledger.bucket, runtime.buckets.results
-    own = f"doctor/{uuid.uuid4().hex}"
-    yield "name/cos:PutObject", "ledger", lambda: ledger.put(own, b"{}")
-    yield "name/cos:GetObject", "ledger", lambda: ledger.get(own)
-    yield "name/cos:GetBucket", "ledger", lambda: ledger.list(own, "", 1)
-    yield "name/cos:DeleteObject", "ledger", lambda: ledger.delete(own)
-    yield "name/cos:DeleteMultipleObjects", "ledger", lambda: ledger.delete(own, MISSING)
+    key = f"doctor/{uuid.uuid4().hex}"
+    yield "name/cos:PutObject", "ledger", lambda: ledger.put(key, b"{}")
+    yield "name/cos:GetObject", "ledger", lambda: ledger.get(key)
+    yield "name/cos:GetBucket", "ledger", lambda: ledger.list(key, "", 1)
+    yield "name/cos:DeleteObject", "ledger", lambda: ledger.delete(key)
+    yield "name/cos:DeleteMultipleObjects", "ledger", lambda: ledger.delete(key, MISSING)
     yield "name/cos:GetObject", "results", lambda: results.get(MISSING)
     yield "name/cos:GetBucket", "results", lambda: results.list(MISSING, "", 1)
     yield "name/cos:DeleteObject", "results", lambda: results.delete(f"{STAGING}{MISSING}")

@@ -3,8 +3,8 @@
 AigcError
 ├── InvalidRequestError     the request is not valid; nothing was sent or paid
 ├── BadEventError           the event of a trigger cannot be parsed; a retry cannot help
-├── BadImageError         the bytes are not an image that may be stored
-├── HostNotAllowedError     a result is on a host from which nothing is downloaded
+├── BadImageError           the bytes are not an image that may be stored
+├── HostNotAllowedError     a result is on a host that is not allowed
 ├── BadRecordError          the record of a job cannot be read
 ├── DamagedError            another object of the ledger cannot be read
 ├── IllegalTransitionError  a job cannot change in this way from the state that it is in
@@ -51,10 +51,10 @@ class BadImageError(AigcError):
 
 
 class HostNotAllowedError(AigcError):
-    """A result is on a host from which nothing is downloaded, until a setting allows it.
+    """A result is on a host that is not allowed; the setting `result_hosts` can allow it.
 
     Attributes:
-        host: The host; if the URL has more than one reading, the begin of the URL.
+        host: The host; if the URL can be read in several ways, the beginning of the URL.
     """
 
     def __init__(self, host: str, allowed: str) -> None:
@@ -63,7 +63,7 @@ class HostNotAllowedError(AigcError):
 
 
 class DamagedError(AigcError):
-    """An object of the ledger that is no job's record cannot be read."""
+    """An object of the ledger other than the record of a job cannot be read."""
 
 
 class BadRecordError(AigcError):
@@ -81,7 +81,7 @@ class BadRecordError(AigcError):
 
 
 class IllegalTransitionError(AigcError):
-    """A job cannot change in this way from the state that it is in: a fault of this program."""
+    """A job cannot change in this way from the state that it is in: a defect of this program."""
 
     def __init__(self, job_id: str, transition: str, state: str) -> None:
         super().__init__(f"job {job_id}: `{transition}` is not possible in the state `{state}`")
@@ -97,9 +97,9 @@ class CloudError(AigcError):
     """
 
     def __init__(
-        self, doing: str, *, code: str = "", vendor_message: str = "", request_id: str = ""
+        self, operation: str, *, code: str = "", vendor_message: str = "", request_id: str = ""
     ) -> None:
-        parts = [doing, code, vendor_message, request_id and f"request {request_id}"]
+        parts = [operation, code, vendor_message, request_id and f"request {request_id}"]
         super().__init__(": ".join(part for part in parts if part))
         self.code = code
         self.vendor_message = vendor_message

@@ -21,7 +21,7 @@ MAX_INPUT_BYTES = 20 * 2**20
 HEAD = 32
 """Number of bytes that identify the format."""
 
-MOST_PIXELS = 2**28
+MAX_PIXELS = 2**28
 """16384 x 16384: a small file may claim more, and decoding it would need gigabytes."""
 
 _JPEG_MARK = 0xFF
@@ -59,7 +59,7 @@ def check_head(head: bytes) -> None:
         BadImageError: They are not the head of an image, or the image is too large.
     """
     content_type = _known_type(head, f"it begins with {head[:8].hex(' ')}")
-    if content_type != "image/jpeg":  # its size is further behind
+    if content_type != "image/jpeg":  # the size of a JPEG is not in its first bytes
         _size(content_type, head)
 
 
@@ -73,9 +73,9 @@ def inspect(data: bytes) -> ImageInfo:
         raise BadImageError(f"an image of {len(data)} bytes; at most {MAX_BYTES} are stored")
     description = f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
     content_type = _known_type(data[:HEAD], description)
-    extension, _, is_whole = _FORMATS[content_type]
+    extension, _, is_complete = _FORMATS[content_type]
     width, height = _size(content_type, data)
-    if not is_whole(data):
+    if not is_complete(data):
         raise BadImageError(f"a {extension} cut off after {len(data)} bytes")
     return ImageInfo(content_type, extension, width, height)
 
@@ -88,29 +88,29 @@ def _known_type(head: bytes, description: str) -> str:
 
 
 def _size(content_type: str, data: bytes) -> tuple[int, int]:
-    extension, read, _ = _FORMATS[content_type]
+    extension, read_size, _ = _FORMATS[content_type]
     try:
-        width, height = read(data)
+        width, height = read_size(data)
     except IndexError:
         raise BadImageError(f"a {extension} cut off after {len(data)} bytes") from None
-    if not 0 < width * height <= MOST_PIXELS:
+    if not 0 < width * height <= MAX_PIXELS:
         raise BadImageError(
-            f"a {extension} of {width}x{height} pixels; allowed: 1 to {MOST_PIXELS} in all"
+            f"a {extension} of {width}x{height} pixels; allowed: 1 to {MAX_PIXELS} in all"
         )
     return width, height
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
-    return _number(data, 16, 4), _number(data, 20, 4)
+    return _big_endian(data, 16, 4), _big_endian(data, 20, 4)
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     frame = _jpeg_frame(data)
-    return _number(data, frame + 7, 2), _number(data, frame + 5, 2)
+    return _big_endian(data, frame + 7, 2), _big_endian(data, frame + 5, 2)
 
 
 def _jpeg_frame(data: bytes) -> int:
-    """Return the position of the frame; it is behind all metadata and their thumbnails."""
+    """Return the position of the frame header, which follows all metadata and their thumbnails."""
     position = 2
     for _ in range(_JPEG_SEGMENTS):
         if data[position] != _JPEG_MARK:
@@ -121,7 +121,7 @@ def _jpeg_frame(data: bytes) -> int:
         if marker == _JPEG_MARK:
             position += 1
         else:
-            position += 2 + _number(data, position + 2, 2)
+            position += 2 + _big_endian(data, position + 2, 2)
     raise BadImageError("a jpg without a frame header")
 
 
@@ -129,35 +129,35 @@ def webp_size(data: bytes | memoryview) -> tuple[int, int]:
     """Read the size of a WebP in pixels.
 
     Raises:
-        IndexError: It is cut off.
-        BadImageError: Its first chunk is no image.
+        IndexError: The file is cut off.
+        BadImageError: The first chunk is not an image.
     """
     form = bytes(data[12:16])
     if form == b"VP8X":
-        return 1 + _little(data, 24, 3), 1 + _little(data, 27, 3)
+        return 1 + _little_endian(data, 24, 3), 1 + _little_endian(data, 27, 3)
     if form == b"VP8L":
-        bits = _little(data, 21, 4)
+        bits = _little_endian(data, 21, 4)
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     if form != b"VP8 ":
         raise BadImageError(f"a webp whose first chunk is {form!r}; allowed: VP8X, VP8L, VP8")
-    return _little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF
+    return _little_endian(data, 26, 2) & 0x3FFF, _little_endian(data, 28, 2) & 0x3FFF
 
 
-def _number(data: bytes, start: int, size: int) -> int:
+def _big_endian(data: bytes, start: int, size: int) -> int:
     if len(data) < start + size:
         raise IndexError
     return int.from_bytes(data[start : start + size], "big")
 
 
-def _little(data: bytes | memoryview, start: int, size: int) -> int:
+def _little_endian(data: bytes | memoryview, start: int, size: int) -> int:
     if len(data) < start + size:
         raise IndexError
     return int.from_bytes(data[start : start + size], "little")
 
 
-# Data behind the end is allowed: decoders ignore it, and some encoders append to it.
+# Data after the end is allowed: decoders ignore it, and some encoders append data.
 _FORMATS: dict[str, tuple[str, Callable[[bytes], tuple[int, int]], Callable[[bytes], bool]]] = {
     "image/png": ("png", _png_size, lambda data: _PNG_END in data),
     "image/jpeg": ("jpg", _jpeg_size, lambda data: data.find(_JPEG_END, _jpeg_frame(data)) > 0),
-    "image/webp": ("webp", webp_size, lambda data: len(data) >= 8 + _little(data, 4, 4)),
+    "image/webp": ("webp", webp_size, lambda data: len(data) >= 8 + _little_endian(data, 4, 4)),
 }

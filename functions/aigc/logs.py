@@ -95,7 +95,7 @@ def _summary_fields(outcome: str, started: float) -> dict[str, Any]:
 
 
 def _install_handler() -> None:
-    """Make ours the only handler: the platform's handler would log each line a second time."""
+    """Replace the platform's handler, which would log each line a second time."""
     root = logging.getLogger()
     if root.handlers != [_HANDLER]:
         root.handlers[:] = [_HANDLER]

@@ -10,16 +10,17 @@ if TYPE_CHECKING:
 
 
 class Period(NamedTuple):
-    """What a limit holds for, in UTC."""
+    """A minute, a day or a month, in UTC."""
 
     name: str
     stamp: str
     """Format of `strftime` that names one period."""
     blocks: int
-    """About how many blocks a limit is cut into: more of them hold back less, and cost more."""
+    """About how many blocks a limit has. With more blocks, less of it is reserved and unused, but
+    functions reserve more often."""
 
     def end(self, now: datetime) -> datetime:
-        """Return when the next one begins."""
+        """Return when the next period begins."""
         if self is MINUTE:
             return now.replace(second=0, microsecond=0) + timedelta(minutes=1)
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -33,4 +34,4 @@ DAY = Period("day", "%Y%m%d", 50)
 MONTH = Period("month", "%Y%m", 100)
 
 UNITS = 10_000
-"""What money is counted in: this many to the unit of the currency, a job's rounded up."""
+"""Money is counted in units; this many are 1 of the currency. The cost of a job is rounded up."""

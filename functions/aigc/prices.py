@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PACKAGED = Path(__file__).parents[1] / "prices.json"
 
 _RESOLUTIONS = ("output_config.resolution", "extra_parameters.resolution")
-_FREE = ("ext_info", "additional_parameters")
-_COUNTS = (
+_FREE_PARAMETERS = ("ext_info", "additional_parameters")
+_IMAGE_COUNTS = (
     "output_image_count",
     "output_config.output_image_count",
     "scene_info.product_image_config.output_image_count",
@@ -35,7 +35,7 @@ _MATCHED = ("kind", "model", "version", "resolution", "inputs")
 
 
 class PricesError(AigcError):
-    """The price table is not valid. The message names the price, the field and what is allowed."""
+    """The price table is not valid. The message has the price, the field and the allowed values."""
 
 
 class Price(Wire):
@@ -62,14 +62,14 @@ class Price(Wire):
             raise ValueError(f"allowed: {', '.join(KINDS)}")
         return kind
 
-    def hides(self, other: Price) -> bool:
-        """Return whether this price matches each task that the other one matches."""
+    def covers(self, other: Price) -> bool:
+        """Return whether this price matches all tasks that the other price matches."""
         pairs = ((getattr(self, name), getattr(other, name)) for name in _MATCHED)
         return all(_fits(expected, actual) for expected, actual in pairs)
 
     def __str__(self) -> str:
-        named = (getattr(self, name) for name in _MATCHED)
-        return f"{' '.join(filter(None, named)) or 'any other task'}: {self.per_image} per image"
+        values = (getattr(self, name) for name in _MATCHED)
+        return f"{' '.join(filter(None, values)) or 'any other task'}: {self.per_image} per image"
 
 
 class Prices(Wire):
@@ -86,7 +86,7 @@ class Prices(Wire):
         """Check the prices before they are packed.
 
         Raises:
-            PricesError: A price is wrong or never reached, or the currency is missing.
+            PricesError: A price is wrong or never used, or the currency is missing.
         """
         try:
             prices = cls.model_validate(raw)
@@ -110,7 +110,7 @@ class Prices(Wire):
 
 def requested_images(task: Task) -> int:
     """Return how many images a task requests; the vendor's default is one."""
-    return int(_first(task, _COUNTS) or 1)
+    return int(_first_value(task, _IMAGE_COUNTS) or 1)
 
 
 def model_of(task: Task) -> tuple[str, str]:
@@ -120,10 +120,10 @@ def model_of(task: Task) -> tuple[str, str]:
 
 
 def suggestion(kind: str, task: Task) -> str:
-    """Describe the entry of prices.toml that is missing for a task."""
+    """Return a text that describes the entry of prices.toml that is missing for a task."""
     traits = {name: value for name, value in _traits(kind, task).items() if value}
-    named = ", ".join(f'{name} = "{value[:60]}"' for name, value in traits.items())
-    return f"a [[price]] with per_image, and with some or all of {named}"
+    fields = ", ".join(f'{name} = "{value[:60]}"' for name, value in traits.items())
+    return f"a [[price]] with per_image, and with some or all of {fields}"
 
 
 def decimal_text(amount: Decimal | None) -> str | None:
@@ -141,7 +141,7 @@ def packaged_prices(path: Path = PACKAGED) -> Prices:
 
 def _traits(kind: str, task: Task) -> dict[str, str]:
     model, version = model_of(task)
-    resolution = _first(task, _RESOLUTIONS) or _free_size(task)
+    resolution = _first_value(task, _RESOLUTIONS) or _free_size(task)
     inputs = ("none", "one", "several")[min(len(task.inputs()), 2)]
     return {
         "kind": kind,
@@ -154,14 +154,14 @@ def _traits(kind: str, task: Task) -> dict[str, str]:
 
 def _free_size(task: Task) -> str:
     """Return the `size` parameter of models without tiers; empty if there is none."""
-    return str(additional(_first(task, _FREE) or "").get("size", ""))
+    return str(additional(_first_value(task, _FREE_PARAMETERS) or "").get("size", ""))
 
 
-def _first(task: Task, paths: tuple[str, ...]) -> Any:  # noqa: ANN401  type of the field
-    return next((value for path in paths if (value := _at(task, path)) is not None), None)
+def _first_value(task: Task, paths: tuple[str, ...]) -> Any:  # noqa: ANN401  type of the field
+    return next((value for path in paths if (value := _value_at(task, path)) is not None), None)
 
 
-def _at(task: Task, path: str) -> Any:  # noqa: ANN401  type of the field
+def _value_at(task: Task, path: str) -> Any:  # noqa: ANN401  type of the field
     value: Any = task
     for name in path.split("."):
         value = getattr(value, name, None)
@@ -174,23 +174,24 @@ def _fits(expected: str | None, actual: str | None) -> bool:
 
 def _check_reachable(position: int, price: Price, earlier: tuple[Price, ...]) -> None:
     for number, other in enumerate(earlier, 1):
-        if other.hides(price):
+        if other.covers(price):
             raise PricesError(
-                f"price number {position + 1} ({price}) is never reached behind number {number}"
-                f" ({other}); allowed: put it first, or make the other narrower"
+                f"price number {position + 1} ({price}) is never used: number {number}"
+                f" ({other}) comes first and matches the same tasks; allowed: put it first, or make"
+                " the other narrower"
             )
 
 
 def _check_ceilings(prices: Prices) -> None:
-    """Refuse ceilings of one name, and ceilings in money where nothing has a price."""
+    """Refuse ceilings with the same name, and ceilings in money if there are no prices."""
     names: set[str] = set()
     for ceiling in prices.ceiling:
         if ceiling.name in names:
-            raise PricesError(f"ceiling {ceiling.name}: is there twice; allowed: once")
+            raise PricesError(f"ceiling {ceiling.name}: occurs twice; allowed: once")
         names.add(ceiling.name)
         if ceiling.money is not None and not prices.price:
             raise PricesError(
-                f"ceiling {ceiling.name}: is in money, and there is no price; allowed: images, or"
+                f"ceiling {ceiling.name}: is in money, but there are no prices; allowed: images, or"
                 " a [[price]] for each task that it counts"
             )
 

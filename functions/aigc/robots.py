@@ -10,7 +10,8 @@ https://developer.work.weixin.qq.com/document/path/99110,
 https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot,
 https://open.dingtalk.com/document/orgapp/custom-robots-send-group-messages
 
-All three answer 200 to a message that they refuse; the code in the body says whether they took it.
+All three answer 200 to a message that they refuse; the code in the body says whether
+they accepted it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LONGEST_TEXT = 2048
 """Most bytes of a text: WeCom's limit, which is the smallest."""
 
 LONGEST_ANSWER = 4096
-"""Bytes of an answer that are read; its code stands in the first hundred."""
+"""Number of bytes of an answer that are read; its code is in the first hundred."""
 
 LONGEST_URL = 256
 """Most characters of an address: Cloud Monitor's limit."""
@@ -44,7 +45,7 @@ class Robot(Wire):
     url: SecretStr
     """The address that the chat's settings show; it authorises messages to the group."""
     secret: SecretStr = SecretStr("")
-    """The secret of the robot's signature (`SEC…` of DingTalk); empty: it demands none."""
+    """The secret of the robot's signature (`SEC…` of DingTalk); empty if it has none."""
     jobs: Literal["none", "failed", "all"] = "failed"
     """Which ended jobs it reports."""
     alarms: bool = True
@@ -61,7 +62,7 @@ class Robot(Wire):
 
     @property
     def name(self) -> str:
-        """A digest of the address, by which the ledger's keys name the robot."""
+        """A digest of the URL, which names the robot in keys of the ledger."""
         import hashlib  # noqa: PLC0415  few invocations need it
 
         return hashlib.sha256(self.url.get_secret_value().encode()).hexdigest()[:8]
@@ -71,8 +72,8 @@ class Robot(Wire):
         secrets = {"url": self.url.get_secret_value(), "secret": self.secret.get_secret_value()}
         return {**self.model_dump(mode="json"), **secrets}
 
-    def wants(self, state: str) -> bool:
-        """Whether it reports jobs that end in this state."""
+    def reports(self, state: str) -> bool:
+        """Whether the robot reports jobs that end in this state."""
         return self.jobs == "all" or (self.jobs == "failed" and state == "failed")
 
 
@@ -84,14 +85,14 @@ class Message(NamedTuple):
 
 
 def message(robot: Robot, text: str, at: datetime) -> Message:
-    """Build the message with a text, signed for this moment if the robot has a secret."""
+    """Build the message with this text; it is signed if the robot has a secret."""
     url, secret = robot.url.get_secret_value(), robot.secret.get_secret_value()
     body: dict[str, Any]
     if robot.kind == "feishu":
         body = {"msg_type": "text", "content": {"text": text}}
         if secret:
             seconds = str(int(at.timestamp()))
-            # Feishu's key is what others sign, and the signed message is empty.
+            # Feishu uses the text that the others sign as the key, and signs an empty message.
             body |= {"timestamp": seconds, "sign": _sign(f"{seconds}\n{secret}", "")}
     else:
         body = {"msgtype": "text", "text": {"content": text}}
@@ -100,8 +101,8 @@ def message(robot: Robot, text: str, at: datetime) -> Message:
     return Message(url, json.dumps(body, ensure_ascii=False).encode(errors="replace"))
 
 
-def refusal(status: int | None, answer: bytes) -> str:
-    """Return why a robot did not take a message; empty if it took it.
+def refusal_reason(status: int | None, answer: bytes) -> str:
+    """Return why a robot refused a message; empty if it accepted the message.
 
     WeCom and DingTalk answer `errcode`, Feishu `code`; 0 is success.
     """

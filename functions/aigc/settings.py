@@ -70,7 +70,7 @@ class Settings(Wire):
     lanes: dict[str, int]
     """Task kind → number of tasks that may run at once."""
     lease_s: float = Field(gt=0)
-    """Lease in seconds, longer than any function may run: an older lease holder is dead."""
+    """Lease in seconds, longer than any function may run: after it, the holder is dead."""
     retry_base_s: float = Field(default=15, gt=0)
     """First wait before a job is retried after the vendor had no capacity; doubles each time."""
     unknown_after_s: float = Field(default=1800, gt=0)
@@ -92,7 +92,7 @@ class Settings(Wire):
     robots: tuple[Robot, ...] = ()
     """Chat robots that report ended jobs."""
     poll_interval_s: float = Field(default=2, ge=0)
-    """Least seconds between two vendor queries of one instance about the same job."""
+    """Shortest time in seconds between two queries of one instance for the same job."""
 
     @field_validator(
         *("api_keys", "lanes", "overdue_after_s", "input_buckets", "result_hosts"),
@@ -110,15 +110,15 @@ class Settings(Wire):
 
     @field_validator("inbox_since")
     @classmethod
-    def _has_a_zone(cls, since: datetime | None) -> datetime | None:
+    def _has_time_zone(cls, since: datetime | None) -> datetime | None:
         if since is not None and since.tzinfo is None:
             raise ValueError("a time without its zone; allowed: 2026-11-28T00:00:00+08:00")
         return since
 
     @field_validator("content_producer", mode="before")
     @classmethod
-    def _from_json_text(cls, value: object) -> object:
-        """Read JSON text: whether SCF takes variables beyond ASCII is not documented."""
+    def _from_json_string(cls, value: object) -> object:
+        # JSON keeps it ASCII: whether SCF accepts other characters is not documented.
         if isinstance(value, str) and value.startswith('"'):
             return json.loads(value)
         return value
@@ -133,7 +133,7 @@ class Settings(Wire):
     def overdue_after(self, kind: str) -> float:
         """Return the seconds after which a task of this kind is overdue; its slot is released.
 
-        An image takes 13 to 40 s in published tests; the vendor names no limit.
+        An image takes 13 to 40 s in published tests; the vendor documents no limit.
         """
         return self.overdue_after_s.get(kind, OVERDUE_AFTER_S)
 
@@ -142,7 +142,7 @@ class Settings(Wire):
         """Read the settings from the environment of the process.
 
         Raises:
-            SettingsError: A variable is missing or wrong. The message has its name, not its value.
+            SettingsError: A variable is missing or wrong. The message does not contain its value.
         """
         environment = os.environ if environment is None else environment
         raw_settings = {

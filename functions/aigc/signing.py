@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-MARK = "whsec_"
+PREFIX = "whsec_"
 SHORTEST, LONGEST = 24, 64
-"""Least and most bytes of a secret."""
+"""Lowest and highest number of bytes of a secret."""
 
 
 def secret_bytes(secret: str) -> bytes:
@@ -23,12 +23,12 @@ def secret_bytes(secret: str) -> bytes:
     Raises:
         ValueError: The text is not a secret. The message does not contain it.
     """
-    allowed = f"{MARK} and then {SHORTEST} to {LONGEST} bytes in Base64"
+    allowed = f"{PREFIX} and then {SHORTEST} to {LONGEST} bytes in Base64"
     try:
-        decoded = base64.b64decode(secret.removeprefix(MARK), validate=True)
+        decoded = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error:
         raise ValueError(f"must be {allowed}") from None
-    if not secret.startswith(MARK) or not SHORTEST <= len(decoded) <= LONGEST:
+    if not secret.startswith(PREFIX) or not SHORTEST <= len(decoded) <= LONGEST:
         raise ValueError(f"must be {allowed}")
     return decoded
 
@@ -36,16 +36,16 @@ def secret_bytes(secret: str) -> bytes:
 def signed_headers(
     body: bytes, *, message_id: str, at: datetime, secrets: Iterable[str]
 ) -> dict[str, str]:
-    """Return the headers of a message, signed with each secret: during a rotation there are two."""
+    """Return the headers of a message; it is signed with each secret, two during a rotation."""
     timestamp = str(int(at.timestamp()))
-    signed = f"{message_id}.{timestamp}.".encode() + body
+    content = f"{message_id}.{timestamp}.".encode() + body
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(_signature(signed, secret) for secret in secrets),
+        "webhook-signature": " ".join(_signature(content, secret) for secret in secrets),
     }
 
 
-def _signature(signed: bytes, secret: str) -> str:
-    digest = hmac.digest(secret_bytes(secret), signed, hashlib.sha256)
+def _signature(content: bytes, secret: str) -> str:
+    digest = hmac.digest(secret_bytes(secret), content, hashlib.sha256)
     return f"v1,{base64.b64encode(digest).decode()}"

@@ -99,18 +99,17 @@ PARTS = (
 )
 """All parts, in their order. Each has its turn, however much work another part has.
 
-The work of a part takes its `Turn`. It goes through keys by `walk` or through items by `in_turn`,
-does the work for each by `each`, and asks `has_time` where it does neither.
+The work of a part gets its `Turn`. It reads keys by `walk` or items by `in_turn`, and works on each
+of them by `each`. Other work calls `has_time` first.
 """
 
 
 def sweep(runtime: Runtime, parts: Sequence[Part] = PARTS) -> SweepReport:
     """Run the parts of the sweep; they share the time of the invocation.
 
-    The state is written at the beginning, so that a killed sweep does not look like one that
-    ended, and at the end. Two sweeps at once write over each other's state: then some work
-    is done twice, or one sweep later. The line `sweep_finished` is the heartbeat: an alarm is
-    raised when it is absent.
+    The state is written at the beginning and at the end, so that a killed sweep differs from a
+    finished one. Two sweeps at the same time overwrite each other's state: some work is then done
+    twice, or one sweep later. If the log line `sweep_finished` is absent, an alarm is raised.
     """
     bucket, started_at = runtime.ledger.bucket, runtime.now()
     state = read_state(bucket)

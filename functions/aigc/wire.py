@@ -48,18 +48,18 @@ def with_fields(model: Model, **values: object) -> Model:
     return model.model_copy(update=values)
 
 
-def faults_of(error: ValidationError) -> str:
-    """Return which fields are not valid, and why, without their values."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+def describe_errors(error: ValidationError) -> str:
+    """Return a text with the invalid fields and the reasons, without their values."""
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in details)
 
 
 def strict_json(text: bytes) -> object:
-    """Parse JSON that all parsers read alike; `json.loads` accepts more.
+    """Parse JSON that all parsers read in the same way; `json.loads` accepts more.
 
     Raises:
-        ValueError: The text is not JSON in UTF-8, or parsers disagree about it: a repeated key,
-            NaN, an unpaired surrogate, a too large number, too deep nesting.
+        ValueError: The text is not JSON in UTF-8, or parsers differ on it: it has a repeated key,
+            NaN, an unpaired surrogate, a too large number, or too deep nesting.
     """
     try:
         parsed = json.loads(

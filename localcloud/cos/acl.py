@@ -1,4 +1,4 @@
-"""Access lists: the short names that requests carry, and the documents that say the same."""
+"""Access control lists (ACLs): their short names, such as `public-read`, and their documents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OBJECT_ACLS = ("default", "private", "public-read")
 
 _EVERYONE = "http://cam.qcloud.com/groups/global/AllUsers"
 _EVERYONE_AS_USER = "qcs::cam::anyone:anyone"
-_GRANTS_TO_EVERYONE: Mapping[str, frozenset[str]] = {
+_PUBLIC_PERMISSIONS: Mapping[str, frozenset[str]] = {
     "private": frozenset(),
     "default": frozenset(),
     "public-read": frozenset({"READ"}),
@@ -32,60 +32,60 @@ _GROUP = f'Grantee {_SCHEMA} xsi:type="Group"'
 
 
 def owner_of(account: Account) -> dict[str, str]:
-    """Name the account as listings and access lists do."""
+    """Return the owner of buckets and objects, as listings and ACLs contain it."""
     return {"ID": f"qcs::cam::uin/{account.uin}:uin/{account.uin}", "DisplayName": account.uin}
 
 
 def document(acl: str, owner: dict[str, str]) -> Response:
-    """Write an access list in full, and its short name in a header."""
+    """Return an ACL as a response: the document, and the short name in a header."""
     grants: list[dict[str, object]] = [{_USER: owner, "Permission": "FULL_CONTROL"}]
     grants += [
         {_GROUP: {"URI": _EVERYONE}, "Permission": permission}
-        for permission in sorted(_GRANTS_TO_EVERYONE[acl])
+        for permission in sorted(_PUBLIC_PERMISSIONS[acl])
     ]
     content = {"Owner": owner, "AccessControlList": {"Grant": grants}}
     body = xml.document("AccessControlPolicy", content)
     return Response(body=body, headers={"Content-Type": "application/xml", "x-cos-acl": acl})
 
 
-def in_headers(call: Call, allowed: tuple[str, ...]) -> str:
-    """Read `x-cos-acl`; empty where the request has none.
+def from_headers(call: Call, allowed: tuple[str, ...]) -> str:
+    """Return the short name in the header `x-cos-acl`; empty if the request has no such header.
 
     Raises:
-        CosError: It is none of the allowed ones, or grants are in headers of their own.
+        CosError: The name is not allowed, or the request has `x-cos-grant-*` headers.
     """
     if any(name.startswith(("x-cos-grant-", "x-amz-grant-")) for name in call.request.headers):
-        raise CosError("InvalidArgument", "The local cloud knows no x-cos-grant-* headers.")
+        raise CosError("InvalidArgument", "The local cloud does not support x-cos-grant-*.")
     acl = call.header("acl")
     if acl and acl not in allowed:
         raise CosError("InvalidArgument", f"x-cos-acl is {acl!r}; allowed: {', '.join(allowed)}.")
     return acl
 
 
-def in_request(call: Call, allowed: tuple[str, ...], owner: dict[str, str]) -> str:
-    """Read the access list that a `PUT ?acl` brings, in a header or in its body.
+def from_request(call: Call, allowed: tuple[str, ...], owner: dict[str, str]) -> str:
+    """Return the short name of the ACL in a `PUT ?acl`: from its header, or from its body.
 
     Raises:
-        CosError: There is none, it is not allowed, or it grants what has no short name.
+        CosError: The name is not allowed, or no allowed name has the grants of the body.
     """
-    acl = in_headers(call, allowed)
+    acl = from_headers(call, allowed)
     if acl or not call.request.body:
         return acl or allowed[0]
     grants = xml.parse(call.checked_body()).iterfind("AccessControlList/Grant")
-    to_everyone = {
-        grant.findtext("Permission", "") for grant in grants if not _is_to(grant, owner["ID"])
+    public = {
+        grant.findtext("Permission", "") for grant in grants if not _is_to_owner(grant, owner["ID"])
     }
     for name in allowed:
-        if name != "default" and to_everyone == _GRANTS_TO_EVERYONE[name]:
+        if name != "default" and public == _PUBLIC_PERMISSIONS[name]:
             return name
-    raise CosError("InvalidArgument", f"The grants are those of none of {', '.join(allowed)}.")
+    raise CosError("InvalidArgument", f"The grants are not those of {' or '.join(allowed)}.")
 
 
-def _is_to(grant: Element, owner: str) -> bool:
-    """Whether a grant is the owner's own.
+def _is_to_owner(grant: Element, owner: str) -> bool:
+    """Whether a grant gives the owner a permission, and not everyone.
 
     Raises:
-        CosError: It is neither the owner's nor everyone's.
+        CosError: It gives another account a permission.
     """
     grantee = grant.findtext("Grantee/ID") or grant.findtext("Grantee/URI", "")
     if grantee not in {owner, _EVERYONE, _EVERYONE_AS_USER}:

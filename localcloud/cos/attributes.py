@@ -1,4 +1,4 @@
-"""An object's attributes: headers, access list and tags."""
+"""An object's attributes: headers, ACL and tags."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """The attributes that the request which creates an object, or begins its upload, sets."""
+    """The attributes in a request that creates an object or begins its upload."""
 
     headers: dict[str, str]
-    """What a GET gives back: Content-Type, Cache-Control…, x-cos-meta-*."""
+    """The headers that a GET returns: Content-Type, Cache-Control…, x-cos-meta-*."""
     acl: str = "default"
     tags: dict[str, str] = field(default_factory=dict)
 
 
 def attributes_of(call: Call) -> Attributes:
-    """Read the attributes in a request's headers.
+    """Return the attributes in a request's headers.
 
     Raises:
-        CosError: The access list or the tags are not allowed.
+        CosError: The ACL or the tags are not allowed.
     """
     return Attributes(
         headers=call.object_headers(),
-        acl=acl.in_headers(call, acl.OBJECT_ACLS) or "default",
-        tags=tagging.in_header(call),
+        acl=acl.from_headers(call, acl.OBJECT_ACLS) or "default",
+        tags=tagging.from_header(call),
     )

@@ -21,7 +21,7 @@ MAX_KEYS = 1000
 MAX_BUCKETS = 2000
 _MAX_NAME = 60
 
-# Sub-resources that are stored unread, with the word for them in the names of operations.
+# Sub-resources whose documents are stored unchanged, and their part of the operations' names.
 _SETTINGS = {
     "accelerate": "Accelerate",
     "cors": "CORS",
@@ -38,13 +38,13 @@ _SETTINGS = {
     "versioning": "Versioning",
     "website": "Website",
 }
-# The answer for a setting that was never put: an empty document, or 404 with this code.
-_EMPTY = {
+# The response for a setting without a document: an empty element, or 404 with this code.
+_EMPTY_ELEMENTS = {
     "accelerate": "AccelerateConfiguration",
     "logging": "BucketLoggingStatus",
     "versioning": "VersioningConfiguration",
 }
-_ABSENT = {
+_ABSENT_CODES = {
     "cors": "NoSuchCORSConfiguration",
     "encryption": "NoSuchEncryptionConfiguration",
     "lifecycle": "NoSuchLifecycleConfiguration",
@@ -55,7 +55,7 @@ _ABSENT = {
 
 
 class BucketOperations:
-    """The operations on buckets; `operations` has them by method and sub-resource."""
+    """The operations on buckets; `operations` maps method and sub-resource to them."""
 
     def __init__(self, store: Store, account: Account, clock: Clock, faults: Faults) -> None:
         self._store = store
@@ -63,7 +63,7 @@ class BucketOperations:
         self._owner = acl.owner_of(account)
         self._clock = clock
         self._faults = faults
-        self._listed_owner = xml.elements(self._owner)
+        self._owner_elements = xml.elements(self._owner)
         self.operations: Operations = {
             ("PUT", ""): operation("PutBucket", self._create),
             ("HEAD", ""): operation("HeadBucket", self._head),
@@ -81,14 +81,14 @@ class BucketOperations:
             ("GET", "location"): operation("GetBucketLocation", self._location),
             ("POST", "delete"): operation("DeleteMultipleObjects", self._delete_objects),
         }
-        for setting, word in _SETTINGS.items():
+        for setting, name in _SETTINGS.items():
             self.operations |= {
-                ("PUT", setting): operation(f"PutBucket{word}", self._put_setting),
-                ("GET", setting): operation(f"GetBucket{word}", self._get_setting),
-                ("DELETE", setting): operation(f"DeleteBucket{word}", self._delete_setting),
+                ("PUT", setting): operation(f"PutBucket{name}", self._put_setting),
+                ("GET", setting): operation(f"GetBucket{name}", self._get_setting),
+                ("DELETE", setting): operation(f"DeleteBucket{name}", self._delete_setting),
             }
 
-    def service(self, call: Call) -> Response:
+    def list_buckets(self, call: Call) -> Response:
         """List the account's buckets by name."""
         region, marker = call.param("region"), call.param("marker")
         limit = min(call.number("max-keys", MAX_BUCKETS), MAX_BUCKETS)
@@ -125,7 +125,8 @@ class BucketOperations:
     # Create and delete
 
     def _create(self, call: Call) -> Response:
-        name, chosen = call.target.bucket, acl.in_headers(call, acl.BUCKET_ACLS) or "private"
+        name = call.target.bucket
+        acl_name = acl.from_headers(call, acl.BUCKET_ACLS) or "private"
         suffix = f"-{self._account.app_id}"
         if len(name) > _MAX_NAME or not re.fullmatch(r"[a-z0-9][a-z0-9-]*" + suffix, name):
             raise CosError(
@@ -133,7 +134,7 @@ class BucketOperations:
                 f"{name} is not lower-case letters, digits and hyphens, ending in {suffix}.",
             )
         now = self._clock.now()
-        self._store.create_bucket(Bucket(name, call.target.region, now, chosen))
+        self._store.create_bucket(Bucket(name, call.target.region, now, acl_name))
         return Response(headers={"Location": f"/{name}"})
 
     def _head(self, call: Call) -> Response:
@@ -151,30 +152,30 @@ class BucketOperations:
     def _put_setting(self, call: Call) -> Response:
         bucket = self._bucket(call)
         bucket.settings[_setting(call)] = call.checked_body().decode()
-        self._store.note_bucket(bucket)
+        self._store.save_bucket(bucket)
         return Response()
 
     def _get_setting(self, call: Call) -> Response:
         setting = _setting(call)
         document = self._bucket(call).settings.get(setting)
         if document is not None:
-            kind = "application/json" if setting == "policy" else "application/xml"
-            return Response(body=document.encode(), headers={"Content-Type": kind})
-        if setting in _EMPTY:
-            return _xml(_EMPTY[setting], {})
-        code = _ABSENT.get(setting, "NoSuchConfiguration")
+            content_type = "application/json" if setting == "policy" else "application/xml"
+            return Response(body=document.encode(), headers={"Content-Type": content_type})
+        if setting in _EMPTY_ELEMENTS:
+            return _xml(_EMPTY_ELEMENTS[setting], {})
+        code = _ABSENT_CODES.get(setting, "NoSuchConfiguration")
         raise CosError(code, f"The bucket has no {setting} configuration.", status=404)
 
     def _delete_setting(self, call: Call) -> Response:
         bucket = self._bucket(call)
         bucket.settings.pop(_setting(call), None)
-        self._store.note_bucket(bucket)
+        self._store.save_bucket(bucket)
         return Response(204)
 
     def _put_acl(self, call: Call) -> Response:
         bucket = self._bucket(call)
-        bucket.acl = acl.in_request(call, acl.BUCKET_ACLS, self._owner)
-        self._store.note_bucket(bucket)
+        bucket.acl = acl.from_request(call, acl.BUCKET_ACLS, self._owner)
+        self._store.save_bucket(bucket)
         return Response()
 
     def _get_acl(self, call: Call) -> Response:
@@ -189,12 +190,12 @@ class BucketOperations:
             **common,
             "Marker": _encoded(call, marker),
             **({"NextMarker": _encoded(call, page.next_marker)} if page.is_truncated else {}),
-            "Contents": [self._listed(call, stored) for stored in page.objects],
+            "Contents": [self._object_elements(call, stored) for stored in page.objects],
         }
         return _xml("ListBucketResult", content)
 
     def _list_versions(self, call: Call) -> Response:
-        """List each object as its only version, since there are no versions."""
+        """List each object as its only version, since the local cloud keeps no versions."""
         marker = call.param("key-marker")
         page, common = self._page(call, marker)
         next_marker = {"NextKeyMarker": _encoded(call, page.next_marker)}
@@ -204,7 +205,7 @@ class BucketOperations:
             "VersionIdMarker": call.param("version-id-marker"),
             **(next_marker if page.is_truncated else {}),
             "Version": [
-                {**self._listed(call, stored), "VersionId": "null", "IsLatest": True}
+                {**self._object_elements(call, stored), "VersionId": "null", "IsLatest": True}
                 for stored in page.objects
             ],
         }
@@ -227,13 +228,13 @@ class BucketOperations:
             "CommonPrefixes": [{"Prefix": _encoded(call, group)} for group in page.groups],
         }
 
-    def _listed(self, call: Call, stored: StoredObject) -> dict[str, object]:
+    def _object_elements(self, call: Call, stored: StoredObject) -> dict[str, object]:
         return {
             "Key": _encoded(call, stored.key),
             "LastModified": xml_time(stored.modified),
             "ETag": f'"{stored.etag}"',
             "Size": stored.size,
-            "Owner": self._listed_owner,
+            "Owner": self._owner_elements,
             "StorageClass": "STANDARD",
         }
 

@@ -1,4 +1,4 @@
-"""A COS request, and the operations that carry requests out."""
+"""A COS request (`Call`), the operations, and the formats that several operations use."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from localcloud.cos.store import Bucket, StoredObject
     from localcloud.server import Request, Response
 
-# Headers of a PUT that a GET gives back, by the spelling in which it does.
-_KEPT = (
+# The headers of a PUT that a GET returns, in the spelling of the response.
+_STORED_HEADERS = (
     "Cache-Control",
     "Content-Disposition",
     "Content-Encoding",
@@ -52,16 +52,16 @@ class Call:
     request_id: str
 
     def header(self, name: str) -> str:
-        """Read an `x-cos-` header, under its AWS name too."""
+        """Return the header `x-cos-<name>`, or else `x-amz-<name>`; empty without either."""
         headers = self.request.headers
         return headers.get(f"x-cos-{name}") or headers.get(f"x-amz-{name}", "")
 
     def param(self, name: str) -> str:
-        """Read a parameter of the query; empty where there is none."""
+        """Return a parameter of the query; empty if it is missing."""
         return self.request.params.get(name, "")
 
     def number(self, name: str, default: int) -> int:
-        """Read a number from the query.
+        """Return a number from the query, or the default if it is missing.
 
         Raises:
             CosError: The value is not a number.
@@ -86,7 +86,7 @@ class Call:
         return body
 
     def object_headers(self) -> dict[str, str]:
-        """Return the headers that the object keeps."""
+        """Return the headers that are stored with the object."""
         return object_headers(self.request.headers)
 
     @property
@@ -111,20 +111,20 @@ def operation(name: str, run: Callable[[Call], Response], params: str = "") -> O
 
 
 def object_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Return those of a request's headers that the object keeps."""
-    kept = {name: headers[name.lower()] for name in _KEPT if name.lower() in headers}
-    kept.setdefault("Content-Type", "application/octet-stream")
+    """Return the headers of a request that are stored with the object."""
+    stored = {name: headers[name.lower()] for name in _STORED_HEADERS if name.lower() in headers}
+    stored.setdefault("Content-Type", "application/octet-stream")
     for name, value in headers.items():
         if name.startswith(_META):
-            kept["x-cos-meta-" + name[len(_META[0]) :]] = value
-    return kept
+            stored["x-cos-meta-" + name[len(_META[0]) :]] = value
+    return stored
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """Turn `bytes=2-5`, `bytes=2-`, `bytes=-3` into the first and the last byte; else None.
+    """Parse `bytes=2-5`, `bytes=2-` or `bytes=-3`: the first and the last byte, or None.
 
     Raises:
-        CosError: The range begins behind the end.
+        CosError: The range begins after the end of the content.
     """
     match = _RANGE.fullmatch(header)
     if match is None or match[0] == "bytes=-":
@@ -138,12 +138,12 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def http_time(moment: float) -> str:
-    """Write a time as HTTP headers do."""
+    """Format a time for HTTP headers."""
     return formatdate(moment, usegmt=True)
 
 
 def xml_time(moment: float) -> str:
-    """Write a time as listings do: milliseconds, which are always 000."""
+    """Format a time for listings; its milliseconds are always 000."""
     time = datetime.fromtimestamp(int(moment), timezone.utc)
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
@@ -153,6 +153,6 @@ def url_encoded(text: str, *, encode: bool) -> str:
     return quote(text, safe="/") if encode else text
 
 
-def url_of(bucket: Bucket, stored: StoredObject) -> str:
+def object_url(bucket: Bucket, stored: StoredObject) -> str:
     """Build an object's URL, without a signature."""
     return f"http://{bucket.name}.cos.{bucket.region}.myqcloud.com/{quote(stored.key)}"

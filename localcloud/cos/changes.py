@@ -1,4 +1,4 @@
-"""The recent changes of a bucket's keys, from which a listing of the past is made."""
+"""The recent changes of a bucket's keys; late listings are computed from them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """What each changed key held before the change, for the last `MAX_LAG_S` real seconds."""
+    """The previous entry of each key that changed in the last `MAX_LAG_S` real seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._changes: deque[tuple[float, bytes, StoredObject | None]] = deque()
 
-    def note(self, key: bytes, previous: StoredObject | None) -> None:
-        """Keep the previous entry of a key that changes now; None where the key is new."""
+    def record(self, key: bytes, previous: StoredObject | None) -> None:
+        """Record the previous entry of a key that changes now; None if the key is new."""
         now = self._now()
         while self._changes and now - self._changes[0][0] > MAX_LAG_S:
             self._changes.popleft()
-        # A listing needs no content; a minute of it could be much.
+        # Listings need no content, and the contents of a minute could be large.
         entry = None if previous is None else replace(previous, small=None)
         self._changes.append((now, key, entry))
 
-    def undone(self, seconds: float) -> dict[bytes, StoredObject | None]:
-        """Return what the keys that changed in the last seconds held before; None: nothing."""
+    def previous_entries(self, seconds: float) -> dict[bytes, StoredObject | None]:
+        """Return the entries that the changed keys had this long ago; None if a key was missing."""
         since = self._now() - seconds
         entries: dict[bytes, StoredObject | None] = {}
         for changed, key, previous in reversed(self._changes):

@@ -13,36 +13,36 @@ if TYPE_CHECKING:
     from localcloud.server import Request
 
 
-def headers(rules: str, origin: str, request: Request) -> dict[str, str]:
-    """Return the headers for a page of this origin, by the first rule that matches."""
+def response_headers(rules: str, origin: str, request: Request) -> dict[str, str]:
+    """Return the CORS headers of the first rule that allows the request; else none."""
     if not rules:
         return {}
     method = request.headers.get("access-control-request-method", request.method)
     for rule in xml.parse(rules.encode()).iterfind("CORSRule"):
-        if _fits(rule, origin, method) and _takes_headers(rule, request):
-            return _allowed(rule, origin, request)
+        if _allows_request(rule, origin, method) and _allows_headers(rule, request):
+            return _headers(rule, origin, request)
     return {}
 
 
-def _fits(rule: Element, origin: str, method: str) -> bool:
+def _allows_request(rule: Element, origin: str, method: str) -> bool:
     origins = (re.escape(text).replace(r"\*", ".*") for text in _texts(rule, "AllowedOrigin"))
     return method in _texts(rule, "AllowedMethod") and any(
         re.fullmatch(pattern, origin) for pattern in origins
     )
 
 
-def _takes_headers(rule: Element, request: Request) -> bool:
-    """Return whether a rule allows all headers that a preflight asks for."""
+def _allows_headers(rule: Element, request: Request) -> bool:
+    """Return whether a rule allows all headers that a preflight request names."""
     requested = request.headers.get("access-control-request-headers", "").lower()
     names = {name.strip() for name in requested.split(",") if name.strip()}
     allowed = {name.lower() for name in _texts(rule, "AllowedHeader")}
     return "*" in allowed or names <= allowed
 
 
-def _allowed(rule: Element, origin: str, request: Request) -> dict[str, str]:
+def _headers(rule: Element, origin: str, request: Request) -> dict[str, str]:
     requested = request.headers.get("access-control-request-headers", "")
     allowed = _texts(rule, "AllowedHeader")
-    answer = {
+    headers = {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Methods": ", ".join(_texts(rule, "AllowedMethod")),
         "Access-Control-Allow-Headers": requested if "*" in allowed else ", ".join(allowed),
@@ -50,7 +50,7 @@ def _allowed(rule: Element, origin: str, request: Request) -> dict[str, str]:
         "Access-Control-Max-Age": rule.findtext("MaxAgeSeconds", ""),
         "Vary": "Origin",
     }
-    return {name: value for name, value in answer.items() if value}
+    return {name: value for name, value in headers.items() if value}
 
 
 def _texts(rule: Element, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The checksums that COS keeps of every content."""
+"""The checksums that COS stores with each object."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import fastcrc
 
 
 def md5(content: bytes) -> str:
-    """Compute what an ETag holds."""
+    """Return the MD5 in hexadecimal digits, as an ETag contains it."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def crc64(content: bytes) -> int:
-    """Compute what `x-cos-hash-crc64ecma` holds: ECMA-182's polynomial, as CRC-64/XZ uses it.
+    """Return the CRC-64/XZ (the polynomial of ECMA-182), as in `x-cos-hash-crc64ecma`.
 
     https://cloud.tencent.com/document/product/436/40334
     """

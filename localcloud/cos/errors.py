@@ -1,4 +1,4 @@
-"""COS's refusals, by their codes."""
+"""The errors of COS: their codes and HTTP statuses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _STATUSES = {
 
 
 class CosError(Exception):
-    """A refusal: becomes an XML error body with its code's status."""
+    """An error of COS: the response is an XML document, with the HTTP status of the code."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None) -> None:
         super().__init__(f"{code}: {message}")

@@ -1,4 +1,4 @@
-"""The events of COS: an object was created."""
+"""The event that COS publishes when an object is created."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ObjectCreated:
     """An object was written, by a PUT, a form, a copy or a completed upload."""
 
     bucket: str
-    """Its full name, the APPID included."""
+    """The full name, with the APPID."""
     region: str
     app_id: int
     key: str
@@ -28,7 +28,7 @@ class ObjectCreated:
     """`cos:ObjectCreated:Put`, `…:Post`, `…:Copy` or `…:CompleteMultipartUpload`."""
     request_id: str
     meta: Mapping[str, str]
-    """Its `x-cos-meta-*` headers and its Content-Type."""
+    """The `x-cos-meta-*` headers of the object and its Content-Type."""
     time: float
     source_ip: str
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from localcloud.core import Keys
     from localcloud.server import Request
 
-_TRIPLE = 3
+_CONDITION_ITEMS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Form:
 
 
 def parse(request: Request) -> Form:
-    """Read a form.
+    """Parse the form in a request's body.
 
     Raises:
         CosError: The body is not a form, or has no key or no file.
     """
-    kind = request.headers.get("content-type", "")
-    head = f"Content-Type: {kind}\r\n\r\n".encode("latin-1")
+    content_type = request.headers.get("content-type", "")
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
     message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + request.body)
     fields: dict[str, str] = {}
     content: bytes | None = None
@@ -73,21 +73,21 @@ def verify(form: Form, bucket: str, keys: Keys, now: float) -> Caller | None:
     fields = form.fields
     if "q-signature" not in fields:
         return None
-    key = signing.known_key(keys, fields.get("q-ak", ""))
+    key = signing.find_key(keys, fields.get("q-ak", ""))
     key_time = fields.get("q-key-time", "")
     signing.check_time(key_time, now)
     signing.check_token(key, fields.get("x-cos-security-token", ""), now)
-    policy = _decoded(fields.get("policy", ""))
+    policy = _decode_base64(fields.get("policy", ""))
     digest = hashlib.sha1(policy, usedforsecurity=False).hexdigest()
     sign_key = signing.sign_key(key.secret_key, key_time)
     expected = hmac.digest(sign_key.encode(), digest.encode(), "sha1").hex()
     if not hmac.compare_digest(expected, fields["q-signature"]):
-        raise CosError("SignatureDoesNotMatch", "The form's signature is not its policy's.")
+        raise CosError("SignatureDoesNotMatch", "The form's signature does not match its policy.")
     _check_policy(policy, Form({**fields, "bucket": bucket}, form.content), now)
     return Caller(key.secret_id, key.role)
 
 
-def _decoded(policy: str) -> bytes:
+def _decode_base64(policy: str) -> bytes:
     try:
         return base64.b64decode(policy, validate=True)
     except ValueError:
@@ -97,8 +97,8 @@ def _decoded(policy: str) -> bytes:
 def _check_policy(policy: bytes, form: Form, now: float) -> None:
     try:
         document = json.loads(policy)
-        until = re.sub("Z$", "+00:00", document["expiration"])
-        expiration = datetime.fromisoformat(until)
+        expiration_text = re.sub("Z$", "+00:00", document["expiration"])
+        expiration = datetime.fromisoformat(expiration_text)
         conditions = list(document["conditions"])
     except (ValueError, KeyError, TypeError):
         raise CosError(
@@ -108,14 +108,16 @@ def _check_policy(policy: bytes, form: Form, now: float) -> None:
         raise CosError("AccessDenied", "Request has expired")
     for condition in conditions:
         if not _is_met(condition, form):
-            raise CosError("AccessDenied", f"The form breaks its policy: {json.dumps(condition)}")
+            raise CosError(
+                "AccessDenied", f"The form does not meet a condition: {json.dumps(condition)}"
+            )
 
 
 def _is_met(condition: Any, form: Form) -> bool:  # noqa: ANN401  JSON
     fields = form.fields
     if isinstance(condition, dict):
         return all(fields.get(name.lower()) == str(value) for name, value in condition.items())
-    if not isinstance(condition, list) or len(condition) != _TRIPLE:
+    if not isinstance(condition, list) or len(condition) != _CONDITION_ITEMS:
         return False
     operator, name, operand = condition
     if operator == "content-length-range":

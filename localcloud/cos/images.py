@@ -2,9 +2,9 @@
 
 `imageMogr2/thumbnail/<width>x<height>>/format/webp/quality/<1 to 100>/ignore-error/1`,
 in any order.
-Limits: https://www.tencentcloud.com/document/product/436/36366. That an image beyond them is
-refused with 400: https://cloud.tencent.com/developer/article/1751091. The codes of such refusals
-are not documented.
+Limits: https://www.tencentcloud.com/document/product/436/36366. An image that exceeds them is
+refused with 400: https://cloud.tencent.com/developer/article/1751091. The error codes are not
+documented.
 """
 
 from __future__ import annotations
@@ -31,26 +31,27 @@ _QUALITY = re.compile(r"[1-9][0-9]?|100")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processing:
-    """What is to be done to an image."""
+    """The parameters of image processing."""
 
     width: int
-    """Most pixels of the result's width; a smaller image keeps its size."""
+    """The largest width of the result in pixels; a smaller image keeps its size."""
     height: int
+    """The largest height of the result in pixels."""
     quality: int
     ignores_limits: bool
-    """Whether an image beyond the limits is sent as it is."""
+    """Whether an image that exceeds the limits is sent unchanged, and is no error."""
 
     @classmethod
     def parse(cls, text: str) -> Processing:
-        """Read the name of the parameter that asks for processing.
+        """Parse the query parameter of a request for processing.
 
         Raises:
-            CosError: It asks for something that the local cloud does not do.
+            CosError: The local cloud does not support this processing.
         """
         name, *parts = text.split("/")
         values = dict(zip(parts[::2], parts[1::2], strict=False))
         size = _THUMBNAIL.fullmatch(values.get("thumbnail", ""))
-        is_known = (
+        is_supported = (
             name == OPERATION
             and len(parts) == 2 * len(values)
             and values.keys() <= {"thumbnail", "format", "quality", "ignore-error"}
@@ -58,7 +59,7 @@ class Processing:
             and values.get("ignore-error", "1") == "1"
             and _QUALITY.fullmatch(values.get("quality", "75")) is not None
         )
-        if size is None or not is_known:
+        if size is None or not is_supported:
             message = f"The local cloud has no operation for GET with ?{text} here."
             raise CosError("MethodNotAllowed", message)
         return cls(
@@ -69,33 +70,33 @@ class Processing:
         )
 
     def apply(self, content: bytes) -> bytes | None:
-        """Process an image; None if it is sent as it is.
+        """Process an image; return None if it is to be sent unchanged.
 
         Raises:
-            CosError: It is no image, or beyond the limits.
+            CosError: The content is not an image, or it exceeds the limits.
         """
-        if self._is_beyond(content):
+        if self._exceeds_limits(content):
             if self.ignores_limits:
                 return None
-            raise CosError("InvalidArgument", "The image is beyond the limits of processing.")
-        with _opened(content) as image:
-            turned = ImageOps.exif_transpose(image)
-            turned.thumbnail((self.width, self.height), Image.Resampling.BICUBIC)
+            raise CosError("InvalidArgument", "The image exceeds the limits of processing.")
+        with _open(content) as image:
+            upright = ImageOps.exif_transpose(image)
+            upright.thumbnail((self.width, self.height), Image.Resampling.BICUBIC)
             result = io.BytesIO()
-            mode = "RGBA" if turned.has_transparency_data else "RGB"
-            turned.convert(mode).save(result, "WEBP", quality=self.quality)
+            mode = "RGBA" if upright.has_transparency_data else "RGB"
+            upright.convert(mode).save(result, "WEBP", quality=self.quality)
             return result.getvalue()
 
-    def _is_beyond(self, content: bytes) -> bool:
+    def _exceeds_limits(self, content: bytes) -> bool:
         if len(content) > MAX_BYTES or max(self.width, self.height) > MAX_RESULT_SIDE:
             return True
-        with _opened(content) as image:
+        with _open(content) as image:
             frames: int = getattr(image, "n_frames", 1)
             pixels: int = image.width * image.height * frames
             return pixels > MAX_PIXELS or max(image.width, image.height) > MAX_SIDE
 
 
-def _opened(content: bytes) -> Image.Image:
+def _open(content: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(content), formats=FORMATS)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError):

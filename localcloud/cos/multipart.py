@@ -1,4 +1,4 @@
-"""Uploads in parts, until they are completed; they do not survive a restart."""
+"""Multipart uploads in progress; they are kept in memory and lost at a restart."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from localcloud.cos.attributes import Attributes
 
-MIN_PART = 1024 * 1024  # but the last; https://cloud.tencent.com/document/product/436/7742
+MIN_PART = 1024 * 1024  # except the last part; https://cloud.tencent.com/document/product/436/7742
 MAX_PARTS = 10_000
 
 
 class UploadName(NamedTuple):
-    """What names an upload, in the order in which uploads are listed."""
+    """The identity of an upload; uploads are listed in the order of these fields."""
 
     bucket: str
     key: str
@@ -29,7 +29,7 @@ class UploadName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part, with the MD5 by which the client names it."""
+    """A part; its ETag is its MD5."""
 
     etag: str
     crc64: int
@@ -38,8 +38,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """The joined parts."""
+class AssembledUpload:
+    """The joined parts of an upload, with the attributes of the object."""
 
     content: bytes
     etag: str
@@ -57,7 +57,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class UploadListing:
-    """A page of a bucket's uploads: uploads and, with a delimiter, the groups between them."""
+    """A page of a bucket's uploads: uploads and, with a delimiter, groups of keys."""
 
     uploads: list[tuple[UploadName, float]]
     """Each with the time at which it began."""
@@ -81,10 +81,10 @@ class Uploads:
         return name
 
     def add(self, name: UploadName, number: int, content: bytes, now: float) -> Part:
-        """Keep a part, over an older one of its number, and return it.
+        """Store a part and return it; it replaces an earlier part of the same number.
 
         Raises:
-            CosError: There is no such upload, or no such number.
+            CosError: The upload does not exist, or the number is not allowed.
         """
         if not 1 <= number <= MAX_PARTS:
             raise CosError("InvalidArgument", f"partNumber is {number}; allowed: 1 to {MAX_PARTS}.")
@@ -97,7 +97,7 @@ class Uploads:
         """List the parts so far, in order.
 
         Raises:
-            CosError: There is no such upload.
+            CosError: The upload does not exist.
         """
         with self._lock:
             return sorted(self._find(name).parts.items(), key=lambda item: item[0])
@@ -105,23 +105,23 @@ class Uploads:
     def listing(
         self, bucket: str, prefix: str, delimiter: str, after: tuple[str, str], limit: int
     ) -> UploadListing:
-        """List a bucket's uploads by key and id.
+        """Return a page of a bucket's uploads, sorted by key and upload id.
 
         Args:
             bucket: The bucket.
-            prefix: What the keys begin with.
-            delimiter: What ends a group; empty lists uploads only.
-            after: The key and the id behind which the page begins; without an id, all uploads of
-                that key are passed over.
-            limit: How many uploads and groups a page has.
+            prefix: The beginning of the listed keys.
+            delimiter: The end of the name of a group of keys; empty lists no groups.
+            after: The key and the upload id after which the page begins; without an id, all uploads
+                of that key are skipped.
+            limit: The largest number of uploads and groups in a page.
         """
         with self._lock:
-            named = sorted(
+            uploads = sorted(
                 (name, upload.initiated)
                 for name, upload in self._uploads.items()
                 if name.bucket == bucket and name.key.startswith(prefix)
             )
-        entries = list(_entries(named, len(prefix), delimiter, after))
+        entries = list(_entries(uploads, len(prefix), delimiter, after))
         page = entries[:limit]
         is_truncated = len(entries) > limit
         return UploadListing(
@@ -131,29 +131,31 @@ class Uploads:
             next_marker=_marker(page[-1]) if page and is_truncated else ("", ""),
         )
 
-    def assemble(self, name: UploadName, named_parts: list[tuple[int, str]]) -> Whole:
-        """Join the named parts.
+    def assemble(self, name: UploadName, numbered_etags: list[tuple[int, str]]) -> AssembledUpload:
+        """Join these parts, each given by number and ETag.
 
         Raises:
-            CosError: There is no such upload, or a part is missing, out of order or too small.
+            CosError: The upload does not exist, or a part is missing, out of order or too small.
         """
         with self._lock:
             upload = self._find(name)
-            parts = [_named(upload, number, etag) for number, etag in named_parts]
-        numbers = [number for number, _ in named_parts]
+            parts = [_find_part(upload, number, etag) for number, etag in numbered_etags]
+        numbers = [number for number, _ in numbered_etags]
         if numbers != sorted(set(numbers)):
             raise CosError("InvalidPartOrder", "The parts are not in ascending order.")
         if any(len(part.content) < MIN_PART for part in parts[:-1]):
-            raise CosError("EntityTooSmall", f"A part but the last is below {MIN_PART} bytes.")
+            raise CosError(
+                "EntityTooSmall", f"A part other than the last has less than {MIN_PART} bytes."
+            )
         digest = md5(b"".join(bytes.fromhex(part.etag) for part in parts))
         content = b"".join(part.content for part in parts)
-        return Whole(content, f"{digest}-{len(parts)}", upload.attributes)
+        return AssembledUpload(content, f"{digest}-{len(parts)}", upload.attributes)
 
     def abort(self, name: UploadName) -> None:
         """Remove an upload with its parts.
 
         Raises:
-            CosError: There is no such upload.
+            CosError: The upload does not exist.
         """
         with self._lock:
             self._find(name)
@@ -166,7 +168,7 @@ class Uploads:
         return upload
 
 
-def _named(upload: Upload, number: int, etag: str) -> Part:
+def _find_part(upload: Upload, number: int, etag: str) -> Part:
     part = upload.parts.get(number)
     if part is None or part.etag != etag:
         raise CosError("InvalidPart", f"Part {number} was not uploaded, or has another ETag.")
@@ -174,21 +176,21 @@ def _named(upload: Upload, number: int, etag: str) -> Part:
 
 
 def _entries(
-    named: list[tuple[UploadName, float]], start: int, delimiter: str, after: tuple[str, str]
+    uploads: list[tuple[UploadName, float]], start: int, delimiter: str, after: tuple[str, str]
 ) -> Iterator[tuple[UploadName, float] | str]:
-    """Walk sorted uploads behind a marker; those that share a group are one entry, its name."""
+    """Yield the uploads after the marker; the uploads of a group are one entry, its name."""
     last_group = after[0]
-    for name, initiated in named:
+    for name, initiated in uploads:
         end = name.key.find(delimiter, start) if delimiter else -1
         group = name.key[: end + len(delimiter)]
         if end >= 0 and group > last_group:
             last_group = group
             yield group
-        elif end < 0 and _is_behind(name, after):
+        elif end < 0 and _is_after(name, after):
             yield name, initiated
 
 
-def _is_behind(name: UploadName, after: tuple[str, str]) -> bool:
+def _is_after(name: UploadName, after: tuple[str, str]) -> bool:
     key, upload_id = after
     return (name.key, name.upload_id) > after if upload_id else name.key > key
 

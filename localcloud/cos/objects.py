@@ -21,7 +21,7 @@ XML = {"Content-Type": "application/xml"}
 
 
 class ObjectOperations:
-    """The operations on objects; `operations` has them by method and sub-resource."""
+    """The operations on objects; `operations` maps method and sub-resource to them."""
 
     def __init__(self, store: Store, writer: Writer, owner: dict[str, str]) -> None:
         self._store = store
@@ -56,19 +56,19 @@ class ObjectOperations:
 
     def _copy(self, call: Call) -> Response:
         source, content = read_source(self._store, call)
-        own = attributes_of(call)
+        requested = attributes_of(call)
         attributes = Attributes(
-            headers=own.headers if _replaces(call, "metadata") else source.headers,
-            acl=own.acl,
-            tags=own.tags if _replaces(call, "tagging") else source.tags,
+            headers=requested.headers if _replaces(call, "metadata") else source.headers,
+            acl=requested.acl,
+            tags=requested.tags if _replaces(call, "tagging") else source.tags,
         )
         stored = self._writer.write(call, content, attributes, event="Copy")
-        answer = {
+        result = {
             "ETag": f'"{stored.etag}"',
             "CRC64": stored.crc64,
             "LastModified": xml_time(stored.modified),
         }
-        body = xml.document("CopyObjectResult", answer)
+        body = xml.document("CopyObjectResult", result)
         return Response(body=body, headers={**XML, **checksums(stored)})
 
     def _get(self, call: Call) -> Response:
@@ -87,9 +87,11 @@ class ObjectOperations:
         return Response(206, content[first : last + 1], headers)
 
     def _get_processed(self, call: Call) -> Response:
-        """Send a processed image; the object itself where processing leaves it as it is."""
-        [asked] = [name for name in call.request.params if name.startswith(images.OPERATION)]
-        processing = images.Processing.parse(asked)
+        """Return the processed image, or the object itself if it exceeds the limits."""
+        [processing_param] = [
+            name for name in call.request.params if name.startswith(images.OPERATION)
+        ]
+        processing = images.Processing.parse(processing_param)
         stored, content = self._store.read(self._bucket(call), call.target.key)
         processed = processing.apply(content)
         if processed is None:
@@ -105,25 +107,25 @@ class ObjectOperations:
         self._store.delete(self._bucket(call), call.target.key)
         return Response(204)
 
-    # Access lists and tags
+    # ACLs and tags
 
     def _put_acl(self, call: Call) -> Response:
-        chosen = acl.in_request(call, acl.OBJECT_ACLS, self._owner)
-        self._store.amend(self._bucket(call), call.target.key, acl=chosen)
+        acl_name = acl.from_request(call, acl.OBJECT_ACLS, self._owner)
+        self._store.update(self._bucket(call), call.target.key, acl=acl_name)
         return Response()
 
     def _get_acl(self, call: Call) -> Response:
         return acl.document(self._find(call).acl, self._owner)
 
     def _put_tagging(self, call: Call) -> Response:
-        self._store.amend(self._bucket(call), call.target.key, tags=tagging.in_body(call))
+        self._store.update(self._bucket(call), call.target.key, tags=tagging.from_body(call))
         return Response()
 
     def _get_tagging(self, call: Call) -> Response:
         return tagging.document(self._find(call).tags)
 
     def _delete_tagging(self, call: Call) -> Response:
-        self._store.amend(self._bucket(call), call.target.key, tags={})
+        self._store.update(self._bucket(call), call.target.key, tags={})
         return Response(204)
 
 
@@ -131,14 +133,14 @@ def read_source(store: Store, call: Call) -> tuple[StoredObject, bytes]:
     """Read the object that `x-cos-copy-source` names.
 
     Raises:
-        CosError: There is no such bucket or object.
+        CosError: The bucket or the object does not exist.
     """
     host, _, key = call.header("copy-source").lstrip("/").partition("/")
     return store.read(store.bucket(host.partition(".cos")[0]), unquote(key))
 
 
 def checksums(stored: StoredObject) -> dict[str, str]:
-    """Write the headers by which a client checks what was stored."""
+    """Return the headers by which a client checks the stored content."""
     crc64 = {} if stored.crc64 is None else {"x-cos-hash-crc64ecma": str(stored.crc64)}
     return {"ETag": f'"{stored.etag}"', **crc64}
 
@@ -154,5 +156,5 @@ def _headers(stored: StoredObject) -> dict[str, str]:
     }
 
 
-def _replaces(call: Call, what: str) -> bool:
-    return call.header(f"{what}-directive").lower().startswith("replace")
+def _replaces(call: Call, attribute: str) -> bool:
+    return call.header(f"{attribute}-directive").lower().startswith("replace")

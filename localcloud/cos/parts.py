@@ -1,4 +1,4 @@
-"""Operations on uploads in parts."""
+"""Operations on multipart uploads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.cos import xml
 from localcloud.cos.attributes import attributes_of
-from localcloud.cos.calls import Call, byte_range, operation, url_encoded, url_of, xml_time
+from localcloud.cos.calls import Call, byte_range, object_url, operation, url_encoded, xml_time
 from localcloud.cos.multipart import UploadName
 from localcloud.cos.objects import XML, checksums, read_source
 from localcloud.server import Response
@@ -22,7 +22,7 @@ MAX_LISTED = 1000
 
 
 class MultipartOperations:
-    """The operations on uploads in parts, by method and sub-resource."""
+    """The operations on multipart uploads, by method and sub-resource."""
 
     def __init__(
         self, store: Store, writer: Writer, uploads: Uploads, owner: dict[str, str], clock: Clock
@@ -70,8 +70,8 @@ class MultipartOperations:
         if span is not None:
             content = content[span[0] : span[1] + 1]
         part = self._add(call, content)
-        answer = {"ETag": f'"{part.etag}"', "LastModified": xml_time(part.modified)}
-        body = xml.document("CopyPartResult", answer)
+        result = {"ETag": f'"{part.etag}"', "LastModified": xml_time(part.modified)}
+        body = xml.document("CopyPartResult", result)
         return Response(body=body, headers={**XML, **_part_checksums(part)})
 
     def _add(self, call: Call, content: bytes) -> Part:
@@ -94,17 +94,17 @@ class MultipartOperations:
             **({"NextPartNumberMarker": page[-1][0]} if is_truncated and page else {}),
             "MaxParts": limit,
             "IsTruncated": is_truncated,
-            "Part": [_listed_part(number, part) for number, part in page],
+            "Part": [_part_elements(number, part) for number, part in page],
         }
         return Response(body=xml.document("ListPartsResult", content), headers=XML)
 
     def _complete(self, call: Call) -> Response:
         bucket, name = self._bucket(call), _name(call)
-        named_parts = [
+        numbered_etags = [
             (int(part.findtext("PartNumber", "0")), part.findtext("ETag", "").strip('"'))
             for part in xml.parse(call.checked_body()).iterfind("Part")
         ]
-        assembled = self._uploads.assemble(name, named_parts)
+        assembled = self._uploads.assemble(name, numbered_etags)
         stored = self._writer.write(
             call,
             assembled.content,
@@ -114,7 +114,7 @@ class MultipartOperations:
         )
         self._uploads.abort(name)
         content = {
-            "Location": url_of(bucket, stored),
+            "Location": object_url(bucket, stored),
             "Bucket": bucket.name,
             "Key": stored.key,
             **checksums(stored),
@@ -147,12 +147,14 @@ class MultipartOperations:
             **(next_marker if page.is_truncated else {}),
             "MaxUploads": limit,
             "IsTruncated": page.is_truncated,
-            "Upload": [self._listed(call, name, initiated) for name, initiated in page.uploads],
+            "Upload": [
+                self._upload_elements(call, name, initiated) for name, initiated in page.uploads
+            ],
             "CommonPrefixes": [{"Prefix": _encoded(call, group)} for group in page.groups],
         }
         return Response(body=xml.document("ListMultipartUploadsResult", content), headers=XML)
 
-    def _listed(self, call: Call, name: UploadName, initiated: float) -> dict[str, object]:
+    def _upload_elements(self, call: Call, name: UploadName, initiated: float) -> dict[str, object]:
         return {
             "Key": _encoded(call, name.key),
             "UploadId": name.upload_id,
@@ -175,7 +177,7 @@ def _part_checksums(part: Part) -> dict[str, str]:
     return {"ETag": f'"{part.etag}"', "x-cos-hash-crc64ecma": str(part.crc64)}
 
 
-def _listed_part(number: int, part: Part) -> dict[str, object]:
+def _part_elements(number: int, part: Part) -> dict[str, object]:
     return {
         "PartNumber": number,
         "LastModified": xml_time(part.modified),

@@ -1,7 +1,7 @@
-"""Which operation a request asks for: by its method and its sub-resource, `PUT /key?acl`.
+"""Selects the operation of a request by its method and its sub-resource, as in `PUT /key?acl`.
 
-A request for something that is not here must never be carried out as the bare operation:
-`DELETE /?inventory` is not `DELETE /`.
+A request for an unsupported sub-resource must never be carried out as the operation without a
+sub-resource: `DELETE /?inventory` is not `DELETE /`.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from localcloud.server import Request
 
 Operations = dict[tuple[str, str], "Operation"]
-"""Operations by method and sub-resource; the bare operation has an empty one."""
+"""Operations by method and sub-resource, which is empty for the bucket or object itself."""
 
-# Parameters that name no sub-resource: signature, speed limit, an SDK's name of the operation,
-# headers of the answer.
+# Parameters that are not sub-resources: signature, speed limit, an SDK's name of the operation,
+# headers of the response.
 _COMMON = re.compile(
     r"q-(sign-algorithm|ak|sign-time|key-time|header-list|url-param-list|signature)"
     r"|x-(cos|amz)-security-token|x-cos-traffic-limit|x-id|response-[a-z-]+"
 )
-# Parameters with a value that ask for something else than the bare operation.
+# Parameters that change the operation also in a GET or HEAD and with a value.
 _SPECIAL = frozenset(
     {"ci-process", "create-time", "list-type", "range", "tagkey", "tagvalue", "versionId"}
 )
 
 
-def choose(operations: Operations, request: Request) -> Operation:
-    """Find the operation that a request asks for.
+def find_operation(operations: Operations, request: Request) -> Operation:
+    """Return the operation that a request selects.
 
     Raises:
-        CosError: There is none for its method, its sub-resource, or one of its parameters.
+        CosError: The method, the sub-resource or a parameter is not supported.
     """
     params = request.params
     sub_resources = {param: _sub_resource(param) for param in params}
@@ -45,28 +45,28 @@ def choose(operations: Operations, request: Request) -> Operation:
     named = {param: name for param, name in sub_resources.items() if name in resources}
     names = set(named.values())
     if len(named) > 1:
-        raise _missing(request, " and ".join(sorted(named)))
+        raise _unsupported(request, " and ".join(sorted(named)))
     [name] = names or {""}
     operation = operations.get((request.method, name))
     known = operation.params if operation is not None else frozenset()
     for unknown in _unknown(params, known | named.keys(), request.method):
-        raise _missing(request, unknown)
+        raise _unsupported(request, unknown)
     if operation is None:
-        raise _missing(request, name)
+        raise _unsupported(request, name)
     return operation
 
 
 def _sub_resource(param: str) -> str:
-    """Return the sub-resource that a parameter names: image processing has its values behind it."""
+    """Return the sub-resource in a parameter's name; image processing appends its values to it."""
     name, slash, _ = param.partition("/")
     return name if slash and name == images.OPERATION else param
 
 
 def _unknown(params: Mapping[str, str], known: frozenset[str], method: str) -> Iterator[str]:
-    """List the parameters that count as unknown sub-resources.
+    """Yield the parameters that count as unsupported sub-resources.
 
-    In a write every unknown parameter does. In a read only one without a value does: a signed URL
-    for reading may have parameters of the client's own.
+    In a write, each unknown parameter counts. In a read, only a parameter without a value counts:
+    the URL of a signed read may have additional parameters of the client.
     """
     for name, value in params.items():
         if name in known or _COMMON.fullmatch(name) or (name, value) == ("versionId", "null"):
@@ -75,6 +75,8 @@ def _unknown(params: Mapping[str, str], known: frozenset[str], method: str) -> I
             yield name
 
 
-def _missing(request: Request, name: str) -> CosError:
-    what = f"{request.method} with ?{name}" if name else request.method
-    return CosError("MethodNotAllowed", f"The local cloud has no operation for {what} here.")
+def _unsupported(request: Request, name: str) -> CosError:
+    request_text = f"{request.method} with ?{name}" if name else request.method
+    return CosError(
+        "MethodNotAllowed", f"The local cloud has no operation for {request_text} here."
+    )

@@ -20,7 +20,7 @@ from localcloud.cos.events import Events, ObjectCreated
 from localcloud.cos.multipart import Uploads
 from localcloud.cos.objects import ObjectOperations, checksums
 from localcloud.cos.parts import MultipartOperations
-from localcloud.cos.routing import choose
+from localcloud.cos.routing import find_operation
 from localcloud.cos.store import Store
 from localcloud.cos.writer import Writer
 from localcloud.faults import REQUEST_FAULTS, argument
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from localcloud.cos.store import Bucket, StoredObject
     from localcloud.faults import Faults
 
-# The operations without a signature, by the access list of the bucket or of the object.
+# The operations without a signature, by the ACL of the bucket or of the object.
 _PUBLIC = {
     "public-read": {"GetObject", "HeadObject"},
     "public-read-write": {"GetObject", "HeadObject", "PutObject", "PostObject", "GetBucket"},
@@ -69,8 +69,8 @@ class Cos:
         objects = ObjectOperations(self._store, self._writer, owner)
         multipart = MultipartOperations(self._store, self._writer, Uploads(), owner, clock)
         self._post = Operation("PostObject", self._post_form)
-        self._service = {
-            ("GET", ""): operation("GetService", buckets.service, "region marker max-keys")
+        self._on_service = {
+            ("GET", ""): operation("GetService", buckets.list_buckets, "region marker max-keys")
         }
         self._on_bucket = {
             **buckets.operations,
@@ -82,7 +82,7 @@ class Cos:
     @property
     def operations(self) -> set[str]:
         """The names of all operations, as policies and faults use them."""
-        tables = (self._service, self._on_bucket, self._on_object)
+        tables = (self._on_service, self._on_bucket, self._on_object)
         return {operation.name for table in tables for operation in table.values()}
 
     def subscribe(self, listener: Callable[[ObjectCreated], None]) -> None:
@@ -90,28 +90,28 @@ class Cos:
         self._events.subscribe(listener)
 
     def close(self) -> None:
-        """Close the index; later changes are lost."""
+        """Close the journal; later changes are not stored."""
         self._store.close()
 
     # For the other services of this cloud, which need no signature
 
     def bucket(self, name: str) -> Bucket:
-        """Find a bucket.
+        """Return a bucket.
 
         Raises:
-            CosError: There is none of this name.
+            CosError: The bucket does not exist.
         """
         return self._store.bucket(name)
 
     def has_bucket(self, name: str) -> bool:
-        """Whether there is a bucket of this name."""
+        """Whether the bucket exists."""
         return any(bucket.name == name for bucket in self._store.buckets())
 
     def read(self, bucket: str, key: str) -> bytes:
-        """Read an object.
+        """Return the content of an object.
 
         Raises:
-            CosError: There is no such bucket or object.
+            CosError: The bucket or the object does not exist.
         """
         return self._store.read(self._store.bucket(bucket), key)[1]
 
@@ -119,7 +119,7 @@ class Cos:
         """Write an object for another service of the cloud; the bucket's events are published.
 
         Raises:
-            CosError: There is no such bucket.
+            CosError: The bucket does not exist.
         """
         region = self._store.bucket(bucket).region
         request = Request("PUT", "", f"/{key}", "", {"content-type": content_type}, content)
@@ -130,14 +130,14 @@ class Cos:
     # For clients
 
     def answer(self, request: Request, target: Target) -> Response:
-        """Carry out a request, or refuse it with an XML body."""
+        """Carry out a request; the response to an error is an XML document."""
         request_id = _request_id()
         try:
             response = self._carry_out(request, target, request_id)
         except CosError as error:
-            response = _refusal(error, request, request_id)
+            response = _error_response(error, request, request_id)
         except ApiError as error:
-            response = _refusal(CosError("AccessDenied", error.message), request, request_id)
+            response = _error_response(CosError("AccessDenied", error.message), request, request_id)
         common = {
             "Date": http_time(self._clock.now()),
             "Server": "tencent-cos",
@@ -154,7 +154,7 @@ class Cos:
         operation = self._operation(request, target)
         caller = self._caller(request, target, operation)
         self._check_access(caller, operation.name, target)
-        fault = self._break(f"cos.{operation.name}")
+        fault = self._apply_fault(f"cos.{operation.name}")
         call = Call(request=request, target=target, caller=caller, request_id=request_id)
         response = operation.run(call)
         if fault == "lost_reply":
@@ -163,8 +163,8 @@ class Cos:
 
     def _operation(self, request: Request, target: Target) -> Operation:
         if not target.bucket:
-            return choose(self._service, request)
-        return choose(self._on_object if target.key else self._on_bucket, request)
+            return find_operation(self._on_service, request)
+        return find_operation(self._on_object if target.key else self._on_bucket, request)
 
     def _caller(self, request: Request, target: Target, operation: Operation) -> Caller | None:
         now = self._clock.now()
@@ -175,8 +175,8 @@ class Cos:
     def _check_access(self, caller: Caller | None, operation: str, target: Target) -> None:
         if caller is not None:
             app_id = self._account.app_id
-            owner = f"qcs::cos:{target.region}:uid/{app_id}:{target.bucket}/{target.key}"
-            self._authorize(caller, f"name/cos:{operation}", owner)
+            resource = f"qcs::cos:{target.region}:uid/{app_id}:{target.bucket}/{target.key}"
+            self._authorize(caller, f"name/cos:{operation}", resource)
         elif not self._is_public(operation, target):
             raise CosError("AccessDenied", "Access Denied.")
 
@@ -185,11 +185,11 @@ class Cos:
         if bucket is None:
             return False
         stored = bucket.objects.get(target.key.encode())
-        own = stored.acl if stored is not None and stored.acl != "default" else bucket.acl
-        return operation in _PUBLIC.get(own, ())
+        acl = stored.acl if stored is not None and stored.acl != "default" else bucket.acl
+        return operation in _PUBLIC.get(acl, ())
 
-    def _break(self, where: str) -> str | None:
-        """Apply a fault that comes before the operation; return it, as it may come after."""
+    def _apply_fault(self, where: str) -> str | None:
+        """Apply a fault before the operation and return it; a lost reply acts afterwards."""
         fault = self._faults.take(where, *REQUEST_FAULTS)
         if fault == "throttle":
             raise CosError("SlowDown", "Please reduce your request rate.")
@@ -215,10 +215,10 @@ class Cos:
             rules = self._store.bucket(target.bucket).settings.get("cors", "")
         except CosError:
             return {}
-        return cors.headers(rules, origin, request)
+        return cors.response_headers(rules, origin, request)
 
 
-def _refusal(error: CosError, request: Request, request_id: str) -> Response:
+def _error_response(error: CosError, request: Request, request_id: str) -> Response:
     content = {
         "Code": error.code,
         "Message": error.message,

@@ -1,4 +1,4 @@
-"""Verifies the signature of a COS request: COS's own, or AWS's in the Authorization header."""
+"""Verifies the signature of a COS request: that of COS, or AWS4-HMAC-SHA256 in a header."""
 
 from __future__ import annotations
 
@@ -43,28 +43,30 @@ def verify(request: Request, path: str, keys: Keys, now: float) -> Caller | None
 
     Args:
         request: The request.
-        path: Its decoded path below the bucket, `/folder/key`.
+        path: The decoded path below the bucket, `/folder/key`.
         keys: The valid keys.
         now: Unix time.
 
     Raises:
-        CosError: The signature is wrong, or is not valid now.
+        CosError: The signature is wrong, has expired or is not valid yet.
     """
     authorization = request.headers.get("authorization", "")
     if authorization.startswith("AWS4-HMAC-SHA256"):
         return _verify_aws(request, path, authorization, keys, now)
-    fields = _in_header(authorization) or _in_query(request)
+    fields = _fields_in_header(authorization) or _fields_in_query(request)
     if not fields:
         return None
-    return _verify_own(request, path, fields, keys, now)
+    return _verify_cos(request, path, fields, keys, now)
 
 
-def _verify_own(
+def _verify_cos(
     request: Request, path: str, fields: Mapping[str, str], keys: Keys, now: float
 ) -> Caller:
     if fields.get("q-sign-algorithm") != "sha1" or not set(_FIELDS) <= fields.keys():
-        raise CosError("InvalidArgument", f"A signature needs {', '.join(_FIELDS)}; sha1 is known.")
-    key = known_key(keys, fields["q-ak"])
+        raise CosError(
+            "InvalidArgument", f"A signature needs {', '.join(_FIELDS)}; only sha1 is supported."
+        )
+    key = find_key(keys, fields["q-ak"])
     check_time(fields["q-sign-time"], now)
     check_time(fields["q-key-time"], now)
     _check_token(request, key, now)
@@ -92,15 +94,15 @@ class _SignedText:
 
 @functools.lru_cache(maxsize=64)
 def sign_key(secret_key: str, key_time: str) -> str:
-    """Derive the signing key for a period; a client uses the same for all requests of a second."""
+    """Derive the signing key for a period; clients use one key for all requests of a second."""
     return _hmac_sha1(secret_key, key_time)
 
 
-def known_key(keys: Keys, secret_id: str) -> Key:
-    """Look a key up.
+def find_key(keys: Keys, secret_id: str) -> Key:
+    """Return the key with this SecretId.
 
     Raises:
-        CosError: It does not exist.
+        CosError: The key does not exist.
     """
     key = keys.find(secret_id)
     if key is None:
@@ -112,7 +114,7 @@ def check_time(span: str, now: float) -> None:
     """Check that a signature is valid now; its time is `from;until`.
 
     Raises:
-        CosError: The time has passed, or has not begun.
+        CosError: The signature has expired, or is not valid yet.
     """
     begin, _, end = span.partition(";")
     if not (begin.isdecimal() and end.isdecimal()):
@@ -120,7 +122,7 @@ def check_time(span: str, now: float) -> None:
     if now > int(end):
         raise CosError("AccessDenied", "Request has expired")
     if now < int(begin) - 1:
-        raise CosError("RequestTimeTooSkewed", "The signature's time has not begun.")
+        raise CosError("RequestTimeTooSkewed", "The signature is not valid yet.")
 
 
 def check_token(key: Key, token: str, now: float) -> None:
@@ -141,12 +143,12 @@ def _check_token(request: Request, key: Key, now: float) -> None:
     check_token(key, token or request.params.get("x-cos-security-token", ""), now)
 
 
-def _in_header(authorization: str) -> dict[str, str]:
+def _fields_in_header(authorization: str) -> dict[str, str]:
     pairs = (field.partition("=") for field in authorization.split("&"))
     return {name: value for name, equals, value in pairs if equals}
 
 
-def _in_query(request: Request) -> dict[str, str]:
+def _fields_in_query(request: Request) -> dict[str, str]:
     return {name: request.params[name] for name in _FIELDS if name in request.params}
 
 
@@ -154,10 +156,10 @@ def _signed_texts(request: Request, path: str, fields: Mapping[str, str]) -> Ite
     """Build the possible signed texts: some clients sign the host with its port, some without."""
     params = {_signed_name(name): value for name, value in request.params.items()}
     headers = {_signed_name(name): value for name, value in request.headers.items()}
-    signed_params = _list(params, fields["q-url-param-list"])
+    signed_params = _canonical(params, fields["q-url-param-list"])
     for host in dict.fromkeys((request.hostname, request.headers.get("host", ""))):
         candidate = {**headers, "host": host} if "host" in headers else headers
-        signed_headers = _list(candidate, fields["q-header-list"], "latin-1")
+        signed_headers = _canonical(candidate, fields["q-header-list"], "latin-1")
         yield _SignedText(request.method.lower(), path, signed_params, signed_headers)
 
 
@@ -166,8 +168,8 @@ def _signed_name(name: str) -> str:
     return _encode(name).lower()
 
 
-def _list(values: Mapping[str, str], names: str, encoding: str = "utf-8") -> str:
-    """Join the signed headers or parameters; the server reads headers as Latin-1."""
+def _canonical(values: Mapping[str, str], names: str, encoding: str = "utf-8") -> str:
+    """Join the signed headers or parameters; the server decodes headers as Latin-1."""
     signed = [name for name in names.split(";") if name]
     if missing := [name for name in signed if name not in values]:
         raise CosError("SignatureDoesNotMatch", f"{missing[0]} is signed but was not sent.")
@@ -177,8 +179,10 @@ def _list(values: Mapping[str, str], names: str, encoding: str = "utf-8") -> str
 def _verify_aws(request: Request, path: str, authorization: str, keys: Keys, now: float) -> Caller:
     match = _AWS.fullmatch(authorization)
     if match is None:
-        raise CosError("InvalidArgument", "The Authorization header is not AWS4-HMAC-SHA256's.")
-    key = known_key(keys, match["id"])
+        raise CosError(
+            "InvalidArgument", "The Authorization header is not valid for AWS4-HMAC-SHA256."
+        )
+    key = find_key(keys, match["id"])
     _check_aws_time(request.headers.get("x-amz-date", ""), now)
     _check_token(request, key, now)
     _check_aws_payload(request)
@@ -193,17 +197,22 @@ def _check_aws_time(stamp: str, now: float) -> None:
     except ValueError:
         raise CosError("InvalidArgument", f"x-amz-date is {stamp!r}, not a time.") from None
     if abs(now - sent.timestamp()) > _MAX_SKEW_S:
-        raise CosError("RequestTimeTooSkewed", "x-amz-date is more than 15 minutes off.")
+        raise CosError(
+            "RequestTimeTooSkewed", "x-amz-date differs from the time by more than 15 minutes."
+        )
 
 
 def _check_aws_payload(request: Request) -> None:
-    sent = request.headers.get("x-amz-content-sha256", "")
-    if sent != "UNSIGNED-PAYLOAD" and sent != hashlib.sha256(request.body).hexdigest():
-        raise CosError("SignatureDoesNotMatch", "x-amz-content-sha256 is not the body's.")
+    digest = request.headers.get("x-amz-content-sha256", "")
+    if digest != "UNSIGNED-PAYLOAD" and digest != hashlib.sha256(request.body).hexdigest():
+        raise CosError("SignatureDoesNotMatch", "x-amz-content-sha256 does not match the body.")
 
 
 def _aws_signature(request: Request, path: str, match: re.Match[str], key: Key) -> str:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html."""
+    """Compute the expected signature.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+    """
     pairs = sorted((_encode(k), _encode(v)) for k, v in request.params.items())
     names = match["names"].split(";")
     canonical = "\n".join(
@@ -228,7 +237,7 @@ def _aws_signature(request: Request, path: str, match: re.Match[str], key: Key) 
 def _mismatch() -> CosError:
     return CosError(
         "SignatureDoesNotMatch",
-        "The Signature you specified is invalid: it is not what the request and the key give.",
+        "The Signature you specified is invalid: it does not match the request and the key.",
     )
 
 

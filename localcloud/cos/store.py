@@ -1,4 +1,4 @@
-"""Buckets and objects: large contents in files, the rest in memory and in a journal."""
+"""Buckets and objects: large contents are in files, all else in memory and in a journal."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
 
 PRIVATE = "private"
 SMALL = 16 * 1024
-"""Contents up to this size are kept in memory: a file for each would cost more than all the rest
-of a request."""
+"""The largest content that is kept in memory: writing a file takes longer than the rest of a
+request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """An object's metadata, and its content if that is small."""
+    """The entry of an object: its metadata, and its content if that is small."""
 
     key: str
     size: int
     etag: str
     modified: float
     headers: dict[str, str]
-    """What a GET gives back: Content-Type, Cache-Control…, x-cos-meta-*."""
+    """The headers that a GET returns: Content-Type, Cache-Control…, x-cos-meta-*."""
     file: str
-    """The name of the file that holds its content; empty where that is small."""
+    """The name of the file with the content; empty if the content is small."""
     small: str | None = None
-    """Its content as Latin-1, which any bytes are; None where there is a file."""
+    """The content decoded as Latin-1, which every byte string allows; None if it is in a file."""
     acl: str = "default"
     tags: dict[str, str] = field(default_factory=dict)
     crc64: int | None = None
-    """None where it was stored before this was kept."""
+    """None if the object was stored by a version that did not compute it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of a bucket: objects and, with a delimiter, the groups between them."""
+    """A page of a bucket: objects and, with a delimiter, groups of keys."""
 
     objects: list[StoredObject]
     groups: list[str]
@@ -56,14 +56,14 @@ class Listing:
 
 @dataclass(slots=True)
 class Bucket:
-    """A bucket: its settings, and its objects by key with the keys in order."""
+    """A bucket: its settings, its objects by key, and the sorted keys."""
 
     name: str
     region: str
     created: float
     acl: str = PRIVATE
     settings: dict[str, str] = field(default_factory=dict)
-    """Documents of its sub-resources (`cors`, `lifecycle`…), as they were put."""
+    """The documents of its sub-resources (`cors`, `lifecycle`…), unchanged."""
     objects: dict[bytes, StoredObject] = field(default_factory=dict)
     keys: list[bytes] = field(default_factory=list)
     changes: Changes = field(default_factory=Changes)
@@ -71,7 +71,7 @@ class Bucket:
 
     @property
     def is_versioned(self) -> bool:
-        """Whether versioning was ever enabled and is not suspended now."""
+        """Whether versioning is enabled."""
         return "<Status>Enabled</Status>" in self.settings.get("versioning", "")
 
     def add(self, stored: StoredObject) -> StoredObject | None:
@@ -81,7 +81,7 @@ class Bucket:
         if replaced is None:
             bisect.insort(self.keys, key)
         self.objects[key] = stored
-        self.changes.note(key, replaced)
+        self.changes.record(key, replaced)
         return replaced
 
     def remove(self, key: str) -> StoredObject | None:
@@ -89,32 +89,32 @@ class Bucket:
         removed = self.objects.pop(key.encode(), None)
         if removed is not None:
             del self.keys[bisect.bisect_left(self.keys, key.encode())]
-            self.changes.note(key.encode(), removed)
+            self.changes.record(key.encode(), removed)
         return removed
 
     def listing(
         self, prefix: str, marker: str, delimiter: str, limit: int, *, lag: float = 0
     ) -> Listing:
-        """List in the order of the keys' UTF-8 bytes, what sorts behind the marker only.
+        """Return a page of keys and groups after the marker, sorted by their UTF-8 bytes.
 
         Args:
-            prefix: What the listed keys begin with.
-            marker: The key or group behind which the page begins.
-            delimiter: What ends a group; empty lists keys only.
-            limit: How many keys and groups a page has.
-            lag: How many real seconds the listing is late; 0 lists the present.
+            prefix: The beginning of the listed keys.
+            marker: The key or group after which the page begins.
+            delimiter: The end of the name of a group of keys; empty lists no groups.
+            limit: The largest number of keys and groups in a page.
+            lag: The age of the listed state, in real seconds.
         """
         with self.lock:
-            past = self.changes.undone(lag) if lag else {}
-            keys = self._keys_before(past) if past else self.keys
+            past = self.changes.previous_entries(lag) if lag else {}
+            keys = self._past_keys(past) if past else self.keys
             page: list[tuple[bytes, bool]] = []
-            for entry in _Walk(keys, prefix.encode(), marker.encode(), delimiter.encode()):
+            for entry in _KeyWalk(keys, prefix.encode(), marker.encode(), delimiter.encode()):
                 if len(page) == limit:
                     return self._page(page, past, is_truncated=True)
                 page.append(entry)
             return self._page(page, past, is_truncated=False)
 
-    def _keys_before(self, past: dict[bytes, StoredObject | None]) -> list[bytes]:
+    def _past_keys(self, past: dict[bytes, StoredObject | None]) -> list[bytes]:
         unchanged = [key for key in self.keys if key not in past]
         return sorted(unchanged + [key for key, stored in past.items() if stored is not None])
 
@@ -131,8 +131,8 @@ class Bucket:
         return Listing(objects, groups, is_truncated, last)
 
 
-class _Walk:
-    """Walks sorted keys; all keys of a group are skipped in one step."""
+class _KeyWalk:
+    """Iterates over sorted keys and groups; skips the keys of a group in one step."""
 
     def __init__(self, keys: list[bytes], prefix: bytes, marker: bytes, delimiter: bytes) -> None:
         self._keys = keys
@@ -175,7 +175,7 @@ class Store:
             bucket.keys = sorted(bucket.objects)
 
     def close(self) -> None:
-        """Close the journal; later changes are lost."""
+        """Close the journal; later changes are not stored."""
         self._journal.close()
 
     # Buckets
@@ -184,19 +184,19 @@ class Store:
         """Add a bucket.
 
         Raises:
-            CosError: It exists already.
+            CosError: The bucket exists already.
         """
         with self._lock:
             if bucket.name in self._buckets:
                 raise CosError("BucketAlreadyOwnedByYou", "You already own this bucket.")
             self._buckets[bucket.name] = bucket
-            self.note_bucket(bucket)
+            self.save_bucket(bucket)
 
     def bucket(self, name: str) -> Bucket:
-        """Find a bucket.
+        """Return a bucket.
 
         Raises:
-            CosError: There is none of this name.
+            CosError: The bucket does not exist.
         """
         bucket = self._buckets.get(name)
         if bucket is None:
@@ -211,58 +211,58 @@ class Store:
         """Remove an empty bucket.
 
         Raises:
-            CosError: It is not empty.
+            CosError: The bucket is not empty.
         """
         with self._lock, bucket.lock:
             if bucket.keys:
                 raise CosError("BucketNotEmpty", "The bucket you tried to delete is not empty.")
             self._buckets.pop(bucket.name, None)
-            self._journal.write(_bucket_name(bucket.name), None)
+            self._journal.write(_bucket_journal_key(bucket.name), None)
 
-    def note_bucket(self, bucket: Bucket) -> None:
-        """Keep a bucket's settings."""
+    def save_bucket(self, bucket: Bucket) -> None:
+        """Write a bucket's settings into the journal."""
         settings = {
             name: getattr(bucket, name) for name in ("region", "created", "acl", "settings")
         }
-        self._journal.write(_bucket_name(bucket.name), settings)
+        self._journal.write(_bucket_journal_key(bucket.name), settings)
 
     # Objects
 
     def check_absent(self, bucket: Bucket, key: str) -> None:
-        """Refuse a key that exists.
+        """Raise if a key exists.
 
         Raises:
-            CosError: It exists.
+            CosError: The key exists.
         """
         if key.encode() in bucket.objects:
             raise _exists()
 
     def put(
-        self, bucket: Bucket, stored: StoredObject, content: bytes, *, unless_exists: bool
+        self, bucket: Bucket, stored: StoredObject, content: bytes, *, forbid_overwrite: bool
     ) -> None:
-        """Write an object; readers see the old one or the new one, whole.
+        """Write an object; a reader gets the previous or the new object, complete.
 
         Raises:
-            CosError: The key exists, and was to be written only if not.
+            CosError: The key exists, and overwriting is forbidden.
         """
-        if unless_exists:
+        if forbid_overwrite:
             self.check_absent(bucket, stored.key)
         if stored.small is None:
             (self._files / stored.file).write_bytes(content)
         with bucket.lock:
-            is_refused = unless_exists and stored.key.encode() in bucket.objects
-            forgotten = stored if is_refused else bucket.add(stored)
-            if not is_refused:
-                self._journal.write(_object_name(bucket.name, stored.key), _noted(stored))
-        self._forget(forgotten)
-        if is_refused:
+            is_conflict = forbid_overwrite and stored.key.encode() in bucket.objects
+            unused = stored if is_conflict else bucket.add(stored)
+            if not is_conflict:
+                self._journal.write(_object_journal_key(bucket.name, stored.key), _as_json(stored))
+        self._delete_file(unused)
+        if is_conflict:
             raise _exists()
 
     def find(self, bucket: Bucket, key: str) -> StoredObject:
-        """Look an object up.
+        """Return an object.
 
         Raises:
-            CosError: There is none.
+            CosError: The object does not exist.
         """
         stored = bucket.objects.get(key.encode())
         if stored is None:
@@ -270,40 +270,40 @@ class Store:
         return stored
 
     def read(self, bucket: Bucket, key: str) -> tuple[StoredObject, bytes]:
-        """Read an object with its content.
+        """Return an object and its content.
 
         Raises:
-            CosError: There is none.
+            CosError: The object does not exist.
         """
         with bucket.lock:
             stored = self.find(bucket, key)
             return stored, self._content(stored)
 
-    def amend(self, bucket: Bucket, key: str, **attributes: Any) -> None:  # noqa: ANN401  fields
-        """Change an object's access list or tags; its content and its time stay.
+    def update(self, bucket: Bucket, key: str, **attributes: Any) -> None:  # noqa: ANN401  fields
+        """Change an object's ACL or tags, and neither its content nor its time.
 
         Raises:
-            CosError: There is none.
+            CosError: The object does not exist.
         """
         with bucket.lock:
-            amended = replace(self.find(bucket, key), **attributes)
-            bucket.objects[key.encode()] = amended
-            self._journal.write(_object_name(bucket.name, key), _noted(amended))
+            updated = replace(self.find(bucket, key), **attributes)
+            bucket.objects[key.encode()] = updated
+            self._journal.write(_object_journal_key(bucket.name, key), _as_json(updated))
 
     def delete(self, bucket: Bucket, key: str) -> None:
         """Remove an object if it exists."""
         with bucket.lock:
             removed = bucket.remove(key)
             if removed is not None:
-                self._journal.write(_object_name(bucket.name, key), None)
-        self._forget(removed)
+                self._journal.write(_object_journal_key(bucket.name, key), None)
+        self._delete_file(removed)
 
     def _content(self, stored: StoredObject) -> bytes:
         if stored.small is not None:
             return stored.small.encode("latin-1")
         return (self._files / stored.file).read_bytes()
 
-    def _forget(self, stored: StoredObject | None) -> None:
+    def _delete_file(self, stored: StoredObject | None) -> None:
         if stored is not None and stored.small is None:
             with contextlib.suppress(FileNotFoundError):
                 (self._files / stored.file).unlink()
@@ -318,7 +318,7 @@ class Store:
 
 
 def describe(key: str, content: bytes, modified: float, headers: dict[str, str]) -> StoredObject:
-    """Build the metadata of an object that will have this content."""
+    """Build the entry of an object with this content."""
     is_small = len(content) <= SMALL
     return StoredObject(
         key=key,
@@ -332,8 +332,8 @@ def describe(key: str, content: bytes, modified: float, headers: dict[str, str])
     )
 
 
-def _noted(stored: StoredObject) -> dict[str, Any]:
-    """Write an object down as it is; `asdict` would copy it through and through."""
+def _as_json(stored: StoredObject) -> dict[str, Any]:
+    """Return an object for the journal; `asdict` would copy each of its values."""
     return {attribute.name: getattr(stored, attribute.name) for attribute in fields(stored)}
 
 
@@ -341,9 +341,9 @@ def _exists() -> CosError:
     return CosError("FileAlreadyExists", "The file already exists.")
 
 
-def _bucket_name(bucket: str) -> str:
+def _bucket_journal_key(bucket: str) -> str:
     return f"bucket:{bucket}"
 
 
-def _object_name(bucket: str, key: str) -> str:
+def _object_journal_key(bucket: str, key: str) -> str:
     return f"object:{bucket}/{key}"

@@ -1,4 +1,4 @@
-"""Tags of objects: in a header as a query, in a body as a TagSet."""
+"""Tags of objects: as a query string in a header, as a TagSet in a body."""
 
 from __future__ import annotations
 
@@ -18,35 +18,33 @@ MAX_TAGS = 10  # https://cloud.tencent.com/document/product/436/42998
 
 
 def document(tags: Mapping[str, str]) -> Response:
-    """Write tags as a TagSet."""
-    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
-    body = xml.document("Tagging", {"TagSet": {"Tag": listed}})
+    """Return tags as a response with a TagSet."""
+    elements = [{"Key": key, "Value": value} for key, value in tags.items()]
+    body = xml.document("Tagging", {"TagSet": {"Tag": elements}})
     return Response(body=body, headers={"Content-Type": "application/xml"})
 
 
-def in_header(call: Call) -> dict[str, str]:
-    """Read `x-cos-tagging: key=value&…`.
+def from_header(call: Call) -> dict[str, str]:
+    """Return the tags in the header `x-cos-tagging: key=value&…`.
 
     Raises:
-        CosError: They are too many, or one key is there twice.
+        CosError: There are too many tags, or a key is empty or repeated.
     """
-    return _checked(parse_qsl(call.header("tagging"), keep_blank_values=True))
+    return _checked_tags(parse_qsl(call.header("tagging"), keep_blank_values=True))
 
 
-def in_body(call: Call) -> dict[str, str]:
-    """Read the TagSet of a `PUT ?tagging`.
+def from_body(call: Call) -> dict[str, str]:
+    """Return the tags in the TagSet of a `PUT ?tagging`.
 
     Raises:
-        CosError: It is none, they are too many, or one key is there twice.
+        CosError: The body is not XML, there are too many tags, or a key is empty or repeated.
     """
     tags = xml.parse(call.checked_body()).iterfind("TagSet/Tag")
-    return _checked([(tag.findtext("Key", ""), tag.findtext("Value", "")) for tag in tags])
+    return _checked_tags([(tag.findtext("Key", ""), tag.findtext("Value", "")) for tag in tags])
 
 
-def _checked(pairs: list[tuple[str, str]]) -> dict[str, str]:
+def _checked_tags(pairs: list[tuple[str, str]]) -> dict[str, str]:
     tags = dict(pairs)
     if len(tags) < len(pairs) or len(tags) > MAX_TAGS or "" in tags:
-        raise CosError(
-            "InvalidTag", f"An object has at most {MAX_TAGS} tags, each with a key of its own."
-        )
+        raise CosError("InvalidTag", f"An object has at most {MAX_TAGS} tags, with different keys.")
     return tags

@@ -1,4 +1,4 @@
-"""Creates objects for every operation: content, index entry and event."""
+"""Creates objects for all operations: content, entry and event."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from localcloud.cos.store import Bucket, Store, StoredObject
     from localcloud.faults import Faults
 
-_PUT_EVENTS = frozenset({"Put", "Copy"})  # both are the operation PutObject
+_PUT_EVENTS = frozenset({"Put", "Copy"})  # both events are of the operation PutObject
 MAX_KEY = 850  # bytes; https://cloud.tencent.com/document/product/436/13324
 
 
 class Writer:
-    """Writes objects for every operation that creates one."""
+    """Writes the objects that operations create, and publishes their events."""
 
     def __init__(
         self, store: Store, events: Events, *, account: Account, clock: Clock, faults: Faults
@@ -36,33 +36,33 @@ class Writer:
     def write(
         self, call: Call, content: bytes, attributes: Attributes, *, event: str, etag: str = ""
     ) -> StoredObject:
-        """Write the object that a call names, and publish the event of its creation.
+        """Write the object of a call, and publish the event of its creation.
 
         Args:
             call: The call; its bucket must exist.
-            content: The object's bytes.
-            attributes: Its headers, access list and tags.
+            content: The content of the object.
+            attributes: Its headers, ACL and tags.
             event: `Put`, `Post`, `Copy` or `CompleteMultipartUpload`.
-            etag: The ETag of an object that was joined from parts; empty for the content's MD5.
+            etag: The ETag of a multipart upload; empty for the MD5 of the content.
 
         Raises:
-            CosError: There is no such bucket, or the key exists and the call forbids overwriting.
+            CosError: The bucket does not exist, or the key exists and the call forbids overwriting.
         """
         bucket, key = self._store.bucket(call.target.bucket), call.target.key
         if len(key.encode()) > MAX_KEY:
             raise CosError("InvalidURI", f"The key is longer than {MAX_KEY} bytes.")
-        unless_exists = call.forbids_overwrite and not bucket.is_versioned
-        is_race = unless_exists and event in _PUT_EVENTS and self._raced(bucket, key)
+        forbid_overwrite = call.forbids_overwrite and not bucket.is_versioned
+        raced = forbid_overwrite and event in _PUT_EVENTS and self._apply_race(bucket, key)
         stored = describe(key, content, self._clock.now(), attributes.headers)
         stored = replace(stored, etag=etag or stored.etag, acl=attributes.acl, tags=attributes.tags)
-        self._store.put(bucket, stored, content, unless_exists=unless_exists and not is_race)
-        self._announce(call, stored, bucket.region, event)
+        self._store.put(bucket, stored, content, forbid_overwrite=forbid_overwrite and not raced)
+        self._publish(call, stored, bucket.region, event)
         return stored
 
-    def _raced(self, bucket: Bucket, key: str) -> bool:
-        """Look at the key, then wait, where a `race` fault says so; return whether one did.
+    def _apply_race(self, bucket: Bucket, key: str) -> bool:
+        """Apply a `race` fault: check the key, then wait. Return whether there was a fault.
 
-        The write that follows must not look again, so that concurrent creators all succeed.
+        After the wait the key is not checked again, so that all concurrent creators succeed.
         """
         seconds = self._faults.take_seconds("cos.PutObject", "race")
         if seconds is None:
@@ -71,7 +71,7 @@ class Writer:
         self._clock.wait_real(seconds)
         return True
 
-    def _announce(self, call: Call, stored: StoredObject, region: str, event: str) -> None:
+    def _publish(self, call: Call, stored: StoredObject, region: str, event: str) -> None:
         meta = {
             name: value
             for name, value in stored.headers.items()

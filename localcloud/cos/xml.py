@@ -1,4 +1,4 @@
-"""XML as COS writes and reads it."""
+"""Writes and reads the XML documents of COS."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HEADER = '<?xml version="1.0" encoding="UTF-8"?>\n'
-# What XML 1.0 cannot hold at all; a client that has such keys asks for encoding-type=url.
+# Characters that XML 1.0 does not allow; a client with such keys sends encoding-type=url.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _SPECIAL = re.compile(f"[&<>]|{_FORBIDDEN.pattern}")
 
 
 class Markup(str):
-    """Elements that are already written and are inserted unchanged."""
+    """Elements as XML text, which a document includes unchanged."""
 
     __slots__ = ()
 
 
 def document(root: str, content: object) -> bytes:
-    """Write a document: a mapping becomes elements, a list repeats its element.
+    """Return a document: a mapping becomes elements, a list repeats its element.
 
-    A name may be followed by attributes, as in a start tag.
+    A name may contain attributes, as in a start tag.
     """
     return (_HEADER + _element(root, content)).encode()
 
 
 def elements(content: Mapping[str, object]) -> Markup:
-    """Write elements that a document repeats, once for all of them."""
+    """Return elements as XML text, for a document that repeats them."""
     return Markup("".join(_element(name, value) for name, value in content.items()))
 
 
@@ -60,7 +60,7 @@ def parse(body: bytes) -> ET.Element:
     """Parse a document and remove its namespaces, which only some clients set.
 
     Raises:
-        CosError: It is not well formed.
+        CosError: The document is not well formed.
     """
     try:
         root = ET.fromstring(body)  # noqa: S314  the sender is the developer's own client

@@ -54,7 +54,7 @@ class Configuration:
 
     @classmethod
     def create(cls, params: dict[str, Any]) -> Configuration:
-        """Read a configuration from the parameters of CreateFunction.
+        """Return the configuration in the parameters of CreateFunction.
 
         Raises:
             ApiError: A parameter is missing or not allowed.

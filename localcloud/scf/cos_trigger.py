@@ -38,7 +38,7 @@ class CosRule:
 
     @classmethod
     def parse(cls, name: str, desc: str) -> CosRule:
-        """Read a rule from the trigger's name, which is the bucket's domain, and its TriggerDesc.
+        """Return the rule in a trigger's name, which is the bucket's domain, and its TriggerDesc.
 
         Raises:
             ApiError: The name or the TriggerDesc is invalid.
@@ -73,8 +73,8 @@ class CosRule:
         return (
             (self.bucket, self.region) == (other.bucket, other.region)
             and (_covers(self.event, other.event) or _covers(other.event, self.event))
-            and _nested(str.startswith, self.prefix, other.prefix)
-            and _nested(str.endswith, self.suffix, other.suffix)
+            and (self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix))
+            and (self.suffix.endswith(other.suffix) or other.suffix.endswith(self.suffix))
         )
 
 
@@ -155,7 +155,3 @@ def _parse_desc(desc: str) -> dict[str, Any]:
 
 def _covers(pattern: str, event: str) -> bool:
     return pattern == event or (pattern.endswith("*") and event.startswith(pattern[:-1]))
-
-
-def _nested(has: Any, first: str, second: str) -> bool:  # noqa: ANN401  an unbound method of str
-    return bool(has(first, second) or has(second, first))

@@ -33,7 +33,7 @@ class Cron:
 
     @classmethod
     def parse(cls, text: str) -> Cron:
-        """Read seven fields, or the older five without seconds and year.
+        """Parse an expression of seven fields, or of five fields without second and year.
 
         Raises:
             ValueError: The expression is invalid; the message contains the invalid part.
@@ -47,7 +47,7 @@ class Cron:
         return cls(values, parts[3] == "*", parts[5] == "*")
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """Return the first time of firing after a moment; None without one in four years."""
+        """Return the first fire time after a moment; None if there is none within four years."""
         local = moment.astimezone(BEIJING)
         seconds, minutes, hours = (sorted(values) for values in self.fields[:3])
         day, last = local.date(), local.date() + _HORIZON
@@ -63,8 +63,8 @@ class Cron:
     def _matches_date(self, day: date) -> bool:
         _, _, _, days, months, weekdays, years = self.fields
         by_number, by_weekday = day.day in days, day.isoweekday() % 7 in weekdays
-        is_any = self.any_day or self.any_weekday
-        matches = (by_number and by_weekday) if is_any else (by_number or by_weekday)
+        has_wildcard = self.any_day or self.any_weekday
+        matches = (by_number and by_weekday) if has_wildcard else (by_number or by_weekday)
         return matches and day.month in months and day.year in years
 
 

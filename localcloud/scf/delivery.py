@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from localcloud.scf.function import Function
     from localcloud.scf.instance import Failure
 
-RETRY_INTERVAL_S = 60  # between two attempts of an event: fixed, https://cloud.tencent.com/document/product/583/41138
+RETRY_INTERVAL_S = 60  # https://cloud.tencent.com/document/product/583/41138
 
-# Failures of the platform: retried until the event is too old, without a limit on retries.
+# Failures of the platform: an event is retried until it is too old, however often.
 PLATFORM_FAILURES = frozenset({429, 432, 449, 500})
 
 logger = logging.getLogger(__name__)
@@ -41,11 +41,11 @@ class EventQueue:
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix=f"scf-{function.name}")
         self._stopped = False
 
-    def accept(self, event: Any) -> None:  # noqa: ANN401  any JSON
-        """Enqueue an event; the function's counters show the outcome."""
+    def enqueue(self, event: Any) -> None:  # noqa: ANN401  any JSON
+        """Add an event to the queue; the function's counters count its outcome."""
         fault = self._faults.take(f"scf.{self._function.name}", "drop", "repeat", "delay") or ""
         if fault == "drop":
-            self._drop("a fault applied")
+            self._drop("a fault of the local cloud")
         elif fault.startswith("delay"):
             self._submit_after(float(argument(fault)), _Delivery(event))
         else:
@@ -53,7 +53,7 @@ class EventQueue:
                 self._submit(_Delivery(event))
 
     def stop(self) -> None:
-        """Stop the delivery of events."""
+        """Stop delivering events."""
         self._stopped = True
         self._workers.shutdown(wait=False, cancel_futures=True)
 
@@ -77,8 +77,8 @@ class EventQueue:
 
     def _may_retry(self, failures: int, last_failure: Failure) -> bool:
         policy = self._function.retry_policy
-        is_of_function = last_failure.status not in PLATFORM_FAILURES
-        if is_of_function and failures > policy.retries:
+        is_function_failure = last_failure.status not in PLATFORM_FAILURES
+        if is_function_failure and failures > policy.retries:
             return False
         return failures * RETRY_INTERVAL_S <= policy.ttl_s
 

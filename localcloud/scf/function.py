@@ -7,12 +7,12 @@ import os
 import threading
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from localcloud.actions import now_text
 from localcloud.core import ApiError
 from localcloud.faults import argument
-from localcloud.scf.instance import Invocation, Launch
+from localcloud.scf.instance import InstanceSettings, Invocation
 from localcloud.scf.pool import Pool
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEY_LIFETIME_S = 7200
 MAX_RETRIES = 2
 MIN_TTL_S, MAX_TTL_S = 60, 6 * 3600
-KEY_REFRESH_S = 1800  # this long before a key expires, so that no invocation outlives its key
+KEY_REFRESH_S = 1800  # before a key expires, so that a key is valid until its invocation ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Platform:
     log: Callable[[str, str], None]
     """Writes a line of a function's output; the arguments are the function's name and the line."""
     report: Callable[[str, Outcome, int], None]
-    """Notes that an invocation ended, by the function's name, the outcome, and which retry."""
+    """Records an invocation: the function's name, the outcome, and the number of the retry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class RetryPolicy:
 
     @classmethod
     def parse(cls, config: dict[str, Any]) -> RetryPolicy:
-        """Read a policy from an AsyncTriggerConfig.
+        """Return the policy in an AsyncTriggerConfig.
 
         Raises:
             ApiError: A value is not allowed.
@@ -91,7 +91,7 @@ class Counters:
 
 
 class Function:
-    """A function of the default namespace; configuration and code may be replaced.
+    """A function of the default namespace; its configuration and code can be replaced.
 
     In the cloud a new or changed function can be changed again after some seconds. Here it can be
     changed after the next GetFunction, so that a client that does not poll always fails.
@@ -107,7 +107,7 @@ class Function:
         self._platform = platform
         self._lock = threading.Lock()
         self._key: Key | None = None
-        self._created = self._modified = _now()
+        self._created = self._modified = now_text()
         self.configuration = configuration
         self.package = package
         self._shared_context = self._context()
@@ -138,12 +138,12 @@ class Function:
             "ModTime": self._modified,
         }
 
-    def settle(self) -> None:
-        """Complete a creation or an update."""
+    def activate(self) -> None:
+        """Complete the creation or the update of the function."""
         self._status = "Active"
 
-    def check_settled(self) -> None:
-        """Raise if a creation or an update is not complete.
+    def check_active(self) -> None:
+        """Raise if the creation or the update of the function is not complete.
 
         Raises:
             ApiError: The function is not active.
@@ -160,17 +160,17 @@ class Function:
         self._pool.reserve(self._quota())
 
     def replace(self, configuration: Configuration, package: Package) -> None:
-        """Replace configuration and code; running invocations end on the old version."""
+        """Replace configuration and code; running invocations continue with the old version."""
         self._status = "Updating"
-        old = self._pool
+        previous_pool = self._pool
         self.configuration, self.package, self._key = configuration, package, None
-        self._modified = _now()
+        self._modified = now_text()
         self._shared_context = self._context()
         self._pool = self._new_pool()
-        old.retire()
+        previous_pool.retire()
 
     def invoke(self, event: Any, retry: int = 0) -> Outcome:  # noqa: ANN401  any JSON
-        """Handle an event on an instance of its own, and return the outcome."""
+        """Handle an event on one instance, and return the outcome."""
         request_id = str(uuid.uuid4())
         outcome = self._handle(request_id, event)
         failed = int(outcome.failure is not None)
@@ -208,14 +208,14 @@ class Function:
         return self.reserved_mb // self.configuration.memory_mb
 
     def _new_pool(self) -> Pool:
-        launch = Launch(
+        settings = InstanceSettings(
             package=self.package,
             handler=self.configuration.handler,
             environment=self._environment(),
             init_timeout_s=self.configuration.init_timeout_s,
             log=lambda line: self._platform.log(self.name, line),
         )
-        return Pool(launch, self._platform.max_instances, self._quota())
+        return Pool(settings, self._platform.max_instances, self._quota())
 
     def _kill_fault(self) -> float | None:
         fault = self._platform.faults.take(f"scf.{self.name}", "kill")
@@ -229,7 +229,7 @@ class Function:
     def _environment(self) -> dict[str, str]:
         """Build the variables that SCF sets (https://cloud.tencent.com/document/product/583/30228).
 
-        Only the proxy is added: it sends requests for the cloud's host names to the local cloud.
+        One more is the proxy: it sends requests for the cloud's host names to the local cloud.
         """
         account, folder = self._platform.account, str(self.package.folder)
         return {
@@ -288,7 +288,3 @@ class Function:
             "tencentcloud_appid": str(account.app_id),
             "tencentcloud_uin": account.uin,
         }
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,4 @@
-"""A function behind HTTP: one request, one synchronous invocation, one response."""
+"""Invokes a function for an HTTP request: one synchronous invocation, one response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_BODY = 6 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HttpFunction:
-    """A function behind HTTP, with the faults of its requests."""
+    """Invokes a function for HTTP requests, and applies their faults."""
 
     function: Function
     clock: Clock
@@ -44,7 +44,7 @@ class HttpFunction:
             f"scf.{self.function.name}", "throttle", "http_500", "lost_reply", "delay"
         )
         if fault in {"throttle", "http_500"}:
-            return error_response(429 if fault == "throttle" else 500, "a fault applied")
+            return error_response(429 if fault == "throttle" else 500, "a fault of the local cloud")
         if fault and fault.startswith("delay"):
             time.sleep(float(argument(fault)) / self.clock.speed)
         outcome = self.function.invoke(event)

@@ -72,7 +72,7 @@ class UrlDesc(_Desc):
 
     @classmethod
     def parse(cls, desc: str) -> UrlDesc:
-        """Read a TriggerDesc.
+        """Parse a TriggerDesc.
 
         Raises:
             ApiError: The TriggerDesc is invalid; the message names the field.
@@ -80,10 +80,10 @@ class UrlDesc(_Desc):
         try:
             return cls.model_validate_json(desc)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "TriggerDesc"
+            first_error = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first_error["loc"])) or "TriggerDesc"
             raise ApiError(
-                "InvalidParameterValue.TriggerDesc", f"{where}: {first['msg']}"
+                "InvalidParameterValue.TriggerDesc", f"{where}: {first_error['msg']}"
             ) from None
 
 
@@ -115,7 +115,7 @@ class FunctionUrl:
         self._server.stop()
 
     def change(self, desc: UrlDesc) -> None:
-        """Replace the settings; the address stays."""
+        """Replace the settings; the address does not change."""
         self._settings = desc
 
     def _serve(self, request: Request) -> Response:

@@ -28,8 +28,8 @@ EXIT_TIMEOUT_S = 2
 class Failure:
     """The failure of an invocation, with SCF's status code.
 
-    430: the handler raised; 433: it took too long; 439: its process ended; 443: its module could
-    not be imported; 450: importing took too long.
+    430: the handler raised an exception; 433: it took too long; 439: its process ended; 443: its
+    module could not be imported; 450: the import took too long.
     https://cloud.tencent.com/document/product/583/42611
     """
 
@@ -57,8 +57,11 @@ class Outcome:
     value: str = "null"
     failure: Failure | None = None
     seconds: float = 0.0
+    """The duration of the invocation."""
     memory: int = 0
+    """The peak memory of the process in bytes."""
     cpu_s: float = 0.0
+    """The CPU time of the handler."""
 
     def as_result(self) -> dict[str, Any]:
         """Return the fields of Invoke's Result."""
@@ -76,8 +79,8 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """The parameters to start an instance of one version of a function."""
+class InstanceSettings:
+    """The settings of the instances of one version of a function."""
 
     package: Package
     handler: str
@@ -107,18 +110,19 @@ class _ChannelClosedError(Exception):
 class Instance:
     """A process that runs the function's code; its output goes to the function's log."""
 
-    def __init__(self, launch: Launch) -> None:
-        self._launch = launch
+    def __init__(self, settings: InstanceSettings) -> None:
+        self._settings = settings
         self._channel, runner_end = socket.socketpair()
         # -S hides the installed packages: SCF has none for Python 3.10 either, so a package that
-        # the zip lacks is missing here, too. In its own session no Ctrl-C of a terminal stops it.
+        # the zip lacks is missing here, too.
+        # In its own session, the process is not stopped by Ctrl-C in a terminal.
         self._process = subprocess.Popen(
             [
-                *(launch.package.interpreter, "-S", str(RUNNER)),
-                *(launch.handler, str(runner_end.fileno())),
+                *(settings.package.interpreter, "-S", str(RUNNER)),
+                *(settings.handler, str(runner_end.fileno())),
             ],
-            cwd=launch.package.folder,
-            env=dict(launch.environment),
+            cwd=settings.package.folder,
+            env=dict(settings.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -143,7 +147,7 @@ class Instance:
 
     def handle(self, invocation: Invocation) -> Outcome:
         """Send an event to the process and wait for the outcome."""
-        self._initialise()
+        self._wait_until_ready()
         started = time.monotonic()
         reply = {} if self._failure else self._exchange(invocation)
         return Outcome(
@@ -167,10 +171,10 @@ class Instance:
         self._channel.close()
         self._output.join(timeout=1)
 
-    def _initialise(self) -> None:
+    def _wait_until_ready(self) -> None:
         if self._ready:
             return
-        seconds = self._launch.init_timeout_s
+        seconds = self._settings.init_timeout_s
         try:
             failure = self._receive(seconds).get("failure")
         except _ChannelClosedError:
@@ -255,7 +259,7 @@ class Instance:
     def _copy_output(self) -> None:
         with cast("IO[bytes]", self._process.stdout) as output:
             for line in output:
-                self._launch.log(line.decode(errors="replace").rstrip("\n"))
+                self._settings.log(line.decode(errors="replace").rstrip("\n"))
 
 
 def _failure_of(reply: dict[str, Any]) -> Failure | None:

@@ -1,16 +1,14 @@
-"""The responses about an account's functions: the list of functions, and quotas with usage."""
+"""Parts of the responses of ListFunctions and GetAccount."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from localcloud.actions import check_one_of
+from localcloud.actions import Json, check_one_of
 from localcloud.core import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-Json = dict[str, Any]
 
 # https://cloud.tencent.com/document/product/583/11637
 MAX_NAMESPACES, MAX_FUNCTIONS = 5, 50
@@ -18,15 +16,15 @@ MAX_TRIGGERS = 10
 MAX_TIMEOUT_S = 900
 ORDERS = ("AddTime", "ModTime", "FunctionName")
 FILTERS = ("Status", "Runtime", "Type", "Role", "ClsTopicId", "ClsLogsetId")
-"""The filters that ListFunctions supports here, besides `tag-<key>`."""
+"""The filters of ListFunctions that the local cloud supports, in addition to `tag-<key>`."""
 
-_LISTED = (
+_SUMMARY_FIELDS = (
     *("ModTime", "AddTime", "Runtime", "FunctionName", "FunctionId", "Namespace", "Status"),
     *("Description", "Tags", "Type", "ReservedConcurrencyMem", "AsyncRunEnable"),
 )
 
 
-def functions(described: Iterable[Json], params: Json) -> list[Json]:
+def matching_functions(functions: Iterable[Json], params: Json) -> list[Json]:
     """Filter and sort functions by the parameters of ListFunctions.
 
     Raises:
@@ -38,23 +36,23 @@ def functions(described: Iterable[Json], params: Json) -> list[Json]:
     filters = params.get("Filters") or []
     matching = [
         function
-        for function in described
+        for function in functions
         if params.get("SearchKey", "") in function["FunctionName"]
         and params.get("Description", "") in function.get("Description", "")
-        and all(_passes(function, rule["Name"], rule["Values"]) for rule in filters)
+        and all(_matches(function, item["Name"], item["Values"]) for item in filters)
     ]
     return sorted(
         matching, key=lambda function: function[order], reverse=params.get("Order") == "DESC"
     )
 
 
-def listed(function: Json) -> Json:
-    """Return the fields of a function that ListFunctions contains."""
-    return {name: function[name] for name in _LISTED if name in function}
+def summary(function: Json) -> Json:
+    """Return the fields of a function that ListFunctions returns."""
+    return {name: function[name] for name in _SUMMARY_FIELDS if name in function}
 
 
-def account(names: list[str], *, total_mb: int, reserved_mb: int) -> Json:
-    """Build the response of GetAccount: the quotas of the account and their usage."""
+def account_usage(names: list[str], *, total_mb: int, reserved_mb: int) -> Json:
+    """Build the response of GetAccount: the limits of the account and its usage."""
     usage = {
         "Functions": names,
         "Namespace": "default",
@@ -81,7 +79,7 @@ def account(names: list[str], *, total_mb: int, reserved_mb: int) -> Json:
     }
 
 
-def _passes(function: Json, name: str, values: list[str]) -> bool:
+def _matches(function: Json, name: str, values: list[str]) -> bool:
     if name.startswith("tag-"):
         tags = {tag["Key"]: tag["Value"] for tag in function["Tags"]}
         return tags.get(name.removeprefix("tag-")) in values

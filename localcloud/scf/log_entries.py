@@ -1,4 +1,4 @@
-"""The log of all functions as SCF hands it to CLS: entries with fields.
+"""The log of all functions as SCF sends it to CLS: entries with fields.
 
 A line of output that is JSON becomes fields, one level deep. Each invocation ends with an entry of
 the platform, also if the function was killed: https://cloud.tencent.com/document/product/583/60336
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from localcloud.scf.instance import Outcome
 
-MOST = 20_000
+MAX_ENTRIES = 20_000
 SUCCESS = 200
 
 Entry = dict[str, Any]
@@ -24,15 +24,15 @@ class LogEntries:
     """The latest entries."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=MOST)
+        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._lock = threading.Lock()
 
     def add_output(self, function: str, line: str) -> None:
         """Add a line of a function's output."""
-        self._add({**_fields(line), "SCF_Type": "Custom", "SCF_Message": line}, function)
+        self._add({**_json_fields(line), "SCF_Type": "Custom", "SCF_Message": line}, function)
 
     def add_report(self, function: str, outcome: Outcome, retry: int) -> None:
-        """Add the platform's entry about an invocation that ended; `retry` is 0 for the first."""
+        """Add the platform's entry at the end of an invocation; `retry` 0 is the first attempt."""
         failure = outcome.failure
         report = {
             "SCF_Type": "Platform",
@@ -46,7 +46,7 @@ class LogEntries:
         self._add(report, function)
 
     def all(self) -> list[Entry]:
-        """Return the entries, the oldest first; each has its number."""
+        """Return the entries, the oldest first; each has a `number`, which rises by one."""
         with self._lock:
             return list(self._entries)
 
@@ -56,7 +56,7 @@ class LogEntries:
             self._entries.append({**entry, "SCF_FunctionName": function, "number": number})
 
 
-def _fields(line: str) -> Entry:
+def _json_fields(line: str) -> Entry:
     try:
         parsed = json.loads(line)
     except ValueError:

@@ -20,7 +20,7 @@ from pathlib import Path
 from localcloud.core import ApiError
 
 MAX_ZIP = 50 * 1024 * 1024  # the maximum size of `Code.ZipFile`
-_BUILT_FOR = re.compile(r"\.cpython-(\d)(\d+)[.-]")
+_COMPILED_FOR = re.compile(r"\.cpython-(\d)(\d+)[.-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PackageStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True)
-        self._unpacking = threading.Lock()
+        self._lock = threading.Lock()
 
     def unpack(self, zip_base64: str) -> Package:
         """Unpack the code into its own folder.
@@ -49,7 +49,7 @@ class PackageStore:
         content = _decode(zip_base64)
         digest = hashlib.sha256(content).hexdigest()
         folder = self._folder / digest[:16]
-        with self._unpacking:
+        with self._lock:
             names = _unzip(content, folder)
         return Package(folder, choose_interpreter(names), len(content))
 
@@ -61,33 +61,33 @@ class PackageStore:
 
 
 def choose_interpreter(names: list[str]) -> str:
-    """Choose a Python that can run a package with these files.
+    """Return the path of a Python that can run a package with these files.
 
-    The version is that of the compiled files; pure Python runs on SCF's 3.10. Without this version
-    on the machine, the interpreter is the one that runs the local cloud.
+    The version is that of the compiled files; pure Python runs on SCF's 3.10. If the machine
+    does not have this version, the local cloud's own interpreter is used.
     """
-    built_for = {match.groups() for name in names if (match := _BUILT_FOR.search(name))}
-    version = ".".join(built_for.pop()) if len(built_for) == 1 else "3.10"
+    versions = {match.groups() for name in names if (match := _COMPILED_FOR.search(name))}
+    version = ".".join(versions.pop()) if len(versions) == 1 else "3.10"
     return find_python(version) or sys.executable
 
 
 @functools.cache
 def find_python(version: str) -> str | None:
-    """Find a Python of a version such as "3.10" that starts; None if there is none.
+    """Return the path of a Python of a version such as "3.10" that starts; None without one.
 
     The folders of version managers are searched first: a name on the path may be a manager's stub,
     which starts slowly or not at all.
     """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
-    homes = (Path.home() / ".pyenv" / "versions", Path.home() / ".local/share/uv/python")
-    installed = (path for home in homes for path in home.glob(f"*{version}.*/bin/python3"))
+    roots = (Path.home() / ".pyenv" / "versions", Path.home() / ".local/share/uv/python")
+    installed = (path for root in roots for path in root.glob(f"*{version}.*/bin/python3"))
     candidates = [*sorted(map(str, installed)), shutil.which(f"python{version}")]
-    started = (_executable_if(candidate, version) for candidate in candidates if candidate)
-    return next((executable for executable in started if executable), None)
+    executables = (_checked_executable(candidate, version) for candidate in candidates if candidate)
+    return next((executable for executable in executables if executable), None)
 
 
-def _executable_if(python: str, version: str) -> str | None:
+def _checked_executable(python: str, version: str) -> str | None:
     """Return the path of an interpreter that starts and has this version; else None."""
     script = "import sys; print(sys.executable, *sys.version_info[:2], sep='\\n')"
     process = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)

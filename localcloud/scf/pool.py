@@ -1,34 +1,23 @@
-"""The instances of one version of a function: started on demand, kept, reused."""
+"""The instances of one version of a function: started on demand and reused."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
-from localcloud.scf.instance import Failure, Instance, Invocation, Launch, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from localcloud.scf.instance import Failure, Instance, InstanceSettings, Invocation, Outcome
 
 
 class Pool:
     """At most `limit` instances; an event waits while all instances are busy.
 
     The limit suits a laptop with a few cores; the cloud starts hundreds of instances. An event
-    over the function's own quota does not wait: it fails with 432, as in the cloud.
+    that exceeds the function's reserved quota does not wait: it fails with 432, as in the cloud.
     """
 
-    def __init__(
-        self,
-        launch: Launch,
-        limit: int,
-        quota: int | None = None,
-        start: Callable[[Launch], Instance] = Instance,
-    ) -> None:
-        self._launch = launch
+    def __init__(self, settings: InstanceSettings, limit: int, quota: int | None) -> None:
+        self._settings = settings
         self._limit = limit
         self._quota = quota
-        self._start = start
         self._active_events = 0
         self._idle: list[Instance] = []
         self._busy: set[Instance] = set()
@@ -56,7 +45,10 @@ class Pool:
                 self._active_events -= 1
 
     def _admits(self) -> bool:
-        """Count an event; a waiting event counts, too: in the cloud it would have an instance."""
+        """Count an event, unless the quota is used up; return whether it was counted.
+
+        Waiting events count, too: in the cloud they would have an instance.
+        """
         with self._changed:
             if self._quota is not None and self._active_events >= self._quota:
                 return False
@@ -114,7 +106,7 @@ class Pool:
 
     def _start_instance(self) -> Instance:
         try:
-            instance = self._start(self._launch)
+            instance = Instance(self._settings)
         except OSError:
             self._count_stopped()
             raise

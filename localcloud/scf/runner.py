@@ -1,8 +1,8 @@
 """The process of an instance: it imports the handler once, then handles one event at a time.
 
-Runs in the function's process, with nothing but the standard library:
+It runs in the function's process and uses only the standard library:
 `python -S runner.py <file.function> <file descriptor of the channel>`.
-Messages are JSON behind a length of four bytes; stdout and stderr stay the function's own.
+A message is JSON after its length in four bytes; stdout and stderr are left to the function.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
 def _receive(incoming: IO[bytes], events: queue.SimpleQueue[dict[str, Any]]) -> None:
     while header := incoming.read(4):
         events.put(json.loads(incoming.read(*struct.unpack(">I", header))))
-    # The parent process has ended, perhaps by SIGKILL: this process must end itself.
+    # The parent process has ended, perhaps by SIGKILL: this process ends, too.
     os._exit(0)
 
 
@@ -55,7 +55,7 @@ def _load(handler: str) -> Any:  # noqa: ANN401  a handler is any callable
 def _handle(handle: Any, message: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401
     started = time.process_time()
     try:
-        # Serialised inside `try`: a value that is not JSON is a failure of the function.
+        # Serialised inside `try`, since a value that is not JSON is a failure of the function.
         value = json.dumps(handle(message["event"], message["context"]))
     except Exception as error:  # noqa: BLE001
         return {"failure": _describe(error)}

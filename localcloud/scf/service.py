@@ -23,7 +23,8 @@ from localcloud.server import Response
 from localcloud.tags import Tags
 
 MEMORY_STEP_MB = 128
-# https://cloud.tencent.com/document/product/583/11637: the region's quota, and its unreserved part
+# The region's quota, and the part that cannot be reserved:
+# https://cloud.tencent.com/document/product/583/11637
 ACCOUNT_MEMORY_MB, UNRESERVED_MB = 128_000, 12_800
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ PRINCIPAL = "scf.qcloud.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
+class DeployedFunction:
     """A function with its event queue and its triggers."""
 
     function: Function
@@ -113,12 +114,12 @@ class Scf:
         self._log_folder = log_folder or root / "logs"
         for folder in (self._home, self._log_folder):
             folder.mkdir(parents=True, exist_ok=True)
-        self._deployed: dict[str, Deployed] = {}
+        self._deployed: dict[str, DeployedFunction] = {}
         self._lock = threading.RLock()
         self._log_lock = threading.Lock()
         self._logs: dict[str, IO[str]] = {}
         self.log_listeners: list[Callable[[str], None]] = []
-        """Each is called with every line of every function's output, after `[<function>] `."""
+        """Each is called with each line of the functions' output, which follows `[<function>] `."""
         self.log_entries = LogEntries()
         self._actions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "CreateFunction": self._create_function,
@@ -218,10 +219,10 @@ class Scf:
                 raise ApiError("ResourceInUse.Function", f"{configuration.name} exists already")
             function = Function(configuration, package, self._platform())
             self._deployed[function.name] = self._deploy(function)
-        self._tags.put("scf", _path(function.name), params.get("Tags"))
+        self._tags.put("scf", _resource_path(function.name), params.get("Tags"))
         return {}
 
-    def _deploy(self, function: Function) -> Deployed:
+    def _deploy(self, function: Function) -> DeployedFunction:
         clock, faults = self._cloud.clock, self._cloud.faults
         queue = EventQueue(function, clock, faults, self._max_instances)
         triggers = Triggers(
@@ -231,42 +232,42 @@ class Scf:
             clock=clock,
             faults=faults,
         )
-        return Deployed(function, queue, triggers)
+        return DeployedFunction(function, queue, triggers)
 
     def _get_function(self, params: dict[str, Any]) -> dict[str, Any]:
         deployed = self._find(params)
         fields = {
             **deployed.function.describe(),
             "Triggers": [trigger.describe() for trigger in deployed.triggers],
-            "Tags": self._tags.of("scf", _path(deployed.function.name)),
+            "Tags": self._tags.of("scf", _resource_path(deployed.function.name)),
         }
-        deployed.function.settle()
+        deployed.function.activate()
         return schema.with_all_fields(self.name, self.version, "GetFunctionResponse", fields)
 
     def _list_functions(self, params: dict[str, Any]) -> dict[str, Any]:
         _check_namespace(params.get("Namespace", "default"))
-        described = [self._described(deployed.function) for deployed in self._deployed.values()]
-        matching = inventory.functions(described, params)
+        functions = [self._describe(deployed.function) for deployed in self._deployed.values()]
+        matching = inventory.matching_functions(functions, params)
         start = params.get("Offset", 0)
         page = matching[start : start + params.get("Limit", 20)]
         return {
             "TotalCount": len(matching),
             "Functions": [
                 schema.with_all_fields(
-                    self.name, self.version, "Function", inventory.listed(function)
+                    self.name, self.version, "Function", inventory.summary(function)
                 )
                 for function in page
             ],
         }
 
-    def _described(self, function: Function) -> dict[str, Any]:
-        tags = self._tags.of("scf", _path(function.name))
+    def _describe(self, function: Function) -> dict[str, Any]:
+        tags = self._tags.of("scf", _resource_path(function.name))
         reserved = function.reserved_mb
         return {**function.describe(), "Tags": tags, "ReservedConcurrencyMem": reserved}
 
     def _get_account(self, _params: dict[str, Any]) -> dict[str, Any]:
         functions = [deployed.function for deployed in self._deployed.values()]
-        content = inventory.account(
+        content = inventory.account_usage(
             [function.name for function in functions],
             total_mb=ACCOUNT_MEMORY_MB,
             reserved_mb=sum(function.reserved_mb or 0 for function in functions),
@@ -281,7 +282,7 @@ class Scf:
         }
 
     def _update_function_code(self, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._find_settled(params).function
+        function = self._find_active(params).function
         code = params.get("Code") or {"ZipFile": params.get("ZipFile", "")}
         handler = params.get("Handler", function.configuration.handler)
         configuration = function.configuration.update({"Handler": handler})
@@ -289,7 +290,7 @@ class Scf:
         return {}
 
     def _update_function_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
-        function = self._find_settled(params).function
+        function = self._find_active(params).function
         if params.get("Runtime", function.configuration.runtime) != function.configuration.runtime:
             raise ApiError("InvalidParameterValue.Runtime", "Runtime cannot be changed")
         configuration = function.configuration.update(params)
@@ -301,7 +302,7 @@ class Scf:
         deployed = self._find(params)
         with self._lock:
             del self._deployed[deployed.function.name]
-        self._tags.remove("scf", _path(deployed.function.name))
+        self._tags.remove("scf", _resource_path(deployed.function.name))
         deployed.stop()
         return {}
 
@@ -309,14 +310,14 @@ class Scf:
         deployed = self._find(params)
         event = _parse_event(params.get("ClientContext", "{}"))
         if params.get("InvocationType", "RequestResponse") == "Event":
-            deployed.queue.accept(event)
+            deployed.queue.enqueue(event)
             return {"Result": {"InvokeResult": 0}}
         return {"Result": deployed.function.invoke(event).as_result()}
 
     # Triggers
 
     def _create_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
-        target = self._find_settled(params)
+        target = self._find_active(params)
         self._check_bucket(params)
         with self._lock:
             others = [other for other in self._deployed.values() if other is not target]
@@ -328,24 +329,24 @@ class Scf:
         if params["Type"] != "cos":
             return
         rule = CosRule.parse(params["TriggerName"], params.get("TriggerDesc", ""))
-        is_here = rule.region == self._cloud.account.region
-        if is_here and not self._cloud.cos.has_bucket(rule.bucket):
+        is_same_region = rule.region == self._cloud.account.region
+        if is_same_region and not self._cloud.cos.has_bucket(rule.bucket):
             raise ApiError("ResourceNotFound.Cos", f"there is no bucket {rule.bucket}")
 
     def _update_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            self._find_settled(params).triggers.update(params)
+            self._find_active(params).triggers.update(params)
         return {}
 
     def _delete_trigger(self, params: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
-            self._find_settled(params).triggers.delete(params)
+            self._find_active(params).triggers.delete(params)
         return {}
 
     def _list_triggers(self, params: dict[str, Any]) -> dict[str, Any]:
         filters = params.get("Filters") or []
-        by_name = [rule for rule in filters if rule["Name"] == "TriggerName"]
-        names = [name for rule in by_name for name in rule["Values"]]
+        by_name = [item for item in filters if item["Name"] == "TriggerName"]
+        names = [name for item in by_name for name in item["Values"]]
         matching = [
             trigger.describe()
             for trigger in self._find(params).triggers
@@ -398,12 +399,12 @@ class Scf:
 
     # Shared by the actions
 
-    def _find_settled(self, params: dict[str, Any]) -> Deployed:
+    def _find_active(self, params: dict[str, Any]) -> DeployedFunction:
         deployed = self._find(params)
-        deployed.function.check_settled()
+        deployed.function.check_active()
         return deployed
 
-    def _find(self, params: dict[str, Any]) -> Deployed:
+    def _find(self, params: dict[str, Any]) -> DeployedFunction:
         _check_namespace(params.get("Namespace", "default"))
         name = params["FunctionName"]
         if name not in self._deployed:
@@ -413,7 +414,7 @@ class Scf:
     def _package(self, code: dict[str, Any]) -> Package:
         if not code.get("ZipFile"):
             raise ApiError(
-                "InvalidParameterValue.Code", "the local cloud takes code as Code.ZipFile only"
+                "InvalidParameterValue.Code", "the local cloud supports only Code.ZipFile"
             )
         return self._packages.unpack(code["ZipFile"])
 
@@ -457,7 +458,7 @@ class Scf:
         return self._logs[function]
 
 
-def _path(function: str) -> str:
+def _resource_path(function: str) -> str:
     return f"namespace/default/function/{function}"
 
 

@@ -1,4 +1,4 @@
-"""The timer trigger: an asynchronous event at each moment of a cron expression."""
+"""The timer trigger: an asynchronous event at each time of a cron expression."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class TimerTrigger:
         planned = self._cron.next_after(since)
         if planned is not None:
             wait = (planned - since).total_seconds()
-            self._clock.after(wait, lambda: self._due(planned))
+            self._clock.after(wait, lambda: self._run(planned))
 
-    def _due(self, planned: datetime) -> None:
+    def _run(self, planned: datetime) -> None:
         if not self._closed.is_set():
             self._schedule(planned)
             self._fire(planned)
 
 
 def parse_cron(desc: str) -> Cron:
-    """Read a TriggerDesc: a bare cron expression, or `{"cron": …}`.
+    """Parse a TriggerDesc: a cron expression, or `{"cron": …}`.
 
     Raises:
-        ApiError: The TriggerDesc is neither of them.
+        ApiError: The TriggerDesc has another form, or its cron expression is invalid.
     """
     try:
         expression = json.loads(desc)["cron"] if desc.startswith("{") else desc
@@ -59,10 +59,10 @@ def parse_cron(desc: str) -> Cron:
 
 def timer_event(name: str, message: str, planned: datetime) -> dict[str, Any]:
     """Build the event that the function receives."""
-    at = planned.astimezone(timezone.utc)
+    utc = planned.astimezone(timezone.utc)
     return {
         "Type": "Timer",
         "TriggerName": name,
-        "Time": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "Time": utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "Message": message,
     }

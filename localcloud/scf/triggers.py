@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from localcloud.actions import now_text
 from localcloud.core import ApiError
 from localcloud.scf.cos_trigger import CosRule, cos_event
 from localcloud.scf.http_trigger import FunctionUrl, UrlDesc
@@ -14,6 +14,7 @@ from localcloud.scf.timer_trigger import TimerTrigger, parse_cron, timer_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from localcloud.core import Account, Clock
     from localcloud.cos.events import ObjectCreated
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from localcloud.scf.delivery import EventQueue
     from localcloud.scf.function import Function
 
-MAX_OF_A_TYPE = 10
+MAX_PER_TYPE = 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,7 +33,7 @@ class Trigger:
     type: str
     desc: str
     message: str
-    is_open: bool
+    is_enabled: bool
     created: str
     modified: str = ""
     description: str = ""
@@ -45,7 +46,7 @@ class Trigger:
             "Type": self.type,
             "TriggerDesc": self.desc,
             "CustomArgument": self.message,
-            "Enable": int(self.is_open),
+            "Enable": int(self.is_enabled),
             "AddTime": self.created,
             "ModTime": self.modified or self.created,
             "Description": self.description,
@@ -57,7 +58,7 @@ class Trigger:
 
     def close(self) -> None:
         """Stop invoking the function."""
-        self.is_open = False
+        self.is_enabled = False
         if isinstance(self.source, TimerTrigger | FunctionUrl):
             self.source.close()
 
@@ -105,17 +106,17 @@ class Triggers:
             type=params["Type"],
             desc=params.get("TriggerDesc", ""),
             message=params.get("CustomArgument", ""),
-            is_open=params.get("Enable", "OPEN") == "OPEN",
-            created=_now(),
+            is_enabled=params.get("Enable", "OPEN") == "OPEN",
+            created=now_text(),
             description=params.get("Description", ""),
         )
         self._check_conflicts(trigger)
-        self._open(trigger, other_rules)
+        self._add_source(trigger, other_rules)
         self._triggers.append(trigger)
         return trigger
 
     def update(self, params: dict[str, Any]) -> None:
-        """Change a trigger; the URL of an `http` trigger stays.
+        """Change a trigger; the URL of an `http` trigger does not change.
 
         Raises:
             ApiError: The trigger does not exist, or the change is not allowed.
@@ -125,17 +126,18 @@ class Triggers:
             self._replace_desc(trigger, params["TriggerDesc"])
         trigger.message = params.get("CustomArgument", trigger.message)
         trigger.description = params.get("Description", trigger.description)
-        trigger.is_open = params.get("Enable", "OPEN" if trigger.is_open else "CLOSE") == "OPEN"
-        trigger.modified = _now()
+        if "Enable" in params:
+            trigger.is_enabled = params["Enable"] == "OPEN"
+        trigger.modified = now_text()
 
     def _replace_desc(self, trigger: Trigger, desc: str) -> None:
         if isinstance(trigger.source, FunctionUrl):
             trigger.source.change(UrlDesc.parse(desc))
             trigger.desc = trigger.source.desc
         elif isinstance(trigger.source, TimerTrigger):
-            old, trigger.desc = trigger.source, desc
+            previous, trigger.desc = trigger.source, desc
             trigger.source = self._timer(trigger)
-            old.close()
+            previous.close()
 
     def delete(self, params: dict[str, Any]) -> None:
         """Remove a trigger.
@@ -151,8 +153,8 @@ class Triggers:
         """Invoke the function for a new object that matches one of its rules."""
         for trigger in self:
             rule = trigger.source
-            if isinstance(rule, CosRule) and trigger.is_open and rule.matches(created):
-                self._queue.accept(cos_event(created, self._account, self._function.name))
+            if isinstance(rule, CosRule) and trigger.is_enabled and rule.matches(created):
+                self._queue.enqueue(cos_event(created, self._account, self._function.name))
 
     def close(self) -> None:
         """Stop invoking the function."""
@@ -166,13 +168,13 @@ class Triggers:
             raise ApiError("ResourceInUse.TriggerName", f"trigger {new.name} exists already")
         if new.type == "http" and same_type:
             raise ApiError("ResourceInUse.Trigger", "the function has a URL already")
-        if len(same_type) == MAX_OF_A_TYPE:
+        if len(same_type) == MAX_PER_TYPE:
             raise ApiError(
                 "LimitExceeded.Trigger",
-                f"the function has {MAX_OF_A_TYPE} {new.type} triggers, the most allowed",
+                f"the function has {MAX_PER_TYPE} {new.type} triggers; no more are allowed",
             )
 
-    def _open(self, trigger: Trigger, other_rules: Iterable[CosRule]) -> None:
+    def _add_source(self, trigger: Trigger, other_rules: Iterable[CosRule]) -> None:
         if trigger.type == "cos":
             trigger.source = self._rule(trigger, other_rules)
         elif trigger.type == "timer":
@@ -205,22 +207,18 @@ class Triggers:
             trigger.desc = json.dumps({"cron": trigger.desc})
 
         def fire(planned: datetime) -> None:
-            if trigger.is_open:
-                self._queue.accept(timer_event(trigger.name, trigger.message, planned))
+            if trigger.is_enabled:
+                self._queue.enqueue(timer_event(trigger.name, trigger.message, planned))
 
         return TimerTrigger(cron, self._clock, fire)
 
     def _find(self, params: dict[str, Any]) -> Trigger:
         for trigger in self:
-            is_named = (trigger.name, trigger.type) == (params["TriggerName"], params["Type"])
-            if is_named and (trigger.type != "cos" or _same_rule(trigger, params)):
+            has_name = (trigger.name, trigger.type) == (params["TriggerName"], params["Type"])
+            if has_name and (trigger.type != "cos" or _same_rule(trigger, params)):
                 return trigger
         raise ApiError("ResourceNotFound.Trigger", f"there is no trigger {params['TriggerName']}")
 
 
 def _same_rule(trigger: Trigger, params: dict[str, Any]) -> bool:
     return trigger.source == CosRule.parse(trigger.name, params.get("TriggerDesc", ""))
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

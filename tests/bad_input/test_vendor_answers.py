@@ -98,7 +98,7 @@ def test_any_answer_of_mps_is_read(answer: dict[str, Any]) -> None:
 
 @given(listed=anything)
 def test_any_list_of_tasks_is_searched(listed: Any) -> None:
-    assert KINDS["vod.image"].found({"TaskSet": listed}, "session-1") is None
+    assert KINDS["vod.image"].task_with_session({"TaskSet": listed}, "session-1") is None
 
 
 @pytest.mark.parametrize("task_id", [None, "", 7, ["task-1"], {"id": "task-1"}])
@@ -134,8 +134,14 @@ def create_task(monkeypatch: pytest.MonkeyPatch, reply: bytes) -> dict[str, Any]
             assert len(vendor.requests) == 1
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/html", ""])
-@pytest.mark.parametrize("name", corpus("api3_answers"))
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        *((name, "application/json") for name in corpus("api3_answers")),
+        ("a page", "text/html"),
+        ("a list", ""),
+    ],
+)
 def test_unreadable_answer_is_ambiguous(
     name: str, content_type: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,13 +159,11 @@ def test_unreadable_answer_is_ambiguous(
     [
         b"",
         b"\x00" * 100,
-        b"HTTP/1.1 200 OK\r\n",
         http(b'{"Response":{"TaskId":"1"}}', Content_Length=1000),
         http(b"zz\r\n", Transfer_Encoding="chunked"),
         http(b"not packed", Content_Encoding="gzip", Content_Type="application/json"),
         http(b"", "500 Internal Server Error"),
         http(b"", "302 Found", Location="http://evil.example/"),
-        http(b"", "307 Temporary Redirect", Location="/"),
         http(b"x" * 2_000_000, "502 Bad Gateway"),
     ],
 )
@@ -180,14 +184,24 @@ def test_lone_surrogate_in_an_answer_is_replaced(
     assert create_task(monkeypatch, reply) == {"TaskId": "1", "Message": "?"}
 
 
-@pytest.mark.parametrize("code", ["Evil", "", 7, ["x"], {"x": 1}, "A" * 10_000])
-@pytest.mark.parametrize("message", ["no", None, 7, ["no"], "m" * 100_000])
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("", "no"),
+        (7, "no"),
+        (["x"], "no"),
+        ({"x": 1}, "no"),
+        ("A" * 10_000, "no"),
+        ("Evil", None),
+        ("Evil", ["no"]),
+        ("Evil", "m" * 100_000),
+    ],
+)
 def test_error_of_an_odd_form_raises_a_cloud_error(
-    code: object, message: object, content_type: str, monkeypatch: pytest.MonkeyPatch
+    code: object, message: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = {"Response": {"Error": {"Code": code, "Message": message}, "RequestId": 7}}
-    reply = http(json.dumps(answer).encode(), Content_Type=content_type)
+    reply = http(json.dumps(answer).encode(), Content_Type="application/json")
 
     with pytest.raises((RefusedError, AmbiguousError)) as raised:
         create_task(monkeypatch, reply)

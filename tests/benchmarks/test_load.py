@@ -28,12 +28,9 @@ def test_short_load_is_answered_completely_and_paid_once() -> None:
     assert outcome.misspent == []
 
 
-def test_answers_in_the_documentation_are_expected() -> None:
-    assert not GOOD.unexpected
-    assert GOOD.misspent == []
-
-
 def test_lost_calls_and_unexpected_answers_are_counted_by_kind() -> None:
+    assert not GOOD.unexpected
+
     samples = [Sample("result", LOST, 1.0), Sample("status", 500, 1.0), Sample("status", 404, 1.0)]
 
     unexpected = replace(GOOD, samples=[*GOOD.samples, *samples]).unexpected
@@ -43,13 +40,10 @@ def test_lost_calls_and_unexpected_answers_are_counted_by_kind() -> None:
 
 def test_jobs_that_were_not_paid_for_once_are_listed() -> None:
     paid = {"a lighthouse": 2, "unknown": 1}
-
-    assert replace(GOOD, paid=paid).misspent == ["a lighthouse", "a ship", "unknown"]
-
-
-def test_request_that_became_two_jobs_is_listed() -> None:
     accepted = ["a lighthouse", "a lighthouse", "a ship"]
 
+    assert GOOD.misspent == []
+    assert replace(GOOD, paid=paid).misspent == ["a lighthouse", "a ship", "unknown"]
     assert replace(GOOD, accepted=accepted).misspent == ["a lighthouse"]
 
 

@@ -32,14 +32,17 @@ def sent_times(body: str, status: int) -> tuple[int, type[CloudError]]:
         raise CosServiceError("PUT", body, status)
 
     with pytest.raises(CloudError) as caught, cos.cos_errors("put a key"):
-        cos._unless_slowed_down(send)  # noqa: SLF001  what every write goes through
+        cos._retry_if_slowed_down(send)  # noqa: SLF001  what every write goes through
     return sent, caught.type
 
 
 def test_a_write_that_cos_slows_down_is_repeated() -> None:
-    assert sent_times(ERROR.format(code="SlowDown"), 503) == (cos.SLOW_DOWNS + 1, ThrottledError)
+    assert sent_times(ERROR.format(code="SlowDown"), 503) == (
+        cos.SLOW_DOWN_RETRIES + 1,
+        ThrottledError,
+    )
     assert sent_times(ERROR.format(code="TooManyRequests"), 429) == (
-        cos.SLOW_DOWNS + 1,
+        cos.SLOW_DOWN_RETRIES + 1,
         ThrottledError,
     )
 

@@ -90,7 +90,7 @@ def test_a_receiver_over_https_is_known_by_its_name() -> None:
             return PublicSender(
                 plain_http=False,
                 networks=LOOPBACK,
-                look_up=lambda *_: ["127.0.0.1"],
+                resolve=lambda *_: ["127.0.0.1"],
                 trusted=trusted,
             )
 
@@ -107,7 +107,7 @@ def test_a_receiver_over_https_is_known_by_its_name() -> None:
 
 def test_the_next_address_is_tried_where_one_takes_no_connection(receiver: Receiver) -> None:
     sender = PublicSender(
-        plain_http=True, networks=LOOPBACK, look_up=lambda *_: ["127.0.0.77", "127.0.0.1"]
+        plain_http=True, networks=LOOPBACK, resolve=lambda *_: ["127.0.0.77", "127.0.0.1"]
     )
 
     assert send(sender, f"http://hooks.example:{receiver.port}/").status == 200
@@ -117,7 +117,7 @@ def test_the_next_address_is_tried_where_one_takes_no_connection(receiver: Recei
 
 
 def test_a_name_that_leads_inside_is_refused(receiver: Receiver) -> None:
-    sender = PublicSender(plain_http=True, networks=(), look_up=lambda *_: ["127.0.0.1"])
+    sender = PublicSender(plain_http=True, networks=(), resolve=lambda *_: ["127.0.0.1"])
 
     reply = send(sender, f"http://hooks.example:{receiver.port}/")
 
@@ -127,7 +127,7 @@ def test_a_name_that_leads_inside_is_refused(receiver: Receiver) -> None:
 
 def test_a_name_with_one_address_inside_is_refused(receiver: Receiver) -> None:
     sender = PublicSender(
-        plain_http=True, networks=LOOPBACK, look_up=lambda *_: ["127.0.0.1", "169.254.0.23"]
+        plain_http=True, networks=LOOPBACK, resolve=lambda *_: ["127.0.0.1", "169.254.0.23"]
     )
 
     assert "169.254.0.23" in send(sender, f"http://hooks.example:{receiver.port}/").error
@@ -136,7 +136,7 @@ def test_a_name_with_one_address_inside_is_refused(receiver: Receiver) -> None:
 
 def test_a_name_that_leads_elsewhere_a_moment_later_is_looked_up_once(receiver: Receiver) -> None:
     answers = [["127.0.0.1"], ["10.0.0.1"]]
-    sender = PublicSender(plain_http=True, networks=LOOPBACK, look_up=lambda *_: answers.pop(0))
+    sender = PublicSender(plain_http=True, networks=LOOPBACK, resolve=lambda *_: answers.pop(0))
 
     reply = send(sender, f"http://hooks.example:{receiver.port}/")
 
@@ -179,8 +179,8 @@ def test_an_address_in_a_network_that_is_allowed_is_reachable(address: str) -> N
         ("ftp://example.com/", "must be https://"),
         ("https:///path", "must be https://"),
         ("//example.com/", "must be https://"),
-        ("https://user@example.com/", "user or a password"),
-        ("https://user:word@example.com/", "user or a password"),
+        ("https://user@example.com/", "user name or a password"),
+        ("https://user:word@example.com/", "user name or a password"),
         ("https://example.com:0/", "port"),
         ("https://example.com:70000/", "port"),
         ("https://example.com\\@127.0.0.1/", "ASCII"),
@@ -188,7 +188,7 @@ def test_an_address_in_a_network_that_is_allowed_is_reachable(address: str) -> N
         ("https://example.com/\r\nHost: evil", "ASCII"),
         ("https://例子.example/", "ASCII"),
         ("https://example.com/" + "a" * 2048, "at most 2048"),
-        ("https://[::1/", "as URLs do"),
+        ("https://[::1/", "must have a valid host"),
         ("https://127.0.0.1/", "public internet"),
         ("https://127.1/", "public internet"),
         ("https://0x7f000001/", "public internet"),
@@ -250,7 +250,7 @@ def test_a_look_up_that_takes_too_long_is_not_waited_for(receiver: Receiver) -> 
         time.sleep(2 * PATIENCE_S)
         return ["127.0.0.1"]
 
-    sender = PublicSender(plain_http=True, networks=LOOPBACK, look_up=slow)
+    sender = PublicSender(plain_http=True, networks=LOOPBACK, resolve=slow)
 
     reply = send(sender, f"http://hooks.example:{receiver.port}/", PATIENCE_S)
     time.sleep(2 * PATIENCE_S)
@@ -284,6 +284,6 @@ def test_an_unknown_host_is_an_error() -> None:
     def unknown(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(-2, "Name or service not known")
 
-    sender = PublicSender(plain_http=True, networks=(), look_up=unknown)
+    sender = PublicSender(plain_http=True, networks=(), resolve=unknown)
 
     assert send(sender, "http://no.example/").error.startswith("gaierror")

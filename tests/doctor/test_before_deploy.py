@@ -1,4 +1,7 @@
-"""`aigc doctor --before-deploy`: each test breaks one thing of an account without a deployment."""
+"""`aigc doctor --before-deploy`: each test breaks one thing of an account without a deployment.
+
+The examinations `credentials`, `clock` and `mps` are those of a deployment: test_doctor.py.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc_cli import cli
-from aigc_cli.account import Account, Answer
 from aigc_cli.doctor import before_deploy
-from aigc_cli.doctor.before_deploy import EXAMINATIONS
 from aigc_cli.doctor.examinations.account import MPS_ROLE
 from aigc_cli.local_pulumi import environment
 from aigc_cli.local_stack import empty_cloud
 from infra.permissions import trust
-from tests.infra.conftest import RULES
+from tests.doctor.failing import WAYS, Calls
+from tests.infra.conftest import LONG_KEYS, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aigc_cli.account import Account
     from localcloud.cloud import LocalCloud
 
+NAMES = (
+    *("configuration", "credentials", "clock", "environment", "vod", "mps", "mps-role"),
+    *("rights", "names", "existing", "package"),
+)
 PULUMI = """#!{python}
 import pathlib, sys
 folder = pathlib.Path(__file__).parent
@@ -114,7 +121,7 @@ def test_an_account_that_is_ready_has_no_problem(doctor: Any) -> None:
 
     assert unusual(findings) == {}
     assert status == 0
-    assert [item["name"] for item in findings] == [item.name for item in EXAMINATIONS]
+    assert [item["name"] for item in findings] == list(NAMES)
 
 
 def test_a_wrong_value_is_found_before_the_program_runs(stack: Stack, doctor: Any) -> None:
@@ -124,7 +131,7 @@ def test_a_wrong_value_is_found_before_the_program_runs(stack: Stack, doctor: An
 
     assert status == 1
     assert "memory is '100'; allowed: 128 to 3072" in unusual(findings)["configuration"]
-    needs = {"mps-role", "names", "existing", "package"}
+    needs = {"environment", "mps-role", "names", "existing", "package"}
     assert unusual(findings).keys() == {"configuration"} | needs
 
 
@@ -140,6 +147,19 @@ def test_a_secret_in_plain_text_is_found(stack: Stack, doctor: Any) -> None:
     assert found(doctor, "configuration") == "in plain text: webhookSecrets"
 
 
+def test_an_environment_that_is_too_large_is_found(stack: Stack, doctor: Any) -> None:
+    stack.set("apiKeys", json.dumps(LONG_KEYS), secret=True)
+    stack.set("resultHosts", json.dumps([f".{number}.example.com" for number in range(10)]))
+
+    seen = found(doctor, "environment")
+
+    assert "the environment of each function has 4" in seen
+    assert "allowed: 4096 bytes" in seen
+    assert "The largest are AIGC_API_KEYS 3" in seen
+    assert "aigc keys new" in seen
+    assert next(iter(LONG_KEYS.values())) not in seen
+
+
 def test_a_wrong_key_is_found(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TENCENTCLOUD_SECRET_KEY", "wrong")
 
@@ -147,17 +167,6 @@ def test_a_wrong_key_is_found(doctor: Any, monkeypatch: pytest.MonkeyPatch) -> N
 
     assert status == 1
     assert "AuthFailure" in unusual(findings)["credentials"]
-
-
-def test_a_clock_that_is_wrong_is_found(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    stack.write()
-    plan = before_deploy.of_stack("prod")
-    early = Answer(404, {"Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, b"")
-    monkeypatch.setattr(Account, "cos", lambda *_, **__: early)
-
-    [finding] = before_deploy.clock(plan)
-
-    assert finding.level == "warning"
 
 
 def test_a_vod_that_is_not_activated_is_found(
@@ -181,13 +190,6 @@ def faults(account: Account, cloud: LocalCloud, *rules: dict[str, Any]) -> None:
     account.fetch(f"{cloud.url}/_localcloud/faults", "PUT", json=list(rules))
 
 
-def test_an_mps_that_refuses_is_found(account: Account, doctor: Any, cloud: LocalCloud) -> None:
-    refusal = {"where": "mps.DescribeAigcImageTask", "what": "refuse:UnauthorizedOperation"}
-    faults(account, cloud, {**refusal, "times": 1})
-
-    assert "UnauthorizedOperation" in found(doctor, "mps")
-
-
 def test_a_role_of_mps_that_is_not_as_configured_is_found(
     stack: Stack, account: Account, doctor: Any
 ) -> None:
@@ -203,23 +205,20 @@ def test_a_role_of_mps_that_is_not_as_configured_is_found(
         account.api("cam", "DeleteRole", RoleName=MPS_ROLE)
 
 
-@pytest.mark.parametrize("action", ["scf.DeleteFunction", "cam.DeleteRole", "cls.DeleteLogset"])
 def test_a_right_that_is_denied_is_found(
-    account: Account, doctor: Any, cloud: LocalCloud, action: str
+    stack: Stack, account: Account, doctor: Any, cloud: LocalCloud
 ) -> None:
-    faults(account, cloud, {"where": action, "what": "refuse:UnauthorizedOperation", "times": 1})
+    def denied(*actions: str) -> str:
+        refusal = {"what": "refuse:UnauthorizedOperation", "times": 1}
+        faults(account, cloud, *({"where": action, **refusal} for action in actions))
+        return found(doctor, "rights")
 
-    assert found(doctor, "rights") == f"denied: {action.replace('.', ':')}"
-
-
-@pytest.mark.parametrize("action", ["cls.DeleteAlarm", "monitor.DeleteAlarmNotices"])
-def test_a_right_that_only_alarms_need_is_tried_with_alarms(
-    stack: Stack, account: Account, doctor: Any, cloud: LocalCloud, action: str
-) -> None:
+    always = denied("scf.DeleteFunction", "cam.DeleteRole", "cls.DeleteLogset")
     stack.set("alarmReceivers", "[10001]")
-    faults(account, cloud, {"where": action, "what": "refuse:UnauthorizedOperation", "times": 1})
+    with_alarms = denied("cls.DeleteAlarm", "monitor.DeleteAlarmNotices")
 
-    assert found(doctor, "rights") == f"denied: {action.replace('.', ':')}"
+    assert always == "denied: scf:DeleteFunction, cam:DeleteRole, cls:DeleteLogset"
+    assert with_alarms == "denied: cls:DeleteAlarm, monitor:DeleteAlarmNotices"
 
 
 def test_a_name_that_is_in_use_is_found(account: Account, doctor: Any) -> None:
@@ -238,6 +237,29 @@ def test_a_name_that_is_in_use_is_found(account: Account, doctor: Any) -> None:
     assert seen == (f"in use: role aigc-prod-sweep, bucket {bucket}, logset aigc-prod-functions")
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_proves_nothing_finds_nothing_missing_and_nothing_free(
+    stack: Stack, doctor: Any, monkeypatch: pytest.MonkeyPatch, account: Account, way: str
+) -> None:
+    stack.set("namePrefix", "other-")
+    stack.set("inboxBucket", f"existing-{account.app_id}")
+    account.cos("PUT", f"existing-{account.app_id}")
+    calls = Calls(monkeypatch)
+    assert unusual(doctor()[1]) == {}
+    calls.way = way
+
+    for question in sorted(calls.asked):
+        calls.failing = question
+        is_denied_right = way == "denied" and "Delete" in question.title()
+        status, findings = doctor()
+
+        levels = {item["level"] for item in findings if item["level"] != "ok"}
+        assert levels == {"problem" if is_denied_right else "not_checked"}, (question, findings)
+        assert status == int(is_denied_right)
+        if question in {"scf.GetFunction", "cls.DescribeLogsets"}:
+            assert not [item for item in findings if "are free" in item["seen"]]
+
+
 def test_names_of_a_stack_that_is_deployed_are_its_own(
     stack: Stack, account: Account, doctor: Any
 ) -> None:
@@ -250,7 +272,7 @@ def test_a_bucket_that_does_not_exist_is_found(stack: Stack, account: Account, d
     stack.set("namePrefix", "other-")
     stack.set("inboxBucket", f"photos-{account.app_id}")
 
-    assert found(doctor, "existing") == f"inboxBucket: photos-{account.app_id} answers 404"
+    assert found(doctor, "existing") == f"inboxBucket: photos-{account.app_id} does not exist"
 
 
 def test_a_package_that_is_missing_or_not_whole_is_found(

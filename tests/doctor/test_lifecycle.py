@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
-
-import pytest
+from typing import TYPE_CHECKING, Any, cast
 
 from aigc.jobs.buckets import INPUTS, STAGING
 from aigc_cli.account import Account, Answer
 from aigc_cli.doctor.examinations.storage import lifecycle
 from aigc_cli.doctor.patient import Patient
 from infra.components.storage import LEDGER_DAYS
+
+if TYPE_CHECKING:
+    from aigc_cli.doctor.finding import Finding
 
 
 @dataclass
@@ -36,18 +37,8 @@ class SharedBuckets:
         return Answer(200, {}, f"<LifecycleConfiguration>{rules}</LifecycleConfiguration>".encode())
 
 
-@pytest.mark.parametrize(
-    ("rules", "missing"),
-    [
-        ((f"site/{INPUTS}", f"site/{STAGING}"), []),
-        (("site/",), []),
-        ((INPUTS, STAGING), [f"site/{INPUTS}", f"site/{STAGING}"]),
-        ((), [f"site/{INPUTS}", f"site/{STAGING}"]),
-    ],
-)
-def test_rules_are_looked_for_below_the_results_prefix(
-    rules: tuple[str, ...], missing: list[str]
-) -> None:
+def results_finding(*rules: str) -> Finding:
+    """Examine a results bucket with lifecycle rules for these prefixes."""
     patient = Patient(
         account=cast("Account", SharedBuckets(rules)),
         buckets={"ledger": "ledger", "results": "results"},
@@ -59,5 +50,15 @@ def test_rules_are_looked_for_below_the_results_prefix(
     ledger, results = lifecycle(patient)
 
     assert ledger.level == "ok"
-    assert (results.level == "ok") == (not missing)
-    assert [prefix for prefix in missing if prefix not in results.seen] == []
+    return results
+
+
+def test_rules_are_looked_for_below_the_results_prefix() -> None:
+    both = results_finding(f"site/{INPUTS}", f"site/{STAGING}")
+    whole_folder = results_finding("site/")
+    elsewhere = results_finding(INPUTS, STAGING)
+
+    assert (both.level, whole_folder.level) == ("ok", "ok")
+    assert elsewhere.level != "ok"
+    assert f"site/{INPUTS}" in elsewhere.seen
+    assert f"site/{STAGING}" in elsewhere.seen

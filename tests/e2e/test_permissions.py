@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def run_calls(stack: Stack) -> None:
 
 
 def run_link_into_the_inbox(stack: Stack) -> None:
-    """Upload by a link of the gateway; COS refuses to replace the object by the same link."""
+    """Upload by links of the gateway; COS refuses to replace an object by the same link."""
     wanted: dict[str, Any] = {
         "file_name": "linked.jpg",
         "content_type": "image/jpeg",
@@ -119,7 +120,12 @@ def run_link_into_the_inbox(stack: Stack) -> None:
 
     assert [answer.status_code for answer in answers] == [400, 200, 409]
     assert ["BadDigest" in answers[0].text, "FileAlreadyExists" in answers[2].text] == [True, True]
-    wait_for(lambda: "anime/linked.jpg.json" in stack.results("anime/"))
+    for rule in FOLDERS[1:]:
+        link = stack.call(f"v1/rules/{rule}/uploads", wanted).json()
+        answer = requests.put(link["upload_url"], PHOTO, headers=link["headers"], timeout=30)
+        assert answer.status_code == HTTPStatus.OK
+    expected = {f"{rule}/linked.jpg.json" for rule in FOLDERS}
+    wait_for(lambda: expected <= stack.results().keys())
 
 
 def run_uploads(stack: Stack) -> None:

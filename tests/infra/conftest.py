@@ -30,6 +30,8 @@ RULES = {
         for task in [{"model_name": "GG", "model_version": "3.0", "prompt": "Redraw it"}]
     ]
 }
+LONG_KEYS = {f"{'customer-' * 11}{number:02}": f"{number:064x}" for number in range(20)}
+"""API keys whose names and digests nearly fill the environment of a function."""
 ENDPOINT = "https://1250000000-abc.ap-guangzhou.tencentscf.com"
 BUCKETS = ("mine-1250000000", "yours-1250000000", "in-1250000000", "photos-1250000000")
 """The buckets that exist in the account."""

@@ -1,7 +1,8 @@
 """The twin makes the calls that the real provider was recorded making, in the same order.
 
-The recording is of the provider that the Pulumi package wraps, creating a stack of the same types
-of resources. Calls are compared by service and action; the number of polls of a state is ignored.
+The recording is of the provider that the Pulumi package wraps, from the first request until a stack
+of the same types of resources is created. Calls are compared by service and action; the number of
+polls of a state is ignored.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "provider_requests.jsonl"
-CREATION = 57
-"""The number of lines until everything was created; then the next plan reads it all again."""
 
 
 class RecordingBuckets(RecordingCloud):
@@ -129,8 +128,7 @@ RESOURCES = {
 
 
 def recorded() -> list[dict[str, Any]]:
-    lines = RECORDING.read_text().splitlines()
-    return [json.loads(line) for line in lines[:CREATION]]
+    return [json.loads(line) for line in RECORDING.read_text().splitlines()]
 
 
 def named(name: str, request: dict[str, Any]) -> str:

@@ -13,9 +13,10 @@ import pytest
 from aigc.jobs.buckets import INPUTS, STAGING
 from aigc.jobs.storing import KEPT_S
 from aigc.settings import PREFIX, Settings
-from aigc.uploads.rules import RulesError
+from aigc.uploads.rules import Rules, RulesError
 from infra.components.function import function_url
 from infra.components.storage import LEDGER_DAYS
+from infra.permissions import MOST_CHARACTERS, Reach, gateway_policy, upload_prefixes
 from infra.stack import packaged_rules
 from localcloud.scf.cos_trigger import CosRule
 from localcloud.scf.http_trigger import UrlDesc
@@ -378,6 +379,69 @@ def test_inbox_is_written_by_the_gateway_only(run: Run, function: str, actions: 
     assert granted == actions
 
 
+def test_gateway_writes_only_where_a_rule_takes_uploads(run: Run) -> None:
+    inbox = "qcs::cos:ap-guangzhou:uid/1250000000:aigc-dev-inbox-1250000000/"
+
+    resources = [
+        statement["resource"]
+        for statement in statements(run(), "gateway")
+        if "name/cos:PutObject" in statement["action"] and inbox in str(statement["resource"])
+    ]
+
+    assert resources == [[f"{inbox}in/anime/*", f"{inbox}in/art/*"]]
+
+
+def rules_for(*rules: dict[str, Any]) -> Rules:
+    image = {
+        "kind": "vod.image",
+        "task": {"model_name": "GG", "model_version": "3.0", "prompt": "Redraw it"},
+    }
+    return Rules.parse(
+        {"rule": [{"name": f"r{at}", **image, **rule} for at, rule in enumerate(rules)]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "prefixes"),
+    [
+        ([], ()),
+        ([{"prefix": "a/"}, {"prefix": "b/"}], ("a/", "b/")),
+        ([{"prefix": "a/b/"}, {"prefix": "a/"}, {"prefix": "ab/"}], ("a/", "ab/")),
+        ([{"prefix": "a/", "glob": ["a/x-*.jpg"]}], ("a/x-",)),
+        ([{"prefix": "照片/"}, {"prefix": "b/"}], ("",)),
+        ([{"prefix": "b/照片/"}, {"prefix": "c/*/"}], ("b/", "c/")),
+        ([{"prefix": "a/"}, {"suffix": ".png"}], ("",)),
+    ],
+    ids=["no rule", "two", "covered", "a glob", "Chinese", "part of it", "no prefix"],
+)
+def test_prefixes_cover_all_rules(rules: list[dict[str, Any]], prefixes: tuple[str, ...]) -> None:
+    assert upload_prefixes(rules_for(*rules)) == prefixes
+
+
+def test_prefixes_of_batches_are_left_out() -> None:
+    batches = Rules.parse({"rule": [{"name": "b", "type": "batch", "prefix": "batches/"}]})
+
+    assert upload_prefixes(batches) == ()
+
+
+def test_policy_with_too_many_prefixes_has_the_prefix_that_they_share() -> None:
+    reach = Reach(
+        region="ap-guangzhou",
+        app_id="1250000000",
+        sub_app_id=1,
+        inbox="inbox-1250000000",
+        results="results-1250000000",
+        ledger="ledger-1250000000",
+        upload_prefixes=tuple(f"shop/customer-{number:03}/" for number in range(100)),
+    )
+
+    document = gateway_policy(reach)
+
+    assert len(document) <= MOST_CHARACTERS
+    assert "inbox-1250000000/shop/customer-0*" in document
+    assert "shop/customer-001/" not in document
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_buckets_for_inputs_may_only_be_read(run: Run, function: str) -> None:
     bucket = "photos-1250000000"
@@ -494,6 +558,7 @@ def test_exports_have_all_addresses(run: Run) -> None:
         "resultsBucket": "aigc-dev-results-1250000000",
         "resultsPrefix": "",
         "ledgerBucket": "aigc-dev-ledger-1250000000",
+        "uploadPrefixes": ["in/anime/", "in/art/"],
         "keyNames": ["me"],
         "gatewayFunction": "aigc-dev-gateway",
         "uploadFunction": "aigc-dev-upload",

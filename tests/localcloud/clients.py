@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
 import requests
 from PIL import Image
-from qcloud_cos import CosConfig, CosS3Client
+from qcloud_cos import CosConfig, CosS3Client, CosServiceError
 from tencentcloud.common.common_client import CommonClient
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.exception import TencentCloudSDKException
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 REGION = "ap-guangzhou"
 BUCKET = "images-1250000000"
 HOST = f"{BUCKET}.cos.{REGION}.myqcloud.com"
+IMAGE = {"ModelName": "GG", "ModelVersion": "3.0", "Prompt": "a red car"}
+"""The smallest task of CreateAigcImageTask, without the application."""
 VERSIONS = {
     "apigateway": "2018-08-08",
     "cam": "2019-01-16",
@@ -74,7 +77,7 @@ class Api:
         return self.call("mps", action, **params)
 
     def refusal(self, service: str, action: str, **params: Any) -> str:
-        """The code with which a call is refused; empty if it is not."""
+        """Return the code with which a call is refused; empty if it succeeds."""
         try:
             self.call(service, action, **params)
         except TencentCloudSDKException as error:
@@ -82,8 +85,8 @@ class Api:
         return ""
 
     def image_task(self, app: int, prompt: str = "a red car", **params: Any) -> str:
-        wanted = {"SubAppId": app, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": prompt}
-        return str(self.vod("CreateAigcImageTask", **{**wanted, **params})["TaskId"])
+        task = {**IMAGE, "SubAppId": app, "Prompt": prompt, **params}
+        return str(self.vod("CreateAigcImageTask", **task)["TaskId"])
 
     def ended_task(self, app: int, task_id: str) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
@@ -109,19 +112,28 @@ def as_the_sdk_reads_it(service: str, action: str, answer: dict[str, Any]) -> An
     return read
 
 
+def cos_refusal(call: Callable[..., object], *args: Any, **kwargs: Any) -> tuple[int, str]:
+    """Make a call of COS that is refused; return its status and code."""
+    with pytest.raises(CosServiceError) as refused:
+        call(*args, **kwargs)
+    return refused.value.get_status_code(), refused.value.get_error_code()
+
+
+def content_of(store: CosS3Client, key: str) -> bytes:
+    """Read an object."""
+    body: bytes = store.get_object(BUCKET, key)["Body"].get_raw_stream().read()
+    return body
+
+
 def cos(cloud: LocalCloud, key: Key | None = None, **config: Any) -> CosS3Client:
     key = key or cloud.keys.owner
-    reached = {"Proxies": {"http": cloud.url}, "Region": REGION, **config}
-    return CosS3Client(
-        CosConfig(
-            SecretId=key.secret_id,
-            SecretKey=key.secret_key,
-            Token=key.token or None,
-            Scheme="http",
-            **reached,
-        ),
-        retry=0,
-    )
+    credentials = {
+        "SecretId": key.secret_id,
+        "SecretKey": key.secret_key,
+        "Token": key.token or None,
+    }
+    settings = {"Proxies": {"http": cloud.url}, "Region": REGION, "Scheme": "http", **config}
+    return CosS3Client(CosConfig(**credentials, **settings), retry=0)
 
 
 def get(cloud: LocalCloud, url: str, **options: Any) -> requests.Response:
@@ -137,7 +149,7 @@ def control(cloud: LocalCloud, path: str, content: object = None) -> Any:
 
 
 def example(name: str) -> dict[str, Any]:
-    """The request of an official document's example."""
+    """Return the request of an example in the official documents."""
     text = (Path(__file__).parent / "examples" / f"{name}.json").read_text()
     content: dict[str, Any] = json.loads(text)
     return content

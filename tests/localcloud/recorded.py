@@ -1,10 +1,9 @@
 """The recorded requests of the real provider, signed again and sent in order to a local cloud.
 
-`tests/recordings/` has what terraform-provider-tencentcloud 1.82.42 sent while stacks were created,
-planned, changed and destroyed: one of another project, and ours behind a Function URL and behind
-API Gateway. There are no answers, but for their status and error code, and the id of each created
-resource: it shows in the requests that follow. What an answer must hold shows in the provider's
-source.
+`tests/recordings/stack_*.jsonl` has what terraform-provider-tencentcloud 1.82.42 sent while our
+stack was created, planned, changed and destroyed, behind a Function URL and behind API Gateway.
+There are no answers, only their status and error code. The id of a created resource is read from
+the later requests that contain it.
 """
 
 from __future__ import annotations
@@ -36,18 +35,9 @@ if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
-OTHER_PROJECT = "provider_requests"
 OUR_STACKS = ("stack_function_url", "stack_api_gateway")
 
-# The ids in the recorded answers: action → field of the answer → id.
-GIVEN: dict[str, tuple[str, str]] = {
-    "cam.CreateRole": ("RoleId", "4611686018427900001"),
-    "cam.CreatePolicy": ("PolicyId", "427900002"),
-    "cls.CreateLogset": ("LogsetId", "e2b48860-f401-4367-8c0c-7cc0d9a18aa1"),
-    "cls.CreateTopic": ("TopicId", "b968eb61-6c8f-4e26-9202-46b6a49323c9"),
-    "vod.CreateSubAppId": ("SubAppId", "1500000000"),
-}
-# In our own stacks: creation → field of its answer, and the later request that shows the id.
+# Creation → field of its answer, and the later request that contains the id.
 SHOWN: dict[str, tuple[str, str, str]] = {
     "apigateway.CreateApi": ("Result.ApiId", "apigateway.DescribeApi", "ApiId"),
     "apigateway.CreateService": ("ServiceId", "apigateway.DescribeService", "ServiceId"),
@@ -67,11 +57,10 @@ NUMBERED = {
     "cam.CreateRole": ("RoleId", 4611686018427900001),
 }
 MODIFY = "cls.ModifyAlarm"
-NO_SUCH_KEY = "AuthFailure.SecretIdNotFound"
 # The functions' descriptions contained characters that SCF does not document.
 REWORDED = {
     "HTTP API and VOD's callbacks": "HTTP API and callbacks of VOD.",
-    "Uploads become jobs; images": "Uploads become jobs, images",
+    "Uploads become jobs;": "Uploads become jobs,",
 }
 
 
@@ -85,8 +74,6 @@ class Recorded:
     @property
     def ids(self) -> dict[str, str]:
         """The path of each id in the answer, with the id in the recorded answer."""
-        if self.name in GIVEN and "ids" not in self.content:
-            return dict([GIVEN[self.name]])
         return dict(self.content.get("ids", {}))
 
     @property
@@ -96,9 +83,10 @@ class Recorded:
     @property
     def name(self) -> str:
         """`scf.GetFunction`, or `GET ?acl`."""
+        content = self.content
         if self.is_cos:
-            return f"{self.content['m']} {self.content['path']}?{self.content['q'].rstrip('=')}"
-        return f"{self.content['svc']}.{self.content['action']}"
+            return f"{content['method']} {content['path']}?{content['query'].rstrip('=')}"
+        return f"{content['svc']}.{content['action']}"
 
 
 @dataclass(frozen=True)
@@ -111,11 +99,9 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def recording(name: str = OTHER_PROJECT) -> list[Recorded]:
+def recording(name: str) -> list[Recorded]:
     lines = [json.loads(line) for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines()]
-    if name in OUR_STACKS:
-        _add_ids(lines)
-        lines = [_uniform(line) for line in lines]
+    _add_ids(lines)
     return [Recorded(number, line) for number, line in enumerate(lines, 1)]
 
 
@@ -135,19 +121,6 @@ def _add_ids(lines: list[dict[str, Any]]) -> None:
             line["ids"] = {field_name: str(first + numbers[name] - 1)}
         elif name == "cls.CreateAlarm":
             line["ids"] = {"AlarmId": alarms[line["req"]["Name"]]}
-
-
-def _uniform(line: dict[str, Any]) -> dict[str, Any]:
-    """Return a line of our own stacks with the field names of the older recording."""
-    if line["svc"] != "cos":
-        return {**line, "err": line.get("error", "")}
-    return {
-        **line,
-        "m": line["method"],
-        "q": line["query"],
-        "acl": line["headers"].get("x-amz-acl", ""),
-        "body": line["req"] or "",
-    }
 
 
 def _zip() -> str:
@@ -174,9 +147,7 @@ class Replay:
     def _send_api(self, recorded: Recorded) -> Answer:
         content = recorded.content
         params = json.loads(self._translated(json.dumps(content["req"])))
-        known = content.get("err") != NO_SUCH_KEY
-        client = self._client(content, "" if known else "AKIDnobody")
-        answer = patiently(client, content["action"], params)
+        answer = call_until_admitted(self._client(content), content["action"], params)
         for path, id_ in recorded.ids.items():
             self._live[id_] = str(_at(answer.content, path))
         return answer
@@ -190,7 +161,7 @@ class Replay:
             return text
         return re.sub("|".join(self._live), lambda match: self._live[match[0]], text)
 
-    def _client(self, content: dict[str, Any], secret_id: str) -> CommonClient:
+    def _client(self, content: dict[str, Any]) -> CommonClient:
         owner = self._cloud.keys.owner
         http = HttpProfile(
             protocol="http",
@@ -200,18 +171,17 @@ class Replay:
         return CommonClient(
             content["svc"],
             self._cloud.services[content["svc"]].version,
-            Credential(secret_id or owner.secret_id, owner.secret_key),
-            content["region"] or "ap-guangzhou",
+            Credential(owner.secret_id, owner.secret_key),
+            content["region"],
             ClientProfile(httpProfile=http, language="en-US"),
         )
 
     def _send_cos(self, content: dict[str, Any]) -> Answer:
         url = f"http://{content['host']}{content['path']}"
-        headers = {"Host": content["host"]}
-        if content["acl"]:
-            headers["x-amz-acl"] = content["acl"]
+        body = content["req"].encode()
+        headers = {"Host": content["host"], **content["headers"]}
         request = requests.Request(
-            content["m"], f"{url}?{content['q']}", headers=headers, data=content["body"].encode()
+            content["method"], f"{url}?{content['query']}", headers=headers, data=body
         ).prepare()
         self._sign(request, content)
         with requests.Session() as session:
@@ -220,7 +190,7 @@ class Replay:
         return Answer(code[1].decode() if code else "", {}, sent.status_code, dict(sent.headers))
 
     def _sign(self, request: requests.PreparedRequest, content: dict[str, Any]) -> None:
-        """Sign like the recorded client; an unsigned request like one of the two clients."""
+        """Sign like the recorded client: the provider uses two."""
         owner = self._cloud.keys.owner
         if content["auth"].startswith("AWS4"):
             sign_as_aws(request, content, owner.secret_id, owner.secret_key)
@@ -228,7 +198,7 @@ class Replay:
         config = CosConfig(
             Region="ap-guangzhou", SecretId=owner.secret_id, SecretKey=owner.secret_key
         )
-        params = {name: "" for name in [content["q"].rstrip("=")] if name}
+        params = {name: "" for name in [content["query"].rstrip("=")] if name}
         CosS3Auth(config, key=unquote(content["path"]), params=params)(request)
 
 
@@ -240,7 +210,7 @@ def _at(content: Any, path: str) -> Any:
     return value
 
 
-def patiently(client: CommonClient, action: str, params: dict[str, Any]) -> Answer:
+def call_until_admitted(client: CommonClient, action: str, params: dict[str, Any]) -> Answer:
     """Make a call; repeat it when the API throttles, as the provider does."""
     while True:
         try:
@@ -259,15 +229,17 @@ def sign_as_aws(
     https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
     """
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    payload = hashlib.sha256(content["body"].encode()).hexdigest()
+    payload = hashlib.sha256(content["req"].encode()).hexdigest()
     request.headers.update({"x-amz-date": stamp, "x-amz-content-sha256": payload})
     signed = sorted(name.lower() for name in request.headers if name.lower().startswith("x-amz"))
     names = ["host", *signed]
-    query = content["q"] if content["q"].endswith("=") or not content["q"] else f"{content['q']}="
+    query = content["query"]
+    if query and not query.endswith("="):
+        query += "="
     lines = "".join(f"{name}:{request.headers[name]}\n" for name in names)
     canonical = "\n".join(
         [
-            *(content["m"], quote(unquote(content["path"])), query, lines),
+            *(content["method"], quote(unquote(content["path"])), query, lines),
             *(";".join(names), payload),
         ]
     )

@@ -166,33 +166,22 @@ def watch(cls: Call, **changes: Any) -> str:
     return str(cls("CreateAlarm", **params)["AlarmId"])
 
 
-@pytest.mark.parametrize(
-    ("action", "params", "code"),
-    [
+def test_wrong_call_about_logs_is_refused(api: Api, cls: Call) -> None:
+    topic(cls)
+    filters = [{"Key": "colour", "Values": ["a"]}]
+    wrong: list[tuple[str, dict[str, Any], str]] = [
         ("CreateLogset", {"LogsetName": "functions"}, "InvalidParameter.LogsetConflict"),
         ("CreateLogset", {}, "MissingParameter"),
         ("CreateLogset", {"LogsetName": "a", "Colour": "red"}, "UnknownParameter"),
-        (
-            "CreateTopic",
-            {"LogsetId": "none", "TopicName": "a"},
-            "ResourceNotFound.LogsetNotExist",
-        ),
+        ("CreateTopic", {"LogsetId": "x", "TopicName": "a"}, "ResourceNotFound.LogsetNotExist"),
         ("DescribeIndex", {"TopicId": "none"}, "ResourceNotFound.TopicNotExist"),
         ("DeleteTopic", {"TopicId": "none"}, "ResourceNotFound.TopicNotExist"),
         ("DeleteAlarm", {"AlarmId": "none"}, "ResourceNotFound.AlarmNotExist"),
-        (
-            "DescribeTopics",
-            {"Filters": [{"Key": "colour", "Values": ["a"]}]},
-            "InvalidParameterValue",
-        ),
-    ],
-)
-def test_wrong_call_about_logs_is_refused(
-    api: Api, cls: Call, action: str, params: dict[str, Any], code: str
-) -> None:
-    topic(cls)
+        ("DescribeTopics", {"Filters": filters}, "InvalidParameterValue"),
+    ]
 
-    assert api.refusal("cls", action, **params) == code
+    for action, params, code in wrong:
+        assert api.refusal("cls", action, **params) == code
 
 
 def test_taken_name_and_object_in_use_are_refused(api: Api, cls: Call) -> None:
@@ -326,6 +315,7 @@ def function(**changes: Any) -> dict[str, Any]:
 
 
 RULE = {"MetricName": "Error", "Period": 300, "Operator": "gt", "Value": "0", "ContinuePeriod": 1}
+POLICY = {"PolicyName": "functions", "MonitorType": "MT_QCE", "Namespace": "SCF"}
 
 
 def notice(monitor: Call) -> str:
@@ -347,13 +337,7 @@ def notice(monitor: Call) -> str:
 
 
 def policy(monitor: Call, **changes: Any) -> str:
-    params = {
-        "PolicyName": "functions",
-        "MonitorType": "MT_QCE",
-        "Namespace": "SCF",
-        "Condition": {"IsUnionRule": 0, "Rules": [RULE]},
-        **changes,
-    }
+    params = {**POLICY, "Condition": {"IsUnionRule": 0, "Rules": [RULE]}, **changes}
     return str(monitor("CreateAlarmPolicy", **params)["PolicyId"])
 
 
@@ -430,26 +414,20 @@ def test_notice_in_use_stays_until_its_policy_is_gone(api: Api, monitor: Call) -
     assert (refused, used["PolicyIds"]) == ("ResourceInUse", [id_])
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
+def test_wrong_alarm_policy_is_refused(api: Api) -> None:
+    rules = [{"Operator": ">"}]
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"Module": "moniter"}, "InvalidParameterValue"),
         ({"MonitorType": "MT_ALL"}, "InvalidParameterValue"),
         ({"PolicyName": "x" * 61}, "InvalidParameterValue"),
         ({"NoticeIds": ["notice-none"]}, "ResourceNotFound"),
-        ({"Condition": {"IsUnionRule": 0, "Rules": [{"Operator": ">"}]}}, "InvalidParameterValue"),
+        ({"Condition": {"IsUnionRule": 0, "Rules": rules}}, "InvalidParameterValue"),
         ({"Condition": {"Rules": []}}, "MissingParameter"),
-    ],
-)
-def test_wrong_alarm_policy_is_refused(api: Api, change: dict[str, Any], code: str) -> None:
-    params = {
-        "Module": "monitor",
-        "PolicyName": "functions",
-        "MonitorType": "MT_QCE",
-        "Namespace": "SCF",
-    }
+    ]
 
-    assert api.refusal("monitor", "CreateAlarmPolicy", **{**params, **change}) == code
+    for change, code in wrong:
+        params = {**POLICY, "Module": "monitor", **change}
+        assert api.refusal("monitor", "CreateAlarmPolicy", **params) == code, change
 
 
 # API Gateway
@@ -542,20 +520,17 @@ PASSED_THROUGH = {
 }
 
 
-@pytest.mark.parametrize(("api_says", "wanted"), [(True, INTEGRATED), (False, PASSED_THROUGH)])
-def test_value_becomes_an_answer(
-    gateway: Call, scf: Call, api_says: object, wanted: dict[str, tuple[int, bytes]]
-) -> None:
+def test_value_becomes_an_answer(gateway: Call, scf: Call) -> None:
     backend(scf)
-    id_ = service(gateway)
-    in_front(gateway, id_, ServiceScfIsIntegratedResponse=api_says)
-    url = release(gateway, id_)
 
-    answers = {path: get(url + path) for path in wanted}
-
-    for path, (status, body) in wanted.items():
-        assert answers[path].status_code == status
-        assert body in answers[path].content
+    for is_integrated, wanted in ((True, INTEGRATED), (False, PASSED_THROUGH)):
+        id_ = service(gateway)
+        in_front(gateway, id_, ServiceScfIsIntegratedResponse=is_integrated)
+        url = release(gateway, id_)
+        for path, (status, body) in wanted.items():
+            answer = get(url + path)
+            assert answer.status_code == status
+            assert body in answer.content
 
 
 def test_only_a_released_api_answers(gateway: Call, scf: Call) -> None:
@@ -668,30 +643,7 @@ def test_service_is_changed_and_destroyed_as_the_provider_does(
     assert gone == "ResourceNotFound.InvalidService"
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"ServiceType": "HTTP"}, "UnsupportedOperation"),
-        ({"AuthType": "SECRET"}, "UnsupportedOperation"),
-        ({"ServiceScfFunctionName": "none"}, "InvalidParameterValue.InvalidScfConfig"),
-        ({"ServiceId": "service-none"}, "ResourceNotFound.InvalidService"),
-        (
-            {"RequestConfig": {"Path": "jobs", "Method": "GET"}},
-            "InvalidParameterValue.InvalidApiRequestConfig",
-        ),
-        (
-            {"RequestConfig": {"Path": "/", "Method": "ANY"}},
-            "InvalidParameterValue.InvalidApiRequestConfig",
-        ),
-        (
-            {"RequestConfig": {"Path": "/", "Method": "FETCH"}},
-            "InvalidParameterValue.InvalidMethod",
-        ),
-    ],
-)
-def test_wrong_api_is_refused(
-    api: Api, gateway: Call, scf: Call, change: dict[str, Any], code: str
-) -> None:
+def test_wrong_api_is_refused(api: Api, gateway: Call, scf: Call) -> None:
     backend(scf)
     id_ = service(gateway)
     in_front(gateway, id_)
@@ -702,10 +654,22 @@ def test_wrong_api_is_refused(
         "Protocol": "HTTP",
         "RequestConfig": {"Path": "/other", "Method": "GET"},
         "ServiceScfFunctionName": "echo",
-        **change,
     }
+    no_slash, in_use = {"Path": "jobs", "Method": "GET"}, {"Path": "/", "Method": "ANY"}
+    unknown_method = {"Path": "/", "Method": "FETCH"}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"ServiceType": "HTTP"}, "UnsupportedOperation"),
+        ({"AuthType": "SECRET"}, "UnsupportedOperation"),
+        ({"ServiceScfFunctionName": "none"}, "InvalidParameterValue.InvalidScfConfig"),
+        ({"ServiceId": "service-none"}, "ResourceNotFound.InvalidService"),
+        ({"RequestConfig": no_slash}, "InvalidParameterValue.InvalidApiRequestConfig"),
+        ({"RequestConfig": in_use}, "InvalidParameterValue.InvalidApiRequestConfig"),
+        ({"RequestConfig": unknown_method}, "InvalidParameterValue.InvalidMethod"),
+    ]
 
-    assert api.refusal("apigateway", "CreateApi", **params) == code
+    for change, code in wrong:
+        refusal = api.refusal("apigateway", "CreateApi", **{**params, **change})
+        assert refusal == code, change
 
 
 def test_service_without_apis_cannot_be_released(api: Api, gateway: Call) -> None:

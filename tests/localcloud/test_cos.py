@@ -23,7 +23,17 @@ from localcloud.cos import signing
 from localcloud.cos.errors import CosError
 from localcloud.cos.store import Bucket, describe
 from localcloud.server import Request
-from tests.localcloud.clients import BUCKET, HOST, REGION, authority, control, cos, get
+from tests.localcloud.clients import (
+    BUCKET,
+    HOST,
+    REGION,
+    authority,
+    content_of,
+    control,
+    cos,
+    cos_refusal,
+    get,
+)
 
 if TYPE_CHECKING:
     from qcloud_cos import CosS3Client
@@ -31,7 +41,7 @@ if TYPE_CHECKING:
     from localcloud.cloud import LocalCloud
     from localcloud.cos.events import ObjectCreated
 
-ODD_KEYS = [
+SPECIAL_KEYS = [
     "plain.txt",
     "a b.txt",
     "a+b.txt",
@@ -45,34 +55,20 @@ ODD_KEYS = [
 ONCE = {"x-cos-forbid-overwrite": "true"}
 
 
-def content_of(store: CosS3Client, key: str, **options: Any) -> bytes:
-    body: bytes = store.get_object(BUCKET, key, **options)["Body"].get_raw_stream().read()
-    return body
-
-
-def refusal(call: Any, *args: Any, **kwargs: Any) -> tuple[int, str]:
-    with pytest.raises(CosServiceError) as refused:
-        call(*args, **kwargs)
-    return refused.value.get_status_code(), refused.value.get_error_code()
-
-
 # Objects
 
 
-@pytest.mark.parametrize("key", ODD_KEYS)
-def test_an_odd_key_is_written_listed_read_signed_and_deleted(
-    cloud: LocalCloud, store: CosS3Client, key: str
-) -> None:
-    store.put_object(BUCKET, key.encode(), key)
-    [listed] = store.list_objects(BUCKET)["Contents"]
-    read = content_of(store, key)
-    by_url = get(cloud, store.get_presigned_url(BUCKET, key, "GET")).content
+def test_keys_with_special_characters(cloud: LocalCloud, store: CosS3Client) -> None:
+    for key in SPECIAL_KEYS:
+        store.put_object(BUCKET, key.encode(), key)
+        [listed] = store.list_objects(BUCKET)["Contents"]
+        read = content_of(store, key)
+        by_url = get(cloud, store.get_presigned_url(BUCKET, key, "GET")).content
+        store.delete_object(BUCKET, key)
 
-    store.delete_object(BUCKET, key)
-
-    assert listed["Key"] == key
-    assert read == by_url == key.encode()
-    assert "Contents" not in store.list_objects(BUCKET)
+        assert listed["Key"] == key
+        assert read == by_url == key.encode()
+        assert "Contents" not in store.list_objects(BUCKET)
 
 
 def test_an_object_keeps_its_headers(store: CosS3Client) -> None:
@@ -95,28 +91,22 @@ def test_an_object_keeps_its_headers(store: CosS3Client) -> None:
     assert head["x-cos-request-id"]
 
 
-@pytest.mark.parametrize(
-    ("asked", "got"), [("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=-2", b"89")]
-)
-def test_a_range_is_read(store: CosS3Client, asked: str, got: bytes) -> None:
+def test_a_range_is_read(store: CosS3Client) -> None:
     store.put_object(BUCKET, b"0123456789", "digits")
 
-    answer = store.get_object(BUCKET, "digits", Range=asked)
+    for range_, content in (("2-4", b"234"), ("7-", b"789"), ("-2", b"89")):
+        answer = store.get_object(BUCKET, "digits", Range=f"bytes={range_}")
+        assert answer["Body"].get_raw_stream().read() == content
+        assert answer["Content-Range"].endswith("/10")
 
-    assert answer["Body"].get_raw_stream().read() == got
-    assert answer["Content-Range"].endswith("/10")
-
-
-def test_a_range_behind_the_end_is_refused(store: CosS3Client) -> None:
-    store.put_object(BUCKET, b"0123456789", "digits")
-
-    assert refusal(store.get_object, BUCKET, "digits", Range="bytes=10-") == (416, "InvalidRange")
+    refused = cos_refusal(store.get_object, BUCKET, "digits", Range="bytes=10-")
+    assert refused == (416, "InvalidRange")
 
 
 def test_body_with_a_wrong_checksum_is_refused(store: CosS3Client) -> None:
     wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()  # noqa: S324
 
-    code = refusal(store.put_object, BUCKET, b"hello", "a", ContentMD5=wrong)
+    code = cos_refusal(store.put_object, BUCKET, b"hello", "a", ContentMD5=wrong)
 
     assert code == (400, "BadDigest")
     assert "Contents" not in store.list_objects(BUCKET)
@@ -137,9 +127,8 @@ def test_one_of_sixteen_concurrent_creates_of_a_key_wins(
     with ThreadPoolExecutor(16) as pool:
         outcomes = list(pool.map(create, range(16)))
 
-    won = [outcome for outcome in outcomes if outcome != "FileAlreadyExists"]
-    assert len(won) == 1
-    assert content_of(store, "lock").decode() == won[0]
+    [winner] = [outcome for outcome in outcomes if outcome != "FileAlreadyExists"]
+    assert content_of(store, "lock").decode() == winner
 
 
 def test_versioned_bucket_ignores_forbid_overwrite(store: CosS3Client) -> None:
@@ -196,7 +185,7 @@ def test_an_upload_with_a_small_or_unknown_part_or_that_was_aborted_is_refused(
     unknown = [{"PartNumber": 7, "ETag": etags[0]}]
 
     def complete(parts: list[dict[str, Any]]) -> tuple[int, str]:
-        return refusal(store.complete_multipart_upload, BUCKET, "big", upload, {"Part": parts})
+        return cos_refusal(store.complete_multipart_upload, BUCKET, "big", upload, {"Part": parts})
 
     codes = [complete(small), complete(unknown)]
     store.abort_multipart_upload(BUCKET, "big", upload)
@@ -279,11 +268,11 @@ def test_pages_of_a_listing_equal_a_plain_search(
 
 def test_bucket_is_created_used_and_deleted(cloud: LocalCloud) -> None:
     store = cos(cloud)
-    missing = refusal(store.list_objects, BUCKET)
+    missing = cos_refusal(store.list_objects, BUCKET)
     store.create_bucket(BUCKET)
-    twice = refusal(store.create_bucket, BUCKET)
+    twice = cos_refusal(store.create_bucket, BUCKET)
     store.put_object(BUCKET, b"x", "a")
-    full = refusal(store.delete_bucket, BUCKET)
+    full = cos_refusal(store.delete_bucket, BUCKET)
     store.delete_object(BUCKET, "a")
 
     store.delete_bucket(BUCKET)
@@ -291,35 +280,35 @@ def test_bucket_is_created_used_and_deleted(cloud: LocalCloud) -> None:
     assert missing == (404, "NoSuchBucket")
     assert twice == (409, "BucketAlreadyOwnedByYou")
     assert full == (409, "BucketNotEmpty")
-    assert refusal(store.head_bucket, BUCKET) == (404, "NoSuchResource")
+    assert cos_refusal(store.head_bucket, BUCKET) == (404, "NoSuchResource")
 
 
 def test_a_bucket_of_another_account_is_refused(cloud: LocalCloud) -> None:
-    code = refusal(cos(cloud).create_bucket, "images-1259999999")
+    code = cos_refusal(cos(cloud).create_bucket, "images-1259999999")
 
     assert code == (400, "InvalidBucketName")
 
 
 def test_a_missing_object_is_not_found(store: CosS3Client) -> None:
-    assert refusal(store.get_object, BUCKET, "missing") == (404, "NoSuchKey")
-    assert refusal(store.head_object, BUCKET, "missing") == (404, "NoSuchResource")
+    assert cos_refusal(store.get_object, BUCKET, "missing") == (404, "NoSuchKey")
+    assert cos_refusal(store.head_object, BUCKET, "missing") == (404, "NoSuchResource")
 
 
-@pytest.mark.parametrize(
-    ("setting", "code"),
-    [
-        ("cors", "NoSuchCORSConfiguration"),
-        ("lifecycle", "NoSuchLifecycleConfiguration"),
-        ("website", "NoSuchWebsiteConfiguration"),
-        ("encryption", "NoSuchEncryptionConfiguration"),
-        ("tagging", "NoSuchTagSet"),
-        ("policy", "NoSuchBucketPolicy"),
-    ],
-)
-def test_a_setting_that_was_never_put_is_404(store: CosS3Client, setting: str, code: str) -> None:
-    read = getattr(store, f"get_bucket_{setting}")
+def test_a_setting_that_was_never_put_is_404(store: CosS3Client) -> None:
+    codes = {
+        "cors": "NoSuchCORSConfiguration",
+        "lifecycle": "NoSuchLifecycleConfiguration",
+        "website": "NoSuchWebsiteConfiguration",
+        "encryption": "NoSuchEncryptionConfiguration",
+        "tagging": "NoSuchTagSet",
+        "policy": "NoSuchBucketPolicy",
+    }
 
-    assert refusal(read, BUCKET) == (404, code)
+    refusals = {
+        setting: cos_refusal(getattr(store, f"get_bucket_{setting}"), BUCKET) for setting in codes
+    }
+
+    assert refusals == {setting: (404, code) for setting, code in codes.items()}
 
 
 def test_settings_are_kept_and_removed(store: CosS3Client) -> None:
@@ -339,10 +328,10 @@ def test_settings_are_kept_and_removed(store: CosS3Client) -> None:
     assert kept["Expiration"] == {"Days": "7"}
     assert store.get_bucket_versioning(BUCKET)["Status"] == "Suspended"
     assert store.get_bucket_acl(BUCKET)["CannedACL"] == "public-read"
-    assert refusal(store.get_bucket_lifecycle, BUCKET)[0] == 404
+    assert cos_refusal(store.get_bucket_lifecycle, BUCKET)[0] == 404
 
 
-def test_page_of_another_origin_may_do_what_the_rules_allow(
+def test_page_of_another_origin_is_allowed_what_the_cors_rules_allow(
     cloud: LocalCloud, store: CosS3Client
 ) -> None:
     rule = {
@@ -394,17 +383,17 @@ def test_each_way_of_creating_an_object_is_an_event(cloud: LocalCloud, store: Co
     assert first.request_id != second.request_id
 
 
-@pytest.mark.parametrize(("fault", "times"), [("drop", 0), ("repeat", 2), ("delay:1", 1)])
-def test_event_has_faults(cloud: LocalCloud, store: CosS3Client, fault: str, times: int) -> None:
+def test_event_has_faults(cloud: LocalCloud, store: CosS3Client) -> None:
     events: list[str] = []
     cloud.cos.subscribe(lambda event: events.append(event.key))
-    control(cloud, "faults", [{"where": "cos.event", "what": fault}])
+    faults = ("drop", "repeat", "delay:1")
+    control(cloud, "faults", [{"where": "cos.event", "what": what} for what in faults])
 
-    store.put_object(BUCKET, b"x", "faulty")
-    store.put_object(BUCKET, b"x", "sound")
+    for key in ("dropped", "repeated", "delayed", "sound"):
+        store.put_object(BUCKET, b"x", key)
     time.sleep(0.1)
 
-    assert sorted(events) == ["faulty"] * times + ["sound"]
+    assert sorted(events) == ["delayed", "repeated", "repeated", "sound"]
 
 
 # Signatures
@@ -426,20 +415,15 @@ def test_unsigned_request_is_refused_unless_the_bucket_is_public(
     assert written.status_code == 403
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"secret_id": "AKIDstranger"}, "InvalidAccessKeyId"),
-        ({"secret_key": "wrong"}, "SignatureDoesNotMatch"),
-    ],
-)
-def test_a_wrong_key_is_refused(
-    cloud: LocalCloud, store: CosS3Client, change: dict[str, Any], code: str
-) -> None:
+def test_a_wrong_key_is_refused(cloud: LocalCloud, store: CosS3Client) -> None:
     del store
-    client = cos(cloud, replace(cloud.keys.owner, **change))
+    owner = cloud.keys.owner
+    unknown = cos(cloud, replace(owner, secret_id="AKIDstranger"))  # noqa: S106
+    wrong = cos(cloud, replace(owner, secret_key="wrong"))  # noqa: S106
 
-    assert refusal(client.put_object, BUCKET, b"x", "a") == (403, code)
+    codes = [cos_refusal(client.put_object, BUCKET, b"x", "a") for client in (unknown, wrong)]
+
+    assert codes == [(403, "InvalidAccessKeyId"), (403, "SignatureDoesNotMatch")]
 
 
 def test_a_temporary_key_needs_its_token_and_its_time(
@@ -452,8 +436,8 @@ def test_a_temporary_key_needs_its_token_and_its_time(
     cos(cloud, good).put_object(BUCKET, b"x", "a")
 
     bare = cos(cloud, replace(good, token="")).put_object
-    assert refusal(bare, BUCKET, b"x", "a") == (403, "InvalidToken")
-    assert refusal(cos(cloud, old).put_object, BUCKET, b"x", "a") == (403, "ExpiredToken")
+    assert cos_refusal(bare, BUCKET, b"x", "a") == (403, "InvalidToken")
+    assert cos_refusal(cos(cloud, old).put_object, BUCKET, b"x", "a") == (403, "ExpiredToken")
 
 
 def test_presigned_url_expires(cloud: LocalCloud, store: CosS3Client) -> None:
@@ -475,28 +459,26 @@ def test_a_signature_from_the_future_is_refused(
     an_hour_ago = time.time() - 3600
     monkeypatch.setattr(cloud.clock, "now", lambda: an_hour_ago)
 
-    assert refusal(store.list_objects, BUCKET) == (403, "RequestTimeTooSkewed")
+    assert cos_refusal(store.list_objects, BUCKET) == (403, "RequestTimeTooSkewed")
 
 
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        lambda url: url.replace("/a?", "/b?"),
-        lambda url: url.replace("version=1", "version=2"),
-        lambda url: url.replace("&version=1", ""),
-    ],
-)
 def test_presigned_url_is_valid_only_for_the_signed_request(
-    cloud: LocalCloud, store: CosS3Client, tamper: Any
+    cloud: LocalCloud, store: CosS3Client
 ) -> None:
     store.put_object(BUCKET, b"hello", "a")
     store.put_object(BUCKET, b"other", "b")
     url = store.get_presigned_url(BUCKET, "a", "GET", Params={"version": "1"})
+    changed = (
+        url.replace("/a?", "/b?"),
+        url.replace("version=1", "version=2"),
+        url.replace("&version=1", ""),
+    )
 
-    answers = get(cloud, url), get(cloud, tamper(url))
+    answers = [get(cloud, each) for each in changed]
 
-    assert [answer.status_code for answer in answers] == [200, 403]
-    assert "SignatureDoesNotMatch" in answers[1].text
+    assert get(cloud, url).content == b"hello"
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert all("SignatureDoesNotMatch" in answer.text for answer in answers)
 
 
 def test_a_url_signed_for_reading_does_not_write(cloud: LocalCloud, store: CosS3Client) -> None:
@@ -520,35 +502,31 @@ def test_the_bucket_s_own_path_opens_in_a_browser_without_a_proxy(
     assert requests.get(f"http://{domain}/a%20b.txt", timeout=60).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        f"{BUCKET}.cos.{REGION}.tencentcos.cn",
-        f"{BUCKET}.cos-internal.{REGION}.tencentcos.cn",
-        f"{BUCKET}.cos.{REGION}.test",
-    ],
-)
-def test_a_bucket_has_many_host_names(cloud: LocalCloud, store: CosS3Client, host: str) -> None:
+def test_a_bucket_has_several_host_names(cloud: LocalCloud, store: CosS3Client) -> None:
     store.put_object(BUCKET, b"hello", "a")
-    client = cos(cloud, Endpoint=host.partition(".")[2])
 
-    assert content_of(client, "a") == b"hello"
+    for endpoint in (
+        f"cos.{REGION}.tencentcos.cn",
+        f"cos-internal.{REGION}.tencentcos.cn",
+        f"cos.{REGION}.test",
+    ):
+        assert content_of(cos(cloud, Endpoint=endpoint), "a") == b"hello"
 
 
 def test_refusal_of_the_authorizer_is_an_error_of_cos(
     cloud: LocalCloud, store: CosS3Client
 ) -> None:
-    asked = []
+    checked = []
 
     def authorize(_caller: object, action: str, resource: str) -> None:
-        asked.append((action, resource))
+        checked.append((action, resource))
         raise ApiError("UnauthorizedOperation", "no")
 
     cloud.authorize = authorize
 
-    assert refusal(store.put_object, BUCKET, b"x", "in/a") == (403, "AccessDenied")
+    assert cos_refusal(store.put_object, BUCKET, b"x", "in/a") == (403, "AccessDenied")
     on = f"qcs::cos:{REGION}:uid/1250000000:{BUCKET}/in/a"
-    assert asked == [("name/cos:PutObject", on)]
+    assert checked == [("name/cos:PutObject", on)]
 
 
 def form(key: Key, conditions: list[Any]) -> dict[str, str]:
@@ -569,34 +547,29 @@ def form(key: Key, conditions: list[Any]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("conditions", "status"),
-    [
-        ([["starts-with", "$key", "in/"], {"bucket": BUCKET}], 204),
-        ([["starts-with", "$key", "out/"]], 403),
-        ([["content-length-range", 1, 4]], 403),
-    ],
-)
-def test_a_form_uploads_what_its_policy_allows(
-    cloud: LocalCloud, store: CosS3Client, conditions: list[Any], status: int
-) -> None:
+def test_a_form_uploads_what_its_policy_allows(cloud: LocalCloud, store: CosS3Client) -> None:
     events: list[ObjectCreated] = []
     cloud.cos.subscribe(events.append)
-    fields = form(cloud.keys.owner, conditions)
 
-    answer = requests.post(
-        f"http://{HOST}/",
-        data=fields,
-        files={"file": ("cat.png", b"hello", "image/png")},
-        proxies={"http": cloud.url},
-        timeout=60,
-    )
+    def post(*conditions: object) -> int:
+        return requests.post(
+            f"http://{HOST}/",
+            data=form(cloud.keys.owner, list(conditions)),
+            files={"file": ("cat.png", b"hello", "image/png")},
+            proxies={"http": cloud.url},
+            timeout=60,
+        ).status_code
 
-    assert answer.status_code == status
-    assert [event.event for event in events] == ["cos:ObjectCreated:Post"] * (status == 204)
-    if status == 204:
-        assert content_of(store, "in/cat.png") == b"hello"
-        assert store.head_object(BUCKET, "in/cat.png")["x-cos-meta-aigc-prompt"] == "a cat"
+    statuses = [
+        post(["starts-with", "$key", "out/"]),
+        post(["content-length-range", 1, 4]),
+        post(["starts-with", "$key", "in/"], {"bucket": BUCKET}),
+    ]
+
+    assert statuses == [403, 403, 204]
+    assert [event.event for event in events] == ["cos:ObjectCreated:Post"]
+    assert content_of(store, "in/cat.png") == b"hello"
+    assert store.head_object(BUCKET, "in/cat.png")["x-cos-meta-aigc-prompt"] == "a cat"
 
 
 class OneKey(Keys):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.localcloud.clients import BUCKET, REGION, Api, control, get, image_bytes, size_of
 
 if TYPE_CHECKING:
+    import pytest
     from qcloud_cos import CosS3Client
 
     from localcloud.cloud import LocalCloud
@@ -61,38 +60,31 @@ def test_call_without_the_role_is_refused(cloud: LocalCloud, api: Api, store: Co
     assert control(cloud, "tasks")["tasks"] == []
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"CosBucketName": "other-1250000000"}, "ResourceNotFound.CosBucketNotExist"),
-        ({"CosBucketRegion": "ap-beijing"}, "ResourceNotFound.CosBucketNotExist"),
-        ({"CosBucketRegion": ""}, "InvalidParameter"),
-    ],
-)
 def test_a_bucket_that_cannot_be_written_to_is_refused(
-    cloud: LocalCloud, api: Api, store: CosS3Client, change: dict[str, Any], code: str
+    cloud: LocalCloud, api: Api, store: CosS3Client
 ) -> None:
     del store
     cloud.role_trusts = lambda _role, _service: True
 
-    refusal = api.refusal(
-        "mps", "CreateAigcImageTask", Prompt="a cat", StoreCosParam={**STORE, **change}
-    )
+    for change, code in (
+        ({"CosBucketName": "other-1250000000"}, "ResourceNotFound.CosBucketNotExist"),
+        ({"CosBucketRegion": "ap-beijing"}, "ResourceNotFound.CosBucketNotExist"),
+        ({"CosBucketRegion": ""}, "InvalidParameter"),
+    ):
+        params = {"Prompt": "a cat", "StoreCosParam": {**STORE, **change}}
+        assert api.refusal("mps", "CreateAigcImageTask", **params) == code
 
-    assert refusal == code
 
-
-@pytest.mark.parametrize(
-    ("params", "code"),
-    [
+def test_a_faulty_request_is_refused(api: Api) -> None:
+    faulty: list[tuple[dict[str, Any], str]] = [
         ({}, "InvalidParameter"),
         ({"Prompt": "x", "SessionId": "s"}, "UnknownParameter"),
         ({"Prompt": "x", "EnhancePrompt": "Enabled"}, "InvalidParameter"),
         ({"ImageInfos": [{"ReferenceType": "x"}]}, "InvalidParameter"),
-    ],
-)
-def test_a_faulty_request_is_refused(api: Api, params: dict[str, Any], code: str) -> None:
-    assert api.refusal("mps", "CreateAigcImageTask", **params) == code
+    ]
+
+    for params, code in faulty:
+        assert api.refusal("mps", "CreateAigcImageTask", **params) == code
 
 
 def test_the_fifth_task_at_once_is_accepted_and_fails_late(api: Api) -> None:

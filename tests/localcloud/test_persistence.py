@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from localcloud.cloud import LocalCloud
 from localcloud.cos.store import SMALL
 from localcloud.journal import Journal
-from tests.localcloud.clients import BUCKET, Api, cos, get
+from tests.localcloud.clients import BUCKET, IMAGE, Api, content_of, cos, get
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,15 +28,8 @@ def test_objects_tasks_applications_and_the_key_survive_a_restart(tmp_path: Path
 
     with LocalCloud(speed=50, data=tmp_path) as cloud:
         api, store = Api(cloud), cos(cloud)
-        again = api.refusal(
-            "vod",
-            "CreateAigcImageTask",
-            SubAppId=app,
-            ModelName="GG",
-            ModelVersion="3.0",
-            Prompt="x",
-            SessionId="once",
-        )
+        task = {**IMAGE, "SubAppId": app, "SessionId": "once"}
+        again = api.refusal("vod", "CreateAigcImageTask", **task)
 
         assert store.get_object(BUCKET, "a b/猫")["x-cos-meta-x"] == "1"
         assert store.get_bucket_acl(BUCKET)["CannedACL"] == "public-read"
@@ -48,21 +39,24 @@ def test_objects_tasks_applications_and_the_key_survive_a_restart(tmp_path: Path
         assert api.ended_task(app, waiting)["AigcImageTask"]["ErrCode"] == 0
 
 
-@pytest.mark.parametrize("size", [0, SMALL, SMALL + 1])
-def test_contents_of_any_size_and_bytes_survive_a_restart(tmp_path: Path, size: int) -> None:
-    content = bytes(number % 256 for number in range(size))
+def test_contents_of_any_size_and_bytes_survive_a_restart(tmp_path: Path) -> None:
+    contents = {
+        str(size): bytes(number % 256 for number in range(size)) for size in (0, SMALL, SMALL + 1)
+    }
     with LocalCloud(data=tmp_path) as cloud:
-        cos(cloud).create_bucket(BUCKET)
-        cos(cloud).put_object(BUCKET, content, "a")
-        cos(cloud).put_object(BUCKET, b"gone", "b")
-        cos(cloud).delete_object(BUCKET, "b")
+        store = cos(cloud)
+        store.create_bucket(BUCKET)
+        for key, content in contents.items():
+            store.put_object(BUCKET, content, key)
+        store.put_object(BUCKET, b"gone", "deleted")
+        store.delete_object(BUCKET, "deleted")
 
     with LocalCloud(data=tmp_path) as cloud:
-        kept = cos(cloud).get_object(BUCKET, "a")["Body"].get_raw_stream().read()
-        listed = cos(cloud).list_objects(BUCKET)["Contents"]
+        store = cos(cloud)
+        keys = [entry["Key"] for entry in store.list_objects(BUCKET)["Contents"]]
+        kept = {key: content_of(store, key) for key in keys}
 
-    assert kept == content
-    assert [entry["Key"] for entry in listed] == ["a"]
+    assert kept == contents
 
 
 def test_journal_ignores_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from localcloud.server import LostReplyError, Request, Response, Server
-from localcloud.tls import https_before
+from localcloud.tls import https_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def https(tmp_path: Path) -> Iterator[Https]:
     server, authority = Server(0, echo), tmp_path / "ca.pem"
     server.start()
     with (
-        https_before(f"http://127.0.0.1:{server.port}", authority) as url,
+        https_proxy(f"http://127.0.0.1:{server.port}", authority) as url,
         requests.Session() as client,
     ):
         client.verify = str(authority)

@@ -10,11 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from localcloud.server import Request, Response, Server
 from tests.localcloud.clients import (
     BUCKET,
+    IMAGE,
     Api,
     control,
     example,
@@ -27,6 +26,7 @@ from tests.localcloud.clients import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pytest
     from qcloud_cos import CosS3Client
 
     from localcloud.cloud import LocalCloud
@@ -78,30 +78,23 @@ def test_the_input_of_a_presigned_url_shapes_the_image(
     assert size_of(get(cloud, file["FileUrl"]).content) == (512, 256)
 
 
-@pytest.mark.parametrize("key", ["in/missing.png", "in/text.txt"])
 def test_an_input_that_cannot_be_read_fails_the_task(
-    api: Api, app: int, store: CosS3Client, key: str
-) -> None:
-    store.put_object(BUCKET, b"no image", "in/text.txt")
-    url = store.get_presigned_url(BUCKET, key, "GET")
-
-    detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
-
-    own = detail["AigcImageTask"]
-    assert (detail["Status"], own["Status"], own["ErrCode"]) == ("FINISH", "FINISH", 60000)
-    assert own["Output"]["FileInfos"] == []
-
-
-def test_an_input_whose_url_has_expired_fails_the_task(
     api: Api, app: int, store: CosS3Client
 ) -> None:
+    store.put_object(BUCKET, b"no image", "in/text.txt")
     store.put_object(BUCKET, image_bytes(), "in/a.png")
-    url = store.get_presigned_url(BUCKET, "in/a.png", "GET", Expired=-1)
 
-    detail = api.ended_task(app, api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}]))
+    def failure(key: str, expires_s: int = 60) -> str:
+        url = store.get_presigned_url(BUCKET, key, "GET", Expired=expires_s)
+        task = api.image_task(app, FileInfos=[{"Type": "Url", "Url": url}])
+        own = api.ended_task(app, task)["AigcImageTask"]
+        assert (own["Status"], own["ErrCode"]) == ("FINISH", 60000)
+        assert own["Output"]["FileInfos"] == []
+        return str(own["Message"])
 
-    assert detail["AigcImageTask"]["ErrCode"] == 60000
-    assert "403" in detail["AigcImageTask"]["Message"]
+    assert "404" in failure("in/missing.png")
+    assert "403" in failure("in/a.png", expires_s=-1)
+    assert failure("in/text.txt")
 
 
 def test_base64_file_ids_and_foreign_urls_are_accepted_as_inputs(api: Api, app: int) -> None:
@@ -150,26 +143,20 @@ def test_several_images_can_be_requested(api: Api, app: int) -> None:
     assert all(file["FileUrl"].endswith(".jpg") for file in files)
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"SubAppId": 42}, "InvalidParameterValue.SubAppId"),
-        ({"SessionId": "s" * 51}, "InvalidParameterValue.SessionIdTooLong"),
-        ({"SessionContext": "c" * 1001}, "InvalidParameterValue.SessionContextTooLong"),
-        ({"FileInfos": [{"FileId": "gone"}]}, "InvalidParameterValue.FileId"),
-        ({"FileInfos": [{"Type": "Url"}]}, "InvalidParameter"),
-        ({"FileInfos": [{"Type": "Ftp", "Url": "x"}]}, "InvalidParameterValue"),
-    ],
-)
-def test_invalid_request_has_the_documented_code(
-    cloud: LocalCloud, api: Api, app: int, change: dict[str, Any], code: str
-) -> None:
+def test_invalid_request_has_the_documented_code(cloud: LocalCloud, api: Api, app: int) -> None:
     control(cloud, "vod", {"missing_files": ["gone"]})
-    params = {"SubAppId": app, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": "x", **change}
+    codes: dict[str, dict[str, Any]] = {
+        "InvalidParameterValue.SubAppId": {"SubAppId": 42},
+        "InvalidParameterValue.SessionIdTooLong": {"SessionId": "s" * 51},
+        "InvalidParameterValue.SessionContextTooLong": {"SessionContext": "c" * 1001},
+        "InvalidParameterValue.FileId": {"FileInfos": [{"FileId": "gone"}]},
+        "InvalidParameter": {"FileInfos": [{"Type": "Url"}]},
+        "InvalidParameterValue": {"FileInfos": [{"Type": "Ftp", "Url": "x"}]},
+    }
 
-    refusal = api.refusal("vod", "CreateAigcImageTask", **params)
-
-    assert refusal == code
+    for code, change in codes.items():
+        params: dict[str, Any] = {**IMAGE, "SubAppId": app, **change}
+        assert api.refusal("vod", "CreateAigcImageTask", **params) == code
     assert control(cloud, "tasks")["tasks"] == []
 
 
@@ -182,10 +169,10 @@ def test_an_account_without_vod_is_refused(cloud: LocalCloud, api: Api) -> None:
 def test_session_is_accepted_once_by_concurrent_calls(
     cloud: LocalCloud, api: Api, app: int
 ) -> None:
-    params = {"SubAppId": app, "ModelName": "GG", "ModelVersion": "3.0", "Prompt": "x"}
 
     def send(_: int) -> str:
-        return api.refusal("vod", "CreateAigcImageTask", **params, SessionId="once")
+        task = {**IMAGE, "SubAppId": app, "SessionId": "once"}
+        return api.refusal("vod", "CreateAigcImageTask", **task)
 
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(send, range(8)))
@@ -197,14 +184,8 @@ def test_session_is_accepted_once_by_concurrent_calls(
 
 
 def test_refused_request_leaves_its_session_unused(api: Api, app: int) -> None:
-    refused = api.refusal(
-        "vod",
-        "CreateAigcImageTask",
-        SubAppId=app,
-        ModelName="GG",
-        ModelVersion="3.0",
-        SessionId="again",
-    )
+    wrong = {**IMAGE, "SubAppId": app, "Prompt": "", "SessionId": "again"}
+    refused = api.refusal("vod", "CreateAigcImageTask", **wrong)
 
     task = api.image_task(app, SessionId="again")
 
@@ -227,7 +208,7 @@ def test_more_tasks_at_once_than_allowed_are_accepted_and_fail_late(
     assert report["tasks"][1]["error"]["ext"] == "RequestLimitExceeded"
 
 
-def test_ended_task_frees_its_place_immediately(cloud: LocalCloud, api: Api, app: int) -> None:
+def test_ended_task_frees_its_slot_immediately(cloud: LocalCloud, api: Api, app: int) -> None:
     api.ended_task(app, api.image_task(app, "first"))
     second = api.ended_task(app, api.image_task(app, "second"))
 
@@ -363,17 +344,17 @@ def test_push_without_a_200_answer_is_repeated(api: Api, app: int) -> None:
     assert received[0] == received[1] == received[2]
 
 
-@pytest.mark.parametrize(("fault", "times"), [("repeat", 2), ("delay:5", 1), ("drop", 0)])
-def test_push_has_faults(cloud: LocalCloud, api: Api, app: int, fault: str, times: int) -> None:
-    control(cloud, "faults", [{"where": "vod.callback", "what": fault}])
+def test_push_has_faults(cloud: LocalCloud, api: Api, app: int) -> None:
+    faults = ("drop", "repeat", "delay:5")
+    control(cloud, "faults", [{"where": "vod.callback", "what": what} for what in faults])
     with listener([]) as (url, received):
         push_to(api, app, url)
-        api.ended_task(app, api.image_task(app, "faulty"))
-        api.ended_task(app, api.image_task(app, "sound"))
-        wait_for(lambda: len(received) == times + 1)
+        for prompt in ("dropped", "repeated", "delayed", "sound"):
+            api.ended_task(app, api.image_task(app, prompt))
+        wait_for(lambda: len(received) == 4)
 
     prompts = sorted(event["AigcImageCompleteEvent"]["Input"]["Prompt"] for event in received)
-    assert prompts == ["faulty"] * times + ["sound"]
+    assert prompts == ["delayed", "repeated", "repeated", "sound"]
     assert control(cloud, "faults") == []
 
 

@@ -44,47 +44,61 @@ def test_created_function_is_active_with_every_field_that_the_provider_reads(
     assert function["ImageConfig"] is None  # a function from a zip has none
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"FunctionName": "1st"}, "InvalidParameterValue.FunctionName"),
-        ({"FunctionName": "ends-"}, "InvalidParameterValue.FunctionName"),
-        ({"FunctionName": "x" * 61}, "InvalidParameterValue.FunctionName"),
-        ({"Handler": "index"}, "InvalidParameterValue.Handler"),
-        ({"Handler": "a.b.c"}, "InvalidParameterValue.Handler"),
-        ({"Runtime": "Python2.7"}, "InvalidParameterValue.Runtime"),
-        ({"Description": "VOD's callbacks"}, "InvalidParameterValue.Description"),
-        ({"Description": "uploads; results"}, "InvalidParameterValue.Description"),
-        ({"Description": "x" * 1001}, "InvalidParameterValue.Description"),
-        ({"MemorySize": 200}, "InvalidParameterValue.MemorySize"),
-        ({"Timeout": 901}, "LimitExceeded.Timeout"),
-        ({"InitTimeout": 2}, "LimitExceeded.InitTimeout"),
-        ({"InitTimeout": 301}, "LimitExceeded.InitTimeout"),
-        ({"Role": "missing"}, "ResourceNotFound.Role"),
-        ({"Namespace": "other"}, "ResourceNotFound.Namespace"),
-        ({"Code": {"CosBucketName": "code"}}, "InvalidParameterValue.Code"),
-        ({"Code": {"ZipFile": "?"}}, "InvalidParameterValue.ZipFileBase64BinasciiError"),
-        (
-            {"Environment": {"Variables": [{"Key": "TENCENTCLOUD_X", "Value": "1"}]}},
-            "InvalidParameterValue.EnvironmentSystemProtect",
-        ),
-        (
-            {"Environment": {"Variables": [{"Key": "LONG", "Value": "x" * 4096}]}},
-            "InvalidParameterValue.EnvironmentExceededLimit",
-        ),
-    ],
+INVALID = (
+    ({"FunctionName": "1st"}, "InvalidParameterValue.FunctionName"),
+    ({"FunctionName": "ends-"}, "InvalidParameterValue.FunctionName"),
+    ({"FunctionName": "x" * 61}, "InvalidParameterValue.FunctionName"),
+    ({"Handler": "index"}, "InvalidParameterValue.Handler"),
+    ({"Handler": "a.b.c"}, "InvalidParameterValue.Handler"),
+    ({"Runtime": "Python2.7"}, "InvalidParameterValue.Runtime"),
+    ({"Description": "uploads; results"}, "InvalidParameterValue.Description"),
+    ({"Description": "x" * 1001}, "InvalidParameterValue.Description"),
+    ({"MemorySize": 200}, "InvalidParameterValue.MemorySize"),
+    ({"Timeout": 901}, "LimitExceeded.Timeout"),
+    ({"InitTimeout": 2}, "LimitExceeded.InitTimeout"),
+    ({"InitTimeout": 301}, "LimitExceeded.InitTimeout"),
+    ({"Role": "missing"}, "ResourceNotFound.Role"),
+    ({"Namespace": "other"}, "ResourceNotFound.Namespace"),
+    ({"Code": {"CosBucketName": "code"}}, "InvalidParameterValue.Code"),
+    ({"Code": {"ZipFile": "?"}}, "InvalidParameterValue.ZipFileBase64BinasciiError"),
+    ({"Code": {"ZipFile": "bm8gemlw"}}, "InvalidParameterValue.ZipFile"),
+    (
+        {"Environment": {"Variables": [{"Key": "TENCENTCLOUD_X", "Value": "1"}]}},
+        "InvalidParameterValue.EnvironmentSystemProtect",
+    ),
+    (
+        {"Environment": {"Variables": [{"Key": "LONG", "Value": "x" * 4096}]}},
+        "InvalidParameterValue.EnvironmentExceededLimit",
+    ),
 )
-def test_invalid_function_is_refused(
-    functions: FunctionTool, change: dict[str, Any], code: str
-) -> None:
-    params = {
+"""Changes that make a valid function invalid, and the codes."""
+
+
+def test_invalid_function_is_refused(functions: FunctionTool) -> None:
+    valid = {
         "FunctionName": "plain",
         "Handler": "index.main_handler",
         "Runtime": "Python3.10",
         "Code": {"ZipFile": zipped({"index.py": SOURCE})},
     }
 
-    assert refusal(functions, "CreateFunction", **{**params, **change}) == code
+    for change, code in INVALID:
+        assert refusal(functions, "CreateFunction", **{**valid, **change}) == code, change
+
+
+def test_environment_is_limited_in_the_sum_of_its_names_and_values(
+    functions: FunctionTool,
+) -> None:
+    def variables(length: int) -> dict[str, Any]:
+        return {
+            "Variables": [{"Key": "HALF", "Value": "图" * 600}, {"Key": "B", "Value": "x" * length}]
+        }
+
+    functions.create("plain", SOURCE, Environment=variables(4096 - 1800 - 5))
+    change = {"FunctionName": "plain", "Environment": variables(4096 - 1800 - 4)}
+    code = refusal(functions, "UpdateFunctionConfiguration", **change)
+
+    assert code == "InvalidParameterValue.EnvironmentExceededLimit"
 
 
 def test_second_function_with_the_same_name_is_refused(functions: FunctionTool) -> None:
@@ -237,28 +251,17 @@ def test_function_without_reserved_memory_is_stopped_until_the_reservation_is_de
     assert functions.call("GetReservedConcurrencyConfig", FunctionName="plain") == {}
 
 
-@pytest.mark.parametrize(
-    ("wanted", "code"),
-    [
-        (100, "InvalidParameterValue"),
-        (115_200, "LimitExceeded.FunctionReservedConcurrencyMemory"),
-    ],
-)
-def test_reservation_above_the_quota_of_the_account_is_refused(
-    functions: FunctionTool, wanted: int, code: str
-) -> None:
+def test_reservation_above_the_quota_of_the_account_is_refused(functions: FunctionTool) -> None:
     for name in ("plain", "other"):
         functions.create(name, SOURCE)
     functions.call("PutReservedConcurrencyConfig", FunctionName="other", ReservedConcurrencyMem=128)
 
-    refused = refusal(
-        functions,
-        "PutReservedConcurrencyConfig",
-        FunctionName="plain",
-        ReservedConcurrencyMem=wanted,
-    )
-
-    assert refused == code
+    for memory, code in (
+        (100, "InvalidParameterValue"),
+        (115_200, "LimitExceeded.FunctionReservedConcurrencyMemory"),
+    ):
+        params = {"FunctionName": "plain", "ReservedConcurrencyMem": memory}
+        assert refusal(functions, "PutReservedConcurrencyConfig", **params) == code
 
 
 def test_unknown_action_is_refused(functions: FunctionTool) -> None:

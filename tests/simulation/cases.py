@@ -37,7 +37,7 @@ UNKNOWN_S = 1900
 
 
 def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
-    """Order a picture, under an id that no other call has."""
+    """Order an image, under an id that no other call has."""
     return Order(
         id=job_id,
         kind=kind,
@@ -49,7 +49,7 @@ def order(job_id: str, kind: str = "vod.image", **more: Any) -> Order:
 
 
 def accepts(job_id: str, kind: str = "vod.image", **more: Any) -> Work:
-    """A call that orders a picture."""
+    """A call that orders an image."""
     return functools.partial(accept, order(job_id, kind, **more))
 
 

@@ -71,7 +71,7 @@ class Vendor(FakeVendor):
         self.write_image(task)
 
     def write_image(self, task: VendorTask) -> None:
-        """Write the picture of an MPS task; it may appear after the task's state changed."""
+        """Write the image of an MPS task; it may appear after the task's state changed."""
         store = task.params.get("StoreCosParam")
         if store:
             assert isinstance(task, Task)

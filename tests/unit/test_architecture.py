@@ -24,7 +24,7 @@ VENDOR = ("tencentcloud", "qcloud_cos", "tencentcloud_iac_pulumi")
 
 BASE = {"aigc.errors", "aigc.wire"}
 LAYERS = {
-    "functions/aigc/tasks": BASE | {"aigc.tasks", "aigc.places"},
+    "functions/aigc/tasks": BASE | {"aigc.tasks", "aigc.object_keys"},
     "functions/aigc/triggers": BASE | {"aigc.triggers"},
     "functions/aigc/labels": BASE | {"aigc.labels", "aigc.image_files"},
     "functions/aigc/jobs": BASE
@@ -35,10 +35,10 @@ LAYERS = {
     | {"aigc.uploads", "aigc.jobs", "aigc.tasks", "aigc.triggers"}
     # The lines of a batch are calls: paths, bodies of OpenAI's API, and inputs as in a call.
     | {"aigc.api.call", "aigc.api.errors", "aigc.api.inputs", "aigc.api.openai.request"}
-    | {"aigc.image_files", "aigc.places"},
+    | {"aigc.image_files", "aigc.object_keys"},
     "functions/aigc/api": BASE
     | {"aigc.api", "aigc.jobs", "aigc.tasks", "aigc.triggers", "aigc.uploads"}
-    | {"aigc.destinations", "aigc.logs", "aigc.image_files", "aigc.places", "aigc.settings"}
+    | {"aigc.destinations", "aigc.logs", "aigc.image_files", "aigc.object_keys", "aigc.settings"}
     | {"aigc.periods", "aigc.prices"},
     "functions/aigc/cloud": BASE
     | {"aigc.cloud", "aigc.jobs", "aigc.tasks", "aigc.image_files", "aigc.settings"}
@@ -46,7 +46,7 @@ LAYERS = {
     "infra": BASE
     | {
         "infra",
-        "aigc.places",
+        "aigc.object_keys",
         "aigc.robots",
         "aigc.uploads.rules",
         "aigc.settings",

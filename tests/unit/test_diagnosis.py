@@ -12,7 +12,7 @@ import sweep
 import upload
 from aigc.diagnosis import diagnose, digest
 from aigc.errors import AccountError, UnclearError
-from aigc.triggers.diagnosis import QUESTION, is_question
+from aigc.triggers.diagnosis import DIAGNOSIS_REQUEST, is_diagnosis_request
 from tests.fakes import StoreFault, World, build_world
 
 if TYPE_CHECKING:
@@ -89,15 +89,17 @@ def test_each_function_answers_the_question(
 ) -> None:
     monkeypatch.setattr(function, "_runtime", lambda _: world.runtime())
 
-    answer = function.main_handler(dict(QUESTION), {"request_id": "1"})
+    answer = function.main_handler(dict(DIAGNOSIS_REQUEST), {"request_id": "1"})
 
     assert answer["actions"]
     assert len(answer["digest"]) == 64
 
 
-@pytest.mark.parametrize("event", [{}, {**QUESTION, "httpMethod": "GET"}, [], None, "diagnose"])
+@pytest.mark.parametrize(
+    "event", [{}, {**DIAGNOSIS_REQUEST, "httpMethod": "GET"}, [], None, "diagnose"]
+)
 def test_no_other_event_is_the_question(event: object) -> None:
-    assert not is_question(event)
+    assert not is_diagnosis_request(event)
 
 
 def test_code_is_identified_by_paths_and_contents(tmp_path: Any) -> None:

@@ -166,7 +166,7 @@ def test_a_task_asks_for_so_many_images(kind: str, body: dict[str, Any], number:
         ),
         (
             f"{GG_COSTS_1}\n[[price]]\nmodel = 'gg'\nversion = '3.0'\nper_image = 2",
-            "price number 2 (gg 3.0: 2 per image) is never reached behind number 1 (GG: 1 per",
+            "price number 2 (gg 3.0: 2 per image) is never used: number 1 (GG: 1 per",
         ),
     ],
 )
@@ -276,12 +276,12 @@ def test_a_wrong_ceiling_is_refused_with_its_field(entry: dict[str, Any], reason
 def test_a_ceiling_is_there_once() -> None:
     twice = {"scope": "stack", "period": "day", "images": 1}
 
-    with pytest.raises(PricesError, match="ceiling stack/day/images: is there twice"):
+    with pytest.raises(PricesError, match="ceiling stack/day/images: occurs twice"):
         ceilings(twice, twice | {"images": 2})
 
 
 def test_a_ceiling_in_money_needs_prices() -> None:
-    with pytest.raises(PricesError, match="is in money, and there is no price"):
+    with pytest.raises(PricesError, match="is in money, but there are no prices"):
         Prices.parse({"ceiling": [{"scope": "stack", "period": "day", "money": 1}]})
 
 

@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from aigc_cli.account import RefusalError
-from aigc_cli.doctor.finding import Finding, ok, problem, unknown, warning
+from aigc_cli.doctor.asking import BAD_KEY, DENIED, MISSING, is_undecided, not_answered
+from aigc_cli.doctor.finding import Finding, not_checked, ok, problem, warning
 from aigc_cli.doctor.patient import NoDiagnosisError
 from infra.permissions import gateway_policy, sweep_policy, upload_policy
 
@@ -39,9 +40,11 @@ def credentials(patient: Subject) -> Iterator[Finding]:
     try:
         yield ok(f"the key belongs to the account {patient.account.app_id}")
     except RefusalError as error:
+        if not error.code.startswith(BAD_KEY) or error.code.startswith(DENIED):
+            raise
         yield problem(
             str(error),
-            "The key of TENCENTCLOUD_SECRET_ID is wrong, expired, or may not read its own account.",
+            "The key of TENCENTCLOUD_SECRET_ID is wrong or has expired.",
             f"Make a new key at {CONSOLE}/cam/capi, or renew the temporary one.",
         )
 
@@ -55,7 +58,11 @@ def clock_beside(account: Account, bucket: str) -> Iterator[Finding]:
     """Compare this machine's clock with COS's, by any bucket: a missing one has a Date too."""
     date = account.cos("HEAD", bucket).headers.get("Date")
     if date is None:
-        yield Finding(level="unknown", seen="COS sent no Date")
+        yield not_checked(
+            "COS sent no Date",
+            "This was not checked: the header has COS's time.",
+            "Run this again in a minute.",
+        )
         return
     skew = (datetime.now(timezone.utc) - parsedate_to_datetime(date)).total_seconds()
     if abs(skew) <= SKEW_S:
@@ -92,12 +99,14 @@ def applications(account: Account) -> list[dict[str, Any]] | Finding:
     try:
         listed: list[dict[str, Any]] = account.api("vod", "DescribeSubAppIds")["SubAppIdInfoSet"]
     except RefusalError as error:
+        if is_undecided(error):
+            return not_answered("the applications", error)
         is_missing = error.code in NOT_ACTIVATED
         return problem(
             str(error),
             "VOD is not activated for this account."
             if is_missing
-            else "VOD does not answer: the account may be in arrears, or the key may not ask.",
+            else "VOD refuses the account: it may be in arrears.",
             f"Activate VOD at {CONSOLE}/vod." if is_missing else f"Look at {CONSOLE}/expense.",
         )
     return listed
@@ -105,13 +114,19 @@ def applications(account: Account) -> list[dict[str, Any]] | Finding:
 
 def mps(patient: Subject) -> Iterator[Finding]:
     """Look whether MPS answers; the question for a missing task costs nothing."""
-    code = patient.account.refusal("mps", "DescribeAigcImageTask", TaskId="4-AigcImage-" + "0" * 32)
-    if code.startswith(("ResourceNotFound", "InvalidParameter")):
-        yield ok("MPS answers")
-        return
+    seen = "a task that cannot exist"
+    try:
+        patient.account.api("mps", "DescribeAigcImageTask", TaskId="4-AigcImage-" + "0" * 32)
+    except RefusalError as error:
+        if error.code.startswith(("ResourceNotFound", "InvalidParameter")):
+            yield ok("MPS answers")
+            return
+        if is_undecided(error):
+            raise
+        seen = error.code
     yield problem(
-        f"MPS answered {code or 'a task that cannot exist'}",
-        "Tasks of mps.image may be refused: MPS is not activated, in arrears, or denied.",
+        f"MPS answered {seen}",
+        "Tasks of mps.image may be refused: MPS is not activated, or the account is in arrears.",
         f"Activate MPS at {CONSOLE}/mps, and look at {CONSOLE}/expense.",
     )
 
@@ -121,6 +136,8 @@ def mps_role(patient: Patient) -> Iterator[Finding]:
     try:
         info = patient.account.api("cam", "GetRole", RoleName=MPS_ROLE)["RoleInfo"]
     except RefusalError as error:
+        if not error.code.startswith(MISSING):
+            raise
         yield problem(
             f"{MPS_ROLE}: {error.code}",
             "MPS cannot store images in your bucket: every task of mps.image is refused.",
@@ -141,17 +158,18 @@ def roles(patient: Patient) -> Iterator[Finding]:
     """Compare the policies of the functions' roles with those that this version needs."""
     reach = patient.reach
     for name, policy in POLICIES.items():
-        described = patient.described[name]
-        if isinstance(described, RefusalError):
-            continue
-        yield _role(patient, name, str(described.get("Role") or ""), json.loads(policy(reach)))
+        try:
+            role = str(patient.description(name).get("Role") or "")
+            yield _role(patient, name, role, json.loads(policy(reach)))
+        except RefusalError as error:
+            yield not_answered(f"the role of {name}", error)
 
 
 def rights(patient: Patient) -> Iterator[Finding]:
     """Let each function try the actions of its role that cost nothing."""
     for name, diagnosis in patient.diagnoses.items():
         if isinstance(diagnosis, NoDiagnosisError):
-            yield unknown(
+            yield not_checked(
                 f"{name}: {diagnosis}",
                 "The function cannot try its role: the policies above are all that is known.",
                 "Look at the function below; the key needs scf:Invoke. An older version answers"
@@ -173,7 +191,7 @@ def _rights(name: str, needed: list[dict[str, str]]) -> Iterator[Finding]:
             "`pulumi up` writes the role's policy again; a policy that denies goes before it.",
         )
     if unclear:
-        yield unknown(
+        yield not_checked(
             f"{name} got no clear answer: {_listed(unclear)}",
             "The codes say neither that the actions are allowed nor that they are denied.",
             "Look at the account above: VOD or MPS is not activated, or in arrears.",
@@ -208,6 +226,8 @@ def _role(patient: Patient, name: str, role: str, needed: dict[str, Any]) -> Fin
     try:
         granted = _granted(patient, role)
     except RefusalError as error:
+        if not error.code.startswith(MISSING):
+            raise
         return problem(
             f"{name}: the role {role!r}: {error.code}",
             "The function has no credentials: everything that it does fails.",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zipfile
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from aigc.diagnosis import digest
 from aigc_cli.account import RefusalError
-from aigc_cli.doctor.finding import Finding, ok, problem, unknown, warning
+from aigc_cli.doctor.asking import MISSING, not_answered
+from aigc_cli.doctor.finding import Finding, not_checked, ok, problem, warning
 from aigc_cli.doctor.patient import NoDiagnosisError
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 """Function → the kinds of triggers without which it is useless. API Gateway is not among them."""
 
-ANSWERED = 200
-
 
 def functions(patient: Patient) -> Iterator[Finding]:
     """Look whether the functions exist and run the same package."""
@@ -33,9 +33,12 @@ def functions(patient: Patient) -> Iterator[Finding]:
     for name, physical in patient.functions.items():
         described = patient.described[name]
         if isinstance(described, RefusalError):
+            if not described.code.startswith(MISSING):
+                yield not_answered(name, described)
+                continue
             yield problem(
                 f"{name}: {physical}: {described.code}",
-                "The function does not exist, or the key may not read it.",
+                "The function does not exist.",
                 "`pulumi state delete --target-dependents '<urn>'`, then `pulumi up`.",
             )
             continue
@@ -71,22 +74,29 @@ def package(patient: Patient) -> Iterator[Finding]:
             "`make package && pulumi up`.",
         )
     elif not digests:
-        yield unknown(
+        yield not_checked(
             "no function says which code it runs",
             "They cannot be compared with the zip on this machine.",
-            "Look at the functions above.",
+            "Look at `rights` and `functions` above.",
         )
     else:
-        yield _beside_local(patient, next(iter(digests.values())))
+        yield _beside_local(patient, ", ".join(digests), next(iter(digests.values())))
+    silent = [name for name in patient.diagnoses if name not in digests]
+    if digests and silent:
+        yield not_checked(
+            f"{', '.join(silent)}: it is not known which code runs",
+            "This was not checked: the function did not answer.",
+            "Look at `rights` and `functions` above.",
+        )
 
 
-def _beside_local(patient: Patient, deployed: str) -> Finding:
+def _beside_local(patient: Patient, names: str, deployed: str) -> Finding:
     if patient.package is None or not patient.package.is_file():
-        return ok(f"all run {deployed[:12]}; there is no zip here to compare it with")
+        return ok(f"{names}: {deployed[:12]}; there is no zip here to compare it with")
     with zipfile.ZipFile(patient.package) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     if digest(files) == deployed:
-        return ok(f"all run {patient.package.name}")
+        return ok(f"{names}: {patient.package.name}")
     return warning(
         f"deployed is {deployed[:12]}, and {patient.package.name} is {digest(files)[:12]}",
         "The deployment runs other code or other rules than the zip on this machine.",
@@ -97,7 +107,11 @@ def _beside_local(patient: Patient, deployed: str) -> Finding:
 def triggers(patient: Patient) -> Iterator[Finding]:
     """Look whether each function has its triggers, and whether they are on."""
     for name, kinds in NEEDED.items():
-        existing = patient.triggers(name)
+        try:
+            existing = patient.triggers(name)
+        except RefusalError as error:
+            yield not_answered(f"the triggers of {name}", error)
+            continue
         if name == "gateway" and any(trigger["Type"] == "apigw" for trigger in existing):
             kinds = ()  # noqa: PLW2901  its address is API Gateway's
         missing = set(kinds) - {trigger["Type"] for trigger in existing}
@@ -153,11 +167,7 @@ def endpoint(patient: Patient) -> Iterator[Finding]:
 
 def callback(patient: Patient) -> Iterator[Finding]:
     """Look whether VOD pushes the ends of tasks to this deployment."""
-    try:
-        config = patient.account.api("vod", "DescribeEventConfig", SubAppId=patient.sub_app_id)
-    except RefusalError as error:
-        yield Finding(level="unknown", seen=f"VOD's event settings: {error.code}")
-        return
+    config = patient.account.api("vod", "DescribeEventConfig", SubAppId=patient.sub_app_id)
     url = str(config.get("NotificationUrl") or "")
     if config.get("Mode") == "PUSH" and url.startswith(f"{patient.endpoint}/vod/events"):
         yield _answers(patient, url)
@@ -178,8 +188,14 @@ def _answers(patient: Patient, url: str) -> Finding:
         ).status_code
     except requests.RequestException as error:
         status = type(error).__name__
-    if status == ANSWERED:
+    if status == HTTPStatus.OK:
         return ok("VOD pushes the ends of tasks to this endpoint, which takes them")
+    if status != HTTPStatus.UNAUTHORIZED:
+        return not_checked(
+            f"the callback's address answers {status}",
+            "This was not checked: the endpoint neither takes the event nor refuses its key.",
+            "Look at `endpoint` above, and run this again in a minute.",
+        )
     return problem(
         f"the callback's address answers {status}",
         "The endpoint refuses what VOD pushes: the key in the address is an old one. Jobs of VOD"

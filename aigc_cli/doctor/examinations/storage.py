@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from aigc_cli.account import RefusalError
+from aigc_cli.doctor.asking import bucket_exists, bucket_setting, not_answered
 from aigc_cli.doctor.finding import Finding, ok, problem, warning
 from infra.components.storage import LEDGER_DAYS, RESULTS_DAYS
 
@@ -15,30 +18,32 @@ if TYPE_CHECKING:
 
     from aigc_cli.doctor.patient import Patient
 
-FOUND = 200
-
 
 def buckets(patient: Patient) -> Iterator[Finding]:
     """Look whether the three buckets and those of callers' inputs exist."""
-    inputs = {
-        f"inputBuckets[{number}]": name for number, name in enumerate(patient.reach.input_buckets)
-    }
-    for role, name in {**patient.buckets, **inputs}.items():
-        answer = patient.account.cos("HEAD", name)
-        if answer.status == FOUND:
-            yield ok(f"{role}: {name}")
-        else:
-            yield problem(
-                f"{role}: {name} answers {answer.status}",
-                "The functions cannot work without this bucket, or the key may not read it.",
-                "`pulumi up` creates a bucket that is missing; its content is lost.",
-            )
+    for role, name in patient.buckets.items():
+        yield _bucket(patient, role, name)
+    for number, name in enumerate(patient.input_buckets):
+        yield _bucket(patient, f"inputBuckets[{number}]", name)
+
+
+def _bucket(patient: Patient, role: str, name: str) -> Finding:
+    try:
+        if bucket_exists(patient.account, name):
+            return ok(f"{role}: {name}")
+    except RefusalError as error:
+        return not_answered(role, error)
+    return problem(
+        f"{role}: {name} does not exist",
+        "The functions cannot work without this bucket.",
+        "`pulumi up` creates a bucket that is missing; its content is lost.",
+    )
 
 
 def versioning(patient: Patient) -> Iterator[Finding]:
     """Look whether the ledger is versioned, or was."""
-    answer = patient.account.cos("GET", patient.buckets["ledger"], params={"versioning": ""})
-    if b"<Status>" not in answer.body:
+    document = bucket_setting(patient.account, patient.buckets["ledger"], "versioning")
+    if b"<Status>" not in (document or b""):
         yield ok("the ledger was never versioned")
         return
     yield problem(
@@ -51,15 +56,22 @@ def versioning(patient: Patient) -> Iterator[Finding]:
 def lifecycle(patient: Patient) -> Iterator[Finding]:
     """Look whether the rules exist that remove what is no longer needed."""
     yield _lifecycle(patient, "ledger", LEDGER_DAYS)
-    below = patient.settings("gateway").get("AIGC_RESULTS_PREFIX", "")
+    try:
+        below = patient.settings("gateway").get("AIGC_RESULTS_PREFIX", "")
+    except RefusalError as error:
+        yield not_answered("results: the results prefix", error)
+        return
     in_results = {below + folder: days for folder, days in RESULTS_DAYS.items()}
     yield _lifecycle(patient, "results", in_results)
 
 
 def _lifecycle(patient: Patient, role: str, needed: Mapping[str, int]) -> Finding:
     bucket = patient.buckets[role]
-    answer = patient.account.cos("GET", bucket, params={"lifecycle": ""})
-    rules = _rules(answer.body) if answer.status == FOUND else {}
+    try:
+        document = bucket_setting(patient.account, bucket, "lifecycle") or b""
+    except RefusalError as error:
+        return not_answered(role, error)
+    rules = _rules(document) if document else {}
     missing = {
         prefix: days for prefix, days in needed.items() if not prefix.startswith(tuple(rules))
     }
@@ -69,7 +81,7 @@ def _lifecycle(patient: Patient, role: str, needed: Mapping[str, int]) -> Findin
         f"{role}: no lifecycle rule for {', '.join(missing)}",
         "What lies below these prefixes stays for ever and costs storage.",
         "Add the rules in the COS console, or let the doctor add them (--fix).",
-        lambda: _put_rules(patient, bucket, answer.body, missing),
+        lambda: _put_rules(patient, bucket, document, missing),
     )
 
 
@@ -83,7 +95,11 @@ def _rules(document: bytes) -> dict[str, str]:
 
 
 def _put_rules(patient: Patient, bucket: str, document: bytes, missing: Mapping[str, int]) -> None:
-    """Add rules to those that the bucket has."""
+    """Add rules to those that the bucket has.
+
+    Raises:
+        RefusalError: COS does not take them.
+    """
     existing = document.decode().partition("<Rule>")
     kept = f"<Rule>{existing[2].partition('</LifecycleConfiguration>')[0]}" if existing[1] else ""
     added = "".join(
@@ -94,9 +110,11 @@ def _put_rules(patient: Patient, bucket: str, document: bytes, missing: Mapping[
     )
     body = f"<LifecycleConfiguration>{kept}{added}</LifecycleConfiguration>".encode()
     digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-    patient.account.cos(
+    answer = patient.account.cos(
         "PUT", bucket, params={"lifecycle": ""}, headers={"Content-MD5": digest}, body=body
     )
+    if answer.status != HTTPStatus.OK:
+        raise RefusalError(f"PUT {bucket}?lifecycle", str(answer))
 
 
 def cors(patient: Patient) -> Iterator[Finding]:
@@ -106,8 +124,12 @@ def cors(patient: Patient) -> Iterator[Finding]:
         "inbox": "Browsers cannot upload into the inbox by presigned links.",
     }
     for role, consequence in without.items():
-        answer = patient.account.cos("GET", patient.buckets[role], params={"cors": ""})
-        if answer.status == FOUND:
+        try:
+            document = bucket_setting(patient.account, patient.buckets[role], "cors")
+        except RefusalError as error:
+            yield not_answered(role, error)
+            continue
+        if document is not None:
             yield ok(f"the {role} bucket has CORS rules")
             continue
         yield warning(

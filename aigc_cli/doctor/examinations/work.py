@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from aigc.uploads.accounts import accounts
 from aigc.uploads.deployed import as_deployed
 from aigc.uploads.rules import DeployedRules
 from aigc_cli.account import RefusalError
-from aigc_cli.doctor.finding import Finding, ok, problem, warning
+from aigc_cli.doctor.asking import ask_cos, not_answered
+from aigc_cli.doctor.finding import Finding, not_checked, ok, problem, warning
 from aigc_cli.keys import records as key_records
 from aigc_cli.prices import load_prices
 from aigc_cli.service import CallError, UnreachableError
@@ -65,9 +67,10 @@ def lanes(patient: Patient) -> Iterator[Finding]:
         if paused:
             yield problem(
                 f"{lane['name']} is paused: {paused.get('code')}: {paused.get('message')}",
-                "The vendor refused the account, not a task. What waits stays and goes on by"
-                " itself when the account is well.",
-                "Mend what the code says: arrears, a permission, a service that is not activated.",
+                "The vendor refused the account, not a task. Waiting jobs stay and continue by"
+                " themselves once the account works again.",
+                "Correct the cause that the code names: arrears, a permission, a service that is"
+                " not activated.",
             )
         elif lane["limit_now"] < lane["limit"]:
             yield warning(
@@ -81,24 +84,31 @@ def lanes(patient: Patient) -> Iterator[Finding]:
 
 def _lanes(patient: Patient) -> dict[str, Any] | Finding:
     if patient.service is None:
-        return Finding(
-            level="unknown",
-            seen="the lanes and the sweep",
-            means="They are read by the API, and no API key is known.",
-            remedy="Give --key, or set AIGC_API_KEY.",
+        return not_checked(
+            "no API key is known",
+            "This was not checked: it is read by the API.",
+            "Give --key, or set AIGC_API_KEY.",
         )
     try:
         answer: dict[str, Any] = patient.service.get("/v1/lanes")
-    except (CallError, UnreachableError) as error:
-        return problem(str(error), "The API does not answer.", "Look at the findings above.")
+    except UnreachableError as error:
+        return not_answered("", error)
+    except CallError as error:
+        if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return not_checked(
+                str(error),
+                "This was not checked: the API refused the call.",
+                "Give a valid key with --key or AIGC_API_KEY; with 429, run this again in a"
+                " minute.",
+            )
+        return problem(str(error), "The API fails.", "Look at the gateway's log.")
     return answer
 
 
 def dead(patient: Patient) -> Iterator[Finding]:
     """Count the jobs that failed through no fault of their callers."""
-    answer = patient.account.cos(
-        "GET", patient.buckets["ledger"], params={"prefix": "dead/", "max-keys": str(MOST_DEAD)}
-    )
+    query = {"prefix": "dead/", "max-keys": str(MOST_DEAD)}
+    answer = ask_cos(patient.account, "GET", patient.buckets["ledger"], query)
     count = answer.body.count(b"<Key>")
     if not count:
         yield ok("no dead jobs")
@@ -164,27 +174,29 @@ def prices(patient: Patient) -> Iterator[Finding]:
 def logs(patient: Patient) -> Iterator[Finding]:
     """Look whether the functions write logs to a topic that exists."""
     for name in patient.functions:
-        described = patient.described[name]
-        if isinstance(described, RefusalError):
-            continue
-        topic = described.get("ClsTopicId")
-        if not topic:
-            yield warning(
-                f"{name} writes no log to CLS",
-                "A failure cannot be explained later, and alarms on log lines cannot fire.",
-                "Set `logs` to `true` and run `pulumi up`.",
-            )
-            continue
-        filters = [{"Key": "topicId", "Values": [topic]}]
-        found = patient.account.api("cls", "DescribeTopics", Filters=filters)["Topics"]
-        if found:
-            yield ok(f"{name} writes its log to a topic that is kept {found[0].get('Period')} days")
-        else:
-            yield problem(
-                f"{name} writes to the topic {topic}, which does not exist",
-                "Its log is lost.",
-                "`pulumi up`, or choose another topic in the SCF console.",
-            )
+        try:
+            yield _log(patient, name)
+        except RefusalError as error:
+            yield not_answered(f"the log of {name}", error)
+
+
+def _log(patient: Patient, name: str) -> Finding:
+    topic = patient.description(name).get("ClsTopicId")
+    if not topic:
+        return warning(
+            f"{name} writes no log to CLS",
+            "A failure cannot be explained later, and alarms on log lines cannot fire.",
+            "Set `logs` to `true` and run `pulumi up`.",
+        )
+    filters = [{"Key": "topicId", "Values": [topic]}]
+    found = patient.account.api("cls", "DescribeTopics", Filters=filters)["Topics"]
+    if found:
+        return ok(f"{name} writes its log to a topic that is kept {found[0].get('Period')} days")
+    return problem(
+        f"{name} writes to the topic {topic}, which does not exist",
+        "Its log is lost.",
+        "`pulumi up`, or choose another topic in the SCF console.",
+    )
 
 
 def alarms(patient: Patient) -> Iterator[Finding]:

@@ -22,11 +22,11 @@ POLICIES: dict[str, Callable[[Reach], str]] = {
     "sweep": sweep_policy,
 }
 INBOX_DENIED = {
-    "gateway": ("DeleteObject",),  # it signs links that write
+    "gateway": ("PutObject", "DeleteObject"),
     "upload": ("PutObject", "DeleteObject"),
     "sweep": ("PutObject", "DeleteObject"),
 }
-"""What the policy of a function denies on objects of the inbox."""
+"""What the policy of a function denies on objects of the inbox that no rule takes."""
 DENIED = ("UnauthorizedOperation", "AuthFailure.UnauthorizedOperation", "AccessDenied")
 NOBODYS_APPLICATION = 1499999999
 """Calls with it cost nothing: VOD refuses them after it has checked the permission."""
@@ -40,6 +40,7 @@ def _reach(world: World) -> Reach:
         inbox=world.new_bucket("inbox"),
         results=world.new_bucket("results"),
         ledger=world.bucket,
+        upload_prefixes=("cam/rule/",),
     )
 
 

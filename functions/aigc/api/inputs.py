@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aigc.errors import BadImageError, InvalidRequestError, RefusedError
 from aigc.image_files import HEAD, MAX_INPUT_BYTES, check_head, inspect
 from aigc.jobs.buckets import INPUTS, cos_object
-from aigc.places import checked_key
+from aigc.object_keys import checked_key
 from aigc.tasks.fields import invalid_request
 from aigc.tasks.kind import RECORDED
 

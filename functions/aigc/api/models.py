@@ -66,7 +66,7 @@ def _scene_limits(scene: Scene) -> Iterator[schemas.ModelLimit]:
         "allowed": as_words(numbers),
         "at_least": numbers.start,
     }
-    if scene.has_most_images:
+    if scene.limits_images:
         inputs["at_most"] = numbers.stop - 1
     yield inputs
     if scene.takes_clothes:

@@ -15,7 +15,7 @@ from aigc.api.inbox import check_may_see_uploads
 from aigc.api.quotas import charged_tasks
 from aigc.api.uploads import LINK_S, UploadRequest, read_upload
 from aigc.jobs.job import fresh_id
-from aigc.places import LONGEST, checked_key, checked_prefix
+from aigc.object_keys import LONGEST_NAME, checked_key, checked_prefix
 from aigc.tasks.fields import field_error, invalid_request, shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.checks import sample_task
@@ -43,7 +43,7 @@ MOST_METADATA = 1500
 _META_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _DIGEST = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 _MD5 = WithJsonSchema({"type": "string", "pattern": f"^{_DIGEST.pattern}$"})
-_FOLDER = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^/\\]"})
+_FOLDER = WithJsonSchema({"type": "string", "maxLength": LONGEST_NAME, "pattern": r"^[^/\\]"})
 
 
 class InboxUploadRequest(UploadRequest):

@@ -22,7 +22,13 @@ from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.job import OutputLocation, Source, fresh_id, id_from
 from aigc.jobs.pauses import known_pause
 from aigc.logs import note
-from aigc.places import LONGEST, LONGEST_BEGIN, checked_name, checked_prefix, fits_in_a_key
+from aigc.object_keys import (
+    LONGEST_LOCATION,
+    LONGEST_NAME,
+    checked_name,
+    checked_prefix,
+    fits_into_key,
+)
 from aigc.tasks.fields import Parameters, explain, field_error, invalid_request, shown, snake
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
@@ -47,9 +53,11 @@ MAX_REPEAT_KEY = 255
 _NO_JSON = re.compile(r"(multipart|image|video|audio)/")
 
 
-_PREFIX = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^/\\]"})
-_NAME = WithJsonSchema({"type": "string", "maxLength": LONGEST, "pattern": r"^[^./\\][^/\\]*$"})
-_CUSTOM_ID = WithJsonSchema({"type": "string", "maxLength": LONGEST})
+_PREFIX = WithJsonSchema({"type": "string", "maxLength": LONGEST_NAME, "pattern": r"^[^/\\]"})
+_NAME = WithJsonSchema(
+    {"type": "string", "maxLength": LONGEST_NAME, "pattern": r"^[^./\\][^/\\]*$"}
+)
+_CUSTOM_ID = WithJsonSchema({"type": "string", "maxLength": LONGEST_NAME})
 _WEBHOOK_URL = WithJsonSchema({"type": "string", "format": "uri", "maxLength": 2048})
 
 
@@ -88,8 +96,8 @@ class SubmitOptions(Parameters):
     @field_validator("custom_id")
     @classmethod
     def _can_be_read(cls, custom_id: str | None) -> str | None:
-        if custom_id and (len(custom_id) > LONGEST or not custom_id.isprintable()):
-            allowed = f"printable text of at most {LONGEST} characters"
+        if custom_id and (len(custom_id) > LONGEST_NAME or not custom_id.isprintable()):
+            allowed = f"printable text of at most {LONGEST_NAME} characters"
             raise field_error("", f"{shown(custom_id)} is not allowed", allowed=allowed)
         return custom_id
 
@@ -251,9 +259,9 @@ def _output_location(place: ResultPlace, task: Task, job_id: str, call: Call) ->
             "result.name", "is not for a key that sees only its own", allowed="result.prefix"
         )
     name = place.name or job_id
-    if not fits_in_a_key(prefix, name):
+    if not fits_into_key(prefix, name):
         problem = f"the results would have keys of {len((prefix + name).encode())} bytes and more"
-        allowed = f"prefix and name of at most {LONGEST_BEGIN} bytes in UTF-8"
+        allowed = f"prefix and name of at most {LONGEST_LOCATION} bytes in UTF-8"
         raise invalid_request("result", problem, allowed=allowed)
     return OutputLocation(prefix=prefix, name=name)
 

@@ -14,8 +14,8 @@ from pydantic import Field, ValidationError, WithJsonSchema, field_validator
 from aigc.api.submit import json_body
 from aigc.image_files import MAX_INPUT_BYTES
 from aigc.jobs.buckets import INPUTS
-from aigc.places import LONGEST, checked_name
-from aigc.tasks.fields import Parameters, explain, field_error, shown, spelled
+from aigc.object_keys import LONGEST_NAME, checked_name
+from aigc.tasks.fields import Parameters, explain, field_error, in_any_case, shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _Request = TypeVar("_Request", bound="FalUploadRequest")
 
 
 _FILE_NAME = WithJsonSchema(
-    {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^[^./\\][^/\\]*$"}
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": r"^[^./\\][^/\\]*$"}
 )
 
 
@@ -42,7 +42,7 @@ class FalUploadRequest(Parameters):
 
     file_name: Annotated[str, _FILE_NAME] = Field(min_length=1)
     """Name of the file, without a folder."""
-    content_type: Annotated[_ContentType, spelled(_ContentType)]
+    content_type: Annotated[_ContentType, in_any_case(_ContentType)]
     """Format of the image."""
 
     @field_validator("file_name")

@@ -2,6 +2,6 @@
 
 import warnings
 
-# The zip has no package that guesses encodings: every answer that is read is UTF-8, and the import
-# of one takes 6 % of a cold start. requests warns of that and works.
+# `requests` warns that it has no package to guess encodings, and works without it. All answers are
+# in UTF-8, and the import of such a package would take 6 % of a cold start.
 warnings.filterwarnings("ignore", "Unable to find acceptable character detection dependency")

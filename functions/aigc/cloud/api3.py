@@ -1,7 +1,7 @@
-"""Calls Tencent Cloud API 3.0 through the official SDK and classifies errors by what they prove.
+"""Calls Tencent Cloud API 3.0 through the official SDK and returns classified errors.
 
-It uses `CommonClient`: the modules of the typed clients have 4 MB each, and importing one without
-bytecode takes a second and 200 MB. It never uses `StandardRetryer`, which repeats successful calls.
+It uses `CommonClient`: the module of a typed client has 4 MB, and importing it without bytecode
+takes a second and 200 MB. It does not use `StandardRetryer`, which repeats successful calls.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import ApiCall
 
 REQUEST_TIMEOUT_S = 10
-"""Timeout of a call; a Create usually answers within a second."""
+"""Timeout of a call; a Create action usually answers within a second."""
 
 _NEVER_SENT = (
     "Failed to establish a new connection",
@@ -54,22 +54,22 @@ class CloudApi:
         self._clients: dict[tuple[str, str], CommonClient] = {}
 
     def call(self, call: ApiCall) -> dict[str, Any]:
-        """Send one call, once, and return the object below `Response`.
+        """Send a call once and return the object below `Response`.
 
         Raises:
-            CloudError: The call failed; the subclass says what the answer proves.
+            CloudError: The call failed; the subclass says whether it may have been carried out.
         """
-        doing = f"{call.service} {call.action}"
+        operation = f"{call.service} {call.action}"
         try:
             answer = self._client(call.service, call.version).call_json(call.action, call.params)
         except TencentCloudSDKException as error:
-            raise translated(doing, error) from error
+            raise translated(operation, error) from error
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             # The SDK does not check the form of the answer.
-            raise AmbiguousError(doing, vendor_message="the answer is not API 3.0") from error
+            raise AmbiguousError(operation, vendor_message="the answer is not API 3.0") from error
         except requests.RequestException as error:  # raised while the body is read
-            raise AmbiguousError(doing, vendor_message=type(error).__name__) from error
-        return _response(doing, answer)
+            raise AmbiguousError(operation, vendor_message=type(error).__name__) from error
+        return _response(operation, answer)
 
     def _client(self, service: str, version: str) -> CommonClient:
         key = (service, version)
@@ -92,27 +92,32 @@ class CloudApi:
         return client
 
 
-def translated(doing: str, error: TencentCloudSDKException) -> CloudError:
-    """Convert an exception of the SDK."""
+def translated(operation: str, error: TencentCloudSDKException) -> CloudError:
+    """Convert an exception of the SDK into one of `aigc.errors`."""
     code, message = _text(error.code), _text(error.message)
-    kind = class_of(code)
+    error_class = class_of(code)
     if code == "ClientNetworkError" and any(text in message for text in _NEVER_SENT):
-        kind = ThrottledError
-    return kind(doing, code=code, vendor_message=message, request_id=_text(error.requestId))
+        error_class = ThrottledError
+    return error_class(
+        operation, code=code, vendor_message=message, request_id=_text(error.requestId)
+    )
 
 
-def _response(doing: str, answer: Any) -> dict[str, Any]:  # noqa: ANN401  unchecked JSON
-    """Return the response, or raise its error: the SDK misses errors with another Content-Type."""
+def _response(operation: str, answer: Any) -> dict[str, Any]:  # noqa: ANN401  unchecked JSON
+    """Return the object below `Response`, or raise its error.
+
+    The SDK does not notice an error if the answer has another Content-Type than JSON.
+    """
     response = answer.get("Response") if isinstance(answer, dict) else None
     if not isinstance(response, dict):
-        raise AmbiguousError(doing, vendor_message="the answer has no Response")
+        raise AmbiguousError(operation, vendor_message="the answer has no Response")
     if "Error" not in response:
         return _encodable(response)
     error = response["Error"]
     if not isinstance(error, dict) or not error.get("Code"):
-        raise AmbiguousError(doing, vendor_message="the answer has an Error without a Code")
+        raise AmbiguousError(operation, vendor_message="the answer has an Error without a Code")
     raise translated(
-        doing,
+        operation,
         TencentCloudSDKException(error["Code"], error.get("Message"), response.get("RequestId")),
     )
 

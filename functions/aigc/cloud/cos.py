@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_S = 10
 RETRIES = 2
-"""By the SDK, after answers of 5xx and none, of what may be done twice."""
+"""Repeats by the SDK after a 5xx answer or none, if the request may be carried out twice."""
 
-SLOW_DOWNS = 3
-"""Repeats of a write that COS refused for want of capacity: it did nothing."""
+SLOW_DOWN_RETRIES = 3
+"""Repeats of a write that COS refused for lack of capacity, so that nothing was written."""
 
-# The SDK logs each 404 and 409, which are answers here and no errors, with its whole body.
+# The SDK logs each 404 and 409 with its whole body. Here these are answers, not errors.
 logging.getLogger("qcloud_cos").setLevel(logging.CRITICAL)
 
 
 class CosBucket:
-    """One bucket, signed with the execution role's key of the moment where no other is named."""
+    """One bucket. Requests are signed with the present key of the execution role by default."""
 
-    def __init__(  # noqa: PLR0913  each with a name
+    def __init__(  # noqa: PLR0913  keyword arguments
         self,
         bucket: str,
         *,
@@ -62,11 +62,11 @@ class CosBucket:
         self._public = urlsplit(public_url)
 
     def create(self, key: str, body: bytes) -> bool:
-        """Write an object unless its key exists; False where it did. Never sent twice."""
+        """Write an object unless its key exists, then return False. The SDK does not retry."""
         client = self._client(retries=0)
         try:
             with cos_errors(f"create {key}"):
-                _unless_slowed_down(
+                _retry_if_slowed_down(
                     lambda: client.put_object(
                         Bucket=self._bucket,
                         Key=key,
@@ -82,21 +82,25 @@ class CosBucket:
         return True
 
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
-        """Write an object, over an older one if there is one; never sent twice."""
+        """Write an object; an existing one is replaced. The SDK does not retry."""
         client = self._client(retries=0)
         with cos_errors(f"put {key}"):
-            _unless_slowed_down(
+            _retry_if_slowed_down(
                 lambda: client.put_object(
                     Bucket=self._bucket, Key=key, Body=body, ContentType=content_type
                 )
             )
 
     def get(self, key: str) -> bytes | None:
-        """Read an object; None where there is none."""
-        return self._read(key)
+        """Return the content of an object; None if it does not exist."""
+        with _none_if_absent(), cos_errors(f"get {key}"):
+            answer = self._client().get_object(Bucket=self._bucket, Key=key)
+            data: bytes = answer["Body"].get_raw_stream().read()
+            return data
+        return None
 
     def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
-        """Read some bytes of an object and its headers in one request; None where there is none."""
+        """Return some bytes of an object and its headers, by one request; None if it is missing."""
         client = self._client()
         try:
             with _none_if_absent(), cos_errors(f"get {key}"):
@@ -106,21 +110,21 @@ class CosBucket:
                 total = answer["Content-Range"].rpartition("/")[2]
                 return _peek(answer.pop("Body").get_raw_stream().read(), int(total), answer)
         except RefusedError as error:
-            if error.code != "InvalidRange":  # what COS says of an object without a byte
+            if error.code != "InvalidRange":  # the code for an empty object
                 raise
             headers = self.metadata(key)
             return None if headers is None else _peek(b"", 0, headers)
         return None
 
     def metadata(self, key: str) -> dict[str, str] | None:
-        """Read an object's headers, names in lower case; None where there is none."""
+        """Return an object's headers, names in lower case; None if it does not exist."""
         with _none_if_absent(), cos_errors(f"head {key}"):
             answer = self._client().head_object(Bucket=self._bucket, Key=key)
             return {name.lower(): value for name, value in answer.items()}
         return None
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
-        """List objects in order of keys, those behind `after` only, at most 1000."""
+        """List at most 1000 objects in the order of their keys, beginning after the key `after`."""
         with cos_errors(f"list {prefix}"):
             answer = self._client().list_objects(
                 Bucket=self._bucket, Prefix=prefix, Marker=after, MaxKeys=limit
@@ -128,7 +132,7 @@ class CosBucket:
         return [
             Listed(
                 entry["Key"],
-                _moment(entry["LastModified"]),
+                _parse_time(entry["LastModified"]),
                 etag=str(entry["ETag"]).strip('"'),
                 size=int(entry["Size"]),
             )
@@ -136,7 +140,7 @@ class CosBucket:
         ]
 
     def delete(self, *keys: str) -> None:
-        """Remove objects; those that are not there do not matter."""
+        """Remove objects; keys that do not exist are no error."""
         if not keys:
             return
         with cos_errors(f"delete {len(keys)} objects"):
@@ -151,37 +155,30 @@ class CosBucket:
             raise AmbiguousError("delete objects", vendor_message=str(answer["Error"])[:500])
 
     def delete_once(self, key: str) -> None:
-        """Remove an object whose key another contender may take at once; never sent twice."""
+        """Remove an object whose key may be written again at once. The SDK does not retry."""
         client = self._client(retries=0)
         with cos_errors(f"delete {key}"):
-            _unless_slowed_down(lambda: client.delete_object(Bucket=self._bucket, Key=key))
+            _retry_if_slowed_down(lambda: client.delete_object(Bucket=self._bucket, Key=key))
 
     def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
-        """Make a URL under which anyone may read the object for a time.
+        """Return a URL by which anyone may read the object until it expires.
 
-        With `process`, an operation of COS's image processing, only the processed image: the
-        operation is signed as the name of a parameter without a value, as the page on imageMogr2
-        says (https://www.tencentcloud.com/document/product/436/36366).
-        It lives no longer than the role's key that signs it, whatever `expires_s` says.
+        With `process`, an operation of COS's image processing, the URL only reads the processed
+        image. The operation is signed as the name of a parameter without a value
+        (https://www.tencentcloud.com/document/product/436/36366).
+        The URL expires with the role's key that signs it, even if `expires_s` is longer.
         """
         return self._presigned("GET", key, expires_s, {}, {process: ""} if process else {})
 
     def presigned_upload(self, key: str, headers: Mapping[str, str], expires_s: int) -> str:
-        """Make a URL to which anyone may PUT an object, with just these headers, for a time."""
+        """Return a URL to which anyone may PUT an object with these headers until it expires."""
         return self._presigned("PUT", key, expires_s, headers)
 
     def is_versioned(self) -> bool:
-        """Whether versioning is on, or was once: COS then ignores create-if-absent."""
+        """Whether versioning is or was enabled: COS then ignores create-if-absent."""
         with cos_errors("read the versioning"):
             answer = self._client().get_bucket_versioning(Bucket=self._bucket)
         return answer.get("Status") is not None
-
-    def _read(self, key: str, **headers: str) -> bytes | None:
-        with _none_if_absent(), cos_errors(f"get {key}"):
-            answer = self._client().get_object(Bucket=self._bucket, Key=key, **headers)
-            data: bytes = answer["Body"].get_raw_stream().read()
-            return data
-        return None
 
     def _presigned(
         self,
@@ -222,10 +219,10 @@ class CosBucket:
 
 @functools.cache
 def _session(clock: LedgerClock | None) -> requests.Session:
-    """Keep connections open, and what the environment says of proxies and certificates read.
+    """Return a session that keeps connections open and reads the environment once.
 
-    Left to itself `requests` reads that anew for each request, which is 0.25 of the 0.85 ms of
-    CPU that a small object takes.
+    By default `requests` reads proxies and certificates from the environment for each request,
+    which takes 0.25 of the 0.85 ms of CPU that a small object needs.
     """
     session = requests.Session()
     environment = session.merge_environment_settings("https://myqcloud.com", {}, None, None, None)
@@ -238,13 +235,13 @@ def _session(clock: LedgerClock | None) -> requests.Session:
 
 
 def _learn_time(clock: LedgerClock, response: requests.Response, **_: object) -> None:
-    """Pass the time of an answer to the clock, also of one that refuses the request."""
+    """Pass the time of an answer to the clock; error answers have the time, too."""
     clock.learn(response.headers.get("Date", ""), response.elapsed.total_seconds())
 
 
-def _unless_slowed_down(send: Callable[[], object]) -> None:
-    """Send, and again only after COS said that it did nothing."""
-    for repeat in range(SLOW_DOWNS):
+def _retry_if_slowed_down(send: Callable[[], object]) -> None:
+    """Send a request; repeat it if COS refused it for lack of capacity."""
+    for repeat in range(SLOW_DOWN_RETRIES):
         try:
             send()
         except CosServiceError as error:
@@ -257,15 +254,15 @@ def _unless_slowed_down(send: Callable[[], object]) -> None:
 
 
 @contextlib.contextmanager
-def cos_errors(doing: str) -> Iterator[None]:
-    """Turn the COS SDK's exceptions raised inside the block into our own."""
+def cos_errors(operation: str) -> Iterator[None]:
+    """Convert the COS SDK's exceptions inside the block into those of `aigc.errors`."""
     try:
         yield
     except CosServiceError as error:
-        raise _translated(doing, error) from error
+        raise _translated(operation, error) from error
     except (CosClientError, HTTPError, requests.RequestException) as error:
-        # The last two come out of reading a body: the SDK hands urllib3's stream through.
-        raise AmbiguousError(f"cos {doing}", vendor_message=str(error)[:500]) from error
+        # The last two are raised while a body is read: the SDK returns the stream of urllib3.
+        raise AmbiguousError(f"cos {operation}", vendor_message=str(error)[:500]) from error
 
 
 @contextlib.contextmanager
@@ -278,25 +275,25 @@ def _none_if_absent() -> Iterator[None]:
 
 
 def _did_nothing(error: CosServiceError) -> bool:
-    """Whether COS refused the request for want of capacity.
+    """Whether COS refused the request for lack of capacity, so that it had no effect.
 
-    Only its own code says so. Another 503 may come from a server in front of it, after the
-    request took effect; if it were repeated, it could undo what others have done since.
+    Only the code `SlowDown` proves that. Another 503 may come from a proxy after the request took
+    effect. A repeated request could then undo later writes of other invocations.
     """
     if error.get_status_code() == HTTPStatus.TOO_MANY_REQUESTS:
         return True
     return str(error.get_error_code()) == "SlowDown"
 
 
-def _translated(doing: str, error: CosServiceError) -> CloudError:
+def _translated(operation: str, error: CosServiceError) -> CloudError:
     status = error.get_status_code()
-    kind: type[CloudError] = RefusedError
+    error_class: type[CloudError] = RefusedError
     if _did_nothing(error):
-        kind = ThrottledError
+        error_class = ThrottledError
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        kind = AmbiguousError
-    return kind(
-        f"cos {doing}",
+        error_class = AmbiguousError
+    return error_class(
+        f"cos {operation}",
         code=str(error.get_error_code()),
         vendor_message=str(error.get_error_msg()),
         request_id=str(error.get_request_id()),
@@ -314,5 +311,5 @@ def _peek(head: bytes, size: int, answer: Mapping[str, Any]) -> Peek:
     )
 
 
-def _moment(text: Any) -> datetime:  # noqa: ANN401  out of XML
+def _parse_time(text: Any) -> datetime:  # noqa: ANN401  out of XML
     return datetime.fromisoformat(str(text).replace("Z", "+00:00"))

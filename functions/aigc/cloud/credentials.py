@@ -34,7 +34,7 @@ def role_credentials() -> tuple[str, str, str]:
 
 
 class CurrentCredential:
-    """Credential of the SDK's clients; they ask for the key each time they sign a request."""
+    """Credential for the SDK's clients, which read it each time they sign a request."""
 
     def __init__(self, credentials: Callable[[], tuple[str, str, str | None]]) -> None:
         self._credentials = credentials

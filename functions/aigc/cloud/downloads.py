@@ -30,8 +30,8 @@ TRANSFER_S = 40
 
 _CHUNK = 2**16
 
-# Our check and the HTTP library must agree about the host. `http://evil.example\@a.myqcloud.com`
-# can be read in two ways, so only URLs with exactly one reading are accepted.
+# Our check and the HTTP library must see the same host. Parsers differ on the host of
+# `http://evil.example\@a.myqcloud.com`, so only unambiguous URLs are accepted.
 _URL = re.compile(
     r"https?://(?P<host>(?:[a-z0-9_-]{1,63}\.)+[a-z]+)(?::(?:80|443))?(?:[/?][^\\\x00-\x20\x7f]*)?",
     re.IGNORECASE | re.ASCII,
@@ -39,7 +39,7 @@ _URL = re.compile(
 
 
 class VendorDownloads:
-    """Implements `Downloads` over HTTP, for the vendor's hosts only and without redirects."""
+    """Implements `Downloads` over HTTP, only from allowed hosts and without redirects."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class VendorDownloads:
         Raises:
             RefusedError: The server refused, for example because the image is gone.
             BadImageError: The image is too large.
-            HostNotAllowedError: The host is not one of the vendor's, and no setting allows it.
+            HostNotAllowedError: The host is not allowed.
             AmbiguousError: The download failed; a retry may succeed.
         """
-        doing = f"download a result from {self._allowed_host(url)}"
+        operation = f"download a result from {self._allowed_host(url)}"
         try:
             with self._session.get(
                 url,
@@ -73,48 +73,48 @@ class VendorDownloads:
                 # Images are compressed already, and decompression could need gigabytes.
                 headers={"Accept-Encoding": "identity"},
             ) as answer:
-                _check_head(answer, doing)
-                return _body(answer, doing, self._transfer_s)
+                _check_head(answer, operation)
+                return _body(answer, operation, self._transfer_s)
         except (requests.RequestException, HTTPError) as error:
             # Not `from error`: its text contains the URL, which may contain a signature.
-            raise AmbiguousError(doing, vendor_message=type(error).__name__) from None
+            raise AmbiguousError(operation, vendor_message=type(error).__name__) from None
 
     def _allowed_host(self, url: str) -> str:
         match = _URL.fullmatch(url)
         host = match["host"].lower() if match else ""
         if any(_is_within(host, allowed) for allowed in self._hosts):
             return host
-        # An URL with several readings is named without its query, which may hold a signature.
+        # An ambiguous URL is reported without its query, which may contain a signature.
         raise HostNotAllowedError(host or url.partition("?")[0][:100], ", ".join(self._hosts))
 
 
 def _is_within(host: str, allowed: str) -> bool:
-    """Whether a host is allowed: itself, or, where the entry begins with a dot, as part of it."""
+    """Whether a host equals the allowed host, or is below it if that begins with a dot."""
     return host.endswith(allowed) if allowed.startswith(".") else host == allowed
 
 
-def _check_head(answer: requests.Response, doing: str) -> None:
+def _check_head(answer: requests.Response, operation: str) -> None:
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise AmbiguousError(doing, code=str(answer.status_code))
+        raise AmbiguousError(operation, code=str(answer.status_code))
     if answer.status_code != HTTPStatus.OK:
-        raise RefusedError(doing, code=str(answer.status_code))
+        raise RefusedError(operation, code=str(answer.status_code))
     encoding = answer.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise BadImageError(
-            f"{doing}: encoded as {encoding[:40]!r} although identity was requested"
+            f"{operation}: encoded as {encoding[:40]!r} although identity was requested"
         )
 
 
-def _body(answer: requests.Response, doing: str, transfer_s: float) -> bytes:
-    """Read chunks as they arrive; the chunks of `requests` wait until they are full."""
-    give_up_at = time.monotonic() + transfer_s
+def _body(answer: requests.Response, operation: str, transfer_s: float) -> bytes:
+    """Read the body in chunks as they arrive; `requests` would wait for full chunks."""
+    deadline = time.monotonic() + transfer_s
     data = bytearray()
     while chunk := answer.raw.read1(_CHUNK, decode_content=False):
         data += chunk
         if len(data) > MAX_BYTES:
-            raise BadImageError(f"{doing}: more than {MAX_BYTES} bytes")
-        if time.monotonic() > give_up_at:
-            raise AmbiguousError(doing, vendor_message=f"not done after {transfer_s} s")
+            raise BadImageError(f"{operation}: more than {MAX_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise AmbiguousError(operation, vendor_message=f"not done after {transfer_s} s")
     if not data:
-        raise AmbiguousError(doing, vendor_message="an empty answer")
+        raise AmbiguousError(operation, vendor_message="an empty answer")
     return bytes(data)

@@ -1,4 +1,4 @@
-"""Error codes of API 3.0, VOD and MPS, and the class of error that each of them is.
+"""Error codes of API 3.0, VOD and MPS, and the class of error for each.
 
 docs/vendor-errors.md has the same table with the sources and the reasons. A code that is not here
 has the class of its family, the part before the first dot. A code of no known family is unclear:
@@ -36,10 +36,10 @@ FAMILIES: Mapping[str, type[CloudError]] = {
     "ResourceInsufficient": BackloggedError,
     "InternalError": AmbiguousError,
 }
-"""Family of codes → class of its members that are not in `CODES`."""
+"""Family of codes → class of its codes that are not in `CODES`."""
 
 CODES: Mapping[str, type[CloudError]] = {
-    # The account, its role or this deployment: every task would be refused alike.
+    # The account, its role or this deployment is at fault: all tasks would be refused.
     **dict.fromkeys(
         (
             "ActionOffline",
@@ -71,7 +71,7 @@ CODES: Mapping[str, type[CloudError]] = {
         ),
         AccountError,
     ),
-    # The task itself.
+    # The task is at fault.
     **dict.fromkeys(
         (
             "ClientParamsError",
@@ -86,7 +86,7 @@ CODES: Mapping[str, type[CloudError]] = {
         ),
         RefusedError,
     ),
-    # It may have been carried out.
+    # The request may have been carried out.
     **dict.fromkeys(
         (
             "ClientNetworkError",
@@ -101,7 +101,7 @@ CODES: Mapping[str, type[CloudError]] = {
     ),
     "FailedOperation.TaskDuplicate": DuplicateError,
     "InvalidParameterValue.SessionId": DuplicateError,
-    # These are documented, and do not say what is at fault.
+    # Documented codes that do not say whether the task or the account is at fault.
     **dict.fromkeys(
         (
             "DryRunOperation",

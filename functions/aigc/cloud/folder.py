@@ -1,4 +1,4 @@
-"""A folder of a bucket as an `ObjectStore`: no key leads out of it."""
+"""A folder of a bucket as an `ObjectStore`; objects outside it are not accessible."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def folder_of(store: ObjectStore, prefix: str) -> ObjectStore:
-    """Return the part of a bucket below a prefix; the bucket itself if there is no prefix."""
+    """Return the folder of a bucket with this prefix; the bucket itself if the prefix is empty."""
     return Folder(store, prefix) if prefix else store
 
 
 class Folder:
-    """The objects below a prefix; keys are given and returned without it.
+    """The objects below a prefix; arguments and results have keys without it.
 
-    The check of a key that a caller or a rule chooses refuses parts like `..`, so that HTTP
-    libraries cannot resolve it to a key outside.
+    Keys that callers or rules choose are checked before: they have no part `..`, which HTTP
+    libraries would resolve to a key outside the folder.
     """
 
     def __init__(self, store: ObjectStore, prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""Requests at the same time: a thread for each but the first."""
+"""Runs requests at the same time: the first in this thread, each other in a thread of its own."""
 
 from __future__ import annotations
 

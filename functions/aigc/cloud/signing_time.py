@@ -1,7 +1,7 @@
-"""The time in signatures: COS and API 3.0 refuse a request whose time is minutes off.
+"""Makes the SDKs sign with the time of COS.
 
-The SDKs sign with the clock of the machine and have no setting for another one. So the name `time`
-of their modules is replaced by an object that returns the time by COS.
+COS and API 3.0 refuse a request if its time is wrong by minutes. The SDKs sign with the machine's
+clock and have no setting for another clock. So the name `time` of their modules is replaced.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ SIGNING = (cos_auth, abstract_client)
 
 
 class _Time:
-    """The module `time`, but for the present moment."""
+    """The module `time` with another function `time`."""
 
     def __init__(self, unix_seconds: Callable[[], float]) -> None:
         self.time = unix_seconds
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the module's
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any attribute of the module
         return getattr(time, name)
 
 
 def sign_by(unix_seconds: Callable[[], float]) -> None:
-    """Let both SDKs sign with this time."""
+    """Make both SDKs sign with the time that this function returns."""
     for module in SIGNING:
         module.time = _Time(unix_seconds)

@@ -1,4 +1,4 @@
-"""Sends webhooks to URLs of callers, only on the public internet."""
+"""Sends webhooks to hosts of the public internet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def addresses_of(host: str, port: int) -> list[str]:
-    """Resolve a host name."""
+    """Return the IP addresses of a host."""
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in addresses]
 
@@ -30,7 +30,7 @@ def addresses_of(host: str, port: int) -> list[str]:
 class PublicSender:
     """A `Sender` that resolves a host once, checks its addresses, and connects to one of them.
 
-    A second lookup could return other addresses than the checked ones.
+    It must not resolve the host again: a second lookup could return unchecked addresses.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class PublicSender:
         *,
         plain_http: bool,
         networks: Sequence[str],
-        look_up: Callable[[str, int], list[str]] = addresses_of,
+        resolve: Callable[[str, int], list[str]] = addresses_of,
         trusted: ssl.SSLContext | None = None,
     ) -> None:
         self._plain_http = plain_http
         self._networks = networks
-        self._look_up = look_up
+        self._resolve = resolve
         self._trusted = trusted
 
     def send(
@@ -54,34 +54,34 @@ class PublicSender:
         timeout_s: float,
         answer_bytes: int = 0,
     ) -> Reply:
-        """POST once within the time, without redirects; errors are returned, not raised."""
+        """Send one POST within the timeout, without redirects; errors are returned, not raised."""
         try:
             parts = checked_url(url, plain_http=self._plain_http, networks=self._networks)
         except ValueError as error:
             return Reply(error=f"the URL is not allowed: it {error}")
         exchange = _Exchange(timeout_s, answer_bytes)
-        return exchange.within_time(lambda: self._post(parts, headers, body, exchange))
+        return exchange.run(lambda: self._post(parts, headers, body, exchange))
 
     def _post(
         self, parts: SplitResult, headers: Mapping[str, str], body: bytes, exchange: _Exchange
     ) -> Reply:
         host, port = parts.hostname or "", port_of(parts)
-        addresses = self._look_up(host, port)
+        addresses = self._resolve(host, port)
         private = [address for address in addresses if not is_reachable(address, self._networks)]
         if private or not addresses:
             return Reply(error=f"{host} is not on the public internet: {', '.join(private)}")
-        connected = exchange.connected(addresses, port)
+        connection = exchange.connect(addresses, port)
         if parts.scheme == "https":
-            connected = exchange.encrypted(connected, self._trusted or _trusted(), host)
+            connection = exchange.encrypt(connection, self._trusted or _trusted(), host)
         path = parts._replace(scheme="", netloc="", path=parts.path or "/", fragment="").geturl()
-        return exchange.posted(connected, path, {"Host": parts.netloc, **headers}, body)
+        return exchange.post(connection, path, {"Host": parts.netloc, **headers}, body)
 
 
 class _Exchange:
     """One connection with a total timeout.
 
-    It runs in its own thread: a DNS lookup and an answer that arrives byte by byte have no other
-    total timeout.
+    It runs in its own thread, since a DNS lookup, or an answer that arrives byte by byte, has no
+    total timeout otherwise.
     """
 
     def __init__(self, timeout_s: float, answer_bytes: int) -> None:
@@ -91,9 +91,9 @@ class _Exchange:
         self._socket: socket.socket | None = None
         self._reply = Reply(error=f"no answer within {timeout_s:.2g} s")
 
-    def within_time(self, work: Callable[[], Reply]) -> Reply:
-        """Return the reply of the work, or an error if it takes too long."""
-        thread = threading.Thread(target=self._run, args=(work,), daemon=True)
+    def run(self, work: Callable[[], Reply]) -> Reply:
+        """Return the reply of the work; an error if the work takes longer than the timeout."""
+        thread = threading.Thread(target=self._work, args=(work,), daemon=True)
         thread.start()
         thread.join(self._timeout_s)
         reply = self._reply
@@ -102,39 +102,41 @@ class _Exchange:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         return reply
 
-    def connected(self, addresses: Sequence[str], port: int) -> socket.socket:
-        """Connect to the first address that accepts."""
+    def connect(self, addresses: Sequence[str], port: int) -> socket.socket:
+        """Connect to the first address that accepts the connection."""
         for address in addresses[:-1]:
             with contextlib.suppress(OSError):
-                return self._kept(socket.create_connection((address, port), self._left() / 2))
-        return self._kept(socket.create_connection((addresses[-1], port), self._left()))
+                return self._remember(
+                    socket.create_connection((address, port), self._time_left() / 2)
+                )
+        return self._remember(socket.create_connection((addresses[-1], port), self._time_left()))
 
-    def encrypted(self, plain: socket.socket, trusted: ssl.SSLContext, host: str) -> socket.socket:
+    def encrypt(self, plain: socket.socket, trusted: ssl.SSLContext, host: str) -> socket.socket:
         """Start TLS and verify the host's certificate."""
         wrapped = trusted.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
-        self._kept(wrapped).settimeout(self._left())
+        self._remember(wrapped).settimeout(self._time_left())
         wrapped.do_handshake()
         return wrapped
 
-    def posted(
-        self, through: socket.socket, path: str, headers: Mapping[str, str], body: bytes
+    def post(
+        self, opened: socket.socket, path: str, headers: Mapping[str, str], body: bytes
     ) -> Reply:
-        """Send the request and read the answer, but of its body only what was asked for."""
-        through.settimeout(self._left())
+        """Send the request and read the answer, with at most `answer_bytes` of its body."""
+        opened.settimeout(self._time_left())
         connection = http.client.HTTPConnection(headers["Host"])
-        connection.sock = through
+        connection.sock = opened
         connection.request("POST", path, body, dict(headers))
         response = connection.getresponse()
-        # Without anything to read, a body that ends early or late does not matter.
+        # A body of which nothing is read may end early or late.
         answer = response.read(self._answer_bytes) if self._answer_bytes else b""
         return Reply(response.status, answer=answer)
 
-    def _kept(self, opened: socket.socket) -> socket.socket:
+    def _remember(self, opened: socket.socket) -> socket.socket:
         """Remember the socket, so that the timeout can close it."""
         self._socket = opened
         return opened
 
-    def _run(self, work: Callable[[], Reply]) -> None:
+    def _work(self, work: Callable[[], Reply]) -> None:
         try:
             self._reply = work()
         except TimeoutError:
@@ -145,7 +147,7 @@ class _Exchange:
             if self._socket is not None:
                 self._socket.close()
 
-    def _left(self) -> float:
+    def _time_left(self) -> float:
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError

@@ -46,7 +46,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, ValidationError
 
 from aigc.errors import BadRecordError, IllegalTransitionError
-from aigc.wire import Record, faults_of, with_fields
+from aigc.wire import Record, describe_errors, with_fields
 
 State = Literal["queued", "submitting", "running", "storing", "succeeded", "failed", "cancelled"]
 ErrorType = Literal[
@@ -228,7 +228,7 @@ class Job(Record):
         try:
             job = cls.model_validate_json(body)
         except ValidationError as error:
-            raise BadRecordError(job_id, _format_problem(body) or faults_of(error)) from None
+            raise BadRecordError(job_id, _format_problem(body) or describe_errors(error)) from None
         if job.record_format > FORMAT:
             raise BadRecordError(job_id, _format_problem(body))
         return job

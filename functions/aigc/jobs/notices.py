@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.ports import PAGE
 from aigc.jobs.webhooks import message_id
-from aigc.robots import LONGEST_ANSWER, LONGEST_TEXT, message, refusal
+from aigc.robots import LONGEST_ANSWER, LONGEST_TEXT, message, refusal_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ def notes_of_end(job: Job, runtime: Runtime) -> list[Callable[[], None]]:
 
     They raise nothing for which the job could not go on.
     """
-    robots = [robot for robot in runtime.settings.robots if robot.wants(job.state)]
+    robots = [robot for robot in runtime.settings.robots if robot.reports(job.state)]
     return [functools.partial(_write_marker, robot, job, runtime) for robot in robots]
 
 
@@ -110,7 +110,7 @@ def _report_ends(robot: Robot, runtime: Runtime) -> None:
     reply = runtime.sender.send(
         sent.url, headers, sent.body, TIMEOUT_S, answer_bytes=LONGEST_ANSWER
     )
-    error = reply.error or refusal(reply.status, reply.answer)
+    error = reply.error or refusal_reason(reply.status, reply.answer)
     extra = {"host": urlsplit(sent.url).hostname, "jobs": len(markers), "error": error}
     if not error:
         _remove(markers, runtime)

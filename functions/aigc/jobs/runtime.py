@@ -12,7 +12,7 @@ from aigc.errors import BadRecordError
 from aigc.jobs.buckets import STAGING, staging_path
 from aigc.tasks.kind import RECORDED, Submission
 from aigc.tasks.kinds import KINDS
-from aigc.wire import faults_of
+from aigc.wire import describe_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -137,7 +137,9 @@ class Runtime:
         try:
             return self.kind_of(job).model.model_validate(job.task, context=RECORDED)
         except ValidationError as error:
-            raise BadRecordError(job.id, f"its task is not valid: {faults_of(error)}") from None
+            raise BadRecordError(
+                job.id, f"its task is not valid: {describe_errors(error)}"
+            ) from None
 
     def submission_of(self, job: Job) -> Submission:
         """Return what a job adds to its task when it is submitted."""

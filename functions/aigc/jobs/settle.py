@@ -281,8 +281,8 @@ def _conclude(job: Job, observed: UpstreamTask, runtime: Runtime) -> Job:
 
 
 def _job_error(observed: UpstreamTask) -> JobError:
-    fault = observed.fault
-    if fault is None:
+    failure = observed.failure
+    if failure is None:
         return JobError(type="task_failed", message="the vendor's task failed without a reason")
     types = {
         "rejected": "refused",
@@ -292,10 +292,10 @@ def _job_error(observed: UpstreamTask) -> JobError:
     }
     return JobError.model_validate(
         {
-            "type": types[fault.outcome],
-            "message": f"task {observed.task_id} failed: {fault.message or fault.code}",
-            "code": fault.code,
-            "retryable": fault.outcome in {"throttled", "failed"},
+            "type": types[failure.outcome],
+            "message": f"task {observed.task_id} failed: {failure.message or failure.code}",
+            "code": failure.code,
+            "retryable": failure.outcome in {"throttled", "failed"},
         }
     )
 

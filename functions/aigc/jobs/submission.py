@@ -188,7 +188,7 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
     since = milliseconds(job.attempt.submitted_at or job.created_at) // 1000 - 60
     scroll_token = ""
     for _ in range(FIND_PAGES):
-        call = kind.find(runtime.settings.sub_app_id, since, scroll_token)
+        call = kind.list_tasks(runtime.settings.sub_app_id, since, scroll_token)
         if call is None:
             return ""
         try:
@@ -198,7 +198,7 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
             return ""
         except CloudError:
             return ""
-        task_id = kind.found(response, job.attempt.session_id)
+        task_id = kind.task_with_session(response, job.attempt.session_id)
         scroll_token = str(response.get("ScrollToken") or "")
         if task_id is not None or not scroll_token:
             return task_id or ""

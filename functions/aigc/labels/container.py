@@ -1,4 +1,4 @@
-"""What the three file formats have in common: where their metadata lies."""
+"""The layout of metadata in a file, for all three formats."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aigc.labels.label import LabelError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_PARTS = 100_000
-"""Chunks of a file; 64 MiB in the usual 8 KiB have 8,192."""
+MAX_CHUNKS = 100_000
+"""Highest number of chunks of a file; 64 MiB have 8,192 chunks of the usual 8 KiB."""
 
 MAX_PACKETS = 4
-"""XMP packets of a file; it should have one."""
+"""Highest number of XMP packets of a file; a valid file has one."""
 
 
 class PacketPart(NamedTuple):
@@ -24,43 +24,43 @@ class PacketPart(NamedTuple):
     start: int
     end: int
     content: Callable[[], bytes]
-    """Reads the packet, which may have to be inflated."""
+    """Returns the packet, inflated if it is compressed."""
 
 
 @dataclass(slots=True)
 class Layout:
-    """Where the metadata of a file lies, without its content."""
+    """The positions of the metadata in a file, without the content."""
 
     insert_at: int = 0
-    """Where an XMP packet is to stand if there is none."""
+    """Where an XMP packet is inserted if the file has none."""
     packets: list[PacketPart] = field(default_factory=list)
     exif: memoryview = field(default_factory=lambda: memoryview(b""))
     """The first EXIF block, from its byte order on."""
     text: str = ""
-    """A label in a format's own text field."""
+    """A label in a text field of the format."""
     has_c2pa: bool = False
 
     def add_packet(self, start: int, end: int, content: Callable[[], bytes]) -> None:
-        """Note a packet.
+        """Add an XMP packet.
 
         Raises:
-            LabelError: The file has more of them than are read.
+            LabelError: The file has too many packets.
         """
         if len(self.packets) == MAX_PACKETS:
             raise LabelError(f"more than {MAX_PACKETS} XMP packets")
         self.packets.append(PacketPart(start, end, content))
 
     def add_exif(self, block: memoryview) -> None:
-        """Note an EXIF block, with or without its marker; only the first one counts."""
+        """Set the EXIF block, which may begin with its marker; later blocks are ignored."""
         if not self.exif:
             self.exif = block[6:] if bytes(block[:6]) == b"Exif\0\0" else block
 
 
 def inflate(compressed: bytes | memoryview, limit: int) -> bytes:
-    """Inflate at most so many bytes.
+    """Return the inflated data.
 
     Raises:
-        LabelError: There are more of them, or they are damaged.
+        LabelError: The data is damaged, or longer than the limit.
     """
     try:
         inflater = zlib.decompressobj()
@@ -75,5 +75,5 @@ def inflate(compressed: bytes | memoryview, limit: int) -> bytes:
 
 
 def cut_off(size: int) -> LabelError:
-    """Describe a file whose parts do not end within it."""
+    """Return the error for a file that ends before its chunks do."""
     return LabelError(f"a file that is cut off or damaged after {size} bytes")

@@ -1,4 +1,4 @@
-"""EXIF: the label that some writers put into the user comment instead of XMP."""
+"""Reads the label that some programs write into the user comment of EXIF instead of XMP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_COMMENT = 2**16
 
 
 def user_comment(tiff: bytes | memoryview) -> str:
-    """Return the user comment of an EXIF block; empty if there is no readable one."""
+    """Return the user comment of an EXIF block; empty if there is none that can be read."""
     order = _ORDERS.get(bytes(tiff[:4]))
     if order is None:
         return ""
@@ -28,16 +28,18 @@ def user_comment(tiff: bytes | memoryview) -> str:
 
 
 def _comment(tiff: bytes | memoryview, order: str) -> str:
-    (first,) = struct.unpack_from(f"{order}I", tiff, 4)
-    folder = next((value for tag, _, value in _entries(tiff, order, first) if tag == _EXIF_IFD), 0)
-    for tag, size, start in _entries(tiff, order, folder):
+    (main,) = struct.unpack_from(f"{order}I", tiff, 4)
+    directory = next(
+        (value for tag, _, value in _entries(tiff, order, main) if tag == _EXIF_IFD), 0
+    )
+    for tag, size, start in _entries(tiff, order, directory):
         if tag == _USER_COMMENT:
             return _decoded(bytes(tiff[start : start + min(size, _MAX_COMMENT)]), order)
     return ""
 
 
 def _entries(tiff: bytes | memoryview, order: str, start: int) -> Iterator[tuple[int, int, int]]:
-    """List tag, count and value of each entry of a directory, without its header."""
+    """Yield tag, count and value of each entry of the directory at a position; none for 0."""
     if not start:
         return
     (count,) = struct.unpack_from(f"{order}H", tiff, start)

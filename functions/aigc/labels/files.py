@@ -1,4 +1,4 @@
-"""Labels of whole files: reads them, and adds them without any other change."""
+"""Reads the labels of image files and adds labels without any other change."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Format(Protocol):
     """The module of a file format."""
 
     def layout(self, data: memoryview) -> Layout:
-        """Find the metadata of a file."""
+        """Return the layout of a file."""
 
     def with_packet(self, data: memoryview, layout: Layout, packet: bytes) -> bytes:
-        """Return the file with this packet in the place of its first one."""
+        """Return the file with this XMP packet instead of its first one."""
 
 
 TC260 = "tc260"
@@ -34,7 +34,7 @@ C2PA = "c2pa"
 """A C2PA manifest; whether its signature is valid is not checked."""
 
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
-"""Content type → the module of the format, which is loaded when an image has it."""
+"""Content type → the module of the format, which is imported for the first such image."""
 _GENERATED_SOURCES = frozenset(
     f"{xmp.SOURCE_TYPES}{name}"
     for name in ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")
@@ -42,24 +42,24 @@ _GENERATED_SOURCES = frozenset(
 
 
 class FileLabels(NamedTuple):
-    """What a file says about its origin."""
+    """The labels of a file."""
 
     label: Fields | None = None
     """The fields of the TC260 label."""
     carrier: str = ""
-    """Where that label stands: `XMP`, `EXIF UserComment` or `PNG text`."""
+    """The part of the file with that label: `XMP`, `EXIF UserComment` or `PNG text`."""
     source_type: str = ""
     has_c2pa: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Name the labels, as records and answers do."""
-        has = {
+        """The names of the labels, as in records and answers."""
+        is_present = {
             TC260: self.label is not None and self.carrier == "XMP",
             IPTC: self.source_type in _GENERATED_SOURCES,
             C2PA: self.has_c2pa,
         }
-        return tuple(name for name, is_there in has.items() if is_there)
+        return tuple(name for name, has_label in is_present.items() if has_label)
 
 
 class Labelled(NamedTuple):
@@ -68,13 +68,13 @@ class Labelled(NamedTuple):
     data: bytes
     labels: tuple[str, ...]
     unlabelled: str = ""
-    """Why the file was not changed although its label is not complete; else empty."""
+    """Why the file was not changed although its label is not complete; empty otherwise."""
 
 
 def add_labels(data: bytes, producer: Producer) -> Labelled:
-    """Return an image with its labels, or unchanged with the reason.
+    """Return an image with labels, or the unchanged image with the reason.
 
-    A file with a C2PA manifest stays as it is: a change would break its signature.
+    A file with a C2PA manifest is not changed, since a change would break its signature.
     """
     has_manifest = False
     try:
@@ -119,11 +119,11 @@ class _File:
 
     @property
     def has_manifest(self) -> bool:
-        """Whether there is a C2PA manifest inside the file."""
+        """Whether the file contains a C2PA manifest."""
         return self._layout.has_c2pa
 
     def _main_packet(self) -> xmp.Packet | None:
-        """Read the packet with a label, else the first; the others stay as they are."""
+        """Return the first packet with a label, or else the first packet; None if there is none."""
         layout = self._layout
         packets = [(part, xmp.read_packet(part.content())) for part in layout.packets]
         packets.sort(key=lambda pair: pair[1].label is None)

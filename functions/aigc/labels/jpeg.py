@@ -13,7 +13,7 @@ from aigc.labels.xmp import without_padding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_MARK = 0xFF
+_MARKER_BYTE = 0xFF
 _APP0, _APP1, _APP11 = 0xE0, 0xE1, 0xEB
 _SCAN, _END = 0xDA, 0xD9
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -26,10 +26,10 @@ _MAX_CONTENT = 0xFFFF - 2
 
 
 def layout(data: memoryview) -> Layout:
-    """Find the metadata of a JPEG, all of which stands before the first scan.
+    """Return the layout of a JPEG, whose metadata is before the first scan.
 
     Raises:
-        LabelError: Its segments do not lead to a scan, or there are too many.
+        LabelError: No scan follows its segments, or there are too many.
     """
     layout = Layout(insert_at=2)
     for start, end, marker in _segments(data):
@@ -48,7 +48,7 @@ def layout(data: memoryview) -> Layout:
 
 
 def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
-    """Return the file with this packet in the place of its first one.
+    """Return the file with this XMP packet instead of its first one.
 
     Raises:
         LabelError: The packet does not fit into a segment.
@@ -58,7 +58,7 @@ def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
         content = without_padding(content)
     if len(content) > _MAX_CONTENT:
         raise LabelError(f"XMP of {len(content)} bytes; a JPEG segment holds {_MAX_CONTENT}")
-    segment = struct.pack(">BBH", _MARK, _APP1, len(content) + 2) + content
+    segment = struct.pack(">BBH", _MARKER_BYTE, _APP1, len(content) + 2) + content
     start, end = layout.insert_at, layout.insert_at
     if layout.packets:
         start, end = layout.packets[0].start, layout.packets[0].end
@@ -66,16 +66,16 @@ def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
 
 
 def _segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
-    """List start, end and marker of each segment before the first scan."""
+    """Yield start, end and marker of each segment before the first scan."""
     start = 2
     try:
         for _ in range(_MAX_SEGMENTS):
-            mark, marker = data[start], data[start + 1]
-            if mark != _MARK:
+            first_byte, marker = data[start], data[start + 1]
+            if first_byte != _MARKER_BYTE:
                 raise cut_off(start)
             if marker in (_SCAN, _END):
                 return
-            if marker == _MARK:  # fill bytes
+            if marker == _MARKER_BYTE:  # fill bytes
                 start += 1
                 continue
             end = start + 2
@@ -87,10 +87,10 @@ def _segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
             start = end
     except (IndexError, struct.error):
         raise cut_off(len(data)) from None
-    raise LabelError(f"a JPEG of more than {_MAX_SEGMENTS} segments before the image")
+    raise LabelError(f"a JPEG with more than {_MAX_SEGMENTS} segments before the image")
 
 
 def _is_c2pa(content: memoryview) -> bool:
-    """Whether an APP11 segment is a C2PA manifest: a JUMBF box, described as c2pa."""
+    """Whether an APP11 segment is a C2PA manifest: a JUMBF box with the type c2pa."""
     box = bytes(content)
     return box[:2] == b"JP" and box[12:16] == b"jumb" and b"c2pa" in box[16:]

@@ -1,4 +1,4 @@
-"""The implicit label of TC260: its fields, and how an existing label is completed."""
+"""The implicit label of TC260: its fields, and the completion of an existing label."""
 
 from __future__ import annotations
 
@@ -22,59 +22,59 @@ REQUIRED = ("Label", "ContentProducer", "ProduceID")
 
 GENERATED = "1"
 LABEL_VALUES = (GENERATED, "2", "3")
-"""Generated, possibly generated, suspected to be generated."""
+"""1: generated, 2: possibly generated, 3: suspected to be generated."""
 
 MAX_TEXT = 16 * 2**10
-"""Characters of a label; one has a few hundred."""
+"""Highest number of characters of a label; a usual label has a few hundred."""
 
-# XML has no code for some of these, and editors show none of them.
+# XML cannot contain some of these characters, and editors do not show the others.
 _NOT_IN_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 Fields = dict[str, Any]
 
 
 class LabelError(AigcError):
-    """A file cannot be labelled; the message names the reason."""
+    """A file cannot be labelled; the message has the reason."""
 
 
 class Producer(NamedTuple):
-    """The service that produces an image, and its number of the file."""
+    """The service that produces an image, and the service's id of the file."""
 
     name: str
     file_id: str
 
 
 def complete(existing: Fields, producer: Producer) -> Fields:
-    """Return a label with all fields: existing values stay, empty ones are filled.
+    """Return a label with all fields; existing values are kept, and empty ones are filled.
 
-    A label of another producer stays that producer's: this service passes the image on, so it
-    becomes the propagator if there is none.
+    If the label names another producer, this service passes the image on. It then becomes the
+    propagator, unless there is one.
     """
     label = {**dict.fromkeys(FIELDS, ""), **existing}
     label["Label"] = label["Label"] or GENERATED
     if not label["ContentProducer"]:
-        _name(label, "ContentProducer", "ProduceID", producer)
+        _set_service(label, "ContentProducer", "ProduceID", producer)
     elif label["ContentProducer"] != producer.name and not label["ContentPropagator"]:
-        _name(label, "ContentPropagator", "PropagateID", producer)
+        _set_service(label, "ContentPropagator", "PropagateID", producer)
     return label
 
 
-def _name(label: Fields, name: str, number: str, producer: Producer) -> None:
-    label[name] = producer.name
-    label[number] = label[number] or producer.file_id
+def _set_service(label: Fields, name_field: str, id_field: str, service: Producer) -> None:
+    label[name_field] = service.name
+    label[id_field] = label[id_field] or service.file_id
 
 
 def label_text(label: Fields) -> str:
-    """Write a label as JSON that XML can hold."""
+    """Return a label as JSON that XML can contain."""
     text = json.dumps(label, ensure_ascii=False, separators=(",", ":"))
     return _NOT_IN_XML.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def parse_label(text: str) -> Fields:
-    """Read a label, also one inside `{"AIGC": …}` as some writers put it.
+    """Return the fields of a label; some programs write it inside `{"AIGC": …}`.
 
     Raises:
-        LabelError: It is too long, or not a JSON object.
+        LabelError: The text is too long, or not a JSON object.
     """
     if len(text) > MAX_TEXT:
         raise LabelError(f"an AIGC label of {len(text)} characters; allowed: at most {MAX_TEXT}")
@@ -90,7 +90,7 @@ def parse_label(text: str) -> Fields:
 
 
 def problems(label: Fields) -> list[str]:
-    """Return what a label lacks; empty for a complete label."""
+    """Return the problems of a label; none for a complete label."""
     missing = [f"{name} is missing" for name in FIELDS if name not in label]
     empty = [f"{name} is empty" for name in REQUIRED if name in label and not label[name]]
     value = label.get("Label")

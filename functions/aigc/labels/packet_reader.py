@@ -7,10 +7,10 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from aigc.labels.label import LabelError
-from aigc.labels.xmp import RDF, READ, Packet, Property
+from aigc.labels.xmp import RDF, READ_PROPERTIES, Packet, Property
 
 _PROPERTY_DEPTH = 3
-"""Levels down to a property: rdf:RDF, rdf:Description, the property."""
+"""Depth of a property: rdf:RDF is 1, rdf:Description 2, the property 3."""
 
 _MAX_DEPTH = 64
 
@@ -18,12 +18,12 @@ _TAG_NAME = re.compile(rb"<[^\s/>]+")
 _ATTRIBUTE = re.compile(rb"\s+([^\s=]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 
 
-def _refuse_entities(*_: object) -> NoReturn:
-    raise LabelError("an XMP packet with a document type; allowed: none, as XMP demands")
+def _refuse_document_type(*_: object) -> NoReturn:
+    raise LabelError("an XMP packet with a document type, which XMP does not allow")
 
 
-def _bare(name: str) -> str:
-    """Cut the prefix off a name."""
+def _without_prefix(name: str) -> str:
+    """Return namespace and name without the prefix."""
     return " ".join(name.split(" ")[:2])
 
 
@@ -34,13 +34,13 @@ class PacketReader:
         self._packet = Packet(raw)
         self._parser = expat.ParserCreate("utf-8", " ")
         self._parser.namespace_prefixes = True  # names are "<namespace> <name> <prefix>"
-        self._parser.StartDoctypeDeclHandler = _refuse_entities
+        self._parser.StartDoctypeDeclHandler = _refuse_document_type
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
         self._parser.StartCdataSectionHandler = self._mark
         self._depth = 0
-        """Levels inside rdf:RDF, which is level 1; 0 outside."""
+        """Depth of the current element: 1 for rdf:RDF, 0 outside it."""
         self._rdf_start = -1
         self._element_start = 0
         self._property: Property | None = None
@@ -51,7 +51,7 @@ class PacketReader:
         """Return the packet with its properties.
 
         Raises:
-            LabelError: It is not XML in UTF-8, declares entities, or holds no rdf:RDF.
+            LabelError: It is not XML in UTF-8, has a document type, or has no rdf:RDF.
         """
         try:
             self._parser.Parse(self._packet.raw, True)  # noqa: FBT003  expat takes no keyword
@@ -67,21 +67,21 @@ class PacketReader:
         self._element_start = self._parser.CurrentByteIndex
         self._text, self._text_start = [], None
         if self._depth == 0:
-            if _bare(name) != f"{RDF} RDF" or self._packet.end is not None:
+            if _without_prefix(name) != f"{RDF} RDF" or self._packet.end is not None:
                 return
             self._rdf_start = self._element_start
         self._depth += 1
         if self._depth == _PROPERTY_DEPTH - 1:
             self._read_description(attributes)
-        elif self._depth == _PROPERTY_DEPTH and _bare(name) in READ:
-            self._begin_property(_bare(name), attributes)
+        elif self._depth == _PROPERTY_DEPTH and _without_prefix(name) in READ_PROPERTIES:
+            self._begin_property(_without_prefix(name), attributes)
         elif self._depth > _MAX_DEPTH:
             raise LabelError(f"an XMP packet deeper than {_MAX_DEPTH} levels")
 
     def _begin_property(self, name: str, attributes: dict[str, str]) -> None:
-        bare = {_bare(attribute): value for attribute, value in attributes.items()}
+        values = {_without_prefix(attribute): value for attribute, value in attributes.items()}
         if name not in self._packet.properties:
-            self._property = Property(bare.get(f"{RDF} resource", ""))
+            self._property = Property(values.get(f"{RDF} resource", ""))
             self._packet.properties[name] = self._property
 
     def _end(self, _: str) -> None:
@@ -98,15 +98,15 @@ class PacketReader:
 
     def _read_description(self, attributes: dict[str, str]) -> None:
         for attribute, value in attributes.items():
-            name = _bare(attribute)
+            name = _without_prefix(attribute)
             if name == f"{RDF} about":
                 self._packet.about = self._packet.about or value
-            elif name in READ:
+            elif name in READ_PROPERTIES:
                 span = self._attribute_span(attribute)
                 self._packet.properties.setdefault(name, Property(value, span))
 
     def _attribute_span(self, attribute: str) -> tuple[int, int] | None:
-        """Find the raw value of an attribute inside the tag that the parser has just read."""
+        """Return where the raw value of an attribute is in the tag that the parser read last."""
         _, name, prefix = attribute.split(" ")
         raw_name = f"{prefix}:{name}".encode()
         tag = _TAG_NAME.match(self._packet.raw, self._element_start)
@@ -118,7 +118,7 @@ class PacketReader:
         return None
 
     def _read_text(self, current: Property) -> None:
-        """Take the first text inside a property as its value."""
+        """Set the value of a property to the first text inside it."""
         if current.span is not None or current.value:
             return
         end = self._parser.CurrentByteIndex
@@ -129,7 +129,7 @@ class PacketReader:
             current.span = (end, end)
 
     def _is_self_closed(self, start: int) -> bool:
-        """Whether the element that ends here, and that began there, has no end tag."""
+        """Whether the element that ends here and began at `start` has no end tag."""
         end = self._parser.CurrentByteIndex
         return self._element_start == start and self._packet.raw[end - 2 : end] == b"/>"
 

@@ -7,7 +7,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from aigc.labels.container import MAX_PARTS, Layout, cut_off, inflate
+from aigc.labels.container import MAX_CHUNKS, Layout, cut_off, inflate
 from aigc.labels.label import MAX_TEXT, LabelError
 from aigc.labels.xmp import MAX_PACKET
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 _SIGNATURE = 8
 _FRAME = 12
-"""Bytes of a chunk beside its content: length, type, checksum."""
+"""Bytes of a chunk without its content: length, type, checksum."""
 
 _XMP = b"XML:com.adobe.xmp\0"
-_LABELS = {b"tEXt": b"AIGC\0", b"iTXt": b"AIGC\0\0\0"}
-"""Text chunks in which some writers put a label."""
+_LABEL_CHUNKS = {b"tEXt": b"AIGC\0", b"iTXt": b"AIGC\0\0\0"}
+"""Type → beginning of text chunks in which some programs write a label."""
 
 
 def layout(data: memoryview) -> Layout:
-    """Find the metadata of a PNG.
+    """Return the layout of a PNG.
 
     Raises:
-        LabelError: Its chunks do not lead to its end, or there are too many.
+        LabelError: No IEND follows its chunks, or there are too many.
     """
     layout = Layout()
     for start, end, kind in _chunks(data):
-        _note(layout, data, start, end, kind)
+        _add_chunk(layout, data, start, end, kind)
     if not layout.insert_at:
         raise LabelError("a PNG without IDAT")
     return layout
 
 
 def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
-    """Return the file with this packet in the place of its first one."""
+    """Return the file with this XMP packet instead of its first one."""
     content = b"iTXt" + _XMP + b"\0\0\0\0" + packet
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     start, end = layout.insert_at, layout.insert_at
@@ -48,9 +48,9 @@ def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
 
 
 def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
-    """List start, end and type of each chunk up to IEND."""
+    """Yield start, end and type of each chunk up to IEND."""
     start = _SIGNATURE
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_CHUNKS):
         if start + _FRAME > len(data):
             raise cut_off(len(data))
         length, kind = struct.unpack_from(">I4s", data, start)
@@ -61,10 +61,10 @@ def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
         if kind == b"IEND":
             return
         start = end
-    raise LabelError(f"a PNG of more than {MAX_PARTS} chunks")
+    raise LabelError(f"a PNG with more than {MAX_CHUNKS} chunks")
 
 
-def _note(layout: Layout, data: memoryview, start: int, end: int, kind: bytes) -> None:
+def _add_chunk(layout: Layout, data: memoryview, start: int, end: int, kind: bytes) -> None:
     if kind == b"IDAT":
         layout.insert_at = layout.insert_at or start
         return
@@ -80,8 +80,8 @@ def _note(layout: Layout, data: memoryview, start: int, end: int, kind: bytes) -
 
 
 def _text(kind: bytes, content: memoryview) -> str:
-    """Read a label in a text chunk; a longer text than any label is ignored."""
-    keyword = _LABELS.get(kind)
+    """Return the label in a text chunk; empty if there is none or it is too long."""
+    keyword = _LABEL_CHUNKS.get(kind)
     if keyword is None or len(content) > 4 * MAX_TEXT or content[: len(keyword)] != keyword:
         return ""
     text = bytes(content[len(keyword) :])
@@ -91,7 +91,10 @@ def _text(kind: bytes, content: memoryview) -> str:
 
 
 def _packet(content: memoryview) -> bytes:
-    """Read an iTXt behind its keyword: compression, method, language, translation, text."""
+    """Return the text of an iTXt chunk.
+
+    After the keyword: compression flag and method, language, translated keyword, text.
+    """
     if len(content) > 2 * MAX_PACKET:
         raise LabelError(f"an XMP chunk of {len(content)} bytes; allowed: at most {MAX_PACKET}")
     parts = bytes(content[2:]).split(b"\0", 2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import BadImageError
 from aigc.image_files import webp_size
-from aigc.labels.container import MAX_PARTS, Layout, cut_off
+from aigc.labels.container import MAX_CHUNKS, Layout, cut_off
 from aigc.labels.label import LabelError
 from aigc.labels.xmp import MAX_PACKET
 
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
 
 _FILE_HEAD = 12
 _HEAD = 8
+"""Bytes of the type and the length of a chunk."""
+
 _EXTENDED = 10
-"""Bytes of the content of VP8X; an image has more."""
+"""Bytes of the content of VP8X; the content of an image chunk is longer."""
 
 _HAS_XMP = 0x04
 _HAS_ALPHA = 0x10
 _LOSSLESS_ALPHA = 1 << 28
-"""The bit of a lossless image's header that says whether its alpha is used."""
+"""The bit in the header of a lossless image that is set if it uses alpha."""
 
 
 def layout(data: memoryview) -> Layout:
-    """Find the metadata of a WebP.
+    """Return the layout of a WebP.
 
     Raises:
-        LabelError: Its chunks do not lead to its end, or there are too many.
+        LabelError: The file ends before its chunks do, or there are too many.
     """
     end_of_file = _HEAD + struct.unpack_from("<I", data, 4)[0]
     if not _FILE_HEAD + _HEAD + _EXTENDED <= end_of_file <= len(data):
@@ -48,7 +50,7 @@ def layout(data: memoryview) -> Layout:
 
 
 def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
-    """Return the file with this packet in the place of its first one, in the extended format.
+    """Return the file in the extended format, with this XMP packet instead of its first one.
 
     Raises:
         LabelError: The head of the file is damaged.
@@ -67,7 +69,7 @@ def with_packet(data: memoryview, layout: Layout, packet: bytes) -> bytes:
 
 
 def _extended_head(data: memoryview) -> tuple[bytes, int]:
-    """Return a VP8X chunk that announces XMP, and where the chunks behind it begin."""
+    """Return a VP8X chunk with the flag for XMP, and where the chunks after it begin."""
     length = struct.unpack_from("<I", data, _FILE_HEAD + 4)[0]
     if bytes(data[_FILE_HEAD : _FILE_HEAD + 4]) == b"VP8X":
         if length < _EXTENDED:
@@ -92,16 +94,16 @@ def _simple_size(data: memoryview) -> tuple[int, int]:
 
 
 def _has_alpha(data: memoryview) -> bool:
-    """Whether an image in the simple format is transparent, which only a lossless one can be."""
+    """Whether an image in the simple format has alpha; only lossless images can have it."""
     if bytes(data[_FILE_HEAD : _FILE_HEAD + 4]) != b"VP8L":
         return False
     return bool(struct.unpack_from("<I", data, _FILE_HEAD + _HEAD + 1)[0] & _LOSSLESS_ALPHA)
 
 
 def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
-    """List start, end and type of each chunk; a chunk of an odd size has a byte behind it."""
+    """Yield start, end and type of each chunk; a byte of padding follows an odd size."""
     start = _FILE_HEAD
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_CHUNKS):
         if start >= len(data):
             return
         if start + _HEAD > len(data):
@@ -112,7 +114,7 @@ def _chunks(data: memoryview) -> Iterator[tuple[int, int, bytes]]:
             raise cut_off(len(data))
         yield start, end, kind
         start = end + (end & 1)
-    raise LabelError(f"a WebP of more than {MAX_PARTS} chunks")
+    raise LabelError(f"a WebP with more than {MAX_CHUNKS} chunks")
 
 
 def _packet(content: memoryview) -> bytes:

@@ -1,7 +1,7 @@
-"""XMP packets: reads the two properties of a label, and adds them without any other change.
+"""Reads the properties of a label in XMP packets and adds them without any other change.
 
-A packet is edited as text, at the positions that the XML parser reports. Writing the parsed tree
-would change prefixes, order and white space of other programs' metadata.
+A packet is edited as text, at the positions that the XML parser reports. To serialise the parsed
+tree would change prefixes, order and white space of other metadata.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from aigc.labels.label import LabelError
 
 MAX_PACKET = 2**20
-"""Bytes of a packet that is read; an editor's long history takes some hundred thousand."""
+"""Highest number of bytes of a packet; the long history of an editor has some 100,000."""
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 GENERATED_SOURCE = f"{SOURCE_TYPES}trainedAlgorithmicMedia"
@@ -22,16 +22,16 @@ _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 LABEL = f"{_TC260} AIGC"
 SOURCE = f"{_IPTC} DigitalSourceType"
 PROVENANCE = "http://purl.org/dc/terms/ provenance"
-"""Where a C2PA manifest lies that is not inside the file."""
+"""The URL of a C2PA manifest that is not inside the file."""
 
-READ = frozenset({LABEL, SOURCE, PROVENANCE})
+READ_PROPERTIES = frozenset({LABEL, SOURCE, PROVENANCE})
 
 _PACKET_END = b"<?xpacket end"
 
 
 @dataclass(slots=True)
 class Property:
-    """The value of a property, and where it stands in the packet; None where it has no text."""
+    """The value of a property, and its position in the packet; None if it has no text."""
 
     value: str = ""
     span: tuple[int, int] | None = None
@@ -39,49 +39,49 @@ class Property:
 
 @dataclass(slots=True)
 class Packet:
-    """A packet and its properties that belong to a label."""
+    """A packet, with those of its properties that belong to a label."""
 
     raw: bytes
     properties: dict[str, Property] = field(default_factory=dict)
     about: str = ""
-    """The subject of the packet's descriptions, which all must share."""
+    """The subject of the descriptions of the packet; all must have the same."""
     end: int | None = None
-    """Where descriptions can be added; None where there is no description."""
+    """Where descriptions can be added; None if there is no description."""
 
     @property
     def label(self) -> str | None:
-        """The text of the TC260 label; None where there is none."""
+        """The text of the TC260 label; None if there is none."""
         label = self.properties.get(LABEL)
         return None if label is None else label.value
 
     @property
     def source_type(self) -> str:
-        """The IPTC digital source type; empty where there is none."""
+        """The IPTC digital source type; empty if there is none."""
         source = self.properties.get(SOURCE)
         return "" if source is None else source.value
 
     @property
     def has_manifest(self) -> bool:
-        """Whether the packet names a C2PA manifest, which signs the file from elsewhere."""
+        """Whether the packet refers to a C2PA manifest outside the file."""
         return PROVENANCE in self.properties
 
 
 def read_packet(raw: bytes) -> Packet:
-    """Find the properties of a label in a packet.
+    """Return a packet with the properties of its label.
 
     Raises:
-        LabelError: The packet is too large, or no XML in UTF-8, or declares entities.
+        LabelError: The packet is too large, is not XML in UTF-8, or has a document type.
     """
     if len(raw) > MAX_PACKET:
         raise LabelError(f"an XMP packet of {len(raw)} bytes; allowed: at most {MAX_PACKET}")
-    # Most images have no packet, and loading the parser takes as long as a label.
+    # Most images have no packet, and to load the parser takes as long as to add a label.
     from aigc.labels.packet_reader import PacketReader  # noqa: PLC0415
 
     return PacketReader(raw.rstrip(b"\0")).read()
 
 
 def with_label(packet: Packet | None, label: str) -> bytes:
-    """Return the packet with this label, and with a source type if it has none."""
+    """Return the packet with this label, and with a source type unless it has one."""
     if packet is None or packet.end is None:
         return _new_packet(_description("", label=label, source=GENERATED_SOURCE))
     edits = []
@@ -98,7 +98,7 @@ def with_label(packet: Packet | None, label: str) -> bytes:
 
 
 def without_padding(packet: bytes) -> bytes:
-    """Return a packet without the white space that writers keep for later edits."""
+    """Return a packet without the padding that programs leave for later edits."""
     end = packet.rfind(_PACKET_END)
     return packet if end < 0 else packet[:end].rstrip() + b"\n" + packet[end:]
 

@@ -1,7 +1,6 @@
-"""Reads fields of the vendor's answers; a field of another type counts as absent.
+"""Reads fields of the vendor's answers; a field of an unexpected type counts as absent.
 
-If an unexpected answer raised an error, each sweep would query it again and the job would never
-end.
+An error would not help: each sweep would repeat the query, and the job would never end.
 """
 
 from __future__ import annotations
@@ -10,28 +9,28 @@ from typing import Any
 
 
 def text(answer: object, name: str) -> str:
-    """Return a text; empty if there is none."""
-    value = _found(answer, name)
+    """Return a text field; empty if it is absent."""
+    value = _field(answer, name)
     return value if isinstance(value, str) else ""
 
 
 def code(answer: object, name: str) -> str:
-    """Return a code, which may be a number; empty where there is none, and for 0."""
-    value = _found(answer, name)
+    """Return a code, which may be a number; empty if it is absent or 0."""
+    value = _field(answer, name)
     return str(value or "") if isinstance(value, str | int) else ""
 
 
 def inner(answer: object, name: str) -> dict[str, Any]:
-    """Return an object; an empty one where there is none."""
-    value = _found(answer, name)
+    """Return an object; empty if it is absent."""
+    value = _field(answer, name)
     return value if isinstance(value, dict) else {}
 
 
 def items(answer: object, name: str) -> list[Any]:
-    """Return a list; an empty one where there is none."""
-    value = _found(answer, name)
+    """Return a list; empty if it is absent."""
+    value = _field(answer, name)
     return value if isinstance(value, list) else []
 
 
-def _found(answer: object, name: str) -> object:
+def _field(answer: object, name: str) -> object:
     return answer.get(name) if isinstance(answer, dict) else None

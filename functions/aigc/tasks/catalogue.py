@@ -1,4 +1,4 @@
-"""The catalogue of models, and the check of a task against the limits of its model.
+"""The catalogue of models; checks a task against the limits of its model.
 
 The vendor's models change monthly (`models.json` has its date and its sources), so a model that is
 not in the catalogue passes with a warning. A task that exceeds a documented limit of a known model
@@ -34,9 +34,9 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class Limit(Protocol):
-    """What a model allows for one parameter; its text is part of an error."""
+    """The allowed values of one parameter; its text is part of an error."""
 
-    def allows(self, value: Any) -> bool:  # noqa: ANN401  each limit knows its parameter
+    def allows(self, value: Any) -> bool:  # noqa: ANN401  the type of the parameter
         """Whether the model accepts this value."""
 
 
@@ -46,7 +46,7 @@ class AtMost(NamedTuple):
     number: int
 
     def allows(self, value: int | Sequence[object]) -> bool:
-        """Compare the number or the length."""
+        """Whether the number or the length is at most the maximum."""
         return (value if isinstance(value, int) else len(value)) <= self.number
 
     def __str__(self) -> str:
@@ -54,16 +54,16 @@ class AtMost(NamedTuple):
 
 
 class OneOf(NamedTuple):
-    """The documented words, in any case; none if the model has no such parameter."""
+    """The documented words; none if the model has no such parameter. Case does not matter."""
 
     words: tuple[str, ...]
 
     def allows(self, value: str) -> bool:
-        """Look the word up."""
+        """Whether the word is documented, in any case."""
         return self.spelling(value) is not None
 
     def spelling(self, value: str) -> str | None:
-        """Return the word as the vendor writes it: 1K for one model, 1k for another."""
+        """Return a word in the spelling of this model (1K or 1k); None if it is not allowed."""
         return next((word for word in self.words if word.casefold() == value.casefold()), None)
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class Size(NamedTuple):
     multiple: int = 1
 
     def allows(self, value: str) -> bool:
-        """Check width and height, if the JSON has them."""
+        """Whether width and height are allowed, or the JSON has none."""
         size = additional(value).get("size")
         if size is None:
             return True
@@ -109,7 +109,7 @@ class Expansion(NamedTuple):
     """Largest factor by which the area may grow."""
 
     def allows(self, value: str) -> bool:
-        """Check each ratio in the JSON, and the resulting area."""
+        """Whether each ratio in the JSON and the resulting area are allowed."""
         parameters = additional(value)
         ratios = [parameters.get(f"{side}_expansion_ratio", 0) for side in _SIDES]
         if not all(isinstance(ratio, int | float) for ratio in ratios):
@@ -148,7 +148,7 @@ class Catalogue(NamedTuple):
     models: Mapping[str, Sequence[Model]]
 
     def find(self, kind: str, name: str, version: str | None = None) -> tuple[Model, ...]:
-        """Return the models with this name: all versions if no version is given."""
+        """Return the models with this name and version; without a version, all versions."""
         return tuple(
             model
             for model in self.models[kind]
@@ -159,7 +159,7 @@ class Catalogue(NamedTuple):
 
 @functools.cache
 def catalogue() -> Catalogue:
-    """Read the data on first use, so that a status call does not pay for it."""
+    """Return the catalogue, which is read at its first use."""
     data = json.loads(MODELS.read_text(encoding="utf-8"))
     return Catalogue(
         as_of=data["as_of"],
@@ -232,7 +232,7 @@ class ByModel(Task):
         )
 
     def _exceeded_limits(self, model: Model) -> Iterator[tuple[str, Limit]]:
-        """Yield the limits that the task exceeds, each with the path of the parameter."""
+        """Yield the limits that the task exceeds, with the path of the parameter."""
         for name, limit in model.limits.items():
             path = self.limited[name]
             value = _value(self, path)
@@ -251,7 +251,7 @@ class ByModel(Task):
         return field_error(path, problem, allowed="; ".join(limits))
 
     def as_documented(self) -> Self:
-        """Return the task with its words spelled as in the documentation of the model."""
+        """Return the task with its words in_any_case as in the documentation of the model."""
         model = self._matching_model()
         if model is None:
             return self
@@ -272,7 +272,7 @@ class ByModel(Task):
         return self.prompt or ""
 
     def warnings(self) -> tuple[str, ...]:
-        """Name the model or the version that is not in the catalogue."""
+        """Return a warning if the model or its version is not in the catalogue."""
         if self.model_name is None or self._models():
             return ()
         known = catalogue().find(self.kind, self.model_name)
@@ -281,7 +281,7 @@ class ByModel(Task):
         return (f"{unknown} is not in the catalogue of {as_of}: its limits were not checked",)
 
 
-def _value(parameters: object, path: str) -> Any:  # noqa: ANN401  whatever the field holds
+def _value(parameters: object, path: str) -> Any:  # noqa: ANN401  type of the field
     for name in path.split("."):
         parameters = getattr(parameters, name, None)
     return parameters

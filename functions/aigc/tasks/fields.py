@@ -1,4 +1,4 @@
-"""Reading, checking and writing of task parameters, for every kind of task."""
+"""Reads, checks and writes the parameters of tasks, for all kinds."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
     from aigc.tasks.kind import Submission
 
-SHOWN = 60  # characters of a refused value that an error shows
-MOST_ERRORS = 5  # errors of fields that one message names
+SHOWN = 60  # characters of a refused value that an error contains
+MOST_ERRORS = 5  # most errors of fields in one message
 
 
 class Parameters(Wire):
     """An object of parameters: keys in snake_case or PascalCase, sent in PascalCase.
 
-    Null and the empty string mean absent, as in the examples of the vendor's documents.
+    Null and the empty string count as absent, as in the examples of the vendor's documents.
     """
 
     model_config = ConfigDict(
         alias_generator=AliasGenerator(serialization_alias=to_pascal),
-        defer_build=True,  # a third of the import, and an instance mostly sees one kind
+        defer_build=True,  # takes a third of the import, and most instances need one kind
     )
 
     inferred: ClassVar[frozenset[str]] = frozenset()
@@ -52,10 +52,10 @@ class Parameters(Wire):
 
     @model_validator(mode="before")
     @classmethod
-    def _read(cls, sent: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  whatever was sent
-        if not isinstance(sent, dict):
-            return sent
-        fields = snake(sent)
+    def _read(cls, body: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  any JSON
+        if not isinstance(body, dict):
+            return body
+        fields = snake(body)
         _refuse_unknown(fields, known=list(cls.model_fields))
         if info.context is None:
             _refuse_control(fields)
@@ -66,7 +66,7 @@ class Parameters(Wire):
         """Fill in fields that a caller may omit because they follow from others."""
         return fields
 
-    def sent(self, submission: Submission) -> dict[str, Any]:
+    def api_parameters(self, submission: Submission) -> dict[str, Any]:
         """Return the parameters in the form of API 3.0, without absent ones."""
         return self.model_dump(
             mode="json", by_alias=True, exclude_defaults=True, context=submission
@@ -74,10 +74,10 @@ class Parameters(Wire):
 
 
 def snake(body: dict[str, Any]) -> dict[str, Any]:
-    """Rename the PascalCase keys of one object, unless the other spelling is there too.
+    """Return an object with its PascalCase keys in snake_case, unless it has both spellings.
 
-    Nested parameters rename their own keys. Keys of a JSON object in `ext_info` belong to the
-    model and do not change.
+    Nested objects are not changed: nested parameters rename their own keys, and the keys of a JSON
+    object in `ext_info` belong to the model.
     """
     renamed = {name: snake_case(name) for name in body if name[:1].isupper()}
     return {
@@ -87,7 +87,7 @@ def snake(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def snake_case(name: str) -> str:
-    """Spell a PascalCase name in snake_case: `AiTryOnConfig` → `ai_try_on_config`."""
+    """Return a PascalCase name in snake_case: `AiTryOnConfig` → `ai_try_on_config`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
@@ -100,8 +100,8 @@ def _refuse_unknown(fields: dict[str, Any], *, known: list[str]) -> None:
     if not unknown:
         return
     near = difflib.get_close_matches(snake_case(unknown[0]), known, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    problem = f"there is no such field{meant}"
+    suggestion = f"; did you mean {near[0]}?" if near else ""
+    problem = f"there is no such field{suggestion}"
     raise field_error(unknown[0][:SHOWN], problem, allowed=", ".join(known))
 
 
@@ -109,7 +109,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _refuse_control(fields: dict[str, Any]) -> None:
-    """Refuse control characters: they come from a broken encoding, which would still be paid."""
+    """Refuse control characters, which come from a broken encoding; the task would be billed."""
     for name, value in fields.items():
         control = _CONTROL.search(value) if isinstance(value, str) else None
         if control:
@@ -121,7 +121,7 @@ def _refuse_control(fields: dict[str, Any]) -> None:
 
 
 def field_error(field: str, problem: str, *, allowed: str = "") -> PydanticCustomError:
-    """Build the error of a rule that pydantic does not have; `field` is a relative path."""
+    """Return an error for a check that pydantic does not have; `field` is a relative path."""
     context = {"field": field, "problem": problem, "allowed": allowed}
     return PydanticCustomError("field_error", "{problem}", context)
 
@@ -137,7 +137,7 @@ class _FieldError(NamedTuple):
 
 
 def explain(error: ValidationError) -> InvalidRequestError:
-    """Describe which fields are wrong, what they hold, and what is allowed."""
+    """Return an error with the wrong fields, their values and the allowed values."""
     lines = error.errors(include_url=False)
     errors = [_explained(line) for line in lines[:MOST_ERRORS]]
     remainder = [f"and {len(lines) - MOST_ERRORS} more"] if len(lines) > MOST_ERRORS else []
@@ -147,7 +147,7 @@ def explain(error: ValidationError) -> InvalidRequestError:
 
 
 def invalid_request(field: str, problem: str, *, allowed: str) -> InvalidRequestError:
-    """Build the error of a parameter that is not part of a model, in the same form."""
+    """Return an error in the same form for a parameter that is not part of a model."""
     error = _FieldError(field, problem, allowed)
     return InvalidRequestError(str(error), field=field, allowed=allowed)
 
@@ -171,7 +171,7 @@ def _expected(line: ErrorDetails) -> str:
 
 
 def shown(value: object) -> str:
-    """Show a refused value in an error, shortened: never a whole image."""
+    """Return a refused value for an error message, shortened: it may be an image."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list | tuple):
@@ -184,41 +184,41 @@ def shown(value: object) -> str:
 # Types of fields
 
 
-def spelled(literal: object) -> BeforeValidator:
-    """Accept the words of a Literal in any case and return the documented spelling."""
+def in_any_case(literal: object) -> BeforeValidator:
+    """Return a validator that accepts words in any case and returns the documented spelling."""
     documented = {word.casefold(): word for word in get_args(literal)}
     return BeforeValidator(
         lambda value: documented.get(value.casefold(), value) if isinstance(value, str) else value
     )
 
 
-_TRUTHS = {"enabled": True, "true": True, "1": True, "disabled": False, "false": False, "0": False}
+_BOOLS = {"enabled": True, "true": True, "1": True, "disabled": False, "false": False, "0": False}
 
 
-def _truth(value: object) -> object:
-    return _TRUTHS.get(str(value).casefold(), value)
+def _as_bool(value: object) -> object:
+    return _BOOLS.get(str(value).casefold(), value)
 
 
 def _switch(value: object) -> object:
-    truth = _truth(value)
-    return ("Enabled" if truth else "Disabled") if isinstance(truth, bool) else value
+    is_on = _as_bool(value)
+    return ("Enabled" if is_on else "Disabled") if isinstance(is_on, bool) else value
 
 
 def _bit(value: object) -> object:
-    truth = _truth(value)
-    return int(truth) if isinstance(truth, bool) else value
+    is_on = _as_bool(value)
+    return int(is_on) if isinstance(is_on, bool) else value
 
 
 SWITCH = {"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["Enabled", "Disabled"]}]}
-"""JSON schema of a switch: one for all, though the vendor's actions spell it in three ways."""
+"""JSON schema of a yes/no parameter; the vendor's actions have three forms of it."""
 
 _SWITCH_SCHEMA = WithJsonSchema(SWITCH)
 Switch = Annotated[Literal["Enabled", "Disabled"], BeforeValidator(_switch), _SWITCH_SCHEMA]
-"""How VOD says yes and no."""
-Truth = Annotated[bool, BeforeValidator(_truth), _SWITCH_SCHEMA]
-"""How MPS says yes and no, except for `LogoAdd`."""
+"""A yes/no parameter of VOD."""
+YesNo = Annotated[bool, BeforeValidator(_as_bool), _SWITCH_SCHEMA]
+"""A yes/no parameter of MPS, except for `LogoAdd`."""
 Bit = Annotated[Literal[0, 1], BeforeValidator(_bit), _SWITCH_SCHEMA]
-"""How MPS says yes and no for `LogoAdd`."""
+"""The yes/no parameter `LogoAdd` of MPS."""
 
 
 def _json_text(value: object) -> object:
@@ -235,7 +235,7 @@ def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:  # TOML has dates and NaN
-        raise field_error("", f"is no JSON: {error}", allowed="a JSON object") from None
+        raise field_error("", f"is not JSON: {error}", allowed="a JSON object") from None
 
 
 JsonText = Annotated[
@@ -250,17 +250,17 @@ JsonText = Annotated[
         }
     ),
 ]
-"""JSON in a string, with AdditionalParameters in one more string; an object is encoded so."""
+"""JSON in a string, in which AdditionalParameters is a string again; an object is encoded."""
 
 
 def additional(text: str) -> dict[str, Any]:
-    """Read the parameters in a JsonText; empty if it is not a JSON object."""
+    """Return the additional parameters in a JsonText; empty if it is not a JSON object."""
     outer = parsed_json(text)
     return parsed_json(outer.get("AdditionalParameters", outer))
 
 
 def parsed_json(value: object) -> dict[str, Any]:
-    """Read a JSON object, encoded or not; empty if it is none."""
+    """Return a JSON object, which may be encoded in a string; empty if it is not an object."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -287,7 +287,7 @@ InputUrl = Annotated[
     PlainSerializer(_fetchable),
     WithJsonSchema({"type": "string", "pattern": "^(https?|cos)://[^/]"}),
 ]
-"""Where the vendor fetches an input; `cos://…` is presigned when it is sent."""
+"""The URL of an input; `cos://…` is presigned when the task is sent."""
 
 
 def _base64(value: str) -> str:
@@ -310,7 +310,7 @@ Base64 = Annotated[
     AfterValidator(_base64),
     WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
 ]
-"""An image in the request itself; a `data:` prefix, which the vendor refuses, is taken off."""
+"""An image in the request itself; a `data:` prefix is removed, since the vendor refuses it."""
 
 
 def _time(value: str) -> str:
@@ -324,4 +324,4 @@ def _time(value: str) -> str:
 Time = Annotated[
     str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-"""A moment in ISO 8601, with its zone."""
+"""A time in ISO 8601, with its time zone."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 RECORDED = object()
-"""Validation context of a task that was accepted before: the limits of today are not its own."""
+"""Validation context for the task of an existing job: the present limits are not checked."""
 
 UpstreamState = Literal["waiting", "running", "succeeded", "failed", "cancelled"]
 
@@ -31,22 +31,22 @@ class ApiCall(NamedTuple):
 
 
 class Submission(NamedTuple):
-    """What a job adds to its task when it is sent."""
+    """The values that an attempt of a job adds to the parameters of its task."""
 
     sub_app_id: int
     session_id: str
-    """Unique to the job's attempt; VOD refuses to run it twice."""
+    """Unique for each attempt; VOD refuses a second task with the same session id."""
     session_context: str
     """The job's id; VOD returns it in its callback."""
     input_url: Callable[[str], str]
-    """Turns an input's URL into one that the vendor can fetch (`cos://…` is presigned)."""
+    """Returns the URL by which the vendor can read an input (`cos://…` is presigned)."""
     store_bucket: str
     store_region: str
     store_path: str
-    """Where MPS is to leave its images, ending in a slash."""
+    """The folder for the images of MPS, with a slash at its end."""
 
 
-class UpstreamFault(Wire):
+class UpstreamFailure(Wire):
     """Why the vendor's task failed: the vendor's code and message."""
 
     code: str
@@ -56,14 +56,14 @@ class UpstreamFault(Wire):
 
 
 class UpstreamTask(NamedTuple):
-    """The state of a vendor's task, in the words of the glossary."""
+    """The state of a vendor's task."""
 
     task_id: str
     state: UpstreamState
     vendor_status: str
-    """The vendor's own word for the state."""
+    """The vendor's word for the state."""
     image_urls: tuple[str, ...] = ()
-    fault: UpstreamFault | None = None
+    failure: UpstreamFailure | None = None
 
 
 class Task(Parameters):
@@ -81,42 +81,42 @@ class Task(Parameters):
 
     @abstractmethod
     def parameters(self, submission: Submission) -> dict[str, Any]:
-        """Write the parameters of the vendor's Create action."""
+        """Return the parameters of the vendor's Create action."""
 
     def check_account(self, sub_app_id: int, results_bucket: str) -> None:
         """Check that the task names no other VOD application and no other bucket.
 
         Raises:
-            InvalidRequestError: It names another one.
+            InvalidRequestError: It names another application or bucket.
         """
 
     def results_prefix(self) -> str | None:
-        """Return the prefix of the results that the vendor's own parameter names; None if none.
+        """Return the prefix of the results in the vendor's own parameter; None if it is not set.
 
         Raises:
-            InvalidRequestError: It is not allowed.
+            InvalidRequestError: The prefix is not allowed.
         """
         return None
 
     def as_documented(self) -> Self:
-        """Return the task in the spelling of the vendor's documents, where that can differ."""
+        """Return the task with its words spelled as in the vendor's documents."""
         return self
 
     def visible_label(self) -> bool | None:
-        """Whether the task asks for the vendor's logo; None if it does not say."""
+        """Whether the task requests the vendor's logo; None if the parameter is not set."""
         return None
 
     def with_visible_label(self) -> Self:
-        """Ask for the vendor's logo, unless the task says or has no parameter for it."""
+        """Return the task with the vendor's logo, unless the parameter is set or does not exist."""
         return self
 
     @abstractmethod
     def warnings(self) -> tuple[str, ...]:
-        """Return warnings about values that are not known, such as a new model."""
+        """Return warnings about unknown values, such as a new model."""
 
     @abstractmethod
     def model_label(self) -> str:
-        """Name model and version, or the scene, in one line."""
+        """Return model and version, or the scene, as one line."""
 
     @abstractmethod
     def prompt_text(self) -> str:
@@ -128,14 +128,14 @@ class Task(Parameters):
 
     @abstractmethod
     def inputs(self) -> tuple[str, ...]:
-        """Name the images that the task starts from, as URLs or VOD file ids."""
+        """Return the input images, as URLs or VOD file ids."""
 
 
 class TaskKind(Protocol):
     """One of the three kinds of task."""
 
     name: str
-    """`vod.image` for instance: also the lane's name."""
+    """For example `vod.image`; its lane has the same name."""
     model: type[Task]
     deduplicates: bool
     """Whether the vendor refuses a second request with the same session id."""
@@ -143,22 +143,22 @@ class TaskKind(Protocol):
     """Whether the vendor writes the images to our bucket."""
 
     def create(self, task: Task, submission: Submission) -> ApiCall:
-        """Build the call that starts, and bills, the task."""
+        """Return the call that creates the task, which is then billed."""
 
     def describe(self, task_id: str, sub_app_id: int) -> ApiCall:
-        """Build the call that queries the state of the task."""
+        """Return the call that queries the state of the task."""
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
-        """Read the answer to `describe` (the object below `Response`)."""
+        """Return the state of a task from the answer to `describe` (the object in `Response`)."""
 
     def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:
-        """Build the call that ends a task that has not begun; None where there is no such call."""
+        """Return the call that ends a task that has not begun; None if there is no such call."""
 
-    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall | None:
-        """Build the call that lists tasks since a Unix time, or goes on with a listing.
+    def list_tasks(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall | None:
+        """Return the call that lists tasks since a Unix time, or the next page of a listing.
 
-        None where there is no such call.
+        None if there is no such call.
         """
 
-    def found(self, response: dict[str, Any], session_id: str) -> str | None:
-        """Read the answer to `find`: the id of the task with this session id."""
+    def task_with_session(self, response: dict[str, Any], session_id: str) -> str | None:
+        """Return the id of the task with this session from the answer to `list_tasks`."""

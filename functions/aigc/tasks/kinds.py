@@ -18,7 +18,7 @@ _CLASSES = {
 
 
 class _Kinds(Mapping[str, "TaskKind"]):
-    """Imports a kind's module when it is needed: each would take 2 % of a cold start."""
+    """Imports the module of a kind at its first use: each takes 2 % of a cold start."""
 
     def __getitem__(self, name: str) -> TaskKind:
         return _kind(_CLASSES[name])
@@ -38,4 +38,4 @@ def _kind(class_name: str) -> TaskKind:
 
 
 KINDS: Mapping[str, TaskKind] = _Kinds()
-"""`vod.image`, `vod.scene_image` and `mps.image`; each name is also its lane's."""
+"""`vod.image`, `vod.scene_image` and `mps.image`; its lane has the same name."""

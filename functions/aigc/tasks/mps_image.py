@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from aigc.places import checked_prefix
+from aigc.object_keys import checked_prefix
 from aigc.tasks.answers import items, text
 from aigc.tasks.catalogue import ByModel
 from aigc.tasks.fields import (
@@ -15,16 +15,16 @@ from aigc.tasks.fields import (
     InputUrl,
     JsonText,
     Parameters,
-    Truth,
+    YesNo,
     field_error,
+    in_any_case,
     invalid_request,
     parsed_json,
     shown,
     size_of,
-    spelled,
 )
 from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamState, UpstreamTask
-from aigc.tasks.outcome import fault_of
+from aigc.tasks.outcome import failure_of
 from aigc.wire import with_fields
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class MpsImageInput(Parameters):
 
     @property
     def name(self) -> str:
-        """What the image is called in a record, which need not hold it."""
+        """The name of the image in a record, which does not contain the image."""
         return self.image_url or f"{size_of(self.base64 or '')} bytes of Base64"
 
 
@@ -76,7 +76,7 @@ class ExtraParameters(Parameters):
     """Resolution of the images; the allowed values depend on the model."""
     logo_add: Bit | None = None
     """Whether a watermark is added."""
-    output_format: Annotated[_OutputFormat, spelled(_OutputFormat)] | None = None
+    output_format: Annotated[_OutputFormat, in_any_case(_OutputFormat)] | None = None
     """File format of the images; the model decides by default."""
 
 
@@ -94,7 +94,7 @@ class StoreCosParam(Parameters):
 class MpsImageTask(ByModel):
     """Images from a prompt, from reference images, or from both, by a model of MPS."""
 
-    enhance_prompt: Truth | None = None
+    enhance_prompt: YesNo | None = None
     """Whether the vendor improves the prompt."""
     image_infos: tuple[MpsImageInput, ...] = ()
     """Reference images: JPEG, PNG or WebP, best below 7 MB each. Their number depends on the
@@ -123,12 +123,12 @@ class MpsImageTask(ByModel):
     }
 
     def visible_label(self) -> bool | None:
-        """Read `logo_add`."""
+        """Return `logo_add`."""
         logo = self.extra_parameters and self.extra_parameters.logo_add
         return None if logo is None else bool(logo)
 
     def with_visible_label(self) -> Self:
-        """Set `logo_add` where it is not set."""
+        """Return the task with `logo_add`, unless it is set."""
         if self.visible_label() is not None:
             return self
         extra = with_fields(self.extra_parameters or ExtraParameters(), logo_add=1)
@@ -139,14 +139,14 @@ class MpsImageTask(ByModel):
         return self.output_image_count or 1
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the reference images."""
+        """Return the names of the reference images."""
         return tuple(image.name for image in self.image_infos)
 
-    def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  VOD's alone
-        """Check that the task names no bucket but the results bucket.
+    def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  only for VOD
+        """Check that the task names no other bucket than the results bucket.
 
         Raises:
-            InvalidRequestError: It does.
+            InvalidRequestError: It names another one.
         """
         bucket = self.store_cos_param and self.store_cos_param.cos_bucket_name
         if bucket and bucket != results_bucket:
@@ -172,7 +172,7 @@ class MpsImageTask(ByModel):
             ) from None
 
     def warnings(self) -> tuple[str, ...]:
-        """Add that a bucket of the caller's own was not used."""
+        """Add a warning if `store_cos_param` is set, which is not sent."""
         if self.store_cos_param is None:
             return super().warnings()
         return (
@@ -182,7 +182,7 @@ class MpsImageTask(ByModel):
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
         """Return the parameters; MPS has neither sessions nor priorities."""
-        sent = self.as_documented().sent(submission)
+        sent = self.as_documented().api_parameters(submission)
         for field in ("SessionId", "SessionContext", "TasksPriority"):
             sent.pop(field, None)
         return sent | {"StoreCosParam": _store(submission)}
@@ -205,7 +205,7 @@ _STATES: dict[str, UpstreamState] = {
 
 
 class MpsImage:
-    """`mps.image` for the life of a job."""
+    """The calls and answers of `mps.image`."""
 
     name = "mps.image"
     model: type[Task] = MpsImageTask
@@ -213,22 +213,22 @@ class MpsImage:
     stores_itself = True
 
     def create(self, task: Task, submission: Submission) -> ApiCall:
-        """Build the call that starts, and bills, the task."""
+        """Return the call that creates the task, which is then billed."""
         return _call("CreateAigcImageTask", task.parameters(submission))
 
-    def describe(self, task_id: str, sub_app_id: int) -> ApiCall:  # noqa: ARG002  VOD's alone
-        """Build the call that queries the task; MPS knows it for seven days."""
+    def describe(self, task_id: str, sub_app_id: int) -> ApiCall:  # noqa: ARG002  only for VOD
+        """Return the call that queries the task; MPS keeps it for seven days."""
         return _call("DescribeAigcImageTask", {"TaskId": task_id})
 
-    def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:  # noqa: ARG002  VOD's alone
-        """Return None: MPS's ManageTask names no image tasks among those it ends."""
+    def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:  # noqa: ARG002  only for VOD
+        """Return None: by its documents, ManageTask of MPS does not end image tasks."""
         return None
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
-        """Read the answer; a failure has no code, only a message.
+        """Return the state of a task; a failure has no code, only a message.
 
-        Done without URLs is no failure: the images lie in the bucket that the task named, and
-        what the vendor reports of them then is not documented.
+        DONE without URLs is not a failure: the images are in the bucket, and the documents do not
+        say what the answer contains then.
         """
         status = text(response, "Status")
         state = _STATES.get(status, "running")
@@ -238,15 +238,15 @@ class MpsImage:
             state=state,
             vendor_status=status,
             image_urls=_urls(response) if state == "succeeded" else (),
-            fault=fault_of("", message) if state == "failed" else None,
+            failure=failure_of("", message) if state == "failed" else None,
         )
 
-    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall | None:  # noqa: ARG002  VOD's alone
-        """Return None: MPS lists no image tasks."""
+    def list_tasks(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall | None:  # noqa: ARG002  only for VOD
+        """Return None: MPS does not list image tasks."""
         return None
 
-    def found(self, response: dict[str, Any], session_id: str) -> str | None:  # noqa: ARG002  VOD's alone
-        """Return None: MPS lists no image tasks."""
+    def task_with_session(self, response: dict[str, Any], session_id: str) -> str | None:  # noqa: ARG002  only for VOD
+        """Return None: MPS does not list image tasks."""
         return None
 
 

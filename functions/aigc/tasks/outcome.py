@@ -1,11 +1,11 @@
-"""Classifies a failure of the vendor by its code, or else by its text."""
+"""Classifies the failure of a vendor's task by its code, or else by its message."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal
 
-from aigc.tasks.kind import UpstreamFault
+from aigc.tasks.kind import UpstreamFailure
 
 Outcome = Literal["rejected", "moderated", "throttled", "failed"]
 
@@ -33,15 +33,16 @@ _MODERATED = re.compile(r"moderation|violat.*polic|safety system|违规|敏感|�
 _THROTTLED = re.compile(r"maximum concurrency|concurrency limit|并发", re.IGNORECASE)
 
 
-def fault_of(code: str, message: str) -> UpstreamFault:
-    """Classify a failed task; `code` is empty, or a number, where the vendor has nothing better.
+def failure_of(code: str, message: str) -> UpstreamFailure:
+    """Return the failure of a task; `code` may be empty or a number.
 
-    Scene tasks and MPS have no codes of their own, but their messages quote the model's:
+    Scene tasks and tasks of MPS have no codes, but their messages quote the code of the model:
     `… return rsp err:{RequestLimitExceeded GenerateImage task reached the maximum concurrency`.
     """
     quoted = _CODE.search(message)
-    named = code if code and not code.isdigit() else quoted.group() if quoted else code
-    return UpstreamFault(code=named, message=message, outcome=_outcome(named, message))
+    if quoted and (not code or code.isdigit()):
+        code = quoted.group()
+    return UpstreamFailure(code=code, message=message, outcome=_outcome(code, message))
 
 
 def _outcome(code: str, message: str) -> Outcome:

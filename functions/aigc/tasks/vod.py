@@ -1,4 +1,4 @@
-"""What the two kinds of VOD task share: inputs, outputs, sessions, and the way of asking."""
+"""The base of the two kinds of VOD task: inputs, outputs, sessions and queries."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from aigc.tasks.fields import (
     Parameters,
     Time,
     field_error,
+    in_any_case,
     invalid_request,
     size_of,
-    spelled,
 )
-from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamFault, UpstreamState, UpstreamTask
-from aigc.tasks.outcome import fault_of
+from aigc.tasks.kind import ApiCall, Submission, Task, UpstreamFailure, UpstreamState, UpstreamTask
+from aigc.tasks.outcome import failure_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,13 +30,13 @@ _SOURCES = {"File": "file_id", "Url": "url", "Base64": "base64"}
 
 _FileType = Literal["File", "Url", "Base64"]
 _StorageMode = Literal["Temporary", "Permanent"]
-StorageMode = Annotated[_StorageMode, spelled(_StorageMode)]
+StorageMode = Annotated[_StorageMode, in_any_case(_StorageMode)]
 
 
 class InputFile(Parameters):
     """An input image: a VOD file, a URL, or the image itself."""
 
-    type: Annotated[_FileType, spelled(_FileType)]
+    type: Annotated[_FileType, in_any_case(_FileType)]
     """Which of `file_id`, `url` and `base64` holds the image. Optional if only one of them is
     given."""
     file_id: str | None = None
@@ -51,7 +51,7 @@ class InputFile(Parameters):
 
     @classmethod
     def complete(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """Infer the type where only one field can be meant."""
+        """Set the type if only one field can hold the image."""
         if "type" in fields:
             return fields
         source_kinds = [kind for kind, field in _SOURCES.items() if field in fields]
@@ -69,12 +69,12 @@ class InputFile(Parameters):
 
     @property
     def size(self) -> int:
-        """How many bytes travel with the request."""
+        """Number of bytes of the image in the request; 0 if it is a URL or a file id."""
         return size_of(self.base64 or "")
 
     @property
     def name(self) -> str:
-        """What the image is called in a record, which need not hold it."""
+        """The name of the image in a record, which does not contain the image."""
         if self.type == "Base64":
             return f"{self.size} bytes of Base64"
         return str(getattr(self, _SOURCES[self.type]))
@@ -95,7 +95,7 @@ class OutputConfig(Parameters):
 
 
 class VodTask(Task):
-    """A task of VOD's."""
+    """A task of VOD."""
 
     sub_app_id: int | None = Field(default=None, gt=0)
     """VOD application. Only the application that the service was deployed with is allowed, which
@@ -106,57 +106,57 @@ class VodTask(Task):
     `{"AdditionalParameters": {"background": "transparent"}}` (OG),
     `{"AdditionalParameters": {"up_expansion_ratio": 0.5}}` (Kling)."""
 
-    def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  MPS's alone
-        """Check that the task names no VOD application but this one.
+    def check_account(self, sub_app_id: int, results_bucket: str) -> None:  # noqa: ARG002  only for MPS
+        """Check that the task names no other VOD application.
 
         Raises:
-            InvalidRequestError: It does.
+            InvalidRequestError: It names another one.
         """
         if self.sub_app_id not in {None, sub_app_id}:
             problem = f"{self.sub_app_id} is not the one that this service works in"
             raise invalid_request("sub_app_id", problem, allowed=f"{sub_app_id}, or none")
 
     def parameters(self, submission: Submission) -> dict[str, Any]:
-        """Write the parameters of the Create action, with the job's own session."""
+        """Return the parameters of the Create action, with the session of the attempt."""
         session = {
             "SubAppId": submission.sub_app_id,
             "SessionId": submission.session_id,
             "SessionContext": submission.session_context,
         }
-        return self.as_documented().sent(submission) | session
+        return self.as_documented().api_parameters(submission) | session
 
 
 class VodKind:
-    """A kind of task that VOD runs: it refuses a session id twice and never stores in COS."""
+    """A kind of task of VOD, which refuses a known session id and does not write to COS."""
 
     name: str
     model: type[Task]
     action: ClassVar[str]
     """The action that creates a task."""
     detail: ClassVar[str]
-    """The key under which a task's detail holds what the kind has to say."""
+    """The key of this kind's object in the detail of a task."""
     deduplicates = True
     stores_itself = False
 
     def create(self, task: Task, submission: Submission) -> ApiCall:
-        """Build the call that starts, and bills, the task."""
+        """Return the call that creates the task, which is then billed."""
         return _call(self.action, task.parameters(submission))
 
     def describe(self, task_id: str, sub_app_id: int) -> ApiCall:
-        """Build the call that queries the task; VOD knows it for three days."""
+        """Return the call that queries the task; VOD keeps it for three days."""
         return _call("DescribeTaskDetail", {"TaskId": task_id, "SubAppId": sub_app_id})
 
     def observe(self, task_id: str, response: dict[str, Any]) -> UpstreamTask:
-        """Read a task's detail; all kinds of task have a key there, most of them null."""
+        """Return the state of a task from its detail, which has a key for each kind, most null."""
         return _observed(task_id, text(response, "Status"), inner(response, self.detail))
 
     def abort(self, task_id: str, sub_app_id: int) -> ApiCall | None:
-        """Build the call that ends a task which is WAITING; VOD refuses it of any other."""
+        """Return the call that ends a task; VOD refuses it unless the task is WAITING."""
         params = {"TaskId": task_id, "SubAppId": sub_app_id, "OperationType": "Abort"}
         return _call("ManageTask", params)
 
-    def find(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
-        """Build the call that lists a hundred tasks since a Unix time, oldest first."""
+    def list_tasks(self, sub_app_id: int, since: int, scroll_token: str) -> ApiCall:
+        """Return the call that lists 100 tasks since a Unix time, the oldest first."""
         after = datetime.fromtimestamp(since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         params = {
             "SubAppId": sub_app_id,
@@ -167,8 +167,8 @@ class VodKind:
         }
         return _call("DescribeTasks", params)
 
-    def found(self, response: dict[str, Any], session_id: str) -> str | None:
-        """Read the list: the id of the task with this session id."""
+    def task_with_session(self, response: dict[str, Any], session_id: str) -> str | None:
+        """Return the id of the listed task with this session id; None if it is not listed."""
         for task in items(response, "TaskSet"):
             if text(task, "SessionId") == session_id:
                 return text(task, "TaskId") or None
@@ -184,27 +184,27 @@ _STATES: dict[str, UpstreamState] = {
     "PROCESSING": "running",
     "FINISH": "succeeded",  # or failed, with an error code
     "ABORTED": "cancelled",
-    "SUCCESS": "succeeded",  # undocumented, seen by others inside a detail
+    "SUCCESS": "succeeded",  # undocumented, reported from the detail of a task
     "FAIL": "failed",
 }
 
 
 def _observed(task_id: str, status: str, detail: dict[str, Any]) -> UpstreamTask:
-    if status not in ("WAITING", "ABORTED"):  # a detail knows only PROCESSING and FINISH
+    if status not in ("WAITING", "ABORTED"):  # a detail has only PROCESSING and FINISH
         status = text(detail, "Status") or status
     state = _STATES.get(status, "running")
     urls = _urls(detail)
-    fault = _fault(state, detail, urls)
-    if fault and fault.code == "OperationCanceled":
+    failure = _failure(state, detail, urls)
+    if failure and failure.code == "OperationCanceled":
         state = "cancelled"
-    elif fault:
+    elif failure:
         state = "failed"
     return UpstreamTask(
         task_id=task_id,
         state=state,
         vendor_status=status,
         image_urls=urls if state == "succeeded" else (),
-        fault=fault,
+        failure=failure,
     )
 
 
@@ -213,13 +213,13 @@ def _urls(detail: dict[str, Any]) -> tuple[str, ...]:
     return tuple(filter(None, (text(file, "FileUrl") for file in files)))
 
 
-def _fault(
+def _failure(
     state: UpstreamState, detail: dict[str, Any], urls: tuple[str, ...]
-) -> UpstreamFault | None:
+) -> UpstreamFailure | None:
     if state not in ("succeeded", "failed"):
         return None
     reason = code(detail, "ErrCodeExt") or code(detail, "ErrCode")
     message = text(detail, "Message")
     if reason or state == "failed":
-        return fault_of(reason, message)
-    return None if urls else fault_of("", message or "the task finished without an image")
+        return failure_of(reason, message)
+    return None if urls else failure_of("", message or "the task finished without an image")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from aigc.tasks.catalogue import ByModel
-from aigc.tasks.fields import Switch, field_error, spelled
+from aigc.tasks.fields import Switch, field_error, in_any_case
 from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
 from aigc.wire import with_fields
 
@@ -31,7 +31,7 @@ class VodImageInput(InputFile):
 
     text: str | None = None
     """What the image shows, for models that read it (GEM)."""
-    reference_type: Annotated[_ReferenceType, spelled(_ReferenceType)] | None = None
+    reference_type: Annotated[_ReferenceType, in_any_case(_ReferenceType)] | None = None
     """`mask`: the image is a mask (OG)."""
 
 
@@ -42,7 +42,7 @@ class VodImageOutput(OutputConfig):
     """Resolution of the images; the allowed values depend on the model."""
     aspect_ratio: str | None = None
     """Aspect ratio of the images; the allowed values depend on the model."""
-    person_generation: Annotated[_PersonGeneration, spelled(_PersonGeneration)] | None = None
+    person_generation: Annotated[_PersonGeneration, in_any_case(_PersonGeneration)] | None = None
     """Whether the images may show people."""
     input_compliance_check: Switch | None = None
     """Whether VOD checks the content of prompt and inputs."""
@@ -50,7 +50,7 @@ class VodImageOutput(OutputConfig):
     """Whether VOD checks the content of the images."""
     output_image_count: int | None = Field(default=None, ge=1)
     """Number of images; only Kling and OG support more than one."""
-    output_format: Annotated[_OutputFormat, spelled(_OutputFormat)] | None = None
+    output_format: Annotated[_OutputFormat, in_any_case(_OutputFormat)] | None = None
     """File format of the images; the model decides by default."""
     logo_add: Switch | None = None
     """Whether a watermark is added."""
@@ -73,7 +73,7 @@ class VodImageTask(ByModel, VodTask):
     """Whether the vendor improves the prompt."""
     output_config: VodImageOutput | None = None
     """Properties of the images, and how VOD keeps its copies."""
-    input_region: Annotated[_Region, spelled(_Region)] | None = None
+    input_region: Annotated[_Region, in_any_case(_Region)] | None = None
     """Region of the inputs; mainland China by default."""
     seed: int | None = None
     """Seed of the random numbers of the model."""
@@ -99,24 +99,24 @@ class VodImageTask(ByModel, VodTask):
         return self
 
     def visible_label(self) -> bool | None:
-        """Read `logo_add`."""
+        """Return `logo_add`."""
         logo = self.output_config and self.output_config.logo_add
         return None if logo is None else logo == "Enabled"
 
     def with_visible_label(self) -> Self:
-        """Set `logo_add` where it is not set."""
+        """Return the task with `logo_add`, unless it is set."""
         if self.visible_label() is not None:
             return self
         output = with_fields(self.output_config or VodImageOutput(), logo_add="Enabled")
         return with_fields(self, output_config=output)
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the reference images."""
+        """Return the names of the reference images."""
         return tuple(file.name for file in self.file_infos)
 
 
 class VodImage(VodKind):
-    """`vod.image` for the life of a job."""
+    """The calls and answers of `vod.image`."""
 
     name = "vod.image"
     model: type[Task] = VodImageTask

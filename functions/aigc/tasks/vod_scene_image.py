@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from aigc.tasks.fields import JsonText, Parameters, field_error, shown, spelled
+from aigc.tasks.fields import JsonText, Parameters, field_error, in_any_case, shown
 from aigc.tasks.vod import InputFile, OutputConfig, VodKind, VodTask
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ Clothes = Annotated[tuple[InputFile, ...], Field(min_length=1, max_length=4)]
 class AiTryOnConfig(Parameters):
     """Configuration of the scene `ai_try_on`: what the person wears."""
 
-    model: Annotated[_TryOnModel, spelled(_TryOnModel)]
+    model: Annotated[_TryOnModel, in_any_case(_TryOnModel)]
     """Model of the scene: `lite` is fast, `flash` is balanced, `pro` is best."""
     clothes_file_infos: Clothes
     """Images of the clothes."""
@@ -75,7 +75,7 @@ class ProductImageConfig(Parameters):
 class SceneInfo(Parameters):
     """A scene and its configuration."""
 
-    type: Annotated[_SceneType, spelled(_SceneType)]
+    type: Annotated[_SceneType, in_any_case(_SceneType)]
     """The scene. Those whose name begins with `change_clothes` are deprecated by the vendor and
     pass with a warning."""
     ai_try_on_config: AiTryOnConfig | None = None
@@ -88,20 +88,20 @@ class SceneInfo(Parameters):
 
     @property
     def config(self) -> AiTryOnConfig | ChangeClothesConfig | ProductImageConfig | None:
-        """Return the only configuration there is."""
+        """The configuration of the scene; None if it has none."""
         return self.ai_try_on_config or self.change_clothes_config or self.product_image_config
 
     @property
     def clothes(self) -> tuple[InputFile, ...]:
-        """Return the images of clothes, in scenes that use them."""
-        dressing = self.ai_try_on_config or self.change_clothes_config
-        return dressing.clothes_file_infos if dressing else ()
+        """The images of clothes; none if the scene does not use them."""
+        config = self.ai_try_on_config or self.change_clothes_config
+        return config.clothes_file_infos if config else ()
 
 
 class EncodeConfig(Parameters):
     """Encoding of the finished images."""
 
-    format: Annotated[_Format, spelled(_Format)] | None = None
+    format: Annotated[_Format, in_any_case(_Format)] | None = None
     """File format."""
     quality: int | None = Field(default=None, ge=1, le=100)
     """Quality of the encoding."""
@@ -118,22 +118,23 @@ class VodSceneImageOutput(OutputConfig):
     """Width in pixels, for `outpainting`. Width and height together override `aspect_ratio`."""
     image_height: int | None = Field(default=None, ge=1)
     """Height in pixels, for `outpainting`."""
-    resolution: Annotated[_Resolution, spelled(_Resolution)] | None = None
+    resolution: Annotated[_Resolution, in_any_case(_Resolution)] | None = None
     """Resolution of the images, for `ai_try_on`."""
 
 
 class Scene(NamedTuple):
-    """What the documents demand of a task of one scene."""
+    """What the documents require of a task with this scene."""
 
     config: str | None
-    """The only configuration that the scene takes."""
+    """The configuration of the scene; None if it has none."""
     needs_config: bool = True
     images: range = range(1, 2)
-    """How many images of the person or the product."""
+    """Allowed numbers of images of the person or the product."""
     clothes: int = 4
+    """Highest number of images of clothes."""
     has_prompt: bool = True
     output: frozenset[str] = frozenset()
-    """Those of `CHOICES` that the scene knows."""
+    """The fields of `CHOICES` that the scene has."""
     is_deprecated: bool = False
 
     @property
@@ -142,14 +143,14 @@ class Scene(NamedTuple):
         return self.config in {"ai_try_on_config", "change_clothes_config"}
 
     @property
-    def has_most_images(self) -> bool:
-        """Whether the documents limit the number of its images."""
+    def limits_images(self) -> bool:
+        """Whether the documents limit the number of images."""
         return self.images.stop < sys.maxsize
 
 
 _CONFIGS = ("ai_try_on_config", "change_clothes_config", "product_image_config")
 CHOICES = ("aspect_ratio", "image_width", "image_height", "resolution")
-_ONE_PIECE = Scene(
+_ONE_GARMENT = Scene(
     config="change_clothes_config",
     needs_config=False,
     clothes=1,
@@ -170,9 +171,9 @@ SCENES: Mapping[str, Scene] = {
     "change_clothes_under": Scene(
         config="change_clothes_config", clothes=1, has_prompt=False, is_deprecated=True
     ),
-    "change_clothes_top_wear": _ONE_PIECE,
-    "change_clothes_bottom_wear": _ONE_PIECE,
-    "change_clothes_full_wear": _ONE_PIECE,
+    "change_clothes_top_wear": _ONE_GARMENT,
+    "change_clothes_bottom_wear": _ONE_GARMENT,
+    "change_clothes_full_wear": _ONE_GARMENT,
 }
 
 
@@ -200,13 +201,13 @@ class VodSceneImageTask(VodTask):
     def _config_errors(self, scene: Scene) -> Iterator[PydanticCustomError]:
         name = self.scene_info.type
         for config in _CONFIGS:
-            is_given = getattr(self.scene_info, config) is not None
+            is_set = getattr(self.scene_info, config) is not None
             path = f"scene_info.{config}"
-            if is_given and config != scene.config:
+            if is_set and config != scene.config:
                 yield field_error(
                     path, f"is not allowed for {name}", allowed=scene.config or "no config"
                 )
-            if not is_given and config == scene.config and scene.needs_config:
+            if not is_set and config == scene.config and scene.needs_config:
                 yield field_error(path, f"is required for {name}")
 
     def _input_errors(self, scene: Scene) -> Iterator[PydanticCustomError]:
@@ -231,7 +232,7 @@ class VodSceneImageTask(VodTask):
                 yield field_error(f"output_config.{choice}", problem, allowed=f"only for {scenes}")
 
     def model_label(self) -> str:
-        """Name the scene, and the model where the scene has a choice of them."""
+        """Return the scene, with the model if the scene has several."""
         try_on = self.scene_info.ai_try_on_config
         return f"{self.scene_info.type} {try_on.model}" if try_on else self.scene_info.type
 
@@ -240,18 +241,18 @@ class VodSceneImageTask(VodTask):
         return (self.scene_info.config and self.scene_info.config.prompt) or ""
 
     def inputs(self) -> tuple[str, ...]:
-        """Name the images, the clothes last."""
+        """Return the names of the images, the clothes last."""
         return tuple(file.name for file in (*self.file_infos, *self.scene_info.clothes))
 
     def warnings(self) -> tuple[str, ...]:
-        """Name a scene that the vendor has deprecated."""
+        """Return a warning if the vendor has deprecated the scene."""
         if not SCENES[self.scene_info.type].is_deprecated:
             return ()
         return (f"the vendor has deprecated {self.scene_info.type}: use ai_try_on",)
 
 
 def as_words(numbers: range) -> str:
-    """Write how many images are allowed."""
+    """Return a text with the allowed number of images."""
     first, last = numbers.start, numbers.stop - 1
     if last >= sys.maxsize - 1:
         return f"at least {first}"
@@ -259,7 +260,7 @@ def as_words(numbers: range) -> str:
 
 
 class VodSceneImage(VodKind):
-    """`vod.scene_image` for the life of a job."""
+    """The calls and answers of `vod.scene_image`."""
 
     name = "vod.scene_image"
     model: type[Task] = VodSceneImageTask

@@ -14,10 +14,10 @@ from aigc.wire import Event
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LONGEST = 2000
-"""Most characters of a key with the path that COS puts before it, and of any other string."""
+LONGEST_TEXT = 2000
+"""Highest number of characters of a key with the path before it, and of any other string."""
 
-CREATED = "cos:ObjectCreated:"  # the rest varies: `Put`, or `*` in the vendor's sample
+CREATED = "cos:ObjectCreated:"  # followed by `Put`, for example, or `*` in the vendor's sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class ObjectCreated:
     """One object that was created in a bucket."""
 
     bucket: str
-    """Name with the app id: `inbox-1250000000`."""
+    """Name with the APPID: `inbox-1250000000`."""
     key: str
     size: int
     region: str
@@ -38,7 +38,7 @@ class ObjectCreated:
     meta: Mapping[str, str] = field(default_factory=dict)
     """Headers of the object by lower-case name, including `x-cos-meta-*`."""
     other_keys: tuple[str, ...] = ()
-    """Other keys that the object may have: see `_keys`."""
+    """Other possible keys of the object: see `_keys`."""
 
     @property
     def event(self) -> str:
@@ -57,11 +57,11 @@ class CosEvent:
 
     created: tuple[ObjectCreated, ...]
     ignored: tuple[str, ...]
-    """For each other record, why it is ignored."""
+    """The reason for each other record, which is ignored."""
 
     @classmethod
     def parse(cls, event: object) -> CosEvent:
-        """Parse each record separately, so that an unreadable record does not hide the others.
+        """Parse each record separately, so that an unreadable record does not affect the others.
 
         Raises:
             BadEventError: The event has no records.
@@ -86,7 +86,7 @@ class _Bucket(Event):
 
 class _Object(Event):
     url: str = ""
-    key: str = Field(min_length=1, max_length=LONGEST)
+    key: str = Field(min_length=1, max_length=LONGEST_TEXT)
     size: int = Field(ge=0)
     meta: dict[str, Any] = Field(default_factory=dict)
 
@@ -97,7 +97,7 @@ class _Cos(Event):
 
 
 class _EventInfo(Event):
-    name: str = Field(alias="eventName", max_length=LONGEST)
+    name: str = Field(alias="eventName", max_length=LONGEST_TEXT)
     time: int = Field(alias="eventTime")
 
 
@@ -120,7 +120,7 @@ def _parse_record(raw_record: object) -> ObjectCreated | str:
 
 def _created(stored: _Object, bucket: _Bucket, info: _EventInfo) -> ObjectCreated:
     key, *other_keys = _keys(stored, bucket)
-    # Values that are not text are skipped: a strange header must not lose the upload.
+    # Values that are not text are left out, so that the upload is processed all the same.
     meta = {
         name.lower(): text.encode(
             errors="replace"
@@ -142,19 +142,18 @@ def _created(stored: _Object, bucket: _Bucket, info: _EventInfo) -> ObjectCreate
 
 
 def _keys(stored: _Object, bucket: _Bucket) -> list[str]:
-    """Return the keys that the object may have, the likeliest first.
+    """Return the possible keys of the object, the most likely first.
 
     No document says whether `key` is percent-encoded, and published handlers disagree. `url` is
-    encoded: if it decodes to the decoded `key`, the decoded form is the likeliest. The others are
-    forms that have been seen: a space as `+`, an encoded key without a URL, a URL that is encoded
-    twice.
+    encoded: if it decodes to the decoded `key`, that form is the most likely. The other forms
+    have been observed: a space as `+`, an encoded key without a URL, a URL that is encoded twice.
     """
     key = stored.key.removeprefix(f"/{bucket.appid}/{bucket.name}/")
     path = _path(stored.url)
     from_url = unquote(path)
-    likeliest = [from_url] if from_url and unquote(key) == from_url else []
+    most_likely = [from_url] if from_url and unquote(key) == from_url else []
     others = (unquote(key), unquote_plus(key), from_url, unquote_plus(path), unquote(from_url))
-    return list(dict.fromkeys(filter(None, [*likeliest, key, *others, unquote_plus(from_url)])))
+    return list(dict.fromkeys(filter(None, [*most_likely, key, *others, unquote_plus(from_url)])))
 
 
 def _path(url: str) -> str:

@@ -1,4 +1,4 @@
-"""The event with which `aigc doctor` asks a function what its role may do."""
+"""The diagnosis request: the event by which `aigc doctor` checks the role of a function."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-QUESTION: Mapping[str, Any] = {"aigc": "diagnose"}
+DIAGNOSIS_REQUEST: Mapping[str, Any] = {"aigc": "diagnose"}
 
 
-def is_question(event: object) -> bool:
-    """Whether an event is the question: no trigger sends one without other fields."""
-    return event == QUESTION
+def is_diagnosis_request(event: object) -> bool:
+    """Whether an event is the diagnosis request; the events of triggers have other fields."""
+    return event == DIAGNOSIS_REQUEST

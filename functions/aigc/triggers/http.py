@@ -1,4 +1,4 @@
-"""HTTP requests as events of a Function URL or of API Gateway, and their answers."""
+"""HTTP requests, parsed from events of a Function URL or of API Gateway, and their answers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 
 from aigc.errors import BadEventError
-from aigc.wire import Event
+from aigc.wire import Event, describe_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?", re.IGNORECASE)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-_ALWAYS = {
+_STANDARD_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -42,7 +42,7 @@ class HttpRequest:
     request_id: str = ""
     """Id of the invocation, or else of API Gateway."""
     base_url: str = ""
-    """URL before the path, as the caller used it; empty if it is unknown."""
+    """The part of the URL before the path, as the caller used it; empty if it is unknown."""
 
     @classmethod
     def parse(cls, event: object, *, request_id: str = "") -> HttpRequest:
@@ -52,23 +52,26 @@ class HttpRequest:
         (https://cloud.tencent.com/document/product/583/96099).
 
         Raises:
-            BadEventError: It is not an HTTP request, or its body is not the Base64 that it claims.
+            BadEventError: It is not an HTTP request, or its body is not in Base64 although
+                `isBase64Encoded` is set.
         """
         try:
-            read = _HttpEvent.model_validate(event)
+            http_event = _HttpEvent.model_validate(event)
         except ValidationError as error:
-            raise BadEventError(f"this is not an HTTP event: {_where(error)}") from None
-        _check_text(read)
-        headers = {name.lower(): _joined(value) for name, value in read.headers.items()}
+            raise BadEventError(f"this is not an HTTP event: {describe_errors(error)}") from None
+        _check_text(http_event)
+        headers = {
+            name.lower(): ", ".join(_values(value)) for name, value in http_event.headers.items()
+        }
         return cls(
-            method=read.method.upper(),
-            path=read.path,
-            query={name: _values(value) for name, value in read.query.items()},
+            method=http_event.method.upper(),
+            path=http_event.path,
+            query={name: _values(value) for name, value in http_event.query.items()},
             headers=headers,
-            body=read.body_bytes(),
-            source_ip=read.context.source_ip or headers.get("x-scf-remote-addr", ""),
-            request_id=request_id or read.context.request_id,
-            base_url=_base_url(headers, read.context.stage),
+            body=http_event.body_bytes(),
+            source_ip=http_event.context.source_ip or headers.get("x-scf-remote-addr", ""),
+            request_id=request_id or http_event.context.request_id,
+            base_url=_base_url(headers, http_event.context.stage),
         )
 
     def header(self, name: str) -> str:
@@ -80,19 +83,19 @@ class HttpRequest:
         return next(iter(self.query.get(name, ())), "")
 
     def accepts_gzip(self) -> bool:
-        """Whether the caller accepts an answer that is compressed with gzip."""
+        """Whether the caller accepts answers that are compressed with gzip."""
         weights = _weights(self.header("accept-encoding"))
         return weights.get("gzip", weights.get("*", 0)) > 0
 
     def has_version(self, etag: str) -> bool:
         """Whether the caller already has the version with this ETag (RFC 9110, 13.1.2)."""
-        known = [tag.strip() for tag in self.header("if-none-match").split(",")]
-        return "*" in known or etag.removeprefix("W/") in {tag.removeprefix("W/") for tag in known}
+        tags = [tag.strip() for tag in self.header("if-none-match").split(",")]
+        return "*" in tags or etag.removeprefix("W/") in {tag.removeprefix("W/") for tag in tags}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """An answer, whose body is JSON, a text, bytes, or nothing."""
+    """An answer; its body is JSON, text, bytes, or absent."""
 
     status: int
     body: Mapping[str, Any] | str | bytes | None = None
@@ -100,7 +103,7 @@ class HttpResponse:
     content_type: str = "application/json; charset=utf-8"
 
     def versioned(self, request: HttpRequest, cache_control: str) -> HttpResponse:
-        """Return the answer with an ETag, or 304 if the caller already has it."""
+        """Return the answer with an ETag; a 304 if the caller already has this version."""
         etag = f'W/"{hashlib.sha256(_text_of(self.body).encode()).hexdigest()[:16]}"'
         headers = {**self.headers, "ETag": etag, "Cache-Control": cache_control}
         if request.has_version(etag):
@@ -108,16 +111,16 @@ class HttpResponse:
         return replace(self, headers=headers)
 
     def with_headers(self, headers: Mapping[str, str]) -> HttpResponse:
-        """Return the answer with these headers; headers that it already has stay."""
+        """Return the answer with these headers; headers of the answer take precedence."""
         return replace(self, headers={**headers, **self.headers})
 
     def to_event(self) -> dict[str, Any]:
-        """Return the answer in the form that both triggers read."""
+        """Return the answer in the form that both triggers expect."""
         content = {} if self.body is None else {"Content-Type": self.content_type}
         return {
             "isBase64Encoded": isinstance(self.body, bytes),
             "statusCode": self.status,
-            "headers": {**content, **_ALWAYS, **self.headers},
+            "headers": {**content, **_STANDARD_HEADERS, **self.headers},
             "body": _text_of(self.body),
         }
 
@@ -147,14 +150,17 @@ class _HttpEvent(Event):
         try:
             return base64.b64decode(text, validate=True) if self.is_base64 else text.encode()
         except ValueError:
-            expected = "the Base64 that isBase64Encoded claims" if self.is_base64 else "text"
+            expected = "Base64, although isBase64Encoded is set" if self.is_base64 else "text"
             raise BadEventError(f"the body is not {expected}") from None
 
 
-def _check_text(read: _HttpEvent) -> None:
+def _check_text(http_event: _HttpEvent) -> None:
     """Refuse unpaired surrogates, which can be neither hashed nor compared nor logged."""
     try:
-        json.dumps([read.method, read.path, read.headers, read.query], ensure_ascii=False).encode()
+        json.dumps(
+            [http_event.method, http_event.path, http_event.headers, http_event.query],
+            ensure_ascii=False,
+        ).encode()
     except (ValueError, RecursionError) as error:
         raise BadEventError(f"this is not an HTTP event: {error}") from None
 
@@ -167,10 +173,10 @@ def _text_of(body: Mapping[str, Any] | str | bytes | None) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _weights(accepted: str) -> dict[str, float]:
-    """Read `gzip;q=0.8, *;q=0`: the name of each coding → its weight."""
+def _weights(header: str) -> dict[str, float]:
+    """Return coding → weight from a header such as `gzip;q=0.8, *;q=0`."""
     weights: dict[str, float] = {}
-    for part in accepted.lower().split(","):
+    for part in header.lower().split(","):
         coding, _, weight = part.replace(" ", "").partition(";q=")
         weights[coding] = float(weight) if re.fullmatch(r"[01](\.[0-9]{0,3})?", weight) else 1
     return weights
@@ -183,13 +189,9 @@ def _values(value: object) -> tuple[str, ...]:
 
 
 def _text(value: object) -> str:
-    if value is True:  # `?logs` arrives so
+    if value is True:  # a parameter without a value: `?logs`
         return ""
     return str(value) if isinstance(value, str | int | float) else ""
-
-
-def _joined(value: object) -> str:
-    return ", ".join(_values(value))
 
 
 def _base_url(headers: Mapping[str, str], stage: str) -> str:
@@ -197,13 +199,8 @@ def _base_url(headers: Mapping[str, str], stage: str) -> str:
     match = _HOST.fullmatch(host)
     if match is None:
         return ""
-    is_plain = match["name"].lower() in _LOOPBACK
-    scheme = headers.get("x-forwarded-proto") or ("http" if is_plain else "https")
+    is_loopback = match["name"].lower() in _LOOPBACK
+    scheme = headers.get("x-forwarded-proto") or ("http" if is_loopback else "https")
     if scheme not in {"http", "https"}:
         return ""
     return f"{scheme}://{host}" + (f"/{stage}" if stage else "")
-
-
-def _where(error: ValidationError) -> str:
-    faults = error.errors(include_input=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)

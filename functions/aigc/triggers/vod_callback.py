@@ -1,4 +1,4 @@
-"""Parses the event that VOD pushes to the notification URL when a task has ended."""
+"""Parses the events that VOD sends to the notification URL when tasks have ended."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from aigc.errors import DamagedError
 from aigc.jobs.ports import PAGE
-from aigc.places import LONGEST_KEY, checked_key
+from aigc.object_keys import LONGEST_KEY, checked_key
 from aigc.wire import Record
 
 if TYPE_CHECKING:

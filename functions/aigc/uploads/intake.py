@@ -17,7 +17,7 @@ from aigc.errors import AigcError, BadImageError, InvalidRequestError, RefusedEr
 from aigc.image_files import HEAD, MAX_INPUT_BYTES, check_head, content_type_of
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.job import Source, fresh_id, id_from
-from aigc.places import checked_key
+from aigc.object_keys import checked_key
 from aigc.uploads.batches import BatchFileError
 from aigc.uploads.conditions import UploadFacts, own_metadata
 from aigc.uploads.entries import Entries, Entry, EntryJob, seconds

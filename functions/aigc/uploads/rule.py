@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from aigc.errors import InvalidRequestError
 from aigc.jobs.job import OutputLocation
-from aigc.places import LONGEST_BEGIN, RESERVED, checked_key, checked_prefix, fits_in_a_key
+from aigc.object_keys import LONGEST_LOCATION, RESERVED, checked_key, checked_prefix, fits_into_key
 from aigc.tasks.fields import explain, snake
 from aigc.tasks.kinds import KINDS
 from aigc.uploads import conditions
@@ -323,8 +323,10 @@ class Rule(Wire):
         prefix = _SLASHES.sub("/", fill(template, values, as_key_part)).lstrip("/")
         name = self._file_name(values, job_id)
         is_outside = prefix.startswith(RESERVED) or _DOTS.search(prefix) or name in {"", ".", ".."}
-        if is_outside or not fits_in_a_key(prefix, name):
-            allowed = f"keys of at most {LONGEST_BEGIN} bytes, not below {RESERVED}, without `..`"
+        if is_outside or not fits_into_key(prefix, name):
+            allowed = (
+                f"keys of at most {LONGEST_LOCATION} bytes, not below {RESERVED}, without `..`"
+            )
             raise InvalidRequestError(
                 f"the results of {upload.key[:80]!r} would go to {(prefix + name)[:80]!r};"
                 f" allowed: {allowed}",

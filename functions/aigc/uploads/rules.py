@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from aigc.errors import AigcError
 from aigc.jobs.buckets import cos_object
-from aigc.places import RESERVED
+from aigc.object_keys import RESERVED
 from aigc.uploads import checks, conditions
 from aigc.uploads.parameters import (
     texts_of,

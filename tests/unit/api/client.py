@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import gateway
 from aigc.triggers.http import HttpRequest
 from tests.captured import captured
@@ -17,6 +19,7 @@ from tests.unit.api.contract import check
 if TYPE_CHECKING:
     from tests.fakes import World
 
+both_triggers = pytest.mark.parametrize("client", ["function_url", "api_gateway"], indirect=True)
 KEY = "example-key"
 
 

@@ -108,7 +108,7 @@ def test_batch_whose_creator_died_is_listed_once(client: Client) -> None:
     assert len(client.world.ledger_keys(INDEX)) == 2
 
 
-@pytest.mark.parametrize("query", [{"cursor": "../x"}, {"limit": "0"}, {"prefix": "a"}], ids=str)
+@pytest.mark.parametrize("query", [{"cursor": "../x"}, {"prefix": "a"}], ids=str)
 def test_wrong_query_is_refused(client: Client, query: dict[str, str]) -> None:
     answer = client.get("/v1/batches", query=query)
 

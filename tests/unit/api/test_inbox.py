@@ -146,7 +146,7 @@ def test_inbox_is_filtered_by_prefix_and_outcome(client: Client) -> None:
     assert uploads(client, object_key="photos/bird.png")["uploads"] == []
 
 
-@pytest.mark.parametrize(("field", "value"), [("outcome", "lost"), ("cursor", "é"), ("limit", "0")])
+@pytest.mark.parametrize(("field", "value"), [("outcome", "lost"), ("cursor", "é")])
 def test_wrong_filter_is_refused(client: Client, field: str, value: str) -> None:
     answer = client.get("/v1/uploads", query={field: value})
 

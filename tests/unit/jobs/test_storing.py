@@ -23,7 +23,7 @@ from tests.fakes import (
     build_world,
     image_bytes,
 )
-from tests.unit.jobs.test_life_of_a_job import TASKS, accepted, only_records_are_left, read
+from tests.unit.jobs.test_life_of_a_job import SERVICES, accepted, only_records_are_left, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -206,7 +206,7 @@ def test_images_that_cannot_be_fetched_now_do_not_hold_the_lane(world: World) ->
     assert read(world, job).state == "succeeded"
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("kind", SERVICES)
 def test_a_results_bucket_that_was_denied_for_six_hours_gets_the_images(
     closed: World, kind: str
 ) -> None:
@@ -240,7 +240,7 @@ def test_a_status_call_does_not_shorten_the_wait_for_the_next_try(closed: World)
     assert read(closed, job) == held_up
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("kind", SERVICES)
 def test_storing_is_given_up_when_the_vendor_is_about_to_remove_the_images(
     closed: World, kind: str
 ) -> None:

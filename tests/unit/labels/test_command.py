@@ -90,7 +90,6 @@ def test_a_labelled_file_is_shown_and_verified(
             "unreadable: a file that begins with 47 49 46 38 39 61 20 20: not a JPEG, PNG or WebP",
         ),
         (BARE[:-20], f"unreadable: a file that is cut off or damaged after {len(BARE) - 20} bytes"),
-        (b"", "unreadable: a file that begins with : not a JPEG, PNG or WebP"),
     ],
 )
 def test_what_a_file_lacks_is_said(

@@ -74,8 +74,10 @@ def test_other_metadata_stays_in_the_packet(carrier: str) -> None:
     assert packet(padding=2000).startswith(kept)
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("carrier", "form"),
+    [*((carrier, "element") for carrier in CARRIERS), *(("png", form) for form in FORMS)],
+)
 def test_a_vendors_label_is_completed_and_not_doubled(carrier: str, form: str) -> None:
     data = CARRIERS[carrier](FORMS[form])
 
@@ -87,9 +89,8 @@ def test_a_vendors_label_is_completed_and_not_doubled(carrier: str, form: str) -
     assert add_labels(labelled.data, PRODUCER).data == labelled.data
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-def test_an_empty_label_is_filled(carrier: str) -> None:
-    data = CARRIERS[carrier](packet("<TC260:AIGC></TC260:AIGC>"))
+def test_an_empty_label_is_filled() -> None:
+    data = CARRIERS["png"](packet("<TC260:AIGC></TC260:AIGC>"))
 
     assert label_of(add_labels(data, PRODUCER)) == complete({}, PRODUCER)
 
@@ -115,14 +116,14 @@ def test_a_label_that_cannot_be_completed_is_left_alone(unusable: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "labels"),
+    ("source", "labels", "form"),
     [
-        ("trainedAlgorithmicMedia", ("tc260", "iptc")),
-        ("compositeWithTrainedAlgorithmicMedia", ("tc260", "iptc")),
-        ("digitalCapture", ("tc260",)),
+        ("trainedAlgorithmicMedia", ("tc260", "iptc"), "element"),
+        ("compositeWithTrainedAlgorithmicMedia", ("tc260", "iptc"), "attribute"),
+        ("digitalCapture", ("tc260",), "attribute"),
+        ("digitalCapture", ("tc260",), "resource"),
     ],
 )
-@pytest.mark.parametrize("form", ["element", "attribute", "resource"])
 def test_a_source_type_stays_as_it_is(source: str, labels: tuple[str, ...], form: str) -> None:
     value = f"http://cv.iptc.org/newscodes/digitalsourcetype/{source}"
     name = "Iptc4xmpExt:DigitalSourceType"
@@ -140,9 +141,16 @@ def test_a_source_type_stays_as_it_is(source: str, labels: tuple[str, ...], form
     assert labelled.data.count(b"cv.iptc.org") == 1
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("code", [b"ASCII\0\0\0", b"UNICODE\0", b"\0" * 8])
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    ("order", "code", "file_format"),
+    [
+        ("<", b"ASCII\0\0\0", "PNG"),
+        (">", b"ASCII\0\0\0", "JPEG"),
+        ("<", b"UNICODE\0", "WEBP"),
+        (">", b"UNICODE\0", "PNG"),
+        ("<", b"\0" * 8, "PNG"),
+    ],
+)
 def test_a_label_in_exif_is_copied_to_xmp(order: str, code: bytes, file_format: str) -> None:
     utf_16 = "utf-16-le" if order == "<" else "utf-16-be"
     text = json.dumps({"AIGC": VENDOR}).encode(utf_16 if code == b"UNICODE\0" else "utf-8")

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc.labels.container import MAX_PACKETS, MAX_PARTS, inflate
+from aigc.labels.container import MAX_CHUNKS, MAX_PACKETS, inflate
 from aigc.labels.exif import user_comment
-from aigc.labels.files import add_labels, read_labels
+from aigc.labels.files import Labelled, add_labels, read_labels
 from aigc.labels.label import LabelError
 from aigc.labels.xmp import MAX_PACKET
 from tests.unit.labels.builders import (
@@ -83,7 +83,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
     ),
     "a large iTXt": lambda: (png_with(PNG, xmp_chunk(b" " * 9 * MIB)), "allowed: at most"),
     "many chunks": lambda: (
-        png_with(PNG, *[png_chunk(b"tEXt", b"")] * (MAX_PARTS + 1)),
+        png_with(PNG, *[png_chunk(b"tEXt", b"")] * (MAX_CHUNKS + 1)),
         "chunks",
     ),
     "a chunk of 2 GiB": lambda: (png_with(PNG, b"\x7f\xff\xff\xffaaaa"), "cut off or damaged"),
@@ -100,7 +100,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
         f"more than {MAX_PACKETS} XMP packets",
     ),
     "many WebP chunks": lambda: (
-        webp_with(WEBP, *[webp_chunk(b"abcd", b"")] * (MAX_PARTS + 1)),
+        webp_with(WEBP, *[webp_chunk(b"abcd", b"")] * (MAX_CHUNKS + 1)),
         "chunks",
     ),
     "a WebP chunk of 4 GiB": lambda: (webp_with(WEBP, b"abcd\xff\xff\xff\xff"), "damaged"),
@@ -127,21 +127,15 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_is_left_alone_for_a_reason(name: str) -> None:
+def test_a_hostile_file_is_left_alone_for_a_reason_and_costs_little_memory(name: str) -> None:
     data, reason = HOSTILE[name]()
 
-    labelled = add_labels(data, PRODUCER)
+    labelled, peak = labelled_with_peak(data)
 
     assert labelled.data is data
     assert labelled.labels == ()
     assert reason in labelled.unlabelled
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_costs_little_memory(name: str) -> None:
-    data, _ = HOSTILE[name]()
-
-    assert peak_memory(data) < 8 * MAX_PACKET
+    assert peak < 8 * MAX_PACKET
 
 
 LARGE: dict[str, Callable[[], bytes]] = {
@@ -158,13 +152,13 @@ LARGE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_what_is_no_label_is_passed_over(name: str) -> None:
+def test_large_data_without_a_label_is_ignored(name: str) -> None:
     data = LARGE[name]()
 
-    labelled = add_labels(data, PRODUCER)
+    labelled, peak = labelled_with_peak(data)
 
     assert labelled.labels == ("tc260", "iptc")
-    assert peak_memory(data) < len(labelled.data) + 8 * MAX_PACKET
+    assert peak < len(labelled.data) + 8 * MAX_PACKET
 
 
 def test_a_packet_of_many_elements_is_read_once() -> None:
@@ -188,13 +182,12 @@ def test_nothing_is_inflated_beyond_the_limit() -> None:
     assert peak < MIB
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("field", [4, 8, 12, 14, 18, 26, 32, 36, 40])
-def test_an_exif_block_that_lies_is_passed_over(order: str, field: int) -> None:
-    block = bytearray(exif_comment(order, b"ASCII\0\0\0text")[6:])
-    block[field : field + 2] = b"\xff\xff"
+def test_a_wrong_number_in_an_exif_block_is_ignored() -> None:
+    for field in (4, 8, 12, 14, 18, 26, 32, 36, 40):
+        block = bytearray(exif_comment("<", b"ASCII\0\0\0text")[6:])
+        block[field : field + 2] = b"\xff\xff"
 
-    assert len(user_comment(bytes(block))) <= len(block)
+        assert len(user_comment(bytes(block))) <= len(block)
 
 
 @given(
@@ -234,11 +227,10 @@ def test_pixels_survive_a_packet_of_an_odd_size() -> None:
         assert struct.unpack_from("<I", labelled.data, 4)[0] + 8 == len(labelled.data)
 
 
-def peak_memory(data: bytes) -> int:
-    """Measure the most that labelling a file holds at once, beside the file itself."""
+def labelled_with_peak(data: bytes) -> tuple[Labelled, int]:
+    """Label a file; return the highest memory use beside the file itself, too."""
     tracemalloc.start()
     try:
-        add_labels(data, PRODUCER)
-        return tracemalloc.get_traced_memory()[1]
+        return add_labels(data, PRODUCER), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -28,46 +28,26 @@ CARRIERS = carriers()
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_pixels_are_the_same_and_the_label_is_there(name: str) -> None:
+def test_a_label_is_added_and_nothing_else_changes(name: str) -> None:
     data = CORPUS[name]
 
     labelled = add_labels(data, PRODUCER)
 
     assert (labelled.labels, labelled.unlabelled) == (("tc260", "iptc"), "")
-    assert decoded(labelled.data) == decoded(data)
     labels = read_labels(labelled.data)
     assert labels.label is not None
     assert labels.label["ContentProducer"] == PRODUCER.name
     assert labels.label["ProduceID"] == PRODUCER.file_id
-
-
-@pytest.mark.parametrize("name", CORPUS)
-def test_size_and_format_are_read_as_before(name: str) -> None:
-    assert inspect(add_labels(CORPUS[name], PRODUCER).data) == inspect(CORPUS[name])
-
-
-@pytest.mark.parametrize("name", CORPUS)
-def test_all_that_was_in_the_file_still_is(name: str) -> None:
-    data = CORPUS[name]
-    before = parts(data)
-
-    after = parts(add_labels(data, PRODUCER).data)
-
-    added = [part for part in after if part not in before]
-    assert [part for part in after if part in before] == before
-    assert len(added) == 1
-    assert b"TC260:AIGC" in added[0]
-
-
-@pytest.mark.parametrize("name", CORPUS)
-def test_profile_and_exif_are_the_same(name: str) -> None:
-    with (
-        Image.open(io.BytesIO(CORPUS[name])) as before,
-        Image.open(io.BytesIO(add_labels(CORPUS[name], PRODUCER).data)) as after,
-    ):
+    assert decoded(labelled.data) == decoded(data)
+    assert inspect(labelled.data) == inspect(data)
+    with Image.open(io.BytesIO(data)) as before, Image.open(io.BytesIO(labelled.data)) as after:
         assert after.info.get("icc_profile") == before.info.get("icc_profile")
         assert after.getexif().tobytes() == before.getexif().tobytes()
-        assert after.getexif().get(0x0112) == before.getexif().get(0x0112)
+    parts_before, parts_after = parts(data), parts(labelled.data)
+    [added] = [part for part in parts_after if part not in parts_before]
+    assert [part for part in parts_after if part in parts_before] == parts_before
+    assert b"TC260:AIGC" in added
+    assert add_labels(labelled.data, PRODUCER) == labelled
 
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
@@ -75,13 +55,6 @@ def test_what_follows_the_image_stays_at_the_end(name: str) -> None:
     labelled = add_labels(CORPUS[f"{name} trailing data"], PRODUCER)
 
     assert labelled.data.endswith(TRAILER)
-
-
-@pytest.mark.parametrize("name", CORPUS)
-def test_a_second_label_changes_nothing(name: str) -> None:
-    once = add_labels(CORPUS[name], PRODUCER)
-
-    assert add_labels(once.data, PRODUCER) == once
 
 
 @pytest.mark.parametrize("name", C2PA)
@@ -114,7 +87,17 @@ def test_a_manifest_is_named_even_if_the_packet_cannot_be_read() -> None:
     assert "not XML" in labelled.unlabelled
 
 
-@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "png animated",
+        "png profile and exif",
+        "jpeg profile and exif",
+        "jpeg restart markers",
+        "webp profile and exif",
+        "webp unknown chunk",
+    ],
+)
 def test_a_truncated_file_is_never_made_worse(name: str) -> None:
     data = CORPUS[name]
     for length in range(len(data) // 3, len(data), max(1, len(data) // 40)):

@@ -164,19 +164,18 @@ def test_additional_parameters_of_mps_may_be_text_or_an_object(parameters: objec
     assert json.loads(params["AdditionalParameters"]) == {"size": "1024x1024"}
 
 
-@pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
 @pytest.mark.parametrize(
-    ("value", "truth"),
+    ("kind", "value", "truth"),
     [
-        ("Enabled", True),
-        ("enabled", True),
-        (True, True),
-        ("true", True),
-        (1, True),
-        ("Disabled", False),
-        (False, False),
-        ("FALSE", False),
-        (0, False),
+        ("vod.image", "enabled", True),
+        ("vod.image", True, True),
+        ("vod.image", "true", True),
+        ("vod.image", 1, True),
+        ("vod.image", "Disabled", False),
+        ("vod.image", "FALSE", False),
+        ("vod.image", 0, False),
+        ("mps.image", "Enabled", True),
+        ("mps.image", False, False),
     ],
 )
 def test_yes_and_no_are_understood_in_both_spellings_by_both(

@@ -50,10 +50,7 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     ("vod.image", image(session_context="s" * 1001), "session_context", "at most 1000 characters"),
     ("vod.image", image(tasks_priority=11), "tasks_priority", "less than or equal to 10"),
     ("vod.image", image(tasks_priority="-11"), "tasks_priority", "greater than or equal to -10"),
-    ("mps.image", {**CAT, "session_id": "s" * 51}, "session_id", "at most 50 characters"),
-    ("mps.image", {**CAT, "tasks_priority": 11}, "tasks_priority", "less than or equal to 10"),
     # Something to draw
-    ("vod.image", image(prompt=""), "prompt", ""),
     ("mps.image", {"operator": "admin"}, "prompt", ""),
     ("vod.image", {"prompt": "a cat"}, "model_name", ""),
     # Outputs
@@ -113,30 +110,6 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     ("vod.image", model("GG", "2.5", {"file_infos": files(4)}), "file_infos", "at most 3 (GG 2.5)"),
     (
         "vod.image",
-        model("GG", "3.0", {"file_infos": files(15)}),
-        "file_infos",
-        "at most 14 (GG 3.0)",
-    ),
-    (
-        "vod.image",
-        model("GEM", "2.5", {"file_infos": files(4)}),
-        "file_infos",
-        "at most 3 (GEM 2.5)",
-    ),
-    (
-        "vod.image",
-        model("Kling", "3.0", {"file_infos": files(2)}),
-        "file_infos",
-        "at most 1 (Kling 3.0)",
-    ),
-    (
-        "vod.image",
-        model("Vidu", "q2", {"file_infos": files(8)}),
-        "file_infos",
-        "at most 7 (Vidu q2)",
-    ),
-    (
-        "vod.image",
         model("GG", "3.0", output(resolution="8K")),
         "output_config.resolution",
         "1K, 2K, 4K (GG 3.0)",
@@ -155,21 +128,9 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     ),
     (
         "vod.image",
-        model("Kling", "3.0", output(aspect_ratio="auto")),
-        "output_config.aspect_ratio",
-        "16:9, 9:16, 1:1, 4:3, 3:4, 3:2, 2:3, 21:9 (Kling 3.0)",
-    ),
-    (
-        "vod.image",
         model("OG", "image2_low", output(output_image_count=9)),
         "output_config.output_image_count",
         "at most 8 (OG image2_low)",
-    ),
-    (
-        "vod.image",
-        model("Kling", "O1", output(output_image_count=10)),
-        "output_config.output_image_count",
-        "at most 9 (Kling O1)",
     ),
     (
         "vod.image",
@@ -192,12 +153,6 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     ),
     (
         "mps.image",
-        mps("Qwen", "0925", image_infos=images(2)),
-        "image_infos",
-        "at most 1 (Qwen 0925)",
-    ),
-    (
-        "mps.image",
         mps("Qwen", "0925", additional_parameters={"size": "511x512"}),
         "additional_parameters",
         "size <width>x<height> with 262144 to 4194304 pixels in all (Qwen 0925)",
@@ -207,12 +162,6 @@ REFUSED: list[tuple[str, Body, str, str]] = [
         mps("Qwen", "0925", additional_parameters="1024x1024"),
         "additional_parameters",
         'a JSON object: {"size":"1024x1024"}',
-    ),
-    (
-        "mps.image",
-        mps("wand-vega-image", "1.0-pro", extra_parameters={"resolution": "1080P"}),
-        "extra_parameters.resolution",
-        "1K, 2K, 4K (wand-vega-image 1.0-pro)",
     ),
     (
         "mps.image",
@@ -230,7 +179,6 @@ REFUSED: list[tuple[str, Body, str, str]] = [
     # Scenes
     ("vod.scene_image", scene("ai_try_on"), "scene_info.ai_try_on_config", ""),
     ("vod.scene_image", scene("change_clothes"), "scene_info.change_clothes_config", ""),
-    ("vod.scene_image", scene("product_image"), "scene_info.product_image_config", ""),
     (
         "vod.scene_image",
         scene("outpainting", config=TRY_ON),
@@ -266,12 +214,6 @@ REFUSED: list[tuple[str, Body, str, str]] = [
         scene("ai_try_on", config=clothes("ai_try_on_config", 1, model="WAND-tryon-2.0")),
         "scene_info.ai_try_on_config.model",
         "'WAND-tryon-1.0-lite', 'WAND-tryon-1.0-flash' or 'WAND-tryon-1.0-pro'",
-    ),
-    (
-        "vod.scene_image",
-        scene("ai_try_on", config=clothes("ai_try_on_config", 1)),
-        "scene_info.ai_try_on_config.model",
-        "",
     ),
     (
         "vod.scene_image",
@@ -355,18 +297,13 @@ def test_a_task_beyond_a_limit_is_refused_by_field_and_with_what_is_allowed(
     ("kind", "body"),
     [
         ("vod.image", model("GG", "2.5", {"file_infos": files(3)})),
-        ("vod.image", model("GG", "3.1", {"file_infos": files(14)}, output(aspect_ratio="1:8"))),
-        ("vod.image", model("Kling", "O1", {"file_infos": files(10)}, output(aspect_ratio="auto"))),
         ("vod.image", model("OG", "image2_high", output(output_image_count=8))),
         ("vod.image", model("GEM", "3.0", output(resolution="6198x2656"))),
         ("vod.image", image(session_id="s" * 50, session_context="c" * 1000, tasks_priority=-10)),
         ("vod.image", image(prompt=None, file_infos=files(1))),
         ("vod.image", image(**output(media_name="n" * 64))),
         ("mps.image", mps("Hunyuan", None, image_infos=images(5))),
-        ("mps.image", mps("wand-vega-image", "1.0-lite", image_infos=images(10))),
-        ("vod.scene_image", scene("ai_try_on", config=TRY_ON, **output(resolution="4K"))),
         ("vod.scene_image", scene("change_clothes", config=clothes("change_clothes_config", 4))),
-        ("vod.scene_image", scene("change_clothes_full_wear")),
         (
             "vod.scene_image",
             scene("product_image", config={"product_image_config": {}}, images=10),
@@ -384,14 +321,11 @@ def test_a_task_at_a_limit_passes(kind: str, body: Body) -> None:
     ("name", "version", "text", "passes"),
     [
         ("Hunyuan", "3.0", "1024x1024", True),
-        ("Hunyuan", "3.0", "728x1024", True),
         ("Hunyuan", "3.0", "2048x512", True),
         ("Hunyuan", "3.0", "511x1024", False),
-        ("Hunyuan", "3.0", "2049x512", False),
         ("Hunyuan", "3.0", "1024x1025", False),
         ("Hunyuan", "3.0", "1024", False),
         ("Hunyuan", "3.0", 1024, False),
-        ("OG", "image2_low", "1024x1024", True),
         ("OG", "image2_low", "3840x2160", True),
         ("OG", "image2_low", "1000x1024", False),
         ("OG", "image2_low", "640x640", False),
@@ -413,13 +347,11 @@ def test_a_free_size_keeps_the_models_rule(
 @pytest.mark.parametrize(
     ("ratios", "passes"),
     [
-        ({"up": 0.1, "down": 0.2, "left": 0.3, "right": 0.4}, True),
         ({"up": 2}, True),
         ({"up": 2.1}, False),
         ({"left": -0.1}, False),
         ({"up": 1, "left": 1}, False),
         ({"up": "1"}, False),
-        ({}, True),
     ],
 )
 def test_an_expansion_grows_the_image_threefold_at_most(

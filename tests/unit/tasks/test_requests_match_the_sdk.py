@@ -95,8 +95,8 @@ def test_a_parameter_that_the_sdk_lacks_is_noticed() -> None:
 def test_the_calls_that_ask_are_known_too(kind: str) -> None:
     calls = [
         KINDS[kind].describe("1-AigcImageTask-1t", 1),
-        KINDS[kind].find(1, 1_700_000_000, ""),
-        KINDS[kind].find(1, 1_700_000_000, "next-page"),
+        KINDS[kind].list_tasks(1, 1_700_000_000, ""),
+        KINDS[kind].list_tasks(1, 1_700_000_000, "next-page"),
     ]
 
     for call in calls:
@@ -107,7 +107,7 @@ def test_the_calls_that_ask_are_known_too(kind: str) -> None:
 def test_the_call_that_asks_mps_is_known_too() -> None:
     call = KINDS["mps.image"].describe("4-AigcImage-1", 1)
 
-    assert KINDS["mps.image"].find(1, 1_700_000_000, "") is None
+    assert KINDS["mps.image"].list_tasks(1, 1_700_000_000, "") is None
     assert typed(call) == call.params == {"TaskId": "4-AigcImage-1"}
 
 

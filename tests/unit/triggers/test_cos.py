@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 import pytest
 
-from aigc.errors import BadEventError
 from aigc.triggers.cos import CosEvent, ObjectCreated
 from tests.captured import captured
 
@@ -81,9 +80,9 @@ def test_only_the_first_prefix_is_cut_off_a_key() -> None:
     assert only(event).key == "1250000000/inbox/a.jpg"
 
 
-@pytest.mark.parametrize("name", ["put", "post", "copy", "complete_multipart_upload"])
-def test_every_way_to_create_an_object_counts(name: str) -> None:
-    assert only(captured(f"cos/{name}")).event_name.startswith("cos:ObjectCreated:")
+def test_every_way_to_create_an_object_counts() -> None:
+    for name in ("put", "post", "copy", "complete_multipart_upload"):
+        assert only(captured(f"cos/{name}")).event_name.startswith("cos:ObjectCreated:")
 
 
 def test_documented_wildcard_name_counts() -> None:
@@ -133,9 +132,3 @@ def test_region_is_taken_where_it_stands_in_full() -> None:
     event["Records"][0]["cos"]["cosBucket"]["s3Region"] = "ap-guangzhou"
 
     assert only(event).region == "ap-guangzhou"
-
-
-@pytest.mark.parametrize("event", [None, {}, {"Records": []}, {"Records": "x"}, []])
-def test_event_without_records_is_refused(event: object) -> None:
-    with pytest.raises(BadEventError, match="Records"):
-        CosEvent.parse(event)

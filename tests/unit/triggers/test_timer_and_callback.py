@@ -32,15 +32,9 @@ def test_tick_is_read() -> None:
     assert tick.time == datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 
 
-def test_what_is_no_tick_is_refused() -> None:
-    with pytest.raises(BadEventError, match="Type"):
-        TimerEvent.parse({"Type": "Cron", "TriggerName": "x", "Time": "2026-11-20T12:00:00Z"})
-
-
-@pytest.mark.parametrize("kind", ["image", "scene_image"])
-@pytest.mark.parametrize("outcome", ["finished", "failed", "moderated"])
-def test_callback_names_the_task_and_its_job(kind: str, outcome: str) -> None:
-    callback = VodCallback.parse(pushed(f"{kind}_{outcome}"))
+@pytest.mark.parametrize("name", ["image_finished", "scene_image_failed"])
+def test_callback_names_the_task_and_its_job(name: str) -> None:
+    callback = VodCallback.parse(pushed(name))
 
     assert isinstance(callback.task, EndedTask)
     assert callback.task.session_context == JOB
@@ -87,12 +81,6 @@ def test_signature_is_also_found_in_the_query() -> None:
 
 def test_signature_with_other_characters_is_refused_and_not_an_error() -> None:
     assert not Signature("猫", NOW).is_valid("key", now=NOW)
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"AigcImageCompleteEvent":{}}'])
-def test_body_that_is_no_event_is_refused(body: bytes) -> None:
-    with pytest.raises(BadEventError, match="not a VOD event"):
-        VodCallback.parse(body)
 
 
 def test_query_that_is_no_signature_is_refused() -> None:

@@ -134,7 +134,7 @@ def test_batch_ends_with_a_report_a_sheet_and_no_leftovers() -> None:
     assert image["key"] in world.results.objects
     description = json.loads(world.results.objects[lines_of_report[0]["description"]][0])
     assert description["source"]["custom_id"] == "row-1"
-    assert "is no JSON" in lines_of_report[1]["error"]["message"]
+    assert "is not JSON" in lines_of_report[1]["error"]["message"]
     page = world.results.objects[f"{FOLDER}spring.html"][0].decode()
     assert 'src="./000001-row-1-1.png"' in page
     assert batch_of(world).is_complete

@@ -129,8 +129,16 @@ def test_url_is_filled_with_encoded_values(url: str, style: str, filled: str) ->
     assert inputs_of(url, style=style) == (filled,)
 
 
-@pytest.mark.parametrize("style", ["../secret", "a/b", "..", ".", "a\\b", "a\nb", "a\u202eb"])
-@pytest.mark.parametrize("place", ["https://example.com/", "cos://styles-1250000000/"])
+@pytest.mark.parametrize(
+    ("place", "style"),
+    [
+        *(
+            ("https://example.com/", style)
+            for style in ("../secret", "a/b", "..", "a\\b", "a\nb", "a\u202eb")
+        ),
+        ("cos://styles-1250000000/", "../secret"),
+    ],
+)
 def test_metadata_cannot_leave_its_place_in_a_url(place: str, style: str) -> None:
     with pytest.raises(InvalidRequestError, match="one part of a path"):
         inputs_of(place + "{meta.style}/a.png", style=style)
@@ -141,9 +149,12 @@ def test_key_cannot_leave_its_place_in_a_url() -> None:
         inputs_of("cos://styles-1250000000/x/{stem}/a.png", "anime/...png")
 
 
-@pytest.mark.parametrize("style", ["..", ".", "a/b", "a\\b", "\x00", "/etc"])
 @pytest.mark.parametrize(
-    "changes", [{"results": "{meta.style}/{folder}"}, {"results_name": "{meta.style}-{name}"}]
+    ("changes", "style"),
+    [
+        *(({"results": "{meta.style}/{folder}"}, style) for style in ("..", "a/b", "\x00", "/etc")),
+        ({"results_name": "{meta.style}-{name}"}, "a/b"),
+    ],
 )
 def test_metadata_cannot_leave_its_place_in_the_results(
     changes: dict[str, str], style: str
@@ -195,13 +206,8 @@ def test_metadata_with_an_empty_default_may_be_missing() -> None:
 @pytest.mark.parametrize(
     ("changes", "parts"),
     [
-        ({"task": TASK | {"prompt": "a {steam}"}}, ["task", "{steam} is none", "stem, extension"]),
         ({"task": TASK | {"prompt": "a {meta.Style}"}}, ["task", "{meta.Style} is none"]),
         ({"task": TASK | {"prompt": "a {stem"}}, ["task", "a brace without its counterpart"]),
-        (
-            {"task": TASK | {"file_infos": [{"url": "https://{meta.host}/a.png"}]}},
-            ["behind its host"],
-        ),
         ({"task": TASK | {"file_infos": [{"url": "cos://{stem}/a.png"}]}}, ["behind its host"]),
         ({"task": TASK | {"file_infos": [{"url": "{meta.url}"}]}}, ["behind its host"]),
         ({"results_name": "{folder}-{name}"}, ["results_name", "{folder} has slashes"]),

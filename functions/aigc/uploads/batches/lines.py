@@ -175,7 +175,7 @@ def _json(text: bytes) -> dict[str, Any]:
         fields = strict_json(text)
     except ValueError as error:
         raise invalid_request(
-            "the line", f"is no JSON: {error}", allowed="one JSON object"
+            "the line", f"is not JSON: {error}", allowed="one JSON object"
         ) from None
     if not isinstance(fields, dict):
         raise invalid_request(

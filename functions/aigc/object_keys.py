@@ -1,31 +1,33 @@
-"""Checks the output paths that callers and rules choose in the results bucket."""
+"""Checks keys of objects: of uploads, and of results, which callers and rules choose."""
 
 from __future__ import annotations
 
 import re
 
-LONGEST = 200
-"""Most characters of a prefix or a name."""
+LONGEST_NAME = 200
+"""Highest number of characters of a prefix or a name."""
 
 RESERVED = ".aigc/"
-"""Prefix for objects of the program itself, for example the staging folder of MPS."""
-
+"""Prefix of the program's own objects, for example of the staging folder of MPS."""
 
 LONGEST_KEY = 850
-"""Most bytes of a key in COS."""
+"""Highest number of bytes of a key in COS."""
 
 LONGEST_RESULTS_PREFIX = 50
-"""Most characters of the setting `results_prefix`, which are all ASCII."""
+"""Highest number of characters of the setting `results_prefix`, which is ASCII."""
 
-LONGEST_BEGIN = 770
-"""Most bytes of a result's key without the results prefix, its number and its extension."""
+LONGEST_LOCATION = 770
+"""Highest number of bytes of an output location, which is a prefix and a name.
+
+The results prefix, and number and extension of a result are not part of it.
+"""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DOTS = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
 
 def checked_key(key: str) -> str:
-    """Return the key of an upload if it can be requested over HTTP.
+    """Return the key of an upload, if it can be requested over HTTP.
 
     Keys come from file names, so spaces, backslashes and double slashes are allowed.
 
@@ -72,14 +74,14 @@ def checked_name(name: str) -> str:
     return _checked(name)
 
 
-def fits_in_a_key(prefix: str, name: str) -> bool:
-    """Return whether the keys of these results are short enough for COS."""
-    return len(f"{prefix}{name}".encode()) <= LONGEST_BEGIN
+def fits_into_key(prefix: str, name: str) -> bool:
+    """Whether the keys of results with this prefix and name are short enough for COS."""
+    return len(f"{prefix}{name}".encode()) <= LONGEST_LOCATION
 
 
 def _checked(text: str) -> str:
-    if len(text) > LONGEST:
-        raise ValueError(f"must have at most {LONGEST} characters")
+    if len(text) > LONGEST_NAME:
+        raise ValueError(f"must have at most {LONGEST_NAME} characters")
     if not text.isprintable() or "\\" in text:
         raise ValueError("must not contain a backslash or a control character")
     return text

@@ -13,7 +13,7 @@ from aigc.jobs.settle import refresh
 from localcloud.cloud import LocalCloud
 from tests.cloud.conftest import empty_bucket, enter
 from tests.fakes import World, build_world, sessions
-from tests.unit.jobs.test_life_of_a_job import accepted, read
+from tests.jobs import accepted, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from infra.components.alarms import LOG_ALARMS
 from tests.captured import captured
 from tests.cls_query import is_raised
 from tests.fakes import World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted
+from tests.jobs import accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

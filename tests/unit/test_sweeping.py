@@ -13,14 +13,10 @@ from aigc.jobs.settle import refresh
 from aigc.jobs.sweep_state import SweepState, read_state
 from aigc.sweeping import PARTS, sweep
 from tests.fakes import LEASE_S, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted
+from tests.jobs import KilledError, accepted
 
 TURNS = sum(3 if part.each_lane else 1 for part in PARTS)
 """A part of a lane has a turn for each of three lanes."""
-
-
-class KilledError(BaseException):
-    """The platform ended the invocation."""
 
 
 def state(world: World) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, StoreFault, World, an_id, an_output_location, build_world
+from tests.jobs import KilledError, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -72,12 +73,6 @@ def taken(world: World, source: Source, **more: Any) -> Job:
         **options,
     )
     return accept(order, another_instance(world).runtime()).job
-
-
-def read(world: World, job: Job) -> Job:
-    record = world.runtime().ledger.records.read(job.id)
-    assert record is not None
-    return record
 
 
 def states(world: World, jobs: list[Job]) -> list[str]:
@@ -349,13 +344,11 @@ def test_a_book_that_was_written_without_an_answer_is_not_lost(takes_effect: boo
 
 
 def test_a_death_between_the_share_and_the_submission_costs_no_share() -> None:
-    class DiedError(BaseException):
-        """The invocation ended."""
 
     world = limited(ceiling(images=1))
-    world.store.faults.append(StoreFault("create lanes/vod.image/slots", DiedError()))
+    world.store.faults.append(StoreFault("create lanes/vod.image/slots", KilledError()))
 
-    with pytest.raises(DiedError):
+    with pytest.raises(KilledError):
         uploaded(world)
     world.clock.pass_time(LEASE_S + 1)
     sweep_a_while(world)

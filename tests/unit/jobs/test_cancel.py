@@ -13,16 +13,11 @@ from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
+from tests.fakes import LEASE_S, StoreFault, World
+from tests.jobs import accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def outcome(world: World, job: Job) -> str:

@@ -14,7 +14,7 @@ from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
 from tests.fakes import StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, read
+from tests.jobs import accepted, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job

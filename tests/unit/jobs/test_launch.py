@@ -10,8 +10,8 @@ from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import accept
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, InMemoryStore, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
+from tests.fakes import LEASE_S, InMemoryStore, StoreFault, World
+from tests.jobs import accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +33,6 @@ class LateStore(InMemoryStore):
             listed for listed in self.shown if listed.key.startswith(prefix) and listed.key > after
         ]
         return keys[:limit]
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def test_a_slot_that_another_marked_first_is_left_to_it(world: World) -> None:

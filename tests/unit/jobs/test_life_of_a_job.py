@@ -9,85 +9,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
-from aigc.jobs.accept import Order, accept
+from aigc.jobs.accept import accept
 from aigc.jobs.dispatch import pump
-from aigc.jobs.job import Job, id_from
+from aigc.jobs.job import id_from
 from aigc.jobs.settle import on_callback, on_stored, refresh, settle
 from aigc.jobs.submission import SESSION_KNOWN_S
 from aigc.jobs.transitions import LONGEST_REPEAT_WAIT_S, MAX_ATTEMPTS
 from aigc.sweeping import sweep
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
-from aigc.tasks.kinds import KINDS
 from tests.fakes import (
     LEASE_S,
     InMemoryStore,
     StoreFault,
     World,
-    a_call,
     an_id,
-    an_output_location,
     build_world,
     sessions,
 )
+from tests.jobs import SERVICES, TASKS, KilledError, accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from aigc.jobs.accept import Accepted
     from aigc.jobs.runtime import Runtime
-
-TASKS: dict[str, dict[str, Any]] = {
-    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
-    "vod.scene_image": {
-        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
-        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
-    },
-    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
-}
-
-SERVICES = ("vod.image", "mps.image")
-"""One kind of each vendor's service; the scenes of VOD follow the protocol of its images."""
-
-
-def order(
-    kind: str = "vod.image",
-    job_id: str = "",
-    *,
-    priority: int = 0,
-    is_repeatable: bool = True,
-    **task: Any,
-) -> Order:
-    return Order(
-        id=job_id or an_id(),
-        kind=kind,
-        task=KINDS[kind].model.model_validate(TASKS[kind] | task),
-        source=a_call(),
-        output_location=an_output_location(),
-        priority=priority,
-        is_repeatable=is_repeatable,
-    )
-
-
-def accepted(world: World, kind: str = "vod.image", **changes: Any) -> Job:
-    return accept(order(kind, **changes), world.runtime()).job
-
-
-def read(world: World, job: Job) -> Job:
-    current = world.runtime().ledger.records.read(job.id)
-    assert current is not None
-    return current
-
-
-def only_records_are_left(world: World) -> bool:
-    world.clock.pass_time(LEASE_S + 1)
-    sweep(world.runtime())
-    kept = ("jobs/", "index/", "images/", "usage/", "dead/", "sweep/")
-    return all(key.startswith(kept) for key in world.ledger_keys())
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -397,8 +342,6 @@ def test_a_refused_task_fails_its_job_and_the_next_one_starts(world: World) -> N
 def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
     world: World, kind: str
 ) -> None:
-    class Killed(BaseException):
-        pass
 
     world.vendor.next_creates = ["lost_reply"]
     runtime = world.runtime()
@@ -409,10 +352,10 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
         try:
             return original(call)
         except AmbiguousError:
-            raise Killed from None
+            raise KilledError from None
 
     world.vendor.call = call_and_die  # type: ignore[method-assign]
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         accept(ordered, runtime)
     world.vendor.call = original  # type: ignore[method-assign]
 

@@ -18,8 +18,8 @@ from aigc.settings import SettingsError
 from aigc.sweeping import sweep
 from aigc.wire import with_fields
 from tests.fakes import FakeSender, StoreFault, World, build_settings, build_world
+from tests.jobs import accepted, read
 from tests.robots import ChatRobots, chat_robots
-from tests.unit.jobs.test_life_of_a_job import accepted, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -18,7 +18,7 @@ from aigc.jobs.submission import MAX_PAUSES, MAX_UNCLEAR
 from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
+from tests.jobs import accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job

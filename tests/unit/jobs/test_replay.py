@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from aigc.errors import BadImageError
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.sweeping import sweep
-from tests.fakes import World, build_world, sessions
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
+from tests.fakes import World, sessions
+from tests.jobs import accepted, only_records_are_left, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def dead(world: World) -> Job:

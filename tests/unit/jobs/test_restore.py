@@ -15,19 +15,15 @@ from aigc.jobs.settle import refresh
 from aigc.jobs.storing import KEPT_S
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, World, build_world
-from tests.unit.jobs.test_life_of_a_job import (
+from tests.jobs import (
     SERVICES,
     accepted,
     only_records_are_left,
     order,
     read,
+    sweeps,
 )
-from tests.unit.jobs.test_storing import DAY_S, finished, sweeps
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
+from tests.unit.jobs.test_storing import DAY_S, finished
 
 
 def failed(world: World, kind: str = "vod.image", images: int = 1) -> str:

@@ -13,19 +13,13 @@ from aigc.errors import AmbiguousError
 from aigc.jobs.job import FORMAT
 from aigc.jobs.settle import LONGEST_RUN_S, on_callback, on_stored, refresh
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
-from tests.unit.jobs.test_storing import sweeps
+from tests.fakes import LEASE_S, World
+from tests.jobs import accepted, only_records_are_left, read, sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aigc.jobs.job import Job
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def newer(record: dict[str, object]) -> bytes:

@@ -23,7 +23,7 @@ from tests.fakes import (
     build_world,
     image_bytes,
 )
-from tests.unit.jobs.test_life_of_a_job import SERVICES, accepted, only_records_are_left, read
+from tests.jobs import SERVICES, KilledError, accepted, only_records_are_left, read, sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 IMAGES = 10
 DAY_S = 86400
 DENIED = RefusedError("cos put", code="AccessDenied")
-
-
-class DiedError(BaseException):
-    """The platform ended the invocation."""
 
 
 @dataclass
@@ -54,7 +50,7 @@ class SlowDownloads:
 
     def fetch(self, url: str) -> bytes:
         if not self.left:
-            raise DiedError
+            raise KilledError
         self.left -= 1
         self.fetched.append(url)
         return image_bytes()
@@ -85,11 +81,6 @@ class DeniedStore(InMemoryStore):
 
 
 @pytest.fixture
-def world() -> World:
-    return build_world()
-
-
-@pytest.fixture
 def closed() -> World:
     world = build_world()
     world.results = world.vendor.results = DeniedStore(world.clock, "results-1250000000")
@@ -106,19 +97,8 @@ def finished(world: World, kind: str = "vod.image", images: int = 1) -> Job:
     return job
 
 
-def sweeps(world: World, seconds: float, each_s: float = 60) -> None:
-    """Let the sweep run each minute for so long; an invocation may die."""
-    until = world.clock.moment + timedelta(seconds=seconds)
-    while world.clock.moment < until:
-        world.clock.pass_time(each_s)
-        try:
-            sweep(world.runtime())
-        except DiedError:
-            continue
-
-
 def dies(work: Callable[[], object]) -> None:
-    with pytest.raises(DiedError):
+    with pytest.raises(KilledError):
         work()
 
 
@@ -136,7 +116,7 @@ def test_an_invocation_that_dies_over_an_image_is_followed_by_one_that_begins_wi
         slow.begin()
         try:
             sweep(world.runtime())
-        except DiedError:
+        except KilledError:
             continue
 
     assert read(world, job).state == "succeeded"
@@ -165,7 +145,7 @@ def test_an_image_is_not_begun_without_the_time_that_it_needs(world: World) -> N
 
 def test_the_slot_is_given_back_before_anything_is_downloaded(world: World) -> None:
     job, following = finished(world), accepted(world)
-    world.downloads.errors = [DiedError()]  # type: ignore[list-item]  # a kill
+    world.downloads.errors = [KilledError()]  # type: ignore[list-item]  # a kill
 
     dies(lambda: refresh(job.id, world.runtime()))
 
@@ -182,7 +162,7 @@ def test_a_death_before_the_slot_is_given_back_loses_neither_job_nor_slot(
     world: World, request_start: str, *, is_moved: bool
 ) -> None:
     job, following = finished(world), accepted(world)
-    fault = StoreFault(request_start, DiedError(), takes_effect=True)
+    fault = StoreFault(request_start, KilledError(), takes_effect=True)
     world.store.faults.append(fault)
 
     dies(lambda: refresh(job.id, world.runtime()))
@@ -265,7 +245,7 @@ def test_a_job_that_kills_every_invocation_that_stores_it_kills_few_and_ends(wor
     def kill(url: str) -> bytes:  # noqa: ARG001  as the port has it
         nonlocal deaths
         deaths += 1
-        raise DiedError
+        raise KilledError
 
     job, following = finished(world), accepted(world)
     world.downloads.fetch = kill  # type: ignore[method-assign]

@@ -10,6 +10,7 @@ from aigc.jobs.sweep_state import SweepState
 from aigc.jobs.turns import Part, take_turns
 from aigc.sweeping import sweep
 from tests.fakes import InMemoryStore, World, build_world
+from tests.jobs import KilledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,9 +114,6 @@ def test_an_error_in_a_part_does_not_stop_the_others() -> None:
 def test_a_part_that_kills_each_sweep_leaves_the_others_a_turn_within_some_sweeps() -> None:
     world = build_world()
     began: set[str] = set()
-
-    class KilledError(BaseException):
-        """The platform ended the invocation."""
 
     def kill(turn: Turn) -> None:
         raise KilledError(turn.name)

@@ -22,6 +22,7 @@ from aigc.uploads.intake import read_object, take_in
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
 from tests.fakes import InMemoryStore, StoreFault, World, build_world, image_bytes
+from tests.jobs import KilledError
 from tests.sizes import size
 
 if TYPE_CHECKING:
@@ -396,10 +397,6 @@ def test_part_that_a_slower_reader_replaced_is_read_again() -> None:
 # Many lines
 
 
-class DeathError(BaseException):
-    """The process was killed."""
-
-
 class MortalStore(InMemoryStore):
     """A ledger whose process is killed after so many requests; each takes some time."""
 
@@ -428,11 +425,11 @@ class MortalStore(InMemoryStore):
     def _live(self, request: Any) -> Any:
         self.life -= 1
         if self.life < 0:
-            raise DeathError
+            raise KilledError
         result = request()
         self._clock.pass_time(self.seconds)
         if self.life == 0:  # the request took effect, and its process did not live to see that
-            raise DeathError
+            raise KilledError
         return result
 
 
@@ -475,7 +472,7 @@ def sweep_through_kills(world: World, chance: random.Random, sweeps: int) -> Non
         world.store.life = chance.choice([10**9, chance.randrange(1, 400)])
         try:
             sweep(world.runtime())
-        except DeathError:
+        except KilledError:
             kills += 1
         world.store.life = 10**9
         world.clock.pass_time(76)
@@ -534,7 +531,7 @@ def test_each_of_many_lines_is_one_job_through_kills_and_repeats() -> None:
             else:
                 world.memory = Memory()
                 sweep(world.runtime())
-        except DeathError:
+        except KilledError:
             kills += 1
         world.store.life = 10**9
         world.clock.pass_time(76)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,16 +140,3 @@ def test_zip_without_the_console_says_so(
 
     assert answer.status == 404
     assert answer.body["detail"] == "this service was built without the console"
-
-
-def test_cold_start_imports_nothing_for_the_console() -> None:
-    program = (
-        "import sys, gateway, aigc.bootstrap\n"
-        "assert not {'aigc.api.console', 'aigc.api.built'} & sys.modules.keys()"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -697,16 +695,3 @@ def test_page_has_the_limits_and_the_revisions() -> None:
     ]
 
     assert [fact for fact in facts if fact not in PAGE] == []
-
-
-# Cold starts
-
-
-def test_other_paths_do_not_import_it() -> None:
-    program = (
-        "import sys, gateway\n"
-        "names = [name for name in sys.modules if name.startswith(('aigc.api.mcp', 'mcp'))]\n"
-        "assert not names, names"
-    )
-
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT / "functions")

@@ -86,7 +86,7 @@ def put(url: str, data: bytes, content_type: str) -> int:
     return requests.put(url, data=data, headers=headers, timeout=30).status_code
 
 
-def test_a_link_to_upload_takes_just_what_it_was_made_for(
+def test_an_upload_link_accepts_only_its_object(
     cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public_url = f"{cloud.url}/_localcloud/cos/{BUCKET}"
@@ -157,7 +157,7 @@ def test_a_delete_that_may_be_done_twice_is_sent_again(cloud: LocalCloud) -> Non
 
 
 @pytest.mark.parametrize(("operation", "left"), [("PutObject", b"new"), ("DeleteObject", None)])
-def test_what_cos_refused_for_want_of_capacity_is_sent_again(
+def test_a_request_that_cos_throttled_is_sent_again(
     cloud: LocalCloud, operation: str, left: bytes | None
 ) -> None:
     store = CosBucket(BUCKET, region=REGION, protocol="http")

@@ -136,7 +136,7 @@ def test_an_ambiguous_create_at_mps_is_never_repeated(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_refusal_ends_the_job_with_the_vendors_words(
+def test_a_refusal_ends_the_job_with_the_vendors_code(
     cloud: LocalCloud, world: World, kind: str
 ) -> None:
     break_next(cloud, KINDS[kind], REFUSED)
@@ -191,7 +191,7 @@ def test_a_query_that_fails_changes_nothing(
     assert refresh(job.id, world.runtime()) == job
 
 
-def test_a_task_that_fails_for_want_of_room_is_a_new_attempt(
+def test_a_task_that_fails_for_lack_of_room_is_a_new_attempt(
     cloud: LocalCloud, world: World
 ) -> None:
     job = failed_at_the_vendor(cloud, world, "RequestLimitExceeded")

@@ -517,7 +517,7 @@ def test_own_mps_role_stays_in_the_program_and_is_never_deleted(
     }
 
 
-def test_mps_role_of_another_source_is_not_taken_over_silently(run: Run) -> None:
+def test_mps_role_of_another_source_is_refused(run: Run) -> None:
     with pytest.raises(pulumi.RunError, match="this stack did not make; allowed: existing"):
         run(mpsRole="create", mps_role=MPS_ROLE)
 

@@ -47,7 +47,7 @@ def test_what_the_machine_lacks_is_named(
     assert f"there is no `{missing}`" in str(outcome)
 
 
-def test_an_installation_that_fails_says_why(
+def test_a_failed_installation_has_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(folder: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_role_that_may_do_everything_is_granted_everything(world: World) -> No
         ("FailedOperation.InvalidVodUser", "unclear"),
     ],
 )
-def test_a_code_tells_denied_from_not_found(world: World, code: str, outcome: str) -> None:
+def test_a_code_distinguishes_denied_from_not_found(world: World, code: str, outcome: str) -> None:
     world.vendor = Refusing(code)  # type: ignore[assignment]
 
     api_calls = {

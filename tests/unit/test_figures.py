@@ -67,7 +67,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_page_that_is_written_takes_its_translation_along(folder: Path) -> None:
+def test_a_new_page_updates_its_translation(folder: Path) -> None:
     follow(folder / "page.md")
 
     assert (folder / "zh-CN" / "page.md").read_text(encoding="utf-8") == NEW_PAGE

@@ -93,7 +93,7 @@ def test_only_a_batch_waits_for_the_permits_of_its_key() -> None:
         ),
     ],
 )
-def test_error_says_what_was_answered_and_whether_trying_again_helps(
+def test_error_has_the_answer_and_whether_trying_again_helps(
     answer: tuple[int, Any], message: str
 ) -> None:
     with deployment(answer) as (service, _), pytest.raises(CallError) as raised:
@@ -120,7 +120,7 @@ def test_endpoint_without_an_answer_is_named(
     assert str(raised.value).startswith(f"GET {endpoint}/v1/lanes: no answer in 4 tries: {reason}")
 
 
-def test_interrupted_wait_says_that_the_job_goes_on(tmp_path: Path) -> None:
+def test_interrupted_wait_names_the_job_that_continues(tmp_path: Path) -> None:
     job = {"request_id": "abc", "state": "running", "status_url": "/v1/status"}
     command = [sys.executable, "-m", "aigc_cli", "submit", "a harbour", "--wait"]
     with deployment((200, job)) as (service, _):

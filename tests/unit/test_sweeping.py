@@ -24,7 +24,7 @@ def state(world: World) -> dict[str, Any]:
     return parsed
 
 
-def test_a_sweep_says_when_it_started_and_when_it_finished() -> None:
+def test_a_sweep_records_its_start_and_its_end() -> None:
     world = build_world()
     started = world.clock.now()
 
@@ -46,7 +46,7 @@ def test_a_sweep_logs_one_line_with_what_each_part_did(caplog: pytest.LogCapture
     assert line["parts"] == "follow-ups: 1 items, 0.0 s"
 
 
-def test_a_sweep_that_is_killed_is_not_taken_for_one_that_finished() -> None:
+def test_a_killed_sweep_does_not_count_as_finished() -> None:
     world = build_world()
     sweep(world.runtime())
     finished = state(world)["finished_at"]

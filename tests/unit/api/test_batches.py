@@ -33,7 +33,7 @@ def names(page: dict[str, Any]) -> list[str]:
     return [batch["object_key"] for batch in page["batches"]]
 
 
-def test_batch_says_how_far_it_is(client: Client) -> None:
+def test_batch_has_its_progress(client: Client) -> None:
     client.world.settings = with_fields(client.world.settings, results_prefix="site/")
     take_in(client, "spring", a_line(1), "{broken", a_line(3))
 

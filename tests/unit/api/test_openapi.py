@@ -98,7 +98,7 @@ def test_documented_paths_lead_to_their_route() -> None:
             assert [other for other in others if other.path.fullmatch(path)] == [route]
 
 
-def test_references_lead_somewhere() -> None:
+def test_references_have_a_target() -> None:
     references = set(re.findall(r'"#/components/(\w+)/([^"]+)"', json.dumps(DOCUMENT)))
 
     assert references
@@ -122,7 +122,7 @@ def test_every_documented_component_is_used() -> None:
     assert unused == []
 
 
-def test_only_what_needs_no_key_says_so() -> None:
+def test_only_open_paths_are_documented_without_a_key() -> None:
     open_paths = {path for _, path, operation in OPERATIONS if not operation["security"]}
 
     assert open_paths == {"/health", "/openapi.json", "/docs", "/vod/events", "/vod/events/{key}"}
@@ -272,7 +272,7 @@ def test_page_begins_with_the_key_and_a_first_call(client: Client) -> None:
     assert re.findall("<h3>(.*?)</h3>", first_call) == ["curl", "Python", "JavaScript"]
 
 
-def test_contents_lead_to_everything_that_has_a_heading(client: Client) -> None:
+def test_contents_link_to_every_heading(client: Client) -> None:
     reader = Reader(client.get("/docs").body)
 
     assert {f"#{name}" for name in reader.ids} <= reader.links
@@ -393,7 +393,7 @@ def test_defaults_keep_to_their_schema() -> None:
         ("MpsImageTask", {"prompt": "a cat", "enhance_prompt": "Enabled", "result": None}),
     ],
 )
-def test_schema_allows_what_the_api_takes(name: str, body: Json) -> None:
+def test_schema_allows_what_the_api_accepts(name: str, body: Json) -> None:
     assert validator({"$ref": f"#/components/schemas/{name}"}).is_valid(body)
 
 
@@ -408,7 +408,7 @@ def test_schema_allows_what_the_api_takes(name: str, body: Json) -> None:
         ("UploadRequest", {"file_name": "a/b", "content_type": "image/png", "size": 1}),
     ],
 )
-def test_schema_says_the_limits(name: str, body: Json) -> None:
+def test_schema_has_the_limits(name: str, body: Json) -> None:
     assert not validator({"$ref": f"#/components/schemas/{name}"}).is_valid(body)
 
 

@@ -128,7 +128,7 @@ def test_two_replays_at_once_make_one_attempt(
     assert len(client.world.vendor.tasks) == 2
 
 
-def test_a_job_that_another_invocation_holds_can_be_tried_again(client: Client) -> None:
+def test_a_replay_of_a_claimed_job_may_be_repeated(client: Client) -> None:
     request_id = dead(client)
     runtime = client.world.runtime()
     job = runtime.ledger.records.read(request_id)

@@ -166,7 +166,7 @@ def test_a_repeat_finds_its_request_though_nothing_is_left(
     assert submit(caller, repeat_key="order-2").status == 429
 
 
-def test_what_is_refused_as_a_task_spends_nothing(client: Client) -> None:
+def test_a_refused_task_spends_nothing(client: Client) -> None:
     caller = limited(client, jobs_per_day=1)
     submit(caller, repeat_key="order-1")
     client.world.clock.pass_time(24 * 3600)
@@ -338,9 +338,7 @@ def test_permits_of_other_instances_refuse_at_most_a_block_too_early(
     script=st.lists(st.integers(0, 9), max_size=10),
     amount=st.integers(1, 60),
 )
-def test_blocks_that_others_take_meanwhile_are_theirs(
-    limit: int, script: list[int], amount: int
-) -> None:
+def test_a_block_is_reserved_by_one_instance(limit: int, script: list[int], amount: int) -> None:
     block = max(1, limit // 10)
     store = Rivals(script)
     own_allowance = allowance(limit, block)

@@ -72,7 +72,7 @@ def link(client: Client, rule: str = "anime", **changes: Any) -> Answer:
     return client.post(f"/v1/rules/{rule}/uploads", CAT | changes)
 
 
-def test_rules_are_listed_with_what_they_take_and_cost(client: Client) -> None:
+def test_rules_are_listed_with_conditions_and_costs(client: Client) -> None:
     rules = {rule["name"]: rule for rule in client.get("/v1/rules").body["rules"]}
 
     assert list(rules) == [rule.name for rule in RULES.rule]
@@ -127,7 +127,7 @@ def test_metadata_becomes_headers_that_the_rule_reads(client: Client) -> None:
         ("anime", {"file_names": "a.jpg"}, "file_names"),
     ],
 )
-def test_what_the_rule_does_not_take_is_refused_before_anything_is_sent(
+def test_an_upload_that_the_rule_refuses_gets_no_link(
     client: Client, rule: str, changes: dict[str, Any], field: str
 ) -> None:
     answer = link(client, rule, **changes)

@@ -114,7 +114,7 @@ def test_no_instances_together_start_more_than_a_ceiling_allows() -> None:
     assert used(world, "uploads/day/images") == (3, 0)
 
 
-def test_a_job_that_is_over_waits_and_says_why() -> None:
+def test_a_job_over_a_ceiling_waits_with_its_reason() -> None:
     world = limited(ceiling(images=1))
     uploaded(world)
 
@@ -127,7 +127,7 @@ def test_a_job_that_is_over_waits_and_says_why() -> None:
     assert world.ledger_keys("held/") == [over.marker]
 
 
-def test_what_is_over_does_not_hold_up_what_is_not() -> None:
+def test_jobs_over_a_ceiling_do_not_delay_others() -> None:
     world = limited(ceiling("rule:anime", images=1), slots=1)
     anime = [uploaded(world) for _ in range(5)]
     other = uploaded(world, "sketch")
@@ -140,7 +140,7 @@ def test_what_is_over_does_not_hold_up_what_is_not() -> None:
     assert states(world, [other, call]) == ["succeeded", "succeeded"]
 
 
-def test_the_next_period_takes_what_waits_the_oldest_first() -> None:
+def test_the_next_period_starts_waiting_jobs_the_oldest_first() -> None:
     world = limited(ceiling(images=2), slots=1)
     jobs = [uploaded(world) for _ in range(7)]
     for _ in range(3):
@@ -158,7 +158,7 @@ def test_the_next_period_takes_what_waits_the_oldest_first() -> None:
     assert world.ledger_keys("held/") == []
 
 
-def test_a_raised_ceiling_takes_what_waits() -> None:
+def test_a_raised_ceiling_starts_waiting_jobs() -> None:
     world = limited(ceiling(images=1))
     jobs = [uploaded(world) for _ in range(3)]
     limit(world, ceiling(images=2))

@@ -63,7 +63,7 @@ def test_a_task_that_waits_at_vod_is_aborted(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
-def test_a_task_that_runs_goes_on(world: World, kind: str) -> None:
+def test_a_running_task_is_not_cancelled(world: World, kind: str) -> None:
     job = accepted(world, kind)
 
     assert outcome(world, job) == "not_cancellable"
@@ -126,7 +126,7 @@ def test_a_vendor_that_does_not_answer_leaves_the_job_as_it_was(world: World) ->
     assert read(world, job).state == "running"
 
 
-def test_a_right_that_is_missing_is_not_taken_for_the_vendors_word_on_the_task(
+def test_a_missing_permission_is_an_error_and_not_a_refused_cancellation(
     world: World,
 ) -> None:
     job = accepted(world)

@@ -112,7 +112,7 @@ def test_the_sweep_forgets_a_cut_that_has_worn_off(
     assert read(world, job).state == "running"
 
 
-def test_a_task_that_fails_for_want_of_room_cuts_the_lane_too(world: World) -> None:
+def test_a_task_that_fails_for_lack_of_room_cuts_the_lane_too(world: World) -> None:
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
 

@@ -93,7 +93,7 @@ def test_a_repeat_of_storing_writes_the_same_bytes() -> None:
     assert world.results.requests.count("put calls/image-1.png") == 2
 
 
-def test_a_manifest_is_kept_and_the_record_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_manifest_is_kept_and_recorded(caplog: pytest.LogCaptureFixture) -> None:
     world = build_world()
     world.downloads.data = png_with(world.downloads.data, png_chunk(b"caBX", b"manifest"))
 
@@ -140,7 +140,7 @@ def test_metadata_that_cannot_be_read_does_not_cost_the_image() -> None:
 @pytest.mark.parametrize(
     ("kind", "default"), [("vod.image", "stack"), ("vod.image", "key"), ("mps.image", "key")]
 )
-def test_the_vendor_is_asked_for_its_logo_by_default(kind: str, default: str) -> None:
+def test_the_logo_is_requested_by_default(kind: str, default: str) -> None:
     world = build_world(**({"labels": "visible"} if default == "stack" else {}))
 
     job = ended(world, order(kind, visible_label=default == "key"))

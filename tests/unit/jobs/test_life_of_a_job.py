@@ -311,7 +311,7 @@ def test_backlog_that_shows_as_a_failed_task_starts_a_new_attempt(world: World) 
         ("ModelGenerateFailed", "task_failed"),
     ],
 )
-def test_a_failed_task_fails_its_job_in_the_vendors_words(
+def test_a_failed_task_fails_its_job_with_the_vendors_code(
     world: World, err_code_ext: str, error_type: str
 ) -> None:
     job = accepted(world)
@@ -339,7 +339,7 @@ def test_a_refused_task_fails_its_job_and_the_next_one_starts(world: World) -> N
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
+def test_the_sweep_takes_over_after_the_sender_died_behind_its_call(
     world: World, kind: str
 ) -> None:
 
@@ -376,7 +376,7 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
     assert only_records_are_left(world)
 
 
-def test_storing_that_was_cut_off_is_gone_on_with(world: World) -> None:
+def test_interrupted_storing_is_continued(world: World) -> None:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [AmbiguousError("download")]
@@ -539,7 +539,7 @@ def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world
     assert not world.ledger_keys("lanes/vod.image/waiting/")
 
 
-def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
+def test_a_slot_whose_holder_died_is_freed_by_the_sweep(world: World) -> None:
     ledger = world.runtime().ledger
     ledger.slots.take("vod.image", 0, "no-such-job")
     job = accepted(world)
@@ -551,7 +551,7 @@ def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
     assert read(world, job).state == "running"
 
 
-def test_a_claim_whose_holder_died_is_inherited_by_one(world: World) -> None:
+def test_after_its_holder_died_a_claim_passes_to_one_contender(world: World) -> None:
     world.vendor.next_creates = ["throttle"] * 4
     job = accepted(world)
     waiting = read(world, job)
@@ -586,7 +586,7 @@ def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
     ("kind", "error"),
     [("vod.image", ThrottledError("put")), ("mps.image", AmbiguousError("put"))],
 )
-def test_a_fault_of_the_ledger_is_not_taken_for_the_vendors_answer(
+def test_an_error_of_the_ledger_is_not_mistaken_for_the_vendors_answer(
     world: World, kind: str, error: Exception
 ) -> None:
     # The second write of the record, `running`, comes when the vendor has the task.

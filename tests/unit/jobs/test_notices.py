@@ -223,7 +223,7 @@ def test_an_answer_of_200_with_a_code_is_a_failure(world: World) -> None:
         Reply(error="no answer within 5 s"),
     ],
 )
-def test_what_no_robot_says_when_it_took_a_message_is_a_failure(world: World, reply: Reply) -> None:
+def test_any_answer_but_a_confirmation_is_a_failure(world: World, reply: Reply) -> None:
     failed(world)
     world.sender.replies = [reply]
 

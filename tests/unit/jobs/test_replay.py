@@ -25,7 +25,7 @@ def dead(world: World) -> Job:
     return job
 
 
-def test_what_is_known_of_a_dead_job_is_kept(world: World) -> None:
+def test_a_dead_job_is_listed(world: World) -> None:
     job = dead(world)
 
     assert world.runtime().ledger.records.dead_jobs() == [job.id]

@@ -66,7 +66,7 @@ def test_a_failed_job_gets_the_images_that_are_paid_for(world: World, kind: str)
     assert [key for key in world.results.objects if key.startswith(".aigc/")] == []
 
 
-def test_a_restore_asks_for_urls_that_are_signed_anew(world: World) -> None:
+def test_a_restore_queries_fresh_urls(world: World) -> None:
     job_id = failed(world)
     world.vendor.calls.clear()
 
@@ -185,7 +185,9 @@ def test_a_restore_just_before_the_end_still_has_time(world: World) -> None:
     assert state(world, job_id) == "succeeded"
 
 
-def test_a_restore_that_cannot_ask_the_vendor_takes_the_urls_of_the_record(world: World) -> None:
+def test_a_restore_without_an_answer_of_the_vendor_uses_the_urls_of_the_record(
+    world: World,
+) -> None:
     job_id = failed(world)
 
     def unanswered(_: str) -> None:

@@ -102,7 +102,7 @@ def dies(work: Callable[[], object]) -> None:
         work()
 
 
-def test_an_invocation_that_dies_over_an_image_is_followed_by_one_that_begins_with_it(
+def test_after_a_death_the_next_invocation_continues_with_the_same_image(
     world: World,
 ) -> None:
     slow = SlowDownloads(images_until_death=1)
@@ -125,7 +125,7 @@ def test_an_invocation_that_dies_over_an_image_is_followed_by_one_that_begins_wi
     assert only_records_are_left(world)
 
 
-def test_an_image_is_not_begun_without_the_time_that_it_needs(world: World) -> None:
+def test_an_image_is_not_started_without_enough_time(world: World) -> None:
     job = finished(world, images=3)
     fetch = world.downloads.fetch
 
@@ -281,7 +281,7 @@ def test_an_unknown_host_is_a_fault_of_the_deployment_and_ends_with_its_setting(
     assert read(world, job).state == "succeeded"
 
 
-def test_urls_that_have_expired_are_asked_for_anew(world: World) -> None:
+def test_expired_urls_are_queried_again(world: World) -> None:
     job = finished(world)
     world.downloads.errors = [RefusedError("download", code="403")]
     refresh(job.id, world.runtime())
@@ -338,7 +338,7 @@ class InterruptedStore(InMemoryStore):
         super().delete_once(key)
 
 
-def test_an_invocation_that_goes_on_does_not_give_the_slot_back_again(world: World) -> None:
+def test_an_invocation_that_continues_does_not_release_the_slot_again(world: World) -> None:
     world.store = InterruptedStore(world.clock)
     job, *_ = [accepted(world) for _ in range(3)]
     world.vendor.finish(world.vendor.tasks[0])

@@ -179,7 +179,7 @@ def stored(world: World, count: int) -> tuple[InMemoryStore, list[str]]:
     return world.store, keys
 
 
-def test_a_walk_goes_on_where_the_last_sweep_stopped_and_begins_again_at_the_end() -> None:
+def test_a_walk_continues_at_its_cursor_and_starts_again_at_the_end() -> None:
     world = build_world()
     store, keys = stored(world, 10)
     visited: list[str] = []

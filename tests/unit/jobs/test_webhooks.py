@@ -131,7 +131,7 @@ def test_a_job_without_a_webhook_is_not_reported(world: World) -> None:
     assert world.ledger_keys("webhooks/") == []
 
 
-def test_the_next_job_has_the_place_before_a_receiver_is_waited_for(world: World) -> None:
+def test_the_slot_is_released_before_the_webhook_is_sent(world: World) -> None:
     job = accepted(world)
     following = accepted(world)
     world.sender.replies = [KilledError()]
@@ -192,7 +192,7 @@ def test_after_ten_tries_in_two_hours_a_webhook_is_dead(world: World) -> None:
     assert world.ledger_keys("webhooks/") == []
 
 
-def test_a_receiver_that_is_gone_is_never_asked_again(world: World) -> None:
+def test_an_answer_of_410_ends_the_delivery(world: World) -> None:
     job = ended(world, Reply(status=410))
 
     sweeps(world, 3 * HOUR_S)
@@ -205,7 +205,7 @@ def deliver_all_due(runtime: Runtime) -> int:
     return deliver_due(runtime, due_markers(runtime))
 
 
-def test_a_host_that_does_not_answer_keeps_no_other_waiting(world: World) -> None:
+def test_a_silent_host_does_not_delay_other_hosts(world: World) -> None:
     hanging = [ended(world, SILENT, url="https://hangs.example/") for _ in range(3)]
     world.clock.pass_time(10)
     ended(world, FAILED, url="https://example.com/")
@@ -275,7 +275,7 @@ def test_a_try_that_was_not_written_down_is_made_again_after_a_lease(
     assert len(world.sender.sent) == 2
 
 
-def test_a_marker_of_a_try_that_was_made_leads_to_none(world: World) -> None:
+def test_a_marker_of_a_recorded_try_causes_no_other_try(world: World) -> None:
     world.store.faults = [StoreFault("put deliveries/", KilledError())]
     with pytest.raises(KilledError):
         ended(world, *[FAILED] * 5)
@@ -301,7 +301,7 @@ def test_a_delivery_whose_record_was_written_without_an_answer_is_not_made_again
     assert state(world, job) == "delivered"
 
 
-def test_of_two_that_deliver_at_once_one_does(world: World) -> None:
+def test_one_of_two_concurrent_deliveries_is_sent(world: World) -> None:
     class Overtaken(FakeSender):
         def send(
             self,
@@ -486,7 +486,7 @@ def test_the_second_end_of_a_replayed_job_is_a_message_of_its_own(world: World) 
 # What others see
 
 
-def test_what_is_shown_and_logged_of_a_url_is_no_secret(
+def test_urls_are_shown_and_logged_without_their_secrets(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

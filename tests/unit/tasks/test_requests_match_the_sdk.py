@@ -92,7 +92,7 @@ def test_a_parameter_that_the_sdk_lacks_is_noticed() -> None:
 
 
 @pytest.mark.parametrize("kind", ["vod.image", "vod.scene_image"])
-def test_the_calls_that_ask_are_known_too(kind: str) -> None:
+def test_queries_are_known_to_the_sdk(kind: str) -> None:
     calls = [
         KINDS[kind].describe("1-AigcImageTask-1t", 1),
         KINDS[kind].list_tasks(1, 1_700_000_000, ""),
@@ -104,7 +104,7 @@ def test_the_calls_that_ask_are_known_too(kind: str) -> None:
         assert typed(call) == call.params
 
 
-def test_the_call_that_asks_mps_is_known_too() -> None:
+def test_the_query_of_mps_is_known_to_the_sdk() -> None:
     call = KINDS["mps.image"].describe("4-AigcImage-1", 1)
 
     assert KINDS["mps.image"].list_tasks(1, 1_700_000_000, "") is None

@@ -479,7 +479,7 @@ def sweep_through_kills(world: World, chance: random.Random, sweeps: int) -> Non
     assert kills
 
 
-def test_batch_under_a_ceiling_waits_and_goes_on_when_the_ceiling_is_raised() -> None:
+def test_batch_under_a_ceiling_waits_until_the_ceiling_is_raised() -> None:
     lines_of_file, ceiling = 50, 7
     world = build_world()
     world.store = MortalStore(world.clock)

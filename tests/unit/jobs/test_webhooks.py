@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
 import json
 import logging
 from datetime import timedelta
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.errors import AmbiguousError, BadImageError
+from aigc.errors import BadImageError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.ledger import Ledger
@@ -32,11 +30,11 @@ from aigc.jobs.webhooks import (
     redeliver,
 )
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, FakeSender, StoreFault, World, build_world
+from tests.fakes import LEASE_S, StoreFault, World, build_world
 from tests.jobs import KilledError, only_records_are_left, order, read, sweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
@@ -289,40 +287,6 @@ def test_a_marker_of_a_recorded_try_causes_no_other_try(world: World) -> None:
     assert len(world.sender.sent) == 3
 
 
-def test_a_delivery_whose_record_was_written_without_an_answer_is_not_made_again(
-    world: World,
-) -> None:
-    world.store.faults = [StoreFault("put deliveries/", AmbiguousError("put"), takes_effect=True)]
-
-    job = ended(world)
-
-    assert nothing_is_pending(world)
-    assert len(world.sender.sent) == 1
-    assert state(world, job) == "delivered"
-
-
-def test_one_of_two_concurrent_deliveries_is_sent(world: World) -> None:
-    class Overtaken(FakeSender):
-        def send(
-            self,
-            url: str,
-            headers: Mapping[str, str],
-            body: bytes,
-            timeout_s: float,
-            answer_bytes: int = 0,
-        ) -> Reply:
-            reply = super().send(url, headers, body, timeout_s, answer_bytes)
-            sweep(world.runtime())
-            deliver_all_due(world.runtime())
-            return reply
-
-    world.sender = Overtaken()
-
-    ended(world)
-
-    assert len(world.sender.sent) == 1
-
-
 def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
     """Make a runtime that another invocation overtakes, once, just before such a request."""
     waiting = [by]
@@ -332,17 +296,6 @@ def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
             waiting.pop()()
 
     return through(world, Watched(world.store, overtake))
-
-
-def test_an_invocation_that_loses_the_claim_does_not_send_it_again(world: World) -> None:
-    ended(world, FAILED)
-    world.clock.pass_time(60)
-
-    slow = overtaken(world, "create claims/webhook-", lambda: deliver_all_due(world.runtime()))
-    deliver_all_due(slow)
-
-    assert len(world.sender.sent) == 2
-    assert nothing_is_pending(world)
 
 
 def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
@@ -381,56 +334,6 @@ def through(world: World, bucket: Any) -> Runtime:
     """Make a runtime whose ledger is reached through another bucket."""
     ledger = Ledger(bucket, Lease(timedelta(seconds=LEASE_S), world.clock))
     return dataclasses.replace(world.runtime(), ledger=ledger)
-
-
-class Mortal:
-    """A bucket at whose n-th request the process dies, before or after it took effect."""
-
-    def __init__(self, store: InMemoryStore, lives: int, *, takes_effect: bool) -> None:
-        self._store = store
-        self._takes_effect = takes_effect
-        self.lives = lives
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        request = getattr(self._store, name)
-
-        def counted(*arguments: Any) -> Any:
-            self.lives -= 1
-            if self.lives == 0 and not self._takes_effect:
-                raise KilledError
-            answer = request(*arguments)
-            if self.lives == 0:
-                raise KilledError
-            return answer
-
-        return counted
-
-
-@pytest.mark.parametrize("replies", [[], [FAILED]], ids=str)
-@pytest.mark.parametrize("takes_effect", [False, True])
-def test_the_end_is_reported_under_one_id_wherever_the_process_dies(
-    replies: list[Reply], *, takes_effect: bool
-) -> None:
-    for lives in itertools.count(1):
-        world = build_world(webhook_secrets=[SECRET])
-        world.sender.replies = list(replies)
-        job = accepted(world)
-        world.vendor.finish(world.vendor.tasks[-1])
-        mortal = Mortal(world.store, lives, takes_effect=takes_effect)
-
-        with contextlib.suppress(KilledError):
-            refresh(job.id, through(world, mortal))
-            world.clock.pass_time(60)
-            sweep(through(world, mortal))
-        sweeps(world, 10 * 60)
-
-        assert state(world, job) == "delivered"
-        assert {sent.headers["webhook-id"] for sent in world.sender.sent} == {f"msg_{job.id}"}
-        assert len(replies) < len(world.sender.sent) <= len(replies) + 2
-        assert nothing_is_pending(world)
-        if mortal.lives > 0:
-            assert lives > 20
-            return
 
 
 # Another delivery, by the command

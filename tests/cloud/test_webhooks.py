@@ -176,6 +176,7 @@ def test_an_address_in_a_network_that_is_allowed_is_reachable() -> None:
         ("https:///path", "must be https://"),
         ("https://user@example.com/", "user name or a password"),
         ("https://example.com:0/", "port"),
+        ("https://example.com:70000/", "port"),
         ("https://example.com\\@127.0.0.1/", "ASCII"),
         ("https://example.com/a b", "ASCII"),
         ("https://example.com/\r\nHost: evil", "ASCII"),

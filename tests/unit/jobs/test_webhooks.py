@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aigc.errors import BadImageError
+from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.ledger import Ledger
@@ -30,11 +30,11 @@ from aigc.jobs.webhooks import (
     redeliver,
 )
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, StoreFault, World, build_world
+from tests.fakes import LEASE_S, FakeSender, StoreFault, World, build_world
 from tests.jobs import KilledError, only_records_are_left, order, read, sweeps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
@@ -285,6 +285,40 @@ def test_a_marker_of_a_recorded_try_causes_no_other_try(world: World) -> None:
     sweep(world.runtime())
 
     assert len(world.sender.sent) == 3
+
+
+def test_a_delivery_whose_record_was_written_without_an_answer_is_not_made_again(
+    world: World,
+) -> None:
+    world.store.faults = [StoreFault("put deliveries/", AmbiguousError("put"), takes_effect=True)]
+
+    job = ended(world)
+
+    assert nothing_is_pending(world)
+    assert len(world.sender.sent) == 1
+    assert state(world, job) == "delivered"
+
+
+def test_one_of_two_concurrent_deliveries_is_sent(world: World) -> None:
+    class Overtaken(FakeSender):
+        def send(
+            self,
+            url: str,
+            headers: Mapping[str, str],
+            body: bytes,
+            timeout_s: float,
+            answer_bytes: int = 0,
+        ) -> Reply:
+            reply = super().send(url, headers, body, timeout_s, answer_bytes)
+            sweep(world.runtime())
+            deliver_all_due(world.runtime())
+            return reply
+
+    world.sender = Overtaken()
+
+    ended(world)
+
+    assert len(world.sender.sent) == 1
 
 
 def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:

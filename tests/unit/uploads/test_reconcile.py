@@ -30,7 +30,9 @@ from tests.fakes import (
 from tests.sizes import size
 
 if TYPE_CHECKING:
-    from aigc.jobs.ports import Peek
+    from collections.abc import Sequence
+
+    from aigc.jobs.ports import Listed, Peek
 
 TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse"}
 LATER_S = 181
@@ -272,6 +274,27 @@ def test_archived_object_is_unreadable_and_stops_no_other(world: World) -> None:
     assert [reconcile(world), reconcile(world)] == [0, 0]
     assert [entry.reason for entry in entries(world)] == ["unreadable"]
     assert len([request for request in world.inbox.requests if "peek" in request]) == 1
+
+
+class LateListing(InMemoryStore):
+    """A ledger whose listings lack the entries."""
+
+    def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
+        listing = super().list(prefix, after, limit)
+        return [] if prefix == "uploads/" else listing
+
+
+def test_entry_that_a_late_listing_lacks_is_read_by_its_key(world: World) -> None:
+    late = LateListing(world.clock)
+    world.store = late
+    reconcile(world)
+    world.clock.pass_time(1)
+    upload(world)
+    reconcile(world)
+    late.requests.clear()
+
+    assert reconcile(world, rules(name="renamed")) == 0
+    assert not any(request.startswith("create ") for request in late.requests)
 
 
 def test_long_keys_are_settled_too(world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 from aigc.errors import AmbiguousError
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lease import Lease
+from aigc.jobs.ledger.slots import Slots
 from aigc.jobs.ports import one_after_another
 from tests.fakes import LEASE_S, InMemoryStore, ManualClock
 
@@ -61,6 +62,19 @@ def test_a_creation_that_another_is_at_work_on_is_not_begun(clock: ManualClock) 
     assert contest(store, clock).create_once("k", lambda: "made") == "made"
 
 
+def test_a_creation_is_searched_for_before_it_is_repeated(
+    clock: ManualClock,
+) -> None:
+    store = InMemoryStore(clock)
+    assert contest(store, clock).create_once("k", lambda: None) is None
+    clock.pass_time(LEASE_S + 1)
+    answers = iter([*[None] * 4, "made just before it died"])
+
+    created = contest(store, clock).create_once("k", lambda: next(answers))
+
+    assert created == "made just before it died"
+
+
 def test_a_generation_whose_old_keys_are_removed_is_not_won_beside_the_next(
     clock: ManualClock,
 ) -> None:
@@ -73,3 +87,18 @@ def test_a_generation_whose_old_keys_are_removed_is_not_won_beside_the_next(
     store.delete(*died)  # as a lifecycle rule does
     with pytest.raises(AmbiguousError):
         contest(store, clock).create_once("k", lambda: None)
+
+
+def test_a_second_release_does_not_take_the_slot_from_its_next_holder(clock: ManualClock) -> None:
+    store = InMemoryStore(clock)
+    slots = Slots(store, contest(store, clock), one_after_another)
+    first = slots.take("vod.image", 0, "a")
+    assert first is not None
+    assert slots.release("vod.image", first, "a")
+    following = slots.take("vod.image", 0, "b")
+    assert following is not None
+
+    slots.release("vod.image", first, "a")
+
+    assert slots.confirm("vod.image", following)
+    assert slots.take("vod.image", 0, "c") is None

@@ -1,4 +1,4 @@
-"""Launching a job: what comes of a slot that is lost at each step, and of late listings."""
+"""Launching a job if the ledger fails, and the order of the jobs that wait."""
 
 from __future__ import annotations
 

@@ -183,13 +183,6 @@ def test_bucket_that_does_not_exist_is_refused(run: Run, key: str) -> None:
         run(**{key: f'["{value}"]' if key == "inputBuckets" else value})
 
 
-def test_existing_application_is_read_and_never_declared(run: Run) -> None:
-    deployment = run(subAppId="1500000002")
-
-    assert "subAppId" in deployment.raw_inputs
-    assert "subAppId" not in deployment.declared
-
-
 def test_missing_credentials_end_the_run_in_one_line(run: Run) -> None:
     with pytest.raises(pulumi.RunError) as caught:
         run(refuse_invokes=True)

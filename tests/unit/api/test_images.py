@@ -319,6 +319,7 @@ def test_a_key_sees_only_its_own_images_if_it_is_limited_to_them(client: Client)
         ("kind", "vod.movie"),
         ("since", "yesterday"),
         ("limit", "101"),
+        ("cursor", "x"),
         ("cursor", base64.urlsafe_b64encode(b"1/../jobs").decode()),
         ("state", "succeeded"),
     ],

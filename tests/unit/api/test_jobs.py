@@ -196,6 +196,7 @@ def test_record_that_cannot_be_read_does_not_hide_the_others(client: Client) -> 
         ("source", "call:"),
         ("foo", "1"),
         ("limit", ["1", "2"]),
+        ("limit", ""),
         ("limit", "101"),
         ("limit", "many"),
         ("cursor", "x"),

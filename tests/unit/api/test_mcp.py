@@ -405,7 +405,7 @@ def test_earlier_revision_has_neither_links_nor_data(agent: Agent) -> None:
     assert "structuredContent" not in called
 
 
-def test_same_arguments_find_the_request_until_it_was_answered(agent: Agent) -> None:
+def test_same_arguments_find_the_request_until_its_end_was_answered(agent: Agent) -> None:
     first = agent.submit(**BOAT)
     second = agent.submit(**BOAT)
     agent.finish(first)

@@ -309,24 +309,6 @@ def test_object_that_cannot_be_a_job_costs_nothing(
     assert jobs(world) == []
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "empty"),
-        (bytes(20 * 2**20 + 1), "too_large"),
-        (b"%PDF-1.7", "not_an_image"),
-    ],
-)
-def test_entry_has_the_reason_if_an_object_became_no_job(
-    world: World, data: bytes, reason: str
-) -> None:
-    handle(world, uploaded(world, "put", data))
-
-    [entry] = entries(world)
-    assert (entry.kind, entry.reason, entry.jobs) == ("none", reason, ())
-    assert entry.detail
-
-
 def test_object_that_is_under_none_of_its_keys_is_a_warning(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

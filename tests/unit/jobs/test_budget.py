@@ -22,7 +22,7 @@ from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, StoreFault, World, an_id, an_output_location, build_world
-from tests.jobs import KilledError, read
+from tests.jobs import read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -340,20 +340,6 @@ def test_a_book_that_was_written_without_an_answer_is_not_lost(takes_effect: boo
     sweep_a_while(world)
 
     assert states(world, [job]) == ["running"]
-    assert used(world, "uploads/day/images") == (0, 1)
-
-
-def test_a_death_between_the_share_and_the_submission_costs_no_share() -> None:
-
-    world = limited(ceiling(images=1))
-    world.store.faults.append(StoreFault("create lanes/vod.image/slots", KilledError()))
-
-    with pytest.raises(KilledError):
-        uploaded(world)
-    world.clock.pass_time(LEASE_S + 1)
-    sweep_a_while(world)
-
-    assert len(world.vendor.tasks) == 1
     assert used(world, "uploads/day/images") == (0, 1)
 
 

@@ -39,41 +39,6 @@ def test_a_job_that_waits_is_cancelled_and_never_sent(world: World) -> None:
     assert only_records_are_left(world)
 
 
-def test_a_job_that_ended_stays_as_it_is(world: World) -> None:
-    accepted(world)
-    waiting = accepted(world)
-    cancel(waiting.id, world.runtime())
-
-    assert outcome(world, waiting) == "already_ended"
-
-
-def test_no_job_is_no_cancellation(world: World) -> None:
-    assert cancel("0" * 32, world.runtime()) is None
-
-
-def test_a_task_that_waits_at_vod_is_aborted(world: World) -> None:
-    job = accepted(world)
-    world.vendor.tasks[0].state = "waiting"
-
-    assert outcome(world, job) == "requested"
-
-    assert read(world, job).state == "cancelled"
-    assert world.vendor.tasks[0].state == "aborted"
-    assert only_records_are_left(world)
-
-
-@pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
-def test_a_running_task_is_not_cancelled(world: World, kind: str) -> None:
-    job = accepted(world, kind)
-
-    assert outcome(world, job) == "not_cancellable"
-
-    world.vendor.finish(world.vendor.tasks[0])
-    ended = refresh(job.id, world.runtime())
-    assert ended is not None
-    assert ended.state == "succeeded"
-
-
 def test_a_task_that_ended_meanwhile_ends_its_job(world: World) -> None:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[0])
@@ -103,17 +68,6 @@ def test_a_cancellation_that_died_does_not_keep_the_job_from_running(world: Worl
     sweep(world.runtime())
 
     assert read(world, waiting).state == "running"
-
-
-def test_a_job_that_is_about_to_be_sent_is_not_called_sent(world: World) -> None:
-    accepted(world)
-    waiting = accepted(world)
-    world.runtime().ledger.claims.claim(waiting)
-
-    with pytest.raises(AmbiguousError, match="about to send it"):
-        cancel(waiting.id, world.runtime())
-
-    assert read(world, waiting).state == "queued"
 
 
 def test_a_vendor_that_does_not_answer_leaves_the_job_as_it_was(world: World) -> None:

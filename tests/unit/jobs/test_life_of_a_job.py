@@ -174,19 +174,6 @@ def test_a_throttle_after_a_lost_reply_proves_nothing(world: World) -> None:
     assert len(current.attempts) == 1
 
 
-def test_a_throttle_proves_nothing_even_a_lease_after_the_lost_reply(world: World) -> None:
-    world.vendor.next_creates = ["lost_reply"]
-    world.vendor.lists_tasks = False
-    job = accepted(world)
-    world.vendor.next_creates = ["throttle"] * 4
-
-    world.clock.pass_time(LEASE_S + 1)
-    sweep(world.runtime())
-
-    assert read(world, job).state == "submitting"
-    assert len(read(world, job).attempts) == 1
-
-
 def test_an_mps_task_with_a_lost_reply_is_never_sent_again(world: World) -> None:
     world.vendor.next_creates = ["lost_reply"]
     job = accepted(world, "mps.image")
@@ -401,20 +388,6 @@ def test_a_result_that_is_no_image_fails_the_job(world: World) -> None:
     assert error.type == "result_unusable"
 
 
-def test_an_invocation_that_read_a_job_before_its_end_cannot_change_it(world: World) -> None:
-    job = accepted(world, "mps.image")
-    world.vendor.finish(world.vendor.tasks[0])
-    stale = read(world, job)
-    settle(read(world, job), world.runtime())
-
-    settle(stale, world.runtime())
-    pump("mps.image", world.runtime(), fresh=job)
-    sweep(world.runtime())
-
-    assert read(world, job).state == "succeeded"
-    assert len(world.vendor.tasks) == 1
-
-
 def test_a_callback_repeated_changes_nothing(world: World) -> None:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[0])
@@ -551,20 +524,6 @@ def test_a_slot_whose_holder_died_is_freed_by_the_sweep(world: World) -> None:
     assert read(world, job).state == "running"
 
 
-def test_after_its_holder_died_a_claim_passes_to_one_contender(world: World) -> None:
-    world.vendor.next_creates = ["throttle"] * 4
-    job = accepted(world)
-    waiting = read(world, job)
-    ledger = world.runtime().ledger
-    assert ledger.claims.claim(waiting) is not None
-
-    assert ledger.claims.claim(waiting) is None
-    world.clock.pass_time(LEASE_S + 1)
-    heirs = [ledger.claims.claim(waiting), ledger.claims.claim(waiting)]
-
-    assert [heir is not None for heir in heirs] == [True, False]
-
-
 def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -604,16 +563,6 @@ def test_an_error_of_the_ledger_is_not_mistaken_for_the_vendors_answer(
     assert only_records_are_left(world)
 
 
-def test_a_write_whose_reply_was_lost_is_not_made_twice(world: World) -> None:
-    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)] * 2
-
-    job = accepted(world)
-
-    writes = [request for request in world.store.requests if request.startswith("put jobs/")]
-    assert read(world, job).state == "running"
-    assert len(writes) == 2
-
-
 def test_a_slot_whose_release_was_not_answered_is_freed_by_the_sweep(world: World) -> None:
     job = accepted(world)
     following = accepted(world)
@@ -639,24 +588,6 @@ def test_a_task_that_the_vendor_forgot_does_not_hold_its_lane_for_ever(world: Wo
     assert error is not None
     assert error.type == "task_failed"
     assert read(world, following).state == "running"
-
-
-def test_a_callback_while_its_dead_sender_may_live_is_not_forgotten(world: World) -> None:
-    world.vendor.lists_tasks = False
-    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)]
-    world.store.faults += [StoreFault("put jobs/", AmbiguousError("put"))] * 2
-    job = accepted(world)
-    assert read(world, job).state == "submitting"
-    world.vendor.finish(world.vendor.tasks[0])
-
-    on_callback(job.id, sessions(job, 1)[0], "task-1", world.runtime())
-    world.clock.pass_time(LEASE_S + 1)
-    for _ in range(2):
-        sweep(world.runtime())
-
-    assert read(world, job).state == "succeeded"
-    assert len(world.vendor.tasks) == 1
-    assert only_records_are_left(world)
 
 
 def test_the_vendors_own_images_are_removed_in_the_end_though_it_failed_before(

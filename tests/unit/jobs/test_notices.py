@@ -219,6 +219,7 @@ def test_an_answer_of_200_with_a_code_is_a_failure(world: World) -> None:
     [
         Reply(status=500),
         Reply(status=200, answer=b"<html>"),
+        Reply(status=200, answer=b"[]"),
         Reply(status=200, answer=b'{"code":19021,"msg":"sign match fail"}'),
         Reply(error="no answer within 5 s"),
     ],

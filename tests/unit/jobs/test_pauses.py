@@ -10,7 +10,6 @@ import pytest
 
 from aigc.errors import AccountError
 from aigc.jobs.accept import accept
-from aigc.jobs.dispatch import pump
 from aigc.jobs.pauses import SUSPICIOUS_JOBS, known_pause
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
@@ -394,13 +393,3 @@ def test_a_kind_has_its_own_time() -> None:
     assert read(world, job).attempt.overdue_at is None
     sweep_each_minute(world, 12)
     assert read(world, job).attempt.overdue_at is not None
-
-
-def test_a_pump_of_a_paused_lane_starts_nothing(world: World) -> None:
-    world.vendor.refused["Create"] = ARREARS
-    accepted(world)
-    world.vendor.refused.clear()
-
-    pump("vod.image", world.runtime())
-
-    assert world.vendor.tasks == []

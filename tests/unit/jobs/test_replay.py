@@ -58,17 +58,6 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
     assert only_records_are_left(world)
 
 
-def test_replayed_twice_it_makes_one_attempt(world: World) -> None:
-    job = dead(world)
-    replay(job.id, world.runtime(), pays_again=True)
-
-    second = replay(job.id, world.runtime(), pays_again=True)
-
-    assert second is not None
-    assert second.refusal == "not_failed"
-    assert len(world.vendor.tasks) == 2
-
-
 def test_it_has_all_its_attempts_once_more(world: World) -> None:
     world.vendor.next_creates = ["throttle"] * 4 * (MAX_ATTEMPTS + 1)
     job = accepted(world)

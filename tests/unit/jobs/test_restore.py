@@ -97,28 +97,6 @@ def test_a_restore_stores_only_the_images_that_are_missing(world: World) -> None
     assert world.downloads.fetched == [f"http://vendor/{number}.png" for number in range(3)]
 
 
-def test_restored_twice_it_is_stored_once(world: World) -> None:
-    job_id = failed(world)
-    restore(job_id, world.runtime())
-
-    second = restore(job_id, world.runtime())
-
-    assert second is not None
-    assert second.refusal == "not_failed"
-
-
-def test_a_job_whose_task_did_not_succeed_is_not_restored(world: World) -> None:
-    job = accepted(world)
-    world.vendor.fail(world.vendor.tasks[0], "InternalError")
-    refresh(job.id, world.runtime())
-
-    refused = restore(job.id, world.runtime())
-
-    assert refused is not None
-    assert refused.refusal == "not_succeeded"
-    assert read(world, job).state == "failed"
-
-
 def test_a_job_without_a_task_is_not_restored(world: World) -> None:
     world.vendor.next_creates = ["refuse"]
     job = accepted(world)
@@ -199,18 +177,6 @@ def test_a_restore_without_an_answer_of_the_vendor_uses_the_urls_of_the_record(
     sweeps(world, 120)
 
     assert state(world, job_id) == "succeeded"
-
-
-def test_a_replay_says_that_a_restore_is_free(world: World) -> None:
-    job_id = failed(world)
-
-    refused = replay(job_id, world.runtime())
-    assert refused is not None
-    assert refused.refusal == "restorable"
-    assert len(world.vendor.tasks) == 1
-
-    assert replay(job_id, world.runtime(), pays_again=True) is not None
-    assert len(world.vendor.tasks) == 2
 
 
 def test_a_replay_is_not_refused_when_nothing_is_left_to_restore(world: World) -> None:

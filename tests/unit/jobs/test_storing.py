@@ -143,17 +143,6 @@ def test_an_image_is_not_started_without_enough_time(world: World) -> None:
     assert len(world.downloads.fetched) == 3
 
 
-def test_the_slot_is_given_back_before_anything_is_downloaded(world: World) -> None:
-    job, following = finished(world), accepted(world)
-    world.downloads.errors = [KilledError()]  # type: ignore[list-item]  # a kill
-
-    dies(lambda: refresh(job.id, world.runtime()))
-
-    assert read(world, job).state == "storing"
-    assert read(world, following).state == "running"
-    assert world.vendor.most_at_once == 1
-
-
 @pytest.mark.parametrize(
     ("request_start", "is_moved"),
     [("put unstored/", False), ("put jobs/", False), ("delete lanes/vod.image/slots/", True)],
@@ -307,59 +296,3 @@ def test_a_note_of_the_previous_version_leads_to_its_job(world: World) -> None:
 
     assert read(world, job).state == "succeeded"
     assert only_records_are_left(world)
-
-
-def test_an_earlier_note_is_not_removed_while_the_later_one_is_missing(world: World) -> None:
-    """One death in the release of an overdue task's slot, and one in the writes of `store`."""
-    job = finished(world)
-    world.downloads.errors = [AmbiguousError("download")]
-    refresh(job.id, world.runtime())
-    for key in world.ledger_keys("unstored/"):
-        world.store.delete(key)
-    world.store.put(f"unstored/{0:013d}/{job.id}", b"{}")
-    later = with_fields(read(world, job), store_after=START + timedelta(seconds=4 * LEASE_S))
-    world.store.put(f"jobs/{job.id}.json", later.model_dump_json().encode())
-
-    sweeps(world, 8 * LEASE_S)
-
-    assert read(world, job).state == "succeeded"
-    assert only_records_are_left(world)
-
-
-class InterruptedStore(InMemoryStore):
-    """Lets something else happen while a slot is about to be given back."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    def delete_once(self, key: str) -> None:
-        happening, self.meanwhile = self.meanwhile, None
-        if happening:
-            happening()
-        super().delete_once(key)
-
-
-def test_an_invocation_that_continues_does_not_release_the_slot_again(world: World) -> None:
-    world.store = InterruptedStore(world.clock)
-    job, *_ = [accepted(world) for _ in range(3)]
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [AmbiguousError("download")]
-    world.store.meanwhile = lambda: refresh(job.id, world.runtime())
-
-    refresh(job.id, world.runtime())
-    world.clock.pass_time(60)
-    refresh(job.id, world.runtime())
-
-    assert read(world, job).state == "succeeded"
-    assert world.vendor.most_at_once == 1
-
-
-def test_a_slot_that_could_not_be_given_back_is_freed_by_the_sweep(world: World) -> None:
-    job, following = finished(world), accepted(world)
-    world.downloads.errors = [AmbiguousError("download")] * 2
-    world.store.faults = [StoreFault("delete lanes/vod.image/slots/", AmbiguousError("delete"))]
-
-    refresh(job.id, world.runtime())
-    assert read(world, following).state == "queued"
-    sweeps(world, 8 * LEASE_S)
-
-    assert read(world, following).state == "running"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
 import json
 import logging
 from datetime import timedelta
@@ -334,17 +332,6 @@ def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
     return through(world, Watched(world.store, overtake))
 
 
-def test_an_invocation_that_loses_the_claim_does_not_send_it_again(world: World) -> None:
-    ended(world, FAILED)
-    world.clock.pass_time(60)
-
-    slow = overtaken(world, "create claims/webhook-", lambda: deliver_all_due(world.runtime()))
-    deliver_all_due(slow)
-
-    assert len(world.sender.sent) == 2
-    assert nothing_is_pending(world)
-
-
 def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
     world: World,
 ) -> None:
@@ -381,56 +368,6 @@ def through(world: World, bucket: Any) -> Runtime:
     """Make a runtime whose ledger is reached through another bucket."""
     ledger = Ledger(bucket, Lease(timedelta(seconds=LEASE_S), world.clock))
     return dataclasses.replace(world.runtime(), ledger=ledger)
-
-
-class Mortal:
-    """A bucket at whose n-th request the process dies, before or after it took effect."""
-
-    def __init__(self, store: InMemoryStore, lives: int, *, takes_effect: bool) -> None:
-        self._store = store
-        self._takes_effect = takes_effect
-        self.lives = lives
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        request = getattr(self._store, name)
-
-        def counted(*arguments: Any) -> Any:
-            self.lives -= 1
-            if self.lives == 0 and not self._takes_effect:
-                raise KilledError
-            answer = request(*arguments)
-            if self.lives == 0:
-                raise KilledError
-            return answer
-
-        return counted
-
-
-@pytest.mark.parametrize("replies", [[], [FAILED]], ids=str)
-@pytest.mark.parametrize("takes_effect", [False, True])
-def test_the_end_is_reported_under_one_id_wherever_the_process_dies(
-    replies: list[Reply], *, takes_effect: bool
-) -> None:
-    for lives in itertools.count(1):
-        world = build_world(webhook_secrets=[SECRET])
-        world.sender.replies = list(replies)
-        job = accepted(world)
-        world.vendor.finish(world.vendor.tasks[-1])
-        mortal = Mortal(world.store, lives, takes_effect=takes_effect)
-
-        with contextlib.suppress(KilledError):
-            refresh(job.id, through(world, mortal))
-            world.clock.pass_time(60)
-            sweep(through(world, mortal))
-        sweeps(world, 10 * 60)
-
-        assert state(world, job) == "delivered"
-        assert {sent.headers["webhook-id"] for sent in world.sender.sent} == {f"msg_{job.id}"}
-        assert len(replies) < len(world.sender.sent) <= len(replies) + 2
-        assert nothing_is_pending(world)
-        if mortal.lives > 0:
-            assert lives > 20
-            return
 
 
 # Another delivery, by the command

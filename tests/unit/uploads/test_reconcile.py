@@ -199,24 +199,6 @@ def test_copies_of_an_object_onto_itself_cost_nothing(objects_are: str) -> None:
     assert set(world.inbox.requests) == {"list "}
 
 
-def test_other_metadata_of_ours_is_another_job(world: World) -> None:
-    upload(world)
-    reconcile(world)
-    world.inbox.put("photos/cat.png", image_bytes(), "image/png")
-    world.inbox.headers["photos/cat.png"]["x-cos-meta-aigc-prompt"] = "in blue"
-    world.clock.pass_time(LATER_S)
-
-    assert [reconcile(world), reconcile(world)] == [1, 0]
-
-
-def test_other_content_is_another_job(world: World) -> None:
-    upload(world)
-    reconcile(world)
-    upload(world, data=image_bytes(40, 40))
-
-    assert [reconcile(world), reconcile(world)] == [1, 0]
-
-
 def test_rule_that_repeats_makes_a_job_of_a_copy(world: World) -> None:
     repeating = rules(repeat=True)
     reconcile(world, repeating)

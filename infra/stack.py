@@ -25,13 +25,7 @@ from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, console_url, query_links, upload_command
 from infra.overlaps import check_overlaps
-from infra.permissions import (
-    Reach,
-    gateway_policy,
-    sweep_policy,
-    upload_policy,
-    upload_prefixes,
-)
+from infra.permissions import POLICIES, Reach, upload_prefixes
 from infra.triggers import (
     cos_trigger,
     http_trigger,
@@ -41,7 +35,7 @@ from infra.triggers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tencentcloud_iac_pulumi import scf
@@ -140,14 +134,14 @@ def _serve(config: StackConfig, functions: _Functions) -> pulumi.Output[str | No
     about = "HTTP API and callbacks of VOD."
     if config.endpoint == "function-url":
         trigger = http_trigger(config.cors_origins)
-        return functions.add("gateway", about, gateway_policy, [trigger]).url
+        return functions.add("gateway", about, [trigger]).url
     service = ApiGateway(
         "api",
         ApiGatewayArgs(
             service_name=f"{config.name_prefix}gateway", protocol=config.protocol, tags=config.tags
         ),
     )
-    gateway = functions.add("gateway", about, gateway_policy, [])
+    gateway = functions.add("gateway", about, [])
     service.expose(gateway.function_name, timeout_s=config.timeout, cors=bool(config.cors_origins))
     return service.url
 
@@ -157,12 +151,10 @@ def _listen(config: StackConfig, functions: _Functions, storage: Storage, rules:
     about = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
     inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, config.results_prefix + STAGING)
-    functions.add("upload", about, upload_policy, [*inbox, staging])
+    functions.add("upload", about, [*inbox, staging])
     # A failed sweep is not repeated: the next sweep starts within a minute.
     timer = timer_trigger("sweep", config.sweep_schedule)
-    functions.add(
-        "sweep", "Settles and starts jobs that no event reported.", sweep_policy, [timer], retries=0
-    )
+    functions.add("sweep", "Settles and starts jobs that no event reported.", [timer], retries=0)
 
 
 def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | None) -> None:
@@ -221,7 +213,6 @@ class _Functions:
         self,
         name: str,
         description: str,
-        policy: Callable[[Reach], str],
         triggers: Sequence[scf.FunctionTriggerArgs],
         *,
         retries: int | None = None,
@@ -232,7 +223,7 @@ class _Functions:
         role = ExecutionRole(
             name,
             ExecutionRoleArgs(
-                role_name=physical, policy=self._reach.apply(policy), tags=config.tags
+                role_name=physical, policy=self._reach.apply(POLICIES[name]), tags=config.tags
             ),
         )
         function = EventFunction(

@@ -12,12 +12,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from PIL import Image
 
 from aigc.errors import AmbiguousError, CloudError
+from aigc.jobs.job import State
 from aigc.labels.files import read_labels
 from aigc_cli import cli, connection, local, rules
 from aigc_cli.cli import COMMANDS
@@ -138,6 +139,7 @@ def test_log_line_is_written_with_one_write(monkeypatch: pytest.MonkeyPatch) -> 
         ("batch check README.md --kind vod.film", "'--kind': 'vod.film'; allowed: vod.image"),
         ("upload nowhere.jpg", "'file': 'nowhere.jpg' is no file"),
         ("upload", "nothing to do; allowed: a file, --results, or both"),
+        ("uploads list --outcome x", "'--outcome': 'x' is not one of 'job', 'none', 'pending'"),
         ("nonsense", "No such command 'nonsense'"),
     ],
 )
@@ -155,6 +157,26 @@ def test_invalid_argument_is_refused_in_one_line(
     error = capsys.readouterr().err.splitlines()[-1]
     assert ended.value.code == 2
     assert message in error
+
+
+@pytest.mark.parametrize("words", ["", *ALL_COMMANDS])
+def test_help_shows_no_type_of_a_flag(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([*words.split(), "--help"]) == 0
+
+    assert "<bool>" not in capsys.readouterr().out
+
+
+def test_jobs_are_listed_by_every_state(capsys: pytest.CaptureFixture[str]) -> None:
+    states = get_args(State)
+
+    with pytest.raises(SystemExit):
+        cli.main(["jobs", "list", "--state", "done"])
+    refusal = capsys.readouterr().err
+    cli.main(["jobs", "list", "--help"])
+    help_text = capsys.readouterr().out
+
+    assert [state for state in states if repr(state) not in refusal] == []
+    assert [state for state in states if state not in help_text] == []
 
 
 @pytest.mark.parametrize("words", ALL_COMMANDS)
@@ -192,7 +214,7 @@ def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         ("aigc jo", ["jobs"]),
         ("aigc jobs re", ["replay", "restore"]),
         ("aigc submit --ki", ["--kind"]),
-        ("aigc jobs list --state s", ["succeeded"]),
+        ("aigc jobs list --state s", ["submitting", "storing", "succeeded"]),
     ],
 )
 def test_shell_completes_commands_options_and_values(

@@ -56,6 +56,9 @@ def test_lost_uploads_are_found_and_reported(
         "job",
         jobs_of(here, lost),
     )
+    wait_for(lambda: all(job["state"] == "succeeded" for job in shown(lost, capsys)["jobs"]))
+    _, listed = command(f"uploads list --prefix {lost}", capsys)
+    assert f"{jobs_of(here, lost)[0]} succeeded (anime)" in listed
     _, listed = command(f"uploads list --prefix {FOLDER} --outcome none", capsys)
     assert [line.split()[0] for line in listed.splitlines()[1:]] == [bad]
 

@@ -197,8 +197,9 @@ def test_uploads_are_listed_with_their_jobs_or_reasons(
         "detail": "",
         "jobs": [],
     }
-    job = {"request_id": "abc", "rule": "any"}
-    first = [{**upload, "key": "a.png", "outcome": "job", "jobs": [job]}]
+    job = {"request_id": "abc", "rule": "any", "state": "storing"}
+    lost = {"request_id": "def", "rule": "all", "state": None}
+    first = [{**upload, "key": "a.png", "outcome": "job", "jobs": [job, lost]}]
     second = [
         {**upload, "key": "b.png", "outcome": "none", "reason": "no_rule", "detail": "why"},
         {**upload, "key": "c.png", "outcome": "pending"},
@@ -215,7 +216,7 @@ def test_uploads_are_listed_with_their_jobs_or_reasons(
         "GET /v1/uploads?limit=49&cursor=x&prefix=a+b%2F",
     ]
     assert [line.split(maxsplit=4)[3:] for line in capsys.readouterr().out.splitlines()[1:]] == [
-        ["job", "abc (any)"],
+        ["job", "abc storing (any), def without a record (all)"],
         ["none", "no_rule: why"],
         ["pending", "waits for its event or for the sweep"],
     ]

@@ -48,29 +48,10 @@ def deploy(config: StackConfig) -> None:
     """Check the configuration against the account and the state, declare and export everything."""
     deployed = Deployed.read()
     app_id = config.app_id or account_id()
-    config.check_buckets(app_id)
-    check_identity(config, app_id, deployed)
-    check_existing(config)
-    rules = packaged_rules(config.package)
-    rules.check_inputs(
-        {config.inbox_bucket or config.bucket("inbox", app_id), *config.input_buckets}
-    )
-    check_environment(config, app_id, deployed)
-    check_overlaps(config, _trigger_prefixes(config, rules), deployed)
+    rules = _checked_rules(config, app_id, deployed)
     storage = _storage(config, app_id, deployed)
-    maker = f"{pulumi.get_project()}/{config.stack}"
-    MpsRole(
-        "mps",
-        MpsRoleArgs(mode=config.mps_role, maker=maker, is_deployed="mps-role" in deployed),
-    )
-    vod = VodApplication(
-        "vod",
-        VodApplicationArgs(
-            application_name=f"{config.name_prefix}images",
-            existing=config.sub_app_id,
-            is_deployed="vod-application" in deployed,
-        ),
-    )
+    _mps_role(config, deployed)
+    vod = _vod(config, deployed)
     logs = _logs(config)
     functions = _Functions(config, rules, storage, vod, app_id, logs, deployed)
     endpoint = _serve(config, functions)
@@ -101,6 +82,25 @@ def deploy(config: StackConfig) -> None:
         pulumi.export(name, value)
 
 
+def _checked_rules(config: StackConfig, app_id: str, deployed: Deployed) -> Rules:
+    """Check the configuration against the account and the state; return the package's rules.
+
+    Raises:
+        StackConfigError: A value does not fit.
+        RulesError: A rule is wrong.
+    """
+    config.check_buckets(app_id)
+    check_identity(config, app_id, deployed)
+    check_existing(config)
+    rules = packaged_rules(config.package)
+    rules.check_inputs(
+        {config.inbox_bucket or config.bucket("inbox", app_id), *config.input_buckets}
+    )
+    check_environment(config, app_id, deployed)
+    check_overlaps(config, _trigger_prefixes(config, rules), deployed)
+    return rules
+
+
 def _trigger_prefixes(config: StackConfig, rules: Rules) -> dict[str, str]:
     inbox = inbox_prefix(rules)
     own = {"inboxBucket": inbox, "resultsBucket": config.results_prefix + STAGING}
@@ -118,6 +118,21 @@ def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:
         origins=config.bucket_origins,
     )
     return Storage("storage", args)
+
+
+def _mps_role(config: StackConfig, deployed: Deployed) -> None:
+    maker = f"{pulumi.get_project()}/{config.stack}"
+    args = MpsRoleArgs(mode=config.mps_role, maker=maker, is_deployed="mps-role" in deployed)
+    MpsRole("mps", args)
+
+
+def _vod(config: StackConfig, deployed: Deployed) -> VodApplication:
+    args = VodApplicationArgs(
+        application_name=f"{config.name_prefix}images",
+        existing=config.sub_app_id,
+        is_deployed="vod-application" in deployed,
+    )
+    return VodApplication("vod", args)
 
 
 def _logs(config: StackConfig) -> FunctionLogs | None:

@@ -278,6 +278,14 @@ def test_zip_is_found_beside_others_that_a_local_cloud_may_run(
     assert len(list(tmp_path.glob("*.zip"))) == 2
 
 
+def test_each_step_of_the_build_is_shown(uncompiled: Target, tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    build_package(tmp_path, uncompiled, with_console=False, show=steps.append)
+
+    assert steps == ["fetching the wheels …", "compressing the zip …"]
+
+
 def test_other_rules_make_another_zip(
     without_bytecode: Path, uncompiled: Target, tmp_path: Path
 ) -> None:

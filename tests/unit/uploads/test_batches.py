@@ -18,7 +18,8 @@ from aigc.uploads.batches import intake, lines
 from aigc.uploads.batches.lines import parse_line
 from aigc.uploads.batches.records import OPEN, PART_LINES, Batch, Batches
 from aigc.uploads.batches.work import begin_batch
-from aigc.uploads.intake import process_upload, read_object
+from aigc.uploads.inbox_object import read_object
+from aigc.uploads.intake import process_upload
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
 from tests.fakes import InMemoryStore, StoreFault, World, build_world, image_bytes

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aigc.uploads.entries import Entry
-from aigc.uploads.intake import InboxObject, process_upload, read_object
+from aigc.uploads.inbox_object import InboxObject, read_object
+from aigc.uploads.intake import process_upload
 from aigc.uploads.rules import Rules
 from tests.fakes import World, build_world, image_bytes
 from tests.unit.uploads.test_rules import TASK, a_rule

@@ -17,6 +17,7 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
 from aigc.errors import AigcError
+from aigc_cli.deployment import owners_credentials, providers_protocol, providers_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,34 @@ class Account:
     protocol: str = "https"
     proxy: str = ""
     """URL of the local cloud; empty leaves the proxy to the environment."""
+
+    @classmethod
+    def of_owner(cls, region: str) -> Account:
+        """Return the account of the owner's credentials in the environment.
+
+        Raises:
+            DeploymentError: A variable is missing or wrong.
+        """
+        secret_id, secret_key, token = owners_credentials()
+        return cls(
+            region=region,
+            secret_id=secret_id,
+            secret_key=secret_key,
+            token=token or "",
+            protocol=providers_protocol(),
+            proxy=providers_proxy(),
+        )
+
+    @classmethod
+    def of_connection(cls, connection: Mapping[str, Any]) -> Account:
+        """Return the account of a local cloud, by its announcement."""
+        return cls(
+            region=connection["region"],
+            secret_id=connection["secret_id"],
+            secret_key=connection["secret_key"],
+            protocol="http",
+            proxy=connection["cloud"],
+        )
 
     @cached_property
     def ids(self) -> Mapping[str, Any]:

@@ -122,7 +122,7 @@ def list_batches(
     key: KeyOption = None,
     stack: StackOption = None,
 ) -> None:
-    """List the batches of the inbox, the newest first, and how far each is.
+    """List the batches of the inbox and their progress, newest first.
 
     Example: aigc batch list --limit 5
     """

@@ -6,6 +6,7 @@ imported when its command is called: some need the cloud's SDKs, which take seco
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import re
@@ -22,7 +23,7 @@ from aigc_cli.output import print_text
 from aigc_cli.sources import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 COMMANDS = {
     "submit": "Make images with a deployment, and wait for them.",
@@ -73,6 +74,9 @@ class _Deferred(TyperCommand):
 class _Commands(TyperGroup):
     """All commands, in the order of `COMMANDS`."""
 
+    def get_params(self, ctx: Any) -> Any:  # noqa: ANN401  typer's own types are private
+        return _without_types(super().get_params(ctx))
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
         return list(COMMANDS)
 
@@ -101,10 +105,20 @@ def _command(name: str) -> Any:  # noqa: ANN401  typer's own types are private
     command: Any = typer.main.get_command(module.app)
     for part in (command, *getattr(command, "commands", {}).values()):
         part.help = re.sub(r"(?<!\n)\n(?!\n)", " ", part.help)  # the lines of a docstring
-        for parameter in part.params:
-            if getattr(parameter, "is_flag", False):
-                parameter.metavar = ""  # instead of <bool>
+        part.get_params = functools.partial(_params, part.get_params)
     return command
+
+
+def _params(params_of: Callable[[Any], Any], context: Any) -> Any:  # noqa: ANN401  typer's own types are private
+    return _without_types(params_of(context))
+
+
+def _without_types(parameters: Any) -> Any:  # noqa: ANN401  typer's own types are private
+    """Let the help show no type of a flag: it would be <bool>, also beside --help."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""
+    return parameters
 
 
 def _print_version(is_set: bool) -> None:
@@ -186,4 +200,5 @@ def _explain(error: TyperException) -> None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "aigc"
     if message := error.format_message():  # empty if the help was printed instead
+        message = message.replace("Value error, ", "")  # pydantic's word for a wrong choice
         print_text(f"{path}: {message}", stderr=True)

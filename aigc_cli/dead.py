@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from aigc.errors import BadRecordError
-from aigc_cli.deployment import BucketOption, RegionOption, StackOption, deployment
+from aigc_cli.deployment import BucketOption, RegionOption, StackOption
+from aigc_cli.operate import owners_deployment
 from aigc_cli.output import JsonOption, print_json, print_table, print_text
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ def main(
 ) -> None:
     """List the jobs that failed through no fault of their callers.
 
+    It reads the ledger, with the owner's credentials.
+
     Example: aigc jobs dead --stack prod
     """
-    ledger = deployment(stack, bucket, region).runtime().ledger
+    ledger = owners_deployment(stack, bucket, region).runtime().ledger
     jobs = [_describe(job) for job in dead(ledger)]
     if as_json:
         print_json(jobs)

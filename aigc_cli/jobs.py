@@ -6,13 +6,13 @@ credentials.
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from aigc.errors import AigcError
+from aigc.jobs.job import State
 from aigc_cli import dead, options, replay, restore
 from aigc_cli.deployment import StackOption
 from aigc_cli.exits import FAILED
@@ -41,19 +41,14 @@ class HasEndedError(AigcError):
     """A job that has ended cannot be cancelled."""
 
 
-class State(str, Enum):
-    """A state by which a list of jobs can be filtered."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
 @app.command("list")
 def list_jobs(
-    state: Annotated[State | None, typer.Option(help="Only jobs in this state.")] = None,
+    state: Annotated[
+        State | None,
+        typer.Option(
+            metavar="STATE", help=f"Only jobs in this state: {', '.join(get_args(State))}."
+        ),
+    ] = None,
     kind: Annotated[
         str | None, typer.Option(parser=options.kind, metavar="KIND", help="Only this kind.")
     ] = None,
@@ -73,7 +68,7 @@ def list_jobs(
     Example: aigc jobs list --state failed --limit 50
     """
     service = find_service(endpoint, key, stack)
-    filters = {"state": state.value if state else None, "kind": kind, "source": source}
+    filters = {"state": state, "kind": kind, "source": source}
     jobs = service.entries("/v1/jobs", "jobs", limit, **filters)
     if as_json:
         print_json(jobs)

@@ -19,6 +19,7 @@ from aigc_cli import options
 from aigc_cli.connection import announced, connection_file
 from aigc_cli.local_pulumi import STACK, commands, environment
 from aigc_cli.local_stack import empty_cloud, local_stack, stack_config
+from aigc_cli.output import terminal_status
 from aigc_cli.package import local_package
 
 if TYPE_CHECKING:
@@ -154,13 +155,15 @@ def main(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    with terminal_status("looking for the zip …", as_json=as_json) as show:
+        package = local_package(rules, with_console=not no_console, show=show)
     run = Run(
         port=port,
         speed=speed,
         data=data,
         timeout_s=timeout,
         as_json=as_json,
-        package=local_package(rules, with_console=not no_console),
+        package=package,
         has_console=not no_console,
     )
     if no_provision:
@@ -170,21 +173,24 @@ def main(
 
 
 def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
-    with (
-        local_stack(
-            port=run.port,
-            speed=run.speed,
-            data=run.data,
-            timeout_s=run.timeout_s,
-            on_log=log_line,
-            package=run.package,
-            changes={} if run.has_console else {"console": "false"},
-        ) as stack,
-        _fal(stack, is_enabled=tls) as fal,
+    with contextlib.ExitStack() as opened:
+        with terminal_status("starting the cloud and deploying into it …", as_json=run.as_json):
+            stack = opened.enter_context(
+                local_stack(
+                    port=run.port,
+                    speed=run.speed,
+                    data=run.data,
+                    timeout_s=run.timeout_s,
+                    on_log=log_line,
+                    package=run.package,
+                    changes={} if run.has_console else {"console": "false"},
+                )
+            )
+            fal = opened.enter_context(_fal(stack, is_enabled=tls))
         # With --json the caller reads the connection from stdout. It may be a test, which must
         # not replace the connection file of the user's own cloud.
-        contextlib.nullcontext() if run.as_json else announced(stack.connection),
-    ):
+        if not run.as_json:
+            opened.enter_context(announced(stack.connection))
         print(_ready(stack, fal, speed=run.speed, as_json=run.as_json), flush=True)
         stopped.wait()
 

@@ -109,6 +109,24 @@ def status(text: str) -> AbstractContextManager[Callable[[str], None]]:
 
 
 @contextlib.contextmanager
+def terminal_status(text: str, *, as_json: bool = False) -> Iterator[Callable[[str], None]]:
+    """Show at a terminal what a command is busy with, as a line on stderr that is removed again.
+
+    With --json, and where stdout or stderr is no terminal, nothing is shown. The returned function
+    changes the text.
+    """
+    if as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
+        yield show_nothing
+        return
+    with _changing_line(Console(stderr=True), text) as show:
+        yield show
+
+
+def show_nothing(_: str) -> None:
+    """Ignore a text that a terminal would show."""
+
+
+@contextlib.contextmanager
 def _changing_line(console: Console, text: str) -> Iterator[Callable[[str], None]]:
     with console.status(Text(text), spinner="dots") as line:
         yield lambda changed: line.update(Text(changed))

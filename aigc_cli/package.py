@@ -33,7 +33,7 @@ from aigc.bootstrap import HAS_CEILINGS
 from aigc.uploads.rules import load_rules
 from aigc_cli import options
 from aigc_cli.front_end import built_console, console_sources
-from aigc_cli.output import JsonOption, print_json
+from aigc_cli.output import JsonOption, print_json, show_nothing, terminal_status
 from aigc_cli.prices import check_ceilings, load_prices
 from aigc_cli.sources import ROOT, hash_files
 from aigc_cli.wheels import LOCK, SCF_PYTHON, fetch, local_target, runs_manylinux, scf_target
@@ -125,10 +125,12 @@ def main(
     Example: aigc package --out dist
     """
     target = scf_target()
-    path = build_package(out, target, with_console=not no_console)
+    with terminal_status("building the zip …", as_json=as_json) as show:
+        path = build_package(out, target, with_console=not no_console, show=show)
+        show("measuring its import …")
+        cost = measure_import(path, target.python) if target.python and runs_manylinux() else None
     if target.python is None:
         print(f"{NO_BYTECODE}\n", file=sys.stderr)
-    cost = measure_import(path, target.python) if target.python and runs_manylinux() else None
     if as_json:
         print_json(
             {
@@ -153,8 +155,11 @@ def build_package(
     prices: Path = ROOT / "prices.toml",
     *,
     with_console: bool = True,
+    show: Callable[[str], None] = show_nothing,
 ) -> Path:
     """Build the zip for a target. It replaces older zips in the folder; an equal zip is kept.
+
+    `show` is called with a text at each step.
 
     Raises:
         RulesError: The rules cannot be used.
@@ -165,6 +170,7 @@ def build_package(
         stage = Path(folder)
         _copy_functions(stage)
         if with_console:
+            show("building the console …")
             _copy_console(stage)
         upload_rules, table = load_rules(rules), load_prices(prices)
         check_ceilings(upload_rules, table)
@@ -172,6 +178,7 @@ def build_package(
         (stage / "prices.json").write_text(table.model_dump_json(indent=1))
         if table.ceiling:
             (stage / HAS_CEILINGS.name).touch()
+        show("fetching the wheels …")
         _unpack_wheels(fetch(target), stage)
         _copy_crcmod(stage)
         fingerprint = _fingerprint(stage, target)
@@ -180,14 +187,21 @@ def build_package(
             _remove_others(existing)
             return existing
         if target.python is not None:
+            show("compiling the bytecode …")
             _compile(stage, target.python)
+        show("compressing the zip …")
         return _write_zip(_zip(stage, fingerprint), out)
 
 
-def local_package(rules: Path | None = None, *, with_console: bool = True) -> Path:
-    """Build the zip for the local cloud: the same as for SCF, if this machine can run it.
+def local_package(
+    rules: Path | None = None,
+    *,
+    with_console: bool = True,
+    show: Callable[[str], None] = show_nothing,
+) -> Path:
+    """Build the zip that the local cloud runs: the deployed zip, if this machine can run it.
 
-    With `rules` it is a copy of that zip with these rules.
+    With other rules it is a copy of that zip. `show` is called with a text at each step.
 
     Raises:
         RulesError: The rules cannot be used.
@@ -199,7 +213,7 @@ def local_package(rules: Path | None = None, *, with_console: bool = True) -> Pa
     package = _built_once(
         folder,
         hash_files(f"{target} {sys.version}", ROOT, inputs),
-        lambda: build_package(folder, target, with_console=with_console),
+        lambda: build_package(folder, target, with_console=with_console, show=show),
         # If a file has changed since this process started, an older version may be imported.
         is_noted=all(path.stat().st_mtime < _STARTED for path in inputs),
     )

@@ -10,7 +10,7 @@ from aigc.jobs.replay import replay
 from aigc.jobs.webhooks import dead_webhooks, redeliver
 from aigc_cli import operate
 from aigc_cli.dead import dead
-from aigc_cli.deployment import BucketOption, RegionOption, StackOption, deployment
+from aigc_cli.deployment import BucketOption, RegionOption, StackOption
 from aigc_cli.exits import FAILED
 from aigc_cli.outcomes import Outcome, print_outcomes
 from aigc_cli.output import JsonOption
@@ -64,22 +64,25 @@ def main(
 ) -> int:
     """Try dead jobs, or webhooks that were not delivered, once more.
 
-    The status is 0 only if each of them is tried again. With --endpoint the API replays jobs, for
-    a key that may operate; without it the ledger is changed, with the owner's credentials.
+    The status is 0 only if each of them is tried again. With --endpoint or --key the API replays
+    jobs, for a key that may operate; without both the ledger is changed, with the owner's
+    credentials.
 
     Example: aigc jobs replay --all --stack prod
     """
     if bool(ids) == every:
         raise typer.BadParameter("no request is named; allowed: request ids, or --all")
-    if endpoint and (every or webhooks):
+    if (endpoint or key) and (every or webhooks):
         raise typer.BadParameter(
-            "--endpoint allows only ids of jobs; --all and --webhooks need --stack"
+            "--all and --webhooks read the ledger, with the owner's credentials: give --stack, and"
+            " neither --endpoint nor --key; with an API key that may operate, give the ids that"
+            " `aigc jobs list --state failed` names"
         )
-    if endpoint:
+    if endpoint or key:
         service = find_service(endpoint, key, stack)
         outcomes = [operate.replay(job_id, service, pays_again=pays_again) for job_id in ids or ()]
     else:
-        runtime = deployment(stack, bucket, region).runtime()
+        runtime = operate.owners_deployment(stack, bucket, region).runtime()
         if webhooks:
             outcomes = _redeliver(ids or _dead_webhooks(runtime), runtime)
         else:

@@ -8,7 +8,7 @@ import typer
 
 from aigc.jobs.restore import restore
 from aigc_cli import operate
-from aigc_cli.deployment import StackOption, deployment
+from aigc_cli.deployment import StackOption
 from aigc_cli.exits import FAILED
 from aigc_cli.outcomes import Outcome, print_outcomes
 from aigc_cli.output import JsonOption
@@ -37,16 +37,17 @@ def main(
     """Store the images of failed jobs whose tasks succeeded; no task is sent, nothing is paid.
 
     VOD keeps the images for 7 days; those of MPS stay in the results bucket for 30 days. The status
-    is 0 only if the images of each job are being stored. With --endpoint the API restores them, for
-    a key that may operate; without it the ledger is changed, with the owner's credentials.
+    is 0 only if the images of each job are being stored. With --endpoint or --key the API restores
+    them, for a key that may operate; without both the ledger is changed, with the owner's
+    credentials.
 
     Example: aigc jobs restore 01a2232e5f79cdc4b807e1ac47272492 --stack prod
     """
-    if endpoint:
+    if endpoint or key:
         service = find_service(endpoint, key, stack)
         outcomes = [operate.restore(job_id, service) for job_id in ids]
     else:
-        runtime = deployment(stack, None, None).runtime()
+        runtime = operate.owners_deployment(stack).runtime()
         outcomes = [_restore(job_id, runtime) for job_id in ids]
     print_outcomes(outcomes, "", as_json)
     return 0 if all(outcome.is_done for outcome in outcomes) else FAILED

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from aigc.errors import AigcError
 from aigc.uploads.deployed import as_deployed
 from aigc.uploads.intake import process_again, read_object
 from aigc.uploads.rules import DeployedRules
+from aigc.uploads.statuses import Outcome
 from aigc_cli import options
 from aigc_cli.deployment import StackOption, deployment
 from aigc_cli.output import JsonOption, print_json, print_table, print_text
@@ -29,14 +29,6 @@ app = typer.Typer(
 KeyArgument = Annotated[
     str, typer.Argument(metavar="KEY", help="The object's key, like photos/cat.jpg.")
 ]
-
-
-class Outcome(str, Enum):
-    """The outcome of an object."""
-
-    JOB = "job"
-    NONE = "none"
-    PENDING = "pending"
 
 
 class NoUploadError(AigcError):
@@ -62,7 +54,7 @@ def list_uploads(
     Example: aigc uploads list --outcome none
     """
     service = find_service(endpoint, key, stack)
-    filters = {"prefix": prefix, "outcome": outcome.value if outcome else None}
+    filters = {"prefix": prefix, "outcome": outcome}
     uploads = service.entries("/v1/uploads", "uploads", limit, **filters)
     if as_json:
         print_json(uploads)
@@ -124,13 +116,16 @@ def redo(
 def _row(upload: dict[str, Any]) -> tuple[str, ...]:
     uploaded = upload["uploaded_at"][:16].replace("T", " ")
     reason = ": ".join(filter(None, (upload["reason"], upload["detail"])))
-    if upload["outcome"] == Outcome.PENDING:
+    if upload["outcome"] == "pending":
         reason = "waits for its event or for the sweep"
     return upload["key"], uploaded, upload["outcome"], _jobs(upload) or reason
 
 
 def _jobs(upload: dict[str, Any]) -> str:
-    return ", ".join(f"{job['request_id']} ({job['rule']})" for job in upload["jobs"])
+    return ", ".join(
+        f"{job['request_id']} {job['state'] or 'without a record'} ({job['rule']})"
+        for job in upload["jobs"]
+    )
 
 
 def _missing(key: str) -> str:

@@ -13,11 +13,6 @@ from rich.table import Table
 
 from aigc_cli.account import Account
 from aigc_cli.connection import running_cloud
-from aigc_cli.deployment import (
-    owners_credentials,
-    providers_protocol,
-    providers_proxy,
-)
 from aigc_cli.questions import confirm
 from aigc_cli.verify.checks import CHECKS
 from aigc_cli.verify.report import MARKS, Redaction, as_text, report
@@ -78,7 +73,7 @@ def main(
     if listing:
         _print_list(Console(), checks)
         return 0
-    account = _account(region)
+    account = Account.of_owner(region) if region else Account.of_connection(running_cloud())
     scratch = Scratch(state_file(account.app_id, account.region))
     if clean:
         return _clean(account, scratch, console)
@@ -134,27 +129,6 @@ def _chosen(names: Sequence[str], *, free: bool) -> list[Check]:
         if (not names or check.name in names or check.group in names)
         and not (free and check.needs_image)
     ]
-
-
-def _account(region: str | None) -> Account:
-    if region is None:
-        connection = running_cloud()
-        return Account(
-            region=connection["region"],
-            secret_id=connection["secret_id"],
-            secret_key=connection["secret_key"],
-            protocol="http",
-            proxy=connection["cloud"],
-        )
-    secret_id, secret_key, token = owners_credentials()
-    return Account(
-        region=region,
-        secret_id=secret_id,
-        secret_key=secret_key,
-        token=token or "",
-        protocol=providers_protocol(),
-        proxy=providers_proxy(),
-    )
 
 
 def _confirm(

@@ -1,1 +1,1 @@
-"""Measurements of the whole system on the local cloud; `make bench`, `load` and `cost` run them."""
+"""Measurements of the whole system: `make bench`, `make load`, `make cost`, `make sweeps`."""

@@ -30,7 +30,7 @@ from benchmarks.load import section
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.gateways import Warm
+    from benchmarks.gateways import WarmCalls
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -82,30 +82,30 @@ upstream: its `queue_position` takes a listing of the queue.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row of the table: a figure of both gateways, and whether ours meets its target."""
+    """A row of the table: a figure of both gateways, and whether our gateway meets its target."""
 
-    what: str
+    name: str
     ours: str
     naive: str
     ratio: str = ""
     target: str = ""
     figure: str = ""
-    """The figure that the target applies to."""
+    """The figure to which the target applies."""
     is_met: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """All measurements of one gateway."""
+    """The measurements of one gateway."""
 
     cold_health_s: float
     cold_submit_s: float
     memory_mb: float
     zip_mb: float
-    submit: Warm
-    submit_to_full: Warm
-    status: Warm
-    status_of_queued: Warm
+    submit: WarmCalls
+    submit_to_full: WarmCalls
+    status: WarmCalls
+    status_of_queued: WarmCalls
     network_submit_ms: float
     """Milliseconds with simulated network latency, as in `network_status_ms`."""
     network_status_ms: float
@@ -142,7 +142,7 @@ def main(
 
 def measure(gateways: Sequence[Gateway], rounds: int, calls: int) -> list[Measurements]:
     """Measure the gateways alternately, so that other load on the machine affects both."""
-    cold = [[_cold(gateway) for gateway in gateways] for _ in range(rounds)]
+    cold = [[_measure_cold_starts(gateway) for gateway in gateways] for _ in range(rounds)]
     network = times_over_network(gateways, calls, SUBMIT)
     return [
         _measurements(gateway, cold_starts, calls, network_ms)
@@ -179,10 +179,10 @@ def compare(ours: Measurements, naive: Measurements) -> list[Row]:
 
 
 def label_row(milliseconds: float) -> Row:
-    """Return the row for the time of a label, with its target."""
+    """Return the row with the time of a label and its target."""
     figure = f"{milliseconds:.1f} ms"
     return Row(
-        what="labels of a 10 MB image",
+        name="labels of a 10 MB image",
         ours=figure,
         naive="none",
         target=f"≤ {MAX_LABEL_MS} ms",
@@ -195,14 +195,14 @@ def table(rows: Sequence[Row]) -> str:
     """Format rows as a Markdown table."""
     head = ["| | ours | straightforward | ratio | target |", "|---|---|---|---|---|"]
     lines = (
-        f"| {row.what} | {row.ours} | {row.naive} | {row.ratio} | {row.target} |" for row in rows
+        f"| {row.name} | {row.ours} | {row.naive} | {row.ratio} | {row.target} |" for row in rows
     )
     return "\n".join([*head, *lines])
 
 
 def verdict(rows: Sequence[Row]) -> str:
     """Return a sentence that names the missed targets and by how much they are missed."""
-    missed = [f"{row.what}: {row.figure}, target {row.target}" for row in rows if not row.is_met]
+    missed = [f"{row.name}: {row.figure}, target {row.target}" for row in rows if not row.is_met]
     return f"**Targets missed:** {'; '.join(missed)}." if missed else "Every target is met."
 
 
@@ -212,24 +212,28 @@ def _measurements(
     calls: int,
     network_ms: Sequence[float],
 ) -> Measurements:
-    """Combine the medians of a gateway's cold starts with its calls on a warm instance."""
+    """Return the medians of a gateway's cold starts, and its calls on a warm instance."""
     health_s, submit_s, memory_mb = (
         statistics.median(values) for values in zip(*cold, strict=True)
     )
     zip_mb = gateway.zip_bytes / 2**20
-    return Measurements(health_s, submit_s, memory_mb, zip_mb, *_warm(gateway, calls), *network_ms)
+    return Measurements(
+        health_s, submit_s, memory_mb, zip_mb, *_measure_warm_calls(gateway, calls), *network_ms
+    )
 
 
-def _cold(gateway: Gateway) -> tuple[float, float, float]:
-    health, submit = gateway.cold(HEALTH), gateway.cold(SUBMIT)
+def _measure_cold_starts(gateway: Gateway) -> tuple[float, float, float]:
+    health, submit = gateway.call_cold(HEALTH), gateway.call_cold(SUBMIT)
     return health.seconds, submit.seconds, submit.memory_mb
 
 
-def _warm(gateway: Gateway, calls: int) -> tuple[Warm, Warm, Warm, Warm]:
+def _measure_warm_calls(
+    gateway: Gateway, calls: int
+) -> tuple[WarmCalls, WarmCalls, WarmCalls, WarmCalls]:
     count = WARM_UP + calls
     gateway.call(SUBMIT_TO_FULL)
-    submit = gateway.warm([SUBMIT] * count)
-    submit_to_full = gateway.warm([SUBMIT_TO_FULL] * count)
+    submit = gateway.call_warm([SUBMIT] * count)
+    submit_to_full = gateway.call_warm([SUBMIT_TO_FULL] * count)
     return (
         submit,
         submit_to_full,
@@ -238,9 +242,9 @@ def _warm(gateway: Gateway, calls: int) -> tuple[Warm, Warm, Warm, Warm]:
     )
 
 
-def _status_calls(gateway: Gateway, submit: HttpCall, submitted: Warm) -> Warm:
-    """Query the status of each request once: most repeated queries would not reach the vendor."""
-    return gateway.warm(
+def _status_calls(gateway: Gateway, submit: HttpCall, submitted: WarmCalls) -> WarmCalls:
+    """Get the status of each request once, since most repeated queries do not reach the vendor."""
+    return gateway.call_warm(
         [
             HttpCall("GET", f"{submit.path}/requests/{request_id}/status")
             for request_id in submitted.request_ids
@@ -248,10 +252,10 @@ def _status_calls(gateway: Gateway, submit: HttpCall, submitted: Warm) -> Warm:
     )
 
 
-def _cold_row(what: str, ours_s: float, naive_s: float) -> Row:
+def _cold_row(name: str, ours_s: float, naive_s: float) -> Row:
     ratio = ours_s / naive_s
     return Row(
-        what=what,
+        name=name,
         ours=f"{1000 * ours_s:.0f} ms",
         naive=f"{1000 * naive_s:.0f} ms",
         ratio=f"{ratio:.2f}",
@@ -261,10 +265,10 @@ def _cold_row(what: str, ours_s: float, naive_s: float) -> Row:
     )
 
 
-def _network_row(what: str, ours_ms: float, naive_ms: float, limit: float) -> Row:
+def _network_row(name: str, ours_ms: float, naive_ms: float, limit: float) -> Row:
     ratio = ours_ms / naive_ms
     return Row(
-        what=f"{what}, with the network: time to the answer",
+        name=f"{name}, with the network: time to the answer",
         ours=f"{ours_ms:.1f} ms",
         naive=f"{naive_ms:.1f} ms",
         ratio=f"{ratio:.2f}",
@@ -274,9 +278,9 @@ def _network_row(what: str, ours_ms: float, naive_ms: float, limit: float) -> Ro
     )
 
 
-def _size_row(what: str, ours_mb: float, naive_mb: float, limit_mb: int) -> Row:
+def _size_row(name: str, ours_mb: float, naive_mb: float, limit_mb: int) -> Row:
     return Row(
-        what=what,
+        name=name,
         ours=f"{ours_mb:.1f} MB",
         naive=f"{naive_mb:.1f} MB",
         ratio=f"{ours_mb / naive_mb:.2f}",
@@ -286,19 +290,19 @@ def _size_row(what: str, ours_mb: float, naive_mb: float, limit_mb: int) -> Row:
     )
 
 
-def _call_rows(what: str, ours: Warm, naive: Warm, limits: tuple[int, int]) -> list[Row]:
+def _call_rows(name: str, ours: WarmCalls, naive: WarmCalls, limits: tuple[int, int]) -> list[Row]:
     return [
-        _requests_row(f"{what}: requests to the ledger + upstream", ours, naive, limits),
-        _time_row(f"{what}: CPU time", ours.cpu_ms, naive.cpu_ms),
-        _time_row(f"{what}: time to the answer", ours.wall_ms, naive.wall_ms),
+        _requests_row(f"{name}: requests to the ledger + upstream", ours, naive, limits),
+        _time_row(f"{name}: CPU time", ours.cpu_ms, naive.cpu_ms),
+        _time_row(f"{name}: time to the answer", ours.wall_ms, naive.wall_ms),
     ]
 
 
-def _requests_row(what: str, ours: Warm, naive: Warm, limits: tuple[int, int]) -> Row:
+def _requests_row(name: str, ours: WarmCalls, naive: WarmCalls, limits: tuple[int, int]) -> Row:
     ledger, upstream = limits
     figure = f"{ours.ledger} + {ours.upstream}"
     return Row(
-        what=what,
+        name=name,
         ours=figure,
         naive=f"{naive.ledger} + {naive.upstream}",
         target=f"≤ {ledger} + {upstream}",
@@ -307,9 +311,9 @@ def _requests_row(what: str, ours: Warm, naive: Warm, limits: tuple[int, int]) -
     )
 
 
-def _time_row(what: str, ours_ms: float, naive_ms: float) -> Row:
+def _time_row(name: str, ours_ms: float, naive_ms: float) -> Row:
     return Row(
-        what=what,
+        name=name,
         ours=f"{ours_ms:.1f} ms",
         naive=f"{naive_ms:.1f} ms",
         ratio=f"{ours_ms / naive_ms:.2f}",

@@ -1,7 +1,7 @@
-"""`make cost`: counts the requests to COS and upstream of a job on each of its paths.
+"""`make cost`: counts the requests of a job to COS and upstream, on each path that it can take.
 
-The local cloud counts a request when it authorizes it, by the role of the function. So requests of
-the job's own invocations and requests of sweeps are counted separately.
+Requests are counted when the local cloud authorizes them, by the role of the function. So requests
+of the invocations for a job and requests of sweeps are counted separately.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ LANES = {"vod.image": 50, "vod.scene_image": 1, "mps.image": 50}
 JOBS = 10
 THROTTLED_JOBS = 3
 IDLE_SWEEPS = 5
-PATIENCE_S = 120
-TRIES = 5
-"""Of each path."""
+WAIT_TIMEOUT_S = 120
+MAX_COUNTS = 5
+"""How often a path is counted until it runs as expected."""
 
 THROTTLES = 4
-"""The number of calls that an attempt makes before its job is queued again."""
+"""The number of calls that an attempt makes before its job returns to the queue."""
 
 CREATE = "vod.CreateAigcImageTask"
 
@@ -71,26 +71,27 @@ BEFORE = {
     "call, throttled once": ("23.7", "15.5"),
     "a sweep with nothing to do": ("", "12.2"),
 }
-"""Path → requests to the ledger, and by sweeps, of the ledger that trusted atomic creates."""
+"""Path → requests to the ledger, and by sweeps, while the ledger relied on atomic creates."""
 
 
 class CostError(AigcError):
-    """A path took another course than the one to be counted."""
+    """A path did not run as expected, so that its requests cannot be counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The requests of one job on a path, on average."""
+    """The requests of the jobs on a path."""
 
     path: str
-    own: Counter[str]
-    """Requests of gateway and upload: to the ledger by column, and `upstream`."""
-    swept: float
-    """Requests of the sweeps to the ledger, without those of an idle sweep."""
+    requests: Counter[str]
+    """Requests of gateway and upload for all jobs: to the ledger by column, and `upstream`."""
+    sweep_requests: float
+    """Requests of sweeps to the ledger for one job, without those of idle sweeps."""
     jobs: int
+    """The number of jobs."""
 
 
-class Requests:
+class FunctionRequests:
     """Counts the requests of each function."""
 
     def __init__(self, stack: LocalStack) -> None:
@@ -99,51 +100,54 @@ class Requests:
             wait_until_active(stack.cloud, name)["Role"]: part
             for part, name in stack.outputs.functions.items()
         }
-        self._seen: Counter[tuple[str, str]] = Counter()
-        self._allow = stack.cloud.authorize
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._authorize = stack.cloud.authorize
         stack.cloud.authorize = self._count
 
     def of(self, *functions: str) -> Counter[str]:
         """Return the requests of these functions so far."""
-        summed: Counter[str] = Counter()
-        for (function, what), times in list(self._seen.items()):
+        total: Counter[str] = Counter()
+        for (function, column), count in list(self._counts.items()):
             if function in functions:
-                summed[what] += times
-        return summed
+                total[column] += count
+        return total
 
     def _count(self, caller: Caller, action: str, resource: str) -> None:
         function = self._functions.get(caller.role or "", "")
         service, _, operation = action.removeprefix("name/").partition(":")
         if service in {"vod", "mps"}:
-            self._seen[function, "upstream"] += 1
+            self._counts[function, "upstream"] += 1
         elif service == "cos" and self._ledger in resource:
-            self._seen[function, OPERATIONS.get(operation, "others")] += 1
-        self._allow(caller, action, resource)
+            self._counts[function, OPERATIONS.get(operation, "others")] += 1
+        self._authorize(caller, action, resource)
 
 
-class Laboratory:
-    """A stack in which one path at a time is taken and counted."""
+class PathCounter:
+    """Runs jobs on each path, one path at a time, and counts their requests."""
 
     def __init__(self, stack: LocalStack, photo: bytes, receiver: Receiver) -> None:
         self._stack = stack
         self._cos = cos_client(stack.connection)
         self._photo = photo
         self._receiver = receiver
-        self._requests = Requests(stack)
+        self._requests = FunctionRequests(stack)
         self._number = 0
         self._idle_sweep = 0.0
 
     def costs(self) -> Iterator[Cost]:
-        """Count every path, after an idle sweep, whose requests the other figures exclude.
+        """Yield the cost of each path and of an idle sweep, whose requests the paths exclude.
 
         A path that cannot be counted is reported and left out.
         """
         self._wait(self._is_clean)
-        before, swept = self._sweeps(), self._swept()
-        self._wait(lambda: self._sweeps() - before >= IDLE_SWEEPS)
-        self._idle_sweep = (self._swept() - swept) / (self._sweeps() - before)
+        sweeps, requests = self._sweeps(), self._sweep_requests()
+        self._wait(lambda: self._sweeps() - sweeps >= IDLE_SWEEPS)
+        self._idle_sweep = (self._sweep_requests() - requests) / (self._sweeps() - sweeps)
         idle = Cost(
-            path="a sweep with nothing to do", own=Counter(), swept=self._idle_sweep, jobs=1
+            path="a sweep with nothing to do",
+            requests=Counter(),
+            sweep_requests=self._idle_sweep,
+            jobs=1,
         )
         for path in self._paths():
             try:
@@ -166,8 +170,8 @@ class Laboratory:
         )
 
     def _count_path(self, path: str, jobs: int, run_path: Callable[[], None]) -> Cost:
-        """Count a path, again if it did not go as expected, which a slow machine can cause."""
-        for _ in range(TRIES - 1):
+        """Count a path; repeat it if it did not run as expected, for example on a slow machine."""
+        for _ in range(MAX_COUNTS - 1):
             try:
                 return self._count_path_once(path, jobs, run_path)
             except CostError as error:
@@ -176,20 +180,20 @@ class Laboratory:
         return self._count_path_once(path, jobs, run_path)
 
     def _count_path_once(self, path: str, jobs: int, run_path: Callable[[], None]) -> Cost:
-        before, swept, sweeps = (
-            self._requests.of("gateway", "upload"),
-            self._swept(),
-            self._sweeps(),
-        )
+        requests_before = self._requests.of("gateway", "upload")
+        sweeps_before, sweep_requests_before = self._sweeps(), self._sweep_requests()
         run_path()
         self._wait(self._is_clean)
-        made = self._requests.of("gateway", "upload")
-        made.subtract(before)
-        idle = self._idle_sweep * (self._sweeps() - sweeps)
-        return Cost(path=path, own=made, swept=(self._swept() - swept - idle) / jobs, jobs=jobs)
+        requests_made = self._requests.of("gateway", "upload")
+        requests_made.subtract(requests_before)
+        idle = self._idle_sweep * (self._sweeps() - sweeps_before)
+        sweep_requests = self._sweep_requests() - sweep_requests_before - idle
+        return Cost(
+            path=path, requests=requests_made, sweep_requests=sweep_requests / jobs, jobs=jobs
+        )
 
     def _calls(self, kind: str, *, wants_webhook: bool = False) -> None:
-        self._wait_ended([self._call(kind, wants_webhook=wants_webhook) for _ in range(JOBS)])
+        self._wait_until_ended([self._call(kind, wants_webhook=wants_webhook) for _ in range(JOBS)])
 
     def _uploads(self, *, at_once: bool = False) -> None:
         before = len(self._jobs())
@@ -197,7 +201,7 @@ class Laboratory:
             self._upload()
             if not at_once or number == JOBS:
                 self._wait(functools.partial(self._has_jobs, before + number))
-        self._wait_ended(self._jobs())
+        self._wait_until_ended(self._jobs())
 
     def _upload(self) -> None:
         inbox = self._stack.outputs.buckets["inbox"]
@@ -208,27 +212,27 @@ class Laboratory:
         return len(self._jobs()) >= number
 
     def _queue(self) -> None:
-        """Fill the lane: all jobs but the first wait."""
-        self._wait_ended([self._call("vod.scene_image") for _ in range(JOBS)])
+        """Fill the lane, so that all jobs except the first wait."""
+        self._wait_until_ended([self._call("vod.scene_image") for _ in range(JOBS)])
 
     def _cancel(self) -> None:
-        """Cancel nine requests that wait behind one; its own requests are part of the average.
+        """Cancel nine requests that wait for the slot of the first; the average includes the first.
 
         Raises:
-            CostError: The first task ended too early, so that the next request was sent.
+            CostError: The first task ended too early, so that the next job was submitted.
         """
         first = self._call("vod.scene_image")
         for _ in range(JOBS - 1):
             request_id = self._call("vod.scene_image")
             path = f"{ENDPOINTS['vod.scene_image']}/requests/{request_id}/cancel"
             if not self._is_cancelled(path):
-                raise CostError(f"{request_id} did not wait any more")
-        self._wait_ended([first])
+                raise CostError(f"{request_id} had been submitted already")
+        self._wait_until_ended([first])
 
     def _is_cancelled(self, path: str) -> bool:
-        """Cancel a request; False where it was sent, which is answered with 400."""
+        """Cancel a request; return False if it was submitted already, which the gateway refuses."""
         try:
-            return self._ask("PUT", path).get("state") == "cancelled"
+            return self._request("PUT", path).get("state") == "cancelled"
         except CostError:
             return False
 
@@ -236,13 +240,13 @@ class Laboratory:
         for _ in range(THROTTLED_JOBS):
             entry = {"where": CREATE, "what": "throttle", "times": THROTTLES}
             self._stack.cloud.faults.replace([entry])
-            self._wait_ended([self._call("vod.image")])
+            self._wait_until_ended([self._call("vod.image")])
 
     def _call(self, kind: str, *, wants_webhook: bool = False) -> str:
         time.sleep(1 / 15)  # the vendor accepts 20 calls a second
         planned = self._planned_job(kind, wants_webhook=wants_webhook)
         return str(
-            self._ask("POST", ENDPOINTS[kind], planned.body(self._receiver.url))["request_id"]
+            self._request("POST", ENDPOINTS[kind], planned.body(self._receiver.url))["request_id"]
         )
 
     def _planned_job(self, kind: str, *, wants_webhook: bool = False) -> PlannedJob:
@@ -255,27 +259,27 @@ class Laboratory:
             wants_webhook=wants_webhook,
         )
 
-    def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        answer = requests.request(
+    def _request(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        response = requests.request(
             method,
             f"{self._stack.outputs.endpoint}/{path}",
             json=body,
             headers={"Authorization": f"Bearer {self._stack.api_key}"},
             timeout=60,
         )
-        if not answer.ok:
-            raise CostError(f"{method} {path} was answered {answer.status_code}: {answer.text}")
-        return dict(answer.json())
+        if not response.ok:
+            raise CostError(f"{method} {path} returned {response.status_code}: {response.text}")
+        return dict(response.json())
 
-    def _wait_ended(self, job_ids: Iterable[str]) -> None:
-        waited_for = list(job_ids)
-        self._wait(lambda: all(self._read(job_id).has_ended for job_id in waited_for))
+    def _wait_until_ended(self, job_ids: Iterable[str]) -> None:
+        jobs = list(job_ids)
+        self._wait(lambda: all(self._read(job_id).has_ended for job_id in jobs))
 
     def _wait(self, is_reached: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_TIMEOUT_S
         while not is_reached():
             if time.monotonic() > deadline:
-                raise CostError(f"the path did not end within {PATIENCE_S} s")
+                raise CostError(f"the path did not end within {WAIT_TIMEOUT_S} s")
             time.sleep(0.05)
 
     def _keys(self) -> list[str]:
@@ -298,9 +302,9 @@ class Laboratory:
         status = requests.get(f"{self._stack.cloud.url}/_localcloud/scf", timeout=10).json()
         return int(status[self._stack.outputs.functions["sweep"]]["invocations"])
 
-    def _swept(self) -> int:
-        swept = self._requests.of("sweep")
-        return sum(times for what, times in swept.items() if what != "upstream")
+    def _sweep_requests(self) -> int:
+        counts = self._requests.of("sweep")
+        return sum(count for column, count in counts.items() if column != "upstream")
 
 
 TABLE = Table(
@@ -315,37 +319,38 @@ TABLE = Table(
 
 
 def costs(photo: bytes) -> Iterator[tuple[str, ...]]:
-    """Count every path in a new local cloud; yield the rows of the table as they are counted."""
+    """Count each path in a new local cloud; yield its row of the table when it is counted."""
     changes = {"lanes": json.dumps(LANES)}
     limits = {ACTIONS[lane]: slots for lane, slots in LANES.items()}
-    with contextlib.ExitStack() as opened:
-        stack = opened.enter_context(
+    with contextlib.ExitStack() as exit_stack:
+        stack = exit_stack.enter_context(
             local_stack(speed=SPEED, timeout_s=TIMEOUT_S, limits=limits, changes=changes)
         )
-        receiver = opened.enter_context(Receiver(stack.webhook_secret, seed=0, failure_rate=0))
-        yield from map(row, Laboratory(stack, photo, receiver).costs())
+        receiver = exit_stack.enter_context(Receiver(stack.webhook_secret, seed=0, failure_rate=0))
+        yield from map(row, PathCounter(stack, photo, receiver).costs())
 
 
 def row(cost: Cost) -> tuple[str, ...]:
-    """Write a row of the table: requests for each job, beside those before contests."""
-    before, swept_before = BEFORE[cost.path]
-    if not cost.own:
-        return (cost.path, *[""] * (len(COLUMNS) + 3), f"{cost.swept:.1f}", swept_before)
-    each = {what: times / cost.jobs for what, times in cost.own.items()}
-    ledger = sum(number for what, number in each.items() if what != "upstream")
-    own = [f"{number:.1f}" for number in [*(each.get(name, 0) for name in COLUMNS), ledger]]
-    upstream = f"{each.get('upstream', 0):.1f}"
-    return (cost.path, *own, before, upstream, f"{cost.swept:.1f}", swept_before)
+    """Return a row of the table: the requests for each job, and those before contests."""
+    before, sweeps_before = BEFORE[cost.path]
+    if not cost.requests:
+        return (cost.path, *[""] * (len(COLUMNS) + 3), f"{cost.sweep_requests:.1f}", sweeps_before)
+    per_job = {column: count / cost.jobs for column, count in cost.requests.items()}
+    ledger = sum(number for column, number in per_job.items() if column != "upstream")
+    columns = [*(per_job.get(column, 0) for column in COLUMNS), ledger]
+    figures = [f"{number:.1f}" for number in columns]
+    upstream = f"{per_job.get('upstream', 0):.1f}"
+    return (cost.path, *figures, before, upstream, f"{cost.sweep_requests:.1f}", sweeps_before)
 
 
 def main() -> None:
-    """Count every path, print the rows, and write them into the page if asked."""
+    """Count each path and print its row; with `--write`, also write it into the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the table into the page")
-    is_written = parser.parse_args().write
+    writes_page = parser.parse_args().write
     for cells in costs((ROOT / "aigc_cli" / "samples" / "coffee.jpg").read_bytes()):
         print(" | ".join(cells), flush=True)
-        if is_written:
+        if writes_page:
             TABLE.write([cells])
 
 

@@ -1,7 +1,7 @@
 """Two gateways in one local cloud, measured alternately: ours and a straightforward handler.
 
-Time nearly stands still in that cloud: no task ends and no timer fires during a measurement, and
-only the called functions run.
+The clock of that cloud is slowed down, so that no task ends and no timer fires during a
+measurement, and only the called functions run.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _OWNER = Caller("owner")
 
 
 class GatewayError(AigcError):
-    """A gateway did not answer with success, so there is nothing to compare."""
+    """A gateway answered with an error, so the gateways cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,8 @@ class HttpCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer of one invocation, and what the invocation needed."""
+class MeasuredAnswer:
+    """The answer of one invocation, with its time, memory and requests."""
 
     body: dict[str, Any]
     seconds: float
@@ -91,7 +91,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Warm:
+class WarmCalls:
     """The cost of a call on a warm instance: medians, and maximum numbers of requests."""
 
     ledger: int
@@ -99,23 +99,23 @@ class Warm:
     cpu_ms: float
     wall_ms: float
     request_ids: tuple[str, ...]
-    """The request ids in the answers, also those of the calls that are not counted."""
+    """The request ids in the answers, also of the calls that are not counted."""
 
 
 @dataclass(slots=True)
 class RequestCounter:
-    """Counts the functions' requests to the cloud, where the cloud authorizes them."""
+    """Counts the functions' requests to the cloud when the cloud authorizes them."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
-    def watch(self, cloud: LocalCloud) -> None:
-        """Start to count."""
-        allow = cloud.authorize
+    def attach(self, cloud: LocalCloud) -> None:
+        """Count the requests to this cloud from now on."""
+        authorize = cloud.authorize
 
         def count(caller: Caller, action: str, resource: str) -> None:
             if caller.role is not None:
                 self.counts[action.removeprefix("name/").partition(":")[0]] += 1
-            allow(caller, action, resource)
+            authorize(caller, action, resource)
 
         cloud.authorize = count
 
@@ -130,27 +130,27 @@ class Gateway:
     api_key: str
     zip_bytes: int
 
-    def cold(self, call: HttpCall) -> Answer:
-        """Call it without an instance; the time includes the start of a process."""
+    def call_cold(self, call: HttpCall) -> MeasuredAnswer:
+        """Call the gateway without an instance; the time includes the start of its process."""
         self._end_instances()
         return self.call(call)
 
-    def warm(self, calls: Sequence[HttpCall]) -> Warm:
-        """Make calls one after the other on one instance; the first `WARM_UP` are not counted."""
+    def call_warm(self, calls: Sequence[HttpCall]) -> WarmCalls:
+        """Make calls one after another on one instance; the first `WARM_UP` are not counted."""
         self._end_instances()
-        first = [self.paced(call) for call in calls[:WARM_UP]]
+        warm_up = [self.call_after_pause(call) for call in calls[:WARM_UP]]
         cpu_s = self._cpu_s()
-        answers = [self.paced(call) for call in calls[WARM_UP:]]
-        return Warm(
+        answers = [self.call_after_pause(call) for call in calls[WARM_UP:]]
+        return WarmCalls(
             ledger=max(answer.requests["cos"] for answer in answers),
             upstream=max(answer.requests["vod"] + answer.requests["mps"] for answer in answers),
             cpu_ms=1000 * (self._cpu_s() - cpu_s) / len(answers),
             wall_ms=1000 * statistics.median(answer.seconds for answer in answers),
-            request_ids=tuple(answer.body["request_id"] for answer in (*first, *answers)),
+            request_ids=tuple(answer.body["request_id"] for answer in (*warm_up, *answers)),
         )
 
-    def call(self, call: HttpCall) -> Answer:
-        """Invoke it with one HTTP request, as its Function URL would.
+    def call(self, call: HttpCall) -> MeasuredAnswer:
+        """Invoke the gateway with one HTTP request, like its Function URL.
 
         Raises:
             GatewayError: The answer is not a success.
@@ -164,10 +164,12 @@ class Gateway:
         if value.get("statusCode") not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
             raise GatewayError(f"{self.function}: {call.method} {call.path}: {value}")
         memory_mb = result["MemUsage"] / 2**20
-        return Answer(json.loads(value["body"]), seconds, memory_mb, self.counter.counts - before)
+        return MeasuredAnswer(
+            json.loads(value["body"]), seconds, memory_mb, self.counter.counts - before
+        )
 
-    def paced(self, call: HttpCall) -> Answer:
-        """Call it after a pause."""
+    def call_after_pause(self, call: HttpCall) -> MeasuredAnswer:
+        """Call the gateway after a pause."""
         time.sleep(PAUSE_S)
         return self.call(call)
 
@@ -192,12 +194,12 @@ def times_over_network(
     Returns for each gateway the medians of submit and status, in milliseconds.
     """
     for gateway in gateways:
-        gateway.warm([submit] * (WARM_UP + 1))
-    with _network(gateways[0].cloud):
-        submits = [[gateway.paced(submit) for gateway in gateways] for _ in range(calls)]
+        gateway.call_warm([submit] * (WARM_UP + 1))
+    with _network_latency(gateways[0].cloud):
+        submits = [[gateway.call_after_pause(submit) for gateway in gateways] for _ in range(calls)]
         statuses = [
             [
-                gateway.paced(_status(submit, answer))
+                gateway.call_after_pause(_status_call(submit, answer))
                 for gateway, answer in zip(gateways, answers, strict=True)
             ]
             for answers in submits
@@ -208,19 +210,19 @@ def times_over_network(
     ]
 
 
-def _status(submit: HttpCall, answer: Answer) -> HttpCall:
+def _status_call(submit: HttpCall, answer: MeasuredAnswer) -> HttpCall:
     return HttpCall("GET", f"{submit.path}/requests/{answer.body['request_id']}/status")
 
 
 @contextlib.contextmanager
-def _network(cloud: LocalCloud) -> Iterator[None]:
-    """Delay each request by its latency; a fault's seconds are seconds of the cloud's clock."""
-    times_s = {f"cos.{operation}": COS_S for operation in _COS_OPERATIONS}
-    times_s |= dict.fromkeys(_API_ACTIONS, API_S)
+def _network_latency(cloud: LocalCloud) -> Iterator[None]:
+    """Delay each request by its latency; faults are given in seconds of the cloud's clock."""
+    latencies_s = {f"cos.{operation}": COS_S for operation in _COS_OPERATIONS}
+    latencies_s |= dict.fromkeys(_API_ACTIONS, API_S)
     cloud.faults.replace(
         [
             {"where": where, "what": f"delay:{seconds * SPEED:g}", "rate": 1}
-            for where, seconds in times_s.items()
+            for where, seconds in latencies_s.items()
         ]
     )
     try:
@@ -231,13 +233,13 @@ def _network(cloud: LocalCloud) -> Iterator[None]:
 
 @contextlib.contextmanager
 def deployed_gateways(folder: Path) -> Iterator[tuple[Gateway, Gateway]]:
-    """Deploy our stack, and the straightforward gateway as another function beside it."""
+    """Deploy our stack, and the straightforward gateway as one more function of its cloud."""
     naive_zip = build_naive(folder / "naive.zip")
     with local_stack(speed=SPEED, changes={"lanes": json.dumps(LANES)}) as stack:
         ours = stack.outputs.functions["gateway"]
         counter = RequestCounter()
-        counter.watch(stack.cloud)
-        _deploy_beside(stack.cloud, ours, naive_zip)
+        counter.attach(stack.cloud)
+        _deploy_naive(stack.cloud, ours, naive_zip)
         yield (
             Gateway(ours, stack.cloud, counter, stack.api_key, local_package().stat().st_size),
             Gateway("naive", stack.cloud, counter, stack.api_key, naive_zip.stat().st_size),
@@ -245,7 +247,7 @@ def deployed_gateways(folder: Path) -> Iterator[tuple[Gateway, Gateway]]:
 
 
 def build_naive(path: Path) -> Path:
-    """Zip the straightforward gateway as users do: whole distributions, no bytecode."""
+    """Build the zip of the straightforward gateway: whole distributions, no bytecode."""
     stage = path.with_suffix("")
     for wheel in fetch(local_target()).glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
@@ -266,11 +268,11 @@ def _copy_installed(name: str, stage: Path) -> None:
             shutil.copyfile(str(installed.locate_file(file)), target)
 
 
-def _deploy_beside(cloud: LocalCloud, ours: str, package: Path) -> None:
-    copied = ("Role", "Environment", "MemorySize", "Timeout", "InitTimeout", "Runtime")
+def _deploy_naive(cloud: LocalCloud, ours: str, package: Path) -> None:
+    copied_settings = ("Role", "Environment", "MemorySize", "Timeout", "InitTimeout", "Runtime")
     settings = wait_until_active(cloud, ours)
     params = {
-        **{name: settings[name] for name in copied},
+        **{name: settings[name] for name in copied_settings},
         "FunctionName": "naive",
         "Handler": "gateway.main_handler",
         "Code": {"ZipFile": b64encode(package.read_bytes()).decode()},

@@ -1,7 +1,7 @@
-"""A load generator: many calls a second to the gateway, with the system in its own processes.
+"""A load generator: many calls a second to the gateway of a system in other processes.
 
 Calls follow a schedule and do not wait for earlier answers, so a slow answer delays no later call;
-latency counts from the moment at which a call was due. Locust and similar tools have users that
+latency is measured from the time at which a call was due. Locust and similar tools have users that
 wait for an answer before their next call: under load they send less and hide the delay, and their
 figures could not be compared with those of docs/benchmarks.md.
 """
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 MIX = {"status": 60, "result": 15, "information": 10, "submit": 5, "repeat": 10}
 """The number of calls of each kind in a hundred: a caller polls more than it submits."""
 
-AT_ONCE = 40
-"""The limit of running tasks of each kind, at the vendor too: enough for all submitted jobs."""
+MAX_RUNNING_TASKS = 40
+"""The limit of running tasks of each kind, also at the vendor: enough for all submitted jobs."""
 
-CALLERS = 200
+MAX_CONCURRENT_CALLS = 200
 """The limit of concurrent calls; a further call waits, and its latency includes the wait."""
 
 WARM_UP = 6
 """The number of jobs that end before the load begins, so that there are results to get."""
 
-PATIENCE_S = 300.0
-"""Long enough for a job whose function was killed: it continues after a lease."""
+WAIT_TIMEOUT_S = 300.0
+"""Long enough for a job whose function was killed: it continues when the lease expires."""
 
 _ENDPOINTS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("/tencent-vod/v1/aigc-image", {"model_name": "GG", "model_version": "3.0"}),
@@ -64,11 +64,11 @@ _EXPECTED: Mapping[str, set[int]] = {
     "repeat": {HTTPStatus.OK},
 }
 LOST = 0
-"""Stands for the status of a call without an answer."""
+"""The status in the sample of a call without an answer."""
 
 
 class LoadError(AigcError):
-    """The system does not reach a state in which its load can be measured."""
+    """The load cannot be measured, since a job failed or did not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """An accepted request: its address, and the values that repeat it."""
+class AcceptedRequest:
+    """An accepted request: its address, and the key and body that repeat it."""
 
     path: str
     request_id: str
@@ -101,18 +101,18 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class LoadResult:
     """The measurements of a load."""
 
     rate: int
     seconds: float
-    took_s: float
+    duration_s: float
     """Seconds until the last answer."""
     samples: Sequence[Sample]
     cpu_s: Mapping[str, float]
     """CPU time of the client, of the cloud, and of the functions."""
     machine_s: float
-    """CPU time of everything on this machine, other work included."""
+    """CPU time of all processes of this machine."""
     accepted: Sequence[str]
     """The prompt of each accepted request; each prompt is unique."""
     paid: Mapping[str, int]
@@ -121,12 +121,12 @@ class Outcome:
     @property
     def unexpected(self) -> Counter[str]:
         """Count the answers that the documentation does not allow, by kind and status."""
-        wrong = (sample for sample in self.samples if not sample.is_expected)
-        return Counter(f"{sample.kind} {sample.status or 'lost'}" for sample in wrong)
+        samples = (sample for sample in self.samples if not sample.is_expected)
+        return Counter(f"{sample.kind} {sample.status or 'lost'}" for sample in samples)
 
     @property
-    def misspent(self) -> list[str]:
-        """List the prompts that were not accepted once and paid for once."""
+    def wrongly_paid(self) -> list[str]:
+        """Return the prompts that were not accepted exactly once or not paid for exactly once."""
         accepted = Counter(self.accepted)
         return sorted(
             prompt
@@ -144,12 +144,12 @@ class Client:
             "Authorization": f"Bearer {connection['api_key']}",
             "Content-Type": "application/json",
         }
-        self._own = threading.local()
-        self._open: list[http.client.HTTPConnection] = []
+        self._thread_data = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
 
     def close(self) -> None:
         """Close every connection, after the last call."""
-        for connection in self._open:
+        for connection in self._connections:
             connection.close()
 
     def call(
@@ -167,18 +167,20 @@ class Client:
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except BaseException:
-            self._own.connection = None
+            self._thread_data.connection = None
             raise
 
     def _connection(self) -> http.client.HTTPConnection:
-        open_connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
-        if open_connection is None:
-            open_connection = http.client.HTTPConnection(self._host, timeout=PATIENCE_S)
-            open_connection.connect()
-            open_connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._own.connection = open_connection
-            self._open.append(open_connection)
-        return open_connection
+        connection: http.client.HTTPConnection | None = getattr(
+            self._thread_data, "connection", None
+        )
+        if connection is None:
+            connection = http.client.HTTPConnection(self._host, timeout=WAIT_TIMEOUT_S)
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._thread_data.connection = connection
+            self._connections.append(connection)
+        return connection
 
 
 @dataclass
@@ -187,8 +189,8 @@ class Load:
 
     client: Client
     rng: random.Random
-    open: list[Accepted] = field(default_factory=list)
-    done: list[Accepted] = field(default_factory=list)
+    open: list[AcceptedRequest] = field(default_factory=list)
+    done: list[AcceptedRequest] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
     def warm_up(self) -> None:
@@ -204,12 +206,12 @@ class Load:
         self.finish()
 
     def finish(self) -> None:
-        """Wait until all open jobs have ended.
+        """Wait until all jobs have ended.
 
         Raises:
-            LoadError: A job fails, or they take too long.
+            LoadError: A job fails, or the jobs take too long.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + WAIT_TIMEOUT_S
         while self.open:
             request = self.open[-1]
             status, answer = self.client.call("GET", f"{request.url}/status")
@@ -218,23 +220,30 @@ class Load:
             if status == HTTPStatus.OK:
                 self._mark_done(request)
             elif time.monotonic() > deadline:
-                raise LoadError(f"{len(self.open)} jobs had not ended after {PATIENCE_S:g} s")
+                raise LoadError(f"{len(self.open)} jobs had not ended after {WAIT_TIMEOUT_S:g} s")
             else:
                 time.sleep(0.1)
 
     def run(self, rate: int, seconds: float) -> None:
         """Make calls at a rate, without waiting for earlier answers."""
         kinds = self.rng.choices(list(MIX), list(MIX.values()), k=round(rate * seconds))
-        with ThreadPoolExecutor(CALLERS) as callers:
-            begin = time.monotonic()
+        with ThreadPoolExecutor(MAX_CONCURRENT_CALLS) as callers:
+            started = time.monotonic()
             for number, kind in enumerate(kinds):
-                due = begin + number / rate
+                due = started + number / rate
                 time.sleep(max(0.0, due - time.monotonic()))
                 callers.submit(self._sample, kind, due)
 
     def _sample(self, kind: str, due: float) -> None:
+        calls = {
+            "status": self._status,
+            "result": self._result,
+            "information": self._information,
+            "submit": self._submit,
+            "repeat": self._repeat,
+        }
         try:
-            status = getattr(self, f"_{kind}")()
+            status = calls[kind]()
         except (OSError, http.client.HTTPException, ValueError):
             status = LOST
         self.samples.append(Sample(kind, status, time.monotonic() - due))
@@ -245,13 +254,13 @@ class Load:
         body = {**task, "prompt": f"a lighthouse in the fog, {key}"}
         status, answer = self._post(path, body, key)
         if status == HTTPStatus.OK:
-            self.open.append(Accepted(path, answer["request_id"], key, body))
+            self.open.append(AcceptedRequest(path, answer["request_id"], key, body))
         return status
 
     def _repeat(self) -> int:
-        first = self.rng.choice([*self.open[-20:], *self.done[-20:]])
-        status, answer = self._post(first.path, first.body, first.key)
-        if status == HTTPStatus.OK and answer["request_id"] != first.request_id:
+        request = self.rng.choice([*self.open[-20:], *self.done[-20:]])
+        status, answer = self._post(request.path, request.body, request.key)
+        if status == HTTPStatus.OK and answer["request_id"] != request.request_id:
             return LOST
         return status
 
@@ -265,7 +274,7 @@ class Load:
             self._mark_done(request)
         return status
 
-    def _mark_done(self, request: Accepted) -> None:
+    def _mark_done(self, request: AcceptedRequest) -> None:
         with contextlib.suppress(ValueError):  # another thread has moved it already
             self.open.remove(request)
             self.done.append(request)
@@ -277,22 +286,22 @@ class Load:
         return self.client.call("GET", self.rng.choice(_INFORMATION))[0]
 
 
-def measure(rate: int, seconds: float, *, speed: float) -> Outcome:
-    """Start a stack, run the load, wait until all jobs have ended, and read the vendor's bills."""
+def measure(rate: int, seconds: float, *, speed: float) -> LoadResult:
+    """Start a stack, run the load, wait until all jobs have ended, and count the paid tasks."""
     with _stack(speed) as stack, contextlib.closing(Client(stack.connection)) as client:
-        load = Load(client, random.Random(0))  # noqa: S311  the same calls each time
+        load = Load(client, random.Random(0))  # noqa: S311  the same calls in each run
         load.warm_up()
-        before, machine, began = stack.cpu_s(), _machine_s(), time.monotonic()
+        cpu_before, machine_before, started = stack.cpu_s(), _machine_s(), time.monotonic()
         load.run(rate, seconds)
-        after, took_s = stack.cpu_s(), time.monotonic() - began
-        machine_s = _machine_s() - machine
+        cpu_after, duration_s = stack.cpu_s(), time.monotonic() - started
+        machine_s = _machine_s() - machine_before
         load.finish()
-        return Outcome(
+        return LoadResult(
             rate=rate,
             seconds=seconds,
-            took_s=took_s,
+            duration_s=duration_s,
             samples=load.samples,
-            cpu_s={part: after[part] - before[part] for part in after},
+            cpu_s={part: cpu_after[part] - cpu_before[part] for part in cpu_after},
             machine_s=machine_s,
             accepted=[request.body["prompt"] for request in load.done],
             paid=stack.paid(),
@@ -308,14 +317,14 @@ class Stack:
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU time that each part has used so far."""
-        return {"client": time.process_time(), **self._ask("cpu_s")}
+        return {"client": time.process_time(), **self._query("cpu_s")}
 
     def paid(self) -> dict[str, int]:
-        """Return the number of tasks that the vendor bills, by prompt."""
-        return dict(self._ask("paid"))
+        """Return the number of paid tasks, by prompt."""
+        return dict(self._query("paid"))
 
-    def _ask(self, what: str) -> dict[str, Any]:
-        self._pipe.send(what)
+    def _query(self, name: str) -> dict[str, Any]:
+        self._pipe.send(name)
         answer: dict[str, Any] = self._pipe.recv()
         return answer
 
@@ -330,7 +339,7 @@ def _stack(speed: float) -> Iterator[Stack]:
     try:
         yield Stack(parent_end.recv(), parent_end)
     except EOFError:
-        raise LoadError("the stack's process ended; its output says why") from None
+        raise LoadError("the stack's process ended; its output has the reason") from None
     finally:
         parent_end.close()
         process.join()
@@ -338,22 +347,22 @@ def _stack(speed: float) -> Iterator[Stack]:
 
 def _serve(pipe: Connection[Any, str], speed: float) -> None:
     """Run a stack, and answer queries until the other end of the pipe is closed."""
-    lanes = dict.fromkeys(("vod.image", "vod.scene_image", "mps.image"), AT_ONCE)
+    lanes = dict.fromkeys(("vod.image", "vod.scene_image", "mps.image"), MAX_RUNNING_TASKS)
     with local_stack(speed=speed, changes={"lanes": json.dumps(lanes)}) as stack:
-        book = stack.cloud.tasks
-        book.limits.update(dict.fromkeys(book.limits, AT_ONCE))
-        answers: dict[str, Callable[[], Mapping[str, float]]] = {
+        limits = stack.cloud.tasks.limits
+        limits.update(dict.fromkeys(limits, MAX_RUNNING_TASKS))
+        queries: dict[str, Callable[[], Mapping[str, float]]] = {
             "cpu_s": lambda: _cpu_s(stack.cloud),
             "paid": lambda: _paid(stack.cloud),
         }
         pipe.send(stack.connection)
         with contextlib.suppress(EOFError, KeyboardInterrupt):
             while True:
-                pipe.send(answers[pipe.recv()]())
+                pipe.send(queries[pipe.recv()]())
 
 
 def _machine_s() -> float:
-    """Sum up the work of all processors: user, nice, system, and both kinds of interrupts."""
+    """Return the CPU time of all processors: user, nice, system and interrupts."""
     times = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     ticks = sum(int(times[kind]) for kind in (0, 1, 2, 5, 6))
     return ticks / os.sysconf("SC_CLK_TCK")

@@ -19,7 +19,7 @@ ROUNDS = 50
 
 
 def label_ms() -> float:
-    """Return the time that a label adds to storing: a median, in milliseconds."""
+    """Return the time that labelling an image takes: a median, in milliseconds."""
     image = large_png()
     producer = Producer("benchmark", "1-1")
     times = []
@@ -33,11 +33,11 @@ def label_ms() -> float:
 def large_png() -> bytes:
     """Build a PNG of 10 MB; its pixels are noise, which labelling does not read."""
     pixels = os.urandom(SIZE)
-    chunks = [_chunk(b"IDAT", pixels[at : at + CHUNK]) for at in range(0, SIZE, CHUNK)]
+    chunks = [_chunk(b"IDAT", pixels[start : start + CHUNK]) for start in range(0, SIZE, CHUNK)]
     head = _chunk(b"IHDR", struct.pack(">IIBBBBB", 2048, 1700, 8, 2, 0, 0, 0))
     return b"".join((b"\x89PNG\r\n\x1a\n", head, *chunks, _chunk(b"IEND", b"")))
 
 
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    body = kind + content
+def _chunk(type_: bytes, content: bytes) -> bytes:
+    body = type_ + content
     return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))

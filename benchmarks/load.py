@@ -17,7 +17,7 @@ from benchmarks.generator import MIX, measure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.generator import Outcome, Sample
+    from benchmarks.generator import LoadResult, Sample
 
 HEADING = "## Load\n"
 
@@ -34,7 +34,7 @@ Client, local cloud and function processes share the machine's {cores} cores; ot
 {table}
 
 - {answered:.0f} calls a second were answered, {unexpected}.
-- {accepted} requests were accepted; all their jobs ended, {misspent}.
+- {accepted} requests were accepted; all their jobs ended, {wrongly_paid}.
 - CPU time for each call: {shares}; together {busy:.1f} cores.
   This includes the work of jobs between the calls: callbacks, storing, the sweep, and drawing the \
 images.
@@ -46,7 +46,7 @@ def main(
         int, typer.Option(parser=options.whole(1), metavar="N", help="Calls a second.")
     ] = 200,
     seconds: Annotated[
-        int, typer.Option(parser=options.whole(1), metavar="N", help="How long.")
+        int, typer.Option(parser=options.whole(1), metavar="N", help="Seconds.")
     ] = 30,
     speed: Annotated[
         float, typer.Option(parser=options.speed, help="Tasks and waits pass N times faster.")
@@ -56,44 +56,48 @@ def main(
         typer.Option(parser=options.existing_file, help="The page whose section is replaced."),
     ] = None,
 ) -> None:
-    """Run the load and print the outcome; the status is 1 if anything was not as promised."""
-    outcome = measure(rate, seconds, speed=speed)
-    text = report(outcome)
+    """Run the load and print the report; exit with 1 if an answer or a payment was wrong."""
+    result = measure(rate, seconds, speed=speed)
+    text = report(result)
     print(text)
     if page is not None:
         content = page.read_text()
         rest = content.removesuffix(section(content)).rstrip()
         page.write_text(f"{rest}\n\n{HEADING}{text}")
         figures.update_translations(page)
-    if outcome.unexpected or outcome.misspent:
+    if result.unexpected or result.wrongly_paid:
         raise typer.Exit(1)
 
 
 def section(page: str) -> str:
     """Return the section about the load, the last of a page; empty if the page has none."""
-    at = page.find(HEADING)
-    return page[at:] if at >= 0 else ""
+    start = page.find(HEADING)
+    return page[start:] if start >= 0 else ""
 
 
-def report(outcome: Outcome) -> str:
-    """Format the outcome of a load as Markdown."""
-    samples, busy = outcome.samples, sum(outcome.cpu_s.values())
-    shares = (f"{part} {1000 * s / len(samples):.1f} ms" for part, s in outcome.cpu_s.items())
-    wrong = ", ".join(f"{what}: {count}" for what, count in outcome.unexpected.items())
-    misspent = len(outcome.misspent)
+def report(result: LoadResult) -> str:
+    """Format the result of a load as Markdown."""
+    samples, busy = result.samples, sum(result.cpu_s.values())
+    shares = (f"{part} {1000 * s / len(samples):.1f} ms" for part, s in result.cpu_s.items())
+    unexpected = ", ".join(f"{answer}: {count}" for answer, count in result.unexpected.items())
+    wrongly_paid = len(result.wrongly_paid)
     return TEXT.format(
         day=datetime.now(timezone.utc).date(),
-        rate=outcome.rate,
-        seconds=outcome.seconds,
+        rate=result.rate,
+        seconds=result.seconds,
         cores=os.cpu_count(),
-        others=max(0.0, outcome.machine_s - busy) / outcome.took_s,
+        others=max(0.0, result.machine_s - busy) / result.duration_s,
         table=_table(samples),
-        answered=len(samples) / outcome.took_s,
-        unexpected=f"**not as promised: {wrong}**" if wrong else "each as the API promises",
-        accepted=len(outcome.accepted),
-        misspent=f"**{misspent} not paid for once**" if misspent else "each paid for once",
+        answered=len(samples) / result.duration_s,
+        unexpected=f"**not as promised: {unexpected}**"
+        if unexpected
+        else "each as the API promises",
+        accepted=len(result.accepted),
+        wrongly_paid=f"**{wrongly_paid} not paid for once**"
+        if wrongly_paid
+        else "each paid for once",
         shares=", ".join(shares),
-        busy=busy / outcome.took_s,
+        busy=busy / result.duration_s,
     )
 
 

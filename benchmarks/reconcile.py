@@ -1,6 +1,6 @@
-"""What a pass of the reconciliation costs: `python -m benchmarks.reconcile`.
+"""Measures one pass of the reconciliation: `python -m benchmarks.reconcile`.
 
-The buckets are in memory, so only requests and the time of the program itself are measured.
+The buckets are in memory, so only requests and the CPU time of the program are measured.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ RULES = Rules.parse(
 SWEEP_S = 60
 
 
-def inbox_of(objects: int, unknown: int) -> World:
-    """Make a world with so many known objects in the inbox, and others that no event reported."""
+def build_inbox(objects: int, unknown: int) -> World:
+    """Build a world with known objects in the inbox, and unknown ones that no event reported."""
     world = build_world()
     world.memory.of(DeployedRules).rules = RULES
     sweep(world.runtime())
@@ -40,7 +40,7 @@ def inbox_of(objects: int, unknown: int) -> World:
     image = image_bytes()
     for number in range(objects):
         world.inbox.put(f"photos/{number:07d}.png", image, "image/png")
-    _note_all(world)
+    _write_entries(world)
     step = max(1, objects // max(1, unknown))
     for number in range(unknown):
         world.inbox.put(f"photos/{number * step:07d}-unknown.png", image, "image/png")
@@ -48,17 +48,17 @@ def inbox_of(objects: int, unknown: int) -> World:
     return world
 
 
-def _note_all(world: World) -> None:
-    """Write the entries that the events of all objects leave."""
+def _write_entries(world: World) -> None:
+    """Write the entries that the events of all objects cause."""
     entries = Entries(world.store)
     after = ""
     while page := world.inbox.list("", after):
-        for listed in page:
+        for listed_object in page:
             entry = Entry(
-                key=listed.key,
-                etag=listed.etag,
-                size=listed.size,
-                modified=listed.modified,
+                key=listed_object.key,
+                etag=listed_object.etag,
+                size=listed_object.size,
+                modified=listed_object.modified,
                 kind="job",
                 noted_at=world.clock.now(),
             )
@@ -66,20 +66,24 @@ def _note_all(world: World) -> None:
         after = page[-1].key
 
 
-def one_pass(world: World, jobs: int) -> tuple[int, Counter[str], float]:
-    """Sweep until so many jobs exist.
+def run_pass(world: World, jobs: int) -> tuple[int, Counter[str], float]:
+    """Sweep until this number of jobs has been made.
 
-    Returns the number of sweeps, the requests by kind, and the seconds of the program.
+    Returns the number of sweeps, the requests by kind, and the CPU time in seconds.
     """
     world.inbox.requests.clear()
     world.store.requests.clear()
-    started, sweeps, taken_in = time.process_time(), 0, 0
-    while taken_in < jobs:
-        taken_in += sweep(world.runtime(seconds=3600)).uploads
+    started, sweeps, job_count = time.process_time(), 0, 0
+    while job_count < jobs:
+        job_count += sweep(world.runtime(seconds=3600)).uploads
         sweeps += 1
         world.clock.pass_time(SWEEP_S)
     walk = [f"inbox {request}" for request in world.inbox.requests if request.startswith("list")]
-    walk += [r for r in world.store.requests if r == "list uploads/" or " inbox/" in r]
+    walk += [
+        request
+        for request in world.store.requests
+        if request == "list uploads/" or " inbox/" in request
+    ]
     reads = sum(request.startswith("peek") for request in world.inbox.requests)
     return sweeps, Counter(walk) + Counter(reads=reads), time.process_time() - started
 
@@ -88,9 +92,9 @@ def main(
     objects: Annotated[int, typer.Option(help="Known objects in the inbox.")] = 100_000,
     unknown: Annotated[int, typer.Option(help="Objects that no event reported.")] = 300,
 ) -> None:
-    """Find the unknown objects of an inbox in one pass, and print what it costs."""
-    world = inbox_of(objects, unknown)
-    sweeps, requests, seconds = one_pass(world, unknown)
+    """Run a pass that finds the unknown objects of an inbox; print its requests and CPU time."""
+    world = build_inbox(objects, unknown)
+    sweeps, requests, seconds = run_pass(world, unknown)
     walk = sum(count for request, count in requests.items() if request != "reads")
     print(f"{objects + unknown} objects, {unknown} unknown: all found in {sweeps} sweeps")
     print(f"{walk} requests for the walk, {requests['reads']} objects read, {seconds:.1f} s of CPU")

@@ -1,7 +1,7 @@
-"""`make sweeps`: what sweeps do with a long queue, counted on a cloud in memory.
+"""`make sweeps`: measures sweeps with a long queue, on a cloud in memory.
 
-No wall time is measured. Each request to COS takes 10 ms of the simulated time and each call to
-the vendor 30 ms, and requests are made one after another.
+Time is simulated: each request to COS takes 10 ms and each call to the vendor 30 ms. Requests are
+made one after another.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 BEGIN, END = "<!-- long queue: begin -->", "<!-- long queue: end -->"
 LENGTHS = (10_000, 100_000, 1_000_000)
 REQUEST_S, CALL_S = 0.01, 0.03
-SWEEP_S, EVERY_S = 59.0, 60.0
+SWEEP_S, INTERVAL_S = 59.0, 60.0
 SWEEPS = 15
 LANE, SLOTS = "vod.image", 20
 TASK = {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"}
@@ -44,48 +44,49 @@ NEVER_OVERDUE_S = {LANE: 86400.0}
 UNSTORED = 50
 """Jobs whose images are to be stored."""
 OVERDUE = 100
-"""Jobs at the end of the queue whose latest start passes."""
+"""Jobs at the end of the queue whose latest start time passes."""
 
 
 class SlowRequests(RoundTrips):
-    """Requests that take time."""
+    """Requests that take simulated time."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
 
     def note(self) -> None:
-        """Let a request take its time."""
+        """Count a request and let its time pass."""
         super().note()
         self._world.clock.pass_time(REQUEST_S)
 
 
 class SlowVendor(FakeVendor):
-    """A vendor whose calls take time."""
+    """A vendor whose calls take simulated time."""
 
-    def __init__(self, results: InMemoryStore, clock_pass: Callable[[float], object]) -> None:
+    def __init__(self, results: InMemoryStore, pass_time: Callable[[float], object]) -> None:
         super().__init__(results)
-        self._pass_time = clock_pass
+        self._pass_time = pass_time
 
     def call(self, call: ApiCall) -> dict[str, Any]:
-        """Answer a call after its time."""
+        """Answer a call and let its time pass."""
         self._pass_time(CALL_S)
         return super().call(call)
 
 
 @dataclass(slots=True)
-class Sweeps:
-    """What the sweeps did with a queue of one length; times are simulated seconds."""
+class Measurement:
+    """The figures of the sweeps with a queue of one length; times are simulated seconds."""
 
     waiting: int
-    began: datetime
-    most_requests: int = 0
-    """Of one sweep."""
-    longest_s: float = 0
-    """Of one sweep."""
+    started: datetime
+    max_requests: int = 0
+    """The largest number of requests of one sweep."""
+    max_duration_s: float = 0
+    """The longest duration of one sweep."""
     turns: list[tuple[str, datetime]] = field(default_factory=list)
+    """The names and times of all turns."""
     reached: dict[str, float] = field(default_factory=dict)
-    """When all images were stored, all overdue jobs cancelled, the queue counted."""
+    """When all images were `stored`, overdue jobs `cancelled`, and the queue `counted`."""
     listings_per_start: float = 0
 
     def longest_wait_s(self) -> float:
@@ -93,52 +94,54 @@ class Sweeps:
         last: dict[str, datetime] = {}
         longest = timedelta()
         for name, at in self.turns:
-            longest = max(longest, at - last.get(name, self.began))
+            longest = max(longest, at - last.get(name, self.started))
             last[name] = at
         return longest.total_seconds()
 
     def parts(self) -> Iterator[Part]:
-        """Yield the parts of the sweep, which note when they have a turn."""
+        """Yield the parts of the sweep; each records its turns."""
         for part in PARTS:
-            yield dataclasses.replace(part, work=self._noted(part.work))
+            yield dataclasses.replace(part, work=self._recorded(part.work))
 
-    def _noted(self, work: Callable[[Turn], object]) -> Callable[[Turn], object]:
-        def take(turn: Turn) -> object:
+    def _recorded(self, work: Callable[[Turn], object]) -> Callable[[Turn], object]:
+        def run(turn: Turn) -> object:
             self.turns.append((turn.name, turn.runtime.now()))
             return work(turn)
 
-        return take
+        return run
 
 
-def measure(waiting: int) -> Sweeps:
-    """Let sweeps run, one a minute, in a world with so many waiting jobs."""
+def measure(waiting: int) -> Measurement:
+    """Run a sweep each minute in a world with this number of waiting jobs."""
     world = build_world(
         lanes={LANE: SLOTS, "vod.scene_image": SLOTS, "mps.image": SLOTS},
         overdue_after_s=NEVER_OVERDUE_S,
     )
     overdue = fill(world, waiting)
     world.store.round_trips = SlowRequests(world)
-    world.vendor = _slow(world)
-    sweeps = Sweeps(waiting, began=world.clock.now())
+    world.vendor = _slow_vendor(world)
+    measurement = Measurement(waiting, started=world.clock.now())
     for _ in range(SWEEPS):
-        started, requests = world.clock.now(), len(world.store.requests)
-        report = sweep(world.runtime(SWEEP_S), tuple(sweeps.parts()))
-        sweeps.most_requests = max(sweeps.most_requests, len(world.store.requests) - requests)
-        sweeps.longest_s = max(sweeps.longest_s, (world.clock.now() - started).total_seconds())
-        _note_reached(sweeps, world, report, overdue)
-        world.clock.moment = max(world.clock.now(), started + timedelta(seconds=EVERY_S))
-    sweeps.listings_per_start = _listings_per_start(world)
-    return sweeps
+        started, earlier_requests = world.clock.now(), len(world.store.requests)
+        report = sweep(world.runtime(SWEEP_S), tuple(measurement.parts()))
+        requests = len(world.store.requests) - earlier_requests
+        duration_s = (world.clock.now() - started).total_seconds()
+        measurement.max_requests = max(measurement.max_requests, requests)
+        measurement.max_duration_s = max(measurement.max_duration_s, duration_s)
+        _record_reached(measurement, world, report, overdue)
+        world.clock.moment = max(world.clock.now(), started + timedelta(seconds=INTERVAL_S))
+    measurement.listings_per_start = _listings_per_start(world)
+    return measurement
 
 
 def fill(world: World, waiting: int) -> list[str]:
-    """Fill the lane and its queue; return the ids of the jobs that are overdue, at its end."""
+    """Fill the lane and its queue; return the ids of the overdue jobs at the end of the queue."""
     for _ in range(UNSTORED):
         job = _accept(world)
         world.vendor.finish(world.vendor.tasks[-1])
         world.downloads.errors = [AmbiguousError("fetch an image")]
         refresh(job.id, world.runtime())
-    for _ in range(2 * SLOTS):  # those at the head of the queue have records
+    for _ in range(2 * SLOTS):  # the jobs at the head of the queue have records
         _accept(world)
     count = waiting - SLOTS - OVERDUE
     world.store.fill(_markers(world, count))
@@ -163,84 +166,87 @@ def _accept(world: World, start_by: datetime | None = None) -> Job:
 
 
 def _markers(world: World, count: int) -> Iterator[str]:
-    """Name markers of jobs without a record, one in each millisecond."""
+    """Yield the markers of jobs without a record, one for each millisecond."""
     for number in range(count):
         queued_at = world.clock.now() + timedelta(milliseconds=number)
-        yield marker_key(f"{number:032x}", LANE, 0, after=queued_at, by=None)
+        yield marker_key(f"{number:032x}", LANE, 0, not_before=queued_at, start_by=None)
 
 
-def _slow(world: World) -> SlowVendor:
+def _slow_vendor(world: World) -> SlowVendor:
     vendor = SlowVendor(world.results, world.clock.pass_time)
     vendor.tasks = world.vendor.tasks
     return vendor
 
 
-def _note_reached(
-    sweeps: Sweeps, world: World, report: SweepReport, overdue: Sequence[str]
+def _record_reached(
+    measurement: Measurement, world: World, report: SweepReport, overdue: Sequence[str]
 ) -> None:
-    """Note what has been reached by the end of a sweep."""
+    """Record the time at which each event is first true, at the end of a sweep."""
     records = (world.store.objects[f"jobs/{job_id}.json"][0] for job_id in overdue)
-    is_reached = {
+    events = {
         "stored": not any(key.startswith("unstored/") for key in world.store.objects),
         "cancelled": all(b'"state":"cancelled"' in record for record in records),
-        "counted": report.waiting >= sweeps.waiting - OVERDUE,
+        "counted": report.waiting >= measurement.waiting - OVERDUE,
     }
-    for event, is_so in is_reached.items():
-        if is_so:
-            seconds = (world.clock.now() - sweeps.began).total_seconds()
-            sweeps.reached.setdefault(event, seconds)
+    seconds = (world.clock.now() - measurement.started).total_seconds()
+    for event, is_true in events.items():
+        if is_true:
+            measurement.reached.setdefault(event, seconds)
 
 
 def _listings_per_start(world: World) -> float:
-    """Let a pump start jobs from the head of the queue, in new slots."""
+    """Start jobs from the head of the queue in new slots; return the listings for each job."""
     world.settings = build_settings(lanes={LANE: 2 * SLOTS}, overdue_after_s=NEVER_OVERDUE_S)
-    requests, tasks = len(world.store.requests), len(world.vendor.tasks)
+    earlier_requests, earlier_tasks = len(world.store.requests), len(world.vendor.tasks)
     pump(LANE, world.runtime(SWEEP_S))
-    made = world.store.requests[requests:]
-    listings = sum(request.startswith("list ") for request in made)
-    return listings / (len(world.vendor.tasks) - tasks)
+    requests = world.store.requests[earlier_requests:]
+    listings = sum(request.startswith("list ") for request in requests)
+    return listings / (len(world.vendor.tasks) - earlier_tasks)
 
 
-def table(measured: Sequence[Sweeps]) -> str:
-    """Write the figures as a table."""
+def table(measurements: Sequence[Measurement]) -> str:
+    """Format the figures as a Markdown table."""
     rows = [
         (
             "most requests of one sweep",
-            [f"{measurement.most_requests:,}" for measurement in measured],
+            [f"{measurement.max_requests:,}" for measurement in measurements],
         ),
-        ("longest sweep", [f"{measurement.longest_s:.0f} s" for measurement in measured]),
+        ("longest sweep", [f"{measurement.max_duration_s:.0f} s" for measurement in measurements]),
         (
             "longest wait for a turn, of any part",
-            [f"{measurement.longest_wait_s():.0f} s" for measurement in measured],
+            [f"{measurement.longest_wait_s():.0f} s" for measurement in measurements],
         ),
         (
             f"{UNSTORED} images stored after",
-            [_after(measurement, "stored") for measurement in measured],
+            [_after(measurement, "stored") for measurement in measurements],
         ),
         (
             f"{OVERDUE} overdue jobs cancelled after",
-            [_after(measurement, "cancelled") for measurement in measured],
+            [_after(measurement, "cancelled") for measurement in measurements],
         ),
-        ("the queue counted after", [_after(measurement, "counted") for measurement in measured]),
+        (
+            "the queue counted after",
+            [_after(measurement, "counted") for measurement in measurements],
+        ),
         (
             "listings for each job that is started",
-            [f"{measurement.listings_per_start:.2f}" for measurement in measured],
+            [f"{measurement.listings_per_start:.2f}" for measurement in measurements],
         ),
     ]
-    head = ["| waiting jobs", *(f"{measurement.waiting:,}" for measurement in measured)]
+    head = ["| waiting jobs", *(f"{measurement.waiting:,}" for measurement in measurements)]
     lines = [" | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join(
         [*lines, *(" | ".join([f"| {name}", *figures]) + " |" for name, figures in rows)]
     )
 
 
-def _after(sweeps: Sweeps, event: str) -> str:
-    seconds = sweeps.reached.get(event)
+def _after(measurement: Measurement, event: str) -> str:
+    seconds = measurement.reached.get(event)
     return f"not in {SWEEPS} sweeps" if seconds is None else f"{seconds:.0f} s"
 
 
 def main() -> None:
-    """Measure and print, or write the page."""
+    """Measure the sweeps and print the table; with `--write`, also write it into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help=f"write the table into {PAGE.name}")
     parser.add_argument("--waiting", type=int, nargs="+", default=LENGTHS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from aigc.jobs.buckets import STAGING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from aigc.uploads.rules import Rules
 
@@ -89,6 +89,14 @@ def sweep_policy(reach: Reach) -> str:
     inbox = _cos(reach, reach.inbox, "GetBucket", "HeadObject")
     settling = _vod(reach, "DescribeTaskDetail")
     return _document([*_work(reach), settling, claims, versioning, inbox])
+
+
+POLICIES: Mapping[str, Callable[[Reach], str]] = {
+    "gateway": gateway_policy,
+    "upload": upload_policy,
+    "sweep": sweep_policy,
+}
+"""Function → its policy for the resources that it uses."""
 
 
 def _links(reach: Reach, prefixes: Sequence[str]) -> list[Statement]:

@@ -25,13 +25,7 @@ from infra.lookups import account_id, check_existing
 from infra.lost_triggers import lost_triggers
 from infra.outputs import console_links, console_url, query_links, upload_command
 from infra.overlaps import check_overlaps
-from infra.permissions import (
-    Reach,
-    gateway_policy,
-    sweep_policy,
-    upload_policy,
-    upload_prefixes,
-)
+from infra.permissions import POLICIES, Reach, upload_prefixes
 from infra.triggers import (
     cos_trigger,
     http_trigger,
@@ -41,7 +35,7 @@ from infra.triggers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tencentcloud_iac_pulumi import scf
@@ -54,29 +48,10 @@ def deploy(config: StackConfig) -> None:
     """Check the configuration against account and state, then declare resources and outputs."""
     deployed = Deployed.read()
     app_id = config.app_id or account_id()
-    config.check_buckets(app_id)
-    check_identity(config, app_id, deployed)
-    check_existing(config)
-    rules = packaged_rules(config.package)
-    rules.check_inputs(
-        {config.inbox_bucket or config.bucket("inbox", app_id), *config.input_buckets}
-    )
-    check_environment(config, app_id, deployed)
-    check_overlaps(config, _trigger_prefixes(config, rules), deployed)
+    rules = _checked_rules(config, app_id, deployed)
     storage = _storage(config, app_id, deployed)
-    maker = f"{pulumi.get_project()}/{config.stack}"
-    MpsRole(
-        "mps",
-        MpsRoleArgs(mode=config.mps_role, maker=maker, is_deployed="mps-role" in deployed),
-    )
-    vod = VodApplication(
-        "vod",
-        VodApplicationArgs(
-            application_name=f"{config.name_prefix}images",
-            existing=config.sub_app_id,
-            is_deployed="vod-application" in deployed,
-        ),
-    )
+    _mps_role(config, deployed)
+    vod = _vod(config, deployed)
     logs = _logs(config)
     functions = _Functions(config, rules, storage, vod, app_id, logs, deployed)
     endpoint = _declare_gateway(config, functions)
@@ -107,6 +82,25 @@ def deploy(config: StackConfig) -> None:
         pulumi.export(name, value)
 
 
+def _checked_rules(config: StackConfig, app_id: str, deployed: Deployed) -> Rules:
+    """Check the configuration against the account and the state; return the package's rules.
+
+    Raises:
+        StackConfigError: A value does not fit.
+        RulesError: A rule is wrong.
+    """
+    config.check_buckets(app_id)
+    check_identity(config, app_id, deployed)
+    check_existing(config)
+    rules = packaged_rules(config.package)
+    rules.check_inputs(
+        {config.inbox_bucket or config.bucket("inbox", app_id), *config.input_buckets}
+    )
+    check_environment(config, app_id, deployed)
+    check_overlaps(config, _trigger_prefixes(config, rules), deployed)
+    return rules
+
+
 def _trigger_prefixes(config: StackConfig, rules: Rules) -> dict[str, str]:
     inbox = inbox_prefix(rules)
     own = {"inboxBucket": inbox, "resultsBucket": config.results_prefix + STAGING}
@@ -126,6 +120,21 @@ def _storage(config: StackConfig, app_id: str, deployed: Deployed) -> Storage:
     return Storage("storage", args)
 
 
+def _mps_role(config: StackConfig, deployed: Deployed) -> None:
+    maker = f"{pulumi.get_project()}/{config.stack}"
+    args = MpsRoleArgs(mode=config.mps_role, maker=maker, is_deployed="mps-role" in deployed)
+    MpsRole("mps", args)
+
+
+def _vod(config: StackConfig, deployed: Deployed) -> VodApplication:
+    args = VodApplicationArgs(
+        application_name=f"{config.name_prefix}images",
+        existing=config.sub_app_id,
+        is_deployed="vod-application" in deployed,
+    )
+    return VodApplication("vod", args)
+
+
 def _logs(config: StackConfig) -> FunctionLogs | None:
     if not config.logs:
         return None
@@ -140,14 +149,14 @@ def _declare_gateway(config: StackConfig, functions: _Functions) -> pulumi.Outpu
     description = "HTTP API and callbacks of VOD."
     if config.endpoint == "function-url":
         trigger = http_trigger(config.cors_origins)
-        return functions.add("gateway", description, gateway_policy, [trigger]).url
+        return functions.add("gateway", description, [trigger]).url
     service = ApiGateway(
         "api",
         ApiGatewayArgs(
             service_name=f"{config.name_prefix}gateway", protocol=config.protocol, tags=config.tags
         ),
     )
-    gateway = functions.add("gateway", description, gateway_policy, [])
+    gateway = functions.add("gateway", description, [])
     service.expose(gateway.function_name, timeout_s=config.timeout, cors=bool(config.cors_origins))
     return service.url
 
@@ -159,12 +168,10 @@ def _declare_event_functions(
     description = "Turns uploads into jobs, and settles jobs whose images MPS has stored."
     inbox = inbox_triggers(rules, storage.inbox, config.region)
     staging = cos_trigger(storage.results, config.region, config.results_prefix + STAGING)
-    functions.add("upload", description, upload_policy, [*inbox, staging])
+    functions.add("upload", description, [*inbox, staging])
     # A failed sweep is not repeated: the next sweep starts within a minute.
     timer = timer_trigger("sweep", config.sweep_schedule)
-    functions.add(
-        "sweep", "Settles and starts jobs that no event reported.", sweep_policy, [timer], retries=0
-    )
+    functions.add("sweep", "Settles and starts jobs that no event reported.", [timer], retries=0)
 
 
 def _alarms(config: StackConfig, functions: _Functions, logs: FunctionLogs | None) -> None:
@@ -223,7 +230,6 @@ class _Functions:
         self,
         name: str,
         description: str,
-        policy: Callable[[Reach], str],
         triggers: Sequence[scf.FunctionTriggerArgs],
         *,
         retries: int | None = None,
@@ -234,7 +240,7 @@ class _Functions:
         role = ExecutionRole(
             name,
             ExecutionRoleArgs(
-                role_name=physical, policy=self._reach.apply(policy), tags=config.tags
+                role_name=physical, policy=self._reach.apply(POLICIES[name]), tags=config.tags
             ),
         )
         function = EventFunction(

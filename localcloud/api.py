@@ -93,7 +93,7 @@ class ApiEndpoint:
     def _service(self, name: str, version: str, request: Request) -> Service:
         service = self._services.get(name)
         if service is None and request.host.partition(".")[0] == name:
-            # The SDKs for Node.js take the service from the endpoint: `127` of `127.0.0.1:8080`.
+            # The SDKs for Node.js read the service from the endpoint: `127` of `127.0.0.1:8080`.
             by_version = {other.version: other for other in self._services.values()}
             service = by_version.get(version)
         if service is None:

@@ -250,7 +250,7 @@ class Cam(ActionService):
             "effect": "allow",
             "principal": {"service": services},
         }
-        created = self._create_role(
+        response = self._create_role(
             {
                 **params,
                 "RoleName": name + suffix,
@@ -259,7 +259,7 @@ class Cam(ActionService):
         )
         self._roles[name + suffix].type = "service_linked"
         self._attach({"AttachRoleName": name + suffix, "PolicyName": preset})
-        return created
+        return response
 
     def _delete_linked_role(self, params: dict[str, Any]) -> dict[str, Any]:
         if self._role(params).type != "service_linked":
@@ -372,8 +372,8 @@ def _checked_document(text: str, *required: str) -> str:
     if not is_valid:
         raise ApiError(
             "InvalidParameter.PolicyDocumentError",
-            "PolicyDocument: allowed is JSON of version 2.0;"
-            f" statements need {', '.join(sorted(keys))}",
+            "PolicyDocument must be JSON of version 2.0; each statement needs "
+            f"{', '.join(sorted(keys))}",
         )
     return text
 

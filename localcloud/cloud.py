@@ -26,7 +26,7 @@ from localcloud.mps import Mps
 from localcloud.notifications import LOOPBACK, Notifications
 from localcloud.results import Results
 from localcloud.server import LostReplyError, Request, Response, Server
-from localcloud.tasks import SOURCE_FAILED, Failure, TaskBook, TaskFailedError
+from localcloud.tasks import SOURCE_FAILED, Failure, TaskFailedError, Tasks
 from localcloud.vod import Vod
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ class LocalCloud:
             authorize=self._authorize,
         )
         self.results = Results(folder / "results", self.clock)
-        tasks = self._open_journal(folder / "tasks.jsonl")
-        self.tasks = TaskBook(tasks, self.clock, self.faults, limits or {})
+        task_journal = self._open_journal(folder / "tasks.jsonl")
+        self.tasks = Tasks(task_journal, self.clock, self.faults, limits or {})
         self.vod = self._build_vod(folder)
         self.mps = self._build_mps()
         self.services: dict[str, Service] = {"vod": self.vod, "mps": self.mps}
@@ -219,7 +219,7 @@ class LocalCloud:
         return Vod(
             clock=self.clock,
             applications=Applications(applications, self.account, self.clock),
-            book=self.tasks,
+            tasks=self.tasks,
             notifications=Notifications(events, self.clock, self.faults),
             results=self.results,
             fetch=self.fetch,
@@ -229,7 +229,7 @@ class LocalCloud:
         return Mps(
             account=self.account,
             clock=self.clock,
-            book=self.tasks,
+            tasks=self.tasks,
             cos=self.cos,
             results=self.results,
             fetch=self.fetch,

@@ -319,10 +319,10 @@ class Cls(ActionService):
     def _create_callback(self, params: Json) -> Json:
         _check_callback(params)
         now = int(time.time())
-        created = self._callbacks.create(params)
-        resource = self._callbacks.resources[created["WebCallbackId"]]
+        response = self._callbacks.create(params)
+        resource = self._callbacks.resources[response["WebCallbackId"]]
         resource.update(CreateTime=now, UpdateTime=now)
-        return created
+        return response
 
     def _modify_callback(self, params: Json) -> Json:
         resource = self._callbacks.resources[params["WebCallbackId"]]

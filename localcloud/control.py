@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from localcloud.faults import Faults
     from localcloud.server import Request
-    from localcloud.tasks import TaskBook
+    from localcloud.tasks import Tasks
     from localcloud.vod import Vod
 
 _VOD_TYPES = {"activated": bool, "missing_files": list}
 
 
-def routes(tasks: TaskBook, faults: Faults, vod: Vod) -> dict[str, Callable[[Request], Response]]:
+def routes(tasks: Tasks, faults: Faults, vod: Vod) -> dict[str, Callable[[Request], Response]]:
     """Return the handlers by path."""
     return {
         "/_localcloud/tasks": lambda _request: Response.of_json(tasks.report()),

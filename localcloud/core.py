@@ -99,7 +99,7 @@ class Clock:
         return time.time()
 
     def wait_real(self, seconds: float) -> None:
-        """Wait in real time, whatever the speed."""
+        """Wait in real time, which the speed does not scale."""
         time.sleep(seconds)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Draws the images that tasks produce: quick to draw, with a caption that says `local cloud`."""
+"""Draws the images of tasks, quickly, with a caption that contains `local cloud`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _Colour = tuple[int, int, int]
 
-# The longest side for each resolution: much smaller than in the cloud, to be quick.
+# The longest side for each resolution: much smaller than in the cloud, to save time.
 _SIDES = {"720P": 480, "1K": 512, "1080P": 512, "2K": 768, "4K": 1024}
 _PALETTES: tuple[tuple[_Colour, _Colour, _Colour], ...] = (
     ((24, 18, 43), (214, 69, 80), (255, 209, 102)),
@@ -73,7 +73,7 @@ def draw(spec: ImageSpec) -> bytes:
 def placeholder(name: str) -> bytes:
     """Draw a placeholder for an image that is not available here: a remote URL, a VOD file."""
     canvas = _compose((384, 384), _seeded_random(name))
-    _caption(canvas, "local cloud · stands for", name)
+    _caption(canvas, "local cloud · placeholder for", name)
     return _encode(canvas, "png")
 
 
@@ -87,12 +87,12 @@ def _open(content: bytes) -> Image.Image:
 def _seeded_random(*parts: str) -> random.Random:
     """Return a random generator that is seeded with these texts."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
-    return random.Random(digest)  # noqa: S311  art, not secrets
+    return random.Random(digest)  # noqa: S311  no secret
 
 
-def _size(spec: ImageSpec, natural: tuple[int, int]) -> tuple[int, int]:
+def _size(spec: ImageSpec, default: tuple[int, int]) -> tuple[int, int]:
     side = _SIDES.get(spec.resolution.upper(), 512)
-    width, height = _ratio(spec.aspect_ratio) or natural
+    width, height = _ratio(spec.aspect_ratio) or default
     scale = side / max(width, height)
     return max(64, round(width * scale)), max(64, round(height * scale))
 
@@ -105,17 +105,17 @@ def _ratio(text: str) -> tuple[int, int] | None:
 
 
 def _restyle(image: Image.Image, rng: random.Random) -> Image.Image:
-    treatments: tuple[Callable[[Image.Image, random.Random], Image.Image], ...] = (
+    styles: tuple[Callable[[Image.Image, random.Random], Image.Image], ...] = (
         _poster,
         _duotone,
         _ink,
         _mosaic,
     )
-    return rng.choice(treatments)(image, rng)
+    return rng.choice(styles)(image, rng)
 
 
 def _poster(image: Image.Image, rng: random.Random) -> Image.Image:
-    # At half the size: the filter is what costs most of all drawing.
+    # At half the size, since the filter takes most of the time of drawing.
     smooth = ImageOps.autocontrast(image).reduce(2).filter(ImageFilter.MedianFilter(3))
     return ImageOps.posterize(smooth.resize(image.size), rng.choice((2, 3)))
 
@@ -188,9 +188,9 @@ def _logo(canvas: Image.Image) -> None:
 
 @functools.cache
 def _font(size: int, *, has_han: bool = False) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Load a font once for each size, since it takes long.
+    """Load a font, once for each size, since loading is slow.
 
-    Without a font that has Chinese characters they are drawn as boxes.
+    If no font has Chinese characters, they are drawn as boxes.
     """
     for name in _HAN_FONTS if has_han else ():
         with contextlib.suppress(OSError):

@@ -128,9 +128,9 @@ class Faults:
             self._faults[index] = replace(fault, times=fault.times - 1)
 
 
-def argument(what: str) -> str:
+def argument(fault: str) -> str:
     """Return the text after the colon: the seconds of `delay:3`, the code of `refuse:…`."""
-    return what.partition(":")[2]
+    return fault.partition(":")[2]
 
 
 def _parse(index: int, entry: object) -> Fault:

@@ -1,4 +1,4 @@
-"""The provider's twin, for a program that reads existing resources before it declares any."""
+"""The provider's twin for a program that reads existing resources before it creates others."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class FirstDeployment(ProviderTwin):
-    """Each deployment is the first, since the twin keeps no state; existing resources are read."""
+    """Each deployment is a first one, since the twin has no state; it reads existing resources."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> State:
         """Read a resource that has an id and no inputs; create any other resource."""
         if args.typ.endswith(":EventConfig") and args.resource_id and not args.inputs:
-            number = int(args.resource_id)
-            self._cloud.call("vod", "DescribeEventConfig", SubAppId=number)
-            return args.resource_id, {"subAppId": number}
+            sub_app_id = int(args.resource_id)
+            self._cloud.call("vod", "DescribeEventConfig", SubAppId=sub_app_id)
+            return args.resource_id, {"subAppId": sub_app_id}
         return super().new_resource(args)
 
     def call(
@@ -37,25 +37,25 @@ class FirstDeployment(ProviderTwin):
         return super().call(args)
 
     def _functions(self) -> dict[str, Any]:
-        listed = self._cloud.call("scf", "ListFunctions", Limit=100)["Functions"]
-        return {"id": "functions", "functions": [self._function_of(entry) for entry in listed]}
+        functions = self._cloud.call("scf", "ListFunctions", Limit=100)["Functions"]
+        names = [function["FunctionName"] for function in functions]
+        return {"id": "functions", "functions": [self._function_of(name) for name in names]}
 
-    def _function_of(self, listed: dict[str, Any]) -> dict[str, Any]:
-        name = listed["FunctionName"]
-        described = self._cloud.call("scf", "GetFunction", FunctionName=name)
+    def _function_of(self, name: str) -> dict[str, Any]:
+        function = self._cloud.call("scf", "GetFunction", FunctionName=name)
         triggers = [
             {
                 "name": trigger["TriggerName"],
                 "type": trigger["Type"],
                 "triggerDesc": trigger["TriggerDesc"],
             }
-            for trigger in described["Triggers"]
+            for trigger in function["Triggers"]
         ]
         return {"name": name, "triggerInfos": triggers}
 
     def _buckets(self, prefix: str) -> dict[str, Any]:
-        listed = (self._cloud.buckets.list_buckets()["Buckets"] or {}).get("Bucket", [])
-        names = [bucket["Name"] for bucket in listed]
+        entries = (self._cloud.buckets.list_buckets()["Buckets"] or {}).get("Bucket", [])
+        names = [entry["Name"] for entry in entries]
         # No bucket that is read here has a lifecycle rule that the program needs.
         buckets = [
             {"bucket": name, "lifecycleRules": []} for name in names if name.startswith(prefix)

@@ -50,5 +50,5 @@ def _manifest() -> bytes:
     return _box(b"jumb", description)
 
 
-def _box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), kind) + content
+def _box(type_: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), type_) + content

@@ -1,4 +1,4 @@
-"""MPS, limited to images: AIGC image tasks that may write to the caller's bucket."""
+"""MPS, limited to AIGC image tasks, which can write their images to the caller's bucket."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from localcloud.core import Account, Caller, Clock
     from localcloud.cos.service import Cos
     from localcloud.results import Results
-    from localcloud.tasks import TaskBook
+    from localcloud.tasks import Tasks
 
 VERSION = "2019-06-12"
-QUERY_S = 7 * DAY_S
-RESULT_S = DAY_S / 2
+QUERY_S = 7 * DAY_S  # how long a task can be queried
+RESULT_S = DAY_S / 2  # how long an image in MPS's own bucket exists
 SERVICE = "mps.cloud.tencent.com"
 ROLE = "MPS_QcsRole"
 
@@ -41,7 +41,7 @@ _STATUSES = {WAITING: "WAIT", PROCESSING: "RUN", FINISH: "DONE", ABORTED: "FAIL"
 
 
 class Mps:
-    """The service. It checks its role at Create, where the error codes are documented."""
+    """MPS 2019-06-12. It checks its role when a task is created: that error is documented."""
 
     name = "mps"
     version = VERSION
@@ -51,7 +51,7 @@ class Mps:
         *,
         account: Account,
         clock: Clock,
-        book: TaskBook,
+        tasks: Tasks,
         cos: Cos,
         results: Results,
         fetch: Callable[[str], bytes],
@@ -59,12 +59,12 @@ class Mps:
     ) -> None:
         self._account = account
         self._clock = clock
-        self._book = book
+        self._tasks = tasks
         self._cos = cos
         self._results = results
         self._fetch = fetch
         self._role_trusts = role_trusts
-        book.register(self.name, self)
+        tasks.register(self.name, self)
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Carry out an action.
@@ -72,7 +72,7 @@ class Mps:
         Raises:
             ApiError: MPS refuses.
         """
-        del caller  # all callers see the same tasks
+        del caller  # all callers have the same tasks
         if action == "CreateAigcImageTask":
             return self._create_task(params)
         if action == "DescribeAigcImageTask":
@@ -94,7 +94,7 @@ class Mps:
             params=params,
             prompt=params.get("Prompt") or "",
         )
-        self._book.accept(task)
+        self._tasks.accept(task)
         return {"TaskId": task.task_id}
 
     def _check_store(self, store: dict[str, Any]) -> None:
@@ -116,7 +116,7 @@ class Mps:
             )
 
     def _describe_task(self, params: dict[str, Any]) -> dict[str, Any]:
-        task = self._book.find(self.name, params["TaskId"])
+        task = self._tasks.find(self.name, params["TaskId"])
         if task is None or self._clock.now() - task.created_at > QUERY_S:
             raise ApiError("ResourceNotFound.TaskNotFound", "The task does not exist.")
         if task.error is not None:
@@ -126,7 +126,7 @@ class Mps:
         return {"Status": _STATUSES[task.state], "Message": message, "ImageUrls": urls}
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
-        """Draw a task's image and store it in the caller's bucket, or in MPS's own."""
+        """Draw a task's image and store it in the caller's bucket, or in MPS's bucket."""
         try:
             content = with_mark(draw(self._spec(task)), task.mark)
         except NotAnImageError as error:
@@ -141,7 +141,7 @@ class Mps:
         )
         return [{"url": url}]
 
-    def on_finished(self, task: Task) -> None:
+    def notify_end(self, task: Task) -> None:
         """Do nothing: MPS sends no events."""
 
     def _spec(self, task: Task) -> ImageSpec:

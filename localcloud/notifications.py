@@ -1,4 +1,4 @@
-"""VOD's events about ended tasks: a signed callback, or a queue that the application pulls."""
+"""VOD's events about ended tasks: sent as signed callbacks, or pulled from a queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost"})
-RETRIES_S = (10.0, 60.0)  # the vendor documents no figure
+RETRIES_S = (10.0, 60.0)  # the vendor does not document the times
 SIGNATURE_S = 600
 MAX_EVENTS = 16
 INVISIBLE_S = 30.0
@@ -75,12 +75,12 @@ class Notifications:
         self._journal = journal
         self._clock = clock
         self._faults = faults
-        self._configs = {int(app): EventConfig(**value) for app, value in journal.entries.items()}
+        self._configs = {int(id_): EventConfig(**value) for id_, value in journal.entries.items()}
         self._queues: dict[int, dict[str, _QueuedEvent]] = {}
-        self._arrived = threading.Condition()
+        self._changed = threading.Condition()
 
-    def configure(self, app: int, params: dict[str, Any]) -> None:
-        """Change the settings that the parameters contain.
+    def configure(self, sub_app_id: int, params: dict[str, Any]) -> None:
+        """Change those settings that the parameters contain.
 
         Raises:
             ApiError: A value is not allowed.
@@ -88,54 +88,57 @@ class Notifications:
         settings = {name: params[name] for name in _FIELDS if params.get(name) is not None}
         for name, value in settings.items():
             if not re.fullmatch(_ALLOWED[name], value):
-                raise ApiError("InvalidParameterValue", f"{name}: allowed is {_ALLOWED[name]}.")
+                raise ApiError("InvalidParameterValue", f"{name} must match {_ALLOWED[name]}.")
         changes = {_FIELDS[name]: value for name, value in settings.items()}
-        config = replace(self.config(app), **changes)
-        self._configs[app] = config
-        self._journal.write(str(app), asdict(config))
+        config = replace(self.config(sub_app_id), **changes)
+        self._configs[sub_app_id] = config
+        self._journal.write(str(sub_app_id), asdict(config))
 
-    def config(self, app: int) -> EventConfig:
+    def config(self, sub_app_id: int) -> EventConfig:
         """Return the event configuration of an application."""
-        return self._configs.get(app, EventConfig())
+        return self._configs.get(sub_app_id, EventConfig())
 
-    def describe(self, app: int) -> dict[str, str]:
+    def describe(self, sub_app_id: int) -> dict[str, str]:
         """Return the configuration in the API's fields, without SignKey."""
-        config = asdict(self.config(app))
+        config = asdict(self.config(sub_app_id))
         return {name: config[key] for name, key in _FIELDS.items() if name != "SignKey"}
 
-    def notify(self, app: int, content: dict[str, Any]) -> None:
-        """Send an event; the faults at `vod.callback` may drop, repeat or delay it."""
+    def notify(self, sub_app_id: int, content: dict[str, Any]) -> None:
+        """Send an event; faults at `vod.callback` can drop, repeat or delay it."""
         fault = self._faults.take("vod.callback") or ""
         if fault == "drop":
             return
         delay = float(argument(fault)) if fault.startswith("delay:") else 0.0
         for _ in range(2 if fault == "repeat" else 1):
-            self._clock.after(delay, lambda: self._send(app, content))
+            self._clock.after(delay, lambda: self._send(sub_app_id, content))
 
-    def pull(self, app: int) -> list[dict[str, Any]]:
-        """Return up to 16 events; wait for a few seconds if there is none."""
+    def pull(self, sub_app_id: int) -> list[dict[str, Any]]:
+        """Return up to 16 events; if there is none, wait for a few seconds."""
         deadline = time.monotonic() + LONG_POLL_S / self._clock.speed
-        with self._arrived:
-            while not (visible := self._visible(app)):
+        with self._changed:
+            while not (visible := self._visible(sub_app_id)):
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     return []
-                self._arrived.wait(remaining)
+                self._changed.wait(remaining)
             hidden_until = time.monotonic() + INVISIBLE_S / self._clock.speed
             for event in visible.values():
                 event.visible_at = hidden_until
             return [{"EventHandle": handle, **event.content} for handle, event in visible.items()]
 
-    def confirm(self, app: int, handles: list[str]) -> None:
-        """Remove events that were handled.
+    def confirm(self, sub_app_id: int, handles: list[str]) -> None:
+        """Remove events from the queue that the application has handled.
 
         Raises:
             ApiError: A handle is unknown, or its event is visible to pulls again.
         """
         if len(handles) > MAX_EVENTS:
-            raise ApiError("InvalidParameterValue", f"At most {MAX_EVENTS} EventHandles.")
-        with self._arrived:
-            queue = self._queues.get(app, {})
+            raise ApiError(
+                "InvalidParameterValue",
+                f"EventHandles has {len(handles)} items; allowed: {MAX_EVENTS}.",
+            )
+        with self._changed:
+            queue = self._queues.get(sub_app_id, {})
             for handle in handles:
                 event = queue.get(handle)
                 if event is None or event.visible_at <= time.monotonic():
@@ -145,18 +148,18 @@ class Notifications:
             for handle in set(handles):
                 del queue[handle]
 
-    def _visible(self, app: int) -> dict[str, _QueuedEvent]:
-        queue = self._queues.get(app, {})
+    def _visible(self, sub_app_id: int) -> dict[str, _QueuedEvent]:
+        queue = self._queues.get(sub_app_id, {})
         now = time.monotonic()
         visible = [(handle, event) for handle, event in queue.items() if event.visible_at <= now]
         return dict(visible[:MAX_EVENTS])
 
-    def _send(self, app: int, content: dict[str, Any]) -> None:
-        config = self.config(app)
+    def _send(self, sub_app_id: int, content: dict[str, Any]) -> None:
+        config = self.config(sub_app_id)
         if config.mode == "PULL":
-            with self._arrived:
-                self._queues.setdefault(app, {})[uuid.uuid4().hex] = _QueuedEvent(content)
-                self._arrived.notify_all()
+            with self._changed:
+                self._queues.setdefault(sub_app_id, {})[uuid.uuid4().hex] = _QueuedEvent(content)
+                self._changed.notify_all()
         elif config.url:
             self._push(config, content, list(RETRIES_S))
 
@@ -175,7 +178,7 @@ class Notifications:
 
 
 def _post(url: str, content: dict[str, Any]) -> bool:
-    """Post to a server on loopback; return whether no retry is needed."""
+    """Post to a server on loopback; return False if the post is to be repeated."""
     parts = urlsplit(url)
     if parts.hostname not in LOOPBACK:
         logger.warning("a callback to %s was not sent: the host is not loopback", parts.hostname)

@@ -57,7 +57,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._creates: dict[str, Callable[[Inputs], State]] = {
+        self._create_functions: dict[str, Callable[[Inputs], State]] = {
             **{typ: functools.partial(create, cloud) for typ, create in CREATE_FUNCTIONS.items()},
             "tencentcloud:Cam/policy:Policy": self._policy,
             "tencentcloud:Cam/role:Role": self._role,
@@ -78,13 +78,13 @@ class ProviderTwin(pulumi.runtime.Mocks):
         }
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> State:
-        """Create a resource; a component exists in the program only."""
+        """Create a resource; a component has no calls of the API."""
         inputs = unwrapped(args.inputs)
         if not args.custom:
             return "", inputs
-        if args.typ not in self._creates:
+        if args.typ not in self._create_functions:
             raise NotImplementedError(f"the provider's twin does not support {args.typ}")
-        id_, outputs = self._creates[args.typ](inputs)
+        id_, outputs = self._create_functions[args.typ](inputs)
         return id_, {**inputs, **outputs}
 
     def call(
@@ -101,7 +101,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def _user_info(self) -> dict[str, Any]:
         account = self._cloud.call("cam", "GetUserAppId")
-        own = self._cloud.call(
+        users = self._cloud.call(
             "cam", "DescribeSubAccounts", FilterSubAccountUin=[int(account["Uin"])]
         )
         return {
@@ -109,12 +109,12 @@ class ProviderTwin(pulumi.runtime.Mocks):
             "appId": str(account["AppId"]),
             "uin": account["Uin"],
             "ownerUin": account["OwnerUin"],
-            "name": own["SubAccounts"][0]["Name"],
+            "name": users["SubAccounts"][0]["Name"],
         }
 
     def _roles(self, name: str | None) -> dict[str, Any]:
-        listed = self._cloud.call("cam", "DescribeRoleList", Page=1, Rp=200)["List"]
-        roles = [
+        roles = self._cloud.call("cam", "DescribeRoleList", Page=1, Rp=200)["List"]
+        outputs = [
             {
                 "roleId": role["RoleId"],
                 "name": role["RoleName"],
@@ -124,39 +124,39 @@ class ProviderTwin(pulumi.runtime.Mocks):
                 "createTime": role["AddTime"],
                 "updateTime": role["UpdateTime"],
             }
-            for role in listed
+            for role in roles
             if name in {None, role["RoleName"]}
         ]
-        return {"id": name or "roles", "name": name, "roleLists": roles}
+        return {"id": name or "roles", "name": name, "roleLists": outputs}
 
     def _role(self, inputs: Inputs) -> State:
-        self._create_or_find(
+        self._create_if_absent(
             "cam",
             "CreateRole",
             RoleName=inputs["name"],
             PolicyDocument=inputs["document"],
             **api_fields(inputs, Description="description"),
         )
-        role = self._listed_role(inputs["name"])
+        role = self._find_role(inputs["name"])
         self._cloud.tag("cam", "role", role["RoleId"], inputs.get("tags", {}))
-        self._listed_role(inputs["name"])
+        self._find_role(inputs["name"])
         self._cloud.read_tags("cam", "role", role["RoleId"])
         return role["RoleId"], {"roleArn": role["RoleArn"]}
 
-    def _listed_role(self, name: str) -> dict[str, Any]:
-        listed = self._cloud.call("cam", "DescribeRoleList", Page=1, Rp=200)["List"]
-        role: dict[str, Any] = next(role for role in listed if role["RoleName"] == name)
+    def _find_role(self, name: str) -> dict[str, Any]:
+        roles = self._cloud.call("cam", "DescribeRoleList", Page=1, Rp=200)["List"]
+        role: dict[str, Any] = next(role for role in roles if role["RoleName"] == name)
         return role
 
     def _policy(self, inputs: Inputs) -> State:
-        created = self._cloud.call(
+        response = self._cloud.call(
             "cam",
             "CreatePolicy",
             PolicyName=inputs["name"],
             PolicyDocument=inputs["document"],
             **api_fields(inputs, Description="description"),
         )
-        policy_id = created["PolicyId"]
+        policy_id = response["PolicyId"]
         for _ in range(2):
             policy = self._cloud.call("cam", "GetPolicy", PolicyId=policy_id)
         return str(policy_id), {"type": policy["Type"], "createTime": policy["AddTime"]}
@@ -206,7 +206,7 @@ class ProviderTwin(pulumi.runtime.Mocks):
         return name, {"cosBucketUrl": f"{name}.cos.{self._cloud.region}.myqcloud.com"}
 
     def _tag_bucket(self, name: str, tags: dict[str, str]) -> None:
-        """Replace a bucket's tags; the provider does this after the creation and the update."""
+        """Replace a bucket's tags; the provider does it after the creation and the update."""
         if tags:
             self._cloud.bucket("DELETE", name, "tagging")
             content = {"TagSet": {"Tag": key_list(tags)}}
@@ -270,26 +270,28 @@ class ProviderTwin(pulumi.runtime.Mocks):
 
     def _sub_application(self, inputs: Inputs) -> State:
         name = inputs["name"]
-        created = self._create_or_find(
+        response = self._create_if_absent(
             "vod", "CreateSubAppId", Name=name, **api_fields(inputs, Description="description")
         )
-        number = (created or self._application(name))["SubAppId"]
-        self._cloud.call("vod", "ModifySubAppIdStatus", SubAppId=number, Status=inputs["status"])
-        return f"{name}#{number}", {"createTime": self._application(name)["CreateTime"]}
+        sub_app_id = (response or self._application(name))["SubAppId"]
+        self._cloud.call(
+            "vod", "ModifySubAppIdStatus", SubAppId=sub_app_id, Status=inputs["status"]
+        )
+        return f"{name}#{sub_app_id}", {"createTime": self._application(name)["CreateTime"]}
 
     def _application(self, name: str) -> dict[str, Any]:
-        listed = self._cloud.call("vod", "DescribeSubAppIds", Name=name)["SubAppIdInfoSet"]
-        application: dict[str, Any] = next(item for item in listed if item["Name"] == name)
+        items = self._cloud.call("vod", "DescribeSubAppIds", Name=name)["SubAppIdInfoSet"]
+        application: dict[str, Any] = next(item for item in items if item["Name"] == name)
         return application
 
     def _event_config(self, inputs: Inputs) -> State:
-        number = int(inputs["subAppId"])
+        sub_app_id = int(inputs["subAppId"])
         settings = api_fields(inputs, Mode="mode", NotificationUrl="notificationUrl")
-        self._cloud.call("vod", "ModifyEventConfig", **settings, SubAppId=number)
-        self._cloud.call("vod", "DescribeEventConfig", SubAppId=number)
-        return str(number), {}
+        self._cloud.call("vod", "ModifyEventConfig", **settings, SubAppId=sub_app_id)
+        self._cloud.call("vod", "DescribeEventConfig", SubAppId=sub_app_id)
+        return str(sub_app_id), {}
 
-    def _create_or_find(self, service: str, action: str, **params: Any) -> dict[str, Any] | None:  # noqa: ANN401
+    def _create_if_absent(self, service: str, action: str, **params: Any) -> dict[str, Any] | None:  # noqa: ANN401
         """Create a resource; None if an earlier run with the same data folder created it."""
         try:
             return self._cloud.call(service, action, **params)
@@ -355,7 +357,7 @@ def _function_outputs(state: dict[str, Any]) -> dict[str, Any]:
             {
                 "name": trigger["TriggerName"],
                 "type": trigger["Type"],
-                "triggerDesc": _plain_desc(trigger),
+                "triggerDesc": _trigger_desc(trigger),
                 "enable": bool(trigger["Enable"]),
                 "createTime": trigger["AddTime"],
                 "modifyTime": trigger["ModTime"],
@@ -366,6 +368,6 @@ def _function_outputs(state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _plain_desc(trigger: dict[str, Any]) -> str:
+def _trigger_desc(trigger: dict[str, Any]) -> str:
     desc = str(trigger["TriggerDesc"])
     return str(json.loads(desc)["cron"]) if trigger["Type"] == "timer" else desc

@@ -17,7 +17,7 @@ SHORT_REGIONS = {
     "ap-singapore": "sg",
     "ap-tokyo": "jp",
 }
-"""Cloud Monitor's region codes, for regions where the provider's table agrees with SCF's."""
+"""Cloud Monitor's region codes, for regions in which the provider and SCF use the same code."""
 
 
 _NO_PHONE_CALLS = {
@@ -115,8 +115,8 @@ def bind_objects(cloud: Cloud, inputs: Inputs) -> State:
         PolicyId=id_,
         Dimensions=dimensions,
     )
-    group = int(_describe(cloud, id_)["OriginId"])
-    cloud.call("monitor", "DescribePolicyObjectCount", Module=MODULE, GroupId=group)
+    group_id = int(_describe(cloud, id_)["OriginId"])
+    cloud.call("monitor", "DescribePolicyObjectCount", Module=MODULE, GroupId=group_id)
     cloud.call(
         "monitor",
         "DescribeBindingPolicyObjectList",
@@ -131,8 +131,8 @@ def bind_objects(cloud: Cloud, inputs: Inputs) -> State:
 
 def _describe(cloud: Cloud, policy: str) -> dict[str, Any]:
     response = cloud.call("monitor", "DescribeAlarmPolicy", Module=MODULE, PolicyId=policy)
-    described: dict[str, Any] = response["Policy"]
-    return described
+    policy_fields: dict[str, Any] = response["Policy"]
+    return policy_fields
 
 
 def _rule(rule: dict[str, Any]) -> dict[str, Any]:

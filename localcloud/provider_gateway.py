@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from localcloud.provider_inputs import Cloud, Inputs, State
 
 
-_ALL = {"Limit": 100, "Offset": 0}
+_FIRST_PAGE = {"Limit": 100, "Offset": 0}
 
 
 def create_service(cloud: Cloud, inputs: Inputs) -> State:
@@ -29,7 +29,7 @@ def create_service(cloud: Cloud, inputs: Inputs) -> State:
         *("DescribeServiceUsagePlan", "DescribeApiUsagePlan"),
         "DescribeServiceEnvironmentStrategy",
     ):
-        cloud.call("apigateway", action, ServiceId=id_, **_ALL)
+        cloud.call("apigateway", action, ServiceId=id_, **_FIRST_PAGE)
     cloud.read_tags("apigw", "service", id_)
     return id_, {"outerSubDomain": service["OuterSubDomain"]}
 
@@ -38,7 +38,7 @@ def create_api(cloud: Cloud, inputs: Inputs) -> State:
     """Create an API that sends a service's requests to a function."""
     service = inputs["serviceId"]
     _describe_service(cloud, service)
-    created = cloud.call(
+    response = cloud.call(
         "apigateway",
         "CreateApi",
         ServiceId=service,
@@ -60,9 +60,11 @@ def create_api(cloud: Cloud, inputs: Inputs) -> State:
         ServiceScfIsIntegratedResponse=inputs["serviceConfigScfIsIntegratedResponse"],
         ResponseType=inputs["responseType"],
     )
-    id_ = created["Result"]["ApiId"]
+    id_ = response["Result"]["ApiId"]
     cloud.call("apigateway", "DescribeApi", ServiceId=service, ApiId=id_)
-    cloud.call("apigateway", "DescribeApiEnvironmentStrategy", ServiceId=service, ApiId=id_, **_ALL)
+    cloud.call(
+        "apigateway", "DescribeApiEnvironmentStrategy", ServiceId=service, ApiId=id_, **_FIRST_PAGE
+    )
     return id_, {}
 
 
@@ -70,7 +72,7 @@ def release(cloud: Cloud, inputs: Inputs) -> State:
     """Release the service's current APIs."""
     service, environment = inputs["serviceId"], inputs["environmentName"]
     _describe_service(cloud, service)
-    released = cloud.call(
+    response = cloud.call(
         "apigateway",
         "ReleaseService",
         ServiceId=service,
@@ -83,9 +85,9 @@ def release(cloud: Cloud, inputs: Inputs) -> State:
         "DescribeServiceEnvironmentReleaseHistory",
         ServiceId=service,
         EnvironmentName=environment,
-        **_ALL,
+        **_FIRST_PAGE,
     )
-    version = released["Result"]["ReleaseVersion"]
+    version = response["Result"]["ReleaseVersion"]
     return f"{service}#{environment}#{version}", {"releaseVersion": version}
 
 

@@ -1,4 +1,4 @@
-"""Shared by the provider's twin: inputs of resources, and a client of the cloud."""
+"""A client of the local cloud and the formats of inputs, for the provider's twin."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ VERSIONS = {
     "vod": "2018-07-17",
 }
 
-RATE_REPEATS = 5
-"""How often a call above the rate is repeated, a second apart."""
+RATE_RETRIES = 5
+"""How often a call that exceeds the rate limit is repeated, each time after a second."""
 
 _SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105  Pulumi's key for special values
 
@@ -52,14 +52,14 @@ class Cloud:
         )
 
     def call(self, service: str, action: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
-        """Call API 3.0 and return what is below `Response`.
+        """Call an action of API 3.0 and return the content of `Response`.
 
-        A call above the rate is repeated, as the provider does.
+        A call that exceeds the rate limit is repeated, as by the provider.
         """
         client = CommonClient(
             service, VERSIONS[service], self._credential, self.region, self._profile
         )
-        for _ in range(RATE_REPEATS):
+        for _ in range(RATE_RETRIES):
             try:
                 return self._response(client.call_json(action, params))
             except TencentCloudSDKException as error:
@@ -69,8 +69,8 @@ class Cloud:
         return self._response(client.call_json(action, params))
 
     @staticmethod
-    def _response(answer: dict[str, Any]) -> dict[str, Any]:
-        response: dict[str, Any] = answer["Response"]
+    def _response(body: dict[str, Any]) -> dict[str, Any]:
+        response: dict[str, Any] = body["Response"]
         return response
 
     def bucket(
@@ -130,7 +130,7 @@ def api_fields(inputs: Inputs, **names: str) -> dict[str, Any]:
 
 
 def unwrapped(value: Any) -> Any:  # noqa: ANN401  JSON
-    """Return values without Pulumi's wrapping of secrets."""
+    """Return a value without Pulumi's wrappers of secrets."""
     if isinstance(value, dict):
         if _SECRET in value:
             return unwrapped(value["value"])

@@ -1,8 +1,8 @@
 """Deploys the Pulumi program into a local cloud, without Pulumi's command line.
 
-The program runs under Pulumi's mocks, which use the provider's twin, in a process of its own:
-a process has only one Pulumi runtime, and the memory of the runtime and the SDKs is free again
-when the process ends. The process reads a request as JSON and prints the stack's outputs as JSON.
+The program runs under Pulumi's mocks, which use the provider's twin, in its own process: a
+process has only one Pulumi runtime, and the memory of the runtime and the SDKs is freed when the
+process ends. The process reads a request as JSON and prints the stack's outputs as JSON.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Outputs:
 
     @classmethod
     def of_stack(cls, outputs: dict[str, Any]) -> Outputs:
-        """Read the program's outputs."""
+        """Return the outputs of the program."""
         buckets, functions = ("inbox", "results", "ledger"), ("gateway", "upload", "sweep")
         return cls(
             endpoint=outputs["endpoint"],
@@ -82,8 +82,8 @@ class Request:
 def provision(cloud: LocalCloud, config: Mapping[str, str]) -> Outputs:
     """Run the program against a started cloud.
 
-    By default names have no prefix, so that a fault names a function like its handler, and links
-    to results point to loopback, so that a browser opens them without a proxy.
+    By default names have no prefix, so that the functions have the names of their handlers, and
+    links to results have a loopback address, so that a browser opens them without a proxy.
 
     Raises:
         ProvisioningError: The program failed.
@@ -157,4 +157,4 @@ def run_program(request: Request) -> dict[str, Any]:
 
 if __name__ == "__main__":
     print(json.dumps(run_program(Request(**json.load(sys.stdin)))), flush=True)  # noqa: T201  the output
-    os._exit(0)  # to take all modules apart would need 0.1 s
+    os._exit(0)  # skips the end of the interpreter, which takes 0.1 s

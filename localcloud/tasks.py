@@ -1,4 +1,4 @@
-"""Paid tasks, the same for VOD and MPS: waiting, processing, finished or aborted."""
+"""The vendor's tasks of VOD and MPS, which are billed: their states, limits and failures."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ ABORTED = "ABORTED"
 
 WAITING_S = 1.0
 DAY_S = 86_400
-SESSION_S = 7 * DAY_S  # documented for the response; for the request three days
+SESSION_S = 7 * DAY_S  # documented for the response; three days for the request
 
-# The default concurrency limits. A task over the limit is accepted and fails. VOD's limit is
+# The default concurrency limits. A task above the limit is accepted and fails. VOD's limit is
 # documented. MPS's limit is not; this value is the default of the MPS lane.
 LIMITS = {
     "vod.CreateAigcImageTask": 1,
@@ -45,10 +45,13 @@ _MESSAGES = {
     "ContentModerationFailed": "the request was blocked by the moderation system",
 }
 
+# Fields in the journals of earlier versions.
+_FORMER_NAMES = {"overflows": "exceeds_limit", "doom": "planned_failure"}
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a task failed: ErrCode, ErrCodeExt and Message."""
+    """The failure of a task: ErrCode, ErrCodeExt and Message."""
 
     code: int
     ext: str
@@ -56,7 +59,7 @@ class Failure:
 
 
 class TaskFailedError(Exception):
-    """The work on a task failed."""
+    """The work on a task failed; `failure` is the reason."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -65,7 +68,7 @@ class TaskFailedError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Task:
-    """An accepted task, which is paid if it succeeds."""
+    """An accepted task, which is billed if it succeeds."""
 
     service: str
     action: str
@@ -79,17 +82,17 @@ class Task:
     created_at: float = 0.0
     started_at: float | None = None
     finished_at: float | None = None
-    overflows: bool = False
-    """Accepted over the limit: the task will fail, and it does not count towards the limit."""
-    doom: Failure | None = None
-    """The failure that was decided at acceptance."""
+    exceeds_limit: bool = False
+    """Whether the task was above the limit; it will fail, and does not count towards the limit."""
+    planned_failure: Failure | None = None
+    """The failure with which the task will end; it is decided when the task is accepted."""
     mark: str = ""
     """The metadata in its images, one of `localcloud.marks`."""
     error: Failure | None = None
     results: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def where(self) -> str:
+    def qualified_action(self) -> str:
         """The key of limits and faults, such as `vod.CreateAigcImageTask`."""
         return f"{self.service}.{self.action}"
 
@@ -100,30 +103,31 @@ class Task:
 
     @classmethod
     def of_json(cls, value: dict[str, Any]) -> Task:
-        """Read a task from a journal entry."""
+        """Build a task from a journal entry."""
+        fields = {_FORMER_NAMES.get(name, name): field for name, field in value.items()}
         failures = {
-            name: None if value[name] is None else Failure(**value[name])
-            for name in ("doom", "error")
+            name: None if fields[name] is None else Failure(**fields[name])
+            for name in ("planned_failure", "error")
         }
-        return cls(**{**value, **failures})
+        return cls(**{**fields, **failures})
 
 
 class Worker(Protocol):
     """The service that executes a task."""
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
-        """Do the work and return the results.
+        """Do the work of a task and return its results.
 
         Raises:
             TaskFailedError: The task fails.
         """
 
-    def on_finished(self, task: Task) -> None:
-        """Handle the end of a task."""
+    def notify_end(self, task: Task) -> None:
+        """Send the service's event about a task that has ended."""
 
 
-class TaskBook:
-    """All accepted tasks."""
+class Tasks:
+    """All accepted tasks of VOD and MPS."""
 
     def __init__(
         self, journal: Journal, clock: Clock, faults: Faults, limits: Mapping[str, int]
@@ -135,7 +139,7 @@ class TaskBook:
         self._workers: dict[str, Worker] = {}
         self._tasks = {name: Task.of_json(value) for name, value in journal.entries.items()}
         self._sessions = {
-            _session_key(t): t.created_at for t in self._tasks.values() if t.session_id
+            _session_key(task): task.created_at for task in self._tasks.values() if task.session_id
         }
         self._active: dict[str, set[str]] = {}
         self._most_at_once: dict[str, int] = {}
@@ -146,7 +150,7 @@ class TaskBook:
         self._workers[service] = worker
         for task in self._tasks.values():
             if task.service == service and not task.has_ended:
-                self._count(task)
+                self._count_active(task)
                 self._schedule(task)
 
     def accept(self, task: Task) -> None:
@@ -159,7 +163,7 @@ class TaskBook:
             self._check_session(task)
             task.created_at = self._clock.now()
             self._decide_failure(task)
-            self._count(task)
+            self._count_active(task)
             self._tasks[task.task_id] = task
             if task.session_id:
                 self._sessions[_session_key(task)] = task.created_at
@@ -167,28 +171,28 @@ class TaskBook:
         self._schedule(task)
 
     def find(self, service: str, task_id: str) -> Task | None:
-        """Find a task by its id; None if the service does not have it."""
+        """Return the task with this id; None if the service does not have it."""
         task = self._tasks.get(task_id)
         return task if task is not None and task.service == service else None
 
     def of(self, service: str) -> list[Task]:
-        """List a service's tasks, oldest first."""
+        """Return a service's tasks, oldest first."""
         return [task for task in list(self._tasks.values()) if task.service == service]
 
     def abort(self, task: Task) -> bool:
-        """Abort a task that still waits; return whether it was aborted."""
+        """Abort a waiting task; return whether it was aborted."""
         with self._lock:
             if task.state != WAITING:
                 return False
             self._end(task, ABORTED)
         self._save(task)
-        self._workers[task.service].on_finished(task)
+        self._workers[task.service].notify_end(task)
         return True
 
     def report(self) -> dict[str, Any]:
-        """Return all tasks, and the maximum number of unfinished tasks at once for each action."""
+        """Return all tasks, and the maximum number of concurrent tasks of each action."""
         with self._lock:
-            tasks = [_report_of(task) for task in self._tasks.values()]
+            tasks = [_report(task) for task in self._tasks.values()]
             return {"tasks": tasks, "most_at_once": dict(self._most_at_once)}
 
     def _check_session(self, task: Task) -> None:
@@ -202,21 +206,23 @@ class TaskBook:
             )
 
     def _decide_failure(self, task: Task) -> None:
-        """Decide at acceptance whether the task will fail; the cloud decides it later."""
-        active = (self._tasks[task_id] for task_id in self._active.get(task.where, ()))
-        running = sum(not other.overflows for other in active)
-        fault = self._faults.take(task.where, "task_failure")
-        task.mark = argument(self._faults.take(task.where, "image") or "")
-        if running >= self.limits[task.where]:
-            task.overflows = True
-            task.doom = _upstream_failure(task, "RequestLimitExceeded")
+        """Decide whether a new task will fail; the cloud decides this later."""
+        active = (self._tasks[task_id] for task_id in self._active.get(task.qualified_action, ()))
+        running = sum(not other.exceeds_limit for other in active)
+        fault = self._faults.take(task.qualified_action, "task_failure")
+        task.mark = argument(self._faults.take(task.qualified_action, "image") or "")
+        if running >= self.limits[task.qualified_action]:
+            task.exceeds_limit = True
+            task.planned_failure = _upstream_failure(task, "RequestLimitExceeded")
         elif fault is not None:
-            task.doom = _upstream_failure(task, argument(fault))
+            task.planned_failure = _upstream_failure(task, argument(fault))
 
-    def _count(self, task: Task) -> None:
-        active = self._active.setdefault(task.where, set())
+    def _count_active(self, task: Task) -> None:
+        active = self._active.setdefault(task.qualified_action, set())
         active.add(task.task_id)
-        self._most_at_once[task.where] = max(self._most_at_once.get(task.where, 0), len(active))
+        self._most_at_once[task.qualified_action] = max(
+            self._most_at_once.get(task.qualified_action, 0), len(active)
+        )
 
     def _schedule(self, task: Task) -> None:
         self._clock.after(WAITING_S, lambda: self._start(task))
@@ -238,16 +244,16 @@ class TaskBook:
         with self._lock:
             self._end(task, FINISH)
         self._save(task)
-        self._workers[task.service].on_finished(task)
+        self._workers[task.service].notify_end(task)
 
     def _work(self, task: Task) -> list[dict[str, Any]]:
-        if task.doom is not None:
-            raise TaskFailedError(task.doom)
+        if task.planned_failure is not None:
+            raise TaskFailedError(task.planned_failure)
         try:
             return self._workers[task.service].produce(task)
         except TaskFailedError:
             raise
-        except Exception as error:  # a task must end even after an error of the local cloud
+        except Exception as error:  # the task must end even after a defect of the local cloud
             logger.exception("the work on %s failed", task.task_id)
             failure = Failure(TASK_FAILED, "InternalError", f"the local cloud failed: {error}")
             raise TaskFailedError(failure) from error
@@ -255,7 +261,7 @@ class TaskBook:
     def _end(self, task: Task, state: str) -> None:
         task.state = state
         task.finished_at = self._clock.now()
-        self._active[task.where].discard(task.task_id)
+        self._active[task.qualified_action].discard(task.task_id)
 
     def _save(self, task: Task) -> None:
         self._journal.write(task.task_id, asdict(task))
@@ -267,8 +273,8 @@ def _upstream_failure(task: Task, ext: str) -> Failure:
 
 
 def _duration(task: Task) -> float:
-    """Return the seconds of work: 8 to 20, derived from the prompt; 1 for a task over the limit."""
-    if task.overflows:
+    """Return the duration of the work in seconds: 8 to 20, by the prompt; 1 above the limit."""
+    if task.exceeds_limit:
         return 1.0
     digest = hashlib.sha256(task.prompt.encode()).digest()
     return 8 + int.from_bytes(digest[:2], "big") / 0xFFFF * 12
@@ -278,7 +284,7 @@ def _session_key(task: Task) -> tuple[str, int, str]:
     return task.service, task.sub_app_id, task.session_id
 
 
-def _report_of(task: Task) -> dict[str, Any]:
+def _report(task: Task) -> dict[str, Any]:
     names = (
         "service",
         "action",

@@ -1,4 +1,4 @@
-"""VOD, limited to images: applications, AIGC image tasks, their events."""
+"""VOD, limited to images: applications, AIGC image tasks and their events."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from localcloud.core import Caller, Clock
     from localcloud.notifications import Notifications
     from localcloud.results import Results
-    from localcloud.tasks import TaskBook
+    from localcloud.tasks import Tasks
 
-QUERY_S = 3 * DAY_S
-RESULT_S = 7 * DAY_S
+QUERY_S = 3 * DAY_S  # how long a task can be queried
+RESULT_S = 7 * DAY_S  # how long a temporary image exists
 MAX_SESSION_ID = 50
 MAX_SESSION_CONTEXT = 1000
 MAX_TASKS_LISTED = 100
@@ -61,7 +61,7 @@ _SCENE_CONFIGS = {"ai_try_on": "AiTryOnConfig", "product_image": "ProductImageCo
 
 
 class Vod:
-    """The service. Tests may change `activated` and `missing_files`."""
+    """VOD 2018-07-17. Tests can change `activated` and `missing_files`."""
 
     name = "vod"
     version = VERSION
@@ -71,18 +71,18 @@ class Vod:
         *,
         clock: Clock,
         applications: Applications,
-        book: TaskBook,
+        tasks: Tasks,
         notifications: Notifications,
         results: Results,
         fetch: Callable[[str], bytes],
     ) -> None:
         self.activated = True
-        """Whether VOD is activated for the account; if not, every call is refused."""
+        """Whether VOD is activated for the account; if not, each call is refused."""
         self.missing_files: set[str] = set()
         """FileIds that do not exist; all other FileIds exist."""
         self._clock = clock
         self._sub_app_id = applications.sub_app_id_of
-        self._book = book
+        self._tasks = tasks
         self._notifications = notifications
         self._results = results
         self._fetch = fetch
@@ -101,7 +101,7 @@ class Vod:
             "ModifySubAppIdInfo": applications.modify,
             "ModifySubAppIdStatus": applications.modify_status,
         }
-        book.register(self.name, self)
+        tasks.register(self.name, self)
 
     def call(self, action: str, params: dict[str, Any], caller: Caller) -> dict[str, Any]:
         """Carry out an action.
@@ -109,7 +109,7 @@ class Vod:
         Raises:
             ApiError: VOD refuses.
         """
-        del caller  # all callers see the same tasks
+        del caller  # all callers have the same tasks
         if not self.activated:
             raise ApiError("FailedOperation.InvalidVodUser", "The VOD service is not activated.")
         if action not in self._actions:
@@ -136,19 +136,19 @@ class Vod:
         return self._create_task("CreateSceneAigcImageTask", params, prompt)
 
     def _create_task(self, action: str, params: dict[str, Any], prompt: str) -> dict[str, Any]:
-        app = self._sub_app_id(params)
+        sub_app_id = self._sub_app_id(params)
         self._check_task(params)
         task = Task(
             service=self.name,
             action=action,
-            task_id=f"{app}-{TASK_TYPES[action]}-{uuid.uuid4().hex}t",
+            task_id=f"{sub_app_id}-{TASK_TYPES[action]}-{uuid.uuid4().hex}t",
             params=params,
             prompt=prompt,
-            sub_app_id=app,
+            sub_app_id=sub_app_id,
             session_id=params.get("SessionId") or "",
             session_context=params.get("SessionContext") or "",
         )
-        self._book.accept(task)
+        self._tasks.accept(task)
         return {"TaskId": task.task_id}
 
     def _check_task(self, params: dict[str, Any]) -> None:
@@ -163,10 +163,10 @@ class Vod:
             self._check_file(file)
 
     def _check_file(self, file: dict[str, Any]) -> None:
-        kind = _kind(file)
-        if not file.get(kind):
-            raise ApiError("InvalidParameter", f"FileInfos: a {kind} is required.")
-        if kind == "FileId" and file["FileId"] in self.missing_files:
+        field = _content_field(file)
+        if not file.get(field):
+            raise ApiError("InvalidParameter", f"FileInfos: a {field} is required.")
+        if field == "FileId" and file["FileId"] in self.missing_files:
             raise ApiError("InvalidParameterValue.FileId", "The FileId does not exist.")
 
     def produce(self, task: Task) -> list[dict[str, Any]]:
@@ -174,7 +174,9 @@ class Vod:
         inputs = [self._input(file) for file in _files(task.params)]
         output = task.params.get("OutputConfig") or {}
         try:
-            images = [draw(_spec(task, inputs, n)) for n in range(_image_count(task.params))]
+            images = [
+                draw(_spec(task, inputs, number)) for number in range(_image_count(task.params))
+            ]
         except NotAnImageError as error:
             message = f"source file error: {error}"
             failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", message)
@@ -185,8 +187,8 @@ class Vod:
         is_permanent = output.get("StorageMode") == "Permanent"
         file_id = f"{secrets.randbelow(10**18):018d}" if is_permanent else ""
         suffix = "jpg" if content.startswith(b"\xff\xd8") else "png"
-        app, folder = task.sub_app_id, f"{secrets.randbelow(10**23):023d}"
-        location = f"{app}.vod2.myqcloud.com/{uuid.uuid4().hex[:8]}vodcq{app}/{folder}"
+        folder = f"{uuid.uuid4().hex[:8]}vodcq{task.sub_app_id}/{secrets.randbelow(10**23):023d}"
+        location = f"{task.sub_app_id}.vod2.myqcloud.com/{folder}"
         expires_at = None if is_permanent else self._clock.now() + RESULT_S
         url = self._results.add(
             f"{location}/aigcImageGenFile.{suffix}", content, expires_at=expires_at, file_id=file_id
@@ -194,10 +196,10 @@ class Vod:
         return {"url": url, "expires_at": expires_at, "file_id": file_id}
 
     def _input(self, file: dict[str, Any]) -> bytes:
-        kind = _kind(file)
-        if kind == "Url":
+        field = _content_field(file)
+        if field == "Url":
             return self._fetch(file["Url"])
-        if kind == "FileId":
+        if field == "FileId":
             return self._results.by_file_id(file["FileId"]) or placeholder(file["FileId"])
         try:
             return base64.b64decode(file["Base64"], validate=True)
@@ -205,16 +207,16 @@ class Vod:
             failure = Failure(SOURCE_FAILED, "InvalidParameter.MediaFormat", "Base64 is invalid")
             raise TaskFailedError(failure) from error
 
-    def on_finished(self, task: Task) -> None:
+    def notify_end(self, task: Task) -> None:
         """Send the completion event to the application."""
         event_type, field = _EVENTS[task.action]
         content = {"EventType": event_type, field: vod_responses.task_fields(task)}
         self._notifications.notify(task.sub_app_id, content)
 
     def _find(self, params: dict[str, Any]) -> Task:
-        app = self._sub_app_id(params)
-        task = self._book.find(self.name, params["TaskId"])
-        if task is None or task.sub_app_id != app or self._is_past_query_period(task):
+        sub_app_id = self._sub_app_id(params)
+        task = self._tasks.find(self.name, params["TaskId"])
+        if task is None or task.sub_app_id != sub_app_id or self._is_past_query_period(task):
             raise ApiError("InvalidParameterValue.TaskId", "The task does not exist.")
         return task
 
@@ -225,20 +227,25 @@ class Vod:
         return vod_responses.detail_response(self._find(params))
 
     def _describe_tasks(self, params: dict[str, Any]) -> dict[str, Any]:
-        app = self._sub_app_id(params)
+        sub_app_id = self._sub_app_id(params)
         limit = params.get("Limit") or 10
         if not 1 <= limit <= MAX_TASKS_LISTED:
-            raise ApiError("InvalidParameterValue.Limit", f"Limit: 1 to {MAX_TASKS_LISTED}.")
+            raise ApiError(
+                "InvalidParameterValue.Limit",
+                f"Limit is {limit}; allowed: 1 to {MAX_TASKS_LISTED}.",
+            )
         tasks = [
             task
-            for task in self._book.of(self.name)
-            if task.sub_app_id == app
+            for task in self._tasks.of(self.name)
+            if task.sub_app_id == sub_app_id
             and not self._is_past_query_period(task)
             and _matches_filters(task, params)
         ]
         sort = params.get("Sort") or {}
         sort_field = "finished_at" if sort.get("Field") == "FinishTime" else "created_at"
-        tasks.sort(key=lambda t: getattr(t, sort_field) or 0, reverse=sort.get("Order") != "Asc")
+        tasks.sort(
+            key=lambda task: getattr(task, sort_field) or 0, reverse=sort.get("Order") != "Asc"
+        )
         start = _parse_scroll_token(params.get("ScrollToken") or "0")
         next_token = str(start + limit) if len(tasks) > start + limit else ""
         return {
@@ -248,8 +255,11 @@ class Vod:
 
     def _manage_task(self, params: dict[str, Any]) -> dict[str, Any]:
         if params["OperationType"] != "Abort":
-            raise ApiError("InvalidParameterValue", "OperationType: Abort.")
-        if not self._book.abort(self._find(params)):
+            raise ApiError(
+                "InvalidParameterValue",
+                f"OperationType is {params['OperationType']}; allowed: Abort.",
+            )
+        if not self._tasks.abort(self._find(params)):
             raise ApiError("FailedOperation", "Only a task that is WAITING can be aborted.")
         return {}
 
@@ -271,7 +281,7 @@ class Vod:
 
 
 def _files(params: dict[str, Any]) -> list[dict[str, Any]]:
-    """List a task's input files: the files of the task, then the files of its scene."""
+    """Return a task's input files: the files of the task, then the files of its scene."""
     scene = params.get("SceneInfo") or {}
     configs = _scene_configs(scene)
     clothes = [file for config in configs for file in config.get("ClothesFileInfos") or []]
@@ -282,23 +292,28 @@ def _scene_configs(scene: dict[str, Any]) -> list[dict[str, Any]]:
     return [value for value in scene.values() if isinstance(value, dict)]
 
 
-def _kind(file: dict[str, Any]) -> str:
-    """Return the name of the field that holds the file; the official example omits Type."""
-    kind = file.get("Type")
-    if kind not in {None, "", "File", "Url", "Base64"}:
-        raise ApiError("InvalidParameterValue", f"FileInfos.Type: {kind} is not File, Url, Base64.")
-    if not kind:
-        kind = next((name for name in ("FileId", "Url", "Base64") if file.get(name)), "FileId")
-    return {"File": "FileId"}.get(kind, kind)
+def _content_field(file: dict[str, Any]) -> str:
+    """Return the name of the field with the content; the official example omits Type."""
+    type_ = file.get("Type")
+    if type_ not in {None, "", "File", "Url", "Base64"}:
+        raise ApiError(
+            "InvalidParameterValue", f"FileInfos.Type is {type_!r}; allowed: File, Url, Base64."
+        )
+    if not type_:
+        return next((name for name in ("FileId", "Url", "Base64") if file.get(name)), "FileId")
+    return "FileId" if type_ == "File" else str(type_)
 
 
 def _check_values(params: dict[str, Any]) -> None:
     for path, allowed in _VALUES.items():
         value = _value_at(params, path)
         if value and value not in allowed:
-            raise ApiError("InvalidParameterValue", f"{path}: allowed is {', '.join(allowed)}.")
-    if not -10 <= int(params.get("TasksPriority") or 0) <= 10:  # noqa: PLR2004  documented
-        raise ApiError("InvalidParameterValue", "TasksPriority: -10 to 10.")
+            raise ApiError(
+                "InvalidParameterValue", f"{path} is {value!r}; allowed: {', '.join(allowed)}."
+            )
+    priority = int(params.get("TasksPriority") or 0)
+    if not -10 <= priority <= 10:  # noqa: PLR2004  documented
+        raise ApiError("InvalidParameterValue", f"TasksPriority is {priority}; allowed: -10 to 10.")
 
 
 def _value_at(params: dict[str, Any], path: str) -> Any:  # noqa: ANN401  JSON
@@ -335,8 +350,9 @@ def _image_count(params: dict[str, Any]) -> int:
 def _matches_filters(task: Task, params: dict[str, Any]) -> bool:
     if params.get("Status") not in {None, "", task.state}:
         return False
-    created, finished = params.get("CreateTime"), params.get("FinishTime")
-    return _is_in_range(task.created_at, created) and _is_in_range(task.finished_at, finished)
+    return _is_in_range(task.created_at, params.get("CreateTime")) and _is_in_range(
+        task.finished_at, params.get("FinishTime")
+    )
 
 
 def _is_in_range(time: float | None, time_range: dict[str, str] | None) -> bool:

@@ -22,15 +22,15 @@ _NO_TIME = "0000-00-00T00:00:00Z"
 
 def detail_response(task: Task) -> dict[str, Any]:
     """Build the response of DescribeTaskDetail; the fields of other task types are null."""
-    kind = TASK_TYPES[task.action]
+    task_type = TASK_TYPES[task.action]
     names = schema.fields("vod", VERSION, "DescribeTaskDetailResponse")
     empty = dict.fromkeys(name for name in names if name != "RequestId")
-    return {**empty, "TaskType": kind, **_times(task), kind: task_fields(task)}
+    return {**empty, "TaskType": task_type, **_times(task), task_type: task_fields(task)}
 
 
 def task_fields(task: Task) -> dict[str, Any]:
     """Build the fields of a task in events and in DescribeTaskDetail."""
-    kind = TASK_TYPES[task.action]
+    task_type = TASK_TYPES[task.action]
     error = task.error
     if task.state == ABORTED:
         error = Failure(0, "OperationCanceled", "the task was aborted")
@@ -41,18 +41,18 @@ def task_fields(task: Task) -> dict[str, Any]:
         "ErrCodeExt": error.ext if error else "",
         "Message": error.message if error else "",
         "Progress": {WAITING: 0, PROCESSING: 50}.get(task.state, 100),
-        "Input": _input_fields(task, kind),
+        "Input": _input_fields(task, task_type),
         "Output": {"FileInfos": [_output_file(task, result) for result in task.results]},
         "SessionId": task.session_id,
         "SessionContext": task.session_context,
     }
-    model_fields = schema.fields("vod", VERSION, kind)  # scene tasks have no ErrCodeExt
+    model_fields = schema.fields("vod", VERSION, task_type)  # scene tasks have no ErrCodeExt
     return {name: value for name, value in all_fields.items() if name in model_fields}
 
 
-def _input_fields(task: Task, kind: str) -> dict[str, Any]:
+def _input_fields(task: Task, task_type: str) -> dict[str, Any]:
     params = {"OutputConfig": {}, **task.params}
-    input_fields = schema.with_all_fields("vod", VERSION, f"{kind}Input", params)
+    input_fields = schema.with_all_fields("vod", VERSION, f"{task_type}Input", params)
     output = input_fields.get("OutputConfig") or {}
     output["ExpireTime"] = output.get("ExpireTime") or _NO_TIME
     for file in input_fields.get("FileInfos") or []:
@@ -97,5 +97,5 @@ def summary(task: Task) -> dict[str, Any]:
 
 
 def format_time(moment: float) -> str:
-    """Format a time as VOD does."""
+    """Format a time for VOD's responses."""
     return datetime.fromtimestamp(int(moment), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

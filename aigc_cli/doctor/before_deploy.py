@@ -16,13 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.uploads.rules import RulesError
 from aigc_cli.account import Account, RefusalError
-from aigc_cli.deployment import (
-    owners_credentials,
-    providers_protocol,
-    providers_proxy,
-    stack_config,
-    stack_outputs,
-)
+from aigc_cli.deployment import stack_config, stack_outputs
 from aigc_cli.doctor.asking import (
     DENIED,
     ask_cos,
@@ -101,15 +95,7 @@ def of_stack(name: str) -> Plan:
     """
     raw_config = stack_config(name)
     region = raw_config.get("tencentcloud:region", {}).get("value")
-    secret_id, secret_key, token = owners_credentials()
-    account = Account(
-        region=str(region or os.environ.get("TENCENTCLOUD_REGION", "ap-guangzhou")),
-        secret_id=secret_id,
-        secret_key=secret_key,
-        token=token or "",
-        protocol=providers_protocol(),
-        proxy=providers_proxy(),
-    )
+    account = Account.of_owner(str(region or os.environ.get("TENCENTCLOUD_REGION", "ap-guangzhou")))
     is_deployed = "ledgerBucket" in stack_outputs(name, instead="none")
     return Plan(stack=name, raw_config=raw_config, account=account, is_deployed=is_deployed)
 

@@ -19,11 +19,11 @@ from aigc_cli.doctor.asking import not_answered
 from aigc_cli.doctor.examinations import EXAMINATIONS
 from aigc_cli.doctor.finding import Subject
 from aigc_cli.doctor.patient import of_connection, of_stack
-from aigc_cli.output import JsonOption
+from aigc_cli.output import JsonOption, terminal_status
 from aigc_cli.service import KeyOption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from aigc_cli.doctor.finding import Examination, Finding
 
@@ -65,11 +65,12 @@ def main(
 
     Example: aigc doctor --stack prod
     """
-    if before_deploy:
-        site, findings = _before_deploy(stack)
-    else:
-        patient = of_stack(stack, key) if stack else of_connection(running_cloud())
-        site, findings = patient.site, _all_findings(EXAMINATIONS, patient)
+    with terminal_status("reading the deployment …", as_json=as_json) as show:
+        if before_deploy:
+            site, findings = _before_deploy(stack, show)
+        else:
+            patient = of_stack(stack, key) if stack else of_connection(running_cloud())
+            site, findings = patient.site, _all_findings(EXAMINATIONS, patient, show)
     console = Console(stderr=as_json)
     if as_json:
         described = [_as_json(*entry, site) for entry in findings]
@@ -83,21 +84,23 @@ def main(
     return int(not is_well)
 
 
-def _before_deploy(stack: str | None) -> tuple[str, list[Entry]]:
+def _before_deploy(stack: str | None, show: Callable[[str], None]) -> tuple[str, list[Entry]]:
     if stack is None:
         raise typer.BadParameter("--before-deploy examines the configuration of a --stack")
     from aigc_cli.doctor import before_deploy  # noqa: PLC0415  Pulumi's SDK takes a second to import
 
     plan = before_deploy.of_stack(stack)
-    return plan.site, _all_findings(before_deploy.EXAMINATIONS, plan)
+    return plan.site, _all_findings(before_deploy.EXAMINATIONS, plan, show)
 
 
-def _all_findings(examinations: Iterable[Examination[Examined]], subject: Examined) -> list[Entry]:
-    return [
-        (examination, finding)
-        for examination in examinations
-        for finding in _findings(examination, subject)
-    ]
+def _all_findings(
+    examinations: Iterable[Examination[Examined]], subject: Examined, show: Callable[[str], None]
+) -> list[Entry]:
+    entries: list[Entry] = []
+    for examination in examinations:
+        show(f"examining {examination.name} …")
+        entries += [(examination, finding) for finding in _findings(examination, subject)]
+    return entries
 
 
 def _findings(examination: Examination[Examined], subject: Examined) -> Iterator[Finding]:

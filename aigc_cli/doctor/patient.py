@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aigc.triggers.diagnosis import DIAGNOSIS_REQUEST
 from aigc_cli.account import Account, RefusalError
-from aigc_cli.deployment import (
-    Deployment,
-    DeploymentError,
-    owners_credentials,
-    providers_protocol,
-    providers_proxy,
-    stack_outputs,
-)
+from aigc_cli.deployment import Deployment, DeploymentError, stack_outputs
 from aigc_cli.service import Service, find_service
 from aigc_cli.sources import ROOT
 from infra.permissions import Reach
@@ -159,15 +152,8 @@ class Patient:
 
 def of_connection(connection: Mapping[str, Any]) -> Patient:
     """Return the local cloud that runs on this machine."""
-    account = Account(
-        region=connection["region"],
-        secret_id=connection["secret_id"],
-        secret_key=connection["secret_key"],
-        protocol="http",
-        proxy=connection["cloud"],
-    )
     return Patient(
-        account=account,
+        account=Account.of_connection(connection),
         buckets=connection["buckets"],
         functions=connection["functions"],
         sub_app_id=connection["sub_app_id"],
@@ -188,17 +174,8 @@ def of_stack(name: str, key: str | None) -> Patient:
     outputs = stack_outputs(name, instead="none: the doctor needs the stack's outputs")
     if "ledgerBucket" not in outputs:
         raise DeploymentError(f"the stack {name} is not deployed yet: `pulumi up` makes it")
-    secret_id, secret_key, token = owners_credentials()
-    account = Account(
-        region=outputs["region"],
-        secret_id=secret_id,
-        secret_key=secret_key,
-        token=token or "",
-        protocol=providers_protocol(),
-        proxy=providers_proxy(),
-    )
     return Patient(
-        account=account,
+        account=Account.of_owner(outputs["region"]),
         buckets={role: outputs[f"{role}Bucket"] for role in ("inbox", "results", "ledger")},
         functions={name: outputs[f"{name}Function"] for name in FUNCTIONS},
         sub_app_id=int(outputs["subAppId"]),

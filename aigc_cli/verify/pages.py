@@ -59,7 +59,7 @@ def consequences(translate: Translate) -> str:
             f"`{check.name}`",
             _cell(translate(check.used_by)),
             _cell(translate(check.otherwise)),
-            results.get(check.name, translate("not asked yet")),
+            results.get(check.name, translate("not tested yet")),
         )
         for check in CHECKS.values()
     )

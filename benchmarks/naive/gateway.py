@@ -1,10 +1,10 @@
 """A gateway written as the SDKs' documentation shows, as a baseline for ours.
 
-It keeps typed clients from their first use on, and a job's record in one object. It has no lanes
-and no leases, does not handle lost replies, and does not authenticate callers.
+It creates each typed client once, at its first use, and stores a job's record in one object. It
+has no lanes and no leases, does not handle lost replies, and does not authenticate callers.
 """
 
-# ruff: noqa: INP001  the root of a zip of its own
+# ruff: noqa: INP001  the root of its own zip
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ PROTOCOL = os.environ["AIGC_PROTOCOL"]
 SUB_APP_ID = int(os.environ["AIGC_SUB_APP_ID"])
 
 
-class Submission(BaseModel):
-    """What a caller sends."""
+class SubmitBody(BaseModel):
+    """The body of a submit."""
 
     model_name: str
     model_version: str
@@ -42,35 +42,37 @@ def main_handler(event: dict[str, Any], _context: dict[str, Any]) -> dict[str, A
     """Answer one HTTP request."""
     path = event["path"]
     if path == "/health":
-        return _answer(200, {"status": "ok"})
+        return _response(200, {"status": "ok"})
     if path.endswith("/status"):
-        return _answer(200, _status(path.split("/")[-2]))
-    return _answer(200, _submit(path.split("/")[1], Submission.model_validate_json(event["body"])))
+        return _response(200, _status(path.split("/")[-2]))
+    return _response(
+        200, _submit(path.split("/")[1], SubmitBody.model_validate_json(event["body"]))
+    )
 
 
-def _submit(service: str, submission: Submission) -> dict[str, str]:
+def _submit(service: str, body: SubmitBody) -> dict[str, str]:
     is_vod = service == "tencent-vod"
-    task_id = _submit_to_vod(submission) if is_vod else _submit_to_mps(submission)
+    task_id = _submit_to_vod(body) if is_vod else _submit_to_mps(body)
     job = {"request_id": uuid.uuid4().hex, "service": service, "task_id": task_id}
     _cos().put_object(Bucket=BUCKET, Key=f"jobs/{job['request_id']}.json", Body=json.dumps(job))
     return job
 
 
-def _submit_to_vod(submission: Submission) -> str:
+def _submit_to_vod(body: SubmitBody) -> str:
     request = vod.CreateAigcImageTaskRequest()
     request.SubAppId = SUB_APP_ID
-    request.ModelName = submission.model_name
-    request.ModelVersion = submission.model_version
-    request.Prompt = submission.prompt
+    request.ModelName = body.model_name
+    request.ModelVersion = body.model_version
+    request.Prompt = body.prompt
     task_id: str = _vod().CreateAigcImageTask(request).TaskId
     return task_id
 
 
-def _submit_to_mps(submission: Submission) -> str:
+def _submit_to_mps(body: SubmitBody) -> str:
     request = mps.CreateAigcImageTaskRequest()
-    request.ModelName = submission.model_name
-    request.ModelVersion = submission.model_version
-    request.Prompt = submission.prompt
+    request.ModelName = body.model_name
+    request.ModelVersion = body.model_version
+    request.Prompt = body.prompt
     task_id: str = _mps().CreateAigcImageTask(request).TaskId
     return task_id
 
@@ -135,5 +137,5 @@ def _profile(service: str) -> ClientProfile:
     return ClientProfile(httpProfile=http)
 
 
-def _answer(status: int, body: dict[str, Any]) -> dict[str, Any]:
+def _response(status: int, body: dict[str, Any]) -> dict[str, Any]:
     return {"isBase64Encoded": False, "statusCode": status, "headers": {}, "body": json.dumps(body)}

@@ -82,10 +82,10 @@ def from_request(call: Call, allowed: tuple[str, ...], owner: dict[str, str]) ->
 
 
 def _is_to_owner(grant: Element, owner: str) -> bool:
-    """Whether a grant gives the owner a permission, and not everyone.
+    """Return whether a grant is to the owner and not to everyone.
 
     Raises:
-        CosError: It gives another account a permission.
+        CosError: The grant is to another account.
     """
     grantee = grant.findtext("Grantee/ID") or grant.findtext("Grantee/URI", "")
     if grantee not in {owner, _EVERYONE, _EVERYONE_AS_USER}:

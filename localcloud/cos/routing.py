@@ -27,7 +27,7 @@ _COMMON = re.compile(
     r"q-(sign-algorithm|ak|sign-time|key-time|header-list|url-param-list|signature)"
     r"|x-(cos|amz)-security-token|x-cos-traffic-limit|x-id|response-[a-z-]+"
 )
-# Parameters that change the operation also in a GET or HEAD and with a value.
+# Parameters that change the operation, also of a GET or HEAD, and must not be ignored.
 _SPECIAL = frozenset(
     {"ci-process", "create-time", "list-type", "range", "tagkey", "tagvalue", "versionId"}
 )
@@ -39,17 +39,16 @@ def find_operation(operations: Operations, request: Request) -> Operation:
     Raises:
         CosError: The method, the sub-resource or a parameter is not supported.
     """
-    params = request.params
-    sub_resources = {param: _sub_resource(param) for param in params}
-    resources = {name for _, name in operations if name}
-    named = {param: name for param, name in sub_resources.items() if name in resources}
-    names = set(named.values())
-    if len(named) > 1:
-        raise _unsupported(request, " and ".join(sorted(named)))
-    [name] = names or {""}
+    supported = {name for _, name in operations if name}
+    sub_resources = {
+        param: name for param in request.params if (name := _sub_resource(param)) in supported
+    }
+    if len(sub_resources) > 1:
+        raise _unsupported(request, " and ".join(sorted(sub_resources)))
+    name = next(iter(sub_resources.values()), "")
     operation = operations.get((request.method, name))
-    known = operation.params if operation is not None else frozenset()
-    for unknown in _unknown(params, known | named.keys(), request.method):
+    params = operation.params if operation is not None else frozenset()
+    for unknown in _unknown(request.params, params | sub_resources.keys(), request.method):
         raise _unsupported(request, unknown)
     if operation is None:
         raise _unsupported(request, name)

@@ -193,10 +193,10 @@ def _verify_aws(request: Request, path: str, authorization: str, keys: Keys, now
 
 def _check_aws_time(stamp: str, now: float) -> None:
     try:
-        sent = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+        sent_at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
         raise CosError("InvalidArgument", f"x-amz-date is {stamp!r}, not a time.") from None
-    if abs(now - sent.timestamp()) > _MAX_SKEW_S:
+    if abs(now - sent_at.timestamp()) > _MAX_SKEW_S:
         raise CosError(
             "RequestTimeTooSkewed", "x-amz-date differs from the time by more than 15 minutes."
         )

@@ -76,7 +76,7 @@ class Configuration:
         return initial.update(params)
 
     def update(self, params: dict[str, Any]) -> Configuration:
-        """Return a copy with these parameters; settings without a parameter stay.
+        """Return a copy with these parameters; settings without a parameter do not change.
 
         Raises:
             ApiError: A parameter is not allowed.

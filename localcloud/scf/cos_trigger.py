@@ -59,13 +59,13 @@ class CosRule:
             suffix=filters.get("Suffix", ""),
         )
 
-    def matches(self, created: ObjectCreated) -> bool:
-        """Whether this object invokes the function."""
+    def matches(self, object_event: ObjectCreated) -> bool:
+        """Whether this event invokes the function."""
         return (
-            (self.bucket, self.region) == (created.bucket, created.region)
-            and _covers(self.event, created.event)
-            and created.key.startswith(self.prefix)
-            and created.key.endswith(self.suffix)
+            (self.bucket, self.region) == (object_event.bucket, object_event.region)
+            and _covers(self.event, object_event.event)
+            and object_event.key.startswith(self.prefix)
+            and object_event.key.endswith(self.suffix)
         )
 
     def overlaps(self, other: CosRule) -> bool:
@@ -78,43 +78,43 @@ class CosRule:
         )
 
 
-def cos_event(created: ObjectCreated, account: Account, function: str) -> dict[str, Any]:
+def cos_event(object_event: ObjectCreated, account: Account, function: str) -> dict[str, Any]:
     """Build the event that the function receives.
 
     https://cloud.tencent.com/document/product/583/9707
     """
-    region = _SHORT_REGIONS.get(created.region, created.region)
-    appid = str(created.app_id)
-    name = created.bucket.removesuffix(f"-{appid}")
-    host = f"{created.bucket}.cos.{created.region}.myqcloud.com"
+    region = _SHORT_REGIONS.get(object_event.region, object_event.region)
+    appid = str(object_event.app_id)
+    name = object_event.bucket.removesuffix(f"-{appid}")
+    host = f"{object_event.bucket}.cos.{object_event.region}.myqcloud.com"
     return {
         "Records": [
             {
                 "cos": {
                     "cosSchemaVersion": "1.0",
                     "cosObject": {
-                        "url": f"http://{host}/{quote(created.key)}",
-                        "meta": {"x-cos-request-id": created.request_id, **created.meta},
+                        "url": f"http://{host}/{quote(object_event.key)}",
+                        "meta": {"x-cos-request-id": object_event.request_id, **object_event.meta},
                         "vid": "",
-                        "key": f"/{appid}/{name}/{created.key}",
-                        "size": created.size,
+                        "key": f"/{appid}/{name}/{object_event.key}",
+                        "size": object_event.size,
                     },
                     "cosBucket": {
                         "region": region,
                         "name": name,
                         "appid": appid,
                         "cosRegion": region,
-                        "s3Region": created.region,
+                        "s3Region": object_event.region,
                     },
                     "cosNotificationId": "unkown",  # the cloud's own spelling
                 },
                 "event": {
-                    "eventName": created.event,
+                    "eventName": object_event.event,
                     "eventVersion": "1.0",
-                    "eventTime": int(created.time),
+                    "eventTime": int(object_event.time),
                     "eventSource": "qcs::cos",
                     "requestParameters": {
-                        "requestSourceIP": created.source_ip,
+                        "requestSourceIP": object_event.source_ip,
                         "requestHeaders": {"Authorization": ""},
                     },
                     "eventQueue": (

@@ -142,7 +142,7 @@ class Instance:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it can take another event."""
+        """Whether the instance can handle another event."""
         return self._ready and self._failure is None
 
     def handle(self, invocation: Invocation) -> Outcome:

@@ -356,9 +356,9 @@ class Scf:
         page = matching[start : start + params.get("Limit", 20)]
         return {"TotalCount": len(matching), "Triggers": page}
 
-    def _object_created(self, created: ObjectCreated) -> None:
+    def _object_created(self, event: ObjectCreated) -> None:
         for deployed in list(self._deployed.values()):
-            deployed.triggers.object_created(created)
+            deployed.triggers.object_created(event)
 
     # Asynchronous retries
 

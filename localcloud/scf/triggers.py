@@ -149,12 +149,12 @@ class Triggers:
         self._triggers.remove(trigger)
         trigger.close()
 
-    def object_created(self, created: ObjectCreated) -> None:
+    def object_created(self, event: ObjectCreated) -> None:
         """Invoke the function for a new object that matches one of its rules."""
         for trigger in self:
             rule = trigger.source
-            if isinstance(rule, CosRule) and trigger.is_enabled and rule.matches(created):
-                self._queue.enqueue(cos_event(created, self._account, self._function.name))
+            if isinstance(rule, CosRule) and trigger.is_enabled and rule.matches(event):
+                self._queue.enqueue(cos_event(event, self._account, self._function.name))
 
     def close(self) -> None:
         """Stop invoking the function."""

@@ -58,7 +58,7 @@ def upload_images(world: World, *keys: str, **headers: str) -> list[dict[str, An
 
 
 @pytest.mark.parametrize("name", KEYS)
-def test_unusable_key_is_not_wanted(name: str) -> None:
+def test_upload_with_an_unusable_key_becomes_no_job(name: str) -> None:
     world, key = new_world(), expanded(KEYS[name]["key"])
     [record] = upload_images(world, key)
 

@@ -25,7 +25,7 @@ from benchmarks.gateways import (
     Gateway,
     HttpCall,
     RequestCounter,
-    Warm,
+    WarmCalls,
     build_naive,
 )
 from benchmarks.labels import SIZE, large_png
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WARM = Warm(ledger=1, upstream=1, cpu_ms=4.0, wall_ms=6.0, request_ids=("a",))
+WARM = WarmCalls(ledger=1, upstream=1, cpu_ms=4.0, wall_ms=6.0, request_ids=("a",))
 NAIVE = Measurements(
     cold_health_s=1.6,
     cold_submit_s=1.8,
@@ -155,7 +155,7 @@ def only_ours(_: Path) -> Iterator[tuple[Gateway, Gateway]]:
     """Deploy our gateway alone, to be compared with itself: the other one starts slowly."""
     with local_stack(speed=SPEED, changes={"lanes": json.dumps(LANES)}) as stack:
         counter = RequestCounter()
-        counter.watch(stack.cloud)
+        counter.attach(stack.cloud)
         name = stack.outputs.functions["gateway"]
         ours = Gateway(name, stack.cloud, counter, stack.api_key, zip_bytes=2**20)
         yield ours, ours

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.generator import LOST, MIX, Outcome, Sample, measure
+from benchmarks.generator import LOST, MIX, LoadResult, Sample, measure
 from benchmarks.load import HEADING, report, section
 
-GOOD = Outcome(
+GOOD = LoadResult(
     rate=2,
     seconds=1,
-    took_s=1.0,
+    duration_s=1.0,
     samples=[Sample("status", 202, 0.01), Sample("submit", 429, 0.03)],
     cpu_s={"client": 0.1, "cloud": 0.2, "functions": 0.3},
     machine_s=1.1,
@@ -25,7 +25,7 @@ def test_short_load_is_answered_completely_and_paid_once() -> None:
     assert len(outcome.samples) == 50
     assert {sample.kind for sample in outcome.samples} == set(MIX)
     assert not outcome.unexpected
-    assert outcome.misspent == []
+    assert outcome.wrongly_paid == []
 
 
 def test_lost_calls_and_unexpected_answers_are_counted_by_kind() -> None:
@@ -42,9 +42,9 @@ def test_jobs_that_were_not_paid_for_once_are_listed() -> None:
     paid = {"a lighthouse": 2, "unknown": 1}
     accepted = ["a lighthouse", "a lighthouse", "a ship"]
 
-    assert GOOD.misspent == []
-    assert replace(GOOD, paid=paid).misspent == ["a lighthouse", "a ship", "unknown"]
-    assert replace(GOOD, accepted=accepted).misspent == ["a lighthouse"]
+    assert GOOD.wrongly_paid == []
+    assert replace(GOOD, paid=paid).wrongly_paid == ["a lighthouse", "a ship", "unknown"]
+    assert replace(GOOD, accepted=accepted).wrongly_paid == ["a lighthouse"]
 
 
 def test_report_has_a_row_for_each_kind_and_the_cpu_time() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks.reconcile import inbox_of, one_pass
+from benchmarks.reconcile import build_inbox, run_pass
 
 
 def test_pass_finds_each_unknown_object_with_two_listings_for_a_thousand() -> None:
     objects, unknown = 5_000, 15
-    world = inbox_of(objects, unknown)
+    world = build_inbox(objects, unknown)
 
-    sweeps, requests, _ = one_pass(world, unknown)
+    sweeps, requests, _ = run_pass(world, unknown)
 
     assert requests["reads"] == unknown
     assert requests["inbox list "] <= objects / 1000 + 1

@@ -42,7 +42,7 @@ def lane_use(books: Books, lanes: Mapping[str, int], *, since: float = 0.0) -> d
     return {
         lane: measure(
             [job for job in books.jobs.values() if job.lane == lane],
-            [task for task in tasks if task.where == ACTIONS[lane]],
+            [task for task in tasks if task.qualified_action == ACTIONS[lane]],
             slots,
             since=since,
         )

@@ -41,7 +41,7 @@ def test_nothing_to_do_is_done() -> None:
     assert in_threads() == []
 
 
-def test_one_bucket_takes_many_requests_at_once(cloud: LocalCloud) -> None:
+def test_one_bucket_handles_parallel_requests(cloud: LocalCloud) -> None:
     store = CosBucket(BUCKET, region=REGION, protocol="http")
     keys = [f"many/{number}" for number in range(20)]
 

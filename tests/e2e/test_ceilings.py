@@ -19,7 +19,7 @@ from aigc_cli.prices import load_prices
 from tests.chaos.audit import ACTIONS
 from tests.chaos.run import RECONCILE_AFTER_S, shorten_lease
 from tests.e2e.stack import ROOT, SAMPLES, Stack, wait_for
-from tests.e2e.test_main_job import IMAGE
+from tests.e2e.tasks import IMAGE
 from tests.sizes import size
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 def with_prices(package: Path, folder: Path) -> Path:
-    """Copy the zip with other prices; to build it anew would take five seconds of CPU time."""
+    """Copy the zip with other prices; a build would take five seconds of CPU time."""
     source = folder / "prices.toml"
     source.write_text(PRICES)
     content = {

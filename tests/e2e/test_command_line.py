@@ -12,12 +12,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from PIL import Image
 
 from aigc.errors import AmbiguousError, CloudError
+from aigc.jobs.job import State
 from aigc.labels.files import read_labels
 from aigc_cli import cli, connection, local, rules
 from aigc_cli.cli import COMMANDS
@@ -45,9 +46,9 @@ KEYS = {
 
 
 def test_demo_makes_six_images_and_reports_them(tmp_path: Path) -> None:
-    kept = tmp_path / "results" / "of-mine.txt"
-    kept.parent.mkdir()
-    kept.write_text("mine")
+    own_file = tmp_path / "results" / "notes.txt"
+    own_file.parent.mkdir()
+    own_file.write_text("mine")
     command = [sys.executable, "-m", "aigc_cli", "demo", "--results", str(tmp_path / "results")]
 
     done = subprocess.run(
@@ -58,12 +59,13 @@ def test_demo_makes_six_images_and_reports_them(tmp_path: Path) -> None:
     assert "6 of 6 jobs succeeded" in done.stdout
     images = [path for path in (tmp_path / "results").rglob("*") if path.suffix == ".png"]
     assert len(images) == 6
-    assert kept.read_text() == "mine"
+    assert own_file.read_text() == "mine"
     for image in images:
         Image.open(image).verify()
-        beside = json.loads(image.with_name(image.stem.rpartition("-")[0] + ".json").read_text())
-        assert beside["kind"] in {"vod.image", "vod.scene_image", "mps.image"}
-        assert beside["images"][0]["labels"] == ["tc260", "iptc"]
+        name = image.stem.rpartition("-")[0] + ".json"
+        description = json.loads(image.with_name(name).read_text())
+        assert description["kind"] in {"vod.image", "vod.scene_image", "mps.image"}
+        assert description["images"][0]["labels"] == ["tc260", "iptc"]
         assert read_labels(image.read_bytes()).names == ("tc260", "iptc")
 
 
@@ -112,61 +114,75 @@ def test_log_line_is_written_with_one_write(monkeypatch: pytest.MonkeyPatch) -> 
     assert written == ["[upload] upload_not_wanted\n"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("local --speed 0", "'--speed': '0'; allowed: a number above 0"),
-        ("local --speed -2", "'--speed': '-2'; allowed: a number above 0"),
-        ("local --speed nan", "'--speed': 'nan'; allowed: a number above 0"),
-        ("local --speed inf", "'--speed': 'inf'; allowed: a number above 0"),
-        ("local --speed fast", "'--speed': 'fast'; allowed: a number above 0"),
-        ("local --port -1", "'--port': '-1'; allowed: 0 to 65535"),
-        ("local --port 65536", "'--port': '65536'; allowed: 0 to 65535"),
-        ("local --timeout 9", "'--timeout': '9'; allowed: 10 to 900"),
-        ("local --timeout 901", "'--timeout': '901'; allowed: 10 to 900"),
-        ("local --data README.md", "'--data': 'README.md'; allowed: a folder that may be"),
-        ("local --data README.md/x", "'--data': 'README.md/x'; allowed: a folder that may be"),
-        ("demo --results README.md", "'--results': 'README.md'; allowed: a folder"),
-        ("package --out README.md", "'--out': 'README.md'; allowed: a folder"),
-        ("rules check nowhere.toml", "'file': 'nowhere.toml' is not a file"),
-        ("rules check docs", "'file': 'docs' is not a file"),
-        ("rules test a/", "'key': 'a/': it must name a file"),
-        ("rules test a.jpg --meta x", "'--meta': 'x'; allowed: name=value"),
-        ("rules test a.jpg --size 0", "'--size': '0'; allowed: 1 or more"),
-        ("batch run nowhere.jsonl", "'file': 'nowhere.jsonl' is not a file"),
-        ("batch run README.md --priority high", "'--priority': 'high'; allowed: low, normal"),
-        ("batch check README.md --kind vod.film", "'--kind': 'vod.film'; allowed: vod.image"),
-        ("upload nowhere.jpg", "'file': 'nowhere.jpg' is not a file"),
-        ("upload", "nothing to do; needed: a file, --results, or both"),
-        ("nonsense", "No such command 'nonsense'"),
-    ],
-)
+INVALID = {
+    "local --speed 0": "'--speed': '0'; allowed: a number above 0",
+    "local --speed nan": "'--speed': 'nan'; allowed: a number above 0",
+    "local --speed fast": "'--speed': 'fast'; allowed: a number above 0",
+    "local --port -1": "'--port': '-1'; allowed: 0 to 65535",
+    "local --port 65536": "'--port': '65536'; allowed: 0 to 65535",
+    "local --timeout 9": "'--timeout': '9'; allowed: 10 to 900",
+    "local --data README.md": "'--data': 'README.md'; allowed: a folder that may be",
+    "local --data README.md/x": "'--data': 'README.md/x'; allowed: a folder that may be",
+    "demo --results README.md": "'--results': 'README.md'; allowed: a folder",
+    "package --out README.md": "'--out': 'README.md'; allowed: a folder",
+    "prices docs": "'file': 'docs' is not a file",
+    "rules check nowhere.toml": "'file': 'nowhere.toml' is not a file",
+    "rules test a/": "'key': 'a/': it must name a file",
+    "rules test a.jpg --meta x": "'--meta': 'x'; allowed: name=value",
+    "rules test a.jpg --size 0": "'--size': '0'; allowed: 1 or more",
+    "batch run nowhere.jsonl": "'file': 'nowhere.jsonl' is not a file",
+    "batch run README.md --priority high": "'--priority': 'high'; allowed: low, normal",
+    "batch check README.md --kind vod.film": "'--kind': 'vod.film'; allowed: vod.image",
+    "upload nowhere.jpg": "'file': 'nowhere.jpg' is not a file",
+    "upload": "nothing to do; needed: a file, --results, or both",
+    "submit x --kind other": "'--kind': 'other'; allowed: one of vod.image",
+    "keys new": "Missing argument 'name'",
+    "keys new Shop": "'name': 'Shop'; allowed: at most 40 of a-z",
+    "keys new shop --kinds video": "'--kinds': 'video'; allowed: some of vod.image,",
+    "keys new shop --jobs-per-day 0": "'--jobs-per-day': '0'; allowed: 1 or more",
+    "keys new shop --requests-per-minute x": "'--requests-per-minute': 'x'; allowed: 1 or",
+    "keys new shop --budget 0": "'--budget': '0'; allowed: an amount above 0",
+    "keys new shop --budget -1": "'--budget': '-1'; allowed: an amount above 0",
+    "keys new shop --budget 1e3": "'--budget': '1e3'; allowed: an amount above 0",
+    "uploads list --outcome x": "'--outcome': 'x' is not one of 'job', 'none', 'pending'",
+    "nonsense": "No such command 'nonsense'",
+}
+"""Arguments → a part of the message."""
+
+
 def test_invalid_argument_is_refused_in_one_line(
-    arguments: str,
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
 
-    with pytest.raises(SystemExit) as ended:
-        cli.main(arguments.split())
+    for arguments, message in INVALID.items():
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments.split())
 
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert ended.value.code == 2
-    assert message in error
+        assert ended.value.code == 2, arguments
+        assert message in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("words", ALL_COMMANDS)
-def test_help_of_every_command_has_an_example(
-    words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status = cli.main([*words.split(), "--help"])
+def test_jobs_are_listed_by_every_state(capsys: pytest.CaptureFixture[str]) -> None:
+    states = get_args(State)
 
+    with pytest.raises(SystemExit):
+        cli.main(["jobs", "list", "--state", "done"])
+    refusal = capsys.readouterr().err
+    cli.main(["jobs", "list", "--help"])
     help_text = capsys.readouterr().out
-    assert status == 0
-    assert f"Usage: aigc {words}" in help_text
-    assert f"Example: aigc {words}" in help_text
+
+    assert [state for state in states if repr(state) not in refusal] == []
+    assert [state for state in states if state not in help_text] == []
+
+
+def test_help_of_every_command_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ALL_COMMANDS:
+        assert cli.main([*words.split(), "--help"]) == 0
+        help_text = capsys.readouterr().out
+        assert f"Usage: aigc {words}" in help_text
+        assert f"Example: aigc {words}" in help_text
+        assert "<bool>" not in help_text
 
 
 def test_every_command_prints_json_on_request() -> None:
@@ -186,29 +202,23 @@ def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert [name for name in COMMANDS if f" {name} " not in help_text] == []
 
 
-@pytest.mark.parametrize(
-    ("typed", "proposed"),
-    [
-        ("aigc jo", ["jobs"]),
-        ("aigc jobs re", ["replay", "restore"]),
-        ("aigc submit --ki", ["--kind"]),
-        ("aigc jobs list --state s", ["succeeded"]),
-    ],
-)
 def test_shell_completes_commands_options_and_values(
-    typed: str,
-    proposed: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("_AIGC_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", typed)
-    monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
 
-    with contextlib.suppress(SystemExit):
-        cli.main([])
+    for typed, proposed in {
+        "aigc jo": ["jobs"],
+        "aigc jobs re": ["replay", "restore"],
+        "aigc submit --ki": ["--kind"],
+        "aigc jobs list --state s": ["submitting", "storing", "succeeded"],
+    }.items():
+        monkeypatch.setenv("COMP_WORDS", typed)
+        monkeypatch.setenv("COMP_CWORD", str(typed.count(" ")))
+        with contextlib.suppress(SystemExit):
+            cli.main([])
 
-    assert capsys.readouterr().out.split() == proposed
+        assert capsys.readouterr().out.split() == proposed
 
 
 def test_completion_is_installed_for_the_shell_that_runs_the_command(tmp_path: Path) -> None:
@@ -309,32 +319,26 @@ def test_error_in_rules_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.startswith("aigc rules: rules.toml is not TOML: ")
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "advice"),
-    [
-        ("ExpiredToken", 3, "the cloud refuses these credentials"),
-        ("AuthFailure.SignatureExpire", 3, "the cloud refuses these credentials"),
-        ("SignatureDoesNotMatch", 3, "set TENCENTCLOUD_SECRET_ID and"),
-        ("AccessDenied", 1, "AccessDenied"),
-        ("", 3, "trying again may help"),
-    ],
-)
 def test_error_of_the_cloud_has_its_status_and_an_advice(
-    code: str,
-    status: int,
-    advice: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    error = CloudError("cos read a", code=code) if code else AmbiguousError("cos read a")
+    errors = [
+        (CloudError("cos read a", code="ExpiredToken"), 3, "the cloud refuses these credentials"),
+        (CloudError("cos read a", code="AuthFailure.SignatureExpire"), 3, "these credentials"),
+        (CloudError("cos read a", code="SignatureDoesNotMatch"), 3, "set TENCENTCLOUD_SECRET_ID"),
+        (CloudError("cos read a", code="AccessDenied"), 1, "AccessDenied"),
+        (AmbiguousError("cos read a"), 3, "trying again may help"),
+    ]
 
-    def fail(_path: Path) -> None:
-        raise error
+    for error, status, advice in errors:
 
-    monkeypatch.setattr(rules, "load_rules", fail)
+        def fail(_path: Path, error: Exception = error) -> None:
+            raise error
 
-    assert cli.main(["rules", "check"]) == status
-    assert advice in capsys.readouterr().err
+        monkeypatch.setattr(rules, "load_rules", fail)
+
+        assert cli.main(["rules", "check"]) == status
+        assert advice in capsys.readouterr().err
 
 
 def test_hints_of_the_local_cloud_fit_80_columns() -> None:
@@ -355,21 +359,17 @@ def test_hints_of_the_local_cloud_fit_80_columns() -> None:
     assert [line for line in shown.splitlines() if len(line) > 80] == []
 
 
-@pytest.mark.parametrize("announcement", [None, {"cloud": "http://127.0.0.1:9"}])
 def test_upload_without_a_running_cloud_is_refused(
-    announcement: dict[str, str] | None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    if announcement is not None:
-        connection.connection_file().write_text(json.dumps(announcement))
-
-    status = cli.main(["upload", "--results"])
-
-    assert status == 3
     message = "aigc upload: no local cloud is running; start one with `make local`\n"
+
+    assert cli.main(["upload", "--results"]) == 3
+    assert capsys.readouterr().err == message
+    ended_cloud = {"cloud": "http://127.0.0.1:9"}
+    connection.connection_file().write_text(json.dumps(ended_cloud))
+    assert cli.main(["upload", "--results"]) == 3
     assert capsys.readouterr().err == message
 
 

@@ -142,13 +142,7 @@ def test_wrong_key_is_refused_without_a_retry(fal: Any) -> None:
     assert raised.value.status_code == 401
 
 
-def test_other_kind_works_the_same(client: fal_client.SyncClient) -> None:
-    result = client.subscribe(MPS, {"prompt": "a paper boat"}, interval=INTERVAL_S)
-
-    assert image_bytes(result)
-
-
-def test_asyncio_client_works_the_same(fal: Any) -> None:
+def test_asyncio_client_gets_an_image(fal: Any) -> None:
     async def subscribed() -> tuple[dict[str, Any], Any]:
         async with opened_async_client(fal) as client:
             result = await client.subscribe(IMAGE, ARGUMENTS, interval=INTERVAL_S)

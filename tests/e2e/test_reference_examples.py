@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.e2e.stack import Stack
 
@@ -26,16 +24,17 @@ def example(name: str) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("name", ENDPOINTS)
-def test_documented_example_is_accepted_and_becomes_an_image(stack: Stack, name: str) -> None:
-    body = example(name)
-    if "SubAppId" in body:
-        body["SubAppId"] = stack.connection["sub_app_id"]
+def test_documented_examples_become_images(stack: Stack) -> None:
+    answers = {}
+    for name, endpoint in ENDPOINTS.items():
+        body = example(name)
+        if "SubAppId" in body:
+            body["SubAppId"] = stack.connection["sub_app_id"]
+        answers[name] = stack.call(endpoint, body)
+        assert answers[name].status_code == 200, answers[name].text
 
-    answer = stack.call(ENDPOINTS[name], body)
-    assert answer.status_code == 200, answer.text
-    stack.ended(answer.json())
-
-    result = stack.get(answer.json()["response_url"])
-    assert result.status_code == 200, result.text
-    assert result.json()["images"]
+    for name, answer in answers.items():
+        stack.ended(answer.json())
+        result = stack.get(answer.json()["response_url"])
+        assert result.status_code == 200, (name, result.text)
+        assert result.json()["images"]

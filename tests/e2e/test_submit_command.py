@@ -178,23 +178,14 @@ def test_progress_fits_a_terminal_of_80_columns(here: Stack, tmp_path: Path) -> 
     assert here.connection["api_key"] not in text
 
 
-@pytest.mark.parametrize(
-    ("words", "problem"),
-    [
-        (("submit", "x", "--kind", "other"), "allowed: one of vod.image"),
-        (("submit", "x", "--set", "seed"), "needed: key=value"),
-        (("submit", "x", "--image", "missing.png"), "no such file"),
-        (("submit", "x", "--model", "GG:3.0", "--set", "seed=many"), "seed"),
-    ],
-)
 @pytest.mark.usefixtures("here")
-def test_wrong_arguments_are_explained(
-    words: tuple[str, ...], problem: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    try:
-        status, _, messages = run(capsys, *words)
-    except SystemExit as error:
-        status, messages = int(error.code or 0), capsys.readouterr().err
+def test_wrong_arguments_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, message in (
+        (("--set", "seed"), "needed: key=value"),
+        (("--image", "missing.png"), "no such file"),
+        (("--model", "GG:3.0", "--set", "seed=many"), "seed"),
+    ):
+        status, _, messages = run(capsys, "submit", "x", *words)
 
-    assert status in {1, 2}
-    assert problem in messages
+        assert status in {1, 2}
+        assert message in messages

@@ -129,6 +129,7 @@ def test_output_fits_a_terminal_of_80_columns(run_all: Callable[..., Any]) -> No
         if command_of(line) not in PRINTS_JSON
     }
     assert {line: texts for line, texts in wide.items() if texts} == {}
+    assert "examining alarms …" in outputs["doctor"][1].plain
 
 
 def test_output_in_a_pipe_has_no_escape_codes_and_no_progress_bar(
@@ -139,7 +140,7 @@ def test_output_in_a_pipe_has_no_escape_codes_and_no_progress_bar(
     wrong = wrong_statuses(outputs)
     assert not wrong, wrong
     for line, (_, output) in outputs.items():
-        for unwanted in ("\x1b", "\r", "━", "⠋", "Traceback"):
+        for unwanted in ("\x1b", "\r", "━", "⠋", "examining", "Traceback"):
             assert unwanted not in output.text, line
     rows = outputs["jobs list"][1].text.splitlines()
     assert rows[0].split() == ["ID", "KIND", "STATE", "CREATED", "FROM", "WHAT"]

@@ -1,23 +1,17 @@
-"""Uploads whose events are lost, the commands that tell of uploads, and the backfill."""
+"""Uploads whose events are lost, the commands that show uploads, and the backfill."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from aigc_cli import cli
-from tests.e2e.stack import SAMPLES, Stack, wait_for
+from tests.e2e.stack import SAMPLES, Stack, command, wait_for
 
 if TYPE_CHECKING:
     import pytest
 
 PHOTO = (SAMPLES / "cat.jpg").read_bytes()
 FOLDER = "anime/uploads/"
-
-
-def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    status = cli.main(line.split())
-    return status, capsys.readouterr().out
 
 
 def shown(key: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -56,6 +50,9 @@ def test_lost_uploads_are_found_and_reported(
         "job",
         jobs_of(here, lost),
     )
+    wait_for(lambda: all(job["state"] == "succeeded" for job in shown(lost, capsys)["jobs"]))
+    _, listed = command(f"uploads list --prefix {lost}", capsys)
+    assert f"{jobs_of(here, lost)[0]} succeeded (anime)" in listed
     _, listed = command(f"uploads list --prefix {FOLDER} --outcome none", capsys)
     assert [line.split()[0] for line in listed.splitlines()[1:]] == [bad]
 

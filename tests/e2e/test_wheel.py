@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-NEEDS_SOURCES = ("demo", "doctor", "local", "models check", "package", "verify-cloud")
+NEED_SOURCES = {"demo", "doctor", "local", "package", "verify-cloud"}
 
 HELP_OF_ALL = """
 from aigc_cli import cli
@@ -93,22 +93,19 @@ def test_commands_print_their_help_or_what_they_need(installed: Path, tmp_path: 
 
     assert done.returncode == 0, done.stderr
     statuses = dict(re.findall("^=(.+)=(.+)$", done.stdout, re.MULTILINE))
-    needing = {name for name in NEEDS_SOURCES if " " not in name}
-    assert {name for name, status in statuses.items() if status != "0"} == needing
+    assert {name for name, status in statuses.items() if status != "0"} == NEED_SOURCES
 
 
-@pytest.mark.parametrize("command", NEEDS_SOURCES)
-def test_command_that_needs_the_sources_says_so(
-    command: str, installed: Path, tmp_path: Path
-) -> None:
-    done = run(installed, tmp_path, *command.split())
+def test_command_that_needs_the_sources_says_so(installed: Path, tmp_path: Path) -> None:
+    for command in ("doctor", "models check"):
+        done = run(installed, tmp_path, *command.split())
 
-    name = command.partition(" ")[0]
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        f"aigc {name}: this command needs the project's folder; clone the project,"
-        " run `make setup` there, and use its .venv/bin/aigc\n"
-    )
+        name = command.partition(" ")[0]
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"aigc {name}: this command needs the project's folder; clone the project,"
+            " run `make setup` there, and use its .venv/bin/aigc\n"
+        )
 
 
 def test_user_of_a_deployment_makes_and_lists_images(

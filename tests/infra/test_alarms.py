@@ -23,7 +23,7 @@ from infra.components.alarms import LOG_ALARMS
 from tests.captured import captured
 from tests.cls_query import is_raised
 from tests.fakes import World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted
+from tests.jobs import accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +155,7 @@ def test_an_alarm_is_raised_by_the_lines_that_its_cause_writes(
     assert name in raised_by(logged(capsys, CAUSES[name]))
 
 
-def test_each_alarm_has_a_cause_that_is_tried() -> None:
+def test_each_alarm_has_a_cause() -> None:
     assert {*CAUSES, *ON_PLATFORM} == set(LOG_ALARMS)
 
 

@@ -118,10 +118,6 @@ def test_the_outputs_link_to_the_alarms_if_there_are_any(run: Run) -> None:
     assert link == "https://console.tencentcloud.com/monitor/alarm2/policy"
 
 
-def test_no_receivers_means_no_alarms(run: Run) -> None:
-    assert not [name for name in run().declared if name.startswith("alarms")]
-
-
 def test_alarms_watch_metrics_of_all_functions(run: Run) -> None:
     deployment = run(alarmReceivers="[10001, 10002]", timeout="50")
 

@@ -94,6 +94,11 @@ def built(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def without_bytecode(uncompiled: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_package(tmp_path_factory.mktemp("uncompiled"), uncompiled)
+
+
+@pytest.fixture(scope="module")
 def names(built: Path) -> set[str]:
     with zipfile.ZipFile(built) as archive:
         return set(archive.namelist())
@@ -190,15 +195,20 @@ def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return builds
 
 
-def test_zip_of_the_local_cloud_is_built_again_when_a_source_has_changed(
-    builds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let a file of the test, which is old, be all that the local cloud's zips are built from."""
     source = tmp_path / "source.py"
     source.write_text("1")
     os.utime(source, (0, 0))
     monkeypatch.setattr(package_module, "ROOT", Path("/"))
     monkeypatch.setattr(package_module, "local_inputs", lambda **_: [source])
+    return source
 
+
+def test_zip_of_the_local_cloud_is_built_again_when_a_source_has_changed(
+    builds: list[Path], source: Path
+) -> None:
     unchanged = [local_package(), local_package()]
     source.write_text("2")
     os.utime(source, (0, 0))
@@ -209,12 +219,9 @@ def test_zip_of_the_local_cloud_is_built_again_when_a_source_has_changed(
 
 
 def test_zip_is_not_kept_for_a_source_that_has_changed_since_it_was_imported(
-    builds: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    builds: list[Path], source: Path
 ) -> None:
-    source = tmp_path / "source.py"
-    source.write_text("1")
-    monkeypatch.setattr(package_module, "ROOT", Path("/"))
-    monkeypatch.setattr(package_module, "local_inputs", lambda **_: [source])
+    source.write_text("2")
 
     zips = [local_package(), local_package()]
 
@@ -222,6 +229,7 @@ def test_zip_is_not_kept_for_a_source_that_has_changed_since_it_was_imported(
     assert len(builds) == 2
 
 
+@pytest.mark.usefixtures("source")
 def test_zip_with_other_rules_is_copied_once(builds: list[Path], tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))
@@ -270,14 +278,23 @@ def test_zip_is_found_beside_others_that_a_local_cloud_may_run(
     assert len(list(tmp_path.glob("*.zip"))) == 2
 
 
-def test_other_rules_make_another_zip(uncompiled: Target, tmp_path: Path) -> None:
+def test_each_step_of_the_build_is_shown(uncompiled: Target, tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    build_package(tmp_path, uncompiled, with_console=False, show=steps.append)
+
+    assert steps == ["fetching the wheels …", "compressing the zip …"]
+
+
+def test_other_rules_make_another_zip(
+    without_bytecode: Path, uncompiled: Target, tmp_path: Path
+) -> None:
     changed = tmp_path / "rules.toml"
     changed.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))
 
-    with_own = build_package(tmp_path / "own", uncompiled)
     with_other = build_package(tmp_path / "other", uncompiled, changed)
 
-    assert with_other.name != with_own.name
+    assert with_other.name != without_bytecode.name
 
 
 def test_zip_is_small_enough_and_has_code_rules_and_models(built: Path, names: set[str]) -> None:
@@ -419,13 +436,12 @@ def test_zip_for_the_cloud_is_for_python_3_10_on_linux_wherever_it_is_built(tmp_
 
 
 def test_zip_without_a_python_to_compile_it_has_another_name_and_no_bytecode(
-    built: Path, uncompiled: Target, tmp_path: Path
+    built: Path, without_bytecode: Path
 ) -> None:
-    package = build_package(tmp_path, uncompiled)
-
-    with zipfile.ZipFile(package) as archive:
+    with zipfile.ZipFile(without_bytecode) as archive:
         names = archive.namelist()
-    assert package.name != built.name
+
+    assert without_bytecode.name != built.name
     assert "gateway.py" in names
     assert not [name for name in names if name.endswith(".pyc")]
 

@@ -58,10 +58,6 @@ class RecordingCloud(Cloud):
         self.calls.append((f"{service}.{action}", params))
         return ANSWERS.get(action, {})
 
-    @property
-    def actions(self) -> list[str]:
-        return [action for action, _ in self.calls]
-
 
 def create(cloud: RecordingCloud, typ: str, **inputs: Any) -> tuple[str, dict[str, Any]]:
     resource = MockResourceArgs(f"tencentcloud:{typ}", "name", inputs, custom=True)
@@ -153,81 +149,6 @@ def test_function_without_public_net_is_created_like_the_provider_does(tmp_path:
 
     assert cloud.calls[0][1]["PublicNetConfig"]["PublicNetStatus"] == "DISABLE"
     assert (cloud.calls[0][1]["MemorySize"], cloud.calls[0][1]["Timeout"]) == (128, 3)
-
-
-@pytest.mark.parametrize(
-    ("typ", "inputs", "id_", "actions"),
-    [
-        (
-            "Cam/role:Role",
-            {"name": "worker", "document": "{}"},
-            "46",
-            [
-                "cam.CreateRole",
-                "cam.DescribeRoleList",
-                "cam.DescribeRoleList",
-                "tag.DescribeResourceTagsByResourceIds",
-            ],
-        ),
-        (
-            "Cam/policy:Policy",
-            {"name": "worker", "document": "{}"},
-            "427",
-            ["cam.CreatePolicy", "cam.GetPolicy", "cam.GetPolicy"],
-        ),
-        (
-            "Cam/rolePolicyAttachment:RolePolicyAttachment",
-            {"roleId": "46", "policyId": "427"},
-            "46#427",
-            [
-                "cam.AttachRolePolicy",
-                "cam.ListAttachedRolePolicies",
-                "cam.ListAttachedRolePolicies",
-            ],
-        ),
-        (
-            "Cam/rolePolicyAttachmentByName:RolePolicyAttachmentByName",
-            {"roleName": "worker", "policyName": "QcloudX"},
-            "worker#QcloudX",
-            [
-                "cam.AttachRolePolicy",
-                "cam.ListAttachedRolePolicies",
-                "cam.ListAttachedRolePolicies",
-            ],
-        ),
-        (
-            "Scf/functionEventInvokeConfig:FunctionEventInvokeConfig",
-            {
-                "functionName": "worker",
-                "namespace": "default",
-                "asyncTriggerConfig": {"retryConfigs": [{"retryNum": 2.0}], "msgTtl": 3600.0},
-            },
-            "worker#default",
-            ["scf.UpdateFunctionEventInvokeConfig", "scf.GetFunctionEventInvokeConfig"],
-        ),
-        (
-            "Vod/subApplication:SubApplication",
-            {"name": "images", "status": "On"},
-            "images#15",
-            ["vod.CreateSubAppId", "vod.ModifySubAppIdStatus", "vod.DescribeSubAppIds"],
-        ),
-        (
-            "Vod/eventConfig:EventConfig",
-            {"subAppId": 15.0, "mode": "PUSH", "notificationUrl": "http://x"},
-            "15",
-            ["vod.ModifyEventConfig", "vod.DescribeEventConfig"],
-        ),
-    ],
-)
-def test_resource_takes_the_calls_of_the_provider(
-    typ: str, inputs: dict[str, Any], id_: str, actions: list[str]
-) -> None:
-    cloud = RecordingCloud()
-
-    created, _ = create(cloud, typ, **inputs)
-
-    assert created == id_
-    assert cloud.actions == actions
 
 
 def test_unknown_resource_and_data_source_are_refused() -> None:

@@ -43,6 +43,7 @@ class RecordingBuckets(RecordingCloud):
 class Resource:
     """One type of resource: how it is created, and which recorded calls belong to it."""
 
+    id: str
     inputs: dict[str, Any]
     creates: str
     calls: frozenset[str]
@@ -66,46 +67,54 @@ TAGS = "tag.DescribeResourceTagsByResourceIds"
 
 RESOURCES = {
     "Cam/policy:Policy": Resource(
-        {"name": "a", "document": "{}"}, "cam.CreatePolicy", calls("cam.GetPolicy")
+        "427", {"name": "a", "document": "{}"}, "cam.CreatePolicy", calls("cam.GetPolicy")
     ),
     "Cam/role:Role": Resource(
+        "46",
         {"name": "worker", "document": "{}"},
         "cam.CreateRole",
         calls("cam.DescribeRoleList", f"{TAGS}:cam"),
     ),
     "Cam/rolePolicyAttachment:RolePolicyAttachment": Resource(
+        "46#427",
         {"roleId": "46", "policyId": "427"},
         "cam.AttachRolePolicy",
         calls("cam.ListAttachedRolePolicies"),
         about="RoleId",
     ),
     "Cam/rolePolicyAttachmentByName:RolePolicyAttachmentByName": Resource(
+        "worker#QcloudX",
         {"roleName": "worker", "policyName": "QcloudX"},
         "cam.AttachRolePolicy",
         calls("cam.ListAttachedRolePolicies"),
         about="RoleName",
     ),
     "Cls/logset:Logset": Resource(
+        "e2b4",
         {"logsetName": "a", "tags": {"a": "b"}},
         "cls.CreateLogset",
         calls("tag.ModifyResourceTags", "cls.DescribeLogsets", f"{TAGS}:cls"),
     ),
     "Cls/topic:Topic": Resource(
+        "b968",
         {"logsetId": "1", "topicName": "a", "period": 30},
         "cls.CreateTopic",
         calls("cls.DescribeTopics"),
     ),
     "Cls/index:Index": Resource(
+        "1",
         {"topicId": "1", "status": True, "rule": RULE},
         "cls.CreateIndex",
         calls("cls.DescribeIndex"),
     ),
     "Scf/function:Function": Resource(
+        "default+a",
         {"name": "a", "handler": "a.b", "runtime": "Python3.10", "triggers": TRIGGERS},
         "scf.CreateFunction",
         calls("scf.GetFunction", "scf.CreateTrigger"),
     ),
     "Scf/functionEventInvokeConfig:FunctionEventInvokeConfig": Resource(
+        "a#default",
         {
             "functionName": "a",
             "namespace": "default",
@@ -115,11 +124,13 @@ RESOURCES = {
         calls("scf.GetFunctionEventInvokeConfig"),
     ),
     "Vod/subApplication:SubApplication": Resource(
+        "images#15",
         {"name": "images", "status": "On"},
         "vod.CreateSubAppId",
         calls("vod.ModifySubAppIdStatus", "vod.DescribeSubAppIds"),
     ),
     "Vod/eventConfig:EventConfig": Resource(
+        "15",
         {"subAppId": 15.0, "mode": "PUSH", "notificationUrl": "http://x"},
         "vod.ModifyEventConfig",
         calls("vod.DescribeEventConfig"),
@@ -158,12 +169,13 @@ def test_resource_takes_the_calls_of_the_recording(typ: str, tmp_path: Path) -> 
     code.write_bytes(b"zip")
     inputs = {"zipFile": str(code), **resource.inputs}
 
-    ProviderTwin(cloud).new_resource(
+    created, _ = ProviderTwin(cloud).new_resource(
         MockResourceArgs(f"tencentcloud:{typ}", "name", inputs, custom=True)
     )
 
     made = (named(call, request) for call, request in cloud.calls)
     expected = without_repeats(recorded_calls(resource))
+    assert created == resource.id
     assert len(expected) > 1
     assert without_repeats(made) == expected
 

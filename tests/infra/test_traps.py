@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -130,11 +128,10 @@ TRAPS: dict[str, Check] = {
 }
 
 
-@pytest.mark.parametrize("trap", TRAPS)
-def test_trap_is_avoided(run: Run, trap: str) -> None:
+def test_traps_are_avoided(run: Run) -> None:
     deployment = run(mps_role=None, **EVERYTHING)
 
-    assert TRAPS[trap](deployment)
+    assert [trap for trap, avoids in TRAPS.items() if not avoids(deployment)] == []
 
 
 def test_new_code_has_a_new_path(run: Run) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from localcloud.cloud import LocalCloud
 from localcloud.cos.store import SMALL
 from localcloud.journal import Journal
+from localcloud.tasks import Failure, Task
 from tests.localcloud.clients import BUCKET, IMAGE, Api, content_of, cos, get
 
 if TYPE_CHECKING:
@@ -75,3 +76,15 @@ def test_journal_ignores_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
 
     assert reopened.entries == {"a": 3}
     assert path.read_text() == '["a", 3]\n'
+
+
+def test_task_of_an_earlier_version_is_read() -> None:
+    names = {"service": "vod", "action": "CreateAigcImageTask", "task_id": "1", "prompt": "x"}
+    failure = {"code": 70000, "ext": "", "message": "m"}
+
+    task = Task.of_json(
+        {**names, "params": {}, "overflows": True, "doom": failure, "error": None},
+    )
+
+    assert task.exceeds_limit
+    assert task.planned_failure == Failure(70000, "", "m")

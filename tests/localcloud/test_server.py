@@ -58,6 +58,15 @@ def test_a_chunked_body_is_put_together(server: Server) -> None:
     assert answer.endswith(b"\r\n\r\nabcde")
 
 
+def test_connection_of_http_1_0_is_closed_after_its_answer(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\nHost: h\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close" in answer
+
+
 def test_client_that_expects_continue_gets_it(server: Server) -> None:
     sent = b"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi"
 

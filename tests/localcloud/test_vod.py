@@ -155,7 +155,7 @@ def test_invalid_request_has_the_documented_code(cloud: LocalCloud, api: Api, ap
     }
 
     for code, change in codes.items():
-        params: dict[str, Any] = {**IMAGE, "SubAppId": app, **change}
+        params = {**IMAGE, "SubAppId": app, **change}
         assert api.refusal("vod", "CreateAigcImageTask", **params) == code
     assert control(cloud, "tasks")["tasks"] == []
 

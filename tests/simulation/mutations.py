@@ -547,7 +547,7 @@ MUTATIONS = (
     # Clocks
     _of(
         "a worker uses its own clock",
-        "clock:LedgerClock._known",
+        "clock:LedgerClock._current_bounds",
         _always(_by_its_own_clock),
         look_in="clocks are an hour apart",
     ),
@@ -575,7 +575,7 @@ MUTATIONS = (
     _of(
         "a slot is released without comparing its token",
         "ledger.slots:Slots.release",
-        assume("_is_of", True),
+        assume("_has_token", True),
         look_in="was released again",
     ),
     _of(
@@ -689,7 +689,7 @@ MUTATIONS = (
     ),
     _of(
         "no note is written for images that are stored later",
-        "storing:_write_later",
+        "storing:_leave_to_sweep",
         omit("note_follow_up"),
         harmless="the note of the step before leads to the job, and is then written again",
         look_in="denied for a day",
@@ -703,7 +703,7 @@ MUTATIONS = (
     ),
     _of(
         "a note is removed while its job is about to be written",
-        "ledger.records:Records.remove_follow_up",
+        "ledger.records:Records.remove_orphaned",
         assume("has_expired", True),
         look_in="is restored",
     ),
@@ -899,8 +899,8 @@ MUTATIONS = (
     ),
     _of(
         "a refused query does not pause the lane",
-        "settle:_observe",
-        omit("refuse_query"),
+        "settle:_observe_running",
+        omit("note_refused_query"),
         look_in="a query is refused",
     ),
     _of(
@@ -953,7 +953,7 @@ MUTATIONS = (
     ),
     _of(
         "no key leads to an overdue task",
-        "settle:_outrun",
+        "settle:_release_overdue",
         omit("note_follow_up"),
         look_in="an overdue task ends",
     ),
@@ -965,7 +965,7 @@ MUTATIONS = (
     ),
     _of(
         "the slot of an overdue task is released without a claim",
-        "settle:_outrun",
+        "settle:_release_overdue",
         CLAIM,
         look_in="while the slot of its task",
     ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
-from aigc_cli.output import print_table, print_text
+from aigc_cli.output import print_table, print_text, terminal_status
 
 HEAD = ("ID", "STATE", "FROM", "WHAT")
 ID = "0123456789abcdef" * 2
@@ -71,3 +72,31 @@ def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixt
         f"ID                                WHAT\n{ID}  a [31mred line  0m\n"
         "failed: a [31mred\nline  0m\n"
     )
+
+
+def test_terminal_shows_what_a_command_is_busy_with(
+    terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        terminal.setattr(stream, "isatty", lambda: True)
+
+    with terminal_status("building …") as show:
+        show("compressing …")
+
+    output, messages = capsys.readouterr()
+    assert output == ""
+    assert "compressing …" in messages
+    assert messages.endswith("\x1b[1A\x1b[2K")  # the line is removed at the end
+
+
+@pytest.mark.parametrize("where", ["stdout is a pipe", "stderr is a pipe", "--json"])
+def test_nothing_is_shown_elsewhere(
+    where: str, terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.setattr(sys.stdout, "isatty", lambda: where != "stdout is a pipe")
+    terminal.setattr(sys.stderr, "isatty", lambda: where != "stderr is a pipe")
+
+    with terminal_status("building …", as_json=where == "--json") as show:
+        show("compressing …")
+
+    assert capsys.readouterr() == ("", "")

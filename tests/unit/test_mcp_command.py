@@ -62,7 +62,7 @@ def test_wrong_options_are_refused(
         find_service(endpoint, stack=stack)
 
 
-def test_service_that_is_not_reached_is_reported_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_service_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "FIRST_WAIT_S", 0)
     unreachable = Service("http://127.0.0.1:9", "key")
 

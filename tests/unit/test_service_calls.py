@@ -93,7 +93,7 @@ def test_only_a_batch_waits_for_the_permits_of_its_key() -> None:
         ),
     ],
 )
-def test_error_says_what_was_answered_and_whether_trying_again_helps(
+def test_error_has_the_answer_and_whether_trying_again_helps(
     answer: tuple[int, Any], message: str
 ) -> None:
     with deployment(answer) as (service, _), pytest.raises(CallError) as raised:
@@ -120,7 +120,7 @@ def test_endpoint_without_an_answer_is_named(
     assert str(raised.value).startswith(f"GET {endpoint}/v1/lanes: no answer in 4 tries: {reason}")
 
 
-def test_interrupted_wait_says_that_the_job_goes_on(tmp_path: Path) -> None:
+def test_interrupted_wait_names_the_job_that_continues(tmp_path: Path) -> None:
     job = {"request_id": "abc", "state": "running", "status_url": "/v1/status"}
     command = [sys.executable, "-m", "aigc_cli", "submit", "a harbour", "--wait"]
     with deployment((200, job)) as (service, _):
@@ -186,6 +186,65 @@ def test_jobs_are_replayed_and_restored_by_a_key_that_may_operate(
     assert outcome["done"] is False
     assert "are paid for; the same call will be refused again" in outcome["message"]
     assert "answered 403: may not operate" in messages
+    assert "with the owner's credentials: the same command without --endpoint" in messages
+
+
+def test_key_alone_lets_the_api_replay(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = {"request_id": "abc", "state": "failed", "attempts": []}
+    queued = {"request_id": "abc", "state": "queued", "attempt": 2}
+    with deployment((200, job), (202, queued)) as (service, calls):
+        monkeypatch.setenv("AIGC_ENDPOINT", service.endpoint)
+
+        status = cli.main(["jobs", "replay", "abc", "--key", service.key])
+
+    assert status == 0
+    assert calls == ["GET /v1/jobs/abc", "POST /v1/jobs/abc/replay"]
+    assert capsys.readouterr().out == "job abc is queued, attempt 2\n"
+
+
+@pytest.mark.parametrize("where", [["--endpoint", "https://example.com"], ["--key", "k"]])
+@pytest.mark.parametrize("what", ["--all", "--webhooks"])
+def test_ledger_is_not_read_with_an_api_key(
+    what: str, where: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [] if what == "--all" else ["abc"]
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["jobs", "replay", *ids, what, *where])
+
+    message = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "with the owner's credentials: give --stack" in message
+    assert "`aigc jobs list --state failed`" in message
+
+
+@pytest.mark.parametrize("words", ["dead", "replay --all", "replay abc", "restore abc"])
+@pytest.mark.parametrize("options", ["", "--stack prod"])
+def test_commands_of_the_owner_say_what_an_api_key_can_do(
+    words: str,
+    options: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """Without the owner's credentials, and where no local cloud runs."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("TENCENTCLOUD_SECRET_ID", raising=False)
+    outputs = dict.fromkeys(("region", "ledgerBucket", "resultsBucket", "inboxBucket"), "x")
+    monkeypatch.setattr(
+        "aigc_cli.deployment.stack_outputs", lambda *_, **__: {**outputs, "subAppId": 1}
+    )
+
+    status = cli.main(["jobs", *words.split(), *options.split()])
+
+    message = capsys.readouterr().err
+    assert status == 3
+    assert ("TENCENTCLOUD_SECRET_ID is not set" if options else "no deployment is named") in message
+    assert (
+        "with an API key of `aigc keys new --operate`: `aigc jobs list --state failed`" in message
+    )
 
 
 def test_uploads_are_listed_with_their_jobs_or_reasons(
@@ -197,8 +256,9 @@ def test_uploads_are_listed_with_their_jobs_or_reasons(
         "detail": "",
         "jobs": [],
     }
-    job = {"request_id": "abc", "rule": "any"}
-    first = [{**upload, "key": "a.png", "outcome": "job", "jobs": [job]}]
+    job = {"request_id": "abc", "rule": "any", "state": "storing"}
+    lost = {"request_id": "def", "rule": "all", "state": None}
+    first = [{**upload, "key": "a.png", "outcome": "job", "jobs": [job, lost]}]
     second = [
         {**upload, "key": "b.png", "outcome": "none", "reason": "no_rule", "detail": "why"},
         {**upload, "key": "c.png", "outcome": "pending"},
@@ -215,7 +275,7 @@ def test_uploads_are_listed_with_their_jobs_or_reasons(
         "GET /v1/uploads?limit=49&cursor=x&prefix=a+b%2F",
     ]
     assert [line.split(maxsplit=4)[3:] for line in capsys.readouterr().out.splitlines()[1:]] == [
-        ["job", "abc (any)"],
+        ["job", "abc storing (any), def without a record (all)"],
         ["none", "no_rule: why"],
         ["pending", "waits for its event or for the sweep"],
     ]

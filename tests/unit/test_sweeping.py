@@ -13,14 +13,10 @@ from aigc.jobs.settle import refresh
 from aigc.jobs.sweep_state import SweepState, read_state
 from aigc.sweeping import PARTS, sweep
 from tests.fakes import LEASE_S, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted
+from tests.jobs import KilledError, accepted
 
 TURNS = sum(3 if part.each_lane else 1 for part in PARTS)
 """A part of a lane has a turn for each of three lanes."""
-
-
-class KilledError(BaseException):
-    """The platform ended the invocation."""
 
 
 def state(world: World) -> dict[str, Any]:
@@ -28,7 +24,7 @@ def state(world: World) -> dict[str, Any]:
     return parsed
 
 
-def test_a_sweep_says_when_it_started_and_when_it_finished() -> None:
+def test_a_sweep_records_its_start_and_its_end() -> None:
     world = build_world()
     started = world.clock.now()
 
@@ -50,7 +46,7 @@ def test_a_sweep_logs_one_line_with_what_each_part_did(caplog: pytest.LogCapture
     assert line["parts"] == "follow-ups: 1 items, 0.0 s"
 
 
-def test_a_sweep_that_is_killed_is_not_taken_for_one_that_finished() -> None:
+def test_a_killed_sweep_does_not_count_as_finished() -> None:
     world = build_world()
     sweep(world.runtime())
     finished = state(world)["finished_at"]
@@ -64,7 +60,7 @@ def test_a_sweep_that_is_killed_is_not_taken_for_one_that_finished() -> None:
     assert state(world)["started_at"] > finished
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"progress": 1}'])
+@pytest.mark.parametrize("body", [b"{", b'{"progress": 1}'])
 def test_a_state_that_cannot_be_read_is_none(body: bytes) -> None:
     world = build_world()
     world.store.put("sweep/state.json", body)

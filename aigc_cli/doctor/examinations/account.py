@@ -11,26 +11,20 @@ from aigc_cli.account import RefusalError
 from aigc_cli.doctor.asking import BAD_KEY, DENIED, MISSING, is_undecided, not_answered
 from aigc_cli.doctor.finding import Finding, not_checked, ok, problem, warning
 from aigc_cli.doctor.patient import NoDiagnosisError
-from infra.permissions import gateway_policy, sweep_policy, upload_policy
+from infra.permissions import POLICIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from aigc_cli.account import Account
     from aigc_cli.doctor.finding import Subject
     from aigc_cli.doctor.patient import Patient
-    from infra.permissions import Reach
 
 MPS_ROLE = "MPS_QcsRole"
 READ, LIST = "name/cos:GetObject", "name/cos:GetBucket"
 SKEW_S = 30
 """A signature may be five minutes old, and leases have a margin of seconds."""
 
-POLICIES: dict[str, Callable[[Reach], str]] = {
-    "gateway": gateway_policy,
-    "upload": upload_policy,
-    "sweep": sweep_policy,
-}
 NOT_ACTIVATED = ("FailedOperation.InvalidVodUser", "ResourceNotFound.UserNotExist")
 CONSOLE = "https://console.cloud.tencent.com"
 

@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from aigc_cli.account import VERSIONS
 from aigc_cli.verify.check import Group, expect
-from infra.permissions import Reach, gateway_policy, sweep_policy, upload_policy
+from infra.permissions import POLICIES, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aigc_cli.verify.world import World
 
 group = Group("cam")
 
-POLICIES: dict[str, Callable[[Reach], str]] = {
-    "gateway": gateway_policy,
-    "upload": upload_policy,
-    "sweep": sweep_policy,
-}
 INBOX_DENIED = {
     "gateway": ("PutObject", "DeleteObject"),
     "upload": ("PutObject", "DeleteObject"),

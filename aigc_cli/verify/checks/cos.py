@@ -102,7 +102,7 @@ def _race(world: World, kind: str, headers: dict[str, str]) -> str:
     " and the body that stays is of one that was answered 200.",
     document="436/7749; evidence against atomicity in apache/opendal pull request 7526",
     used_by="nothing: the ledger does not assume that only one is answered 200",
-    otherwise="A contest may then end without a winner; contenders go on in its next generation.",
+    otherwise="A contest may then end without a winner; the next generation follows.",
 )
 def create_at_once(world: World) -> str:
     """Let crowds create a fresh key by PUT."""
@@ -234,7 +234,7 @@ def listing_drops_deleted(world: World) -> str:
     "listing-order",
     assumption="Keys are listed in the order of their UTF-8 bytes, behind `marker` only.",
     document="436/7734",
-    used_by="queues: markers sort by priority and age; walks go on behind the last key",
+    used_by="queues: markers sort by priority and age; walks continue after the last key",
     otherwise="Jobs start in another order. Walks could miss keys: report it.",
 )
 def listing_order(world: World) -> str:

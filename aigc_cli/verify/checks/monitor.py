@@ -16,6 +16,18 @@ group = Group("monitor")
 
 MODULE = "monitor"
 
+RULE = {
+    "MetricName": "Error",
+    "Period": 300,
+    "Operator": "gt",
+    "Value": "0",
+    "ContinuePeriod": 1,
+    "NoticeFrequency": 3600,
+    "IsPowerNotice": 0,
+    "RuleType": "STATIC",
+}
+"""When the alarm of the check is raised: at any failed invocation."""
+
 
 @group.check(
     "dimensions",
@@ -28,29 +40,7 @@ def dimensions(world: World) -> str:
     region = SHORT_REGIONS.get(world.account.region)
     if region is None:
         raise SkipError(f"Cloud Monitor's code for {world.account.region} is not known")
-    name = world.name("alarm")
-    world.scratch.announce("alarm", name)
-    rule = {
-        "MetricName": "Error",
-        "Period": 300,
-        "Operator": "gt",
-        "Value": "0",
-        "ContinuePeriod": 1,
-        "NoticeFrequency": 3600,
-        "IsPowerNotice": 0,
-        "RuleType": "STATIC",
-    }
-    policy = world.account.api(
-        "monitor",
-        "CreateAlarmPolicy",
-        Module=MODULE,
-        PolicyName=name,
-        MonitorType="MT_QCE",
-        Namespace=POLICY_TYPE,
-        Enable=0,
-        Condition={"IsUnionRule": 0, "Rules": [rule]},
-        NoticeIds=[],
-    )["PolicyId"]
+    policy = _alarm(world)
     bound = {"functionName": world.probe, "version": "$LATEST", "namespace": "default"}
     world.account.api(
         "monitor",
@@ -72,3 +62,21 @@ def dimensions(world: World) -> str:
     returned = [json.loads(item["Dimensions"]) for item in listed]
     expect(returned == [bound], f"returned with the fields {[sorted(item) for item in returned]}")
     return "unchanged"
+
+
+def _alarm(world: World) -> str:
+    """Create an alarm that is off and notifies nobody; return its PolicyId."""
+    name = world.name("alarm")
+    world.scratch.announce("alarm", name)
+    created = world.account.api(
+        "monitor",
+        "CreateAlarmPolicy",
+        Module=MODULE,
+        PolicyName=name,
+        MonitorType="MT_QCE",
+        Namespace=POLICY_TYPE,
+        Enable=0,
+        Condition={"IsUnionRule": 0, "Rules": [RULE]},
+        NoticeIds=[],
+    )
+    return str(created["PolicyId"])

@@ -229,7 +229,7 @@ def _file(world: World) -> dict[str, Any]:
     "result-host",
     assumption=f"Images lie on hosts that end in {', '.join(HOSTS)}.",
     used_by="downloads: an image on another host is not fetched until the host is allowed",
-    otherwise="Allow the host in the configuration; the job then goes on.",
+    otherwise="Allow the host in the configuration; the job then continues.",
 )
 def result_host(world: World) -> str:
     """Read the URL of the first task's image."""
@@ -261,7 +261,7 @@ def result_format(world: World) -> str:
     "result-expiry",
     assumption="A temporary image expires after about seven days.",
     document="266/126240",
-    used_by="how long the program goes on trying to store an image",
+    used_by="how long the program tries to store an image",
     otherwise="Images of a longer outage may be lost: report the time.",
 )
 def result_expiry(world: World) -> str:
@@ -366,7 +366,7 @@ def describe_tasks(world: World) -> str:
     assumption="ManageTask aborts a task that is WAITING, and refuses one that is not with"
     " `FailedOperation`.",
     document="the text of ManageTask in the SDK",
-    used_by="cancelling: a task that cannot be aborted goes on, and its image is stored",
+    used_by="cancelling: a task that cannot be aborted continues, and its image is stored",
     otherwise="A cancelled job ends as succeeded.",
     images=1,
 )

@@ -1,4 +1,4 @@
-"""The batches: files of the inbox whose lines became jobs, and how far each is."""
+"""The list of batches: files of the inbox whose lines become jobs, and their progress."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from aigc.api.errors import InvalidQueryError
 from aigc.api.inbox import check_may_see_uploads
-from aigc.api.jobs import page_limit
+from aigc.api.pages import invalid_cursor, page_limit
 from aigc.errors import DamagedError
-from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.batches.records import INDEX, Batches
 
@@ -27,14 +25,14 @@ _CURSOR = re.compile(r"[0-9]{13}-[0-9a-zA-Z]{1,64}")
 
 
 def respond(call: Call) -> HttpResponse:
-    """List the batches, the newest first, a page at a time: a listing, and a read for each."""
+    """List the batches, the newest first, a page at a time: one listing, and one read for each."""
     check_may_see_uploads(call)
     limit, batches = page_limit(call.request), Batches(call.runtime.ledger)
     entries = batches.newest(_after(call.request), limit)
     reads = [functools.partial(_read, entry, batches) for entry in entries]
-    found = [batch for batch in call.runtime.parallel(*reads) if batch is not None]
+    readable = [batch for batch in call.runtime.parallel(*reads) if batch is not None]
     body: schemas.BatchPage = {
-        "batches": [_described(batch, call) for batch in found],
+        "batches": [_described(batch, call) for batch in readable],
         "cursor": entries[-1].key.removeprefix(INDEX) if len(entries) == limit else None,
     }
     return HttpResponse(status=200, body=body)
@@ -69,6 +67,5 @@ def _described(batch: Batch, call: Call) -> schemas.Batch:
 def _after(request: HttpRequest) -> str:
     cursor = request.parameter("cursor")
     if cursor and not _CURSOR.fullmatch(cursor):
-        problem = f"{shown(cursor)} is not allowed"
-        raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
+        raise invalid_cursor(cursor)
     return INDEX + cursor if cursor else ""

@@ -19,12 +19,12 @@ FOLDER = Path(__file__).with_name("documents")
 
 
 def openapi(call: Call) -> HttpResponse:
-    """Describe the API for programs."""
+    """Send the OpenAPI document."""
     return built_file(FOLDER, "openapi.json", call.request)
 
 
 def docs(call: Call) -> HttpResponse:
-    """Describe the API for people."""
+    """Send the page that describes the API."""
     return built_file(FOLDER, "docs.html", call.request)
 
 
@@ -34,8 +34,8 @@ def built_file(folder: Path, name: str, request: HttpRequest) -> HttpResponse:
     Raises:
         HttpError: The folder has no such file.
     """
-    listed = folder / "headers.json"
-    headers = json.loads(listed.read_text(encoding="utf-8")).get(name) if listed.exists() else None
+    path = folder / "headers.json"
+    headers = json.loads(path.read_text(encoding="utf-8")).get(name) if path.exists() else None
     if headers is None:
         raise HttpError(404, "not_found", f"there is no file {name[:80]}")
     content_type = headers.pop("Content-Type")

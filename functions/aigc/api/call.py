@@ -43,7 +43,7 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """Base URL that the caller used, so that URLs in the answer work for the caller too."""
+        """The configured URL of the service, or the one that the caller used."""
         return self.runtime.settings.public_url.rstrip("/") or self.request.base_url
 
     @property
@@ -73,8 +73,8 @@ class Call:
             HttpError: There is no such job.
         """
         endpoint = self.path["endpoint"]
-        is_there = job is not None and f"{_PATHS[job.kind]}/".startswith(f"{endpoint}/")
-        if job is None or not is_there or not self.caller.may_see(job.source):
+        is_of_endpoint = job is not None and f"{_PATHS[job.kind]}/".startswith(f"{endpoint}/")
+        if job is None or not is_of_endpoint or not self.caller.may_see(job.source):
             raise HttpError(404, "not_found", f"/{endpoint} has no request {self.path['id'][:80]}")
         note(job=job.id)
         return job

@@ -1,10 +1,10 @@
-"""Ceilings, as answers describe them: how much is spent, reserved and left."""
+"""Ceilings in answers: how much of each is spent, reserved and left."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aigc.jobs.budget import newest_book, standing
+from aigc.jobs.budget import newest_book, usage_of
 from aigc.periods import UNITS
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from aigc.api.call import Call
     from aigc.api.openapi import schemas
-    from aigc.jobs.budget import Standing
+    from aigc.jobs.budget import CeilingUsage
     from aigc.jobs.job import Deferral, Job
 
 
@@ -22,10 +22,10 @@ def ceilings_of(call: Call) -> list[schemas.Ceiling]:
     if not ceilings or call.caller.limits.own_only:
         return []
     book, now = newest_book(call.runtime), call.runtime.now()
-    return [described(standing(ceiling, book, now), now) for ceiling in ceilings]
+    return [described(usage_of(ceiling, book, now), now) for ceiling in ceilings]
 
 
-def described(state: Standing, now: datetime) -> schemas.Ceiling:
+def described(state: CeilingUsage, now: datetime) -> schemas.Ceiling:
     """Describe one ceiling."""
     ceiling = state.ceiling
     return {
@@ -50,7 +50,7 @@ def described_deferral(job: Job) -> schemas.Deferral | None:
     }
 
 
-def _shown(state: Standing, amount: int) -> str:
+def _shown(state: CeilingUsage, amount: int) -> str:
     if state.ceiling.money is None:
         return str(amount)
     from decimal import Decimal  # noqa: PLC0415  few stacks have ceilings

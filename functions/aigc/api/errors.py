@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: one table for exceptions, one for jobs that failed."""
+"""Errors as HTTP answers: one table for exceptions, another for jobs that failed."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from aigc.jobs.job import ErrorType, Job
 
 ErrorFormat = Literal["own", "both", "vendor", "openai", "mcp"]
-"""Format of an error: clients of the relay, of OpenAI's API and of MCP read only their own."""
+"""Format of an error; clients of the vendor's, of OpenAI's API and of MCP read only their own."""
 
 
 class ErrorMapping(NamedTuple):
-    """How an error is answered: status, `error_type`, when to try again."""
+    """The answer to an error: status, `error_type`, time of the next try."""
 
     status: int
     error_type: str
     retry_after_s: int | None = None
     timed_out: str = ""
-    """Which time limit was exceeded, in the vocabulary of fal's clients."""
+    """The time limit that was exceeded, as fal.ai's clients name it."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -45,7 +45,7 @@ class ErrorMapping(NamedTuple):
 
 
 class HttpError(AigcError):
-    """The request is wrong as HTTP, before the task is read."""
+    """A call is refused with this status, before its task is read or because of a limit."""
 
     def __init__(
         self,
@@ -89,17 +89,17 @@ JOB_ERROR_STATUS: Mapping[ErrorType, ErrorMapping] = {
     "moderated": ErrorMapping(422, "content_policy_violation"),
     # The vendor refused the request itself: the same request gets the same answer.
     "refused": ErrorMapping(424, "refused"),
-    # The vendor's task failed. Never 429, 502, 503 or a plain 504: clients take those for a
-    # fault of this call and repeat it, in vain for a result, and at a price for a submit that
-    # waits. fal.ai answers 500 too.
+    # The vendor's task failed. Never 429, 502, 503 or a plain 504: clients repeat a call after
+    # these. A repeat does not help a call for a result, and a submit that waits would pay again.
+    # fal.ai answers 500 too.
     "task_failed": ErrorMapping(500, "task_failed"),
     "result_unusable": ErrorMapping(500, "result_unusable"),
     "submission_unknown": ErrorMapping(500, "submission_unknown"),
     # The vendor had no capacity in all attempts. 507 "MUST NOT be repeated until it is requested by
     # a separate user action" (RFC 4918, section 11.5).
     "throttled": ErrorMapping(507, "throttled"),
-    # It was not sent by the caller's latest start; nothing is billed. fal's clients repeat
-    # no 504 that names the exceeded limit.
+    # It was not sent by the caller's latest start; nothing is billed. fal.ai's clients do not
+    # repeat after a 504 that names the exceeded limit.
     "not_started": ErrorMapping(504, "request_timeout", timed_out="user"),
 }
 
@@ -126,7 +126,7 @@ CANCELLED = ErrorMapping(410, "cancelled")
 
 
 def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own") -> HttpResponse:
-    """Answer a call that was refused, in the format that the clients of its path read."""
+    """Answer a call that was refused, in the format of its path."""
     if isinstance(error, HttpError):
         mapping, headers = ErrorMapping(error.status, error.error_type), error.headers
     else:
@@ -150,7 +150,7 @@ def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own"
         "retryable": error.retryable,
         "request_id": request_id,
     }
-    vendors: VendorRefusal = {
+    vendor_body: VendorRefusal = {
         "Response": {
             "Error": {
                 "Code": VENDOR_CODES.get(mapping.error_type, "FailedOperation"),
@@ -159,7 +159,7 @@ def refusal(error: AigcError, request_id: str, error_format: ErrorFormat = "own"
             "RequestId": request_id,
         }
     }
-    bodies = {"own": body, "both": {**body, **vendors}, "vendor": vendors}
+    bodies = {"own": body, "both": {**body, **vendor_body}, "vendor": vendor_body}
     return HttpResponse(status=mapping.status, body=bodies[error_format], headers=headers)
 
 
@@ -186,5 +186,5 @@ def failure_of(job: Job) -> Failure:
 
 
 def mapping_of(job: Job) -> ErrorMapping:
-    """Return how a job that ended without a result is answered."""
+    """Return the status and `error_type` of a job that ended without a result."""
     return JOB_ERROR_STATUS[job.error.type] if job.error else CANCELLED

@@ -1,22 +1,23 @@
-"""Which request a call without an `Idempotency-Key` belongs to.
+"""Finds the request that a call without an `Idempotency-Key` belongs to.
 
 Clients repeat a call after a broken connection or an answer of 504, and the repeat must not pay
-again. A later call with the same body asks for another image. The difference is whether the image
-was handed out. For each caller and body there are turns:
+again. A later call with the same body requests another image. The difference is whether the image
+was handed out, which means sent in an answer. The requests of one caller with the same body are
+numbered from 0:
 
 | key | what it is |
 |---|---|
-| `handouts/<body>/<turn>` | the request of this turn was answered with its end, and when |
-| `handouts/<body>/<turn>/<attempt>` | the same, to the repeat with this number |
+| `handouts/<body>/<number>` | when the request with this number was handed out |
+| `handouts/<body>/<number>/<attempt>` | the same, to the repeat with the number `<attempt>` |
 
-The id of a turn's job is derived from the body and the number of the turn, so that concurrent
-calls create it once. A call belongs to the first turn that was not handed out. The record is
-written before the answer is sent: a process that dies in between has handed out nothing, yet the
-record says so. Therefore the SDKs' own count of repeats also counts: a repeat gets a request that
-was handed out a short while ago to an attempt before it, once for each number.
+The id of a request's job is derived from the body and the number, so that concurrent calls create
+the job once. A call belongs to the first request that was not handed out. The key is written before
+the answer is sent. If the process dies in between, the key exists although no answer was sent. So
+the number of a repeat, which SDKs send, counts as well: a repeat gets a request that was handed out
+a short time ago to an earlier attempt, once for each number of a repeat.
 
-Turns are found by reads of single keys, since a listing may be late: a turn begins when the one
-before it has ended, so the keys have no gaps.
+Requests are found by reads of single keys, since a listing may be late. A request begins when the
+one before it was handed out, so the numbers have no gaps.
 """
 
 from __future__ import annotations
@@ -33,43 +34,43 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 RECENT_S = 15 * 60
-"""How long after it was handed out a request is handed out again to repeats: OpenAI's SDKs wait
-ten minutes for an answer."""
+"""How long a request may be handed out again to repeats: OpenAI's SDKs wait ten minutes for an
+answer."""
 
-LOOKS_S = (0.5, 0.5, 1.0, 1.0, 2.0)
-"""Waits before a request is handed out again: the first attempt of a new one may just begin."""
+READ_WAITS_S = (0.5, 0.5, 1.0, 1.0, 2.0)
+"""Waits before a request is handed out again, while the first attempt of the next one may begin."""
 
 
 class Handout(Record):
-    """When a request was handed out, and to which attempt."""
+    """When a request was answered, and to which attempt."""
 
     at: datetime
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """The request that a call belongs to, among those of one caller with one body."""
+class NumberedRequest:
+    """One of the requests of one caller with the same body."""
 
     body_id: str
     number: int
     attempt: int
-    """How often the client repeated the call, as it says itself; 0 where it does not say."""
+    """How often the client has repeated the call, as it says; 0 if it does not say it."""
 
     @property
     def job_id(self) -> str:
-        """Id of the turn's job."""
-        return _job_id(self.body_id, self.number)
+        """Id of the request's job."""
+        return id_from("openai", self.body_id, str(self.number))
 
-    def named(self, order: Order) -> Order:
-        """Return the order under the id of this turn."""
+    def identify(self, order: Order) -> Order:
+        """Return the order with the id of this request."""
         location = order.output_location
         if location.name == order.id:
             location = with_fields(location, name=self.job_id)
         return replace(order, id=self.job_id, output_location=location, is_repeatable=True)
 
     def hand_out(self, runtime: Runtime) -> None:
-        """Note that the request is about to be answered; a later call begins the next turn.
+        """Note that the request is about to be handed out; a later call begins the next request.
 
         Raises:
             CloudError: It could not be noted; a repeat of the call finds the same request.
@@ -81,59 +82,56 @@ class Turn:
         runtime.ledger.write_note(key, handout)
 
 
-def turn_of(body_id: str, attempt: int, runtime: Runtime) -> Turn:
-    """Find the turn that a call belongs to."""
-    number = _first_open_turn(body_id, runtime)
-    turn = Turn(body_id, number, attempt)
-    if attempt and number and not _exists(turn, runtime):
-        last = Turn(body_id, number - 1, attempt)
-        if _may_be_repeated(last, runtime) and not _begins(turn, runtime):
+def find_request(body_id: str, attempt: int, runtime: Runtime) -> NumberedRequest:
+    """Find the request that a call belongs to."""
+    number = _first_open_number(body_id, runtime)
+    request = NumberedRequest(body_id, number, attempt)
+    if attempt and number and not _exists(request, runtime):
+        last = NumberedRequest(body_id, number - 1, attempt)
+        if _may_be_repeated(last, runtime) and not _appears(request, runtime):
             return last
-    return turn
+    return request
 
 
-def _first_open_turn(body_id: str, runtime: Runtime) -> int:
-    """Search for the first turn that was not handed out, in steps that double and then halve."""
+def _first_open_number(body_id: str, runtime: Runtime) -> int:
+    """Search for the first number that was not handed out, in steps that double and then halve."""
 
     def is_open(number: int) -> bool:
         return runtime.ledger.bucket.get(_key(body_id, number)) is None
 
     if is_open(0):
         return 0
-    closed, beyond = 0, 1
-    while not is_open(beyond):
-        closed, beyond = beyond, beyond * 2
-    while beyond - closed > 1:
-        middle = (closed + beyond) // 2
-        closed, beyond = (closed, middle) if is_open(middle) else (middle, beyond)
-    return beyond
+    low, high = 0, 1
+    while not is_open(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_open(middle) else (middle, high)
+    return high
 
 
-def _may_be_repeated(turn: Turn, runtime: Runtime) -> bool:
-    key = _key(turn.body_id, turn.number)
+def _may_be_repeated(request: NumberedRequest, runtime: Runtime) -> bool:
+    """Whether a request was handed out recently, only to attempts before this one."""
+    key = _key(request.body_id, request.number)
     record = runtime.ledger.bucket.get(key)
-    if record is None or runtime.ledger.bucket.get(f"{key}/{turn.attempt:03d}") is not None:
+    if record is None or runtime.ledger.bucket.get(f"{key}/{request.attempt:03d}") is not None:
         return False
     handout = Handout.model_validate_json(record)
     is_recent = runtime.now() - handout.at <= timedelta(seconds=RECENT_S)
-    return is_recent and handout.attempt < turn.attempt
+    return is_recent and handout.attempt < request.attempt
 
 
-def _begins(turn: Turn, runtime: Runtime) -> bool:
-    """Wait a moment for the first attempt of a turn, which the network may have delayed."""
-    for wait_s in LOOKS_S:
+def _appears(request: NumberedRequest, runtime: Runtime) -> bool:
+    """Wait some seconds for the job of a request, whose first attempt the network may delay."""
+    for wait_s in READ_WAITS_S:
         runtime.sleep(wait_s)
-        if _exists(turn, runtime):
+        if _exists(request, runtime):
             return True
     return False
 
 
-def _exists(turn: Turn, runtime: Runtime) -> bool:
-    return runtime.ledger.records.read(turn.job_id) is not None
-
-
-def _job_id(body_id: str, number: int) -> str:
-    return id_from("openai", body_id, str(number))
+def _exists(request: NumberedRequest, runtime: Runtime) -> bool:
+    return runtime.ledger.records.read(request.job_id) is not None
 
 
 def _key(body_id: str, number: int) -> str:

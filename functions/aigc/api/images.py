@@ -1,14 +1,12 @@
-"""Images: all results, newest first, chosen by the keys of their index.
+"""The list of images: all results, newest first, filtered by the keys of their index.
 
-One call costs at most `MOST_LISTINGS` listings and as many reads as its page has images, and a few
-more only where the index names jobs that have not succeeded. A call that reached a bound returns
-what it has, and a cursor.
+One call makes at most `MOST_LISTINGS` listings and one read for each image of its page. It makes a
+few more reads if the index has entries of jobs that have not succeeded. A call that reaches a limit
+returns the images that it has, and a cursor.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 import itertools
 import logging
@@ -17,10 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from aigc.api.errors import InvalidQueryError
-from aigc.api.jobs import asked_source, described_source, page_limit, single_choice
+from aigc.api.jobs import described_source
+from aigc.api.pages import (
+    day_parameter,
+    encode_cursor,
+    page_limit,
+    read_cursor,
+    single_choice,
+    source_parameter,
+)
 from aigc.api.progress import ANSWER_S, RESULT_URL_S, image_of
-from aigc.api.usage import day_parameter
 from aigc.errors import BadRecordError
 from aigc.jobs.buckets import INPUTS, cos_object
 from aigc.jobs.job import Source
@@ -35,7 +39,6 @@ from aigc.jobs.ledger.images import (
     words_of,
 )
 from aigc.jobs.ports import PAGE
-from aigc.tasks.fields import shown
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 
@@ -49,14 +52,15 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import Task
+    from aigc.triggers.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
 MOST_LISTINGS = 10
 """Listings of 1,000 entries that one call makes; without a filter one is enough."""
 
-NARROW = 4
-"""The first listing has so many entries for each image of the page, if there is a filter."""
+ENTRIES_PER_IMAGE = 4
+"""Entries of the first listing for each image of the page, if there is a filter."""
 
 AT_ONCE = 10
 """Records that are read at the same time."""
@@ -71,21 +75,21 @@ If the image is beyond the limits of COS's image processing, the image itself is
 https://www.tencentcloud.com/document/product/436/36366
 """
 
-_CURSOR = re.compile(r"([0-9]{13}-[0-9a-zA-Z_-]{1,64})/([0-9]{1,4})")
-_ALL = 9999
-"""A number that no image of a job has: the cursor behind all images of a job."""
+_CURSOR = re.compile(r"[0-9]{13}-[0-9a-zA-Z_-]{1,64}/[0-9]{1,4}")
+_LAST_NUMBER = 9999
+"""Larger than any number of an image: a cursor with it follows all images of a job."""
 
 
 def respond(call: Call) -> HttpResponse:
     """List images, the newest first, a page at a time."""
-    return HttpResponse(status=200, body=_page(_Filter.read(call), call))
+    return HttpResponse(status=200, body=_page(_Filters.read(call), call))
 
 
-# Which images
+# Filters
 
 
 class _Cursor(NamedTuple):
-    """Where a page begins: behind an image of a job."""
+    """Where a page begins: after an image of a job."""
 
     position: str = ""
     """The position of the job in the index."""
@@ -93,33 +97,19 @@ class _Cursor(NamedTuple):
     """The number of the last image that was listed."""
 
     @classmethod
-    def read(cls, text: str) -> _Cursor:
-        """Decode a cursor.
-
-        Raises:
-            InvalidQueryError: It is not one of ours.
-        """
-        if not text:
-            return cls()
-        try:
-            decoded = base64.b64decode(text.encode(), altchars=b"-_", validate=True).decode("ascii")
-        except (binascii.Error, ValueError):
-            decoded = ""
-        match = _CURSOR.fullmatch(decoded)
-        if match is None:
-            problem = f"{shown(text)} is not allowed"
-            raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
-        return cls(f"{IMAGES}{match[1]}", int(match[2]))
+    def read(cls, request: HttpRequest) -> _Cursor:
+        """Read the cursor of a call."""
+        position, _, number = read_cursor(request, _CURSOR).rpartition("/")
+        return cls(f"{IMAGES}{position}", int(number)) if number else cls()
 
     def __str__(self) -> str:
         """Encode the cursor."""
-        text = f"{self.position.removeprefix(IMAGES)}/{self.number}"
-        return base64.urlsafe_b64encode(text.encode()).decode()
+        return encode_cursor(f"{self.position.removeprefix(IMAGES)}/{self.number}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Filter:
-    """Which images were asked for."""
+class _Filters:
+    """The parameters of a list of images."""
 
     folder: str
     """Prefix of the images' keys in the bucket."""
@@ -136,42 +126,42 @@ class _Filter:
     results_prefix: str
 
     @classmethod
-    def read(cls, call: Call) -> _Filter:
+    def read(cls, call: Call) -> _Filters:
         request = call.request
-        source_type, source_name = asked_source(request.parameter("source"))
+        source_type, source_name = source_parameter(request)
         return cls(
             folder=request.parameter("folder"),
-            kind=single_choice("kind", request.parameter("kind"), tuple(KINDS)),
+            kind=single_choice(request, "kind", tuple(KINDS)),
             model=request.parameter("model"),
             source_type=source_type,
             source_name=source_name,
-            since=day_parameter(call, "since"),
-            until=day_parameter(call, "until"),
+            since=day_parameter(request, "since"),
+            until=day_parameter(request, "until"),
             words=words_of(request.parameter("q")),
             limit=page_limit(request),
-            cursor=_Cursor.read(request.parameter("cursor")),
+            cursor=_Cursor.read(request),
             caller=call.caller,
             results_prefix=call.runtime.settings.results_prefix,
         )
 
     @property
     def is_narrow(self) -> bool:
-        """Whether entries may be passed over, so that more of them are needed."""
-        chosen = self.folder or self.kind or self.model or self.source_type or self.words
-        return bool(chosen) or self.caller.limits.own_only
+        """Whether some entries may be left out, so that more of them must be listed."""
+        has_filter = self.folder or self.kind or self.model or self.source_type or self.words
+        return bool(has_filter) or self.caller.limits.own_only
 
     @property
     def begin(self) -> str:
-        """The key behind which the newest image lies that was asked for."""
-        behind = position_before(_midnight(self.until, days=1)) if self.until else ""
-        return max(behind, self.cursor.position)
+        """The key after which the newest image of the page is listed."""
+        after = position_before(_midnight(self.until, days=1)) if self.until else ""
+        return max(after, self.cursor.position)
 
-    def is_beyond(self, entry: ImageSet) -> bool:
+    def is_too_old(self, entry: ImageSet) -> bool:
         """Whether this entry, and all that follow, are too old."""
         return self.since is not None and entry.ended_at < _midnight(self.since)
 
     def may_match(self, entry: ImageSet) -> bool:
-        """Tell of an entry, before its record is read, whether it can be asked for."""
+        """Whether an entry can match the filters, before its record is read."""
         source = entry.source
         return (
             self.kind in {"", entry.kind}
@@ -184,7 +174,7 @@ class _Filter:
         )
 
     def matches(self, job: Job, model: str) -> bool:
-        """Compare in full what an entry has only the beginning of."""
+        """Whether a job matches the filters by the values that its entry has in short form."""
         return (
             self.model in {"", model}
             and self.source_name in {"", job.source.name}
@@ -199,7 +189,7 @@ class _Filter:
 
     @property
     def _short_folder(self) -> str:
-        """The folder, as far as an entry can have it."""
+        """The folder, shortened as in an entry."""
         if not self.folder.startswith(self.results_prefix):
             return self.folder
         return self.results_prefix + shortened(self.folder.removeprefix(self.results_prefix))
@@ -209,24 +199,24 @@ class _Filter:
 
 
 class _Walk:
-    """A walk through the index that stops at the bound of a call."""
+    """A walk through the index that stops at the limits of a call."""
 
-    def __init__(self, asked: _Filter, runtime: Runtime) -> None:
-        self._asked = asked
+    def __init__(self, filters: _Filters, runtime: Runtime) -> None:
+        self._filters = filters
         self._runtime = runtime
-        self.last = asked.cursor.position
-        """Position of the last entry that was looked at."""
+        self.last = filters.cursor.position
+        """Position of the last entry that was compared."""
         self._is_exhausted = False
         self.is_complete = False
-        """Whether the walk has reached the last entry that the filter allows."""
+        """Whether the walk has reached the last entry that can match."""
 
     def sets(self) -> Iterator[ImageSet]:
-        """Yield the entries that can be asked for."""
+        """Yield the entries that can match the filters."""
         for entry in image_sets(self._keys()):
-            if self._asked.is_beyond(entry):
+            if self._filters.is_too_old(entry):
                 break
             self.last = entry.position
-            if self._asked.may_match(entry):
+            if self._filters.may_match(entry):
                 yield entry
         else:
             self.is_complete = self._is_exhausted
@@ -234,9 +224,11 @@ class _Walk:
         self.is_complete = True
 
     def _keys(self) -> Iterator[str]:
-        asked = self._asked
-        size = min(PAGE, NARROW * asked.limit if asked.is_narrow else asked.limit + 2)
-        after = asked.begin
+        filters = self._filters
+        size = min(
+            PAGE, ENTRIES_PER_IMAGE * filters.limit if filters.is_narrow else filters.limit + 2
+        )
+        after = filters.begin
         for _ in range(MOST_LISTINGS):
             page = list_images(self._runtime.ledger.bucket, after, size)
             yield from page
@@ -248,64 +240,65 @@ class _Walk:
                 return
 
 
-def _page(asked: _Filter, call: Call) -> schemas.ImagePage:
-    walk = _Walk(asked, call.runtime)
-    sets = _enough(walk, asked)
+def _page(filters: _Filters, call: Call) -> schemas.ImagePage:
+    walk = _Walk(filters, call.runtime)
+    sets = _entries_of_page(walk, filters)
     images = [
         (entry, image)
-        for entry, made in zip(sets, _read(sets, call.runtime), strict=True)
-        if made is not None
-        for image in _images(made, entry, asked, call)
+        for entry, finished in zip(sets, _read(sets, call.runtime), strict=True)
+        if finished is not None
+        for image in _images(finished, entry, filters, call)
     ]
-    page = images[: asked.limit]
+    page = images[: filters.limit]
     if len(images) > len(page):
         entry, image = page[-1]
         cursor = str(_Cursor(entry.position, image["number"]))
     elif walk.is_complete:
         cursor = None
     else:
-        cursor = str(_Cursor(walk.last, _ALL))
+        cursor = str(_Cursor(walk.last, _LAST_NUMBER))
     return {"images": [image for _, image in page], "cursor": cursor}
 
 
-def _enough(walk: _Walk, asked: _Filter) -> list[ImageSet]:
-    """Collect entries until they have the images of a page, and one more."""
-    chosen: list[ImageSet] = []
+def _entries_of_page(walk: _Walk, filters: _Filters) -> list[ImageSet]:
+    """Collect entries until they have the images of a page, and one more image."""
+    entries: list[ImageSet] = []
     images = 0
     for entry in walk.sets():
-        left = entry.images - _listed_before(entry, asked)
-        if left <= 0:
+        remaining = entry.images - _listed_before(entry, filters)
+        if remaining <= 0:
             continue
-        chosen.append(entry)
-        images += left
-        if images > asked.limit:
+        entries.append(entry)
+        images += remaining
+        if images > filters.limit:
             break
-    return chosen
+    return entries
 
 
-def _listed_before(entry: ImageSet, asked: _Filter) -> int:
-    return asked.cursor.number if entry.position == asked.cursor.position else 0
+def _listed_before(entry: ImageSet, filters: _Filters) -> int:
+    """Return how many images of an entry were on earlier pages."""
+    return filters.cursor.number if entry.position == filters.cursor.position else 0
 
 
-class _Made(NamedTuple):
+class _FinishedJob(NamedTuple):
     """A job that succeeded, and its task."""
 
     job: Job
     task: Task
 
 
-def _read(sets: list[ImageSet], runtime: Runtime) -> list[_Made | None]:
-    """Read the records of jobs, some at a time; None for those that the index does not describe."""
+def _read(sets: list[ImageSet], runtime: Runtime) -> list[_FinishedJob | None]:
+    """Read the records of jobs, some at a time; None if a record does not agree with its entry."""
     reads = [functools.partial(_read_job, entry, runtime) for entry in sets]
     return runtime.parallel_in_groups(reads, AT_ONCE)
 
 
-def _read_job(entry: ImageSet, runtime: Runtime) -> _Made | None:
+def _read_job(entry: ImageSet, runtime: Runtime) -> _FinishedJob | None:
     try:
         job = runtime.ledger.records.read(entry.job_id)
         if job is None or not entry.is_of(job):
             return None
-        return _Made(job, runtime.task_of(job))
+        return _FinishedJob(job, runtime.task_of(job))
     except BadRecordError:
         logger.exception("job_unreadable", extra={"job": entry.job_id})
         return None
@@ -315,17 +308,17 @@ def _read_job(entry: ImageSet, runtime: Runtime) -> _Made | None:
 
 
 def _images(
-    made: _Made, entry: ImageSet, asked: _Filter, call: Call
+    finished: _FinishedJob, entry: ImageSet, filters: _Filters, call: Call
 ) -> Iterator[schemas.ListedImage]:
-    """Describe the images of a job behind the cursor; none if the job is not asked for."""
-    runtime, (job, task) = call.runtime, made
-    if not asked.matches(job, task.model_label()):
+    """Describe the images of a job after the cursor; none if the job does not match the filters."""
+    runtime, (job, task) = call.runtime, finished
+    if not filters.matches(job, task.model_label()):
         return
     results, process = runtime.buckets.results, _process(runtime)
     location = job.output_location
     description_url = results.presigned_url(f"{location.prefix}{location.name}.json", RESULT_URL_S)
     source, input_image = described_source(job), _input(job, task.inputs(), runtime)
-    first = _listed_before(entry, asked)
+    first = _listed_before(entry, filters)
     for number, image in itertools.islice(enumerate(job.images, start=1), first, None):
         yield {
             **image_of(image, runtime),
@@ -346,7 +339,7 @@ def _images(
 
 
 def _input(job: Job, inputs: tuple[str, ...], runtime: Runtime) -> schemas.InputImage | None:
-    """Name the image that the task started from, if it lies where this stack keeps such images."""
+    """Describe the image that the task started from, if callers of this stack uploaded it."""
     for url in inputs:
         bucket, key = cos_object(url)
         if _is_kept(bucket, key, job, runtime):

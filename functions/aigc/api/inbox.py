@@ -1,19 +1,16 @@
-"""The inbox: what became of each uploaded object."""
+"""The list of the inbox: each uploaded object, and its outcome."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import functools
 import logging
 from typing import TYPE_CHECKING, get_args
 
-from aigc.api.errors import HttpError, InvalidQueryError
+from aigc.api.errors import HttpError
 from aigc.api.images import AT_ONCE
-from aigc.api.jobs import page_limit
+from aigc.api.pages import encode_cursor, page_limit, read_cursor, single_choice
 from aigc.errors import BadRecordError
 from aigc.jobs.job import Source
-from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 from aigc.uploads.rules import DeployedRules
 from aigc.uploads.statuses import Outcome, jobs_of, status_of, statuses
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from aigc.api.openapi import schemas
     from aigc.jobs.job import State
     from aigc.jobs.runtime import Runtime
-    from aigc.triggers.http import HttpRequest
     from aigc.uploads.entries import Entry
     from aigc.uploads.statuses import UploadStatus
 
@@ -52,14 +48,18 @@ def check_may_see_uploads(call: Call) -> None:
 
 
 def _page(call: Call) -> schemas.UploadPage:
-    outcome, limit = _wanted_outcome(call.request), page_limit(call.request)
-    chosen: list[UploadStatus] = []
+    outcome = single_choice(call.request, "outcome", get_args(Outcome))
+    limit = page_limit(call.request)
+    matching: list[UploadStatus] = []
     for compared, status in enumerate(_statuses(call), start=1):
         if outcome in {"", status.outcome}:
-            chosen.append(status)
-        if len(chosen) == limit or compared == MOST_COMPARED:
-            return {"uploads": _described(chosen, call), "cursor": _encoded(status.listed.key)}
-    return {"uploads": _described(chosen, call), "cursor": None}
+            matching.append(status)
+        if len(matching) == limit or compared == MOST_COMPARED:
+            return {
+                "uploads": _described(matching, call),
+                "cursor": encode_cursor(status.listed.key),
+            }
+    return {"uploads": _described(matching, call), "cursor": None}
 
 
 def _statuses(call: Call) -> Iterator[UploadStatus]:
@@ -69,15 +69,17 @@ def _statuses(call: Call) -> Iterator[UploadStatus]:
     if key:
         status = status_of(key, rules, runtime)
         return iter([status] if status else [])
-    after = _decoded(request.parameter("cursor"))
-    return statuses(rules, runtime, prefix=request.parameter("prefix"), after=after)
+    prefix, after = request.parameter("prefix"), read_cursor(request)
+    return statuses(rules, runtime, prefix=prefix, after=after)
 
 
-def _described(chosen: list[UploadStatus], call: Call) -> list[schemas.UploadAccount]:
-    entries = [status.entries(call.runtime) for status in chosen]
-    states = _states([job.id for known in entries for job in jobs_of(known)], call.runtime)
+def _described(matching: list[UploadStatus], call: Call) -> list[schemas.UploadAccount]:
+    entry_lists = [status.entries(call.runtime) for status in matching]
+    job_ids = [job.id for entries in entry_lists for job in jobs_of(entries)]
+    states = _states(job_ids, call.runtime)
     return [
-        _account(status, known, states, call) for status, known in zip(chosen, entries, strict=True)
+        _account(status, entries, states, call)
+        for status, entries in zip(matching, entry_lists, strict=True)
     ]
 
 
@@ -119,25 +121,3 @@ def _account(
             for job in jobs_of(entries)
         ],
     }
-
-
-def _wanted_outcome(request: HttpRequest) -> str:
-    outcome = request.parameter("outcome")
-    if outcome not in {"", *get_args(Outcome)}:
-        problem = f"{shown(outcome)} is not allowed"
-        raise InvalidQueryError("outcome", problem, allowed=", ".join(get_args(Outcome)))
-    return outcome
-
-
-def _encoded(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode(errors="surrogatepass")).decode()
-
-
-def _decoded(cursor: str) -> str:
-    try:
-        return base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        problem = f"{shown(cursor)} is not allowed"
-        raise InvalidQueryError(
-            "cursor", problem, allowed="the cursor of an earlier page"
-        ) from None

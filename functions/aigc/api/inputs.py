@@ -1,7 +1,8 @@
-"""Checks the input images of a task and stores them where the vendor can fetch them.
+"""Checks the input images of a task, and stores those that a call sends in Base64.
 
-An image in Base64 is stored and replaced by `cos://…`, like an image that is already in a bucket.
-So records stay small, and each kind of task accepts it. The link is made when the task is sent.
+A stored image is replaced in the task by its URL `cos://…`, as for an image that is already in a
+bucket. So records stay small, and each kind of task accepts it. The link for the vendor is made
+when the task is sent.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import Task
 
 
-class _Sent(NamedTuple):
+class _InlineImage(NamedTuple):
     """An image in the body of the call."""
 
     key: str
@@ -33,27 +34,27 @@ class _Sent(NamedTuple):
     content_type: str
 
 
-def resolve_inputs(task: Task, runtime: Runtime, also: Collection[str] = ()) -> Task:
-    """Return the task with inputs that the vendor can fetch; a wrong task stores nothing.
+def resolve_inputs(task: Task, runtime: Runtime, more_buckets: Collection[str] = ()) -> Task:
+    """Return the task with inputs that the vendor can fetch; if one is wrong, nothing is stored.
 
     Args:
         task: The task as it was requested.
         runtime: The collaborators.
-        also: Buckets that may be named, beside those of the settings.
+        more_buckets: Buckets that are allowed in addition to those of the settings.
 
     Raises:
-        InvalidRequestError: An input is not an image, or its place is not allowed for callers.
+        InvalidRequestError: An input is not an image, or callers may not name its bucket.
         CloudError: An input could not be read or stored; a retry may succeed.
     """
     parameters = task.model_dump(mode="json", exclude_none=True)
-    sent: list[_Sent] = []
-    rewritten = _with_links(parameters, "", runtime.results_url, sent)
+    inline_images: list[_InlineImage] = []
+    rewritten = _with_links(parameters, "", runtime.results_url, inline_images)
     for field, url in _urls(parameters):
-        _check_place(field, url, runtime, {*runtime.settings.input_buckets, *also})
-    for image in sent:
-        # An existing object is written again, so that its lifetime starts anew.
+        _check_location(field, url, runtime, {*runtime.settings.input_buckets, *more_buckets})
+    for image in inline_images:
+        # An existing object is written again, so that the lifecycle rule keeps it longer.
         runtime.buckets.results.put(image.key, image.data, image.content_type)
-    return type(task).model_validate(rewritten, context=RECORDED) if sent else task
+    return type(task).model_validate(rewritten, context=RECORDED) if inline_images else task
 
 
 def without_secrets(value: Any) -> Any:  # noqa: ANN401  JSON
@@ -73,42 +74,42 @@ def _with_links(
     value: Any,  # noqa: ANN401  JSON
     path: str,
     url_of: Callable[[str], str],
-    sent: list[_Sent],
+    images: list[_InlineImage],
 ) -> Any:  # noqa: ANN401  JSON
-    """Rebuild parameters with a URL for each image in Base64, and collect the images."""
+    """Return parameters with a URL for each image in Base64; add these images to `images`."""
     if isinstance(value, list):
-        return [_with_links(item, f"{path}.{n}", url_of, sent) for n, item in enumerate(value)]
+        return [_with_links(item, f"{path}.{n}", url_of, images) for n, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     inner = {
-        name: _with_links(item, f"{path}.{name}" if path else name, url_of, sent)
+        name: _with_links(item, f"{path}.{name}" if path else name, url_of, images)
         for name, item in value.items()
     }
     encoded = inner.pop("base64", None)
     if encoded is not None:
         image = _decoded(encoded, f"{path}.base64")
-        sent.append(image)
+        images.append(image)
         inner |= _link(inner, url_of(image.key))
     return inner
 
 
 def _link(parameters: dict[str, Any], url: str) -> dict[str, str]:
-    """Name a URL as the kind does: VOD's inputs have a type, those of MPS are URLs."""
+    """Return the fields of an input with a URL: VOD's inputs have a type, those of MPS do not."""
     return {"type": "Url", "url": url} if "type" in parameters else {"image_url": url}
 
 
-def _decoded(encoded: str, field: str) -> _Sent:
+def _decoded(encoded: str, field: str) -> _InlineImage:
     data = base64.b64decode(encoded)
     try:
-        seen = inspect(data)
+        info = inspect(data)
     except BadImageError as error:
         raise _not_an_image(field, str(error)) from None
-    name = f"{hashlib.sha256(data).hexdigest()[:40]}.{seen.extension}"
-    return _Sent(f"{INPUTS}{name}", data, seen.content_type)
+    name = f"{hashlib.sha256(data).hexdigest()[:40]}.{info.extension}"
+    return _InlineImage(f"{INPUTS}{name}", data, info.content_type)
 
 
 def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    """Walk all parameters that are URLs, wherever they are nested."""
+    """Yield path and value of all parameters that are URLs, also of nested ones."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _urls(inner, f"{path}.{name}" if path else name)
@@ -119,8 +120,8 @@ def _urls(value: object, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _check_place(field: str, url: str, runtime: Runtime, buckets: Collection[str]) -> None:
-    """Refuse buckets and keys that callers may not read by signed URLs."""
+def _check_location(field: str, url: str, runtime: Runtime, buckets: Collection[str]) -> None:
+    """Refuse an object that callers may not name, or that is missing or not an image."""
     if not url.lower().startswith("cos:"):
         return
     bucket, key = cos_object(url)
@@ -129,9 +130,9 @@ def _check_place(field: str, url: str, runtime: Runtime, buckets: Collection[str
         settings.results_prefix + INPUTS
     )
     if not key or not (is_upload or bucket in buckets):
-        places = "".join(f", cos://{name}/…" for name in sorted(buckets))
-        problem = f"{url[:200]!r} is not a place that callers may name"
-        allowed = f"https://…, http://…, what POST /v1/uploads named{places}"
+        locations = "".join(f", cos://{name}/…" for name in sorted(buckets))
+        problem = f"{url[:200]!r} is not in a bucket or folder that callers may name"
+        allowed = f"https://…, http://…, the url of an answer to POST /v1/uploads{locations}"
         raise invalid_request(field, problem, allowed=allowed)
     try:
         checked_key(key)
@@ -161,6 +162,6 @@ def _check_object(field: str, peek: Peek) -> None:
         raise _not_an_image(field, str(error)) from None
 
 
-def _not_an_image(field: str, why: str) -> InvalidRequestError:
+def _not_an_image(field: str, problem: str) -> InvalidRequestError:
     allowed = f"a JPEG, PNG or WebP of at most {MAX_INPUT_BYTES} bytes"
-    return invalid_request(field, why, allowed=allowed)
+    return invalid_request(field, problem, allowed=allowed)

@@ -1,19 +1,18 @@
-"""Jobs as the ledger has them: a list, and each with all that is known of it."""
+"""The list of jobs, and all details of one job, from the ledger."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from aigc.api.ceilings import described_deferral
-from aigc.api.errors import HttpError, InvalidQueryError
+from aigc.api.errors import HttpError
 from aigc.api.estimate import estimate_of
 from aigc.api.inputs import without_secrets
 from aigc.api.operate import operations_of
+from aigc.api.pages import encode_cursor, page_limit, read_cursor, single_choice, source_parameter
 from aigc.api.progress import ANSWER_S, image_of
 from aigc.api.waits import Waits
 from aigc.errors import BadRecordError
@@ -22,7 +21,6 @@ from aigc.jobs.ledger.records import INDEX
 from aigc.jobs.settle import refresh
 from aigc.jobs.webhooks import delivery
 from aigc.logs import note
-from aigc.tasks.fields import shown
 from aigc.tasks.kinds import KINDS
 from aigc.triggers.http import HttpResponse
 
@@ -34,17 +32,14 @@ if TYPE_CHECKING:
     from aigc.api.openapi import schemas
     from aigc.jobs.job import Attempt, Job
     from aigc.jobs.job import JobError as RecordedError
-    from aigc.jobs.ledger.records import Indexed
+    from aigc.jobs.ledger.records import IndexEntry
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.webhooks import Try
-    from aigc.triggers.http import HttpRequest
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 100
-USUAL = 20
 MOST_READ = 200
-"""Records that one call reads: those that a filter passes over count too."""
+"""Records that one call reads at most, including those that do not match a filter."""
 
 INDEX_PAGE = 200
 _ENTRY = re.compile(r"[0-9]{13}-[!-~]{1,800}")
@@ -52,24 +47,24 @@ _ENTRY = re.compile(r"[0-9]{13}-[!-~]{1,800}")
 
 def jobs(call: Call) -> HttpResponse:
     """List jobs, the newest first, a page at a time."""
-    return HttpResponse(status=200, body=_page(_Wanted.read(call), call))
+    return HttpResponse(status=200, body=_page(_Filters.read(call), call))
 
 
 def job(call: Call) -> HttpResponse:
-    """Tell all that the ledger knows of one job, without what is secret."""
-    found = refresh(call.path["id"], call.runtime)
-    if found is None or not call.caller.may_see(found.source):
+    """Return all details of one job, without secrets."""
+    current = refresh(call.path["id"], call.runtime)
+    if current is None or not call.caller.may_see(current.source):
         raise HttpError(404, "not_found", f"there is no job {call.path['id'][:80]}")
-    note(job=found.id)
-    return HttpResponse(status=200, body=_detail(found, call))
+    note(job=current.id)
+    return HttpResponse(status=200, body=_detail(current, call))
 
 
-# Which jobs
+# Filters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    """What a list was asked for."""
+class _Filters:
+    """The parameters of a list of jobs."""
 
     kind: str
     state: str
@@ -81,21 +76,22 @@ class _Wanted:
     caller: Caller
 
     @classmethod
-    def read(cls, call: Call) -> _Wanted:
+    def read(cls, call: Call) -> _Filters:
         request = call.request
-        source_type, source_name = asked_source(request.parameter("source"))
+        source_type, source_name = source_parameter(request)
+        position = read_cursor(request, _ENTRY)
         return cls(
-            kind=single_choice("kind", request.parameter("kind"), tuple(KINDS)),
-            state=single_choice("state", request.parameter("state"), get_args(State)),
+            kind=single_choice(request, "kind", tuple(KINDS)),
+            state=single_choice(request, "state", get_args(State)),
             source_type=source_type,
             source_name=source_name,
             limit=page_limit(request),
-            after=_decoded(request.parameter("cursor")),
+            after=INDEX + position if position else "",
             caller=call.caller,
         )
 
-    def may_be(self, entry: Indexed) -> bool:
-        """Tell of an entry, before its job is read, whether it can be wanted."""
+    def may_match(self, entry: IndexEntry) -> bool:
+        """Whether an entry can match the filters, before its record is read."""
         source = Source.model_validate({"type": entry.source_type, "name": entry.source_name})
         return (
             self.kind in {"", entry.kind}
@@ -105,88 +101,29 @@ class _Wanted:
         )
 
 
-def single_choice(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    """Return the value of a parameter that has a list of values; empty if it is not sent.
-
-    Raises:
-        InvalidQueryError: The value is not in the list.
-    """
-    if value and value not in allowed:
-        problem = f"{shown(value)} is not allowed"
-        raise InvalidQueryError(name, problem, allowed=", ".join(allowed))
-    return value
-
-
-def asked_source(raw_source: str) -> tuple[str, str]:
-    """Split the parameter `source` into the type and the name of a source.
-
-    Raises:
-        InvalidQueryError: It names no type, or a type and no name behind a colon.
-    """
-    source_type, colon, name = raw_source.partition(":")
-    if raw_source and (source_type not in {"call", "upload"} or bool(colon) != bool(name)):
-        problem = f"{shown(raw_source)} is not allowed"
-        raise InvalidQueryError(
-            "source", problem, allowed="call, upload, call:<key>, upload:<rule>"
-        )
-    return source_type, name
-
-
-def page_limit(request: HttpRequest) -> int:
-    """Read how many items a page may have.
-
-    Raises:
-        InvalidQueryError: It is not a number from 1 to `MOST_AT_ONCE`.
-    """
-    raw_limit = request.parameter("limit")
-    if not raw_limit:
-        return USUAL
-    if not re.fullmatch("[0-9]{1,3}", raw_limit) or not 1 <= int(raw_limit) <= MOST_AT_ONCE:
-        problem = f"{shown(raw_limit)} is not allowed"
-        raise InvalidQueryError("limit", problem, allowed=f"1 to {MOST_AT_ONCE}")
-    return int(raw_limit)
-
-
-def _decoded(cursor: str) -> str:
-    if not cursor:
-        return ""
-    try:
-        entry = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        entry = ""
-    if not _ENTRY.fullmatch(entry):
-        problem = f"{shown(cursor)} is not allowed"
-        raise InvalidQueryError("cursor", problem, allowed="the cursor of an earlier page")
-    return INDEX + entry
-
-
-def _encoded(key: str) -> str:
-    return base64.urlsafe_b64encode(key.removeprefix(INDEX).encode()).decode()
-
-
 # The list
 
 
-def _page(wanted: _Wanted, call: Call) -> schemas.JobPage:
+def _page(filters: _Filters, call: Call) -> schemas.JobPage:
     runtime = call.runtime
-    found: list[schemas.JobSummary] = []
+    summaries: list[schemas.JobSummary] = []
     waits = Waits(runtime)
-    read, last = 0, wanted.after
-    for entry in _entries(wanted.after, runtime):
-        is_enough = len(found) == wanted.limit or read == MOST_READ
-        if last != wanted.after and (is_enough or not runtime.has_time(ANSWER_S)):
-            return {"jobs": found, "cursor": _encoded(last)}
+    read, last = 0, filters.after
+    for entry in _entries(filters.after, runtime):
+        is_full = len(summaries) == filters.limit or read == MOST_READ
+        if last != filters.after and (is_full or not runtime.has_time(ANSWER_S)):
+            return {"jobs": summaries, "cursor": encode_cursor(last.removeprefix(INDEX))}
         last = entry.key
-        if not wanted.may_be(entry):
+        if not filters.may_match(entry):
             continue
         read += 1
         listed = _read(entry, runtime)
-        if listed is not None and wanted.state in {"", listed.state}:
-            found.append(_summary(listed, call, waits))
-    return {"jobs": found, "cursor": None}
+        if listed is not None and filters.state in {"", listed.state}:
+            summaries.append(_summary(listed, call, waits))
+    return {"jobs": summaries, "cursor": None}
 
 
-def _entries(after: str, runtime: Runtime) -> Iterator[Indexed]:
+def _entries(after: str, runtime: Runtime) -> Iterator[IndexEntry]:
     while True:
         page = runtime.ledger.records.newest(after, INDEX_PAGE)
         yield from page
@@ -195,15 +132,15 @@ def _entries(after: str, runtime: Runtime) -> Iterator[Indexed]:
         after = page[-1].key
 
 
-def _read(entry: Indexed, runtime: Runtime) -> Job | None:
+def _read(entry: IndexEntry, runtime: Runtime) -> Job | None:
     try:
         listed = runtime.ledger.records.read(entry.job_id)
     except BadRecordError:
         logger.exception("job_unreadable", extra={"job": entry.job_id})
         return None
     if listed is None or milliseconds(listed.created_at) != milliseconds(entry.created_at):
-        # Its call died before it wrote the job, or before it tidied up.
-        runtime.ledger.records.forget_indexed(entry)
+        # The call died before it wrote the job; a repeat of it has an entry of its own.
+        runtime.ledger.records.remove_orphaned(entry)
         return None
     return listed
 
@@ -306,15 +243,15 @@ def _error(error: RecordedError | None) -> schemas.JobError | None:
 def _webhook(job: Job, runtime: Runtime) -> schemas.Delivery | None:
     if not job.webhook_url:
         return None
-    known = delivery(job, runtime)
-    tries = [_try(attempt) for attempt in known.tries]
-    return {"url": known.url, "state": known.state, "tries": tries}
+    current = delivery(job, runtime)
+    tries = [_try(delivery_try) for delivery_try in current.tries]
+    return {"url": current.url, "state": current.state, "tries": tries}
 
 
-def _try(attempt: Try) -> schemas.DeliveryTry:
-    fields: schemas.DeliveryTry = {"at": attempt.at.isoformat()}
-    if attempt.status is not None:
-        fields["status"] = attempt.status
-    if attempt.error:
-        fields["error"] = attempt.error
+def _try(delivery_try: Try) -> schemas.DeliveryTry:
+    fields: schemas.DeliveryTry = {"at": delivery_try.at.isoformat()}
+    if delivery_try.status is not None:
+        fields["status"] = delivery_try.status
+    if delivery_try.error:
+        fields["error"] = delivery_try.error
     return fields

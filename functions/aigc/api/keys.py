@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REMEMBERED_S = 30
-"""How long an instance caches a key; a revoked key may still work for this time."""
+"""Seconds for which an instance caches a key; a revoked key may still work for this time."""
 
 MOST_REMEMBERED = 1000
 """Most cached keys, including wrong ones, so that many wrong keys cannot fill the memory."""
 
 _SCHEMES = frozenset({"bearer", "key"})
-_SHAPE = re.compile(r"aigc_([A-Za-z0-9_-]{43})([0-9a-f]{8})")
+_FORM = re.compile(r"aigc_([A-Za-z0-9_-]{43})([0-9a-f]{8})")
 
 
 class Limits(Wire):
-    """What a key may do; None is without a limit. One that we do not know is not passed over."""
+    """The limits of a key; None means no limit. A record with an unknown limit is refused."""
 
     kinds: tuple[str, ...] | None = None
     requests_per_minute: int | None = Field(default=None, gt=0)
@@ -51,20 +51,20 @@ class Limits(Wire):
     budget_per_month: Decimal | None = Field(default=None, gt=0)
     """In the currency of the table of prices."""
     own_only: bool = False
-    """Whether it sees only what was asked for with it."""
+    """Whether it sees only its own requests."""
     visible_label: bool = False
-    """Whether the vendor draws its logo into its images where a task does not say."""
+    """Whether the vendor draws its logo into images if the task does not say."""
     operate: bool = False
     """Whether it may replay and restore the jobs that it sees."""
 
 
 NO_LIMITS = Limits()
 UNLIMITED = Limits(operate=True)
-"""What a key of the stack's configuration may do."""
+"""Limits of a key of the stack's configuration."""
 
 
 class KeyRecord(Record):
-    """A key of the ledger, as it is written there; the key itself is nowhere."""
+    """The record of a key in the ledger; the key itself is not stored."""
 
     name: str
     created_at: datetime
@@ -74,7 +74,7 @@ class KeyRecord(Record):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of the key of a call."""
+    """The key of a call, by its name."""
 
     name: str = ""
     limits: Limits = NO_LIMITS
@@ -84,6 +84,10 @@ class Caller:
         is_own = source.type == "call" and source.name == self.name
         return is_own or not self.limits.own_only
 
+    def may_submit(self, kind: str) -> bool:
+        """Return whether the caller may submit tasks of this kind."""
+        return self.limits.kinds is None or kind in self.limits.kinds
+
 
 ANONYMOUS = Caller()
 """The caller of a route that needs no key."""
@@ -91,24 +95,24 @@ ANONYMOUS = Caller()
 
 @dataclass(slots=True)
 class KnownKeys:
-    """What an instance has read of keys, and when: None of those that may not call."""
+    """The keys that an instance has read, and when; None for a key that may not call."""
 
-    seen: dict[str, tuple[datetime, Caller | None]] = field(default_factory=dict)
+    by_digest: dict[str, tuple[datetime, Caller | None]] = field(default_factory=dict)
 
     def note(self, digest: str, caller: Caller | None, now: datetime) -> None:
         """Remember a key; too many are forgotten all at once."""
-        if len(self.seen) >= MOST_REMEMBERED:
-            self.seen.clear()
-        self.seen[digest] = (now, caller)
+        if len(self.by_digest) >= MOST_REMEMBERED:
+            self.by_digest.clear()
+        self.by_digest[digest] = (now, caller)
 
     def is_fresh(self, digest: str, now: datetime) -> bool:
-        """Whether what is remembered of a key still counts."""
+        """Whether a key was read recently enough to use the cached caller."""
         remembered = timedelta(seconds=REMEMBERED_S)
-        return digest in self.seen and now - self.seen[digest][0] < remembered
+        return digest in self.by_digest and now - self.by_digest[digest][0] < remembered
 
 
 def unauthorized() -> HttpError:
-    """Name the header that a call needs; whether it held no key or a wrong one is not said."""
+    """Return the error for a missing or wrong key; it does not say which of the two it is."""
     return HttpError(
         401,
         "unauthorized",
@@ -133,13 +137,13 @@ def check_operate(caller: Caller) -> None:
 
 
 def authenticate(authorization: str, runtime: Runtime) -> Caller:
-    """Tell whose key stands in an Authorization header.
+    """Return the caller whose key an Authorization header has.
 
-    Every configured digest is compared, each in constant time: how long it takes tells nothing.
-    The ledger is asked only for what has the form of its keys, so that garbage costs no request.
+    All configured digests are compared, each in constant time, so the time of an answer does not
+    reveal a key. The ledger is read only for texts in the form of its keys.
 
     Raises:
-        HttpError: There is none, or it is not one of ours; which of the two is not said.
+        HttpError: The key is missing or wrong.
     """
     scheme, _, key = authorization.strip().partition(" ")
     digest = digest_of(key.strip())
@@ -159,22 +163,22 @@ def new_key() -> str:
 
 def is_well_formed(key: str) -> bool:
     """Whether a key could be one of the ledger's."""
-    match = _SHAPE.fullmatch(key)
+    match = _FORM.fullmatch(key)
     return match is not None and match[2] == _checksum(match[1])
 
 
 def digest_of(key: str) -> str:
-    """Digest a key: all that is ever kept of it."""
+    """Return the digest of a key; nothing else of a key is stored."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def record_key(digest: str) -> str:
-    """Name the object that a key's record is."""
+    """Return the ledger key of a key's record."""
     return f"keys/{digest}.json"
 
 
 def read_key(digest: str, bucket: ObjectStore) -> KeyRecord | None:
-    """Read a key's record; None where there is none that can be read."""
+    """Read a key's record; None if it is missing or cannot be read."""
     body = bucket.get(record_key(digest))
     try:
         return None if body is None else KeyRecord.model_validate_json(body)
@@ -196,7 +200,7 @@ def _remembered(digest: str, runtime: Runtime) -> Caller | None:
     known, now = runtime.memory.of(KnownKeys), runtime.now()
     if not known.is_fresh(digest, now):
         known.note(digest, _in_ledger(digest, runtime), now)
-    return known.seen[digest][1]
+    return known.by_digest[digest][1]
 
 
 def _in_ledger(digest: str, runtime: Runtime) -> Caller | None:

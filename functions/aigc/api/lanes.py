@@ -1,4 +1,4 @@
-"""Lanes: running and waiting jobs of each kind of task."""
+"""The load of the lanes: running and waiting jobs of each kind of task."""
 
 from __future__ import annotations
 

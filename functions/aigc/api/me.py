@@ -1,4 +1,4 @@
-"""The caller's own key: what it may do, and what is left of its limits."""
+"""The caller's own key: its permissions, its limits, and how much of them is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models: the catalogue, and the scenes, for programs."""
+"""The catalogue of models and scenes, for programs."""
 
 from __future__ import annotations
 
@@ -41,11 +41,10 @@ def models(call: Call) -> HttpResponse:
 def _kind(path: str, kind: str) -> schemas.ModelsOfKind:
     model = KINDS[kind].model
     limited = model.limited if issubclass(model, ByModel) else {}
-    known = catalogue().models.get(kind, ())
     return {
         "kind": kind,
         "endpoint": f"/{path}",
-        "models": [_model(model, limited) for model in known],
+        "models": [_model(known, limited) for known in catalogue().models.get(kind, ())],
     }
 
 

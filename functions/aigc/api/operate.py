@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
 
 RETRY_S = 5
-"""When to try again what another invocation has in use."""
+"""Seconds until the next try if another invocation has the job in use."""
 
 NOT_FAILED = "the job is {state}; only a failed job can be replayed or restored"
 REPLAY_REFUSALS: Mapping[str, str] = {
@@ -56,13 +56,13 @@ RESTORE_REFUSALS: Mapping[str, str] = {
 
 
 class ReplayRequest(Parameters):
-    """Which attempt is to be followed by another one."""
+    """The attempt after which the job is replayed."""
 
     attempt: int = Field(ge=1)
     """Number of the attempt that failed, as `GET /v1/jobs/{id}` lists it. If the job has a newer
     one, nothing is done: so a repeat of this call makes no further attempt."""
     pay_again: bool = False
-    """Confirms that the new attempt may be billed although the last one may have been, too."""
+    """Confirms that the new attempt may be billed although the last one may have been billed."""
 
 
 def replay(call: Call) -> HttpResponse:
@@ -129,7 +129,7 @@ def _replayed(job: Job, body: ReplayRequest, call: Call) -> Job:
 
 
 def _check_billed(job: Job, body: ReplayRequest, call: Call) -> None:
-    """Refuse to pay again without a confirmation, unless another refusal says more."""
+    """Refuse to pay again without a confirmation, unless there is another reason to refuse."""
     is_replayable = job.state == "failed" and job.error is not None and not is_permanent(job.error)
     if body.pay_again or not is_replayable or not job.attempt.may_be_billed:
         return

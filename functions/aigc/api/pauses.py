@@ -1,4 +1,4 @@
-"""Pauses of lanes, as answers describe them."""
+"""Pauses of lanes in answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def pause_sentence(job: Job, runtime: Runtime) -> str:
-    """Return the reason of a job that waits because of a refused account; empty for other jobs."""
+    """Return a sentence that says that a pause stops a job; empty if none does."""
     try:
         pause = read_pause(job, runtime)
     except CloudError as error:
@@ -27,8 +27,8 @@ def pause_sentence(job: Job, runtime: Runtime) -> str:
     if pause is None:
         return ""
     return (
-        f" It waits since the vendor refuses the account ({pause.code}: {pause.message}), and goes"
-        " on by itself when the account is repaired."
+        f" It waits since the vendor refuses the account ({pause.code}: {pause.message}), and"
+        " continues by itself when the account is repaired."
     )
 
 

@@ -1,4 +1,4 @@
-"""Progress: status, result and cancelling, as the queue protocol of fal.ai's clients has them."""
+"""Status, result and cancelling of a request, in the queue protocol of fal.ai's clients."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESULT_URL_S = 3600
-"""Life of an image's URL: the role's key that signs it may not live much longer. Ask again."""
+"""How long an image's URL is valid; the role's key that signs it is valid not much longer."""
 
-LOOK_EACH_S = 1.0
-"""Time between two reads of a job that a caller waits for; the vendor is queried less often."""
+READ_INTERVAL_S = 1.0
+"""Seconds between two reads of a job that a caller waits for; the vendor is queried less often."""
 
 ANSWER_S = 5.0
-"""Time that is kept for the answer."""
+"""Seconds that are reserved for the answer."""
 
 SETTLE_S = 20.0
-"""Time that is kept for a refresh that may store the images."""
+"""Seconds that are reserved for a refresh, which may store images."""
 
 LONGEST_HOLD_S = 240
-"""How long a call may be held until its request ends.
+"""Most seconds for which a call waits until its request ends.
 
 Node.js's `fetch` gives up after 300 s without an answer.
 """
 
-MOST_SEEN = 1000
+MOST_KNOWN = 1000
 """Requests that an instance remembers."""
 
 _QUEUE_STATUS: Mapping[State, Literal["IN_QUEUE", "IN_PROGRESS"]] = {
@@ -73,36 +73,36 @@ def status(call: Call) -> HttpResponse:
 def result(call: Call) -> HttpResponse:
     """Return the URLs of the images, or the reason why there are none.
 
-    On a shortened path the answer waits for the end of the request. fal.ai's JavaScript client asks
-    for the result as soon as its stream of states is over, and a stream cannot last longer than a
-    call: an error here would make its caller submit, and pay, again. A redirect to the same path
-    makes any HTTP client ask once more, up to 20 times.
+    On a shortened path the answer waits for the end of the request. fal.ai's JavaScript client gets
+    the result when its stream of states ends, and a stream cannot last longer than a call. An error
+    here would make its user submit, and pay, again. After a redirect to the same path HTTP clients
+    repeat the call, up to 20 times.
     """
-    job = looked_up(call)
+    job = requested_job(call)
     if not call.is_shortened or call.request.method == "HEAD":
         return outcome(job, call.runtime)
-    job = watch(job, call.runtime, LONGEST_HOLD_S, lambda seen: seen.has_ended)
+    job = watch(job, call.runtime, LONGEST_HOLD_S, lambda current: current.has_ended)
     if job.has_ended:
         return outcome(job, call.runtime)
     return HttpResponse(status=307, headers={"Location": job.id})
 
 
 def cancel(call: Call) -> HttpResponse:
-    """Cancel a request that was not sent, or whose task the vendor still can end.
+    """Cancel a request that was not sent, or whose task the vendor can still end.
 
-    Never 408, 409 or 429: fal's clients repeat those ten times.
+    The status is never 408, 409 or 429: fal.ai's clients repeat a call ten times after these.
     """
     job = call.check_owner(call.runtime.ledger.records.read(call.path["id"]))
     cancellation = cancel_job(job.id, call.runtime)
     if cancellation is None or cancellation.outcome == "already_ended":
-        over: schemas.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
-        return HttpResponse(status=400, body=over)
+        completed: schemas.AlreadyCompleted = {"status": "ALREADY_COMPLETED", "request_id": job.id}
+        return HttpResponse(status=400, body=completed)
     if cancellation.outcome == "not_cancellable":
         raise HttpError(
             400,
             "not_cancellable",
             f"request {job.id} was sent, and the vendor does not stop a task that runs;"
-            " it goes on to its end and may be billed",
+            " it runs to its end and may be billed",
         )
     requested: schemas.CancellationRequested = {
         "status": "CANCELLATION_REQUESTED",
@@ -112,52 +112,54 @@ def cancel(call: Call) -> HttpResponse:
     return HttpResponse(status=202, body=requested)
 
 
-def looked_up(call: Call) -> Job:
-    """Find the job that a path names, up to date.
+def requested_job(call: Call) -> Job:
+    """Refresh and return the job that the path names.
 
     Raises:
-        HttpError: There is none of that endpoint.
+        HttpError: The endpoint has no such job.
     """
     return call.check_owner(refresh(call.path["id"], call.runtime))
 
 
 @dataclass(slots=True)
-class SeenRequests:
-    """What an instance remembers of requests: whether each of them waited when it was seen."""
+class KnownRequests:
+    """The requests that an instance has read, and whether each of them waited."""
 
     waited: dict[str, bool] = field(default_factory=dict)
 
     def note(self, job: Job) -> None:
-        """Remember a request, and forget the one that was seen first if there are too many."""
+        """Remember a request; if there are too many, forget the one that was read first."""
         self.waited.pop(job.id, None)
         self.waited[job.id] = job.state == "queued"
-        if len(self.waited) > MOST_SEEN:
+        if len(self.waited) > MOST_KNOWN:
             self.waited.pop(next(iter(self.waited)), None)
 
     def may_wait(self, job_id: str) -> bool:
-        """Whether a request waited when it was seen; one that was not seen may wait."""
+        """Whether a request waited when it was read last, or is not known."""
         return self.waited.get(job_id, True)
 
 
 def _with_lane(call: Call) -> tuple[Job, LaneView | None]:
-    """Look up a request and, at the same time, the lane that it may wait in.
+    """Return the job of a request and, in the same round trip, the lane in which it may wait.
 
-    The listing is superfluous if the request does not wait: at most once for each request and
-    instance.
+    The listing is not needed if the request does not wait; this happens at most once for each
+    request and instance.
     """
     runtime, lane = call.runtime, ENDPOINTS.get(call.path["endpoint"], "")
-    seen = runtime.memory.of(SeenRequests)
+    known_requests = runtime.memory.of(KnownRequests)
     view = None
-    if lane and seen.may_wait(call.path["id"]):
-        job, view = runtime.parallel(lambda: looked_up(call), lambda: _lane_or_none(lane, runtime))
+    if lane and known_requests.may_wait(call.path["id"]):
+        job, view = runtime.parallel(
+            lambda: requested_job(call), lambda: _lane_or_none(lane, runtime)
+        )
     else:
-        job = looked_up(call)
-    seen.note(job)
+        job = requested_job(call)
+    known_requests.note(job)
     return job, view
 
 
 def _lane_or_none(lane: str, runtime: Runtime) -> LaneView | None:
-    """List a lane; None where that fails: a request that does not wait needs no listing."""
+    """List a lane; None after an error: a request that does not wait needs no listing."""
     try:
         return list_lane(lane, runtime)
     except CloudError as error:
@@ -178,25 +180,23 @@ def outcome(job: Job, runtime: Runtime) -> HttpResponse:
     return HttpResponse(status=200, body=result_of(job, runtime))
 
 
-def watch(job: Job, runtime: Runtime, wait_s: float, is_news: Callable[[Job], bool]) -> Job:
-    """Refresh a job until there is news, until `wait_s` has passed, or until time is short.
+def watch(job: Job, runtime: Runtime, wait_s: float, is_reached: Callable[[Job], bool]) -> Job:
+    """Refresh a job until a state is reached, `wait_s` has passed, or time is short.
 
-    A refresh that fails is repeated, because the job continues.
+    A refresh that fails is repeated, since the job continues. If no time is left to store images,
+    the job is only read.
     """
     until = runtime.now() + timedelta(seconds=wait_s)
-    while not is_news(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
-        runtime.sleep(LOOK_EACH_S)
-        see = refresh if runtime.has_time(SETTLE_S) else _read
+    while not is_reached(job) and runtime.now() < until and runtime.has_time(ANSWER_S):
+        runtime.sleep(READ_INTERVAL_S)
         try:
-            job = see(job.id, runtime) or job
+            if runtime.has_time(SETTLE_S):
+                job = refresh(job.id, runtime) or job
+            else:
+                job = runtime.ledger.records.read(job.id) or job
         except CloudError as error:
             logger.warning("look_failed", extra={"job": job.id, "code": error.code})
     return job
-
-
-def _read(job_id: str, runtime: Runtime) -> Job | None:
-    """Read a job without settling it, for which this invocation has no time left."""
-    return runtime.ledger.records.read(job_id)
 
 
 def status_of(
@@ -204,13 +204,16 @@ def status_of(
 ) -> schemas.RequestStatus:
     """Return the state of a job in the form of the queue protocol.
 
-    The log leaves out the lines that the caller knows. A job that waits has its position in its
-    lane, which is listed if it was not yet.
+    Args:
+        job: The job.
+        call: The call that is answered.
+        known_log_lines: Lines of the log that the caller has, which are left out.
+        lane: The lane of the job; if it is None and the job waits, the lane is listed.
     """
     answer: schemas.RequestStatus = {
         "status": _QUEUE_STATUS.get(job.state, "COMPLETED"),
         **call.links(job),  # type: ignore[typeddict-item]  # it has none of the optional keys
-        "logs": log(job)[known_log_lines:] if _wants_logs(call) else None,
+        "logs": log(job)[known_log_lines:] if is_on(call.request, "logs") else None,
         "metrics": _metrics(job),
     }
     deferred = described_deferral(job)
@@ -234,7 +237,7 @@ def status_of(
 
 
 def result_of(job: Job, runtime: Runtime) -> schemas.Result:
-    """Name the images of a job that succeeded, with URLs that live for a while."""
+    """Describe the result of a job that succeeded, with URLs that expire."""
     return {
         "images": [image_of(image, runtime) for image in job.images],
         "prompt": runtime.task_of(job).prompt_text(),
@@ -245,7 +248,7 @@ def result_of(job: Job, runtime: Runtime) -> schemas.Result:
 
 
 def image_of(image: StoredImage, runtime: Runtime) -> schemas.Image:
-    """Name one image, with a URL that lives for a while."""
+    """Describe one image, with a URL that expires."""
     return {
         "url": runtime.buckets.results.presigned_url(image.key, RESULT_URL_S),
         "content_type": image.content_type,
@@ -257,12 +260,8 @@ def image_of(image: StoredImage, runtime: Runtime) -> schemas.Image:
     }
 
 
-def _wants_logs(call: Call) -> bool:
-    return is_on(call.request, "logs")
-
-
 def _position(job: Job, lane: LaneView) -> int:
-    """Count the jobs before this one, a listing's page at most; none if it just left the queue."""
+    """Count the jobs before this one, up to PAGE; 0 if it is not in the queue any more."""
     listed = 0
     for marker in itertools.islice(lane.waiting(), PAGE):
         if marker.key == job.marker:
@@ -279,7 +278,7 @@ def _metrics(job: Job) -> schemas.Metrics:
 
 
 def log(job: Job) -> list[schemas.LogEntry]:
-    """List what has happened to a job; the list only grows."""
+    """List the events of a job, the oldest first; later calls only add events."""
     return list(_log(job))
 
 

@@ -1,8 +1,8 @@
 """A request in the form of the vendor's query, answered from the ledger.
 
-Clients of the relay poll these paths and read the body of Tencent Cloud, where the task id is the
-id of the request. The vendor forgets a task (VOD after three days, MPS after seven), the ledger
-does not.
+Clients of the vendor's API poll these paths and read a body in the form of Tencent Cloud; the task
+id is the id of the request. The vendor forgets a task (VOD after three days, MPS after seven), the
+ledger does not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from aigc.api.inputs import without_secrets
-from aigc.api.progress import RESULT_URL_S, looked_up
+from aigc.api.progress import RESULT_URL_S, requested_job
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _NEVER = "0000-00-00T00:00:00Z"  # how the vendor writes an absent time
 
 def query(call: Call) -> HttpResponse:
     """Answer as DescribeTaskDetail of VOD, or DescribeAigcImageTask of MPS."""
-    job = looked_up(call)
+    job = requested_job(call)
     body = _mps_query(job, call) if job.kind == "mps.image" else _vod_query(job, call)
     return HttpResponse(status=200, body=body)
 

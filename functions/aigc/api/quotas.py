@@ -3,8 +3,8 @@
 The ledger has no counter, but a contest has at most one winner. So a limit is divided into blocks
 of permits. An instance takes a free block (a contest on
 `quota/<period>/<key>/<when>/<block>`) and spends it from memory. All blocks together are the limit,
-so it is never exceeded. Permits that an instance has taken and not spent are lost to the others
-until the period ends: at most one block less one permit for each instance.
+so it is never exceeded. Other instances cannot use permits that an instance has taken and not spent
+until the period ends: these are at most one block less one permit for each instance.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Allowance:
 
 @dataclass(slots=True)
 class Allowances:
-    """The allowances of an instance by key and period; only of present periods."""
+    """The allowances of an instance in the present periods, by key and period."""
 
     known: dict[tuple[str, str], Allowance] = field(default_factory=dict)
 
@@ -119,7 +119,7 @@ class Charge:
         return True
 
     def give_back(self) -> None:
-        """Return the permits: the order created no job."""
+        """Take back the permits, since the order created no job."""
         while self.spent:
             allowance, amount = self.spent.pop()
             allowance.held += amount
@@ -145,17 +145,17 @@ def check_kind(caller: Caller, kind: str) -> None:
     Raises:
         HttpError: The key is not for this kind.
     """
-    kinds = caller.limits.kinds
-    if kinds is not None and kind not in kinds:
-        detail = f"the key {caller.name} is not for {kind} tasks; allowed: {', '.join(kinds)}"
+    if not caller.may_submit(kind):
+        allowed = ", ".join(caller.limits.kinds or ())
+        detail = f"the key {caller.name} is not for {kind} tasks; allowed: {allowed}"
         raise HttpError(403, "forbidden", detail)
 
 
 @contextlib.contextmanager
 def charged(call: Call, order: Order) -> Iterator[Charge]:
-    """Spend a job, and what it costs, while it is accepted; what is refused inside costs nothing.
+    """Charge an order to the key; if the block raises a refusal, nothing is charged.
 
-    A repeat of an accepted request must find its job even where nothing is left to spend.
+    A repeat of an accepted request must find its job even if no permit is left.
 
     Raises:
         HttpError: The day's jobs or the month's budget are used up, or the price is unknown.
@@ -171,7 +171,7 @@ def charged(call: Call, order: Order) -> Iterator[Charge]:
 
 @contextlib.contextmanager
 def charged_tasks(call: Call, tasks: Sequence[tuple[str, Task]]) -> Iterator[Charge]:
-    """Spend jobs of these kinds and tasks, and what they cost; what is refused costs nothing.
+    """Charge jobs of these kinds and tasks to the key; if the block raises, nothing is charged.
 
     Raises:
         HttpError: The key is not for a kind, a limit is reached, or a price is unknown.
@@ -188,7 +188,7 @@ def charged_tasks(call: Call, tasks: Sequence[tuple[str, Task]]) -> Iterator[Cha
 
 
 def count_left(caller: Caller, period: Period, limit: int, runtime: Runtime) -> int:
-    """Return what is left of a key's limit now; other instances may hold a little more."""
+    """Return how much of a key's limit is left now; other instances may hold some more permits."""
     return _allowance(caller, period, limit, runtime).count_left(runtime.ledger)
 
 

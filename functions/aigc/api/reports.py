@@ -1,4 +1,4 @@
-"""Reports: how a job ended, in the form of fal.ai's webhooks."""
+"""The body of a webhook: how a job ended, in the form of fal.ai's webhooks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def report_of(job: Job, runtime: Runtime) -> Report:
-    """Wrap what GET of the result answers, be it images or an error."""
+    """Return the result of a job, or its error, as the body of its webhook."""
     has_succeeded = job.state == "succeeded"
     failure = failure_of(job)
     return {

@@ -42,9 +42,9 @@ class Route(NamedTuple):
     error_format: ErrorFormat = "own"
     """Format of its errors."""
     query: tuple[str, ...] | None = ()
-    """The query parameters that it reads; None: any may be sent."""
+    """The query parameters that it reads; None if any are allowed."""
     is_documented: bool = True
-    """Whether it is part of the API, and not only an answer to a browser."""
+    """Whether it is part of the API; False if it is only for browsers."""
     exists_if: tuple[str, ...] = ()
     """Settings of which at least one must be on; without any it always exists."""
 
@@ -53,7 +53,7 @@ class Route(NamedTuple):
         return not self.exists_if or any(getattr(settings, name) for name in self.exists_if)
 
     def respond(self, call: Call) -> HttpResponse:
-        """Let the handler answer a call."""
+        """Answer a call by the handler."""
         module, _, function = self.handler.partition(":")
         respond: Callable[[Call], HttpResponse] = getattr(
             importlib.import_module(f"aigc.api.{module}"), function
@@ -62,7 +62,7 @@ class Route(NamedTuple):
 
 
 def health(_call: Call) -> HttpResponse:
-    """Report that the function runs; only a new instance sends a request to the cloud for it."""
+    """Answer that the function runs; only a new instance makes a request to the cloud for it."""
     return HttpResponse(status=200, body={"status": "ok"})
 
 
@@ -91,7 +91,7 @@ MCP = "/mcp"
 
 _ENDPOINT = f"/(?P<endpoint>{'|'.join(ENDPOINTS)})"
 _OWNER = f"/(?P<endpoint>{'|'.join(ENDPOINTS)}|tencent-vod/v1|tencent-mps/v1)"
-_ID = "(?P<id>[0-9a-zA-Z_-]{1,64})"  # ours have 32; a longer one makes a key that COS refuses
+_ID = "(?P<id>[0-9a-zA-Z_-]{1,64})"  # real ids have 32; COS refuses a key with a longer one
 _REQUEST = f"{_OWNER}/requests/{_ID}"
 
 ROUTES = (
@@ -272,17 +272,17 @@ def answer(request: HttpRequest, runtime: Runtime) -> HttpResponse:
         response = _respond(request, runtime)
     except AigcError as error:
         response = refusal(error, request.request_id, error_format(request, error))
-        fault = {"error": type(error).__name__, "detail": _for_the_log(error)}
-        note(**fault)
+        fields = {"error": type(error).__name__, "detail": _log_detail(error)}
+        note(**fields)
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.warning("call_failed", extra=fault)
+            logger.warning("call_failed", extra=fields)
     note(method=request.method, status=response.status)
-    # Also to HEAD: the platform's server leaves the body out, and has its length for the header.
+    # HEAD has a body too: the platform's server removes it and sets Content-Length by it.
     return response.with_headers(_request_id(request, response.status))
 
 
 def _request_id(request: HttpRequest, status: int) -> dict[str, str]:
-    """Name the request that the path names, unless the caller has no key or there is none."""
+    """Return the header with the request id in the path; none without a key or such a request."""
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}:
         return {}
     matches = (route.path.fullmatch(request.path.rstrip("/")) for route in ROUTES)
@@ -291,19 +291,19 @@ def _request_id(request: HttpRequest, status: int) -> dict[str, str]:
     return {FAL_REQUEST_ID: job_id} if job_id else {}
 
 
-def _for_the_log(error: AigcError) -> str:
+def _log_detail(error: AigcError) -> str:
     """Describe an error without the values of the request: URLs in it may be secrets."""
     return f"at {error.field}" if isinstance(error, InvalidRequestError) else str(error)
 
 
 def _respond(request: HttpRequest, runtime: Runtime) -> HttpResponse:
     path = _path(request)
-    routes = [route for route in _found(path) if route.exists(runtime.settings)]
+    routes = [route for route in _matching(path) if route.exists(runtime.settings)]
     if routes and request.method == "OPTIONS":
         return HttpResponse(status=204, headers=_allow(routes))
     caller = _caller(request, runtime, routes)
     count_request(caller, runtime)
-    route = _chosen(request.method, routes)
+    route = _choose(request.method, routes)
     note(route=route.name, caller=caller.name)
     _check_form(request, route)
     match = route.path.fullmatch(path)
@@ -331,7 +331,7 @@ def _check_form(request: HttpRequest, route: Route) -> None:
         )
 
 
-def _found(path: str) -> list[Route]:
+def _matching(path: str) -> list[Route]:
     return [route for route in ROUTES if route.path.fullmatch(path)]
 
 
@@ -347,22 +347,22 @@ def error_format(request: HttpRequest, error: AigcError | None = None) -> ErrorF
         return "mcp"
     if isinstance(error, HttpError) and error.status == HTTPStatus.UNAUTHORIZED:
         return "both"
-    return next((route.error_format for route in _found(path)), "both")
+    return next((route.error_format for route in _matching(path)), "both")
 
 
 def _caller(request: HttpRequest, runtime: Runtime, routes: list[Route]) -> Caller:
-    """Identify the caller before the path is looked at."""
+    """Identify the caller; a call needs a key unless its path has an open route."""
     if any(route.is_open for route in routes):
         return ANONYMOUS
     return authenticate(request.header("authorization"), runtime)
 
 
-def _chosen(method: str, routes: list[Route]) -> Route:
+def _choose(method: str, routes: list[Route]) -> Route:
     if not routes:
         raise HttpError(404, "not_found", "there is no such path")
-    wanted = "GET" if method == "HEAD" else method
+    route_method = "GET" if method == "HEAD" else method
     for route in routes:
-        if route.method == wanted:
+        if route.method == route_method:
             return route
     allow = _allow(routes)
     detail = f"{method} is not allowed here; allowed: {allow['Allow']}"

@@ -1,4 +1,4 @@
-"""Rules: which uploads become what, and links by which a browser uploads into their folders."""
+"""The list of rules, and links by which a browser uploads into the folder of a rule."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FORBID_OVERWRITE = "x-cos-forbid-overwrite"
 """Header by which COS refuses a PUT to a key that exists, on a bucket without versions."""
 
 MOST_METADATA = 1500
-"""Most bytes of own metadata, encoded; COS takes 2 KB of an object's metadata."""
+"""Most bytes of own metadata, encoded; COS accepts 2 KB of metadata."""
 
 _META_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _DIGEST = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
@@ -47,11 +47,11 @@ _FOLDER = WithJsonSchema({"type": "string", "maxLength": LONGEST_NAME, "pattern"
 
 
 class InboxUploadRequest(UploadRequest):
-    """An image to upload into the folder of a rule, by which it becomes a task."""
+    """An image to upload into the folder of a rule, which makes a task of it."""
 
     content_md5: Annotated[str, _MD5]
-    """MD5 of the image in Base64, as in the header `Content-MD5`. COS takes no other content, so
-    that a link makes no more jobs than were charged for it."""
+    """MD5 of the image in Base64, as in the header `Content-MD5`. COS accepts no other
+    content, so a link makes no more jobs than were charged for it."""
     folder: Annotated[str, _FOLDER] | None = None
     """Folder below that of the rule; none by default."""
     metadata: dict[str, str] | None = None
@@ -77,7 +77,7 @@ class InboxUploadRequest(UploadRequest):
 
     @field_validator("metadata")
     @classmethod
-    def _can_be_sent(cls, metadata: dict[str, str] | None) -> dict[str, str] | None:
+    def _fits_headers(cls, metadata: dict[str, str] | None) -> dict[str, str] | None:
         for name in metadata or {}:
             if not _META_NAME.fullmatch(name):
                 raise field_error(name, "is no name of metadata", allowed="a-z, 0-9 and -")
@@ -101,9 +101,9 @@ def upload(call: Call) -> HttpResponse:
     COS refuses the PUT if the key exists.
     """
     check_may_see_uploads(call)
-    wanted = read_upload(InboxUploadRequest, call)
+    request = read_upload(InboxUploadRequest, call)
     rules = _rules(call)
-    facts = _facts(_named(call.path["rule"], rules), wanted, call)
+    facts = _facts(_find_rule(call.path["rule"], rules), request, call)
     tasks = [(rule.kind, _task(rule, facts, call)) for rule in _applied(rules, facts, call)]
     with charged_tasks(call, tasks):
         if call.runtime.buckets.inbox.peek(facts.key, 1) is not None:
@@ -112,7 +112,7 @@ def upload(call: Call) -> HttpResponse:
                 " nothing is replaced"
             )
             raise HttpError(409, "already_exists", detail, field="file_name")
-        body = _link(facts, wanted, tasks, call)
+        body = _link(facts, request, tasks, call)
     return HttpResponse(status=200, body=body)
 
 
@@ -120,15 +120,16 @@ def _rules(call: Call) -> Rules:
     return call.runtime.memory.of(DeployedRules).rules
 
 
-def _named(name: str, rules: Rules) -> Rule:
+def _find_rule(name: str, rules: Rules) -> Rule:
     for rule in rules.rule:
         if rule.name == name:
             return rule
     raise HttpError(404, "not_found", f"there is no rule {name}")
 
 
-def _facts(rule: Rule, wanted: InboxUploadRequest, call: Call) -> UploadFacts:
-    key = f"{rule.listens_on}{wanted.folder or ''}{wanted.file_name}"
+def _facts(rule: Rule, request: InboxUploadRequest, call: Call) -> UploadFacts:
+    """Return the properties of the upload that the link allows."""
+    key = f"{rule.listens_on}{request.folder or ''}{request.file_name}"
     try:
         checked_key(key)
     except ValueError as error:
@@ -136,9 +137,9 @@ def _facts(rule: Rule, wanted: InboxUploadRequest, call: Call) -> UploadFacts:
     return UploadFacts(
         bucket=call.runtime.settings.inbox_bucket,
         key=key,
-        size=wanted.size,
-        content_type=wanted.content_type,
-        metadata=wanted.metadata or {},
+        size=request.size,
+        content_type=request.content_type,
+        metadata=request.metadata or {},
     )
 
 
@@ -151,7 +152,9 @@ def _applied(rules: Rules, facts: UploadFacts, call: Call) -> list[Rule]:
     name, selection = call.path["rule"], rules.select(facts)
     reasons = {rule.name: reason for rule, reason in selection.skipped}
     if reason := reasons.get(name):
-        raise invalid_request(_field_of(reason), reason, allowed=f"what the rule {name} takes")
+        raise invalid_request(
+            _field_of(reason), reason, allowed=f"an upload that the rule {name} accepts"
+        )
     for rule in selection.applied:
         if problem := _problem(rule, call.caller):
             raise invalid_request("rule", f"{rule.name} {problem}", allowed="another rule")
@@ -159,7 +162,7 @@ def _applied(rules: Rules, facts: UploadFacts, call: Call) -> list[Rule]:
 
 
 def _problem(rule: Rule, caller: Caller) -> str:
-    """Return why a key gets no links for a rule, apart from its kinds; empty if it gets them."""
+    """Return why a key gets no link for a rule, whatever its kinds; empty if it may get one."""
     if rule.is_batch:
         return "is for batches"
     limits = caller.limits
@@ -183,14 +186,14 @@ def _task(rule: Rule, facts: UploadFacts, call: Call) -> Task:
 
 
 def _link(
-    facts: UploadFacts, wanted: InboxUploadRequest, tasks: list[tuple[str, Task]], call: Call
+    facts: UploadFacts, request: InboxUploadRequest, tasks: list[tuple[str, Task]], call: Call
 ) -> schemas.InboxUpload:
     headers = {
-        "Content-Type": wanted.content_type,
-        "Content-Length": str(wanted.size),
-        "Content-MD5": wanted.content_md5,
+        "Content-Type": request.content_type,
+        "Content-Length": str(request.size),
+        "Content-MD5": request.content_md5,
         FORBID_OVERWRITE: "true",
-        **_headers(wanted.metadata),
+        **_headers(request.metadata),
     }
     runtime = call.runtime
     link = runtime.buckets.inbox.presigned_upload(facts.key, headers, LINK_S)
@@ -212,8 +215,7 @@ def _headers(metadata: dict[str, str] | None) -> dict[str, str]:
 
 
 def _rule(rule: Rule, call: Call) -> schemas.Rule:
-    kinds = call.caller.limits.kinds
-    is_allowed = not _problem(rule, call.caller) and (kinds is None or rule.kind in kinds)
+    is_allowed = not _problem(rule, call.caller) and call.caller.may_submit(rule.kind)
     estimate = None
     if not rule.is_batch:
         estimate = estimate_of(rule.kind, sample_task(rule), call.runtime.prices())

@@ -1,12 +1,12 @@
-"""A stream of states, as far as a function can give one.
+"""A stream of states, as server-sent events.
 
-SCF delivers an answer in one piece, so nothing can be sent while a call is open. Instead a call is
-held, and then answered with the events seen.
+SCF delivers an answer in one piece, so nothing can be sent while a call is open. Instead a call
+waits for a new state, and is then answered with all new events.
 
 A client of server-sent events reconnects by itself and names the last event that it knows in
-`Last-Event-ID`: its call is held until there is news. fal.ai's JavaScript client, which is known
-by its shortened path, never reconnects and takes the end of the answer for the end of the request:
-its call is held until then.
+`Last-Event-ID`: its call waits until the state changes. fal.ai's JavaScript client, which is
+recognized by its shortened path, never reconnects, and the end of the answer means for it the end
+of the request: its call waits until then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from aigc.api.progress import LONGEST_HOLD_S, log, looked_up, status_of, watch
+from aigc.api.progress import LONGEST_HOLD_S, log, requested_job, status_of, watch
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
 
 HOLD_S = 20
-"""How long a call without news is held; an instance serves no other call meanwhile."""
+"""Most seconds for which a call waits for a new state; its instance serves no other call then."""
 
 RETRY_MS = 1000
 
@@ -31,41 +31,41 @@ _EVENT_ID = re.compile(r"[0-9]{1,9}-(?P<log_lines>[0-9]{1,4})")
 
 
 def stream(call: Call) -> HttpResponse:
-    """Answer with the events that the caller does not know, once there are any.
+    """Answer with the events after the caller's last one; wait for one if there is none.
 
     A client of server-sent events does not reconnect after a 204.
     """
-    job = looked_up(call)
-    known = call.request.header("last-event-id").strip()
-    if job.has_ended and known == _event_id(job):
+    job = requested_job(call)
+    last_event = call.request.header("last-event-id").strip()
+    if job.has_ended and last_event == _event_id(job):
         return HttpResponse(status=204)
-    events = [] if known == _event_id(job) else [job]
-    later = _later(job, call) if known in {"", _event_id(job)} else job
+    events = [] if last_event == _event_id(job) else [job]
+    later = _wait_for_change(job, call) if last_event in {"", _event_id(job)} else job
     if later.revision != job.revision:
         events.append(later)
     return HttpResponse(
         status=200,
-        body=f"retry: {RETRY_MS}\n\n{_text(events, known, call)}",
+        body=f"retry: {RETRY_MS}\n\n{_text(events, last_event, call)}",
         content_type="text/event-stream; charset=utf-8",
     )
 
 
-def _later(job: Job, call: Call) -> Job:
+def _wait_for_change(job: Job, call: Call) -> Job:
     if call.request.method == "HEAD":
         return job
     if call.is_shortened:
-        return watch(job, call.runtime, LONGEST_HOLD_S, lambda seen: seen.has_ended)
+        return watch(job, call.runtime, LONGEST_HOLD_S, lambda current: current.has_ended)
     return watch(
         job,
         call.runtime,
         HOLD_S,
-        lambda seen: seen.has_ended or seen.revision != job.revision,
+        lambda current: current.has_ended or current.revision != job.revision,
     )
 
 
-def _text(events: list[Job], known: str, call: Call) -> str:
+def _text(events: list[Job], last_event: str, call: Call) -> str:
     """Write the events, each with the lines of the log that no earlier event had."""
-    match = _EVENT_ID.fullmatch(known)
+    match = _EVENT_ID.fullmatch(last_event)
     log_lines = int(match["log_lines"]) if match else 0
     text = ""
     for job in events:

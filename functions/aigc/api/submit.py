@@ -1,4 +1,4 @@
-"""Submit: a body becomes a task and the task a job; the answer has the URLs of the job."""
+"""Submit: makes a task of a body and a job of the task; answers with the URLs of the job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aigc.api.call import ENDPOINTS, FAL_REQUEST_ID, Call
 from aigc.api.errors import HttpError
 from aigc.api.inputs import resolve_inputs
 from aigc.api.pauses import described_pause
-from aigc.api.progress import SeenRequests, outcome, watch
+from aigc.api.progress import KnownRequests, outcome, watch
 from aigc.api.quotas import charged, check_kind, is_repeat
 from aigc.api.request_options import priority, start_by, wait_preference
 from aigc.api.webhooks import webhook_url
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 6 * 2**20
-"""What a Function URL lets through (https://cloud.tencent.com/document/product/583/11637)."""
+"""Most bytes that a Function URL accepts (https://cloud.tencent.com/document/product/583/11637)."""
 
 MAX_REPEAT_KEY = 255
 
-# curl's default is a form's type, whatever the body is: only what cannot be JSON is refused.
-_NO_JSON = re.compile(r"(multipart|image|video|audio)/")
+# curl sends the type of a form by default, also for JSON. So only these types are refused.
+_NOT_JSON = re.compile(r"(multipart|image|video|audio)/")
 
 
 _PREFIX = WithJsonSchema({"type": "string", "maxLength": LONGEST_NAME, "pattern": r"^[^/\\]"})
@@ -67,7 +67,7 @@ class ResultPlace(Parameters):
     prefix: Annotated[str, _PREFIX] | None = None
     """Folder in the results bucket; `calls/<day>/` by default. Not below `.aigc/`."""
     name: Annotated[str, _NAME] | None = None
-    """Begin of the file names; the request id by default. Not for keys that see only their own
+    """Beginning of the file names; the request id by default. Not for keys that see only their own
     requests: they could name a file of another key."""
 
     @field_validator("prefix")
@@ -114,7 +114,7 @@ def submit(call: Call) -> HttpResponse:
     kind = ENDPOINTS[call.path["endpoint"]]
     check_kind(call.caller, kind)
     job = accept_order(call, read_order(call, kind, snake(json_body(call.request))))
-    call.runtime.memory.of(SeenRequests).note(job)
+    call.runtime.memory.of(KnownRequests).note(job)
     answer = _outcome_in_time(job, call) or HttpResponse(status=200, body=_submitted(job, call))
     return answer.with_headers({FAL_REQUEST_ID: job.id})
 
@@ -141,7 +141,7 @@ def accept_order(call: Call, order: Order) -> Job:
         InvalidRequestError: An input is wrong, or another order has the same name.
     """
     with charged(call, order) as charge:
-        order = replace(order, task=_taken_in(order, call))
+        order = replace(order, task=_with_stored_inputs(order, call))
         accepted = accept(order, call.runtime)
         if not accepted.is_new:
             charge.give_back()
@@ -150,8 +150,8 @@ def accept_order(call: Call, order: Order) -> Job:
     return accepted.job
 
 
-def _taken_in(order: Order, call: Call) -> Task:
-    """Replace the inputs by links; the inputs of a repeat need not exist any more."""
+def _with_stored_inputs(order: Order, call: Call) -> Task:
+    """Store the inputs and return the task with URLs; inputs of a repeat may be missing."""
     try:
         return resolve_inputs(order.task, call.runtime)
     except InvalidRequestError:
@@ -194,14 +194,14 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     Raises:
         HttpError: The body is not a JSON object.
     """
-    if _NO_JSON.match(request.header("content-type").lower()):
+    if _NOT_JSON.match(request.header("content-type").lower()):
         raise HttpError(415, "unsupported_media_type", "the body must be application/json")
     if len(request.body) > MAX_BODY:
         raise HttpError(
             413,
             "body_too_large",
-            f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken;"
-            " give an image by its URL",
+            f"the body has {len(request.body)} bytes, at most {MAX_BODY} are accepted;"
+            " send an image by its URL",
         )
     try:
         body = strict_json(request.body)
@@ -254,10 +254,9 @@ def _output_location(place: ResultPlace, task: Task, job_id: str, call: Call) ->
     prefix = place.prefix if place.prefix is not None else task.results_prefix()
     prefix = f"calls/{call.runtime.now():%Y-%m-%d}/" if prefix is None else prefix
     if place.name and call.caller.limits.own_only:
-        # A chosen name could be the name of another caller's file, and replace or reveal it.
-        raise invalid_request(
-            "result.name", "is not for a key that sees only its own", allowed="result.prefix"
-        )
+        # The caller could choose the name of another caller's file, and replace or read it.
+        problem = "is not for a key that sees only its own requests"
+        raise invalid_request("result.name", problem, allowed="result.prefix")
     name = place.name or job_id
     if not fits_into_key(prefix, name):
         problem = f"the results would have keys of {len((prefix + name).encode())} bytes and more"
@@ -274,13 +273,13 @@ def _repeat_key(request: HttpRequest) -> str:
             "Idempotency-Key", problem, allowed=f"at most {MAX_REPEAT_KEY} characters"
         )
     if not key.isprintable():
-        problem = "holds a character that cannot be printed"
+        problem = "contains a character that cannot be printed"
         raise invalid_request("Idempotency-Key", problem, allowed="printable text")
     return key
 
 
 def _check_repeat(call: Call, order: Order, job: Job) -> None:
-    """Refuse a request that has the id of another one but asks for something else."""
+    """Refuse an order with the id of an earlier job that has another task."""
     if job.fingerprint != fingerprint(order.task):
         field = "Idempotency-Key" if _repeat_key(call.request) else "session_id"
         problem = f"request {job.id} was made with the same {field} and another body"

@@ -1,6 +1,6 @@
-"""Uploads: a place for an image that is too large for a body, and for callers without a bucket.
+"""Links to upload input images: for images that are too large for a body.
 
-The image goes straight to COS, under a link that is good for just this name, type and size.
+The client sends the image directly to COS. The link is valid for one name, type and size.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class UploadRequest(FalUploadRequest):
 
 
 def upload(call: Call) -> HttpResponse:
-    """Hand out a link to PUT an image to, and its name as an input."""
-    wanted = read_upload(UploadRequest, call)
-    headers = {"Content-Type": wanted.content_type, "Content-Length": str(wanted.size)}
-    upload_url, url = _links(wanted.file_name, headers, call.runtime)
+    """Return a link to PUT an image to, and its URL as an input."""
+    image = read_upload(UploadRequest, call)
+    headers = {"Content-Type": image.content_type, "Content-Length": str(image.size)}
+    upload_url, url = _links(image.file_name, headers, call.runtime)
     body: schemas.Upload = {
         "upload_url": upload_url,
         "method": "PUT",
@@ -77,14 +77,14 @@ def upload(call: Call) -> HttpResponse:
 
 
 def fal_upload(call: Call) -> HttpResponse:
-    """Hand out the same as fal.ai's storage does, for the `upload` of its clients.
+    """Return the same in the form of fal.ai's storage, for the `upload` of its clients.
 
-    The link is good for any size, since the clients do not say it here. A submit refuses an input
+    The link allows any size, since these clients do not send it here. A submit refuses an input
     that is too large.
     """
-    wanted = read_upload(FalUploadRequest, call)
-    headers = {"Content-Type": wanted.content_type}
-    upload_url, url = _links(wanted.file_name, headers, call.runtime)
+    image = read_upload(FalUploadRequest, call)
+    headers = {"Content-Type": image.content_type}
+    upload_url, url = _links(image.file_name, headers, call.runtime)
     body: schemas.FalUpload = {"upload_url": upload_url, "file_url": url}
     return HttpResponse(status=200, body=body)
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from aigc.api.ceilings import ceilings_of
 from aigc.api.errors import InvalidQueryError
-from aigc.jobs.usage import PREFIX, Ended
+from aigc.api.pages import day_parameter
+from aigc.jobs.usage import PREFIX, UsageEntry
 from aigc.prices import decimal_text
-from aigc.tasks.fields import shown
 from aigc.triggers.http import HttpResponse
 
 if TYPE_CHECKING:
@@ -25,9 +24,7 @@ USUAL_DAYS = 7
 MOST_DAYS = 31
 PAGE = 1000
 LIST_S = 2.0
-"""Time that one more page may need, and the answer."""
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""Seconds that one more page and the answer may need."""
 
 
 @dataclass(slots=True)
@@ -41,16 +38,16 @@ class _Sum:
     """Sum of the known costs; None if no cost is known."""
     jobs_without_price: int = 0
 
-    def add(self, ended: Ended) -> None:
+    def add(self, entry: UsageEntry) -> None:
         self.jobs += 1
-        self.succeeded += ended.state == "succeeded"
-        self.images += ended.images
-        if ended.cost is None:
+        self.succeeded += entry.state == "succeeded"
+        self.images += entry.images
+        if entry.cost is None:
             self.jobs_without_price += 1
         else:
-            self.cost = (self.cost or Decimal(0)) + ended.cost
+            self.cost = (self.cost or Decimal(0)) + entry.cost
 
-    def shown(self) -> schemas.UsageSum:
+    def described(self) -> schemas.UsageSum:
         return {
             "jobs": self.jobs,
             "succeeded": self.succeeded,
@@ -63,54 +60,54 @@ class _Sum:
 def respond(call: Call) -> HttpResponse:
     """Sum up the jobs that ended in some days, by day, kind, model and source."""
     first, last = _days(call)
-    total, rows = _Sum(), dict[tuple[str, ...], _Sum]()
-    count = _Count(call, first, last)
-    for ended in count.walk():
-        source = f"{ended.source.type}:{ended.source.name}"
-        row = (ended.day, ended.kind, ended.model, ended.version, source)
-        rows.setdefault(row, _Sum()).add(ended)
-        total.add(ended)
+    total, sums = _Sum(), dict[tuple[str, ...], _Sum]()
+    walk = _Walk(call, first, last)
+    for entry in walk.entries():
+        source = f"{entry.source.type}:{entry.source.name}"
+        row = (entry.day, entry.kind, entry.model, entry.version, source)
+        sums.setdefault(row, _Sum()).add(entry)
+        total.add(entry)
     body: schemas.UsageReport = {
         "from": first,
         "to": last,
         "currency": call.runtime.prices().currency or None,
-        "complete": count.is_complete,
-        "total": total.shown(),
-        "usage": [_row(named, rows[named]) for named in sorted(rows)],
+        "complete": walk.is_complete,
+        "total": total.described(),
+        "usage": [_row(row, sums[row]) for row in sorted(sums)],
         "ceilings": ceilings_of(call),
     }
     return HttpResponse(status=200, body=body)
 
 
-def _row(named: tuple[str, ...], counted: _Sum) -> schemas.UsageRow:
-    day, kind, model, version, source = named
+def _row(row: tuple[str, ...], row_sum: _Sum) -> schemas.UsageRow:
+    day, kind, model, version, source = row
     return {
         "day": day,
         "kind": kind,
         "model": model,
         "version": version,
         "source": source,
-        **counted.shown(),
+        **row_sum.described(),
     }
 
 
-class _Count:
-    """A walk through the days that stops when the time is up, and then says so."""
+class _Walk:
+    """A walk through the days; it stops when time is short, and then is not complete."""
 
     def __init__(self, call: Call, first: str, last: str) -> None:
         self._call = call
-        self._after = f"{PREFIX}{first}"  # sorts just before whatever lies below it
+        self._after = f"{PREFIX}{first}"  # sorts before all keys of that day
         self._last = last
         self.is_complete = False
 
-    def walk(self) -> Iterator[Ended]:
-        """Yield each end once, of jobs that the caller may see."""
+    def entries(self) -> Iterator[UsageEntry]:
+        """Yield one entry for each end of a job that the caller may see."""
         previous = ""
         for key in self._keys():
-            ended = Ended.of(key)
-            if ended.end != previous and self._call.caller.may_see(ended.source):
-                yield ended
-            previous = ended.end
+            entry = UsageEntry.of(key)
+            if entry.end != previous and self._call.caller.may_see(entry.source):
+                yield entry
+            previous = entry.end
 
     def _keys(self) -> Iterator[str]:
         runtime = self._call.runtime
@@ -128,30 +125,12 @@ def _days(call: Call) -> tuple[str, str]:
     """Read the first and the last day from the query; the default is the last week.
 
     Raises:
-        InvalidQueryError: It is no day, or there are none or too many between the two.
+        InvalidQueryError: A value is not a day, or the days are in the wrong order or too many.
     """
-    last = day_parameter(call, "to") or call.runtime.now().date()
-    first = day_parameter(call, "from") or last - timedelta(days=USUAL_DAYS - 1)
+    last = day_parameter(call.request, "to") or call.runtime.now().date()
+    first = day_parameter(call.request, "from") or last - timedelta(days=USUAL_DAYS - 1)
     days = (last - first).days + 1
     if not 1 <= days <= MOST_DAYS:
         problem = f"{first} to {last} are {max(days, 0)} days"
         raise InvalidQueryError("from", problem, allowed=f"1 to {MOST_DAYS} days")
     return str(first), str(last)
-
-
-def day_parameter(call: Call, name: str) -> date | None:
-    """Read a day from the query; None if it is not sent.
-
-    Raises:
-        InvalidQueryError: It is no day.
-    """
-    raw_day = call.request.parameter(name)
-    if not raw_day:
-        return None
-    try:
-        if not _DAY.fullmatch(raw_day):
-            raise ValueError(raw_day)
-        return date.fromisoformat(raw_day)
-    except ValueError:
-        problem = f"{shown(raw_day)} is not allowed"
-        raise InvalidQueryError(name, problem, allowed="a day, like 2026-11-20") from None

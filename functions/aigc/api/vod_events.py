@@ -21,10 +21,10 @@ _JOB_ID = re.compile("[0-9a-f]{32}")  # other tasks of the sub-application have 
 def receive(call: Call) -> HttpResponse:
     """Settle the job of a task that has ended; other events are ignored.
 
-    The proof is the key in the path, or VOD's own signature with it.
+    The event must have the callback key in its path, or VOD's signature made with that key.
 
     Raises:
-        HttpError: Neither is there.
+        HttpError: It has neither of them.
     """
     if not _has_key(call):
         raise HttpError(401, "unauthorized", "neither the callback key nor a valid signature")

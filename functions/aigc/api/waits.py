@@ -33,13 +33,13 @@ class Waits:
         if job.state != "queued":
             return None
         if job.deferral is not None:
-            return self._outside(job.deferral)
+            return self._wait_for_ceiling(job.deferral)
         if job.lane not in self._lanes:
             self._lanes[job.lane] = _Lane(job.lane, self._runtime)
         return self._lanes[job.lane].wait_of(job)
 
-    def _outside(self, deferral: Deferral) -> schemas.Wait:
-        """Describe the wait for a ceiling, which has a share again in its next period."""
+    def _wait_for_ceiling(self, deferral: Deferral) -> schemas.Wait:
+        """Describe the wait of a deferred job: until the next period of its ceiling begins."""
         ceilings = {ceiling.name: ceiling for ceiling in self._runtime.ceilings()}
         ceiling = ceilings.get(deferral.ceiling)
         until = None
@@ -65,10 +65,10 @@ class _Lane:
         self._is_full = len(view.slots) >= task_limit(name, view, runtime)
 
     def wait_of(self, job: Job) -> schemas.Wait:
-        """Describe the wait of a job; one that just left the queue has none before it."""
+        """Describe the wait of a job; its position is 0 if it is not in the queue any more."""
         reason, until = self._reason(job)
-        is_cut = len(self._positions) == PAGE
-        position = self._positions.get(job.marker, PAGE if is_cut else 0)
+        is_longer = len(self._positions) == PAGE
+        position = self._positions.get(job.marker, PAGE if is_longer else 0)
         return {"reason": reason, "position": position, "until": until, "ceiling": None}
 
     def _reason(self, job: Job) -> tuple[InLane, str | None]:

@@ -1,4 +1,4 @@
-"""Reads the completion webhook that a call asks for."""
+"""Reads the URL of the completion webhook that a call requests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from aigc.settings import Settings
 
 PARAMETER, FIELD = "fal_webhook", "webhook_url"
-"""The query parameter of fal's clients, and our own field of the body."""
+"""The query parameter of fal.ai's clients, and the field of the body."""
 
 
 def webhook_url(call: Call, raw_url: object) -> str:
-    """Return the URL of the completion webhook; empty if the call asks for none.
+    """Return the URL of the completion webhook; empty if the call requests none.
 
     Raises:
         InvalidRequestError: The URL is not allowed, or the service sends no webhooks.
     """
-    in_body = "" if raw_url is None else raw_url
-    requested = {PARAMETER: call.request.parameter(PARAMETER), FIELD: in_body}
+    body_url = "" if raw_url is None else raw_url
+    requested = {PARAMETER: call.request.parameter(PARAMETER), FIELD: body_url}
     names = [name for name, url in requested.items() if url != ""]
     if not names:
         return ""
@@ -37,10 +37,9 @@ def _checked(name: str, url: object, settings: Settings) -> str:
     if not isinstance(url, str):
         raise invalid_request(name, f"{shown(url)} is not allowed", allowed="a URL")
     if not settings.webhook_secrets:
-        why = "this service has no secret to sign webhooks with"
-        raise invalid_request(
-            name, why, allowed="none, until webhookSecrets of its stack holds one"
-        )
+        problem = "is not possible: this service has no secret to sign webhooks with"
+        allowed = "no webhook, until webhookSecrets of its stack has a secret"
+        raise invalid_request(name, problem, allowed=allowed)
     try:
         checked_url(url, plain_http=settings.webhook_http, networks=settings.webhook_networks)
     except ValueError as error:

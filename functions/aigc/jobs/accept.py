@@ -1,4 +1,4 @@
-"""Accept: an order becomes one job, even if it is repeated or an invocation dies."""
+"""Accept: an order becomes exactly one job, even if it is repeated or an invocation dies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Order:
     visible_label: bool = False
     """Whether the vendor draws its logo if the task does not say."""
     is_repeatable: bool = True
-    """Whether another call may have the same id; a new id cannot have a second creator."""
+    """Whether another call may have the same id, and so create the same job."""
 
 
 class Accepted(NamedTuple):
@@ -46,8 +46,8 @@ class Accepted(NamedTuple):
 def accept(order: Order, runtime: Runtime, *, starts: bool = True) -> Accepted:
     """Write the job and start it if its lane has a free slot, or leave that to the next pump.
 
-    Once the record is written, the job will end, whatever happens next. An earlier job with the
-    same id is returned unchanged, even if its task differs: compare `fingerprint`s.
+    Once the record is written, the job will end. An earlier job with the same id is returned
+    unchanged, even if its task differs: compare `fingerprint`s.
 
     Raises:
         CloudError: The job could not be written.
@@ -62,10 +62,11 @@ def accept(order: Order, runtime: Runtime, *, starts: bool = True) -> Accepted:
 
 def fingerprint(task: Task) -> str:
     """Return a digest of a task; it distinguishes a repeat from another task with the same id."""
-    return hashlib.sha256(json.dumps(_record(task), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_recorded(task), sort_keys=True).encode()).hexdigest()
 
 
-def _record(task: Task) -> dict[str, object]:
+def _recorded(task: Task) -> dict[str, object]:
+    """Return a task in the form that a record contains."""
     return task.model_dump(mode="json", exclude_none=True)
 
 
@@ -78,12 +79,14 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
         lane=order.kind,
         state="queued",
         is_repeatable=order.is_repeatable,
-        marker=marker_key(order.id, order.kind, order.priority, after=now, by=order.start_by),
+        marker=marker_key(
+            order.id, order.kind, order.priority, not_before=now, start_by=order.start_by
+        ),
         priority=order.priority,
         created_at=now,
         updated_at=now,
         source=order.source,
-        task=_record(task),
+        task=_recorded(task),
         fingerprint=fingerprint(order.task),
         warnings=warnings,
         output_location=order.output_location,
@@ -94,9 +97,9 @@ def _new_job(order: Order, runtime: Runtime) -> Job:
 
 
 def _with_label_default(order: Order, runtime: Runtime) -> tuple[Task, tuple[str, ...]]:
-    """Ask for a visible label if it is the default; return the task and its warnings.
+    """Request a visible label if it is the default; return the task and its warnings.
 
-    The fingerprint leaves the label out: a repeat stays a repeat when the default changes.
+    The fingerprint is made of the task before this: a repeat stays one if the default changes.
     """
     task = order.task
     if order.visible_label or runtime.settings.labels == "visible":

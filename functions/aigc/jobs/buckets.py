@@ -1,4 +1,4 @@
-"""The buckets that images lie in, and the folders of the results bucket that are not results."""
+"""The buckets with images, and the folders of the results bucket that are not for results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Buckets(NamedTuple):
     """The results bucket, or its folder `results_prefix`: keys are relative to it."""
     inbox: Inbox
     inputs: Mapping[str, Inbox]
-    """The buckets in which the inputs of tasks lie, by name; their keys are whole."""
+    """The buckets with inputs of tasks, by name; their keys are whole."""
 
     def input_url(self, url: str) -> str:
         """Return a URL under which the vendor can fetch an input, for INPUT_URL_S."""

@@ -7,13 +7,16 @@ invocation starts the job finds the grant and submits the task. So nothing is lo
 | | |
 |---|---|
 | reserve | before the submission of a queued job, by a pump |
-| no share is left | the job waits outside its lane, under `held/<ceiling>/`, by priority and age |
+| defer | no share is left: the job waits outside its lane, under `held/`, by priority and age |
 | settle | the job has ended: the sweep turns its grant into what it used, and gives the rest back |
-| release | shares are left: the sweep puts jobs back into their lanes, the oldest first |
+| release | a ceiling has a share again: the sweep puts jobs back into their lanes, in order |
 
 A grant is settled exactly once, since the step that counts it also removes it. It is named after
-the run of the job: a replay is another run, with a grant of its own. A day's grant of a job that
-is still queued on the next day is replaced by one of that day.
+the run of the job: a replay is another run, with a grant of its own. If a job is still queued on
+the next day, its grant of a day's ceiling is replaced by one of the new day.
+
+Deferred jobs wait in groups: one for each ceiling, and one for each price that is missing. Within
+a group the order is kept: if one job gets no share, the jobs after it get none.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from urllib.parse import quote
 
 from aigc.errors import AmbiguousError, BadRecordError
 from aigc.jobs.job import Deferral
-from aigc.jobs.ledger.lanes import held_key, marker_key
+from aigc.jobs.ledger.lanes import deferred_key, marker_key
 from aigc.jobs.submission import START_S
 from aigc.jobs.transitions import expire
 from aigc.jobs.usage import MAYBE_BILLED
@@ -45,14 +48,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRIES = 10
-"""Changes of the book that one call tries while others change it too."""
+"""Tries to change the book while other invocations change it too."""
 
-REPORTED = (80, 100)
-"""Percentages of a ceiling that are reported when they are reached."""
+REPORTED_PERCENTS = (80, 100)
+"""Percentages of a ceiling that are logged when they are reached."""
 
 
 class KnownBook:
-    """The newest book that an instance has read."""
+    """The newest book that an instance has read or written."""
 
     book: Book | None = None
 
@@ -66,7 +69,7 @@ class Demand(NamedTuple):
     """Images, or units of money; None if its price is unknown."""
 
 
-class Standing(NamedTuple):
+class CeilingUsage(NamedTuple):
     """How much of a ceiling is taken, in images or in units of money."""
 
     ceiling: Ceiling
@@ -95,7 +98,7 @@ def demands(job: Job, runtime: Runtime) -> tuple[Demand, ...]:
 
 
 def reserve(job: Job, runtime: Runtime) -> Deferral | None:
-    """Reserve a share of each ceiling for a queued job; say why it must wait if there is none.
+    """Reserve a share of each ceiling for a queued job; return why it must wait if one has none.
 
     Raises:
         CloudError: The book could not be read or written; the job must not be submitted now.
@@ -103,11 +106,11 @@ def reserve(job: Job, runtime: Runtime) -> Deferral | None:
     needed = demands(job, runtime)
     if not needed:
         return None
-    if _holds(runtime.memory.of(KnownBook).book, job, needed):
+    if _has_grant(runtime.memory.of(KnownBook).book, job, needed):
         return None
     for _ in range(TRIES):
         book = newest_book(runtime)
-        if _holds(book, job, needed):
+        if _has_grant(book, job, needed):
             return None
         deferral = _refusal(book, job, needed, runtime)
         if deferral is not None:
@@ -122,29 +125,31 @@ def reserve(job: Job, runtime: Runtime) -> Deferral | None:
 
 
 def refusal(job: Job, runtime: Runtime) -> Deferral | None:
-    """Say why a job must wait by the book as it is; None if it may be queued. Nothing changes."""
+    """Return why a job must wait by the present book; None if it may be queued. Writes nothing."""
     needed = demands(job, runtime)
     return _refusal(newest_book(runtime), job, needed, runtime) if needed else None
 
 
 def defer(job: Job, deferral: Deferral, runtime: Runtime) -> None:
-    """Let a queued job wait outside its lane; another invocation may have moved it on.
+    """Move a queued job out of its lane, unless another invocation has changed it.
 
     The new marker is written before the record that names it, and the old one removed after it.
     """
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return
-    deferred = claimed.defer(deferral, held_key(claimed, _held_reason(deferral, job, runtime)))
+    deferred = claimed.defer(
+        deferral, deferred_key(claimed, _deferral_group(deferral, job, runtime))
+    )
     runtime.ledger.lanes.enqueue(deferred)
     runtime.ledger.records.write(deferred)
     runtime.ledger.lanes.remove_marker(job.marker)
     report_deferral(deferred)
 
 
-def born_deferred(job: Job, deferral: Deferral, runtime: Runtime) -> Job:
+def deferred_at_creation(job: Job, deferral: Deferral, runtime: Runtime) -> Job:
     """Return a new job that waits outside its lane from the beginning."""
-    return job.defer(deferral, held_key(job, _held_reason(deferral, job, runtime)))
+    return job.defer(deferral, deferred_key(job, _deferral_group(deferral, job, runtime)))
 
 
 def report_deferral(job: Job) -> None:
@@ -156,20 +161,20 @@ def report_deferral(job: Job) -> None:
 
 
 def balance(runtime: Runtime) -> int:
-    """Settle the grants of jobs that have ended, then release jobs for which shares are left.
+    """Settle the grants of jobs that have ended, then release the jobs that get a share now.
 
-    Returns how many jobs were moved on.
+    Returns the number of released jobs.
     """
     if runtime.ceilings():
         _settle(runtime)
-    reasons = runtime.ledger.lanes.held_reasons()
-    return sum(_release(reason, runtime) for reason in reasons)
+    groups = runtime.ledger.lanes.deferral_groups()
+    return sum(_release(group, runtime) for group in groups)
 
 
-def standing(ceiling: Ceiling, book: Book, now: datetime) -> Standing:
+def usage_of(ceiling: Ceiling, book: Book, now: datetime) -> CeilingUsage:
     """Return how much of a ceiling is used, reserved and left in its present period."""
     account = ceiling.account(now)
-    return Standing(ceiling, book.used.get(account, 0), book.reserved(account))
+    return CeilingUsage(ceiling, book.used.get(account, 0), book.reserved(account))
 
 
 # Settling
@@ -187,7 +192,7 @@ def _settle(runtime: Runtime) -> None:
 
 
 def _ended_runs(book: Book, runtime: Runtime) -> Iterator[tuple[str, int]]:
-    """Yield the runs that have ended, each with the images that it used."""
+    """Yield the runs that have ended, each with the number of images that it used."""
     for run, grant in book.grants.items():
         if not runtime.has_time(START_S):
             return
@@ -204,8 +209,8 @@ def _ended_runs(book: Book, runtime: Runtime) -> Iterator[tuple[str, int]]:
 
 
 def _used_images(job: Job, run: int, requested: int) -> int:
-    """Return how many images of a run that has ended count: all of them where it is not known."""
-    if job.spent_attempts > run:  # it was replayed, so that its end is in its attempts only
+    """Return how many images a run that has ended used: all requested ones if that is unknown."""
+    if job.spent_attempts > run:  # it was replayed: only its attempts show how this run ended
         attempts = [attempt for attempt in job.attempts if attempt.number > run]
         is_billed = any(
             attempt.may_be_billed for attempt in attempts if attempt.number <= job.spent_attempts
@@ -219,50 +224,50 @@ def _used_images(job: Job, run: int, requested: int) -> int:
 # Releasing
 
 
-def _release(reason: str, runtime: Runtime) -> int:
-    """Put jobs that wait for one reason back into their lanes, in order, until one does not fit.
+def _release(group: str, runtime: Runtime) -> int:
+    """Put jobs of a group back into their lanes, in order, until one gets no share.
 
-    A job that needs more than a whole ceiling does not hold up those behind it.
+    A job that needs more than a whole ceiling does not block the jobs after it.
     """
-    _cancel_late(reason, runtime)
-    planned = newest_book(runtime) if runtime.ceilings() else None
-    moved = 0
-    for job in _held_jobs(reason, runtime):
+    _cancel_late(group, runtime)
+    planned_book = newest_book(runtime) if runtime.ceilings() else None
+    released = 0
+    for job in _deferred_jobs(group, runtime):
         needed = demands(job, runtime)
-        deferral = _refusal(planned, job, needed, runtime) if planned and needed else None
+        deferral = _refusal(planned_book, job, needed, runtime) if planned_book and needed else None
         if deferral is None:
-            moved += _requeue(job, runtime)
-            planned = planned and _with_grant(planned, job, needed, runtime)
-        elif _held_reason(deferral, job, runtime) != reason:
+            released += _requeue(job, runtime)
+            planned_book = planned_book and _with_grant(planned_book, job, needed, runtime)
+        elif _deferral_group(deferral, job, runtime) != group:
             defer(job, deferral, runtime)
         elif not any((demand.amount or 0) > demand.ceiling.limit for demand in needed):
             break
-    return moved
+    return released
 
 
-def _cancel_late(reason: str, runtime: Runtime) -> None:
-    """Cancel the waiting jobs whose latest start has passed; the others are not read."""
-    for marker in runtime.ledger.lanes.held(reason):
+def _cancel_late(group: str, runtime: Runtime) -> None:
+    """Cancel the jobs of a group whose latest start has passed; other records are not read."""
+    for marker in runtime.ledger.lanes.list_deferred(group):
         if not runtime.has_time(START_S):
             return
         if marker.start_by is not None and marker.start_by <= runtime.now():
-            job = _held_job(marker, runtime)
+            job = _deferred_job(marker, runtime)
             if job is not None:
                 expire(job, runtime)
 
 
-def _held_jobs(reason: str, runtime: Runtime) -> Iterator[Job]:
-    """Yield the jobs that wait for a reason, in order, as long as there is time."""
-    for marker in runtime.ledger.lanes.held(reason):
+def _deferred_jobs(group: str, runtime: Runtime) -> Iterator[Job]:
+    """Yield the jobs of a group in order, as long as there is time."""
+    for marker in runtime.ledger.lanes.list_deferred(group):
         if not runtime.has_time(START_S):
             return
-        job = _held_job(marker, runtime)
+        job = _deferred_job(marker, runtime)
         if job is not None:
             yield job
 
 
-def _held_job(marker: Marker, runtime: Runtime) -> Job | None:
-    """Read the job of a marker; remove a marker that no job will name any more."""
+def _deferred_job(marker: Marker, runtime: Runtime) -> Job | None:
+    """Read the job of a marker; remove a marker that no record names, or will name."""
     try:
         job = runtime.ledger.records.read(marker.job_id)
     except BadRecordError:
@@ -278,11 +283,13 @@ def _held_job(marker: Marker, runtime: Runtime) -> Job | None:
 
 
 def _requeue(job: Job, runtime: Runtime) -> bool:
-    """Put a job back into its lane, at the place that its age gives it."""
+    """Put a job back into its lane, at its place by priority and age."""
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return False
-    marker = marker_key(job.id, job.lane, job.priority, after=job.created_at, by=job.start_by)
+    marker = marker_key(
+        job.id, job.lane, job.priority, not_before=job.created_at, start_by=job.start_by
+    )
     queued = claimed.requeue(marker)
     runtime.ledger.lanes.enqueue(queued)
     runtime.ledger.records.write(queued)
@@ -310,24 +317,26 @@ def _append(book: Book, runtime: Runtime) -> bool:
 
 
 def _run(job: Job) -> str:
+    """Name the present run of a job: the attempts since the last replay."""
     return f"{job.id}-{job.spent_attempts}"
 
 
-def _holds(book: Book | None, job: Job, needed: tuple[Demand, ...]) -> bool:
-    """Whether the job has a grant for just the ceilings and periods of now."""
+def _has_grant(book: Book | None, job: Job, needed: tuple[Demand, ...]) -> bool:
+    """Whether the job has a grant for exactly these ceilings, in their present periods."""
     grant = book.grants.get(_run(job)) if book else None
     return grant is not None and grant.amounts.keys() == {demand.account for demand in needed}
 
 
 def _refusal(book: Book, job: Job, needed: tuple[Demand, ...], runtime: Runtime) -> Deferral | None:
-    own = book.grants.get(_run(job))
-    held: Mapping[str, int] = own.amounts if own else {}
+    """Return why a job gets no share of a ceiling; None if it gets one of each."""
+    own_grant = book.grants.get(_run(job))
+    own_amounts: Mapping[str, int] = own_grant.amounts if own_grant else {}
     for demand in needed:
         reason: Literal["over_budget", "price_unknown"] | None = None
         if demand.amount is None:
             reason = "price_unknown"
         else:
-            others = book.total(demand.account) - held.get(demand.account, 0)
+            others = book.total(demand.account) - own_amounts.get(demand.account, 0)
             if others + demand.amount > demand.ceiling.limit:
                 reason = "over_budget"
         if reason:
@@ -355,11 +364,8 @@ def _amount(ceiling: Ceiling, job: Job, runtime: Runtime) -> int | None:
     return None if cost is None else math.ceil(cost * UNITS)
 
 
-def _held_reason(deferral: Deferral, job: Job, runtime: Runtime) -> str:
-    """Name why a job waits: if one job of a reason does not fit, none behind it does.
-
-    Tasks without a price wait by what a price would have to match.
-    """
+def _deferral_group(deferral: Deferral, job: Job, runtime: Runtime) -> str:
+    """Name the group of a deferred job: its ceiling, or a digest of the price that is missing."""
     if deferral.reason == "over_budget":
         return quote(deferral.ceiling, safe="")
     from aigc.prices import suggestion  # noqa: PLC0415  few stacks have ceilings
@@ -369,11 +375,11 @@ def _held_reason(deferral: Deferral, job: Job, runtime: Runtime) -> str:
 
 
 def _report_thresholds(before: Book, after: Book, needed: tuple[Demand, ...]) -> None:
-    """Log each ceiling of which this change has used 80 % or all, which raises an alarm."""
+    """Log each ceiling of which this change takes 80 % or all, which raises an alarm."""
     for demand in needed:
         limit = demand.ceiling.limit
         shares = [100 * book.total(demand.account) / limit for book in (before, after)]
-        for percent in REPORTED:
+        for percent in REPORTED_PERCENTS:
             if shares[0] < percent <= shares[1]:
                 fields = {"ceiling": demand.ceiling.name, "percent": percent, "limit": limit}
                 logger.warning("ceiling_used", extra=fields)

@@ -1,4 +1,4 @@
-"""Cancel: a job that was not sent costs nothing; a task that runs can seldom be stopped."""
+"""Cancel: a job that was not submitted costs nothing; a running task can seldom be stopped."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 Outcome = Literal["cancelled", "requested", "already_ended", "not_cancellable"]
 
 TRIES = 3
-"""Tries to cancel a job that other invocations keep moving on."""
+"""Tries to cancel a job that other invocations change meanwhile."""
 
-TRY_EACH_S = 0.5
-"""Seconds between them: the holder of a claim on a queued job soon writes that it is sent."""
+TRY_INTERVAL_S = 0.5
+"""Seconds between two tries: the holder of a claim on a queued job soon submits it."""
 
 
 class Cancellation(NamedTuple):
@@ -46,12 +46,12 @@ def cancel(job_id: str, runtime: Runtime) -> Cancellation | None:
         cancellation = _try_to_cancel(job, runtime)
         if cancellation is not None:
             return cancellation
-        runtime.sleep(TRY_EACH_S)
+        runtime.sleep(TRY_INTERVAL_S)
     raise AmbiguousError(f"cancel job {job_id}: another invocation may be about to send it")
 
 
 def _try_to_cancel(job: Job, runtime: Runtime) -> Cancellation | None:
-    """Do what the job's state allows; None if another invocation is moving the job on."""
+    """Cancel a job if its state allows that; None if another invocation is changing the job."""
     if job.has_ended:
         return Cancellation(job, "already_ended")
     if job.state == "queued":
@@ -72,7 +72,8 @@ def _cancel_queued(job: Job, runtime: Runtime) -> Cancellation | None:
 def _abort(job: Job, runtime: Runtime) -> Cancellation:
     """Ask the vendor to end a task that has not begun, then settle the job as usual.
 
-    No claim is needed: to end a task twice changes nothing, and settle writes the record.
+    No claim is needed: a second request to end a task changes nothing, and `settle` takes the claim
+    with which it writes the record.
     """
     kind = runtime.kind_of(job)
     call = kind.abort(job.attempt.task_id, runtime.settings.sub_app_id)
@@ -81,6 +82,6 @@ def _abort(job: Job, runtime: Runtime) -> Cancellation:
     try:
         runtime.upstream.call(call)
     except RefusedError:
-        settled = settle(job, runtime)  # it runs, or has ended, perhaps by an earlier request
+        settled = settle(job, runtime)  # the task runs, or has ended
         return Cancellation(settled, "already_ended" if settled.has_ended else "not_cancellable")
     return Cancellation(settle(job, runtime), "requested")

@@ -1,8 +1,9 @@
 """Capacity: how many tasks a lane may run at once, and fewer after the vendor had no capacity.
 
-A lane loses half of its slots at once and wins them back one by one, each after the first
-wait of a queued job (additive increase, multiplicative decrease). A lane with one slot pauses as
-long. A cut is written once. How much of it is left follows from the clock and costs nothing.
+A cut takes half of a lane's slots at once. The lane regains them one by one, each after the time
+that a job waits before its second attempt (additive increase, multiplicative decrease). A lane
+with one slot starts nothing for this time. A cut is written once; how much of it is left follows
+from the clock, without a request.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ def task_limit(lane: str, view: LaneView, runtime: Runtime) -> int:
     if not view.cuts:
         return configured
     last = view.cuts[-1]
-    won_back = (runtime.now() - last.at) // _recovery_step(runtime)
-    return min(configured, last.limit + max(0, won_back))
+    regained = (runtime.now() - last.at) // _recovery_step(runtime)
+    return min(configured, last.limit + max(0, regained))
 
 
 def free_slots(
     lane: str, view: LaneView, runtime: Runtime, released: Iterable[int] = ()
 ) -> list[int]:
-    """Return the numbers of free slots, as many as tasks may still be started.
+    """Return the numbers of free slots, at most as many as tasks may still be started.
 
-    A late listing may still show slots that the caller itself has released.
+    A late listing may show slots that the caller has just released; they count as free.
     """
     taken = view.slots.difference(released)
     free = task_limit(lane, view, runtime) - len(taken)
@@ -51,9 +52,9 @@ def free_slots(
 
 
 def slow_down(lane: str, runtime: Runtime) -> None:
-    """Cut a lane to half of its task limit, once for all jobs that fail of one congestion.
+    """Cut a lane to half of its task limit, once for jobs throttled at about this time.
 
-    An error is logged and not raised: the caller must still bring its job back to the queue.
+    An error is logged and not raised: the caller must still queue its job again.
     """
     try:
         view = list_lane(lane, runtime)

@@ -4,14 +4,14 @@ Each answer of COS has a `Date` in whole seconds. COS wrote it after the request
 before the answer arrived. So an answer bounds how far COS's clock is ahead of the instance's
 steady clock, and the bounds of several answers are narrowed down to those that all of them allow.
 
-`now` is the lower bound and `latest` the upper one. The end of a lease is set by `latest`,
-and its expiry is judged by `now`: what is not known only lengthens leases.
+`now` is the lower bound and `latest` the upper one. The end of a lease is set by `latest`, and
+`now` decides whether it has expired: so an uncertain time only lengthens leases.
 
 | what can happen to the clocks of an instance | what follows |
 |---|---|
 | the wall clock is wrong, by any time | nothing: it is not used once COS has answered |
 | the wall clock jumps | COS is asked before the next request |
-| the instance is suspended, and its steady clock stops | the same, if the wall clock goes on |
+| the instance is suspended, and its steady clock stops | the same, if the wall clock runs |
 | it is suspended, and both clocks stop | both lag until the first answer of COS arrives |
 | the steady clock is slow or fast | an answer narrows the bounds for a minute only |
 """
@@ -38,7 +38,7 @@ DATE_S = 1.0
 REMEMBERED_S = 60.0
 """Seconds for which an answer narrows the bounds of later ones."""
 
-ASKS = 3
+TIME_REQUESTS = 3
 """Requests for the time, one after the other, until one is answered."""
 
 ASK_AGAIN_S = 5.0
@@ -50,17 +50,17 @@ JUMP_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far COS's clock is ahead of the steady clock, at least and at most."""
+    """Bounds of the difference between COS's clock and the steady clock, in seconds."""
 
     least: float
     most: float
     learned_at: float
     """By the steady clock."""
     wall_ahead: float
-    """How far the wall clock was ahead of the steady clock."""
+    """Seconds by which the wall clock was ahead of the steady clock."""
 
     def narrowed(self, newer: Bounds) -> Bounds:
-        """Return the bounds that both allow; if there are none, a clock has moved."""
+        """Return the bounds that agree with both; the newer ones if they contradict each other."""
         least, most = max(self.least, newer.least), min(self.most, newer.most)
         if least > most or newer.learned_at - self.learned_at > REMEMBERED_S:
             return newer
@@ -83,8 +83,8 @@ class LedgerClock:
         Args:
             ask: Makes a request to COS whose answer is passed to `learn`; it may fail.
             wall: Returns the Unix time of the instance.
-            steady: Returns seconds that only grow.
-            sleep: Returns after so many seconds.
+            steady: Returns seconds that never decrease.
+            sleep: Returns after a number of seconds.
         """
         self._ask = ask
         self._wall = wall
@@ -96,19 +96,19 @@ class LedgerClock:
         self._failed_at = -math.inf
 
     def now(self) -> datetime:
-        """Return a moment that the ledger's clock has reached."""
-        return _moment(self._steady() + self._known().least)
+        """Return the present moment by the ledger's clock, or one shortly before it."""
+        return _moment(self._steady() + self._current_bounds().least)
 
     def latest(self) -> datetime:
-        """Return a moment that the ledger's clock has not passed."""
-        return _moment(self._steady() + self._known().most)
+        """Return the present moment by the ledger's clock, or one shortly after it."""
+        return _moment(self._steady() + self._current_bounds().most)
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after a number of seconds."""
         self._sleep(seconds)
 
     def own_seconds(self) -> float:
-        """Return seconds of the instance's own steady clock, to measure how long it is at work."""
+        """Return seconds of the instance's own steady clock, to measure how long work takes."""
         return self._steady()
 
     def learn(self, date: str, elapsed_s: float) -> None:
@@ -152,13 +152,13 @@ class LedgerClock:
                         self._failed_at = self._steady()
 
     def _ask_until_answered(self) -> None:
-        for _ in range(ASKS):
-            with contextlib.suppress(CloudError):  # an answer that refuses has a date, too
+        for _ in range(TIME_REQUESTS):
+            with contextlib.suppress(CloudError):  # a refusal has a date, too
                 self._ask()
             if self._bounds is not None:
                 return
 
-    def _known(self) -> Bounds:
+    def _current_bounds(self) -> Bounds:
         self.ensure()
         return self._bounds or Bounds(self._wall_ahead(), self._wall_ahead(), 0, 0)
 

@@ -1,4 +1,4 @@
-"""Dispatch: a job that waits gets a slot in its lane, and its task is submitted once.
+"""Dispatch: a waiting job gets a slot in its lane, and its task is submitted once.
 
 The order of the writes makes it safe:
 
@@ -85,7 +85,7 @@ class _Corrections:
     released: set[int] = field(default_factory=set)
     """Slots that were released by this invocation."""
     lost: set[int] = field(default_factory=set)
-    """Slots that another contender won while the job was claimed; each is tried once more."""
+    """Slots that another contender won while this pump claimed the job; each is tried once more."""
     unreadable: set[str] = field(default_factory=set)
     """Jobs whose records cannot be read; they are not read again."""
 
@@ -105,8 +105,8 @@ def _start_waiting(
 ) -> None:
     """Start jobs until the lane is full, nothing waits, or this invocation's time is over.
 
-    Each round begins with a new listing of slots and queue. So a job that was queued while this
-    pump held a slot for another job, which it then could not claim, is seen here.
+    Each round begins with a new listing of slots and queue. While this pump held a slot for a job
+    that it could not claim, another job may have been queued; the new listing shows it.
     """
     while runtime.has_time(START_S):
         view = list_lane(lane, runtime)
@@ -131,7 +131,7 @@ def _start_waiting(
         if submitted is not None and known_pause(submitted, runtime) is not None:
             return
         if fresh is not None and _holds_slot(submitted, fresh) and len(front) == 1:
-            return  # this pump released no slot, so no other job can have missed one
+            return  # this pump released no slot in which another job could start
 
 
 def _start_if_possible(
@@ -158,10 +158,10 @@ def _shuffled(front: list[Marker], fresh: Job | None) -> list[Marker]:
 
 
 def _has_budget(job: Job, runtime: Runtime) -> bool:
-    """Reserve what a job needs of the ceilings; without a share it waits outside the lane.
+    """Reserve a share of each ceiling for a job; False if the job must wait.
 
-    A job whose call is repeated has its share. After an error of the ledger the job stays where it
-    is, and the next pump tries it.
+    A job whose call is repeated has its share. Without a share the job is deferred. After an error
+    of the ledger it stays in its lane, and the next pump tries it again.
     """
     if job.state == "submitting":
         return True
@@ -176,6 +176,7 @@ def _has_budget(job: Job, runtime: Runtime) -> bool:
 
 
 def _holds_slot(submitted: Job | None, fresh: Job) -> bool:
+    """Whether the job that was submitted is the fresh one, and still has its slot."""
     if submitted is None or submitted.id != fresh.id:
         return False
     return submitted.state in {"submitting", "running"}
@@ -184,11 +185,11 @@ def _holds_slot(submitted: Job | None, fresh: Job) -> bool:
 def _start(
     job: Job, number: int, runtime: Runtime, corrections: _Corrections, pause: Pause | None
 ) -> Job | None:
-    """Take the slot, claim the job and submit it; None where another invocation was faster.
+    """Take the slot, claim the job and submit it; None if another invocation was faster.
 
     The call is built first: a job that this version cannot send gets neither slot nor claim.
-    The slot's first step is a filter. The rest of its contest and the claim are made at the same
-    time: they do not depend on each other, and both are rarely lost after it.
+    The first step for the slot keeps most contenders out. The other steps and the claim do not
+    depend on each other, so they are made at the same time.
     """
     ledger = runtime.ledger
     call = create_call(job, runtime)
@@ -210,7 +211,7 @@ def _start(
     submitted = _submit(claimed, slot, call, runtime)
     if pause is not None and submitted.state == "running":
         resume(job.lane, runtime)
-    if submitted.waits_for_slot or submitted.has_ended:  # its slot was released again
+    if submitted.waits_for_slot or submitted.has_ended:  # its slot was released
         corrections.release(number)
     return submitted
 
@@ -225,10 +226,11 @@ def _submit(job: Job, slot: Slot, call: ApiCall, runtime: Runtime) -> Job:
 
 
 def _give_claim_back(job: Job, number: int, runtime: Runtime, corrections: _Corrections) -> None:
-    """Write the next revision of a job whose slot another contender won: a new claim is possible.
+    """Write the next revision of a job whose slot another contender won: it can be claimed again.
 
-    The winner of the slot could not claim the job meanwhile, so it may have released the slot
-    again. The pump lists the lane once more, or the slot would stay idle until the next sweep.
+    The winner of the slot may have wanted the same job, and have released the slot since the job
+    was claimed. So the pump tries the slot once more; otherwise it could stay idle until the next
+    sweep.
     """
     runtime.ledger.records.write(job.give_back())
     if number not in corrections.lost:
@@ -239,7 +241,7 @@ def _give_claim_back(job: Job, number: int, runtime: Runtime, corrections: _Corr
 def _next_job(
     markers: Iterator[Marker], runtime: Runtime, fresh: Job | None, corrections: _Corrections
 ) -> Job | None:
-    """Return the first job that waits and may be claimed, and remove markers of no such job."""
+    """Return the first job that waits and may be claimed; remove markers that lead to no job."""
     for marker in markers:
         if marker.job_id in corrections.unreadable:
             continue
@@ -256,7 +258,7 @@ def _next_job(
 
 
 def _may_start(job: Job, runtime: Runtime) -> bool:
-    """Whether the time of a waiting job is not over; otherwise the job ends."""
+    """Whether a waiting job may still be sent; a job that is too late is ended."""
     if job.state == "submitting" and is_session_forgotten(job, runtime):
         give_up(job, runtime)
         return False
@@ -264,9 +266,9 @@ def _may_start(job: Job, runtime: Runtime) -> bool:
 
 
 def _set_aside(error: BadRecordError, runtime: Runtime, corrections: _Corrections) -> None:
-    """Leave jobs whose records cannot be read out of this pump.
+    """Note that a record cannot be read; this pump then skips all jobs that have such a note.
 
-    There may be many such jobs: one listing shows those that are known, without a read of each.
+    There may be many of them: one listing names them, without a read of each record.
     """
     set_aside(error, runtime)
     if not corrections.unreadable:
@@ -285,10 +287,10 @@ def _read(
 
 
 def _remove_orphaned_marker(marker: Marker, job: Job | None, runtime: Runtime) -> None:
-    """Remove a marker that no waiting job names, once no invocation can be about to write one.
+    """Remove a marker that no record names, once no invocation can be about to write such a record.
 
-    A call that writes a marker writes the record next, within its lease. Each call's marker has
-    a key of its own, so an old marker that no record names will never be named.
+    An invocation that writes a marker writes the record next, within its lease. Each marker has a
+    unique key, so no record will ever name an old one that none names now.
     """
     is_settled = job is None or runtime.ledger.lease.has_expired(job.updated_at)
     if is_settled and runtime.ledger.lease.has_expired(marker.modified):

@@ -14,7 +14,7 @@ A job is immutable. Each transition is a method that returns the changed job and
 | `mark_ambiguous` | submitting | submitting, ambiguous |
 | `wait_to_repeat` | submitting | submitting, ambiguous and without a slot |
 | `run` | submitting | running |
-| `outrun` | running | running, without a slot |
+| `mark_overdue` | running | running, without a slot |
 | `finish_attempt` | submitting, running | the same state |
 | `store` | submitting, running, storing | storing, owned |
 | `leave_slot`, `renew_urls` | storing | storing |
@@ -71,10 +71,10 @@ class JobError(Record):
     type: ErrorType
     message: str
     code: str = ""
-    """The vendor's code, where it gave one."""
+    """The vendor's error code; empty if it sent none."""
     request_id: str = ""
     retryable: bool = False
-    """Whether the same request, made anew, may succeed."""
+    """Whether a new request with the same task may succeed."""
 
 
 class Source(Record):
@@ -87,8 +87,9 @@ class Source(Record):
     key: str = ""
     request_id: str = ""
     batch: str = ""
-    """The batch of which it is a line."""
+    """Id of the batch that contains it."""
     line: int = 0
+    """Number of its line in the batch."""
     custom_id: str = ""
     """The caller's own name for the job."""
 
@@ -130,10 +131,10 @@ class Attempt(Record):
     finished_at: datetime | None = None
     vendor_status: str = ""
     overdue_at: datetime | None = None
-    """When its slot was released, since the task ran far longer than its kind usually does, or
-    since no answer had shown for long whether the vendor took it."""
+    """When its slot was released: the task ran far longer than its kind usually does, or it was
+    unknown for a long time whether the vendor accepted it."""
     is_ambiguous: bool = False
-    """No answer shows whether the vendor took the task; only an answer about this session can."""
+    """No answer shows whether the vendor accepted the task; only one about this session can."""
     image_urls: tuple[str, ...] = ()
     """URLs that the vendor reported; they expire (VOD: 7 days, MPS: 12 hours)."""
     error: JobError | None = None
@@ -245,7 +246,7 @@ class Job(Record):
 
     @property
     def waits_for_slot(self) -> bool:
-        """Whether its marker leads to it: it was not sent, or its call is to be repeated."""
+        """Whether it waits for a slot: it was not sent, or its call is to be repeated."""
         is_unexplained = self.state == "submitting" and self.attempt.slot is None
         return self.state == "queued" or is_unexplained
 
@@ -266,13 +267,13 @@ class Job(Record):
         return self.owned_until is not None and now < self.owned_until
 
     def submit(self, slot: Slot, at: datetime, owned_until: datetime) -> Job:
-        """Say that the owner of this revision is about to send the task."""
+        """Record that the owner of this revision is about to send the task."""
         self._allow("submit", "queued")
         job = self._with_attempt(slot=slot, submitted_at=at)
         return with_fields(job, state="submitting", owned_until=owned_until)
 
     def give_back(self) -> Job:
-        """Make a claimed job free for another claim, which its next revision allows."""
+        """Allow another claim: the next revision, without an owner, can be claimed."""
         self._allow("give_back", "queued", "submitting")
         return with_fields(self, owned_until=None)
 
@@ -287,7 +288,7 @@ class Job(Record):
         return with_fields(self, owned_until=None, deferral=None, marker=marker)
 
     def withdraw(self) -> Job:
-        """Take a submission back that was not sent, since its slot was not won."""
+        """Return to the queue: the task was not sent, since the slot was not won."""
         self._allow("withdraw", "submitting")
         job = self._with_attempt(slot=None, submitted_at=None)
         return with_fields(job, state="queued", owned_until=None)
@@ -295,82 +296,82 @@ class Job(Record):
     def hold(self, marker: str, *, refusals: int) -> Job:
         """Wait in the same attempt, since the vendor refused the account or gave no clear reason.
 
-        The attempt keeps its session: had the vendor taken the task, it would refuse it now.
+        The attempt keeps its session: if the vendor has accepted the task, it refuses a second one.
         """
         self._allow("hold", "submitting")
         job = self._with_attempt(slot=None, submitted_at=None)
         return with_fields(job, state="queued", owned_until=None, marker=marker, refusals=refusals)
 
     def submit_again(self, slot: Slot | None, owned_until: datetime) -> Job:
-        """Say that the same call is about to be repeated: an earlier one may have arrived."""
+        """Record that the call is about to be repeated; the earlier one may have arrived."""
         self._allow("submit_again", "submitting")
         job = self._with_attempt(slot=slot, is_ambiguous=True)
         return with_fields(job, owned_until=owned_until, deaths=self.deaths + self.is_orphaned)
 
     def mark_ambiguous(self) -> Job:
-        """Say that no answer shows whether the vendor took the task."""
+        """Record that no answer shows whether the vendor accepted the task."""
         self._allow("mark_ambiguous", "submitting")
         return with_fields(self._with_attempt(is_ambiguous=True), owned_until=None)
 
     def wait_to_repeat(self, marker: str, at: datetime) -> Job:
-        """Wait for a slot to repeat the call, since no answer has explained it for long."""
+        """Wait for a slot in which the call is repeated: its outcome is unknown for a long time."""
         self._allow("wait_to_repeat", "submitting")
         overdue_at = self.attempt.overdue_at or at
         job = self._with_attempt(slot=None, is_ambiguous=True, overdue_at=overdue_at)
         return with_fields(job, owned_until=None, marker=marker)
 
     def run(self, task_id: str, request_id: str = "") -> Job:
-        """Say that the vendor has the task."""
+        """Record that the vendor has the task."""
         self._allow("run", "submitting")
         job = self._with_attempt(task_id=task_id, request_id=request_id)
         return with_fields(job, state="running", owned_until=None)
 
-    def outrun(self, at: datetime, *, is_slot_released: bool) -> Job:
-        """Say that the task runs far longer than usual, and that its slot was released for it."""
-        self._allow("outrun", "running")
+    def mark_overdue(self, at: datetime, *, is_slot_released: bool) -> Job:
+        """Record that the task runs far longer than usual, and whether its slot was released."""
+        self._allow("mark_overdue", "running")
         slot = None if is_slot_released else self.attempt.slot
         return self._with_attempt(slot=slot, overdue_at=self.attempt.overdue_at or at)
 
     def finish_attempt(
         self, at: datetime, vendor_status: str = "", image_urls: tuple[str, ...] = ()
     ) -> Job:
-        """Say how the vendor's task ended."""
+        """Record how the vendor's task ended."""
         self._allow("finish_attempt", "submitting", "running")
         return self._with_attempt(
             vendor_status=vendor_status, image_urls=image_urls, finished_at=at
         )
 
     def store(self, owned_until: datetime, store_after: datetime, store_until: datetime) -> Job:
-        """Say that the owner of this revision is about to store the images.
+        """Record that the owner of this revision is about to store the images.
 
         Args:
             owned_until: When another invocation may take over.
-            store_after: When it should, if this one dies.
-            store_until: Until when storing is tried, unless an earlier try has set it.
+            store_after: When another invocation should take over if this one dies.
+            store_until: Time until which storing is tried, unless an earlier try has set it.
         """
         self._allow("store", "submitting", "running", "storing")
-        died = self.state == "storing" and self.is_orphaned
+        owner_died = self.state == "storing" and self.is_orphaned
         return with_fields(
             self,
             state="storing",
             owned_until=owned_until,
             store_after=store_after,
             store_until=self.store_until or store_until,
-            fruitless_tries=self.fruitless_tries + died,
+            fruitless_tries=self.fruitless_tries + owner_died,
         )
 
     def leave_slot(self) -> Job:
-        """Say that the job does not need its slot any more: the vendor's task has ended."""
+        """Release the slot in the record: the vendor's task has ended."""
         self._allow("leave_slot", "storing")
         return self._with_attempt(slot=None)
 
     def renew_urls(self, image_urls: tuple[str, ...]) -> Job:
-        """Take URLs of the same images that the vendor has signed anew."""
+        """Replace the URLs of the images by new ones of the same images."""
         self._allow("renew_urls", "storing")
         return self._with_attempt(image_urls=image_urls)
 
     def add_image(self, name: str, image: StoredImage) -> Job:
-        """Say that another image is stored; the owner goes on with the next one."""
+        """Record that another image is stored; the owner continues with the next one."""
         self._allow("add_image", "storing")
         return with_fields(
             self,
@@ -380,7 +381,7 @@ class Job(Record):
         )
 
     def store_later(self, store_after: datetime, error: str = "") -> Job:
-        """Say that the other images are to be stored later, after an error or for want of time."""
+        """Leave the other images to a later try, after an error or because time ran out."""
         self._allow("store_later", "storing")
         return with_fields(
             self,
@@ -444,9 +445,9 @@ class Job(Record):
 
         Args:
             image_urls: Where the vendor has the images; empty if they are in the staging folder.
-            at: When the task was seen to have ended, unless that is known.
+            at: The time at which the task ended, unless the record has it.
             store_after: When the first try is to be made.
-            store_until: Until when storing is tried.
+            store_until: Time until which storing is tried.
         """
         self._allow("restore", "failed")
         job = self._with_attempt(
@@ -472,7 +473,7 @@ class Job(Record):
         return with_fields(self, webhook_marker=marker)
 
     def own(self, until: datetime) -> Job:
-        """Keep others from writing the next revision until then."""
+        """Reserve the next revision for the invocation that writes this one, until a time."""
         return with_fields(self, owned_until=until)
 
     def revise(self, at: datetime) -> Job:
@@ -505,12 +506,12 @@ def first_attempt(job_id: str, ledger_bucket: str) -> Attempt:
 
 
 def session_id(stem: str, number: int) -> str:
-    """Name an attempt upstream: at most 50 characters, as VOD demands, up to attempt 999999."""
+    """Return the session of an attempt: at most 50 characters, as VOD demands, up to 999999."""
     return f"{stem}-{number}"
 
 
 def _format_problem(body: bytes) -> str:
-    """Say that a record is of a later format; empty if that is not the reason."""
+    """Describe that a record is of a later format; empty if it is not."""
     try:
         record_format = json.loads(body)["record_format"]
     except (KeyError, TypeError, ValueError):
@@ -532,15 +533,15 @@ def fresh_id(now: datetime) -> str:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Express a moment as Unix milliseconds."""
+    """Convert a moment to Unix milliseconds."""
     return int(moment.timestamp() * 1000)
 
 
 def from_milliseconds(unix_ms: str | int) -> datetime:
-    """Return the moment that Unix milliseconds express."""
+    """Convert Unix milliseconds to a moment in UTC."""
     return datetime.fromtimestamp(int(unix_ms) / 1000, timezone.utc)
 
 
 def utc_now() -> datetime:
-    """Return the present time, aware of its zone."""
+    """Return the present time in UTC."""
     return datetime.now(timezone.utc)

@@ -1,4 +1,4 @@
-"""Labels of the images that a job stores, as the deployment wants them."""
+"""Adds the labels that the settings demand to the images that a job stores."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 VISIBLE = "visible"
-"""The logo that the vendor was asked to draw; the pixels are not looked at."""
+"""Label of a task that requests the vendor's logo; the pixels are not checked."""
 
 
 def labelled_image(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
-    """Return an image with its labels; storing it again writes the same ones."""
+    """Return an image with its labels; a repeat returns the same bytes."""
     labelled = Labelled(data, ())
     if runtime.settings.labels != "none":
         producer = Producer(_producer_name(runtime.settings), f"{job.id}-{number}")
@@ -34,6 +34,6 @@ def labelled_image(job: Job, number: int, data: bytes, runtime: Runtime) -> Labe
 
 
 def _producer_name(settings: Settings) -> str:
-    """Name the producing service: as configured, else by the account that it runs in."""
+    """Return the configured name of the producing service, or one made of the account's id."""
     app_id = settings.results_bucket.rpartition("-")[2]
     return settings.content_producer or f"aigc-functions-{app_id}"

@@ -1,7 +1,7 @@
 """Launch: a new job is written and submitted at once, in as few round trips as possible.
 
-Only one invocation may create the job: its id is new, or a contest was won. So its first revision
-may already say `submitting`, owned by that invocation, and no claim is needed:
+Only one invocation may create the job: its id is new, or the invocation has won a contest on it. So
+the first revision may already say `submitting`, owned by that invocation, and no claim is needed:
 
 1. marker, index entry, the lane's listing and the first step for a slot, all at the same time;
 2. the second step for the slot;
@@ -12,7 +12,7 @@ may already say `submitting`, owned by that invocation, and no claim is needed:
 | the invocation dies after | what is left |
 |---|---|
 | 1 or 2 | marker and index entry without a record, keys of the slot: removed after a lease |
-| 3 or the call | a job in `submitting`, with its entry at the slot: the sweep goes on with it |
+| 3 or the call | a job in `submitting`, with its slot entry: the sweep continues it |
 | 4 | a running job |
 
 A job that counts towards a ceiling takes more round trips: it is queued, and the pump reserves
@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from aigc.errors import CloudError
-from aigc.jobs.budget import born_deferred, demands, refusal, report_deferral
+from aigc.jobs.budget import deferred_at_creation, demands, refusal, report_deferral
 from aigc.jobs.capacity import free_slots, list_lane, task_limit
 from aigc.jobs.dispatch import pump
 from aigc.jobs.ledger.slots import new_slot
@@ -50,27 +50,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REMEMBERED_S = 3.0
-"""Seconds for which an instance uses what it saw of a lane to guess a free slot."""
+"""Seconds for which an instance guesses a free slot by its last listing of a lane."""
 
 Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
-class SeenLanes:
-    """What an instance remembers of lanes: which slots were taken in the last listing."""
+class KnownLanes:
+    """The slots that were taken in an instance's last listing of each lane."""
 
     taken: dict[str, tuple[datetime, frozenset[int]]] = field(default_factory=dict)
 
     def note_taken(self, lane: str, number: int) -> None:
         """Remember that this instance took a slot after the listing."""
         if lane in self.taken:
-            seen_at, taken = self.taken[lane]
-            self.taken[lane] = (seen_at, taken | {number})
+            listed_at, taken = self.taken[lane]
+            self.taken[lane] = (listed_at, taken | {number})
 
     def guess(self, lane: str, limit: int, now: datetime) -> int | None:
         """Guess a free slot; None if the lane was full a moment ago."""
-        seen_at, taken = self.taken.get(lane, (None, frozenset[int]()))
-        if seen_at is None or (now - seen_at).total_seconds() > REMEMBERED_S:
+        listed_at, taken = self.taken.get(lane, (None, frozenset[int]()))
+        if listed_at is None or (now - listed_at).total_seconds() > REMEMBERED_S:
             taken = frozenset()
         free = [number for number in range(limit) if number not in taken]
         return random.choice(free) if free else None  # noqa: S311  no secret
@@ -108,7 +108,7 @@ def launch(job: Job, runtime: Runtime) -> Job:
     written: Job
     written, *_ = runtime.parallel(
         lambda: runtime.ledger.records.write_new(job),
-        *(_leaving(entry.slot, job, runtime) for entry in entries),
+        *(_withdrawal(entry.slot, job, runtime) for entry in entries),
     )
     pump(job.lane, runtime, fresh=written)
     return written
@@ -129,11 +129,11 @@ def enqueue(job: Job, runtime: Runtime) -> Job:
 def _launch_within_ceilings(job: Job, runtime: Runtime, *, starts: bool = True) -> Job:
     """Write a job that counts towards ceilings, and leave it to the pump, now or later.
 
-    If no share is left for it, it waits outside its lane from the beginning.
+    If no share is left for it, it is deferred at once.
     """
     deferral = _none_on_error(lambda: refusal(job, runtime))()
     if deferral is not None:
-        job = born_deferred(job, deferral, runtime)
+        job = deferred_at_creation(job, deferral, runtime)
     runtime.ledger.records.announce(job)
     written = runtime.ledger.records.write_new(job)
     if deferral is not None:
@@ -146,9 +146,9 @@ def _launch_within_ceilings(job: Job, runtime: Runtime, *, starts: bool = True) 
 def _announce(job: Job, runtime: Runtime) -> tuple[LaneView | None, _Entry | None]:
     """Make the first round trip; return the lane and the attempt to take a guessed slot."""
     ledger, lane = runtime.ledger, job.lane
-    seen = runtime.memory.of(SeenLanes)
+    known_lanes = runtime.memory.of(KnownLanes)
     limit = runtime.settings.lanes.get(lane, 1)
-    number = seen.guess(lane, limit, runtime.now()) if runtime.has_time(START_S) else None
+    number = known_lanes.guess(lane, limit, runtime.now()) if runtime.has_time(START_S) else None
     announce = functools.partial(ledger.records.announce, job)
     listing = _none_on_error(functools.partial(list_lane, lane, runtime))
     view: LaneView | None
@@ -160,17 +160,18 @@ def _announce(job: Job, runtime: Runtime) -> tuple[LaneView | None, _Entry | Non
         _, view, guessed = runtime.parallel(announce, listing, enter)
     if view is not None:
         own = {guessed.slot.number} if guessed and guessed.has_entered else set()
-        seen.taken[lane] = (runtime.now(), view.slots - own)
+        known_lanes.taken[lane] = (runtime.now(), view.slots - own)
     return view, guessed
 
 
 def _enter(slot: Slot, job: Job, runtime: Runtime) -> _Entry:
+    """Take the first step for a slot."""
     enter = functools.partial(runtime.ledger.slots.enter, job.lane, slot, job.id)
     return _Entry(slot, has_entered=bool(_none_on_error(enter)()))
 
 
 def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Entry]:
-    """Enter a slot that the listing shows as free, after no guess or a wrong one."""
+    """Take the first step for a slot that the listing shows as free; empty if there is none."""
     free = free_slots(job.lane, view, runtime)
     if not free or view.is_refused or not runtime.has_time(START_S):
         return []
@@ -178,9 +179,9 @@ def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Entry]
 
 
 def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
-    """Whether the lane has room for this job and for those that wait ahead of it.
+    """Whether the lane has free slots for this job and for all jobs before it in the queue.
 
-    A lane whose calls are refused is left to the pump, which reads the reason.
+    A lane whose calls are refused is left to the pump, which reads the pause.
     """
     if view.is_refused:
         return False
@@ -190,20 +191,22 @@ def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
 
 
 def _leaves_room(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
-    """Whether jobs wait that could start beside this one."""
+    """Whether other jobs wait, and the lane has another free slot."""
     others = (marker for marker in view.due(runtime.now()) if marker.key != job.marker)
     return _free(slot, view, runtime) > 1 and next(others, None) is not None
 
 
 def _free(slot: Slot, view: LaneView, runtime: Runtime) -> int:
+    """Count the free slots of a lane, including one that this invocation has entered."""
     others = view.slots - {slot.number}
     return task_limit(view.lane, view, runtime) - len(others)
 
 
 def _submit_in_slot(slot: Slot, job: Job, call: ApiCall, runtime: Runtime) -> Job | None:
-    """Take the last steps for the slot and submit; None where another contender won the slot.
+    """Take the last steps for the slot and submit; None if another contender was faster.
 
-    Once the record is written, no error is raised: the caller would repeat, and pay for, the job.
+    Once the record is written, no error is raised: the client would repeat its call and pay for
+    another job.
     """
     slots = runtime.ledger.slots
     if not _none_on_error(lambda: slots.mark(job.lane, slot))():
@@ -216,7 +219,7 @@ def _submit_in_slot(slot: Slot, job: Job, call: ApiCall, runtime: Runtime) -> Jo
     )
     if not is_held:
         return _queue_instead(written, slot, runtime)
-    runtime.memory.of(SeenLanes).note_taken(job.lane, slot.number)
+    runtime.memory.of(KnownLanes).note_taken(job.lane, slot.number)
     try:
         return submit_task(written, call, runtime)
     except CloudError as error:
@@ -229,24 +232,28 @@ def _submit_in_slot(slot: Slot, job: Job, call: ApiCall, runtime: Runtime) -> Jo
 def _queue_instead(written: Job, slot: Slot, runtime: Runtime) -> Job:
     """Queue a job whose slot another contender won; it was not sent.
 
-    The entry at the slot is removed last: until the record is written, only it leads to the job.
+    The slot entry is removed last: until the record is written, the sweep finds the job only by it.
     """
     try:
         queued = runtime.ledger.records.write(written.withdraw())
     except CloudError as error:
         logger.warning("launch_stopped", extra={"job": written.id, "code": error.code})
         return written
-    _leaving(slot, queued, runtime)()
+    _withdrawal(slot, queued, runtime)()
     pump(queued.lane, runtime, fresh=queued)
     return queued
 
 
-def _leaving(slot: Slot, job: Job, runtime: Runtime) -> Callable[[], object]:
+def _withdrawal(slot: Slot, job: Job, runtime: Runtime) -> Callable[[], object]:
+    """Return the request that withdraws from a slot."""
     return _none_on_error(lambda: runtime.ledger.slots.leave(job.lane, slot, job.id))
 
 
 def _none_on_error(request: Callable[[], Answer]) -> Callable[[], Answer | None]:
-    """Let a request fail: without its answer the job is queued, and the sweep cleans up."""
+    """Return a request that returns None after an error: the job is then queued.
+
+    The sweep removes what the failed request may have written.
+    """
 
     def attempt() -> Answer | None:
         try:

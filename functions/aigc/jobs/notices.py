@@ -9,12 +9,13 @@
 3. The sweep sends one message about all markers of a robot.
 4. It removes these markers.
 
-A death before 2 loses the notice, a death before 4 doubles it, and so does a listing that is late.
-Nothing of a job depends on notices: no error of theirs reaches the code that ends a job.
+If the invocation dies before step 2, the notice is lost; if it dies before step 4, or if a listing
+is late, the notice is sent twice. Jobs do not depend on notices: an error of a notice does not
+reach the code that ends a job.
 
-A sweep runs once a minute and sends at most one message to each robot, so no burst of jobs meets a
-robot's limit, and a failed message is tried again in each sweep until its markers are `GIVE_UP_S`
-old.
+A sweep runs once a minute and sends at most one message to each robot, so many jobs at once do not
+exceed a robot's limit. A failed message is tried again in each sweep until its markers are
+`GIVE_UP_S` old.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
-"""Seconds that a robot may take."""
+"""Seconds that a robot may take to answer."""
 
 PAGES = 10
 """Pages of markers that one message covers at most; the next sweep reports the others."""
@@ -53,13 +54,13 @@ SHOWN = 5
 """Jobs that a message describes; it only counts the others."""
 
 GIVE_UP_S = 2 * 3600
-"""Age at which a marker whose message fails is removed, as webhooks are given up."""
+"""Age at which a marker is removed although its message failed: two hours, as for webhooks."""
 
 LONGEST_PROMPT, LONGEST_ERROR = 60, 120
 """Characters of a prompt and of an error in a message."""
 
 REST_BYTES = 30
-"""Bytes that are kept for the number of the jobs that are not described."""
+"""Bytes that are reserved for the number of jobs that are not described."""
 
 STATES = ("failed", "cancelled", "succeeded")
 """The order in which a message counts and describes jobs."""
@@ -68,17 +69,17 @@ _MARKERS = "notices/"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-class Ended(NamedTuple):
-    """The end of a job, as a marker names it."""
+class JobEnd(NamedTuple):
+    """The end of a job, as the key of a marker has it."""
 
     job_id: str
     state: str
 
 
 def notes_of_end(job: Job, runtime: Runtime) -> list[Callable[[], None]]:
-    """Return the writes of the markers for a job whose record says that it has ended.
+    """Return the requests that write the markers of a job whose record says that it has ended.
 
-    They raise nothing for which the job could not go on.
+    They log an error of the cloud and do not raise it.
     """
     robots = [robot for robot in runtime.settings.robots if robot.reports(job.state)]
     return [functools.partial(_write_marker, robot, job, runtime) for robot in robots]
@@ -105,13 +106,14 @@ def _report_ends(robot: Robot, runtime: Runtime) -> None:
     markers = _markers(robot, runtime)
     if not markers or not runtime.has_time(TIMEOUT_S):
         return
-    sent = message(robot, _text([_ended(listed.key) for listed in markers], runtime), runtime.now())
+    ends = [_parsed_end(listed.key) for listed in markers]
+    post = message(robot, _text(ends, runtime), runtime.now())
     headers = {"content-type": "application/json; charset=utf-8", "user-agent": "aigc-functions"}
     reply = runtime.sender.send(
-        sent.url, headers, sent.body, TIMEOUT_S, answer_bytes=LONGEST_ANSWER
+        post.url, headers, post.body, TIMEOUT_S, answer_bytes=LONGEST_ANSWER
     )
     error = reply.error or refusal_reason(reply.status, reply.answer)
-    extra = {"host": urlsplit(sent.url).hostname, "jobs": len(markers), "error": error}
+    extra = {"host": urlsplit(post.url).hostname, "jobs": len(markers), "error": error}
     if not error:
         _remove(markers, runtime)
         logger.info("notice_sent", extra=extra)
@@ -125,14 +127,14 @@ def _report_ends(robot: Robot, runtime: Runtime) -> None:
 
 
 def _markers(robot: Robot, runtime: Runtime) -> list[Listed]:
-    listed: list[Listed] = []
+    markers: list[Listed] = []
     for _ in range(PAGES):
-        behind = listed[-1].key if listed else ""
-        page = runtime.ledger.bucket.list(_prefix(robot), behind, PAGE)
-        listed += page
+        after = markers[-1].key if markers else ""
+        page = runtime.ledger.bucket.list(_prefix(robot), after, PAGE)
+        markers += page
         if len(page) < PAGE:
             break
-    return listed
+    return markers
 
 
 def _remove(markers: Sequence[Listed], runtime: Runtime) -> None:
@@ -140,23 +142,23 @@ def _remove(markers: Sequence[Listed], runtime: Runtime) -> None:
         runtime.ledger.bucket.delete(*(listed.key for listed in markers[begin : begin + PAGE]))
 
 
-def _ended(key: str) -> Ended:
+def _parsed_end(key: str) -> JobEnd:
     end, _, state = key.rpartition("/")[2].rpartition(".")
-    return Ended(end.removeprefix("msg_").partition("-")[0], state)
+    return JobEnd(end.removeprefix("msg_").partition("-")[0], state)
 
 
-def _text(ends: Sequence[Ended], runtime: Runtime) -> str:
-    """Count the ends by state, and describe as many jobs as the text has room for."""
+def _text(ends: Sequence[JobEnd], runtime: Runtime) -> str:
+    """Count the ends by state, and describe as many jobs as fit into the text."""
     counts = Counter(end.state for end in ends)
     counted = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     # Robots can demand a word in each message; `aigc` is always there.
-    text, shown = f"[aigc] {_stack(runtime)}: {counted}", 0
+    text, described = f"[aigc] {_stack(runtime)}: {counted}", 0
     for end in sorted(ends, key=lambda end: STATES.index(end.state))[:SHOWN]:
         longer = f"{text}\n{_line(end, runtime)}"
         if len(longer.encode(errors="replace")) > LONGEST_TEXT - REST_BYTES:
             break
-        text, shown = longer, shown + 1
-    return text if shown == len(ends) else f"{text}\n… {len(ends) - shown} more"
+        text, described = longer, described + 1
+    return text if described == len(ends) else f"{text}\n… {len(ends) - described} more"
 
 
 def _stack(runtime: Runtime) -> str:
@@ -164,31 +166,33 @@ def _stack(runtime: Runtime) -> str:
     return runtime.settings.ledger_bucket.rpartition("-ledger-")[0] or "aigc"
 
 
-def _line(end: Ended, runtime: Runtime) -> str:
-    place = _place(end.job_id, runtime)
+def _line(end: JobEnd, runtime: Runtime) -> str:
+    """Describe a job by its state, kind, prompt, error and address."""
+    address = _address(end.job_id, runtime)
     try:
         job = runtime.ledger.records.read(end.job_id)
         prompt = "" if job is None else runtime.task_of(job).prompt_text()
-    except BadRecordError:  # the sweep reports it
+    except BadRecordError:  # another part of the sweep logs it
         job = None
     if job is None:
-        return f"{end.state}: {place}"
-    error = job.error
-    why = f": {error.type} {error.code} {error.message}" if error and end.state == "failed" else ""
-    shown = _plain(prompt, LONGEST_PROMPT)
-    return f'{end.state} {job.kind} "{shown}"{_plain(why, LONGEST_ERROR)} {place}'
+        return f"{end.state}: {address}"
+    reason = ""
+    if job.error and end.state == "failed":
+        reason = f": {job.error.type} {job.error.code} {job.error.message}"
+    short_prompt = _plain(prompt, LONGEST_PROMPT)
+    return f'{end.state} {job.kind} "{short_prompt}"{_plain(reason, LONGEST_ERROR)} {address}'
 
 
-def _place(job_id: str, runtime: Runtime) -> str:
-    """Return the address of a job, in the console if there is one; its id if none is known."""
-    address = runtime.settings.public_url.rstrip("/")
-    if not address:
+def _address(job_id: str, runtime: Runtime) -> str:
+    """Return the address of a job, in the console if it is on; the id if no URL is configured."""
+    url = runtime.settings.public_url.rstrip("/")
+    if not url:
         return job_id
     path = "console#/jobs?job=" if runtime.settings.console else "v1/jobs/"
-    return f"{address}/{path}{job_id}"
+    return f"{url}/{path}{job_id}"
 
 
 def _plain(text: str, longest: int) -> str:
-    """Shorten a text of a caller, on one line; `<` and `>` would mention members of the group."""
+    """Shorten a caller's text to one line, without `<` and `>`, by which robots mention members."""
     single_line = _CONTROL.sub(" ", text).replace("<", "(").replace(">", ")")
     return single_line if len(single_line) <= longest else f"{single_line[: longest - 1]}…"

@@ -1,28 +1,28 @@
 """Pauses: a lane does not start jobs while the account is refused.
 
-Arrears, a missing permission or expired credentials concern all tasks of a lane. No job fails for
-them: its call was not carried out, so it waits in its place of the queue, in the same attempt and
-under the same session. The lane pauses, which one object says: `lanes/<lane>/pause`. It is read
-and written as one key, and nothing about money rests on it:
+Arrears, a missing permission or expired credentials concern all tasks of a lane. No job fails
+because of them: its call was not carried out, so it waits at its place in the queue, in the same
+attempt and under the same session. The lane pauses, which one object says: `lanes/<lane>/pause`.
+It is read and written without a claim, since no cost depends on it:
 
-- An invocation that does not see the pause yet, since its listing is late, submits one more job;
-  its call is refused too.
-- Several invocations may write the pause at the same time: the last one stays, and all say the
-  same.
+- An invocation whose listing is late does not know the pause yet and submits one more job; its
+  call is refused too.
+- Several invocations may write the pause at the same time: the last write stays, and all of them
+  say the same.
 - A write that takes effect after the pause was removed pauses the lane again, until the next
   probe.
 
 **Probes.** When `next_probe` has passed, a pump submits one waiting job. Before the call it writes
-the time of the next probe: 1, 2, 4, 8 and then each 15 minutes after the one before. Two pumps may
-both probe: each submits a job of its own, which is refused or accepted. The first task that the
-vendor accepts ends the pause.
+the time of the next probe: 1, 2, 4, 8 and from then on 15 minutes later. Two pumps may both probe:
+each submits another job, which is refused or accepted. The first task that the vendor accepts ends
+the pause.
 
-**Refused queries** pause the lane as well: what it sent now could not be collected. Their probe is
-the same query, made by the sweep.
+**Refused queries** pause the lane as well: the results of new tasks could not be collected. The
+probe is the same query, made by the sweep.
 
-**Unclear codes.** A code that does not say what is at fault may concern one task or all of them.
-The object then names the jobs that it refused since the vendor last accepted a task of the lane.
-`SUSPICIOUS_JOBS` different ones make it a fault of the account. Until then the lane goes on.
+**Unclear codes.** An unclear code may concern one task or all of them. The object then names the
+jobs that were refused by it since the vendor last accepted a task of the lane. If they are
+`SUSPICIOUS_JOBS` or more, the account counts as refused. Until then the lane starts jobs.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SUSPICIOUS_JOBS = 3
-"""Different jobs in a row that an unclear code refuses before it counts as the account's."""
+"""Different jobs in a row that are refused by an unclear code before the account is at fault."""
 
 FIRST_PROBE = 4
-"""The first probe comes after so many `retryBase` (a minute); each wait doubles."""
+"""The wait before the first probe, in `retryBase` (a minute); each later wait is twice as long."""
 
 LONGEST_WAIT = 60
 """The longest wait between two probes, in `retryBase` (a quarter of an hour)."""
 
 
 class KnownPauses:
-    """What an instance saw of pauses: to report them, and since a listing may be late."""
+    """The pauses that an instance has read or written; a late listing may not show them yet."""
 
     def __init__(self) -> None:
         self.by_lane: dict[str, Pause] = {}
 
     def note(self, lane: str, pause: Pause | None) -> None:
-        """Remember what was read or written."""
+        """Remember the pause of a lane that was read or written; None if there is none."""
         if pause is None:
             self.by_lane.pop(lane, None)
         else:
@@ -67,9 +67,9 @@ class KnownPauses:
 
 
 def pause_of(view: LaneView, runtime: Runtime) -> Pause | None:
-    """Read the pause of a lane, or what it is suspected of.
+    """Read the pause of a lane, active or suspected; None if it has none.
 
-    It is read if the listing shows it, or if this instance knows it: a listing may be late.
+    A request is made only if the listing shows it, or if this instance knows it.
     """
     known = runtime.memory.of(KnownPauses)
     is_refused = view.is_refused or view.lane in known.by_lane
@@ -79,16 +79,16 @@ def pause_of(view: LaneView, runtime: Runtime) -> Pause | None:
 
 
 def known_pause(job: Job, runtime: Runtime) -> Pause | None:
-    """Return the pause that keeps a job from going on, as far as this instance knows it."""
+    """Return the pause that stops a job, if this instance knows it."""
     pause = runtime.memory.of(KnownPauses).by_lane.get(job.lane)
-    is_kept = job.state == "queued" or (
-        job.state == "running" and pause is not None and pause.query is not None
-    )
-    return pause if pause is not None and pause.is_active and is_kept else None
+    if pause is None or not pause.is_active:
+        return None
+    is_stopped = job.state == "queued" or (job.state == "running" and pause.query is not None)
+    return pause if is_stopped else None
 
 
 def read_pause(job: Job, runtime: Runtime) -> Pause | None:
-    """Read the pause that keeps a job from going on; one request.
+    """Read the pause that stops a job; None if there is none. Makes one request.
 
     Raises:
         CloudError: It could not be read.
@@ -115,9 +115,9 @@ def is_probe(pause: Pause | None) -> bool:
 
 
 def begin_probe(lane: str, pause: Pause | None, runtime: Runtime) -> None:
-    """Write when the next probe comes, if a job that is started now is one.
+    """Write the time of the next probe, if a call that is made now is a probe.
 
-    An error is logged: another invocation then makes the same probe.
+    An error is logged: another invocation may then make the same probe.
     """
     if pause is None or not pause.is_active:
         return
@@ -125,36 +125,38 @@ def begin_probe(lane: str, pause: Pause | None, runtime: Runtime) -> None:
     _write(lane, pause.probed(next_probe), runtime)
 
 
-def refuse_job(job: Job, error: CloudError, action: str, runtime: Runtime) -> tuple[Pause, bool]:
+def note_refused_job(
+    job: Job, error: CloudError, action: str, runtime: Runtime
+) -> tuple[Pause, bool]:
     """Note that the vendor refused a job's call; return the pause, and whether it began now."""
-    known = _read(job.lane, runtime)
-    if known is not None and known.is_active and known.query is not None:
-        return known, False
+    current = _read(job.lane, runtime)
+    if current is not None and current.is_active and current.query is not None:
+        return current, False
     pause = _pause(error, action, runtime)
-    if known is not None and (known.is_active or known.code == error.code):
-        pause = known.refused_again(pause)
+    if current is not None and (current.is_active or current.code == error.code):
+        pause = current.refused_again(pause)
     if begins := not pause.is_active:
         jobs_needed = 1 if isinstance(error, AccountError) else SUSPICIOUS_JOBS
         next_probe = runtime.now() + _wait(0, runtime)
-        pause = pause.of_job(job.id, next_probe, jobs_needed=jobs_needed)
+        pause = pause.with_job(job.id, next_probe, jobs_needed=jobs_needed)
     _write(job.lane, pause, runtime)
     _log(job.lane, pause)
     return pause, begins
 
 
-def refuse_query(lane: str, error: AccountError, call: ApiCall, runtime: Runtime) -> None:
+def note_refused_query(lane: str, error: AccountError, call: ApiCall, runtime: Runtime) -> None:
     """Note that the vendor refused a query about the tasks of a lane."""
-    known = _read(lane, runtime)
-    if known is not None and known.is_active:
-        runtime.memory.of(KnownPauses).note(lane, known)
+    current = _read(lane, runtime)
+    if current is not None and current.is_active:
+        runtime.memory.of(KnownPauses).note(lane, current)
         return
     pause = _pause(error, call.action, runtime, query=call)
     _write(lane, pause, runtime)
     _log(lane, pause)
 
 
-def query_answered(job: Job, runtime: Runtime) -> None:
-    """End the pause of a lane whose query this instance saw refused before."""
+def end_query_pause(job: Job, runtime: Runtime) -> None:
+    """End the pause of a job's lane that a refused query began, if this instance knows it."""
     pause = runtime.memory.of(KnownPauses).by_lane.get(job.lane)
     if pause is not None and pause.query is not None:
         resume(job.lane, runtime)
@@ -169,7 +171,7 @@ def probe_query(view: LaneView, runtime: Runtime) -> None:
     try:
         runtime.upstream.call(ApiCall(**pause.query.model_dump()))
     except RefusedError:
-        pass  # of this task; the account is not refused any more
+        pass  # this task is refused, the account is not
     except AccountError:
         _log(view.lane, pause)
         return
@@ -180,7 +182,7 @@ def probe_query(view: LaneView, runtime: Runtime) -> None:
 
 
 def resume(lane: str, runtime: Runtime) -> None:
-    """End the pause of a lane, or the suspicion; an error is logged: the next probe ends it."""
+    """End the pause of a lane, active or suspected; after an error the next probe ends it."""
     runtime.memory.of(KnownPauses).note(lane, None)
     try:
         runtime.ledger.pauses.remove(lane)
@@ -213,7 +215,7 @@ def _wait(probes: int, runtime: Runtime) -> timedelta:
 
 
 def _read(lane: str, runtime: Runtime) -> Pause | None:
-    """Read a pause; None after an error: the caller must still bring its job back to the queue."""
+    """Read a pause; None after an error: the caller must still queue its job again."""
     try:
         return runtime.ledger.pauses.read(lane)
     except CloudError as error:

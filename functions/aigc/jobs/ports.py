@@ -23,10 +23,10 @@ class Listed(NamedTuple):
 
 
 class Peek(NamedTuple):
-    """The beginning of an object, and what one request says about all of it."""
+    """The beginning of an object, its size and its headers, from one request."""
 
     head: bytes
-    """Its first bytes, or those that were asked for."""
+    """Its first bytes, or those of the requested range."""
     size: int
     """Bytes of the whole object."""
     etag: str = ""
@@ -40,19 +40,19 @@ PAGE = 1000
 
 
 class Clock(Protocol):
-    """The ledger's time, and a way to wait; moments are aware of their zone."""
+    """The ledger's time, and a way to wait; moments have a time zone."""
 
     def now(self) -> datetime:
         """Return the present moment, or one shortly before it."""
 
     def latest(self) -> datetime:
-        """Return the present moment, or one shortly after it: for the end of a lease."""
+        """Return the present moment, or one shortly after it, to set the end of a lease."""
 
     def own_seconds(self) -> float:
-        """Return seconds of the instance's own clock, which measure how long it is at work."""
+        """Return seconds of the instance's own clock, to measure how long work takes."""
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after a number of seconds."""
 
 
 class ObjectStore(Protocol):
@@ -72,16 +72,16 @@ class ObjectStore(Protocol):
         """
 
     def get(self, key: str) -> bytes | None:
-        """Read an object; None where there is none."""
+        """Read an object; None if it is missing."""
 
     def list(self, prefix: str, after: str = "", limit: int = PAGE) -> Sequence[Listed]:
-        """List objects in order of keys, those behind `after` only, at most PAGE.
+        """List at most PAGE objects with keys after `after`, in order of keys.
 
         A listing may be late, for new keys and for deleted ones.
         """
 
     def delete(self, *keys: str) -> None:
-        """Remove objects; those that are not there do not matter. May be sent twice."""
+        """Remove objects; missing ones are ignored. May be sent twice."""
 
     def delete_once(self, key: str) -> None:
         """Remove an object whose key another contender may take at once; never sent twice."""
@@ -114,7 +114,7 @@ def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
     for request in requests:
         try:
             results.append(request())
-        except Exception as error:  # noqa: BLE001  the others must run all the same
+        except Exception as error:  # noqa: BLE001  the other requests must run too
             errors.append(error)
     if errors:
         raise errors[0]
@@ -122,13 +122,13 @@ def one_after_another(*requests: Callable[[], Any]) -> list[Any]:
 
 
 class Inbox(Protocol):
-    """A bucket that inputs lie in; only callers write to it."""
+    """A bucket with inputs; only callers write to it."""
 
     def peek(self, key: str, size: int, begin: int = 0) -> Peek | None:
-        """Read some bytes of an object and its headers in one request; None where there is none."""
+        """Read some bytes of an object and its headers in one request; None if it is missing."""
 
     def list(self, prefix: str, after: str = "", limit: int = 1000) -> Sequence[Listed]:
-        """List objects in order of keys, those behind `after` only, at most 1000."""
+        """List at most 1000 objects with keys after `after`, in order of keys."""
 
     def presigned_url(self, key: str, expires_s: int, process: str = "") -> str:
         """Make a URL under which anyone may read the object for a time.
@@ -170,7 +170,7 @@ class Reply(NamedTuple):
     status: int | None = None
     error: str = ""
     answer: bytes = b""
-    """The beginning of the answer's body, as far as it was asked for."""
+    """The beginning of the answer's body, at most `answer_bytes` of `Sender.send`."""
 
 
 class Sender(Protocol):
@@ -184,7 +184,7 @@ class Sender(Protocol):
         timeout_s: float,
         answer_bytes: int = 0,
     ) -> Reply:
-        """POST once, without following redirects, in no more time than that; raises nothing.
+        """POST once, within `timeout_s`, without following redirects; raises nothing.
 
-        Of the answer's body so many bytes are read.
+        At most `answer_bytes` of the answer's body are read.
         """

@@ -1,4 +1,4 @@
-"""Recover: find what a crash, a lost answer or a lost event left behind, and move it on.
+"""Recover: continue the work that a crash, a lost answer or a lost event has interrupted.
 
 Each public function is the work of one part of the sweep; `aigc.sweeping` has the table of all.
 """
@@ -15,10 +15,10 @@ from aigc.jobs.budget import balance
 from aigc.jobs.capacity import list_lane, remove_old_cuts
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import milliseconds
-from aigc.jobs.ledger.claims import OF_A_WEBHOOK
+from aigc.jobs.ledger.claims import WEBHOOK_SUBJECT
 from aigc.jobs.ledger.lanes import queue_marker
-from aigc.jobs.ledger.records import aside_job, follow_up_of
-from aigc.jobs.ledger.slots import OF_A_SLOT
+from aigc.jobs.ledger.records import follow_up_of, job_set_aside
+from aigc.jobs.ledger.slots import SLOT_SUBJECT
 from aigc.jobs.pauses import begin_probe, blocks, probe_query
 from aigc.jobs.results import remove_staged
 from aigc.jobs.set_aside import set_aside
@@ -47,10 +47,10 @@ PAGES = 10
 
 
 def recover_slots(turn: Turn) -> None:
-    """Move on the job of each taken slot of a lane, and free the slots of the dead.
+    """Continue the job of each taken slot of a lane, and free the slots of dead contenders.
 
-    A job that was sent holds a slot until its task ends, so the slots name every job that a crash
-    may have left behind.
+    A job that was sent holds a slot until its task ends. So the sweep finds it by its slot if its
+    invocation died.
     """
     runtime = turn.runtime
     view = list_lane(turn.lane, runtime)
@@ -59,8 +59,8 @@ def recover_slots(turn: Turn) -> None:
     taken = {f"{number:04d}": number for number in view.slots}
     turn.count("slots", len(taken))
 
-    def recover_slot(number: str) -> None:
-        turn.report.moved += _sweep_slot(view, taken[number], runtime)
+    def recover_slot(key: str) -> None:
+        turn.report.moved += _sweep_slot(view, taken[key], runtime)
 
     turn.each(turn.in_turn(taken), recover_slot)
 
@@ -90,12 +90,13 @@ def check_queue(turn: Turn) -> None:
 
 
 def balance_ceilings(turn: Turn) -> None:
-    """Settle what ended jobs have reserved of ceilings, and release jobs that wait for a share."""
+    """Settle the grants of jobs that have ended, and release deferred jobs that get a share."""
     turn.report.moved += balance(turn.runtime)
     turn.has_time()
 
 
 def _expire(marker: Marker, runtime: Runtime) -> bool:
+    """Cancel the job of a marker if its latest start has passed; return whether it changed."""
     try:
         job = runtime.ledger.records.read(marker.job_id)
     except BadRecordError as error:
@@ -105,7 +106,7 @@ def _expire(marker: Marker, runtime: Runtime) -> bool:
 
 
 def follow_up(turn: Turn) -> None:
-    """Move on the jobs without a slot that are due: with an overdue task, or images to store."""
+    """Continue the jobs without a slot that are due: with an overdue task, or images to store."""
 
     def follow(listed: Listed) -> None:
         try:
@@ -117,52 +118,52 @@ def follow_up(turn: Turn) -> None:
 
 
 def _follow_noted(note: FollowUp, runtime: Runtime) -> bool:
-    """Go on with the job of a note; remove the note if the record names a later time, or none.
+    """Continue the job of a note; remove the note if the record names a later time, or none.
 
-    The later note may be missing: an invocation that died while it released the slot of an overdue
-    task left this note, and another that died in the parallel writes of `store` left the record.
-    So it is written again.
+    The later note may be missing, so it is written again: an invocation may have died while it
+    released the slot of an overdue task, which left this note; another one may then have died in
+    the parallel writes of `store`, which left the record.
     """
     records = runtime.ledger.records
     job = records.read(note.job_id)
     if job is not None and job.is_owned(runtime.now()):
         return False
     if job is None or not _needs_note(job):
-        records.remove_follow_up(note)
+        records.remove_orphaned(note)
         return False
     if job.store_after is not None and milliseconds(note.due) < milliseconds(job.store_after):
         records.note_follow_up(job.id, job.store_after)
-        records.remove_follow_up(note)
+        records.remove_orphaned(note)
         return False
     return settle(job, runtime).revision != job.revision
 
 
 def _needs_note(job: Job) -> bool:
-    """Whether perhaps only a note leads to the job: of an overdue task, or of images to store.
+    """Whether the sweep may find the job by nothing but a note.
 
-    A job that was sent anew since is led to by its marker or its slot.
+    In other states it finds the job by its marker or its slot, or the job has ended.
     """
     return job.state in {"running", "storing"}
 
 
 def readmit(turn: Turn) -> None:
-    """Go on with jobs that were set aside and whose records this version can read."""
+    """Continue jobs that were set aside, if this version can read their records."""
     unreadable = []
 
-    def look(listed: Listed) -> None:
+    def readmit_listed(listed: Listed) -> None:
         try:
-            turn.report.moved += _readmit_job(aside_job(listed), turn.runtime)
+            turn.report.moved += _readmit_job(job_set_aside(listed), turn.runtime)
         except BadRecordError as error:
             unreadable.append(error.job_id)
 
-    turn.each(turn.walk(turn.runtime.ledger.records.list_aside, pages=PAGES), look)
+    turn.each(turn.walk(turn.runtime.ledger.records.list_set_aside, pages=PAGES), readmit_listed)
     if unreadable:
         sample = sorted(unreadable)[:5]
         logger.error("records_unreadable", extra={"count": len(unreadable), "jobs": sample})
 
 
 def _readmit_job(job_id: str, runtime: Runtime) -> bool:
-    """Move on a job that was set aside; forget that it was, once something else leads to it.
+    """Continue a job that was set aside, and remove the note once the job is found without it.
 
     Raises:
         BadRecordError: This version cannot read its record, or cannot send its task.
@@ -184,7 +185,7 @@ def deliver_webhooks(turn: Turn) -> None:
 
 
 def forget_claims(turn: Turn) -> None:
-    """Count the jobs that are over, and remove their claims and staged images.
+    """Count jobs that have ended, and remove their claims and staged images.
 
     Claims on slots and webhooks are removed once no invocation can contend for them.
     """
@@ -193,7 +194,7 @@ def forget_claims(turn: Turn) -> None:
     names = (name for name, _ in itertools.groupby(listed.key.split("/")[1] for listed in keys))
 
     def forget(name: str) -> None:
-        if name.startswith((OF_A_SLOT, OF_A_WEBHOOK)):
+        if name.startswith((SLOT_SUBJECT, WEBHOOK_SUBJECT)):
             claims.forget_expired(name)
         else:
             turn.report.forgotten += _forget(name, turn.runtime)
@@ -202,6 +203,7 @@ def forget_claims(turn: Turn) -> None:
 
 
 def _forget(job_id: str, runtime: Runtime) -> bool:
+    """Count a job and remove its claims, if it is over; return whether it was."""
     try:
         job = runtime.ledger.records.read(job_id)
     except BadRecordError as error:
@@ -216,7 +218,7 @@ def _forget(job_id: str, runtime: Runtime) -> bool:
 
 
 def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
-    """Move on the job that holds a slot, and remove what dead contenders left of it."""
+    """Continue the job that holds a slot, or free the slot if its contenders are dead."""
     entries = view.entries(number)
     moves = [_sweep_entry(entry, runtime) for entry in entries]
     if all(moved is None for moved in moves):
@@ -225,7 +227,7 @@ def _sweep_slot(view: LaneView, number: int, runtime: Runtime) -> bool:
 
 
 def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
-    """Move the job of an entry on; None if it does not hold the slot and never will."""
+    """Continue the job of a slot entry; None if it does not hold the slot and never will."""
     try:
         job = runtime.ledger.records.read(entry.job_id)
         if job is None or job.attempt.slot != entry.slot or job.has_ended:
@@ -236,9 +238,9 @@ def _sweep_entry(entry: SlotEntry, runtime: Runtime) -> bool | None:
 
 
 def _keep_slot(entry: SlotEntry, error: BadRecordError, runtime: Runtime) -> bool | None:
-    """Keep the slot of a job whose record cannot be read as long as its task may run.
+    """Keep the slot of a job whose record cannot be read, as long as its task may run.
 
-    From then on the note that the job was set aside leads to it.
+    After that time the sweep finds the job by the note that it was set aside.
     """
     set_aside(error, runtime)
     if not has_passed(LONGEST_RUN_S, entry.modified, runtime):
@@ -256,9 +258,10 @@ def _move_on(job: Job, runtime: Runtime) -> bool:
 
 
 def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) -> bool | None:
-    """Remove an entry of a job that does not hold the slot, once no invocation can still use it.
+    """Remove a slot entry whose job does not hold the slot, once no invocation can still use it.
 
-    The job may have ended without a release: then the keys of the slot are as old.
+    The job may have ended without a release. Then the other keys of the slot are as old as the
+    entry, and the slot is freed with it.
     """
     ledger = runtime.ledger
     is_settled = job is None or ledger.lease.has_expired(job.updated_at)
@@ -269,19 +272,20 @@ def _remove_orphaned_entry(entry: SlotEntry, job: Job | None, runtime: Runtime) 
 
 
 def _recover(job: Job, runtime: Runtime) -> Job:
-    """Move on a job whose owner died, or stopped, before it knew the outcome of the call."""
+    """Continue a job whose owner died, or stopped, before it knew the outcome of the call."""
     if runtime.kind_of(job).deduplicates:
         return _recover_session(job, runtime)
     stored = store_staged(job, runtime)
-    if stored.revision == job.revision and _is_hopeless(job, runtime):
-        return give_up(job, runtime)
-    return stored
+    if stored.revision != job.revision:
+        return stored
+    is_old = has_passed(runtime.settings.unknown_after_s, job.attempt.submitted_at, runtime)
+    return give_up(job, runtime) if is_old or job.deaths >= MAX_DEATHS else job
 
 
 def _recover_session(job: Job, runtime: Runtime) -> Job:
-    """Repeat the call of a job; give it up when the vendor may have forgotten its session.
+    """Repeat the call of a job; give the job up if the vendor may have forgotten its session.
 
-    While the account is refused, nothing can be learned.
+    While the account is refused, a call would not show whether the vendor has the task.
     """
     if job.deaths >= MAX_DEATHS or is_session_forgotten(job, runtime):
         return give_up(job, runtime)
@@ -292,10 +296,3 @@ def _recover_session(job: Job, runtime: Runtime) -> Job:
     call = create_call(job, runtime)
     claimed = runtime.ledger.claims.claim(job)
     return job if claimed is None else submit_again(claimed, call, claimed.attempt.slot, runtime)
-
-
-def _is_hopeless(job: Job, runtime: Runtime) -> bool:
-    unknown_after_s = runtime.settings.unknown_after_s
-    return job.deaths >= MAX_DEATHS or has_passed(
-        unknown_after_s, job.attempt.submitted_at, runtime
-    )

@@ -1,6 +1,6 @@
 """Replay: a new attempt of a job that failed through no fault of its caller.
 
-Only `aigc jobs replay` and the API's replay take this way out of a final state.
+Only `aigc jobs replay` and the API's replay do this.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Refusal = Literal["not_failed", "permanent_error", "restorable", "busy", "newer_
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A job that is to run again, or the reason why it is not."""
+    """A job that was queued again, or the reason why it was not."""
 
     job: Job
     refusal: Refusal | None = None
@@ -36,10 +36,10 @@ def replay(
 ) -> Replay | None:
     """Queue a dead job again, as a new attempt; None if there is no such job.
 
-    A job whose images are paid for, and which the vendor may still have, is refused unless it
-    `pays_again`: a restore is free.
-    Two replays, one after the other or at once, make one attempt: the second finds the job queued.
-    A replay that names the `attempt` that it follows makes no other, whenever it is repeated.
+    A job whose images are paid for, and may still be kept by the vendor, is refused without
+    `pays_again`: a restore is free. Two replays, one after the other or at the same time, make one
+    attempt: the second finds the job queued. A replay that names the last `attempt` makes no other
+    one, also if it is repeated later.
     """
     job = runtime.ledger.records.read(job_id)
     if job is None:
@@ -52,18 +52,18 @@ def replay(
     if claimed is None:
         return Replay(job, "busy")
     tally(claimed, runtime)  # the sweep may not have counted this end yet, and then never would
-    marker = marker_key(job.id, job.lane, job.priority, after=runtime.now(), by=None)
+    marker = marker_key(job.id, job.lane, job.priority, not_before=runtime.now(), start_by=None)
     waiting = claimed.replay(marker)
     runtime.ledger.lanes.enqueue(waiting)
     queued = runtime.ledger.records.write(waiting)
-    runtime.ledger.records.exhume(job_id)
+    runtime.ledger.records.remove_dead_letter(job_id)
     pump(queued.lane, runtime)
     return Replay(queued, may_be_billed=job.attempt.may_be_billed)
 
 
 def _refusal(job: Job, runtime: Runtime, *, pays_again: bool) -> Refusal | None:
     if job.state != "failed" or job.error is None:
-        runtime.ledger.records.exhume(job.id)
+        runtime.ledger.records.remove_dead_letter(job.id)
         return "not_failed"
     if is_permanent(job.error):
         return "permanent_error"

@@ -1,8 +1,7 @@
 """Restore: store the images of a failed job whose task succeeded; nothing is sent or paid.
 
-The vendors keep the images of a task for a while, so a job that failed for a fault of the
-deployment can still end with what it has paid for. `aigc jobs restore` and the API
-do this.
+The vendors keep the images of a task for a while. So a job that failed because of the deployment
+can still get the images that are paid for. `aigc jobs restore` and the API do this.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ LEAST_S = 2 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """A job whose images are stored by the sweep, or the reason why they are not."""
+    """A job whose images the sweep will store, or the reason why it will not."""
 
     job: Job
     refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """Where the images of a job are, or why they are not to be had."""
+class _VendorImages:
+    """Where the vendor has the images of a job, or why they cannot be stored."""
 
     image_urls: tuple[str, ...] = ()
     """Their URLs; empty if they are in the staging folder."""
@@ -48,8 +47,8 @@ class _Source:
 def restore(job_id: str, runtime: Runtime) -> Restore | None:
     """Let the sweep store the images of a failed job; None if there is no such job.
 
-    The vendor is asked for new URLs. Two restores, one after the other or at once, do the same as
-    one: the second finds the job in `storing`.
+    The vendor is queried for new URLs. Two restores, one after the other or at the same time, do
+    the same as one: the second finds the job in `storing`.
 
     Raises:
         CloudError: The ledger or the results bucket failed; nothing has changed.
@@ -58,16 +57,16 @@ def restore(job_id: str, runtime: Runtime) -> Restore | None:
     if job is None:
         return None
     if job.state != "failed":
-        runtime.ledger.records.exhume(job_id)
+        runtime.ledger.records.remove_dead_letter(job_id)
         return Restore(job, "not_failed")
-    source = _source(job, runtime)
-    if source.refusal is not None:
-        return Restore(job, source.refusal)
+    images = _find_images(job, runtime)
+    if images.refusal is not None:
+        return Restore(job, images.refusal)
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return Restore(job, "busy")
     tally(claimed, runtime)  # the sweep may not have counted this end yet, and then never would
-    return Restore(_store_again(claimed, source, runtime))
+    return Restore(_store_again(claimed, images, runtime))
 
 
 def may_be_restored(job: Job, runtime: Runtime) -> bool:
@@ -76,29 +75,29 @@ def may_be_restored(job: Job, runtime: Runtime) -> bool:
         return False
     try:
         return has_staged(job, runtime) or (bool(job.attempt.image_urls) and _is_kept(job, runtime))
-    except CloudError:  # of the staging folder, which may hold images
+    except CloudError:  # the staging folder was not listed, and it may hold images
         return True
 
 
-def _store_again(job: Job, source: _Source, runtime: Runtime) -> Job:
-    """Write the job back to `storing`; the note that leads to it is written before the record."""
+def _store_again(job: Job, images: _VendorImages, runtime: Runtime) -> Job:
+    """Return the job to `storing`; the note by which the sweep finds it is written first."""
     now = runtime.now()
     until = max(store_until(job, runtime), now + timedelta(seconds=LEAST_S))
-    restored = job.restore(source.image_urls, now, now, until)
+    restored = job.restore(images.image_urls, now, now, until)
     runtime.ledger.records.note_follow_up(job.id, now)
     written = runtime.ledger.records.write(restored)
-    # A laptop may have slept for longer than a lease; then the sweep has removed the note.
+    # This process may have been suspended for longer than a lease; then the sweep removed the note.
     runtime.ledger.records.note_follow_up(job.id, now)
-    runtime.ledger.records.exhume(job.id)
+    runtime.ledger.records.remove_dead_letter(job.id)
     return written
 
 
-def _source(job: Job, runtime: Runtime) -> _Source:
-    """Find where the images of a job are, or say why they are nowhere."""
+def _find_images(job: Job, runtime: Runtime) -> _VendorImages:
+    """Find the images of a job: in the staging folder, or by a query of the vendor."""
     if has_staged(job, runtime):
-        return _Source()
+        return _VendorImages()
     if not job.attempt.task_id:
-        return _Source(refusal="no_task")
+        return _VendorImages(refusal="no_task")
     observed = None
     try:
         observed = observe(job, runtime)
@@ -106,13 +105,13 @@ def _source(job: Job, runtime: Runtime) -> _Source:
         if not job.attempt.image_urls:
             raise
     if observed is None:  # VOD forgets a task after three days, and keeps its images for seven
-        is_left = bool(job.attempt.image_urls) and _is_kept(job, runtime)
-        return _Source(job.attempt.image_urls, refusal=None if is_left else "not_kept")
+        may_exist = bool(job.attempt.image_urls) and _is_kept(job, runtime)
+        return _VendorImages(job.attempt.image_urls, refusal=None if may_exist else "not_kept")
     if observed.state != "succeeded":
-        return _Source(refusal="not_succeeded")
+        return _VendorImages(refusal="not_succeeded")
     if not observed.image_urls:
-        return _Source(refusal="not_kept")
-    return _Source(observed.image_urls)
+        return _VendorImages(refusal="not_kept")
+    return _VendorImages(observed.image_urls)
 
 
 def _is_kept(job: Job, runtime: Runtime) -> bool:

@@ -1,4 +1,4 @@
-"""Results: store the finished images one by one, and a JSON file that says how they were made."""
+"""Results: stores finished images one by one, and a JSON file that says how they were made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from aigc.jobs.job import Job
     from aigc.jobs.runtime import Runtime
-    from aigc.labels.files import Labelled
 
 
 LISTING_LAG_S = 90
@@ -26,7 +25,7 @@ LISTING_LAG_S = 90
 
 
 MPS_KEPT_S = 12 * 3600
-"""How long MPS keeps images itself: `ImageUrls` of DescribeAigcImageTask."""
+"""How long MPS itself keeps images: `ImageUrls` of DescribeAigcImageTask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class VendorImage:
     name: str
     """Its name among the images of the task: a number, or a key of the staging folder."""
     fetch: Callable[[], bytes]
-    """Reads it."""
+    """Returns its bytes."""
 
 
 def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
@@ -44,7 +43,7 @@ def missing_images(job: Job, runtime: Runtime) -> list[VendorImage]:
 
     Raises:
         AmbiguousError: There are none yet.
-        BadImageError: The vendor has no image any more.
+        BadImageError: The vendor has removed the images.
         CloudError: The staging folder could not be listed.
     """
     images = _vendor_images(job, runtime)
@@ -61,7 +60,22 @@ def store_image(job: Job, image: VendorImage, runtime: Runtime) -> StoredImage:
         HostNotAllowedError: The image is on a host from which nothing is downloaded.
         CloudError: It could not be fetched or stored; a retry may succeed.
     """
-    return _store_one(job, len(job.images) + 1, image.fetch(), runtime)
+    from aigc.jobs.labelling import labelled_image  # noqa: PLC0415  few invocations store
+
+    data, number = image.fetch(), len(job.images) + 1
+    info = inspect(data)
+    key = f"{job.output_location.prefix}{job.output_location.name}-{number}.{info.extension}"
+    labelled = labelled_image(job, number, data, runtime)
+    runtime.buckets.results.put(key, labelled.data, info.content_type)
+    return StoredImage(
+        key=key,
+        content_type=info.content_type,
+        width=info.width,
+        height=info.height,
+        size=len(labelled.data),
+        labels=labelled.labels,
+        unlabelled=labelled.unlabelled,
+    )
 
 
 def store_description(job: Job, runtime: Runtime) -> None:
@@ -82,22 +96,22 @@ def has_staged(job: Job, runtime: Runtime) -> bool:
 
 
 def remove_staged(job: Job, runtime: Runtime) -> None:
-    """Remove the images of a job that succeeded from the staging folder, those of all attempts.
+    """Remove the images of all attempts of a job that succeeded from the staging folder.
 
-    Those of a job that failed stay: they are paid for, and `aigc jobs restore` can store them.
+    Images of a failed job stay: they are paid for, and `aigc jobs restore` can store them.
     """
     if job.state == "succeeded" and runtime.kind_of(job).stores_itself:
-        # One by one: a request for several names no key, so no policy could keep it to this folder.
+        # One by one: a policy cannot limit a request that deletes several objects to a folder.
         for listed in runtime.buckets.results.list(f"{STAGING}{job.id}/"):
             runtime.buckets.results.delete(listed.key)
 
 
 def _vendor_images(job: Job, runtime: Runtime) -> list[VendorImage]:
-    """List the images of the staging folder, or else those that the vendor has URLs for."""
+    """List the images in the staging folder, or, if there are none, at the vendor's URLs."""
     if runtime.kind_of(job).stores_itself:
-        staged = _staged_keys(job, runtime)
-        if staged:
-            return [VendorImage(key, functools.partial(_staged, key, runtime)) for key in staged]
+        keys = _staged_keys(job, runtime)
+        if keys:
+            return [VendorImage(key, functools.partial(_read_staged, key, runtime)) for key in keys]
         if has_passed(MPS_KEPT_S, job.attempt.finished_at, runtime):
             raise BadImageError("MPS has left no image in the staging folder, and has none now")
     return [
@@ -110,7 +124,7 @@ def _staged_keys(job: Job, runtime: Runtime) -> list[str]:
     """List the images of the staging folder.
 
     Raises:
-        AmbiguousError: There are fewer than were asked for, and the listing may be late.
+        AmbiguousError: There are fewer than were requested, and the listing may be late.
     """
     keys = [listed.key for listed in runtime.buckets.results.list(staging_path(job))]
     expected = max(len(job.attempt.image_urls), runtime.task_of(job).image_count())
@@ -120,33 +134,11 @@ def _staged_keys(job: Job, runtime: Runtime) -> list[str]:
     return keys
 
 
-def _staged(key: str, runtime: Runtime) -> bytes:
+def _read_staged(key: str, runtime: Runtime) -> bytes:
     data = runtime.buckets.results.get(key)
     if data is None:  # the listing was late
         raise AmbiguousError(f"read {key}")
     return data
-
-
-def _store_one(job: Job, number: int, data: bytes, runtime: Runtime) -> StoredImage:
-    info = inspect(data)
-    key = f"{job.output_location.prefix}{job.output_location.name}-{number}.{info.extension}"
-    labelled = _labelled(job, number, data, runtime)
-    runtime.buckets.results.put(key, labelled.data, info.content_type)
-    return StoredImage(
-        key=key,
-        content_type=info.content_type,
-        width=info.width,
-        height=info.height,
-        size=len(labelled.data),
-        labels=labelled.labels,
-        unlabelled=labelled.unlabelled,
-    )
-
-
-def _labelled(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
-    from aigc.jobs.labelling import labelled_image  # noqa: PLC0415  few invocations store
-
-    return labelled_image(job, number, data, runtime)
 
 
 def _description(job: Job, runtime: Runtime) -> bytes:
@@ -158,8 +150,8 @@ def _description(job: Job, runtime: Runtime) -> bytes:
         "source": job.source.model_dump(mode="json", exclude_defaults=True),
         "model": task.model_label(),
         "prompt": task.prompt_text(),
-        # A presigned URL's query is a secret; a reader of results may not be the caller.
-        "inputs": [name.partition("?")[0] for name in task.inputs()],
+        # The query of a presigned URL is a secret, and others than the caller may read results.
+        "inputs": [url.partition("?")[0] for url in task.inputs()],
         "vendor_task_id": attempt.task_id,
         "created_at": job.created_at.isoformat(),
         "submitted_at": attempt.submitted_at.isoformat() if attempt.submitted_at else None,

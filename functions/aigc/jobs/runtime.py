@@ -32,36 +32,36 @@ Answer = TypeVar("Answer")
 
 
 class QueryPacer:
-    """Keeps one instance from asking the vendor about the same job too often."""
+    """Limits how often one instance queries the vendor about the same job."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, datetime] = {}
+        self._queried_at: dict[str, datetime] = {}
 
-    def may_ask(self, job_id: str, now: datetime, interval_s: float) -> bool:
+    def may_query(self, job_id: str, now: datetime, interval_s: float) -> bool:
         """Return whether enough time has passed since the last query; if so, note this one."""
         interval = timedelta(seconds=interval_s)
-        self._asked = {
+        self._queried_at = {
             known_id: queried_at
-            for known_id, queried_at in self._asked.items()
+            for known_id, queried_at in self._queried_at.items()
             if now - queried_at < interval
         }
-        if job_id in self._asked:
+        if job_id in self._queried_at:
             return False
-        self._asked[job_id] = now
+        self._queried_at[job_id] = now
         return True
 
 
 class Memory:
-    """What an instance keeps from one invocation to the next: one object of each class."""
+    """The state that an instance keeps between invocations: one object of each class."""
 
     def __init__(self) -> None:
-        self._kept: dict[type, Any] = {}
+        self._objects: dict[type, Any] = {}
 
-    def of(self, kept: type[Remembered]) -> Remembered:
+    def of(self, class_: type[Remembered]) -> Remembered:
         """Return the object of a class; it is made at the first call."""
-        if kept not in self._kept:
-            self._kept[kept] = kept()
-        remembered: Remembered = self._kept[kept]
+        if class_ not in self._objects:
+            self._objects[class_] = class_()
+        remembered: Remembered = self._objects[class_]
         return remembered
 
 
@@ -94,16 +94,15 @@ class Runtime:
     def parallel_in_groups(
         self, requests: Sequence[Callable[[], Answer]], at_once: int
     ) -> list[Answer]:
-        """Make requests, so many at the same time; return their results in the same order."""
-        groups = range(0, len(requests), at_once)
+        """Make requests, `at_once` of them at the same time; return their results in order."""
         return [
             result
-            for begin in groups
+            for begin in range(0, len(requests), at_once)
             for result in self.parallel(*requests[begin : begin + at_once])
         ]
 
     def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after a number of seconds."""
         self.clock.sleep(seconds)
 
     def time_left(self) -> float:
@@ -111,15 +110,15 @@ class Runtime:
         return self.ends_at - self.clock.own_seconds()
 
     def has_time(self, seconds: float) -> bool:
-        """Whether something that takes this long ends before the platform kills the invocation."""
+        """Whether work of this length ends before the platform kills the invocation."""
         return seconds < self.time_left()
 
     def limited_to(self, seconds: float) -> Runtime:
-        """Return this runtime with so much time, or with the time that is left if it is less."""
+        """Return this runtime with a deadline in `seconds`, or with its own if that is earlier."""
         return replace(self, ends_at=min(self.ends_at, self.clock.own_seconds() + seconds))
 
     def kind_of(self, job: Job) -> TaskKind:
-        """Find the kind of a job's task.
+        """Return the kind of a job's task.
 
         Raises:
             BadRecordError: This version knows no such kind.
@@ -129,7 +128,7 @@ class Runtime:
         return KINDS[job.kind]
 
     def task_of(self, job: Job) -> Task:
-        """Restore a job's task from its record.
+        """Parse the task in a job's record.
 
         Raises:
             BadRecordError: This version knows no such kind, or no task with these parameters.
@@ -142,7 +141,7 @@ class Runtime:
             ) from None
 
     def submission_of(self, job: Job) -> Submission:
-        """Return what a job adds to its task when it is submitted."""
+        """Return the values that a job adds to the call that submits its task."""
         return Submission(
             sub_app_id=self.settings.sub_app_id,
             session_id=job.attempt.session_id,
@@ -159,5 +158,5 @@ class Runtime:
         return f"{self.settings.results_prefix}{STAGING}"
 
     def results_url(self, key: str) -> str:
-        """Return the URL by which a task names an object among the results as an input."""
+        """Return the URL by which a task can name an object of the results bucket as an input."""
         return f"cos://{self.settings.results_bucket}/{self.settings.results_prefix}{key}"

@@ -1,4 +1,4 @@
-"""Settle: learn how the vendor's task ended, and end the job or store its images."""
+"""Settle: query how the vendor's task ended, and end the job or store its images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc.errors import (
 from aigc.jobs.capacity import slow_down
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, JobError
-from aigc.jobs.pauses import query_answered, refuse_query
+from aigc.jobs.pauses import end_query_pause, note_refused_query
 from aigc.jobs.results import (
     has_staged,
     remove_staged,
@@ -44,10 +44,10 @@ LONGEST_RUN_S = 3 * 86400
 """How long a task may run: VOD forgets it after three days, MPS after seven."""
 
 OWNER_READS = 6
-"""Reads, half a second apart, of a job whose owner has not yet written that it was submitted."""
+"""Reads, half a second apart, of a job whose owner has yet to write that it was submitted."""
 
 DONE_QUERIES = 4
-"""Queries, half a second apart, for a task whose image was stored before its state changed."""
+"""Queries, half a second apart, of a task whose image is stored although it is not finished yet."""
 
 
 def refresh(job_id: str, runtime: Runtime) -> Job | None:
@@ -57,9 +57,12 @@ def refresh(job_id: str, runtime: Runtime) -> Job | None:
     not raised: the job is returned as it was read.
     """
     job = runtime.ledger.records.read(job_id)
-    if job is None or not _may_be_done(job, runtime):
-        return job and expire(job, runtime)
-    if not runtime.memory.of(QueryPacer).may_ask(
+    if job is None:
+        return None
+    may_be_stored = job.state == "storing" and not job.is_owned(runtime.now())
+    if job.state != "running" and not may_be_stored:
+        return expire(job, runtime)
+    if not runtime.memory.of(QueryPacer).may_query(
         job.id, runtime.now(), runtime.settings.poll_interval_s
     ):
         return job
@@ -73,8 +76,8 @@ def refresh(job_id: str, runtime: Runtime) -> Job | None:
 def on_callback(job_id: str, session_id: str, task_id: str, runtime: Runtime) -> None:
     """Settle the job whose task VOD reports as done; the report is checked by a query.
 
-    While the job has an owner, which may be dead, the task id is kept in a note for the
-    invocation that takes over. So it is if this version cannot read the record.
+    The task id is kept in a note if this version cannot read the record, or while the job has an
+    owner: the owner may be dead, and the invocation that takes over reads the note.
     """
     try:
         _settle_reported(job_id, session_id, task_id, runtime)
@@ -134,9 +137,9 @@ def settle(job: Job, runtime: Runtime) -> Job:
         return _claim_and_store(job, runtime)
     if job.state != "running":
         return job
-    observed = _observe(job, runtime)
+    observed = _observe_running(job, runtime)
     if observed is None or observed.state in {"waiting", "running"}:
-        return _without_end(job, runtime)
+        return _enforce_time_limits(job, runtime)
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -156,7 +159,10 @@ def store_staged(job: Job, runtime: Runtime) -> Job:
 
 
 def after_settle(settled: Job, runtime: Runtime, released: Slot | None = None) -> Job:
-    """Start the next job in a released slot; then do what the sweep would otherwise do later."""
+    """Start the next job in a released slot; then deliver the webhook and remove staged images.
+
+    The sweep does the same later if this invocation dies.
+    """
     if released is not None:
         pump(settled.lane, runtime, released=released)
     if settled.state == "succeeded":
@@ -167,7 +173,7 @@ def after_settle(settled: Job, runtime: Runtime, released: Slot | None = None) -
 
 
 def wait_until_submitted(job_id: str, runtime: Runtime) -> Job | None:
-    """Read a job; wait a little while its owner has yet to write that it was submitted."""
+    """Read a job; wait some seconds if its owner has yet to write that it was submitted."""
     job = runtime.ledger.records.read(job_id)
     for _ in range(OWNER_READS):
         if job is None or job.state != "submitting" or not job.is_owned(runtime.now()):
@@ -177,12 +183,8 @@ def wait_until_submitted(job_id: str, runtime: Runtime) -> Job | None:
     return job
 
 
-def _may_be_done(job: Job, runtime: Runtime) -> bool:
-    return job.state == "running" or (job.state == "storing" and not job.is_owned(runtime.now()))
-
-
 def observe(job: Job, runtime: Runtime) -> UpstreamTask | None:
-    """Query the task; None if the vendor refuses, for example because it forgot the task.
+    """Query the task of a job; None if the vendor refuses, for example for a forgotten task.
 
     Raises:
         CloudError: The vendor did not answer, or refuses the account.
@@ -199,16 +201,16 @@ def _query(job: Job, runtime: Runtime) -> ApiCall:
     return runtime.kind_of(job).describe(job.attempt.task_id, runtime.settings.sub_app_id)
 
 
-def _observe(job: Job, runtime: Runtime) -> UpstreamTask | None:
-    """Query the task of a running job; None if the vendor does not say how it is.
+def _observe_running(job: Job, runtime: Runtime) -> UpstreamTask | None:
+    """Query the task of a running job; None if the vendor does not tell its state.
 
-    A refused account pauses the lane. Without an answer the error is raised, unless the task is
-    overdue: then the slot must not wait for an answer.
+    If the account is refused, the lane is paused. Other errors are raised unless the task is
+    overdue: its slot must not wait for an answer.
     """
     try:
         observed = observe(job, runtime)
     except AccountError as error:
-        refuse_query(job.lane, error, _query(job, runtime), runtime)
+        note_refused_query(job.lane, error, _query(job, runtime), runtime)
         return None
     except CloudError as error:
         if not _is_overdue(job, runtime):
@@ -216,29 +218,29 @@ def _observe(job: Job, runtime: Runtime) -> UpstreamTask | None:
         logger.warning("query_failed", extra={"job": job.id, "code": error.code})
         return None
     if observed is not None:
-        query_answered(job, runtime)
+        end_query_pause(job, runtime)
     return observed
 
 
-def _without_end(job: Job, runtime: Runtime) -> Job:
-    """Watch the time of a task that has not ended, or of which nothing is known."""
+def _enforce_time_limits(job: Job, runtime: Runtime) -> Job:
+    """Fail the job of a task that has not ended for too long; release the slot if it is overdue."""
     if has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
         return _fail_late(job, runtime)
     if job.attempt.slot is not None and _is_overdue(job, runtime):
-        return _outrun(job, runtime)
+        return _release_overdue(job, runtime)
     return job
 
 
 def _is_overdue(job: Job, runtime: Runtime) -> bool:
-    """Whether a running job was last written, when the vendor had its task, too long ago."""
+    """Whether the task of a running job is overdue, counted from the last write of its record."""
     return has_passed(runtime.settings.overdue_after(job.kind), job.updated_at, runtime)
 
 
-def _outrun(job: Job, runtime: Runtime) -> Job:
-    """Release the slot of an overdue task, to which a note leads from then on.
+def _release_overdue(job: Job, runtime: Runtime) -> Job:
+    """Release the slot of an overdue task; from then on the sweep finds the job by a note.
 
-    The note is written first, so that something leads to the job at any time. The lane is slowed
-    down for a while: at the vendor the task may still count.
+    The note is written first, so that the sweep can find the job at any time. The lane is slowed
+    down for a while, since the task may still count towards the vendor's limit.
     """
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
@@ -248,7 +250,7 @@ def _outrun(job: Job, runtime: Runtime) -> Job:
     slow_down(claimed.lane, runtime)
     is_released = slot is None or runtime.ledger.slots.release(claimed.lane, slot, claimed.id)
     overdue = runtime.ledger.records.write(
-        claimed.outrun(runtime.now(), is_slot_released=is_released)
+        claimed.mark_overdue(runtime.now(), is_slot_released=is_released)
     )
     logger.error(
         "task_overdue",
@@ -258,7 +260,7 @@ def _outrun(job: Job, runtime: Runtime) -> Job:
 
 
 def _fail_late(job: Job, runtime: Runtime) -> Job:
-    """Fail a job whose task has not ended while the vendor knew it."""
+    """Fail a job whose task has not ended in the time for which the vendor remembers it."""
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -268,7 +270,7 @@ def _fail_late(job: Job, runtime: Runtime) -> Job:
 
 
 def _conclude(job: Job, observed: UpstreamTask, runtime: Runtime) -> Job:
-    """Take a claimed job to the state that follows from its ended task."""
+    """End a claimed job whose task has ended, store its images, or queue it again."""
     finished = job.finish_attempt(runtime.now(), observed.vendor_status, observed.image_urls)
     if observed.state == "succeeded":
         return store_images(finished, runtime)
@@ -301,6 +303,7 @@ def _job_error(observed: UpstreamTask) -> JobError:
 
 
 def _claim_and_store(job: Job, runtime: Runtime) -> Job:
+    """Continue to store the images of a job, unless its next try is not due yet."""
     if job.store_after is not None and runtime.now() < job.store_after:
         return job
     image_urls = _renewed_urls(job, runtime)
@@ -311,9 +314,10 @@ def _claim_and_store(job: Job, runtime: Runtime) -> Job:
 
 
 def _renewed_urls(job: Job, runtime: Runtime) -> tuple[str, ...]:
-    """Ask the vendor for new URLs of a job's images after a failed try: the old may have expired.
+    """Query new URLs of a job's images after a failed try, since the old ones may have expired.
 
-    VOD answers for three days, and keeps the images for seven: then the old URLs must do.
+    VOD answers for three days and keeps the images for seven; after three days the old URLs are
+    used.
     """
     if not job.storing_error or not job.attempt.task_id:
         return job.attempt.image_urls
@@ -323,5 +327,5 @@ def _renewed_urls(job: Job, runtime: Runtime) -> tuple[str, ...]:
         logger.warning("query_failed", extra={"job": job.id, "code": error.code})
         return job.attempt.image_urls
     renewed = observed.image_urls if observed is not None else ()
-    is_same = len(renewed) == len(job.attempt.image_urls)
-    return renewed if is_same else job.attempt.image_urls
+    are_complete = len(renewed) == len(job.attempt.image_urls)
+    return renewed if are_complete else job.attempt.image_urls

@@ -2,7 +2,7 @@
 
 Storing is done in this order:
 
-1. the record says `storing` and has the images' URLs; a note leads to the job;
+1. the record says `storing` and has the images' URLs; a note names the job;
 2. the job's slot is released, and the next job of the lane is started;
 3. each image is fetched and stored, and the record says so before the next one is fetched;
 4. the description is stored, and the record says `succeeded`.
@@ -15,7 +15,8 @@ Storing is done in this order:
 | an image | the sweep, with the first image that the record does not name |
 
 Each try that stores no image doubles the wait for the next one. No try is planned for a time at
-which the vendor may have removed the images; a try that was planned before is made however late.
+which the vendor may have removed the images. A try that was planned for an earlier time is made
+even if that time has passed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from aigc.errors import (
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import Job, JobError
 from aigc.jobs.results import missing_images, store_description, store_image
-from aigc.jobs.transitions import end, fail, spread
+from aigc.jobs.transitions import end, fail, with_jitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,16 +57,16 @@ the staging folder, which a lifecycle rule empties after 30 days.
 """
 
 STORE_SHARE = 11 / 12
-"""Share of that time in which storing is tried; the rest is left for `aigc jobs restore`."""
+"""Share of `KEPT_S` in which storing is tried; the rest is left for `aigc jobs restore`."""
 
 STORE_WAIT_S = 30
 """Wait after the first try that stored no image; it doubles with each such try."""
 
 LONGEST_STORE_WAIT_S = 2400
-"""Longest wait between two tries, before it is varied by half: an hour at most."""
+"""Longest wait between two tries; with jitter it is an hour at most."""
 
 IMAGE_S = 15.0
-"""Time that one more image needs; with less left, the sweep goes on with it."""
+"""Time that one more image needs; if less is left, the sweep stores it."""
 
 
 def store_images(job: Job, runtime: Runtime) -> Job:
@@ -74,22 +75,22 @@ def store_images(job: Job, runtime: Runtime) -> Job:
     A repeat writes the same objects again: their keys follow from the job. An error of the ledger
     is raised: the owner then stops, since its last write may take effect later.
     """
-    if job.is_storing_over:  # and no write of the last try can take effect any more
+    if job.is_storing_over:
         return fail(job, _not_stored(job), runtime)
     storing = _begin_storing(job, runtime)
-    images = _outcome_of(lambda: missing_images(storing, runtime))
+    images = _result_or_error(lambda: missing_images(storing, runtime))
     if isinstance(images, Exception):
         return _stop_storing(storing, images, runtime)
     for number, image in enumerate(images, start=1):
-        stored = _outcome_of(functools.partial(store_image, storing, image, runtime))
+        stored = _result_or_error(functools.partial(store_image, storing, image, runtime))
         if isinstance(stored, Exception):
             return _stop_storing(storing, stored, runtime)
         storing = storing.add_image(image.name, stored)
         if number < len(images):
             if not runtime.has_time(IMAGE_S):
-                return _write_later(storing.store_later(runtime.now()), runtime)
+                return _leave_to_sweep(storing.store_later(runtime.now()), runtime)
             storing = runtime.ledger.records.write(storing)
-    error = _outcome_of(lambda: store_description(storing, runtime))
+    error = _result_or_error(lambda: store_description(storing, runtime))
     if error is not None:
         return _stop_storing(storing, error, runtime)
     return end(storing.succeed(), runtime)
@@ -105,11 +106,11 @@ def _begin_storing(job: Job, runtime: Runtime) -> Job:
     note = functools.partial(ledger.records.note_follow_up, job.id, store_after)
     written: Job
     if job.state == "storing" or job.attempt.slot is None:
-        # Perhaps only a note leads to the job, so the note precedes the record that names it.
+        # The sweep may find the job only by a note, so the note is written before the record.
         note()
         written = ledger.records.write(storing)
     else:
-        # The entry at the slot leads to the job, too, until the slot is released.
+        # Until the slot is released, the sweep also finds the job by its slot entry.
         written, _ = runtime.parallel(lambda: ledger.records.write(storing), note)
     slot = written.attempt.slot
     if slot is None:
@@ -120,17 +121,17 @@ def _begin_storing(job: Job, runtime: Runtime) -> Job:
 
 
 def store_until(job: Job, runtime: Runtime) -> datetime:
-    """Return until when storing the images of a job is tried."""
+    """Return the time until which storing the images of a job is tried."""
     since = job.attempt.finished_at or runtime.now()
     return since + timedelta(seconds=STORE_SHARE * KEPT_S)
 
 
 def _wait_s(fruitless_tries: int) -> float:
-    """Return the wait in seconds after tries in a row that stored no image."""
-    return spread(min(STORE_WAIT_S * 2 ** min(fruitless_tries - 1, 10), LONGEST_STORE_WAIT_S))
+    """Return the wait in seconds after a number of tries in a row that stored no image."""
+    return with_jitter(min(STORE_WAIT_S * 2 ** min(fruitless_tries - 1, 10), LONGEST_STORE_WAIT_S))
 
 
-def _outcome_of(step: Callable[[], Stored]) -> Stored | StoringError:
+def _result_or_error(step: Callable[[], Stored]) -> Stored | StoringError:
     """Run a step of storing; return its error instead of raising it."""
     try:
         return step()
@@ -141,7 +142,7 @@ def _outcome_of(step: Callable[[], Stored]) -> Stored | StoringError:
 def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
     """Fail a job whose file is not an image; after other errors leave the images to the sweep.
 
-    A refusal is a fault of the deployment or of the account, not of the job: a permission or a
+    A refusal is caused by the deployment or by the account, not by the job: a permission or a
     setting is missing, or the account is in arrears.
     """
     if isinstance(error, BadImageError):
@@ -153,13 +154,13 @@ def _stop_storing(job: Job, error: StoringError, runtime: Runtime) -> Job:
         extra={"job": job.id, "stored": len(job.images), "detail": str(error)},
     )
     store_after = runtime.now() + timedelta(seconds=_wait_s(job.fruitless_tries + 1))
-    return _write_later(job.store_later(store_after, str(error)), runtime)
+    return _leave_to_sweep(job.store_later(store_after, str(error)), runtime)
 
 
-def _write_later(later: Job, runtime: Runtime) -> Job:
-    """Leave the other images to the sweep; the note is written before the record that names it."""
-    runtime.ledger.records.note_follow_up(later.id, later.store_after or runtime.now())
-    return runtime.ledger.records.write(later)
+def _leave_to_sweep(job: Job, runtime: Runtime) -> Job:
+    """Write that the sweep continues to store; its note is written before the record."""
+    runtime.ledger.records.note_follow_up(job.id, job.store_after or runtime.now())
+    return runtime.ledger.records.write(job)
 
 
 def _not_stored(job: Job) -> JobError:

@@ -1,4 +1,4 @@
-"""Submission: the call that hands a task to the vendor, and what its outcome means for the job."""
+"""Submission: calls the vendor to run a task, and writes the outcome to the job's record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aigc.errors import (
     UnclearError,
 )
 from aigc.jobs.job import JobError, milliseconds
-from aigc.jobs.pauses import refuse_job, refuse_query
+from aigc.jobs.pauses import note_refused_job, note_refused_query
 from aigc.jobs.transitions import (
     fail,
     has_passed,
@@ -23,7 +23,7 @@ from aigc.jobs.transitions import (
     mark_ambiguous,
     mark_running,
     queue_again,
-    spread,
+    with_jitter,
 )
 
 if TYPE_CHECKING:
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import ApiCall
 
 QUICK_RETRIES = 3
-"""Repeats of one call within one invocation: throttled, or with the same session id."""
+"""Repeats of one call within one invocation, after a throttle or an ambiguous outcome."""
 
 MAX_UNCLEAR = 4
-"""Refusals of one job by an unclear code, while no other is refused, before it fails."""
+"""Refusals of one job by an unclear code before it fails, if no other job is refused."""
 
 MAX_PAUSES = 8
-"""Pauses that begin with one job, while others are accepted in between, before it fails."""
+"""Pauses that begin with one job before it fails, if other jobs are accepted in between."""
 
 FIND_PAGES = 10
-"""Pages of a hundred tasks that are searched for a session."""
+"""Pages of 100 tasks in which the task of a session is searched."""
 
 SESSION_KNOWN_S = 60 * 3600
-"""How long a call is repeated under its session: VOD knows a session for three days."""
+"""How long a call is repeated under its session: VOD remembers a session for three days."""
 
 START_S = 3.0
-"""Seconds that starting a job needs; with less left, the next invocation starts it."""
+"""Seconds that starting a job needs; if less is left, the next invocation starts it."""
 
 
 class CreatedTask(NamedTuple):
-    """A task that the vendor took."""
+    """A task that the vendor accepted."""
 
     task_id: str
     request_id: str
@@ -66,16 +66,15 @@ def create_call(job: Job, runtime: Runtime) -> ApiCall:
     task = runtime.task_of(job)
     try:
         return runtime.kind_of(job).create(task, runtime.submission_of(job))
-    except (LookupError, TypeError, ValueError) as error:  # of values that its writer could send
+    except (LookupError, TypeError, ValueError) as error:  # for the version that wrote it, none
         raise BadRecordError(job.id, f"no call can be built from it: {error!r}"[:500]) from error
 
 
 def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
     """Call the vendor for a job whose record says `submitting`, and write the outcome.
 
-    After one ambiguous outcome only the vendor's answer about this very session ends the
-    ambiguity: a refusal or a throttle that follows does not prove that the first call did not
-    arrive.
+    After an ambiguous outcome only an answer about this session ends the ambiguity. A refusal or a
+    throttle that follows does not prove that the first call did not arrive.
     """
     is_ambiguous = job.attempt.is_ambiguous
     outcome: CreatedTask | CloudError
@@ -87,7 +86,7 @@ def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
         is_ambiguous = is_ambiguous or isinstance(outcome, AmbiguousError)
         if retry == QUICK_RETRIES or not _may_repeat(outcome, job, runtime):
             break
-        runtime.sleep(spread(0.4 * 2**retry))
+        runtime.sleep(with_jitter(0.4 * 2**retry))
     if isinstance(outcome, CreatedTask):
         return mark_running(job, outcome.task_id, runtime, request_id=outcome.request_id)
     if isinstance(outcome, DuplicateError):
@@ -98,7 +97,7 @@ def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
 
 
 def submit_again(job: Job, call: ApiCall, slot: Slot | None, runtime: Runtime) -> Job:
-    """Repeat the call of a claimed job under its session: VOD takes it, or says that it has it."""
+    """Repeat the call of a claimed job under its session: VOD accepts or knows the task then."""
     resubmission = job.submit_again(slot, runtime.ledger.lease.owned_until())
     written = runtime.ledger.records.write(resubmission)
     task_id = runtime.ledger.claims.noted_task(written)
@@ -108,12 +107,12 @@ def submit_again(job: Job, call: ApiCall, slot: Slot | None, runtime: Runtime) -
 
 
 def is_session_forgotten(job: Job, runtime: Runtime) -> bool:
-    """Whether the vendor may no longer know the session of a call: then it is not repeated."""
+    """Whether the vendor may have forgotten the session of a call: then it is not repeated."""
     return has_passed(SESSION_KNOWN_S, job.attempt.submitted_at, runtime)
 
 
 def give_up(job: Job, runtime: Runtime) -> Job:
-    """Fail a job whose submission has an unknown outcome, unless its task is known by now."""
+    """Fail a job whose submission has an unknown outcome, unless its task was reported."""
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
@@ -138,20 +137,20 @@ def _hold(
     *,
     is_ambiguous: bool,
 ) -> Job:
-    """Note that the account was refused, and keep the job for a later call.
+    """Note that the account was refused, and put the job back into its queue.
 
-    It fails only if it alone is refused: by an unclear code again and again, or by the account
-    again and again while the tasks of other jobs are accepted.
+    The job fails only if it is refused several times and others are not: by an unclear code, or
+    for the account while the tasks of other jobs are accepted.
     """
-    pause, begins = refuse_job(job, error, action, runtime)
+    pause, is_new_pause = note_refused_job(job, error, action, runtime)
     if is_ambiguous:
         return mark_ambiguous(job, runtime)
-    refusals = job.refusals + begins
+    refusals = job.refusals + is_new_pause
     is_unclear = not pause.is_active
     may_repeat = runtime.kind_of(job).deduplicates or not is_unclear
     if not may_repeat or refusals >= (MAX_UNCLEAR if is_unclear else MAX_PAUSES):
         return fail(job, _job_error(error), runtime)
-    wait_s = spread(runtime.settings.retry_base_s * 2 ** (refusals - 1)) if is_unclear else 0
+    wait_s = with_jitter(runtime.settings.retry_base_s * 2 ** (refusals - 1)) if is_unclear else 0
     return hold(job, runtime, refusals=refusals, wait_s=wait_s)
 
 
@@ -168,7 +167,7 @@ def _created_task(response: dict[str, Any], action: str) -> CreatedTask:
 
 
 def _may_repeat(outcome: CreatedTask | CloudError, job: Job, runtime: Runtime) -> bool:
-    """Whether the same call may be made again at once without paying twice."""
+    """Whether the same call may be repeated now without a second bill."""
     if not runtime.has_time(START_S):
         return False
     if isinstance(outcome, AmbiguousError):
@@ -177,13 +176,13 @@ def _may_repeat(outcome: CreatedTask | CloudError, job: Job, runtime: Runtime) -
 
 
 def _find_task(job: Job, runtime: Runtime) -> Job:
-    """Find the task of a session that the vendor says it knows."""
+    """Find the task of a session that the vendor knows, and write what was found."""
     task_id = runtime.ledger.claims.noted_task(job) or _listed_task(job, runtime)
     return mark_running(job, task_id, runtime) if task_id else mark_ambiguous(job, runtime)
 
 
 def _listed_task(job: Job, runtime: Runtime) -> str:
-    """Find the task among those that the vendor lists; empty if it is not listed (yet)."""
+    """Return the id of the job's task from the vendor's list; empty if it is not listed (yet)."""
     kind = runtime.kind_of(job)
     since = milliseconds(job.attempt.submitted_at or job.created_at) // 1000 - 60
     scroll_token = ""
@@ -194,7 +193,7 @@ def _listed_task(job: Job, runtime: Runtime) -> str:
         try:
             response = runtime.upstream.call(call)
         except AccountError as error:
-            refuse_query(job.lane, error, call, runtime)
+            note_refused_query(job.lane, error, call, runtime)
             return ""
         except CloudError:
             return ""

@@ -1,10 +1,11 @@
-"""The state of the sweep: what one sweep leaves in the ledger for the next one, and for callers.
+"""The state of the sweep, which it keeps in the ledger for the next sweep and for callers.
 
 | key | what it is |
 |---|---|
 | `sweep/state.json` | when the last sweep started and ended, which turn comes first, cursors |
 
-It only saves time, and shows whether sweeps run. Two concurrent sweeps overwrite each other's.
+It only saves time, and shows whether sweeps run. Two concurrent sweeps overwrite each other's
+state.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _KEY = "sweep/state.json"
 
 
 class Progress(Record):
-    """Where the walk of a part is; it is kept from one sweep to the next."""
+    """The position of a part's walk, which is kept from one sweep to the next."""
 
     cursor: str = ""
-    """The item that was handled last; empty: the walk begins at the beginning."""
+    """The last item that was handled; empty if the walk begins at the beginning."""
     seen: int = 0
     """Items since the beginning of this walk."""
     total: int = 0
@@ -38,14 +39,14 @@ class Progress(Record):
 
 
 class SweepState(Record):
-    """What one sweep leaves to the next."""
+    """The state that one sweep keeps for the next."""
 
     started_at: datetime | None = None
     finished_at: datetime | None = None
     begins_with: str = ""
     """The turn that comes first."""
     progress: dict[str, Progress] = Field(default_factory=dict)
-    """Where the walks are, by the name of the turn."""
+    """The positions of the walks, by the name of the turn."""
 
     @property
     def is_unfinished(self) -> bool:
@@ -56,7 +57,7 @@ class SweepState(Record):
 
 
 def read_state(bucket: ObjectStore) -> SweepState:
-    """Read what the last sweep left; empty if it cannot be read."""
+    """Read the state that the last sweep wrote; empty if it cannot be read."""
     try:
         body = bucket.get(_KEY)
         return SweepState() if body is None else SweepState.model_validate_json(body)

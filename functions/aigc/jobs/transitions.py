@@ -28,11 +28,11 @@ logger = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
 """Attempts without free capacity upstream before a job fails; about half an hour of waiting."""
 
-FOLLOWED_JOBS = 50
-"""Jobs without a slot that are read, to find an overdue task of a lane."""
+MOST_NOTES = 50
+"""Most notes that are read to find an overdue task of a lane."""
 
 MAX_DEATHS = 8
-"""Invocations that may die while they send a job before it fails: the job may be the cause."""
+"""Invocations that may die while they send a job; then it fails, since it may be the cause."""
 
 REPEAT_SHARE = 1 / 4
 """Wait before a call with an unknown outcome is repeated, as a share of its age."""
@@ -41,13 +41,14 @@ LONGEST_REPEAT_WAIT_S = 900
 """Longest wait between two of these repeats."""
 
 PERMANENT_ERRORS: frozenset[ErrorType] = frozenset({"refused", "moderated"})
-"""Errors that the same task would meet again, unless the error says that it is retryable."""
+"""Errors that the same task would cause again, unless the error is marked as retryable."""
 
 
 def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = "") -> Job:
     """Write that the vendor has the task.
 
-    Without a slot, first the marker leads to the job, then a note.
+    The sweep finds a job without a slot by its marker, and later by a note: the note is written
+    before the marker is removed.
     """
     changed = job.run(task_id, request_id)
     ledger = runtime.ledger
@@ -66,10 +67,10 @@ def mark_running(job: Job, task_id: str, runtime: Runtime, *, request_id: str = 
 
 
 def mark_ambiguous(job: Job, runtime: Runtime) -> Job:
-    """Write that no answer shows whether the vendor took the task.
+    """Write that no answer shows whether the vendor accepted the task.
 
-    A callback or the sweep finds it out later. If that takes long, and the call may be repeated,
-    the job gives its slot back.
+    A callback or the sweep finds it out later. If it stays unknown for a long time, and the call
+    may be repeated, the job releases its slot.
     """
     logger.warning("submission_ambiguous", extra={"job": job.id, "kind": job.kind})
     is_overdue = has_passed(runtime.settings.unknown_after_s, job.attempt.submitted_at, runtime)
@@ -79,16 +80,16 @@ def mark_ambiguous(job: Job, runtime: Runtime) -> Job:
 
 
 def _wait_to_repeat(job: Job, runtime: Runtime) -> Job:
-    """Release the slot of a job whose call is to be repeated in a later one.
+    """Release the slot of a job, and queue the job to repeat its call in another slot.
 
-    Its task may be paid for already, so its new marker has the highest priority. It is written
-    before the record that names it. The lane is slowed down for a while: at the vendor the task
-    may still count.
+    Its task may be paid for already, so its new marker has the highest priority. The marker is
+    written before the record that names it. The lane is slowed down for a while, since the task
+    may still count towards the vendor's limit.
     """
     now = runtime.now()
     age_s = (now - (job.attempt.submitted_at or now)).total_seconds()
     not_before = now + timedelta(seconds=min(REPEAT_SHARE * age_s, LONGEST_REPEAT_WAIT_S))
-    marker = marker_key(job.id, job.lane, HIGHEST_PRIORITY, after=not_before, by=None)
+    marker = marker_key(job.id, job.lane, HIGHEST_PRIORITY, not_before=not_before, start_by=None)
     waiting = job.wait_to_repeat(marker, now)
     if job.attempt.overdue_at is None:
         slow_down(job.lane, runtime)
@@ -102,8 +103,8 @@ def _wait_to_repeat(job: Job, runtime: Runtime) -> Job:
 def end(job: Job, runtime: Runtime) -> Job:
     """Write the last revision of a job that has ended, then release its slot.
 
-    What is to be found of the job afterwards is written before: its webhook, its claims, and its
-    images.
+    The keys by which its webhook, its claims and its images are found are written before the
+    record: after it, the sweep does not look at the job any more.
     """
     with_webhook, _, _ = runtime.parallel(
         lambda: enqueue_delivery(job, runtime),
@@ -126,7 +127,7 @@ def end(job: Job, runtime: Runtime) -> Job:
 
 
 def index_images(job: Job, runtime: Runtime) -> None:
-    """Write the entry by which the images of a job are listed; a repeat writes the same one."""
+    """Write the entry by which the images of a job are listed; a repeat writes the same key."""
     if job.state != "succeeded":
         return
     from aigc.jobs.ledger.images import image_set  # noqa: PLC0415  few invocations store images
@@ -136,7 +137,7 @@ def index_images(job: Job, runtime: Runtime) -> None:
     try:
         runtime.ledger.write_note(entry.key)
     except RefusedError:
-        # A text that COS does not take in a key must not keep a paid job from ending.
+        # COS may refuse a text in a key; a paid job must end all the same.
         runtime.ledger.write_note(entry.without_texts().key)
 
 
@@ -149,9 +150,9 @@ def fail(job: Job, error: JobError, runtime: Runtime) -> Job:
 
 
 def is_permanent(error: JobError) -> bool:
-    """Whether the same task would meet an error again: then it is not replayed.
+    """Whether the same task would fail with the same error: then the job is not replayed.
 
-    A refusal for which no code says that the task is at fault is retryable.
+    A refusal is retryable if its code does not show that the task is at fault.
     """
     return error.type in PERMANENT_ERRORS and not error.retryable
 
@@ -163,25 +164,28 @@ def expire(job: Job, runtime: Runtime) -> Job:
     claimed = runtime.ledger.claims.claim(job)
     if claimed is None:
         return job
-    message = f"not started by {job.start_by:%Y-%m-%dT%H:%M:%SZ}, as asked: nothing is billed"
+    deadline = f"{job.start_by:%Y-%m-%dT%H:%M:%SZ}"
+    message = f"not started by {deadline}, the latest start of the request; nothing is billed"
     error = JobError(type="not_started", message=message, retryable=True)
     return end(claimed.cancel(error), runtime)
 
 
 def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
-    """Put a job that found no capacity upstream back into its queue, with a wait and a new session.
+    """Queue a job again, with a wait and a new session, since the vendor had no capacity for it.
 
-    The vendor did not run this attempt, or ended it for lack of capacity: a new one is not billed
-    twice. The new marker is written before the record that names it.
+    The vendor did not run this attempt, or ended it for lack of capacity: a new attempt is not
+    billed twice. The new marker is written before the record that names it.
     """
     slow_down(job.lane, runtime)
     number = job.attempt.number
     attempts = number - job.spent_attempts
     if attempts >= MAX_ATTEMPTS and not _has_overdue_task(job.lane, runtime):
         return fail(job, error, runtime)
-    wait_s = spread(runtime.settings.retry_base_s * 2 ** (min(attempts, MAX_ATTEMPTS) - 1))
+    wait_s = with_jitter(runtime.settings.retry_base_s * 2 ** (min(attempts, MAX_ATTEMPTS) - 1))
     not_before = runtime.now() + timedelta(seconds=wait_s)
-    marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
+    marker = marker_key(
+        job.id, job.lane, job.priority, not_before=not_before, start_by=job.start_by
+    )
     waiting = job.queue_again(error, runtime.now(), marker)
     runtime.ledger.lanes.enqueue(waiting)
     queued = runtime.ledger.records.write(waiting)
@@ -191,9 +195,9 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
 
 
 def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
-    """Whether an overdue task of the lane may take its room at the vendor; it ends within days."""
-    followed = itertools.islice(runtime.ledger.records.list_follow_ups(), FOLLOWED_JOBS)
-    return any(_is_overdue(follow_up_of(listed).job_id, lane, runtime) for listed in followed)
+    """Whether an overdue task, which ends within days, may take the capacity."""
+    notes = itertools.islice(runtime.ledger.records.list_follow_ups(), MOST_NOTES)
+    return any(_is_overdue(follow_up_of(note).job_id, lane, runtime) for note in notes)
 
 
 def _is_overdue(job_id: str, lane: str, runtime: Runtime) -> bool:
@@ -208,13 +212,15 @@ def _is_overdue(job_id: str, lane: str, runtime: Runtime) -> bool:
 def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job:
     """Put a job whose call was refused back into its queue, in the same attempt.
 
-    Without a wait it keeps its place. Otherwise the new marker is written before the record that
-    names it.
+    Without a wait the job keeps its marker, and so its place in the queue. Otherwise the new marker
+    is written before the record that names it.
     """
     marker = job.marker
     if wait_s:
         not_before = runtime.now() + timedelta(seconds=wait_s)
-        marker = marker_key(job.id, job.lane, job.priority, after=not_before, by=job.start_by)
+        marker = marker_key(
+            job.id, job.lane, job.priority, not_before=not_before, start_by=job.start_by
+        )
     held = job.hold(marker, refusals=refusals)
     if wait_s:
         runtime.ledger.lanes.enqueue(held)
@@ -227,24 +233,24 @@ def hold(job: Job, runtime: Runtime, *, refusals: int, wait_s: float = 0) -> Job
     return queued
 
 
-def spread(seconds: float) -> float:
-    """Vary a wait by 50 %, so that jobs that failed together do not return together."""
+def with_jitter(seconds: float) -> float:
+    """Vary a wait by 50 % at random: jobs that failed together then do not retry together."""
     return seconds * random.uniform(0.5, 1.5)  # noqa: S311  no secret
 
 
 def has_passed(seconds: float, since: datetime | None, runtime: Runtime) -> bool:
-    """Whether so many seconds have passed since a moment; False if there is none."""
+    """Whether a number of seconds has passed since a moment; False without a moment."""
     return since is not None and runtime.now() - since > timedelta(seconds=seconds)
 
 
-def _release(job: Job, runtime: Runtime, *at_the_same_time: Callable[[], object]) -> None:
-    """Remove the marker and the note of a job that needs them no longer, and release its slot."""
+def _release(job: Job, runtime: Runtime, *more_requests: Callable[[], object]) -> None:
+    """Remove the marker and the note of a job, and release its slot; make more requests beside."""
     ledger = runtime.ledger
     runtime.parallel(
         lambda: ledger.lanes.remove_marker(job.marker),
         lambda: _release_slot(job, runtime),
         lambda: ledger.records.forget_follow_up(job),
-        *at_the_same_time,
+        *more_requests,
     )
 
 

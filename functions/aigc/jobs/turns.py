@@ -1,15 +1,15 @@
-"""Turns: the time of a sweep is shared by its parts, and each goes on where it stopped.
+"""Turns: the parts of a sweep share its time, and each continues where it stopped.
 
-A part is one kind of work that no event reports: jobs to be moved on, keys to be removed. However
-much there is of it, a part gets its turn in each sweep if the time allows one second for each,
-and otherwise in one of the next: a sweep begins with the first part that had no turn before.
-Parts that stopped for want of time share what is left when all have had their turn.
+A part is one kind of work that no event reports: to continue jobs, to remove keys. Each part gets
+a turn in each sweep if there is at least one second for each of them. Otherwise some parts get
+their turn in one of the next sweeps, since a sweep begins with the first part that had no turn
+before. When all parts have had a turn, those that stopped because time ran out share the rest.
 
-If the last sweep was killed, the order is random: what killed it may be first in each order that
-does not change.
+If the last sweep was killed, the order is random: in a fixed order the cause could come first each
+time.
 
-Where a part stopped is its cursor. A cursor only saves time: a sweep without it, or with an older
-one, does some work again, which must change nothing.
+The cursor says where a part stopped. It only saves time: a sweep without it, or with an older one,
+repeats some work, which must change nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Item = TypeVar("Item")
 
 @dataclass(slots=True)
 class SweepReport:
-    """What one sweep found and did."""
+    """The counts of one sweep, for its log line."""
 
     slots: int = 0
     """Slots that were taken."""
@@ -50,7 +50,7 @@ class SweepReport:
     oldest_waiting_s: int = 0
     """Seconds since the oldest of them was queued, for the last time."""
     moved: int = 0
-    """Jobs that the sweep moved on."""
+    """Jobs that the sweep changed."""
     failed: int = 0
     """Parts and items that failed; a later sweep tries them again."""
     forgotten: int = 0
@@ -62,11 +62,11 @@ class SweepReport:
     turns: int = 0
     """Parts that had a turn."""
     turns_missed: int = 0
-    """Parts that had none, for want of time; the next sweep begins with the first of them."""
+    """Parts that had no turn because time ran out; the next sweep begins with the first of them."""
     parts: str = ""
-    """What each part did: items and seconds, of those that had any."""
+    """Items and seconds of each part that had any."""
     unfinished: str = ""
-    """The parts that had a turn and stopped for want of time."""
+    """The parts that had a turn and stopped because time ran out."""
 
 
 @dataclass(slots=True)
@@ -77,24 +77,24 @@ class Turn:
     lane: str
     """The lane, if the part has a turn for each lane."""
     runtime: Runtime
-    """The runtime of the sweep. Its time is this share, and what work needs that has begun."""
+    """The runtime of the sweep. Its deadline is the end of this share, plus `START_S`."""
     report: SweepReport
     cursor: str = ""
-    """The item that was handled last; empty: the walk begins at the beginning."""
+    """The last item that was handled; empty if the walk begins at the beginning."""
     seen: int = 0
     """Items since the beginning of this walk."""
     total: int = 0
     """Items of the last whole walk."""
     items: int = 0
-    """Items that were begun."""
+    """Items whose work was begun."""
     counted: int = 0
-    """What this turn has added to a count of the report."""
+    """The number that this turn has added to a count of the report."""
     seconds: float = 0
     is_in_order: bool = True
     """Whether items are taken in order; not after a sweep that was killed."""
     is_taken: bool = False
     is_cut_short: bool = False
-    """Whether the part stopped for want of time."""
+    """Whether the part stopped because time ran out."""
 
     @property
     def name(self) -> str:
@@ -103,12 +103,12 @@ class Turn:
 
     @property
     def summary(self) -> str:
-        """What the part did in this sweep, for the log."""
+        """The items and seconds of the part in this sweep, for the log."""
         return f"{self.name}: {self.items} items, {self.seconds:.1f} s"
 
     @property
     def progress(self) -> Progress:
-        """Where the walk is, for the next sweep."""
+        """The position of the walk, for the next sweep."""
         return Progress(cursor=self.cursor, seen=self.seen, total=self.total)
 
     def resume(self, progress: Progress) -> None:
@@ -132,10 +132,10 @@ class Turn:
         return not self.is_cut_short
 
     def in_turn(self, items: Iterable[str]) -> Iterator[str]:
-        """Yield all items, beginning behind the cursor, as long as there is time."""
+        """Yield all items, beginning after the cursor, as long as there is time."""
         ordered = sorted(items)
-        behind = [item for item in ordered if item > self.cursor]
-        ordered = behind + ordered[: len(ordered) - len(behind)]
+        after_cursor = [item for item in ordered if item > self.cursor]
+        ordered = after_cursor + ordered[: len(ordered) - len(after_cursor)]
         if not self.is_in_order:
             random.shuffle(ordered)
         for item in ordered:
@@ -145,20 +145,20 @@ class Turn:
             self._advance(item)
 
     def walk(
-        self, list_behind: Callable[[str], Sequence[Listed]], *, pages: int
+        self, list_after: Callable[[str], Sequence[Listed]], *, pages: int
     ) -> Iterator[Listed]:
         """Yield listed objects in order of keys, as long as there is time.
 
-        The walk begins behind the cursor. At the end of the list it goes on from the beginning to
-        the place where it began.
+        The walk begins after the cursor. At the end of the list it continues from the beginning,
+        up to the key where it began.
 
         Args:
-            list_behind: Lists a page of the objects behind a key.
+            list_after: Lists a page of the objects after a key.
             pages: Most listings.
         """
         first, is_second_half = self.cursor, False
         for _ in range(pages):
-            page = list_behind(self.cursor)
+            page = list_after(self.cursor)
             for listed in page:
                 if (is_second_half and listed.key > first) or not self.has_time():
                     return
@@ -171,7 +171,7 @@ class Turn:
                 is_second_half = True
 
     def count(self, name: str, number: int) -> None:
-        """Add to a count of the report, once, also if the part has several rounds."""
+        """Add a number to a count of the report; a later round of the part replaces it."""
         setattr(self.report, name, getattr(self.report, name) + number - self.counted)
         self.counted = number
 
@@ -196,8 +196,9 @@ class Part:
 
     name: str
     does: str
+    """Its work, in words."""
     bound: str
-    """What one turn does at most, beside the time that it has."""
+    """The most work of one turn, beside its time."""
     work: Callable[[Turn], object]
     each_lane: bool = False
     """Whether it has a turn for each lane."""
@@ -208,12 +209,12 @@ class Part:
 def take_turns(
     parts: Sequence[Part], runtime: Runtime, state: SweepState
 ) -> tuple[SweepReport, SweepState]:
-    """Let each part do its work; return what was done, and the state for the next sweep."""
+    """Let each part work; return the report of the sweep and the state for the next one."""
     report = SweepReport()
     turns = _turns(parts, runtime, state, report)
-    left = turns
-    while left and runtime.has_time(START_S):
-        left = _take_round(left, runtime)
+    unfinished = turns
+    while unfinished and runtime.has_time(START_S):
+        unfinished = _take_round(unfinished, runtime)
     taken = [turn for turn in turns if turn.is_taken]
     missed = [turn for turn in turns if not turn.is_taken]
     report.turns, report.turns_missed = len(taken), len(missed)
@@ -252,7 +253,7 @@ def _take_round(turns: list[Turn], runtime: Runtime) -> list[Turn]:
 
     The share limits when work may begin. Work that has begun may take until the sweep's deadline.
     """
-    left = []
+    cut_short = []
     for number, turn in enumerate(turns):
         if not runtime.has_time(START_S):
             break
@@ -260,5 +261,5 @@ def _take_round(turns: list[Turn], runtime: Runtime) -> list[Turn]:
         share_s = max(turn.part.least_s, free_s / (len(turns) - number))
         turn.take(runtime.limited_to(share_s + START_S))
         if turn.is_cut_short:
-            left.append(turn)
-    return left
+            cut_short.append(turn)
+    return cut_short

@@ -1,9 +1,9 @@
-"""Usage: each end of a job is counted once, by an object whose key holds all figures.
+"""Usage: each end of a job is counted once, by an object whose key contains all figures.
 
 `usage/<day>/<job>-<revision>~<kind>~<model>~<version>~<call|upload>~<name>~<state>~<images>~<cost>`,
-with the day of the end; the cost is empty if it is unknown. To list a day is to read it. Job and
-revision come first: if one end is written twice, with two costs because prices changed in between,
-the two keys are neighbours.
+with the day of the end; the cost is empty if it is unknown. A listing of a day is enough to read
+it. Job and revision come first: one end may be written twice, with two costs because prices changed
+in between, and then the two keys are neighbours.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
 PREFIX = "usage/"
 
-_LONGEST_NAME = 30  # of a model: callers may name any, and a key has 850 bytes
 MAYBE_BILLED: frozenset[ErrorType] = frozenset({"submission_unknown", "result_unusable"})
+"""Errors of jobs whose task the vendor may have billed."""
+
+_LONGEST_NAME = 30
+"""Characters of a model or version: callers choose them, and a key has 850 bytes at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """One end of a job, as usage counts it."""
+class UsageEntry:
+    """One end of a job, with the figures that are counted."""
 
     day: str
     end: str
-    """Job and revision: what is counted once."""
+    """Job and revision: an end is counted once."""
     kind: str
     model: str
     version: str
@@ -41,7 +44,7 @@ class Ended:
     cost: Decimal | None
 
     @classmethod
-    def of(cls, key: str) -> Ended:
+    def of(cls, key: str) -> UsageEntry:
         """Parse the key of an object."""
         _, day, entry = key.split("/", 2)
         end, kind, model, version, source_type, name, state, images, cost = (
@@ -62,7 +65,7 @@ class Ended:
 
     @property
     def key(self) -> str:
-        """Return the key of the object."""
+        """The key of the object."""
         parts = (
             self.end,
             self.kind,
@@ -82,7 +85,7 @@ def tally(job: Job, runtime: Runtime) -> None:
     from aigc.prices import model_of  # noqa: PLC0415  only the sweep counts
 
     model, version = model_of(runtime.task_of(job))
-    ended = Ended(
+    entry = UsageEntry(
         day=f"{job.updated_at:%Y-%m-%d}",
         end=f"{job.id}-{job.revision:06d}",
         kind=job.kind,
@@ -93,11 +96,11 @@ def tally(job: Job, runtime: Runtime) -> None:
         images=len(job.images) if job.state == "succeeded" else 0,
         cost=_cost(job, runtime),
     )
-    runtime.ledger.write_note(ended.key)
+    runtime.ledger.write_note(entry.key)
 
 
 def _cost(job: Job, runtime: Runtime) -> Decimal | None:
-    """Estimate the cost of a job: a failed task is not billed; None if that is unknown."""
+    """Estimate the cost of a job; 0 for a failed task, None if the bill or the price is unknown."""
     if job.error is not None and job.error.type in MAYBE_BILLED:
         return None
     if not job.images:
@@ -106,4 +109,4 @@ def _cost(job: Job, runtime: Runtime) -> Decimal | None:
 
 
 def _quoted(part: str) -> str:
-    return quote(part, safe="").replace("~", "%7E")  # which `quote` never touches
+    return quote(part, safe="").replace("~", "%7E")  # `quote` leaves it unchanged

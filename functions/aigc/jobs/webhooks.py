@@ -10,8 +10,8 @@
 The order of the writes makes it safe:
 
 1. the marker of the first try is written before the record that says that the job ended;
-2. a try is claimed by its number, and each number is used once: the delivery does not change
-   between the claim and its write; after a holder that died it is read again;
+2. a try is claimed by its number, and each number is used once: so the delivery does not change
+   between the claim and its write. If an earlier holder of the claim died, it is read again;
 3. the next try's marker is written before the delivery that says that this one failed;
 4. a marker is removed last; a marker of a try that was already made has no effect.
 """
@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from aigc.errors import BadRecordError, CloudError
 from aigc.jobs.job import milliseconds
-from aigc.jobs.ledger.claims import OF_A_WEBHOOK
+from aigc.jobs.ledger.claims import WEBHOOK_SUBJECT
 from aigc.jobs.ports import PAGE, Reply
 from aigc.jobs.set_aside import set_aside
 from aigc.signing import signed_headers
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAITS_S = (5, 30, 120, 300, 600, 900, 1200, 1800, 2100)
-"""Seconds between the tries, two hours in all; the sweep comes once a minute."""
+"""Seconds between the tries, two hours in all; the sweep makes tries once a minute."""
 
 TIMEOUT_S = 10.0
-"""Seconds that a receiver may take."""
+"""Seconds that a receiver may take to answer."""
 
 LEAST_S = 2.0
-"""Seconds for the receiver; with less left, the next invocation makes the try."""
+"""Least seconds for the receiver; if less is left, the next invocation makes the try."""
 
 MARGIN_S = 3.0
 """Seconds that writing the outcome needs."""
@@ -70,7 +70,7 @@ class Try(Record):
 
     @property
     def is_delivery(self) -> bool:
-        """Whether the receiver has it."""
+        """Whether the receiver has accepted the message."""
         return self.status is not None and HTTPStatus(200) <= self.status < HTTPStatus(300)
 
 
@@ -96,19 +96,19 @@ class Delivery(Record):
         failed = len(self.tries) - self.spent_tries
         if failed > len(WAITS_S) or self.tries[-1].status == HTTPStatus.GONE:
             return None
-        # Spread, so that tries that failed together do not return together.
+        # With jitter: tries that failed together are then not repeated together.
         return timedelta(seconds=WAITS_S[failed - 1] * random.uniform(0.8, 1.2))  # noqa: S311  no secret
 
-    def add_try(self, made: Try) -> Delivery:
-        """Add a try that was made."""
-        return with_fields(self, tries=(*self.tries, made))
+    def add_try(self, finished_try: Try) -> Delivery:
+        """Add a try with its outcome."""
+        return with_fields(self, tries=(*self.tries, finished_try))
 
     def mark_delivered(self) -> Delivery:
-        """Say that the receiver has the message."""
+        """Record that the receiver has accepted the message."""
         return with_fields(self, state="delivered")
 
     def mark_dead(self) -> Delivery:
-        """Say that no try is left."""
+        """Record that the delivery is given up."""
         return with_fields(self, state="dead")
 
     def revive(self) -> Delivery:
@@ -117,7 +117,7 @@ class Delivery(Record):
 
 
 class PendingDelivery(NamedTuple):
-    """A try that is still to be made, as its marker names it."""
+    """A try that is still to be made, as the key of its marker has it."""
 
     key: str
     due: datetime
@@ -146,9 +146,9 @@ def deliver(job: Job, runtime: Runtime) -> None:
     _try_delivery(_pending_delivery(job.webhook_marker, runtime.now()), runtime)
 
 
-def due_markers(runtime: Runtime, behind: str = "") -> list[Listed]:
-    """List the markers of tries that are due, behind a key; fewer than a page are the last."""
-    page = runtime.ledger.bucket.list(_MARKERS, behind, PAGE)
+def due_markers(runtime: Runtime, after: str = "") -> list[Listed]:
+    """List the markers of due tries after a key; fewer than a page if they are the last."""
+    page = runtime.ledger.bucket.list(_MARKERS, after, PAGE)
     now = runtime.now()
     return [listed for listed in page if _pending_delivery(listed.key, listed.modified).due <= now]
 
@@ -156,31 +156,31 @@ def due_markers(runtime: Runtime, behind: str = "") -> list[Listed]:
 def deliver_due(runtime: Runtime, markers: Iterable[Listed]) -> int:
     """Make the tries of these markers in their order; return how many were made.
 
-    After a host has not answered, its other markers are skipped: each would take the whole timeout
-    from the webhooks of other hosts.
+    If a host does not answer, its other markers are skipped: each of them would take the time of a
+    whole timeout from the webhooks of other hosts.
     """
-    silent: set[str] = set()
-    made = 0
+    silent_hosts: set[str] = set()
+    tries = 0
     for listed in markers:
         pending = _pending_delivery(listed.key, listed.modified)
         if not _has_time(runtime):
             break
-        if pending.host in silent:
+        if pending.host in silent_hosts:
             continue
         reply = _try_delivery(pending, runtime)
-        made += reply is not None
+        tries += reply is not None
         if reply is not None and reply.status is None:
-            silent.add(pending.host)
-    return made
+            silent_hosts.add(pending.host)
+    return tries
 
 
 def delivery(job: Job, runtime: Runtime) -> Delivery:
-    """Read the delivery of a job's last end; it is new if no try was made."""
+    """Read the delivery of a job's last end; return a new one if no try was made."""
     body = runtime.ledger.bucket.get(_delivery_key(job.id))
     url = urlsplit(job.webhook_url)._replace(query="", fragment="").geturl()
     new = Delivery(message_id=message_id(job), url=url)
-    read = new if body is None else Delivery.model_validate_json(body)
-    return read if read.message_id == new.message_id else new
+    stored = new if body is None else Delivery.model_validate_json(body)
+    return stored if stored.message_id == new.message_id else new
 
 
 def dead_webhooks(runtime: Runtime, after: str = "") -> list[str]:
@@ -192,7 +192,8 @@ def dead_webhooks(runtime: Runtime, after: str = "") -> list[str]:
 def redeliver(job_id: str, runtime: Runtime) -> Literal["queued", "not_dead", "busy"]:
     """Start a new series of tries for a delivery that was given up.
 
-    Two calls, one after the other or at once, start one series: the second finds it pending.
+    Two calls, one after the other or at the same time, start one series: the second finds the
+    delivery pending.
     """
     job = runtime.ledger.records.read(job_id)
     current = None if job is None else delivery(job, runtime)
@@ -226,7 +227,7 @@ def _revive(job: Job, runtime: Runtime) -> bool:
 
 
 def _try_delivery(pending: PendingDelivery, runtime: Runtime) -> Reply | None:
-    """Make a try and log its errors; None if none was made.
+    """Make the try of a marker, and log an error; None if no try was made.
 
     After a crash or a failure the claim stays: another invocation takes over after a lease.
     """
@@ -267,6 +268,7 @@ def _make_try(pending: PendingDelivery, runtime: Runtime) -> Reply | None:
 
 
 def _post(job: Job, current: Delivery, runtime: Runtime) -> Reply:
+    """Sign and send the message."""
     secrets = [secret.get_secret_value() for secret in runtime.settings.webhook_secrets]
     if not secrets:
         return Reply(error="there is no secret to sign it with: webhookSecrets is empty")
@@ -285,10 +287,10 @@ def _conclude(
     pending: PendingDelivery, job: Job, current: Delivery, reply: Reply, runtime: Runtime
 ) -> None:
     """Write the outcome of a try, and the marker of the next one."""
-    made = Try(at=runtime.now(), status=reply.status, error=reply.error)
-    changed = current.add_try(made)
+    finished_try = Try(at=runtime.now(), status=reply.status, error=reply.error)
+    changed = current.add_try(finished_try)
     event = "webhook_delivered"
-    if made.is_delivery:
+    if finished_try.is_delivery:
         changed = changed.mark_delivered()
     elif changed.wait is None:
         event = "webhook_dead"
@@ -300,7 +302,7 @@ def _conclude(
     _write(job, changed, runtime)
     runtime.ledger.bucket.delete(pending.key)
     logger.log(
-        logging.INFO if made.is_delivery else logging.WARNING,
+        logging.INFO if finished_try.is_delivery else logging.WARNING,
         event,
         extra={
             "job": job.id,
@@ -342,11 +344,12 @@ def _pending_delivery(key: str, modified: datetime) -> PendingDelivery:
 
 
 def _claim(job: Job, step: str) -> str:
-    return f"{OF_A_WEBHOOK}{job.id}/{_end_of(job)}-{step}"
+    """Return the subject of the claim on a step of a delivery."""
+    return f"{WEBHOOK_SUBJECT}{job.id}/{_end_of(job)}-{step}"
 
 
 def _end_of(job: Job) -> str:
-    """Name an end of a job by the replays and restores before it: `0`, `1`, `0r1`, `1r1`."""
+    """Name a job's last end by the attempts and restores before it: `0`, `1`, `0r1`, `1r1`."""
     return f"{job.spent_attempts}" + (f"r{job.restores}" if job.restores else "")
 
 

@@ -1,4 +1,4 @@
-"""Entries: objects of the ledger that say what became of each object of the inbox.
+"""Entries: objects of the ledger with the outcome of each object of the inbox.
 
 The key of an entry is `uploads/<stem>!<content>-<time>.<kind>`. A listing of entries has the order
 of a listing of the inbox, and shows the outcome for each object without further reads.
@@ -73,7 +73,7 @@ class EntryJob(Record):
 
 
 class Entry(Record):
-    """What became of one content of one object."""
+    """The outcome of one content of one object."""
 
     key: str
     etag: str

@@ -33,6 +33,11 @@ class Answer:
     raw: bytes = b""
     """The body as it travels."""
 
+    @property
+    def status_and_type(self) -> tuple[int, str]:
+        """The status, and the error type of a refusal."""
+        return self.status, self.body.get("error_type", "")
+
 
 @dataclass
 class Client:

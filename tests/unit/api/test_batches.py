@@ -10,6 +10,7 @@ from aigc.sweeping import sweep
 from aigc.uploads.batches.records import INDEX
 from aigc.wire import with_fields
 from tests.fakes import StoreFault
+from tests.jobs import KilledError
 from tests.unit.api.test_keys import put_key, with_key
 from tests.unit.uploads.test_batches import a_line, finish_all, jsonl, upload
 
@@ -32,7 +33,7 @@ def names(page: dict[str, Any]) -> list[str]:
     return [batch["object_key"] for batch in page["batches"]]
 
 
-def test_batch_says_how_far_it_is(client: Client) -> None:
+def test_batch_has_its_progress(client: Client) -> None:
     client.world.settings = with_fields(client.world.settings, results_prefix="site/")
     process_upload(client, "spring", a_line(1), "{broken", a_line(3))
 
@@ -93,11 +94,9 @@ def test_page_costs_a_listing_and_a_read_for_each_batch(client: Client) -> None:
 
 
 def test_batch_whose_creator_died_is_listed_once(client: Client) -> None:
-    class DeathError(BaseException):
-        """The process is killed."""
 
-    client.world.store.faults = [StoreFault("put open-batches/", DeathError())]
-    with pytest.raises(DeathError):
+    client.world.store.faults = [StoreFault("put open-batches/", KilledError())]
+    with pytest.raises(KilledError):
         process_upload(client, "spring", a_line(1))
     client.world.clock.pass_time(1)
     assert batches(client)["batches"] == []

@@ -68,7 +68,7 @@ def test_a_key_that_sees_only_its_own_requests_sees_no_ceiling(client: Client) -
     assert own.get("/v1/usage").body["ceilings"] == []
 
 
-def test_a_request_that_waits_for_a_share_says_for_which_ceiling(client: Client) -> None:
+def test_a_request_that_waits_for_a_share_names_the_ceiling(client: Client) -> None:
     limit(client, {"scope": "stack", "period": "day", "images": 1})
     submit(client)
     over = submit(client)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +99,7 @@ def test_file_that_was_not_packed_does_not_exist(client: Client, name: str) -> N
     assert client.get(f"/console/assets/{name}").status == 404
 
 
-def test_address_with_a_slash_leads_to_the_one_without(browser: Client) -> None:
+def test_address_with_a_slash_redirects_to_the_one_without(browser: Client) -> None:
     answer = browser.get("/console/")
 
     assert answer.status == 302
@@ -109,7 +107,7 @@ def test_address_with_a_slash_leads_to_the_one_without(browser: Client) -> None:
     assert answer.body["console"] == answer.headers["Location"]
 
 
-def test_home_leads_to_the_console(browser: Client) -> None:
+def test_root_redirects_to_the_console(browser: Client) -> None:
     answer = browser.get("/")
 
     assert answer.status == 302
@@ -117,7 +115,7 @@ def test_home_leads_to_the_console(browser: Client) -> None:
     assert set(answer.body) == {"console", "docs"}
 
 
-def test_home_leads_to_the_documentation_where_there_is_no_console(browser: Client) -> None:
+def test_root_redirects_to_the_documentation_without_a_console(browser: Client) -> None:
     browser.world.settings = with_fields(browser.world.settings, console=False)
 
     assert browser.get("/").headers["Location"].endswith("/docs")
@@ -133,7 +131,7 @@ def test_closed_console_is_answered_like_a_path_that_does_not_exist(
     assert browser.get(path).status == 401
 
 
-def test_zip_without_the_console_says_so(
+def test_zip_without_the_console_answers_404_with_the_reason(
     browser: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(console, "FOLDER", tmp_path / "absent")
@@ -142,16 +140,3 @@ def test_zip_without_the_console_says_so(
 
     assert answer.status == 404
     assert answer.body["detail"] == "this service was built without the console"
-
-
-def test_cold_start_imports_nothing_for_the_console() -> None:
-    program = (
-        "import sys, gateway, aigc.bootstrap\n"
-        "assert not {'aigc.api.console', 'aigc.api.built'} & sys.modules.keys()"
-    )
-
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=FUNCTIONS, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr

@@ -97,7 +97,7 @@ def test_a_job_that_failed_has_no_image(client: Client) -> None:
 
 
 @pytest.mark.parametrize("changed", [("~call~", "~robot~"), ("~1~", "~many~"), ("0-", "0-a~")])
-def test_a_key_that_is_no_entry_is_passed_over(client: Client, changed: tuple[str, str]) -> None:
+def test_a_key_that_is_no_entry_is_ignored(client: Client, changed: tuple[str, str]) -> None:
     put_jobs(client, [finished_job(0)])
     [key] = client.world.ledger_keys("images/")
     client.world.store.put(key.replace(*changed, 1), b"{}")
@@ -177,7 +177,7 @@ def test_pages_hold_every_image_once_and_split_the_images_of_a_job(client: Clien
     assert sizes == [4, 4, 4, 4, 4, 1]
 
 
-def test_images_that_are_made_meanwhile_do_not_move_a_page(client: Client) -> None:
+def test_new_images_do_not_move_a_page(client: Client) -> None:
     put_jobs(client, (finished_job(number) for number in range(4)))
     first = page(client, limit="2")
     put_jobs(client, [finished_job(4)])
@@ -288,7 +288,7 @@ def test_the_folder_is_that_of_the_whole_bucket(client: Client) -> None:
     assert page(client)["images"][0]["key"].startswith("site/images/shop/shoes/")
 
 
-def test_what_a_key_has_no_room_for_is_compared_with_the_record(client: Client) -> None:
+def test_a_filter_longer_than_the_key_is_compared_with_the_record(client: Client) -> None:
     folder = "~" * 100 + "/"
     model = "m" * 200
     jobs = []
@@ -319,6 +319,7 @@ def test_a_key_sees_only_its_own_images_if_it_is_limited_to_them(client: Client)
         ("kind", "vod.movie"),
         ("since", "yesterday"),
         ("limit", "101"),
+        ("cursor", "x"),
         ("cursor", base64.urlsafe_b64encode(b"1/../jobs").decode()),
         ("state", "succeeded"),
     ],
@@ -396,7 +397,7 @@ def test_a_job_that_was_restored_is_listed_once(client: Client) -> None:
     assert [image["request_id"] for image in page(client)["images"]] == [request_id]
 
 
-def test_an_entry_whose_job_failed_after_all_is_passed_over_and_a_replay_is_listed_once(
+def test_an_entry_of_a_failed_job_is_ignored_and_a_replay_is_listed_once(
     client: Client,
 ) -> None:
     """The invocation dies between the entry and the record; later tries fail; a replay succeeds."""

@@ -1,4 +1,4 @@
-"""What became of each object of the inbox, as data."""
+"""The outcome of each object of the inbox, as data."""
 
 from __future__ import annotations
 
@@ -95,6 +95,7 @@ def test_state_of_a_job_without_a_readable_record_is_null(
     [
         ("photos/a.png", b"%PDF-1.7", "not_an_image"),
         ("photos/a.png", b"", "empty"),
+        ("photos/a.png", bytes(20 * 2**20 + 1), "too_large"),
         ("other/a.png", None, "no_rule"),
     ],
 )

@@ -58,7 +58,7 @@ def allow(client: Client, *buckets: str) -> None:
 @pytest.mark.parametrize(
     ("path", "prefix"), [(IMAGE, "data:image/png;base64,"), (IMAGE, ""), (SCENE, ""), (MPS, "")]
 )
-def test_every_kind_takes_an_image_in_base64(client: Client, path: str, prefix: str) -> None:
+def test_every_kind_accepts_an_image_in_base64(client: Client, path: str, prefix: str) -> None:
     answer = client.post(path, with_input(path, {"base64": prefix + ENCODED}))
 
     assert answer.status == 200
@@ -84,7 +84,7 @@ def test_text_and_role_of_an_image_are_kept(client: Client) -> None:
     assert (sent["Text"], sent["ReferenceType"]) == ("a house", "mask")
 
 
-def test_clothes_may_come_in_base64(client: Client) -> None:
+def test_clothes_may_be_in_base64(client: Client) -> None:
     config = {"model": "WAND-tryon-1.0-pro", "clothes_file_infos": [{"base64": ENCODED}]}
     body = {
         "scene_info": {"type": "ai_try_on", "ai_try_on_config": config},
@@ -264,7 +264,7 @@ def test_two_uploads_of_one_name_do_not_meet(client: Client) -> None:
     assert first != second
 
 
-def test_what_was_uploaded_is_an_input(client: Client) -> None:
+def test_an_uploaded_object_is_an_input(client: Client) -> None:
     url = client.post("/v1/uploads", UPLOAD).body["url"]
     key = url.removeprefix("cos://results-1250000000/")
     client.world.results.put(key, image_bytes())

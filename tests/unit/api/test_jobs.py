@@ -56,7 +56,7 @@ def test_newest_comes_first(client: Client) -> None:
     assert listed(client) == ids[::-1]
 
 
-def test_job_in_the_list_says_what_it_is(client: Client) -> None:
+def test_job_in_the_list_is_described(client: Client) -> None:
     request_id = finished(client)
     client.get(f"{IMAGE}/requests/{request_id}")
 
@@ -133,7 +133,7 @@ def test_pages_hold_every_job_once(client: Client) -> None:
     assert [one for page in found for one in page] == ids[::-1]
 
 
-def test_jobs_made_meanwhile_do_not_move_a_page(client: Client) -> None:
+def test_new_jobs_do_not_move_a_page(client: Client) -> None:
     ids = [a_second_later(client) for _ in range(4)]
     first = client.get("/v1/jobs", query={"limit": "2"}).body
     a_second_later(client)
@@ -143,7 +143,9 @@ def test_jobs_made_meanwhile_do_not_move_a_page(client: Client) -> None:
     assert second == ids[1::-1]
 
 
-def test_page_is_short_rather_than_dear(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_reads_a_bounded_number_of_records(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jobs, "MOST_READ", 2)
     oldest = a_second_later(client)
     client.world.vendor.finish(client.world.vendor.tasks[0])
@@ -165,7 +167,7 @@ def test_index_of_many_pages_is_read_to_its_end(
     assert listed(client) == ids[::-1]
 
 
-def test_entry_without_a_job_is_passed_over_and_in_time_removed(client: Client) -> None:
+def test_entry_without_a_job_is_ignored_and_later_removed(client: Client) -> None:
     request_id = submitted(client)
     client.world.store.delete(f"jobs/{request_id}.json")
 
@@ -194,6 +196,7 @@ def test_record_that_cannot_be_read_does_not_hide_the_others(client: Client) -> 
         ("source", "call:"),
         ("foo", "1"),
         ("limit", ["1", "2"]),
+        ("limit", ""),
         ("limit", "101"),
         ("limit", "many"),
         ("cursor", "x"),
@@ -230,14 +233,14 @@ def a_wait(reason: str, position: int | None, **more: str) -> dict[str, Any]:
     return {"reason": reason, "position": position, "until": None, "ceiling": None, **more}
 
 
-def test_list_says_what_waits_for_a_full_lane_and_where(client: Client) -> None:
+def test_list_shows_which_jobs_wait_for_a_full_lane(client: Client) -> None:
     for _ in range(3):
         a_second_later(client)
 
     assert waits(client) == [a_wait("lane_full", 1), a_wait("lane_full", 0), None]
 
 
-def test_list_says_what_waits_for_a_paused_lane(client: Client) -> None:
+def test_list_shows_which_jobs_wait_for_a_paused_lane(client: Client) -> None:
     client.world.vendor.refused["Create"] = "FailedOperation.UserArrears"
     a_second_later(client)
     client.world.memory = type(client.world.memory)()  # another instance reads the pause
@@ -245,7 +248,7 @@ def test_list_says_what_waits_for_a_paused_lane(client: Client) -> None:
     assert waits(client) == [a_wait("paused", 0, until="2026-11-20T12:01:01+00:00")]
 
 
-def test_list_says_what_waits_since_the_vendor_had_no_room(client: Client) -> None:
+def test_list_shows_which_jobs_wait_for_the_vendor(client: Client) -> None:
     client.world.vendor.next_creates = ["throttle"] * 4
     request_id = a_second_later(client)
 
@@ -256,7 +259,7 @@ def test_list_says_what_waits_since_the_vendor_had_no_room(client: Client) -> No
     assert wait["until"] > client.get(f"/v1/jobs/{request_id}").body["updated_at"]
 
 
-def test_list_says_what_waits_for_a_ceiling(client: Client) -> None:
+def test_list_shows_which_jobs_wait_for_a_ceiling(client: Client) -> None:
     ceiling = {"scope": "stack", "period": "day", "images": 1}
     client.world.prices = Prices.parse({"ceiling": [ceiling]})
     a_second_later(client)
@@ -304,7 +307,7 @@ def test_job_has_its_attempts_and_its_images(client: Client) -> None:
     assert answer.body["source"]["request_id"] == "invocation-1"
 
 
-def test_job_that_failed_says_why(client: Client) -> None:
+def test_failed_job_has_its_error(client: Client) -> None:
     request_id = failed(client, "ModelGenerateFailed")
 
     body = job_of(client, request_id).body

@@ -52,7 +52,7 @@ def looked_up(world: World) -> list[str]:
     return [request for request in world.store.requests if "keys/" in request]
 
 
-def test_a_key_of_the_ledger_is_taken(client: Client) -> None:
+def test_a_key_of_the_ledger_is_accepted(client: Client) -> None:
     caller = with_key(client, put_key(client.world))
 
     answer = caller.post(SUBMIT, IMAGE)
@@ -72,7 +72,7 @@ def test_a_key_that_the_ledger_does_not_have_is_refused_like_none(client: Client
 
 
 @pytest.mark.parametrize("spoil", ["", "aigc_short", "{key}x", "{cut}0"])
-def test_what_cannot_be_a_key_of_ours_costs_no_request(client: Client, spoil: str) -> None:
+def test_malformed_key_costs_no_request(client: Client, spoil: str) -> None:
     key = new_key()
     wrong = "1" if key[-1] == "0" else "0"
     presented = spoil.format(key=key, cut=key[:-1] + wrong)
@@ -83,7 +83,7 @@ def test_what_cannot_be_a_key_of_ours_costs_no_request(client: Client, spoil: st
     assert looked_up(client.world) == []
 
 
-def test_an_instance_asks_for_a_key_once_in_a_while(client: Client) -> None:
+def test_an_instance_reads_a_key_once_in_a_while(client: Client) -> None:
     known = with_key(client, put_key(client.world))
     unknown = with_key(client, new_key())
     client.world.store.requests.clear()
@@ -141,7 +141,7 @@ def test_many_wrong_keys_do_not_fill_the_memory(client: Client) -> None:
     for _ in range(MOST_REMEMBERED + 5):
         client.world.memory.of(KnownKeys).note(new_key(), None, START)
 
-    assert len(client.world.memory.of(KnownKeys).seen) <= MOST_REMEMBERED
+    assert len(client.world.memory.of(KnownKeys).by_digest) <= MOST_REMEMBERED
 
 
 def test_new_keys_are_well_formed_and_all_different() -> None:
@@ -151,7 +151,7 @@ def test_new_keys_are_well_formed_and_all_different() -> None:
     assert all(is_well_formed(key) for key in keys)
 
 
-def test_a_key_sees_what_others_asked_for_unless_it_is_for_its_own_only(client: Client) -> None:
+def test_a_key_sees_requests_of_others_unless_it_is_limited_to_its_own(client: Client) -> None:
     others = client.post(SUBMIT, IMAGE).body["request_id"]
     paths = [
         f"{SUBMIT}/requests/{others}/status",
@@ -171,7 +171,7 @@ def test_a_key_sees_what_others_asked_for_unless_it_is_for_its_own_only(client: 
 @pytest.mark.parametrize(
     ("logo", "sent"), [({}, "Enabled"), ({"output_config": {"logo_add": False}}, "Disabled")]
 )
-def test_a_key_with_a_visible_label_asks_for_the_logo_by_default(
+def test_a_key_with_a_visible_label_requests_the_logo_by_default(
     client: Client, logo: dict[str, Any], sent: str
 ) -> None:
     labelled = with_key(client, put_key(client.world, "labelled", visible_label=True))

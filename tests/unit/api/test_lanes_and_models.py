@@ -19,7 +19,7 @@ def lane(client: Client, name: str) -> dict[str, Any]:
     return dict(described)
 
 
-def test_lane_says_what_runs_and_what_waits(client: Client) -> None:
+def test_lane_counts_running_and_waiting_jobs(client: Client) -> None:
     for _ in range(3):
         submitted(client)
 
@@ -42,7 +42,7 @@ def test_lanes_do_not_count_each_other(client: Client) -> None:
     assert lane(client, "mps.image")["in_use"] == 1
 
 
-def test_lane_that_slowed_down_says_since_when(client: Client) -> None:
+def test_slowed_lane_has_the_time_of_its_cut(client: Client) -> None:
     client.world.vendor.next_creates = ["throttle"] * 4
     submitted(client, MPS)
 
@@ -60,7 +60,7 @@ def test_each_lane_costs_one_request_and_the_last_sweep_another(client: Client) 
     assert len(client.world.store.requests) == 3 + 1
 
 
-def test_lanes_say_when_the_last_sweep_started_and_finished(client: Client) -> None:
+def test_lanes_have_the_times_of_the_last_sweep(client: Client) -> None:
     before = client.get("/v1/lanes").body["sweep"]
     client.world.clock.pass_time(60)
     sweep(client.world.runtime())
@@ -88,14 +88,14 @@ def test_models_are_listed_with_their_date_and_limits(client: Client) -> None:
     assert "16:9" in limits["output_config.aspect_ratio"]["one_of"]
 
 
-def test_models_tell_the_scenes(client: Client) -> None:
+def test_models_include_the_scenes(client: Client) -> None:
     scenes = {scene["name"]: scene for scene in client.get("/v1/models").body["scenes"]}
 
     assert scenes["ai_try_on"]["config"] == "ai_try_on_config"
     assert scenes["change_clothes"]["is_deprecated"] is True
 
 
-def test_models_tell_what_a_scene_allows_in_the_form_of_a_models_limits(client: Client) -> None:
+def test_limits_of_a_scene_have_the_form_of_a_models_limits(client: Client) -> None:
     scenes = {scene["name"]: scene for scene in client.get("/v1/models").body["scenes"]}
     limits = {
         name: {limit["parameter"]: limit for limit in scene["limits"]}

@@ -149,7 +149,7 @@ def test_async_answers_at_once_with_the_urls_of_the_queue(client: Client, vendor
 # Repeats
 
 
-def test_time_that_is_not_enough_is_answered_with_504_and_the_job_goes_on(
+def test_a_wait_that_ends_early_is_answered_with_504_and_the_job_continues(
     client: Client, vendor: Vendor
 ) -> None:
     vendor.ends = ""
@@ -366,7 +366,7 @@ def test_key_uses_and_sees_the_models_of_its_kinds(client: Client) -> None:
     ("err_code_ext", "status", "code"),
     [("ModelGenerateFailed", 500, "task_failed"), ("InvalidParameter", 400, "refused")],
 )
-def test_what_the_vendor_says_is_an_error(
+def test_failure_of_the_vendor_is_an_error(
     client: Client, vendor: Vendor, err_code_ext: str, status: int, code: str
 ) -> None:
     vendor.ends = err_code_ext
@@ -570,7 +570,7 @@ def test_newer_model_passes_with_a_warning(client: Client) -> None:
         ("mps.image/vidu-q2", URL),
     ],
 )
-def test_edit_takes_images_by_url(client: Client, model: str, image: object) -> None:
+def test_edit_accepts_images_by_url(client: Client, model: str, image: object) -> None:
     body = {"model": model, "prompt": "winter", "image": image, "async": True}
     assert client.post(EDIT, body).status == 200
 
@@ -581,7 +581,7 @@ def test_edit_takes_images_by_url(client: Client, model: str, image: object) -> 
 
 
 @pytest.mark.parametrize("image", [IMAGE, f"data:image/png;base64,{IMAGE}"])
-def test_edit_takes_images_in_base64(client: Client, image: str) -> None:
+def test_edit_accepts_images_in_base64(client: Client, image: str) -> None:
     body = {**BODY, "image": [image, image], "async": True}
     assert client.post(EDIT, body).status == 200
 

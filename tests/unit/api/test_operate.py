@@ -47,10 +47,6 @@ def job_of(client: Client, request_id: str) -> dict[str, Any]:
     return dict(client.get(f"/v1/jobs/{request_id}").body)
 
 
-def status_and_type(answer: Answer) -> tuple[int, str]:
-    return answer.status, answer.body.get("error_type", "")
-
-
 def test_a_dead_job_runs_again(client: Client) -> None:
     request_id = dead(client)
 
@@ -67,7 +63,7 @@ def test_an_attempt_that_may_have_been_billed_needs_a_confirmation(client: Clien
 
     refused = replay(client, request_id)
 
-    assert status_and_type(refused) == (409, "may_be_billed")
+    assert refused.status_and_type == (409, "may_be_billed")
     assert "pay_again = true" in refused.body["detail"]
     assert len(client.world.vendor.tasks) == 1
 
@@ -88,7 +84,7 @@ def test_images_that_are_paid_for_are_restored_and_not_paid_again(client: Client
     request_id = unusable(client)
 
     assert job_of(client, request_id)["operations"] == ["replay", "restore"]
-    assert status_and_type(replay(client, request_id)) == (409, "restorable")
+    assert replay(client, request_id).status_and_type == (409, "restorable")
     assert restore(client, request_id).body["state"] == "storing"
     assert restore(client, request_id).status == 202  # a repeat
     sweep(client.world.runtime())
@@ -132,7 +128,7 @@ def test_two_replays_at_once_make_one_attempt(
     assert len(client.world.vendor.tasks) == 2
 
 
-def test_a_job_that_another_invocation_holds_can_be_tried_again(client: Client) -> None:
+def test_a_replay_of_a_claimed_job_may_be_repeated(client: Client) -> None:
     request_id = dead(client)
     runtime = client.world.runtime()
     job = runtime.ledger.records.read(request_id)
@@ -141,7 +137,7 @@ def test_a_job_that_another_invocation_holds_can_be_tried_again(client: Client) 
 
     answers = [replay(client, request_id, pay_again=True), restore(client, request_id)]
 
-    assert status_and_type(answers[0]) == (409, "busy")
+    assert answers[0].status_and_type == (409, "busy")
     assert answers[0].headers["Retry-After"] == str(operate.RETRY_S)
     assert answers[0].body["retryable"] is True
 
@@ -164,14 +160,14 @@ def test_other_jobs_are_not_replayed(client: Client, make: Any, word: str) -> No
     request_id = make(client)
     status_of(client, request_id)
 
-    assert status_and_type(replay(client, request_id)) == (409, word)
+    assert replay(client, request_id).status_and_type == (409, word)
     assert "replay" not in job_of(client, request_id)["operations"]
 
 
 def test_a_job_without_images_is_not_restored(client: Client) -> None:
-    assert status_and_type(restore(client, dead(client))) == (409, "not_succeeded")
-    assert status_and_type(restore(client, submitted(client))) == (409, "not_failed")
-    assert status_and_type(restore(client, "none")) == (404, "not_found")
+    assert restore(client, dead(client)).status_and_type == (409, "not_succeeded")
+    assert restore(client, submitted(client)).status_and_type == (409, "not_failed")
+    assert restore(client, "none").status_and_type == (404, "not_found")
 
 
 # Keys
@@ -184,7 +180,7 @@ def test_a_key_of_the_ledger_may_operate_only_if_it_was_made_so(client: Client) 
 
     refused = [replay(plain, request_id, pay_again=True), restore(plain, request_id)]
 
-    assert [status_and_type(answer) for answer in refused] == [(403, "forbidden")] * 2
+    assert [answer.status_and_type for answer in refused] == [(403, "forbidden")] * 2
     assert "--operate" in refused[0].body["detail"]
     assert job_of(plain, request_id)["operations"] == []
     assert restore(operator, request_id).status == 202
@@ -194,8 +190,8 @@ def test_a_key_for_its_own_only_operates_its_own_only(client: Client) -> None:
     narrow = with_key(client, put_key(client.world, "narrow", own_only=True, operate=True))
     other, own = dead(client), dead(narrow)
 
-    assert status_and_type(replay(narrow, other, pay_again=True)) == (404, "not_found")
-    assert status_and_type(restore(narrow, other)) == (404, "not_found")
+    assert replay(narrow, other, pay_again=True).status_and_type == (404, "not_found")
+    assert restore(narrow, other).status_and_type == (404, "not_found")
     assert replay(narrow, own, pay_again=True).status == 202
 
 
@@ -209,18 +205,18 @@ def test_a_replay_is_held_to_the_limits_of_its_key(client: Client) -> None:
     budget = {"operate": True, "budget_per_month": "0.30"}
     poor = with_key(client, put_key(client.world, "poor", **budget))
 
-    assert status_and_type(replay(mps, ids[0], pay_again=True)) == (403, "forbidden")
-    assert status_and_type(replay(daily, ids[0])) == (409, "may_be_billed")  # costs no permit
-    assert status_and_type(replay(daily, ids[0], pay_again=True)) == (202, "")
-    assert status_and_type(replay(daily, ids[0], pay_again=True)) == (
+    assert replay(mps, ids[0], pay_again=True).status_and_type == (403, "forbidden")
+    assert replay(daily, ids[0]).status_and_type == (409, "may_be_billed")  # costs no permit
+    assert replay(daily, ids[0], pay_again=True).status_and_type == (202, "")
+    assert replay(daily, ids[0], pay_again=True).status_and_type == (
         202,
         "",
     )  # a repeat costs none either
-    assert status_and_type(replay(daily, ids[1], pay_again=True)) == (429, "quota_exceeded")
-    assert status_and_type(replay(poor, ids[1], pay_again=True)) == (202, "")
+    assert replay(daily, ids[1], pay_again=True).status_and_type == (429, "quota_exceeded")
+    assert replay(poor, ids[1], pay_again=True).status_and_type == (202, "")
     client.world.vendor.fail(client.world.vendor.tasks[-2], "InternalError")
     status_of(client, ids[0])
-    assert status_and_type(replay(poor, ids[0], 2, pay_again=True)) == (429, "budget_exceeded")
+    assert replay(poor, ids[0], 2, pay_again=True).status_and_type == (429, "budget_exceeded")
 
 
 def test_a_replay_whose_write_was_lost_can_be_repeated(client: Client) -> None:

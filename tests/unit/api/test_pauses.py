@@ -49,7 +49,7 @@ def test_another_instance_reads_the_pause_too(client: Client) -> None:
     assert status_of(client, request_id).body["paused"]["code"] == ARREARS
 
 
-def test_status_of_a_running_request_says_that_its_query_is_refused(client: Client) -> None:
+def test_status_of_a_running_request_shows_a_refused_query(client: Client) -> None:
     request_id = submitted(client)
     client.world.vendor.refused["Describe"] = "UnauthorizedOperation"
 

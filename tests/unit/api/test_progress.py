@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from aigc.api.errors import JOB_ERROR_STATUS
-from aigc.api.progress import MOST_SEEN, SeenRequests
+from aigc.api.progress import MOST_KNOWN, KnownRequests
 from aigc.errors import AmbiguousError, HostNotAllowedError, ThrottledError
 from aigc.jobs.job import ErrorType, JobError
 from tests.fakes import START, ClockWithEvents, InMemoryStore, image_bytes
@@ -120,7 +120,7 @@ def test_failed_request_is_completed_with_its_error(client: Client) -> None:
     assert "VoilationContent" in answer.body["error"]
 
 
-def test_status_says_why_the_images_are_not_stored_yet(client: Client) -> None:
+def test_status_has_the_reason_of_delayed_images(client: Client) -> None:
     request_id = submitted(client)
     client.world.vendor.finish(client.world.vendor.tasks[-1])
     client.world.downloads.errors = [HostNotAllowedError("images.example.com", ".myqcloud.com")]
@@ -156,7 +156,7 @@ def test_logs_list_what_happened(client: Client) -> None:
     assert set(answer.body["logs"][0]) == {"timestamp", "level", "message", "source"}
 
 
-def test_status_asks_the_ledger_once_for_a_running_request(client: Client) -> None:
+def test_status_reads_the_ledger_once_for_a_running_request(client: Client) -> None:
     request_id = submitted(client)
     client.world.store.requests.clear()
 
@@ -215,14 +215,14 @@ def test_status_of_a_running_request_needs_no_listing(client: Client) -> None:
 
 
 def test_an_instance_remembers_the_last_requests_only(client: Client) -> None:
-    seen = SeenRequests()
+    seen = KnownRequests()
     job = client.world.runtime().ledger.records.read(submitted(client))
     assert job is not None
 
-    for number in range(MOST_SEEN + 1):
+    for number in range(MOST_KNOWN + 1):
         seen.note(job.model_copy(update={"id": str(number)}))
 
-    assert len(seen.waited) == MOST_SEEN
+    assert len(seen.waited) == MOST_KNOWN
     assert seen.may_wait("0")
     assert not seen.may_wait("1")
 
@@ -230,7 +230,7 @@ def test_an_instance_remembers_the_last_requests_only(client: Client) -> None:
 # Result
 
 
-def test_result_before_the_end_is_asked_too_early(client: Client) -> None:
+def test_result_before_the_end_is_refused(client: Client) -> None:
     request_id = submitted(client)
 
     answer = client.get(f"{IMAGE}/requests/{request_id}")
@@ -240,7 +240,7 @@ def test_result_before_the_end_is_asked_too_early(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [IMAGE, SCENE, MPS])
-def test_result_hands_out_the_images(client: Client, path: str) -> None:
+def test_result_has_the_images(client: Client, path: str) -> None:
     request_id = finished(client, path)
 
     answer = client.get(f"{path}/requests/{request_id}")
@@ -271,7 +271,7 @@ def test_result_repeats_the_prompt(client: Client) -> None:
         ("ModelGenerateFailed", 500, "task_failed"),
     ],
 )
-def test_failure_has_its_own_status_and_the_vendors_words(
+def test_failure_has_its_own_status_and_the_vendors_code(
     client: Client, err_code_ext: str, status: int, error_type: str
 ) -> None:
     request_id = failed(client, err_code_ext)
@@ -355,9 +355,7 @@ def test_task_that_waits_at_the_vendor_is_ended_there(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [IMAGE, MPS])
-def test_running_request_cannot_be_cancelled_and_the_answer_says_why(
-    client: Client, path: str
-) -> None:
+def test_running_request_cannot_be_cancelled(client: Client, path: str) -> None:
     request_id = submitted(client, path)
 
     answer = cancelled(client, request_id, path)
@@ -460,7 +458,7 @@ def test_result_on_a_shortened_path_waits_for_the_end(client: Client) -> None:
     assert len(answer.body["images"]) == 1
 
 
-def test_result_on_a_shortened_path_asks_to_call_again_when_the_time_is_over(
+def test_result_on_a_shortened_path_redirects_when_the_time_is_over(
     client: Client,
 ) -> None:
     request_id = submitted(client)
@@ -519,7 +517,7 @@ def test_request_that_was_not_sent_in_time_is_a_timeout_of_its_caller(client: Cl
     assert len(client.world.vendor.tasks) == 1
 
 
-def test_request_that_was_sent_in_vain_is_not_said_to_be_unsent(client: Client) -> None:
+def test_request_that_failed_before_its_deadline_is_not_called_unsent(client: Client) -> None:
     late = client.post(IMAGE, BODIES[IMAGE], X_Fal_Request_Timeout="30").body["request_id"]
     client.world.vendor.fail(client.world.vendor.tasks[0], "RequestLimitExceeded")
     status_of(client, late)
@@ -528,7 +526,7 @@ def test_request_that_was_sent_in_vain_is_not_said_to_be_unsent(client: Client) 
     answer = client.get(f"{IMAGE}/requests/{late}")
 
     assert answer.status == 504
-    assert answer.body["detail"].endswith("as asked: nothing is billed")
+    assert answer.body["detail"].endswith("the latest start of the request; nothing is billed")
 
 
 def test_query_of_a_request_that_was_not_sent_in_time_is_aborted(client: Client) -> None:
@@ -573,7 +571,7 @@ def test_request_that_does_not_exist_is_not_found(client: Client, what: str) -> 
     assert "nobody" in str(answer.body)
 
 
-def test_query_refuses_in_the_vendors_words(client: Client) -> None:
+def test_query_is_refused_in_the_vendors_form(client: Client) -> None:
     answer = client.get("/tencent-vod/v1/query/nobody")
 
     assert answer.body == {
@@ -638,7 +636,7 @@ def test_query_of_a_failed_request_has_the_vendors_code(client: Client) -> None:
     assert detail["AigcImageTask"]["ErrCodeExt"] == "ModelGenerateFailed"
 
 
-def test_query_of_a_scene_speaks_of_the_scene(client: Client) -> None:
+def test_query_of_a_scene_has_the_scenes_detail(client: Client) -> None:
     request_id = finished(client, SCENE)
 
     detail = client.get(f"/tencent-vod/v1/query/{request_id}").body["Response"]
@@ -648,7 +646,7 @@ def test_query_of_a_scene_speaks_of_the_scene(client: Client) -> None:
     assert detail["SceneAigcImageTask"]["Input"]["SceneInfo"]["Type"] == "product_image"
 
 
-def test_query_names_an_image_that_came_with_the_request(client: Client) -> None:
+def test_query_names_an_image_of_the_body(client: Client) -> None:
     encoded = base64.b64encode(image_bytes()).decode()
     request_id = submitted(client, file_infos=[{"type": "Base64", "base64": encoded}])
 

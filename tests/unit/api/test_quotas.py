@@ -45,10 +45,6 @@ def submit(caller: Client, body: dict[str, Any] | None = None, repeat_key: str =
     return caller.post(SUBMIT, body or IMAGE, **headers)
 
 
-def status_and_type(answer: Answer) -> tuple[int, str]:
-    return answer.status, answer.body.get("error_type", "")
-
-
 def of_quotas(caller: Client) -> list[str]:
     return [request for request in caller.world.store.requests if "quota/" in request]
 
@@ -136,7 +132,7 @@ def test_a_day_has_its_jobs_and_no_more(client: Client) -> None:
 
     answers = [submit(instance) for instance in instances(caller, 5)]
 
-    assert [status_and_type(answer) for answer in answers] == [(200, "")] * 3 + [
+    assert [answer.status_and_type for answer in answers] == [(200, "")] * 3 + [
         (429, "quota_exceeded")
     ] * 2
     assert answers[-1].headers["Retry-After"] == str(12 * 3600)
@@ -170,7 +166,7 @@ def test_a_repeat_finds_its_request_though_nothing_is_left(
     assert submit(caller, repeat_key="order-2").status == 429
 
 
-def test_what_is_refused_as_a_task_spends_nothing(client: Client) -> None:
+def test_a_refused_task_spends_nothing(client: Client) -> None:
     caller = limited(client, jobs_per_day=1)
     submit(caller, repeat_key="order-1")
     client.world.clock.pass_time(24 * 3600)
@@ -188,7 +184,7 @@ def test_a_job_that_may_have_been_written_down_is_spent(client: Client) -> None:
     client.world.store.faults.append(lost)
 
     assert submit(caller).status == 200
-    assert status_and_type(submit(caller)) == (429, "quota_exceeded")
+    assert submit(caller).status_and_type == (429, "quota_exceeded")
 
 
 def test_a_creator_recognises_its_own_record_after_others_have_moved_its_job_on(
@@ -226,7 +222,7 @@ def test_a_month_has_its_budget_and_no_more(client: Client) -> None:
 
     answers = [submit(instance) for instance in instances(caller, 6)]
 
-    assert [status_and_type(answer)[1] for answer in answers] == [""] * 4 + ["budget_exceeded"] * 2
+    assert [answer.status_and_type[1] for answer in answers] == [""] * 4 + ["budget_exceeded"] * 2
     assert answers[-1].headers["Retry-After"] == str(10 * 86400 + 12 * 3600)
     assert "about 0.25 CNY" in answers[-1].body["detail"]
 
@@ -248,7 +244,7 @@ def test_a_job_without_a_price_is_refused_to_a_key_with_a_budget(client: Client)
 
     refused = submit(caller, UNPRICED)
 
-    assert status_and_type(refused) == (403, "price_unknown")
+    assert refused.status_and_type == (403, "price_unknown")
     assert refused.body["retryable"] is False
     assert 'model = "Hunyuan", version = "3.0"' in refused.body["detail"]
     assert submit(caller).status == 200
@@ -268,7 +264,7 @@ def test_what_a_budget_refuses_spends_no_job(client: Client) -> None:
     caller = limited(client, budget_per_month=Decimal("0.30"), jobs_per_day=2)
     submit(caller)
 
-    assert status_and_type(submit(caller)) == (429, "budget_exceeded")
+    assert submit(caller).status_and_type == (429, "budget_exceeded")
 
     caller.world.prices = Prices.parse(
         {"currency": "CNY", "price": [{"model": "GG", "per_image": "0.05"}]}
@@ -342,9 +338,7 @@ def test_permits_of_other_instances_refuse_at_most_a_block_too_early(
     script=st.lists(st.integers(0, 9), max_size=10),
     amount=st.integers(1, 60),
 )
-def test_blocks_that_others_take_meanwhile_are_theirs(
-    limit: int, script: list[int], amount: int
-) -> None:
+def test_a_block_is_reserved_by_one_instance(limit: int, script: list[int], amount: int) -> None:
     block = max(1, limit // 10)
     store = Rivals(script)
     own_allowance = allowance(limit, block)

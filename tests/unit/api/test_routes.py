@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "authorization",
     ["", "Bearer wrong", "Basic example-key"],
 )
-def test_call_without_a_good_key_gets_no_other_information(
+def test_call_without_a_valid_key_gets_no_other_information(
     client: Client, authorization: str
 ) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], Authorization=authorization)
@@ -47,20 +47,20 @@ def test_call_without_a_key_does_not_learn_which_paths_there_are(client: Client)
 
 
 @pytest.mark.parametrize("authorization", ["Key example-key", "BEARER other-key"])
-def test_either_scheme_and_any_of_the_keys_will_do(client: Client, authorization: str) -> None:
+def test_either_scheme_and_any_key_is_accepted(client: Client, authorization: str) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], Authorization=authorization)
 
     assert answer.status == 200
 
 
-def test_health_needs_no_key_and_asks_nothing(client: Client) -> None:
+def test_health_needs_no_key_and_no_request(client: Client) -> None:
     answer = client.get("/health", headers={"Authorization": ""})
 
     assert (answer.status, answer.body) == (200, {"status": "ok"})
     assert client.world.store.requests == []
 
 
-def test_id_that_is_too_long_for_any_bucket_is_not_looked_up(client: Client) -> None:
+def test_too_long_id_is_not_read_from_the_ledger(client: Client) -> None:
     answer = client.get(f"/v1/jobs/{'a' * 900}")
 
     assert answer.status == 404
@@ -108,7 +108,7 @@ def test_head_is_answered_like_get_so_that_the_platform_can_count_the_body(
 # Browsers, caches and forms
 
 
-def test_browser_that_asks_for_an_icon_is_not_asked_for_a_key(client: Client) -> None:
+def test_icon_needs_no_key(client: Client) -> None:
     answer = client.get("/favicon.ico", headers={"Authorization": ""})
 
     assert (answer.status, answer.body) == (204, None)
@@ -116,7 +116,7 @@ def test_browser_that_asks_for_an_icon_is_not_asked_for_a_key(client: Client) ->
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/models"])
-def test_what_does_not_change_is_sent_once(client: Client, path: str) -> None:
+def test_unchanged_content_is_sent_once(client: Client, path: str) -> None:
     first = client.get(path)
 
     second = client.get(path, headers={"If-None-Match": f'"other", {first.headers["ETag"]}'})
@@ -130,7 +130,7 @@ def test_what_does_not_change_is_sent_once(client: Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "False", "TRUE", ""])
-def test_logs_are_switched_on_and_off_by_words(client: Client, value: str) -> None:
+def test_logs_parameter_may_be_a_number_or_a_word(client: Client, value: str) -> None:
     request_id = submitted(client)
 
     answer = client.get(f"{IMAGE}/requests/{request_id}/status", query={"logs": value})
@@ -173,7 +173,7 @@ def test_compressed_body_is_refused_with_what_is_allowed(client: Client) -> None
     assert answer.headers["Accept-Encoding"] == "identity"
 
 
-def test_body_that_says_that_it_is_not_compressed_is_taken(client: Client) -> None:
+def test_body_with_the_identity_coding_is_accepted(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], Content_Encoding="identity")
 
     assert answer.status == 200
@@ -198,7 +198,7 @@ def test_loopback_gets_no_strict_transport_security(client: Client) -> None:
     assert "Strict-Transport-Security" not in answer.headers
 
 
-def test_function_leaves_browsers_to_the_platform(client: Client) -> None:
+def test_cors_headers_are_left_to_the_platform(client: Client) -> None:
     answer = client.get("/health", headers={"Origin": "https://example.com"})
 
     assert not [name for name in answer.headers if name.startswith("Access-Control-")]
@@ -306,7 +306,7 @@ def test_callback_is_no_proof_of_how_a_task_ended(client: Client) -> None:
         {"AigcImageCompleteEvent": {"TaskId": "1"}},
     ],
 )
-def test_event_that_is_none_of_ours_is_taken_and_forgotten(
+def test_event_of_an_unknown_task_is_accepted_and_ignored(
     client: Client, event: dict[str, Any]
 ) -> None:
     answer = client.post("/vod/events/callbackkey", event)

@@ -72,11 +72,7 @@ def link(client: Client, rule: str = "anime", **changes: Any) -> Answer:
     return client.post(f"/v1/rules/{rule}/uploads", CAT | changes)
 
 
-def status_and_type(answer: Answer) -> tuple[int, str]:
-    return answer.status, answer.body.get("error_type", "")
-
-
-def test_rules_are_listed_with_what_they_take_and_cost(client: Client) -> None:
+def test_rules_are_listed_with_conditions_and_costs(client: Client) -> None:
     rules = {rule["name"]: rule for rule in client.get("/v1/rules").body["rules"]}
 
     assert list(rules) == [rule.name for rule in RULES.rule]
@@ -131,7 +127,7 @@ def test_metadata_becomes_headers_that_the_rule_reads(client: Client) -> None:
         ("anime", {"file_names": "a.jpg"}, "file_names"),
     ],
 )
-def test_what_the_rule_does_not_take_is_refused_before_anything_is_sent(
+def test_an_upload_that_the_rule_refuses_gets_no_link(
     client: Client, rule: str, changes: dict[str, Any], field: str
 ) -> None:
     answer = link(client, rule, **changes)
@@ -142,19 +138,19 @@ def test_what_the_rule_does_not_take_is_refused_before_anything_is_sent(
 def test_an_object_with_the_name_is_not_replaced(client: Client) -> None:
     client.world.inbox.put("anime/cat.jpg", b"another's")
 
-    assert status_and_type(link(client)) == (409, "already_exists")
+    assert link(client).status_and_type == (409, "already_exists")
     assert link(client, folder="mine").body["key"] == "anime/mine/cat.jpg"
 
 
 def test_a_rule_that_does_not_exist_is_not_found(client: Client) -> None:
-    assert status_and_type(link(client, "none")) == (404, "not_found")
+    assert link(client, "none").status_and_type == (404, "not_found")
 
 
 def test_a_key_that_sees_only_its_own_jobs_has_no_part_in_the_inbox(client: Client) -> None:
     narrow = with_key(client, put_key(client.world, own_only=True))
 
-    assert status_and_type(narrow.get("/v1/rules")) == (403, "forbidden")
-    assert status_and_type(link(narrow)) == (403, "forbidden")
+    assert narrow.get("/v1/rules").status_and_type == (403, "forbidden")
+    assert link(narrow).status_and_type == (403, "forbidden")
 
 
 def test_a_link_counts_as_the_jobs_that_the_upload_becomes(client: Client) -> None:
@@ -163,20 +159,20 @@ def test_a_link_counts_as_the_jobs_that_the_upload_becomes(client: Client) -> No
     poor = with_key(client, put_key(client.world, "poor", budget_per_month="0.3"))
     client.world.inbox.put("anime/old.jpg", b"old")
 
-    assert status_and_type(link(mps)) == (403, "forbidden")
-    assert status_and_type(link(mps, "both")) == (403, "forbidden")
+    assert link(mps).status_and_type == (403, "forbidden")
+    assert link(mps, "both").status_and_type == (403, "forbidden")
     rules = {rule["name"]: rule["may_upload"] for rule in mps.get("/v1/rules").body["rules"]}
     assert rules == dict.fromkeys(rules, False) | {"poster": True}
     assert link(daily, "both").status == 200  # two jobs, the second by the rule poster
-    assert status_and_type(link(daily, file_name="old.jpg")) == (
+    assert link(daily, file_name="old.jpg").status_and_type == (
         409,
         "already_exists",
     )  # costs nothing
-    assert status_and_type(link(daily, "both")) == (429, "quota_exceeded")
+    assert link(daily, "both").status_and_type == (429, "quota_exceeded")
     assert link(daily).status == 200
-    assert status_and_type(link(poor, "both")) == (403, "price_unknown")
+    assert link(poor, "both").status_and_type == (403, "price_unknown")
     assert link(poor).status == 200
-    assert status_and_type(link(poor)) == (429, "budget_exceeded")
+    assert link(poor).status_and_type == (429, "budget_exceeded")
 
 
 def test_a_limited_key_gets_no_link_that_makes_a_job_of_each_put(client: Client) -> None:
@@ -184,5 +180,5 @@ def test_a_limited_key_gets_no_link_that_makes_a_job_of_each_put(client: Client)
     rules = {rule["name"]: rule["may_upload"] for rule in daily.get("/v1/rules").body["rules"]}
 
     assert (rules["repeated"], rules["anime"]) == (False, True)
-    assert status_and_type(link(daily, "repeated")) == (422, "invalid_request")
+    assert link(daily, "repeated").status_and_type == (422, "invalid_request")
     assert link(client, "repeated").status == 200

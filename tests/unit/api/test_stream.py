@@ -65,7 +65,7 @@ def test_client_that_reconnects_gets_only_new_events(client: Client) -> None:
     assert waited(client) == 40
 
 
-def test_news_that_a_client_missed_come_at_once(client: Client) -> None:
+def test_events_that_a_client_missed_are_sent_at_once(client: Client) -> None:
     submitted(client)
     request_id = submitted(client)
     [first] = events(stream(client, request_id))
@@ -89,7 +89,7 @@ def test_the_end_is_sent_at_once_and_then_nothing_more(client: Client) -> None:
     assert waited(client) == 0
 
 
-def test_event_is_what_the_status_says(client: Client) -> None:
+def test_event_equals_the_status(client: Client) -> None:
     request_id = finished(client)
 
     [event] = events(stream(client, request_id, query={"logs": "1"}))

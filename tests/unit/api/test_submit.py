@@ -78,7 +78,7 @@ def test_urls_follow_the_configured_one_where_there_is_one(client: Client) -> No
     assert answer.body["status_url"].startswith(f"https://api.example.com{IMAGE}/requests/")
 
 
-def test_body_in_the_vendors_spelling_is_taken(client: Client) -> None:
+def test_body_in_the_vendors_spelling_is_accepted(client: Client) -> None:
     body = {"ModelName": "GG", "ModelVersion": "3.0", "Prompt": "a lighthouse"}
 
     answer = client.post(IMAGE, body)
@@ -94,7 +94,7 @@ def test_job_remembers_which_key_called(client: Client) -> None:
     assert (source.type, source.name, source.request_id) == ("call", "other", "invocation-1")
 
 
-def test_model_that_we_do_not_know_passes_with_a_warning(client: Client) -> None:
+def test_unknown_model_is_sent_with_a_warning(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | {"model_name": "Newest"})
 
     assert answer.status == 200
@@ -109,7 +109,7 @@ def test_model_that_we_do_not_know_passes_with_a_warning(client: Client) -> None
         ("low", {"tasks_priority": 0}, 0),
     ],
 )
-def test_priority_may_come_in_a_header(
+def test_priority_may_be_in_a_header(
     client: Client, header: str, more: dict[str, Any], priority: int
 ) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | more, X_Fal_Queue_Priority=header)
@@ -143,7 +143,7 @@ def test_header_with_a_wrong_value_is_named(client: Client, name: str, value: st
     assert client.world.vendor.tasks == []
 
 
-def test_headers_of_fal_that_we_do_not_know_are_passed_over(client: Client) -> None:
+def test_unknown_headers_of_fal_are_ignored(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], X_Fal_Runner_Hint="a-b", X_Fal_Newest="1")
 
     assert answer.status == 200
@@ -224,7 +224,7 @@ def test_caller_whose_wait_is_cut_off_gets_the_request_id(client: Client) -> Non
 
 
 @pytest.mark.parametrize("preference", ["respond-async", "wait=-1", "waiting=3"])
-def test_preference_that_we_cannot_read_is_none(client: Client, preference: str) -> None:
+def test_unreadable_preference_is_ignored(client: Client, preference: str) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE], Prefer=preference)
 
     assert answer.body["status"] == "IN_QUEUE"
@@ -311,9 +311,7 @@ def test_caller_may_choose_where_results_go(client: Client) -> None:
         ({"folder": "a"}, "result.folder"),
     ],
 )
-def test_place_that_results_may_not_have_is_refused(
-    client: Client, result: object, field: str
-) -> None:
+def test_wrong_output_location_is_refused(client: Client, result: object, field: str) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | {"result": result})
 
     assert answer.status == 422
@@ -357,7 +355,7 @@ def test_unknown_field_is_named(client: Client) -> None:
     assert answer.body["retryable"] is False
 
 
-def test_refused_submit_speaks_the_vendors_words_too(client: Client) -> None:
+def test_refused_submit_has_the_vendors_error_too(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | {"promt": "a boat"})
 
     assert answer.body["Response"] == {
@@ -374,7 +372,7 @@ def test_refused_submit_speaks_the_vendors_words_too(client: Client) -> None:
         (MPS, {"image_infos": [{"image_url": PRIVATE_IMAGE["url"]}]}),
     ],
 )
-def test_caller_cannot_have_us_sign_what_lies_in_the_inbox(
+def test_objects_of_the_inbox_are_not_signed_for_callers(
     client: Client, path: str, more: dict[str, Any]
 ) -> None:
     answer = client.post(path, BODIES[path] | more)
@@ -384,7 +382,7 @@ def test_caller_cannot_have_us_sign_what_lies_in_the_inbox(
     assert client.world.vendor.tasks == []
 
 
-def test_clothes_are_no_way_into_the_inbox_either(client: Client) -> None:
+def test_clothes_of_the_inbox_are_not_signed_either(client: Client) -> None:
     config = {"model": "WAND-tryon-1.0-pro", "clothes_file_infos": [PRIVATE_IMAGE]}
     body = {
         "scene_info": {"type": "ai_try_on", "ai_try_on_config": config},
@@ -463,7 +461,7 @@ def test_ledger_that_fails_is_answered_with_a_retry_after(
     assert answer.body["retryable"] is True
 
 
-def test_fault_of_ours_shows_no_stack(client: Client) -> None:
+def test_internal_error_shows_no_stack(client: Client) -> None:
     client.world.store = BrokenStore(ZeroDivisionError("secret detail"))
 
     answer = client.post(IMAGE, BODIES[IMAGE])
@@ -495,7 +493,7 @@ def test_a_submit_reaches_the_vendor_six_frames_below_its_handler(client: Client
     ]
 
 
-def test_callers_own_name_of_a_request_is_kept_and_not_sent(client: Client) -> None:
+def test_custom_id_is_kept_and_not_sent(client: Client) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | {"custom_id": "row 7 猫"})
 
     assert job_of(client, answer).source.custom_id == "row 7 猫"
@@ -503,9 +501,7 @@ def test_callers_own_name_of_a_request_is_kept_and_not_sent(client: Client) -> N
 
 
 @pytest.mark.parametrize("custom_id", ["x" * 201, "a\nb", 7])
-def test_name_of_a_request_that_cannot_be_kept_is_refused(
-    client: Client, custom_id: object
-) -> None:
+def test_wrong_custom_id_is_refused(client: Client, custom_id: object) -> None:
     answer = client.post(IMAGE, BODIES[IMAGE] | {"custom_id": custom_id})
 
     assert answer.status == 422

@@ -12,7 +12,7 @@ from aigc.api.usage import PAGE
 from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.job import Source
 from aigc.jobs.replay import replay
-from aigc.jobs.usage import Ended
+from aigc.jobs.usage import UsageEntry
 from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.triggers.http import HttpRequest
@@ -45,7 +45,7 @@ def usage(client: Client, **query: str) -> Answer:
     return client.get("/v1/usage", query=query)
 
 
-def an_end(number: int = 0, **changes: Any) -> Ended:
+def an_end(number: int = 0, **changes: Any) -> UsageEntry:
     values: dict[str, Any] = {
         "day": "2026-11-20",
         "end": f"{number:032x}-000004",
@@ -57,10 +57,10 @@ def an_end(number: int = 0, **changes: Any) -> Ended:
         "images": 1,
         "cost": Decimal("0.25"),
     }
-    return Ended(**values | changes)
+    return UsageEntry(**values | changes)
 
 
-def put(world: World, *ends: Ended) -> None:
+def put(world: World, *ends: UsageEntry) -> None:
     for end in ends:
         world.store.create(end.key, b"{}")
 
@@ -109,7 +109,7 @@ def test_a_job_is_counted_once_a_lease_after_its_end(priced: Client) -> None:
     assert (before, usage(priced).body["total"]["jobs"]) == (0, 1)
 
 
-def test_a_sweep_that_dies_over_it_counts_a_job_once_in_the_end(priced: Client) -> None:
+def test_a_job_is_counted_once_although_a_sweep_dies(priced: Client) -> None:
     lost = StoreFault("put usage/", AmbiguousError("put"), takes_effect=True)
     cut_off = StoreFault("delete claims/", AmbiguousError("delete"))
     priced.world.store.faults += [lost, cut_off]
@@ -134,7 +134,7 @@ def test_an_end_that_is_replayed_before_the_sweep_counted_it_is_counted(priced: 
     assert usage(priced).body["total"]["jobs_without_price"] == 1
 
 
-def test_what_failed_costs_nothing(priced: Client) -> None:
+def test_a_failed_job_costs_nothing(priced: Client) -> None:
     made = priced.post(SUBMIT, IMAGE)
     vendor = priced.world.vendor
     vendor.fail(vendor.tasks[-1], "ContentModerationFailed")
@@ -151,7 +151,7 @@ def test_what_failed_costs_nothing(priced: Client) -> None:
     }
 
 
-def test_what_may_have_been_billed_has_no_known_cost(priced: Client) -> None:
+def test_a_job_that_may_have_been_billed_has_an_unknown_cost(priced: Client) -> None:
     priced.world.vendor.next_creates.append("lost_request")
     priced.post(MPS, {"prompt": "a boat"})
     priced.world.clock.pass_time(priced.world.settings.unknown_after_s + LEASE_S)
@@ -171,7 +171,7 @@ def test_without_prices_there_is_no_currency_and_no_cost(client: Client) -> None
     assert (body["total"]["cost"], body["total"]["jobs_without_price"]) == (None, 1)
 
 
-def test_the_last_week_is_shown_where_nothing_is_said(client: Client) -> None:
+def test_the_last_week_is_the_default(client: Client) -> None:
     put(client.world, *(an_end(day, day=f"2026-11-{day:02d}") for day in range(11, 22)))
 
     body = usage(client).body
@@ -219,7 +219,7 @@ def test_a_thousand_jobs_cost_one_request(client: Client, number: int) -> None:
     assert len(client.world.store.requests) == number // PAGE + 1
 
 
-def test_what_could_not_be_counted_in_time_is_said(client: Client) -> None:
+def test_an_incomplete_count_is_marked(client: Client) -> None:
     put(client.world, *(an_end(end) for end in range(10)))
     headers = {"authorization": f"Bearer {KEY}"}
     request = HttpRequest(method="GET", path="/v1/usage", headers=headers)
@@ -252,14 +252,14 @@ def test_a_key_for_its_own_only_sees_what_it_used(client: Client) -> None:
         {"cost": Decimal("0.000001"), "images": 1000},
     ],
 )
-def test_the_name_of_an_end_says_all(changes: dict[str, Any]) -> None:
+def test_an_end_is_read_back_from_its_key(changes: dict[str, Any]) -> None:
     ended = an_end(**changes)
 
-    assert Ended.of(ended.key) == ended
+    assert UsageEntry.of(ended.key) == ended
     assert ended.key.isascii()
 
 
-def test_a_model_of_whatever_length_makes_a_key_that_cos_takes() -> None:
+def test_a_long_model_makes_a_valid_key() -> None:
     ended = an_end(model="模" * 500, version="型" * 500, source=Source(type="call", name="n" * 40))
 
     assert len(ended.key) <= 850

@@ -70,7 +70,7 @@ def test_the_url_is_never_sent_upstream(client: Client) -> None:
         (URL, {"fal_webhook": "https://example.com/another"}, "webhook_url"),
     ],
 )
-def test_a_webhook_that_cannot_be_is_refused_before_anything_is_paid(
+def test_a_wrong_webhook_is_refused_before_anything_is_paid(
     client: Client, url: object, query: dict[str, str], field: str
 ) -> None:
     configure(client)
@@ -100,7 +100,7 @@ def test_without_a_secret_a_webhook_is_refused_by_the_name_of_the_configuration(
     assert "webhookSecrets" in answer.body["allowed"]
 
 
-def test_what_the_stack_allows_is_taken(client: Client) -> None:
+def test_networks_that_the_stack_allows_are_accepted(client: Client) -> None:
     configure(client, webhook_http=True, webhook_networks=["127.0.0.0/8"])
 
     answer = client.post(PATH, BODY | {"webhook_url": "http://127.0.0.1:8000/hook"})
@@ -135,7 +135,7 @@ def test_a_receiver_verifies_with_either_secret(held: str) -> None:
     "secret",
     ["whsec_c2hvcnQ=", "c2VjcmV0" * 4, "whsec_not base64!", "whsec_" + "A" * 88],
 )
-def test_what_is_no_secret_is_refused_without_being_shown(secret: str) -> None:
+def test_an_invalid_secret_is_refused_without_being_shown(secret: str) -> None:
     with pytest.raises(ValueError, match="24 to 64 bytes") as caught:
         secret_bytes(secret)
 

@@ -110,11 +110,15 @@ def test_cloud_that_fails_is_worth_a_warning(
     assert (last["route"], last["status"]) == ("status", 503)
 
 
-def test_other_paths_load_nothing_of_openais_api() -> None:
+def test_a_cold_start_imports_no_module_that_only_some_paths_need() -> None:
     program = (
-        "import sys, gateway\n"
-        "loaded = [name for name in sys.modules if name.startswith('aigc.api.openai.')]\n"
-        "assert not loaded, loaded"
+        "import sys, gateway, aigc.bootstrap\n"
+        "api = ('aigc.api.built', 'aigc.api.console', 'aigc.api.mcp', 'aigc.api.openai.')\n"
+        "loaded = [name for name in sys.modules if name.startswith((*api, 'mcp'))]\n"
+        "assert not loaded, loaded\n"
+        "import aigc.api.built, aigc.api.usage\n"
+        "builder = [name for name in sys.modules if name.startswith('aigc.api.openapi')]\n"
+        "assert not builder, builder"
     )
 
     done = subprocess.run(

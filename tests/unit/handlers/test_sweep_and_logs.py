@@ -35,7 +35,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_sweep_says_what_it_saw() -> None:
+def test_sweep_reports_its_counts() -> None:
     tick = TimerEvent.parse(captured("timer/minute"))
 
     report = sweep.handle(tick, runtime=build_world().runtime())
@@ -68,7 +68,7 @@ def test_every_line_names_its_invocation(capsys: pytest.CaptureFixture[str]) -> 
     assert first["level"] == "info"
 
 
-def test_what_is_raised_is_logged_once_and_raised_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_is_logged_once_and_raised(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(BadRecordError), invocation(CONTEXT):
         raise BadRecordError("job", "it is not JSON")
 
@@ -77,7 +77,7 @@ def test_what_is_raised_is_logged_once_and_raised_on(capsys: pytest.CaptureFixtu
     assert "it is not JSON" in line["exception"]
 
 
-def test_line_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_line_has_no_line_break(capsys: pytest.CaptureFixture[str]) -> None:
     with invocation(CONTEXT):
         logger.info("job_ended", extra={"message_of_vendor": "two\nlines"})
 

@@ -98,7 +98,7 @@ def test_upload_is_passed_to_the_vendor_as_a_presigned_url(world: World) -> None
     assert file_info["Url"].startswith("https://inbox-1250000000.cos.example/anime/猫.jpg?")
 
 
-def test_other_reading_of_a_key_is_tried_where_the_first_is_not_there(world: World) -> None:
+def test_another_form_of_a_key_is_tried_if_the_first_does_not_exist(world: World) -> None:
     event = captured("cos/put")
     stored = event["Records"][0]["cos"]["cosObject"]
     stored["key"] = "/1250000000/inbox/anime/a%20b.jpg"
@@ -177,7 +177,9 @@ def test_rule_that_repeats_makes_a_job_of_each_upload(world: World) -> None:
     assert len(jobs(world)) == 2
 
 
-def test_event_that_an_earlier_version_has_taken_in_makes_no_other_job(world: World) -> None:
+def test_event_of_an_upload_with_a_job_of_an_earlier_version_makes_no_other_job(
+    world: World,
+) -> None:
     event = uploaded(world, "put")
     [created] = CosEvent.parse(event).created
     old_id = id_from("upload", created.bucket, created.key, created.occurrence)
@@ -270,7 +272,7 @@ def test_the_rule_s_prompt_is_used_if_the_upload_has_none(world: World) -> None:
     assert world.vendor.tasks[0].params["Prompt"] == "Redraw this image in anime style"
 
 
-def test_image_among_other_records_is_taken(world: World) -> None:
+def test_images_among_other_records_are_accepted(world: World) -> None:
     counts = handle(world, uploaded(world, "several_records"))
 
     assert counts == {"ignored": 0, "accepted": 2, "not_wanted": 1}
@@ -285,7 +287,7 @@ def test_image_among_other_records_is_taken(world: World) -> None:
     ],
     ids=["no rule", "too large", "no image"],
 )
-def test_object_that_is_not_wanted_costs_nothing(
+def test_object_that_cannot_be_a_job_costs_nothing(
     world: World,
     caplog: pytest.LogCaptureFixture,
     changes: dict[str, Any],
@@ -305,22 +307,6 @@ def test_object_that_is_not_wanted_costs_nothing(
     assert reason in vars(logged)["reason"]
     assert world.vendor.tasks == []
     assert jobs(world) == []
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"", "empty"),
-        (bytes(20 * 2**20 + 1), "too_large"),
-        (b"%PDF-1.7", "not_an_image"),
-    ],
-)
-def test_entry_says_why_an_object_became_no_job(world: World, data: bytes, reason: str) -> None:
-    handle(world, uploaded(world, "put", data))
-
-    [entry] = entries(world)
-    assert (entry.kind, entry.reason, entry.jobs) == ("none", reason, ())
-    assert entry.detail
 
 
 def test_object_that_is_under_none_of_its_keys_is_a_warning(
@@ -360,7 +346,7 @@ def test_every_form_of_a_key_in_an_event_is_tried(
     assert [job.source.key for job in jobs(world)] == [stored]
 
 
-def test_without_rules_nothing_is_wanted(world: World) -> None:
+def test_without_rules_no_upload_becomes_a_job(world: World) -> None:
     counts = handle(world, uploaded(world, "put"), Rules())
 
     assert counts == {"ignored": 0, "not_wanted": 1}
@@ -380,7 +366,7 @@ class StumblingStore(InMemoryStore):
 
 
 @pytest.mark.parametrize("error", [AmbiguousError("put"), ZeroDivisionError("a bug")])
-def test_fault_with_one_record_loses_none_and_asks_for_a_repeat(
+def test_error_with_one_record_loses_none_and_causes_a_repeat(
     world: World, error: Exception
 ) -> None:
     event = uploaded(world, "several_records")

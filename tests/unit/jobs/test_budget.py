@@ -22,6 +22,7 @@ from aigc.prices import Prices
 from aigc.sweeping import sweep
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, StoreFault, World, an_id, an_output_location, build_world
+from tests.jobs import read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -74,12 +75,6 @@ def taken(world: World, source: Source, **more: Any) -> Job:
     return accept(order, another_instance(world).runtime()).job
 
 
-def read(world: World, job: Job) -> Job:
-    record = world.runtime().ledger.records.read(job.id)
-    assert record is not None
-    return record
-
-
 def states(world: World, jobs: list[Job]) -> list[str]:
     records = [read(world, job) for job in jobs]
     return [record.deferral.reason if record.deferral else record.state for record in records]
@@ -119,7 +114,7 @@ def test_no_instances_together_start_more_than_a_ceiling_allows() -> None:
     assert used(world, "uploads/day/images") == (3, 0)
 
 
-def test_a_job_that_is_over_waits_and_says_why() -> None:
+def test_a_job_over_a_ceiling_waits_with_its_reason() -> None:
     world = limited(ceiling(images=1))
     uploaded(world)
 
@@ -132,7 +127,7 @@ def test_a_job_that_is_over_waits_and_says_why() -> None:
     assert world.ledger_keys("held/") == [over.marker]
 
 
-def test_what_is_over_does_not_hold_up_what_is_not() -> None:
+def test_jobs_over_a_ceiling_do_not_delay_others() -> None:
     world = limited(ceiling("rule:anime", images=1), slots=1)
     anime = [uploaded(world) for _ in range(5)]
     other = uploaded(world, "sketch")
@@ -145,7 +140,7 @@ def test_what_is_over_does_not_hold_up_what_is_not() -> None:
     assert states(world, [other, call]) == ["succeeded", "succeeded"]
 
 
-def test_the_next_period_takes_what_waits_the_oldest_first() -> None:
+def test_the_next_period_starts_waiting_jobs_the_oldest_first() -> None:
     world = limited(ceiling(images=2), slots=1)
     jobs = [uploaded(world) for _ in range(7)]
     for _ in range(3):
@@ -163,7 +158,7 @@ def test_the_next_period_takes_what_waits_the_oldest_first() -> None:
     assert world.ledger_keys("held/") == []
 
 
-def test_a_raised_ceiling_takes_what_waits() -> None:
+def test_a_raised_ceiling_starts_waiting_jobs() -> None:
     world = limited(ceiling(images=1))
     jobs = [uploaded(world) for _ in range(3)]
     limit(world, ceiling(images=2))
@@ -345,22 +340,6 @@ def test_a_book_that_was_written_without_an_answer_is_not_lost(takes_effect: boo
     sweep_a_while(world)
 
     assert states(world, [job]) == ["running"]
-    assert used(world, "uploads/day/images") == (0, 1)
-
-
-def test_a_death_between_the_share_and_the_submission_costs_no_share() -> None:
-    class DiedError(BaseException):
-        """The invocation ended."""
-
-    world = limited(ceiling(images=1))
-    world.store.faults.append(StoreFault("create lanes/vod.image/slots", DiedError()))
-
-    with pytest.raises(DiedError):
-        uploaded(world)
-    world.clock.pass_time(LEASE_S + 1)
-    sweep_a_while(world)
-
-    assert len(world.vendor.tasks) == 1
     assert used(world, "uploads/day/images") == (0, 1)
 
 

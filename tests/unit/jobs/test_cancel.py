@@ -13,16 +13,11 @@ from aigc.jobs.accept import accept
 from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
+from tests.fakes import LEASE_S, StoreFault, World
+from tests.jobs import accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def outcome(world: World, job: Job) -> str:
@@ -42,41 +37,6 @@ def test_a_job_that_waits_is_cancelled_and_never_sent(world: World) -> None:
     assert read(world, waiting).state == "cancelled"
     assert len(world.vendor.tasks) == 1
     assert only_records_are_left(world)
-
-
-def test_a_job_that_ended_stays_as_it_is(world: World) -> None:
-    accepted(world)
-    waiting = accepted(world)
-    cancel(waiting.id, world.runtime())
-
-    assert outcome(world, waiting) == "already_ended"
-
-
-def test_no_job_is_no_cancellation(world: World) -> None:
-    assert cancel("0" * 32, world.runtime()) is None
-
-
-def test_a_task_that_waits_at_vod_is_aborted(world: World) -> None:
-    job = accepted(world)
-    world.vendor.tasks[0].state = "waiting"
-
-    assert outcome(world, job) == "requested"
-
-    assert read(world, job).state == "cancelled"
-    assert world.vendor.tasks[0].state == "aborted"
-    assert only_records_are_left(world)
-
-
-@pytest.mark.parametrize("kind", ["vod.image", "mps.image"])
-def test_a_task_that_runs_goes_on(world: World, kind: str) -> None:
-    job = accepted(world, kind)
-
-    assert outcome(world, job) == "not_cancellable"
-
-    world.vendor.finish(world.vendor.tasks[0])
-    ended = refresh(job.id, world.runtime())
-    assert ended is not None
-    assert ended.state == "succeeded"
 
 
 def test_a_task_that_ended_meanwhile_ends_its_job(world: World) -> None:
@@ -110,17 +70,6 @@ def test_a_cancellation_that_died_does_not_keep_the_job_from_running(world: Worl
     assert read(world, waiting).state == "running"
 
 
-def test_a_job_that_is_about_to_be_sent_is_not_called_sent(world: World) -> None:
-    accepted(world)
-    waiting = accepted(world)
-    world.runtime().ledger.claims.claim(waiting)
-
-    with pytest.raises(AmbiguousError, match="about to send it"):
-        cancel(waiting.id, world.runtime())
-
-    assert read(world, waiting).state == "queued"
-
-
 def test_a_vendor_that_does_not_answer_leaves_the_job_as_it_was(world: World) -> None:
     job = accepted(world)
     world.vendor.next_aborts = ["throttle"]
@@ -131,7 +80,7 @@ def test_a_vendor_that_does_not_answer_leaves_the_job_as_it_was(world: World) ->
     assert read(world, job).state == "running"
 
 
-def test_a_right_that_is_missing_is_not_taken_for_the_vendors_word_on_the_task(
+def test_a_missing_permission_is_an_error_and_not_a_refused_cancellation(
     world: World,
 ) -> None:
     job = accepted(world)

@@ -14,7 +14,7 @@ from aigc.jobs.ledger.lanes import marker_key
 from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
 from tests.fakes import StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, read
+from tests.jobs import accepted, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -112,7 +112,7 @@ def test_the_sweep_forgets_a_cut_that_has_worn_off(
     assert read(world, job).state == "running"
 
 
-def test_a_task_that_fails_for_want_of_room_cuts_the_lane_too(world: World) -> None:
+def test_a_task_that_fails_for_lack_of_room_cuts_the_lane_too(world: World) -> None:
     job = accepted(world)
     world.vendor.fail(world.vendor.tasks[0], "RequestLimitExceeded")
 
@@ -136,7 +136,10 @@ def test_a_lane_that_cannot_be_cut_keeps_no_job_from_its_queue(world: World) -> 
 def waiting(world: World, count: int, *, priority: int, wait_s: float) -> list[str]:
     """Queue many jobs without records."""
     after = world.clock.now() + timedelta(seconds=wait_s)
-    keys = [marker_key(f"{n:032x}", LANE, priority, after=after, by=None) for n in range(count)]
+    keys = [
+        marker_key(f"{n:032x}", LANE, priority, not_before=after, start_by=None)
+        for n in range(count)
+    ]
     world.store.fill(keys)
     return sorted(keys)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc.errors import AmbiguousError, RefusedError
-from aigc.jobs.clock import ASK_AGAIN_S, ASKS, DATE_S, JUMP_S, REMEMBERED_S, LedgerClock
+from aigc.jobs.clock import ASK_AGAIN_S, DATE_S, JUMP_S, REMEMBERED_S, TIME_REQUESTS, LedgerClock
 from aigc.jobs.ledger.contest import Contest
 from aigc.jobs.ledger.lease import Lease
 from aigc.jobs.ports import one_after_another
@@ -63,7 +63,7 @@ class Machine:
 
 
 @pytest.mark.parametrize("skew_s", [0, HOUR_S, -HOUR_S])
-def test_the_first_question_asks_cos(skew_s: float) -> None:
+def test_the_first_use_of_the_clock_queries_cos(skew_s: float) -> None:
     machine = Machine(skew_s)
 
     early, late = machine.bounds()
@@ -127,7 +127,7 @@ def test_old_answers_do_not_narrow_the_bounds_of_a_clock_that_drifts() -> None:
     assert late >= -TINY_S
 
 
-def test_a_jump_of_the_wall_clock_is_found_out_and_cos_is_asked() -> None:
+def test_a_jump_of_the_wall_clock_causes_a_query_to_cos() -> None:
     machine = Machine()
     machine.bounds()
     machine.skew_s = HOUR_S
@@ -138,7 +138,7 @@ def test_a_jump_of_the_wall_clock_is_found_out_and_cos_is_asked() -> None:
     assert abs(early) + abs(late) < 2 * DATE_S
 
 
-def test_an_instance_that_was_suspended_asks_again() -> None:
+def test_a_suspended_instance_queries_cos_again() -> None:
     machine = Machine()
     machine.bounds()
     machine.true_s += HOUR_S  # its steady clock stood still
@@ -158,13 +158,13 @@ def test_small_corrections_of_the_wall_clock_cost_nothing() -> None:
     assert machine.asked == 1
 
 
-def test_without_an_answer_the_wall_clock_is_used_and_cos_is_asked_again_later() -> None:
+def test_without_an_answer_the_wall_clock_is_used_and_cos_is_queried_later() -> None:
     machine = Machine(HOUR_S)
     machine.answers = False
 
     for _ in range(3):
         assert machine.bounds() == pytest.approx((HOUR_S, HOUR_S))
-    assert machine.asked == ASKS
+    assert machine.asked == TIME_REQUESTS
 
     machine.answers = True
     machine.go_on(ASK_AGAIN_S + 1)

@@ -12,33 +12,14 @@ from aigc.errors import AmbiguousError
 from aigc.jobs.accept import Order, accept, fingerprint
 from aigc.jobs.settle import refresh
 from aigc.labels.files import read_labels
-from aigc.tasks.kinds import KINDS
-from tests.fakes import StoreFault, World, a_call, an_id, an_output_location, build_world
+from tests.fakes import StoreFault, World, build_world
+from tests.jobs import TASKS, order
 from tests.unit.labels.builders import carriers, packet, png_chunk, png_with
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
 
-TASKS: dict[str, dict[str, Any]] = {
-    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
-    "vod.scene_image": {
-        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
-        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
-    },
-    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
-}
 LOGO = {"vod.image": "output_config", "mps.image": "extra_parameters"}
-
-
-def order(kind: str = "vod.image", *, visible_label: bool = False, **task: Any) -> Order:
-    return Order(
-        id=an_id(),
-        kind=kind,
-        task=KINDS[kind].model.model_validate(TASKS[kind] | task),
-        source=a_call(),
-        output_location=an_output_location(),
-        visible_label=visible_label,
-    )
 
 
 def ended(world: World, ordered: Order) -> Job:
@@ -112,7 +93,7 @@ def test_a_repeat_of_storing_writes_the_same_bytes() -> None:
     assert world.results.requests.count("put calls/image-1.png") == 2
 
 
-def test_a_manifest_is_kept_and_the_record_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_manifest_is_kept_and_recorded(caplog: pytest.LogCaptureFixture) -> None:
     world = build_world()
     world.downloads.data = png_with(world.downloads.data, png_chunk(b"caBX", b"manifest"))
 
@@ -159,7 +140,7 @@ def test_metadata_that_cannot_be_read_does_not_cost_the_image() -> None:
 @pytest.mark.parametrize(
     ("kind", "default"), [("vod.image", "stack"), ("vod.image", "key"), ("mps.image", "key")]
 )
-def test_the_vendor_is_asked_for_its_logo_by_default(kind: str, default: str) -> None:
+def test_the_logo_is_requested_by_default(kind: str, default: str) -> None:
     world = build_world(**({"labels": "visible"} if default == "stack" else {}))
 
     job = ended(world, order(kind, visible_label=default == "key"))

@@ -1,4 +1,4 @@
-"""Launching a job: what comes of a slot that is lost at each step, and of late listings."""
+"""Launching a job if the ledger fails, and the order of the jobs that wait."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
 from aigc.jobs.accept import accept
-from aigc.jobs.settle import refresh
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, InMemoryStore, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
+from tests.fakes import LEASE_S, InMemoryStore, StoreFault, World
+from tests.jobs import accepted, order, read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,58 +34,6 @@ class LateStore(InMemoryStore):
         return keys[:limit]
 
 
-@pytest.fixture
-def world() -> World:
-    return build_world()
-
-
-def test_a_slot_that_another_marked_first_is_left_to_it(world: World) -> None:
-    slots = world.runtime().ledger.slots
-    rival = slots.take("vod.image", 0, "rival")
-    world.store.put("lanes/vod.image/slots/0000/x", b"")  # as if it had been overwritten
-    world.store.delete("lanes/vod.image/slots/0000/x")
-
-    job = accepted(world)
-
-    assert rival is not None
-    assert read(world, job).state == "queued"
-    assert not world.vendor.tasks
-    assert len(world.ledger_keys("lanes/vod.image/slots/0000/")) == 2  # `y` and its entry
-
-
-def test_a_slot_that_was_lost_in_the_last_step_queues_its_job(world: World) -> None:
-    class Overwriting(InMemoryStore):
-        def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
-            super().put(key, body, content_type)
-            if key.startswith("jobs/") and b'"submitting"' in body:
-                x = "lanes/vod.image/slots/0000/x"
-                rival = world.runtime().ledger.slots._contest.ticket("rival")  # noqa: SLF001
-                super().put(x, rival)
-
-    world.store = Overwriting(world.clock)
-
-    job = accepted(world)
-
-    assert read(world, job).state == "queued"
-    assert not world.vendor.tasks
-    world.store = _copied(world.store, InMemoryStore(world.clock))
-    world.clock.pass_time(LEASE_S + 1)
-    sweep(world.runtime())
-    assert read(world, job).state == "running"
-
-
-def test_a_record_that_may_not_be_there_is_not_sent(world: World) -> None:
-    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"))]
-
-    with pytest.raises(AmbiguousError):
-        accepted(world)
-
-    assert not world.vendor.tasks
-    world.clock.pass_time(2 * LEASE_S)
-    sweep(world.runtime())
-    assert not world.ledger_keys("lanes/")
-
-
 def test_a_repeat_creates_the_job_that_could_not_be_written_a_lease_ago(world: World) -> None:
     ordered = order()
     world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"))]
@@ -105,23 +52,6 @@ def test_a_repeat_creates_the_job_that_could_not_be_written_a_lease_ago(world: W
     assert len(world.vendor.tasks) == 1
 
 
-def test_a_queued_job_without_an_answer_is_written_again_and_left_alone_for_a_while(
-    world: World,
-) -> None:
-    accepted(world)
-    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"))]
-
-    job = accepted(world)
-    world.vendor.finish(world.vendor.tasks[0])
-    sweep(world.runtime())
-    assert read(world, job).state == "queued"
-    world.clock.pass_time(LEASE_S)
-    sweep(world.runtime())
-
-    assert read(world, job).state == "running"
-    assert len(world.vendor.tasks) == 2
-
-
 def test_a_lane_that_cannot_be_listed_keeps_no_job_from_being_accepted(world: World) -> None:
     class Unlisted(InMemoryStore):
         def list(self, prefix: str, *_: object) -> Sequence[Listed]:
@@ -136,20 +66,6 @@ def test_a_lane_that_cannot_be_listed_keeps_no_job_from_being_accepted(world: Wo
     world.clock.pass_time(LEASE_S + 1)
     sweep(world.runtime())
     assert read(world, job).state == "running"
-
-
-def test_a_late_listing_keeps_no_job_from_the_slot_that_was_just_released(world: World) -> None:
-    store = LateStore(world.clock)
-    world.store = store
-    first, second = accepted(world), accepted(world)
-    sweep(world.runtime())
-    store.is_late = True
-
-    world.vendor.finish(world.vendor.tasks[0])
-    refresh(first.id, world.runtime())
-
-    assert read(world, first).state == "succeeded"
-    assert read(world, second).state == "running"
 
 
 def test_a_pump_that_sees_nothing_new_does_not_try_for_ever(world: World) -> None:
@@ -197,19 +113,6 @@ def look_without_pump(world: World) -> None:
     prefix = "lanes/vod.image/slots/"
     world.store.delete(*world.ledger_keys(prefix))
     world.memory = type(world.memory)()
-
-
-def test_nothing_is_left_of_a_call_that_guessed_a_slot_in_vain(world: World) -> None:
-    accepted(world)
-    world.memory = type(world.memory)()
-    accepted(world)
-
-    for _ in range(2):
-        for task in world.vendor.tasks:
-            if task.state == "running":
-                world.vendor.finish(task)
-        sweep(world.runtime())
-    assert only_records_are_left(world)
 
 
 def _copied(old: InMemoryStore, new: InMemoryStore) -> InMemoryStore:

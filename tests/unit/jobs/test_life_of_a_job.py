@@ -9,85 +9,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aigc.errors import AmbiguousError, ThrottledError
-from aigc.jobs.accept import Order, accept
+from aigc.jobs.accept import accept
 from aigc.jobs.dispatch import pump
-from aigc.jobs.job import Job, id_from
+from aigc.jobs.job import id_from
 from aigc.jobs.settle import on_callback, on_stored, refresh, settle
 from aigc.jobs.submission import SESSION_KNOWN_S
 from aigc.jobs.transitions import LONGEST_REPEAT_WAIT_S, MAX_ATTEMPTS
 from aigc.sweeping import sweep
 from aigc.tasks.catalogue import Catalogue, Model, OneOf
-from aigc.tasks.kinds import KINDS
 from tests.fakes import (
     LEASE_S,
     InMemoryStore,
     StoreFault,
     World,
-    a_call,
     an_id,
-    an_output_location,
     build_world,
     sessions,
 )
+from tests.jobs import SERVICES, TASKS, KilledError, accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from aigc.jobs.accept import Accepted
     from aigc.jobs.runtime import Runtime
-
-TASKS: dict[str, dict[str, Any]] = {
-    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
-    "vod.scene_image": {
-        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
-        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
-    },
-    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
-}
-
-SERVICES = ("vod.image", "mps.image")
-"""One kind of each vendor's service; the scenes of VOD follow the protocol of its images."""
-
-
-def order(
-    kind: str = "vod.image",
-    job_id: str = "",
-    *,
-    priority: int = 0,
-    is_repeatable: bool = True,
-    **task: Any,
-) -> Order:
-    return Order(
-        id=job_id or an_id(),
-        kind=kind,
-        task=KINDS[kind].model.model_validate(TASKS[kind] | task),
-        source=a_call(),
-        output_location=an_output_location(),
-        priority=priority,
-        is_repeatable=is_repeatable,
-    )
-
-
-def accepted(world: World, kind: str = "vod.image", **changes: Any) -> Job:
-    return accept(order(kind, **changes), world.runtime()).job
-
-
-def read(world: World, job: Job) -> Job:
-    current = world.runtime().ledger.records.read(job.id)
-    assert current is not None
-    return current
-
-
-def only_records_are_left(world: World) -> bool:
-    world.clock.pass_time(LEASE_S + 1)
-    sweep(world.runtime())
-    kept = ("jobs/", "index/", "images/", "usage/", "dead/", "sweep/")
-    return all(key.startswith(kept) for key in world.ledger_keys())
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -229,19 +174,6 @@ def test_a_throttle_after_a_lost_reply_proves_nothing(world: World) -> None:
     assert len(current.attempts) == 1
 
 
-def test_a_throttle_proves_nothing_even_a_lease_after_the_lost_reply(world: World) -> None:
-    world.vendor.next_creates = ["lost_reply"]
-    world.vendor.lists_tasks = False
-    job = accepted(world)
-    world.vendor.next_creates = ["throttle"] * 4
-
-    world.clock.pass_time(LEASE_S + 1)
-    sweep(world.runtime())
-
-    assert read(world, job).state == "submitting"
-    assert len(read(world, job).attempts) == 1
-
-
 def test_an_mps_task_with_a_lost_reply_is_never_sent_again(world: World) -> None:
     world.vendor.next_creates = ["lost_reply"]
     job = accepted(world, "mps.image")
@@ -366,7 +298,7 @@ def test_backlog_that_shows_as_a_failed_task_starts_a_new_attempt(world: World) 
         ("ModelGenerateFailed", "task_failed"),
     ],
 )
-def test_a_failed_task_fails_its_job_in_the_vendors_words(
+def test_a_failed_task_fails_its_job_with_the_vendors_code(
     world: World, err_code_ext: str, error_type: str
 ) -> None:
     job = accepted(world)
@@ -394,11 +326,9 @@ def test_a_refused_task_fails_its_job_and_the_next_one_starts(world: World) -> N
 
 
 @pytest.mark.parametrize("kind", SERVICES)
-def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
+def test_the_sweep_takes_over_after_the_sender_died_behind_its_call(
     world: World, kind: str
 ) -> None:
-    class Killed(BaseException):
-        pass
 
     world.vendor.next_creates = ["lost_reply"]
     runtime = world.runtime()
@@ -409,10 +339,10 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
         try:
             return original(call)
         except AmbiguousError:
-            raise Killed from None
+            raise KilledError from None
 
     world.vendor.call = call_and_die  # type: ignore[method-assign]
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         accept(ordered, runtime)
     world.vendor.call = original  # type: ignore[method-assign]
 
@@ -433,7 +363,7 @@ def test_a_submitter_that_died_after_its_call_is_succeeded_by_the_sweep(
     assert only_records_are_left(world)
 
 
-def test_storing_that_was_cut_off_is_gone_on_with(world: World) -> None:
+def test_interrupted_storing_is_continued(world: World) -> None:
     job = accepted(world)
     world.vendor.finish(world.vendor.tasks[0])
     world.downloads.errors = [AmbiguousError("download")]
@@ -456,20 +386,6 @@ def test_a_result_that_is_no_image_fails_the_job(world: World) -> None:
     error = read(world, job).error
     assert error is not None
     assert error.type == "result_unusable"
-
-
-def test_an_invocation_that_read_a_job_before_its_end_cannot_change_it(world: World) -> None:
-    job = accepted(world, "mps.image")
-    world.vendor.finish(world.vendor.tasks[0])
-    stale = read(world, job)
-    settle(read(world, job), world.runtime())
-
-    settle(stale, world.runtime())
-    pump("mps.image", world.runtime(), fresh=job)
-    sweep(world.runtime())
-
-    assert read(world, job).state == "succeeded"
-    assert len(world.vendor.tasks) == 1
 
 
 def test_a_callback_repeated_changes_nothing(world: World) -> None:
@@ -596,7 +512,7 @@ def test_a_marker_without_a_record_is_removed_once_its_writer_must_be_dead(world
     assert not world.ledger_keys("lanes/vod.image/waiting/")
 
 
-def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
+def test_a_slot_whose_holder_died_is_freed_by_the_sweep(world: World) -> None:
     ledger = world.runtime().ledger
     ledger.slots.take("vod.image", 0, "no-such-job")
     job = accepted(world)
@@ -606,20 +522,6 @@ def test_a_slot_whose_taker_died_is_freed_by_the_sweep(world: World) -> None:
     sweep(world.runtime())
 
     assert read(world, job).state == "running"
-
-
-def test_a_claim_whose_holder_died_is_inherited_by_one(world: World) -> None:
-    world.vendor.next_creates = ["throttle"] * 4
-    job = accepted(world)
-    waiting = read(world, job)
-    ledger = world.runtime().ledger
-    assert ledger.claims.claim(waiting) is not None
-
-    assert ledger.claims.claim(waiting) is None
-    world.clock.pass_time(LEASE_S + 1)
-    heirs = [ledger.claims.claim(waiting), ledger.claims.claim(waiting)]
-
-    assert [heir is not None for heir in heirs] == [True, False]
 
 
 def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
@@ -643,7 +545,7 @@ def test_a_job_outlives_a_catalogue_that_no_longer_allows_its_task(
     ("kind", "error"),
     [("vod.image", ThrottledError("put")), ("mps.image", AmbiguousError("put"))],
 )
-def test_a_fault_of_the_ledger_is_not_taken_for_the_vendors_answer(
+def test_an_error_of_the_ledger_is_not_mistaken_for_the_vendors_answer(
     world: World, kind: str, error: Exception
 ) -> None:
     # The second write of the record, `running`, comes when the vendor has the task.
@@ -659,16 +561,6 @@ def test_a_fault_of_the_ledger_is_not_taken_for_the_vendors_answer(
     assert len(world.vendor.tasks) == 1
     assert read(world, job).state == "succeeded"
     assert only_records_are_left(world)
-
-
-def test_a_write_whose_reply_was_lost_is_not_made_twice(world: World) -> None:
-    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)] * 2
-
-    job = accepted(world)
-
-    writes = [request for request in world.store.requests if request.startswith("put jobs/")]
-    assert read(world, job).state == "running"
-    assert len(writes) == 2
 
 
 def test_a_slot_whose_release_was_not_answered_is_freed_by_the_sweep(world: World) -> None:
@@ -696,24 +588,6 @@ def test_a_task_that_the_vendor_forgot_does_not_hold_its_lane_for_ever(world: Wo
     assert error is not None
     assert error.type == "task_failed"
     assert read(world, following).state == "running"
-
-
-def test_a_callback_while_its_dead_sender_may_live_is_not_forgotten(world: World) -> None:
-    world.vendor.lists_tasks = False
-    world.store.faults = [StoreFault("put jobs/", AmbiguousError("put"), takes_effect=True)]
-    world.store.faults += [StoreFault("put jobs/", AmbiguousError("put"))] * 2
-    job = accepted(world)
-    assert read(world, job).state == "submitting"
-    world.vendor.finish(world.vendor.tasks[0])
-
-    on_callback(job.id, sessions(job, 1)[0], "task-1", world.runtime())
-    world.clock.pass_time(LEASE_S + 1)
-    for _ in range(2):
-        sweep(world.runtime())
-
-    assert read(world, job).state == "succeeded"
-    assert len(world.vendor.tasks) == 1
-    assert only_records_are_left(world)
 
 
 def test_the_vendors_own_images_are_removed_in_the_end_though_it_failed_before(

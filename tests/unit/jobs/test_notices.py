@@ -18,8 +18,8 @@ from aigc.settings import SettingsError
 from aigc.sweeping import sweep
 from aigc.wire import with_fields
 from tests.fakes import FakeSender, StoreFault, World, build_settings, build_world
+from tests.jobs import accepted, read
 from tests.robots import ChatRobots, chat_robots
-from tests.unit.jobs.test_life_of_a_job import accepted, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -219,11 +219,12 @@ def test_an_answer_of_200_with_a_code_is_a_failure(world: World) -> None:
     [
         Reply(status=500),
         Reply(status=200, answer=b"<html>"),
+        Reply(status=200, answer=b"[]"),
         Reply(status=200, answer=b'{"code":19021,"msg":"sign match fail"}'),
         Reply(error="no answer within 5 s"),
     ],
 )
-def test_what_no_robot_says_when_it_took_a_message_is_a_failure(world: World, reply: Reply) -> None:
+def test_any_answer_but_a_confirmation_is_a_failure(world: World, reply: Reply) -> None:
     failed(world)
     world.sender.replies = [reply]
 

@@ -10,7 +10,6 @@ import pytest
 
 from aigc.errors import AccountError
 from aigc.jobs.accept import accept
-from aigc.jobs.dispatch import pump
 from aigc.jobs.pauses import SUSPICIOUS_JOBS, known_pause
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
@@ -18,7 +17,7 @@ from aigc.jobs.submission import MAX_PAUSES, MAX_UNCLEAR
 from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, order, read
+from tests.jobs import accepted, only_records_are_left, order, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
@@ -131,7 +130,7 @@ def test_probes_wait_twice_as_long_each_time_and_at_most_a_quarter_of_an_hour(
     assert seen == [1, 3, 7, 15, 30, 45, 60]
 
 
-def test_a_job_that_is_submitted_meanwhile_waits_without_a_call(world: World) -> None:
+def test_a_job_submitted_during_a_pause_waits_without_a_call(world: World) -> None:
     world.vendor.refused["Create"] = ARREARS
     accepted(world)
     calls = len(world.vendor.calls)
@@ -277,7 +276,7 @@ def test_a_success_in_between_clears_the_account(world: World) -> None:
     assert pause(world) is None
 
 
-def test_a_job_that_begins_pause_after_pause_fails_alone(
+def test_a_job_that_causes_pause_after_pause_fails_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The account may be refused for one model only."""
@@ -370,7 +369,7 @@ def test_a_task_without_an_end_gives_its_slot_back_within_minutes(
     assert only_records_are_left(world)
 
 
-def test_a_job_does_not_fail_for_want_of_room_that_an_overdue_task_takes() -> None:
+def test_a_job_does_not_fail_because_an_overdue_task_takes_the_room() -> None:
     world = build_world(lanes={"vod.image": 1})
     overdue, waiting = accepted(world), accepted(world)
     world.vendor.refused["Create"] = "LimitExceeded"
@@ -394,13 +393,3 @@ def test_a_kind_has_its_own_time() -> None:
     assert read(world, job).attempt.overdue_at is None
     sweep_each_minute(world, 12)
     assert read(world, job).attempt.overdue_at is not None
-
-
-def test_a_pump_of_a_paused_lane_starts_nothing(world: World) -> None:
-    world.vendor.refused["Create"] = ARREARS
-    accepted(world)
-    world.vendor.refused.clear()
-
-    pump("vod.image", world.runtime())
-
-    assert world.vendor.tasks == []

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from aigc.errors import BadImageError
 from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.jobs.transitions import MAX_ATTEMPTS
 from aigc.sweeping import sweep
-from tests.fakes import World, build_world, sessions
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
+from tests.fakes import World, sessions
+from tests.jobs import accepted, only_records_are_left, read
 
 if TYPE_CHECKING:
     from aigc.jobs.job import Job
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def dead(world: World) -> Job:
@@ -32,7 +25,7 @@ def dead(world: World) -> Job:
     return job
 
 
-def test_what_is_known_of_a_dead_job_is_kept(world: World) -> None:
+def test_a_dead_job_is_listed(world: World) -> None:
     job = dead(world)
 
     assert world.runtime().ledger.records.dead_jobs() == [job.id]
@@ -63,17 +56,6 @@ def test_a_dead_job_runs_again_as_a_new_attempt_with_a_warning(world: World) -> 
     assert [task.session_id for task in world.vendor.tasks] == sessions(job, 1, 2)
     assert world.runtime().ledger.records.dead_jobs() == []
     assert only_records_are_left(world)
-
-
-def test_replayed_twice_it_makes_one_attempt(world: World) -> None:
-    job = dead(world)
-    replay(job.id, world.runtime(), pays_again=True)
-
-    second = replay(job.id, world.runtime(), pays_again=True)
-
-    assert second is not None
-    assert second.refusal == "not_failed"
-    assert len(world.vendor.tasks) == 2
 
 
 def test_it_has_all_its_attempts_once_more(world: World) -> None:

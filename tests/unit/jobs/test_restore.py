@@ -15,19 +15,15 @@ from aigc.jobs.settle import refresh
 from aigc.jobs.storing import KEPT_S
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, World, build_world
-from tests.unit.jobs.test_life_of_a_job import (
+from tests.jobs import (
     SERVICES,
     accepted,
     only_records_are_left,
     order,
     read,
+    sweeps,
 )
-from tests.unit.jobs.test_storing import DAY_S, finished, sweeps
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
+from tests.unit.jobs.test_storing import DAY_S, finished
 
 
 def failed(world: World, kind: str = "vod.image", images: int = 1) -> str:
@@ -70,7 +66,7 @@ def test_a_failed_job_gets_the_images_that_are_paid_for(world: World, kind: str)
     assert [key for key in world.results.objects if key.startswith(".aigc/")] == []
 
 
-def test_a_restore_asks_for_urls_that_are_signed_anew(world: World) -> None:
+def test_a_restore_queries_fresh_urls(world: World) -> None:
     job_id = failed(world)
     world.vendor.calls.clear()
 
@@ -99,28 +95,6 @@ def test_a_restore_stores_only_the_images_that_are_missing(world: World) -> None
 
     assert read(world, job).state == "succeeded"
     assert world.downloads.fetched == [f"http://vendor/{number}.png" for number in range(3)]
-
-
-def test_restored_twice_it_is_stored_once(world: World) -> None:
-    job_id = failed(world)
-    restore(job_id, world.runtime())
-
-    second = restore(job_id, world.runtime())
-
-    assert second is not None
-    assert second.refusal == "not_failed"
-
-
-def test_a_job_whose_task_did_not_succeed_is_not_restored(world: World) -> None:
-    job = accepted(world)
-    world.vendor.fail(world.vendor.tasks[0], "InternalError")
-    refresh(job.id, world.runtime())
-
-    refused = restore(job.id, world.runtime())
-
-    assert refused is not None
-    assert refused.refusal == "not_succeeded"
-    assert read(world, job).state == "failed"
 
 
 def test_a_job_without_a_task_is_not_restored(world: World) -> None:
@@ -189,7 +163,9 @@ def test_a_restore_just_before_the_end_still_has_time(world: World) -> None:
     assert state(world, job_id) == "succeeded"
 
 
-def test_a_restore_that_cannot_ask_the_vendor_takes_the_urls_of_the_record(world: World) -> None:
+def test_a_restore_without_an_answer_of_the_vendor_uses_the_urls_of_the_record(
+    world: World,
+) -> None:
     job_id = failed(world)
 
     def unanswered(_: str) -> None:
@@ -201,18 +177,6 @@ def test_a_restore_that_cannot_ask_the_vendor_takes_the_urls_of_the_record(world
     sweeps(world, 120)
 
     assert state(world, job_id) == "succeeded"
-
-
-def test_a_replay_says_that_a_restore_is_free(world: World) -> None:
-    job_id = failed(world)
-
-    refused = replay(job_id, world.runtime())
-    assert refused is not None
-    assert refused.refusal == "restorable"
-    assert len(world.vendor.tasks) == 1
-
-    assert replay(job_id, world.runtime(), pays_again=True) is not None
-    assert len(world.vendor.tasks) == 2
 
 
 def test_a_replay_is_not_refused_when_nothing_is_left_to_restore(world: World) -> None:

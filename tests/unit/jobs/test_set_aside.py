@@ -13,19 +13,13 @@ from aigc.errors import AmbiguousError
 from aigc.jobs.job import FORMAT
 from aigc.jobs.settle import LONGEST_RUN_S, on_callback, on_stored, refresh
 from aigc.sweeping import sweep
-from tests.fakes import LEASE_S, World, build_world
-from tests.unit.jobs.test_life_of_a_job import accepted, only_records_are_left, read
-from tests.unit.jobs.test_storing import sweeps
+from tests.fakes import LEASE_S, World
+from tests.jobs import accepted, only_records_are_left, read, sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aigc.jobs.job import Job
-
-
-@pytest.fixture
-def world() -> World:
-    return build_world()
 
 
 def newer(record: dict[str, object]) -> bytes:
@@ -58,7 +52,7 @@ def make_unreadable(
 
 
 @pytest.mark.parametrize("change", UNREADABLE)
-def test_an_unreadable_job_that_waits_does_not_stop_its_lane_and_goes_on_by_itself(
+def test_an_unreadable_job_does_not_stop_its_lane_and_continues_once_it_is_readable(
     world: World, change: Callable[[dict[str, object]], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     running, unreadable, following = accepted(world), accepted(world, priority=9), accepted(world)
@@ -200,7 +194,7 @@ def test_an_unreadable_job_that_is_to_be_stored_does_not_stop_the_others(world: 
 
 
 @pytest.mark.parametrize("change", [newer, of_unknown_kind])
-def test_callback_for_an_unreadable_job_is_taken_and_its_task_is_noted(
+def test_callback_for_an_unreadable_job_notes_its_task(
     world: World, change: Callable[[dict[str, object]], bytes]
 ) -> None:
     job = accepted(world)

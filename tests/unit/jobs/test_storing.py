@@ -23,7 +23,7 @@ from tests.fakes import (
     build_world,
     image_bytes,
 )
-from tests.unit.jobs.test_life_of_a_job import SERVICES, accepted, only_records_are_left, read
+from tests.jobs import SERVICES, KilledError, accepted, only_records_are_left, read, sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 IMAGES = 10
 DAY_S = 86400
 DENIED = RefusedError("cos put", code="AccessDenied")
-
-
-class DiedError(BaseException):
-    """The platform ended the invocation."""
 
 
 @dataclass
@@ -54,7 +50,7 @@ class SlowDownloads:
 
     def fetch(self, url: str) -> bytes:
         if not self.left:
-            raise DiedError
+            raise KilledError
         self.left -= 1
         self.fetched.append(url)
         return image_bytes()
@@ -85,11 +81,6 @@ class DeniedStore(InMemoryStore):
 
 
 @pytest.fixture
-def world() -> World:
-    return build_world()
-
-
-@pytest.fixture
 def closed() -> World:
     world = build_world()
     world.results = world.vendor.results = DeniedStore(world.clock, "results-1250000000")
@@ -106,23 +97,12 @@ def finished(world: World, kind: str = "vod.image", images: int = 1) -> Job:
     return job
 
 
-def sweeps(world: World, seconds: float, each_s: float = 60) -> None:
-    """Let the sweep run each minute for so long; an invocation may die."""
-    until = world.clock.moment + timedelta(seconds=seconds)
-    while world.clock.moment < until:
-        world.clock.pass_time(each_s)
-        try:
-            sweep(world.runtime())
-        except DiedError:
-            continue
-
-
 def dies(work: Callable[[], object]) -> None:
-    with pytest.raises(DiedError):
+    with pytest.raises(KilledError):
         work()
 
 
-def test_an_invocation_that_dies_over_an_image_is_followed_by_one_that_begins_with_it(
+def test_after_a_death_the_next_invocation_continues_with_the_same_image(
     world: World,
 ) -> None:
     slow = SlowDownloads(images_until_death=1)
@@ -136,7 +116,7 @@ def test_an_invocation_that_dies_over_an_image_is_followed_by_one_that_begins_wi
         slow.begin()
         try:
             sweep(world.runtime())
-        except DiedError:
+        except KilledError:
             continue
 
     assert read(world, job).state == "succeeded"
@@ -145,7 +125,7 @@ def test_an_invocation_that_dies_over_an_image_is_followed_by_one_that_begins_wi
     assert only_records_are_left(world)
 
 
-def test_an_image_is_not_begun_without_the_time_that_it_needs(world: World) -> None:
+def test_an_image_is_not_started_without_enough_time(world: World) -> None:
     job = finished(world, images=3)
     fetch = world.downloads.fetch
 
@@ -163,17 +143,6 @@ def test_an_image_is_not_begun_without_the_time_that_it_needs(world: World) -> N
     assert len(world.downloads.fetched) == 3
 
 
-def test_the_slot_is_given_back_before_anything_is_downloaded(world: World) -> None:
-    job, following = finished(world), accepted(world)
-    world.downloads.errors = [DiedError()]  # type: ignore[list-item]  # a kill
-
-    dies(lambda: refresh(job.id, world.runtime()))
-
-    assert read(world, job).state == "storing"
-    assert read(world, following).state == "running"
-    assert world.vendor.most_at_once == 1
-
-
 @pytest.mark.parametrize(
     ("request_start", "is_moved"),
     [("put unstored/", False), ("put jobs/", False), ("delete lanes/vod.image/slots/", True)],
@@ -182,7 +151,7 @@ def test_a_death_before_the_slot_is_given_back_loses_neither_job_nor_slot(
     world: World, request_start: str, *, is_moved: bool
 ) -> None:
     job, following = finished(world), accepted(world)
-    fault = StoreFault(request_start, DiedError(), takes_effect=True)
+    fault = StoreFault(request_start, KilledError(), takes_effect=True)
     world.store.faults.append(fault)
 
     dies(lambda: refresh(job.id, world.runtime()))
@@ -265,7 +234,7 @@ def test_a_job_that_kills_every_invocation_that_stores_it_kills_few_and_ends(wor
     def kill(url: str) -> bytes:  # noqa: ARG001  as the port has it
         nonlocal deaths
         deaths += 1
-        raise DiedError
+        raise KilledError
 
     job, following = finished(world), accepted(world)
     world.downloads.fetch = kill  # type: ignore[method-assign]
@@ -301,7 +270,7 @@ def test_an_unknown_host_is_a_fault_of_the_deployment_and_ends_with_its_setting(
     assert read(world, job).state == "succeeded"
 
 
-def test_urls_that_have_expired_are_asked_for_anew(world: World) -> None:
+def test_expired_urls_are_queried_again(world: World) -> None:
     job = finished(world)
     world.downloads.errors = [RefusedError("download", code="403")]
     refresh(job.id, world.runtime())
@@ -327,59 +296,3 @@ def test_a_note_of_the_previous_version_leads_to_its_job(world: World) -> None:
 
     assert read(world, job).state == "succeeded"
     assert only_records_are_left(world)
-
-
-def test_an_earlier_note_is_not_removed_while_the_later_one_is_missing(world: World) -> None:
-    """One death in the release of an overdue task's slot, and one in the writes of `store`."""
-    job = finished(world)
-    world.downloads.errors = [AmbiguousError("download")]
-    refresh(job.id, world.runtime())
-    for key in world.ledger_keys("unstored/"):
-        world.store.delete(key)
-    world.store.put(f"unstored/{0:013d}/{job.id}", b"{}")
-    later = with_fields(read(world, job), store_after=START + timedelta(seconds=4 * LEASE_S))
-    world.store.put(f"jobs/{job.id}.json", later.model_dump_json().encode())
-
-    sweeps(world, 8 * LEASE_S)
-
-    assert read(world, job).state == "succeeded"
-    assert only_records_are_left(world)
-
-
-class InterruptedStore(InMemoryStore):
-    """Lets something else happen while a slot is about to be given back."""
-
-    meanwhile: Callable[[], object] | None = None
-
-    def delete_once(self, key: str) -> None:
-        happening, self.meanwhile = self.meanwhile, None
-        if happening:
-            happening()
-        super().delete_once(key)
-
-
-def test_an_invocation_that_goes_on_does_not_give_the_slot_back_again(world: World) -> None:
-    world.store = InterruptedStore(world.clock)
-    job, *_ = [accepted(world) for _ in range(3)]
-    world.vendor.finish(world.vendor.tasks[0])
-    world.downloads.errors = [AmbiguousError("download")]
-    world.store.meanwhile = lambda: refresh(job.id, world.runtime())
-
-    refresh(job.id, world.runtime())
-    world.clock.pass_time(60)
-    refresh(job.id, world.runtime())
-
-    assert read(world, job).state == "succeeded"
-    assert world.vendor.most_at_once == 1
-
-
-def test_a_slot_that_could_not_be_given_back_is_freed_by_the_sweep(world: World) -> None:
-    job, following = finished(world), accepted(world)
-    world.downloads.errors = [AmbiguousError("download")] * 2
-    world.store.faults = [StoreFault("delete lanes/vod.image/slots/", AmbiguousError("delete"))]
-
-    refresh(job.id, world.runtime())
-    assert read(world, following).state == "queued"
-    sweeps(world, 8 * LEASE_S)
-
-    assert read(world, following).state == "running"

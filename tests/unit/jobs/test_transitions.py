@@ -51,7 +51,10 @@ TRANSITIONS: dict[str, tuple[Callable[[Job], Job], dict[State, State]]] = {
     "submit_again": (lambda job: job.submit_again(None, LATER), {"submitting": "submitting"}),
     "mark_ambiguous": (lambda job: job.mark_ambiguous(), {"submitting": "submitting"}),
     "run": (lambda job: job.run("task-1"), {"submitting": "running"}),
-    "outrun": (lambda job: job.outrun(NOW, is_slot_released=True), {"running": "running"}),
+    "mark_overdue": (
+        lambda job: job.mark_overdue(NOW, is_slot_released=True),
+        {"running": "running"},
+    ),
     "wait_to_repeat": (
         lambda job: job.wait_to_repeat("marker-2", NOW),
         {"submitting": "submitting"},

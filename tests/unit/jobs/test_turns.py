@@ -10,6 +10,7 @@ from aigc.jobs.sweep_state import SweepState
 from aigc.jobs.turns import Part, take_turns
 from aigc.sweeping import sweep
 from tests.fakes import InMemoryStore, World, build_world
+from tests.jobs import KilledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,9 +115,6 @@ def test_a_part_that_kills_each_sweep_leaves_the_others_a_turn_within_some_sweep
     world = build_world()
     began: set[str] = set()
 
-    class KilledError(BaseException):
-        """The platform ended the invocation."""
-
     def kill(turn: Turn) -> None:
         raise KilledError(turn.name)
 
@@ -181,7 +179,7 @@ def stored(world: World, count: int) -> tuple[InMemoryStore, list[str]]:
     return world.store, keys
 
 
-def test_a_walk_goes_on_where_the_last_sweep_stopped_and_begins_again_at_the_end() -> None:
+def test_a_walk_continues_at_its_cursor_and_starts_again_at_the_end() -> None:
     world = build_world()
     store, keys = stored(world, 10)
     visited: list[str] = []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
 import json
 import logging
 from datetime import timedelta
@@ -33,7 +31,7 @@ from aigc.jobs.webhooks import (
 )
 from aigc.sweeping import sweep
 from tests.fakes import LEASE_S, FakeSender, StoreFault, World, build_world
-from tests.unit.jobs.test_life_of_a_job import order, read
+from tests.jobs import KilledError, only_records_are_left, order, read, sweeps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,14 +43,9 @@ if TYPE_CHECKING:
 URL = "https://example.com/hooks/1?token=secret"
 SECRET = "whsec_" + "c2VjcmV0" * 4
 HOUR_S = 3600
-KEPT = ("jobs/", "index/", "images/", "usage/", "deliveries/", "sweep/")
 
 FAILED = Reply(status=503)
 SILENT = Reply(error="no answer within 10 s")
-
-
-class KilledError(BaseException):
-    """The platform ends the process."""
 
 
 @pytest.fixture
@@ -73,12 +66,6 @@ def ended(world: World, *replies: Reply | BaseException, url: str = URL) -> Job:
     return read(world, job)
 
 
-def sweep_for(world: World, seconds: float) -> None:
-    for _ in range(int(seconds // 60)):
-        world.clock.pass_time(60)
-        sweep(world.runtime())
-
-
 def state(world: World, job: Job) -> str:
     return delivery(job, world.runtime()).state
 
@@ -87,9 +74,10 @@ def tries(world: World, job: Job) -> tuple[Try, ...]:
     return delivery(job, world.runtime()).tries
 
 
-def only_records_are_left(world: World) -> bool:
-    sweep_for(world, 2 * LEASE_S + 60)
-    return all(key.startswith(KEPT) for key in world.ledger_keys())
+def nothing_is_pending(world: World) -> bool:
+    """Sweep until no delivery is due; return whether the ledger has nothing but its records."""
+    sweeps(world, 2 * LEASE_S)
+    return only_records_are_left(world)
 
 
 # What is sent
@@ -106,7 +94,7 @@ def test_a_success_is_reported_at_once_with_the_result(world: World) -> None:
     assert report["request_id"] == report["gateway_request_id"] == job.id
     assert report["payload"]["images"][0]["file_name"] == "image-1.png"
     assert report["error"] is None
-    assert only_records_are_left(world)
+    assert nothing_is_pending(world)
 
 
 def test_a_failure_is_reported_with_the_error(world: World) -> None:
@@ -141,7 +129,7 @@ def test_a_job_without_a_webhook_is_not_reported(world: World) -> None:
     assert world.ledger_keys("webhooks/") == []
 
 
-def test_the_next_job_has_the_place_before_a_receiver_is_waited_for(world: World) -> None:
+def test_the_slot_is_released_before_the_webhook_is_sent(world: World) -> None:
     job = accepted(world)
     following = accepted(world)
     world.sender.replies = [KilledError()]
@@ -193,7 +181,7 @@ def test_only_an_answer_of_2xx_is_a_delivery(world: World, reply: Reply) -> None
 def test_after_ten_tries_in_two_hours_a_webhook_is_dead(world: World) -> None:
     job = ended(world, *[FAILED] * 11)
 
-    sweep_for(world, 3 * HOUR_S)
+    sweeps(world, 3 * HOUR_S)
 
     assert len(world.sender.sent) == len(WAITS_S) + 1 == 10
     assert timedelta(hours=1.9) < timedelta(seconds=sum(WAITS_S)) < timedelta(hours=2)
@@ -202,10 +190,10 @@ def test_after_ten_tries_in_two_hours_a_webhook_is_dead(world: World) -> None:
     assert world.ledger_keys("webhooks/") == []
 
 
-def test_a_receiver_that_is_gone_is_never_asked_again(world: World) -> None:
+def test_an_answer_of_410_ends_the_delivery(world: World) -> None:
     job = ended(world, Reply(status=410))
 
-    sweep_for(world, 3 * HOUR_S)
+    sweeps(world, 3 * HOUR_S)
 
     assert len(world.sender.sent) == 1
     assert dead_webhooks(world.runtime()) == [job.id]
@@ -215,7 +203,7 @@ def deliver_all_due(runtime: Runtime) -> int:
     return deliver_due(runtime, due_markers(runtime))
 
 
-def test_a_host_that_does_not_answer_keeps_no_other_waiting(world: World) -> None:
+def test_a_silent_host_does_not_delay_other_hosts(world: World) -> None:
     hanging = [ended(world, SILENT, url="https://hangs.example/") for _ in range(3)]
     world.clock.pass_time(10)
     ended(world, FAILED, url="https://example.com/")
@@ -281,11 +269,11 @@ def test_a_try_that_was_not_written_down_is_made_again_after_a_lease(
     sweep(world.runtime())
 
     assert len(world.sender.sent) == 2
-    assert only_records_are_left(world)
+    assert nothing_is_pending(world)
     assert len(world.sender.sent) == 2
 
 
-def test_a_marker_of_a_try_that_was_made_leads_to_none(world: World) -> None:
+def test_a_marker_of_a_recorded_try_causes_no_other_try(world: World) -> None:
     world.store.faults = [StoreFault("put deliveries/", KilledError())]
     with pytest.raises(KilledError):
         ended(world, *[FAILED] * 5)
@@ -306,12 +294,12 @@ def test_a_delivery_whose_record_was_written_without_an_answer_is_not_made_again
 
     job = ended(world)
 
-    assert only_records_are_left(world)
+    assert nothing_is_pending(world)
     assert len(world.sender.sent) == 1
     assert state(world, job) == "delivered"
 
 
-def test_of_two_that_deliver_at_once_one_does(world: World) -> None:
+def test_one_of_two_concurrent_deliveries_is_sent(world: World) -> None:
     class Overtaken(FakeSender):
         def send(
             self,
@@ -344,17 +332,6 @@ def overtaken(world: World, before: str, by: Callable[[], object]) -> Runtime:
     return through(world, Watched(world.store, overtake))
 
 
-def test_an_invocation_that_loses_the_claim_does_not_send_it_again(world: World) -> None:
-    ended(world, FAILED)
-    world.clock.pass_time(60)
-
-    slow = overtaken(world, "create claims/webhook-", lambda: deliver_all_due(world.runtime()))
-    deliver_all_due(slow)
-
-    assert len(world.sender.sent) == 2
-    assert only_records_are_left(world)
-
-
 def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
     world: World,
 ) -> None:
@@ -366,7 +343,7 @@ def test_the_next_try_is_not_lost_if_it_is_due_before_this_one_is_written_down(
         deliver_all_due(world.runtime())
 
     deliver_all_due(overtaken(world, "put deliveries/", a_sweep_meanwhile))
-    sweep_for(world, 10 * 60)
+    sweeps(world, 10 * 60)
 
     assert state(world, job) == "delivered"
     assert len(world.sender.sent) == 3
@@ -393,56 +370,6 @@ def through(world: World, bucket: Any) -> Runtime:
     return dataclasses.replace(world.runtime(), ledger=ledger)
 
 
-class Mortal:
-    """A bucket at whose n-th request the process dies, before or after it took effect."""
-
-    def __init__(self, store: InMemoryStore, lives: int, *, takes_effect: bool) -> None:
-        self._store = store
-        self._takes_effect = takes_effect
-        self.lives = lives
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        request = getattr(self._store, name)
-
-        def counted(*arguments: Any) -> Any:
-            self.lives -= 1
-            if self.lives == 0 and not self._takes_effect:
-                raise KilledError
-            answer = request(*arguments)
-            if self.lives == 0:
-                raise KilledError
-            return answer
-
-        return counted
-
-
-@pytest.mark.parametrize("replies", [[], [FAILED]], ids=str)
-@pytest.mark.parametrize("takes_effect", [False, True])
-def test_the_end_is_reported_under_one_id_wherever_the_process_dies(
-    replies: list[Reply], *, takes_effect: bool
-) -> None:
-    for lives in itertools.count(1):
-        world = build_world(webhook_secrets=[SECRET])
-        world.sender.replies = list(replies)
-        job = accepted(world)
-        world.vendor.finish(world.vendor.tasks[-1])
-        mortal = Mortal(world.store, lives, takes_effect=takes_effect)
-
-        with contextlib.suppress(KilledError):
-            refresh(job.id, through(world, mortal))
-            world.clock.pass_time(60)
-            sweep(through(world, mortal))
-        sweep_for(world, 10 * 60)
-
-        assert state(world, job) == "delivered"
-        assert {sent.headers["webhook-id"] for sent in world.sender.sent} == {f"msg_{job.id}"}
-        assert len(replies) < len(world.sender.sent) <= len(replies) + 2
-        assert only_records_are_left(world)
-        if mortal.lives > 0:
-            assert lives > 20
-            return
-
-
 # Another delivery, by the command
 
 
@@ -460,14 +387,14 @@ def test_a_dead_webhook_is_delivered_when_it_is_replayed(world: World) -> None:
     assert state(world, job) == "delivered"
     assert [delivery_try.status for delivery_try in tries(world, job)] == [410, 200]
     assert dead_webhooks(world.runtime()) == []
-    assert only_records_are_left(world)
+    assert nothing_is_pending(world)
 
 
 def test_a_replayed_webhook_has_all_its_tries_once_more(world: World) -> None:
     job = ended(world, Reply(status=410), *[FAILED] * 20)
 
     redeliver(job.id, world.runtime())
-    sweep_for(world, 3 * HOUR_S)
+    sweeps(world, 3 * HOUR_S)
 
     assert len(world.sender.sent) == 1 + 10
     assert dead_webhooks(world.runtime()) == [job.id]
@@ -481,7 +408,7 @@ def test_the_second_end_of_a_replayed_job_is_a_message_of_its_own(world: World) 
     refresh(job.id, world.runtime())
 
     replay(job.id, world.runtime(), pays_again=True)
-    sweep_for(world, 5 * 60)
+    sweeps(world, 5 * 60)
     world.vendor.finish(world.vendor.tasks[-1])
     refresh(job.id, world.runtime())
 
@@ -490,19 +417,19 @@ def test_the_second_end_of_a_replayed_job_is_a_message_of_its_own(world: World) 
         f"msg_{job.id}-1",
     ]
     assert json.loads(world.sender.sent[-1].body)["status"] == "OK"
-    assert only_records_are_left(world)
+    assert nothing_is_pending(world)
 
 
 # What others see
 
 
-def test_what_is_shown_and_logged_of_a_url_is_no_secret(
+def test_urls_are_shown_and_logged_without_their_secrets(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
 
     job = ended(world, FAILED, Reply(status=410))
-    sweep_for(world, 120)
+    sweeps(world, 120)
 
     assert delivery(job, world.runtime()).url == "https://example.com/hooks/1"
     events = {logged.getMessage(): vars(logged) for logged in caplog.records}

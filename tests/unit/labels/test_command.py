@@ -92,7 +92,7 @@ def test_a_labelled_file_is_shown_and_verified(
         (BARE[:-20], f"unreadable: a file that is cut off or damaged after {len(BARE) - 20} bytes"),
     ],
 )
-def test_what_a_file_lacks_is_said(
+def test_problems_of_a_file_are_named(
     tmp_path: Path, data: bytes, mapping: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(tmp_path, "verify", data, capsys) == (1, f"image: {mapping}")

@@ -183,6 +183,7 @@ def test_nothing_is_inflated_beyond_the_limit() -> None:
 
 
 def test_a_wrong_number_in_an_exif_block_is_ignored() -> None:
+    assert user_comment(b"XX*\0") == ""
     for field in (4, 8, 12, 14, 18, 26, 32, 36, 40):
         block = bytearray(exif_comment("<", b"ASCII\0\0\0text")[6:])
         block[field : field + 2] = b"\xff\xff"

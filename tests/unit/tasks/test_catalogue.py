@@ -43,7 +43,7 @@ def test_no_version_is_there_twice(kind: str) -> None:
     assert len(versions) == len(set(versions))
 
 
-def test_the_catalogue_says_what_the_installed_sdk_says(
+def test_the_catalogue_agrees_with_the_installed_sdk(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     status = cli.main(["models", "check"])

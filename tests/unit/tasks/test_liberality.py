@@ -10,13 +10,13 @@ from tests.unit.tasks.bodies import EXAMPLES, Body, clothes, image, refusal, sce
 
 
 @pytest.mark.parametrize(("kind", "body"), EXAMPLES)
-def test_the_documents_examples_are_taken_as_they_are(kind: str, body: Body) -> None:
+def test_the_documents_examples_are_accepted(kind: str, body: Body) -> None:
     warnings = task(kind, body).warnings()
 
     assert not [warning for warning in warnings if "catalogue" in warning]
 
 
-def test_the_gateways_example_is_sent_as_the_vendor_wants_it() -> None:
+def test_the_gateways_example_is_sent_in_the_vendors_form() -> None:
     gateway_example = EXAMPLES[2][1]
 
     params = sent("vod.image", gateway_example)
@@ -82,7 +82,7 @@ def test_a_key_in_both_spellings_at_once_is_refused() -> None:
 
 
 @pytest.mark.parametrize("priority", ["10", 10, 10.0])
-def test_a_number_may_come_as_text(priority: object) -> None:
+def test_a_number_may_be_text(priority: object) -> None:
     params = sent("vod.image", image(tasks_priority=priority))
 
     assert params["TasksPriority"] == 10

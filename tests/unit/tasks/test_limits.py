@@ -106,6 +106,7 @@ REFUSED: list[tuple[str, Body, str, str]] = [
         "image_infos.0.image_url",
         "a URL that the vendor can fetch: https://…, http://… or cos://<bucket>/<key>",
     ),
+    ("mps.image", {**CAT, "image_infos": [{}]}, "image_infos.0.image_url", "exactly one of them"),
     # Models of VOD
     ("vod.image", model("GG", "2.5", {"file_infos": files(4)}), "file_infos", "at most 3 (GG 2.5)"),
     (

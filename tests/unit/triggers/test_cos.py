@@ -53,7 +53,7 @@ def test_odd_key_is_read_however_the_event_spells_it(
     assert event_key in {created.key, *created.other_keys}
 
 
-def test_key_that_only_looks_encoded_is_kept_as_the_other_reading() -> None:
+def test_key_that_looks_encoded_has_both_forms() -> None:
     event = captured("cos/put")
     stored = event["Records"][0]["cos"]["cosObject"]
     stored["key"] = "/1250000000/inbox/a%20b.jpg"
@@ -64,7 +64,7 @@ def test_key_that_only_looks_encoded_is_kept_as_the_other_reading() -> None:
     assert {created.key, *created.other_keys} == {"a b.jpg", "a%20b.jpg"}
 
 
-def test_key_is_taken_as_it_is_where_the_url_is_missing() -> None:
+def test_key_is_used_unchanged_without_a_url() -> None:
     event = captured("cos/put")
     del event["Records"][0]["cos"]["cosObject"]["url"]
 
@@ -127,7 +127,7 @@ def test_upload_without_request_id_is_identified_by_time_and_size() -> None:
     assert only(event).occurrence == "1795176000-48213"
 
 
-def test_region_is_taken_where_it_stands_in_full() -> None:
+def test_region_with_its_full_name_is_used() -> None:
     event = captured("cos/put")
     event["Records"][0]["cos"]["cosBucket"]["s3Region"] = "ap-guangzhou"
 

@@ -89,7 +89,7 @@ def test_request_id_of_the_invocation_goes_before_the_gateways() -> None:
     assert HttpRequest.parse(event).request_id == "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
 
-def test_response_is_what_both_triggers_take() -> None:
+def test_response_has_the_form_of_both_triggers() -> None:
     response = HttpResponse(status=202, body={"detail": "猫"}, headers={"Retry-After": "2"})
 
     event = response.to_event()

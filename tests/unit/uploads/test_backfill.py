@@ -142,7 +142,7 @@ def test_backfilled_objects_are_known_to_the_sweep(
     assert len(jobs(world)) == 3
 
 
-def test_objects_that_an_earlier_version_took_in_are_not_taken_in_again(
+def test_objects_with_a_job_of_an_earlier_version_get_no_other(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("backfill --yes --limit 1", capsys)

@@ -91,7 +91,7 @@ def test_link_cannot_leave_the_folder_or_name_a_scheme() -> None:
     assert image["src"] == "./javascript%3Aalert%281%29"
 
 
-def test_counts_say_how_many_lines_are_in_which_state() -> None:
+def test_lines_are_counted_by_state() -> None:
     page = page_of(
         a_success(1), a_failure(2), LineOutcome(line=3), LineOutcome(line=4, state="running")
     )

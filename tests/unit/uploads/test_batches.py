@@ -22,6 +22,8 @@ from aigc.uploads.intake import process_upload, read_object
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
 from tests.fakes import InMemoryStore, StoreFault, World, build_world, image_bytes
+from tests.jobs import KilledError
+from tests.sizes import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -250,7 +252,7 @@ def test_input_may_lie_in_the_inbox() -> None:
 
     assert len(jobs(world)) == 1
     assert "is not there" in report(world)[1]["error"]["message"]
-    assert "not a place" in report(world)[2]["error"]["message"]
+    assert "not in a bucket or folder" in report(world)[2]["error"]["message"]
 
 
 def test_same_file_twice_is_the_same_batch() -> None:
@@ -392,11 +394,7 @@ def test_part_that_a_slower_reader_replaced_is_read_again() -> None:
     assert len(jobs(world)) == 300
 
 
-# Ten thousand lines
-
-
-class DeathError(BaseException):
-    """The process was killed."""
+# Many lines
 
 
 class MortalStore(InMemoryStore):
@@ -427,11 +425,11 @@ class MortalStore(InMemoryStore):
     def _live(self, request: Any) -> Any:
         self.life -= 1
         if self.life < 0:
-            raise DeathError
+            raise KilledError
         result = request()
         self._clock.pass_time(self.seconds)
         if self.life == 0:  # the request took effect, and its process did not live to see that
-            raise DeathError
+            raise KilledError
         return result
 
 
@@ -474,14 +472,14 @@ def sweep_through_kills(world: World, chance: random.Random, sweeps: int) -> Non
         world.store.life = chance.choice([10**9, chance.randrange(1, 400)])
         try:
             sweep(world.runtime())
-        except DeathError:
+        except KilledError:
             kills += 1
         world.store.life = 10**9
         world.clock.pass_time(76)
     assert kills
 
 
-def test_batch_under_a_ceiling_waits_and_goes_on_when_the_ceiling_is_raised() -> None:
+def test_batch_under_a_ceiling_waits_until_the_ceiling_is_raised() -> None:
     lines_of_file, ceiling = 50, 7
     world = build_world()
     world.store = MortalStore(world.clock)
@@ -509,26 +507,31 @@ def test_batch_under_a_ceiling_waits_and_goes_on_when_the_ceiling_is_raised() ->
     assert batch_of(world).is_complete
 
 
-def test_ten_thousand_lines_are_ten_thousand_jobs_through_kills_and_repeats() -> None:
+@pytest.mark.sized
+def test_each_of_many_lines_is_one_job_through_kills_and_repeats() -> None:
+    count = size(1000, full=10_000)
+    life = count * 4 // 5
     world = build_world(lanes={"vod.image": 2, "mps.image": 2})
     world.store = MortalStore(world.clock)
     chance = random.Random(1)  # noqa: S311  no secret
     kinds = ("vod.image", "mps.image")
-    data = jsonl(*(a_line(n, kind=kinds[n % 2]) for n in range(1, 10_001)))
+    data = jsonl(*(a_line(n, kind=kinds[n % 2]) for n in range(1, count + 1)))
     world.inbox.put(KEY, data)
     invocations = kills = 0
 
     while not invocations or not batch_of(world).is_read:
         invocations += 1
-        world.store.seconds = 0.003  # a minute is about a thousand lines
-        world.store.life = chance.choice([10**9, chance.randrange(8000), chance.randrange(12_000)])
+        world.store.seconds = 30 / count  # a minute is about a tenth of the lines
+        world.store.life = chance.choice(
+            [10**9, chance.randrange(life), chance.randrange(life * 3 // 2)]
+        )
         try:
             if invocations % 3 == 1:
                 deliver(world)
             else:
                 world.memory = Memory()
                 sweep(world.runtime())
-        except DeathError:
+        except KilledError:
             kills += 1
         world.store.life = 10**9
         world.clock.pass_time(76)
@@ -537,14 +540,14 @@ def test_ten_thousand_lines_are_ten_thousand_jobs_through_kills_and_repeats() ->
     accepted = jobs(world)
     batch = batch_of(world)
     assert kills > 5
-    assert sorted(job.source.line for job in accepted) == list(range(1, 10_001))
-    assert batch.taken == 10_000
+    assert sorted(job.source.line for job in accepted) == list(range(1, count + 1))
+    assert batch.taken == count
     parts = [Batches(world.runtime().ledger).part(batch, n) for n in range(batch.parts)]
-    assert [line.line for part in parts for line in part.lines] == list(range(1, 10_001))
+    assert [line.line for part in parts for line in part.lines] == list(range(1, count + 1))
     assert {line.job for part in parts for line in part.lines} == {job.id for job in accepted}
     sessions = [task.session_id for task in world.vendor.tasks if task.session_id]
     assert len(sessions) == len(set(sessions))
     part_writes = sum(
         request.startswith(f"put batches/{batch.id}/") for request in world.store.requests
     )
-    assert part_writes <= 2 * (10_000 // PART_LINES + invocations)
+    assert part_writes <= 2 * (count // PART_LINES + invocations)

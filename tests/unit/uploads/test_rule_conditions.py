@@ -70,7 +70,7 @@ def test_rule_listens_on_the_prefix_that_all_of_its_keys_share(
         ({"metadata": {"mood": ["sad", "grim"]}}, "metadata: mood is 'calm', not 'sad' or 'grim'"),
     ],
 )
-def test_rule_says_which_condition_an_upload_misses(changes: dict[str, Any], reason: str) -> None:
+def test_rule_names_the_unmet_condition(changes: dict[str, Any], reason: str) -> None:
     assert rule(**changes).mismatch(an_upload(mood="calm")) == reason
 
 
@@ -85,7 +85,7 @@ def test_rule_says_which_condition_an_upload_misses(changes: dict[str, Any], rea
         {"metadata": {"mood": ["sad", "calm"]}},
     ],
 )
-def test_rule_takes_an_upload_that_meets_its_conditions(changes: dict[str, Any]) -> None:
+def test_rule_matches_an_upload_that_meets_its_conditions(changes: dict[str, Any]) -> None:
     assert rule(**changes).mismatch(an_upload(mood="calm")) == ""
 
 

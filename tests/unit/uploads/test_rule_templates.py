@@ -232,7 +232,7 @@ def test_parameter_that_only_an_upload_decides_is_checked_then() -> None:
         task_of(wanted, an_upload(ratio="7:1"))
 
 
-def test_another_wrong_parameter_is_found_beside_an_open_one() -> None:
+def test_wrong_parameter_is_refused_beside_one_with_a_placeholder() -> None:
     output = {"aspect_ratio": "{meta.ratio}", "output_format": "gif"}
 
     assert "task: output_config.output_format" in refused(
@@ -349,7 +349,7 @@ def test_names_that_uploads_would_share_are_refused(
         {"results": "done/", "replaces": "nothing"},
     ],
 )
-def test_names_that_tell_uploads_apart_are_taken(changes: dict[str, Any]) -> None:
+def test_names_that_distinguish_uploads_are_accepted(changes: dict[str, Any]) -> None:
     assert rule(**changes).name == "anime"
 
 
@@ -369,7 +369,7 @@ def test_two_rules_for_one_upload_need_two_places() -> None:
         {"content_type": "image/png"},
     ],
 )
-def test_two_rules_that_cannot_collide_are_taken(second: dict[str, Any]) -> None:
+def test_two_rules_that_cannot_collide_are_accepted(second: dict[str, Any]) -> None:
     first = a_rule("first", max_bytes=500, content_type="image/jpeg", **{"continue": True})
 
     rules = Rules.parse({"rule": [first, a_rule("second", **second)]})

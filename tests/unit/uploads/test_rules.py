@@ -94,7 +94,7 @@ def test_first_rule_that_fits_wins() -> None:
     assert [applied(rules, an_upload(key)) for key in keys] == [["faces"], ["anime"], ["all"]]
 
 
-def test_upload_that_no_rule_wants_has_none() -> None:
+def test_upload_without_a_matching_rule_has_none() -> None:
     rules = Rules.parse({"rule": [a_rule()]})
 
     assert applied(rules, an_upload("elsewhere/a.png")) == []
@@ -126,7 +126,7 @@ def test_suffix_fits_in_any_case(key: str, *, fits: bool) -> None:
         ("{folder}/drawn", "anime/2026/drawn/"),
     ],
 )
-def test_results_go_where_the_rule_says(results: str | None, prefix: str) -> None:
+def test_results_are_stored_below_the_rules_prefix(results: str | None, prefix: str) -> None:
     wanted = rule(results=results, results_name="{stem}", replaces="name")
 
     location = wanted.output_location(
@@ -172,7 +172,7 @@ def test_prompt_of_the_rule_serves_where_the_upload_has_none() -> None:
 @pytest.mark.parametrize(
     ("kind", "output"), [("vod.image", "output_config"), ("mps.image", "extra_parameters")]
 )
-def test_a_rule_can_ask_for_a_visible_label(kind: str, output: str) -> None:
+def test_a_rule_can_request_a_visible_label(kind: str, output: str) -> None:
     wanted = rule(kind=kind, task=TASK | {output: {"logo_add": True}})
 
     assert task_of(wanted).visible_label() is True
@@ -234,7 +234,7 @@ def test_two_rules_of_one_name_are_refused() -> None:
         a_rule("late", prefix="anime/", suffix=[".PNG", ".jpg"]),
     ],
 )
-def test_rule_behind_one_that_takes_all_of_it_is_refused(hidden: dict[str, Any]) -> None:
+def test_unreachable_rule_is_refused(hidden: dict[str, Any]) -> None:
     message = refused(a_rule("early"), hidden)
 
     assert "rule late" in message
@@ -251,7 +251,7 @@ def test_rule_hidden_by_several_names_them_all() -> None:
     assert "match an earlier rule (png and jpg)" in message
 
 
-def test_rule_that_is_hidden_in_part_is_taken() -> None:
+def test_rule_that_is_partly_reachable_is_accepted() -> None:
     rules = Rules.parse(
         {"rule": [a_rule("png", suffix=[".png"]), a_rule("rest", suffix=[".png", ".jpg"])]}
     )

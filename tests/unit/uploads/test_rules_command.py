@@ -57,7 +57,7 @@ def test_request_is_the_one_that_the_upload_then_makes(
         assert json.loads(text) == job["request"]["params"]
 
 
-def test_rules_that_were_passed_over_are_named_with_the_reason(
+def test_rules_that_do_not_match_are_named_with_the_reason(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     status, trial = shown(capsys, KEY, "--size", "100001", "--meta", "client=Ann")

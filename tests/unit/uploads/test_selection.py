@@ -72,7 +72,7 @@ def test_unmet_conditions_are_in_the_entry() -> None:
     assert "large: min_bytes" in stored(world).detail
 
 
-def test_same_upload_taken_in_twice_makes_no_other_jobs() -> None:
+def test_same_upload_makes_no_other_jobs() -> None:
     world = build_world()
     taken(world, STYLED, PLAIN, style="ink")
 

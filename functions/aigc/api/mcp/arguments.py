@@ -1,4 +1,4 @@
-"""Arguments of the tools that make images, and the body of the submit that does the same."""
+"""Arguments of the tools that make images, and the body of a submit of the same task."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from aigc.tasks.vod_scene_image import SCENES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_OURS = ("result", "session_id", "webhook_url")
-"""Fields of a submit that would bypass `request_key` and the hand-out of results."""
+_RESERVED = ("result", "session_id", "webhook_url")
+"""Fields of a submit that tools do not accept: they would bypass `request_key`."""
 
 _IMAGES = (
     "Input images, each a URL (https://… or cos://<bucket>/<key>) or the image itself in Base64."
@@ -32,8 +32,8 @@ class SpendingArguments(Parameters):
         default=None,
         max_length=MAX_REPEAT_KEY,
         description="Your own name for this request. A call with the same key finds the same"
-        " request and pays nothing more, so that the call may be repeated after any error. With a"
-        " key the call also waits for the image. Take a new key for each new image.",
+        " request and pays nothing more, so the call may be repeated after any error. With a key"
+        " the call also waits for the image. Use a new key for each new image.",
     )
     parameters: dict[str, Any] = Field(
         default_factory=dict,
@@ -52,10 +52,11 @@ class SpendingArguments(Parameters):
     def _body(self, values: Mapping[str, object]) -> dict[str, Any]:
         """Add values, by their dotted paths, to the further parameters."""
         body = snake(self.parameters)
-        for name in _OURS:
+        for name in _RESERVED:
             if name in body:
+                problem = "is not a parameter of the task"
                 allowed = "parameters of the task, and request_key to name the request"
-                raise invalid_request(f"parameters.{name}", "is not for tools", allowed=allowed)
+                raise invalid_request(f"parameters.{name}", problem, allowed=allowed)
         for path, value in values.items():
             if value not in (None, "", (), []):
                 _set(body, path, value)
@@ -196,16 +197,16 @@ _ARGUMENTS = {"clothes_file_infos": "clothes", "output_image_count": "count"}
 
 
 def _inputs(images: Iterable[str], url: str) -> list[dict[str, str]]:
-    """Name input images as the kind does."""
-    is_url = ("http:", "https:", "cos:")
-    return [{url if image.lower().startswith(is_url) else "base64": image} for image in images]
+    """Return the fields of input images: `url` is the name of the field for a URL."""
+    schemes = ("http:", "https:", "cos:")
+    return [{url if image.lower().startswith(schemes) else "base64": image} for image in images]
 
 
 def _set(body: dict[str, Any], path: str, value: object) -> None:
-    """Set a parameter, unless `parameters` has it too.
+    """Set a parameter of a body by its dotted path.
 
     Raises:
-        InvalidRequestError: It has, or a part of the path is not an object.
+        InvalidRequestError: `parameters` has it too, or a part of the path is not an object.
     """
     *outer, name = path.split(".")
     for part in outer:
@@ -216,6 +217,6 @@ def _set(body: dict[str, Any], path: str, value: object) -> None:
             )
         body[part] = body = snake(inner)
     if name in body:
-        problem = "is given by an argument of its own as well"
+        problem = "is also set by another argument"
         raise invalid_request(f"parameters.{path}", problem, allowed="one of the two")
     body[name] = value

@@ -25,24 +25,19 @@ SCENE_KIND = "vod.scene_image"
 _ARGUMENTS = {"inputs": "images", "output_image_count": "count"}
 """Name of a limit → the argument that it limits, where the names differ."""
 
-_FREE = ("size", "expansion", "scene_type")
-"""Limits of what `parameters` holds."""
+_FURTHER = ("size", "expansion", "scene_type")
+"""Limits of parameters that have no argument of their own: they are in `parameters`."""
 
 _UNKNOWN = "price unknown"
 
 
-def may_use(caller: Caller, kind: str) -> bool:
-    """Whether the key may submit tasks of a kind."""
-    return caller.limits.kinds is None or kind in caller.limits.kinds
-
-
 def model_kinds(caller: Caller) -> list[str]:
     """List the kinds with models that the key may use."""
-    return [kind for kind in catalogue().models if may_use(caller, kind)]
+    return [kind for kind in catalogue().models if caller.may_submit(kind)]
 
 
 def model_lines(caller: Caller, prices: Prices, *, with_inputs: bool) -> str:
-    """Describe the models, those with the same limits and price in one line."""
+    """Describe the models; models with the same limits and price share a line."""
     lines = [
         line
         for kind in model_kinds(caller)
@@ -80,7 +75,7 @@ def models_data(caller: Caller, prices: Prices) -> dict[str, Any]:
             "price": price_text(prices, SCENE_KIND, name),
         }
         for name, scene in SCENES.items()
-        if may_use(caller, SCENE_KIND)
+        if caller.may_submit(SCENE_KIND)
     ]
     return {"as_of": catalogue().as_of, "models": models, "scenes": scenes}
 
@@ -100,7 +95,7 @@ def price_text(prices: Prices, kind: str, model: str, version: str | None = None
 
 
 def _matching(prices: Prices, kind: str, model: str, version: str | None) -> Iterator[Price]:
-    """Yield the prices that a task of a model can have; the first that always fits is the last."""
+    """Yield the prices that a task of a model can have, up to the first one without a condition."""
     for price in prices.price:
         if (
             _fits(price.kind, kind)
@@ -141,9 +136,9 @@ def _takes_images(model: Model) -> bool:
 
 def _limits(model: Model) -> Iterator[tuple[str, str]]:
     for name, limit in model.limits.items():
-        if isinstance(limit, OneOf) and not limit.words and name in _FREE:
+        if isinstance(limit, OneOf) and not limit.words and name in _FURTHER:
             continue
-        argument = f"parameters: {name}" if name in _FREE else _ARGUMENTS.get(name, name)
+        argument = f"parameters: {name}" if name in _FURTHER else _ARGUMENTS.get(name, name)
         yield argument, str(limit).removeprefix("size ")
 
 

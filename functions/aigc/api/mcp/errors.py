@@ -1,4 +1,4 @@
-"""Errors of MCP: of the protocol as JSON-RPC, of a tool as text that an agent understands."""
+"""Errors of MCP: errors of the protocol as JSON-RPC, errors of a tool as text for the agent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTERNAL_ERROR = -32603
 HEADER_MISMATCH = -32020
 UNSUPPORTED_VERSION = -32022
 
-_FIRST_OF_OURS = 500
+_FIRST_SERVER_ERROR = 500
 
 _ADVICE: Mapping[str, str] = {
     "budget_exceeded": "Nothing was spent. The same call is refused until the next month. A"
@@ -30,7 +30,7 @@ _ADVICE: Mapping[str, str] = {
     "quota_exceeded": "Nothing was spent. The same call is refused until tomorrow (UTC). Ask the"
     " owner of the key for more jobs a day.",
     "rate_limited": "Nothing was spent. Wait a minute before the next call.",
-    "price_unknown": "Nothing was spent. Take a model that has a price in `list_models`, or ask"
+    "price_unknown": "Nothing was spent. Use a model that has a price in `list_models`, or ask"
     " the owner of the service to add this price.",
     "forbidden": "Nothing was spent. Use a tool or a model that this key is for.",
     "invalid_request": "Nothing was spent. Correct the argument and call again.",
@@ -38,16 +38,16 @@ _ADVICE: Mapping[str, str] = {
     "not_found": "`list_jobs` lists the requests that this key may see.",
     "not_cancellable": "Call `wait` with its request_id.",
 }
-"""`error_type` → what the agent can do."""
+"""`error_type` → advice for the agent."""
 
 _AGAIN = (
-    "Call again with the same arguments: the call finds a request that was already accepted, and"
+    "Call again with the same arguments: the call finds the request if it was already accepted, and"
     " no image is paid twice."
 )
 
 
 class RpcError(Exception):
-    """A message that is answered with an error of JSON-RPC."""
+    """The error of JSON-RPC that answers a message."""
 
     def __init__(self, code: int, message: str, *, status: int = 400, data: object = None) -> None:
         super().__init__(message)
@@ -68,7 +68,7 @@ def mcp_refusal(
     error: AigcError, mapping: ErrorMapping, headers: Mapping[str, str], request_id: str
 ) -> HttpResponse:
     """Answer a call that was refused before its message was read."""
-    code = INTERNAL_ERROR if mapping.status >= _FIRST_OF_OURS else INVALID_REQUEST
+    code = INTERNAL_ERROR if mapping.status >= _FIRST_SERVER_ERROR else INVALID_REQUEST
     data = {
         "error_type": mapping.error_type,
         "retryable": error.retryable,
@@ -79,7 +79,7 @@ def mcp_refusal(
 
 
 def advice_on(error: AigcError, error_type: str) -> str:
-    """Return what an agent can do about an error."""
+    """Return advice for an agent about an error; empty if there is none."""
     if isinstance(error, HttpError) or not error.retryable:
         return _ADVICE.get(error_type, "")
     return _AGAIN

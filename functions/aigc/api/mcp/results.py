@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aigc.api.errors import JOB_ERROR_STATUS, failure_of
-from aigc.api.handouts import Turn, turn_of
+from aigc.api.handouts import NumberedRequest, find_request
 from aigc.api.pauses import pause_sentence
 from aigc.api.progress import RESULT_URL_S, result_of
 from aigc.jobs.job import id_from
 
 if TYPE_CHECKING:
-    from aigc.jobs.job import Job, StoredImage
+    from aigc.jobs.job import Job, JobError, StoredImage
     from aigc.jobs.runtime import Runtime
 
 LARGEST_PREVIEW = 256 * 2**10
-"""Bytes of an image that an answer itself holds: hosts limit an answer of a tool to about 1 MB,
-and an image in an answer costs the agent tokens."""
+"""Most bytes of an image inside an answer: hosts limit an answer of a tool to about 1 MB, and an
+image in an answer costs the agent tokens."""
 
 MOST_PREVIEWS = 2
 
@@ -36,30 +36,29 @@ class ToolResult:
     is_error: bool = False
 
 
-def turn_for(caller: str, kind: str, fingerprint: str, runtime: Runtime) -> Turn:
+def request_of_task(caller: str, kind: str, fingerprint: str, runtime: Runtime) -> NumberedRequest:
     """Find the request that a call without `request_key` belongs to.
 
-    It is the request of the same API key with the same task whose end was not handed out, or a new
-    one.
+    It is the request of the same API key with the same task that was not handed out, or a new one.
     """
-    return turn_of(id_from("mcp", caller, kind, fingerprint), 0, runtime)
+    return find_request(id_from("mcp", caller, kind, fingerprint), 0, runtime)
 
 
 def hand_out(job: Job, runtime: Runtime) -> None:
-    """Note that the end of a request is about to be answered: the same arguments mean a new one.
+    """Note that the end of a request is about to be sent: the same arguments mean a new request.
 
-    Only an answer to a call with the id of the request does that. The agent has the id, so it can
-    repeat such a call if its answer is lost.
+    It is called only by tools that take the request id: the agent has the id, so it can repeat the
+    call if its answer is lost.
     """
     if job.source.type != "call" or not job.is_repeatable:
         return
-    turn = turn_for(job.source.name, job.kind, job.fingerprint, runtime)
-    if turn.job_id == job.id:
-        turn.hand_out(runtime)
+    numbered_request = request_of_task(job.source.name, job.kind, job.fingerprint, runtime)
+    if numbered_request.job_id == job.id:
+        numbered_request.hand_out(runtime)
 
 
 def progress(job: Job, runtime: Runtime) -> ToolResult:
-    """Answer that a request was accepted, why it waits, and how to get its images."""
+    """Answer that a request is accepted, that a pause stops it, and how to get its images."""
     text = (
         f"Request {job.id} is accepted and its state is {job.state}."
         f"{pause_sentence(job, runtime)} Call `wait` with"
@@ -70,7 +69,7 @@ def progress(job: Job, runtime: Runtime) -> ToolResult:
 
 
 def end_of(job: Job, runtime: Runtime) -> ToolResult:
-    """Answer how a request ended; it counts as handed out from now on."""
+    """Answer how a request ended, and note that it is handed out."""
     result = _success(job, runtime) if job.state == "succeeded" else _failure(job)
     hand_out(job, runtime)
     return result
@@ -116,26 +115,23 @@ def _preview(image: StoredImage, runtime: Runtime) -> dict[str, Any] | None:
 
 def _failure(job: Job) -> ToolResult:
     failure = failure_of(job)
-    billed = any(attempt.may_be_billed for attempt in job.attempts)
+    may_be_billed = any(attempt.may_be_billed for attempt in job.attempts)
     text = (
         f"Request {job.id} was cancelled."
         if job.error is None
-        else (f"Request {job.id} failed: {failure['detail']} ({failure['error_type']}).")
+        else f"Request {job.id} failed: {failure['detail']} ({failure['error_type']})."
     )
-    text += " The vendor may have billed it." if billed else " Nothing was billed."
+    text += " The vendor may have billed it." if may_be_billed else " Nothing was billed."
     if job.error is not None:
-        text += f" {_advice(job)}"
+        text += f" {_advice(job.error)}"
     data = {"request_id": job.id, "state": job.state, "error_type": failure["error_type"]}
     return ToolResult(text, data, is_error=True)
 
 
-def _advice(job: Job) -> str:
-    if (
-        job.error is not None
-        and JOB_ERROR_STATUS[job.error.type].error_type == "content_policy_violation"
-    ):
+def _advice(error: JobError) -> str:
+    if JOB_ERROR_STATUS[error.type].error_type == "content_policy_violation":
         return "Change the prompt or the input images: the vendor's content check refused them."
-    if job.error is not None and job.error.retryable:
+    if error.retryable:
         return "The same call again makes a new request, which may succeed."
     return "The same call again makes a new request, which will probably fail in the same way."
 

@@ -1,9 +1,9 @@
 """MCP's streamable HTTP without sessions: one message of JSON-RPC in a POST, one in its answer.
 
-The official SDK costs half a second of a cold start, so this module speaks the protocol itself.
-It knows two eras. Revisions up to 2025-11-25 begin with `initialize`; since the service has no
-sessions, each message stands for itself. From 2026-07-28 on each message says its revision in
-`_meta`, and headers repeat it (https://modelcontextprotocol.io/specification).
+The official SDK takes half a second of a cold start, so this module implements the protocol itself
+(https://modelcontextprotocol.io/specification). Clients of revisions up to 2025-11-25 send
+`initialize` first; the service has no sessions, so each message is answered independently. From
+2026-07-28 on each message has its revision in `_meta`, and headers repeat it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def respond(call: Call) -> HttpResponse:
     except RpcError as error:
         return error.response(None)
     if "id" not in message:
-        return HttpResponse(status=202)  # a notification: no state of ours depends on one
+        return HttpResponse(status=202)  # a notification, which changes nothing here
     try:
         result = _result(message, call)
     except RpcError as error:
@@ -80,10 +80,10 @@ def respond(call: Call) -> HttpResponse:
 
 
 def _check_origin(call: Call) -> None:
-    """Refuse pages of other sites: a browser sends their origin.
+    """Refuse calls of pages of other sites, whose origin a browser sends.
 
-    Each call needs a key, which a foreign page does not have; the specification demands the check
-    nevertheless. Tools on the developer's own machine, such as MCP Inspector, are allowed.
+    The specification demands this check, although each call needs a key. Pages of the developer's
+    own machine, such as MCP Inspector, are allowed.
     """
     origin = call.request.header("origin").strip()
     if not origin or origin.rstrip("/") == _origin_of(call.base_url):
@@ -100,7 +100,7 @@ def _origin_of(url: str) -> str:
 
 
 def _check_accept(request: HttpRequest) -> None:
-    """Refuse a caller that does not read JSON, the only form of answers here."""
+    """Refuse a caller that does not accept JSON, the only format of answers here."""
     accepted = request.header("accept").lower()
     types = {accepted_type.partition(";")[0].strip() for accepted_type in accepted.split(",")}
     if accepted and not types & {"application/json", "application/*", "*/*"}:
@@ -110,7 +110,7 @@ def _check_accept(request: HttpRequest) -> None:
 
 def _message(request: HttpRequest) -> dict[str, Any]:
     if len(request.body) > MAX_BODY:
-        text = f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken"
+        text = f"the body has {len(request.body)} bytes, at most {MAX_BODY} are accepted"
         raise RpcError(INVALID_REQUEST, text, status=413)
     try:
         message = strict_json(request.body)
@@ -131,7 +131,7 @@ def _is_id(value: object) -> bool:
 
 
 def _version(request: HttpRequest, message: dict[str, Any]) -> str:
-    """Return the revision that a message is in.
+    """Return the revision of a message.
 
     Raises:
         RpcError: It is unknown, or the message and its headers disagree.
@@ -151,7 +151,7 @@ def _unsupported(version: str) -> RpcError:
 
 
 def _check_envelope(request: HttpRequest, message: dict[str, Any]) -> None:
-    """Check what the revision 2026-07-28 demands of each request."""
+    """Check the fields and headers that the revision 2026-07-28 demands of each request."""
     params = _params(message)
     meta = params.get("_meta")
     keys = (f"{_META}/protocolVersion", f"{_META}/clientCapabilities")
@@ -163,7 +163,7 @@ def _check_envelope(request: HttpRequest, message: dict[str, Any]) -> None:
         expected["mcp-name"] = params.get("name")
     for header, value in expected.items():
         if request.header(header).strip() != value:
-            text = f"the header {header} is not the value in the message"
+            text = f"the header {header} differs from the value in the message"
             raise RpcError(HEADER_MISMATCH, text)
 
 
@@ -182,7 +182,7 @@ def _result(message: dict[str, Any], call: Call) -> dict[str, Any]:
     params, method = _params(message), message["method"]
     is_latest = version == LATEST
     if method == "tools/call":
-        return _stamped(_called(params, call, version), is_latest=is_latest)
+        return _stamped(_call_tool(params, call, version), is_latest=is_latest)
     if method == "tools/list":
         return _stamped({"tools": _tools(call)}, is_latest=is_latest, is_cacheable=True)
     if is_latest and method == "server/discover":
@@ -216,7 +216,7 @@ def _initialized(params: dict[str, Any]) -> dict[str, Any]:
 def _stamped(
     result: dict[str, Any], *, is_latest: bool, is_cacheable: bool = False
 ) -> dict[str, Any]:
-    """Add what the revision 2026-07-28 demands of each result."""
+    """Add the fields that the revision 2026-07-28 demands of each result."""
     if not is_latest:
         return result
     cache = {"ttlMs": _TOOLS_TTL_MS, "cacheScope": "private"} if is_cacheable else {}
@@ -230,7 +230,7 @@ def _tools(call: Call) -> list[dict[str, Any]]:
     return [tool.describe(name, call) for name, tool in TOOLS.items() if tool.is_for(call)]
 
 
-def _called(params: dict[str, Any], call: Call, version: str) -> dict[str, Any]:
+def _call_tool(params: dict[str, Any], call: Call, version: str) -> dict[str, Any]:
     from aigc.api.mcp.results import ToolResult  # noqa: PLC0415  as above
     from aigc.api.mcp.tools import TOOLS, run_tool  # noqa: PLC0415  as above
 
@@ -249,7 +249,7 @@ def _called(params: dict[str, Any], call: Call, version: str) -> dict[str, Any]:
 
 
 def _refusal(error: AigcError) -> tuple[str, dict[str, Any]]:
-    """Describe a call that was refused, and what the agent can do."""
+    """Return text and data about a call that was refused, with advice for the agent."""
     if isinstance(error, HttpError):
         error_type = error.error_type
     else:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from aigc.api.errors import HttpError
 from aigc.api.inputs import resolve_inputs
-from aigc.api.jobs import MOST_AT_ONCE, jobs
+from aigc.api.jobs import jobs
 from aigc.api.mcp import catalogue_text
 from aigc.api.mcp.arguments import (
     EditArguments,
@@ -18,7 +18,8 @@ from aigc.api.mcp.arguments import (
     SceneArguments,
     SpendingArguments,
 )
-from aigc.api.mcp.results import ToolResult, end_of, hand_out, progress, turn_for
+from aigc.api.mcp.results import ToolResult, end_of, hand_out, progress, request_of_task
+from aigc.api.pages import MOST_PER_PAGE
 from aigc.api.progress import watch
 from aigc.api.quotas import check_kind
 from aigc.api.submit import accept_order, read_order
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aigc.api.call import Call
-    from aigc.api.handouts import Turn
+    from aigc.api.handouts import NumberedRequest
     from aigc.jobs.accept import Order
     from aigc.jobs.job import Job
     from aigc.tasks.kind import Task
@@ -83,7 +84,7 @@ class ListArguments(Parameters):
 
     state: str | None = Field(default=None, description="Only requests in this state.")
     kind: str | None = Field(default=None, description="Only requests of this kind of task.")
-    limit: int = Field(default=10, ge=1, le=MOST_AT_ONCE, description="How many at most.")
+    limit: int = Field(default=10, ge=1, le=MOST_PER_PAGE, description="How many at most.")
     cursor: str | None = Field(default=None, description="The cursor of the page before.")
 
 
@@ -94,27 +95,30 @@ def make_image(call: Call, arguments: SpendingArguments) -> ToolResult:
     """Accept a task; with a `request_key`, also wait for its images."""
     kind, body = arguments.kind_and_body()
     check_kind(call.caller, kind)
-    call = _named(call, arguments.request_key)
+    call = _with_request_key(call, arguments.request_key)
     order = read_order(call, kind, body)
-    turn = None if arguments.request_key else _turn(call, order)
-    job = _accepted(call, turn.named(order) if turn else order)
     if arguments.request_key:
-        job = watch(job, call.runtime, LONGEST_WAIT_S, lambda seen: seen.has_ended)
+        job = watch(_accept(call, order), call.runtime, LONGEST_WAIT_S, _has_ended)
         return end_of(job, call.runtime) if job.has_ended else progress(job, call.runtime)
+    job = _accept(call, _find_request(call, order).identify(order))
     has_failed = job.has_ended and job.state != "succeeded"
     return end_of(job, call.runtime) if has_failed else progress(job, call.runtime)
 
 
-def _named(call: Call, request_key: str | None) -> Call:
+def _has_ended(job: Job) -> bool:
+    return job.has_ended
+
+
+def _with_request_key(call: Call, request_key: str | None) -> Call:
     """Return the call with the key as its `Idempotency-Key`, and without other headers."""
     headers = {"idempotency-key": request_key} if request_key else {}
     return replace(call, request=replace(call.request, headers=headers))
 
 
-def _turn(call: Call, order: Order) -> Turn:
-    """Find the request of the same arguments; images in Base64 count as the links to them."""
+def _find_request(call: Call, order: Order) -> NumberedRequest:
+    """Find the request with the same arguments; an image in Base64 is compared by its URL."""
     task = _with_links(call, order.task)
-    return turn_for(call.caller.name, order.kind, fingerprint(task), call.runtime)
+    return request_of_task(call.caller.name, order.kind, fingerprint(task), call.runtime)
 
 
 def _with_links(call: Call, task: Task) -> Task:
@@ -126,7 +130,8 @@ def _with_links(call: Call, task: Task) -> Task:
         return task  # refused when the order is accepted, unless it is a repeat
 
 
-def _accepted(call: Call, order: Order) -> Job:
+def _accept(call: Call, order: Order) -> Job:
+    """Accept an order; an error names `request_key` instead of the header for it."""
     try:
         return accept_order(call, order)
     except InvalidRequestError as error:
@@ -146,7 +151,7 @@ def list_models(call: Call, _arguments: NoArguments) -> ToolResult:
         f"Models, as of the catalogue of {catalogue().as_of}:",
         catalogue_text.model_lines(call.caller, prices, with_inputs=False),
     ]
-    if catalogue_text.may_use(call.caller, catalogue_text.SCENE_KIND):
+    if call.caller.may_submit(catalogue_text.SCENE_KIND):
         parts += ["Scenes of scene_image:", catalogue_text.scene_lines(prices)]
     return ToolResult("\n".join(parts), catalogue_text.models_data(call.caller, prices))
 
@@ -155,12 +160,12 @@ def estimate(call: Call, arguments: EstimateArguments) -> ToolResult:
     """Check the arguments of a call that would spend, and estimate its cost."""
     from aigc.prices import decimal_text, requested_images  # noqa: PLC0415  few calls need it
 
-    read = read_arguments(TOOLS[arguments.tool], arguments.arguments)
-    if not isinstance(read, SpendingArguments):
+    image_arguments = read_arguments(TOOLS[arguments.tool], arguments.arguments)
+    if not isinstance(image_arguments, SpendingArguments):
         raise invalid_request("tool", "does not spend", allowed="a tool that makes images")
-    kind, body = read.kind_and_body()
+    kind, body = image_arguments.kind_and_body()
     check_kind(call.caller, kind)
-    task = read_order(_named(call, None), kind, body).task
+    task = read_order(_with_request_key(call, None), kind, body).task
     count, prices = requested_images(task), call.runtime.prices()
     cost = prices.estimate(kind, task, count)
     text = "The arguments are right. "
@@ -186,7 +191,7 @@ def wait(call: Call, arguments: WaitArguments) -> ToolResult:
     """Wait until a request has ended, or the time is over."""
     request_id = arguments.request_id
     job = _visible(call, call.runtime.ledger.records.read(request_id), request_id)
-    job = watch(job, call.runtime, arguments.seconds, lambda seen: seen.has_ended)
+    job = watch(job, call.runtime, arguments.seconds, _has_ended)
     return end_of(job, call.runtime) if job.has_ended else progress(job, call.runtime)
 
 
@@ -255,8 +260,9 @@ class Tool:
     arguments: type[Parameters]
     run: Callable[[Call, Any], ToolResult]
     lists: Literal["", "models", "edit_models", "scenes"] = ""
-    """What is appended to the text."""
+    """The list that is appended to the text."""
     spends: bool = False
+    """Whether it submits a task, which costs money."""
     changes: bool = False
     """Whether it changes something without spending."""
 
@@ -280,7 +286,7 @@ class Tool:
     def is_for(self, call: Call) -> bool:
         """Whether the caller's key may use it."""
         if self.lists == "scenes":
-            return catalogue_text.may_use(call.caller, catalogue_text.SCENE_KIND)
+            return call.caller.may_submit(catalogue_text.SCENE_KIND)
         return not self.lists or bool(catalogue_text.model_kinds(call.caller))
 
     def _description(self, call: Call) -> str:
@@ -296,9 +302,9 @@ class Tool:
 
 _SPENDS = (
     " This spends money. It answers with a request_id at once; call `wait` with it to get the"
-    " images. After an error or a lost answer, call again with the same arguments: as long as the"
-    " result was not fetched with `wait` or `get_result`, they find the same request, which is"
-    " paid once. For several images of the same arguments, give each call a request_key of its own."
+    " images. After an error or a lost answer, call again with the same arguments: until the result"
+    " was fetched with `wait` or `get_result`, they find the same request, which is paid once. For"
+    " several images with the same arguments, use another request_key in each call."
 )
 
 TOOLS: Mapping[str, Tool] = {
@@ -384,7 +390,7 @@ def run_tool(name: str, call: Call, arguments: Mapping[str, Any]) -> ToolResult:
     """Run a tool within the time that a call may take.
 
     Raises:
-        AigcError: It was refused, or it failed.
+        AigcError: The call was refused, or it failed.
     """
     runtime = call.runtime.limited_to(LONGEST_CALL_S)
     tool = TOOLS[name]
@@ -393,14 +399,14 @@ def run_tool(name: str, call: Call, arguments: Mapping[str, Any]) -> ToolResult:
 
 @functools.cache
 def _schema(arguments: type[Parameters]) -> dict[str, Any]:
-    """Return the JSON schema of arguments, without what only pydantic needs."""
+    """Return the JSON schema of arguments, without titles and null."""
     schema: dict[str, Any] = _simplified(arguments.model_json_schema())
     schema.pop("description", None)
     return {"properties": {}, **schema}
 
 
 def _simplified(schema: Any) -> Any:  # noqa: ANN401  JSON
-    """Leave out titles, and null, which means absent."""
+    """Return a schema without titles and without null, which means absent."""
     if isinstance(schema, list):
         return [_simplified(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
 """Errors in the form of OpenAI's API, so that its SDKs raise the same exceptions.
 
-The SDKs repeat a call after 408, 409, 429 and every 5xx, unless `x-should-retry` says otherwise:
-each error says it.
+The SDKs repeat a call after 408, 409, 429 and every 5xx, unless the header `x-should-retry` says
+otherwise. So each error has this header.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TYPES = {
     "insufficient_quota": "insufficient_quota",
     "moderation_blocked": "image_generation_user_error",
 }
-"""`code` → `type`, where the status does not give it."""
+"""`code` → `type`, if it does not follow from the status."""
 
 LONGEST_WAIT_S = 60
 """An SDK does not repeat a call after a longer `Retry-After`."""
@@ -48,14 +48,14 @@ def openai_refusal(
 ) -> HttpResponse:
     """Answer a call that was refused."""
     wait = headers.get("Retry-After", "")
-    may_help = error.retryable and (not wait or int(wait) <= LONGEST_WAIT_S)
+    should_retry = error.retryable and (not wait or int(wait) <= LONGEST_WAIT_S)
     body = _body(
         mapping,
         str(error),
         param=getattr(error, "field", "") or None,
         request_id=request_id,
     )
-    return _response(mapping, body, headers, should_retry=may_help)
+    return _response(mapping, body, headers, should_retry=should_retry)
 
 
 def openai_failure(job: Job) -> HttpResponse:
@@ -66,12 +66,12 @@ def openai_failure(job: Job) -> HttpResponse:
 
 
 def still_running(job: Job, status_url: str, pause: str) -> HttpResponse:
-    """Answer a call whose time is over before its job has ended: a repeat goes on waiting.
+    """Answer a call whose time is over before its job has ended: a repeat waits further.
 
     Args:
         job: The job.
-        status_url: Where its status is.
-        pause: Why it does not go on; empty if it does.
+        status_url: URL of its status.
+        pause: A sentence about the pause that stops it; empty if none does.
     """
     mapping = ErrorMapping(HTTPStatus.GATEWAY_TIMEOUT, "request_in_progress")
     message = (
@@ -86,12 +86,12 @@ def _body(
     mapping: ErrorMapping, message: str, *, param: str | None, request_id: str
 ) -> OpenAIError:
     code = CODES.get(mapping.error_type, mapping.error_type)
-    is_ours = mapping.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    usual_type = "server_error" if is_ours else "invalid_request_error"
+    is_server_error = mapping.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    usual_type = "server_error" if is_server_error else "invalid_request_error"
     return {
         "error": {
             "message": message,
-            "type": usual_type if is_ours else _TYPES.get(code, usual_type),
+            "type": usual_type if is_server_error else _TYPES.get(code, usual_type),
             "param": param,
             "code": code,
             "request_id": request_id,

@@ -1,8 +1,8 @@
 """Forms: the multipart bodies that OpenAI's SDKs send with an edit.
 
-Whether a Function URL passes binary bodies unchanged is not documented. A body that was carried as
-text has another length, and its images are valid UTF-8, which no image is by chance. On either sign
-the call is refused before anything is paid. A body that arrives in Base64 is read.
+It is not documented whether a Function URL passes binary bodies unchanged. A body that was decoded
+as text has another length, and its images are valid UTF-8, which no real image is. In both cases
+the call is refused before anything is paid. A body that arrives in Base64 is decoded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def is_form(request: HttpRequest) -> bool:
 
 
 def form_fields(request: HttpRequest) -> dict[str, Any]:
-    """Read a form: texts, images as Base64, `a[b]` as an object and `a[]` as a list.
+    """Read a form: texts, images in Base64, `a[b]` as an object and `a[]` as a list.
 
     Raises:
         HttpError: The body is too large or was damaged on its way.
@@ -56,7 +56,9 @@ def _parts(request: HttpRequest) -> list[Message]:
 
 def _undamaged(request: HttpRequest, delimiter: bytes) -> bytes:
     if len(request.body) > MAX_BODY:
-        detail = f"the body has {len(request.body)} bytes, at most {MAX_BODY} are taken; {_WORKS}"
+        detail = (
+            f"the body has {len(request.body)} bytes, at most {MAX_BODY} are accepted; {_ADVICE}"
+        )
         raise HttpError(413, "body_too_large", detail)
     body = request.body if request.body.startswith(delimiter) else _from_base64(request.body)
     length = request.header("content-length").strip()
@@ -82,7 +84,7 @@ def _value(name: str, part: Message) -> str:
     if part.get_filename() is None:
         return _text(name, content)
     if _was_text(content):
-        raise _damaged(f"{name} went through a decoder of text")
+        raise _damaged(f"{name} was decoded as text")
     try:
         inspect(content)
     except BadImageError as error:
@@ -91,7 +93,7 @@ def _value(name: str, part: Message) -> str:
 
 
 def _was_text(content: bytes) -> bool:
-    """Whether bytes are text in UTF-8 beyond ASCII, which no image is by chance."""
+    """Whether bytes are valid UTF-8 with characters beyond ASCII, which no image is."""
     try:
         content.decode()
     except UnicodeDecodeError:
@@ -110,13 +112,15 @@ def _add(fields: dict[str, Any], name: str, value: str) -> None:
     """Add a value under a name such as `image[]` or `output_config[resolution]`.
 
     Raises:
-        InvalidRequestError: The name occurs twice and is not that of a list, or has no form.
+        InvalidRequestError: The name occurs twice and is not that of a list.
     """
     outer, *inner = name.replace("]", "").split("[")
     if inner and not (inner[0] == "" or inner[0].isdecimal()):
         nested = fields.setdefault(outer, {})
         if not isinstance(nested, dict):
-            raise invalid_request(name[:60], f"{outer} is a text as well", allowed="one of them")
+            raise invalid_request(
+                name[:60], f"{outer} is also sent as a text", allowed="one of the two"
+            )
         _add(nested, "[".join(inner), value)
     elif inner or outer == "image":
         fields.setdefault(outer, []).append(value)
@@ -128,9 +132,10 @@ def _add(fields: dict[str, Any], name: str, value: str) -> None:
         fields[outer] = value
 
 
-_WORKS = "send a JSON body instead, with `image` as a URL or in Base64"
+_ADVICE = "send a JSON body instead, with `image` as a URL or in Base64"
 
 
-def _damaged(sign: str) -> HttpError:
-    detail = f"the body was damaged on its way to this service: {sign}; nothing was paid; {_WORKS}"
+def _damaged(reason: str) -> HttpError:
+    problem = f"the body was damaged on its way to this service: {reason}"
+    detail = f"{problem}; nothing was paid; {_ADVICE}"
     return HttpError(400, "damaged_body", detail)

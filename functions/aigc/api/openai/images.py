@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from aigc.api.call import FAL_REQUEST_ID
-from aigc.api.handouts import Turn, turn_of
+from aigc.api.handouts import NumberedRequest, find_request
 from aigc.api.openai.errors import openai_failure, still_running
 from aigc.api.openai.forms import form_fields, is_form
 from aigc.api.openai.request import read_request
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
 
 LARGEST_ANSWER = 4 * 2**20
-"""Bytes of images that one answer holds in Base64: a Function URL lets 6 MB through."""
+"""Most bytes of images in one answer, before Base64: a Function URL limits answers to 6 MB."""
 
 _ATTEMPT = re.compile("[0-9]{1,3}")
 
@@ -50,23 +50,23 @@ def _answer(call: Call, request: ImageRequest) -> HttpResponse:
     runtime = call.runtime
     check_kind(call.caller, request.kind)
     order = read_order(call, request.kind, request.body)
-    turn = _turn(call, order, request)
-    job = accept_order(call, turn.named(order) if turn else order)
+    numbered_request = _find_request(call, order, request)
+    job = accept_order(call, numbered_request.identify(order) if numbered_request else order)
     if not request.is_async:
-        job = watch(job, runtime, LONGEST_HOLD_S, lambda seen: seen.has_ended)
+        job = watch(job, runtime, LONGEST_HOLD_S, lambda current: current.has_ended)
     response = _response(job, request, call)
-    if turn and (job.has_ended or request.is_async):
-        turn.hand_out(runtime)
+    if numbered_request and (job.has_ended or request.is_async):
+        numbered_request.hand_out(runtime)
     return response.with_headers({FAL_REQUEST_ID: job.id})
 
 
-def _turn(call: Call, order: Order, request: ImageRequest) -> Turn | None:
-    """Find the turn of a call; None where it has a name of its own."""
+def _find_request(call: Call, order: Order, request: ImageRequest) -> NumberedRequest | None:
+    """Find the request that a call belongs to; None if it has an `Idempotency-Key`."""
     if order.is_repeatable:
         return None
     options = json.dumps(request.body.get("result"), sort_keys=True)
     body_id = id_from("openai", call.caller.name, order.kind, fingerprint(order.task), options)
-    return turn_of(body_id, _attempt(call), call.runtime)
+    return find_request(body_id, _attempt(call), call.runtime)
 
 
 def _attempt(call: Call) -> int:

@@ -1,7 +1,7 @@
 """Names of models, as OpenAI's clients send them: `<kind>/<name>-<version>`, or `<name>-<version>`.
 
-A short name means the first kind in the catalogue that has the model. Where the versions of a
-model are levels of quality (`image2_low`), the name without the level leaves it to `quality`.
+A short name means the first kind in the catalogue that has the model. If the versions of a model
+are levels of quality (`image2_low`), the name may leave out the level, which is then `quality`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aigc.api.call import Call
-    from aigc.api.keys import Caller
     from aigc.api.openapi import schemas
 
 LEVELS = ("low", "medium", "high")
@@ -43,7 +42,9 @@ def list_models(call: Call) -> HttpResponse:
     """List the models that the key may use."""
     body: schemas.OpenAIModelList = {
         "object": "list",
-        "data": [_entry(name, kind) for name, kind in _names().items() if _may(call.caller, kind)],
+        "data": [
+            _entry(name, kind) for name, kind in _names().items() if call.caller.may_submit(kind)
+        ],
     }
     return HttpResponse(status=200, body=body)
 
@@ -52,16 +53,16 @@ def get_model(call: Call) -> HttpResponse:
     """Describe one model."""
     name = unquote(call.path["model"])
     kind = _names().get(name.casefold())
-    if kind is None or not _may(call.caller, kind):
+    if kind is None or not call.caller.may_submit(kind):
         raise _not_found(name)
     return HttpResponse(status=200, body=_entry(name.casefold(), kind))
 
 
 def find_choice(model: object, quality: str) -> Choice:
-    """Return the model that `model` names; `quality` is a level, or empty.
+    """Return the model with a name; `quality` is a level, or empty.
 
     Raises:
-        InvalidRequestError: There is no name, or another level is part of it.
+        InvalidRequestError: The name is missing, or contains another level than `quality`.
         HttpError: No model has this name.
     """
     if not isinstance(model, str) or not model:
@@ -82,7 +83,7 @@ def has_levels(choice: Choice) -> bool:
 
 
 def _unknown(model: str) -> Choice:
-    """Read a full name that is not in the catalogue: the vendor's models change monthly."""
+    """Parse a full name that is not in the catalogue: the vendor adds models each month."""
     kind, slash, rest = model.partition("/")
     if not slash or kind not in catalogue().models:
         raise _not_found(model)
@@ -123,17 +124,13 @@ def _choices() -> Mapping[str, Choice]:
 
 @functools.cache
 def _names() -> Mapping[str, str]:
-    """Return the kind of each name in the list, also of those that leave the level open."""
+    """Return the kind of each name in the list, including names without a level."""
     names = {name: choice.kind for name, choice in _choices().items()}
     usual = f"_{_USUAL_LEVEL}"
-    open_names = {
+    without_level = {
         name.removesuffix(usual): kind for name, kind in names.items() if name.endswith(usual)
     }
-    return {**names, **open_names}
-
-
-def _may(caller: Caller, kind: str) -> bool:
-    return caller.limits.kinds is None or kind in caller.limits.kinds
+    return {**names, **without_level}
 
 
 def _entry(name: str, kind: str) -> schemas.OpenAIModel:

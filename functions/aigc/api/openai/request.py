@@ -1,7 +1,7 @@
 """The fields of OpenAI's Images API, as the body of a task.
 
-Each field is carried out, refused, or ignored with a warning; docs/openai.md has the table. Fields
-that OpenAI does not have are those of a submit: the parameters of the task, `result` and
+Each field becomes part of the task, is refused, or is ignored with a warning; docs/openai.md has
+the table. Other fields are those of a submit: the parameters of the task, `result` and
 `webhook_url`.
 """
 
@@ -22,7 +22,8 @@ MOST_IMAGES = 10
 
 _QUALITIES = ("auto", "standard", "hd", *LEVELS)
 _QUALITY_LEVELS = {"auto": "", "standard": "", "hd": "high"}
-"""Words that are not levels → the level that they mean; empty: the usual one."""
+"""Words that are not levels → the level that they mean; empty means the usual level."""
+
 _IGNORED = {
     "complexity": "no model has such a parameter",
     "input_fidelity": "no model has such a parameter",
@@ -30,7 +31,7 @@ _IGNORED = {
     "output_compression": "images are stored as the model makes them",
     "style": "describe the style in the prompt",
 }
-"""Fields that change nothing → why, for the warning."""
+"""Fields that change nothing → the reason in the warning."""
 
 _REFUSED = {
     "frame_count": "GIF images",
@@ -38,9 +39,9 @@ _REFUSED = {
     "markup": "markup",
     "svg": "SVG images",
 }
-"""Fields that request an ability that no model has → the ability."""
+"""Fields that no model supports → what no model makes or reads."""
 
-_MASKED = ("vod.image", "OG")
+_MASK_MODEL = ("vod.image", "OG")
 """The kind and the model that take a mask."""
 
 
@@ -50,10 +51,10 @@ class ImageRequest:
 
     choice: Choice
     body: dict[str, Any]
-    """The body of the submit that does the same."""
+    """The body of a submit of the same task."""
     warnings: list[str] = field(default_factory=list)
     is_base64: bool = True
-    """Whether images are answered in Base64 as well, as OpenAI's models do by default."""
+    """Whether the answer also has the images in Base64, as by default at OpenAI."""
     is_async: bool = False
 
     @property
@@ -66,7 +67,7 @@ def read_request(fields: dict[str, Any], *, is_edit: bool) -> ImageRequest:
     """Read the fields of a generation or an edit.
 
     Raises:
-        InvalidRequestError: A field is wrong, or the model cannot do what it asks for.
+        InvalidRequestError: A field is wrong, or the model does not support it.
         HttpError: There is no such model.
     """
     fields = snake(fields)
@@ -81,10 +82,10 @@ def read_request(fields: dict[str, Any], *, is_edit: bool) -> ImageRequest:
     reader.read_user()
     if is_edit:
         reader.read_images()
-    reader.read_what_has_no_effect()
+    reader.read_unsupported()
     request = reader.request
     request.is_base64 = _word(fields, "response_format", ("url", "b64_json")) != "url"
-    request.is_async = _truth(fields, "async")
+    request.is_async = _boolean(fields, "async")
     if not fields.get("prompt"):
         raise invalid_request("prompt", "is required", allowed="a description of the image")
     request.body = fields
@@ -92,7 +93,7 @@ def read_request(fields: dict[str, Any], *, is_edit: bool) -> ImageRequest:
 
 
 class _Reader:
-    """Takes OpenAI's fields out of a body and puts those of the task in."""
+    """Replaces OpenAI's fields of a body by those of the task."""
 
     def __init__(self, fields: dict[str, Any], choice: Choice) -> None:
         model = KINDS[choice.kind].model
@@ -129,7 +130,7 @@ class _Reader:
             self._set(self._beside_resolution("output_format"), file_format, "output_format")
 
     def read_extras(self) -> None:
-        """Read what becomes part of the additional parameters, and what stands beside it."""
+        """Read size and background, which partly become additional parameters of the task."""
         size = mapped_size(self._fields.pop("size", None), self._choice)
         self._set(self._paths["aspect_ratio"], size.aspect_ratio, "size")
         self._set(self._paths["resolution"], size.resolution, "size")
@@ -141,14 +142,14 @@ class _Reader:
             self._set(self._paths["size"], value, " and ".join(extras))
 
     def read_user(self) -> None:
-        """Name the end user in the task, so that users do not find each other's requests."""
+        """Add the end user to the task, so that users do not find each other's requests."""
         users = [self._fields.pop(name, None) for name in ("safety_identifier", "user")]
         user = next((user for user in users if user), None)
         if user:
             self._set("session_context", user, "user")
 
     def read_images(self) -> None:
-        images = _listed(self._fields.pop("image", None))
+        images = _as_list(self._fields.pop("image", None))
         mask = self._fields.pop("mask", None)
         if not images:
             raise invalid_request(
@@ -156,13 +157,13 @@ class _Reader:
             )
         inputs = [self._input(image, "image") for image in images]
         if mask:
-            if (self._choice.kind, self._choice.name) != _MASKED:
+            if (self._choice.kind, self._choice.name) != _MASK_MODEL:
                 problem = f"is not possible with {self._choice.name}"
                 raise invalid_request("mask", problem, allowed="only with OG of vod.image")
             inputs += [{**self._input(mask, "mask"), "reference_type": "mask"}]
         self._set(self._paths["inputs"], inputs, "image")
 
-    def read_what_has_no_effect(self) -> None:
+    def read_unsupported(self) -> None:
         for name, reason in _IGNORED.items():
             if self._fields.pop(name, None) not in (None, "", "auto"):
                 self._warn(f"{name} is ignored: {reason}")
@@ -171,7 +172,7 @@ class _Reader:
                 raise invalid_request(
                     name, f"no model makes or reads {ability}", allowed="no such field"
                 )
-        if _truth(self._fields, "stream") or _integer(self._fields, "partial_images"):
+        if _boolean(self._fields, "stream") or _integer(self._fields, "partial_images"):
             problem = "is not possible: an answer is sent in one piece"
             raise invalid_request("stream", problem, allowed="false, and no partial_images")
 
@@ -179,7 +180,7 @@ class _Reader:
         background = _word(self._fields, "background", ("auto", "opaque", "transparent"))
         if background != "transparent":
             return ""
-        if (self._choice.kind, self._choice.name) != _MASKED:
+        if (self._choice.kind, self._choice.name) != _MASK_MODEL:
             problem = f"'transparent' is not possible with {self._choice.name}"
             raise invalid_request("background", problem, allowed="auto, opaque")
         if self._output_format() == "jpeg":
@@ -192,7 +193,7 @@ class _Reader:
         return (self._fields.get(outer) or {}).get(inner)
 
     def _input(self, image: object, name: str) -> dict[str, str]:
-        """Name an image as the kind does: VOD has `url`, MPS has `image_url`."""
+        """Return the fields of an input image: a URL is `url` for VOD and `image_url` for MPS."""
         if isinstance(image, dict):
             image = image.get("image_url") or image.get("url")
         if not isinstance(image, str) or not image:
@@ -206,13 +207,14 @@ class _Reader:
         return f"{self._paths['resolution'].partition('.')[0]}.{name}"
 
     def _set(self, path: str, value: object, name: str) -> None:
-        """Set a parameter of the task, unless it is sent as well and differs."""
+        """Set a parameter of the task; refuse a request that sends it with another value."""
         if value in ("", None):
             return
         outer, _, inner = path.partition(".")
         target = self._object(outer, name) if inner else self._fields
         if target.get(inner or outer) not in (None, "", value):
-            raise invalid_request(name, f"is given, and {path} as well", allowed="one of the two")
+            problem = f"is sent together with {path}"
+            raise invalid_request(name, problem, allowed="one of the two")
         target[inner or outer] = value
 
     def _object(self, name: str, cause: str) -> dict[str, Any]:
@@ -233,7 +235,7 @@ _IMAGES = "a URL (https://…, cos://<bucket>/<key>), an image in Base64, or a l
 
 
 def _word(fields: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
-    """Take a field that holds one of some words; empty where it is absent."""
+    """Remove a field whose value must be an allowed word, and return it; empty if absent."""
     value = fields.pop(name, None)
     if value in (None, ""):
         return ""
@@ -244,7 +246,7 @@ def _word(fields: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:
 
 
 def _integer(fields: dict[str, Any], name: str) -> int | None:
-    """Take a field that holds a small number; a form sends digits."""
+    """Remove a field with a small integer, and return it; a form sends digits."""
     value = fields.pop(name, None)
     if value in (None, ""):
         return None
@@ -255,15 +257,15 @@ def _integer(fields: dict[str, Any], name: str) -> int | None:
     return int(text)
 
 
-def _truth(fields: dict[str, Any], name: str) -> bool:
-    """Take a field that is true or false; a form sends words."""
+def _boolean(fields: dict[str, Any], name: str) -> bool:
+    """Remove a field that is true or false, and return it; a form sends words."""
     value = fields.pop(name, None)
-    truths = {"true": True, "false": False, "none": False, "": False}
-    truth = truths.get(str(value).casefold())
-    if truth is None or not isinstance(value, bool | str | None):
+    words = {"true": True, "false": False, "none": False, "": False}
+    boolean = words.get(str(value).casefold())
+    if boolean is None or not isinstance(value, bool | str | None):
         raise invalid_request(name, f"{shown(value)} is not allowed", allowed="true, false")
-    return truth
+    return boolean
 
 
-def _listed(value: object) -> list[object]:
+def _as_list(value: object) -> list[object]:
     return [item for item in value if item] if isinstance(value, list) else [value] if value else []

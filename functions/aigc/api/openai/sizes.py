@@ -1,7 +1,8 @@
-"""`size` in pixels, as the parameters that a model has for it.
+"""Converts `size` in pixels to the parameters of a model.
 
-A model takes pixels, or a word for the resolution and a word for the aspect ratio. The words give
-a size near the requested one; a size without a near match is refused before anything is paid.
+A model accepts pixels, or a word for the resolution and a word for the aspect ratio. The words mean
+a size near the requested one; if no words are near enough, the size is refused before anything is
+paid.
 """
 
 from __future__ import annotations
@@ -27,22 +28,22 @@ _PIXELS = {
     "3k": 3072 * 3072,
     "4k": 3840 * 2160,
 }
-"""Word for a resolution → about how many pixels such an image has."""
+"""Word for a resolution → approximate number of pixels of such an image."""
 
 _USUAL_RATIOS = ("1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "21:9")
 _USUAL_RESOLUTIONS = ("1K", "2K", "4K")
-"""Words that are tried with a model whose own are not documented."""
+"""Words for a model whose words are not documented."""
 
 RATIO_TOLERANCE = 0.03
-"""Relative: 1792x1024, a size of older clients, counts as 16:9."""
+"""Largest relative difference of the aspect ratio: 1792x1024, a size of older clients, is 16:9."""
 
 AREA_TOLERANCE = 2.5
-"""Factor: 1536x1024 counts as 1K, and 4096x4096 as 4K."""
+"""Largest factor between the numbers of pixels: 1536x1024 is 1K, and 4096x4096 is 4K."""
 
 
 @dataclass(frozen=True, slots=True)
 class MappedSize:
-    """The parameters for a size; an empty one is not sent."""
+    """The parameters for a size; empty ones are not sent."""
 
     pixels: str = ""
     aspect_ratio: str = ""
@@ -53,7 +54,7 @@ def mapped_size(size: object, choice: Choice) -> MappedSize:
     """Express a size in the parameters of a model; `auto` leaves it to the model.
 
     Raises:
-        InvalidRequestError: It is no size, or not one that the model can make.
+        InvalidRequestError: It is not a size, or the model cannot make it.
     """
     limits = choice.known.limits if choice.known else {}
     if size in (None, "", "auto"):
@@ -115,7 +116,7 @@ def _ratio(word: str) -> float:
 
 
 def _factor(word: str, area: int) -> float:
-    """Return by which factor an area differs from that of a resolution."""
+    """Return the factor, at least 1, between an area and that of a resolution."""
     factor = _PIXELS[word.casefold()] / area
     return max(factor, 1 / factor)
 

@@ -1,4 +1,4 @@
-"""The API as an OpenAPI 3.1 document, built from what serves it: routes, models, error tables.
+"""The API as an OpenAPI 3.1 document, built from the routes, the models and the tables of errors.
 
 It is built with the zip and is not part of it; `aigc.api.built` serves the result.
 """
@@ -22,7 +22,14 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from aigc.api.call import ENDPOINTS
 from aigc.api.openapi import schemas
-from aigc.api.openapi.operations import FAILED, GROUPS, MEANINGS, OPERATIONS, PARAMETERS, Answer
+from aigc.api.openapi.operations import (
+    ERROR_DESCRIPTIONS,
+    FAILED,
+    GROUPS,
+    OPERATIONS,
+    PARAMETERS,
+    Answer,
+)
 from aigc.api.routes import ROUTES
 from aigc.api.submit import SubmitOptions
 from aigc.tasks.catalogue import ByModel, OneOf, catalogue
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import core_schema
 
-    from aigc.api.openapi.operations import Fault, Operation
+    from aigc.api.openapi.operations import ErrorCase, Operation
     from aigc.api.routes import Route
 
 Json = dict[str, Any]
@@ -42,7 +49,7 @@ Json = dict[str, Any]
 _JSON = "application/json"
 _ERROR_BODIES = (schemas.Refusal, schemas.VendorRefusal, schemas.Failure)
 _BEFORE_ROUTING = frozenset({401, 404, 500})
-"""Statuses that may come before the route, and with it the format of errors, is known."""
+"""Statuses of answers that may be sent before the route and its format of errors are known."""
 _SCHEMES = {
     "bearer": {
         "type": "http",
@@ -59,14 +66,14 @@ _SCHEMES = {
 _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 _TIMEOUT_TYPE = {
     "X-Fal-Request-Timeout-Type": {
-        "description": "`user` if the time of `X-Fal-Request-Timeout` was over.",
+        "description": "`user` if the time of `X-Fal-Request-Timeout` has passed.",
         "schema": {"type": "string"},
     }
 }
 _VERSION = {
     "ETag": {"description": "Version of the body.", "schema": {"type": "string"}},
     "Cache-Control": {
-        "description": "How long it may be used without asking.",
+        "description": "How long the body may be used without another call.",
         "schema": {"type": "string"},
     },
 }
@@ -90,18 +97,18 @@ EXAMPLES = Path(__file__).with_name("examples.json")
 _TEXT = """\
 Generates images on Tencent Cloud in your own account.
 
-A submit answers at once with a request id. Ask for its status until it is `COMPLETED`, then get \
+A submit is answered at once with a request id. Poll its status until it is `COMPLETED`, then get \
 the result.
 
-Field names may also be spelled in the vendor's PascalCase, words in any case; null and the empty \
+Field names may also be in the vendor's PascalCase, and words in any case. null and the empty \
 string mean that a field is absent. Limits of single models are not part of this document: a \
-submit that breaks one is refused with 422, which names the field and what is allowed.
+submit that exceeds one is refused with 422, and the answer names the field and what is allowed.
 """
 
 
 @functools.cache
 def document() -> Json:
-    """Describe the API; the server is the one that the document was read from."""
+    """Build the document; its server is the one that serves the document."""
     paths: dict[str, Json] = defaultdict(dict)
     for route in _documented():
         for path in templates(route.path.pattern):
@@ -132,12 +139,12 @@ _GROUP = re.compile(r"\(\?(?:P<(?P<name>\w+)>|:)(?P<inside>[^()]*)\)(?P<optional
 
 
 def templates(pattern: str) -> list[str]:
-    """Expand a route's pattern: a path for each alternative, `{name}` for a free part."""
+    """Expand a route's pattern: one path for each alternative, `{name}` for a variable part."""
     match = _GROUP.search(pattern)
     if match is None:
         return [re.sub(r"\\(.)", r"\1", pattern)]
-    is_free = re.search(r"[\[\\+*]", match["inside"])
-    choices = [f"{{{match['name']}}}"] if is_free else match["inside"].split("|")
+    is_variable = re.search(r"[\[\\+*]", match["inside"])
+    choices = [f"{{{match['name']}}}"] if is_variable else match["inside"].split("|")
     if match["optional"]:
         choices.append("")
     before, after = pattern[: match.start()], pattern[match.end() :]
@@ -177,7 +184,7 @@ def _operation_id(route: Route, path: str) -> str:
 
 
 def _responses_with_links(route: Route, path: str) -> Json:
-    """Describe answers with a request id, and the operations that take it."""
+    """Describe answers with a request id, and link them to the operations that take it."""
     operation = OPERATIONS[route.name]
     if not operation.leads_to:
         return {}
@@ -206,20 +213,22 @@ def _body(shape: type, *, is_form_too: bool = False) -> Json:
 
 
 def _webhook() -> Json:
-    """Describe the call that the service makes."""
+    """Describe the webhook, which is a call of the service to a client."""
     return {
         "operationId": "ended",
         "tags": ["Webhooks"],
         "summary": "A request has ended",
-        "description": "Sent to the URL that a submit named, and signed as Standard Webhooks say.",
+        "description": "Sent to the URL in a submit, and signed as in Standard Webhooks.",
         "parameters": [
             {"$ref": f"#/components/parameters/{name}"}
             for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
         ],
         "requestBody": _body(schemas.Report),
         "responses": {
-            "2XX": {"description": "Delivered. After another answer, or none, it is sent again."},
-            "410": {"description": "Not wanted any more: it is not sent again."},
+            "2XX": {
+                "description": "Delivered. After another answer, or no answer, it is sent again."
+            },
+            "410": {"description": "The receiver refuses it: it is not sent again."},
         },
     }
 
@@ -252,23 +261,26 @@ def _shared_responses() -> Iterator[tuple[str, Json]]:
 
 
 def _statuses(operation: Operation) -> list[int]:
-    return sorted({*operation.answers, *(status for status, _ in _faults(operation))})
+    return sorted({*operation.answers, *(status for status, _ in _error_cases(operation))})
 
 
-def _faults(operation: Operation) -> frozenset[Fault]:
-    return operation.faults | FAILED if operation.can_have_failed else operation.faults
+def _error_cases(operation: Operation) -> frozenset[ErrorCase]:
+    return operation.errors | FAILED if operation.can_have_failed else operation.errors
 
 
 def _response(route: Route, status: int) -> Json:
     operation = OPERATIONS[route.name]
     answer = operation.answers.get(status)
-    means = [answer.means] if answer else []
-    means += [f"`{word}`: {MEANINGS[status, word]}" for word in _words(_faults(operation), status)]
+    description = [answer.description] if answer else []
+    description += [
+        f"`{word}`: {ERROR_DESCRIPTIONS[status, word]}"
+        for word in _words(_error_cases(operation), status)
+    ]
     headers = _HEADERS.get(status, _VERSION if answer and answer.is_versioned else None)
     return {
-        "description": " ".join(means),
+        "description": " ".join(description),
         **({"headers": headers} if headers else {}),
-        **_content(answer or Answer(means=""), list(_error_schemas(route, status))),
+        **_content(answer or Answer(description=""), list(_error_schemas(route, status))),
     }
 
 
@@ -283,9 +295,10 @@ def _content(answer: Answer, errors: list[Json]) -> Json:
 
 
 def _event(shape: type) -> Json:
-    """Describe one server-sent event: some tools read the schema of a stream as that of an event.
+    """Describe one server-sent event.
 
-    Others, such as openapi-python-client, read it as that of the whole text.
+    Some tools take the schema of a stream as the schema of an event. Others, such as
+    openapi-python-client, take it as the schema of the whole text.
     """
     data = {
         "type": "string",
@@ -304,22 +317,23 @@ def _event(shape: type) -> Json:
 
 def _error_schemas(route: Route, status: int) -> Iterator[Json]:
     operation = OPERATIONS[route.name]
-    refused, failed = _words(operation.faults, status), _words(FAILED, status)
+    refusals, failures = _words(operation.errors, status), _words(FAILED, status)
     has_own_format = route.error_format != "vendor" or status in _BEFORE_ROUTING
-    if refused and has_own_format:
-        yield _error_schema(schemas.Refusal, refused)
-    if refused and route.error_format == "vendor" and status != HTTPStatus.UNAUTHORIZED:
+    if refusals and has_own_format:
+        yield _error_schema(schemas.Refusal, refusals)
+    if refusals and route.error_format == "vendor" and status != HTTPStatus.UNAUTHORIZED:
         yield _schemas().ref(schemas.VendorRefusal)
-    if failed and operation.can_have_failed:
-        yield _error_schema(schemas.Failure, failed)
+    if failures and operation.can_have_failed:
+        yield _error_schema(schemas.Failure, failures)
 
 
 def _error_schema(shape: type, words: list[str]) -> Json:
     return {**_schemas().ref(shape), "properties": {"error_type": {"enum": words}}}
 
 
-def _words(faults: Iterable[Fault], status: int) -> list[str]:
-    return sorted(word for fault_status, word in faults if fault_status == status)
+def _words(errors: Iterable[ErrorCase], status: int) -> list[str]:
+    """Return the `error_type`s that come with a status."""
+    return sorted(word for error_status, word in errors if error_status == status)
 
 
 # Schemas
@@ -339,7 +353,7 @@ class _Generator(GenerateJsonSchema):
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> Json:
-        """Leave defaults out: null and the empty list say no more than that a field is optional."""
+        """Leave out defaults: null and the empty list only mean that a field is optional."""
         return self.generate_inner(schema["schema"])
 
     def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> Json:
@@ -374,7 +388,7 @@ _SWITCH = {"$ref": "#/components/schemas/Switch"}
 
 
 def _nullable(schema: Json) -> Json:
-    """Allow null, which means that the field is absent; the description stays outside."""
+    """Return a schema that allows null, which means that the field is absent."""
     inner = dict(schema)
     outer = {"description": inner.pop("description")} if "description" in inner else {}
     choices = inner.get("anyOf", [inner])
@@ -425,22 +439,22 @@ def _definitions(module: str) -> Mapping[str, ast.ClassDef]:
 
 
 class _Schemas:
-    """The schemas of all bodies: answers as they are written, requests as they are read."""
+    """The schemas of all bodies, of answers and of requests."""
 
     def __init__(self) -> None:
         answers = (
             answer for operation in OPERATIONS.values() for answer in operation.answers.values()
         )
-        written = {shape for answer in answers for shape in answer.shapes} | {schemas.Report}
+        answer_types = {shape for answer in answers for shape in answer.shapes} | {schemas.Report}
         bodies = {operation.body for operation in OPERATIONS.values() if operation.body}
-        read = {kind.model for kind in KINDS.values()} | {SubmitOptions} | bodies
+        request_types = {kind.model for kind in KINDS.values()} | {SubmitOptions} | bodies
         refs, generated = TypeAdapter.json_schemas(
             [
                 *(
                     (shape, "serialization", TypeAdapter(shape))
-                    for shape in (*written, *_ERROR_BODIES)
+                    for shape in (*answer_types, *_ERROR_BODIES)
                 ),
-                *((shape, "validation", TypeAdapter(shape)) for shape in read),
+                *((shape, "validation", TypeAdapter(shape)) for shape in request_types),
             ],
             ref_template="#/components/schemas/{model}",
             schema_generator=_Generator,
@@ -458,10 +472,9 @@ class _Schemas:
                 self._name_models(kind.model)
 
     def _name_models(self, task: type[ByModel]) -> None:
-        """Give the known models and their words as examples; newer ones are allowed too."""
-        known = catalogue().models[task.kind]
+        """Add the models of the catalogue and their words as examples; others are allowed too."""
         words: dict[str, list[str]] = defaultdict(list)
-        for model in known:
+        for model in catalogue().models[task.kind]:
             words["model_name"].append(model.name)
             words["model_version"].append(model.version)
             for name, limit in model.limits.items():

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from aigc.api.errors import CANCELLED, EXCEPTION_STATUS, JOB_ERROR_STATUS
-from aigc.api.jobs import MOST_AT_ONCE, USUAL
 from aigc.api.openapi import schemas
 from aigc.api.operate import REPLAY_REFUSALS, RESTORE_REFUSALS, ReplayRequest
+from aigc.api.pages import MOST_PER_PAGE, USUAL_PER_PAGE
 from aigc.api.parameters import SWITCH
 from aigc.api.request_options import LONGEST_WAIT_S
 from aigc.api.rules import InboxUploadRequest
@@ -24,17 +24,17 @@ from aigc.uploads.statuses import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Fault = tuple[int, str]
-"""A status, and the `error_type` that comes with it."""
+ErrorCase = tuple[int, str]
+"""A status and an `error_type` that an operation can answer with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """An answer that is not an error of this API."""
 
-    means: str
+    description: str
     shapes: tuple[Any, ...] = ()
-    """Types of `answers`: the body, or the data of an event, has one of them."""
+    """Types of `schemas`: the body, or the data of an event, has one of them."""
     content_type: str = "application/json"
     """Empty if there is no body."""
     is_versioned: bool = False
@@ -43,57 +43,57 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What a route does, in words."""
+    """The description of a route."""
 
     group: str
     summary: str
     answers: Mapping[int, Answer]
-    faults: frozenset[Fault] = frozenset()
+    errors: frozenset[ErrorCase] = frozenset()
     body: Any = None
     """Type of the body; that of a submit follows from its path."""
     is_form_too: bool = False
-    """Whether the body may also be a form, with files in the place of texts."""
+    """Whether the body may also be a form, with files instead of texts."""
     can_have_failed: bool = False
     """Whether it also answers why a request ended without a result."""
     leads_to: tuple[str, ...] = ()
-    """Routes below its path that take the request id of its answer."""
+    """Routes below its path that need the request id in its answer."""
     parameters: tuple[str, ...] = ()
     """Optional headers; the path and the route name the other parameters."""
 
 
 GROUPS: Mapping[str, str] = {
-    "Submit": "Each kind of task has a path of its own. All of them answer at once, and the task"
-    " goes on by itself.",
+    "Submit": "Each kind of task has its own path. A submit is answered at once, and the task"
+    " continues.",
     "Requests": "A submit answers with the URLs of its request. A client that has only the id finds"
-    " the request under the path it was submitted to, or under the first two parts of that path.",
+    " the request under the path of its submit, or under the first two parts of that path.",
     "OpenAI": "OpenAI's Images API, for its clients: the base URL is `/openai/v1`. A call answers"
-    " with the images. If the time is not enough, it answers with 504, and the same call again"
+    " with the images. If they are not ready in time, it answers with 504, and the same call again"
     " waits for the same request.",
     "Jobs and usage": "Jobs of calls and of uploads are in one list.",
     "MCP": "The Model Context Protocol, for agents: streamable HTTP without sessions. A POST takes"
     " one message and answers with JSON.",
     "Service": "The service itself.",
-    "Webhooks": "Calls that the service makes, to a URL that a submit names.",
+    "Webhooks": "Calls of the service to the URL in a submit.",
 }
-"""Name of a group of operations → what they have in common."""
+"""Name of a group of operations → its description."""
 
 
 # Errors
 
-MEANINGS: Mapping[Fault, str] = {
+ERROR_DESCRIPTIONS: Mapping[ErrorCase, str] = {
     (400, "bad_request"): "The body is not a VOD event.",
     (400, "invalid_request"): "A query parameter is unknown or wrong; `field` names it.",
     (400, "malformed_json"): "The body is not a JSON object.",
     (400, "not_cancellable"): "The vendor runs the task and cannot stop it; it may be billed.",
-    (400, "request_in_progress"): "There is no result yet: ask for the status.",
+    (400, "request_in_progress"): "There is no result yet: get the status.",
     (401, "unauthorized"): "The API key is missing or wrong.",
     (403, "forbidden"): "The key is not allowed to submit this kind of task, to see uploads, or to"
     " replay and restore jobs.",
-    (403, "price_unknown"): "The key has a budget, and the price of the task is not known.",
+    (403, "price_unknown"): "The key has a budget, and the price of the task is unknown.",
     (404, "not_found"): "There is no such path, or no such request of this kind.",
     (405, "method_not_allowed"): "`Allow` names the methods.",
     (409, "already_exists"): "The inbox has an object of this name; nothing is replaced.",
-    (409, "busy"): "Another invocation has the job in use: wait for `Retry-After`.",
+    (409, "busy"): "Another invocation is working on the job: wait for `Retry-After`.",
     (409, "may_be_billed"): "The last attempt may have been billed: confirm with `pay_again`.",
     (409, "no_task"): "No task of the vendor is known.",
     (409, "not_failed"): "The job has not failed.",
@@ -102,15 +102,15 @@ MEANINGS: Mapping[Fault, str] = {
     (409, "permanent_error"): "The job was refused because of its task.",
     (409, "restorable"): "The images are paid for: restore them, or confirm with `pay_again`.",
     (410, "cancelled"): "The request was cancelled.",
-    (413, "body_too_large"): "The body has more than 6 MiB: give images by URL.",
+    (413, "body_too_large"): "The body has more than 6 MiB: send images by URL.",
     (415, "unsupported_media_type"): "The body is a form or an image, or it is compressed.",
     (422, "content_policy_violation"): "The vendor's content check refused the prompt or an image.",
-    (422, "invalid_request"): "The request cannot be carried out; `field` and `allowed` say why.",
+    (422, "invalid_request"): "A field is wrong: `field` names it, `allowed` says what is allowed.",
     (424, "refused"): "The vendor refused the task; the same request gets the same answer.",
-    (429, "budget_exceeded"): "The rest of the key's budget for this month is not enough.",
-    (429, "quota_exceeded"): "The key's jobs of this day are used up.",
-    (429, "rate_limited"): "The key's calls of this minute are used up.",
-    (429, "throttled"): "Tencent Cloud gets too many requests: wait for `Retry-After`.",
+    (429, "budget_exceeded"): "Too little is left of the key's budget for this month.",
+    (429, "quota_exceeded"): "The key has used all of its jobs of this day.",
+    (429, "rate_limited"): "The key has used all of its calls of this minute.",
+    (429, "throttled"): "Tencent Cloud gets too many requests: wait as `Retry-After` says.",
     (500, "internal_error"): "A defect of this service; its log has the details.",
     (500, "result_unusable"): "The task finished, but its image could not be used.",
     (500, "submission_unknown"): "It is unknown whether the vendor accepted the task.",
@@ -120,80 +120,80 @@ MEANINGS: Mapping[Fault, str] = {
         "cloud_unavailable",
     ): "Tencent Cloud refused a request of the service, or did not answer.",
     (503, "record_unreadable"): "Another version of the service wrote the request's record.",
-    (503, "throttled"): "Tencent Cloud has no capacity: wait for `Retry-After`.",
+    (503, "throttled"): "Tencent Cloud has no capacity: wait as `Retry-After` says.",
     (504, "request_timeout"): "The task was not sent within `X-Fal-Request-Timeout`.",
-    (
-        507,
-        "throttled",
-    ): "The vendor had no capacity through all attempts: submit the task later.",
+    (507, "throttled"): "The vendor had no capacity in all attempts: submit the task later.",
 }
 
-FAILED: frozenset[Fault] = frozenset(
+FAILED: frozenset[ErrorCase] = frozenset(
     (mapping.status, mapping.error_type) for mapping in (*JOB_ERROR_STATUS.values(), CANCELLED)
 )
-"""How a request may end without a result."""
+"""The errors of requests that ended without a result."""
 
-_QUERY = {(400, "invalid_request")}
-_BROKEN: frozenset[Fault] = frozenset({(500, "internal_error")})
-_OPEN = _BROKEN | _QUERY
-_LEDGER = _BROKEN | {
-    (EXCEPTION_STATUS[raised].status, EXCEPTION_STATUS[raised].error_type)
-    for raised in (ThrottledError, BackloggedError, CloudError, BadRecordError)
+_QUERY_ERROR = {(400, "invalid_request")}
+_INTERNAL_ERROR: frozenset[ErrorCase] = frozenset({(500, "internal_error")})
+_OPEN_ROUTE_ERRORS = _INTERNAL_ERROR | _QUERY_ERROR
+_LEDGER_ERRORS = _INTERNAL_ERROR | {
+    (EXCEPTION_STATUS[error].status, EXCEPTION_STATUS[error].error_type)
+    for error in (ThrottledError, BackloggedError, CloudError, BadRecordError)
 }
-_KEYED = _LEDGER | _QUERY | {(401, "unauthorized"), (429, "rate_limited")}
-_NAMED = _KEYED | {(404, "not_found")}
-_LIMITED = {
+_KEY_ERRORS = _LEDGER_ERRORS | _QUERY_ERROR | {(401, "unauthorized"), (429, "rate_limited")}
+_REQUEST_ERRORS = _KEY_ERRORS | {(404, "not_found")}
+_LIMIT_ERRORS = {
     (403, "forbidden"),
     (403, "price_unknown"),
     (429, "budget_exceeded"),
     (429, "quota_exceeded"),
 }
-_BODY = {
+_BODY_ERRORS = {
     (400, "malformed_json"),
     (413, "body_too_large"),
     (415, "unsupported_media_type"),
     (422, "invalid_request"),
 }
-_PLATFORM = {
+_PLATFORM_ANSWER = {
     406: Answer(
-        means="The Function URL itself refuses a body of more than 6 MiB. Its answer is not an"
-        " error of this API.",
+        description="The Function URL itself refuses a body of more than 6 MiB. Its answer is not"
+        " an error of this API.",
         content_type="",
     )
 }
-_UNCHANGED = {304: Answer(means="The body is the one that `If-None-Match` names.", content_type="")}
+_UNCHANGED_ANSWER = {
+    304: Answer(description="The body is the one that `If-None-Match` names.", content_type="")
+}
 
 
 _OPENAI_ERRORS = {
-    400: "The request cannot be carried out, or was refused by the vendor; `param` names a field.",
+    400: "A field is wrong, and `param` names it; or the vendor refused the request.",
     401: "The API key is missing or wrong.",
-    403: "The key is not allowed to make this, or the price is not known.",
+    403: "The key is not allowed to use this model, or the price is unknown.",
     404: "There is no such model or path.",
     410: "The request was cancelled.",
-    413: "The body has more than 6 MiB: give images by URL.",
+    413: "The body has more than 6 MiB: send images by URL.",
     415: "The body is neither JSON nor a form, or it is compressed.",
     429: "A limit of the key is reached, or Tencent Cloud gets too many requests.",
     500: "The task failed at the vendor, or this service has a defect: `code` says which.",
     503: "Tencent Cloud refused a request of the service, has no capacity, or did not answer.",
-    504: "The request goes on: the same call again waits for it. Or the task was not sent within"
+    504: "The request continues: repeat the call to wait for it. Or the task was not sent within"
     " `X-Fal-Request-Timeout`: `code` says which.",
     507: "The vendor had no capacity through all attempts: make the call later.",
 }
-"""Status of an error in OpenAI's form → what it means."""
+"""Status of an error in OpenAI's form → its description."""
 
 
 def _openai_errors(*statuses: int) -> dict[int, Answer]:
     return {
-        status: Answer(means=_OPENAI_ERRORS[status], shapes=(schemas.OpenAIError,))
+        status: Answer(description=_OPENAI_ERRORS[status], shapes=(schemas.OpenAIError,))
         for status in statuses
     }
 
 
 _OPENAI_IMAGES = {
     200: Answer(
-        means="The images; with `async`, the URLs of the request.", shapes=(schemas.OpenAIImages,)
+        description="The images; with `async`, the URLs of the request.",
+        shapes=(schemas.OpenAIImages,),
     ),
-    **_PLATFORM,
+    **_PLATFORM_ANSWER,
     **_openai_errors(*_OPENAI_ERRORS),
 }
 _OPENAI_MODELS = _openai_errors(400, 401, 404, 429, 500, 503)
@@ -204,16 +204,16 @@ _MCP_ERRORS = {
     401: "The API key is missing or wrong.",
     403: "The origin of the page is not allowed.",
     404: "There is no such method in this revision of the protocol.",
-    405: "There is nothing to get or to delete: `Allow` names the methods.",
-    406: "The caller does not accept JSON; or, as an answer of the Function URL itself without this"
-    " body, the body has more than 6 MiB.",
-    413: "The body has more than 6 MiB: give images by URL.",
+    405: "Only POST is supported: `Allow` names the methods.",
+    406: "The caller does not accept JSON. Without this body it is an answer of the Function URL"
+    " itself: the body of the call has more than 6 MiB.",
+    413: "The body has more than 6 MiB: send images by URL.",
     415: "The body is compressed.",
-    429: "The key's calls of this minute are used up, or Tencent Cloud gets too many requests.",
+    429: "The key has used its calls of this minute, or Tencent Cloud gets too many requests.",
     500: "A defect of this service; its log has the details.",
     503: "Tencent Cloud refused a request of the service, or did not answer.",
 }
-"""Status of an error of MCP → what it means."""
+"""Status of an error of MCP → its description."""
 
 
 # Operations
@@ -224,12 +224,13 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Submit a task",
         answers={
             200: Answer(
-                means="The task is accepted. With `Prefer: wait`: its result, if it ended in time.",
+                description="The task is accepted. With `Prefer: wait`: its result, if it ended in"
+                " time.",
                 shapes=(schemas.Submitted, schemas.Result),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        faults=_KEYED | _BODY | _LIMITED,
+        errors=_KEY_ERRORS | _BODY_ERRORS | _LIMIT_ERRORS,
         can_have_failed=True,
         leads_to=("status", "stream", "result", "cancel"),
         parameters=(
@@ -244,59 +245,62 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Check a task and estimate its cost",
         answers={
             200: Answer(
-                means="The task is valid; nothing was submitted or stored.",
+                description="The task is valid; nothing was submitted or stored.",
                 shapes=(schemas.Estimate,),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        faults=_KEYED | _BODY | {(403, "forbidden")},
+        errors=_KEY_ERRORS | _BODY_ERRORS | {(403, "forbidden")},
     ),
     "upload": Operation(
         group="Submit",
         summary="Get a link to upload an input image",
-        answers={200: Answer(means="PUT the image there.", shapes=(schemas.Upload,)), **_PLATFORM},
-        faults=_KEYED | _BODY,
+        answers={
+            200: Answer(description="PUT the image there.", shapes=(schemas.Upload,)),
+            **_PLATFORM_ANSWER,
+        },
+        errors=_KEY_ERRORS | _BODY_ERRORS,
         body=UploadRequest,
     ),
     "uploads": Operation(
         group="Jobs and usage",
         summary="List the objects of the inbox and their outcomes",
-        answers={200: Answer(means="A page of the inbox.", shapes=(schemas.UploadPage,))},
-        faults=_KEYED | {(403, "forbidden")},
+        answers={200: Answer(description="A page of the inbox.", shapes=(schemas.UploadPage,))},
+        errors=_KEY_ERRORS | {(403, "forbidden")},
     ),
     "rules": Operation(
         group="Jobs and usage",
         summary="List the rules for uploads",
-        answers={200: Answer(means="The rules, in their order.", shapes=(schemas.RuleList,))},
-        faults=_KEYED | {(403, "forbidden")},
+        answers={200: Answer(description="The rules, in their order.", shapes=(schemas.RuleList,))},
+        errors=_KEY_ERRORS | {(403, "forbidden")},
     ),
     "inbox_upload": Operation(
         group="Submit",
         summary="Get a link to upload an image into the folder of a rule",
         answers={
             200: Answer(
-                means="PUT the image there; the rule then makes a task of it.",
+                description="PUT the image there; the rule then makes a task of it.",
                 shapes=(schemas.InboxUpload,),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        faults=_NAMED | _BODY | _LIMITED | {(409, "already_exists")},
+        errors=_REQUEST_ERRORS | _BODY_ERRORS | _LIMIT_ERRORS | {(409, "already_exists")},
         body=InboxUploadRequest,
     ),
     "batches": Operation(
         group="Jobs and usage",
-        summary="List the batches of the inbox, the newest first, and how far each is",
-        answers={200: Answer(means="A page of the batches.", shapes=(schemas.BatchPage,))},
-        faults=_KEYED | {(403, "forbidden")},
+        summary="List the batches of the inbox and their progress, newest first",
+        answers={200: Answer(description="A page of the batches.", shapes=(schemas.BatchPage,))},
+        errors=_KEY_ERRORS | {(403, "forbidden")},
     ),
     "fal_upload": Operation(
         group="Submit",
-        summary="Get a link to upload an input image, as fal.ai's clients ask for it",
+        summary="Get a link to upload an input image, in the form of fal.ai's clients",
         answers={
-            200: Answer(means="PUT the image there.", shapes=(schemas.FalUpload,)),
-            **_PLATFORM,
+            200: Answer(description="PUT the image there.", shapes=(schemas.FalUpload,)),
+            **_PLATFORM_ANSWER,
         },
-        faults=_KEYED | _BODY,
+        errors=_KEY_ERRORS | _BODY_ERRORS,
         body=FalUploadRequest,
     ),
     "status": Operation(
@@ -304,42 +308,43 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Get the status of a request",
         answers={
             200: Answer(
-                means="The request has ended, successfully or not.", shapes=(schemas.RequestStatus,)
+                description="The request has ended, successfully or not.",
+                shapes=(schemas.RequestStatus,),
             ),
-            202: Answer(means="The request has not ended.", shapes=(schemas.RequestStatus,)),
+            202: Answer(description="The request has not ended.", shapes=(schemas.RequestStatus,)),
         },
-        faults=_NAMED,
+        errors=_REQUEST_ERRORS,
     ),
     "stream": Operation(
         group="Requests",
         summary="Wait for a new status of a request",
         answers={
             200: Answer(
-                means="Server-sent events: `data` is a `RequestStatus` as JSON, `id` is the"
+                description="Server-sent events: `data` is a `RequestStatus` as JSON, `id` is the"
                 " `Last-Event-ID` of the next call.",
                 shapes=(schemas.RequestStatus,),
                 content_type="text/event-stream",
             ),
             204: Answer(
-                means="The request has ended, and `Last-Event-ID` is its last event.",
+                description="The request has ended, and `Last-Event-ID` is its last event.",
                 content_type="",
             ),
         },
-        faults=_NAMED,
+        errors=_REQUEST_ERRORS,
         parameters=("Last-Event-ID",),
     ),
     "result": Operation(
         group="Requests",
         summary="Get the images of a request",
         answers={
-            200: Answer(means="The images.", shapes=(schemas.Result,)),
+            200: Answer(description="The images.", shapes=(schemas.Result,)),
             307: Answer(
-                means="Only under the first two parts of the path, where the answer waits for the"
-                " end of the request: it has not ended in the time of one call. Ask again.",
+                description="Only under the first two parts of the path, where a call waits for the"
+                " end of the request: it has not ended in the time of one call. Call again.",
                 content_type="",
             ),
         },
-        faults=_NAMED | {(400, "request_in_progress")},
+        errors=_REQUEST_ERRORS | {(400, "request_in_progress")},
         can_have_failed=True,
     ),
     "cancel": Operation(
@@ -347,53 +352,58 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Cancel a request",
         answers={
             202: Answer(
-                means="The request is cancelled, or the vendor was asked to abort its task.",
+                description="The request is cancelled, or the vendor was asked to abort its task.",
                 shapes=(schemas.CancellationRequested,),
             ),
-            400: Answer(means="The request had already ended.", shapes=(schemas.AlreadyCompleted,)),
+            400: Answer(
+                description="The request had already ended.", shapes=(schemas.AlreadyCompleted,)
+            ),
         },
-        faults=_NAMED | {(400, "not_cancellable")},
+        errors=_REQUEST_ERRORS | {(400, "not_cancellable")},
     ),
     "query": Operation(
         group="Requests",
         summary="Get a request in the form of the vendor",
         answers={
             200: Answer(
-                means="The request as VOD or, below `/tencent-mps`, as MPS describes a task.",
+                description="The request as VOD or, below `/tencent-mps`, as MPS describes a task.",
                 shapes=(schemas.VodQuery, schemas.MpsQuery),
             )
         },
-        faults=_NAMED,
+        errors=_REQUEST_ERRORS,
     ),
     "jobs": Operation(
         group="Jobs and usage",
         summary="List jobs, newest first",
-        answers={200: Answer(means="A page of jobs.", shapes=(schemas.JobPage,))},
-        faults=_KEYED,
+        answers={200: Answer(description="A page of jobs.", shapes=(schemas.JobPage,))},
+        errors=_KEY_ERRORS,
     ),
     "images": Operation(
         group="Jobs and usage",
         summary="List images, newest first",
-        answers={200: Answer(means="A page of images.", shapes=(schemas.ImagePage,))},
-        faults=_KEYED,
+        answers={200: Answer(description="A page of images.", shapes=(schemas.ImagePage,))},
+        errors=_KEY_ERRORS,
     ),
     "job": Operation(
         group="Jobs and usage",
         summary="Get a job with all details",
-        answers={200: Answer(means="The job.", shapes=(schemas.JobDetail,))},
-        faults=_NAMED,
+        answers={200: Answer(description="The job.", shapes=(schemas.JobDetail,))},
+        errors=_REQUEST_ERRORS,
     ),
     "replay": Operation(
         group="Jobs and usage",
         summary="Replay a failed job",
         answers={
             202: Answer(
-                means="The job waits for a new attempt, or it had one already.",
+                description="The job waits for a new attempt, or it already has one.",
                 shapes=(schemas.Operated,),
             ),
-            **_PLATFORM,
+            **_PLATFORM_ANSWER,
         },
-        faults=_NAMED | _BODY | _LIMITED | {(409, word) for word in REPLAY_REFUSALS},
+        errors=_REQUEST_ERRORS
+        | _BODY_ERRORS
+        | _LIMIT_ERRORS
+        | {(409, word) for word in REPLAY_REFUSALS},
         body=ReplayRequest,
     ),
     "restore": Operation(
@@ -401,47 +411,47 @@ OPERATIONS: Mapping[str, Operation] = {
         summary="Restore the images of a failed job",
         answers={
             202: Answer(
-                means="The sweep stores the images within a minute, or has stored them.",
+                description="The sweep stores the images within a minute, or has stored them.",
                 shapes=(schemas.Operated,),
             )
         },
-        faults=_NAMED | {(403, "forbidden")} | {(409, word) for word in RESTORE_REFUSALS},
+        errors=_REQUEST_ERRORS | {(403, "forbidden")} | {(409, word) for word in RESTORE_REFUSALS},
     ),
     "me": Operation(
         group="Service",
-        summary="Get what the key may do, and what is left of its limits",
-        answers={200: Answer(means="The key.", shapes=(schemas.Me,))},
-        faults=_KEYED,
+        summary="Get the permissions of the key and what is left of its limits",
+        answers={200: Answer(description="The key.", shapes=(schemas.Me,))},
+        errors=_KEY_ERRORS,
     ),
     "lanes": Operation(
         group="Jobs and usage",
         summary="Get the load of the lanes",
-        answers={200: Answer(means="All lanes.", shapes=(schemas.LaneList,))},
-        faults=_KEYED,
+        answers={200: Answer(description="All lanes.", shapes=(schemas.LaneList,))},
+        errors=_KEY_ERRORS,
     ),
     "usage": Operation(
         group="Jobs and usage",
         summary="Get the number of images and their estimated cost",
         answers={
-            200: Answer(means="Sums by day, source and model.", shapes=(schemas.UsageReport,))
+            200: Answer(description="Sums by day, source and model.", shapes=(schemas.UsageReport,))
         },
-        faults=_KEYED,
+        errors=_KEY_ERRORS,
     ),
     "models": Operation(
         group="Service",
         summary="Get the catalogue of models",
         answers={
-            200: Answer(means="The catalogue.", shapes=(schemas.Models,), is_versioned=True),
-            **_UNCHANGED,
+            200: Answer(description="The catalogue.", shapes=(schemas.Models,), is_versioned=True),
+            **_UNCHANGED_ANSWER,
         },
-        faults=_KEYED,
+        errors=_KEY_ERRORS,
         parameters=("If-None-Match",),
     ),
     "openai_models": Operation(
         group="OpenAI",
         summary="List the models by their names for OpenAI's clients",
         answers={
-            200: Answer(means="The models.", shapes=(schemas.OpenAIModelList,)),
+            200: Answer(description="The models.", shapes=(schemas.OpenAIModelList,)),
             **_OPENAI_MODELS,
         },
     ),
@@ -449,20 +459,20 @@ OPERATIONS: Mapping[str, Operation] = {
         group="OpenAI",
         summary="Get a model by its name for OpenAI's clients",
         answers={
-            200: Answer(means="The model.", shapes=(schemas.OpenAIModel,)),
+            200: Answer(description="The model.", shapes=(schemas.OpenAIModel,)),
             **_OPENAI_MODELS,
         },
     ),
     "openai_generate": Operation(
         group="OpenAI",
-        summary="Generate images as OpenAI's clients do",
+        summary="Generate images with OpenAI's clients",
         answers=_OPENAI_IMAGES,
         body=schemas.OpenAIGeneration,
         parameters=("Idempotency-Key", "X-Stainless-Retry-Count"),
     ),
     "openai_edit": Operation(
         group="OpenAI",
-        summary="Edit images as OpenAI's clients do",
+        summary="Edit images with OpenAI's clients",
         answers=_OPENAI_IMAGES,
         body=schemas.OpenAIEdit,
         is_form_too=True,
@@ -470,17 +480,17 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "mcp": Operation(
         group="MCP",
-        summary="Answer a message of the Model Context Protocol",
+        summary="Send a message of the Model Context Protocol",
         answers={
             200: Answer(
-                means="The answer to a request. Revisions before 2026-07-28 also have errors with"
-                " this status.",
+                description="The answer to a request. Revisions before 2026-07-28 also have errors"
+                " with this status.",
                 shapes=(schemas.RpcAnswer, schemas.RpcFailure),
             ),
-            202: Answer(means="A notification was received.", content_type=""),
+            202: Answer(description="A notification was received.", content_type=""),
             **{
-                status: Answer(means=means, shapes=(schemas.RpcFailure,))
-                for status, means in _MCP_ERRORS.items()
+                status: Answer(description=description, shapes=(schemas.RpcFailure,))
+                for status, description in _MCP_ERRORS.items()
             },
         },
         body=schemas.RpcMessage,
@@ -488,34 +498,36 @@ OPERATIONS: Mapping[str, Operation] = {
     "health": Operation(
         group="Service",
         summary="Check that the service runs",
-        answers={200: Answer(means="The service runs.", shapes=(schemas.Health,))},
-        faults=_OPEN,
+        answers={200: Answer(description="The service runs.", shapes=(schemas.Health,))},
+        errors=_OPEN_ROUTE_ERRORS,
     ),
     "openapi": Operation(
         group="Service",
         summary="Get the OpenAPI document",
         answers={
-            200: Answer(means="OpenAPI 3.1.", shapes=(dict[str, Any],), is_versioned=True),
-            **_UNCHANGED,
+            200: Answer(description="OpenAPI 3.1.", shapes=(dict[str, Any],), is_versioned=True),
+            **_UNCHANGED_ANSWER,
         },
-        faults=_OPEN,
+        errors=_OPEN_ROUTE_ERRORS,
         parameters=("If-None-Match",),
     ),
     "docs": Operation(
         group="Service",
         summary="Get this page",
         answers={
-            200: Answer(means="The page.", content_type="text/html", is_versioned=True),
-            **_UNCHANGED,
+            200: Answer(description="The page.", content_type="text/html", is_versioned=True),
+            **_UNCHANGED_ANSWER,
         },
-        faults=_OPEN,
+        errors=_OPEN_ROUTE_ERRORS,
         parameters=("If-None-Match",),
     ),
     "vod_event": Operation(
         group="Service",
         summary="Receive a callback of VOD",
-        answers={200: Answer(means="The callback was received.", shapes=(schemas.CallbackTaken,))},
-        faults=_LEDGER
+        answers={
+            200: Answer(description="The callback was received.", shapes=(schemas.CallbackTaken,))
+        },
+        errors=_LEDGER_ERRORS
         | {
             (400, "bad_request"),
             (401, "unauthorized"),
@@ -549,8 +561,8 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "X-Stainless-Retry-Count": {
         "in": "header",
-        "description": "How often OpenAI's SDK has repeated this call, as it says itself: a repeat"
-        " gets the images again that were answered to an earlier attempt.",
+        "description": "How often OpenAI's SDK has repeated this call: a repeat gets the images"
+        " that were sent to an earlier attempt.",
         "schema": {"type": "string"},
     },
     "key": {
@@ -591,7 +603,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "folder": {
         "in": "query",
-        "description": "Only images whose folder in the results bucket begins like this.",
+        "description": "Only images whose folder in the results bucket begins with this text.",
         "schema": {"type": "string", "minLength": 1},
     },
     "query.model": {
@@ -620,7 +632,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "prefix": {
         "in": "query",
-        "description": "Only objects whose key begins like this.",
+        "description": "Only objects whose key begins with this text.",
         "schema": {"type": "string", "minLength": 1},
     },
     "object_key": {
@@ -636,7 +648,12 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "limit": {
         "in": "query",
         "description": "Largest number of jobs, images, objects or batches in a page.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": MOST_AT_ONCE, "default": USUAL},
+        "schema": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_PER_PAGE,
+            "default": USUAL_PER_PAGE,
+        },
     },
     "cursor": {
         "in": "query",
@@ -680,7 +697,7 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "X-Fal-Queue-Priority": {
         "in": "header",
-        "description": "`low`: the job waits behind all others.",
+        "description": "`low`: the job starts after all others.",
         "schema": {"type": "string", "enum": ["normal", "low"]},
     },
     "fal_webhook": {
@@ -708,8 +725,8 @@ PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     },
     "Idempotency-Key": {
         "in": "header",
-        "description": "Name of the submit: repeated with the same name, it finds the same request"
-        " and costs nothing.",
+        "description": "Name of the submit: a repeat with the same name finds the same request and"
+        " costs nothing.",
         "schema": {"type": "string", "maxLength": 255},
     },
 }

@@ -1,4 +1,4 @@
-"""The OpenAPI document as one page for people: no script, and nothing from another host.
+"""The OpenAPI document as one HTML page, without scripts and without files of other hosts.
 
 It is built with the zip and is not part of it; `aigc.api.built` serves the result.
 """
@@ -114,7 +114,7 @@ for image in result.json()["images"]:
 """
 
 _JAVASCRIPT = """\
-const { GATEWAY, API_KEY } = process.env;  // on a server: a key has no place in a web page
+const { GATEWAY, API_KEY } = process.env;  // on a server: a web page must not contain a key
 const headers = { Authorization: `Bearer ${API_KEY}`, "Content-Type": "application/json" };
 
 const submitted = await fetch(`${GATEWAY}/tencent-vod/v1/aigc-image`, {
@@ -146,7 +146,6 @@ def page(document: Json) -> str:
     title = escape(document["info"]["title"])
     groups = list(_groups(document))
     sections = [
-        _introduction(document),
         _first_steps(),
         *(_group(name, operations, document) for name, operations in groups),
         _section("Bodies of requests", "".join(_request_schemas(document))),
@@ -156,7 +155,7 @@ def page(document: Json) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head>"
-        f"<body><header><h1>{title}</h1></header>"
+        f"<body><header><h1>{title}</h1>{_introduction(document)}</header>"
         f"{_contents(groups, document)}<main>{''.join(sections)}</main></body></html>"
     )
 
@@ -177,7 +176,7 @@ def _first_steps() -> str:
         f"{_code('Authorization: Bearer <API key>')}"
         "<p>The owner of the service makes keys: <code>aigc keys new &lt;name&gt;</code>. "
         "<code>Authorization: Key &lt;API key&gt;</code> works too. Without a valid key the answer "
-        "is 401. Operations that need no key say so.</p>"
+        "is 401. Operations that need no key are marked.</p>"
     )
     calls = "".join(f"<h3>{name}</h3>{_code(code)}" for name, code in FIRST_CALL.items())
     return _section("Authentication", authentication) + _section("First call", calls)
@@ -301,7 +300,7 @@ def _errors(answers: list[tuple[str, Json]]) -> str:
 
 
 def _example_calls(operation: _Operation) -> Iterator[str]:
-    """Write a call for each kind of body; of calls without one the first path is enough."""
+    """Write one call for each kind of body, or only the first path of calls without a body."""
     for method, path, call in (
         operation.calls if _examples_of(operation.first) else operation.calls[:1]
     ):
@@ -345,9 +344,9 @@ def _resolved(pointer: Json, document: Json) -> Json:
 
 
 def _requested(document: Json) -> list[str]:
-    """Name the schemas of requests, and then those that they refer to."""
+    """List the names of the schemas of requests, and of those that they refer to."""
     names = _references([call.get("requestBody") for call in _calls(document["paths"])])
-    for name in names:  # which grows
+    for name in names:  # the loop also visits the names that it appends
         inner = _references(document["components"]["schemas"][name])
         names += [inner_name for inner_name in inner if inner_name not in names]
     return names
@@ -368,7 +367,7 @@ def _request_schemas(document: Json) -> Iterator[str]:
 
 
 def _answer_schemas(document: Json) -> Iterator[str]:
-    """Write them closed: a browser opens the one that a link leads into."""
+    """Write them closed; a browser opens the one that a link points to."""
     schemas = document["components"]["schemas"]
     for name in _answered(document):
         content = f'<div id="{_slug(name)}">{_schema(schemas[name])}</div>'
@@ -394,7 +393,7 @@ def _field_name(name: str, described: str, *, is_required: bool) -> str:
 
 
 def _type(schema: Json) -> str:
-    """Name the type of a value, with a link where it is a schema of its own."""
+    """Name the type of a value, with a link if it is a component."""
     return " or ".join(dict.fromkeys(map(_one_type, alternatives(schema)))) or "null"
 
 
@@ -411,7 +410,7 @@ def _one_type(schema: Json) -> str:
 
 
 def _value(schema: Json) -> str:
-    """Say what a value may be: its type, and what limits it."""
+    """Describe the type and the limits of a value."""
     return ", ".join([_type(schema), *map(escape, limits(schema))])
 
 

@@ -30,12 +30,12 @@ def fields(schema: Json) -> Iterator[tuple[str, Json, bool]]:
 
 
 def alternatives(schema: Json) -> list[Json]:
-    """List the schemas of which a value has one; null, which means absent, is left out."""
+    """List the alternative schemas of a value, without null, which means absent."""
     return [alternative for alternative in schema.get("anyOf", [schema]) if alternative != _NULL]
 
 
 def words(schema: Json) -> list[str]:
-    """List the words that a schema allows; none if others are allowed too."""
+    """List the only words that a schema allows; empty if it allows other values."""
     values = schema.get("enum", [schema["const"]] if "const" in schema else [])
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
@@ -46,7 +46,7 @@ def reference(schema: Json) -> str:
 
 
 def limits(schema: Json) -> list[str]:
-    """Say what limits a value, beside its type."""
+    """Describe the limits of a value, apart from its type."""
     return [text for alternative in alternatives(schema) for text in _limits(alternative)]
 
 

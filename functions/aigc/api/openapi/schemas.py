@@ -1,4 +1,4 @@
-"""Bodies of answers, as types: mypy checks the handlers against them, OpenAPI is built from them.
+"""Types of the bodies of answers. Mypy checks the handlers by them, and OpenAPI is built from them.
 
 No handler imports them at run time, so they are not part of the zip. A docstring below a field is
 its description in the OpenAPI document.
@@ -29,7 +29,7 @@ class VendorError(TypedDict):
     Code: str
     """Error code of Tencent Cloud, such as `InvalidParameterValue`."""
     Message: str
-    """What is wrong, in words."""
+    """Description of the error."""
 
 
 class VendorRefusalBody(TypedDict):
@@ -42,7 +42,7 @@ class VendorRefusalBody(TypedDict):
 
 
 class VendorRefusal(TypedDict):
-    """A refusal in the form of Tencent Cloud, for clients that read only that."""
+    """A refusal in the form of Tencent Cloud, for clients of the vendor's API."""
 
     Response: VendorRefusalBody
     """Content of the refusal."""
@@ -52,13 +52,13 @@ class Refusal(TypedDict):
     """Why a call was refused."""
 
     detail: str
-    """What is wrong, in words."""
+    """Description of the error."""
     error_type: str
-    """What is wrong, as a word for programs."""
+    """Name of the error, for programs."""
     field: str | None
-    """The field, header or query parameter that is wrong; null if it is none of them."""
+    """The wrong field, header or query parameter; null if the error is not about one."""
     allowed: str | None
-    """What is allowed there; null if there is no such list."""
+    """Allowed values of it; null if there is no such list."""
     retryable: bool
     """Whether the same call may succeed later."""
     request_id: str
@@ -68,7 +68,7 @@ class Refusal(TypedDict):
 
 
 class Upstream(TypedDict):
-    """What the vendor reported about a failure."""
+    """The vendor's ids and error code of a failure."""
 
     code: str
     """Error code of the vendor; may be empty."""
@@ -82,15 +82,15 @@ class Failure(TypedDict):
     """Why a request ended without a result."""
 
     detail: str
-    """What went wrong, in words."""
+    """Description of the error."""
     error_type: str
-    """What went wrong, as a word for programs."""
+    """Name of the error, for programs."""
     retryable: bool
-    """Whether a new request of the same task may succeed."""
+    """Whether a new request with the same task may succeed."""
     request_id: str
     """Id of the request."""
     upstream: Upstream
-    """What the vendor reported."""
+    """The vendor's ids and error code."""
 
 
 # The queue protocol
@@ -110,10 +110,10 @@ class Links(TypedDict):
 
 
 class Pause(TypedDict):
-    """Why a lane starts no jobs: the vendor refuses the account, and not a single request.
+    """Why a lane starts no jobs: the vendor refuses the account, not a single request.
 
-    No request fails for it. The requests wait and continue by themselves when the account is
-    repaired.
+    No request fails because of it. The requests wait, and continue by themselves when the account
+    is repaired.
     """
 
     action: str
@@ -127,7 +127,7 @@ class Pause(TypedDict):
     since: str
     """When the vendor first refused, in ISO 8601."""
     next_probe: str
-    """When the service next tries a call, in ISO 8601."""
+    """When the service tries the next call, in ISO 8601."""
 
 
 class Submission(TypedDict):
@@ -153,9 +153,9 @@ class Submitted(Links):
     Response: Submission
     """The same in the form of Tencent Cloud, for its clients."""
     warnings: NotRequired[tuple[str, ...]]
-    """What was accepted without a check, such as a model that is not in the catalogue."""
+    """Values that were accepted without a check, such as a model that is not in the catalogue."""
     paused: NotRequired[Pause]
-    """If the lane of the request is paused: why."""
+    """The pause of the request's lane, if it has one."""
 
 
 class Estimate(TypedDict):
@@ -170,24 +170,24 @@ class Estimate(TypedDict):
     currency: str | None
     """Currency of the cost; null if the stack has no prices."""
     per_image: str | None
-    """Price of one image, as a decimal number; null if it is not known."""
+    """Price of one image, as a decimal number; null if it is unknown."""
     cost: str | None
-    """Cost of all images, as a decimal number; null if it is not known."""
+    """Cost of all images, as a decimal number; null if it is unknown."""
     missing_price: str | None
     """The entry that `prices.toml` lacks; null if the cost is known."""
     warnings: list[str]
-    """What cannot be checked, such as a model that is not in the catalogue."""
+    """Values that cannot be checked, such as a model that is not in the catalogue."""
 
 
 class LogEntry(TypedDict):
-    """An event in the life of a request."""
+    """An event of a request."""
 
     timestamp: str
-    """When it happened, in ISO 8601."""
+    """Time of the event, in ISO 8601."""
     level: Literal["INFO", "WARN", "ERROR"]
     """Severity."""
     message: str
-    """What happened."""
+    """Description of the event."""
     source: str
     """Always `aigc-functions`."""
 
@@ -202,7 +202,7 @@ class Metrics(TypedDict, total=False):
 class Deferral(TypedDict):
     """Why a request waits outside its lane: a ceiling of the stack has no share left for it.
 
-    It does not fail. It goes on when the ceiling's next period begins or the ceiling is raised.
+    It does not fail. It continues when the ceiling's next period begins or the ceiling is raised.
     """
 
     reason: Literal["over_budget", "price_unknown"]
@@ -227,24 +227,24 @@ class RequestStatus(Links):
     queue_position: NotRequired[int]
     """While the request waits in its lane: number of requests before it, counted up to 1000."""
     deferred: NotRequired[Deferral]
-    """While the request waits outside its lane: why."""
+    """While the request waits outside its lane: the reason."""
     delay: NotRequired[str]
     """While finished images cannot be stored: why the last try failed. It is tried again."""
     paused: NotRequired[Pause]
-    """If the vendor refuses the account: why the request does not go on."""
+    """If the vendor refuses the account: the pause that stops the request."""
     overdue_since: NotRequired[str]
     """If the vendor's task runs far longer than usual: when that was noticed, in ISO 8601."""
     error: NotRequired[str]
-    """If the request failed: what went wrong, in words."""
+    """If the request failed: description of the error."""
     error_type: NotRequired[str]
-    """If the request failed: what went wrong, as a word for programs."""
+    """If the request failed: name of the error, for programs."""
 
 
 class Image(TypedDict):
     """A finished image in the results bucket."""
 
     url: str
-    """Link to the image, valid for one hour at most; ask again for a new one."""
+    """Link to the image, valid for one hour at most; another call returns a new link."""
     content_type: str
     """Media type of the image."""
     width: int
@@ -271,7 +271,7 @@ class Result(TypedDict):
     task_id: str
     """Task id of the vendor."""
     warnings: tuple[str, ...]
-    """What was accepted without a check."""
+    """Values that were accepted without a check."""
 
 
 class Report(TypedDict):
@@ -280,13 +280,13 @@ class Report(TypedDict):
     request_id: str
     """Id of the request."""
     gateway_request_id: str
-    """Id of the request again, as fal.ai's webhooks have it."""
+    """The same id, as in fal.ai's webhooks."""
     status: Literal["OK", "ERROR"]
     """Whether the request succeeded."""
     payload: Result | Failure
-    """The result, or why there is none."""
+    """The result, or the failure."""
     error: str | None
-    """What went wrong, in words; null if the request succeeded."""
+    """Description of the error; null if the request succeeded."""
 
 
 class CancellationRequested(TypedDict):
@@ -363,7 +363,7 @@ class VodTask(TypedDict):
     ErrCodeExt: str
     """Error code of VOD; empty if the task has not failed."""
     Message: str
-    """What went wrong, in words; empty if the task has not failed."""
+    """Description of the error; empty if the task has not failed."""
     Progress: int
     """100 if the task has ended, else 0."""
     Input: dict[str, Any]
@@ -380,7 +380,7 @@ class VodTaskDetail(TypedDict):
     """Content of an answer of VOD's DescribeTaskDetail."""
 
     TaskType: Literal["AigcImageTask", "SceneAigcImageTask"]
-    """Which of the two fields holds the task."""
+    """The field that contains the task, one of two."""
     Status: VodStatus
     """Status of the task."""
     CreateTime: str
@@ -403,7 +403,7 @@ class MpsTask(TypedDict):
     Status: MpsStatus
     """Status of the task."""
     Message: str
-    """`ok`, or what went wrong."""
+    """`ok`, or a description of the error."""
     ImageUrls: list[str]
     """Links to the images in the results bucket."""
     RequestId: str
@@ -428,7 +428,7 @@ class MpsQuery(TypedDict):
 
 
 class JobSource(TypedDict):
-    """What caused a job."""
+    """The cause of a job."""
 
     type: Literal["call", "upload"]
     """Whether a call or an upload caused it."""
@@ -448,26 +448,26 @@ class JobError(TypedDict):
     type: ErrorType
     """Class of the error."""
     message: str
-    """What went wrong, in words."""
+    """Description of the error."""
     code: str
     """Error code of the vendor; may be empty."""
     request_id: str
     """Request id of the vendor; may be empty."""
     retryable: bool
-    """Whether a new request of the same task may succeed."""
+    """Whether a new request with the same task may succeed."""
 
 
 class Wait(TypedDict):
     """Why a queued job has not been sent yet."""
 
     reason: Literal["next", "lane_full", "backoff", "paused", "over_budget", "price_unknown"]
-    """`next`: it is sent when its turn comes; `lane_full`: as many tasks run as may; `backoff`: the
-    vendor had no capacity, and it waits until `until`; `paused`: its lane is paused; `over_budget`,
-    `price_unknown`: it waits outside its lane for the ceiling that `ceiling` names."""
+    """`next`: it is one of the next to be sent; `lane_full`: all slots of its lane are taken;
+    `backoff`: the vendor had no capacity, and it waits until `until`; `paused`: its lane is paused;
+    `over_budget`, `price_unknown`: it waits outside its lane for the ceiling in `ceiling`."""
     position: int | None
     """Number of jobs before it in its lane, counted up to 1000; null outside its lane."""
     until: str | None
-    """When it goes on at the earliest, in ISO 8601; null if that is not known."""
+    """Earliest time at which it can be sent, in ISO 8601; null if that is unknown."""
     ceiling: str | None
     """Name of the ceiling, as `GET /v1/usage` lists it."""
 
@@ -484,7 +484,7 @@ class JobSummary(TypedDict):
     wait: Wait | None
     """Why the job waits; null if it does not."""
     source: JobSource
-    """What caused the job."""
+    """The cause of the job."""
     created_at: str
     """When the job was accepted, in ISO 8601."""
     updated_at: str
@@ -504,7 +504,7 @@ class JobSummary(TypedDict):
 
 
 class JobPage(TypedDict):
-    """A page of jobs, newest first. A page may be short: only `cursor` tells the end."""
+    """A page of jobs, newest first. A page may be short: the last one has no `cursor`."""
 
     jobs: list[JobSummary]
     """The jobs."""
@@ -526,7 +526,7 @@ class InputImage(TypedDict):
 
 
 class ListedImage(Image):
-    """An image in a list, with how it was made."""
+    """An image in a list, with its task and its job."""
 
     request_id: str
     """Id of its job."""
@@ -545,7 +545,7 @@ class ListedImage(Image):
     prompt: str
     """The first 300 characters of the prompt; empty if the task had none."""
     source: JobSource
-    """What caused the job."""
+    """The cause of the job."""
     created_at: str
     """When the job was accepted, in ISO 8601."""
     ended_at: str
@@ -561,8 +561,8 @@ class ListedImage(Image):
 class ImagePage(TypedDict):
     """A page of images, newest first, by the time at which the vendor's task ended.
 
-    A call compares at most 10,000 jobs with its filters. So a page may be short, or empty: only
-    `cursor` tells the end.
+    A call compares at most 10,000 jobs with its filters. So a page may be short, or empty: the
+    last one has no `cursor`.
     """
 
     images: list[ListedImage]
@@ -577,7 +577,7 @@ class Attempt(TypedDict):
     number: int
     """Number of the attempt; the first is 1."""
     session_id: str
-    """Session id that the vendor got."""
+    """Session id that was sent to the vendor."""
     task_id: str
     """Task id of the vendor; empty if no task was created."""
     request_id: str
@@ -604,7 +604,7 @@ class OutputLocation(TypedDict):
     prefix: str
     """Folder of the images."""
     name: str
-    """Begin of their file names."""
+    """Beginning of their file names."""
 
 
 class DeliveryTry(TypedDict):
@@ -641,9 +641,9 @@ class JobDetail(TypedDict):
     state: State
     """State of the job."""
     priority: int
-    """Priority in the lane, -10 to 10; 10 is first."""
+    """Priority in the lane, -10 to 10; jobs with 10 are first."""
     source: JobSource
-    """What caused the job."""
+    """The cause of the job."""
     created_at: str
     """When the job was accepted, in ISO 8601."""
     updated_at: str
@@ -655,10 +655,10 @@ class JobDetail(TypedDict):
     wait: Wait | None
     """Why the job waits, in its lane or outside; null if it does not."""
     delay: str | None
-    """Why the last try to store its images failed; null if none did."""
+    """Why the last try to store its images failed; null if no try failed."""
     operations: list[Literal["cancel", "replay", "restore"]]
-    """What the key may do with the job now. A cancel of a task that runs at the vendor may still be
-    refused."""
+    """Operations that the key may perform on the job now. A cancel of a task that runs at the
+    vendor may still be refused."""
     estimate: Estimate
     """Estimated cost of one attempt."""
     task: dict[str, Any]
@@ -674,7 +674,7 @@ class JobDetail(TypedDict):
     images: list[Image]
     """Finished images."""
     warnings: tuple[str, ...]
-    """What was accepted without a check."""
+    """Values that were accepted without a check."""
     error: JobError | None
     """Why the job failed; null if it did not."""
     webhook: Delivery | None
@@ -707,13 +707,13 @@ class KeyLimit(TypedDict):
     limit: str
     """The limit, as a decimal number."""
     left: str
-    """What is left of it. Other instances may hold a little more."""
+    """The rest of the limit; a little more may be left."""
     resets_at: str
     """When the next period begins, in ISO 8601."""
 
 
 class Me(TypedDict):
-    """The key of the call: what it may do, and its limits."""
+    """The key of the call: its permissions and its limits."""
 
     name: str
     """Name of the key."""
@@ -746,7 +746,7 @@ class Lane(TypedDict):
     limit: int
     """Number of tasks that may run at the same time."""
     limit_now: int
-    """The limit that holds now: lower than `limit` for a while after the vendor had no capacity."""
+    """The present limit: lower than `limit` for a while after the vendor had no capacity."""
     in_use: int
     """Number of tasks that run."""
     waiting: int
@@ -760,7 +760,7 @@ class Lane(TypedDict):
 
 
 class LastSweep(TypedDict):
-    """The last run of the sweep, which continues what no event reported."""
+    """The last run of the sweep, which continues jobs that no event reports."""
 
     started_at: str | None
     """When it started, in ISO 8601; null before the first one."""
@@ -787,7 +787,7 @@ class ModelLimit(TypedDict):
     at_least: NotRequired[int]
     """Smallest number that is allowed, if the limit has one."""
     at_most: NotRequired[int]
-    """Largest number that is allowed, if the limit is one."""
+    """Largest number that is allowed, if the limit has one."""
     one_of: NotRequired[list[str]]
     """Values that are allowed, if the limit is a list."""
 
@@ -800,7 +800,7 @@ class Model(TypedDict):
     version: str
     """Its version."""
     source: str
-    """Where the limits are documented."""
+    """Document that states the limits."""
     limits: list[ModelLimit]
     """The limits."""
 
@@ -828,7 +828,7 @@ class Scene(TypedDict):
     is_deprecated: bool
     """Whether the vendor has deprecated it."""
     limits: list[ModelLimit]
-    """What it allows of the parameters of the task."""
+    """Its limits of the parameters of the task."""
 
 
 class Models(TypedDict):
@@ -846,7 +846,7 @@ class Models(TypedDict):
 
 
 class Upload(TypedDict):
-    """Where to PUT an image, and how to name it as an input."""
+    """The URL to PUT an image to, and the URL of the image as an input."""
 
     upload_url: str
     """URL to PUT the image to, valid for 15 minutes."""
@@ -897,7 +897,7 @@ class UploadAccount(TypedDict):
 
 
 class UploadPage(TypedDict):
-    """A page of the inbox, in order of keys. Only `cursor` tells the end."""
+    """A page of the inbox, in order of keys. The last one has no `cursor`."""
 
     uploads: list[UploadAccount]
     """The objects."""
@@ -906,7 +906,7 @@ class UploadPage(TypedDict):
 
 
 class InboxUpload(TypedDict):
-    """Where to PUT an image, and the tasks that it becomes."""
+    """The URL to PUT an image to, and the tasks that the upload becomes."""
 
     upload_url: str
     """URL to PUT the image to, valid for 15 minutes."""
@@ -937,7 +937,7 @@ class Rule(TypedDict):
     model: str | None
     """Model and version, or the scene; null for a batch."""
     folder: str
-    """What the keys of its uploads begin with; links put uploads there."""
+    """Beginning of the keys of its uploads; links put uploads there."""
     suffix: list[str]
     """Allowed ends of the key; empty: all."""
     glob: list[str]
@@ -945,9 +945,9 @@ class Rule(TypedDict):
     content_type: list[str]
     """Allowed formats; empty: all."""
     min_bytes: int | None
-    """Least size; null if there is none."""
+    """Smallest size in bytes; null if there is no limit."""
     max_bytes: int | None
-    """Largest size; null if there is none."""
+    """Largest size in bytes; null if there is no limit."""
     metadata: dict[str, list[str]]
     """Name of own metadata and patterns, one of which its value must match."""
     needs: list[str]
@@ -980,25 +980,25 @@ class Batch(TypedDict):
     created_at: str
     """When it was processed, in ISO 8601."""
     lines: int
-    """Lines that were read so far; wrong ones count, empty ones do not."""
+    """Number of lines that were read so far; wrong ones count, empty ones do not."""
     is_read: bool
-    """Whether no line is left to be read."""
+    """Whether all lines were read."""
     is_complete: bool
-    """Whether every line has ended, so that nothing changes any more."""
+    """Whether all lines were read and their jobs have ended, so that nothing changes any more."""
     states: dict[str, int]
-    """State → number of lines, as the last report has them: those of jobs, and `refused`."""
+    """State → number of lines, by the last report; a line's state is its job's, or `refused`."""
     problem: str
-    """Why the rest of the file was not read; empty if nothing is wrong."""
+    """Why the rest of the file was not read; empty if there was no error."""
     bucket: str
     """Bucket of the report and the contact sheet."""
     report_key: str
-    """Key of the report. It is there after the first sweep."""
+    """Key of the report. It exists after the first sweep."""
     sheet_key: str
     """Key of the contact sheet."""
 
 
 class BatchPage(TypedDict):
-    """A page of the batches, the newest first. Only `cursor` tells the end."""
+    """A page of the batches, the newest first. The last one has no `cursor`."""
 
     batches: list[Batch]
     """The batches."""
@@ -1007,7 +1007,7 @@ class BatchPage(TypedDict):
 
 
 class FalUpload(TypedDict):
-    """Where to PUT an image, and how to name it as an input, in the words of fal.ai."""
+    """The URL to PUT an image to, and the URL of the image as an input, in fal.ai's form."""
 
     upload_url: str
     """URL to PUT the image to, valid for 15 minutes."""
@@ -1043,7 +1043,7 @@ class UsageRow(UsageSum):
     kind: str
     """Kind of the tasks, such as `vod.image`."""
     model: str
-    """Model, or scene; `default` if MPS chose."""
+    """Model, or scene; `default` if MPS chose the model."""
     version: str
     """Version of the model, or model of the scene; may be empty."""
     source: str
@@ -1058,11 +1058,11 @@ class Ceiling(TypedDict):
     limit: str
     """The most images, or the most money in `currency`."""
     spent: str
-    """What requests that have ended have used."""
+    """Images or money that ended requests have used."""
     reserved: str
-    """What requests that have not ended may use."""
+    """Images or money that other requests may still use."""
     left: str
-    """What is left for other requests."""
+    """Images or money that are left for new requests."""
     resets_at: str
     """When the next period begins, in ISO 8601."""
 
@@ -1078,8 +1078,8 @@ UsageReport = TypedDict(
         "complete": Annotated[
             bool,
             Field(
-                description="False if the time of the call was not enough: ask again, from the last"
-                " day in `usage`."
+                description="False if the time of the call was not enough: call again with the last"
+                " day in `usage` as `from`."
             ),
         ],
         "total": Annotated[UsageSum, Field(description="Sum over all jobs.")],
@@ -1122,13 +1122,13 @@ class OpenAIErrorBody(TypedDict):
     """Content of an error in the form of OpenAI's API."""
 
     message: str
-    """What is wrong, in words, and what is allowed."""
+    """Description of the error, and the allowed values."""
     type: str
-    """Kind of the error, as OpenAI names it."""
+    """Class of the error, as OpenAI names it."""
     param: str | None
-    """The field that is wrong; null if it is none."""
+    """The wrong field; null if the error is not about one."""
     code: str
-    """What is wrong, as a word for programs."""
+    """Name of the error, for programs."""
     request_id: str
     """Id of the request, or of the invocation if there is no request."""
 
@@ -1185,7 +1185,7 @@ class OpenAIImages(TypedDict):
     request_id: str
     """Id of the request, for the other paths of this API."""
     warnings: list[str]
-    """What was ignored or could not be checked."""
+    """Fields that were ignored or could not be checked."""
     id: NotRequired[str]
     """The same id, with `async`."""
     status: NotRequired[Literal["IN_QUEUE"]]
@@ -1271,7 +1271,7 @@ class RpcAnswer(TypedDict):
     id: str | int
     """Id of the request."""
     result: dict[str, Any]
-    """What the method returns. A tool that was refused returns `isError` and a text."""
+    """Result of the method. A tool that was refused returns `isError` and a text."""
 
 
 class RpcErrorBody(TypedDict):
@@ -1280,9 +1280,9 @@ class RpcErrorBody(TypedDict):
     code: int
     """Code of JSON-RPC or of MCP."""
     message: str
-    """What is wrong, in words."""
+    """Description of the error."""
     data: NotRequired[dict[str, Any]]
-    """More, for programs."""
+    """Details, for programs."""
 
 
 class RpcFailure(TypedDict):

@@ -3,8 +3,8 @@
 | key | what it is | module |
 |---|---|---|
 | `jobs/<id>.json` | the record of a job | `records` |
-| `index/<newest first>-<id>-<kind>-<source>` | the job, where jobs are listed | `records` |
-| `images/<newest first>-<id>~<fields>` | a job that succeeded, where images are listed | `images` |
+| `index/<newest first>-<id>-<kind>-<source>` | the job's entry in the list of jobs | `records` |
+| `images/<newest first>-<id>~<fields>` | its entry in the list of images | `images` |
 | `unstored/<due>/<id>` | a job without a slot, which the sweep follows from then on | `records` |
 | `dead/jobs/<id>.json` | a job that failed through no fault of its caller | `records` |
 | `dead/records/<id>.json` | why a version could not read the record of a job | `records` |
@@ -20,7 +20,7 @@
 | `budget/<month>/…` | what jobs have used of the ceilings | `books` |
 | `webhooks/…`, `deliveries/…` | deliveries of webhooks | `aigc.jobs.webhooks` |
 
-A listing may be late: it decides what is tried, never what is true.
+A listing may be late. It only selects what is tried; decisions are made by reads of single keys.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """The only reader and writer of the ledger bucket, in five parts."""
+    """The only reader and writer of the ledger bucket; each part of it has its own keys."""
 
     def __init__(
         self, bucket: ObjectStore, lease: Lease, parallel: Parallel = one_after_another
@@ -62,7 +62,7 @@ class Ledger:
 
     @functools.cached_property
     def books(self) -> Books:
-        """What the jobs of each month have used of the ceilings."""
+        """The books: what the jobs of each month have used of the ceilings."""
         from aigc.jobs.ledger.books import Books  # noqa: PLC0415  few stacks have ceilings
 
         return Books(self.bucket, self._contest, self._parallel)

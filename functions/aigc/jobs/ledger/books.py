@@ -22,6 +22,7 @@ all the same, so the next reader counts it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -32,13 +33,13 @@ from aigc.errors import AmbiguousError, CloudError
 from aigc.wire import Record, with_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from aigc.jobs.ledger.contest import Contest
     from aigc.jobs.ports import ObjectStore, Parallel
 
 AHEAD = 8
-"""Revisions that are read at once; the head is written after each so many."""
+"""Revisions that are read at once; the head is written once for this number of revisions."""
 
 
 class Grant(Record):
@@ -105,14 +106,14 @@ class Books:
         self._parallel = parallel
 
     def newest(self, month: str, known: Book | None = None) -> Book:
-        """Read the newest book of a month, from a known one on: one round trip if it is that."""
+        """Read the newest book of a month; one round trip if it is the known one or the next."""
         if known is None or known.month != month:
             return self._from_head(month)
         following = self._read(month, known.revision + 1)
         return known if following is None else self._walk(following)
 
     def append(self, book: Book) -> Book | None:
-        """Write a revision that follows the newest one; return the book that is there instead.
+        """Write the revision after the newest one; None, or the newest book if it has a newer one.
 
         Raises:
             CloudError: Whether it was written, or will be, is not known.
@@ -134,7 +135,7 @@ class Books:
                 raise
 
     def _write_head(self, book: Book) -> None:
-        """Write the head; without it, readers read a few revisions more."""
+        """Write the head; after an error readers read a few revisions more."""
         try:
             self._store.put(_head(book.month), str(book.revision).encode())
         except CloudError:
@@ -152,15 +153,13 @@ class Books:
         """Read the revisions after a book, and return the last of them."""
         while True:
             numbers = range(book.revision + 1, book.revision + 1 + AHEAD)
-            following = self._parallel(*(self._reading(book.month, number) for number in numbers))
+            reads = [functools.partial(self._read, book.month, number) for number in numbers]
+            following = self._parallel(*reads)
             existing = list(itertools.takewhile(lambda next_book: next_book is not None, following))
             if existing:
                 book = existing[-1]
             if len(existing) < AHEAD:
                 return book
-
-    def _reading(self, month: str, revision: int) -> Callable[[], Book | None]:
-        return lambda: self._read(month, revision)
 
     def _read(self, month: str, revision: int) -> Book | None:
         body = self._store.get(f"{_key(month, revision)}.json")

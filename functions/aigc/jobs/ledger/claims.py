@@ -9,8 +9,9 @@ writing the next revision. A record that is owned cannot be claimed. The first g
 contest on a revision without an owner proves that the job is as it was read; after a dead holder
 or owner it is read again.
 
-**Notes** about a job whose record may not be written yet lie beside its claims: the task id that
-VOD sent, and that the job is about to end. By the latter the sweep finds the claims of the job.
+**Notes** about a job whose record may not be written now are kept beside its claims. One has the
+task id that VOD sent. Another says that the job is about to end; by it the sweep finds the claims
+of the job.
 
 **Removal.** The contests of a job are removed a lease after it has ended: an invocation that read
 the job while it could be claimed is dead by then.
@@ -21,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aigc.jobs.ledger.notes import write_note
-from aigc.jobs.ledger.slots import OF_A_SLOT
+from aigc.jobs.ledger.slots import SLOT_SUBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from aigc.jobs.ledger.slots import Slots
     from aigc.jobs.ports import Listed, ObjectStore
 
-OF_A_WEBHOOK = "webhook-"
-"""Prefix of the claims on deliveries of webhooks."""
+WEBHOOK_SUBJECT = "webhook-"
+"""Beginning of the subject of a claim on the delivery of a webhook."""
 
 
 class Claims:
@@ -61,7 +62,10 @@ class Claims:
         return self._contest.create_once(f"creations/{job_id}", lambda: self._records.read(job_id))
 
     def claim(self, job: Job) -> Job | None:
-        """Get the sole right to write the next revision; None if another invocation may have it."""
+        """Get the sole right to write the next revision; None if another invocation may have it.
+
+        Returns the job as it is now, which a dead holder may have changed.
+        """
         if job.is_owned(self._lease.clock.now()):
             return None
         generation = self._contest.acquire(f"claims/{job.id}/{job.revision:06d}")
@@ -105,44 +109,44 @@ class Claims:
 
     # Removal
 
-    def list_claims(self, behind: str = "") -> Sequence[Listed]:
+    def list_claims(self, after: str = "") -> Sequence[Listed]:
         """List a page of the keys of claims; the second part of a key says what is claimed."""
-        return self._store.list("claims/", behind)
+        return self._store.list("claims/", after)
 
-    def forget_expired(self, on: str) -> None:
+    def forget_expired(self, subject: str) -> None:
         """Remove the claims on a slot or a webhook once no invocation can contend for them."""
-        keys = self._store.list(f"claims/{on}/")
+        keys = self._store.list(f"claims/{subject}/")
         if keys:
             latest = max(listed.modified for listed in keys)
             is_old = self._lease.has_expired(latest + self._lease.duration)
-            if is_old and not self._is_contended(on):
+            if is_old and not self._is_contended(subject):
                 self._store.delete(*(listed.key for listed in keys))
 
-    def _is_contended(self, on: str) -> bool:
+    def _is_contended(self, subject: str) -> bool:
         """Whether a claim is on a slot that still has its token; a webhook may be sent twice."""
-        if not on.startswith(OF_A_SLOT):
+        if not subject.startswith(SLOT_SUBJECT):
             return False
-        token, lane, number = on.removeprefix(OF_A_SLOT).split("~")
+        token, lane, number = subject.removeprefix(SLOT_SUBJECT).split("~")
         return self._slots.has_token(lane, int(number), token)
 
     def is_over(self, job: Job) -> bool:
-        """Whether a job ended a lease ago: no live invocation has read it before."""
+        """Whether a job ended a lease ago: an invocation that read it before has ended too."""
         return job.has_ended and self._lease.has_expired(job.updated_at)
 
     def forget_claims(self, job: Job) -> None:
-        """Remove the contests of a job that is over, except those on its last revision.
+        """Remove the contests of a job that is over, except the one on its last revision.
 
-        A replay that holds one of these may have died; the next replay takes it over.
+        A replay may have won that one and died; the next replay then takes it over.
         """
         last = f"claims/{job.id}/{job.revision:06d}/"
         keys = [listed.key for listed in self._store.list(f"claims/{job.id}/")]
         if job.is_repeatable:
             keys += [listed.key for listed in self._store.list(f"creations/{job.id}/")]
         # The note by which the sweep finds the job is removed last.
-        leading = _ended_key(job.id)
-        others = [key for key in keys if not key.startswith(last) and key != leading]
+        note_of_end = _ended_key(job.id)
+        others = [key for key in keys if not key.startswith(last) and key != note_of_end]
         self._store.delete(*others)
-        self._store.delete(leading)
+        self._store.delete(note_of_end)
 
 
 def _task_key(job_id: str, session_id: str) -> str:

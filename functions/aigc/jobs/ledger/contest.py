@@ -50,8 +50,8 @@ contender that read the old state may be at work until then.
 
 The keys of a creation that died and was never repeated are removed by a lifecycle rule, each when
 its last write is days old. A repeat may come at that very time. It has written `abort` to each
-generation that it left behind, which is a new write; so a contender that enters such a generation
-anew, since its other keys are gone, finds the flag and gives up.
+generation that it has passed, which is a new write; so a contender that enters such a generation
+again, since its other keys are gone, finds the flag and gives up.
 """
 
 from __future__ import annotations
@@ -73,11 +73,12 @@ if TYPE_CHECKING:
 
 Created = TypeVar("Created")
 
-PAUSES_S = (0.1, 0.2, 0.4, 0.8)
-"""Seconds between reads of what a lost contest is about, before its generation is aborted."""
+READ_WAITS_S = (0.1, 0.2, 0.4, 0.8)
+"""Seconds between reads of the object that another contender may create. If it does not appear,
+the generation is aborted."""
 
-MORE_PAUSES_S = (1.0, 2.0)
-"""The same if a winner is known to be at work."""
+MORE_READ_WAITS_S = (1.0, 2.0)
+"""Further waits if a winner is known to be at work."""
 
 MOST_GENERATIONS = 50
 """Generations that one call enters; a generation dies only if contenders meet in it."""
@@ -89,7 +90,7 @@ class Ticket(Record):
     token: str
     at: datetime
     until: datetime | None = None
-    """When its lease ends, by the lease that its contender was given; an older one has none."""
+    """When the lease of its contender ends; tickets of earlier versions do not say it."""
 
 
 class Contest:
@@ -103,14 +104,14 @@ class Contest:
     def acquire(self, key: str) -> int | None:
         """Get a key for a lease; None if another contender may hold it.
 
-        Returns the generation that was won. After 0 there was an earlier holder: it may have
-        acted, so the caller must read again what it acts on.
+        Returns the generation that was won. If it is not 0, an earlier holder may have acted: the
+        caller must read again what it acts on.
         """
         for generation in itertools.count():
-            place = f"{key}/{generation:03d}"
-            if self._split(place):
+            prefix = f"{key}/{generation:03d}"
+            if self._split(prefix):
                 return generation
-            if not self._has_expired(place):
+            if not self._has_expired(prefix):
                 return None
         raise AssertionError("unreachable")  # count() does not end
 
@@ -123,16 +124,16 @@ class Contest:
             AmbiguousError: Another contender is at work and did not finish in time.
         """
         for generation in range(MOST_GENERATIONS):
-            place = f"{key}/{generation:03d}"
-            if self._split(place) and self._commit(place):
+            prefix = f"{key}/{generation:03d}"
+            if self._split(prefix) and self._commit(prefix):
                 # An earlier generation may have created it before it expired.
                 return find() if generation else None
-            is_aborted = self._store.get(f"{place}/abort") is not None
-            created = None if is_aborted else self._wait_for(find, PAUSES_S)
+            is_aborted = self._store.get(f"{prefix}/abort") is not None
+            created = None if is_aborted else self._wait_for(find, READ_WAITS_S)
             if created is not None:
                 return created
-            if not self._abort(place) and not self._outlive(place):
-                created = self._wait_for(find, MORE_PAUSES_S)
+            if not self._abort(prefix) and not self._abort_if_expired(prefix):
+                created = self._wait_for(find, MORE_READ_WAITS_S)
                 if created is not None:
                     return created
                 break
@@ -144,13 +145,13 @@ class Contest:
         Of concurrent contenders at most one gets it, in the worst case none.
         """
         for generation in range(MOST_GENERATIONS):
-            place = f"{key}/{generation:03d}"
-            if self._split(place) and self._commit(place):
+            prefix = f"{key}/{generation:03d}"
+            if self._split(prefix) and self._commit(prefix):
                 return True
-            if self._is_committed(place):
+            if self._is_committed(prefix):
                 return False
-            self._lease.clock.sleep(random.uniform(*PAUSES_S[:2]))  # noqa: S311  no secret
-            if not self._abort(place):
+            self._lease.clock.sleep(random.uniform(*READ_WAITS_S[:2]))  # noqa: S311  no secret
+            if not self._abort(prefix):
                 return False
         return False
 
@@ -172,9 +173,9 @@ class Contest:
             return self._lease.has_expired(ticket.at)
         return self._lease.clock.now() > ticket.until
 
-    def _split(self, place: str) -> bool:
+    def _split(self, prefix: str) -> bool:
         ticket = self.ticket()
-        x, y = f"{place}/x", f"{place}/y"
+        x, y = f"{prefix}/x", f"{prefix}/y"
         if not self._store.create(x, ticket):
             return False
         first, second = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
@@ -183,41 +184,41 @@ class Contest:
         self._store.put(y, ticket)
         return self._store.get(x) == ticket
 
-    def _has_expired(self, place: str) -> bool:
+    def _has_expired(self, prefix: str) -> bool:
         """Whether a generation was entered, and no contender of it can be at work any more."""
         x, y = self._parallel(
-            lambda: self._store.get(f"{place}/x"), lambda: self._store.get(f"{place}/y")
+            lambda: self._store.get(f"{prefix}/x"), lambda: self._store.get(f"{prefix}/y")
         )
         is_entered = x is not None or y is not None
         return is_entered and self.is_expired(x) and self.is_expired(y)
 
-    def _commit(self, place: str) -> bool:
-        self._store.put(f"{place}/commit", self.ticket())
-        if self._store.get(f"{place}/abort") is None:
+    def _commit(self, prefix: str) -> bool:
+        self._store.put(f"{prefix}/commit", self.ticket())
+        if self._store.get(f"{prefix}/abort") is None:
             return True
-        self._store.delete(f"{place}/commit")
+        self._store.delete(f"{prefix}/commit")
         return False
 
-    def _abort(self, place: str) -> bool:
+    def _abort(self, prefix: str) -> bool:
         """End a generation without a winner; False if it has one."""
-        if self._is_committed(place):
+        if self._is_committed(prefix):
             return False
-        self._store.put(f"{place}/abort", b"{}")
-        return not self._is_committed(place)
+        self._store.put(f"{prefix}/abort", b"{}")
+        return not self._is_committed(prefix)
 
-    def _outlive(self, place: str) -> bool:
-        """End a generation whose contenders are dead; False if one may be at work.
+    def _abort_if_expired(self, prefix: str) -> bool:
+        """End a generation whose contenders are dead; False if one of them may be at work.
 
-        Its keys may be removed for their age at any time, and it could be entered anew: then the
-        flag stops the winner.
+        A lifecycle rule may remove its other keys at any time. Then it can be entered again, and
+        the flag stops a winner.
         """
-        if not self._has_expired(place):
+        if not self._has_expired(prefix):
             return False
-        self._store.put(f"{place}/abort", b"{}")
-        return self.is_expired(self._store.get(f"{place}/commit"))
+        self._store.put(f"{prefix}/abort", b"{}")
+        return self.is_expired(self._store.get(f"{prefix}/commit"))
 
-    def _is_committed(self, place: str) -> bool:
-        return self._store.get(f"{place}/commit") is not None
+    def _is_committed(self, prefix: str) -> bool:
+        return self._store.get(f"{prefix}/commit") is not None
 
     def _wait_for(
         self, find: Callable[[], Created | None], pauses_s: tuple[float, ...]

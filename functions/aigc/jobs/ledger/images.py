@@ -68,11 +68,11 @@ class ImageSet:
     images: int
     """Number of images."""
     words: str
-    """The words of the prompt, as far as the key has room for them."""
+    """The words of the prompt, as far as they fit into the key."""
 
     @property
     def position(self) -> str:
-        """Beginning of the key; no other job has the same. A listing goes on in front of it."""
+        """Beginning of the key, unique to the job. A listing after it begins with this entry."""
         return f"{IMAGES}{_LAST_MS - milliseconds(self.ended_at):013d}-{self.job_id}"
 
     @property
@@ -87,7 +87,7 @@ class ImageSet:
             str(self.images),
         )
         begin = "~".join((self.position, *(_quoted(field) for field in fields), ""))
-        return begin + _cut(self.words, LONGEST_KEY - len(begin.encode()))
+        return begin + _truncated(self.words, LONGEST_KEY - len(begin.encode()))
 
     @classmethod
     def of(cls, key: str) -> ImageSet | None:
@@ -108,14 +108,14 @@ class ImageSet:
         )
 
     def without_texts(self) -> ImageSet:
-        """Leave out what callers and uploaders have chosen; filters by it do not find the job."""
+        """Leave out texts that callers and uploaders chose; filters by them do not find the job."""
         source = Source(type=self.source.type, name="")
         return replace(self, model="", source=source, folder="", words="")
 
     def is_of(self, job: Job) -> bool:
-        """Whether the record says that this is the end by which the job succeeded."""
-        is_same = milliseconds(ended_at(job)) == milliseconds(self.ended_at)
-        return is_same and job.state == "succeeded"
+        """Whether the job has succeeded, and its task ended at the time of this entry."""
+        is_same_time = milliseconds(ended_at(job)) == milliseconds(self.ended_at)
+        return is_same_time and job.state == "succeeded"
 
 
 def image_set(job: Job, model: str, prompt: str) -> ImageSet:
@@ -138,17 +138,17 @@ def ended_at(job: Job) -> datetime:
 
 
 def words_of(text: str) -> list[str]:
-    """Split a text into its words, without their case, each of them once."""
+    """Split a text into its words, in lower case, each of them once."""
     return list(dict.fromkeys(_SEPARATORS.sub(" ", text.casefold()).split()))
 
 
 def list_images(store: ObjectStore, after: str = "", limit: int = PAGE) -> list[str]:
-    """List keys of entries, the newest first, beginning behind `after`."""
+    """List keys of entries after `after`, the newest first."""
     return [listed.key for listed in store.list(IMAGES, after, limit)]
 
 
 def position_before(moment: datetime) -> str:
-    """Return the key behind which all images lie whose tasks ended before a moment."""
+    """Return the key after which the entries begin whose tasks ended before a moment."""
     return f"{IMAGES}{_LAST_MS - milliseconds(moment) + 1:013d}"
 
 
@@ -166,12 +166,12 @@ def image_sets(keys: Iterable[str]) -> Iterable[ImageSet]:
 
 
 def shortened(text: str) -> str:
-    """Return as much of a text as its field of a key has room for."""
+    """Return as much of a text as fits into its field of a key."""
     return unquote(_quoted(text))
 
 
 def _quoted(text: str) -> str:
-    """Quote what separates parts of a key, or what a listing in XML cannot hold."""
+    """Quote characters that separate the parts of a key, or that XML cannot hold; shorten."""
     quoted = ""
     for character in text:
         longer = quoted + (character if _is_plain(character) else _percent(character))
@@ -189,5 +189,5 @@ def _percent(character: str) -> str:
     return "%7E" if character == "~" else quote(character, safe="", errors="replace")
 
 
-def _cut(text: str, size: int) -> str:
+def _truncated(text: str, size: int) -> str:
     return text.encode()[:size].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Lanes: the queue of each kind, and the notes that it has fewer slots for a while.
+"""Lanes: the queue of each kind, and its cuts.
 
 A queue marker sorts by priority, then by time. All keys of a lane have one prefix, so that one
 request shows its cuts, its slots and the head of its queue.
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import Clock, Listed, ObjectStore
 
 HEAD = 100
-"""Keys of a lane that are listed at first: its cuts, its slots and the head of its queue. A whole
-page takes a function ten times as long."""
+"""Keys of the first listing of a lane: its cuts and the head of its queue; keys of slots are added.
+A page of 1,000 keys takes a function ten times as long."""
+
 KEYS_OF_A_SLOT = 3
 
 HIGHEST_PRIORITY = 10
@@ -39,7 +40,7 @@ class Marker(NamedTuple):
 
     key: str
     priority: str
-    """As keys sort by it."""
+    """The part of the key by which markers sort; a lower number is a higher priority."""
     job_id: str
     not_before: datetime
     start_by: datetime | None
@@ -72,7 +73,7 @@ class LaneView:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the lane pauses, or is suspected to need a pause; read it to know."""
+        """Whether the lane has a pause, active or suspected; only its object says which."""
         return bool(self._of("pause"))
 
     @property
@@ -98,7 +99,7 @@ class LaneView:
     def due(self, now: datetime) -> Iterator[Marker]:
         """Yield the markers whose wait is over, in order.
 
-        Markers of one priority sort by time. So behind the first that still waits, the rest of
+        Markers of one priority sort by time. So after the first whose wait is not over, the rest of
         its priority is skipped, and a long queue takes no more listings than a short one.
         """
         page, page_size, skipped = self._page, self._head, ""
@@ -112,8 +113,8 @@ class LaneView:
                     skipped = f"{self._prefix}waiting/{marker.priority}-~"
             if len(page) % page_size:
                 return
-            behind = max(page[-1].key, skipped)
-            page, page_size = self._store.list(f"{self._prefix}waiting/", behind, PAGE), PAGE
+            after = max(page[-1].key, skipped)
+            page, page_size = self._store.list(f"{self._prefix}waiting/", after, PAGE), PAGE
 
     def _waiting_on(self, page: Sequence[Listed]) -> list[Listed]:
         return [listed for listed in page if listed.key.startswith(f"{self._prefix}waiting/")]
@@ -130,7 +131,12 @@ class Lanes:
         self._clock = clock
 
     def view(self, lane: str, slots: int = 0) -> LaneView:
-        """List a lane's cuts, so many slots and the head of its queue in one request."""
+        """List a lane's cuts, its slots and the head of its queue, in one request if it is short.
+
+        Args:
+            lane: The lane.
+            slots: Number of its slots, whose keys the first listing should include.
+        """
         prefix = f"lanes/{lane}/"
         head = min(PAGE, HEAD + KEYS_OF_A_SLOT * slots)
         page = [*self._store.list(prefix, "", head)]
@@ -138,25 +144,25 @@ class Lanes:
             page += self._store.list(prefix, page[-1].key, head)
         return LaneView(lane, page, head, self._store)
 
-    def held_reasons(self) -> list[str]:
-        """List what jobs wait for outside their lanes, with one request for each and one more."""
-        reasons: list[str] = []
+    def deferral_groups(self) -> list[str]:
+        """List the groups of deferred jobs, with one request for each and one more."""
+        groups: list[str] = []
         after = ""
         while page := self._store.list(HELD, after, 1):
-            reasons.append(page[0].key.split("/")[1])
-            after = f"{HELD}{reasons[-1]}0"  # "0" is the character after the slash
-        return reasons
+            groups.append(page[0].key.split("/")[1])
+            after = f"{HELD}{groups[-1]}0"  # "0" is the character after the slash
+        return groups
 
-    def held(self, reason: str) -> Iterator[Marker]:
-        """Yield the markers of the jobs that wait for one thing outside their lanes, in order."""
-        prefix, after = f"{HELD}{reason}/", ""
+    def list_deferred(self, group: str) -> Iterator[Marker]:
+        """Yield the markers of the jobs of a group of deferred jobs, in order."""
+        prefix, after = f"{HELD}{group}/", ""
         while page := self._store.list(prefix, after, PAGE):
             yield from map(queue_marker, page)
             after = page[-1].key
 
-    def list_queue(self, lane: str, behind: str = "") -> Sequence[Listed]:
-        """List a page of the markers of a queue, those behind a key only."""
-        return self._store.list(f"lanes/{lane}/waiting/", behind)
+    def list_queue(self, lane: str, after: str = "") -> Sequence[Listed]:
+        """List a page of the markers of a queue, those after a key only."""
+        return self._store.list(f"lanes/{lane}/waiting/", after)
 
     def enqueue(self, job: Job) -> None:
         """Write the marker that a job names."""
@@ -167,7 +173,7 @@ class Lanes:
         self._store.delete(key)
 
     def cut(self, lane: str, limit: int) -> None:
-        """Note that a lane has fewer slots from now on."""
+        """Note that a lane has only `limit` slots from now on."""
         at = milliseconds(self._clock.now())
         write_note(self._store, f"lanes/{lane}/cuts/{at:013d}-{limit}")
 
@@ -177,18 +183,20 @@ class Lanes:
             self._store.delete(cut.key)
 
 
-def held_key(job: Job, reason: str) -> str:
-    """Name the marker of a job that waits outside its lane, by priority, then by age."""
-    at_its_place = marker_key(job.id, job.lane, job.priority, after=job.created_at, by=job.start_by)
-    return f"{HELD}{reason}/{at_its_place.rpartition('/')[2]}"
+def deferred_key(job: Job, group: str) -> str:
+    """Name the marker of a deferred job, so that markers sort by priority, then by age."""
+    queue_key = marker_key(
+        job.id, job.lane, job.priority, not_before=job.created_at, start_by=job.start_by
+    )
+    return f"{HELD}{group}/{queue_key.rpartition('/')[2]}"
 
 
 def marker_key(
-    job_id: str, lane: str, priority: int, *, after: datetime, by: datetime | None
+    job_id: str, lane: str, priority: int, *, not_before: datetime, start_by: datetime | None
 ) -> str:
     """Name a queue marker so that markers sort by priority (highest first), then by time."""
-    order = f"{HIGHEST_PRIORITY - priority:02d}-{milliseconds(after):013d}"
-    deadline = f"-{milliseconds(by)}" if by else ""
+    order = f"{HIGHEST_PRIORITY - priority:02d}-{milliseconds(not_before):013d}"
+    deadline = f"-{milliseconds(start_by)}" if start_by else ""
     return f"lanes/{lane}/waiting/{order}-{job_id}-{secrets.token_hex(4)}{deadline}"
 
 

@@ -21,9 +21,9 @@ class Lease(NamedTuple):
         return self.clock.now() - since > self.duration
 
     def owned_until(self) -> datetime:
-        """Time until which the present holder of a claim may be at work."""
+        """Return the end of a lease that begins now."""
         return self.clock.latest() + self.duration
 
-    def landed_by(self) -> datetime:
-        """Time by which a write without an answer has taken effect, or never will."""
+    def effective_by(self) -> datetime:
+        """Return the time after which a write without an answer, made now, takes no effect."""
         return self.clock.latest() + self.duration / 5

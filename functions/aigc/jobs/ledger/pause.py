@@ -18,7 +18,7 @@ class Query(Record):
 
 
 class Pause(Record):
-    """What refuses the calls of a lane: see `aigc.jobs.pauses`."""
+    """Why the vendor refuses the calls of a lane: see `aigc.jobs.pauses`."""
 
     action: str
     """The action that was refused."""
@@ -42,7 +42,7 @@ class Pause(Record):
     """The query that was refused; None if it was a submission."""
 
     def refused_again(self, later: Pause) -> Pause:
-        """Take over the vendor's words of a later refusal."""
+        """Replace the vendor's error by that of a later refusal."""
         return with_fields(
             self,
             action=later.action,
@@ -51,8 +51,8 @@ class Pause(Record):
             request_id=later.request_id,
         )
 
-    def of_job(self, job_id: str, next_probe: datetime, *, jobs_needed: int) -> Pause:
-        """Count a job that was refused; the lane pauses if that many different ones were."""
+    def with_job(self, job_id: str, next_probe: datetime, *, jobs_needed: int) -> Pause:
+        """Add a refused job; the pause is active once it has `jobs_needed` different ones."""
         jobs = tuple(dict.fromkeys([*self.jobs, job_id]))
         is_active = len(jobs) >= jobs_needed
         return with_fields(self, jobs=jobs, is_active=is_active, next_probe=next_probe)

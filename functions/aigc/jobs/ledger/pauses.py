@@ -1,4 +1,4 @@
-"""Pauses: whether calls of a lane are refused, one object for each lane."""
+"""Pauses: one object for each lane whose calls the vendor refuses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Pauses:
         self._store = store
 
     def read(self, lane: str) -> Pause | None:
-        """Read a lane's pause; None if it has none, or if no version wrote it that this one knows.
+        """Read a lane's pause; None if it has none, or one that this version cannot read.
 
-        A pause is only caution, so that one that cannot be read does not stop the lane.
+        No promise depends on a pause, so an unreadable one does not stop the lane.
         """
         body = self._store.get(pause_key(lane))
         if body is None:

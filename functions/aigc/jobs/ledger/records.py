@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 INDEX = "index/"
 FOLLOW_UPS = "unstored/"
-"""The first notes of this kind were of images that were not stored yet."""
-ASIDE = "dead/records/"
+"""Prefix of the notes; the first ones were only of jobs whose images were not stored yet."""
+SET_ASIDE = "dead/records/"
 _LAST_MS = 10**13
-"""More milliseconds than any date has: times subtracted from it sort the newest first."""
+"""Later than any time in milliseconds: the difference from it sorts the newest time first."""
 
 
-class Indexed(NamedTuple):
-    """A job, as its entry in the index names it."""
+class IndexEntry(NamedTuple):
+    """The entry of a job in the index."""
 
     key: str
     job_id: str
@@ -53,7 +53,7 @@ class Indexed(NamedTuple):
 
 
 class FollowUp(NamedTuple):
-    """A note that leads the sweep to a job without a slot, at a time."""
+    """A note by which the sweep finds a job without a slot, from a time on."""
 
     key: str
     job_id: str
@@ -90,7 +90,7 @@ class Records:
         return self._put(job)
 
     def write(self, job: Job) -> Job:
-        """Write the next revision; only the holder of the claim on the last may.
+        """Write the next revision; only the holder of the claim on the last revision may.
 
         Raises:
             AmbiguousError: The write may take effect later; the caller must not go on.
@@ -106,38 +106,38 @@ class Records:
                 return job
             if job.owned_until is not None:
                 raise
-            job = job.own(self._lease.landed_by())
+            job = job.own(self._lease.effective_by())
             self._store.put(_job_key(job.id), _dump(job))
         return job
 
     # The index
 
-    def newest(self, after: str = "", limit: int = PAGE) -> list[Indexed]:
+    def newest(self, after: str = "", limit: int = PAGE) -> list[IndexEntry]:
         """List jobs, the newest first, beginning after the entry `after`.
 
-        An entry without a job belongs to a call that is under way, or died.
+        An entry without a job belongs to a call that is not finished, or that died.
         """
         return [_indexed(listed) for listed in self._store.list(INDEX, after, limit)]
 
-    def forget_indexed(self, entry: Indexed) -> None:
-        """Remove an entry of the index whose job was never written, once its lease has expired."""
+    def remove_orphaned(self, entry: IndexEntry | FollowUp) -> None:
+        """Remove an entry or a note without a job, once no invocation can be about to write one."""
         if self._lease.has_expired(entry.modified):
             self._store.delete(entry.key)
 
-    # Jobs to which neither a slot nor a marker leads
+    # Jobs without a slot and without a marker
 
     def note_follow_up(self, job_id: str, due: datetime) -> None:
-        """Let the sweep follow a job from this time on.
+        """Write a note by which the sweep finds a job from a time on.
 
-        The note is written before or beside the record that names the same time, and before the
-        job's slot is released: then only the note leads to the job.
+        It is written before or beside the record that has the same time, and before the job's slot
+        is released: from then on the sweep finds the job only by the note.
         """
         write_note(self._store, _follow_up_key(job_id, due))
 
-    def list_follow_ups(self, behind: str = "") -> Sequence[Listed]:
+    def list_follow_ups(self, after: str = "") -> Sequence[Listed]:
         """List a page of the notes that are due now, the earliest first."""
         now = self._lease.clock.now()
-        page = self._store.list(FOLLOW_UPS, behind)
+        page = self._store.list(FOLLOW_UPS, after)
         return [listed for listed in page if follow_up_of(listed).due <= now]
 
     def forget_follow_up(self, job: Job) -> None:
@@ -145,23 +145,18 @@ class Records:
         if job.store_after is not None:
             self._store.delete(_follow_up_key(job.id, job.store_after))
 
-    def remove_follow_up(self, note: FollowUp) -> None:
-        """Remove a note that leads to no job, once no invocation can be about to write one."""
-        if self._lease.has_expired(note.modified):
-            self._store.delete(note.key)
-
     # Dead letters
 
     def bury(self, job: Job) -> None:
-        """Keep the record of a job that is about to end as failed, for a replay."""
+        """Write a copy of the record of a job that is about to end as failed, for a replay."""
         self._store.put(_dead_key(job.id), _dump(job))
 
     def dead_jobs(self, after: str = "") -> list[str]:
         """List jobs that failed through no fault of their callers, at most a page of them."""
         return [_dead_id(listed.key) for listed in self._store.list("dead/jobs/", _dead_key(after))]
 
-    def exhume(self, job_id: str) -> None:
-        """Remove the record of a dead job."""
+    def remove_dead_letter(self, job_id: str) -> None:
+        """Remove the copy of a record that `bury` has written."""
         self._store.delete(_dead_key(job_id))
 
     # Records that cannot be read
@@ -172,13 +167,13 @@ class Records:
         body = json.dumps({"job": job_id, "reason": reason, "at": at})
         return self._store.create(_aside_key(job_id), body.encode())
 
-    def list_aside(self, behind: str = "") -> Sequence[Listed]:
+    def list_set_aside(self, after: str = "") -> Sequence[Listed]:
         """List a page of the notes of records that could not be read."""
-        return self._store.list(ASIDE, behind)
+        return self._store.list(SET_ASIDE, after)
 
     def jobs_set_aside(self) -> list[str]:
-        """Name the jobs whose records could not be read, a page of them."""
-        return [aside_job(listed) for listed in self.list_aside()]
+        """List the jobs whose records could not be read, at most a page of them."""
+        return [job_set_aside(listed) for listed in self.list_set_aside()]
 
     def readmit(self, job_id: str) -> None:
         """Remove the note that a record cannot be read."""
@@ -199,10 +194,10 @@ def _index_key(job: Job) -> str:
     return f"{INDEX}{time:013d}-{job.id}-{job.kind}-{job.source.type}-{name}"
 
 
-def _indexed(listed: Listed) -> Indexed:
+def _indexed(listed: Listed) -> IndexEntry:
     time, job_id, kind, source_type, name = listed.key.removeprefix(INDEX).split("-", 4)
     created_at = from_milliseconds(_LAST_MS - int(time))
-    return Indexed(
+    return IndexEntry(
         listed.key, job_id, kind, source_type, unquote(name), created_at, listed.modified
     )
 
@@ -217,13 +212,13 @@ def follow_up_of(listed: Listed) -> FollowUp:
     return FollowUp(listed.key, job_id, from_milliseconds(int(due or 0)), listed.modified)
 
 
-def aside_job(listed: Listed) -> str:
+def job_set_aside(listed: Listed) -> str:
     """Return the job whose record a note says could not be read."""
-    return listed.key.removeprefix(ASIDE).removesuffix(".json")
+    return listed.key.removeprefix(SET_ASIDE).removesuffix(".json")
 
 
 def _aside_key(job_id: str) -> str:
-    return f"{ASIDE}{job_id}.json"
+    return f"{SET_ASIDE}{job_id}.json"
 
 
 def _dead_key(job_id: str) -> str:

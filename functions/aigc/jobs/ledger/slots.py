@@ -5,10 +5,10 @@
 | `lanes/<lane>/slots/<n>/x`, `…/y` | the slot's splitter: see `aigc.jobs.ledger.contest` |
 | `lanes/<lane>/slots/<n>/<job>-<token>` | a job that contends for the slot or holds it |
 
-The winner of the splitter holds the slot until its job ends. The entry with the token has a name
-that is unique to one attempt to take the slot. It is written together with `x` and removed by
-losers; so the sweep finds the holder, although `x` and `y` may have been overwritten by losers.
-The record of its job names slot and token, and so shows whether an entry is the holder's.
+The winner of the splitter holds the slot until its job ends. The name of the slot entry contains
+the token, which is unique to one attempt to take the slot. The entry is written together with `x`
+and removed by losers. So the sweep finds the holder, although losers may have overwritten `x` and
+`y`. The record of the job names slot and token, which shows whether an entry is the holder's.
 
 **Taking.** `take` is the splitter; `begin` is its first step and `win` the others. `enter`, `mark`
 and `confirm` are its three steps for a call that is about to be answered: the second step reads
@@ -24,9 +24,9 @@ lost it takes effect once, before any contender can have read that `y` is absent
 finds other tokens and does nothing.
 
 **Healing.** If all contenders yield, or one dies, the keys stay and the slot is idle. The sweep
-removes them when all are older than a lease and no record names the slot, alone by a claim on the
-token. A listing that is late hides an entry for a minute, which is less than a lease; by then the
-entry of a holder is shown.
+removes them when all are older than a lease and no record names the slot; a claim on the token
+excludes other sweeps. A late listing hides an entry for a minute at most, which is less than a
+lease: so the entry of a holder is listed before.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OF_A_SLOT = "slot-"
-"""Prefix of the claims on slots."""
+SLOT_SUBJECT = "slot-"
+"""Beginning of the subject of a claim on a slot."""
 
 
 class SlotEntry(NamedTuple):
@@ -75,9 +75,9 @@ class Slots:
         return slot if slot is not None and self.win(lane, slot, job_id) else None
 
     def begin(self, lane: str, number: int, job_id: str) -> Slot | None:
-        """Take the first step; None if the slot is taken, after one request for most contenders."""
+        """Take the first step; None if the slot is taken."""
         slot = new_slot(number)
-        entered, _ = self._parallel(*self._entering(lane, slot, job_id))
+        entered, _ = self._parallel(*self._first_step(lane, slot, job_id))
         if entered:
             return slot
         self.leave(lane, slot, job_id)
@@ -86,8 +86,8 @@ class Slots:
     def win(self, lane: str, slot: Slot, job_id: str) -> bool:
         """Take the other steps; False if another contender was faster."""
         x, y = _keys(lane, slot.number)
-        first, second = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
-        if second is None and _is_of(first, slot):
+        x_body, y_body = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+        if y_body is None and _has_token(x_body, slot):
             self._store.put(y, self._contest.ticket(slot.token))
             if self.confirm(lane, slot):
                 return True
@@ -95,29 +95,29 @@ class Slots:
         return False
 
     def enter(self, lane: str, slot: Slot, job_id: str) -> bool:
-        """Take the first step; False if the slot is taken: then it must be left."""
+        """Take the first step; False if the slot is taken: the caller must then call `leave`."""
         _, y = _keys(lane, slot.number)
-        entering = self._entering(lane, slot, job_id)
-        entered, _, second = self._parallel(*entering, lambda: self._store.get(y))
-        return entered and second is None
+        first_step = self._first_step(lane, slot, job_id)
+        entered, _, y_body = self._parallel(*first_step, lambda: self._store.get(y))
+        return entered and y_body is None
 
     def mark(self, lane: str, slot: Slot) -> bool:
         """Take the second step; False if another contender has taken it."""
         _, y = _keys(lane, slot.number)
         ticket = self._contest.ticket(slot.token)
-        marked, seen = self._parallel(
+        marked, y_body = self._parallel(
             lambda: self._store.create(y, ticket), lambda: self._store.get(y)
         )
-        return marked and (seen is None or _is_of(seen, slot))
+        return marked and (y_body is None or _has_token(y_body, slot))
 
     def confirm(self, lane: str, slot: Slot) -> bool:
         """Take the last step; return whether the slot is held."""
-        return _is_of(self._store.get(_keys(lane, slot.number)[0]), slot)
+        return _has_token(self._store.get(_keys(lane, slot.number)[0]), slot)
 
     def leave(self, lane: str, slot: Slot, job_id: str) -> None:
         """Withdraw from a slot that was not won.
 
-        To remove `x` can only make others yield; `y` protects another contender and stays.
+        The removal of `x` can only make others yield; `y` protects another contender and stays.
         """
         self._parallel(
             _deletion(self._store, _entry_key(lane, slot, job_id)),
@@ -132,8 +132,8 @@ class Slots:
         """Release a slot if it is still held; False after an error: then the sweep releases it."""
         x, y = _keys(lane, slot.number)
         try:
-            held = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
-            if any(_is_of(body, slot) for body in held):
+            bodies = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+            if any(_has_token(body, slot) for body in bodies):
                 self._store.delete(x)
                 self._parallel(
                     lambda: self._store.delete_once(y),
@@ -147,17 +147,16 @@ class Slots:
     def reclaim(self, lane: str, number: int) -> bool:
         """Free a slot that no record names, once all of its contenders are dead."""
         x, y = _keys(lane, number)
-        held = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
-        if not all(self._contest.is_expired(body) for body in held):
+        bodies = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
+        if not all(self._contest.is_expired(body) for body in bodies):
             return False
-        body = held[1] or held[0]
-        if body is None:
+        last_body = bodies[1] or bodies[0]
+        if last_body is None:
             return False
-        token = Ticket.model_validate_json(body).token
-        if self._contest.acquire(f"claims/{OF_A_SLOT}{token}~{lane}~{number}") is None:
+        token = Ticket.model_validate_json(last_body).token
+        if self._contest.acquire(f"claims/{SLOT_SUBJECT}{token}~{lane}~{number}") is None:
             return False
-        tickets = self._parallel(lambda: self._store.get(x), lambda: self._store.get(y))
-        if tickets != held:
+        if self._parallel(lambda: self._store.get(x), lambda: self._store.get(y)) != bodies:
             return False
         self._store.delete(x)
         self._store.delete_once(y)
@@ -170,9 +169,10 @@ class Slots:
     def has_token(self, lane: str, number: int, token: str) -> bool:
         """Whether a slot's keys still have this token."""
         slot = Slot(number=number, token=token)
-        return any(_is_of(self._store.get(key), slot) for key in _keys(lane, number))
+        return any(_has_token(self._store.get(key), slot) for key in _keys(lane, number))
 
-    def _entering(self, lane: str, slot: Slot, job_id: str) -> tuple[Callable[[], Any], ...]:
+    def _first_step(self, lane: str, slot: Slot, job_id: str) -> tuple[Callable[[], Any], ...]:
+        """Return the requests of the first step."""
         x, _ = _keys(lane, slot.number)
         ticket = self._contest.ticket(slot.token)
         return (
@@ -209,7 +209,7 @@ def _entry_key(lane: str, slot: Slot, job_id: str) -> str:
     return f"lanes/{lane}/slots/{slot.number:04d}/{job_id}-{slot.token}"
 
 
-def _is_of(body: bytes | None, slot: Slot) -> bool:
+def _has_token(body: bytes | None, slot: Slot) -> bool:
     return body is not None and Ticket.model_validate_json(body).token == slot.token
 
 

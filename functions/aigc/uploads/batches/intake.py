@@ -310,7 +310,7 @@ def _task(line: Line, batch: Batch, runtime: Runtime) -> Task:
     except ValidationError as error:
         raise explain(error) from None
     task.check_account(settings.sub_app_id, settings.results_bucket)
-    return resolve_inputs(task, runtime, also={settings.inbox_bucket})
+    return resolve_inputs(task, runtime, more_buckets={settings.inbox_bucket})
 
 
 def _name(raw: RawLine, line: Line) -> str:

@@ -31,8 +31,8 @@ COMMANDS = {
     "demo": "Run the main job on the local cloud and show its results.",
     "upload": "Put an image into the local cloud's inbox, or list the results.",
     "jobs": "List, show, follow and cancel jobs; replay and restore dead ones.",
-    "lanes": "Show what runs and what waits.",
-    "usage": "Show what was made, and what is left of each ceiling.",
+    "lanes": "Show running tasks and waiting jobs of each lane.",
+    "usage": "Show the jobs that ended, their costs, and what is left of each ceiling.",
     "models": "List the models with their limits.",
     "console": "Open the web console of a deployment.",
     "login": "Keep a deployment's endpoint and API key.",
@@ -46,7 +46,7 @@ COMMANDS = {
     "batch": "Run the lines of a file, check them, or list batches.",
     "prices": "Check prices.toml.",
     "doctor": "Try a deployment from outside, and say how to repair it.",
-    "verify-cloud": "Ask the real cloud what no document answers.",
+    "verify-cloud": "Check in the real cloud what the documents leave open.",
 }
 
 

@@ -199,7 +199,7 @@ def revoke_key(
     bucket: BucketOption = None,
     region: RegionOption = None,
 ) -> None:
-    """Revoke a key for ever.
+    """Revoke a key permanently.
 
     Example: aigc keys revoke shop --stack prod
     """

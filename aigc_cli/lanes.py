@@ -1,4 +1,4 @@
-"""`aigc lanes`: what runs and what waits in a deployment."""
+"""`aigc lanes`: running tasks and waiting jobs of each lane."""
 
 from __future__ import annotations
 

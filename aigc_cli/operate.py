@@ -35,10 +35,10 @@ class MayNotOperateError(AigcError):
 def owners_deployment(
     stack: str | None, bucket: str | None = None, region: str | None = None
 ) -> Deployment:
-    """Find the deployment that a command of the owner names.
+    """Return the deployment that the options of an owner's command name.
 
     Raises:
-        DeploymentError: There is none, or the account's key is missing; the message says what an
+        DeploymentError: The deployment or the account's key is missing; the message says what an
             API key can do instead.
     """
     try:

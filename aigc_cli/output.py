@@ -110,10 +110,10 @@ def status(text: str) -> AbstractContextManager[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def terminal_status(text: str, *, as_json: bool = False) -> Iterator[Callable[[str], None]]:
-    """Show at a terminal what a command is busy with, as a line on stderr that is removed again.
+    """Show the progress at a terminal as a line on stderr, which is removed at the end.
 
-    With --json, and where stdout or stderr is no terminal, nothing is shown. The returned function
-    changes the text.
+    With --json, or if stdout or stderr is not a terminal, nothing is shown. The context manager
+    returns a function that changes the text.
     """
     if as_json or not (sys.stdout.isatty() and sys.stderr.isatty()):
         yield show_nothing
@@ -123,7 +123,7 @@ def terminal_status(text: str, *, as_json: bool = False) -> Iterator[Callable[[s
 
 
 def show_nothing(_: str) -> None:
-    """Ignore a text that a terminal would show."""
+    """Ignore a progress text."""
 
 
 @contextlib.contextmanager

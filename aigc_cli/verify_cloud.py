@@ -60,7 +60,7 @@ def main(
         typer.Option(help="Write the received events to this folder.", metavar="FOLDER"),
     ] = None,
 ) -> int:
-    """Ask a Tencent Cloud account what no document answers, and remove everything afterwards.
+    """Check in an account what the documents leave open, and remove everything afterwards.
 
     If a run is interrupted, the same command continues it.
     The report and the samples have no secret, account number or bucket name.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FUNCTIONS = ("gateway", "upload", "sweep")
 LEASE_MARGIN_S = 15
 """Seconds by which a lease is longer than an invocation: a write without an answer may take effect
-within 10 s, and what is not known of the time is up to 1 s and one round trip."""
+within 10 s, and the uncertainty of the time is up to 1 s and one round trip."""
 
 MAX_BYTES = 4096
 """The most bytes of names and values together (https://cloud.tencent.com/document/product/583/11637)."""

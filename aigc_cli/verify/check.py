@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Result: TypeAlias = Literal["passed", "failed", "skipped"]
 
-Seen = TypeVar("Seen")
+Value = TypeVar("Value")
 
 PAUSE_S = 0.5
 """Seconds between two polls; API 3.0 allows 20 calls a second."""
@@ -111,7 +111,7 @@ def expect(holds: object, seen: str) -> None:
         raise DiffersError(seen)
 
 
-def wait_for(question: Callable[[], Seen | None], seconds: float, what: str) -> Seen:
+def wait_for(query: Callable[[], Value | None], seconds: float, condition: str) -> Value:
     """Call a function until it returns a true value, and return that value.
 
     Raises:
@@ -119,9 +119,9 @@ def wait_for(question: Callable[[], Seen | None], seconds: float, what: str) -> 
     """
     deadline = time.monotonic() + seconds
     while True:
-        seen = question()
-        if seen:
-            return seen
+        value = query()
+        if value:
+            return value
         if time.monotonic() > deadline:
-            raise DiffersError(f"{what}: not within {seconds:g} s")
+            raise DiffersError(f"{condition}: not within {seconds:g} s")
         time.sleep(PAUSE_S)

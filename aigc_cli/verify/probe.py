@@ -37,9 +37,9 @@ def main_handler(event: dict[str, Any], context: dict[str, Any]) -> Any:
 
 
 def _record(event: dict[str, Any], context: dict[str, Any]) -> None:
-    seen = {"event": event, "context": context, "at": time.time()}
+    record = {"event": event, "context": context, "at": time.time()}
     key = f"seen/{time.time_ns()}-{uuid.uuid4().hex}.json"
-    _bucket(os.environ["BUCKET"]).put(key, json.dumps(seen).encode())
+    _bucket(os.environ["BUCKET"]).put(key, json.dumps(record).encode())
 
 
 def _fail(event: str) -> None:

@@ -1,1 +1,1 @@
-"""Images generated on Tencent Cloud: the package behind the three handlers."""
+"""The package of the three functions, which generate images on Tencent Cloud."""

@@ -102,7 +102,7 @@ def test_budget_without_prices_refuses_calls_and_warns(
 
     refused = call(here, printed.strip())
 
-    assert "what has no price there is refused" in warning
+    assert "tasks without a price are refused" in warning
     assert (refused.status_code, refused.json()["error_type"]) == (403, "price_unknown")
 
 

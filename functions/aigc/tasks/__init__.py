@@ -1,1 +1,1 @@
-"""The kinds of task: what a caller may ask for and what the vendor is sent."""
+"""The kinds of task: their parameters, and the calls to the vendor."""

@@ -102,7 +102,7 @@ def launch(job: Job, runtime: Runtime) -> Job:
         if entry.has_entered and view is not None and _may_start(job, entry.slot, view, runtime):
             launched = _submit_in_slot(entry.slot, job, call, runtime)
             if launched is not None:
-                if _leaves_room(job, entry.slot, view, runtime):
+                if _can_start_more(job, entry.slot, view, runtime):
                     pump(job.lane, runtime)
                 return launched
     written: Job
@@ -190,7 +190,7 @@ def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
     return free > 0 and len(list(itertools.islice(ahead, free))) < free
 
 
-def _leaves_room(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
+def _can_start_more(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
     """Whether other jobs wait, and the lane has another free slot."""
     others = (marker for marker in view.due(runtime.now()) if marker.key != job.marker)
     return _free(slot, view, runtime) > 1 and next(others, None) is not None

@@ -223,7 +223,7 @@ def _observe_running(job: Job, runtime: Runtime) -> UpstreamTask | None:
 
 
 def _enforce_time_limits(job: Job, runtime: Runtime) -> Job:
-    """Fail the job of a task that has not ended for too long; release the slot if it is overdue."""
+    """Release the slot of an overdue task; fail a job whose task exceeds `LONGEST_RUN_S`."""
     if has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
         return _fail_late(job, runtime)
     if job.attempt.slot is not None and _is_overdue(job, runtime):

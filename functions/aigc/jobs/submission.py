@@ -94,7 +94,10 @@ def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
 
 
 def submit_again(job: Job, call: ApiCall, slot: Slot | None, runtime: Runtime) -> Job:
-    """Repeat the call of a claimed job under its session: VOD accepts or knows the task then."""
+    """Repeat the call of a claimed job under its session.
+
+    VOD then accepts the task, or answers that it has the task already.
+    """
     resubmission = job.submit_again(slot, runtime.ledger.lease.owned_until())
     written = runtime.ledger.records.write(resubmission)
     task_id = runtime.ledger.claims.noted_task(written)

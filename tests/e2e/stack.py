@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 import requests
 from qcloud_cos import CosConfig, CosS3Client
 
+from aigc_cli import cli
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "aigc_cli" / "samples"
@@ -203,6 +207,11 @@ def wait_for(query: Callable[[], Any], patience_s: float = PATIENCE_S, every_s: 
         time.sleep(every_s)
         every_s = max(every_s, min(SLOWEST_S, GROWTH * every_s))
     raise AssertionError(f"no result after {patience_s} s")
+
+
+def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run `aigc` in this process; return its status and what it wrote to stdout."""
+    return cli.main(line.split()), capsys.readouterr().out
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from aigc_cli.prices import load_prices
 from tests.chaos.audit import ACTIONS
 from tests.chaos.run import RECONCILE_AFTER_S, shorten_lease
 from tests.e2e.stack import ROOT, SAMPLES, Stack, wait_for
-from tests.e2e.test_main_job import IMAGE
+from tests.e2e.tasks import IMAGE
 from tests.sizes import size
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from aigc_cli.local_stack import local_stack
 from tests.e2e.stack import Stack, wait_for
-from tests.e2e.test_main_job import IMAGE
+from tests.e2e.tasks import IMAGE
 from tests.robots import ChatRobots, chat_robots
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.stack import SAMPLES, SPEED, Stack, wait_for
-from tests.e2e.test_main_job import ENDPOINTS, IMAGE
+from tests.e2e.tasks import ENDPOINTS, IMAGE
 
 KILL_S = 2
 """Enough for a busy machine to get to the vendor's request."""

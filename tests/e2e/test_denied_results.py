@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aigc_cli import cli
-from tests.e2e.stack import SPEED, Stack, running, wait_for
-from tests.e2e.test_main_job import IMAGE, MPS
+from tests.e2e.stack import SPEED, Stack, command, running, wait_for
+from tests.e2e.tasks import IMAGE, MPS, MPS_PATH, VOD_PATH
 from tests.e2e.test_permissions import FUNCTIONS, cam, granted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-VOD_PATH = "tencent-vod/v1/aigc-image"
-MPS_PATH = "tencent-mps/v1/aigc-image"
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +53,6 @@ def record(stack: Stack, job_id: str) -> dict[str, object]:
 
 def tasks_of(stack: Stack, known: int) -> int:
     return len(stack.tasks()) - known
-
-
-def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    return cli.main(line.split()), capsys.readouterr().out
 
 
 def test_images_are_stored_when_the_bucket_is_open_again(here: Stack) -> None:

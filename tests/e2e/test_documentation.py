@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from tests.e2e.stack import ROOT, SAMPLES
-from tests.e2e.test_main_job import IMAGE
+from tests.e2e.tasks import IMAGE
 from tests.pages import blocks, page
 
 if TYPE_CHECKING:

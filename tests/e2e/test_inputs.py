@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from tests.e2e.stack import SAMPLES
-from tests.e2e.test_main_job import IMAGE, MPS
+from tests.e2e.tasks import IMAGE, MPS
 
 if TYPE_CHECKING:
     from tests.e2e.stack import Stack

@@ -7,20 +7,13 @@ import json
 import pytest
 
 from aigc_cli import cli
-from tests.e2e.stack import Stack, wait_for
-
-IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a harbour"}
-PATH = "tencent-vod/v1/aigc-image"
-
-
-def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    status = cli.main(line.split())
-    return status, capsys.readouterr().out
+from tests.e2e.stack import Stack, command, wait_for
+from tests.e2e.tasks import IMAGE, VOD_PATH
 
 
 def make_dead_job(stack: Stack) -> str:
     stack.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
-    answer = stack.call(PATH, IMAGE).json()
+    answer = stack.call(VOD_PATH, IMAGE).json()
     assert stack.ended(answer)["error_type"] == "task_failed"
     job_id: str = answer["request_id"]
     return job_id
@@ -44,7 +37,7 @@ def test_commands_list_show_and_replay_a_dead_job(
     assert job_id in listed
     assert [line for line in dead.splitlines() if job_id in line and "may be billed" in line]
     assert json.loads(shown)["error"]["type"] == "task_failed"
-    assert json.loads(shown)["prompt"] == "a harbour"
+    assert json.loads(shown)["prompt"] == IMAGE["prompt"]
     assert status == 0
     assert "waits for its attempt 2; the last one may have been billed" in replayed
     wait_for(lambda: state_of(here, job_id) == "succeeded")
@@ -54,7 +47,7 @@ def test_commands_list_show_and_replay_a_dead_job(
 def test_job_that_is_not_dead_is_not_replayed(
     here: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = here.call(PATH, IMAGE).json()
+    answer = here.call(VOD_PATH, IMAGE).json()
     here.ended(answer)
 
     status, output = command(f"jobs replay {answer['request_id']} {'0' * 32}", capsys)

@@ -15,6 +15,7 @@ from aigc.api.keys import Limits, is_well_formed
 from aigc.jobs.replay import replay
 from aigc_cli import cli, deployment, keys
 from tests.e2e.stack import ROOT, Stack, wait_for
+from tests.e2e.tasks import IMAGE, VOD_PATH
 from tests.e2e.test_documentation import API
 from tests.fakes import START, InMemoryStore, ManualClock
 from tests.pages import blocks
@@ -22,8 +23,6 @@ from tests.pages import blocks
 if TYPE_CHECKING:
     from pathlib import Path
 
-ENDPOINT = "tencent-vod/v1/aigc-image"
-IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"}
 [BLOCK] = blocks(API, "json usage")
 SHOWN: dict[str, Any] = json.loads(BLOCK)
 OWNER = {"TENCENTCLOUD_SECRET_ID": "id", "TENCENTCLOUD_SECRET_KEY": "key"}
@@ -45,7 +44,7 @@ def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, st
 
 def call(stack: Stack, key: str, body: dict[str, Any] | None = None) -> requests.Response:
     return requests.post(
-        f"{stack.gateway}/{ENDPOINT}",
+        f"{stack.gateway}/{VOD_PATH}",
         json=body or IMAGE,
         headers={"Authorization": f"Bearer {key}"},
         timeout=60,
@@ -110,7 +109,7 @@ def test_budget_without_prices_refuses_calls_and_warns(
 def test_usage_counts_ended_jobs(stack: Stack) -> None:
     known = stack.get("/v1/usage").json()["total"]["jobs"]
 
-    stack.ended(stack.call(ENDPOINT, IMAGE).json())
+    stack.ended(stack.call(VOD_PATH, IMAGE).json())
 
     wait_for(lambda: stack.get("/v1/usage").json()["total"]["jobs"] > known)
     body = stack.get("/v1/usage").json()
@@ -122,7 +121,7 @@ def test_usage_counts_ended_jobs(stack: Stack) -> None:
 
 def test_replay_from_the_command_queues_a_job_but_does_not_submit_it(here: Stack) -> None:
     here.fault("vod.CreateAigcImageTask", "task_failure:InternalError")
-    failed = here.call(ENDPOINT, IMAGE).json()["request_id"]
+    failed = here.call(VOD_PATH, IMAGE).json()["request_id"]
     wait_for(lambda: here.get(f"/v1/jobs/{failed}").json()["state"] == "failed")
     runtime = deployment.of_connection(here.connection).runtime()
 

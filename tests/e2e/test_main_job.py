@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
 from PIL import Image
@@ -12,28 +12,14 @@ from PIL import Image
 from aigc.labels.files import read_labels
 from aigc_cli import cli
 from tests.e2e.stack import SAMPLES, Stack, wait_for
+from tests.e2e.tasks import ENDPOINTS, IMAGE, VOD_PATH
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-IMAGE = {"model_name": "GG", "model_version": "3.0", "prompt": "a lighthouse in the fog"}
-SCENE = {
-    "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
-    "file_infos": [{"type": "Url", "url": "https://example.com/bottle.png"}],
-}
-MPS = {"model_name": "Hunyuan", "model_version": "3.0", "prompt": "a paper boat"}
-ENDPOINTS = {
-    "tencent-vod/v1/aigc-image": IMAGE,
-    "tencent-vod/v1/aigc-scene-image": SCENE,
-    "tencent-mps/v1/aigc-image": MPS,
-}
 PHOTO = (SAMPLES / "cat.jpg").read_bytes()
-
-
-def tasks_with_prompt(stack: Stack, prompt: str) -> list[dict[str, Any]]:
-    return [task for task in stack.tasks() if task["prompt"] == prompt]
 
 
 def test_uploads_become_images_with_descriptions(stack: Stack) -> None:
@@ -91,7 +77,7 @@ def test_calls_become_labelled_images_with_links_that_need_no_proxy(
 
 
 def test_query_of_a_relay_has_the_vendors_form(stack: Stack) -> None:
-    answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
+    answer = stack.call(VOD_PATH, IMAGE).json()
     task_id = answer["Response"]["TaskId"]
     stack.ended(answer)
 
@@ -100,57 +86,6 @@ def test_query_of_a_relay_has_the_vendors_form(stack: Stack) -> None:
     assert (detail["Status"], detail["TaskType"]) == ("FINISH", "AigcImageTask")
     [file] = detail["AigcImageTask"]["Output"]["FileInfos"]
     assert requests.get(file["FileUrl"], timeout=30).ok
-
-
-def test_prompt_of_an_upload_replaces_the_prompt_of_its_rule(stack: Stack) -> None:
-    stack.upload(
-        "anime/own.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "a%20cat%20in%20%E6%B0%B4%E5%A2%A8"}
-    )
-
-    wait_for(lambda: "anime/own.jpg.json" in stack.results("anime/"))
-
-    assert json.loads(stack.result("anime/own.jpg.json"))["prompt"] == "a cat in 水墨"
-
-
-def test_uploads_that_match_no_rule_or_are_no_images_cost_nothing(stack: Stack) -> None:
-    before = len(stack.tasks())
-
-    stack.upload("elsewhere/cat.jpg", PHOTO)
-    stack.upload("anime/empty.jpg", b"")
-    stack.upload("anime/page.jpg", b"<html>not an image</html>")
-    reasons = wait_for(lambda: _refusals(stack, expected=3))
-
-    assert "no rule matches its key" in reasons
-    assert "it is empty" in reasons
-    assert "not a JPEG, PNG or WebP" in reasons
-    assert len(stack.tasks()) == before
-
-
-def _refusals(stack: Stack, expected: int) -> str:
-    refusals = [line for line in stack.log if "upload_not_wanted" in line]
-    return "".join(refusals) if len(refusals) >= expected else ""
-
-
-def test_call_repeated_with_the_same_idempotency_key_is_one_task(stack: Stack) -> None:
-    body = IMAGE | {"prompt": "one and the same"}
-
-    answers = [
-        stack.call("tencent-vod/v1/aigc-image", body, **{"Idempotency-Key": "k-1"}).json()
-        for _ in range(3)
-    ]
-    stack.ended(answers[0])
-
-    assert len({answer["request_id"] for answer in answers}) == 1
-    assert len(tasks_with_prompt(stack, "one and the same")) == 1
-
-
-def test_cos_event_delivered_three_times_is_one_task(stack: Stack) -> None:
-    stack.fault("scf.upload", "repeat", times=2)
-
-    stack.upload("anime/thrice.jpg", PHOTO, **{"x-cos-meta-aigc-prompt": "thrice"})
-    wait_for(lambda: "anime/thrice.jpg.json" in stack.results("anime/"))
-
-    assert len(tasks_with_prompt(stack, "thrice")) == 1
 
 
 def test_jobs_with_a_lost_reply_succeed_and_are_paid_once(stack: Stack) -> None:
@@ -169,60 +104,12 @@ def test_jobs_with_a_lost_reply_succeed_and_are_paid_once(stack: Stack) -> None:
 def test_failure_of_the_vendors_task_is_reported_to_the_caller(stack: Stack) -> None:
     stack.fault("vod.CreateAigcImageTask", "task_failure:ModelGenerateFailed")
 
-    answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
+    answer = stack.call(VOD_PATH, IMAGE).json()
     stack.ended(answer)
     result = stack.get(answer["response_url"])
 
     assert (result.status_code, result.json()["error_type"]) == (500, "task_failed")
     assert result.json()["upstream"]["code"] == "ModelGenerateFailed"
-
-
-def test_throttled_submission_succeeds_later(stack: Stack) -> None:
-    stack.fault("vod.CreateAigcImageTask", "throttle", times=6)
-
-    answer = stack.call("tencent-vod/v1/aigc-image", IMAGE).json()
-    stack.ended(answer)
-
-    assert stack.get(answer["response_url"]).status_code == 200
-
-
-def test_job_ends_without_its_callback(stack: Stack) -> None:
-    stack.fault("vod.callback", "drop")
-
-    stack.upload("anime/unreported.jpg", PHOTO)
-
-    wait_for(lambda: "anime/unreported.jpg.json" in stack.results("anime/"))
-
-
-def test_api_requires_a_valid_key(stack: Stack) -> None:
-    url = f"{stack.gateway}/tencent-vod/v1/aigc-image"
-
-    without_key = requests.post(url, json=IMAGE, timeout=30)
-    wrong_key = requests.post(url, json=IMAGE, headers={"Authorization": "Key no"}, timeout=30)
-    fal = {"Authorization": f"Key {stack.connection['api_key']}"}
-    valid_key = requests.post(url, json=IMAGE, headers=fal, timeout=30)
-
-    assert [without_key.status_code, wrong_key.status_code, valid_key.status_code] == [
-        401,
-        401,
-        200,
-    ]
-    assert without_key.json()["error_type"] == wrong_key.json()["error_type"] == "unauthorized"
-    assert requests.get(f"{stack.gateway}/health", timeout=30).json() == {"status": "ok"}
-
-
-def test_value_outside_the_limits_of_a_model_is_refused_with_field_and_choices(
-    stack: Stack,
-) -> None:
-    before = len(stack.tasks())
-    body = IMAGE | {"output_config": {"aspect_ratio": "7:5"}}
-
-    answer = stack.call("tencent-vod/v1/aigc-image", body)
-
-    assert answer.status_code == 422
-    assert answer.json()["field"] == "output_config.aspect_ratio"
-    assert "16:9" in answer.json()["allowed"]
-    assert len(stack.tasks()) == before
 
 
 def test_ledger_keeps_only_records_after_all_jobs_have_ended(stack: Stack) -> None:

@@ -20,7 +20,7 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
 from tests.e2e.stack import SAMPLES, Stack, wait_for
-from tests.e2e.test_main_job import ENDPOINTS, IMAGE, MPS
+from tests.e2e.tasks import ENDPOINTS, IMAGE, MPS
 
 Grant = tuple[str, str]
 FUNCTIONS = ("gateway", "upload", "sweep")

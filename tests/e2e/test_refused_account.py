@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.stack import Stack, wait_for
-from tests.e2e.test_main_job import IMAGE
+from tests.e2e.tasks import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

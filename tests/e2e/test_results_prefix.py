@@ -9,7 +9,7 @@ import requests
 
 from aigc_cli.local_stack import local_stack
 from tests.e2e.stack import SAMPLES, Stack, wait_for
-from tests.e2e.test_main_job import ENDPOINTS
+from tests.e2e.tasks import ENDPOINTS
 from tests.e2e.test_permissions import permissions
 
 if TYPE_CHECKING:

@@ -1,23 +1,17 @@
-"""Uploads whose events are lost, the commands that tell of uploads, and the backfill."""
+"""Uploads whose events are lost, the commands that show uploads, and the backfill."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from aigc_cli import cli
-from tests.e2e.stack import SAMPLES, Stack, wait_for
+from tests.e2e.stack import SAMPLES, Stack, command, wait_for
 
 if TYPE_CHECKING:
     import pytest
 
 PHOTO = (SAMPLES / "cat.jpg").read_bytes()
 FOLDER = "anime/uploads/"
-
-
-def command(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    status = cli.main(line.split())
-    return status, capsys.readouterr().out
 
 
 def shown(key: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

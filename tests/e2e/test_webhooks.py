@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 
 from aigc_cli import cli
 from tests.e2e.stack import Stack, wait_for
+from tests.e2e.tasks import IMAGE
 from tests.e2e.test_documentation import shape
-from tests.e2e.test_main_job import IMAGE
 from tests.pages import blocks, page
 from tests.receiver import Receiver, receiving
 
@@ -53,16 +53,6 @@ def test_result_arrives_signed_with_valid_links_in_the_documented_shape(
     assert requests.get(image["url"], timeout=30).headers["Content-Type"] == image["content_type"]
     assert len(receiver.got) == 1
     assert shape(message) == shape(json.loads(documented))
-
-
-def test_failure_arrives_with_its_error(stack: Stack, receiver: Receiver) -> None:
-    stack.fault("vod.CreateAigcImageTask", "task_failure:ContentModerationFailed")
-
-    stack.call("tencent-vod/v1/aigc-image", IMAGE | {"webhook_url": receiver.url})
-
-    message = verified_payload(stack, receiver)
-    assert message["status"] == "ERROR"
-    assert message["payload"]["error_type"] == "content_policy_violation"
 
 
 def test_sweep_retries_a_refused_webhook_with_the_same_id(stack: Stack, receiver: Receiver) -> None:
@@ -151,12 +141,3 @@ def free_port() -> int:
 def is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def test_private_webhook_address_is_refused_by_the_call(stack: Stack) -> None:
-    answer = stack.call(
-        "tencent-vod/v1/aigc-image", IMAGE | {"webhook_url": "http://169.254.0.23/latest"}
-    )
-
-    assert answer.status_code == 422
-    assert answer.json()["field"] == "webhook_url"

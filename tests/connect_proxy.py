@@ -1,4 +1,4 @@
-"""An HTTP proxy that records where a client wants to connect, and lets it reach loopback only."""
+"""An HTTP proxy that records the requested hosts, and connects to loopback only."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ConnectProxy(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Tunnel)
         self.hosts: list[str] = []
-        """Each host that was asked for, in order, with its port."""
+        """The requested hosts with their ports, in order."""
 
     @property
     def url(self) -> str:
-        """What goes into HTTPS_PROXY."""
+        """The value for HTTPS_PROXY."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
@@ -55,7 +55,7 @@ class _Tunnel(BaseHTTPRequestHandler):
             _relay(self.connection, target)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
 
 def _relay(client: socket.socket, target: socket.socket) -> None:

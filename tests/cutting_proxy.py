@@ -1,4 +1,4 @@
-"""A proxy in front of a service that loses answers: the request arrives, the connection breaks."""
+"""A proxy that cuts connections: the request arrives at the service, the answer is lost."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class CuttingProxy(socketserver.ThreadingTCPServer):
         self.target = (host, int(port))
         self.cut_share = cut_share
         self.encodes_bodies = encodes_bodies
-        """Whether bodies are passed on in Base64, without a word about it."""
+        """Whether bodies are forwarded in Base64 without a header that says so."""
         self.cuts = {"request": 0, "answer": 0}
         self.random = random.Random(20261128)  # noqa: S311  no secret
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The address of the proxy."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def next_cut(self) -> str:

@@ -1,4 +1,4 @@
-"""The commands of the docs: which are run as they are, which are changed, which are only parsed."""
+"""The commands of the docs: some are run unchanged, some changed, and some are only parsed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ NOT_RUN = {
     r"claude ": "another program",
     r"exiftool ": "another program; tests/e2e/test_labels.py runs it",
     r"git checkout <": "changes the working tree",
-    r"export (TENCENTCLOUD|PULUMI|AWS|GATEWAY)\w*=": "sets what only the reader knows",
+    r"export (TENCENTCLOUD|PULUMI|AWS|GATEWAY)\w*=": "sets values of the reader's own account",
     r"(ENABLE_|IMAGES?_)\w+=": "settings of another program",
 }
-"""The beginning of a command that no test runs as it stands → why."""
+"""The beginning of a command that no test runs → the reason."""
 
 CHANGED = (
     (r" --stack prod\b", ""),  # without it, the command uses the local cloud that runs here
@@ -38,7 +38,7 @@ CHANGED = (
     (r"\$MY_KEY\b", "$API_KEY"),
     (r" --budget 50\b", ""),  # there are no prices, and the doctor would say so
 )
-"""What is changed in a command before it is run: pattern and replacement."""
+"""Changes of a command before it is run: pattern and replacement."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Block:
 
 
 def reason(command: str) -> str:
-    """Say why a command is not run; empty if it is."""
+    """Return the reason why a command is not run; empty if it is run."""
     return next((why for start, why in NOT_RUN.items() if re.match(start, command)), "")
 
 

@@ -1,4 +1,4 @@
-"""Hand-written stand-ins for the outside, kept in memory, that record what was done to them."""
+"""In-memory fakes of COS, the vendor, the clock and the receivers of webhooks."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ManualClock:
 
 
 class ClockWithEvents(ManualClock):
-    """A clock at seconds of which something happens."""
+    """A clock that calls functions at given seconds."""
 
     def __init__(self, second: float, happens: Callable[[], Any]) -> None:
         super().__init__()
@@ -78,13 +78,13 @@ class ClockWithEvents(ManualClock):
 
 @dataclass(frozen=True)
 class StoreFault:
-    """One request that goes wrong: the first that begins so."""
+    """An error of the first request that begins with `request`."""
 
     request: str
-    """`put jobs/` for instance."""
+    """For example `put jobs/`."""
     error: BaseException
     takes_effect: bool = False
-    """Whether it is only the reply that is lost."""
+    """Whether the request takes effect and only its reply is lost."""
 
 
 class RoundTrips:
@@ -152,7 +152,7 @@ class InMemoryStore:
         return self.objects[key][0] if key in self.objects else None
 
     def fill(self, keys: Iterable[str]) -> None:
-        """Write many empty objects at once, which is no request."""
+        """Write many empty objects at once; this does not count as a request."""
         written = (b"{}", self._clock.now())
         self.objects.update(dict.fromkeys(keys, written))
         self._keys = sorted(self.objects)
@@ -252,17 +252,17 @@ class FakeVendor:
     results: InMemoryStore
     tasks: list[VendorTask] = field(default_factory=list)
     next_creates: list[str] = field(default_factory=list)
-    """What happens to the next creates: ok, throttle, refuse, lost_reply, lost_request."""
+    """The outcomes of the next creates: ok, throttle, refuse, lost_reply or lost_request."""
     refused: dict[str, str] = field(default_factory=dict)
     """Action, or its beginning → the error code with which each such call is refused."""
     refusals: dict[str, int] = field(default_factory=dict)
     """Action → how many of its calls were refused by `refused`."""
     next_aborts: list[str] = field(default_factory=list)
-    """What happens to the next aborts: ok, throttle, forbid."""
+    """The outcomes of the next aborts: ok, throttle or forbid."""
     lists_tasks: bool = True
     most_at_once: int = 0
     urls: dict[str, list[str]] = field(default_factory=dict)
-    """Task of VOD → the URLs of its images; a task that is not there has one image."""
+    """Task of VOD → the URLs of its images; other tasks have one image."""
     calls: list[str] = field(default_factory=list)
 
     def call(self, call: ApiCall) -> dict[str, Any]:
@@ -301,12 +301,12 @@ class FakeVendor:
         task.err_code_ext = err_code_ext
 
     def _create(self, call: ApiCall) -> dict[str, Any]:
-        fate = self.next_creates.pop(0) if self.next_creates else "ok"
-        if fate == "throttle":
+        outcome = self.next_creates.pop(0) if self.next_creates else "ok"
+        if outcome == "throttle":
             raise ThrottledError("create", code="RequestLimitExceeded")
-        if fate == "refuse":
+        if outcome == "refuse":
             raise RefusedError("create", code="InvalidParameter", request_id="r-1")
-        if fate == "lost_request":
+        if outcome == "lost_request":
             raise AmbiguousError("create", code="ClientNetworkError")
         session_id = call.params.get("SessionId", "")
         if session_id and any(task.session_id == session_id for task in self.tasks):
@@ -315,7 +315,7 @@ class FakeVendor:
         self.tasks.append(task)
         at_once = sum(1 for task in self.tasks if task.state == "running")
         self.most_at_once = max(self.most_at_once, at_once)
-        if fate == "lost_reply":
+        if outcome == "lost_reply":
             raise AmbiguousError("create", code="ClientNetworkError")
         return {"TaskId": task.id, "RequestId": f"request-of-{task.id}"}
 
@@ -327,10 +327,10 @@ class FakeVendor:
         }
 
     def _abort(self, task: VendorTask) -> dict[str, Any]:
-        fate = self.next_aborts.pop(0) if self.next_aborts else "ok"
-        if fate == "throttle":
+        outcome = self.next_aborts.pop(0) if self.next_aborts else "ok"
+        if outcome == "throttle":
             raise ThrottledError("abort", code="RequestLimitExceeded")
-        if fate == "forbid":
+        if outcome == "forbid":
             raise AccountError("abort", code="UnauthorizedOperation")
         if task.state != "waiting":
             raise RefusedError("abort", code="FailedOperation", request_id="r-2")
@@ -380,7 +380,7 @@ class FakeDownloads:
 
 @dataclass
 class Sent:
-    """A webhook that went out."""
+    """A webhook that was sent."""
 
     url: str
     headers: Mapping[str, str]
@@ -412,25 +412,25 @@ class FakeSender:
 
 @dataclass
 class World:
-    """A runtime and direct access to what it is made of."""
+    """The parts of a runtime, with direct access to each."""
 
     clock: ManualClock
     store: InMemoryStore
     results: InMemoryStore
     inbox: InMemoryStore
     inputs: InMemoryStore
-    """Whatever bucket the settings name for inputs."""
+    """The bucket that the settings name for inputs."""
     vendor: FakeVendor
     downloads: FakeDownloads
     sender: FakeSender
     settings: Settings
     memory: Memory = field(default_factory=Memory)
-    """What this instance remembers; another instance has the same ledger and its own memory."""
+    """The memory of this instance; another instance has the same ledger and a memory of its own."""
     prices: Prices = field(default_factory=Prices)
     parallel: Parallel = one_after_another
 
     def runtime(self, seconds: float = 60) -> Runtime:
-        """Make the runtime of one invocation that has this long."""
+        """Make the runtime of one invocation with this timeout."""
         adapters = Adapters(
             open_bucket=self.open_bucket,
             upstream=self.vendor,
@@ -458,7 +458,7 @@ class World:
         return own.get(name, self.inputs)
 
     def ledger_keys(self, prefix: str = "") -> list[str]:
-        """List what the ledger holds."""
+        """List the keys of the ledger."""
         return [listed.key for listed in self.store.list(prefix)]
 
 
@@ -480,7 +480,7 @@ def build_world(**changes: Any) -> World:
 
 
 def build_settings(**changes: Any) -> Settings:
-    """Make settings as the default stack has them."""
+    """Make the settings of the default stack."""
     values: dict[str, Any] = {
         "region": "ap-guangzhou",
         "sub_app_id": 1500000001,
@@ -504,12 +504,12 @@ def image_bytes(width: int = 32, height: int = 24) -> bytes:
 
 
 def a_call(name: str = "default") -> Source:
-    """Say that a caller's key caused a job."""
+    """Return the source of a job that was submitted with a key."""
     return Source(type="call", name=name)
 
 
 def an_output_location(name: str = "image") -> OutputLocation:
-    """Say where results go."""
+    """Return an output location."""
     return OutputLocation(prefix="calls/", name=name)
 
 

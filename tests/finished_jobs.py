@@ -1,4 +1,4 @@
-"""Jobs that have succeeded, made in numbers: their records and entries, without running them."""
+"""Records and index entries of many succeeded jobs, made without running the jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SOURCES = (
 
 
 def finished_job(number: int, *, images: int = 1, end: datetime | None = None) -> Job:
-    """Make a job; the number decides what differs from one job to the next."""
+    """Make a job; the number decides its prompt, model, folder and source."""
     end = end or FIRST_END + timedelta(seconds=60 * number)
     model_name, model_version = MODELS[number % len(MODELS)]
     prompt = f"{SUBJECTS[number % len(SUBJECTS)]}, number {number}"
@@ -70,7 +70,7 @@ def finished_job(number: int, *, images: int = 1, end: datetime | None = None) -
 
 
 def objects_of(job: Job) -> Iterator[tuple[str, bytes]]:
-    """Yield the objects that the ledger keeps of a job that has succeeded, for its images."""
+    """Yield the ledger's objects that list the images of a succeeded job."""
     task = KINDS[job.kind].model.model_validate(job.task)
     yield f"jobs/{job.id}.json", job.model_dump_json(exclude_none=True).encode()
     yield image_set(job, task.model_label(), task.prompt_text()).key, b"{}"

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback that keeps the requests and answers as planned."""
+"""A receiver of webhooks on loopback, which records the requests and sends planned answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Got:
-    """One POST as it arrived."""
+    """One received POST."""
 
     path: str
     headers: dict[str, str]
@@ -25,7 +25,7 @@ class Got:
 
 @dataclass
 class Receiver:
-    """What the server got, and what it says to the next requests: 200 when nothing is planned."""
+    """The received requests, and the planned answers; without a plan the answer is 200."""
 
     got: list[Got] = field(default_factory=list)
     plan: list[int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
@@ -33,11 +33,11 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where plain http reaches it."""
+        """Its address for plain http."""
         return f"http://127.0.0.1:{self.port}/hook"
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        """Keep the request, and answer."""
+        """Record a request and answer it."""
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         self.got.append(Got(handler.path, headers, body))
@@ -55,7 +55,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that hang up: some tests do that."""
+        """Ignore clients that close the connection: some tests do that."""
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def receiving(encrypted: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             receiver.answer(self)
 
         def log_message(self, *_: object) -> None:
-            """Keep still."""
+            """Write no log."""
 
     server = _Server(("127.0.0.1", 0), Handler)
     if encrypted is not None:

@@ -1,7 +1,7 @@
 """Strict stand-ins of the chat robots of WeCom, Feishu and DingTalk, on loopback.
 
-Each checks format, signature, size and rate as its documentation describes, and answers 200 with
-a code to what it refuses. Sources: `aigc.robots`.
+Each checks format, signature, size and rate as its documentation describes. The answer to a refused
+message is 200 with a code. Sources: `aigc.robots`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Answer = tuple[int, str]
 
 @dataclass
 class ChatRobots:
-    """The three robots of one group, and the texts that they took."""
+    """The three robots of one group, and the texts that they accepted."""
 
     secret: str = ""
     """The secret of Feishu's and DingTalk's signature; empty: none is demanded."""
@@ -161,7 +161,7 @@ def chat_robots(secret: str = "", **settings: Any) -> Iterator[ChatRobots]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Keep still."""
+            """Write no log."""
 
     server = _Server(("127.0.0.1", 0), Handler)
     robots.port = server.server_port

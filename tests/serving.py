@@ -1,4 +1,4 @@
-"""A server in a thread, which ends with the block that needs it."""
+"""Runs a server in a thread until a block ends."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     AnyServer = TypeVar("AnyServer", bound=socketserver.BaseServer)
 
 POLL_S = 0.02
-"""How often the thread looks whether it has to end."""
+"""How often the thread checks whether it must end."""
 
 
 @contextlib.contextmanager
 def serving(server: AnyServer) -> Iterator[AnyServer]:
-    """Run a server until the block ends, also if the block raises: its thread polls for ever."""
+    """Run a server until the block ends, also if the block raises."""
     with server:
         thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""Tables of the documentation that commands measure and write."""
+"""Tables of the documentation whose rows are measured and written by commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Table(NamedTuple):
         return {row.split(" | ")[0].removeprefix("| "): row for row in rows}
 
     def write(self, cells: Sequence[tuple[str, ...]]) -> None:
-        """Write rows into the page; rows of other titles stay, those without a title go."""
+        """Write rows into the page; other rows stay if their titles are in `titles`."""
         rows = self.read() | {row[0]: _row(row) for row in cells}
         kept = [rows[title] for title in self.titles if title in rows]
         lines = [_row(self.columns), "|" + "---|" * len(self.columns), *kept]
@@ -36,7 +36,7 @@ class Table(NamedTuple):
         (DOCS / self.page_name).write_text(f"{before}{text}{after}", encoding="utf-8")
 
     def _parts(self) -> tuple[str, str, str]:
-        """Return the page before the table, the table, and the page behind it."""
+        """Return the page before the table, the table, and the page after it."""
         before, begin, rest = page(self.page_name).partition(self._begin)
         text, end, after = rest.partition(self._end)
         assert begin, f"{self.page_name} has no {self._begin}"

@@ -29,7 +29,7 @@ TIMEOUT_S = 900
 
 
 class NotInstalledError(Exception):
-    """A group of clients cannot be had on this machine; the message says why."""
+    """A group of clients cannot be installed on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Group:
 
 
 def install_all() -> dict[str, Path | NotInstalledError]:
-    """Install every group, at the same time; return its folder, or why there is none."""
+    """Install every group, at the same time; return the folder of each, or the error."""
     with ThreadPoolExecutor() as pool:
         return dict(zip(GROUPS, pool.map(install_one, GROUPS), strict=True))
 
 
 def install_one(name: str) -> Path | NotInstalledError:
-    """Install a group; return its folder, or why there is none."""
+    """Install a group; return its folder, or the error."""
     try:
         return _installed(name)
     except NotInstalledError as error:
@@ -74,10 +74,10 @@ def _installed(name: str) -> Path:
 
 
 def run(command: list[str], folder: Path, **variables: str) -> str:
-    """Run a program and return what it printed.
+    """Run a program and return its output.
 
     Raises:
-        NotInstalledError: It failed; the end of what it said is the reason.
+        NotInstalledError: It failed; the message has the end of its output.
     """
     done = subprocess.run(
         command,

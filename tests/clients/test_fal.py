@@ -90,7 +90,7 @@ def test_streaming_of_what_takes_longer_than_a_call_ends_with_an_image(
     assert calls(stack, before, "result", status=307) >= 1
 
 
-def test_a_failed_task_is_not_asked_for_again(stack: Stack, node: Callable[..., Any]) -> None:
+def test_the_result_of_a_failed_task_is_read_once(stack: Stack, node: Callable[..., Any]) -> None:
     stack.fault("vod.CreateAigcImageTask", "task_failure:ModelGenerateFailed")
     before = len(stack.log)
 
@@ -144,7 +144,7 @@ def test_a_blob_of_another_type_is_refused(node: Callable[..., Any]) -> None:
     assert error["body"]["field"] == "content_type"
 
 
-def test_what_has_ended_is_not_cancelled_and_is_named(node: Callable[..., Any]) -> None:
+def test_an_ended_request_is_not_cancelled_and_is_named(node: Callable[..., Any]) -> None:
     error = node("fal.mjs", "cancel")["error"]
 
     assert (error["status"], error["body"]["status"]) == (400, "ALREADY_COMPLETED")
@@ -155,26 +155,26 @@ def test_what_has_ended_is_not_cancelled_and_is_named(node: Callable[..., Any]) 
 
 
 @pytest.mark.parametrize("what", ["poll", "run", "upload", "stream of the task", "realtime"])
-def test_no_call_leaves_the_gateway(
-    node: Callable[..., Any], what: str, looked_up: Callable[[], set[str]]
+def test_every_call_goes_to_the_gateway(
+    node: Callable[..., Any], what: str, connected_hosts: Callable[[], set[str]]
 ) -> None:
     seen = node("fal.mjs", what, "image/jpeg", NODE_OPTIONS=RECORDER)
 
-    assert looked_up() == set()
+    assert connected_hosts() == set()
     assert ("error" in seen) == (what in {"stream of the task", "realtime"})
 
 
-def test_without_the_middleware_calls_would_leave(
-    node: Callable[..., Any], looked_up: Callable[[], set[str]]
+def test_calls_without_the_middleware_go_to_fal(
+    node: Callable[..., Any], connected_hosts: Callable[[], set[str]]
 ) -> None:
     node("fal_leaking.mjs", NODE_OPTIONS=RECORDER)
 
-    assert looked_up() == {"fal.run", "rest.fal.ai"}
+    assert connected_hosts() == {"fal.run", "rest.fal.ai"}
 
 
 @pytest.fixture
-def looked_up(folder: Path) -> Callable[[], set[str]]:
-    """Read the names of the hosts that the last process wanted to connect to."""
+def connected_hosts(folder: Path) -> Callable[[], set[str]]:
+    """Return a function that reads the hosts to which the last process connected."""
     record = folder / "hosts.txt"
     record.write_text("")
     (folder / "record_hosts.mjs").write_bytes((JS / "record_hosts.mjs").read_bytes())
@@ -184,7 +184,7 @@ def looked_up(folder: Path) -> Callable[[], set[str]]:
 # In a page
 
 
-def test_every_header_of_the_client_is_let_in(node: Callable[..., Any]) -> None:
+def test_every_header_of_the_client_is_allowed_by_cors(node: Callable[..., Any]) -> None:
     sent = {*node("fal_headers.mjs")}
 
     from_node_only = {"user-agent"}

@@ -24,7 +24,7 @@ PHOTO = base64.b64encode((SAMPLES / "cat.jpg").read_bytes()).decode()
 @pytest.mark.client("openapi-python-client")
 def test_a_client_in_python(stack: Stack, installed: Path, tmp_path: Path) -> None:
     programs = installed / "bin"
-    said = run_client(
+    output = run_client(
         [
             *(str(programs / "openapi-python-client"), "generate", "--fail-on-warning"),
             *("--url", f"{stack.gateway}/openapi.json", "--output-path", "client"),
@@ -38,7 +38,7 @@ def test_a_client_in_python(stack: Stack, installed: Path, tmp_path: Path) -> No
 
     printed = run_client([str(programs / "python"), "-c", program], stack, tmp_path, PHOTO=PHOTO)
 
-    assert "warning" not in said.lower()
+    assert "warning" not in output.lower()
     seen = json.loads(printed)
     assert requests.get(seen.pop("url"), timeout=30).content.startswith(b"\x89PNG")
     assert seen == {"waited": "Result", "of_mps": "Submitted", "refused": "prompt", "listed": 2}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aigc_cli.local_stack import LocalStack
 
 USUAL = {("prices", "warning"), ("alarms", "warning")}
-"""What the doctor finds of a local deployment that is well: it has no prices and no receivers."""
+"""Findings of a healthy local deployment: it has no prices and no receivers of alarms."""
 MOST_QUESTIONS = 15
 """As many different questions the doctor sends at least."""
 
@@ -78,7 +78,7 @@ def wait_for_a_sweep(doctor: Any) -> None:
     pytest.fail("the sweep never ran")
 
 
-def test_a_deployment_that_is_well_has_no_problem(doctor: Any) -> None:
+def test_a_healthy_deployment_has_no_problem(doctor: Any) -> None:
     wait_for_a_sweep(doctor)
 
     status, findings = doctor()

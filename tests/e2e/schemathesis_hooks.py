@@ -1,4 +1,4 @@
-"""What Schemathesis is not to try, because no schema can say that it is allowed."""
+"""Leaves out requests that the API allows and that no schema can describe."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def filter_case(_context: HookContext, case: Case[Any]) -> bool:
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:
-    """Let OpenAI's calls answer at once: each would wait a second and more for its images."""
+    """Make OpenAI's calls asynchronous: each would wait a second or more for its images."""
     if "/openai/v1/images/" in case.path and isinstance(case.body, dict):
         case.body.setdefault("async", True)
 
 
 @schemathesis.check
 def no_defect(_context: CheckContext, response: Response, _case: Case[Any]) -> None:
-    """Tell a defect of this service from a task that failed at the vendor: both are 500."""
+    """Distinguish a defect of this service from a failed task of the vendor: both are 500."""
     if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
         assert "internal_error" not in response.text

@@ -1,6 +1,6 @@
 """Runs many commands in one process, and marks where the output of each begins and ends.
 
-`python -m tests.e2e.terminal` reads a list of command lines as JSON from the file that it is given.
+`python -m tests.e2e.terminal` reads command lines from a JSON file.
 A process for each command would take a second each to import the same modules.
 """
 

@@ -53,7 +53,7 @@ def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 def with_prices(package: Path, folder: Path) -> Path:
-    """Copy the zip with other prices; to build it anew would take five seconds of CPU time."""
+    """Copy the zip with other prices; a build would take five seconds of CPU time."""
     source = folder / "prices.toml"
     source.write_text(PRICES)
     content = {

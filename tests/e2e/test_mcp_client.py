@@ -89,8 +89,8 @@ async def use_all_tools(client: Client, prompt: str, image: str) -> None:
     assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
     models = data(await client.call_tool("list_models", {}))["models"]
     assert "vod.image/gg-3.0" in {model["id"] for model in models}
-    asked = {"tool": "generate_image", "arguments": boat(prompt)}
-    assert data(await client.call_tool("estimate", asked))["images"] == 1
+    task = {"tool": "generate_image", "arguments": boat(prompt)}
+    assert data(await client.call_tool("estimate", task))["images"] == 1
 
     made = data(await client.call_tool("generate_image", boat(prompt)))
     called = await ended(client, made["request_id"])

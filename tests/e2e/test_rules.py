@@ -63,7 +63,9 @@ def test_upload_that_two_rules_match_becomes_two_jobs(stack: Stack) -> None:
     assert keys_of(again) == [f"again/styled/2026/my cat-{again['id'][:12]}-1.png"]
 
 
-def test_upload_without_the_metadata_of_a_template_makes_no_job_of_that_rule(stack: Stack) -> None:
+def test_upload_without_the_metadata_of_a_template_becomes_no_job_of_that_rule(
+    stack: Stack,
+) -> None:
     stack.upload("styled/nameless.png", image_bytes(), **{f"{META}style": "ink"})
 
     job = jobs_of(stack, "styled/nameless.png")["styled"]
@@ -72,7 +74,7 @@ def test_upload_without_the_metadata_of_a_template_makes_no_job_of_that_rule(sta
     wait_for(lambda: any("x-cos-meta-aigc-client" in line for line in stack.log))
 
 
-def test_upload_that_meets_no_condition_makes_no_job(stack: Stack) -> None:
+def test_upload_that_meets_no_condition_becomes_no_job(stack: Stack) -> None:
     stack.upload("styled/cat.webp", image_bytes())
 
     wait_for(lambda: any("styled/cat.webp" in line for line in stack.log))
@@ -94,7 +96,7 @@ def test_person_wears_the_clothes_that_metadata_chooses(stack: Stack) -> None:
     assert urls["people/adam.png"].endswith("/coats/blue.png")
 
 
-def test_number_of_images_and_names_that_tell_keys_apart(stack: Stack) -> None:
+def test_rule_sets_the_number_of_images_and_distinct_names(stack: Stack) -> None:
     stack.upload("views/cup.png", image_bytes())
     stack.upload("views/cup.jpg", image_bytes(40, 40))
 

@@ -1,4 +1,4 @@
-"""What became of each object of the inbox, as data."""
+"""The outcome of each object of the inbox, as data."""
 
 from __future__ import annotations
 

@@ -94,6 +94,11 @@ def built(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def built_uncompiled(uncompiled: Target, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_package(tmp_path_factory.mktemp("dist"), uncompiled)
+
+
+@pytest.fixture(scope="module")
 def names(built: Path) -> set[str]:
     with zipfile.ZipFile(built) as archive:
         return set(archive.namelist())
@@ -273,14 +278,15 @@ def test_zip_is_found_beside_others_that_a_local_cloud_may_run(
     assert len(list(tmp_path.glob("*.zip"))) == 2
 
 
-def test_other_rules_make_another_zip(uncompiled: Target, tmp_path: Path) -> None:
+def test_other_rules_make_another_zip(
+    built_uncompiled: Path, uncompiled: Target, tmp_path: Path
+) -> None:
     changed = tmp_path / "rules.toml"
     changed.write_text((ROOT / "rules.toml").read_text().replace("anime/", "manga/"))
 
-    with_own = build_package(tmp_path / "own", uncompiled)
-    with_other = build_package(tmp_path / "other", uncompiled, changed)
+    with_other = build_package(tmp_path, uncompiled, changed)
 
-    assert with_other.name != with_own.name
+    assert with_other.name != built_uncompiled.name
 
 
 def test_zip_is_small_enough_and_has_code_rules_and_models(built: Path, names: set[str]) -> None:
@@ -422,13 +428,11 @@ def test_zip_for_the_cloud_is_for_python_3_10_on_linux_wherever_it_is_built(tmp_
 
 
 def test_zip_without_a_python_to_compile_it_has_another_name_and_no_bytecode(
-    built: Path, uncompiled: Target, tmp_path: Path
+    built: Path, built_uncompiled: Path
 ) -> None:
-    package = build_package(tmp_path, uncompiled)
-
-    with zipfile.ZipFile(package) as archive:
+    with zipfile.ZipFile(built_uncompiled) as archive:
         names = archive.namelist()
-    assert package.name != built.name
+    assert built_uncompiled.name != built.name
     assert "gateway.py" in names
     assert not [name for name in names if name.endswith(".pyc")]
 

@@ -1,4 +1,4 @@
-"""Images that a task starts from are checked, and put where the vendor can fetch them."""
+"""Input images of a task are checked, and stored where the vendor can fetch them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys: which are taken, what it costs to look one up, and what each may see."""
+"""Keys: which are accepted, what a lookup costs, and what each may see."""
 
 from __future__ import annotations
 

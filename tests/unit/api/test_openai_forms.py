@@ -1,4 +1,4 @@
-"""Forms of edits: files become inputs, and a body that was damaged on its way costs nothing."""
+"""Forms of edits: files become inputs; a damaged body is refused and costs nothing."""
 
 from __future__ import annotations
 

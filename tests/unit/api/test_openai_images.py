@@ -1,4 +1,4 @@
-"""OpenAI's Images API: fields become a task, and a repeat of a call pays nothing."""
+"""OpenAI's Images API: fields become a task, and a repeated call pays nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger's clock: what the answers of COS prove about the time, and nothing else."""
+"""The ledger's clock: the bounds of the time that the answers of COS prove."""
 
 from __future__ import annotations
 

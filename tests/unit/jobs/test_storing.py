@@ -1,4 +1,4 @@
-"""Images that are paid for are stored in the end, however long that takes."""
+"""Paid images are stored in the end, however long that takes."""
 
 from __future__ import annotations
 

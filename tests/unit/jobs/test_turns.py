@@ -1,4 +1,4 @@
-"""The turns of the sweep: every part gets one, and walks go on where they stopped."""
+"""The turns of the sweep: every part gets one, and walks continue at their cursor."""
 
 from __future__ import annotations
 

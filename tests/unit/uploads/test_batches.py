@@ -1,4 +1,4 @@
-"""A file of lines becomes a job for each line, once, whatever dies or happens twice."""
+"""Each line of a batch becomes one job, also if invocations die or repeat."""
 
 from __future__ import annotations
 

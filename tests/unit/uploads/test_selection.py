@@ -1,4 +1,4 @@
-"""An upload that several rules match: a job of each, and one rule's fault is not another's."""
+"""An upload that several rules match has a job of each; one rule's error is not another's."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def with_key(client: Client, key: str) -> Client:
 
 
 def another_instance(client: Client) -> Client:
-    """Speak to an instance of the same deployment that remembers nothing yet."""
+    """Return a client of a new instance of the same deployment."""
     return dataclasses.replace(client, world=dataclasses.replace(client.world, memory=Memory()))
 
 

@@ -93,7 +93,7 @@ def sweep_a_while(world: World, seconds: float = 2 * (LEASE_S + 1)) -> None:
 
 
 def used(world: World, name: str) -> tuple[int, int]:
-    """Return what is used and what is reserved of a ceiling now."""
+    """Return what is used and reserved of a ceiling."""
     book = newest_book(another_instance(world).runtime())
     ceiling = next(candidate for candidate in world.prices.ceiling if candidate.name == name)
     account = ceiling.account(world.clock.now())

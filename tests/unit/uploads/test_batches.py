@@ -398,7 +398,7 @@ def test_part_that_a_slower_reader_replaced_is_read_again() -> None:
 
 
 class MortalStore(InMemoryStore):
-    """A ledger whose process is killed after so many requests; each takes some time."""
+    """A ledger whose process is killed after a number of requests; each takes some time."""
 
     life = 10**9
     seconds = 0.0

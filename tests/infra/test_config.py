@@ -47,7 +47,6 @@ def declared() -> dict[str, Any]:
         ("site", "eu", "site is 'eu'; allowed: cn or intl"),
         ("tags", '["a"]', "tags is .*; allowed: an object of at most 10 tags"),
         ("tags", '{"year": 2026}', "tags is 2026; allowed: .* --type string --path .*name"),
-        ("lane", "{}", "lane is not a configuration key; did you mean lanes"),
         ("asyncRetries", "3", "asyncRetries is '3'; allowed: 0 to 2"),
         ("eventAge", "59", "eventAge is '59'; allowed: 60 to 21600 seconds"),
         ("reservedConcurrency", "128", "reservedConcurrency is .*128.*; allowed: megabytes, a"),

@@ -417,18 +417,6 @@ def test_same_arguments_find_the_request_until_its_end_was_answered(agent: Agent
     assert len(agent.client.world.vendor.tasks) == 2
 
 
-def test_wait_and_get_result_may_be_repeated(agent: Agent) -> None:
-    request_id = agent.submit(**BOAT)
-    agent.finish(request_id)
-    answers = [
-        agent.call(name, request_id=request_id)["structuredContent"]["images"][0]["file_name"]
-        for name in ("wait", "wait", "get_result")
-    ]
-
-    assert len(set(answers)) == 1
-    assert len(agent.client.world.vendor.tasks) == 1
-
-
 def test_images_in_base64_find_the_request_too(agent: Agent) -> None:
     arguments = {**BOAT, "images": [base64.b64encode(image_bytes()).decode()]}
     first = agent.submit("edit_image", **arguments)
@@ -438,13 +426,6 @@ def test_images_in_base64_find_the_request_too(agent: Agent) -> None:
     new = agent.submit("edit_image", **arguments)
 
     assert first == second != new
-
-
-def test_keys_do_not_find_each_others_requests(agent: Agent) -> None:
-    first = agent.submit(**BOAT)
-    agent.client.headers = {"Authorization": "Bearer other-key"}
-
-    assert agent.submit(**BOAT) != first
 
 
 def test_request_key_finds_the_request_for_ever(agent: Agent) -> None:

@@ -67,12 +67,6 @@ def test_too_long_id_is_not_read_from_the_ledger(client: Client) -> None:
     assert client.world.store.requests == []
 
 
-def test_path_that_is_nowhere_is_not_found(client: Client) -> None:
-    answer = client.get("/tencent-vod/v1/aigc-music")
-
-    assert answer.status == 404
-
-
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [

@@ -404,13 +404,6 @@ def test_only_our_sub_application_may_be_named(
     assert answer.status == status
 
 
-def test_body_over_the_limit_is_too_large(client: Client) -> None:
-    answer = client.post(IMAGE, BODIES[IMAGE] | {"prompt": "x" * (6 * 2**20)})
-
-    assert answer.status == 413
-    assert "URL" in answer.body["detail"]
-
-
 @pytest.mark.parametrize(
     ("content_type", "status"),
     [

@@ -16,7 +16,7 @@
 | `claims/<id>/<revision>/<g>/…` | a contest on writing the next revision | `claims` |
 | `claims/<id>/task/<session>` | the task id of a job whose record could not be written | `claims` |
 | `claims/<id>/ended` | the job ended or is about to: its claims are to be removed | `claims` |
-| `held/<ceiling>/<order>-<id>-<nonce>` | the job waits for a share of a ceiling | `lanes` |
+| `held/<group>/<order>-<id>-<nonce>` | the job waits for a share of a ceiling | `lanes` |
 | `budget/<month>/…` | what jobs have used of the ceilings | `books` |
 | `webhooks/…`, `deliveries/…` | deliveries of webhooks | `aigc.jobs.webhooks` |
 

@@ -25,7 +25,7 @@ NOT_RUN = {
     r"\$\(pulumi stack output upload\)": "needs an account and coscli",
     r'curl .*\$ID/(replay|restore)"': "needs a failed job; see tests/unit/api/test_operate.py",
     r"claude ": "another program",
-    r"exiftool ": "another program; tests/e2e/test_labels.py runs it",
+    r"exiftool ": "another program; tests/unit/labels/test_exiftool.py runs it",
     r"git checkout <": "changes the working tree",
     r"export (TENCENTCLOUD|PULUMI|AWS|GATEWAY)\w*=": "sets values of the reader's own account",
     r"(ENABLE_|IMAGES?_)\w+=": "settings of another program",

@@ -36,6 +36,8 @@ settings.register_profile(
 )
 settings.load_profile("many" if "EXAMPLES" in os.environ else "few")
 
+FIRST = ("test_simulation.py",)
+"""Files that compute for most of a minute: beside them run those that wait for other processes."""
 WITH_STACK = ("e2e", "console")
 """The folders whose tests may use `shared_stack`."""
 LONG_FIRST = (
@@ -78,11 +80,13 @@ def pytest_collection() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the folders with long files first, so that all workers end at the same time."""
+    """Put the long files first, so that all workers end at the same time."""
     items.sort(key=lambda item: _place_of(item.path.parts))
 
 
 def _place_of(parts: tuple[str, ...]) -> int:
+    if parts[-1] in FIRST:
+        return -1
     folders = [number for number, folder in enumerate(LONG_FIRST) if folder in parts]
     return min(folders, default=len(LONG_FIRST))
 

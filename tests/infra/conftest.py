@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pytest
+from pulumi.runtime import resource as pulumi_resource
 from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.proto import source_pb2
 
 from infra.config import SECRETS, StackConfig
 from infra.deployed import READ_STATE
@@ -18,7 +20,7 @@ from infra.stack import deploy
 from localcloud.provider_inputs import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pulumi.runtime.proto import resource_pb2
@@ -142,6 +144,14 @@ class Deployment:
             for name, resource in self.declared.items()
             if resource.type.endswith(suffix)
         }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_source_positions() -> Iterator[None]:
+    """Keep Pulumi from reading the whole stack for each resource, which no test looks at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi_resource, "_get_stack_trace", source_pb2.StackTrace)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ import typer
 
 from aigc.errors import AigcError
 from aigc.uploads.deployed import as_deployed
-from aigc.uploads.intake import process_again, read_object
+from aigc.uploads.inbox_object import read_object
+from aigc.uploads.intake import process_again
 from aigc.uploads.rules import DeployedRules
 from aigc.uploads.statuses import Outcome
 from aigc_cli import options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from aigc.settings import PREFIX
-from infra.config import StackConfigError
+from infra.config import EMPTY, StackConfigError
 
 if TYPE_CHECKING:
     from infra.components.storage import Storage
@@ -68,14 +68,15 @@ def check_environment(config: StackConfig, app_id: str, deployed: Deployed) -> i
     Raises:
         StackConfigError: SCF refuses so many; the message names the largest that can be shortened.
     """
+    known = _settings(config, app_id, deployed)
     sizes = {
-        name: len(_variable(name).encode()) + len(value.encode())
-        for name, value in _settings(config, app_id, deployed).items()
+        name: len(_variable(name).encode()) + len(value.encode()) for name, value in known.items()
     }
     total = sum(sizes.values())
     if total <= MAX_BYTES:
         return total
-    largest = sorted(SHORTER, key=sizes.__getitem__, reverse=True)[:3]
+    can_be_shorter = [name for name in SHORTER if known[name] not in EMPTY | {'""'}]
+    largest = sorted(can_be_shorter, key=sizes.__getitem__, reverse=True)[:3]
     listed = ", ".join(f"{_variable(name)} {sizes[name]}" for name in largest)
     advice = "; ".join(SHORTER[name] for name in largest)
     raise StackConfigError(

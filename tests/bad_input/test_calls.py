@@ -1,4 +1,4 @@
-"""Wrong calls are refused with a reason; none crashes, and none is paid."""
+"""Malformed calls are refused with a reason; none crashes a function, and none is paid."""
 
 from __future__ import annotations
 

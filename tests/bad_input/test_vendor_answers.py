@@ -1,4 +1,4 @@
-"""Nonsense answers of the vendor end a job or change nothing; none crashes, none costs."""
+"""Malformed answers of the vendor end a job or change nothing; none crashes and none costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An instance whose clock is an hour off knows the time by COS, and its signatures are valid."""
+"""An instance whose clock is an hour off uses the time of COS, and its signatures are valid."""
 
 from __future__ import annotations
 

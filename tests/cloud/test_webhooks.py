@@ -1,4 +1,4 @@
-"""The sender against receivers on loopback: what it reaches, what it refuses, how long it waits."""
+"""The sender against receivers on loopback: allowed addresses, refused addresses, timeouts."""
 
 from __future__ import annotations
 

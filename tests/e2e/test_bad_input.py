@@ -125,7 +125,7 @@ def test_bad_uploads_cost_nothing_and_a_good_upload_among_them_succeeds(stack: S
     wait_for(lambda: "anime/good among bad.png.json" in stack.results("anime/"))
     wait_for(lambda: len(refused(stack)) > len(bad))
     reasons = "".join(refused(stack))
-    assert "no rule fits its key" in reasons
+    assert "no rule matches its key" in reasons
     assert "it is empty" in reasons
     assert "not a JPEG, PNG or WebP" in reasons
     assert len(stack.tasks()) == before + 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +12,7 @@ import requests
 from aigc.api.keys import Limits, is_well_formed
 from aigc.jobs.replay import replay
 from aigc_cli import cli, deployment, keys
-from tests.e2e.stack import ROOT, Stack, wait_for
+from tests.e2e.stack import Stack, wait_for
 from tests.e2e.tasks import IMAGE, VOD_PATH
 from tests.e2e.test_documentation import API
 from tests.fakes import START, InMemoryStore, ManualClock
@@ -207,14 +205,6 @@ def test_versioned_bucket_is_refused_as_ledger(stack: Stack) -> None:
 
 
 # Without a deployment
-
-
-def test_packaged_prices_are_valid() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "aigc_cli", "prices"], cwd=ROOT, capture_output=True, check=False
-    )
-
-    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_reserved_name_without_a_key_stays_taken_and_is_not_listed() -> None:

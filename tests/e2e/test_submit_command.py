@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 from aigc_cli import cli
-from tests.e2e.stack import ROOT, SAMPLES, Stack
+from tests.e2e.stack import SAMPLES, Stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,42 +136,6 @@ def test_a_wrong_key_and_a_dead_endpoint_give_the_status_3(
     assert "401" in refused
     assert "GET http://127.0.0.1:1/v1/lanes: no answer in 4 tries: " in unreached
     assert "Connection refused; check the endpoint" in unreached
-
-
-def test_progress_fits_a_terminal_of_80_columns(here: Stack, tmp_path: Path) -> None:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "aigc_cli",
-            "submit",
-            "a harbour",
-            "--save",
-            str(tmp_path / "saved"),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "80", "TERM": "xterm-256color"},
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    )
-    os.close(follower)
-    output = b""
-    while True:
-        try:
-            part = os.read(leader, 4096)
-        except OSError:  # the terminal is closed: Linux says EIO
-            break
-        if not part:
-            break
-        output += part
-    text = output.decode()
-
-    assert process.wait() == 0
-    assert "succeeded, 1 image" in text
-    assert "Traceback" not in text
-    assert here.connection["api_key"] not in text
 
 
 @pytest.mark.usefixtures("here")

@@ -117,12 +117,17 @@ def test_each_command_is_run(tmp_path: Path) -> None:
     assert ALL.keys() - run == RUN_ELSEWHERE
 
 
-def test_output_fits_a_terminal_of_80_columns(run_all: Callable[..., Any]) -> None:
+def test_output_fits_a_terminal_of_80_columns(stack: Stack, run_all: Callable[..., Any]) -> None:
     outputs = run_all(in_terminal, "terminal")
 
     wrong = wrong_statuses(outputs)
     assert not wrong, wrong
     assert [line for line, (_, output) in outputs.items() if "Traceback" in output.text] == []
+    [progress] = [
+        output.text for line, (_, output) in outputs.items() if line.startswith("submit fog --save")
+    ]
+    assert "succeeded, 1 image" in progress
+    assert stack.connection["api_key"] not in progress
     wide = {
         line: [text for text in output.lines if is_too_wide(text)]
         for line, (_, output) in outputs.items()

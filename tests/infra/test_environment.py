@@ -69,4 +69,5 @@ def test_too_large_an_environment_is_refused_before_anything_is_declared(run: Ru
     assert "AIGC_RESULT_HOSTS 2" in message
     assert message.index("AIGC_API_KEYS") < message.index("AIGC_RESULT_HOSTS")
     assert "make keys with `aigc keys new`" in message
+    assert "AIGC_ROBOTS" not in message  # it is empty already
     assert not [digest for digest in LONG_KEYS.values() if digest in message]

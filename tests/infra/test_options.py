@@ -234,15 +234,6 @@ def test_alarms_query_only_indexed_fields_of_the_logs(run: Run) -> None:
         assert alarm.inputs["alarmNoticeIds"] == ["alarms-log-notice"]
 
 
-def test_events_in_the_queries_of_alarms_are_logged() -> None:
-    words = " ".join(alarm.query for alarm in LOG_ALARMS.values()).split()
-    events = {word.partition(":")[2] for word in words if word.startswith("event:")}
-    sources = "".join(path.read_text() for path in SOURCES.rglob("*.py"))
-
-    assert events
-    assert all(f'"{event}"' in sources for event in events)
-
-
 def test_alarms_without_logs_watch_metrics_only(run: Run) -> None:
     deployment = run(alarmReceivers="[10001]", logs="false")
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from aigc.jobs.ports import TaskService
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import ApiCall
-    from aigc.uploads.intake import InboxObject
+    from aigc.uploads.inbox_object import InboxObject
     from aigc.uploads.rule import Rule
 
 
@@ -838,7 +838,7 @@ MUTATIONS = (
     ),
     _of(
         "the id of an upload's job is derived from the time of the upload",
-        "aigc.uploads.intake:InboxObject.job_id",
+        "aigc.uploads.inbox_object:InboxObject.job_id",
         replace(_identified_by_time),
         look_in="copied onto itself",
     ),

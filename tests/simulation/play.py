@@ -199,8 +199,11 @@ class Play:
 
     def branch(self, name: str) -> Branch | None:
         """Find a branch that has a pending request."""
-        pending = (branch for worker in self.workers.values() for branch in worker.pending)
-        return next((branch for branch in pending if branch.name == name), None)
+        for worker in self.workers.values():
+            for branch in worker.branches.values():
+                if branch.name == name and branch.pending is not None:
+                    return branch
+        return None
 
     def are_independent(self, one: Move, other: Move) -> bool:
         """Whether two possible moves lead to the same state in either order.

@@ -221,8 +221,10 @@ class Worker:
     @property
     def pending(self) -> list[Branch]:
         """The branches that have a pending request, in an order that does not depend on history."""
-        branches = sorted(self.branches.values(), key=lambda branch: branch.path)
-        return [branch for branch in branches if branch.pending is not None]
+        pending = [branch for branch in self.branches.values() if branch.pending is not None]
+        if len(pending) > 1:
+            pending.sort(key=lambda branch: branch.path)
+        return pending
 
     @property
     def seen(self) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -93,13 +93,15 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path, *, at_top: bool = False) -> Iterator[str]:
-    nodes = parsed(path).body if at_top else ast.walk(parsed(path))
-    for node in nodes:
+@functools.cache
+def imported(path: Path, *, at_top: bool = False) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in parsed(path).body if at_top else ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            names += (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            names.append(node.module)
+    return tuple(names)
 
 
 def is_below(module: str, packages: set[str]) -> bool:

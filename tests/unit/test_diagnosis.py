@@ -1,4 +1,4 @@
-"""What a function says of its role when the doctor asks."""
+"""A function's answer about its role to the doctor."""
 
 from __future__ import annotations
 

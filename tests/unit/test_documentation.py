@@ -1,4 +1,4 @@
-"""The pages name what there is, all of it and nothing else."""
+"""The pages name everything that exists, and nothing else."""
 
 from __future__ import annotations
 

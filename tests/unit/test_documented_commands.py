@@ -56,7 +56,7 @@ def test_commands_of_aigc_exist_with_their_options() -> None:
 
 
 def fault(command: str) -> str:
-    """Say what is wrong with a use of `aigc`; empty if nothing is."""
+    """Return what is wrong with a use of `aigc`; empty if nothing is."""
     words = command.split()
     paths = [" ".join(words[:count]) for count in (3, 2)]
     path = next((path for path in paths if path in known()), "")

@@ -1,4 +1,4 @@
-"""What was measured is the same on a page and its translation."""
+"""Measured figures are the same on a page and its translation."""
 
 from __future__ import annotations
 

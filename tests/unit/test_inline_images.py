@@ -1,4 +1,4 @@
-"""Saved images are drawn in terminals that can, and nowhere else."""
+"""Saved images are drawn only in terminals that can draw them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`aigc mcp`: which deployment it serves, and what it says if that is not reached."""
+"""`aigc mcp`: the deployment that it serves, and its error if that cannot be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices: the table of what an image costs, and what it makes of a task."""
+"""Prices: the table of prices, ceilings, and the estimate of a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls of the command to a deployment: what is repeated, and what errors say."""
+"""Calls of the command to a deployment: which are repeated, and the texts of errors."""
 
 from __future__ import annotations
 

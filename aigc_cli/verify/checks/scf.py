@@ -10,6 +10,7 @@ from aigc.triggers.http import HttpRequest
 from aigc_cli.account import RefusalError
 from aigc_cli.verify.check import Group, expect, wait_for
 from aigc_cli.verify.world import url_of
+from infra.environment import MAX_BYTES
 
 if TYPE_CHECKING:
     from aigc_cli.verify.world import World
@@ -73,6 +74,41 @@ def description(world: World) -> str:
     )
     world.wait_until_active(world.probe)
     expect(code == "InvalidParameterValue.Description", f"answered {code!r}")
+    return code
+
+
+@group.check(
+    "environment-size",
+    assumption="The variables of a function may have 4,096 bytes, names and values together; one"
+    " more is refused with `InvalidParameterValue.EnvironmentExceededLimit`.",
+    document="583/11637",
+    used_by="`pulumi up`, which sums the variables before it creates anything",
+    otherwise="Change `MAX_BYTES` in `infra/environment.py` to what SCF takes.",
+)
+def environment_size(world: World) -> str:
+    """Give a function as many variables as the limit allows, and one byte more."""
+    probe = world.account.api("scf", "GetFunction", FunctionName=world.probe)
+    own = probe["Environment"]["Variables"]
+    used = sum(len(item["Key"].encode()) + len(item["Value"].encode()) for item in own)
+    filler = MAX_BYTES - used - len("FILLER")
+    try:
+        codes = [_set_environment(world, own, filler + more) for more in (0, 1)]
+    finally:
+        _set_environment(world, own, 0)
+    expect(codes == ["", "InvalidParameterValue.EnvironmentExceededLimit"], f"answered {codes}")
+    return f"{MAX_BYTES} bytes"
+
+
+def _set_environment(world: World, own: list[dict[str, str]], filler: int) -> str:
+    """Set the variables of the probe, with one of some bytes; return the code of a refusal."""
+    variables = own + ([{"Key": "FILLER", "Value": "x" * filler}] if filler else [])
+    code = world.account.refusal(
+        "scf",
+        "UpdateFunctionConfiguration",
+        FunctionName=world.probe,
+        Environment={"Variables": variables},
+    )
+    world.wait_until_active(world.probe)
     return code
 
 

@@ -119,7 +119,7 @@ class Charge:
         return True
 
     def give_back(self) -> None:
-        """Take back the permits, since the order created no job."""
+        """Return the permits to their allowances, since the order created no job."""
         while self.spent:
             allowance, amount = self.spent.pop()
             allowance.held += amount

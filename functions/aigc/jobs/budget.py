@@ -30,7 +30,6 @@ from urllib.parse import quote
 from aigc.errors import AmbiguousError, BadRecordError
 from aigc.jobs.job import Deferral
 from aigc.jobs.ledger.lanes import deferred_key, marker_key
-from aigc.jobs.submission import START_S
 from aigc.jobs.transitions import expire
 from aigc.jobs.usage import MAYBE_BILLED
 from aigc.periods import MONTH, UNITS
@@ -119,7 +118,7 @@ def reserve(job: Job, runtime: Runtime) -> Deferral | None:
         if _append(granted, runtime):
             _report_thresholds(book, granted, needed)
             return None
-        if not runtime.has_time(START_S):
+        if not runtime.may_start():
             break
     raise AmbiguousError("reserve a share of a ceiling: others change the book")
 
@@ -194,7 +193,7 @@ def _settle(runtime: Runtime) -> None:
 def _ended_runs(book: Book, runtime: Runtime) -> Iterator[tuple[str, int]]:
     """Yield the runs that have ended, each with the number of images that it used."""
     for run, grant in book.grants.items():
-        if not runtime.has_time(START_S):
+        if not runtime.may_start():
             return
         job_id, _, number = run.rpartition("-")
         try:
@@ -248,7 +247,7 @@ def _release(group: str, runtime: Runtime) -> int:
 def _cancel_late(group: str, runtime: Runtime) -> None:
     """Cancel the jobs of a group whose latest start has passed; other records are not read."""
     for marker in runtime.ledger.lanes.list_deferred(group):
-        if not runtime.has_time(START_S):
+        if not runtime.may_start():
             return
         if marker.start_by is not None and marker.start_by <= runtime.now():
             job = _deferred_job(marker, runtime)
@@ -259,7 +258,7 @@ def _cancel_late(group: str, runtime: Runtime) -> None:
 def _deferred_jobs(group: str, runtime: Runtime) -> Iterator[Job]:
     """Yield the jobs of a group in order, as long as there is time."""
     for marker in runtime.ledger.lanes.list_deferred(group):
-        if not runtime.has_time(START_S):
+        if not runtime.may_start():
             return
         job = _deferred_job(marker, runtime)
         if job is not None:

@@ -23,7 +23,6 @@ from aigc.jobs.capacity import free_slots, list_lane
 from aigc.jobs.pauses import begin_probe, blocks, is_probe, known_pause, pause_of, resume
 from aigc.jobs.set_aside import set_aside
 from aigc.jobs.submission import (
-    START_S,
     create_call,
     give_up,
     is_session_forgotten,
@@ -108,7 +107,7 @@ def _start_waiting(
     Each round begins with a new listing of slots and queue. While this pump held a slot for a job
     that it could not claim, another job may have been queued; the new listing shows it.
     """
-    while runtime.has_time(START_S):
+    while runtime.may_start():
         view = list_lane(lane, runtime)
         pause = pause_of(view, runtime)
         if blocks(pause, runtime):

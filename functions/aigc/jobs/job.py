@@ -314,7 +314,7 @@ class Job(Record):
         return with_fields(self._with_attempt(is_ambiguous=True), owned_until=None)
 
     def wait_to_repeat(self, marker: str, at: datetime) -> Job:
-        """Wait for a slot in which the call is repeated: its outcome is unknown for a long time."""
+        """Wait for a slot in which the call is repeated, since its outcome stays unknown."""
         self._allow("wait_to_repeat", "submitting")
         overdue_at = self.attempt.overdue_at or at
         job = self._with_attempt(slot=None, is_ambiguous=True, overdue_at=overdue_at)
@@ -506,7 +506,10 @@ def first_attempt(job_id: str, ledger_bucket: str) -> Attempt:
 
 
 def session_id(stem: str, number: int) -> str:
-    """Return the session of an attempt: at most 50 characters, as VOD demands, up to 999999."""
+    """Return the session of an attempt.
+
+    It has at most 50 characters, as VOD demands, up to attempt 999999.
+    """
     return f"{stem}-{number}"
 
 

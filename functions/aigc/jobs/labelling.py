@@ -20,7 +20,7 @@ VISIBLE = "visible"
 
 
 def labelled_image(job: Job, number: int, data: bytes, runtime: Runtime) -> Labelled:
-    """Return an image with its labels; a repeat returns the same bytes."""
+    """Return an image with its labels; a repeat adds the same labels."""
     labelled = Labelled(data, ())
     if runtime.settings.labels != "none":
         producer = Producer(_producer_name(runtime.settings), f"{job.id}-{number}")

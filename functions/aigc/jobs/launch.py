@@ -36,7 +36,7 @@ from aigc.jobs.budget import deferred_at_creation, demands, refusal, report_defe
 from aigc.jobs.capacity import free_slots, list_lane, task_limit
 from aigc.jobs.dispatch import pump
 from aigc.jobs.ledger.slots import new_slot
-from aigc.jobs.submission import START_S, create_call, submit_task
+from aigc.jobs.submission import create_call, submit_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def launch(job: Job, runtime: Runtime) -> Job:
         if entry.has_entered and view is not None and _may_start(job, entry.slot, view, runtime):
             launched = _submit_in_slot(entry.slot, job, call, runtime)
             if launched is not None:
-                if _leaves_room(job, entry.slot, view, runtime):
+                if _can_start_more(job, entry.slot, view, runtime):
                     pump(job.lane, runtime)
                 return launched
     written: Job
@@ -148,7 +148,7 @@ def _announce(job: Job, runtime: Runtime) -> tuple[LaneView | None, _Entry | Non
     ledger, lane = runtime.ledger, job.lane
     known_lanes = runtime.memory.of(KnownLanes)
     limit = runtime.settings.lanes.get(lane, 1)
-    number = known_lanes.guess(lane, limit, runtime.now()) if runtime.has_time(START_S) else None
+    number = known_lanes.guess(lane, limit, runtime.now()) if runtime.may_start() else None
     announce = functools.partial(ledger.records.announce, job)
     listing = _none_on_error(functools.partial(list_lane, lane, runtime))
     view: LaneView | None
@@ -173,7 +173,7 @@ def _enter(slot: Slot, job: Job, runtime: Runtime) -> _Entry:
 def _enter_free_slot(job: Job, view: LaneView, runtime: Runtime) -> list[_Entry]:
     """Take the first step for a slot that the listing shows as free; empty if there is none."""
     free = free_slots(job.lane, view, runtime)
-    if not free or view.is_refused or not runtime.has_time(START_S):
+    if not free or view.is_refused or not runtime.may_start():
         return []
     return [_enter(new_slot(random.choice(free)), job, runtime)]  # noqa: S311  no secret
 
@@ -190,7 +190,7 @@ def _may_start(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
     return free > 0 and len(list(itertools.islice(ahead, free))) < free
 
 
-def _leaves_room(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
+def _can_start_more(job: Job, slot: Slot, view: LaneView, runtime: Runtime) -> bool:
     """Whether other jobs wait, and the lane has another free slot."""
     others = (marker for marker in view.due(runtime.now()) if marker.key != job.marker)
     return _free(slot, view, runtime) > 1 and next(others, None) is not None

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 Remembered = TypeVar("Remembered")
 Answer = TypeVar("Answer")
 
+START_S = 3.0
+"""Seconds that starting a job needs; if less is left, the next invocation starts it."""
+
 
 class QueryPacer:
     """Limits how often one instance queries the vendor about the same job."""
@@ -112,6 +115,10 @@ class Runtime:
     def has_time(self, seconds: float) -> bool:
         """Whether work of this length ends before the platform kills the invocation."""
         return seconds < self.time_left()
+
+    def may_start(self) -> bool:
+        """Whether a job can be started before the platform kills the invocation."""
+        return self.has_time(START_S)
 
     def limited_to(self, seconds: float) -> Runtime:
         """Return this runtime with a deadline in `seconds`, or with its own if that is earlier."""

@@ -46,8 +46,8 @@ LONGEST_RUN_S = 3 * 86400
 OWNER_READS = 6
 """Reads, half a second apart, of a job whose owner has yet to write that it was submitted."""
 
-DONE_QUERIES = 4
-"""Queries, half a second apart, of a task whose image is stored although it is not finished yet."""
+DONE_WAITS_S = (0.0, 0.1, 0.2, 0.4, 0.8)
+"""Waits before each query of a task whose image is stored, although it may not be finished yet."""
 
 
 def refresh(job_id: str, runtime: Runtime) -> Job | None:
@@ -118,10 +118,10 @@ def _settle_stored(job_id: str, attempt: int, runtime: Runtime) -> None:
     if job.state == "submitting":
         store_staged(job, runtime)
         return
-    for _ in range(DONE_QUERIES):
+    for wait_s in DONE_WAITS_S:
+        runtime.sleep(wait_s)
         if settle(job, runtime).state != "running" or not runtime.has_time(1):
             return
-        runtime.sleep(0.5)
 
 
 def settle(job: Job, runtime: Runtime) -> Job:
@@ -223,7 +223,7 @@ def _observe_running(job: Job, runtime: Runtime) -> UpstreamTask | None:
 
 
 def _enforce_time_limits(job: Job, runtime: Runtime) -> Job:
-    """Fail the job of a task that has not ended for too long; release the slot if it is overdue."""
+    """Release the slot of an overdue task; fail a job whose task exceeds `LONGEST_RUN_S`."""
     if has_passed(LONGEST_RUN_S, job.attempt.submitted_at, runtime):
         return _fail_late(job, runtime)
     if job.attempt.slot is not None and _is_overdue(job, runtime):

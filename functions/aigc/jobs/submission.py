@@ -46,9 +46,6 @@ FIND_PAGES = 10
 SESSION_KNOWN_S = 60 * 3600
 """How long a call is repeated under its session: VOD remembers a session for three days."""
 
-START_S = 3.0
-"""Seconds that starting a job needs; if less is left, the next invocation starts it."""
-
 
 class CreatedTask(NamedTuple):
     """A task that the vendor accepted."""
@@ -97,7 +94,10 @@ def submit_task(job: Job, call: ApiCall, runtime: Runtime) -> Job:
 
 
 def submit_again(job: Job, call: ApiCall, slot: Slot | None, runtime: Runtime) -> Job:
-    """Repeat the call of a claimed job under its session: VOD accepts or knows the task then."""
+    """Repeat the call of a claimed job under its session.
+
+    VOD then accepts the task, or answers that it has the task already.
+    """
     resubmission = job.submit_again(slot, runtime.ledger.lease.owned_until())
     written = runtime.ledger.records.write(resubmission)
     task_id = runtime.ledger.claims.noted_task(written)
@@ -168,7 +168,7 @@ def _created_task(response: dict[str, Any], action: str) -> CreatedTask:
 
 def _may_repeat(outcome: CreatedTask | CloudError, job: Job, runtime: Runtime) -> bool:
     """Whether the same call may be repeated now without a second bill."""
-    if not runtime.has_time(START_S):
+    if not runtime.may_start():
         return False
     if isinstance(outcome, AmbiguousError):
         return runtime.kind_of(job).deduplicates

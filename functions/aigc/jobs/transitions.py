@@ -173,8 +173,8 @@ def expire(job: Job, runtime: Runtime) -> Job:
 def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
     """Queue a job again, with a wait and a new session, since the vendor had no capacity for it.
 
-    The vendor did not run this attempt, or ended it for lack of capacity: a new attempt is not
-    billed twice. The new marker is written before the record that names it.
+    The vendor did not run this attempt, or ended it for lack of capacity: a new one is not billed
+    twice. The new marker is written before the record that names it.
     """
     slow_down(job.lane, runtime)
     number = job.attempt.number
@@ -195,7 +195,7 @@ def queue_again(job: Job, error: JobError, runtime: Runtime) -> Job:
 
 
 def _has_overdue_task(lane: str, runtime: Runtime) -> bool:
-    """Whether an overdue task, which ends within days, may take the capacity."""
+    """Whether an overdue task may use the vendor's capacity; such a task ends within days."""
     notes = itertools.islice(runtime.ledger.records.list_follow_ups(), MOST_NOTES)
     return any(_is_overdue(follow_up_of(note).job_id, lane, runtime) for note in notes)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from aigc.jobs.ports import PAGE
-from aigc.jobs.submission import START_S
+from aigc.jobs.runtime import START_S
 from aigc.jobs.sweep_state import Progress
 from aigc.wire import with_fields
 
@@ -128,7 +128,7 @@ class Turn:
 
     def has_time(self) -> bool:
         """Whether another item may be begun; if not, the part is cut short."""
-        self.is_cut_short = not self.runtime.has_time(START_S)
+        self.is_cut_short = not self.runtime.may_start()
         return not self.is_cut_short
 
     def in_turn(self, items: Iterable[str]) -> Iterator[str]:
@@ -213,7 +213,7 @@ def take_turns(
     report = SweepReport()
     turns = _turns(parts, runtime, state, report)
     unfinished = turns
-    while unfinished and runtime.has_time(START_S):
+    while unfinished and runtime.may_start():
         unfinished = _take_round(unfinished, runtime)
     taken = [turn for turn in turns if turn.is_taken]
     missed = [turn for turn in turns if not turn.is_taken]
@@ -255,7 +255,7 @@ def _take_round(turns: list[Turn], runtime: Runtime) -> list[Turn]:
     """
     cut_short = []
     for number, turn in enumerate(turns):
-        if not runtime.has_time(START_S):
+        if not runtime.may_start():
             break
         free_s = runtime.time_left() - START_S
         share_s = max(turn.part.least_s, free_s / (len(turns) - number))

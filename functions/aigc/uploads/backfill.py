@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aigc.uploads.entries import Entries, EntryJob
-from aigc.uploads.intake import UnwantedError, process_upload, read_object
+from aigc.uploads.inbox_object import UnwantedError, read_object
+from aigc.uploads.intake import process_upload
 from aigc.uploads.rules import DeployedRules
 from aigc.uploads.since import first_date
 from aigc.uploads.statuses import statuses
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from aigc.jobs.job import Job
     from aigc.jobs.ports import Listed
     from aigc.jobs.runtime import Runtime
-    from aigc.uploads.intake import InboxObject, ProcessedUpload
+    from aigc.uploads.inbox_object import InboxObject
+    from aigc.uploads.intake import ProcessedUpload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aigc.jobs.job import id_from
 from aigc.jobs.settle import on_stored
 from aigc.uploads.entries import Entries, EntryJob, content_of
-from aigc.uploads.intake import ProcessedUpload, UnwantedError, process_upload, read_object
+from aigc.uploads.inbox_object import UnwantedError, read_object
+from aigc.uploads.intake import ProcessedUpload, process_upload
 from aigc.uploads.rules import ANY_EVENT
 from aigc.wire import with_fields
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.triggers.cos import CosEvent, ObjectCreated
     from aigc.uploads.entries import Entry
-    from aigc.uploads.intake import InboxObject
+    from aigc.uploads.inbox_object import InboxObject
     from aigc.uploads.rules import Rules
 
 logger = logging.getLogger("aigc.uploads")

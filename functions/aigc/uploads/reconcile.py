@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 from aigc.jobs.ports import PAGE
 from aigc.uploads.deployed import publish
 from aigc.uploads.entries import Entries, Entry, content_of, name_of, seconds, stem_of
-from aigc.uploads.intake import UnwantedError, process_upload, read_object
+from aigc.uploads.inbox_object import UnwantedError, read_object
+from aigc.uploads.intake import process_upload
 from aigc.uploads.rules import DeployedRules
 from aigc.uploads.since import rule_dates, rules_at
 from aigc.wire import with_fields
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.jobs.turns import Turn
     from aigc.uploads.entries import EntryName, Kind, Reason
-    from aigc.uploads.intake import InboxObject, ProcessedUpload
+    from aigc.uploads.inbox_object import InboxObject
+    from aigc.uploads.intake import ProcessedUpload
     from aigc.uploads.rules import Rules
 
 logger = logging.getLogger("aigc.uploads")

@@ -1,4 +1,4 @@
-"""A caller of the API that speaks through either trigger's event."""
+"""A client of the API whose calls have the form of one of the two HTTP triggers."""
 
 from __future__ import annotations
 

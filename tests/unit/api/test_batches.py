@@ -1,4 +1,4 @@
-"""The list of batches names each batch of the inbox, and how far it is."""
+"""The list of batches has each batch of the inbox with its progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimates: the table's price of a task that is checked like a submit, and nothing else."""
+"""Estimates: the price of a task, which is checked like a submit; nothing is sent or charged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images are listed, the newest first, by filters that the keys of their index answer."""
+"""Images are listed, the newest first, by filters that the keys of their index contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that a task starts from are checked, and put where the vendor can fetch them."""
+"""Input images of a task are checked, and stored where the vendor can fetch them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UPLOAD = {"file_name": "cat.png", "content_type": "image/png", "size": 1000}
 
 
 def with_input(path: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """Write the body of a kind with one image, given as it may be."""
+    """Return the body of a kind with one input image."""
     if path == MPS:
         name = {"url": "image_url"}
         inputs = {

@@ -1,4 +1,4 @@
-"""Keys: which are taken, what it costs to look one up, and what each may see."""
+"""Keys: which are accepted, what a lookup costs, and what each may see."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def with_key(client: Client, key: str) -> Client:
 
 
 def another_instance(client: Client) -> Client:
-    """Speak to an instance of the same deployment that remembers nothing yet."""
+    """Return a client of a new instance of the same deployment."""
     return dataclasses.replace(client, world=dataclasses.replace(client.world, memory=Memory()))
 
 

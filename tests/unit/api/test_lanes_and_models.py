@@ -1,4 +1,4 @@
-"""What runs, what waits, and which models there are, as data."""
+"""Running and waiting jobs, and the models, as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MCP at /mcp: messages of both eras, and what each tool does and costs."""
+"""MCP at /mcp: messages of all revisions, and what each tool does and costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key reads what it may do, and what is left of its limits."""
+"""A key reads its permissions, and what is left of its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms of edits: files become inputs, and a body that was damaged on its way costs nothing."""
+"""Forms of edits: files become inputs; a damaged body is refused and costs nothing."""
 
 from __future__ import annotations
 
@@ -79,17 +79,17 @@ def flagged(body: bytes) -> dict[str, Any]:
 
 
 def unflagged(body: bytes) -> dict[str, Any]:
-    """Carry a body in Base64 without saying so."""
+    """Pass a body in Base64 without the flag for it."""
     return {"body": base64.b64encode(body).decode()}
 
 
 def as_text(body: bytes) -> dict[str, Any]:
-    """Carry a body as text: what is no text is replaced."""
+    """Pass a body as text; bytes that are not UTF-8 are replaced."""
     return {"body": body.decode(errors="replace")}
 
 
 def as_latin(body: bytes) -> dict[str, Any]:
-    """Carry each byte as a character."""
+    """Pass each byte as a character."""
     return {"body": body.decode("latin-1")}
 
 

@@ -1,8 +1,9 @@
-"""OpenAI's Images API: fields become a task, and a repeat of a call pays nothing."""
+"""OpenAI's Images API: fields become a task, and a repeated call pays nothing."""
 
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -456,14 +457,13 @@ FIELDS = (
 ODD: tuple[Any, ...] = (None, "", "x" * 5000, -1, 1.5, True, [], [None], {"a": 1}, "é\u0000")
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_no_value_of_a_field_crashes_a_call(client: Client, field: str) -> None:
-    for odd in ODD:
+def test_no_value_of_a_field_crashes_a_call(client: Client) -> None:
+    for field, odd in itertools.product(FIELDS, ODD):
         body = {**BODY, "image": URL, **ASYNC, field: odd}
         if field == "async":
             body["n"] = 99
 
-        assert client.post(EDIT, body).status in {200, 400, 404}, odd
+        assert client.post(EDIT, body).status in {200, 400, 404}, (field, odd)
 
 
 @pytest.mark.parametrize("model", ["gpt-image-1", "vod.image/GG", "nowhere/gg-3.0", "gg"])

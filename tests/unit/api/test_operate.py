@@ -1,4 +1,4 @@
-"""Replay and restore through the API: by keys that may, and never paid twice."""
+"""Replay and restore through the API: only with permission, and never paid twice."""
 
 from __future__ import annotations
 

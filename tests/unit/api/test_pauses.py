@@ -1,4 +1,4 @@
-"""Callers read why a request does not go on: a refused account, an overdue task."""
+"""Answers say why a request waits: a refused account, an overdue task."""
 
 from __future__ import annotations
 

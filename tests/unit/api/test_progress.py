@@ -1,4 +1,4 @@
-"""Status, result and the vendor's query: the state of a request in three vocabularies."""
+"""Status, result, cancelling, and the vendor's query of a request."""
 
 from __future__ import annotations
 

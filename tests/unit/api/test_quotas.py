@@ -1,4 +1,4 @@
-"""Quotas: never more than a limit, whichever instances the calls meet, and little less."""
+"""Quotas: all instances together never exceed a limit, and use nearly all of it."""
 
 from __future__ import annotations
 

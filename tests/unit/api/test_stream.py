@@ -1,4 +1,4 @@
-"""A call for news is held until there are some, and answered with events."""
+"""A call to the stream waits for a change and is answered with server-sent events."""
 
 from __future__ import annotations
 

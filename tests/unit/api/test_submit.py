@@ -1,4 +1,4 @@
-"""What is posted becomes a job, once, or is refused before anything is paid."""
+"""A submit becomes one job, or is refused before anything is paid."""
 
 from __future__ import annotations
 

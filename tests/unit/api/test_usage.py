@@ -1,4 +1,4 @@
-"""Usage: each end of a job is counted once; a key sees the sums that it may see."""
+"""Usage: each end of a job is counted once, and a key sees the sums that it may see."""
 
 from __future__ import annotations
 

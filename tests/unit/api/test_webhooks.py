@@ -1,4 +1,4 @@
-"""Asking for a webhook: by fal's query parameter or by a field of the body."""
+"""Requests with a webhook: by fal's query parameter or by a field of the body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads become jobs, or are passed over with a reason; none is lost with another."""
+"""Uploads become jobs, or are refused with a reason; an error with one loses no other."""
 
 from __future__ import annotations
 

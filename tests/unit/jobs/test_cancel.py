@@ -1,4 +1,4 @@
-"""Cancelling: a job that was not sent costs nothing; a task that runs may not be stoppable."""
+"""Cancelling: a job that was not sent costs nothing; a running task may not be stoppable."""
 
 from __future__ import annotations
 

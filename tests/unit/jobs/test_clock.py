@@ -1,4 +1,4 @@
-"""The ledger's clock: what the answers of COS prove about the time, and nothing else."""
+"""The ledger's clock: the bounds of the time that the answers of COS prove."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Machine:
         raise RefusedError("get", code="RequestTimeTooSkewed")
 
     def answer(self, there_s: float, back_s: float) -> None:
-        """Make a request that takes so long to COS, and its answer so long back."""
+        """Make a request with these times to COS and back."""
         self.go_on(there_s)
         date = datetime.fromtimestamp(int(self.true_s), timezone.utc)
         self.go_on(back_s)

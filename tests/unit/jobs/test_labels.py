@@ -1,4 +1,4 @@
-"""Stored images carry labels, and everything that names an image says which."""
+"""Stored images have labels, and records and descriptions name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a job against a vendor and a bucket in memory."""
+"""Jobs from their acceptance to their end, with a vendor and buckets in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat robots report ended jobs: grouped, signed, retried, and never at the cost of a job."""
+"""Chat robots report ended jobs: grouped, signed, retried, and without harm to a job."""
 
 from __future__ import annotations
 

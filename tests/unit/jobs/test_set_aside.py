@@ -1,4 +1,4 @@
-"""A record that this version cannot read stops nothing, and nothing of its job is lost."""
+"""An unreadable record stops no other job, and its own job loses nothing."""
 
 from __future__ import annotations
 
@@ -79,23 +79,6 @@ def test_an_unreadable_job_does_not_stop_its_lane_and_continues_once_it_is_reada
     assert read(world, unreadable).state == "succeeded"
     assert world.ledger_keys("dead/records/") == []
     assert only_records_are_left(world)
-
-
-@pytest.mark.parametrize("change", [newer, broken])
-def test_the_slot_of_an_unreadable_job_is_kept_while_its_task_may_run(
-    world: World, change: Callable[[dict[str, object]], bytes]
-) -> None:
-    unreadable, following = accepted(world), accepted(world)
-    bring_back = make_unreadable(world, unreadable, change)
-
-    sweeps(world, 10 * LEASE_S)
-    assert world.vendor.most_at_once == 1
-    bring_back()
-    world.vendor.finish(world.vendor.tasks[0])
-    sweeps(world, 180)
-
-    assert read(world, unreadable).state == "succeeded"
-    assert read(world, following).state == "running"
 
 
 def test_a_slot_of_an_unreadable_job_is_free_when_its_task_must_have_ended(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Images that are paid for are stored in the end, however long that takes."""
+"""Paid images are stored in the end, however long that takes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DENIED = RefusedError("cos put", code="AccessDenied")
 
 @dataclass
 class SlowDownloads:
-    """Downloads whose invocation dies after so many images."""
+    """Downloads whose invocation dies after a number of images."""
 
     images_until_death: int = IMAGES
     fetched: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ def closed() -> World:
 
 
 def finished(world: World, kind: str = "vod.image", images: int = 1) -> Job:
-    """Accept a job whose task has ended with so many images."""
+    """Accept a job whose task has ended with a number of images."""
     job = accepted(world, kind)
     task = world.vendor.tasks[-1]
     world.vendor.finish(task)

@@ -1,4 +1,4 @@
-"""A job goes through its transitions and through no others."""
+"""A job has these transitions and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The turns of the sweep: every part gets one, and walks go on where they stopped."""
+"""The turns of the sweep: every part gets one, and walks continue at their cursor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def part(name: str, work: Callable[[Turn], object], **more: float) -> Part:
 
 
 def busy(world: World, item_s: float, items: int = 10**9) -> Callable[[Turn], None]:
-    """Make the work of a part that has many items, each of which takes so long."""
+    """Return the work of a part with many items that take this long each."""
 
     def work(turn: Turn) -> None:
         done = 0

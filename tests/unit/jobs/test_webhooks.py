@@ -1,4 +1,4 @@
-"""The end of a job is reported to its webhook at least once, wherever an invocation dies."""
+"""The end of a job is reported to its webhook at least once, also if an invocation dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metadata that a file has already: kept, completed where it is a label, never doubled."""
+"""Existing metadata is kept; an existing label is completed and not doubled."""
 
 from __future__ import annotations
 

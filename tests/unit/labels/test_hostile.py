@@ -1,4 +1,4 @@
-"""Files made to cost much: each is left alone, after bounded work and memory."""
+"""Files that could cost much work or memory are left unchanged, at bounded cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the vendor's documents write in several ways is understood in all of them."""
+"""All spellings of the vendor's documents are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cannot be done as asked is refused, with its field, before anything is sent."""
+"""A task beyond a limit is refused, with its field, before anything is sent."""
 
 from __future__ import annotations
 

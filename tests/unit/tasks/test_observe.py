@@ -1,4 +1,4 @@
-"""What the vendor says of a task becomes one vocabulary for the three kinds."""
+"""The vendor's answers about a task become one vocabulary for the three kinds."""
 
 from __future__ import annotations
 

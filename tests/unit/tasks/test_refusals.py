@@ -1,4 +1,4 @@
-"""A refusal says what came and what is allowed, and never shows an image."""
+"""A refusal names the value and what is allowed, and never shows an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever we can build is what the SDK's typed request knows, and nothing of it is missing."""
+"""Requests have every parameter of the SDK's typed request, and no other."""
 
 from __future__ import annotations
 

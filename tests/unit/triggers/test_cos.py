@@ -1,4 +1,4 @@
-"""Uploads are read from COS events, whatever their keys look like."""
+"""Uploads are read from COS events, also with unusual keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in the inbox becomes jobs on request, once."""
+"""Old objects of the inbox become jobs on request, once."""
 
 from __future__ import annotations
 

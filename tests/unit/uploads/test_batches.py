@@ -1,4 +1,4 @@
-"""A file of lines becomes a job for each line, once, whatever dies or happens twice."""
+"""Each line of a batch becomes one job, also if invocations die or repeat."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from aigc.uploads.batches import intake, lines
 from aigc.uploads.batches.lines import parse_line
 from aigc.uploads.batches.records import OPEN, PART_LINES, Batch, Batches
 from aigc.uploads.batches.work import begin_batch
-from aigc.uploads.intake import process_upload, read_object
+from aigc.uploads.inbox_object import read_object
+from aigc.uploads.intake import process_upload
 from aigc.uploads.rules import Rules
 from aigc.wire import with_fields
 from tests.fakes import InMemoryStore, StoreFault, World, build_world, image_bytes
@@ -398,7 +399,7 @@ def test_part_that_a_slower_reader_replaced_is_read_again() -> None:
 
 
 class MortalStore(InMemoryStore):
-    """A ledger whose process is killed after so many requests; each takes some time."""
+    """A ledger whose process is killed after a number of requests; each takes some time."""
 
     life = 10**9
     seconds = 0.0

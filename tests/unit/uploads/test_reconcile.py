@@ -1,4 +1,4 @@
-"""Uploads that no event reported are found by a walk through the inbox, and nothing else is."""
+"""A walk through the inbox finds uploads without an event, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which uploads a rule takes: globs, sizes, types, metadata, and rules that continue."""
+"""Conditions of a rule: globs, sizes, types, metadata, and rules that continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts of a rule with parts of the key and metadata; what uploads bring cannot leave its place."""
+"""Templates of a rule; values of an upload cannot leave their part of a path."""
 
 from __future__ import annotations
 

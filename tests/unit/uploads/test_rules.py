@@ -1,4 +1,4 @@
-"""Rules are checked before they are deployed, and the first that fits an upload wins."""
+"""Rules are checked before they are deployed, and the first that matches an upload wins."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aigc.uploads.intake import process_upload, read_object
+from aigc.uploads.inbox_object import read_object
+from aigc.uploads.intake import process_upload
 from aigc.uploads.rules import load_rules
 from aigc_cli import cli
 from tests.fakes import build_world, image_bytes

@@ -1,11 +1,12 @@
-"""An upload that several rules match: a job of each, and one rule's fault is not another's."""
+"""An upload that several rules match has a job of each; one rule's error is not another's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from aigc.uploads.entries import Entry
-from aigc.uploads.intake import InboxObject, process_upload, read_object
+from aigc.uploads.inbox_object import InboxObject, read_object
+from aigc.uploads.intake import process_upload
 from aigc.uploads.rules import Rules
 from tests.fakes import World, build_world, image_bytes
 from tests.unit.uploads.test_rules import TASK, a_rule

@@ -113,7 +113,7 @@ class Books:
         return known if following is None else self._walk(following)
 
     def append(self, book: Book) -> Book | None:
-        """Write the revision after the newest one; None, or the newest book if it has a newer one.
+        """Write the next revision; return None, or the newest book if another one was written.
 
         Raises:
             CloudError: Whether it was written, or will be, is not known.

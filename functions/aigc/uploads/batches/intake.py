@@ -27,7 +27,6 @@ from aigc.errors import AigcError, CloudError, InvalidRequestError
 from aigc.jobs.accept import Order, accept
 from aigc.jobs.dispatch import pump
 from aigc.jobs.job import OutputLocation, Source, id_from
-from aigc.jobs.submission import START_S
 from aigc.tasks.fields import explain, invalid_request
 from aigc.tasks.kinds import KINDS
 from aigc.uploads.batches import BatchFileError, lines
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from aigc.tasks.kind import Task
     from aigc.uploads.batches.lines import Line
-    from aigc.uploads.intake import InboxObject
+    from aigc.uploads.inbox_object import InboxObject
     from aigc.uploads.rule import Rule
 
 logger = logging.getLogger("aigc.batches")
@@ -174,7 +173,7 @@ class _Reader:
         """Read until the end of the file, or as long as there is time."""
         try:
             for group in _groups(self._lines(), self._group_size):
-                if not self._runtime.has_time(START_S):
+                if not self._runtime.may_start():
                     return
                 self._accept(group)
             self._progress = with_fields(self._progress, is_read=True)

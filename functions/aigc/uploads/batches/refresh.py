@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from aigc.errors import AigcError, BadRecordError
 from aigc.jobs.set_aside import set_aside
-from aigc.jobs.submission import START_S
 from aigc.uploads.batches import report, sheet
 from aigc.uploads.batches.records import Batches, Image, Part, name_of
 from aigc.wire import with_fields
@@ -103,7 +102,7 @@ class _Outcomes:
     def read(self) -> bool:
         """Read all parts and the jobs that may have changed; return False if there is no time."""
         for number in range(self._batch.parts):
-            if not self._runtime.has_time(START_S):
+            if not self._runtime.may_start():
                 return False
             for outcome in self._updated_part(number).lines:
                 self.states[outcome.state] += 1

@@ -7,6 +7,7 @@ process ends. The process reads a request as JSON and prints the stack's outputs
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -156,5 +157,6 @@ def run_program(request: Request) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    gc.disable()  # the process ends within a second
     print(json.dumps(run_program(Request(**json.load(sys.stdin)))), flush=True)  # noqa: T201  the output
     os._exit(0)  # skips the end of the interpreter, which takes 0.1 s

@@ -203,7 +203,7 @@ class World:
         """Create a trigger and return its TriggerInfo."""
         text = desc if isinstance(desc, str) else json.dumps(desc)
 
-        def make() -> dict[str, Any]:
+        def create() -> dict[str, Any] | None:
             try:
                 created = self.account.api(
                     "scf",
@@ -215,13 +215,18 @@ class World:
                     Enable="OPEN",
                 )
             except RefusalError as error:
+                if error.code == "FailedOperation.FunctionStatusError":
+                    return None  # a check that runs at the same time changes the function
                 if not error.code.startswith("ResourceInUse"):
                     raise
                 return self.find_trigger(function, kind)
             info: dict[str, Any] = created["TriggerInfo"]
             return info
 
-        return self.shared(f"trigger {function} {name} {kind} {text}", make)
+        return self.shared(
+            f"trigger {function} {name} {kind} {text}",
+            lambda: wait_for(create, ACTIVE_WITHIN_S, f"{function} accepts the trigger {name}"),
+        )
 
     def find_trigger(self, function: str, kind: str) -> dict[str, Any]:
         """Return the function's trigger of this kind."""

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 from aigc.errors import AmbiguousError, BadImageError
 from aigc.jobs.accept import Order, accept
+from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
 from tests.fakes import World, a_call, an_output_location, build_world
@@ -110,6 +111,20 @@ def storing_later(world: World) -> None:
     refresh("later", world.runtime())
 
 
+def partly_stored(world: World) -> None:
+    """Store the first of two images of two jobs; one continues, the other fails."""
+    for job_id, error in (
+        ("continues", AmbiguousError("download")),
+        ("unusable", BadImageError("no image")),
+    ):
+        submit(world, job_id)
+        task = world.vendor.tasks[-1]
+        world.vendor.urls[task.id] = [f"http://vendor/{task.id}-{number}.png" for number in (1, 2)]
+        world.vendor.finish(task)
+        with patch.object(world.downloads, "fetch", side_effect=[world.downloads.data, error]):
+            refresh(job_id, world.runtime())
+
+
 def ended(world: World) -> None:
     """End one job as succeeded and one as failed."""
     submit(world, "succeeded", webhook_url=HOOK)
@@ -121,6 +136,13 @@ def ended(world: World) -> None:
     refresh("failed", world.runtime())
 
 
+def cancelled(world: World) -> None:
+    """Cancel a job that waits behind another one."""
+    submit(world, "first")
+    submit(world, "cancelled")
+    cancel("cancelled", world.runtime())
+
+
 SCENES: tuple[Callable[[World], None], ...] = (
     running,
     queued,
@@ -129,7 +151,9 @@ SCENES: tuple[Callable[[World], None], ...] = (
     ambiguous,
     storing,
     storing_later,
+    partly_stored,
     ended,
+    cancelled,
 )
 
 
@@ -157,6 +181,7 @@ def captured(scene: Callable[[World], None]) -> dict[str, Any]:
         "ledger": _objects(world.store),
         "results": _objects(world.results),
         "tasks": [vars(task) for task in world.vendor.tasks],
+        "urls": world.vendor.urls,
     }
 
 

@@ -75,7 +75,7 @@ def store_images(job: Job, runtime: Runtime) -> Job:
     A repeat writes the same objects again: their keys follow from the job. An error of the ledger
     is raised: the owner then stops, since its last write may take effect later.
     """
-    if job.is_storing_over:
+    if job.is_storing_over:  # no write of the last try can take effect any more
         return fail(job, _not_stored(job), runtime)
     storing = _begin_storing(job, runtime)
     images = _result_or_error(lambda: missing_images(storing, runtime))

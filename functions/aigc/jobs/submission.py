@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aigc.tasks.kind import ApiCall
 
 QUICK_RETRIES = 3
-"""Repeats of one call within one invocation, after a throttle or an ambiguous outcome."""
+"""Repeats of one call within one invocation: after a throttle, and of VOD's after a lost answer."""
 
 MAX_UNCLEAR = 4
 """Refusals of one job by an unclear code before it fails, if no other job is refused."""
@@ -63,7 +63,7 @@ def create_call(job: Job, runtime: Runtime) -> ApiCall:
     task = runtime.task_of(job)
     try:
         return runtime.kind_of(job).create(task, runtime.submission_of(job))
-    except (LookupError, TypeError, ValueError) as error:  # for the version that wrote it, none
+    except (LookupError, TypeError, ValueError) as error:  # the version that wrote it can build it
         raise BadRecordError(job.id, f"no call can be built from it: {error!r}"[:500]) from error
 
 

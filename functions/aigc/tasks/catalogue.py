@@ -251,7 +251,7 @@ class ByModel(Task):
         return field_error(path, problem, allowed="; ".join(limits))
 
     def as_documented(self) -> Self:
-        """Return the task with its words in_any_case as in the documentation of the model."""
+        """Return the task with its words spelled as in the documentation of the model."""
         model = self._matching_model()
         if model is None:
             return self

@@ -47,8 +47,8 @@ def request_of_task(caller: str, kind: str, fingerprint: str, runtime: Runtime) 
 def hand_out(job: Job, runtime: Runtime) -> None:
     """Note that the end of a request is about to be sent: the same arguments mean a new request.
 
-    It is called only by tools that take the request id: the agent has the id, so it can repeat the
-    call if its answer is lost.
+    Images are handed out only by tools that take the request id: the agent has the id, so it can
+    repeat the call if its answer is lost.
     """
     if job.source.type != "call" or not job.is_repeatable:
         return

@@ -106,7 +106,7 @@ class Books:
         self._parallel = parallel
 
     def newest(self, month: str, known: Book | None = None) -> Book:
-        """Read the newest book of a month; one round trip if it is the known one or the next."""
+        """Read the newest book of a month; one round trip if it is the known one."""
         if known is None or known.month != month:
             return self._from_head(month)
         following = self._read(month, known.revision + 1)

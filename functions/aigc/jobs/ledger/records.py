@@ -120,7 +120,7 @@ class Records:
         return [_indexed(listed) for listed in self._store.list(INDEX, after, limit)]
 
     def remove_orphaned(self, entry: IndexEntry | FollowUp) -> None:
-        """Remove an entry or a note without a job, once no invocation can be about to write one."""
+        """Remove an entry or note that no job needs, once no invocation can still write the job."""
         if self._lease.has_expired(entry.modified):
             self._store.delete(entry.key)
 

@@ -43,7 +43,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def main(
-    prefix: Annotated[str, typer.Option(help="Only objects whose key begins like this.")] = "",
+    prefix: Annotated[
+        str, typer.Option(metavar="PREFIX", help="Only objects whose key begins like this.")
+    ] = "",
     rule: Annotated[
         str, typer.Option(metavar="NAME", help="Only objects that this rule may match.")
     ] = "",

@@ -207,7 +207,8 @@ def _errors(works: list[Work]) -> list[dict[str, Any]]:
 def _print_errors(works: list[Work]) -> None:
     errors = _errors(works)
     for error in errors[:SHOWN_ERRORS]:
-        print_text(f"line {error['line']}: {error['error']}")
+        # An error of the whole line names the line itself.
+        print_text(f"line {error['line']}: {error['error'].removeprefix('the line: ')}")
     if len(errors) > SHOWN_ERRORS:
         print(f"and {len(errors) - SHOWN_ERRORS} more")
 

@@ -38,7 +38,7 @@ COMMANDS = {
     "login": "Keep a deployment's endpoint and API key.",
     "keys": "Make, list and revoke API keys with limits.",
     "uploads": "Show the outcomes of uploads, and make another job of one.",
-    "backfill": "Make jobs of what lies in the inbox already.",
+    "backfill": "Make jobs of the objects that are in the inbox already.",
     "package": "Build the zip that is deployed.",
     "mcp": "Offer the tools of a deployment to agents, over stdio.",
     "label": "Show or verify the labels inside images.",
@@ -114,9 +114,11 @@ def _params(params_of: Callable[[Any], Any], context: Any) -> Any:  # noqa: ANN4
 
 
 def _without_types(parameters: Any) -> Any:  # noqa: ANN401  typer's own types are private
-    """Let the help show no type of a flag: it would be <bool>, also beside --help."""
+    """Let the help show no Python types: <bool> of a flag, <str> or <list[str]> of an argument."""
     for parameter in parameters:
-        if getattr(parameter, "is_flag", False):
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda **_: None
+        elif parameter.is_flag:
             parameter.metavar = ""
     return parameters
 

@@ -130,14 +130,21 @@ class Deployment:
 PANEL = "Which deployment (default: the local cloud that runs here)"
 StackOption = Annotated[
     str | None,
-    typer.Option("--stack", help="A Pulumi stack of this folder.", rich_help_panel=PANEL),
+    typer.Option(
+        "--stack", metavar="NAME", help="A Pulumi stack of this folder.", rich_help_panel=PANEL
+    ),
 ]
 BucketOption = Annotated[
     str | None,
-    typer.Option("--bucket", help="The ledger bucket's full name.", rich_help_panel=PANEL),
+    typer.Option(
+        "--bucket", metavar="NAME", help="The ledger bucket's full name.", rich_help_panel=PANEL
+    ),
 ]
 RegionOption = Annotated[
-    str | None, typer.Option("--region", help="The region of that bucket.", rich_help_panel=PANEL)
+    str | None,
+    typer.Option(
+        "--region", metavar="REGION", help="The region of that bucket.", rich_help_panel=PANEL
+    ),
 ]
 
 

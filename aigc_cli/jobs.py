@@ -53,7 +53,10 @@ def list_jobs(
         str | None, typer.Option(parser=options.kind, metavar="KIND", help="Only this kind.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option(help="Only jobs of calls or uploads: call:<key>, upload:<rule>.")
+        str | None,
+        typer.Option(
+            metavar="SOURCE", help="Only jobs of calls or uploads: call:<key>, upload:<rule>."
+        ),
     ] = None,
     limit: Annotated[
         int, typer.Option(parser=options.whole(1), metavar="N", help="At most this many jobs.")

@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 Files = Annotated[
     list[Path],
-    typer.Argument(parser=options.existing_file, metavar="FILE...", help="The images."),
+    typer.Argument(parser=options.existing_file, metavar="FILE", help="The images."),
 ]
 
 

@@ -64,9 +64,8 @@ def load_prices(path: Path) -> Prices:
     """
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        raw = toml.loads(
-            path.read_text(encoding="utf-8-sig"), parse_float=str
-        )  # a float is not exact
+        # As text, since a float is not exact.
+        raw = toml.loads(path.read_text(encoding="utf-8-sig"), parse_float=str)
     except (ValueError, RecursionError) as error:
         raise PricesError(f"{path.name} is not TOML: {error}") from None
     return Prices.parse(raw)

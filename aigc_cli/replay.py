@@ -41,7 +41,7 @@ REFUSALS = {
 
 def main(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="The ids of requests.")
+        list[str] | None, typer.Argument(metavar="ID", help="The ids of requests.")
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="All dead jobs, or all undelivered webhooks.")

@@ -28,7 +28,7 @@ REFUSALS = {
 
 
 def main(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of requests.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ids of requests.")],
     as_json: JsonOption = False,
     endpoint: EndpointOption = None,
     key: KeyOption = None,

@@ -27,7 +27,7 @@ def main(
         str | None, typer.Argument(help="Its key in the inbox, for instance anime/cat.jpg.")
     ] = None,
     prompt: Annotated[
-        str | None, typer.Option(help="Use this instead of the rule's prompt.")
+        str | None, typer.Option(metavar="TEXT", help="Use this instead of the rule's prompt.")
     ] = None,
     results: Annotated[bool, typer.Option("--results", help="List the results bucket.")] = False,
     as_json: JsonOption = False,

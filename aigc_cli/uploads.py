@@ -39,7 +39,8 @@ class NoUploadError(AigcError):
 @app.command("list")
 def list_uploads(
     prefix: Annotated[
-        str | None, typer.Option(help="Only objects whose key begins like this.")
+        str | None,
+        typer.Option(metavar="PREFIX", help="Only objects whose key begins like this."),
     ] = None,
     outcome: Annotated[Outcome | None, typer.Option(help="Only objects with this outcome.")] = None,
     limit: Annotated[

@@ -37,8 +37,9 @@ def main(
     region: Annotated[
         str | None,
         typer.Option(
+            metavar="REGION",
             help="Check the account of TENCENTCLOUD_SECRET_ID in this region. Without it: the local"
-            " cloud that runs here."
+            " cloud that runs here.",
         ),
     ] = None,
     only: Annotated[

@@ -1,4 +1,4 @@
-"""A dictionary in a file: each change is appended; the file is new_file when it is opened."""
+"""A dictionary in a file: each change is appended; the file is rewritten when it is opened."""
 
 from __future__ import annotations
 

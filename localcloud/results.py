@@ -20,6 +20,9 @@ class Results:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._files = folder / "images"
+        former = folder / "pictures"  # the name in earlier versions
+        if former.exists():
+            former.rename(self._files)
         self._files.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(folder / "index.jsonl")
         self._clock = clock

@@ -187,7 +187,7 @@ class _Connection(socketserver.StreamRequestHandler):
         """Acknowledge the headers at once, so that the client sends the body.
 
         With a proxy, urllib3 leaves Nagle's algorithm on, which delays the body until the headers
-        are acknowledged. The kernel does that after 40 ms (measured: 22 uploads a second).
+        are acknowledged. The kernel does that only after 40 ms (measured: 22 uploads a second).
         """
         if hasattr(socket, "TCP_QUICKACK"):
             self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

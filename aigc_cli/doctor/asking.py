@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from aigc.errors import CloudError
+from aigc.errors import AigcError, CloudError
 from aigc_cli.account import RefusalError
 from aigc_cli.doctor.finding import Finding, not_checked
 
@@ -123,5 +123,5 @@ def not_answered(question: str, error: Exception) -> Finding:
         ((means, remedy) for codes, means, remedy in _REASONS if code.startswith(codes)),
         ("This was not checked: there was no clear answer.", "Run this again in a minute."),
     )
-    text = str(error) if isinstance(error, RefusalError) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, AigcError) else f"{type(error).__name__}: {error}"
     return not_checked(f"{question}: {text}" if question else text, means, remedy)

@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from aigc.errors import AigcError
-from aigc_cli.account import RefusalError
 from aigc_cli.connection import running_cloud
 from aigc_cli.deployment import StackOption
 from aigc_cli.doctor.asking import not_answered
@@ -80,13 +79,13 @@ def main(
             _print(console, *entry, site)
     is_well = all(finding.level != "problem" for _, finding in findings)
     if fix:
-        is_well &= _repair([finding for _, finding in findings], console, is_agreed=yes)
+        is_well &= repair([finding for _, finding in findings], console, is_agreed=yes)
     return int(not is_well)
 
 
 def _before_deploy(stack: str | None, show: Callable[[str], None]) -> tuple[str, list[Entry]]:
     if stack is None:
-        raise typer.BadParameter("--before-deploy examines the configuration of a --stack")
+        raise typer.BadParameter("--before-deploy needs --stack, whose configuration it examines")
     from aigc_cli.doctor import before_deploy  # noqa: PLC0415  Pulumi's SDK takes a second to import
 
     plan = before_deploy.of_stack(stack)
@@ -134,8 +133,8 @@ def _print(console: Console, examination: Examination[Any], finding: Finding, si
     console.print(lines, highlight=False)
 
 
-def _repair(findings: list[Finding], console: Console, *, is_agreed: bool) -> bool:
-    """Repair what can be repaired; return whether each attempt succeeded."""
+def repair(findings: Iterable[Finding], console: Console, *, is_agreed: bool) -> bool:
+    """Repair what can be repaired, after a question; return whether each attempt succeeded."""
     is_repaired = True
     for finding in findings:
         if finding.fix is None:
@@ -143,7 +142,7 @@ def _repair(findings: list[Finding], console: Console, *, is_agreed: bool) -> bo
         if is_agreed or typer.confirm(f"Repair: {finding.seen}?"):
             try:
                 finding.fix()
-            except RefusalError as error:
+            except (AigcError, requests.RequestException) as error:
                 console.print(f"[red]not repaired[/]: {escape(str(error))}", highlight=False)
                 is_repaired = False
             else:

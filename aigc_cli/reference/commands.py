@@ -32,7 +32,8 @@ def _parameters(command: Any) -> Iterator[str]:  # noqa: ANN401  typer's own typ
     """Yield the arguments and options of a command, without those that most commands share."""
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            yield f"`{str(parameter.metavar or parameter.name).upper()}`"
+            name = str(parameter.metavar or parameter.name).upper()
+            yield f"`{name}`" if parameter.nargs == 1 else f"`{name}...`"
         elif not parameter.hidden and not _is_shared(parameter):
             yield f"`{parameter.opts[0]}`"
 

@@ -24,7 +24,7 @@ WAYS = {
 
 
 class Calls:
-    """The calls of all accounts: their answers are kept, and one question fails."""
+    """The calls of all accounts: their answers are kept, except to HEAD; one question fails."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: set[str] = set()
@@ -62,7 +62,8 @@ class Calls:
         if question == self.failing:
             return fail()
         call = f"{question} {details}"
-        if call not in self._kept:
+        # An old answer to HEAD has an old Date, and the clock would seem to be wrong.
+        if call not in self._kept or question == "HEAD":
             try:
                 self._kept[call] = ask()
             except RefusalError as error:

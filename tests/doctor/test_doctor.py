@@ -6,6 +6,7 @@ import base64
 import contextlib
 import copy
 import hashlib
+import io
 import json
 import zipfile
 from datetime import timedelta
@@ -13,17 +14,23 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
+from rich.console import Console
 
 from aigc.api.keys import Limits
 from aigc.jobs.job import utc_now
 from aigc_cli import cli, keys
-from aigc_cli.account import Account, Answer
+from aigc_cli.account import Account, Answer, RefusalError
 from aigc_cli.connection import connection_file
+from aigc_cli.doctor.asking import not_answered
 from aigc_cli.doctor.examinations import EXAMINATIONS, storage, work
 from aigc_cli.doctor.examinations.account import LIST, MPS_ROLE, READ, clock, is_needed
+from aigc_cli.doctor.finding import problem
+from aigc_cli.doctor.main import repair
 from aigc_cli.doctor.patient import INPUT_BUCKETS, Patient, of_connection
 from aigc_cli.local_stack import local_stack
 from aigc_cli.reference.headings import anchors
+from aigc_cli.service import UnreachableError
 from tests.doctor.failing import WAYS, Calls
 from tests.e2e.stack import wait_for
 from tests.pages import page as page_text
@@ -411,6 +418,35 @@ def test_a_repair_that_is_refused_is_told(
     assert status == 1
     assert "not repaired" in printed
     assert "\nrepaired" not in printed
+
+
+@pytest.mark.parametrize(
+    "error", [RefusalError("PUT", "AccessDenied"), requests.ConnectionError("reset")]
+)
+def test_a_repair_that_fails_does_not_end_the_others(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    console, repaired = Console(record=True, file=io.StringIO()), []
+    findings = [
+        problem("the first", "", "", fail),
+        problem("the second", "", "", lambda: repaired.append(2)),
+    ]
+
+    assert not repair(findings, console, is_agreed=True)
+    assert repaired == [2]
+    assert console.export_text().splitlines() == [f"not repaired: {error}", "repaired: the second"]
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (UnreachableError("GET /v1/lanes: no answer"), "GET /v1/lanes: no answer"),
+        (requests.ConnectionError("reset"), "ConnectionError: reset"),
+    ],
+)
+def test_a_lost_answer_is_told_without_a_class_of_this_program(error: Exception, seen: str) -> None:
+    assert not_answered("", error).seen == seen
 
 
 def test_a_missing_bucket_of_inputs_is_found(patient: Patient) -> None:

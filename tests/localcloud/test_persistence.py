@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from localcloud.cloud import LocalCloud
+from localcloud.core import Clock
 from localcloud.cos.store import SMALL
 from localcloud.journal import Journal
+from localcloud.results import Results
 from localcloud.tasks import Failure, Task
 from tests.localcloud.clients import BUCKET, IMAGE, Api, content_of, cos, get
 
@@ -76,6 +78,19 @@ def test_journal_ignores_a_line_that_a_crash_cut_off(tmp_path: Path) -> None:
 
     assert reopened.entries == {"a": 3}
     assert path.read_text() == '["a", 3]\n'
+
+
+def test_images_of_an_earlier_version_are_served(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(b"image")
+    (tmp_path / "index.jsonl").write_text(
+        '["host/a.png", {"file": "a.png", "file_id": "1", "expires_at": null}]\n'
+    )
+
+    results = Results(tmp_path, Clock())
+
+    assert results.by_file_id("1") == b"image"
+    results.close()
 
 
 def test_task_of_an_earlier_version_is_read() -> None:

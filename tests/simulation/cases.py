@@ -14,6 +14,7 @@ from aigc.jobs.replay import replay
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
 from tests.fakes import LEASE_S, START, a_call, an_output_location
+from tests.jobs import TASKS
 from tests.simulation.play import FORGOTTEN_S, Case, Move, Phase
 from tests.simulation.sweeps import sweep
 
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime
     from tests.simulation.play import Work
 
-TASKS: dict[str, dict[str, Any]] = {
-    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
-    "vod.scene_image": {
-        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
-        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
-    },
-    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
-}
 MODELS = {kind: KINDS[kind].model.model_validate(task) for kind, task in TASKS.items()}
 HOOK = "https://example.com/hook"
 LATER_S = LEASE_S + 5

@@ -11,7 +11,7 @@ from aigc.sweeping import PARTS
 from aigc.triggers.cos import CosEvent, ObjectCreated
 from aigc.uploads.rules import Rules
 from tests.fakes import image_bytes
-from tests.simulation.cases import TASKS
+from tests.jobs import TASKS
 
 if TYPE_CHECKING:
     from aigc.jobs.runtime import Runtime

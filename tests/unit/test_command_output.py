@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer import Context
 
+from aigc_cli import cli
+from aigc_cli.cli import all_commands
 from aigc_cli.output import print_table, print_text, terminal_status
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAD = ("ID", "STATE", "FROM", "WHAT")
 ID = "0123456789abcdef" * 2
@@ -100,3 +107,24 @@ def test_nothing_is_shown_elsewhere(
         show("compressing …")
 
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_error_of_a_whole_line_names_the_line_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lines.jsonl"
+    file.write_text("[]\n")
+
+    cli.main(["batch", "check", str(file)])
+
+    assert capsys.readouterr().out.startswith("line 1: a list of 0 is not allowed; ")
+
+
+@pytest.mark.parametrize("command", [command for _, command in all_commands()])
+def test_help_shows_no_types_of_python(command: Any) -> None:
+    shown = {
+        parameter.display_type_rich(ctx=Context(command))
+        for parameter in command.get_params(Context(command))
+    }
+
+    assert not {text for text in shown if text and text.startswith(("<str", "<list", "<Path"))}

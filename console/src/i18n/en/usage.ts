@@ -1,12 +1,12 @@
 export const usage = {
-  empty: "Nothing ended in these days.",
+  empty: "No job ended in these days.",
   range: "Days",
   days: (count: number) => `${count} days`,
   measure: "Show",
   images: "Images",
   cost: "Cost",
   jobs: "Jobs",
-  group: "By",
+  group: "Group by",
   groups: { model: "Model", source: "Rule or key", kind: "Kind" },
   total: {
     images: "images",
@@ -32,7 +32,7 @@ export const usage = {
     left: "left of",
     spent: "used",
     reserved: "reserved",
-    resets: "begins anew",
+    resets: "resets",
     label: (name: string, share: string) => `${name}: ${share} used or reserved`,
   },
   key: "Limits of this key",

@@ -36,7 +36,7 @@ export const gallery = {
   file: "File",
   created: "Requested",
   ended: "Finished",
-  labels: "Labels inside the file",
+  labels: "AI labels in the file",
   task: "All parameters",
   pixels: "pixels",
 };

@@ -118,7 +118,7 @@ export const playground = {
     waiting: "Waiting",
     next: "next in its lane",
     position: (ahead: number) => (ahead === 1 ? "1 request ahead" : `${ahead} requests ahead`),
-    running: "The model is at work",
+    running: "The model generates the image",
     ended: "Done",
     elapsed: "since it was accepted",
     cancel: "Cancel",

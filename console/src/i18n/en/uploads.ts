@@ -4,7 +4,7 @@ type Outcome = Schemas["UploadAccount"]["outcome"];
 type Reason = NonNullable<Schemas["UploadAccount"]["reason"]>;
 
 const outcomes: Record<Outcome, string> = {
-  job: "became a job",
+  job: "jobs made",
   none: "no job",
   pending: "not processed yet",
 };
@@ -34,7 +34,7 @@ export const uploads = {
     batch: "for batches",
     into: "Upload to",
     by: "Model",
-    takes: "Takes",
+    takes: "Accepts",
     atMost: "at most",
     atLeast: "at least",
     price: "Price of an upload",

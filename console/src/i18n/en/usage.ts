@@ -19,7 +19,7 @@ export const usage = {
   },
   incomplete: "There is more than could be counted. The sums are too low.",
   chart: (measure: string, group: string) => `${measure} for each day, by ${group}`,
-  table: "The same numbers",
+  table: "The same numbers as a table",
   day: "Day",
   sum: "Sum",
   name: "Name",

@@ -9,7 +9,7 @@ export const gallery = {
     folder: "Folder",
     kind: "Kind",
     model: "Model",
-    source: "Made by",
+    source: "Source",
     since: "From",
     until: "To",
   },

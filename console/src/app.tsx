@@ -1,4 +1,4 @@
-// The shell: navigation, the view of the address, and what lies above all views.
+// The shell: navigation, the view that the address names, and the banners above all views.
 import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { urlOf } from "./api";
@@ -12,7 +12,7 @@ import { forgetKey, session } from "./session";
 import { useStore } from "./store";
 import { Playground } from "./views/playground";
 
-/** Views beside the first one are loaded when they are opened. */
+/** All views except the first one are loaded when they are opened. */
 const LATER: Record<Exclude<View, "playground">, () => Promise<ComponentType>> = {
   gallery: async () => (await import("./views/gallery")).Gallery,
   jobs: async () => (await import("./views/jobs")).Jobs,

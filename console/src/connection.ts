@@ -13,7 +13,7 @@ export function noteLost(): void {
   timer ??= window.setTimeout(ask, RETRY_MS);
 }
 
-/** Note that a request was answered, whatever the answer. */
+/** Note that a request was answered, also if the answer is an error. */
 export function noteAnswered(): void {
   isOnline.set(true);
 }

@@ -25,7 +25,7 @@ interface State<T> {
 }
 
 /**
- * Load data, anew whenever `key` changes.
+ * Load data, and load it again when `key` changes.
  *
  * @param every milliseconds between two loads, or a function of the data that returns them;
  *   undefined or 0: the data is loaded once. Nothing is loaded while the page is hidden.
@@ -88,7 +88,7 @@ export function useLoad<T>(
   };
 }
 
-/** Whether an error says nothing about the call: the API is busy, or its cloud does not answer. */
+/** Whether the error is not caused by the call: the API is busy, or its cloud does not answer. */
 const isPassing = ({ status }: ApiError): boolean => status === 429 || status >= 500;
 
 function whenVisible(act: () => void): void {

@@ -1,4 +1,4 @@
-// A value that components watch.
+// A value; components render again when it changes.
 import { useEffect, useState } from "preact/hooks";
 
 export class Store<T> {

@@ -160,7 +160,7 @@ def test_a_search_through_all_images_is_bounded(
 def test_filters_are_part_of_the_address(open_page: Callable[..., Page]) -> None:
     page = open_page("?source=upload&folder=shop/")
     expect(page.locator(".gallery-item")).to_have_count(PAGE)
-    expect(page.get_by_role("search").get_by_label("Made by")).to_have_value("upload")
+    expect(page.get_by_role("search").get_by_label("Source")).to_have_value("upload")
     assert all(number % 3 == 1 and number % 4 in {1, 2} for number in numbers(page))
 
     page.get_by_role("search").get_by_label("Model").select_option("Kling 2.1")

@@ -33,7 +33,7 @@ def test_first_visitor_comes_from_the_key_to_an_image(visitor: Visitor, stack: S
     visitor.generate("a cat in the style of a woodcut")
 
     expect(visitor.result).to_be_visible()
-    expect(page.locator(".image-input .frame-ready img")).to_be_visible()
+    expect(page.locator(".run-input .frame-ready img")).to_be_visible()
     [job] = stack.jobs()
     [image] = job["task"]["file_infos"]
     assert job["task"]["prompt"] == "a cat in the style of a woodcut"

@@ -121,7 +121,7 @@ def test_files_stay_listed_and_are_followed_while_another_view_is_open(
 ) -> None:
     visitor.sign_in("#/uploads")
     page = visitor.page
-    page.get_by_label("Folder below").fill("kept")
+    page.get_by_label("Subfolder").fill("kept")
     drop(page, ("kept.jpg", "image/jpeg", PHOTO + b"a file that stays listed"))
     page.get_by_role("button", name="Upload 1 file").click()
     visitor.show("usage")
@@ -131,7 +131,7 @@ def test_files_stay_listed_and_are_followed_while_another_view_is_open(
 
     expect(page.locator(".drop-file")).to_contain_text("kept.jpg")
     expect(page.locator(".drop-results .frame-ready img")).to_be_visible()
-    expect(page.get_by_label("Folder below")).to_have_value("kept")
+    expect(page.get_by_label("Subfolder")).to_have_value("kept")
     page.get_by_role("button", name="Forget the key").click()
     visitor.enter()
     expect(page.locator(".drop-zone")).to_be_visible()

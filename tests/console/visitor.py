@@ -97,7 +97,7 @@ class Visitor:
     @property
     def result(self) -> Locator:
         """The image of the request that is shown."""
-        return self.page.locator(".image-output .frame-ready img")
+        return self.page.locator(".run-output .frame-ready img")
 
     def overflow(self) -> int:
         """Return by how many pixels the page is wider than the window."""

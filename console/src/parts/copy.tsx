@@ -3,7 +3,7 @@ import { useMessages } from "../i18n";
 
 const SHOWN_MS = 2000;
 
-/** A button that copies a text, and says so; browsers have a clipboard only on pages over https. */
+/** A button that copies a text and confirms it. A page needs https for the clipboard. */
 export function CopyButton({ text, label }: { text: string; label?: string }) {
   const { parts: t } = useMessages();
   const [isDone, setDone] = useState(false);

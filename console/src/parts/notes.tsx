@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { ApiError } from "../api";
 import { useMessages } from "../i18n";
 
-/** An error, with what the API says of it; offline is said by the banner above the view. */
+/** An error, with the API's message and its facts; of a lost connection, only that it is lost. */
 export function ErrorNote({ error, retry }: { error: unknown; retry?: () => void }) {
   const { parts: t } = useMessages();
   if (error === undefined || error === null) return null;

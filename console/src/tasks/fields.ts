@@ -20,14 +20,14 @@ export interface Field {
   format?: string;
   /** Of `images`: the field of an item that holds the URL. */
   urlField?: string;
-  /** Of `images`: what can be said of each image. */
+  /** Of `images`: the options that each image may have. */
   item?: Field[];
 }
 
 /** Parameters for programs: a form needs none of them. */
 const NOT_IN_A_FORM = /^(sub_app_id|session_id|session_context|webhook_url|store_cos_param)(\.|$)/;
 
-/** Fields of an input image that say where it is. */
+/** Fields of an input image that locate it. */
 const SOURCES = new Set(["type", "file_id", "url", "image_url", "base64"]);
 
 const LONG_TEXTS = /(prompt|product_desc|more_requirement)$/;

@@ -33,7 +33,7 @@ export const imagesOf = (values: Values, path: string): InputImage[] => {
   return Array.isArray(value) ? value : [];
 };
 
-/** Change an image, whichever fields have it. */
+/** Change an image in all fields that have it. */
 export function withImage(values: Values, id: string, part: Partial<InputImage>): Values {
   const changed = (image: InputImage) => (image.id === id ? { ...image, ...part } : image);
   const entries = Object.entries(values).map(([path, value]) => [
@@ -97,7 +97,7 @@ export function parsed(text: string): Task | undefined {
 }
 
 /**
- * Fill a task with what it needs to be valid: texts and images that stand for those to come.
+ * Fill a task with placeholder texts and images, so that it is valid.
  *
  * The price of a task depends on its choices and on the number of its images only. Long texts are
  * replaced in any case, so that the price is not asked for while they are written.
@@ -164,7 +164,7 @@ function imageOf(item: Task, field: Field): InputImage {
   };
 }
 
-/** An image that is somewhere already. */
+/** An image that needs no upload. */
 export function imageAt(url: string): InputImage {
   const name = url.split(/[?#]/)[0]?.split("/").pop() || url;
   return { id: newId(), name: decoded(name), url, progress: 1, options: {} };

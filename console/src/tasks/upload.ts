@@ -31,7 +31,7 @@ export async function uploadInput(
   return link.url;
 }
 
-/** Take away what the API does not allow in a name, which decides nothing here. */
+/** Remove the characters that the API does not allow in a name; the name has no effect here. */
 function safeName(name: string): string {
   const safe = name.replace(/[^\p{L}\p{N}._-]+/gu, "-").replace(/^[.-]+/, "");
   return safe.slice(-100) || "image";

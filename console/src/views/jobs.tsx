@@ -1,4 +1,4 @@
-// Jobs: the lanes, a live list with filters, and one job with all that happened to it.
+// Jobs: the lanes, a live list with filters, and one job with its events.
 import type { paths } from "../../generated/openapi";
 import { useEffect, useState } from "preact/hooks";
 import { get, type Schemas } from "../api";
@@ -155,7 +155,7 @@ function List({ filters }: { filters: Filters }) {
   );
 }
 
-/** Load the newest jobs, one page behind the other: all that are shown are followed. */
+/** Load the newest jobs, page by page; all pages that are shown are loaded again at intervals. */
 async function newestPages(query: Query, count: number, signal: AbortSignal): Promise<Page> {
   let page = await get("/v1/jobs", { query, signal });
   for (let number = 1; number < count && page.cursor; number++) {
@@ -221,7 +221,7 @@ function Row({ job, filters }: { job: Job; filters: Filters }) {
   );
 }
 
-/** What matters of a job in its state: why it waits, why it failed, what it made. */
+/** The most important fact in the state of a job: why it waits, why it failed, or its images. */
 function Note({ job }: { job: Job }) {
   const { jobs: t } = useMessages();
   if (job.wait) {

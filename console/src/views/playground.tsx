@@ -1,4 +1,4 @@
-// The playground: a form for a task, and what becomes of it.
+// The playground: a form for a task, and the requests that were submitted with it.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, get, post, type Schemas } from "../api";
 import { useMessages } from "../i18n";
@@ -31,7 +31,7 @@ import {
   type Values,
 } from "../tasks/form";
 
-/** Parameters that are seen at once; the others are below "More parameters". */
+/** Parameters that are always shown; the others are below "More parameters". */
 const AT_ONCE = new Set([
   "prompt",
   "aspect_ratio",
@@ -123,7 +123,7 @@ function Bench({ catalogue, kinds }: { catalogue: Catalogue; kinds: string[] }) 
   );
 }
 
-/** Take the images along to the field for images of another kind. */
+/** Move the images to the field for images of another kind. */
 function withImagesMoved(from: Field[], to: Field[], values: Values): Values {
   const [source, target] = [from, to].map((all) => all.find(isOfInputs)?.path);
   if (!source || !target || source === target || imagesOf(values, target).length) return values;

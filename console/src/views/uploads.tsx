@@ -1,4 +1,4 @@
-// Uploads: files into the folder of a rule, and what became of each file of the inbox.
+// Uploads: sends files to the folder of a rule, and lists the inbox with the outcome of each file.
 import { useEffect, useState } from "preact/hooks";
 import { get, type Schemas } from "../api";
 import { useMessages } from "../i18n";
@@ -86,7 +86,7 @@ interface AccountsProps {
 
 function Accounts({ outcome, prefix, sent }: AccountsProps) {
   const { uploads: t } = useMessages();
-  // Where each page begins: all pages that are shown are read again while something is under way.
+  // The cursor of each page. While a job runs, all pages that are shown are read again.
   const [cursors, setCursors] = useState<string[]>([""]);
   const query = (cursor: string) => ({
     limit: LIMIT,
@@ -131,7 +131,7 @@ function Accounts({ outcome, prefix, sent }: AccountsProps) {
   );
 }
 
-/** Whether more becomes of a file: it is not processed yet, or a job of it has not ended. */
+/** Whether the outcome can change: the file is not processed, or one of its jobs has not ended. */
 const isUnderWay = ({ outcome, jobs }: Account): boolean =>
   outcome === "pending" || jobs.some(({ state }) => state !== null && !hasEnded(state));
 

@@ -9,7 +9,7 @@ export const gallery = {
     folder: "Folder",
     kind: "Kind",
     model: "Model",
-    source: "Made by",
+    source: "Source",
     since: "From",
     until: "To",
   },
@@ -36,7 +36,7 @@ export const gallery = {
   file: "File",
   created: "Requested",
   ended: "Finished",
-  labels: "Labels inside the file",
+  labels: "AI labels in the file",
   task: "All parameters",
   pixels: "pixels",
 };

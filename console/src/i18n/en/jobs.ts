@@ -27,11 +27,12 @@ export const jobs = {
     slowedWhy: (now: number, limit: number) =>
       `${now} of ${limit} slots for now, since the vendor had no capacity`,
     paused: "paused",
-    pausedWhy: "The vendor refuses the account. No job fails for it; all go on by themselves.",
+    pausedWhy:
+      "The vendor refuses the account. No job fails because of this. All jobs continue when the account is accepted again.",
     probe: "next try",
     since: "since",
   },
-  sweepLate: "No sweep has finished for several minutes. Jobs whose event was lost do not go on.",
+  sweepLate: "No sweep has finished for several minutes. Jobs whose event was lost do not continue.",
   filter: {
     label: "Filters",
     state: "State",
@@ -54,7 +55,7 @@ export const jobs = {
   older: "Older jobs",
   reasons,
   ahead: (count: number) =>
-    count === 0 ? "first in line" : count === 1 ? "1 job before it" : `${count} jobs before it`,
+    count === 0 ? "first in the queue" : count === 1 ? "1 job ahead" : `${count} jobs ahead`,
   until: "until",
   fromCall: "call by",
   fromUpload: "upload, rule",
@@ -111,19 +112,19 @@ export const jobs = {
     cancelTitle: "Cancel this job?",
     cancelQueued: "It has not been sent, so nothing is billed.",
     cancelRunning:
-      "The vendor is asked to abort the task. A task that already runs goes on and is billed.",
+      "The vendor is asked to abort the task. A task that already runs continues and is billed.",
     cancelYes: "Cancel the job",
     replayTitle: "Replay this job?",
     replayCost: "Another attempt costs about",
     replayCostUnknown: "The cost of another attempt is unknown: prices.toml has no price for it.",
     replayBilled: (attempt: number) =>
       `Attempt ${attempt} may have been billed. The new attempt is billed as well.`,
-    replayRestorable: "A restore would store the images that are paid for, and costs nothing.",
+    replayRestorable: "A restore stores the images that are already paid for, and costs nothing.",
     replayYes: "Start another attempt",
     replayYesAgain: "Pay again",
     restoreTitle: "Restore the images?",
     restoreText:
-      "The images that are paid for are stored, while the vendor has them. Nothing is paid.",
+      "The images that are already paid for are stored, if the vendor still has them. This costs nothing.",
     restoreYes: "Restore",
     no: "Keep as it is",
   },

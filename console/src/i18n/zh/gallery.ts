@@ -38,7 +38,7 @@ export const gallery: typeof en = {
   file: "文件",
   created: "提交时间",
   ended: "完成时间",
-  labels: "文件内的标识",
+  labels: "文件内的 AI 标识",
   task: "全部参数",
   pixels: "像素",
 };

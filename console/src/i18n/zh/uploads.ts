@@ -55,7 +55,7 @@ export const uploads: typeof en = {
   },
   column: { key: "文件", outcome: "处理结果", size: "大小", at: "上传时间" },
   outcomes: {
-    job: "已成为作业",
+    job: "已生成作业",
     none: "没有作业",
     pending: "尚未处理",
   },

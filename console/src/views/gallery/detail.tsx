@@ -1,4 +1,4 @@
-// One image, large: beside what it was made of, with how it was made.
+// One image, large: beside the file that it was made of, with its parameters.
 import { useEffect, useRef } from "preact/hooks";
 import { get, type Schemas } from "../../api";
 import { useMessages } from "../../i18n";

@@ -9,7 +9,7 @@ const TYPING_MS = 350;
 
 export interface FilterBarProps {
   filters: Filters;
-  /** The images that are listed: their values are offered. */
+  /** The images that are listed; the filters offer their values. */
   images: ListedImage[];
   change: (filters: Filters) => void;
 }
@@ -66,7 +66,7 @@ interface TextFilterProps {
   isSearch?: boolean;
 }
 
-/** A text that counts when the typing pauses. */
+/** A text field that is applied when the typing pauses. */
 function TextFilter({ label, value, change, options = [], isSearch }: TextFilterProps) {
   const [text, setText] = useState(value);
   const list = useId();
@@ -147,7 +147,7 @@ function DayFilter({ name, filters, change }: DayFilterProps) {
   );
 }
 
-/** What can be chosen: from the catalogue, and from the images that are listed. */
+/** The choices: from the catalogue, and from the images that are listed. */
 function useOffered(images: ListedImage[], filters: Filters) {
   const { gallery: t } = useMessages();
   const catalogue = useLoad("models", (signal) => get("/v1/models", { signal })).data;

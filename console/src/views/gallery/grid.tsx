@@ -47,7 +47,7 @@ export function Grid({ images, filters, open, renew }: GridProps) {
   );
 }
 
-/** A moment as short as it can be: the time of today, or the day. */
+/** A moment as a short text: the time if it is today, the day otherwise. */
 function Moment({ at }: { at: string }) {
   const locale = useLocale();
   const date = new Date(at);

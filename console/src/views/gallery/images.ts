@@ -22,7 +22,7 @@ export function filtersOf(params: URLSearchParams): Filters {
   return Object.fromEntries(filled.filter(([, value]) => value));
 }
 
-/** What names an image in the address: its job and its number. */
+/** The name of an image in the address: its job and its number. */
 export const idOf = (image: ListedImage): string => `${image.request_id}/${image.number}`;
 
 interface Part {

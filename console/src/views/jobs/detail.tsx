@@ -1,4 +1,4 @@
-// One job: what happened to it, its images, and what the key may do with it.
+// One job: its events, its images, and the actions that the key is allowed.
 import { useState } from "preact/hooks";
 import { ApiError, get, post, put, type Schemas } from "../../api";
 import { useMessages } from "../../i18n";
@@ -259,7 +259,7 @@ async function carryOut(operation: Operation, job: Detail): Promise<void> {
   }
 }
 
-/** Cancel a job; one that has ended meanwhile needs no message: its state says it. */
+/** Cancel a job. If it has ended meanwhile, its state shows that, and no message is needed. */
 async function cancel(job: Detail): Promise<void> {
   const url = CANCEL[job.kind as keyof typeof CANCEL];
   try {

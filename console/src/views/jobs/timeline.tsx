@@ -1,4 +1,4 @@
-// A job's life, event by event, from its record.
+// The events of a job, from its record.
 import type { ComponentChildren } from "preact";
 import type { Schemas } from "../../api";
 import { useMessages, type Messages } from "../../i18n";
@@ -109,7 +109,7 @@ function endEntries(job: Detail, t: Texts): Entry[] {
   return entries;
 }
 
-/** Why a job ended, unless its last attempt has said it. */
+/** Why a job ended, unless its last attempt shows the same error. */
 function EndReason({ job }: { job: Detail }) {
   if (!job.error || job.attempts.at(-1)?.error?.message === job.error.message) return null;
   return <ErrorFacts error={job.error} />;

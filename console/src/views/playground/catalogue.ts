@@ -1,4 +1,4 @@
-// Which kinds, models and scenes there are, and what a choice of them means for the form.
+// The kinds, models and scenes, and the fields of the form that a choice of them allows.
 import { examples } from "aigc:schemas";
 import type { Schemas } from "../../api";
 import { fieldsOf, type Field, type Limit } from "../../tasks/fields";
@@ -6,7 +6,7 @@ import type { Task } from "../../tasks/form";
 
 export type Catalogue = Schemas["Models"];
 
-/** What a task is made with. */
+/** The kind, and the model or scene, of a task. */
 export interface Choice {
   endpoint: string;
   /** Model and version of a kind that has models; both empty: the vendor chooses. */

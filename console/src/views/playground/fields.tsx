@@ -13,7 +13,7 @@ export interface FieldProps {
   field: Field;
   value: string;
   change: (value: string) => void;
-  /** What the API, or this page, says is wrong with the value. */
+  /** Why the API, or this page, refuses the value. */
   invalid: string | undefined;
   /** Whether the description of the API is shown. */
   isDescribed?: boolean;
@@ -51,7 +51,7 @@ export function FieldInput(props: FieldProps) {
   );
 }
 
-/** What the API's documents say of a field. */
+/** The description of a field in the API's documents. */
 function About({ field, id }: { field: Field; id: string }) {
   const translated = useDescriptions();
   const texts = [field.description, field.limit ?? ""].filter(Boolean).map(translated);
@@ -152,14 +152,14 @@ function Control({ field, value, change, id, aria }: ControlProps) {
   }
 }
 
-// Choices that are seen at once
+// Choices that are all visible
 
 const isRatio = (field: Field) => field.options?.every((option) => /^(\d+:\d+|auto)$/.test(option));
 const isSegmented = (field: Field) =>
   isRatio(field) || (field.options?.length ?? 0) <= MOST_SEGMENTS;
 
 interface SegmentsProps extends FieldProps {
-  /** Id of what describes the field. */
+  /** Id of the element that describes the field. */
   described: string | undefined;
   children: ComponentChildren;
 }

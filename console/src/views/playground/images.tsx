@@ -14,12 +14,12 @@ export interface InputImagesProps {
   label: string;
   images: InputImage[];
   change: (edit: (images: InputImage[]) => InputImage[]) => void;
-  /** Change one image, in whichever field it is by now. */
+  /** Change one image, in the field that has it now. */
   edit: (id: string, part: Partial<InputImage>) => void;
   invalid: string | undefined;
 }
 
-/** The uploads that are under way, by the id of the image. They end with the key. */
+/** The uploads in progress, by the id of the image. They are stopped when the key is forgotten. */
 const uploads = new Map<string, AbortController>();
 
 session.watch(() => {
@@ -175,7 +175,7 @@ function messageOf(error: unknown, t: Texts): string {
 
 interface ThumbProps {
   image: InputImage;
-  /** What can be said of each image of the list. */
+  /** The options that each image may have. */
   options: Field[];
   setOptions: (options: Values) => void;
   remove: (image: InputImage) => void;
@@ -235,7 +235,7 @@ interface OptionsProps {
   change: (options: Values) => void;
 }
 
-/** What a task says of one of its images, such as its role. */
+/** The options of one image, such as its role. */
 function Options({ image, options, change }: OptionsProps) {
   const { playground: t } = useMessages();
   const set = options.filter(({ path }) => textOf(image.options, path)).length;

@@ -1,4 +1,4 @@
-// A submitted request: how it waits and runs, and then its images beside its inputs.
+// A submitted request: its progress, and then its images beside its inputs.
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, get, put, type Schemas } from "../../api";
 import { useMessages } from "../../i18n";
@@ -44,7 +44,7 @@ async function watch(run: Run, signal: AbortSignal): Promise<Watched> {
   return { status, job };
 }
 
-/** Follow a request to its end: often at first, then every few seconds. */
+/** Poll a request until it has ended: often at first, then every few seconds. */
 export function useRun(run: Run) {
   return useLoad(run.id, (signal) => watch(run, signal), ({ job }) => {
     if (job) return undefined;
@@ -127,7 +127,7 @@ function Steps({ at }: { at: number }) {
   );
 }
 
-/** Why it does not go on, in the API's own terms. */
+/** Why the request does not continue. */
 function Reasons({ status }: { status: Status }) {
   const { playground: t } = useMessages();
   const { paused, deferred, delay, overdue_since } = status;

@@ -1,4 +1,4 @@
-// Drop files here: they go into the folder of a rule, and each is followed to its images.
+// The card for uploads: files are sent to the folder of a rule, and their images are shown.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, get, type Schemas } from "../../api";
 import { useMessages } from "../../i18n";
@@ -171,7 +171,7 @@ function DropZone({ rule, add }: { rule: Rule; add: (files: File[]) => void }) {
   );
 }
 
-/** A file that is dropped beside the zone would replace the page. */
+/** Ignore files that are dropped outside the zone: otherwise the browser leaves the page. */
 function useDropsElsewhere(): void {
   useEffect(() => {
     const ignore = (event: DragEvent) => event.preventDefault();
@@ -276,7 +276,7 @@ function FileRow({ file, remove }: { file: Sent; remove: () => void }) {
   );
 }
 
-/** The images of a job. The list may be looked at again when their links have expired. */
+/** The images of a job. Their links are renewed, since they may expire while the list is shown. */
 function Results({ job }: { job: Schemas["JobDetail"] }) {
   const [images, setImages] = useState(job.images);
   useEffect(() => setImages(job.images), [job]);

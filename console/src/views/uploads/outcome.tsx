@@ -4,7 +4,7 @@ import { useMessages } from "../../i18n";
 import { StateBadge } from "../../parts/values";
 import { hrefOf } from "../../router";
 
-/** The jobs of an upload in their present state, or the reason why it has none. */
+/** The jobs of an upload with their states, or the reason why it has none. */
 export function UploadOutcome({ account }: { account: Schemas["UploadAccount"] }) {
   const { uploads: t } = useMessages();
   return (

@@ -1,4 +1,4 @@
-// Sending files: a link from the API, a PUT to the bucket, and then what became of the file.
+// Sends files: gets a link from the API, sends a PUT to the bucket, then polls the outcome.
 import { md5 } from "@noble/hashes/legacy.js";
 import { ApiError, get, post, type Schemas } from "../../api";
 import { hasEnded } from "../../parts/values";
@@ -21,7 +21,7 @@ export interface Sent {
   step: Step;
   /** How much of the file is sent, 0 to 1. */
   progress: number;
-  /** What went wrong: an error of the API, or a word for the view. */
+  /** The error: an ApiError, or the name of a message of the view. */
   error?: unknown;
   account?: Schemas["UploadAccount"];
   jobs: Detail[];
@@ -50,7 +50,7 @@ const AT_ONCE = 3;
 const FIRST_LOOK_MS = 1000;
 const LONGEST_LOOK_MS = 15_000;
 
-/** Send files, a few at a time, and follow each to its end, as long as it is listed. */
+/** Send files, a few at a time, and poll the outcome of each while it is listed. */
 export async function sendAll(files: Sent[], place: Place, list: List): Promise<void> {
   const waiting = [...files];
   for (const { id } of files) list.change(id, { step: "queued" });
@@ -62,7 +62,7 @@ export async function sendAll(files: Sent[], place: Place, list: List): Promise<
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-/** Send one file; it is followed while others are sent. */
+/** Send one file. Its outcome is polled while other files are sent. */
 async function send({ id, file }: Sent, place: Place, list: List): Promise<void> {
   const change = (changes: Partial<Sent>) => list.change(id, changes);
   const fail = (error: unknown) => change({ step: "failed", error });
@@ -93,13 +93,13 @@ async function linkFor(file: File, place: Place) {
   });
 }
 
-/** The link is good for this content only. */
+/** Return the MD5 of a file; the link is valid for this content only. */
 async function digestOf(file: File): Promise<string> {
   const digest = md5(new Uint8Array(await file.arrayBuffer()));
   return btoa(String.fromCharCode(...digest));
 }
 
-/** Ask what became of an object until its jobs have ended, less and less often. */
+/** Poll the outcome of an object until its jobs have ended, with growing pauses. */
 async function follow(
   key: string,
   change: (changes: Partial<Sent>) => void,
@@ -133,7 +133,7 @@ async function accountOf(key: string) {
 
 const jobOf = (id: string) => get("/v1/jobs/{id}", { path: { id } });
 
-/** A question that may fail while the connection is lost; it is asked again. */
+/** Call the API; undefined if the call should be repeated: no connection, or the API is busy. */
 async function patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();
@@ -143,7 +143,7 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Let time pass; a hidden page waits until it is seen again. */
+/** Wait; if the page is hidden, wait until it is visible again. */
 async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => window.setTimeout(resolve, ms));
   while (document.hidden) {

@@ -11,6 +11,7 @@ from typer import Context
 
 from aigc_cli import cli
 from aigc_cli.cli import all_commands
+from aigc_cli.exits import NOT_FOUND
 from aigc_cli.output import print_table, print_text, terminal_status
 
 if TYPE_CHECKING:
@@ -128,3 +129,23 @@ def test_help_shows_no_types_of_python(command: Any) -> None:
     }
 
     assert not {text for text in shown if text and text.startswith(("<str", "<list", "<Path"))}
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        ("lanes --stack prod", "allowed: --endpoint"),
+        ("doctor --stack prod", "install it, and try again"),
+    ],
+)
+def test_a_missing_pulumi_is_told_with_what_helps(
+    command: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    assert cli.main(command.split()) == NOT_FOUND
+
+    assert capsys.readouterr().err.strip().endswith(f"which is not installed; {remedy}")

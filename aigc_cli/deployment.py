@@ -214,10 +214,10 @@ def of_stack(name: str) -> Deployment:
     )
 
 
-def stack_outputs(name: str, *, instead: str) -> dict[str, Any]:
+def stack_outputs(name: str, *, instead: str = "") -> dict[str, Any]:
     """Read the outputs of a stack with the Pulumi CLI.
 
-    `instead` names the options that work without the CLI.
+    `instead` names the options that work without the CLI, if there are any.
 
     Raises:
         DeploymentError: Pulumi is not installed, or does not know the stack.
@@ -233,16 +233,17 @@ def stack_config(name: str) -> dict[str, dict[str, Any]]:
     Raises:
         DeploymentError: Pulumi is not installed, or does not know the stack.
     """
-    return _pulumi("configuration", name, "config --json --show-secrets", instead="none")
+    return _pulumi("configuration", name, "config --json --show-secrets")
 
 
-def _pulumi(content: str, name: str, arguments: str, *, instead: str) -> dict[str, Any]:
+def _pulumi(content: str, name: str, arguments: str, *, instead: str = "") -> dict[str, Any]:
     command = ["pulumi", *arguments.split(), "--stack", name, "--non-interactive"]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     except FileNotFoundError:
+        remedy = f"allowed: {instead}" if instead else "install it, and try again"
         raise DeploymentError(
-            f"--stack needs the Pulumi CLI, which is not installed; allowed: {instead}"
+            f"--stack needs the Pulumi CLI, which is not installed; {remedy}"
         ) from None
     if done.returncode != 0:
         raise DeploymentError(

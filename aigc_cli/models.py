@@ -62,7 +62,7 @@ def show(
     }
     if not any(matching.values()):
         names = sorted({model.name for _, model in _all(catalogue().models)})
-        print(f"there is no model {name}; known: {', '.join(names)}", file=sys.stderr)
+        print_text(f"there is no model {name}; known: {', '.join(names)}", stderr=True)
         return FAILED
     if as_json:
         print_json(_as_json(matching))

@@ -59,6 +59,14 @@ def print_table(rows: Sequence[tuple[str, ...]], *, below: int = 0) -> None:
     _print(_table(rows), console)
 
 
+def print_grid(grid: Table) -> None:
+    """Print a grid; if the output is not a terminal, each row is one line."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _measure(grid, console)
+    _print(grid, console)
+
+
 def _print_with_rest_below(rows: Sequence[tuple[str, ...]], below: int, console: Console) -> None:
     whole = _table([row[:-below] for row in rows])
     console.width = max(console.width, _measure(whole, console))

@@ -96,7 +96,7 @@ def of_stack(name: str) -> Plan:
     raw_config = stack_config(name)
     region = raw_config.get("tencentcloud:region", {}).get("value")
     account = Account.of_owner(str(region or os.environ.get("TENCENTCLOUD_REGION", "ap-guangzhou")))
-    is_deployed = "ledgerBucket" in stack_outputs(name, instead="none")
+    is_deployed = "ledgerBucket" in stack_outputs(name)
     return Plan(stack=name, raw_config=raw_config, account=account, is_deployed=is_deployed)
 
 

@@ -18,7 +18,7 @@ from aigc_cli.doctor.asking import not_answered
 from aigc_cli.doctor.examinations import EXAMINATIONS
 from aigc_cli.doctor.finding import Subject
 from aigc_cli.doctor.patient import of_connection, of_stack
-from aigc_cli.output import JsonOption, terminal_status
+from aigc_cli.output import JsonOption, print_grid, terminal_status
 from aigc_cli.service import KeyOption
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def main(
         print(json.dumps(described, ensure_ascii=False, indent=2))
     else:
         for entry in findings:
-            _print(console, *entry, site)
+            _print(*entry, site)
     is_well = all(finding.level != "problem" for _, finding in findings)
     if fix:
         is_well &= repair([finding for _, finding in findings], console, is_agreed=yes)
@@ -123,14 +123,14 @@ def _as_json(examination: Examination[Any], finding: Finding, site: str) -> dict
     }
 
 
-def _print(console: Console, examination: Examination[Any], finding: Finding, site: str) -> None:
+def _print(examination: Examination[Any], finding: Finding, site: str) -> None:
     lines = Table.grid(padding=(0, 1))
     lines.add_row(MARKS[finding.level], f"{examination.name}: {escape(finding.seen)}")
     if finding.means:
         lines.add_row("", escape(finding.means))
         lines.add_row("", f"To do: {escape(finding.remedy)}")
         lines.add_row("", f"See docs/{examination.page} {examination.link(site)}".rstrip())
-    console.print(lines, highlight=False)
+    print_grid(lines)
 
 
 def repair(findings: Iterable[Finding], console: Console, *, is_agreed: bool) -> bool:

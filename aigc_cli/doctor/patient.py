@@ -171,7 +171,7 @@ def of_stack(name: str, key: str | None) -> Patient:
     Raises:
         DeploymentError: Pulumi or the credentials are missing, or the stack is not deployed.
     """
-    outputs = stack_outputs(name, instead="none: the doctor needs the stack's outputs")
+    outputs = stack_outputs(name)
     if "ledgerBucket" not in outputs:
         raise DeploymentError(f"the stack {name} is not deployed yet: `pulumi up` makes it")
     return Patient(

@@ -7,11 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.table import Table
 from typer import Context
 
 from aigc_cli import cli
 from aigc_cli.cli import all_commands
-from aigc_cli.output import print_table, print_text, terminal_status
+from aigc_cli.exits import NOT_FOUND
+from aigc_cli.output import print_grid, print_table, print_text, terminal_status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,3 +130,33 @@ def test_help_shows_no_types_of_python(command: Any) -> None:
     }
 
     assert not {text for text in shown if text and text.startswith(("<str", "<list", "<Path"))}
+
+
+@pytest.mark.parametrize(
+    ("command", "remedy"),
+    [
+        ("lanes --stack prod", "allowed: --endpoint"),
+        ("doctor --stack prod", "install it, and try again"),
+    ],
+)
+def test_a_missing_pulumi_is_told_with_what_helps(
+    command: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", "")
+
+    assert cli.main(command.split()) == NOT_FOUND
+
+    assert capsys.readouterr().err.strip().endswith(f"which is not installed; {remedy}")
+
+
+def test_a_row_of_a_grid_is_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    grid, long_text = Table.grid(padding=(0, 1)), "a long text " * 20
+    grid.add_row("ok", long_text)
+    grid.add_row("", "short")
+
+    print_grid(grid)
+
+    assert capsys.readouterr().out == f"ok {long_text.rstrip()}\n   short\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -62,14 +63,15 @@ def _fill(gallery: Gallery, entries: int) -> None:
 
 
 def _put_samples(stack: LocalStack) -> Iterator[StoredImage]:
-    """Write the photographs into the buckets; all jobs have one of them as their image."""
+    """Write the photographs into the buckets; each job has one of them as its image."""
     buckets, image = stack.outputs.buckets, finished_job(0).images[0]
     for path in SAMPLES:
         content = path.read_bytes()
         with Image.open(path) as photograph:
             width, height = photograph.size
+            kept = _enlarged(photograph)
         stack.cloud.cos.write(buckets["results"], f"samples/{path.name}", content, "image/jpeg")
-        stack.cloud.cos.write(buckets["inbox"], f"kept/{path.name}", content, "image/jpeg")
+        stack.cloud.cos.write(buckets["inbox"], f"kept/{path.name}", kept, "image/jpeg")
         yield with_fields(
             image,
             key=f"samples/{path.name}",
@@ -78,6 +80,13 @@ def _put_samples(stack: LocalStack) -> Iterator[StoredImage]:
             height=height,
             size=len(content),
         )
+
+
+def _enlarged(photograph: Image.Image) -> bytes:
+    """Return a photograph with more pixels, as a camera makes it."""
+    content = io.BytesIO()
+    photograph.resize((4 * photograph.width, 4 * photograph.height)).save(content, "JPEG")
+    return content.getvalue()
 
 
 def _in_stack(job: Job, image: StoredImage, stack: LocalStack) -> Job:

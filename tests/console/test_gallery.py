@@ -253,6 +253,8 @@ def test_before_and_after_are_compared_with_the_keyboard(open_page: Callable[...
     page = open_page("?source=upload")
     page.locator(".gallery-item").first.click()
     expect(page.locator(".gallery-compare-same")).to_be_visible()
+    after = page.locator(".gallery-compare .frame img").bounding_box()
+    assert page.locator(".gallery-compare-before").bounding_box() == after
     divider = page.get_by_role("slider")
 
     divider.focus()

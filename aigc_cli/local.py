@@ -82,6 +82,9 @@ describes.
 
 app = typer.Typer(add_completion=False)
 
+WAKE_S = 0.5
+"""How often the command looks for a signal that another thread has received."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -192,7 +195,7 @@ def _run_stack(run: Run, stopped: threading.Event, *, tls: bool) -> None:
         if not run.as_json:
             opened.enter_context(announced(stack.connection))
         print(_ready(stack, fal, speed=run.speed, as_json=run.as_json), flush=True)
-        stopped.wait()
+        _wait_for(stopped)
 
 
 @contextlib.contextmanager
@@ -232,7 +235,17 @@ def _run_empty(run: Run, stopped: threading.Event) -> None:
         ready = {"cloud": cloud.url, "api_key": api_key, "environment": variables, "config": config}
         text = EMPTY_HINTS.format(commands=commands(variables, config), api_key=api_key)
         print(json.dumps(ready) if run.as_json else text, flush=True)
-        stopped.wait()
+        _wait_for(stopped)
+
+
+def _wait_for(stopped: threading.Event) -> None:
+    """Return once a signal has set the event.
+
+    The kernel may hand a signal to any thread. Python runs its handler in the main thread, which
+    only a signal of its own wakes from a wait without a timeout.
+    """
+    while not stopped.wait(WAKE_S):
+        pass
 
 
 def log_line(line: str) -> None:

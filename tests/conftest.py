@@ -44,6 +44,7 @@ LONG_FIRST = (
     *WITH_STACK,
     "chaos",
     "verify_cloud",
+    "doctor",
     "benchmarks",
     "simulation",
     "infra",

@@ -1,4 +1,4 @@
-"""Jobs in a world in memory: orders for them, and sweeps until something has become of them."""
+"""Jobs in a world in memory: orders for them, and sweeps until the jobs have ended."""
 
 from __future__ import annotations
 

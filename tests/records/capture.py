@@ -20,6 +20,7 @@ from aigc.jobs.cancel import cancel
 from aigc.jobs.settle import refresh
 from aigc.tasks.kinds import KINDS
 from tests.fakes import World, a_call, an_output_location, build_world
+from tests.jobs import TASKS, KilledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,18 +31,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 HOOK = "https://example.com/hook"
-TASKS: dict[str, dict[str, Any]] = {
-    "vod.image": {"model_name": "GG", "model_version": "3.0", "prompt": "a cat"},
-    "vod.scene_image": {
-        "scene_info": {"type": "product_image", "product_image_config": {"prompt": "on a table"}},
-        "file_infos": [{"type": "Url", "url": "https://example.com/a.png"}],
-    },
-    "mps.image": {"model_name": "Hunyuan", "prompt": "a cat"},
-}
-
-
-class KilledError(BaseException):
-    """The platform ended the invocation."""
 
 
 def submit(world: World, job_id: str, kind: str = "vod.image", **options: Any) -> None:

@@ -89,7 +89,7 @@ def _repeated_uploads(cloud: Cloud) -> list[str]:
 
 
 def _is_staged_in_time(key: str, cloud: Cloud) -> bool:
-    """Whether a key is a staged image that came before its job was over.
+    """Whether a key is a staged image that was written before its job had ended.
 
     MPS may write one hours after a submission without an answer was given up.
     """
